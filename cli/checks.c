@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Options that must not stand together, or that one verb needs; cryptsetup's sentences. */
+#include <string.h>
+
+#include "cli/verbs.h"
+
+static bool given(const struct command *c, enum option_id id)
+{
+	return option_set(&c->options, id);
+}
+
+const char *check_add_key(const struct command *c)
+{
+	if (given(c, OPTION_UNBOUND) && option_number(&c->options, OPTION_KEY_SIZE) == 0)
+		return "Key size is required with --unbound option.";
+	return NULL;
+}
+
+const char *check_close(const struct command *c)
+{
+	if (given(c, OPTION_CANCEL_DEFERRED) && given(c, OPTION_DEFERRED))
+		return "Options --cancel-deferred and --deferred cannot be used at the same time.";
+	return NULL;
+}
+
+const char *check_config(const struct command *c)
+{
+	if (given(c, OPTION_PRIORITY) && !given(c, OPTION_KEY_SLOT))
+		return "Keyslot specification is required.";
+	return NULL;
+}
+
+const char *check_dump(const struct command *c)
+{
+	if (given(c, OPTION_UNBOUND) && !given(c, OPTION_KEY_SLOT))
+		return "Keyslot specification is required.";
+	return NULL;
+}
+
+const char *check_format(const struct command *c)
+{
+	if (given(c, OPTION_ALIGN_PAYLOAD) && given(c, OPTION_OFFSET))
+		return "Options --align-payload and --offset cannot be combined.";
+	if (given(c, OPTION_USE_RANDOM) && given(c, OPTION_USE_URANDOM))
+		return "Only one of --use-[u]random options is allowed.";
+	return NULL;
+}
+
+const char *check_open(const struct command *c)
+{
+	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))
+		return "Option --persistent is not allowed with --test-passphrase.";
+	if (given(c, OPTION_UNBOUND) && !given(c, OPTION_TEST_PASSPHRASE))
+		return "Option --unbound cannot be used without --test-passphrase.";
+	return NULL;
+}
+
+const char *check_status(const struct command *c)
+{
+	if (c->as_cryptsetup && c->word_count == 0)
+		return "status: requires <name> as arguments";
+	return NULL;
+}
+
+const char *check_token(const struct command *c)
+{
+	const char *action = command_word(c, 0);
+	bool named = option_slot(&c->options, OPTION_TOKEN_ID) != MORTISE_ANY;
+
+	if (strcmp(action, "import") == 0)
+		return NULL;
+	if (strcmp(action, "export") == 0 || strcmp(action, "remove") == 0)
+		return named ? NULL :
+			       "Action requires specific token. Use --token-id parameter.";
+	if (strcmp(action, "add") == 0)
+		return "Token action add is not supported by this version.";
+	if (strcmp(action, "unassign") == 0)
+		return "Token action unassign is not supported by this version.";
+	return "Invalid token action.";
+}

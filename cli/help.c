@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program says about itself. */
+#include "cli/help.h"
+#include "cli/verbs.h"
+
+/* The version of cryptsetup whose command line this is; scripts read it from --version. */
+#define CRYPTSETUP_VERSION "2.6.1"
+
+void help_usage(const struct command *c, FILE *out)
+{
+	fprintf(out, "Usage: %s [OPTION...] <action> <action-specific>\n", c->program);
+}
+
+void help_version(const struct command *c)
+{
+	if (c->as_cryptsetup)
+		printf("cryptsetup " CRYPTSETUP_VERSION " flags: BLKID KEYRING \n");
+	else
+		printf("mortise " MORTISE_VERSION "\n%s", mortise_features());
+}
+
+void help_full(const struct command *c)
+{
+	const struct verb *verb;
+
+	help_version(c);
+	help_usage(c, stdout);
+	printf("\n");
+	options_print_help(stdout, !c->as_cryptsetup);
+	printf("\n<action> is one of:\n");
+	for (size_t i = 0; (verb = verb_at(i)); i++) {
+		if (verb->run && !(verb->declared && c->as_cryptsetup))
+			printf("\t%s %s - %s\n", verb->name, verb->words, verb->help);
+	}
+	printf("\nOlder names: luksOpen (open), luksClose, remove (close), luksErase (erase),\n"
+	       "luksConfig (config), --master-key-file (--volume-key-file),\n"
+	       "--dump-master-key (--dump-volume-key).\n");
+	printf("\nSee mortise(8) and mortise-luks(8).\n");
+}

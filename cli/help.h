@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* --help, --usage and --version. */
+#ifndef CLI_HELP_H
+#define CLI_HELP_H
+
+#include <stdio.h>
+
+#include "cli/command.h"
+
+void help_usage(const struct command *c, FILE *out);
+void help_full(const struct command *c);
+void help_version(const struct command *c);
+
+#endif

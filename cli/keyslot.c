@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Options that describe a new keyslot. The bounds are those of struct mortise_kdf. */
+#include <string.h>
+#include <strings.h>
+
+#include "cli/keyslot.h"
+#include "cli/print.h"
+
+#define ARGON2_TIME_MIN		4u
+#define ARGON2_MEMORY_MIN	32u		/* KiB */
+#define ARGON2_MEMORY_MAX	4194304u	/* KiB */
+#define ARGON2_LANES_MAX	4u
+#define PBKDF2_ITERATIONS_MIN	1000u
+
+static bool find_type(const char *name, enum mortise_kdf_type *type)
+{
+	static const enum mortise_kdf_type types[] = {
+		MORTISE_KDF_ARGON2ID,
+		MORTISE_KDF_ARGON2I,
+		MORTISE_KDF_PBKDF2,
+	};
+
+	*type = MORTISE_KDF_ARGON2ID;
+	if (!name)
+		return true;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcasecmp(name, mortise_kdf_name(types[i])) == 0) {
+			*type = types[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum status check_cost(const struct command *c, const struct mortise_kdf_choice *kdf)
+{
+	bool pbkdf2 = kdf->type == MORTISE_KDF_PBKDF2;
+	uint32_t least = pbkdf2 ? PBKDF2_ITERATIONS_MIN : ARGON2_TIME_MIN;
+
+	if (option_set(&c->options, OPTION_PBKDF_FORCE_ITERATIONS)) {
+		if (kdf->forced_time < least)
+			return fail_with(STATUS_USAGE,
+					 "Forced iteration count is too low for %s (minimum is %u).",
+					 mortise_kdf_name(kdf->type), least);
+		if (!pbkdf2 && kdf->memory_kib > 0 && kdf->memory_kib < ARGON2_MEMORY_MIN)
+			return fail_with(STATUS_USAGE,
+					 "Forced memory cost is too low for %s (minimum is %u kilobytes).",
+					 mortise_kdf_name(kdf->type), ARGON2_MEMORY_MIN);
+	}
+	if (!pbkdf2 && kdf->memory_kib > ARGON2_MEMORY_MAX)
+		return fail_with(STATUS_USAGE,
+				 "Requested maximum PBKDF memory cost is too high (maximum is %u kilobytes).",
+				 ARGON2_MEMORY_MAX);
+	return STATUS_OK;
+}
+
+enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what)
+{
+	const struct options *options = &c->options;
+	struct mortise_kdf_choice *kdf = &what->kdf;
+	const char *hash = option_text(options, OPTION_HASH);
+	enum status status;
+
+	*what = (struct mortise_keyslot_new){
+		.keyslot = MORTISE_ANY,
+		.hash = hash,
+		.cipher = option_text(options, OPTION_KEYSLOT_CIPHER),
+		.area_key_size = option_number32(options, OPTION_KEYSLOT_KEY_SIZE) / 8,
+	};
+	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
+		return STATUS_USAGE;	/* main.c has refused it by then */
+	kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
+	kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
+	if (kdf->type == MORTISE_KDF_PBKDF2) {
+		kdf->hash = hash;
+	} else {
+		kdf->memory_kib = option_number32(options, OPTION_PBKDF_MEMORY);
+		kdf->lanes = option_number32(options, OPTION_PBKDF_PARALLEL);
+		if (kdf->lanes > ARGON2_LANES_MAX)
+			kdf->lanes = ARGON2_LANES_MAX;
+	}
+	status = check_cost(c, kdf);
+	if (status != STATUS_OK)
+		fail_with(status, "Failed to set pbkdf parameters.");
+	return status;
+}
+
+enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id)
+{
+	struct mortise_keyslot_info info;
+
+	if (id == MORTISE_ANY)
+		return STATUS_OK;
+	if (id >= (int)MORTISE_KEYSLOTS_MAX)
+		return fail_with(STATUS_USAGE,
+				 "Key slot %d is invalid, please select between 0 and %u.", id,
+				 MORTISE_KEYSLOTS_MAX - 1);
+	if (luks2 && mortise_keyslot_info(luks2, id, &info, NULL) == MORTISE_OK)
+		return fail_with(STATUS_USAGE,
+				 "Key slot %d is full, please select another one.", id);
+	return STATUS_OK;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What luksFormat, luksAddKey and luksChangeKey share: the new keyslot that options describe. */
+#ifndef CLI_KEYSLOT_H
+#define CLI_KEYSLOT_H
+
+#include "cli/command.h"
+
+/*
+ * Fills *what from --pbkdf*, --iter-time, --hash and --keyslot-*; the id stays "any". Costs
+ * out of bounds are refused here, before anything is written.
+ */
+enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what);
+
+/* Is id (or any) free? Prints cryptsetup's sentence when it is not. */
+enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: reads the command line, refuses what does not fit, runs one verb. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/help.h"
+#include "cli/print.h"
+#include "cli/signals.h"
+#include "cli/verbs.h"
+
+/* Usage, then "PROGRAM: sentence", on standard error. */
+__attribute__((format(printf, 2, 3))) static enum status
+refuse(const struct command *c, const char *format, ...)
+{
+	va_list arguments;
+
+	help_usage(c, stderr);
+	fprintf(stderr, "%s: ", c->program);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return STATUS_USAGE;
+}
+
+static enum status find_verb(struct command *c)
+{
+	const char *implied;
+
+	if (c->word_count == 0)
+		return refuse(c, "Argument <action> missing.");
+	c->verb = verb_find(c->words[0], &implied);
+	if (!c->verb || (c->verb->declared && c->as_cryptsetup))
+		return refuse(c, "Unknown action.");
+	c->type = implied ? implied : option_text(&c->options, OPTION_TYPE);
+	if (!c->type)
+		c->type = "luks";
+	c->words++;
+	c->word_count--;
+	return STATUS_OK;
+}
+
+/* What this version lacks is named, never ignored. */
+static enum status refuse_lacking(const struct command *c)
+{
+	static const char *const known[] = { "luks1",  "plain", "loopaes",
+					     "tcrypt", "bitlk", "fvault2" };
+	enum option_id option;
+
+	if (!c->verb->run)
+		return refuse(c, "Action %s is not supported by this version.", c->verb->name);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(c->type, known[i]) == 0)
+			return refuse(c, "Type %s is not supported by this version.", c->type);
+	}
+	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0)
+		return refuse(c, "Unrecognized metadata device type %s.", c->type);
+	option = options_lacking(&c->options, c->verb->id);
+	if (option != OPTION_COUNT)
+		return refuse(c, "Option --%s is not supported by this version with %s action.",
+			      option_name(option), c->verb->name);
+	return STATUS_OK;
+}
+
+static bool is_pbkdf(const char *name)
+{
+	return strcasecmp(name, "pbkdf2") == 0 || strcasecmp(name, "argon2i") == 0 ||
+	       strcasecmp(name, "argon2id") == 0;
+}
+
+/* The order is cryptsetup's: the first thing wrong is the one that is told. */
+static enum status check(const struct command *c)
+{
+	const struct options *options = &c->options;
+	const char *pbkdf = option_text(options, OPTION_PBKDF);
+	enum option_id option, declared;
+	enum status status;
+	const char *sentence;
+
+	if (c->word_count < c->verb->words_needed &&
+	    !(c->verb->id == VERB_STATUS && !c->as_cryptsetup))
+		return refuse(c, "%s: requires %s as arguments", c->verb->name, c->verb->words);
+	option = options_misplaced(options, c->verb->id);
+	declared = options_declared(options);
+	if (option == OPTION_COUNT && c->as_cryptsetup)
+		option = declared;
+	if (option != OPTION_COUNT)
+		return refuse(c, "Option --%s is not allowed with %s action.",
+			      option_name(option), c->verb->name);
+	status = refuse_lacking(c);
+	if (status != STATUS_OK)
+		return status;
+	if (options->key_file_count > 1)
+		return refuse(c, "Only one --key-file argument is allowed.");
+	if (pbkdf && !is_pbkdf(pbkdf))
+		return refuse(c, "Password-based key derivation function (PBKDF) can be only pbkdf2 or argon2i/argon2id.");
+	if (option_set(options, OPTION_PBKDF_FORCE_ITERATIONS) &&
+	    option_set(options, OPTION_ITER_TIME))
+		return refuse(c, "PBKDF forced iterations cannot be combined with iteration time option.");
+	if (option_set(options, OPTION_KEYSLOT_CIPHER) !=
+	    option_set(options, OPTION_KEYSLOT_KEY_SIZE))
+		return refuse(c, "Options --keyslot-cipher and --keyslot-key-size must be used together.");
+	sentence = c->verb->check ? c->verb->check(c) : NULL;
+	return sentence ? refuse(c, "%s", sentence) : STATUS_OK;
+}
+
+static enum status act(struct command *c)
+{
+	enum status status;
+
+	status = find_verb(c);
+	if (status == STATUS_OK)
+		status = check(c);
+	if (status != STATUS_OK)
+		return status;
+	if (option_set(&c->options, OPTION_TEST_ARGS)) {
+		printf("No action taken. Invoked with --test-args option.\n");
+		return STATUS_OK;
+	}
+	signals_catch();
+	status = c->verb->run(c);
+	if (status == STATUS_OK && signals_caught())
+		status = STATUS_USAGE;
+	say_status(c, status);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct option_problem problem;
+	struct command command = { 0 };
+	enum status status = STATUS_OK;
+	const char *slash;
+
+	command.program = argc > 0 ? argv[0] : "mortise";
+	slash = strrchr(command.program, '/');
+	command.as_cryptsetup = strcmp(slash ? slash + 1 : command.program, "cryptsetup") == 0;
+	if (!options_parse(&command.options, argc, argv, &problem)) {
+		help_usage(&command, stderr);
+		if (!problem.of_option)
+			fprintf(stderr, "%s: ", command.program);
+		fprintf(stderr, "%s\n", problem.text);
+		return STATUS_USAGE;
+	}
+	command.words = command.options.words;
+	command.word_count = command.options.word_count;
+	if (option_set(&command.options, OPTION_HELP))
+		help_full(&command);
+	else if (option_set(&command.options, OPTION_USAGE))
+		help_usage(&command, stdout);
+	else if (option_set(&command.options, OPTION_VERSION))
+		help_version(&command);
+	else
+		status = act(&command);
+	if (fflush(stdout) != 0 && status == STATUS_OK)
+		status = fail_with(STATUS_USAGE, "Cannot write to standard output.");
+	return (int)status;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of the program: one row each in options.c, in the order of this list. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_DEVICES_MAX 64u	/* --device NAME=/dev/X may be given so often */
+
+/* A verb as a bit, so that an option can say which verbs may take it. */
+enum verb_id {
+	VERB_OPEN,
+	VERB_CLOSE,
+	VERB_RESIZE,
+	VERB_STATUS,
+	VERB_BENCHMARK,
+	VERB_REPAIR,
+	VERB_REENCRYPT,
+	VERB_ERASE,
+	VERB_CONVERT,
+	VERB_CONFIG,
+	VERB_FORMAT,
+	VERB_ADD_KEY,
+	VERB_REMOVE_KEY,
+	VERB_CHANGE_KEY,
+	VERB_CONVERT_KEY,
+	VERB_KILL_SLOT,
+	VERB_UUID,
+	VERB_IS_LUKS,
+	VERB_DUMP,
+	VERB_SUSPEND,
+	VERB_RESUME,
+	VERB_HEADER_BACKUP,
+	VERB_HEADER_RESTORE,
+	VERB_TOKEN,
+	VERB_FOREIGN,		/* tcryptDump, bitlkDump, fvault2Dump */
+	VERB_PLAN,
+	VERB_UP,
+	VERB_DOWN,
+};
+
+enum option_id {
+	OPTION_HELP,
+	OPTION_USAGE,
+	OPTION_VERSION,
+	OPTION_ACTIVE_NAME,
+	OPTION_ALIGN_PAYLOAD,
+	OPTION_ALLOW_DISCARDS,
+	OPTION_BATCH_MODE,
+	OPTION_BLOCK_SIZE,
+	OPTION_CANCEL_DEFERRED,
+	OPTION_CHECK_KEYS,
+	OPTION_CIPHER,
+	OPTION_DEBUG,
+	OPTION_DEBUG_JSON,
+	OPTION_DECRYPT,
+	OPTION_DEFERRED,
+	OPTION_DEVICE,
+	OPTION_DEVICE_SIZE,
+	OPTION_DISABLE_EXTERNAL_TOKENS,
+	OPTION_DISABLE_KEYRING,
+	OPTION_DISABLE_LOCKS,
+	OPTION_DISABLE_VERACRYPT,
+	OPTION_DUMP_JSON,
+	OPTION_DUMP_VOLUME_KEY,
+	OPTION_ENCRYPT,
+	OPTION_FILE,
+	OPTION_FORCE_OFFLINE_REENCRYPT,
+	OPTION_FORCE_PASSWORD,
+	OPTION_HASH,
+	OPTION_HEADER,
+	OPTION_HEADER_BACKUP_FILE,
+	OPTION_HOTZONE_SIZE,
+	OPTION_INIT_ONLY,
+	OPTION_INTEGRITY,
+	OPTION_INTEGRITY_LEGACY_PADDING,
+	OPTION_INTEGRITY_NO_JOURNAL,
+	OPTION_INTEGRITY_NO_WIPE,
+	OPTION_ITER_TIME,
+	OPTION_IV_LARGE_SECTORS,
+	OPTION_JSON,
+	OPTION_JSON_FILE,
+	OPTION_KEEP_KEY,
+	OPTION_KEY_DESCRIPTION,
+	OPTION_KEY_FILE,
+	OPTION_KEY_SIZE,
+	OPTION_KEY_SLOT,
+	OPTION_KEYFILE_OFFSET,
+	OPTION_KEYFILE_SIZE,
+	OPTION_KEYSLOT_CIPHER,
+	OPTION_KEYSLOT_KEY_SIZE,
+	OPTION_LABEL,
+	OPTION_LUKS2_KEYSLOTS_SIZE,
+	OPTION_LUKS2_METADATA_SIZE,
+	OPTION_NEW_KEY_SLOT,
+	OPTION_NEW_KEYFILE,
+	OPTION_NEW_KEYFILE_OFFSET,
+	OPTION_NEW_KEYFILE_SIZE,
+	OPTION_NEW_TOKEN_ID,
+	OPTION_NO_MOUNT,
+	OPTION_NODE_UUID,
+	OPTION_OFFSET,
+	OPTION_PBKDF,
+	OPTION_PBKDF_FORCE_ITERATIONS,
+	OPTION_PBKDF_MEMORY,
+	OPTION_PBKDF_PARALLEL,
+	OPTION_PERF_NO_READ_WORKQUEUE,
+	OPTION_PERF_NO_WRITE_WORKQUEUE,
+	OPTION_PERF_SAME_CPU_CRYPT,
+	OPTION_PERF_SUBMIT_FROM_CRYPT_CPUS,
+	OPTION_PERSISTENT,
+	OPTION_PRIORITY,
+	OPTION_PROGRESS_FREQUENCY,
+	OPTION_PROGRESS_JSON,
+	OPTION_READONLY,
+	OPTION_REDUCE_DEVICE_SIZE,
+	OPTION_REFRESH,
+	OPTION_RESILIENCE,
+	OPTION_RESILIENCE_HASH,
+	OPTION_RESUME_ONLY,
+	OPTION_ROOT,
+	OPTION_SECTOR_SIZE,
+	OPTION_SERIALIZE_MEMORY_HARD_PBKDF,
+	OPTION_SHARED,
+	OPTION_SIZE,
+	OPTION_SKIP,
+	OPTION_SUBSYSTEM,
+	OPTION_TCRYPT_BACKUP,
+	OPTION_TCRYPT_HIDDEN,
+	OPTION_TCRYPT_SYSTEM,
+	OPTION_TEST_ARGS,
+	OPTION_TEST_PASSPHRASE,
+	OPTION_TIMEOUT,
+	OPTION_TOKEN_ID,
+	OPTION_TOKEN_ONLY,
+	OPTION_TOKEN_REPLACE,
+	OPTION_TOKEN_TYPE,
+	OPTION_TRIES,
+	OPTION_TYPE,
+	OPTION_UNBOUND,
+	OPTION_USE_DIRECTIO,
+	OPTION_USE_FSYNC,
+	OPTION_USE_RANDOM,
+	OPTION_USE_URANDOM,
+	OPTION_UUID,
+	OPTION_VERACRYPT,
+	OPTION_VERACRYPT_PIM,
+	OPTION_VERACRYPT_QUERY_PIM,
+	OPTION_VERBOSE,
+	OPTION_VERIFY_PASSPHRASE,
+	OPTION_VOLUME_KEY_FILE,
+	OPTION_WRITE_LOG,
+	OPTION_COUNT,
+};
+
+struct option_value {
+	bool set;
+	const char *text;	/* belongs to argv */
+	uint64_t number;
+	int id;			/* of a keyslot or token, -1 when not given */
+};
+
+/* What the command line says, before anyone has asked whether it makes sense together. */
+struct options {
+	struct option_value values[OPTION_COUNT];
+	const char *devices[OPTIONS_DEVICES_MAX];	/* every --device, in order */
+	size_t device_count;
+	unsigned key_file_count;
+	char **words;		/* the arguments that are no options; a part of argv, reordered */
+	size_t word_count;
+};
+
+struct option_problem {
+	bool of_option;		/* text begins with the option: no program name before it */
+	char text[256];
+};
+
+/*
+ * Reads argv[1..argc-1]. False: *problem says why. Stops early at --help, --usage and
+ * --version, as popt does.
+ */
+bool options_parse(struct options *options, int argc, char **argv,
+		   struct option_problem *problem);
+
+/* The first option that is set but that the verb may not take, or OPTION_COUNT. */
+enum option_id options_misplaced(const struct options *options, enum verb_id verb);
+/* The first option that is set but that this version does not have for the verb. */
+enum option_id options_lacking(const struct options *options, enum verb_id verb);
+/* The first option that is set and only means something for declared volumes. */
+enum option_id options_declared(const struct options *options);
+
+const char *option_name(enum option_id id);
+void options_print_help(FILE *out, bool declared);
+
+bool option_set(const struct options *options, enum option_id id);
+/* NULL when it was not given. */
+const char *option_text(const struct options *options, enum option_id id);
+/* 0 when it was not given; sizes in bytes. */
+uint64_t option_number(const struct options *options, enum option_id id);
+uint32_t option_number32(const struct options *options, enum option_id id);
+/* MORTISE_ANY when it was not given. */
+int option_slot(const struct options *options, enum option_id id);
+
+#endif

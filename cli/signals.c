@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's signals. */
+#include <signal.h>
+#include <string.h>
+
+#include "cli/signals.h"
+
+/* A handler has no other way to speak: the one variable of its kind in this program. */
+static volatile sig_atomic_t caught;
+
+static void note(int signal_number)
+{
+	(void)signal_number;
+	caught = 1;
+}
+
+void signals_catch(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = note;
+	action.sa_flags = (int)SA_RESETHAND;
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct sigaction old;
+
+		/* nohup(1) and background jobs have reasons to ignore a signal. */
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
+}
+
+bool signals_caught(void)
+{
+	return caught != 0;
+}

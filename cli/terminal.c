@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* The terminal, by read(2) and write(2): no buffer of stdio ever holds what is typed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/print.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+
+#define ANSWER_MAX 16u	/* bytes of the answer that are looked at: "YES" is 3 */
+
+static bool put(int fd, const char *text)
+{
+	size_t size = strlen(text);
+
+	return write(fd, text, size) == (ssize_t)size;
+}
+
+/* False on a timeout, an end of input and a signal. */
+static bool wait_for_input(int fd, uint32_t timeout)
+{
+	struct pollfd watch = { .fd = fd, .events = POLLIN };
+	int milliseconds = -1;
+
+	if (timeout > 0)
+		milliseconds = timeout < INT_MAX / 1000 ? (int)timeout * 1000 : INT_MAX;
+	return poll(&watch, 1, milliseconds) > 0;
+}
+
+/*
+ * Reads up to size bytes, ending at a newline, which is left out. Returns how many, or -1:
+ * nothing came, or a signal did. *whole tells whether the newline or end of input was seen.
+ */
+static ssize_t read_line(int fd, uint8_t *line, size_t size, bool *whole)
+{
+	size_t have = 0;
+
+	*whole = false;
+	while (have < size) {
+		ssize_t got = read(fd, line + have, size - have);
+
+		if (signals_caught() || (got < 0 && errno != EINTR))
+			return -1;
+		if (got < 0)
+			continue;
+		if (got == 0) {
+			*whole = true;
+			return have > 0 ? (ssize_t)have : -1;
+		}
+		have += (size_t)got;
+		if (line[have - 1] == '\n') {
+			*whole = true;
+			return (ssize_t)have - 1;
+		}
+	}
+	return (ssize_t)have;
+}
+
+enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
+				     struct mortise_secret **out)
+{
+	struct mortise_secret *line = NULL;
+	struct mortise_error err = { 0 };
+	enum status status = STATUS_OK;
+	struct termios before, silent;
+	ssize_t size = -1;
+	bool whole = false;
+	int tty, in, answer;
+
+	*out = NULL;
+	if (mortise_secret_new(TERMINAL_PASSPHRASE_MAX + 1, &line, &err))
+		return fail_with(STATUS_MEMORY, "Out of memory while reading passphrase.");
+	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	in = tty >= 0 ? tty : STDIN_FILENO;
+	answer = tty >= 0 ? tty : STDERR_FILENO;
+	fflush(stdout);
+	if (tcgetattr(in, &before) == 0) {
+		silent = before;
+		silent.c_lflag &= (tcflag_t)~ECHO;
+		/*
+		 * TCSAFLUSH: neither what was typed before nor the rest of a long line counts.
+		 * The prompt comes after it, so that who answers a prompt at once is heard.
+		 */
+		if (tcsetattr(in, TCSAFLUSH, &silent) == 0 && put(answer, prompt) &&
+		    wait_for_input(in, timeout))
+			size = read_line(in, mortise_secret_data(line),
+					 TERMINAL_PASSPHRASE_MAX + 1, &whole);
+		tcsetattr(in, TCSAFLUSH, &before);
+		(void)put(answer, "\n");
+	}
+	if (size < 0)
+		status = fail_with(STATUS_USAGE, "Error reading passphrase from terminal.");
+	else if (!whole || (size_t)size > TERMINAL_PASSPHRASE_MAX)
+		status = fail_with(STATUS_USAGE, "Passphrase is longer than %u characters.",
+				   TERMINAL_PASSPHRASE_MAX);
+	else
+		mortise_secret_truncate(line, (size_t)size);
+	if (tty >= 0)
+		close(tty);
+	if (status != STATUS_OK)
+		mortise_secret_free(line);
+	else
+		*out = line;
+	return status;
+}
+
+bool terminal_confirm(const char *warning, const char *refusal)
+{
+	char answer[ANSWER_MAX];
+	size_t have = 0;
+	char byte = 0;
+	bool yes;
+
+	if (!isatty(STDIN_FILENO))
+		return true;
+	printf("\nWARNING!\n========\n%s\n\nAre you sure? (Type 'yes' in capital letters): ",
+	       warning);
+	fflush(stdout);
+	while (byte != '\n') {
+		ssize_t got = read(STDIN_FILENO, &byte, 1);
+
+		if (got < 0 && errno == EINTR && !signals_caught())
+			continue;
+		if (got <= 0) {
+			if (!signals_caught())
+				fprintf(stderr, "Error reading response from terminal.\n");
+			return false;
+		}
+		if (have < sizeof(answer))
+			answer[have++] = byte;
+	}
+	yes = have == 4 && memcmp(answer, "YES\n", 4) == 0;
+	if (!yes && refusal)
+		fprintf(stderr, "%s\n", refusal);
+	return yes;
+}

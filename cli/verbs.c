@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of verbs and their older names; rows without a function are what we lack. */
+#include <string.h>
+
+#include "cli/verbs.h"
+
+static const struct verb verbs[] = {
+	{ "open", VERB_OPEN, run_open, check_open, 1, "<device> [--type <type>] [<name>]",
+	  "open a device as /dev/mapper/<name>", false },
+	{ "close", VERB_CLOSE, run_close, check_close, 1, "<name>", "remove the mapping", false },
+	{ "status", VERB_STATUS, run_status, check_status, 1, "<name>",
+	  "show how a mapping stands; without <name>, the declared volumes", false },
+	{ "luksFormat", VERB_FORMAT, run_luks_format, check_format, 1,
+	  "<device> [<new key file>]", "make a new LUKS2 header", false },
+	{ "luksAddKey", VERB_ADD_KEY, run_luks_add_key, check_add_key, 1,
+	  "<device> [<new key file>]", "add a key slot", false },
+	{ "luksRemoveKey", VERB_REMOVE_KEY, run_luks_remove_key, NULL, 1,
+	  "<device> [<key file>]", "remove the key slot of a passphrase", false },
+	{ "luksChangeKey", VERB_CHANGE_KEY, run_luks_change_key, NULL, 1,
+	  "<device> [<key file>]", "give a key slot a new passphrase", false },
+	{ "luksKillSlot", VERB_KILL_SLOT, run_luks_kill_slot, check_kill_slot, 2, "<device> <key slot>",
+	  "remove a key slot by its number", false },
+	{ "luksUUID", VERB_UUID, run_luks_uuid, NULL, 1, "<device>",
+	  "show the UUID, or set it with --uuid", false },
+	{ "isLuks", VERB_IS_LUKS, run_is_luks, NULL, 1, "<device>",
+	  "tell by the exit status whether this is LUKS", false },
+	{ "luksDump", VERB_DUMP, run_luks_dump, check_dump, 1, "<device>", "show the header",
+	  false },
+	{ "erase", VERB_ERASE, run_erase, NULL, 1, "<device>",
+	  "remove every key slot: the data is lost", false },
+	{ "config", VERB_CONFIG, run_config, check_config, 1, "<device>",
+	  "set labels and priorities", false },
+	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
+	  "store and show tokens", false },
+	{ "plan", VERB_PLAN, run_plan, NULL, 0, "[<volume>...]",
+	  "show what up would do, and do nothing", true },
+	{ "up", VERB_UP, run_up, NULL, 0, "[<volume>...]",
+	  "bring the declared volumes to ready", true },
+	{ "down", VERB_DOWN, run_down, NULL, 0, "[<volume>...]",
+	  "unmount and close the declared volumes", true },
+	{ "resize", VERB_RESIZE, NULL, NULL, 1, "<name>", NULL, false },
+	{ "benchmark", VERB_BENCHMARK, NULL, NULL, 0, "[--cipher <cipher>]", NULL, false },
+	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },
+	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
+	{ "convert", VERB_CONVERT, NULL, NULL, 1, "<device>", NULL, false },
+	{ "luksConvertKey", VERB_CONVERT_KEY, NULL, NULL, 1, "<device> [<key file>]", NULL,
+	  false },
+	{ "luksSuspend", VERB_SUSPEND, NULL, NULL, 1, "<device>", NULL, false },
+	{ "luksResume", VERB_RESUME, NULL, NULL, 1, "<device>", NULL, false },
+	{ "luksHeaderBackup", VERB_HEADER_BACKUP, NULL, NULL, 1, "<device>", NULL, false },
+	{ "luksHeaderRestore", VERB_HEADER_RESTORE, NULL, NULL, 1, "<device>", NULL, false },
+	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
+	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
+	{ "fvault2Dump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
+};
+
+static const struct {
+	const char *alias;
+	const char *name;
+	const char *type;	/* NULL: --type counts */
+} aliases[] = {
+	{ "luksOpen", "open", "luks" },
+	{ "luksClose", "close", NULL },
+	{ "luksErase", "erase", "luks" },
+	{ "luksConfig", "config", "luks2" },
+	{ "remove", "close", NULL },
+	{ "plainClose", "close", NULL },
+	{ "loopaesClose", "close", NULL },
+	{ "tcryptClose", "close", NULL },
+	{ "bitlkClose", "close", NULL },
+	{ "fvault2Close", "close", NULL },
+	/* In cryptsetup "create" has always meant a mapping without a header. */
+	{ "create", "open", "plain" },
+	{ "plainOpen", "open", "plain" },
+	{ "loopaesOpen", "open", "loopaes" },
+	{ "tcryptOpen", "open", "tcrypt" },
+	{ "bitlkOpen", "open", "bitlk" },
+	{ "fvault2Open", "open", "fvault2" },
+};
+
+static const struct verb refresh = { "refresh", VERB_OPEN, NULL, NULL, 1, "<name>", NULL, false };
+
+const struct verb *verb_at(size_t i)
+{
+	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
+}
+
+const struct verb *verb_find(const char *name, const char **type)
+{
+	const struct verb *verb;
+
+	*type = NULL;
+	if (strcmp(name, refresh.name) == 0)
+		return &refresh;
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		if (strcmp(aliases[i].alias, name) == 0) {
+			name = aliases[i].name;
+			*type = aliases[i].type;
+			break;
+		}
+	}
+	for (size_t i = 0; (verb = verb_at(i)); i++) {
+		if (strcmp(verb->name, name) == 0)
+			break;
+	}
+	return verb;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs: one row each in verbs.c, one function each in a file of its name. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/command.h"
+
+struct verb {
+	const char *name;
+	enum verb_id id;
+	enum status (*run)(const struct command *c);	/* NULL: this version lacks it */
+	/* A sentence when the arguments clash, else NULL. */
+	const char *(*check)(const struct command *c);
+	size_t words_needed;
+	const char *words;	/* what help calls them */
+	const char *help;
+	bool declared;		/* of declared volumes: not when called as cryptsetup */
+};
+
+/* Looks name up, aliases too; *type receives the --type that an alias stands for, or NULL. */
+const struct verb *verb_find(const char *name, const char **type);
+/* Row i, NULL when there are no more. */
+const struct verb *verb_at(size_t i);
+
+const char *check_add_key(const struct command *c);
+const char *check_close(const struct command *c);
+const char *check_config(const struct command *c);
+const char *check_dump(const struct command *c);
+const char *check_format(const struct command *c);
+const char *check_kill_slot(const struct command *c);
+const char *check_open(const struct command *c);
+const char *check_status(const struct command *c);
+const char *check_token(const struct command *c);
+
+enum status run_close(const struct command *c);
+enum status run_config(const struct command *c);
+enum status run_down(const struct command *c);
+enum status run_erase(const struct command *c);
+enum status run_is_luks(const struct command *c);
+enum status run_luks_add_key(const struct command *c);
+enum status run_luks_change_key(const struct command *c);
+enum status run_luks_dump(const struct command *c);
+enum status run_luks_format(const struct command *c);
+enum status run_luks_kill_slot(const struct command *c);
+enum status run_luks_remove_key(const struct command *c);
+enum status run_luks_uuid(const struct command *c);
+enum status run_open(const struct command *c);
+enum status run_plan(const struct command *c);
+enum status run_status(const struct command *c);
+enum status run_token(const struct command *c);
+enum status run_up(const struct command *c);
+enum status run_volume_status(const struct command *c);
+
+#endif

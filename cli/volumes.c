@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Declared volumes: the configuration, its remarks, and what the library is told. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/print.h"
+#include "cli/volumes.h"
+
+/* "mortise: config.yaml:12:5: text"; a remark on a document as a whole has no place. */
+static void print_remarks(const struct mortise_config *config, const char *file, bool notices)
+{
+	struct mortise_remark remark;
+
+	for (size_t i = 0; mortise_config_remark(config, i, &remark); i++) {
+		if (!remark.error && !notices)
+			continue;
+		fprintf(stderr, "mortise: %s:", file);
+		if (remark.line > 0)
+			fprintf(stderr, "%u:%u:", remark.line, remark.column);
+		fprintf(stderr, " %s%s\n", remark.error ? "" : "notice: ", remark.text);
+	}
+}
+
+static enum status read_config(const struct command *c, struct mortise_config **config)
+{
+	const char *file = option_text(&c->options, OPTION_FILE);
+	struct mortise_error err = { 0 };
+	struct mortise_remark remark;
+	enum mortise_code code;
+
+	if (!file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
+		file = VOLUMES_CONFIG_DEFAULT;
+	if (!file)
+		return fail_with(STATUS_USAGE,
+				 "mortise: There is no configuration: name one with -f FILE, or put it at "
+				 VOLUMES_CONFIG_DEFAULT ".");
+	code = mortise_config_read(file, config, &err);
+	if (*config)
+		print_remarks(*config, file, !option_set(&c->options, OPTION_BATCH_MODE));
+	if (code == MORTISE_OK)
+		return STATUS_OK;
+	/* The remarks have said it, when there are any. */
+	if (!*config || !mortise_config_remark(*config, 0, &remark))
+		fail_with(STATUS_USAGE, "mortise: %s", err.text);
+	mortise_config_free(*config);
+	*config = NULL;
+	return STATUS_USAGE;
+}
+
+/* Splits every "NAME=/dev/X" at its first "=". */
+static enum status read_devices(const struct command *c, struct volumes *volumes)
+{
+	size_t count = c->options.device_count, size = 0, at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *equals = strchr(c->options.devices[i], '=');
+
+		if (!equals || equals == c->options.devices[i] || equals[1] == '\0')
+			return fail_with(STATUS_USAGE, "mortise: --device wants NAME=/dev/X, not \"%s\".",
+					 c->options.devices[i]);
+		size += strlen(c->options.devices[i]) + 1;
+	}
+	if (count == 0)
+		return STATUS_OK;
+	volumes->devices = calloc(count, sizeof(*volumes->devices));
+	volumes->device_names = malloc(size);
+	if (!volumes->devices || !volumes->device_names)
+		return fail_with(STATUS_MEMORY, "mortise: Out of memory.");
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(c->options.devices[i]) + 1;
+		char *pair = volumes->device_names + at;
+		char *equals;
+
+		memcpy(pair, c->options.devices[i], length);
+		equals = strchr(pair, '=');
+		*equals = '\0';
+		volumes->devices[i].name = pair;
+		volumes->devices[i].device = equals + 1;
+		at += length;
+	}
+	return STATUS_OK;
+}
+
+enum status volumes_open(const struct command *c, struct volumes *volumes)
+{
+	enum status status;
+
+	*volumes = (struct volumes){ .json = option_set(&c->options, OPTION_JSON) };
+	status = read_devices(c, volumes);
+	if (status == STATUS_OK)
+		status = read_config(c, &volumes->config);
+	if (status != STATUS_OK) {
+		volumes_close(volumes);
+		return status;
+	}
+	volumes->options = (struct mortise_up_options){
+		.names = c->word_count > 0 ? (const char *const *)c->words : NULL,
+		.name_count = c->word_count,
+		.devices = volumes->devices,
+		.device_count = c->options.device_count,
+		.node_uuid = option_text(&c->options, OPTION_NODE_UUID),
+		.root = option_text(&c->options, OPTION_ROOT),
+		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
+		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
+	};
+	return STATUS_OK;
+}
+
+void volumes_close(struct volumes *volumes)
+{
+	mortise_config_free(volumes->config);
+	free(volumes->devices);
+	free(volumes->device_names);
+	*volumes = (struct volumes){ 0 };
+}
+
+void table_measure(struct table *table, const char *const cells[TABLE_COLUMNS])
+{
+	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
+		int width = (int)strlen(cells[i]);
+
+		if ((int)strlen(table->titles[i]) > width)
+			width = (int)strlen(table->titles[i]);
+		if (width > table->widths[i])
+			table->widths[i] = width;
+	}
+}
+
+void table_print(const struct table *table, const char *const cells[TABLE_COLUMNS])
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
+		if (cells[i][0] != '\0')
+			last = i;
+	}
+	for (size_t i = 0; i < last; i++)
+		printf("%-*s  ", table->widths[i], cells[i]);
+	printf("%s\n", cells[last]);
+}
+
+void table_print_titles(const struct table *table)
+{
+	table_print(table, table->titles);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What plan, up, down and status of declared volumes share. */
+#ifndef CLI_VOLUMES_H
+#define CLI_VOLUMES_H
+
+#include <json-c/json.h>
+
+#include "cli/command.h"
+
+#define VOLUMES_CONFIG_DEFAULT "/etc/mortise/config.yaml"
+
+/* A configuration that was read, and the options for the library. */
+struct volumes {
+	struct mortise_config *config;
+	struct mortise_up_options options;
+	struct mortise_volume_device *devices;
+	char *device_names;		/* what devices[].name point into */
+	bool json;			/* --json */
+};
+
+/* Reads the configuration and prints its remarks; nothing is owned when it fails. */
+enum status volumes_open(const struct command *c, struct volumes *volumes);
+void volumes_close(struct volumes *volumes);
+
+/*
+ * Prints the report, as a table or as JSON, and frees it. err is why the whole failed, its
+ * code MORTISE_OK when it did not. done is the phase that every volume should have reached.
+ */
+enum status volumes_finish(const struct command *c, const struct volumes *volumes,
+			   struct mortise_report *report, enum mortise_phase done,
+			   const struct mortise_error *err);
+
+/* A table's cells; widths grow as rows come. */
+#define TABLE_COLUMNS 6u
+
+struct table {
+	const char *const *titles;	/* TABLE_COLUMNS of them */
+	int widths[TABLE_COLUMNS];
+};
+
+void table_measure(struct table *table, const char *const cells[TABLE_COLUMNS]);
+void table_print_titles(const struct table *table);
+void table_print(const struct table *table, const char *const cells[TABLE_COLUMNS]);
+
+/* JSON; a failed allocation in it ends as null in the document, never as a crash. */
+struct json_object *volumes_json(const struct volumes *volumes, const char *verb);
+void json_add_text(struct json_object *object, const char *name, const char *text);
+void json_add_keyslot(struct json_object *object, const char *name, int keyslot);
+void json_add_error(struct json_object *object, const struct mortise_error *err);
+/* Prints the document and frees it. */
+enum status json_print(struct json_object *object);
+
+#endif

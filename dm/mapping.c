@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Asking about mappings: what there is, what it is, and what it stands on. */
+#include "dm/control.h"
+#include "dm/crypt_table.h"
+#include "keys/error.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEPS_MAX	64u
+#define DEPS_AT		offsetof(struct dm_target_deps, dev)
+#define LIST_NAME_AT	offsetof(struct dm_name_list, name)
+
+enum mortise_code dm_info(struct dm_control *control, const char *name, struct dm_info *info,
+			  struct mortise_error *err)
+{
+	char encoded[DM_NAME_LEN];
+	const struct dm_call call = { .request = DM_DEV_STATUS, .name = encoded };
+	struct dm_reply reply;
+	enum mortise_code code;
+	int sys;
+
+	memset(info, 0, sizeof(*info));
+	code = dm_name_encode(name, encoded, err);
+	if (code)
+		return code;
+	sys = dm_run(control, &call, &reply);
+	if (!sys) {
+		const struct dm_ioctl *header = &reply.header;
+
+		dm_name_decode(header->name, info->name);
+		dm_name_decode(header->uuid, info->uuid);
+		info->device = dm_decode_device(header->dev);
+		info->open_count = header->open_count > 0 ? (uint32_t)header->open_count : 0;
+		info->target_count = header->target_count;
+		info->readonly = header->flags & DM_READONLY_FLAG;
+		info->suspended = header->flags & DM_SUSPEND_FLAG;
+		info->deferred_remove = header->flags & DM_DEFERRED_REMOVE;
+		info->has_table = header->flags & DM_ACTIVE_PRESENT_FLAG;
+	}
+	dm_reply_clear(&reply);
+	return sys ? dm_call_failed(err, sys, "look at mapping", name) : MORTISE_OK;
+}
+
+/* The first target of a status reply, its parameters and their length. */
+static bool first_target(const struct dm_reply *reply, struct dm_target_spec *spec,
+			 const char **params, size_t *length)
+{
+	if (reply->size < sizeof(*spec))
+		return false;
+	memcpy(spec, reply->data, sizeof(*spec));
+	spec->target_type[sizeof(spec->target_type) - 1] = '\0';
+	*params = (const char *)reply->data + sizeof(*spec);
+	*length = strnlen(*params, reply->size - sizeof(*spec));
+	return *length < reply->size - sizeof(*spec);
+}
+
+static enum mortise_code read_table(const struct dm_reply *reply, const char *name,
+				    struct dm_crypt_table *table, struct mortise_error *err)
+{
+	struct dm_target_spec spec;
+	enum mortise_code code;
+	const char *params;
+	size_t length;
+
+	if (!reply->header.target_count)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Device %s has no table, it is being made or was given up.", name);
+	if (!first_target(reply, &spec, &params, &length))
+		return dm_call_failed(err, EPROTO, "read the table of", name);
+	if (reply->header.target_count > 1)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Device %s is not one dm-crypt target, but %u targets, the first "
+				 "of which is \"%s\".", name, reply->header.target_count,
+				 spec.target_type);
+	if (strcmp(spec.target_type, "crypt"))
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Device %s is not a dm-crypt target, but \"%s\".", name,
+				 spec.target_type);
+	if (spec.length > UINT64_MAX / DM_SECTOR)
+		return dm_call_failed(err, EPROTO, "read the table of", name);
+	code = dm_crypt_params_parse(params, length, table, err);
+	if (code)
+		error_prefix(err, "Device %s", name);
+	else
+		table->size = spec.length * DM_SECTOR;
+	return code;
+}
+
+enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
+				 struct dm_crypt_table *table, struct mortise_error *err)
+{
+	char encoded[DM_NAME_LEN];
+	const struct dm_call call = {
+		.request = DM_TABLE_STATUS,
+		.name = encoded,
+		.flags = DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG | DM_SECURE_DATA_FLAG,
+	};
+	struct dm_reply reply;
+	enum mortise_code code;
+	int sys;
+
+	memset(table, 0, sizeof(*table));
+	code = dm_name_encode(name, encoded, err);
+	if (code)
+		return code;
+	sys = dm_run(control, &call, &reply);
+	if (sys)
+		code = dm_call_failed(err, sys, "read the table of", name);
+	else
+		code = read_table(&reply, name, table, err);
+	dm_reply_clear(&reply);
+	return code;
+}
+
+enum mortise_code dm_deps(struct dm_control *control, const char *name, dev_t *devices,
+			  size_t *count, struct mortise_error *err)
+{
+	char encoded[DM_NAME_LEN];
+	const struct dm_call call = { .request = DM_TABLE_DEPS, .name = encoded };
+	size_t room = *count < DEPS_MAX ? *count : DEPS_MAX;
+	struct dm_target_deps deps = { .count = 0 };
+	struct dm_reply reply;
+	enum mortise_code code;
+	uint64_t device;
+	size_t i;
+	int sys;
+
+	*count = 0;
+	code = dm_name_encode(name, encoded, err);
+	if (code)
+		return code;
+	sys = dm_run(control, &call, &reply);
+	if (!sys && reply.size >= DEPS_AT) {
+		memcpy(&deps, reply.data, DEPS_AT);
+		if (deps.count > (reply.size - DEPS_AT) / sizeof(device))
+			sys = EPROTO;
+	}
+	for (i = 0; !sys && i < deps.count && i < room; i++) {
+		memcpy(&device, reply.data + DEPS_AT + i * sizeof(device), sizeof(device));
+		devices[i] = dm_decode_device(device);
+		*count = i + 1;
+	}
+	dm_reply_clear(&reply);
+	return sys ? dm_call_failed(err, sys, "ask for the devices below", name) : MORTISE_OK;
+}
+
+/* Walks struct dm_name_list: next counts from the record itself, 0 ends the list. */
+static int walk(const struct dm_reply *reply,
+		bool (*each)(void *context, const char *name, dev_t dev), void *context)
+{
+	char decoded[DM_NAME_LEN];
+	struct dm_name_list record;
+	size_t at = 0;
+
+	/* One record without a device, or nothing at all, stands for an empty list. */
+	while (reply->size > LIST_NAME_AT) {
+		const char *name = (const char *)reply->data + at + LIST_NAME_AT;
+		size_t room = reply->size - LIST_NAME_AT - at;
+
+		memcpy(&record, reply->data + at, LIST_NAME_AT);
+		if (!record.dev && !at)
+			return 0;
+		if (room > DM_NAME_LEN)
+			room = DM_NAME_LEN;
+		if (strnlen(name, room) == room)
+			return EPROTO;
+		dm_name_decode(name, decoded);
+		if (!each(context, decoded, dm_decode_device(record.dev)) || !record.next)
+			return 0;
+		if (record.next <= LIST_NAME_AT ||
+		    record.next >= reply->size - LIST_NAME_AT - at)
+			return EPROTO;
+		at += record.next;
+	}
+	return 0;
+}
+
+enum mortise_code dm_list(struct dm_control *control,
+			  bool (*each)(void *context, const char *name, dev_t dev),
+			  void *context, struct mortise_error *err)
+{
+	const struct dm_call call = { .request = DM_LIST_DEVICES };
+	struct dm_reply reply;
+	int sys;
+
+	sys = dm_run(control, &call, &reply);
+	if (!sys)
+		sys = walk(&reply, each, context);
+	dm_reply_clear(&reply);
+	return sys ? dm_call_failed(err, sys, "list", "the mappings") : MORTISE_OK;
+}

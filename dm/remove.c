@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking a mapping away: now, after its last user, or not after all. */
+#include "dm/control.h"
+#include "keys/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * blkid and udev open a device for a moment whenever it was written to. 10, 20, 40 ... ms
+ * between the tries, 0.63 s in all; libdevmapper waits for 5 s.
+ */
+#define TRIES		7u
+#define FIRST_PAUSE	10u	/* ms */
+
+void dm_pause(void *context, unsigned ms)
+{
+	const struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000L };
+
+	(void)context;
+	nanosleep(&time, NULL);
+}
+
+int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t flags,
+		      uint32_t *flags_out)
+{
+	const struct dm_call call = {
+		.request = DM_DEV_REMOVE,
+		.name = encoded,
+		.flags = flags,
+		.event_nr = (uint32_t)(DM_UDEV_PRIMARY_SOURCE | DM_UDEV_NO_LIBRARY_FALLBACK)
+			    << DM_UDEV_SHIFT,
+	};
+	unsigned pause = FIRST_PAUSE;
+	struct dm_reply reply;
+	unsigned i;
+	int sys;
+
+	for (i = 1;; i++) {
+		sys = dm_run(control, &call, &reply);
+		if (flags_out)
+			*flags_out = reply.header.flags;
+		dm_reply_clear(&reply);
+		if (sys != EBUSY || i == TRIES)
+			return sys;
+		control->host.pause(control->host.context, pause);
+		pause *= 2;
+	}
+}
+
+static enum mortise_code busy(struct dm_control *control, const char *name, dev_t device,
+			      struct mortise_error *err)
+{
+	char user[160] = "Unmount it or close what stands on it first.";
+
+	/* Over a kernel of the caller's, sysfs would speak of another one. */
+	if (control->nodes)
+		(void)dm_sysfs_user(device, user, sizeof(user));
+	return dm_with_errno(err, EBUSY, error_set(err, MORTISE_E_BUSY, 0,
+						   "Device %s is still in use. %s", name, user));
+}
+
+static enum mortise_code cancel(struct dm_control *control, const char *name, const char *encoded,
+				struct mortise_error *err)
+{
+	static const char message[] = "@cancel_deferred_remove";
+	struct mortise_secret *payload = NULL;
+	const uint64_t sector = 0;
+	struct dm_call call = { .request = DM_TARGET_MSG, .name = encoded };
+	struct dm_reply reply;
+	enum mortise_code code;
+	int sys;
+
+	/* struct dm_target_msg: a sector, then the text. */
+	code = mortise_secret_new(sizeof(sector) + sizeof(message), &payload, err);
+	if (code)
+		return code;
+	memcpy(mortise_secret_data(payload) + sizeof(sector), message, sizeof(message));
+	call.payload = payload;
+	sys = dm_run(control, &call, &reply);
+	dm_reply_clear(&reply);
+	mortise_secret_free(payload);
+	if (sys == EBUSY)
+		return dm_with_errno(err, sys, error_set(err, MORTISE_E_BUSY, 0,
+			"Device %s is being removed at this moment, too late to cancel.", name));
+	return sys ? dm_call_failed(err, sys, "cancel the deferred removal of", name) : MORTISE_OK;
+}
+
+enum mortise_code dm_remove(struct dm_control *control, const char *name,
+			    enum dm_remove_mode mode, struct mortise_error *err)
+{
+	bool deferred = mode == DM_REMOVE_DEFERRED;
+	char encoded[DM_NAME_LEN];
+	enum mortise_code code;
+	uint32_t flags = 0;
+	struct dm_info info;
+	int sys;
+
+	code = dm_info(control, name, &info, err);
+	if (!code)
+		code = dm_name_encode(name, encoded, err);
+	if (code)
+		return code;
+	if (mode == DM_REMOVE_CANCEL_DEFERRED)
+		return cancel(control, name, encoded, err);
+	/* An older kernel ignores the flag: Linux 3.13 has interface 4.27. */
+	if (deferred && dm_version_before(control->version, 4, 27, 0))
+		return error_set(err, MORTISE_E_KERNEL, 0,
+				 "Requested deferred flag is not supported. The kernel has version "
+				 "%u.%u.%u of device-mapper's interface, 4.27.0 is needed.",
+				 control->version[0], control->version[1], control->version[2]);
+	sys = dm_remove_encoded(control, encoded, deferred ? DM_DEFERRED_REMOVE : 0, &flags);
+	if (sys == EBUSY)
+		return busy(control, name, info.device, err);
+	if (sys)
+		return dm_call_failed(err, sys, "remove", name);
+	/* The flag comes back set when the mapping stays until its last close. */
+	if (control->nodes && !(deferred && (flags & DM_DEFERRED_REMOVE)))
+		dm_node_remove(encoded, info.device);
+	return MORTISE_OK;
+}

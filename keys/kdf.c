@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* From passphrase to key, and whether the machine can do it now. */
+#include "keys/kdf.h"
+
+#include <inttypes.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keys/argon2/argon2.h"
+#include "keys/error.h"
+#include "keys/machine.h"
+#include "keys/openssl.h"
+#include "keys/secret.h"
+
+/* RFC 9106, section 3.1. */
+#define SALT_MIN	8u
+#define TAG_MIN		4u
+#define LANES_MAX	0xffffffu
+#define LANE_KIB_MIN	8u
+
+#define MIB		(UINT64_C(1) << 20)
+
+const char *mortise_kdf_name(enum mortise_kdf_type type)
+{
+	switch (type) {
+	case MORTISE_KDF_ARGON2ID:
+		return "argon2id";
+	case MORTISE_KDF_ARGON2I:
+		return "argon2i";
+	case MORTISE_KDF_PBKDF2:
+		return "pbkdf2";
+	}
+	return "unknown";
+}
+
+uint64_t keys_kdf_memory(const struct mortise_kdf *kdf)
+{
+	return kdf->type == MORTISE_KDF_PBKDF2 ? 0 : (uint64_t)kdf->memory_kib * 1024;
+}
+
+enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
+				struct mortise_error *err)
+{
+	const uint64_t need = keys_kdf_memory(kdf);
+	uint64_t available;
+
+	if (!need)
+		return MORTISE_OK;
+	available = keys_machine_available(&keys_machine_files);
+	if (need <= available)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_MEMORY, 0,
+			 "%s needs %" PRIu64 " MiB, %" PRIu64 " MiB is available: free memory, "
+			 "raise the limit, or give it a lower --pbkdf-memory on a larger machine",
+			 who, (need + MIB - 1) / MIB, available / MIB);
+}
+
+static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t salt_size,
+					   size_t key_size, struct mortise_error *err)
+{
+	const char *name = mortise_kdf_name(kdf->type);
+
+	if (!kdf->time)
+		return error_set(err, MORTISE_E_USAGE, 0, "%s needs at least 1 pass", name);
+	if (!kdf->lanes || kdf->lanes > LANES_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0, "%s has 1 to %u lanes, not %u", name,
+				 LANES_MAX, kdf->lanes);
+	if (kdf->memory_kib < (uint64_t)LANE_KIB_MIN * kdf->lanes)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "%s needs at least %u KiB for each of its %u lanes, not %u KiB in all",
+				 name, LANE_KIB_MIN, kdf->lanes, kdf->memory_kib);
+	if (salt_size < SALT_MIN || salt_size > UINT32_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "%s needs a salt of at least %u bytes, not %zu", name, SALT_MIN,
+				 salt_size);
+	if (key_size < TAG_MIN || key_size > UINT32_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "%s makes keys of at least %u bytes, not %zu", name, TAG_MIN,
+				 key_size);
+	return MORTISE_OK;
+}
+
+/* RFC 8018, section 5.2, with HMAC. */
+static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
+				const struct mortise_secret *passphrase, struct keys_bytes salt,
+				uint8_t *key, size_t key_size, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+	EVP_KDF_CTX *context = NULL;
+	EVP_KDF *algorithm = NULL;
+	OSSL_PARAM params[5], *param = params;
+	char digest[sizeof(kdf->hash)];
+	uint8_t salt_copy[MORTISE_SALT_MAX];
+	uint32_t iterations = kdf->time;
+	EVP_MD *md;
+
+	if (salt.size > sizeof(salt_copy))
+		return error_set(err, MORTISE_E_USAGE, 0, "a salt has at most %u bytes, not %zu",
+				 MORTISE_SALT_MAX, salt.size);
+	md = keys_openssl_hash(kdf->hash);
+	if (!md)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "hash %s is not available",
+				 kdf->hash);
+	/* OpenSSL's parameters have no const. */
+	snprintf(digest, sizeof(digest), "%s", EVP_MD_get0_name(md));
+	if (salt.size)
+		memcpy(salt_copy, salt.data, salt.size);
+	*param++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD,
+						     mortise_secret_data(passphrase),
+						     mortise_secret_size(passphrase));
+	*param++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, salt_copy, salt.size);
+	*param++ = OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ITER, &iterations);
+	*param++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0);
+	*param = OSSL_PARAM_construct_end();
+	algorithm = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_PBKDF2, NULL);
+	if (algorithm)
+		context = EVP_KDF_CTX_new(algorithm);
+	if (!context || EVP_KDF_derive(context, key, key_size, params) != 1) {
+		keys_wipe(key, key_size);
+		code = error_set(err, MORTISE_E_SYSTEM, 0, "OpenSSL failed to compute pbkdf2-%s",
+				 kdf->hash);
+	}
+	EVP_KDF_CTX_free(context);
+	EVP_KDF_free(algorithm);
+	EVP_MD_free(md);
+	return code;
+}
+
+enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
+				  const struct mortise_secret *passphrase, struct keys_bytes salt,
+				  uint8_t *key, size_t key_size, struct mortise_error *err)
+{
+	const struct keys_argon2_input input = {
+		.passphrase = { mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
+		.salt = salt,
+	};
+	enum mortise_code code;
+
+	switch (kdf->type) {
+	case MORTISE_KDF_ARGON2ID:
+	case MORTISE_KDF_ARGON2I:
+		code = check_argon2_cost(kdf, salt.size, key_size, err);
+		return code ? code : keys_argon2(kdf, &input, key, key_size, err);
+	case MORTISE_KDF_PBKDF2:
+		if (!kdf->time || !key_size)
+			return error_set(err, MORTISE_E_USAGE, 0,
+					 "pbkdf2 needs at least 1 iteration and 1 byte of key");
+		return pbkdf2(kdf, passphrase, salt, key, key_size, err);
+	}
+	return error_set(err, MORTISE_E_UNSUPPORTED, 0, "unknown key derivation function");
+}

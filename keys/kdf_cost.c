@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Turning what was asked for into a cost: bounds, benchmarks, what the machine has. */
+#include <stdio.h>
+#include <time.h>
+
+#include "keys/argon2_cost.h"
+#include "keys/error.h"
+#include "keys/kdf.h"
+
+/* cryptsetup: a rate is read off a run of more than this, reached in at most so many steps. */
+#define RATE_MS		500u
+#define RATE_STEPS	10u
+#define RATE_FIRST	32768u	/* iterations */
+
+static const uint8_t bench_salt[32];
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What a measurement derives, again and again. */
+struct bench {
+	struct mortise_secret *passphrase;
+	struct mortise_secret *key;
+};
+
+static void bench_free(struct bench *bench)
+{
+	mortise_secret_free(bench->passphrase);
+	mortise_secret_free(bench->key);
+}
+
+static enum mortise_code bench_new(size_t key_size, struct bench *bench, struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	bench->passphrase = NULL;
+	bench->key = NULL;
+	code = mortise_secret_new(8, &bench->passphrase, err);
+	if (!code)
+		code = mortise_secret_new(key_size, &bench->key, err);
+	return code;
+}
+
+static enum mortise_code measure(struct bench *bench, const struct mortise_kdf *kdf,
+				 clockid_t clock, uint64_t *ns, struct mortise_error *err)
+{
+	const struct keys_bytes salt = { bench_salt, sizeof(bench_salt) };
+	uint64_t start = now_ns(clock);
+	enum mortise_code code;
+
+	code = keys_kdf_derive(kdf, bench->passphrase, salt, mortise_secret_data(bench->key),
+			       mortise_secret_size(bench->key), err);
+	*ns = now_ns(clock) - start;
+	return code;
+}
+
+/* Argon2 works in several threads: wall clock. */
+static enum mortise_code measure_argon2(void *context, const struct mortise_kdf *kdf, uint32_t *ms,
+					struct mortise_error *err)
+{
+	enum mortise_code code;
+	uint64_t ns;
+
+	code = measure(context, kdf, CLOCK_MONOTONIC_RAW, &ns, err);
+	*ms = (uint32_t)(ns / 1000000);
+	return code;
+}
+
+enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size, uint32_t *iterations,
+				   struct mortise_error *err)
+{
+	struct mortise_kdf kdf = { .type = MORTISE_KDF_PBKDF2, .time = RATE_FIRST };
+	uint64_t ns = 0, ms, rate;
+	struct bench bench;
+	enum mortise_code code;
+
+	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
+	code = bench_new(key_size, &bench, err);
+	for (unsigned step = 0; !code && step <= RATE_STEPS; step++) {
+		/* One thread: the processor's time, which other load does not change. */
+		code = measure(&bench, &kdf, CLOCK_THREAD_CPUTIME_ID, &ns, err);
+		ms = ns / 1000000;
+		if (ms > RATE_MS || kdf.time > UINT32_MAX / 16)
+			break;
+		kdf.time *= ms <= RATE_MS / 8 ? 16 : ms <= RATE_MS / 4 ? 8 : ms <= RATE_MS / 2 ? 4 : 2;
+	}
+	if (!code) {
+		rate = (uint64_t)kdf.time * 1000000000 / (ns ? ns : 1);
+		*iterations = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
+	}
+	bench_free(&bench);
+	return code;
+}
+
+static enum mortise_code choose_pbkdf2(const struct mortise_kdf_choice *choice, size_t key_size,
+				       struct mortise_kdf *kdf, struct mortise_error *err)
+{
+	const uint32_t target_ms = choice->target_ms ? choice->target_ms : KEYS_KDF_TARGET_DEFAULT;
+	const char *hash = choice->hash ? choice->hash : "sha256";
+	enum mortise_code code;
+	uint32_t rate = 0;
+	uint64_t time;
+
+	if (!keys_hash_size(hash))
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Requested hash %s is not supported.", hash);
+	if (choice->memory_kib || choice->lanes)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "PBKDF max memory or parallel threads must not be set with pbkdf2.");
+	if (choice->forced_time && choice->forced_time < KEYS_PBKDF2_TIME_MIN)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Forced iteration count is too low for %s (minimum is %u).",
+				 "pbkdf2", KEYS_PBKDF2_TIME_MIN);
+	snprintf(kdf->hash, sizeof(kdf->hash), "%s", hash);
+	kdf->time = choice->forced_time;
+	if (kdf->time)
+		return MORTISE_OK;
+	code = keys_pbkdf2_rate(hash, key_size, &rate, err);
+	time = (uint64_t)rate * target_ms / 1000;
+	if (time < KEYS_PBKDF2_TIME_MIN)
+		time = KEYS_PBKDF2_TIME_MIN;
+	kdf->time = time < UINT32_MAX ? (uint32_t)time : UINT32_MAX;
+	return code;
+}
+
+/* The sentences are cryptsetup's (lib/utils_pbkdf.c), the last but one apart. */
+static enum mortise_code check_argon2_choice(const struct mortise_kdf_choice *choice,
+					     const struct mortise_kdf *kdf,
+					     struct mortise_error *err)
+{
+	const char *name = mortise_kdf_name(kdf->type);
+
+	if (choice->forced_time && kdf->time < KEYS_ARGON2_TIME_MIN)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Forced iteration count is too low for %s (minimum is %u).", name,
+				 KEYS_ARGON2_TIME_MIN);
+	if (choice->forced_time && kdf->memory_kib < KEYS_ARGON2_MEMORY_MIN)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Forced memory cost is too low for %s (minimum is %u kilobytes).",
+				 name, KEYS_ARGON2_MEMORY_MIN);
+	if (kdf->memory_kib > KEYS_ARGON2_MEMORY_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Requested maximum PBKDF memory cost is too high "
+				 "(maximum is %u kilobytes).",
+				 KEYS_ARGON2_MEMORY_MAX);
+	if (kdf->memory_kib < KEYS_ARGON2_MEMORY_MIN)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Requested maximum PBKDF memory cost is too low "
+				 "(minimum is %u kilobytes).",
+				 KEYS_ARGON2_MEMORY_MIN);
+	if (kdf->lanes > KEYS_ARGON2_LANES_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Requested maximum PBKDF parallel cost is too high (maximum is %u).",
+				 KEYS_ARGON2_LANES_MAX);
+	return MORTISE_OK;
+}
+
+static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, size_t key_size,
+				       struct mortise_kdf *kdf, struct mortise_error *err)
+{
+	const uint32_t target_ms = choice->target_ms ? choice->target_ms : KEYS_KDF_TARGET_DEFAULT;
+	struct keys_stopwatch watch = { .measure = measure_argon2 };
+	struct bench bench;
+	enum mortise_code code;
+	uint32_t cap, cpus;
+
+	kdf->time = choice->forced_time;
+	kdf->memory_kib = choice->memory_kib ? choice->memory_kib : KEYS_KDF_MEMORY_DEFAULT;
+	kdf->lanes = choice->lanes ? choice->lanes : KEYS_ARGON2_LANES_MAX;
+	code = check_argon2_choice(choice, kdf, err);
+	if (code || kdf->time)
+		return code;
+	cpus = keys_machine_cpus();
+	if (kdf->lanes > cpus)
+		kdf->lanes = cpus;
+	cap = keys_argon2_memory_cap(&keys_machine_files);
+	if (cap < KEYS_ARGON2_MEMORY_MIN)
+		return error_set(err, MORTISE_E_MEMORY, 0,
+				 "%s needs at least %u KiB, %u KiB is available: free memory or "
+				 "choose pbkdf2",
+				 mortise_kdf_name(kdf->type), KEYS_ARGON2_MEMORY_MIN, cap);
+	if (kdf->memory_kib > cap)
+		kdf->memory_kib = cap;
+	code = bench_new(key_size, &bench, err);
+	watch.context = &bench;
+	if (!code)
+		code = keys_argon2_cost(kdf, target_ms, &watch, err);
+	bench_free(&bench);
+	return code;
+}
+
+enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice, size_t key_size,
+				  struct mortise_kdf *kdf, struct mortise_error *err)
+{
+	*kdf = (struct mortise_kdf){ .type = choice->type };
+	switch (choice->type) {
+	case MORTISE_KDF_ARGON2ID:
+	case MORTISE_KDF_ARGON2I:
+		return choose_argon2(choice, key_size, kdf, err);
+	case MORTISE_KDF_PBKDF2:
+		return choose_pbkdf2(choice, key_size, kdf, err);
+	}
+	return error_set(err, MORTISE_E_USAGE, 0, "Unknown PBKDF type %d.", (int)choice->type);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What this machine can give a KDF now: memory and processors. */
+#ifndef KEYS_MACHINE_H
+#define KEYS_MACHINE_H
+
+#include <mortise.h>
+
+/* Where the answers are read; a test puts a tree of its own here. */
+struct keys_machine_files {
+	const char *proc;	/* "/proc" */
+	const char *cgroup;	/* "/sys/fs/cgroup" */
+};
+
+extern const struct keys_machine_files keys_machine_files;
+
+/*
+ * Bytes that can be had now without the OOM killer, UINT64_MAX when nothing is known: the
+ * least of MemAvailable + SwapFree, the room in each cgroup (v2 and v1) that this process is
+ * in, page cache counted as room, and RLIMIT_AS less the address space in use.
+ */
+uint64_t keys_machine_available(const struct keys_machine_files *files);
+
+/* Bytes of memory in all, 0 when not known; *swap: is there any swap? */
+uint64_t keys_machine_memory(const struct keys_machine_files *files, bool *swap);
+
+/* Online processors that this process may run on, at least 1. */
+unsigned keys_machine_cpus(void);
+
+#endif

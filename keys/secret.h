@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What the folders need of secrets beyond the public functions of mortise.h. */
+#ifndef KEYS_SECRET_H
+#define KEYS_SECRET_H
+
+#include <mortise.h>
+
+/* Overwrites bytes in a way that the compiler does not remove. */
+void keys_wipe(void *bytes, size_t size);
+
+/* Equal content, in time that depends on size only. */
+bool keys_equal(const void *a, const void *b, size_t size);
+
+/* Fills with random bytes from getrandom(2), waiting until the kernel has entropy. */
+MORTISE_MUST_CHECK enum mortise_code keys_random(void *bytes, size_t size,
+						 struct mortise_error *err);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Keyslot areas on the device: reading, writing, wiping. */
+#include "luks2/area.h"
+
+#include <stdlib.h>
+
+#include "keys/area.h"
+#include "keys/error.h"
+#include "keys/secret.h"
+
+#define WIPE_PIECE (1u << 20)
+
+static enum mortise_code no_cipher(const struct luks2_area *area, struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+			 "the crypto library has no cipher %.60s with a key of %zu bits, and the "
+			 "kernel's cannot be reached here", area->cipher, area->key_size * 8);
+}
+
+enum mortise_code luks2_area_read(const struct mortise_luks2 *luks2, const struct luks2_area *area,
+				  uint8_t *plain, struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	if (!keys_area_supported(area->cipher, area->key_size)) {
+		if (!luks2->kernel.read)
+			return no_cipher(area, err);
+		return luks2->kernel.read(luks2->kernel.context, luks2->device, area, plain, err);
+	}
+	code = luks2_device_read(luks2->device, plain, area->size, area->offset, err);
+	if (!code)
+		code = keys_area_decrypt(area->cipher, area->key, area->key_size, plain, area->size,
+					 err);
+	return code;
+}
+
+enum mortise_code luks2_area_write(const struct mortise_luks2 *luks2,
+				   const struct luks2_area *area, uint8_t *plain,
+				   struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	if (!keys_area_supported(area->cipher, area->key_size)) {
+		if (!luks2->kernel.write)
+			return no_cipher(area, err);
+		return luks2->kernel.write(luks2->kernel.context, luks2->device, area, plain, err);
+	}
+	code = keys_area_encrypt(area->cipher, area->key, area->key_size, plain, area->size, err);
+	if (!code)
+		code = luks2_device_write(luks2->device, plain, area->size, area->offset, err);
+	if (!code)
+		code = luks2_device_flush(luks2->device, err);
+	return code;
+}
+
+enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t offset, uint64_t size,
+				  const struct mortise_progress *progress,
+				  struct mortise_error *err)
+{
+	uint8_t *piece = malloc(size < WIPE_PIECE ? (size_t)size : WIPE_PIECE);
+	enum mortise_code code = MORTISE_OK;
+
+	if (!piece)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	for (uint64_t done = 0; !code && done < size;) {
+		size_t now = size - done < WIPE_PIECE ? (size_t)(size - done) : WIPE_PIECE;
+
+		code = keys_random(piece, now, err);
+		if (!code)
+			code = luks2_device_write(device, piece, now, offset + done, err);
+		done += now;
+		if (!code && progress && progress->call)
+			progress->call(progress->context, "wiping keyslots area", done, size);
+	}
+	if (!code)
+		code = luks2_device_flush(device, err);
+	free(piece);
+	return code;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The binary header: the first 4096 bytes of each header copy (specification, section 2). */
+#ifndef LUKS2_BINARY_H
+#define LUKS2_BINARY_H
+
+#include <mortise.h>
+
+#define LUKS2_BINARY_SIZE	4096u
+#define LUKS2_COPY_SIZE_MIN	16384u	/* 16 KiB: binary header and JSON area */
+#define LUKS2_COPY_SIZE_MAX	4194304u
+#define LUKS2_HEADER_SALT_SIZE	64u
+
+/* One copy's binary header, decoded. Texts are cut at their room and NUL-terminated. */
+struct luks2_binary {
+	uint64_t copy_size;	/* bytes: binary header and JSON area */
+	uint64_t seqid;
+	char label[MORTISE_LABEL_MAX + 1];
+	char checksum_hash[MORTISE_HASH_MAX];
+	uint8_t salt[LUKS2_HEADER_SALT_SIZE];
+	char uuid[40];
+	char subsystem[MORTISE_LABEL_MAX + 1];
+};
+
+/* Is size one of the nine that a header copy may have (16 KiB to 4 MiB)? */
+bool luks2_copy_size_valid(uint64_t size);
+
+/*
+ * Decodes the 4096 bytes read at offset. MORTISE_E_NOT_LUKS2 without the magic of this
+ * copy or with another version, MORTISE_E_CORRUPT when offset or size contradict.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SIZE],
+							 uint64_t offset, struct luks2_binary *binary,
+							 struct mortise_error *err);
+
+/* Encodes for the place at offset (0: primary), with the checksum field zero. */
+void luks2_binary_encode(const struct luks2_binary *binary, uint64_t offset,
+			 uint8_t bytes[static LUKS2_BINARY_SIZE]);
+
+/*
+ * The checksum over a whole copy (binary->copy_size bytes) at copy: set puts it into its
+ * field; check compares, MORTISE_E_CORRUPT when it differs.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_checksum_set(const struct luks2_binary *binary,
+							uint8_t *copy, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code luks2_checksum_check(const struct luks2_binary *binary,
+							  const uint8_t *copy,
+							  struct mortise_error *err);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Digests: PBKDF2 over the volume key. */
+#include "luks2/digest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "keys/hash.h"
+#include "keys/kdf.h"
+#include "keys/secret.h"
+
+#define ITERATIONS_MIN	1000u
+#define DIGEST_MIN	20u	/* bytes: old headers cut every digest to this */
+#define SALT_SIZE	32u
+
+enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
+				      const struct mortise_secret *key, struct mortise_error *err)
+{
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct json_object *object = luks2_json_get_id(digests, id);
+	const char *type = luks2_json_text(object, "type");
+	const char *hash = luks2_json_text(object, "hash");
+	struct mortise_kdf kdf = { .type = MORTISE_KDF_PBKDF2 };
+	uint8_t salt[MORTISE_SALT_MAX], expected[KEYS_HASH_SIZE_MAX], actual[KEYS_HASH_SIZE_MAX];
+	size_t salt_size = sizeof(salt), size = sizeof(expected);
+	uint64_t iterations = 0;
+	enum mortise_code code;
+
+	if (!type || strcmp(type, "pbkdf2"))
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "digest %d is of a type that is not known", id);
+	if (!hash || strlen(hash) > MORTISE_HASH_MAX ||
+	    !luks2_json_base64(object, "salt", salt, &salt_size) ||
+	    !luks2_json_base64(object, "digest", expected, &size) ||
+	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
+		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
+	/* A weak digest would let a forged header accept a key that the forger chose. */
+	if (iterations < ITERATIONS_MIN || (size != keys_hash_size(hash) && size != DIGEST_MIN) ||
+	    size < DIGEST_MIN)
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "digest %d is weak (hash %.32s, %llu iterations, %zu bytes)", id,
+				 hash, (unsigned long long)iterations, size);
+	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
+	kdf.time = (uint32_t)iterations;
+	code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, salt_size }, actual, size,
+			       err);
+	if (!code && !keys_equal(expected, actual, size))
+		code = error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
+	keys_wipe(actual, sizeof(actual));
+	return code;
+}
+
+static bool fill(struct json_object *object, const struct mortise_kdf *kdf, const uint8_t *salt,
+		 const uint8_t *digest, size_t size)
+{
+	return luks2_json_add(object, "type", json_object_new_string("pbkdf2")) &&
+	       luks2_json_add(object, "keyslots", json_object_new_array()) &&
+	       luks2_json_add(object, "segments", json_object_new_array()) &&
+	       luks2_json_add(object, "hash", json_object_new_string(kdf->hash)) &&
+	       luks2_json_add(object, "iterations", json_object_new_int64(kdf->time)) &&
+	       luks2_json_add(object, "salt", luks2_json_new_base64(salt, SALT_SIZE)) &&
+	       luks2_json_add(object, "digest", luks2_json_new_base64(digest, size));
+}
+
+enum mortise_code luks2_digest_add(struct json_object *metadata, const char *hash,
+				   uint32_t iterations, const struct mortise_secret *key, int *id,
+				   struct mortise_error *err)
+{
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct mortise_kdf kdf = { .type = MORTISE_KDF_PBKDF2 };
+	uint8_t salt[SALT_SIZE], digest[KEYS_HASH_SIZE_MAX];
+	size_t size = keys_hash_size(hash);
+	struct json_object *object = NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	for (*id = 0; luks2_json_get_id(digests, *id); ++*id)
+		;
+	if (*id >= (int)MORTISE_DIGESTS_MAX)
+		return error_set(err, MORTISE_E_NO_SPACE, 0, "all %u digests are in use",
+				 MORTISE_DIGESTS_MAX);
+	if (size < DIGEST_MIN || strlen(hash) > MORTISE_HASH_MAX)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Requested LUKS hash %.40s is not supported.", hash);
+	if (!iterations) {
+		code = keys_pbkdf2_rate(hash, mortise_secret_size(key), &iterations, err);
+		iterations /= 8;
+	}
+	if (iterations < ITERATIONS_MIN)
+		iterations = ITERATIONS_MIN;
+	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
+	kdf.time = iterations;
+	if (!code)
+		code = keys_random(salt, sizeof(salt), err);
+	if (!code)
+		code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, sizeof(salt) }, digest,
+				       size, err);
+	if (code)
+		return code;
+	object = json_object_new_object();
+	if (!object || !fill(object, &kdf, salt, digest, size)) {
+		json_object_put(object);
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	if (!luks2_json_add_id(digests, *id, object))
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	return MORTISE_OK;
+}
+
+bool luks2_digest_assign(struct json_object *metadata, int digest, const char *list, int id)
+{
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct json_object *object = luks2_json_get_id(digests, digest);
+	struct json_object *array = luks2_json_get(object, list, json_type_array);
+	char text[12];
+
+	snprintf(text, sizeof(text), "%d", id);
+	return array && luks2_json_append(array, json_object_new_string(text));
+}

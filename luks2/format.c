@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a header: the marked one first, then the keyslots area, then what calls it ready. */
+#include "luks2/format.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "keys/hash.h"
+#include "keys/secret.h"
+#include "luks2/area.h"
+#include "luks2/digest.h"
+#include "luks2/layout.h"
+#include "luks2/model.h"
+#include "luks2/uuid.h"
+
+#define PIECE (1u << 20)
+
+bool luks2_format_unfinished(const struct mortise_luks2 *luks2)
+{
+	return !strcmp(luks2->binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM) &&
+	       json_object_object_get_ex(luks2->metadata, LUKS2_UNFINISHED_MEMBER, NULL);
+}
+
+void luks2_format_finish(struct luks2_update *update)
+{
+	struct json_object *mark;
+
+	if (!json_object_object_get_ex(update->metadata, LUKS2_UNFINISHED_MEMBER, &mark))
+		return;
+	/* The mark keeps the subsystem that was asked for. */
+	snprintf(update->binary.subsystem, sizeof(update->binary.subsystem), "%s",
+		 json_object_get_string(mark));
+	json_object_object_del(update->metadata, LUKS2_UNFINISHED_MEMBER);
+}
+
+static enum mortise_code set_text(char *field, size_t room, const char *text, const char *what,
+				  struct mortise_error *err)
+{
+	if (!text)
+		text = "";
+	if (strlen(text) >= room)
+		return error_set(err, MORTISE_E_USAGE, 0, "%s is too long (at most %zu bytes).",
+				 what, room - 1);
+	memset(field, 0, room);
+	memcpy(field, text, strlen(text));
+	return MORTISE_OK;
+}
+
+static enum mortise_code make_binary(const struct mortise_format *format, uint64_t copy_size,
+				     struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	struct luks2_binary *binary = &luks2->binary;
+	char checked[MORTISE_LABEL_MAX + 1];
+	enum mortise_code code;
+
+	memset(binary, 0, sizeof(*binary));
+	binary->copy_size = copy_size;
+	binary->seqid = 2;	/* as cryptsetup counts: 3 with the first keyslot */
+	snprintf(binary->checksum_hash, sizeof(binary->checksum_hash), "sha256");
+	snprintf(binary->subsystem, sizeof(binary->subsystem), LUKS2_UNFINISHED_SUBSYSTEM);
+	code = set_text(binary->label, sizeof(binary->label), format->label, "Label", err);
+	if (!code)
+		code = set_text(checked, sizeof(checked), format->subsystem, "Subsystem", err);
+	if (!code)
+		code = format->uuid ? luks2_uuid_parse(format->uuid, binary->uuid, err)
+				    : luks2_uuid_random(binary->uuid, err);
+	if (!code)
+		code = keys_random(binary->salt, sizeof(binary->salt), err);
+	if (!code)
+		code = keys_random(luks2->second_salt, sizeof(luks2->second_salt), err);
+	return code;
+}
+
+static struct json_object *segment_object(const char *cipher, const struct luks2_layout *layout)
+{
+	struct json_object *segment = json_object_new_object();
+
+	if (segment && luks2_json_add(segment, "type", json_object_new_string("crypt")) &&
+	    luks2_json_add(segment, "offset", luks2_json_new_decimal(layout->data_offset)) &&
+	    luks2_json_add(segment, "size", json_object_new_string("dynamic")) &&
+	    luks2_json_add(segment, "iv_tweak", luks2_json_new_decimal(0)) &&
+	    luks2_json_add(segment, "encryption", json_object_new_string(cipher)) &&
+	    luks2_json_add(segment, "sector_size", json_object_new_int64(layout->sector_size)))
+		return segment;
+	json_object_put(segment);
+	return NULL;
+}
+
+static bool fill_metadata(struct json_object *metadata, const struct mortise_format *format,
+			  const char *cipher, const struct luks2_layout *layout)
+{
+	struct json_object *segments = json_object_new_object();
+	struct json_object *config = json_object_new_object();
+	const char *subsystem = format->subsystem ? format->subsystem : "";
+
+	return luks2_json_add(metadata, LUKS2_UNFINISHED_MEMBER,
+			      json_object_new_string(subsystem)) &&
+	       luks2_json_add(metadata, "keyslots", json_object_new_object()) &&
+	       luks2_json_add(metadata, "tokens", json_object_new_object()) &&
+	       luks2_json_add(metadata, "segments", segments) &&
+	       luks2_json_add_id(segments, 0, segment_object(cipher, layout)) &&
+	       luks2_json_add(metadata, "digests", json_object_new_object()) &&
+	       luks2_json_add(metadata, "config", config) &&
+	       luks2_json_add(config, "json_size",
+			      luks2_json_new_decimal(layout->copy_size - LUKS2_BINARY_SIZE)) &&
+	       luks2_json_add(config, "keyslots_size",
+			      luks2_json_new_decimal(layout->keyslots_size));
+}
+
+static enum mortise_code make_metadata(const struct mortise_format *format, const char *cipher,
+				       const struct luks2_layout *layout,
+				       struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	const char *hash = format->hash ? format->hash : "sha256";
+	enum mortise_code code;
+	int digest;
+
+	luks2->metadata = json_object_new_object();
+	if (!luks2->metadata || !fill_metadata(luks2->metadata, format, cipher, layout))
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	code = luks2_digest_add(luks2->metadata, hash, format->digest_iterations,
+				luks2->volume_key, &digest, err);
+	if (!code && !luks2_digest_assign(luks2->metadata, digest, "segments", 0))
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	return code;
+}
+
+static enum mortise_code make_volume_key(const struct mortise_format *format, const char *cipher,
+					 struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	uint32_t size = format->key_size;
+	enum mortise_code code;
+
+	if (format->volume_key)
+		size = (uint32_t)mortise_secret_size(format->volume_key);
+	else if (!size)
+		size = strstr(cipher, "-xts-") ? 64 : 32;
+	if (luks2_cipher_is_null(cipher))
+		return error_set(err, MORTISE_E_POLICY, 0, "cipher %s does not encrypt", cipher);
+	if (!strchr(cipher, '-') || strlen(cipher) > MORTISE_CIPHER_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "No known cipher specification pattern detected. (%.60s)", cipher);
+	if (!luks2_cipher_fits(cipher, size) || size > 512)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Cipher %s with a key of %u bits is not available.", cipher,
+				 size * 8);
+	if (format->volume_key)
+		return mortise_secret_from(mortise_secret_data(format->volume_key), size,
+					   &luks2->volume_key, err);
+	code = mortise_secret_new(size, &luks2->volume_key, err);
+	if (!code)
+		code = keys_random(mortise_secret_data(luks2->volume_key), size, err);
+	return code;
+}
+
+static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t from, uint64_t to,
+				   struct mortise_error *err)
+{
+	uint8_t *zeros = from < to ? calloc(1, PIECE) : NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	if (from < to && !zeros)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	while (!code && from < to) {
+		size_t now = to - from < PIECE ? (size_t)(to - from) : PIECE;
+
+		code = luks2_device_write(device, zeros, now, from, err);
+		from += now;
+	}
+	free(zeros);
+	return code;
+}
+
+/* Both copies marked unfinished: from here on a cut format is known for what it is. */
+static enum mortise_code write_marked(const struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	size_t room = (size_t)luks2->binary.copy_size - LUKS2_BINARY_SIZE;
+	const char *text = luks2_json_plain(luks2->metadata);
+	struct luks2_binary second = luks2->binary;
+	char *area = calloc(1, room);
+	enum mortise_code code;
+
+	if (!area || !text || strlen(text) >= room) {
+		free(area);
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	memcpy(area, text, strlen(text));
+	memcpy(second.salt, luks2->second_salt, sizeof(second.salt));
+	code = luks2_copy_write(luks2->device, &luks2->binary, 0, area, err);
+	if (!code)
+		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
+	free(area);
+	return code;
+}
+
+static enum mortise_code write_device(const struct mortise_format *format,
+				      const struct luks2_layout *layout, struct mortise_luks2 *luks2,
+				      struct mortise_error *err)
+{
+	struct luks2_device *device = luks2->device;
+	uint64_t copies = 2 * layout->copy_size;
+	uint64_t end = copies + layout->keyslots_size;
+	uint64_t data = luks2->detached ? end : layout->data_offset;
+	enum mortise_code code;
+
+	code = luks2_device_grow(device, end > data ? end : data, err);
+	if (!code)
+		code = luks2_device_lock(device, true, err);
+	if (code)
+		return code;
+	/* Old signatures lie in front, as a rule; other secondary headers up to 4 MiB. */
+	code = wipe_zero(device, 0, copies, err);
+	if (!code)
+		code = luks2_device_flush(device, err);
+	if (!code)
+		code = write_marked(luks2, err);
+	if (!code)
+		code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress, err);
+	if (!code)
+		code = wipe_zero(device, end, data, err);
+	if (!code)
+		code = luks2_device_flush(device, err);
+	luks2_device_unlock(device);
+	return code;
+}
+
+enum mortise_code luks2_format(const struct mortise_format *format, struct luks2_device *header,
+			       struct luks2_device *data, struct mortise_luks2 **out,
+			       struct mortise_error *err)
+{
+	const char *cipher = format->cipher ? format->cipher : "aes-xts-plain64";
+	const char *hash = format->hash ? format->hash : "sha256";
+	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
+	struct luks2_layout layout;
+	enum mortise_code code;
+
+	if (!luks2 || !(luks2->data_path = strdup(data->path))) {
+		free(luks2);
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	luks2->detached = header != data;
+	luks2->device = header;
+	code = keys_hash_size(hash) ? MORTISE_OK
+				    : error_set(err, MORTISE_E_UNSUPPORTED, 0,
+						"Requested LUKS hash %.40s is not supported.", hash);
+	if (!code)
+		code = luks2_layout_choose(format, header, data, &layout, err);
+	if (!code)
+		code = make_binary(format, layout.copy_size, luks2, err);
+	if (!code)
+		code = make_volume_key(format, cipher, luks2, err);
+	if (!code)
+		code = make_metadata(format, cipher, &layout, luks2, err);
+	if (!code)
+		code = luks2_device_writable(header, err);
+	if (!code)
+		code = write_device(format, &layout, luks2, err);
+	if (code) {
+		luks2->device = NULL;
+		mortise_luks2_free(luks2);
+		return code;
+	}
+	*out = luks2;
+	return MORTISE_OK;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* The public operations on keyslots: each one update of the header. */
+#include <stdio.h>
+
+#include "keys/error.h"
+#include "keys/secret.h"
+#include "luks2/area.h"
+#include "luks2/digest.h"
+#include "luks2/format.h"
+#include "luks2/keyslot.h"
+
+/* The key of an unbound keyslot: the one given, or a new random one in *made. */
+static enum mortise_code unbound_key(const struct mortise_keyslot_new *what,
+				     struct mortise_secret **made, const struct mortise_secret **key,
+				     struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	*key = what->unbound_key;
+	if (*key)
+		return MORTISE_OK;
+	if (!what->unbound_key_size || what->unbound_key_size > 512)
+		return error_set(err, MORTISE_E_USAGE, 0, "bad size for an unbound key");
+	code = mortise_secret_new(what->unbound_key_size, made, err);
+	if (!code)
+		code = keys_random(mortise_secret_data(*made), what->unbound_key_size, err);
+	*key = *made;
+	return code;
+}
+
+/* Which key goes into the keyslot, checked to be the volume's. */
+static enum mortise_code bound_key(struct mortise_luks2 *luks2,
+				   const struct mortise_secret *volume_key,
+				   const struct mortise_secret **key, struct mortise_error *err)
+{
+	*key = volume_key ? volume_key : luks2->volume_key;
+	if (!*key)
+		return error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
+	return mortise_volume_key_verify(luks2, *key, err);
+}
+
+static enum mortise_code stage_and_commit(struct luks2_update *update,
+					  struct luks2_keyslot_stage *stage, int *id,
+					  struct mortise_error *err)
+{
+	const char *hash = stage->what->hash ? stage->what->hash : "sha256";
+	enum mortise_code code = MORTISE_OK;
+
+	if (stage->what->unbound)
+		code = luks2_digest_add(update->metadata, hash, 0, stage->key, &stage->digest, err);
+	else
+		stage->digest = luks2_digest_of_segment(update->metadata, 0);
+	if (!code)
+		code = luks2_keyslot_stage(update, stage, id, err);
+	if (code) {
+		luks2_update_abort(update);
+		return code;
+	}
+	luks2_format_finish(update);
+	return luks2_update_commit(update, err);
+}
+
+enum mortise_code mortise_keyslot_add(struct mortise_luks2 *luks2,
+				      const struct mortise_keyslot_new *what,
+				      const struct mortise_secret *passphrase,
+				      const struct mortise_secret *volume_key, int *added,
+				      struct mortise_error *err)
+{
+	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
+	struct mortise_secret *made = NULL;
+	struct luks2_update update;
+	struct mortise_kdf kdf;
+	int id = what->keyslot;
+	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+
+	if (!code)
+		code = what->unbound ? unbound_key(what, &made, &stage.key, err)
+				     : bound_key(luks2, volume_key, &stage.key, err);
+	if (!code)
+		code = luks2_keyslot_cost(luks2, what, &kdf, err);
+	stage.kdf = &kdf;
+	if (!code)
+		code = luks2_update_begin(luks2, &update, err);
+	if (!code)
+		code = stage_and_commit(&update, &stage, &id, err);
+	if (!code && added)
+		*added = id;
+	mortise_secret_free(made);
+	return code;
+}
+
+static void carry_priority(struct json_object *keyslots, int id, struct json_object *priority)
+{
+	struct json_object *keyslot = luks2_json_get_id(keyslots, id);
+
+	if (priority && keyslot)
+		luks2_json_add(keyslot, "priority", json_object_get(priority));
+}
+
+enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
+					 const struct mortise_keyslot_new *what,
+					 const struct mortise_secret *passphrase,
+					 const struct mortise_secret *volume_key,
+					 struct mortise_error *err)
+{
+	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
+	struct json_object *keyslots, *priority;
+	uint64_t area_offset = 0, area_size = 0;
+	struct luks2_update update;
+	struct mortise_kdf kdf;
+	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+
+	if (!code)
+		code = bound_key(luks2, volume_key, &stage.key, err);
+	if (!code)
+		code = luks2_keyslot_cost(luks2, what, &kdf, err);
+	stage.kdf = &kdf;
+	if (!code)
+		code = luks2_update_begin(luks2, &update, err);
+	if (code)
+		return code;
+	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
+	priority = json_object_get(luks2_json_get(luks2_json_get_id(keyslots, id), "priority",
+						  json_type_int));
+	stage.digest = luks2_digest_of_keyslot(update.metadata, id);
+	code = luks2_keyslot_unstage(&update, id, false, &area_offset, &area_size, err);
+	if (!code)
+		code = luks2_keyslot_stage(&update, &stage, &id, err);
+	if (!code)
+		carry_priority(keyslots, id, priority);
+	json_object_put(priority);
+	if (code) {
+		luks2_update_abort(&update);
+		return code;
+	}
+	code = luks2_update_commit(&update, err);
+	if (!code)
+		code = luks2_area_wipe(luks2->device, area_offset, area_size, NULL, err);
+	return code;
+}
+
+enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
+					 struct mortise_error *err)
+{
+	uint64_t area_offset, area_size;
+	struct luks2_update update;
+	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+
+	if (!code)
+		code = luks2_update_begin(luks2, &update, err);
+	if (code)
+		return code;
+	code = luks2_keyslot_unstage(&update, id, true, &area_offset, &area_size, err);
+	if (code) {
+		luks2_update_abort(&update);
+		return code;
+	}
+	code = luks2_update_commit(&update, err);
+	if (!code)
+		code = luks2_area_wipe(luks2->device, area_offset, area_size, NULL, err);
+	return code;
+}
+
+enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2,
+					     struct mortise_error *err)
+{
+	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (luks2_keyslot_opens_data(luks2->metadata, id))
+			code = mortise_keyslot_remove(luks2, id, err);
+	return code;
+}
+
+enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *luks2, int id,
+					       enum mortise_priority priority,
+					       struct mortise_error *err)
+{
+	struct json_object *keyslots, *keyslot;
+	struct luks2_update update;
+	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+
+	if (!code)
+		code = luks2_update_begin(luks2, &update, err);
+	if (code)
+		return code;
+	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
+	keyslot = luks2_json_get_id(keyslots, id);
+	if (!keyslot) {
+		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.", id);
+	} else if (priority == MORTISE_PRIORITY_NORMAL) {
+		json_object_object_del(keyslot, "priority");
+	} else if (!luks2_json_add(keyslot, "priority", json_object_new_int((int)priority))) {
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	if (code) {
+		luks2_update_abort(&update);
+		return code;
+	}
+	return luks2_update_commit(&update, err);
+}
+
+unsigned mortise_keyslot_others(const struct mortise_luks2 *luks2, int id)
+{
+	unsigned count = 0;
+
+	for (int other = 0; other < (int)MORTISE_KEYSLOTS_MAX; other++)
+		count += other != id && luks2_keyslot_opens_data(luks2->metadata, other);
+	return count;
+}

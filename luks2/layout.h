@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Where things lie on a device: header copies, keyslots area, data. */
+#ifndef LUKS2_LAYOUT_H
+#define LUKS2_LAYOUT_H
+
+#include "luks2/device.h"
+#include "luks2/json.h"
+
+struct luks2_layout {
+	uint64_t copy_size;	/* bytes of one header copy */
+	uint64_t keyslots_size;	/* bytes */
+	uint64_t data_offset;	/* bytes */
+	uint32_t sector_size;	/* bytes */
+};
+
+/*
+ * The layout that a format asks for, on this header device and this data device (the same
+ * object unless detached). MORTISE_E_USAGE and MORTISE_E_NO_SPACE with cryptsetup's sentences.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_layout_choose(const struct mortise_format *format,
+							 const struct luks2_device *header,
+							 const struct luks2_device *data,
+							 struct luks2_layout *layout,
+							 struct mortise_error *err);
+
+/*
+ * The lowest gap of room bytes in the keyslots area that is free in metadata and also in
+ * on_disk, the header that counts until metadata is committed: what that one refers to is
+ * never overwritten. MORTISE_E_NO_SPACE: "No space for new keyslot."
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_layout_find_area(struct json_object *metadata,
+							    struct json_object *on_disk,
+							    uint64_t room, uint64_t *offset,
+							    struct mortise_error *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The metadata lock shared with cryptsetup: flock(2) on an agreed file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+#include "luks2/device.h"
+
+#define LOCK_DIR "/run/cryptsetup"
+
+static void lock_path(const struct luks2_device *device, char path[static 64])
+{
+	snprintf(path, 64, LOCK_DIR "/L_%u:%u", major(device->number), minor(device->number));
+}
+
+static int open_lock_file(const struct luks2_device *device)
+{
+	char path[64];
+	int fd;
+
+	if (!device->block) {
+		fd = open(device->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+		return fd >= 0 ? fd : open(device->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (mkdir(LOCK_DIR, 0700) && errno != EEXIST)
+		return -1;
+	lock_path(device, path);
+	return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+}
+
+/* Whoever releases last unlinks the file: a lock on an unlinked one protects nothing. */
+static bool still_named(const struct luks2_device *device, int fd)
+{
+	struct stat held, named;
+	char path[64];
+
+	if (!device->block)
+		return true;
+	lock_path(device, path);
+	return !fstat(fd, &held) && !lstat(path, &named) && held.st_dev == named.st_dev &&
+	       held.st_ino == named.st_ino;
+}
+
+enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
+				    struct mortise_error *err)
+{
+	int fd, sys;
+
+	if (!device->locking)
+		return MORTISE_OK;
+	if (device->lock_depth) {
+		if (exclusive && !device->lock_exclusive)
+			return error_set(err, MORTISE_E_USAGE, 0,
+					 "write lock on device %s inside a read lock", device->path);
+		device->lock_depth++;
+		return MORTISE_OK;
+	}
+	for (;;) {
+		fd = open_lock_file(device);
+		if (fd < 0)
+			break;
+		while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
+			if (errno == EINTR)
+				continue;
+			sys = errno;
+			close(fd);
+			errno = sys;
+			goto failed;
+		}
+		if (still_named(device, fd)) {
+			device->lock_fd = fd;
+			device->lock_exclusive = exclusive;
+			device->lock_depth = 1;
+			return MORTISE_OK;
+		}
+		close(fd);
+	}
+failed:
+	return error_set(err, MORTISE_E_SYSTEM, errno, "Failed to acquire %s lock on device %s",
+			 exclusive ? "write" : "read", device->path);
+}
+
+void luks2_device_unlock(struct luks2_device *device)
+{
+	char path[64];
+
+	if (!device->locking || !device->lock_depth || --device->lock_depth)
+		return;
+	if (device->block) {
+		lock_path(device, path);
+		flock(device->lock_fd, LOCK_UN);
+		if (!flock(device->lock_fd, LOCK_EX | LOCK_NB) &&
+		    still_named(device, device->lock_fd))
+			unlink(path);
+	}
+	close(device->lock_fd);
+	device->lock_fd = -1;
+}

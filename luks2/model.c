@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* Decoding keyslots and segments of a checked header, and the policy on using them. */
+#include "luks2/model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keys/af.h"
+#include "keys/error.h"
+#include "luks2/validate.h"
+
+#define SALT_MIN 8u	/* bytes: what Argon2 asks for (RFC 9106, 3.1) */
+
+static int digest_with(struct json_object *metadata, const char *list, int id)
+{
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	char key[12];
+
+	snprintf(key, sizeof(key), "%d", id);
+	for (int digest = 0; digest < (int)MORTISE_DIGESTS_MAX; digest++) {
+		struct json_object *object = luks2_json_get_id(digests, digest);
+
+		if (luks2_json_array_has(luks2_json_get(object, list, json_type_array), key))
+			return digest;
+	}
+	return -1;
+}
+
+int luks2_digest_of_keyslot(struct json_object *metadata, int keyslot)
+{
+	return digest_with(metadata, "keyslots", keyslot);
+}
+
+int luks2_digest_of_segment(struct json_object *metadata, int segment)
+{
+	return digest_with(metadata, "segments", segment);
+}
+
+bool luks2_keyslot_opens_data(struct json_object *metadata, int keyslot)
+{
+	int digest = luks2_digest_of_keyslot(metadata, keyslot);
+
+	return digest >= 0 && digest == luks2_digest_of_segment(metadata, 0);
+}
+
+uint64_t luks2_area_room(uint32_t key_size)
+{
+	uint64_t split = (uint64_t)key_size * KEYS_AF_STRIPES;
+
+	return (split + 4095) / 4096 * 4096;
+}
+
+bool luks2_cipher_is_null(const char *cipher)
+{
+	return !strncmp(cipher, "cipher_null", 11) || !strcmp(cipher, "null") ||
+	       !strncmp(cipher, "null-", 5) || strstr(cipher, "cipher_null");
+}
+
+bool luks2_cipher_fits(const char *cipher, uint32_t key_size)
+{
+	if (!strncmp(cipher, "aes-xts-", 8))
+		return key_size == 32 || key_size == 64;
+	if (!strncmp(cipher, "aes-cbc-", 8))
+		return key_size == 16 || key_size == 24 || key_size == 32;
+	if (strstr(cipher, "-adiantum-"))
+		return key_size == 32;
+	return key_size > 0;
+}
+
+/* The cost as the header gives it; bounds are those of the algorithms, not of creating. */
+static enum mortise_code get_kdf(struct json_object *object, int id, struct mortise_kdf *kdf,
+				 struct mortise_error *err)
+{
+	const char *type = luks2_json_text(object, "type");
+	const char *hash = luks2_json_text(object, "hash");
+	uint64_t time, memory = 0, lanes = 0;
+
+	memset(kdf, 0, sizeof(*kdf));
+	if (!strcmp(type, "pbkdf2")) {
+		kdf->type = MORTISE_KDF_PBKDF2;
+		if (!luks2_json_integer(object, "iterations", UINT32_MAX, &time) || !time ||
+		    !hash || strlen(hash) > MORTISE_HASH_MAX)
+			return error_set(err, MORTISE_E_POLICY, 0,
+					 "keyslot %d: PBKDF2 with impossible values", id);
+		snprintf(kdf->hash, sizeof(kdf->hash), "%s", hash);
+	} else if (!strcmp(type, "argon2i") || !strcmp(type, "argon2id")) {
+		kdf->type = type[6] == 'i' && type[7] ? MORTISE_KDF_ARGON2ID : MORTISE_KDF_ARGON2I;
+		if (!luks2_json_integer(object, "time", UINT32_MAX, &time) || !time ||
+		    !luks2_json_integer(object, "memory", UINT32_MAX, &memory) ||
+		    !luks2_json_integer(object, "cpus", 0xffffff, &lanes) || !lanes ||
+		    memory < 8 * lanes)
+			return error_set(err, MORTISE_E_POLICY, 0,
+					 "keyslot %d: Argon2 with impossible costs", id);
+	} else {
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "keyslot %d: key derivation \"%.40s\" is not known", id, type);
+	}
+	kdf->time = (uint32_t)time;
+	kdf->memory_kib = (uint32_t)memory;
+	kdf->lanes = (uint32_t)lanes;
+	return MORTISE_OK;
+}
+
+static enum mortise_code get_area(struct json_object *object, struct luks2_keyslot *keyslot,
+				  struct mortise_error *err)
+{
+	struct json_object *area = luks2_json_get(object, "area", json_type_object);
+	struct json_object *af = luks2_json_get(object, "af", json_type_object);
+	uint64_t stripes, key_size;
+
+	keyslot->cipher = luks2_json_text(area, "encryption");
+	keyslot->af_hash = luks2_json_text(af, "hash");
+	if (!luks2_json_integer(af, "stripes", INT32_MAX, &stripes) || stripes != KEYS_AF_STRIPES)
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "keyslot %d: not split into %u stripes", keyslot->id,
+				 KEYS_AF_STRIPES);
+	if (!luks2_json_integer(area, "key_size", 512, &key_size) || !key_size)
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad area key size",
+				 keyslot->id);
+	keyslot->area_key_size = (uint32_t)key_size;
+	/* CVE-2025-59054: under a null cipher any passphrase opens a keyslot. */
+	if (luks2_cipher_is_null(keyslot->cipher))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "keyslot %d: its area is not encrypted (%.40s); the header may have "
+				 "been tampered with", keyslot->id, keyslot->cipher);
+	if (!luks2_cipher_fits(keyslot->cipher, keyslot->area_key_size))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "keyslot %d: a key of %u bytes does not fit cipher %.40s",
+				 keyslot->id, keyslot->area_key_size, keyslot->cipher);
+	if (!luks2_json_decimal(area, "offset", &keyslot->area_offset) ||
+	    !luks2_json_decimal(area, "size", &keyslot->area_size) ||
+	    keyslot->area_offset % 512 ||
+	    keyslot->area_size < (uint64_t)keyslot->key_size * KEYS_AF_STRIPES)
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "keyslot %d: its area is misaligned or shorter than its key",
+				 keyslot->id);
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_keyslot_get(struct json_object *metadata, int id,
+				    struct luks2_keyslot *keyslot, struct mortise_error *err)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	struct json_object *object = id < (int)MORTISE_KEYSLOTS_MAX ?
+				     luks2_json_get_id(keyslots, id) : NULL;
+	struct json_object *kdf = luks2_json_get(object, "kdf", json_type_object);
+	const char *type = luks2_json_text(object, "type");
+	uint64_t number = MORTISE_PRIORITY_NORMAL;
+	enum mortise_code code;
+
+	if (!object)
+		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.", id);
+	if (strcmp(type, "luks2"))
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "keyslot %d is of type %.40s, which holds no key", id, type);
+	memset(keyslot, 0, sizeof(*keyslot));
+	keyslot->id = id;
+	if (!luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &number))
+		number = MORTISE_PRIORITY_NORMAL;
+	keyslot->priority = (enum mortise_priority)number;
+	if (!luks2_json_integer(object, "key_size", 512, &number) || !number)
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad key size", id);
+	keyslot->key_size = (uint32_t)number;
+	code = get_kdf(kdf, id, &keyslot->kdf, err);
+	if (code)
+		return code;
+	keyslot->salt_size = sizeof(keyslot->salt);
+	if (!luks2_json_base64(kdf, "salt", keyslot->salt, &keyslot->salt_size) ||
+	    keyslot->salt_size < SALT_MIN)
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad salt", id);
+	return get_area(object, keyslot, err);
+}
+
+enum mortise_code luks2_requirements_met(struct json_object *metadata, struct mortise_error *err)
+{
+	const char *name = luks2_requirement(metadata, 0);
+
+	if (name)
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "Unmet LUKS2 requirements detected. (%.60s)", name);
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_segment *segment,
+				    struct mortise_error *err)
+{
+	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
+	struct json_object *object = luks2_json_get_id(segments, 0);
+	struct json_object *second = luks2_json_get_id(segments, 1);
+	const char *type = luks2_json_text(object, "type");
+	uint64_t sector_size;
+
+	memset(segment, 0, sizeof(*segment));
+	if (!type || strcmp(type, "crypt"))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0 is of type %.40s, which mortise does not map",
+				 type ? type : "(none)");
+	if (second && !luks2_segment_is_backup(second))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "there is more than one data segment, which mortise does not map");
+	if (luks2_json_get(object, "integrity", json_type_object))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0 has integrity protection, which mortise does not map");
+	segment->cipher = luks2_json_text(object, "encryption");
+	if (luks2_cipher_is_null(segment->cipher))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0 is not encrypted (%.40s); the header may have been "
+				 "tampered with", segment->cipher);
+	if (strlen(segment->cipher) > MORTISE_CIPHER_MAX)
+		return error_set(err, MORTISE_E_POLICY, 0, "segment 0: its cipher name is too long");
+	if (!luks2_json_integer(object, "sector_size", 4096, &sector_size) || sector_size < 512 ||
+	    (sector_size & (sector_size - 1)))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0: its sector size is none of 512, 1024, 2048, 4096");
+	segment->sector_size = (uint32_t)sector_size;
+	segment->digest = luks2_digest_of_segment(metadata, 0);
+	if (segment->digest < 0 || !luks2_json_decimal(object, "offset", &segment->offset) ||
+	    !luks2_json_decimal(object, "iv_tweak", &segment->iv_tweak))
+		return error_set(err, MORTISE_E_POLICY, 0, "segment 0 has no usable digest");
+	if (!luks2_json_decimal(object, "size", &segment->size))
+		segment->size = 0;
+	return MORTISE_OK;
+}

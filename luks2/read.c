@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a header: both copies, the choice between them, mending the other. */
+#include <blkid/blkid.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "keys/secret.h"
+#include "luks2/header.h"
+#include "luks2/validate.h"
+
+/* One copy as found. bytes is what was read: binary header and JSON area. */
+struct copy {
+	uint64_t offset;
+	uint8_t *bytes;
+	struct luks2_binary binary;
+	struct json_object *metadata;	/* NULL unless all of it is good */
+	bool checksum_good;		/* the binary header can be believed */
+	struct mortise_error why;	/* it is not good */
+};
+
+static void copy_clear(struct copy *copy)
+{
+	json_object_put(copy->metadata);
+	free(copy->bytes);
+	memset(copy, 0, sizeof(*copy));
+}
+
+static enum mortise_code parse(const char *text, size_t size, struct json_object **metadata,
+			       struct mortise_error *err)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
+	enum mortise_code code = MORTISE_OK;
+	struct json_object *parsed = NULL;
+	size_t end;
+
+	if (!tokener)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	parsed = json_tokener_parse_ex(tokener, text, (int)size);
+	end = json_tokener_get_parse_end(tokener);
+	if (!parsed) {
+		code = error_set(err, MORTISE_E_CORRUPT, 0, "JSON area, byte %zu: %s", end,
+				 json_tokener_error_desc(json_tokener_get_error(tokener)));
+		goto out;
+	}
+	if (text[0] != '{' || end >= size) {
+		code = error_set(err, MORTISE_E_CORRUPT, 0,
+				 "the JSON area does not begin with '{' and end with a NUL");
+		goto out;
+	}
+	for (size_t i = end; !code && i < size; i++)
+		if (text[i])
+			code = error_set(err, MORTISE_E_CORRUPT, 0,
+					 "JSON area, byte %zu: bytes beyond the text", i);
+out:
+	json_tokener_free(tokener);
+	if (code)
+		json_object_put(parsed);
+	else
+		*metadata = parsed;
+	return code;
+}
+
+static enum mortise_code check_metadata(struct copy *copy)
+{
+	size_t size = (size_t)copy->binary.copy_size - LUKS2_BINARY_SIZE;
+	enum mortise_code code = parse((char *)copy->bytes + LUKS2_BINARY_SIZE, size,
+				       &copy->metadata, &copy->why);
+
+	if (code)
+		return code;
+	code = luks2_validate(copy->metadata, size, &copy->why);
+	if (code == MORTISE_E_CORRUPT) {
+		luks2_drop_superfluous_kdf_members(copy->metadata);
+		code = luks2_validate(copy->metadata, size, &copy->why);
+	}
+	if (code) {
+		json_object_put(copy->metadata);
+		copy->metadata = NULL;
+	}
+	return code;
+}
+
+static enum mortise_code copy_read(const struct luks2_device *device, uint64_t offset,
+				   struct copy *copy)
+{
+	uint8_t *bytes;
+	enum mortise_code code;
+
+	copy->offset = offset;
+	copy->bytes = malloc(LUKS2_COPY_SIZE_MIN);
+	if (!copy->bytes)
+		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
+	code = luks2_device_read(device, copy->bytes, LUKS2_COPY_SIZE_MIN, offset, &copy->why);
+	if (!code)
+		code = luks2_binary_decode(copy->bytes, offset, &copy->binary, &copy->why);
+	if (code)
+		return code;
+	bytes = realloc(copy->bytes, (size_t)copy->binary.copy_size);
+	if (!bytes)
+		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
+	copy->bytes = bytes;
+	code = luks2_device_read(device, bytes + LUKS2_COPY_SIZE_MIN,
+				 (size_t)copy->binary.copy_size - LUKS2_COPY_SIZE_MIN,
+				 offset + LUKS2_COPY_SIZE_MIN, &copy->why);
+	if (!code)
+		code = luks2_checksum_check(&copy->binary, bytes, &copy->why);
+	if (code)
+		return code;
+	copy->checksum_good = true;
+	return check_metadata(copy);
+}
+
+/* Without a primary to say where, the secondary is at one of nine offsets. */
+static void search_secondary(const struct luks2_device *device, struct copy *secondary)
+{
+	for (uint64_t offset = LUKS2_COPY_SIZE_MIN; offset <= LUKS2_COPY_SIZE_MAX; offset *= 2) {
+		copy_clear(secondary);
+		if (!copy_read(device, offset, secondary) || secondary->checksum_good)
+			return;
+	}
+}
+
+static bool foreign_signature(const struct luks2_device *device)
+{
+	static char luks_name[] = "crypto_LUKS";
+	char *luks[] = { luks_name, NULL };
+	blkid_probe probe = blkid_new_probe();
+	bool found = true;
+
+	if (probe && !blkid_probe_set_device(probe, device->fd, 0, 0) &&
+	    !blkid_probe_enable_superblocks(probe, 1) &&
+	    !blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE) &&
+	    !blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_NOTIN, luks) &&
+	    !blkid_probe_enable_partitions(probe, 1))
+		found = blkid_do_safeprobe(probe) != 1;
+	blkid_free_probe(probe);
+	return found;
+}
+
+/* Rewrites bad from good: same seqid, same JSON text, a salt of its own. */
+static enum mortise_code mend(const struct luks2_device *device, const struct copy *good,
+			      struct copy *bad, struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	bad->offset = good->offset ? 0 : good->binary.copy_size;
+	bad->binary = good->binary;
+	code = keys_random(bad->binary.salt, sizeof(bad->binary.salt), err);
+	if (!code)
+		code = luks2_copy_write(device, &bad->binary, bad->offset,
+					(const char *)good->bytes + LUKS2_BINARY_SIZE, err);
+	return code;
+}
+
+static enum mortise_code neither(const struct luks2_device *device, const struct copy *primary,
+				 const struct copy *secondary, struct mortise_error *err)
+{
+	if (primary->why.code == MORTISE_E_MEMORY || primary->why.code == MORTISE_E_SYSTEM) {
+		if (err)
+			*err = primary->why;
+		return primary->why.code;
+	}
+	if (primary->why.code == MORTISE_E_NOT_LUKS2 && !secondary->checksum_good)
+		return error_set(err, MORTISE_E_NOT_LUKS2, 0,
+				 "Device %s is not a valid LUKS device.", device->path);
+	return error_set(err, MORTISE_E_CORRUPT, 0,
+			 "Device %s is not a valid LUKS device. (primary header: %.150s; "
+			 "secondary: %.150s)", device->path, primary->why.text,
+			 secondary->why.text);
+}
+
+static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2_mend policy,
+					 const struct copy *good, struct copy *bad,
+					 struct mortise_error *err)
+{
+	struct mortise_error ignored;
+
+	if (policy == LUKS2_MEND_NEVER)
+		return MORTISE_OK;
+	if (foreign_signature(device))
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
+				 "Please run \"cryptsetup repair\" for recovery.");
+	/* A read-only device still opens: the good copy is all that is needed. */
+	if (!luks2_device_writable(device, &ignored) && mend(device, good, bad, &ignored))
+		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,
+				 "%s: one header copy is damaged and cannot be rewritten",
+				 device->path);
+	return MORTISE_OK;
+}
+
+static enum mortise_code build(struct luks2_device *device, struct copy *good,
+			       const struct copy *other, struct mortise_luks2 **out,
+			       struct mortise_error *err)
+{
+	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
+	const struct copy *second = good->offset ? good : other;
+
+	if (luks2)
+		luks2->data_path = strdup(device->path);
+	if (!luks2 || !luks2->data_path) {
+		free(luks2);
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	luks2->device = device;
+	luks2->binary = good->binary;
+	memcpy(luks2->second_salt, second->binary.salt, sizeof(luks2->second_salt));
+	if (good->offset)
+		memcpy(luks2->binary.salt, other->binary.salt, sizeof(luks2->binary.salt));
+	luks2->metadata = good->metadata;
+	good->metadata = NULL;
+	*out = luks2;
+	return MORTISE_OK;
+}
+
+/* One look under one lock. *again: a copy needs mending, which takes the exclusive lock. */
+static enum mortise_code read_locked(struct luks2_device *device, bool exclusive,
+				     enum luks2_mend policy, bool *again,
+				     struct mortise_luks2 **out, struct mortise_error *err)
+{
+	struct copy primary = { 0 }, secondary = { 0 };
+	struct copy *good = &primary, *other = &secondary;
+	enum mortise_code code;
+	bool stale;
+
+	*again = false;
+	code = luks2_device_lock(device, exclusive, err);
+	if (code)
+		return code;
+	(void)copy_read(device, 0, &primary);
+	if (primary.checksum_good)
+		(void)copy_read(device, primary.binary.copy_size, &secondary);
+	else
+		search_secondary(device, &secondary);
+	if (!primary.metadata && !secondary.metadata) {
+		code = neither(device, &primary, &secondary, err);
+		goto out;
+	}
+	if (!primary.metadata ||
+	    (secondary.metadata && secondary.binary.seqid > primary.binary.seqid)) {
+		good = &secondary;
+		other = &primary;
+	}
+	if (device->size < luks2_keyslots_end(good->metadata)) {
+		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
+				 device->path);
+		goto out;
+	}
+	stale = !other->metadata || other->binary.seqid != good->binary.seqid;
+	if (stale && policy != LUKS2_MEND_NEVER && !exclusive) {
+		*again = true;
+		goto out;
+	}
+	if (stale)
+		code = mend_if_allowed(device, policy, good, other, err);
+	if (!code)
+		code = build(device, good, other, out, err);
+out:
+	luks2_device_unlock(device);
+	copy_clear(&primary);
+	copy_clear(&secondary);
+	return code;
+}
+
+enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend mend_policy,
+				    struct mortise_luks2 **out, struct mortise_error *err)
+{
+	enum mortise_code code;
+	bool again;
+
+	/* Without locks nobody may write: another process could be doing it. */
+	if (!device->locking)
+		mend_policy = LUKS2_MEND_NEVER;
+	code = read_locked(device, false, mend_policy, &again, out, err);
+	if (!code && again)
+		code = read_locked(device, true, mend_policy, &again, out, err);
+	return code;
+}

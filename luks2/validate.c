@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of the format: the document as a whole, requirements, tokens, digests, config. */
+#include "luks2/validate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "luks2/binary.h"
+
+#define KEYSLOTS_SIZE_MAX (128u << 20)
+
+static bool all_strings(struct json_object *array)
+{
+	for (size_t i = 0; i < json_object_array_length(array); i++)
+		if (!json_object_is_type(json_object_array_get_idx(array, i), json_type_string))
+			return false;
+	return true;
+}
+
+bool luks2_references_valid(struct json_object *array, struct json_object *targets)
+{
+	if (!array || !all_strings(array))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		const char *key = json_object_get_string(json_object_array_get_idx(array, i));
+
+		if (!luks2_json_get(targets, key, json_type_object))
+			return false;
+	}
+	return true;
+}
+
+bool luks2_requirement_is_online_reencrypt(const char *name)
+{
+	static const char base[] = "online-reencrypt";
+
+	if (strncmp(name, base, sizeof(base) - 1))
+		return false;
+	name += sizeof(base) - 1;
+	return !*name || (!strncmp(name, "-v", 2) && name[2] && luks2_json_digits(name + 2));
+}
+
+const char *luks2_requirement(struct json_object *metadata, unsigned i)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	struct json_object *requirements =
+		luks2_json_get(config, "requirements", json_type_object);
+	struct json_object *mandatory =
+		luks2_json_get(requirements, "mandatory", json_type_array);
+
+	if (!mandatory || i >= json_object_array_length(mandatory))
+		return NULL;
+	return json_object_get_string(json_object_array_get_idx(mandatory, i));
+}
+
+static enum mortise_code validate_requirements(struct json_object *metadata,
+					       struct mortise_error *err)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	struct json_object *requirements, *mandatory;
+	const char *name;
+	unsigned online = 0;
+
+	if (!config)
+		return error_set(err, MORTISE_E_CORRUPT, 0, "there is no config object");
+	if (!json_object_object_get_ex(config, "requirements", &requirements))
+		return MORTISE_OK;
+	if (!json_object_is_type(requirements, json_type_object))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "config: requirements is no object");
+	if (!json_object_object_get_ex(requirements, "mandatory", &mandatory))
+		return MORTISE_OK;
+	if (!json_object_is_type(mandatory, json_type_array) || !all_strings(mandatory))
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: requirements.mandatory is no array of strings");
+	for (unsigned i = 0; (name = luks2_requirement(metadata, i)); i++)
+		online += luks2_requirement_is_online_reencrypt(name);
+	if (online > 1)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: more than one online-reencrypt requirement");
+	return MORTISE_OK;
+}
+
+static enum mortise_code validate_tokens(struct json_object *metadata, struct mortise_error *err)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
+
+	if (!tokens || !keyslots)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "the tokens or keyslots object is missing");
+	json_object_object_foreach(tokens, key, token) {
+		if (!luks2_json_digits(key))
+			return error_set(err, MORTISE_E_CORRUPT, 0,
+					 "token \"%.20s\": its key is no number", key);
+		if (!luks2_json_text(token, "type"))
+			return error_set(err, MORTISE_E_CORRUPT, 0, "token %.20s has no type", key);
+		if (!luks2_references_valid(luks2_json_get(token, "keyslots", json_type_array),
+					    keyslots))
+			return error_set(err, MORTISE_E_CORRUPT, 0,
+					 "token %.20s: keyslots must list existing keyslots", key);
+	}
+	return MORTISE_OK;
+}
+
+static enum mortise_code validate_digests(struct json_object *metadata, struct mortise_error *err)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+
+	if (!digests || !segments)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "the digests or segments object is missing");
+	json_object_object_foreach(digests, key, digest) {
+		if (!luks2_json_digits(key))
+			return error_set(err, MORTISE_E_CORRUPT, 0,
+					 "digest \"%.20s\": its key is no number", key);
+		if (!luks2_json_text(digest, "type"))
+			return error_set(err, MORTISE_E_CORRUPT, 0, "digest %.20s has no type",
+					 key);
+		if (!luks2_references_valid(luks2_json_get(digest, "keyslots", json_type_array),
+					    keyslots))
+			return error_set(err, MORTISE_E_CORRUPT, 0,
+					 "digest %.20s: keyslots must list existing keyslots", key);
+		if (!luks2_references_valid(luks2_json_get(digest, "segments", json_type_array),
+					    segments))
+			return error_set(err, MORTISE_E_CORRUPT, 0,
+					 "digest %.20s: segments must list existing segments", key);
+	}
+	return MORTISE_OK;
+}
+
+static enum mortise_code validate_config(struct json_object *metadata, struct mortise_error *err)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	uint64_t json_size, keyslots_size, data;
+	struct json_object *flags;
+
+	if (!luks2_json_decimal(config, "json_size", &json_size) ||
+	    json_size > LUKS2_COPY_SIZE_MAX ||
+	    !luks2_copy_size_valid(json_size + LUKS2_BINARY_SIZE))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "config: json_size is not possible");
+	if (!luks2_json_decimal(config, "keyslots_size", &keyslots_size) ||
+	    keyslots_size % 4096 || keyslots_size > KEYSLOTS_SIZE_MAX)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: keyslots_size is not possible");
+	data = luks2_first_data_offset(metadata);
+	if (data && data < luks2_keyslots_end(metadata))
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: keyslots_size %" PRIu64 " reaches into the data at %"
+				 PRIu64, keyslots_size, data);
+	if (json_object_object_get_ex(config, "flags", &flags) &&
+	    (!json_object_is_type(flags, json_type_array) || !all_strings(flags)))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "config: flags is no array of strings");
+	return MORTISE_OK;
+}
+
+uint64_t luks2_keyslots_end(struct json_object *metadata)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	uint64_t json_size, keyslots_size;
+
+	if (!luks2_json_decimal(config, "json_size", &json_size) ||
+	    !luks2_json_decimal(config, "keyslots_size", &keyslots_size) ||
+	    json_size > LUKS2_COPY_SIZE_MAX || keyslots_size > KEYSLOTS_SIZE_MAX)
+		return 0;
+	return 2 * (json_size + LUKS2_BINARY_SIZE) + keyslots_size;
+}
+
+static enum mortise_code validate_json_size(struct json_object *metadata, uint64_t json_size,
+					    struct mortise_error *err)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	const char *text = luks2_json_plain(metadata);
+	uint64_t declared;
+
+	if (!text)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (!luks2_json_decimal(config, "json_size", &declared) || declared != json_size)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: json_size differs from the binary header's");
+	if (strlen(text) > json_size)
+		return error_set(err, MORTISE_E_CORRUPT, 0, "the JSON text exceeds its area");
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_validate(struct json_object *metadata, uint64_t json_size,
+				 struct mortise_error *err)
+{
+	static enum mortise_code (*const section[])(struct json_object *,
+						     struct mortise_error *) = {
+		validate_requirements, validate_tokens,		validate_digests,
+		luks2_validate_segments, luks2_validate_keyslots, validate_config,
+		luks2_validate_areas,
+	};
+
+	if (!json_object_is_type(metadata, json_type_object))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "the JSON area holds no object");
+	for (size_t i = 0; i < sizeof(section) / sizeof(*section); i++) {
+		enum mortise_code code = section[i](metadata, err);
+
+		if (code)
+			return code;
+	}
+	return validate_json_size(metadata, json_size, err);
+}

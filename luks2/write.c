@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Updating a header: both copies, one after the other, never both unsafe at once. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "luks2/header.h"
+#include "luks2/validate.h"
+
+enum mortise_code luks2_copy_write(const struct luks2_device *device,
+				   const struct luks2_binary *binary, uint64_t offset,
+				   const char *json, struct mortise_error *err)
+{
+	size_t size = (size_t)binary->copy_size;
+	uint8_t *copy = malloc(size);
+	enum mortise_code code;
+
+	if (!copy)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	luks2_binary_encode(binary, offset, copy);
+	memcpy(copy + LUKS2_BINARY_SIZE, json, size - LUKS2_BINARY_SIZE);
+	code = luks2_checksum_set(binary, copy, err);
+	if (!code)
+		code = luks2_device_write(device, copy, size, offset, err);
+	if (!code)
+		code = luks2_device_flush(device, err);
+	free(copy);
+	return code;
+}
+
+/* The header on disk must be the one that this object holds. */
+static enum mortise_code check_unchanged(const struct mortise_luks2 *luks2,
+					 struct mortise_error *err)
+{
+	uint8_t bytes[LUKS2_BINARY_SIZE];
+	struct luks2_binary now;
+	enum mortise_code code;
+
+	code = luks2_device_read(luks2->device, bytes, sizeof(bytes), 0, err);
+	if (code)
+		return code;
+	/* A damaged primary says nothing: this update puts it right. */
+	if (luks2_binary_decode(bytes, 0, &now, NULL) || strcmp(now.uuid, luks2->binary.uuid))
+		return MORTISE_OK;
+	if (now.seqid != luks2->binary.seqid)
+		return error_set(err, MORTISE_E_CHANGED, 0,
+				 "Detected attempt for concurrent LUKS2 metadata update. "
+				 "Aborting operation.");
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_update_begin(struct mortise_luks2 *luks2, struct luks2_update *update,
+				     struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	memset(update, 0, sizeof(*update));
+	if (luks2->readonly)
+		return error_set(err, MORTISE_E_USAGE, 0, "%s was opened for reading only",
+				 luks2->device->path);
+	code = luks2_device_writable(luks2->device, err);
+	if (!code)
+		code = luks2_device_lock(luks2->device, true, err);
+	if (code)
+		return code;
+	update->luks2 = luks2;
+	update->binary = luks2->binary;
+	code = check_unchanged(luks2, err);
+	if (!code && json_object_deep_copy(luks2->metadata, &update->metadata, NULL))
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (code)
+		luks2_update_abort(update);
+	return code;
+}
+
+void luks2_update_abort(struct luks2_update *update)
+{
+	json_object_put(update->metadata);
+	update->metadata = NULL;
+	if (update->luks2)
+		luks2_device_unlock(update->luks2->device);
+	update->luks2 = NULL;
+}
+
+static void drop_unused_digests(struct json_object *metadata)
+{
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct json_object_iterator at = json_object_iter_begin(digests);
+	struct json_object_iterator end = json_object_iter_end(digests);
+
+	while (!json_object_iter_equal(&at, &end)) {
+		struct json_object *digest = json_object_iter_peek_value(&at);
+		struct json_object *keyslots = luks2_json_get(digest, "keyslots", json_type_array);
+		struct json_object *segments = luks2_json_get(digest, "segments", json_type_array);
+
+		if (json_object_array_length(keyslots) || json_object_array_length(segments)) {
+			json_object_iter_next(&at);
+			continue;
+		}
+		json_object_object_del(digests, json_object_iter_peek_name(&at));
+		at = json_object_iter_begin(digests);
+	}
+}
+
+static enum mortise_code write_both(struct luks2_update *update, struct mortise_error *err)
+{
+	const struct mortise_luks2 *luks2 = update->luks2;
+	size_t room = (size_t)update->binary.copy_size - LUKS2_BINARY_SIZE;
+	const char *text = luks2_json_plain(update->metadata);
+	struct luks2_binary second = update->binary;
+	char *area = calloc(1, room);
+	enum mortise_code code = MORTISE_OK;
+
+	if (!text || !area) {
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		goto out;
+	}
+	if (strlen(text) >= room) {
+		code = error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "%s: the metadata needs %zu bytes, its JSON area has %zu; remove "
+				 "a token or keyslot", luks2->device->path, strlen(text) + 1, room);
+		goto out;
+	}
+	memcpy(area, text, strlen(text));
+	memcpy(second.salt, luks2->second_salt, sizeof(second.salt));
+	code = luks2_copy_write(luks2->device, &update->binary, 0, area, err);
+	if (!code)
+		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
+out:
+	free(area);
+	return code;
+}
+
+enum mortise_code luks2_update_commit(struct luks2_update *update, struct mortise_error *err)
+{
+	struct mortise_luks2 *luks2 = update->luks2;
+	enum mortise_code code;
+
+	drop_unused_digests(update->metadata);
+	code = luks2_validate(update->metadata, update->binary.copy_size - LUKS2_BINARY_SIZE, err);
+	/* What we are about to write is our own doing: the device is not what is corrupt. */
+	if (code == MORTISE_E_CORRUPT) {
+		error_prefix(err, "%s: refusing to write", luks2->device->path);
+		code = MORTISE_E_USAGE;
+	}
+	update->binary.seqid++;
+	if (!code)
+		code = write_both(update, err);
+	if (!code) {
+		json_object_put(luks2->metadata);
+		luks2->metadata = update->metadata;
+		luks2->binary = update->binary;
+		update->metadata = NULL;
+	}
+	luks2_update_abort(update);
+	return code;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* One entry of "keys:": its slot, its kind, its lock to STATE. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/volume.h"
+
+/* The kinds first, so that an enum meta_key_kind names its field. */
+enum {
+	F_STATIC = META_KEY_STATIC,
+	F_NODE_ID = META_KEY_NODE_ID,
+	F_KMS = META_KEY_KMS,
+	F_TPM = META_KEY_TPM,
+	F_KINDS,
+	F_SLOT = F_KINDS,
+	F_LOCK,
+	F_COUNT,
+};
+
+static const char *const field_names[F_COUNT] = {
+	[F_STATIC] = "static", [F_NODE_ID] = "nodeID", [F_KMS] = "kms",
+	[F_TPM] = "tpm",       [F_SLOT] = "slot",      [F_LOCK] = "lockToState",
+};
+
+/* Talos's guide writes lockToSTATE, its decoder takes lockToState only. */
+static const struct meta_schema schema = {
+	.names = field_names,
+	.count = F_COUNT,
+	.alias = "lockToSTATE",
+	.alias_of = F_LOCK,
+};
+
+const char *meta_key_kind_name(enum meta_key_kind kind)
+{
+	return (unsigned)kind < F_KINDS ? field_names[kind] : "?";
+}
+
+static void static_read(struct meta_log *log, const struct meta_field *field,
+			struct meta_key *key)
+{
+	static const char *const names[] = { "passphrase" };
+	static const struct meta_schema of = {
+		.names = names,
+		.count = 1,
+		.secret = true,
+	};
+	struct meta_field passphrase;
+	struct mortise_error err;
+	size_t size;
+
+	meta_fields_read(log, field->value, &of, &passphrase);
+	if (passphrase.value && passphrase.value->kind == META_REFUSED)
+		return;
+	if (passphrase.value && passphrase.value->kind != META_SCALAR) {
+		meta_error(log, passphrase.value->place, "\"passphrase\" must be text, not %s",
+			   meta_node_kind_name(passphrase.value));
+		return;
+	}
+	size = passphrase.value ? meta_node_size(passphrase.value) : 0;
+	if (size == 0) {
+		meta_error(log, passphrase.key ? meta_field_place(&passphrase) : field->key->place,
+			   "static passphrase is empty");
+		return;
+	}
+	if (mortise_secret_from(meta_node_text(passphrase.value), size, &key->passphrase, &err) !=
+	    MORTISE_OK)
+		log->no_memory = true;
+}
+
+static void node_id_read(struct meta_log *log, const struct meta_field *field)
+{
+	static const struct meta_schema of = { .count = 0 };
+	struct meta_field none;
+
+	meta_fields_read(log, field->value, &of, &none);
+}
+
+static void kms_read(struct meta_log *log, const struct meta_field *field, struct meta_key *key)
+{
+	static const char *const names[] = { "endpoint" };
+	static const struct meta_schema of = { .names = names, .count = 1 };
+	struct meta_field endpoint;
+	const char *text = "";
+
+	meta_fields_read(log, field->value, &of, &endpoint);
+	if (endpoint.value && !meta_field_text(log, &endpoint, &text))
+		return;
+	if (*text)
+		key->kms_endpoint = meta_copy(log, text);
+	else
+		meta_error(log, endpoint.key ? meta_field_place(&endpoint) : field->key->place,
+			   "kms endpoint is empty");
+}
+
+/* A list from a set: sorted and without repetitions, else the TPM would never unseal. */
+static void pcrs_set(struct meta_key *key, uint32_t mask)
+{
+	key->tpm_pcr_count = 0;
+	for (uint8_t pcr = 0; pcr < META_PCRS; pcr++)
+		if (mask & 1u << pcr)
+			key->tpm_pcrs[key->tpm_pcr_count++] = pcr;
+}
+
+static void tpm_options_read(struct meta_log *log, const struct meta_field *options,
+			     struct meta_key *key)
+{
+	static const char *const names[] = { "pcrs" };
+	static const struct meta_schema of = { .names = names, .count = 1 };
+	struct meta_field pcrs;
+	uint32_t mask = 0;
+
+	meta_fields_read(log, options->value, &of, &pcrs);
+	if (pcrs.value && !meta_field_list(log, &pcrs))
+		return;
+	for (const struct meta_node *item = pcrs.value ? pcrs.value->child : NULL; item;
+	     item = item->next) {
+		const struct meta_field entry = { .name = "pcrs", .value = item };
+		long long pcr;
+
+		if (!meta_field_number(log, &entry, &pcr))
+			continue;
+		if (pcr < 0 || pcr >= META_PCRS)
+			meta_error(log, item->place, "TPM PCR %lld is out of range (0-23)", pcr);
+		else
+			mask |= 1u << pcr;
+	}
+	if (!pcrs.value || !pcrs.value->child)
+		meta_notice(log, options->key->place,
+			    "no PCRs given: not even PCR 7 is bound, only the signed PCR 11");
+	pcrs_set(key, mask);
+}
+
+static void tpm_read(struct meta_log *log, const struct meta_field *field, struct meta_key *key)
+{
+	static const char *const names[] = { "options", "checkSecurebootStatusOnEnroll" };
+	static const struct meta_schema of = { .names = names, .count = 2 };
+	struct meta_field tpm[2];
+
+	meta_fields_read(log, field->value, &of, tpm);
+	pcrs_set(key, 1u << 7);
+	if (meta_field_mapping(log, &tpm[0]))
+		tpm_options_read(log, &tpm[0], key);
+	meta_field_bool(log, &tpm[1], &key->tpm_check_secureboot);
+}
+
+/* Fills what belongs to the kind. */
+static void kind_read(struct meta_log *log, const struct meta_field *field, struct meta_key *key)
+{
+	const struct meta_field *of_kind = &field[key->kind];
+
+	if (!meta_field_mapping(log, of_kind))
+		return;
+	switch (key->kind) {
+	case META_KEY_STATIC:
+		static_read(log, of_kind, key);
+		break;
+	case META_KEY_NODE_ID:
+		node_id_read(log, of_kind);
+		break;
+	case META_KEY_KMS:
+		kms_read(log, of_kind, key);
+		break;
+	case META_KEY_TPM:
+		tpm_read(log, of_kind, key);
+		break;
+	}
+}
+
+/* True when it is a slot that no key before has; slots is the set of those. */
+static bool slot_check(struct meta_log *log, struct meta_place place, long long slot,
+		       uint32_t *slots)
+{
+	if (slot < 0 || slot >= MORTISE_KEYSLOTS_MAX) {
+		meta_error(log, place, "key slot %lld is out of range (0-%u)", slot,
+			   MORTISE_KEYSLOTS_MAX - 1);
+		return false;
+	}
+	if (*slots & 1u << slot) {
+		meta_error(log, place, "duplicate key slot %lld", slot);
+		return false;
+	}
+	*slots |= 1u << slot;
+	return true;
+}
+
+/* Talos takes the first of several kinds in silence: the others would be a false safety. */
+static void kinds_check(struct meta_log *log, const struct meta_field *field,
+			struct meta_place item, long long slot)
+{
+	const char *first = NULL;
+	char given[32] = "";
+	size_t count = 0;
+
+	for (size_t i = 0; i < F_KINDS; i++) {
+		if (!field[i].value)
+			continue;
+		first = first ? first : field_names[i];
+		strcat(given, count++ ? ", " : "");
+		strcat(given, field_names[i]);
+	}
+	if (count == 0)
+		meta_error(log, item,
+			   "at least one encryption key type must be specified for slot %lld",
+			   slot);
+	else if (count > 1)
+		meta_error(log, item,
+			   "slot %lld has several key types (%s), of which only %s would be used: "
+			   "give each a slot of its own",
+			   slot, given, first);
+}
+
+/* Keys stand in the order of their slots. */
+static void key_insert(struct meta_volume *volume, struct meta_key key)
+{
+	size_t i = volume->key_count++;
+
+	for (; i > 0 && volume->keys[i - 1].slot > key.slot; i--)
+		volume->keys[i] = volume->keys[i - 1];
+	volume->keys[i] = key;
+}
+
+static void key_clear(struct meta_key *key)
+{
+	mortise_secret_free(key->passphrase);
+	free(key->kms_endpoint);
+}
+
+void meta_key_read(struct meta_log *log, const struct meta_node *item, struct meta_volume *volume,
+		   uint32_t *slots)
+{
+	const struct meta_field entry = { .name = "entry of keys", .value = item };
+	struct meta_field field[F_COUNT];
+	struct meta_place place = item->place;
+	struct meta_key key = { 0 };
+	long long slot = 0;
+	bool kept = false;
+
+	if (!meta_field_mapping(log, &entry))
+		return;
+	meta_fields_read(log, item, &schema, field);
+	if (!field[F_SLOT].value)
+		meta_notice(log, place, "key without slot: taken as slot 0; write \"slot: 0\"");
+	else
+		place = field[F_SLOT].value->place;
+	if (!field[F_SLOT].value || meta_field_number(log, &field[F_SLOT], &slot)) {
+		kept = slot_check(log, place, slot, slots);
+		kinds_check(log, field, item->place, slot);
+	}
+	key.slot = kept ? (unsigned)slot : 0;
+	while (key.kind < META_KEY_TPM && !field[key.kind].value)
+		key.kind++;
+	kind_read(log, field, &key);
+	meta_field_bool(log, &field[F_LOCK], &key.lock_to_state);
+	if (key.lock_to_state && !volume->user && strcmp(volume->name, "STATE") == 0)
+		meta_error(log, field[F_LOCK].key->place,
+			   "state-locked key is not allowed for the \"STATE\" volume");
+	if (kept)
+		key_insert(volume, key);
+	else
+		key_clear(&key);
+}
+
+void meta_volume_clear(struct meta_volume *volume)
+{
+	for (size_t i = 0; i < volume->key_count; i++)
+		key_clear(&volume->keys[i]);
+	free(volume->keys);
+	free(volume->name);
+	free(volume->id);
+	free(volume->cipher);
+	free(volume->mount_point);
+	*volume = (struct meta_volume){ 0 };
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Collecting what is to be said about a configuration while it is read. */
+#ifndef META_REMARKS_H
+#define META_REMARKS_H
+
+#include "meta/config.h"
+
+/* What is found beyond these is counted, not kept: no file makes us hold a million sentences. */
+#define META_REMARKS_MAX 512u
+/* Notices leave room, so that an error always finds some. */
+#define META_NOTICES_MAX 256u
+
+/* Where in the text; both count from 1, 0 for the whole of it. */
+struct meta_place {
+	unsigned line;
+	unsigned column;
+};
+
+struct meta_log {
+	struct meta_remarks *remarks;
+	size_t errors;		/* kept or not */
+	bool no_memory;		/* a sentence could not be kept: the reading has failed */
+};
+
+__attribute__((format(printf, 3, 4))) void meta_error(struct meta_log *log,
+						      struct meta_place place,
+						      const char *format, ...);
+__attribute__((format(printf, 3, 4))) void meta_notice(struct meta_log *log,
+						       struct meta_place place,
+						       const char *format, ...);
+
+/* Puts them in the order of the text. */
+void meta_remarks_sort(struct meta_remarks *remarks);
+
+/* Bytes of a person's text in a remark, at most. */
+#define META_SHOW_ROOM 68u
+
+/*
+ * Makes text[0..size-1] (UTF-8) fit to be printed: cut, and without control characters, so
+ * that no file can write escape sequences to a terminal. Returns room.
+ */
+const char *meta_show(const char *text, size_t size, char room[static META_SHOW_ROOM]);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading and making the salt file of STATE, whole or not at all. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+#include "keys/secret.h"
+#include "meta/fields.h"
+#include "meta/salt.h"
+
+/* The new file's name until it is whole; one that a power cut left behind is taken away. */
+#define NEW_FILE ".encryption-salt.yaml.new"
+
+/* As Talos writes it there are at most 10 + 32 * 10 bytes; other forms are not much longer. */
+#define FILE_MAX 4096u
+
+static enum mortise_code corrupt(const char *dir, const char *why, struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_CORRUPT, 0,
+			 "%s/%s: %s; restore the file from a copy: volumes that are locked to it "
+			 "open with no other", dir, META_SALT_FILE, why);
+}
+
+static enum mortise_code list_decode(const struct meta_node *list, const char *dir,
+				     uint8_t salt[static META_SALT_SIZE],
+				     struct mortise_error *err)
+{
+	static const uint8_t zero[META_SALT_SIZE];
+	const struct meta_node *item = list->child;
+	long long byte;
+	size_t count = 0;
+
+	for (; item; item = item->next, count++) {
+		if (item->kind != META_SCALAR || !meta_node_number(item, &byte) || byte < 0 ||
+		    byte > 255)
+			return corrupt(dir, "diskSalt holds something that is no byte", err);
+		if (count < META_SALT_SIZE)
+			salt[count] = (uint8_t)byte;
+	}
+	if (count != META_SALT_SIZE)
+		return corrupt(dir, "diskSalt does not hold 32 bytes", err);
+	if (keys_equal(salt, zero, META_SALT_SIZE))
+		return corrupt(dir, "diskSalt is all zero", err);
+	return MORTISE_OK;
+}
+
+static enum mortise_code tree_decode(const struct meta_tree *tree, const char *dir,
+				     uint8_t salt[static META_SALT_SIZE],
+				     struct mortise_error *err)
+{
+	const struct meta_node *root = tree->document_count == 1 ? tree->document[0] : NULL;
+	const struct meta_node *list = NULL;
+
+	if (!root || root->kind != META_MAPPING)
+		return corrupt(dir, "it does not hold one mapping with the key diskSalt", err);
+	/* Other keys are a newer Talos's. */
+	for (const struct meta_node *key = root->child; key; key = key->next->next) {
+		if (!meta_node_is(key, "diskSalt"))
+			continue;
+		if (list)
+			return corrupt(dir, "diskSalt is given twice", err);
+		list = key->next;
+	}
+	if (!list || list->kind != META_LIST)
+		return corrupt(dir, "it has no list diskSalt", err);
+	return list_decode(list, dir, salt, err);
+}
+
+static enum mortise_code text_decode(const char *text, size_t size, const char *dir,
+				     uint8_t salt[static META_SALT_SIZE],
+				     struct mortise_error *err)
+{
+	struct meta_remarks remarks = { 0 };
+	struct meta_log log = { .remarks = &remarks };
+	struct meta_tree *tree = meta_tree_parse(text, size, &log);
+	enum mortise_code code;
+
+	if (log.no_memory)
+		code = error_set(err, MORTISE_E_MEMORY, 0, "not enough memory to read %s/%s", dir,
+				 META_SALT_FILE);
+	else if (log.errors)
+		code = corrupt(dir, remarks.remark[0].text, err);
+	else
+		code = tree_decode(tree, dir, salt, err);
+	meta_tree_free(tree);
+	meta_remarks_clear(&remarks);
+	return code;
+}
+
+static enum mortise_code failed(const char *dir, const char *what, struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_DEVICE, errno, "%s/%s: cannot %s", dir, META_SALT_FILE,
+			 what);
+}
+
+/* The file's bytes; more than FILE_MAX are an error. */
+static enum mortise_code file_read(int fd, const char *dir, char text[static FILE_MAX + 1],
+				   size_t *size, struct mortise_error *err)
+{
+	struct stat st;
+	ssize_t got;
+
+	if (fstat(fd, &st) < 0)
+		return failed(dir, "look at it", err);
+	if (!S_ISREG(st.st_mode))
+		return corrupt(dir, "it is no regular file", err);
+	*size = 0;
+	do {
+		got = read(fd, text + *size, FILE_MAX + 1 - *size);
+		if (got < 0 && errno != EINTR)
+			return failed(dir, "read it", err);
+		*size += got > 0 ? (size_t)got : 0;
+	} while (got != 0 && *size <= FILE_MAX);
+	if (*size > FILE_MAX)
+		return corrupt(dir, "it is too large for 32 bytes", err);
+	return MORTISE_OK;
+}
+
+static enum mortise_code directory_open(const char *dir, int *fd, struct mortise_error *err)
+{
+	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd >= 0)
+		return MORTISE_OK;
+	return error_set(err, errno == ENOENT ? MORTISE_E_WAIT : MORTISE_E_DEVICE, errno,
+			 "%s: cannot open the directory of the salt; STATE must be mounted there",
+			 dir);
+}
+
+/* A read-only file system has nothing to flush. */
+static bool flush(int fd)
+{
+	return fsync(fd) == 0 || errno == EROFS || errno == EINVAL;
+}
+
+/* durable: return only when a power cut can no longer take away what was read. */
+static enum mortise_code salt_load(int dir_fd, const char *dir, bool durable,
+				   uint8_t salt[static META_SALT_SIZE],
+				   struct mortise_error *err)
+{
+	char text[FILE_MAX + 1];
+	size_t size = 0;
+	enum mortise_code code;
+	int fd;
+
+	fd = openat(dir_fd, META_SALT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "%s/%s: encryption salt not available; it is made when STATE is "
+				 "mounted for the first time", dir, META_SALT_FILE);
+	if (fd < 0)
+		return failed(dir, "open it", err);
+	code = file_read(fd, dir, text, &size, err);
+	if (code == MORTISE_OK)
+		code = text_decode(text, size, dir, salt, err);
+	if (code == MORTISE_OK && durable && !(flush(fd) && flush(dir_fd)))
+		code = failed(dir, "flush it", err);
+	if (code != MORTISE_OK)
+		keys_wipe(salt, META_SALT_SIZE);
+	keys_wipe(text, sizeof(text));
+	close(fd);
+	return code;
+}
+
+enum mortise_code meta_salt_read(const char *state_dir, uint8_t salt[static META_SALT_SIZE],
+				 struct mortise_error *err)
+{
+	enum mortise_code code;
+	int dir_fd;
+
+	code = directory_open(state_dir, &dir_fd, err);
+	if (code != MORTISE_OK)
+		return code;
+	code = salt_load(dir_fd, state_dir, false, salt, err);
+	close(dir_fd);
+	return code;
+}
+
+/* Talos's own form, to the byte. */
+static size_t text_encode(const uint8_t salt[static META_SALT_SIZE],
+			  char text[static FILE_MAX + 1])
+{
+	int size = sprintf(text, "diskSalt:\n");
+
+	for (size_t i = 0; i < META_SALT_SIZE; i++)
+		size += sprintf(text + size, "    - %u\n", salt[i]);
+	return (size_t)size;
+}
+
+static bool write_all(int fd, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t put = write(fd, text, size);
+
+		if (put < 0 && errno != EINTR)
+			return false;
+		if (put > 0) {
+			text += put;
+			size -= (size_t)put;
+		}
+	}
+	return true;
+}
+
+/*
+ * Written beside, flushed, and linked to its name, which never replaces a file: after a power
+ * cut there is either none or a whole one. The caller holds the lock on the directory.
+ */
+static enum mortise_code salt_store(int dir_fd, const char *dir,
+				    const uint8_t salt[static META_SALT_SIZE],
+				    struct mortise_error *err)
+{
+	char text[FILE_MAX + 1];
+	size_t size = text_encode(salt, text);
+	enum mortise_code code = MORTISE_OK;
+	int fd;
+
+	unlinkat(dir_fd, NEW_FILE, 0);
+	fd = openat(dir_fd, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* Whatever the umask, the owner alone. */
+	if (fd < 0 || fchmod(fd, 0600) < 0 || !write_all(fd, text, size) || fsync(fd) < 0)
+		code = failed(dir, "write a new one", err);
+	/* One that appeared meanwhile is as good: the caller reads what is there. */
+	else if (linkat(dir_fd, NEW_FILE, dir_fd, META_SALT_FILE, 0) < 0 && errno != EEXIST)
+		code = failed(dir, "give the new one its name", err);
+	keys_wipe(text, sizeof(text));
+	if (fd >= 0) {
+		close(fd);
+		unlinkat(dir_fd, NEW_FILE, 0);
+	}
+	return code;
+}
+
+static enum mortise_code lock(int dir_fd, const char *dir, struct mortise_error *err)
+{
+	int rc;
+
+	do {
+		rc = flock(dir_fd, LOCK_EX);
+	} while (rc < 0 && errno == EINTR);
+	return rc < 0 ? failed(dir, "lock its directory", err) : MORTISE_OK;
+}
+
+enum mortise_code meta_salt_ensure(const char *state_dir, uint8_t salt[static META_SALT_SIZE],
+				   struct mortise_error *err)
+{
+	uint8_t fresh[META_SALT_SIZE];
+	enum mortise_code code;
+	int dir_fd;
+
+	code = directory_open(state_dir, &dir_fd, err);
+	if (code != MORTISE_OK)
+		return code;
+	code = lock(dir_fd, state_dir, err);
+	if (code == MORTISE_OK)
+		code = salt_load(dir_fd, state_dir, true, salt, err);
+	if (code == MORTISE_E_WAIT) {
+		code = keys_random(fresh, sizeof(fresh), err);
+		if (code == MORTISE_OK)
+			code = salt_store(dir_fd, state_dir, fresh, err);
+		/* What counts is what the file says, also when another made it. */
+		if (code == MORTISE_OK)
+			code = salt_load(dir_fd, state_dir, true, salt, err);
+	}
+	keys_wipe(fresh, sizeof(fresh));
+	close(dir_fd);
+	return code;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* From a header and a volume key to /dev/mapper/NAME: where luks2 and dm meet. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dm/dm.h"
+#include "keys/error.h"
+#include "luks2/model.h"
+#include "volume/flags.h"
+
+/* "CRYPT-LUKS2-" and the header's UUID without dashes, then the name; the kernel's limit cuts. */
+static void mapping_uuid(const struct mortise_luks2 *luks2, const char *name,
+			 char uuid[static DM_UUID_MAX + 1])
+{
+	char plain[MORTISE_UUID_LEN + 1];
+	size_t used = 0;
+
+	for (const char *at = luks2->binary.uuid; *at && used < MORTISE_UUID_LEN; at++)
+		if (*at != '-')
+			plain[used++] = *at;
+	plain[used] = '\0';
+	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS2-%s-%s", plain, name);
+}
+
+static enum mortise_code persist_flags(struct mortise_luks2 *luks2, uint32_t flags,
+				       struct mortise_error *err)
+{
+	struct luks2_update update;
+	enum mortise_code code = luks2_update_begin(luks2, &update, err);
+
+	if (code)
+		return code;
+	if (!volume_flags_to_header(update.metadata, flags)) {
+		luks2_update_abort(&update);
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	return luks2_update_commit(&update, err);
+}
+
+/* The device below: a block device as it is, a file through a loop device. */
+struct below {
+	char path[4096];
+	uint64_t size;	/* bytes */
+	int loop_fd;
+};
+
+static enum mortise_code below_open(const struct mortise_luks2 *luks2, bool readonly,
+				    struct below *below, struct mortise_error *err)
+{
+	struct luks2_device *device = NULL;
+	enum mortise_code code;
+	int fd;
+
+	below->loop_fd = -1;
+	code = luks2_device_open(luks2->data_path, false, &device, err);
+	if (code)
+		return code;
+	below->size = device->size;
+	snprintf(below->path, sizeof(below->path), "%s", luks2->data_path);
+	if (!device->block) {
+		fd = open(luks2->data_path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+		if (fd < 0)
+			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s",
+					 luks2->data_path);
+		else
+			code = dm_loop_attach(fd, readonly, 512, below->path, &below->loop_fd, err);
+		if (fd >= 0)
+			close(fd);
+	}
+	luks2_device_close(device);
+	return code;
+}
+
+enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name,
+				   const struct mortise_secret *volume_key, uint32_t flags,
+				   uint32_t *dropped, struct mortise_error *err)
+{
+	char uuid[DM_UUID_MAX + 1], description[96];
+	struct dm_mapping_options options = { .uuid = uuid, .readonly = flags & MORTISE_READONLY };
+	struct below below = { .loop_fd = -1 };
+	struct dm_control *control = NULL;
+	uint32_t unknown = 0, all = flags | volume_flags_of_header(luks2->metadata);
+	struct dm_crypt_target target;
+	struct luks2_segment segment;
+	enum mortise_code code;
+
+	code = luks2_requirements_met(luks2->metadata, err);
+	if (!code)
+		code = luks2_segment_get(luks2->metadata, &segment, err);
+	if (!code && !luks2_cipher_fits(segment.cipher, (uint32_t)mortise_secret_size(volume_key)))
+		code = error_set(err, MORTISE_E_POLICY, 0,
+				 "a volume key of %zu bits does not fit cipher %s",
+				 mortise_secret_size(volume_key) * 8, segment.cipher);
+	if (!code)
+		code = mortise_volume_key_verify(luks2, volume_key, err);
+	if (!code)
+		code = below_open(luks2, options.readonly, &below, err);
+	if (code)
+		return code;
+	if (!segment.size && below.size > segment.offset)
+		segment.size = (below.size - segment.offset) / segment.sector_size *
+			       segment.sector_size;
+	if (!segment.size || segment.size > below.size ||
+	    segment.offset > below.size - segment.size) {
+		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
+				 luks2->data_path);
+		goto out;
+	}
+	mapping_uuid(luks2, name, uuid);
+	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2->binary.uuid,
+		 segment.digest);
+	target = (struct dm_crypt_target){
+		.cipher = segment.cipher,
+		.key = volume_key,
+		.key_description = flags & MORTISE_NO_KEYRING ? NULL : description,
+		.device = below.path,
+		.device_offset = segment.offset,
+		.size = segment.size,
+		.iv_offset = segment.iv_tweak,
+		.sector_size = segment.sector_size,
+		.flags = volume_flags_to_dm(all),
+	};
+	code = dm_open(&control, err);
+	if (!code)
+		code = dm_crypt_create(control, name, &options, &target, &unknown, err);
+	unknown = volume_flags_from_dm(unknown);
+	if (!code && (flags & MORTISE_PERSISTENT))
+		code = persist_flags(luks2, all & ~unknown, err);
+	if (dropped)
+		*dropped = unknown;
+out:
+	dm_close(control);
+	if (below.loop_fd >= 0)
+		close(below.loop_fd);
+	return code;
+}
+
+enum mortise_code mortise_deactivate(const char *name, enum mortise_deactivation how,
+				     struct mortise_error *err)
+{
+	static const enum dm_remove_mode mode[] = {
+		[MORTISE_CLOSE_NOW] = DM_REMOVE_NOW,
+		[MORTISE_CLOSE_DEFERRED] = DM_REMOVE_DEFERRED,
+		[MORTISE_CLOSE_CANCEL_DEFERRED] = DM_REMOVE_CANCEL_DEFERRED,
+	};
+	struct dm_control *control = NULL;
+	enum mortise_code code = dm_open(&control, err);
+
+	if (!code)
+		code = dm_remove(control, name, mode[how], err);
+	dm_close(control);
+	return code;
+}
+
+enum mortise_code mortise_is_active(const char *name, struct mortise_error *err)
+{
+	struct dm_control *control = NULL;
+	struct dm_info info;
+	enum mortise_code code = dm_open(&control, err);
+
+	if (!code)
+		code = dm_info(control, name, &info, err);
+	dm_close(control);
+	return code;
+}
+
+static void header_uuid(const char *mapping, struct mortise_mapping_info *info)
+{
+	static const char prefix[] = "CRYPT-LUKS2-";
+	const char *hex = mapping + sizeof(prefix) - 1;
+	size_t used = 0;
+
+	info->luks2 = !strncmp(mapping, prefix, sizeof(prefix) - 1) && strlen(hex) > 32;
+	for (size_t i = 0; info->luks2 && i < 32; i++) {
+		if (i == 8 || i == 12 || i == 16 || i == 20)
+			info->uuid[used++] = '-';
+		info->uuid[used++] = hex[i];
+	}
+	info->uuid[used] = '\0';
+}
+
+enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
+				       struct mortise_error *err)
+{
+	struct dm_control *control = NULL;
+	struct dm_crypt_table table = { 0 };
+	struct dm_info mapping;
+	enum mortise_code code = dm_open(&control, err);
+
+	memset(info, 0, sizeof(*info));
+	if (!code)
+		code = dm_info(control, name, &mapping, err);
+	if (!code)
+		code = dm_crypt_table(control, name, &table, err);
+	if (code)
+		goto out;
+	info->in_use = mapping.open_count > 0;
+	info->suspended = mapping.suspended;
+	info->readonly = mapping.readonly;
+	header_uuid(mapping.uuid, info);
+	snprintf(info->cipher, sizeof(info->cipher), "%s", table.cipher);
+	snprintf(info->integrity, sizeof(info->integrity), "%s", table.integrity);
+	info->key_size = table.key_size;
+	info->key_in_keyring = table.key_in_keyring;
+	info->sector_size = table.sector_size;
+	info->offset = table.device_offset;
+	info->size = table.size;
+	info->iv_offset = table.iv_offset;
+	info->flags = volume_flags_from_dm(table.flags);
+	code = dm_device_path(table.device, info->device, sizeof(info->device), err);
+	dm_loop_backing(table.device, info->loop_file, sizeof(info->loop_file));
+out:
+	dm_crypt_table_clear(&table);
+	dm_close(control);
+	return code;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* Carrying out a plan. What the plan rests on is checked again under the lock. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+#include "keys/kdf.h"
+#include "luks2/area.h"
+#include "luks2/format.h"
+#include "luks2/keyslot.h"
+#include "volume/filesystem.h"
+#include "volume/mount.h"
+#include "volume/plan.h"
+#include "volume/record.h"
+
+void volume_result_clear(struct volume_result *result)
+{
+	free(result->failed_syncs);
+	result->failed_syncs = NULL;
+}
+
+void volume_result_sync_failed(struct volume_result *result, const char *sentence)
+{
+	size_t used = result->failed_syncs ? strlen(result->failed_syncs) : 0;
+	char *grown = realloc(result->failed_syncs, used + strlen(sentence) + 2);
+
+	if (!grown)
+		return;
+	result->failed_syncs = grown;
+	snprintf(grown + used, strlen(sentence) + 2, "%s%s", used ? "\n" : "", sentence);
+}
+
+/* What the steps of one volume share while they are carried out. */
+struct work {
+	struct volume_run *run;
+	struct volume_plan *plan;
+	const struct mortise_watch *watch;
+	struct volume_result *result;
+	bool fresh;		/* the file system was made just now */
+};
+
+static void node_path(const struct volume_plan *plan, char node[static MORTISE_NAME_MAX + 16])
+{
+	if (plan->volume->encrypted)
+		snprintf(node, MORTISE_NAME_MAX + 16, "/dev/mapper/%s", plan->mapping);
+	else
+		snprintf(node, MORTISE_NAME_MAX + 16, "%.140s", plan->device);
+}
+
+/* KMS and TPM passphrases are random and need no cost; what people and machines have does. */
+static enum mortise_code full_cost(struct work *work, struct mortise_kdf *kdf,
+				   struct mortise_error *err)
+{
+	static const struct mortise_kdf_choice choice = { .type = MORTISE_KDF_ARGON2ID };
+	enum mortise_code code = MORTISE_OK;
+
+	if (!work->run->cost_known)
+		code = keys_kdf_choose(&choice, 64, &work->run->cost, err);
+	work->run->cost_known = !code;
+	*kdf = work->run->cost;
+	return code;
+}
+
+/* Writes the area of a declared key and puts its keyslot and fingerprint into the update. */
+static enum mortise_code stage_key(struct work *work, struct luks2_update *update,
+				   const struct volume_step *step,
+				   const struct mortise_secret *volume_key,
+				   struct mortise_error *err)
+{
+	const struct mortise_keyslot_new what = { .keyslot = step->keyslot };
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+	int id = step->keyslot;
+	struct mortise_kdf kdf;
+	const struct luks2_keyslot_stage stage = {
+		.what = &what,
+		.kdf = &kdf,
+		.passphrase = step->passphrase,
+		.key = volume_key,
+		.digest = luks2_digest_of_segment(update->metadata, 0),
+	};
+	enum mortise_code code = full_cost(work, &kdf, err);
+
+	if (!code)
+		code = luks2_keyslot_stage(update, &stage, &id, err);
+	if (!code)
+		code = volume_fingerprint(update->metadata, id, step->passphrase, volume_key,
+					  fingerprint, err);
+	if (!code && !volume_record_set_key(update->metadata, work->plan->volume, id, fingerprint))
+		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free to note keyslot %d",
+				 id);
+	return code;
+}
+
+/* The header as it is now, to be written to: it must be the one that was planned on. */
+static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *err)
+{
+	const struct mortise_location location = { .device = plan->device };
+	struct mortise_luks2 *now = NULL;
+	enum mortise_code code;
+
+	if (!plan->luks2->readonly)
+		return MORTISE_OK;
+	code = mortise_luks2_load(&location, &now, err);
+	if (code)
+		return code;
+	if (now->binary.seqid != plan->luks2->binary.seqid ||
+	    strcmp(now->binary.uuid, plan->luks2->binary.uuid) ||
+	    !json_object_equal(now->metadata, plan->luks2->metadata)) {
+		mortise_luks2_free(now);
+		return error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s has changed since it was planned for; run again", plan->device);
+	}
+	now->volume_key = plan->luks2->volume_key;
+	plan->luks2->volume_key = NULL;
+	mortise_luks2_free(plan->luks2);
+	plan->luks2 = now;
+	return MORTISE_OK;
+}
+
+static enum mortise_code format_locked(struct work *work, size_t first, struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	const struct meta_volume *volume = plan->volume;
+	const struct mortise_location location = { .device = plan->device };
+	const struct mortise_format format = {
+		.cipher = volume->cipher,
+		.key_size = volume->key_size,
+		.sector_size = volume->block_size,
+	};
+	struct luks2_update update;
+	struct volume_probe probe;
+	enum mortise_code code;
+
+	code = volume_probe(plan->device, &probe, err);
+	if (!code && probe.content != VOLUME_EMPTY && probe.content != VOLUME_UNFINISHED)
+		code = error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s was empty and now holds %s; not formatted", plan->device,
+				 probe.type);
+	if (!code)
+		code = mortise_luks2_format(&location, &format, &plan->luks2, err);
+	if (!code)
+		code = luks2_update_begin(plan->luks2, &update, err);
+	if (code)
+		return code;
+	for (size_t i = first; !code && i < plan->step_count; i++)
+		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
+			code = stage_key(work, &update, &plan->steps[i], plan->luks2->volume_key,
+					 err);
+	if (!code && !volume_record_set_mkfs(update.metadata, volume,
+					     volume_filesystem_name(volume->filesystem)))
+		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+	if (code) {
+		luks2_update_abort(&update);
+		return code;
+	}
+	luks2_format_finish(&update);
+	code = luks2_update_commit(&update, err);
+	if (!code)
+		code = mortise_secret_from(mortise_secret_data(plan->luks2->volume_key),
+					   mortise_secret_size(plan->luks2->volume_key),
+					   &plan->volume_key, err);
+	return code;
+}
+
+/* One header, committed once, with every key that can be had. */
+static enum mortise_code do_format(struct work *work, size_t first, struct mortise_error *err)
+{
+	struct mortise_kdf cost;
+	enum mortise_code code;
+	int fd;
+
+	/* Measured before anything is locked or written. */
+	code = full_cost(work, &cost, err);
+	if (code)
+		return code;
+	fd = open(work->plan->device, O_RDONLY | O_CLOEXEC);
+	/* udev and Talos leave a device alone while somebody holds this lock. */
+	if (fd < 0 || flock(fd, LOCK_EX)) {
+		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot lock %s",
+				 work->plan->device);
+		if (fd >= 0)
+			close(fd);
+		return code;
+	}
+	code = format_locked(work, first, err);
+	close(fd);
+	snprintf(work->result->text, sizeof(work->result->text), "formatted");
+	for (size_t i = first; !code && work->plan->opened < 0 && i < work->plan->step_count; i++)
+		if (work->plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
+			work->plan->opened = work->plan->steps[i].keyslot;
+	return code;
+}
+
+static enum mortise_code do_open(struct work *work, struct mortise_error *err)
+{
+	const struct meta_volume *volume = work->plan->volume;
+	uint32_t flags = 0, dropped = 0;
+	enum mortise_code code;
+
+	if (volume->perf & META_PERF_NO_READ_WORKQUEUE)
+		flags |= MORTISE_NO_READ_WORKQUEUE;
+	if (volume->perf & META_PERF_NO_WRITE_WORKQUEUE)
+		flags |= MORTISE_NO_WRITE_WORKQUEUE;
+	if (volume->perf & META_PERF_SAME_CPU_CRYPT)
+		flags |= MORTISE_SAME_CPU_CRYPT;
+	if (volume->allow_discards)
+		flags |= MORTISE_ALLOW_DISCARDS;
+	code = reload(work->plan, err);
+	if (!code)
+		code = mortise_activate(work->plan->luks2, work->plan->mapping,
+					work->plan->volume_key, flags, &dropped, err);
+	if (!code && !*work->result->text)
+		snprintf(work->result->text, sizeof(work->result->text), "opened");
+	return code;
+}
+
+static enum mortise_code do_key_step(struct work *work, const struct volume_step *step,
+				     struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	uint64_t area_offset = 0, area_size = 0;
+	struct luks2_update update;
+	struct mortise_kdf cost;
+	enum mortise_code code = reload(plan, err);
+
+	/* Measured before the lock is taken: it can last seconds. */
+	if (!code && (step->kind == MORTISE_STEP_KEY_ADD || step->kind == MORTISE_STEP_KEY_REPLACE))
+		code = full_cost(work, &cost, err);
+	if (!code)
+		code = luks2_update_begin(plan->luks2, &update, err);
+	if (code)
+		return code;
+	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
+		code = luks2_keyslot_unstage(&update, step->keyslot, true, &area_offset, &area_size,
+					     err);
+		volume_record_forget_key(update.metadata, step->keyslot);
+	}
+	if (!code && step->kind == MORTISE_STEP_KEY_RECORD) {
+		if (!volume_record_set_key(update.metadata, plan->volume, step->keyslot,
+					   step->fingerprint))
+			code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+	} else if (!code && step->kind != MORTISE_STEP_KEY_REMOVE) {
+		code = stage_key(work, &update, step, plan->volume_key, err);
+	}
+	if (code) {
+		luks2_update_abort(&update);
+		return code;
+	}
+	code = luks2_update_commit(&update, err);
+	if (!code && area_size)
+		code = luks2_area_wipe(plan->luks2->device, area_offset, area_size, NULL, err);
+	return code;
+}
+
+static enum mortise_code do_mkfs(struct work *work, struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	char node[MORTISE_NAME_MAX + 16];
+	struct luks2_update update;
+	enum mortise_code code;
+
+	node_path(plan, node);
+	code = volume_make_filesystem(plan->volume, node, err);
+	/* Whole and then mounted by others, with only the mark left over: it is the file system. */
+	if (code == MORTISE_E_NOT_EMPTY && plan->volume->encrypted)
+		code = MORTISE_OK;
+	work->fresh = !code;
+	if (code || !plan->volume->encrypted)
+		return code;
+	code = luks2_update_begin(plan->luks2, &update, err);
+	if (code)
+		return code;
+	volume_record_mkfs_done(update.metadata);
+	return luks2_update_commit(&update, err);
+}
+
+static enum mortise_code do_mount(struct work *work, struct mortise_error *err)
+{
+	char node[MORTISE_NAME_MAX + 16];
+
+	node_path(work->plan, node);
+	return volume_mount(work->plan->volume, node, work->plan->mount_point, work->fresh, err);
+}
+
+static enum mortise_code do_step(struct work *work, size_t i, struct mortise_error *err)
+{
+	const struct volume_step *step = &work->plan->steps[i];
+
+	switch (step->kind) {
+	case MORTISE_STEP_FORMAT:
+		return do_format(work, i, err);
+	case MORTISE_STEP_OPEN:
+		return do_open(work, err);
+	case MORTISE_STEP_KEY_ADD:
+	case MORTISE_STEP_KEY_REPLACE:
+	case MORTISE_STEP_KEY_REMOVE:
+	case MORTISE_STEP_KEY_RECORD:
+		/* A fresh header has them already, by the one commit. */
+		if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
+			return MORTISE_OK;
+		return do_key_step(work, step, err);
+	case MORTISE_STEP_MKFS:
+		return do_mkfs(work, err);
+	case MORTISE_STEP_MOUNT:
+		return do_mount(work, err);
+	case MORTISE_STEP_KEY_FAIL:
+		return error_set(err, MORTISE_E_KEY, 0, "%.500s", step->text);
+	case MORTISE_STEP_WAIT:
+		return error_set(err, MORTISE_E_WAIT, 0, "%.500s", step->text);
+	case MORTISE_STEP_REFUSE:
+		return error_set(err, MORTISE_E_NOT_EMPTY, 0, "%.500s", step->text);
+	case MORTISE_STEP_FAIL:
+		break;
+	}
+	return error_set(err, MORTISE_E_DEVICE, 0, "%.500s", step->text);
+}
+
+static bool is_key_step(enum mortise_step_kind kind)
+{
+	return kind == MORTISE_STEP_KEY_ADD || kind == MORTISE_STEP_KEY_REPLACE ||
+	       kind == MORTISE_STEP_KEY_REMOVE || kind == MORTISE_STEP_KEY_RECORD ||
+	       kind == MORTISE_STEP_KEY_FAIL;
+}
+
+/* How far a volume has come when a step fails. */
+static enum mortise_phase phase_of(const struct volume_plan *plan, const struct mortise_error *why)
+{
+	if (why->code == MORTISE_E_WAIT)
+		return MORTISE_PHASE_WAITING;
+	return *plan->device ? MORTISE_PHASE_FAILED : MORTISE_PHASE_MISSING;
+}
+
+void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
+		      const struct mortise_watch *watch, struct volume_result *result)
+{
+	struct work work = { .run = run, .plan = plan, .watch = watch, .result = result };
+	struct mortise_error why;
+	struct mortise_step shown;
+
+	memset(result, 0, sizeof(*result));
+	result->phase = MORTISE_PHASE_READY;
+	for (size_t i = 0; i < plan->step_count; i++) {
+		bool ok;
+
+		volume_plan_show(plan, i, &shown);
+		if (watch && watch->call)
+			watch->call(watch->context, &shown, false, NULL);
+		memset(&why, 0, sizeof(why));
+		ok = do_step(&work, i, &why) == MORTISE_OK;
+		if (watch && watch->call)
+			watch->call(watch->context, &shown, true, ok ? NULL : &why);
+		if (ok)
+			continue;
+		/* A failed sync never keeps a volume from its data. */
+		if (is_key_step(shown.kind)) {
+			volume_result_sync_failed(result, why.text);
+			continue;
+		}
+		result->why = why;
+		result->phase = phase_of(plan, &why);
+		break;
+	}
+	result->keyslot = plan->opened;
+	if (!*result->text && result->phase == MORTISE_PHASE_READY)
+		snprintf(result->text, sizeof(result->text), "%s",
+			 plan->volume->encrypted ? "was open" : plan->mounted ? "was mounted"
+									      : "mounted");
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* What up, plan, down and status have in common: configuration, lock, memory of openings. */
+#include "volume/declared.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+#include "keys/secret.h"
+#include "luks2/json.h"
+
+#define RUN_DIR		"/run/mortise"
+#define CONFIG_MAX	(1u << 20)
+
+enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
+				      struct mortise_error *err)
+{
+	struct mortise_config *config = NULL;
+	struct mortise_secret *text = NULL;
+	size_t used = 0;
+	ssize_t got = 0;
+	enum mortise_code code;
+	int fd;
+
+	*out = NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", path);
+	/* It may hold passphrases. */
+	code = mortise_secret_new(CONFIG_MAX + 1, &text, err);
+	while (!code && used <= CONFIG_MAX &&
+	       (got = read(fd, mortise_secret_data(text) + used, CONFIG_MAX + 1 - used))) {
+		if (got < 0 && errno != EINTR)
+			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", path);
+		used += got > 0 ? (size_t)got : 0;
+	}
+	close(fd);
+	if (!code && used > CONFIG_MAX)
+		code = error_set(err, MORTISE_E_CONFIG, 0, "%s is larger than 1 MiB", path);
+	if (!code) {
+		config = calloc(1, sizeof(*config));
+		code = config ? meta_config_parse((const char *)mortise_secret_data(text), used,
+						  path, &config->volumes, &config->remarks, err)
+			      : error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	mortise_secret_free(text);
+	*out = config;
+	return code;
+}
+
+void mortise_config_free(struct mortise_config *config)
+{
+	if (!config)
+		return;
+	meta_config_free(config->volumes);
+	meta_remarks_clear(&config->remarks);
+	free(config);
+}
+
+bool mortise_config_remark(const struct mortise_config *config, size_t i,
+			   struct mortise_remark *remark)
+{
+	if (!config || i >= config->remarks.count)
+		return false;
+	*remark = (struct mortise_remark){
+		.error = config->remarks.remark[i].error,
+		.line = config->remarks.remark[i].line,
+		.column = config->remarks.remark[i].column,
+		.text = config->remarks.remark[i].text,
+	};
+	return true;
+}
+
+static bool is_called(const struct meta_volume *volume, const char *name)
+{
+	return !strcmp(volume->name, name) || !strcmp(volume->id, name);
+}
+
+bool volume_is_wanted(const struct meta_volume *volume, const struct mortise_up_options *options)
+{
+	if (!options->name_count)
+		return true;
+	for (size_t i = 0; i < options->name_count; i++)
+		if (is_called(volume, options->names[i]))
+			return true;
+	return false;
+}
+
+static bool is_declared(const struct meta_config *volumes, const char *name)
+{
+	for (size_t i = 0; i < volumes->volume_count; i++)
+		if (is_called(&volumes->volumes[i], name))
+			return true;
+	return false;
+}
+
+enum mortise_code volume_check_names(const struct mortise_config *config,
+				     const struct mortise_up_options *options,
+				     struct mortise_error *err)
+{
+	if (!config->volumes)
+		return error_set(err, MORTISE_E_CONFIG, 0, "the configuration has errors");
+	for (size_t i = 0; i < options->name_count; i++)
+		if (!is_declared(config->volumes, options->names[i]))
+			return error_set(err, MORTISE_E_USAGE, 0, "no volume \"%s\" is declared",
+					 options->names[i]);
+	for (size_t i = 0; i < options->device_count; i++)
+		if (!is_declared(config->volumes, options->devices[i].name))
+			return error_set(err, MORTISE_E_USAGE, 0,
+					 "a device is given for \"%s\", which is not declared",
+					 options->devices[i].name);
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_run_lock(int *fd, struct mortise_error *err)
+{
+	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot make " RUN_DIR);
+	*fd = open(RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot open " RUN_DIR "/lock");
+	while (flock(*fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		close(*fd);
+		*fd = -1;
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock " RUN_DIR "/lock");
+	}
+	return MORTISE_OK;
+}
+
+static void opening_path(const struct meta_volume *volume, char *path, size_t room)
+{
+	snprintf(path, room, RUN_DIR "/%s.json", volume->id);
+}
+
+/* Losing it loses a line of status, so that no failure here is one of the volume. */
+void volume_opening_store(const struct meta_volume *volume, const struct volume_opening *opening)
+{
+	struct json_object *object = json_object_new_object();
+	char path[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 8];
+
+	opening_path(volume, path, sizeof(path));
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (object &&
+	    luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
+	    luks2_json_add(object, "failedSyncs",
+			   json_object_new_string(opening->failed_syncs ? opening->failed_syncs
+									: "")) &&
+	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
+		(void)rename(temporary, path);
+	json_object_put(object);
+}
+
+void volume_opening_read(const struct meta_volume *volume, struct volume_opening *opening)
+{
+	char path[VOLUME_PATH_MAX];
+	struct json_object *object;
+	const char *failed;
+	uint64_t keyslot;
+
+	*opening = (struct volume_opening){ .keyslot = -1 };
+	opening_path(volume, path, sizeof(path));
+	if (access(path, R_OK))
+		return;
+	object = json_object_from_file(path);
+	if (luks2_json_integer(object, "keyslot", MORTISE_KEYSLOTS_MAX - 1, &keyslot))
+		opening->keyslot = (int)keyslot;
+	failed = luks2_json_text(object, "failedSyncs");
+	opening->failed_syncs = failed ? strdup(failed) : NULL;
+	json_object_put(object);
+}
+
+void volume_opening_forget(const struct meta_volume *volume)
+{
+	char path[VOLUME_PATH_MAX];
+
+	opening_path(volume, path, sizeof(path));
+	(void)unlink(path);
+}

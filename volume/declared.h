@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What up, plan, down and status have in common. */
+#ifndef VOLUME_DECLARED_H
+#define VOLUME_DECLARED_H
+
+#include "volume/report.h"
+
+struct mortise_config {
+	struct meta_config *volumes;	/* NULL when there were errors */
+	struct meta_remarks remarks;
+};
+
+/* MORTISE_E_CONFIG without volumes, MORTISE_E_USAGE for a name that is not declared. */
+MORTISE_MUST_CHECK enum mortise_code volume_check_names(const struct mortise_config *config,
+							const struct mortise_up_options *options,
+							struct mortise_error *err);
+
+/* Is this volume asked for by name, or are all? */
+bool volume_is_wanted(const struct meta_volume *volume, const struct mortise_up_options *options);
+
+/*
+ * One at a time: the lock under /run/mortise, waited for. *fd is closed to release it.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_run_lock(int *fd, struct mortise_error *err);
+
+/* What is known of an open volume only from its opening: kept in /run/mortise. */
+struct volume_opening {
+	int keyslot;		/* -1: not known */
+	char *failed_syncs;	/* NULL: none */
+};
+
+void volume_opening_store(const struct meta_volume *volume, const struct volume_opening *opening);
+/* keyslot -1 when nothing is stored. failed_syncs is to be freed. */
+void volume_opening_read(const struct meta_volume *volume, struct volume_opening *opening);
+void volume_opening_forget(const struct meta_volume *volume);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* File systems: running mkfs, and recognising one that has been used. */
+#include "volume/filesystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+
+extern char **environ;
+
+/* Offsets in the superblocks, from the kernel's and the tools' documentation. */
+enum {
+	XFS_INPROGRESS = 126,		/* sb_inprogress: mkfs.xfs has not finished */
+	EXT_SUPERBLOCK = 1024,
+	EXT_MOUNT_TIME = 0x2c,		/* s_mtime, little-endian: 0 until first mounted */
+	EXT_MAGIC = 0x38,		/* s_magic 0xef53 */
+	LABEL_XFS = 12,			/* bytes */
+	LABEL_EXT = 16,
+};
+
+const char *volume_filesystem_name(enum meta_filesystem filesystem)
+{
+	return filesystem == META_FS_EXT4 ? "ext4" : "xfs";
+}
+
+/* Has somebody mounted what is there? mkfs must not run over it then. */
+static enum mortise_code refuse_used(const char *device, struct mortise_error *err)
+{
+	uint8_t bytes[EXT_SUPERBLOCK + 1024] = { 0 };
+	const uint8_t *ext = bytes + EXT_SUPERBLOCK;
+	bool used;
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : pread(fd, bytes, sizeof(bytes), 0);
+
+	if (fd >= 0)
+		close(fd);
+	if (size < 0)
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", device);
+	used = (!memcmp(bytes, "XFSB", 4) && !bytes[XFS_INPROGRESS]) ||
+	       (ext[EXT_MAGIC] == 0x53 && ext[EXT_MAGIC + 1] == 0xef &&
+		(ext[EXT_MOUNT_TIME] || ext[EXT_MOUNT_TIME + 1] || ext[EXT_MOUNT_TIME + 2] ||
+		 ext[EXT_MOUNT_TIME + 3]));
+	if (used)
+		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
+				 "%s holds a whole file system already: no new one is made over it",
+				 device);
+	return MORTISE_OK;
+}
+
+/* Runs a program with its output in said, the last line of it without its newline. */
+static enum mortise_code run(char *const argv[], char *said, size_t room,
+			     struct mortise_error *err)
+{
+	posix_spawn_file_actions_t actions;
+	int pipe_fd[2] = { -1, -1 }, status = 0, sys;
+	size_t used = 0;
+	ssize_t got;
+	pid_t child;
+
+	said[0] = '\0';
+	if (pipe2(pipe_fd, O_CLOEXEC))
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot run %s", argv[0]);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fd[1], 1);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fd[1], 2);
+	sys = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipe_fd[1]);
+	if (sys) {
+		close(pipe_fd[0]);
+		return error_set(err, sys == ENOENT ? MORTISE_E_UNSUPPORTED : MORTISE_E_SYSTEM, sys,
+				 "cannot run %s; is it installed?", argv[0]);
+	}
+	while ((got = read(pipe_fd[0], said + used, room - 1 - used)) != 0) {
+		if (got < 0 && errno != EINTR)
+			break;
+		used += got > 0 ? (size_t)got : 0;
+		/* Keep the end of what is said: the reason stands there. */
+		if (used == room - 1) {
+			memmove(said, said + room / 2, used - room / 2);
+			used -= room / 2;
+		}
+	}
+	close(pipe_fd[0]);
+	said[used] = '\0';
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	for (char *at = said; *at; at++)
+		if (*at == '\n' || *at == '\r')
+			*at = ' ';
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed with status %d: %.300s",
+				 argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : -1, said);
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_make_filesystem(const struct meta_volume *volume, const char *device,
+					 struct mortise_error *err)
+{
+	bool xfs = volume->filesystem == META_FS_XFS;
+	size_t label_room = xfs ? LABEL_XFS : LABEL_EXT;
+	char program[16], force[3], node[512], said[512];
+	char quiet[] = "-q", label_option[] = "-L", label[64];
+	char *argv[] = { program, quiet, force, label_option, label, node, NULL };
+	enum mortise_code code;
+
+	snprintf(program, sizeof(program), "mkfs.%s", volume_filesystem_name(volume->filesystem));
+	snprintf(force, sizeof(force), "%s", xfs ? "-f" : "-F");
+	snprintf(node, sizeof(node), "%s", device);
+	/* The id is the label; one that does not fit is cut, since nothing looks it up. */
+	snprintf(label, sizeof(label), "%.*s", (int)label_room, volume->id);
+	code = refuse_used(device, err);
+	return code ? code : run(argv, said, sizeof(said), err);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a declared volume is: by the label of its partition, or as the caller says. */
+#ifndef VOLUME_LOCATE_H
+#define VOLUME_LOCATE_H
+
+#include "meta/config.h"
+
+/*
+ * The path of the block device of volume. MORTISE_E_DEVICE when no partition has its label
+ * or more than one has (which one is meant cannot be guessed).
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct meta_volume *volume,
+						   const struct mortise_up_options *options,
+						   char *path, size_t room,
+						   struct mortise_error *err);
+
+#endif

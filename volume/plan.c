@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* Planning one volume: locate, look, open, compare. Nothing is written. */
+#include "volume/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "volume/filesystem.h"
+#include "volume/locate.h"
+#include "volume/mount.h"
+#include "volume/record.h"
+
+void volume_plan_free(struct volume_plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->step_count; i++)
+		mortise_secret_free(plan->steps[i].passphrase);
+	free(plan->steps);
+	mortise_luks2_free(plan->luks2);
+	mortise_secret_free(plan->volume_key);
+	free(plan);
+}
+
+struct volume_step *volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind,
+				    int keyslot, const char *format, ...)
+{
+	struct volume_step *steps, *step;
+	va_list arguments;
+
+	steps = realloc(plan->steps, (plan->step_count + 1) * sizeof(*steps));
+	if (!steps)
+		return NULL;
+	plan->steps = steps;
+	step = &steps[plan->step_count++];
+	*step = (struct volume_step){ .kind = kind, .keyslot = keyslot };
+	va_start(arguments, format);
+	vsnprintf(step->text, sizeof(step->text), format, arguments);
+	va_end(arguments);
+	if (kind == MORTISE_STEP_WAIT || kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL)
+		plan->failed = true;
+	if (kind == MORTISE_STEP_WAIT)
+		plan->waits = true;
+	return step;
+}
+
+void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step)
+{
+	*step = (struct mortise_step){
+		.kind = plan->steps[i].kind,
+		.volume = plan->volume->name,
+		.device = plan->device,
+		.keyslot = plan->steps[i].keyslot,
+		.text = plan->steps[i].text,
+	};
+}
+
+void volume_mapping_name(const struct meta_volume *volume, char name[static MORTISE_NAME_MAX + 1])
+{
+	snprintf(name, MORTISE_NAME_MAX + 1, "luks2-%s", volume->id);
+}
+
+void volume_mount_path(const struct volume_run *run, const struct meta_volume *volume,
+		       char path[static VOLUME_PATH_MAX])
+{
+	path[0] = '\0';
+	if (volume->mount_point && !run->options->no_mount)
+		snprintf(path, VOLUME_PATH_MAX, "%s%s",
+			 run->options->root ? run->options->root : "", volume->mount_point);
+}
+
+static enum mortise_code no_memory(struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+}
+
+/* A step that cannot be taken back: adds it, or reports that memory is short. */
+#define ADD(plan, err, ...) \
+	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK : no_memory(err))
+
+/* File system and mount point, once the device that holds them is settled. */
+static enum mortise_code plan_filesystem(struct volume_plan *plan, const char *device, bool make,
+					 struct mortise_error *err)
+{
+	const char *type = volume_filesystem_name(plan->volume->filesystem);
+	enum mortise_code code = MORTISE_OK;
+
+	if (make)
+		code = ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s", type, device);
+	if (!code && *plan->mount_point && !plan->mounted)
+		code = ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
+			   plan->mount_point);
+	return code;
+}
+
+/* Every passphrase that can be had now goes into the FORMAT step and its key steps. */
+static enum mortise_code plan_format(struct volume_run *run, struct volume_plan *plan,
+				     struct mortise_error *err)
+{
+	const struct meta_volume *volume = plan->volume;
+	struct mortise_error why = { 0 };
+	size_t available = 0;
+	enum mortise_code code;
+
+	code = ADD(plan, err, MORTISE_STEP_FORMAT, -1, "format %s (%s) as LUKS2, %s, %u-bit key",
+		   plan->device, plan->probe.content == VOLUME_EMPTY ? "empty" : "a format cut off",
+		   volume->cipher, volume->key_size * 8);
+	for (size_t i = 0; !code && i < volume->key_count; i++) {
+		const struct meta_key *key = &volume->keys[i];
+		struct mortise_secret *passphrase = NULL;
+		struct volume_step *step;
+
+		if (volume_key_passphrase(run, volume, key, &passphrase, &why)) {
+			if (why.code == MORTISE_E_WAIT && run->state_may_come)
+				return ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot,
+					   "keyslot %u is %s", key->slot, why.text);
+			code = ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+				   "keyslot %u (%s): %.400s", key->slot,
+				   meta_key_kind_name(key->kind), why.text);
+			continue;
+		}
+		step = volume_plan_add(plan, MORTISE_STEP_KEY_ADD, (int)key->slot,
+				       "add keyslot %u (%s)", key->slot,
+				       meta_key_kind_name(key->kind));
+		if (!step) {
+			mortise_secret_free(passphrase);
+			return no_memory(err);
+		}
+		step->key = key;
+		step->passphrase = passphrase;
+		available++;
+	}
+	if (!code && !available)
+		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
+			   "not formatted: none of its keys can be had (%.350s)", why.text);
+	if (!code)
+		code = ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
+			   plan->mapping);
+	if (!code)
+		code = plan_filesystem(plan, plan->mapping, true, err);
+	return code;
+}
+
+/* Tries the declared keys, lowest slot first, each on its own slot only. */
+static enum mortise_code find_key(struct volume_run *run, struct volume_plan *plan,
+				  struct mortise_error *err)
+{
+	const struct meta_volume *volume = plan->volume;
+	char reasons[300] = "";
+	size_t used = 0;
+	bool waits = false;
+
+	for (size_t i = 0; i < volume->key_count; i++) {
+		const struct meta_key *key = &volume->keys[i];
+		struct mortise_secret *passphrase = NULL;
+		struct mortise_error why;
+		int written;
+
+		if (!volume_key_passphrase(run, volume, key, &passphrase, &why) &&
+		    !volume_try_keyslot(plan->luks2, (int)key->slot, passphrase, &plan->volume_key,
+					&plan->opened_cut, &why)) {
+			mortise_secret_free(passphrase);
+			plan->opened = (int)key->slot;
+			return MORTISE_OK;
+		}
+		mortise_secret_free(passphrase);
+		waits |= why.code == MORTISE_E_WAIT;
+		if (why.code == MORTISE_E_KEY && key->lock_to_state)
+			error_set(&why, MORTISE_E_KEY, 0,
+				  "does not open, and is locked to STATE: was STATE wiped or "
+				  "replaced?");
+		else if (why.code == MORTISE_E_KEY)
+			error_set(&why, MORTISE_E_KEY, 0, "does not open");
+		else if (why.code == MORTISE_E_NO_KEYSLOT)
+			error_set(&why, MORTISE_E_NO_KEYSLOT, 0, "is not on the device");
+		written = snprintf(reasons + used, sizeof(reasons) - used,
+				   "%skeyslot %u (%s): %s", used ? "; " : "", key->slot,
+				   meta_key_kind_name(key->kind), why.text);
+		used += written > 0 ? (size_t)written : 0;
+		if (used >= sizeof(reasons))
+			used = sizeof(reasons) - 1;
+	}
+	if (waits && run->state_may_come)
+		return ADD(plan, err, MORTISE_STEP_WAIT, -1, "%s", reasons);
+	return ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
+		   "no declared key opens %s: %s", plan->device, reasons);
+}
+
+static enum mortise_code load_header(struct volume_plan *plan, struct mortise_error *err)
+{
+	const struct mortise_location location = { .device = plan->device, .readonly = true };
+	struct mortise_error why;
+
+	if (mortise_luks2_load(&location, &plan->luks2, &why))
+		return ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	return MORTISE_OK;
+}
+
+/* A mapping of our name must be of this very header. */
+static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_error *err)
+{
+	struct mortise_mapping_info mapping;
+	struct mortise_header_info header;
+	struct mortise_error why;
+	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
+
+	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
+		return MORTISE_OK;
+	if (code)
+		return ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	mortise_header_info(plan->luks2, &header);
+	if (strcmp(mapping.uuid, header.uuid))
+		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
+			   "a mapping %s is active already, but not of %s: close it first",
+			   plan->mapping, plan->device);
+	plan->active = true;
+	return MORTISE_OK;
+}
+
+static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_plan *plan,
+					struct mortise_error *err)
+{
+	enum mortise_code code;
+	char node[MORTISE_NAME_MAX + 16];
+	bool make;
+
+	if (plan->probe.content == VOLUME_EMPTY || plan->probe.content == VOLUME_UNFINISHED)
+		return plan_format(run, plan, err);
+	if (plan->probe.content != VOLUME_LUKS2)
+		return ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			   "%s holds %s: not formatted, since only an empty device is; wipe it "
+			   "yourself when nothing of it is needed", plan->device, plan->probe.type);
+	code = load_header(plan, err);
+	if (!code && !plan->failed)
+		code = check_mapping(plan, err);
+	if (!code && !plan->failed)
+		code = find_key(run, plan, err);
+	if (code || plan->failed)
+		return code;
+	if (!plan->active)
+		code = ADD(plan, err, MORTISE_STEP_OPEN, plan->opened, "open %s as %s with keyslot %d",
+			   plan->device, plan->mapping, plan->opened);
+	if (!code)
+		code = volume_plan_keys(run, plan, err);
+	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
+	plan->mounted = plan->active && volume_is_mounted(node, plan->mount_point);
+	make = volume_record_mkfs(plan->luks2->metadata) && !plan->mounted;
+	return code ? code : plan_filesystem(plan, plan->mapping, make, err);
+}
+
+static enum mortise_code plan_plain(struct volume_plan *plan, struct mortise_error *err)
+{
+	const char *type = volume_filesystem_name(plan->volume->filesystem);
+
+	if (plan->probe.content == VOLUME_EMPTY)
+		return plan_filesystem(plan, plan->device, true, err);
+	if (plan->probe.content == VOLUME_LUKS2)
+		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
+			   "volume is encrypted, but no encryption config provided");
+	if (plan->probe.content != VOLUME_FILESYSTEM || strcmp(plan->probe.type, type))
+		return ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			   "filesystem type mismatch: %s != %s; %s is left as it is",
+			   plan->probe.type, type, plan->device);
+	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
+	return plan_filesystem(plan, plan->device, false, err);
+}
+
+enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_volume *volume,
+				   struct volume_plan **out, struct mortise_error *err)
+{
+	struct volume_plan *plan = calloc(1, sizeof(*plan));
+	struct mortise_error why;
+	enum mortise_code code;
+
+	if (!plan)
+		return no_memory(err);
+	plan->volume = volume;
+	plan->opened = -1;
+	volume_mapping_name(volume, plan->mapping);
+	volume_mount_path(run, volume, plan->mount_point);
+	if (volume_locate(volume, run->options, plan->device, sizeof(plan->device), &why))
+		code = ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	else if (volume_probe(plan->device, &plan->probe, &why))
+		code = ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	else
+		code = volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(plan, err);
+	if (code)
+		volume_plan_free(plan);
+	else
+		*out = plan;
+	return code;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan: what is there, what is declared, and the steps between them, as data. Making it
+ * reads and derives keys but writes nothing; carrying it out decides nothing again.
+ */
+#ifndef VOLUME_PLAN_H
+#define VOLUME_PLAN_H
+
+#include "keys/kinds/kinds.h"
+#include "luks2/header.h"
+#include "meta/config.h"
+#include "volume/probe.h"
+
+#define VOLUME_PATH_MAX 256u
+
+/* What one run knows beside the configuration. */
+struct volume_run {
+	const struct meta_config *config;
+	const struct mortise_up_options *options;
+	struct mortise_kdf cost;	/* of new keyslots with the full cost, once measured */
+	bool cost_known;
+	bool state_may_come;		/* STATE is still to be brought up in this run */
+};
+
+struct volume_step {
+	enum mortise_step_kind kind;
+	int keyslot;			/* -1: none */
+	const struct meta_key *key;	/* of key steps that need one */
+	struct mortise_secret *passphrase; /* of FORMAT and key steps: found while planning */
+	uint8_t fingerprint[16];	/* KEY_RECORD */
+	char text[MORTISE_ERROR_TEXT];
+};
+
+struct volume_plan {
+	const struct meta_volume *volume;
+	char device[VOLUME_PATH_MAX];	/* "" when not found */
+	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
+	char mount_point[VOLUME_PATH_MAX];  /* with the root in front; "" for none */
+	struct volume_probe probe;
+	bool active;			/* the mapping is there already */
+	bool mounted;			/* ours, where it belongs */
+	struct mortise_luks2 *luks2;	/* read-only; knows the volume key once a key opened */
+	struct mortise_secret *volume_key;
+	int opened;			/* keyslot that opened while planning, -1 */
+	bool opened_cut;		/* with what stands before the passphrase's first newline */
+	struct volume_step *steps;
+	size_t step_count;
+	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
+	bool waits;
+};
+
+/* Decides for one volume. Failures of the volume are steps; only memory fails the call. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_make(struct volume_run *run,
+						      const struct meta_volume *volume,
+						      struct volume_plan **out,
+						      struct mortise_error *err);
+void volume_plan_free(struct volume_plan *plan);
+
+/* Appends a step; NULL when memory is short. */
+__attribute__((format(printf, 4, 5))) struct volume_step *
+volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keyslot,
+		const char *format, ...);
+
+/* Step as the public header shows it. */
+void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
+
+/* Adds the steps that bring the keyslots to what is declared; the volume key is known. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_keys(struct volume_run *run,
+						      struct volume_plan *plan,
+						      struct mortise_error *err);
+
+/*
+ * The passphrase of a declared key. MORTISE_E_WAIT: locked to STATE, whose salt is not there
+ * yet; MORTISE_E_UNSUPPORTED: this build has not the kind.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_key_passphrase(const struct volume_run *run,
+							   const struct meta_volume *volume,
+							   const struct meta_key *key,
+							   struct mortise_secret **out,
+							   struct mortise_error *err);
+
+/* Opens a keyslot with passphrase, or with what old Talos cut at its first newline. */
+MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *luks2, int keyslot,
+							const struct mortise_secret *passphrase,
+							struct mortise_secret **volume_key,
+							bool *cut, struct mortise_error *err);
+
+/* Where a volume is mounted under the root of this run; "" when it is not to be. */
+void volume_mount_path(const struct volume_run *run, const struct meta_volume *volume,
+		       char path[static VOLUME_PATH_MAX]);
+
+/* "luks2-" and the volume's id. */
+void volume_mapping_name(const struct meta_volume *volume, char name[static MORTISE_NAME_MAX + 1]);
+
+/* Carries out one step after another. Stops at the first that fails, but for key steps. */
+struct volume_result {
+	enum mortise_phase phase;
+	int keyslot;			/* that opened it, -1 unknown */
+	char *failed_syncs;		/* a sentence a line; NULL for none */
+	char text[128];			/* "formatted", "opened" */
+	struct mortise_error why;	/* it is not ready */
+};
+
+void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
+		      const struct mortise_watch *watch, struct volume_result *result);
+void volume_result_clear(struct volume_result *result);
+
+/* Appends a sentence to failed_syncs. */
+void volume_result_sync_failed(struct volume_result *result, const char *sentence);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* What is on a device, by libblkid's signatures, by our header reader, and by its zeros. */
+#include "volume/probe.h"
+
+#include <blkid/blkid.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/error.h"
+#include "luks2/format.h"
+
+#define EDGE		(1u << 20)	/* bytes looked at on either end */
+#define SECTOR		512u
+
+static const char *value_of(blkid_probe probe, const char *name)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(probe, name, &value, NULL) ? "" : value;
+}
+
+/* Signatures. *luks: the device says it is LUKS, of the version in probe->type's place. */
+static enum mortise_code signatures(const struct luks2_device *device, struct volume_probe *probe,
+				    bool *found, bool *luks2, struct mortise_error *err)
+{
+	blkid_probe blkid = blkid_new_probe();
+	enum mortise_code code = MORTISE_OK;
+	int answer;
+
+	*found = *luks2 = false;
+	if (!blkid || blkid_probe_set_device(blkid, device->fd, 0, 0) ||
+	    blkid_probe_enable_superblocks(blkid, 1) ||
+	    blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_VERSION |
+					      BLKID_SUBLKS_USAGE) ||
+	    blkid_probe_enable_partitions(blkid, 1)) {
+		code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot look at %s",
+				 device->path);
+		goto out;
+	}
+	answer = blkid_do_safeprobe(blkid);
+	if (answer == -2) {
+		*found = true;
+		probe->content = VOLUME_OTHER;
+		snprintf(probe->type, sizeof(probe->type), "several signatures at once");
+	} else if (answer < 0) {
+		code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot read %s", device->path);
+	} else if (answer == 0) {
+		const char *type = value_of(blkid, "TYPE");
+		const char *table = value_of(blkid, "PTTYPE");
+
+		*found = true;
+		*luks2 = !strcmp(type, "crypto_LUKS") && !strcmp(value_of(blkid, "VERSION"), "2");
+		probe->content = !strcmp(value_of(blkid, "USAGE"), "filesystem")
+			? VOLUME_FILESYSTEM : VOLUME_OTHER;
+		if (!strcmp(type, "crypto_LUKS"))
+			snprintf(probe->type, sizeof(probe->type), "LUKS%.20s",
+				 value_of(blkid, "VERSION"));
+		else if (*type)
+			snprintf(probe->type, sizeof(probe->type), "%.100s", type);
+		else
+			snprintf(probe->type, sizeof(probe->type), "a partition table (%.60s)",
+				 table);
+	}
+out:
+	blkid_free_probe(blkid);
+	return code;
+}
+
+static bool all_zero(const uint8_t *bytes, size_t size)
+{
+	return !size || (!bytes[0] && !memcmp(bytes, bytes + 1, size - 1));
+}
+
+/*
+ * A sector that a cut format may leave when nothing else was written yet: the start of a
+ * binary header that carries the mark, or the JSON text with the mark in front and what
+ * follows it in the same area.
+ */
+static bool unfinished_sector(const uint8_t *edge, size_t at)
+{
+	struct luks2_binary binary;
+	size_t area = at >= LUKS2_COPY_SIZE_MIN ? LUKS2_COPY_SIZE_MIN : 0;
+	const uint8_t *json = edge + area + LUKS2_BINARY_SIZE;
+
+	if (at >= 2 * LUKS2_COPY_SIZE_MIN)
+		return false;
+	if (at == area)
+		return !luks2_binary_decode(edge + at, area, &binary, NULL) &&
+		       !strcmp(binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM);
+	return at >= area + LUKS2_BINARY_SIZE &&
+	       !memcmp(json, LUKS2_UNFINISHED_JSON, strlen(LUKS2_UNFINISHED_JSON));
+}
+
+static void zeros(const uint8_t *first, size_t first_size, const uint8_t *last, size_t last_size,
+		  uint64_t last_offset, struct volume_probe *probe)
+{
+	probe->content = VOLUME_EMPTY;
+	for (size_t at = 0; at < first_size; at += SECTOR) {
+		size_t size = first_size - at < SECTOR ? first_size - at : SECTOR;
+
+		if (all_zero(first + at, size))
+			continue;
+		if (size == SECTOR && unfinished_sector(first, at)) {
+			probe->content = VOLUME_UNFINISHED;
+			continue;
+		}
+		probe->content = VOLUME_OTHER;
+		snprintf(probe->type, sizeof(probe->type),
+			 "unknown data (the sector at byte %zu is not zero)", at);
+		return;
+	}
+	if (all_zero(last, last_size))
+		return;
+	probe->content = VOLUME_OTHER;
+	snprintf(probe->type, sizeof(probe->type),
+		 "unknown data (its last MiB, from byte %" PRIu64 " on, is not zero)", last_offset);
+}
+
+static enum mortise_code edges(const struct luks2_device *device, struct volume_probe *probe,
+			       struct mortise_error *err)
+{
+	size_t size = device->size < EDGE ? (size_t)device->size : EDGE;
+	uint8_t *first = calloc(1, EDGE), *last = malloc(EDGE);
+	enum mortise_code code;
+
+	if (!first || !last) {
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		goto out;
+	}
+	code = luks2_device_read(device, first, size, 0, err);
+	if (!code)
+		code = luks2_device_read(device, last, size, device->size - size, err);
+	if (!code)
+		zeros(first, size, last, size, device->size - size, probe);
+out:
+	free(first);
+	free(last);
+	return code;
+}
+
+/* Is there a header, also one of which only the second copy is left? */
+static bool has_header(const char *path, struct volume_probe *probe, struct mortise_error *why)
+{
+	const struct mortise_location location = { .device = path, .readonly = true };
+	struct mortise_luks2 *luks2 = NULL;
+
+	if (mortise_luks2_load(&location, &luks2, why))
+		return false;
+	probe->content = luks2_format_unfinished(luks2) ? VOLUME_UNFINISHED : VOLUME_LUKS2;
+	snprintf(probe->type, sizeof(probe->type), "LUKS2");
+	mortise_luks2_free(luks2);
+	return true;
+}
+
+enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
+			       struct mortise_error *err)
+{
+	struct volume_probe found_type = { .content = VOLUME_EMPTY };
+	struct luks2_device *device = NULL;
+	bool found, luks2;
+	struct mortise_error why;
+	enum mortise_code code;
+
+	memset(probe, 0, sizeof(*probe));
+	code = luks2_device_open(path, false, &device, err);
+	if (code)
+		return code;
+	code = signatures(device, &found_type, &found, &luks2, err);
+	if (code)
+		goto out;
+	if (found && !luks2) {
+		*probe = found_type;
+		goto out;
+	}
+	if (has_header(path, probe, &why))
+		goto out;
+	if (why.code != MORTISE_E_NOT_LUKS2 && why.code != MORTISE_E_CORRUPT) {
+		if (err)
+			*err = why;
+		code = why.code;
+		goto out;
+	}
+	code = edges(device, probe, err);
+	if (!code && probe->content == VOLUME_OTHER && luks2)
+		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
+	/* A signature without a readable header is empty in no case. */
+	if (!code && probe->content == VOLUME_EMPTY && (found || why.code == MORTISE_E_CORRUPT)) {
+		probe->content = VOLUME_OTHER;
+		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
+	}
+out:
+	luks2_device_close(device);
+	return code;
+}
