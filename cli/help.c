@@ -16,7 +16,7 @@ void help_version(const struct command *c)
 	if (c->as_cryptsetup)
 		printf("cryptsetup " CRYPTSETUP_VERSION " flags: BLKID KEYRING \n");
 	else
-		printf("mortise " MORTISE_VERSION "\n%s", mortise_features());
+		fputs(mortise_features(), stdout);
 }
 
 void help_full(const struct command *c)

@@ -6,11 +6,12 @@
 #include "cli/verbs.h"
 #include "cli/volumes.h"
 
-static const char *const titles[TABLE_COLUMNS] = { "VOLUME", "STEP", "DEVICE",
-						   "SLOT",   "",     "WHAT" };
+#define COLUMNS 5u
+
+static const char *const titles[COLUMNS] = { "VOLUME", "STEP", "DEVICE", "SLOT", "WHAT" };
 
 static void fill_cells(const struct mortise_step *step, char slot[static 12],
-		       const char *cells[TABLE_COLUMNS])
+		       const char *cells[COLUMNS])
 {
 	snprintf(slot, 12, "-");
 	if (step->keyslot >= 0)
@@ -19,14 +20,13 @@ static void fill_cells(const struct mortise_step *step, char slot[static 12],
 	cells[1] = mortise_step_kind_name(step->kind);
 	cells[2] = step->device[0] != '\0' ? step->device : "-";
 	cells[3] = slot;
-	cells[4] = "";
-	cells[5] = step->text;
+	cells[4] = step->text;
 }
 
 static void print_steps(const struct mortise_plan *plan)
 {
-	struct table table = { .titles = titles };
-	const char *cells[TABLE_COLUMNS];
+	struct table table = { .titles = titles, .count = COLUMNS };
+	const char *cells[COLUMNS];
 	struct mortise_step step;
 	char slot[12];
 
@@ -94,7 +94,7 @@ enum status run_plan(const struct command *c)
 		status = judge(plan);
 	}
 	if (volumes.json) {
-		document = volumes_json(&volumes, c->verb->name);
+		document = volumes_json(volumes.config, c->verb->name);
 		json_object_object_add(document, "steps", steps_json(plan));
 		json_add_error(document, &err);
 		printed = json_print(document);

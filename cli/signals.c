@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's signals. */
-#include <signal.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "cli/signals.h"
 
 /* A handler has no other way to speak: the one variable of its kind in this program. */
 static volatile sig_atomic_t caught;
+
+static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+#define COUNT (sizeof(numbers) / sizeof(numbers[0]))
 
 static void note(int signal_number)
 {
@@ -16,14 +19,13 @@ static void note(int signal_number)
 
 void signals_catch(void)
 {
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction action;
 
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = note;
 	action.sa_flags = (int)SA_RESETHAND;
 	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < COUNT; i++) {
 		struct sigaction old;
 
 		/* nohup(1) and background jobs have reasons to ignore a signal. */
@@ -35,4 +37,19 @@ void signals_catch(void)
 bool signals_caught(void)
 {
 	return caught != 0;
+}
+
+void signals_hold(sigset_t *before)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < COUNT; i++)
+		sigaddset(&held, numbers[i]);
+	sigprocmask(SIG_BLOCK, &held, before);
+}
+
+void signals_restore(const sigset_t *before)
+{
+	sigprocmask(SIG_SETMASK, before, NULL);
 }

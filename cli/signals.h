@@ -3,6 +3,7 @@
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 /*
@@ -11,5 +12,12 @@
  */
 void signals_catch(void);
 bool signals_caught(void);
+
+/*
+ * Keeps these signals back until *before is set again, as ppoll(2) does while it waits: none
+ * slips in between a look at signals_caught and the wait.
+ */
+void signals_hold(sigset_t *before);
+void signals_restore(const sigset_t *before);
 
 #endif

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/print.h"
@@ -20,33 +21,41 @@ static bool put(int fd, const char *text)
 	return write(fd, text, size) == (ssize_t)size;
 }
 
-/* False on a timeout, an end of input and a signal. */
+/* False on a timeout and a signal; 0 seconds is no timeout. */
 static bool wait_for_input(int fd, uint32_t timeout)
 {
 	struct pollfd watch = { .fd = fd, .events = POLLIN };
-	int milliseconds = -1;
+	struct timespec limit = { .tv_sec = (time_t)timeout };
+	sigset_t before;
+	int ready = -1;
 
-	if (timeout > 0)
-		milliseconds = timeout < INT_MAX / 1000 ? (int)timeout * 1000 : INT_MAX;
-	return poll(&watch, 1, milliseconds) > 0;
+	signals_hold(&before);
+	while (ready < 0 && !signals_caught()) {
+		ready = ppoll(&watch, 1, timeout > 0 ? &limit : NULL, &before);
+		if (ready < 0 && errno != EINTR)
+			break;
+	}
+	signals_restore(&before);
+	return ready > 0 && !signals_caught();
 }
 
 /*
  * Reads up to size bytes, ending at a newline, which is left out. Returns how many, or -1:
- * nothing came, or a signal did. *whole tells whether the newline or end of input was seen.
+ * nothing came in time, or a signal did. *whole tells whether the newline or end of input was seen.
  */
-static ssize_t read_line(int fd, uint8_t *line, size_t size, bool *whole)
+static ssize_t read_line(int fd, uint32_t timeout, uint8_t *line, size_t size, bool *whole)
 {
 	size_t have = 0;
 
 	*whole = false;
 	while (have < size) {
-		ssize_t got = read(fd, line + have, size - have);
+		ssize_t got;
 
-		if (signals_caught() || (got < 0 && errno != EINTR))
+		if (!wait_for_input(fd, timeout))
 			return -1;
+		got = read(fd, line + have, size - have);
 		if (got < 0)
-			continue;
+			return -1;
 		if (got == 0) {
 			*whole = true;
 			return have > 0 ? (ssize_t)have : -1;
@@ -85,9 +94,8 @@ enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 		 * TCSAFLUSH: neither what was typed before nor the rest of a long line counts.
 		 * The prompt comes after it, so that who answers a prompt at once is heard.
 		 */
-		if (tcsetattr(in, TCSAFLUSH, &silent) == 0 && put(answer, prompt) &&
-		    wait_for_input(in, timeout))
-			size = read_line(in, mortise_secret_data(line),
+		if (tcsetattr(in, TCSAFLUSH, &silent) == 0 && put(answer, prompt))
+			size = read_line(in, timeout, mortise_secret_data(line),
 					 TERMINAL_PASSPHRASE_MAX + 1, &whole);
 		tcsetattr(in, TCSAFLUSH, &before);
 		(void)put(answer, "\n");
@@ -121,11 +129,7 @@ bool terminal_confirm(const char *warning, const char *refusal)
 	       warning);
 	fflush(stdout);
 	while (byte != '\n') {
-		ssize_t got = read(STDIN_FILENO, &byte, 1);
-
-		if (got < 0 && errno == EINTR && !signals_caught())
-			continue;
-		if (got <= 0) {
+		if (!wait_for_input(STDIN_FILENO, 0) || read(STDIN_FILENO, &byte, 1) != 1) {
 			if (!signals_caught())
 				fprintf(stderr, "Error reading response from terminal.\n");
 			return false;

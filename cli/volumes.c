@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/print.h"
+#include "cli/verbs.h"
 #include "cli/volumes.h"
 
 /* "mortise: config.yaml:12:5: text"; a remark on a document as a whole has no place. */
@@ -44,6 +45,12 @@ static enum status read_config(const struct command *c, struct mortise_config **
 	/* The remarks have said it, when there are any. */
 	if (!*config || !mortise_config_remark(*config, 0, &remark))
 		fail_with(STATUS_USAGE, "mortise: %s", err.text);
+	if (option_set(&c->options, OPTION_JSON)) {
+		struct json_object *document = volumes_json(*config, c->verb->name);
+
+		json_add_error(document, &err);
+		(void)json_print(document);
+	}
 	mortise_config_free(*config);
 	*config = NULL;
 	return STATUS_USAGE;
@@ -116,9 +123,9 @@ void volumes_close(struct volumes *volumes)
 	*volumes = (struct volumes){ 0 };
 }
 
-void table_measure(struct table *table, const char *const cells[TABLE_COLUMNS])
+void table_measure(struct table *table, const char *const *cells)
 {
-	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
+	for (size_t i = 0; i < table->count; i++) {
 		int width = (int)strlen(cells[i]);
 
 		if ((int)strlen(table->titles[i]) > width)
@@ -128,17 +135,11 @@ void table_measure(struct table *table, const char *const cells[TABLE_COLUMNS])
 	}
 }
 
-void table_print(const struct table *table, const char *const cells[TABLE_COLUMNS])
+void table_print(const struct table *table, const char *const *cells)
 {
-	size_t last = 0;
-
-	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
-		if (cells[i][0] != '\0')
-			last = i;
-	}
-	for (size_t i = 0; i < last; i++)
+	for (size_t i = 0; i + 1 < table->count; i++)
 		printf("%-*s  ", table->widths[i], cells[i]);
-	printf("%s\n", cells[last]);
+	printf("%s\n", cells[table->count - 1]);
 }
 
 void table_print_titles(const struct table *table)

@@ -30,20 +30,21 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 			   struct mortise_report *report, enum mortise_phase done,
 			   const struct mortise_error *err);
 
-/* A table's cells; widths grow as rows come. */
-#define TABLE_COLUMNS 6u
+#define TABLE_COLUMNS_MAX 6u
 
+/* A table's cells; widths grow as rows come. */
 struct table {
-	const char *const *titles;	/* TABLE_COLUMNS of them */
-	int widths[TABLE_COLUMNS];
+	const char *const *titles;	/* count of them, as of the cells below */
+	size_t count;
+	int widths[TABLE_COLUMNS_MAX];
 };
 
-void table_measure(struct table *table, const char *const cells[TABLE_COLUMNS]);
+void table_measure(struct table *table, const char *const *cells);
 void table_print_titles(const struct table *table);
-void table_print(const struct table *table, const char *const cells[TABLE_COLUMNS]);
+void table_print(const struct table *table, const char *const *cells);
 
-/* JSON; a failed allocation in it ends as null in the document, never as a crash. */
-struct json_object *volumes_json(const struct volumes *volumes, const char *verb);
+/* The start of a JSON document: what was run, and the remarks on config, which may be NULL. */
+struct json_object *volumes_json(const struct mortise_config *config, const char *verb);
 void json_add_text(struct json_object *object, const char *name, const char *text);
 void json_add_keyslot(struct json_object *object, const char *name, int keyslot);
 void json_add_error(struct json_object *object, const struct mortise_error *err);

@@ -8,8 +8,10 @@
 #include "cli/verbs.h"
 #include "cli/volumes.h"
 
-static const char *const titles[TABLE_COLUMNS] = { "VOLUME", "DEVICE", "PHASE",
-						   "SLOT",   "KEY",    "MOUNTED" };
+#define COLUMNS 6u
+
+static const char *const titles[COLUMNS] = { "VOLUME", "DEVICE", "PHASE",
+					     "SLOT",   "KEY",    "MOUNTED" };
 
 /* An empty cell would look like a shifted row. */
 static const char *or_dash(const char *text)
@@ -18,7 +20,7 @@ static const char *or_dash(const char *text)
 }
 
 static void fill_cells(const struct mortise_volume_status *volume, char slot[static 12],
-		       const char *cells[TABLE_COLUMNS])
+		       const char *cells[COLUMNS])
 {
 	snprintf(slot, 12, "-");
 	if (volume->keyslot >= 0)
@@ -33,9 +35,9 @@ static void fill_cells(const struct mortise_volume_status *volume, char slot[sta
 
 static void print_table(const struct mortise_report *report)
 {
-	struct table table = { .titles = titles };
+	struct table table = { .titles = titles, .count = COLUMNS };
 	struct mortise_volume_status volume;
-	const char *cells[TABLE_COLUMNS];
+	const char *cells[COLUMNS];
 	char slot[12];
 
 	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++) {
@@ -118,7 +120,7 @@ static void add_list(struct json_object *object, const char *name, const char *t
 	json_object_object_add(object, name, list);
 }
 
-struct json_object *volumes_json(const struct volumes *volumes, const char *verb)
+struct json_object *volumes_json(const struct mortise_config *config, const char *verb)
 {
 	struct json_object *document = json_object_new_object();
 	struct json_object *remarks = json_object_new_array();
@@ -126,7 +128,7 @@ struct json_object *volumes_json(const struct volumes *volumes, const char *verb
 
 	json_add_text(document, "mortise", MORTISE_VERSION);
 	json_add_text(document, "command", verb);
-	for (size_t i = 0; mortise_config_remark(volumes->config, i, &remark); i++) {
+	for (size_t i = 0; config && mortise_config_remark(config, i, &remark); i++) {
 		struct json_object *row = json_object_new_object();
 
 		json_add_text(row, "severity", remark.error ? "error" : "notice");
@@ -206,7 +208,7 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 	if (report)
 		print_failures(report);
 	if (volumes->json) {
-		document = volumes_json(volumes, c->verb->name);
+		document = volumes_json(volumes->config, c->verb->name);
 		rows = json_object_new_array();
 		for (size_t i = 0; report && mortise_report_volume(report, i, &volume); i++)
 			json_object_array_add(rows, volume_json(&volume));

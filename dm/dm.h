@@ -68,8 +68,9 @@ struct dm_crypt_target {
 
 struct dm_mapping_options {
 	const char *uuid;	/* "CRYPT-LUKS2-..." or NULL */
-	bool readonly;
-	bool hidden;		/* udev makes no links and scans nothing: temporary mappings */
+	bool readonly;		/* also without it when the device is write-protected */
+	bool hidden;		/* a temporary mapping: udev makes no links under /dev/disk and
+				 * scans nothing, and other mappings may stand on the device */
 };
 
 /*
@@ -135,7 +136,10 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_table(struct dm_control *control, 
 						    struct mortise_error *err);
 void dm_crypt_table_clear(struct dm_crypt_table *table);
 
-/* The block devices that a mapping stands on. *count: room in, number out (at most 64). */
+/*
+ * The block devices that a mapping stands on, the first *count of them (at most 64). *count:
+ * room in, number out.
+ */
 MORTISE_MUST_CHECK enum mortise_code dm_deps(struct dm_control *control, const char *name,
 					     dev_t *devices, size_t *count,
 					     struct mortise_error *err);

@@ -100,8 +100,8 @@ enum mortise_code dm_name_encode(const char *name, char encoded[static DM_NAME_L
 	/* libdevmapper refuses it too: half of it is encoded already, or all of it twice. */
 	if (strstr(encoded, "\\x5cx"))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Name \"%s\" invalid. It mixes encoded bytes (\\x20) with plain ones.",
-				 name);
+				 "Name \"%s\" invalid. It mixes encoded bytes (\\x20) with plain "
+				 "ones.", name);
 	return MORTISE_OK;
 }
 

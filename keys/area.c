@@ -97,8 +97,8 @@ static bool area_cipher_find(const char *text, size_t key_size, struct area_ciph
 	int end = 0, fields;
 
 	*area = (struct area_cipher){ 0 };
-	fields = sscanf(text, "%15[^-]-%7[^-]%n-%39s%n", name, mode, &end, iv, &end);
-	if (fields < 2 || text[end] || key_size > 128 ||
+	fields = sscanf(text, "%15[^-]-%7[^-]%n-%39[^ ]%n", name, mode, &end, iv, &end);
+	if (fields < 2 || text[end] ||
 	    !is_one_of(name, ciphers, sizeof(ciphers) / sizeof(ciphers[0])) ||
 	    !is_one_of(mode, modes, sizeof(modes) / sizeof(modes[0])))
 		return false;

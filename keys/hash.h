@@ -16,6 +16,7 @@ struct keys_hash;
 /* MORTISE_E_UNSUPPORTED when the name is unknown: "hash NAME is not available". */
 MORTISE_MUST_CHECK enum mortise_code keys_hash_new(const char *name, struct keys_hash **out,
 						   struct mortise_error *err);
+/* NULL is allowed. */
 void keys_hash_free(struct keys_hash *hash);
 
 struct keys_bytes {

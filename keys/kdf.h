@@ -41,14 +41,14 @@ MORTISE_MUST_CHECK enum mortise_code keys_kdf_derive(const struct mortise_kdf *k
  * Turns a choice into a cost, measuring this machine unless forced_time is given: the
  * cost reaches target_ms of wall time for key_size bytes, using at most memory_kib, at most
  * half of the machine's memory (and of what is available where there is no swap and less than
- * 2 GiB), and at most as many lanes as there are online CPUs. MORTISE_E_USAGE when a forced
- * value is out of bounds, with cryptsetup's sentence.
+ * 4 GiB), and at most as many lanes as there are online CPUs. With forced_time the values are
+ * taken as given. MORTISE_E_USAGE when one is out of bounds, with cryptsetup's sentence.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice,
 						     size_t key_size, struct mortise_kdf *kdf,
 						     struct mortise_error *err);
 
-/* PBKDF2 iterations a second of wall time for a key of key_size bytes, measured here. */
+/* PBKDF2 iterations a second of processor time for a key of key_size bytes, measured here. */
 MORTISE_MUST_CHECK enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
 						      uint32_t *iterations,
 						      struct mortise_error *err);

@@ -223,7 +223,7 @@ enum mortise_code mortise_header_set_label(struct mortise_luks2 *luks2, const ch
 	if (!code)
 		code = check_label(subsystem, "Subsystem", err);
 	if (!code)
-		code = luks2_requirements_met(luks2->metadata, err);
+		code = luks2_usable(luks2->metadata, err);
 	if (!code)
 		code = luks2_update_begin(luks2, &update, err);
 	if (code)
@@ -246,6 +246,8 @@ enum mortise_code mortise_header_set_uuid(struct mortise_luks2 *luks2, const cha
 	struct luks2_update update;
 	enum mortise_code code = luks2_uuid_parse(uuid, checked, err);
 
+	if (!code)
+		code = luks2_usable(luks2->metadata, err);
 	if (!code)
 		code = luks2_update_begin(luks2, &update, err);
 	if (code)

@@ -154,7 +154,7 @@ enum mortise_code mortise_keyslot_open(struct mortise_luks2 *luks2,
 		.unbound = search->unbound,
 		.opened = -1,
 	};
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (code)
 		return code;

@@ -71,7 +71,7 @@ enum mortise_code mortise_keyslot_add(struct mortise_luks2 *luks2,
 	struct luks2_update update;
 	struct mortise_kdf kdf;
 	int id = what->keyslot;
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (!code)
 		code = what->unbound ? unbound_key(what, &made, &stage.key, err)
@@ -108,7 +108,7 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 	uint64_t area_offset = 0, area_size = 0;
 	struct luks2_update update;
 	struct mortise_kdf kdf;
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (!code)
 		code = bound_key(luks2, volume_key, &stage.key, err);
@@ -144,7 +144,7 @@ enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
 {
 	uint64_t area_offset, area_size;
 	struct luks2_update update;
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (!code)
 		code = luks2_update_begin(luks2, &update, err);
@@ -164,7 +164,7 @@ enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
 enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2,
 					     struct mortise_error *err)
 {
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
 		if (luks2_keyslot_opens_data(luks2->metadata, id))
@@ -178,7 +178,7 @@ enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *luks2, int 
 {
 	struct json_object *keyslots, *keyslot;
 	struct luks2_update update;
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (!code)
 		code = luks2_update_begin(luks2, &update, err);

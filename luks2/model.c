@@ -172,13 +172,40 @@ enum mortise_code luks2_keyslot_get(struct json_object *metadata, int id,
 	return get_area(object, keyslot, err);
 }
 
-enum mortise_code luks2_requirements_met(struct json_object *metadata, struct mortise_error *err)
+/* The rules for a segment of type crypt that hold whether or not we map it. */
+static enum mortise_code check_crypt(struct json_object *object, uint32_t *sector_size,
+				     struct mortise_error *err)
 {
-	const char *name = luks2_requirement(metadata, 0);
+	const char *cipher = luks2_json_text(object, "encryption");
+	uint64_t size;
 
-	if (name)
+	if (luks2_cipher_is_null(cipher))
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "Unmet LUKS2 requirements detected. (%.60s)", name);
+				 "segment 0 is not encrypted (%.40s); the header may have been "
+				 "tampered with", cipher);
+	if (strlen(cipher) > MORTISE_CIPHER_MAX)
+		return error_set(err, MORTISE_E_POLICY, 0, "segment 0: its cipher name is too long");
+	if (!luks2_json_integer(object, "sector_size", 4096, &size) || size < 512 ||
+	    (size & (size - 1)))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0: its sector size is none of 512, 1024, 2048, 4096");
+	*sector_size = (uint32_t)size;
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_usable(struct json_object *metadata, struct mortise_error *err)
+{
+	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
+	struct json_object *segment = luks2_json_get_id(segments, 0);
+	const char *requirement = luks2_requirement(metadata, 0);
+	const char *type = luks2_json_text(segment, "type");
+	uint32_t sector_size;
+
+	if (requirement)
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "Unmet LUKS2 requirements detected. (%.60s)", requirement);
+	if (type && !strcmp(type, "crypt"))
+		return check_crypt(segment, &sector_size, err);
 	return MORTISE_OK;
 }
 
@@ -189,7 +216,7 @@ enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_s
 	struct json_object *object = luks2_json_get_id(segments, 0);
 	struct json_object *second = luks2_json_get_id(segments, 1);
 	const char *type = luks2_json_text(object, "type");
-	uint64_t sector_size;
+	enum mortise_code code;
 
 	memset(segment, 0, sizeof(*segment));
 	if (!type || strcmp(type, "crypt"))
@@ -202,18 +229,10 @@ enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_s
 	if (luks2_json_get(object, "integrity", json_type_object))
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "segment 0 has integrity protection, which mortise does not map");
+	code = check_crypt(object, &segment->sector_size, err);
+	if (code)
+		return code;
 	segment->cipher = luks2_json_text(object, "encryption");
-	if (luks2_cipher_is_null(segment->cipher))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "segment 0 is not encrypted (%.40s); the header may have been "
-				 "tampered with", segment->cipher);
-	if (strlen(segment->cipher) > MORTISE_CIPHER_MAX)
-		return error_set(err, MORTISE_E_POLICY, 0, "segment 0: its cipher name is too long");
-	if (!luks2_json_integer(object, "sector_size", 4096, &sector_size) || sector_size < 512 ||
-	    (sector_size & (sector_size - 1)))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "segment 0: its sector size is none of 512, 1024, 2048, 4096");
-	segment->sector_size = (uint32_t)sector_size;
 	segment->digest = luks2_digest_of_segment(metadata, 0);
 	if (segment->digest < 0 || !luks2_json_decimal(object, "offset", &segment->offset) ||
 	    !luks2_json_decimal(object, "iv_tweak", &segment->iv_tweak))

@@ -40,10 +40,10 @@ int luks2_digest_of_segment(struct json_object *metadata, int segment);
 bool luks2_keyslot_opens_data(struct json_object *metadata, int keyslot);
 
 /*
- * May the header be changed or its data opened? Refuses requirements: "Unmet LUKS2
- * requirements detected."
+ * May the header be changed or its keyslots opened? MORTISE_E_POLICY for requirements ("Unmet
+ * LUKS2 requirements detected."), for data that is not encrypted and for odd sector sizes.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_requirements_met(struct json_object *metadata,
+MORTISE_MUST_CHECK enum mortise_code luks2_usable(struct json_object *metadata,
 							    struct mortise_error *err);
 
 /* The one data segment when it is of a kind that we map; MORTISE_E_POLICY names the reason. */

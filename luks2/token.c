@@ -106,7 +106,7 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *luks2,
 		json_object_put(token);
 		return error_set(err, MORTISE_E_USAGE, 0, "a token is a JSON object");
 	}
-	code = luks2_requirements_met(luks2->metadata, err);
+	code = luks2_usable(luks2->metadata, err);
 	if (!code)
 		code = luks2_update_begin(luks2, &update, err);
 	if (code) {
@@ -158,7 +158,7 @@ enum mortise_code mortise_token_remove(struct mortise_luks2 *luks2, int id,
 {
 	struct json_object *token;
 	struct luks2_update update;
-	enum mortise_code code = luks2_requirements_met(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (!code)
 		code = find(luks2, id, &token, err);

@@ -180,11 +180,11 @@ static int by_offset(const void *left, const void *right)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* Only the last may be dynamic; none overlaps another. */
+/* Only the last may be dynamic; none overlaps another. One alone may be of any size. */
 static enum mortise_code validate_extents(struct json_object *segments, int regular,
 					  struct mortise_error *err)
 {
-	struct extent *extent = calloc((size_t)regular, sizeof(*extent));
+	struct extent *extent = calloc(regular > 0 ? (size_t)regular : 1, sizeof(*extent));
 	enum mortise_code code = MORTISE_OK;
 
 	if (!extent)
@@ -194,7 +194,7 @@ static enum mortise_code validate_extents(struct json_object *segments, int regu
 		    (extent[i].size == UINT64_MAX && i != regular - 1))
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segment %d is dynamic but not the last", i);
-		else if (extent[i].size != UINT64_MAX &&
+		else if (regular > 1 && extent[i].size != UINT64_MAX &&
 			 extent[i].offset > UINT64_MAX - extent[i].size)
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segment %d ends beyond 2^64", i);

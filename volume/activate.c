@@ -88,7 +88,7 @@ enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name
 	struct luks2_segment segment;
 	enum mortise_code code;
 
-	code = luks2_requirements_met(luks2->metadata, err);
+	code = luks2_usable(luks2->metadata, err);
 	if (!code)
 		code = luks2_segment_get(luks2->metadata, &segment, err);
 	if (!code && !luks2_cipher_fits(segment.cipher, (uint32_t)mortise_secret_size(volume_key)))

@@ -12,8 +12,6 @@
 
 #include "keys/error.h"
 
-extern char **environ;
-
 /* Offsets in the superblocks, from the kernel's and the tools' documentation. */
 enum {
 	XFS_INPROGRESS = 126,		/* sb_inprogress: mkfs.xfs has not finished */

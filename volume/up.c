@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "keys/error.h"
+#include "keys/secret.h"
 #include "meta/salt.h"
 #include "volume/declared.h"
 
@@ -89,15 +90,16 @@ bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise
 static void ensure_salt(const struct volume_plan *plan, struct volume_result *result)
 {
 	uint8_t salt[META_SALT_SIZE];
-	enum mortise_code code;
+	struct mortise_error why;
 
 	if (!is_state(plan->volume) || !*plan->mount_point ||
 	    result->phase != MORTISE_PHASE_READY)
 		return;
-	code = meta_salt_ensure(plan->mount_point, salt, &result->why);
-	explicit_bzero(salt, sizeof(salt));
-	if (code)
+	if (meta_salt_ensure(plan->mount_point, salt, &why)) {
 		result->phase = MORTISE_PHASE_FAILED;
+		result->why = why;
+	}
+	keys_wipe(salt, sizeof(salt));
 }
 
 static void fill_entry(struct volume_entry *entry, const struct volume_plan *plan,

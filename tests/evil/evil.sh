@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Hostile metadata: what the format lets load and no one should use is refused by name, when
+# opened, and nothing is written. Also bombs: memory that is not there. MORTISE, FORGE.
+here=$(dirname "$(realpath "$0")")
+. "$here/../cli/lib.sh"
+need_referee
+
+printf secret > pass
+truncate -s 20M good
+"$MORTISE" luksFormat -q $cheap --key-file pass good
+dd if=good bs=4096 skip=1 count=3 status=none | tr -d '\0' > good.json
+
+# Both give the same verdict on loading; opening must fail with the sentence.
+while IFS= read -r line; do
+	case $line in '#'* | '') continue ;; esac
+	line=${line//\\|/$'\001'}
+	IFS='|' read -r kind name filter sentence <<< "$line"
+	filter=${filter//$'\001'/|}
+	cp --sparse=always good evil
+	jq -c "$filter" good.json | "$FORGE" evil
+	cp --sparse=always evil before
+	exits 0 "$name loads in cryptsetup" "$referee" --disable-locks luksDump evil
+	exits 0 "$name loads" "$MORTISE" luksDump evil
+	action="--test-passphrase"
+	# Without device-mapper nothing can be mapped, and that is what would be said.
+	if [ "$kind" = map ]; then
+		grep -qw device-mapper /proc/misc || continue
+		action=no-such-mapping
+	fi
+	if "$MORTISE" open evil $action --key-file pass > out 2> err; then
+		result 1 "$name opened"
+	elif [ "$(tail -n1 err)" = "$sentence" ]; then
+		result 0 "$name is refused by name"
+	else
+		result 1 "$name: another sentence"
+		sed 's/^/# /' err
+	fi
+	cmp -s evil before
+	result $? "$name: not one byte changed"
+done < "$here/cases"
+
+# A keyslot that wants more memory than there is says so before it is tried.
+jq -c '.keyslots."0".kdf={type:"argon2id",time:1,memory:4294967295,cpus:4,
+	salt:.keyslots."0".kdf.salt}' good.json > bomb.json
+cp --sparse=always good evil
+"$FORGE" evil < bomb.json
+"$MORTISE" open --test-passphrase evil --key-file pass > out 2> err
+status=$?
+if [ $status = 3 ] && grep -q '^keyslot 0 needs 419430[0-9] MiB, .* MiB is available' err; then
+	result 0 "a memory bomb is said before it is tried"
+else
+	result 1 "memory bomb: status $status"
+	sed 's/^/# /' err
+fi
+finish

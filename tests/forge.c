@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A test tool: puts the JSON text on standard input into both header copies of an image, with
+ * right checksums, so that hostile metadata reaches the reader. Nothing is checked.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "luks2/header.h"
+
+int main(int argc, char **argv)
+{
+	struct luks2_device *device = NULL;
+	uint8_t first[LUKS2_BINARY_SIZE];
+	struct luks2_binary binary;
+	struct mortise_error err = { 0 };
+	size_t room, used = 0;
+	ssize_t got;
+	char *json;
+
+	if (argc != 2 || luks2_device_open(argv[1], false, &device, &err) ||
+	    luks2_device_read(device, first, sizeof(first), 0, &err) ||
+	    luks2_binary_decode(first, 0, &binary, &err) || luks2_device_writable(device, &err)) {
+		fprintf(stderr, "forge: %s\n", err.text);
+		return 1;
+	}
+	room = (size_t)binary.copy_size - LUKS2_BINARY_SIZE;
+	json = calloc(1, room);
+	while (json && used < room && (got = read(0, json + used, room - used)) > 0)
+		used += (size_t)got;
+	if (!json || luks2_copy_write(device, &binary, 0, json, &err) ||
+	    luks2_copy_write(device, &binary, binary.copy_size, json, &err)) {
+		fprintf(stderr, "forge: %s\n", err.text);
+		return 1;
+	}
+	free(json);
+	luks2_device_close(device);
+	return 0;
+}

@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# For scripts that run in a guest (tools/guest): counts what held and what did not, and says
+# so at the end. A script sources it, checks, and ends with finish.
+#
+# MORTISE is the program under test. With MORTISE=cryptsetup the referee is tested against
+# itself, which shows whether a script asks for what cryptsetup really does.
+
+passed=0
+failed=0
+work=$(mktemp -d /run/test.XXXXXX)
+: "${MORTISE:?the program under test}"
+
+ok() {
+	passed=$((passed + 1))
+	printf 'ok - %s\n' "$1"
+}
+
+fail() {
+	failed=$((failed + 1))
+	printf 'FAILED - %s\n' "$1"
+	[[ $# -lt 2 ]] || printf '    %s\n' "${2//$'\n'/$'\n'    }"
+}
+
+# check_status STATUS TEXT COMMAND...: holds when the command ends with this exit status.
+# In a function that is called so, set -e does not count: its commands are chained by &&.
+check_status() {
+	local expected=$1 text=$2 status=0 output
+	shift 2
+
+	output=$("$@" </dev/null 2>&1) || status=$?
+	if [[ $status -eq $expected ]]; then
+		ok "$text"
+	else
+		fail "$text" "$* ended with $status, not $expected
+$output"
+	fi
+}
+
+# check TEXT COMMAND...
+check() {
+	check_status 0 "$@"
+}
+
+# check_fails TEXT COMMAND...: which exit status says it is not what counts.
+check_fails() {
+	local text=$1 output
+	shift
+
+	if output=$("$@" </dev/null 2>&1); then
+		fail "$text" "$* did not fail
+$output"
+	else
+		ok "$text"
+	fi
+}
+
+# check_equal TEXT GOT EXPECTED
+check_equal() {
+	if [[ $2 == "$3" ]]; then
+		ok "$1"
+	else
+		fail "$1" "$(printf 'got:      %s\nexpected: %s' "$2" "$3")"
+	fi
+}
+
+# check_match TEXT GOT PATTERN: a pattern of the shell's.
+check_match() {
+	# shellcheck disable=SC2053  # it is a pattern on purpose
+	if [[ $2 == $3 ]]; then
+		ok "$1"
+	else
+		fail "$1" "$(printf 'got:          %s\ndoes not fit: %s' "$2" "$3")"
+	fi
+}
+
+# A loop device of $1 MiB, blank, whose memory is taken as it is written to.
+blank_device() {
+	local file
+
+	file=$(mktemp "$work/disk.XXXXXX")
+	truncate -s "${1}M" "$file"
+	losetup --find --show "$file"
+}
+
+# A script that checked nothing has not succeeded.
+finish() {
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	[[ $failed -eq 0 && $passed -gt 0 ]]
+	exit
+}

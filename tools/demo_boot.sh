@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# One boot of the demonstration, on the disk that tools/demo made: volumes up, a file written
+# (first boot) or looked for (second boot), volumes down. Runs in the guest or on the host.
+#   demo_boot.sh first|second CONFIG ROOT DISK-PARTITION-PREFIX [OPTION-OF-MORTISE]...
+# Lines that begin with "result" are for tools/demo; they rest on cryptsetup's word, not ours.
+set -euo pipefail
+boot=$1 config=$2 root=$3 prefix=$4
+shift 4
+options=(-f "$config" --root "$root" "$@")
+
+names=(STATE EPHEMERAL data)
+declare -A partition=([STATE]=1 [EPHEMERAL]=2 [data]=3)
+declare -A mapping=([STATE]=luks2-STATE [EPHEMERAL]=luks2-EPHEMERAL [data]=luks2-u-data)
+declare -A directory=([STATE]=/system/state [EPHEMERAL]=/var [data]=/var/mnt/data)
+
+step() {
+	printf '\n$ %s\n' "$*"
+	"$@"
+}
+
+# The UUID of the LUKS2 header on a volume's partition, or "none".
+header() {
+	cryptsetup luksUUID "$prefix${partition[$1]}" 2>/dev/null || echo none
+}
+
+# What became of the file in a volume; a file beside a mount point instead of in it is none.
+file_of() {
+	local file=$root${directory[$1]}/demo-file
+	local text="this was written to $1 on the first boot"
+
+	if ! mountpoint -q "$root${directory[$1]}"; then
+		echo not-mounted
+	elif [[ $boot == first ]]; then
+		echo "$text" >"$file" && echo written
+	elif [[ ! -e $file ]]; then
+		echo lost
+	elif [[ $(cat "$file") == "$text" ]]; then
+		echo kept
+	else
+		echo changed
+	fi
+}
+
+declare -A before file
+for name in "${names[@]}"; do before[$name]=$(header "$name"); done
+
+mkdir -p "$root"
+status=0
+step "$MORTISE" up "${options[@]}" || status=$?
+for name in "${names[@]}"; do file[$name]=$(file_of "$name"); done
+step "$MORTISE" status "${options[@]}" || status=$?
+step "$MORTISE" down "${options[@]}" || status=$?
+
+for name in "${names[@]}"; do
+	closed=closed
+	! dmsetup info "${mapping[$name]}" >/dev/null 2>&1 || closed=open
+	echo "result $boot $name ${before[$name]} $(header "$name") ${file[$name]} $closed"
+done
+exit "$status"
