@@ -167,6 +167,10 @@ static enum mortise_code find_key(struct volume_run *run, struct volume_plan *pl
 			return MORTISE_OK;
 		}
 		mortise_secret_free(passphrase);
+		/* It will be the one that opens, once STATE is there. */
+		if (why.code == MORTISE_E_WAIT && run->state_may_come)
+			return ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot, "keyslot %u is %s",
+				   key->slot, why.text);
 		waits |= why.code == MORTISE_E_WAIT;
 		if (why.code == MORTISE_E_KEY && key->lock_to_state)
 			error_set(&why, MORTISE_E_KEY, 0,
@@ -183,8 +187,6 @@ static enum mortise_code find_key(struct volume_run *run, struct volume_plan *pl
 		if (used >= sizeof(reasons))
 			used = sizeof(reasons) - 1;
 	}
-	if (waits && run->state_may_come)
-		return ADD(plan, err, MORTISE_STEP_WAIT, -1, "%s", reasons);
 	return ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
 		   "no declared key opens %s: %s", plan->device, reasons);
 }
