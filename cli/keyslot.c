@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Options that describe a new keyslot. The bounds are those of struct mortise_kdf. */
+/* Options that describe a new keyslot. */
 #include <string.h>
 #include <strings.h>
 
 #include "cli/keyslot.h"
 #include "cli/print.h"
 
-#define ARGON2_TIME_MIN		4u
-#define ARGON2_MEMORY_MIN	32u		/* KiB */
-#define ARGON2_MEMORY_MAX	4194304u	/* KiB */
-#define ARGON2_LANES_MAX	4u
-#define PBKDF2_ITERATIONS_MIN	1000u
+#define ARGON2_LANES_MAX 4u
 
 static bool find_type(const char *name, enum mortise_kdf_type *type)
 {
@@ -32,33 +28,12 @@ static bool find_type(const char *name, enum mortise_kdf_type *type)
 	return false;
 }
 
-static enum status check_cost(const struct command *c, const struct mortise_kdf_choice *kdf)
-{
-	bool pbkdf2 = kdf->type == MORTISE_KDF_PBKDF2;
-	uint32_t least = pbkdf2 ? PBKDF2_ITERATIONS_MIN : ARGON2_TIME_MIN;
-
-	if (option_set(&c->options, OPTION_PBKDF_FORCE_ITERATIONS)) {
-		if (kdf->forced_time < least)
-			return fail_with(STATUS_USAGE,
-					 "Forced iteration count is too low for %s (minimum is %u).",
-					 mortise_kdf_name(kdf->type), least);
-		if (!pbkdf2 && kdf->memory_kib > 0 && kdf->memory_kib < ARGON2_MEMORY_MIN)
-			return fail_with(STATUS_USAGE,
-					 "Forced memory cost is too low for %s (minimum is %u kilobytes).",
-					 mortise_kdf_name(kdf->type), ARGON2_MEMORY_MIN);
-	}
-	if (!pbkdf2 && kdf->memory_kib > ARGON2_MEMORY_MAX)
-		return fail_with(STATUS_USAGE,
-				 "Requested maximum PBKDF memory cost is too high (maximum is %u kilobytes).",
-				 ARGON2_MEMORY_MAX);
-	return STATUS_OK;
-}
-
 enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what)
 {
 	const struct options *options = &c->options;
 	struct mortise_kdf_choice *kdf = &what->kdf;
 	const char *hash = option_text(options, OPTION_HASH);
+	struct mortise_error err = { 0 };
 	enum status status;
 
 	*what = (struct mortise_keyslot_new){
@@ -79,9 +54,10 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 		if (kdf->lanes > ARGON2_LANES_MAX)
 			kdf->lanes = ARGON2_LANES_MAX;
 	}
-	status = check_cost(c, kdf);
-	if (status != STATUS_OK)
-		fail_with(status, "Failed to set pbkdf parameters.");
+	if (mortise_keyslot_check(what, &err) == MORTISE_OK)
+		return STATUS_OK;
+	status = fail(c, &err);
+	fail_with(status, "Failed to set pbkdf parameters.");
 	return status;
 }
 

@@ -171,7 +171,11 @@ enum status run_luks_format(const struct command *c)
 	};
 	if (mortise_luks2_format(&location, &format, &luks2, &err) ||
 	    mortise_keyslot_add(luks2, &what, passphrase, NULL, &added, &err)) {
-		status = fail(c, &err);
+		/* cryptsetup finds it out before it asks anything, and ends with 1 there. */
+		status = err.code == MORTISE_E_BUSY
+			? fail_with(STATUS_USAGE, "Cannot exclusively open %s, device in use.",
+				    paths.header)
+			: fail(c, &err);
 		goto out;
 	}
 	say_slot(c, added, SLOT_CREATED);

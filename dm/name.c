@@ -131,5 +131,5 @@ void dm_name_decode(const char *encoded, char *decoded)
 	}
 	*to = '\0';
 	if (*from)
-		strcpy(decoded, encoded);
+		memcpy(decoded, encoded, strlen(encoded) + 1);
 }

@@ -107,8 +107,8 @@ void dm_sysfs_read_ahead(dev_t device, uint32_t sectors)
 	if (fd < 0)
 		return;
 	size = snprintf(text, sizeof(text), "%u", wanted);
-	if (write(fd, text, (size_t)size) < 0)
-		size = 0;	/* slower, not wrong */
+	/* Without it the mapping is slower, not wrong. */
+	(void)!write(fd, text, (size_t)size);
 	close(fd);
 }
 

@@ -382,6 +382,14 @@ struct mortise_keyslot_new {
 };
 
 /*
+ * Would such a keyslot be taken, as far as can be told without a header? Checks hash, area
+ * cipher and cost; measures nothing. To be called before formatting. MORTISE_E_USAGE,
+ * MORTISE_E_UNSUPPORTED.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
+							   struct mortise_error *err);
+
+/*
  * Adds a keyslot for passphrase. volume_key: NULL takes the one that this object knows, from
  * mortise_luks2_format or the last mortise_keyslot_open; unbound ones need none. MORTISE_E_EXISTS: the id is taken;
  * MORTISE_E_NO_SPACE: no id or no area is free. A cut at any moment leaves the old header.

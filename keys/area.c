@@ -79,7 +79,7 @@ static bool parse_iv(const char *name, struct area_cipher *area)
 	if (strncasecmp(name, "essiv:", 6) || strlen(name + 6) > MORTISE_HASH_MAX)
 		return false;
 	area->iv_kind = IV_ESSIV;
-	strcpy(area->hash, name + 6);
+	memcpy(area->hash, name + 6, strlen(name + 6) + 1);
 	return true;
 }
 

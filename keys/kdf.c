@@ -41,13 +41,16 @@ uint64_t keys_kdf_memory(const struct mortise_kdf *kdf)
 	return kdf->type == MORTISE_KDF_PBKDF2 ? 0 : (uint64_t)kdf->memory_kib * 1024;
 }
 
+#define NOT_ASKED_FOR (1u << 20)	/* bytes */
+
 enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 				struct mortise_error *err)
 {
 	const uint64_t need = keys_kdf_memory(kdf);
 	uint64_t available;
 
-	if (!need)
+	/* Asking takes some fifty system calls, more than so little memory is worth. */
+	if (need <= NOT_ASKED_FOR)
 		return MORTISE_OK;
 	available = keys_machine_available(&keys_machine_files);
 	if (need <= available)

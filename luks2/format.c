@@ -127,16 +127,21 @@ static enum mortise_code make_metadata(const struct mortise_format *format, cons
 	return code;
 }
 
+uint32_t luks2_volume_key_size(const struct mortise_format *format)
+{
+	if (format->volume_key)
+		return (uint32_t)mortise_secret_size(format->volume_key);
+	if (format->key_size)
+		return format->key_size;
+	return !format->cipher || strstr(format->cipher, "-xts-") ? 64 : 32;
+}
+
 static enum mortise_code make_volume_key(const struct mortise_format *format, const char *cipher,
 					 struct mortise_luks2 *luks2, struct mortise_error *err)
 {
-	uint32_t size = format->key_size;
+	uint32_t size = luks2_volume_key_size(format);
 	enum mortise_code code;
 
-	if (format->volume_key)
-		size = (uint32_t)mortise_secret_size(format->volume_key);
-	else if (!size)
-		size = strstr(cipher, "-xts-") ? 64 : 32;
 	if (luks2_cipher_is_null(cipher))
 		return error_set(err, MORTISE_E_POLICY, 0, "cipher %s does not encrypt", cipher);
 	if (!strchr(cipher, '-') || strlen(cipher) > MORTISE_CIPHER_MAX)

@@ -26,6 +26,9 @@ MORTISE_MUST_CHECK enum mortise_code luks2_format(const struct mortise_format *f
 						  struct mortise_luks2 **out,
 						  struct mortise_error *err);
 
+/* Bytes of the volume key that a format asks for, or its cipher's default. */
+uint32_t luks2_volume_key_size(const struct mortise_format *format);
+
 /* Takes the mark of the unfinished format out of an update. */
 void luks2_format_finish(struct luks2_update *update);
 

@@ -30,16 +30,26 @@ struct luks2_kernel_cipher {
 	void *context;
 };
 
+/* Passed by each key derivation: it may wait until so much memory is free. */
+struct luks2_gate {
+	void (*enter)(void *context, uint64_t memory); /* bytes */
+	void (*leave)(void *context, uint64_t memory);
+	void *context;
+};
+
 struct mortise_luks2 {
 	struct luks2_device *device;	/* of the header */
 	char *data_path;		/* of the data; the same path unless detached */
 	bool detached;
 	bool readonly;			/* nothing is ever written */
+	bool primary_bad;		/* damaged or stale, and not mended */
+	bool secondary_bad;		/* likewise: an update writes it first */
 	struct luks2_binary binary;	/* of the primary copy */
 	uint8_t second_salt[LUKS2_HEADER_SALT_SIZE]; /* of the secondary one */
 	struct json_object *metadata;
 	struct mortise_secret *volume_key; /* once known: made, opened or verified here */
 	struct luks2_kernel_cipher kernel; /* functions NULL: none */
+	struct luks2_gate gate;		/* functions NULL: none */
 };
 
 /* Where signatures other than LUKS keep a damaged copy from being mended. */
@@ -57,11 +67,24 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_read(struct luks2_device *devi
 						       struct mortise_luks2 **out,
 						       struct mortise_error *err);
 
+/*
+ * Reads the header anew, after another process has changed it. What was read from the object
+ * before is gone; the volume key it knows stays. On failure the object is as before.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2,
+							     struct mortise_error *err);
+
 /* An update: metadata and binary are changed in copies, and become the object's on commit. */
 struct luks2_update {
 	struct mortise_luks2 *luks2;
 	struct luks2_binary binary;
 	struct json_object *metadata;
+	/* Areas that nothing refers to after the commit. */
+	struct luks2_freed {
+		uint64_t offset;
+		uint64_t size;	/* bytes */
+	} freed[MORTISE_KEYSLOTS_MAX];
+	unsigned freed_count;
 };
 
 /*
@@ -74,7 +97,9 @@ MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *lu
 
 /*
  * Drops digests that nothing uses, validates, writes both copies with the next seqid, each
- * flushed before the other is touched. On failure the object is as before. Ends the update.
+ * flushed before the other is touched; then, still under the lock, wipes the freed areas:
+ * without it another process could be given one of them. On failure the object is as before,
+ * unless only the wiping failed. Ends the update.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_update_commit(struct luks2_update *update,
 							 struct mortise_error *err);

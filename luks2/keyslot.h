@@ -29,12 +29,11 @@ MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_cost(const struct mortise_luk
 							struct mortise_error *err);
 
 /*
- * Takes keyslot id out of the update, with its links in digests and (links true) tokens.
- * Its area's place goes to *area_offset and *area_size, to be wiped after the commit.
+ * Takes keyslot id out of the update, with its links in digests and (token_links) tokens.
+ * The commit wipes its area.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_unstage(struct luks2_update *update, int id,
-							   bool token_links, uint64_t *area_offset,
-							   uint64_t *area_size,
+							   bool token_links,
 							   struct mortise_error *err);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "keys/af.h"
 #include "keys/error.h"
-#include "keys/kdf.h"
 #include "luks2/area.h"
+#include "luks2/derive.h"
 #include "luks2/digest.h"
 #include "luks2/model.h"
 
@@ -17,6 +17,7 @@ static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
 {
 	struct mortise_secret *area_key = NULL, *split = NULL, *key = NULL;
 	struct luks2_keyslot keyslot;
+	struct luks2_derivation how;
 	struct luks2_area area;
 	enum mortise_code code;
 	char who[32];
@@ -25,13 +26,10 @@ static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
-	code = keys_kdf_fits(&keyslot.kdf, who, err);
+	how = (struct luks2_derivation){ who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size } };
+	code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
 	if (!code)
-		code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
-	if (!code)
-		code = keys_kdf_derive(&keyslot.kdf, passphrase,
-				       (struct keys_bytes){ keyslot.salt, keyslot.salt_size },
-				       mortise_secret_data(area_key), keyslot.area_key_size, err);
+		code = luks2_derive(luks2, &how, passphrase, area_key, err);
 	if (code)
 		goto out;
 	area = (struct luks2_area){

@@ -8,6 +8,7 @@
 #include "keys/kdf.h"
 #include "keys/secret.h"
 #include "luks2/area.h"
+#include "luks2/derive.h"
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
 #include "luks2/layout.h"
@@ -43,6 +44,38 @@ enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *luks2,
 
 	(void)area_cipher(luks2, what, AREA_KEY_SIZE, &key_size);
 	return keys_kdf_choose(&what->kdf, key_size, kdf, err);
+}
+
+static enum mortise_code check_parameters(const char *cipher, uint32_t key_size, const char *hash,
+					  struct mortise_error *err)
+{
+	if (luks2_cipher_is_null(cipher) || !strchr(cipher, '-') ||
+	    !luks2_cipher_fits(cipher, key_size))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Keyslot encryption parameters can be set only for a cipher that "
+				 "encrypts, with a key that fits it (%.60s, %u bits).", cipher,
+				 key_size * 8);
+	if (!keys_hash_size(hash))
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Requested LUKS hash %.40s is not supported.", hash);
+	return MORTISE_OK;
+}
+
+enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
+					struct mortise_error *err)
+{
+	struct mortise_kdf_choice dry = what->kdf;
+	struct mortise_kdf kdf;
+	enum mortise_code code;
+
+	code = check_parameters(what->cipher ? what->cipher : AREA_CIPHER,
+				what->cipher ? what->area_key_size : AREA_KEY_SIZE,
+				what->hash ? what->hash : HASH_DEFAULT, err);
+	/* A forced cost is checked and not measured; one that is to be measured has bounds. */
+	if (!dry.forced_time)
+		dry.forced_time = dry.type == MORTISE_KDF_PBKDF2 ? KEYS_PBKDF2_TIME_MIN
+								 : KEYS_ARGON2_TIME_MIN;
+	return code ? code : keys_kdf_choose(&dry, AREA_KEY_SIZE, &kdf, err);
 }
 
 static enum mortise_code choose_id(struct json_object *keyslots, int *id,
@@ -137,17 +170,15 @@ static enum mortise_code write_area(const struct luks2_update *update, struct re
 				    const struct luks2_keyslot_stage *stage,
 				    struct mortise_error *err)
 {
+	const struct luks2_derivation how = { "the new keyslot", recipe->kdf,
+					      { recipe->salt, SALT_SIZE } };
 	struct mortise_secret *area_key = NULL, *split = NULL;
 	size_t key_size = mortise_secret_size(stage->key);
 	enum mortise_code code;
 
 	code = mortise_secret_new(recipe->area.key_size, &area_key, err);
 	if (!code)
-		code = keys_kdf_fits(recipe->kdf, "the new keyslot", err);
-	if (!code)
-		code = keys_kdf_derive(recipe->kdf, stage->passphrase,
-				       (struct keys_bytes){ recipe->salt, SALT_SIZE },
-				       mortise_secret_data(area_key), recipe->area.key_size, err);
+		code = luks2_derive(update->luks2, &how, stage->passphrase, area_key, err);
 	if (!code)
 		code = mortise_secret_new(recipe->area.size, &split, err);
 	if (!code)
@@ -184,15 +215,9 @@ enum mortise_code luks2_keyslot_stage(struct luks2_update *update,
 		return code;
 	recipe.area.cipher = area_cipher(update->luks2, what, recipe.key_size, &area_key_size);
 	recipe.area.key_size = area_key_size;
-	if (luks2_cipher_is_null(recipe.area.cipher) ||
-	    !luks2_cipher_fits(recipe.area.cipher, area_key_size))
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Keyslot encryption parameters can be set only for a cipher that "
-				 "encrypts, with a key that fits it (%s, %u bits).",
-				 recipe.area.cipher, area_key_size * 8);
-	if (!keys_hash_size(recipe.hash))
-		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "Requested LUKS hash %s is not supported.", recipe.hash);
+	code = check_parameters(recipe.area.cipher, area_key_size, recipe.hash, err);
+	if (code)
+		return code;
 	recipe.area_size = luks2_area_room(recipe.key_size);
 	recipe.area.size = ((size_t)recipe.key_size * KEYS_AF_STRIPES + 511) / 512 * 512;
 	code = luks2_layout_find_area(update->metadata, update->luks2->metadata, recipe.area_size,
@@ -219,18 +244,21 @@ static void remove_links(struct json_object *section, const char *id)
 }
 
 enum mortise_code luks2_keyslot_unstage(struct luks2_update *update, int id, bool token_links,
-					uint64_t *area_offset, uint64_t *area_size,
 					struct mortise_error *err)
 {
 	struct json_object *keyslots =
 		luks2_json_get(update->metadata, "keyslots", json_type_object);
 	struct json_object *keyslot = luks2_json_get_id(keyslots, id);
 	struct json_object *area = luks2_json_get(keyslot, "area", json_type_object);
+	struct luks2_freed *freed = &update->freed[update->freed_count];
 	char text[12];
 
-	if (!keyslot || !luks2_json_decimal(area, "offset", area_offset) ||
-	    !luks2_json_decimal(area, "size", area_size))
+	if (!keyslot || id >= (int)MORTISE_KEYSLOTS_MAX ||
+	    update->freed_count == MORTISE_KEYSLOTS_MAX ||
+	    !luks2_json_decimal(area, "offset", &freed->offset) ||
+	    !luks2_json_decimal(area, "size", &freed->size))
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.", id);
+	update->freed_count++;
 	snprintf(text, sizeof(text), "%d", id);
 	remove_links(luks2_json_get(update->metadata, "digests", json_type_object), text);
 	if (token_links)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The public operations on keyslots: each one update of the header. */
-#include <stdio.h>
+#include <string.h>
 
 #include "keys/error.h"
 #include "keys/secret.h"
-#include "luks2/area.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
@@ -37,6 +36,64 @@ static enum mortise_code bound_key(struct mortise_luks2 *luks2,
 	if (!*key)
 		return error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
 	return mortise_volume_key_verify(luks2, *key, err);
+}
+
+/* For a change: the key that keyslot id holds, which need not be the volume's. */
+static enum mortise_code key_of_keyslot(struct mortise_luks2 *luks2, int id,
+					const struct mortise_secret *volume_key,
+					const struct mortise_secret **key,
+					struct mortise_error *err)
+{
+	int digest = luks2_digest_of_keyslot(luks2->metadata, id);
+
+	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(luks2->metadata, id))
+		return bound_key(luks2, volume_key, key, err);
+	*key = volume_key;
+	return luks2_digest_verify(luks2->metadata, digest, volume_key, err);
+}
+
+/* After another process has changed the header: is it still this volume's? */
+static enum mortise_code begin_again(struct mortise_luks2 *luks2,
+				     const struct mortise_keyslot_new *what,
+				     const struct mortise_secret *key,
+				     struct luks2_update *update, struct mortise_error *err)
+{
+	char uuid[sizeof(luks2->binary.uuid)];
+	enum mortise_code code = luks2_device_lock(luks2->device, true, err);
+
+	if (code)
+		return code;
+	memcpy(uuid, luks2->binary.uuid, sizeof(uuid));
+	code = luks2_header_read_again(luks2, err);
+	if (!code && strcmp(uuid, luks2->binary.uuid))
+		code = error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s holds another volume now than when it was read; run again",
+				 luks2->device->path);
+	if (!code)
+		code = luks2_usable(luks2->metadata, err);
+	if (!code && !what->unbound)
+		code = luks2_digest_verify(luks2->metadata,
+					   luks2_digest_of_segment(luks2->metadata, 0), key, err);
+	if (!code)
+		code = luks2_update_begin(luks2, update, err);
+	luks2_device_unlock(luks2->device);
+	return code;
+}
+
+/*
+ * A new keyslot disturbs no other one, so that somebody else's update meanwhile is no reason
+ * to give up. Without locks it is: nothing would keep the two apart.
+ */
+static enum mortise_code begin_add(struct mortise_luks2 *luks2,
+				   const struct mortise_keyslot_new *what,
+				   const struct mortise_secret *key, struct luks2_update *update,
+				   struct mortise_error *err)
+{
+	enum mortise_code code = luks2_update_begin(luks2, update, err);
+
+	if (code == MORTISE_E_CHANGED && luks2->device->locking)
+		code = begin_again(luks2, what, key, update, err);
+	return code;
 }
 
 static enum mortise_code stage_and_commit(struct luks2_update *update,
@@ -80,7 +137,7 @@ enum mortise_code mortise_keyslot_add(struct mortise_luks2 *luks2,
 		code = luks2_keyslot_cost(luks2, what, &kdf, err);
 	stage.kdf = &kdf;
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = begin_add(luks2, what, stage.key, &update, err);
 	if (!code)
 		code = stage_and_commit(&update, &stage, &id, err);
 	if (!code && added)
@@ -105,13 +162,12 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 {
 	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
 	struct json_object *keyslots, *priority;
-	uint64_t area_offset = 0, area_size = 0;
 	struct luks2_update update;
 	struct mortise_kdf kdf;
 	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
 	if (!code)
-		code = bound_key(luks2, volume_key, &stage.key, err);
+		code = key_of_keyslot(luks2, id, volume_key, &stage.key, err);
 	if (!code)
 		code = luks2_keyslot_cost(luks2, what, &kdf, err);
 	stage.kdf = &kdf;
@@ -123,7 +179,7 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 	priority = json_object_get(luks2_json_get(luks2_json_get_id(keyslots, id), "priority",
 						  json_type_int));
 	stage.digest = luks2_digest_of_keyslot(update.metadata, id);
-	code = luks2_keyslot_unstage(&update, id, false, &area_offset, &area_size, err);
+	code = luks2_keyslot_unstage(&update, id, false, err);
 	if (!code)
 		code = luks2_keyslot_stage(&update, &stage, &id, err);
 	if (!code)
@@ -133,16 +189,12 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 		luks2_update_abort(&update);
 		return code;
 	}
-	code = luks2_update_commit(&update, err);
-	if (!code)
-		code = luks2_area_wipe(luks2->device, area_offset, area_size, NULL, err);
-	return code;
+	return luks2_update_commit(&update, err);
 }
 
 enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
 					 struct mortise_error *err)
 {
-	uint64_t area_offset, area_size;
 	struct luks2_update update;
 	enum mortise_code code = luks2_usable(luks2->metadata, err);
 
@@ -150,15 +202,12 @@ enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
 		code = luks2_update_begin(luks2, &update, err);
 	if (code)
 		return code;
-	code = luks2_keyslot_unstage(&update, id, true, &area_offset, &area_size, err);
+	code = luks2_keyslot_unstage(&update, id, true, err);
 	if (code) {
 		luks2_update_abort(&update);
 		return code;
 	}
-	code = luks2_update_commit(&update, err);
-	if (!code)
-		code = luks2_area_wipe(luks2->device, area_offset, area_size, NULL, err);
-	return code;
+	return luks2_update_commit(&update, err);
 }
 
 enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2,

@@ -93,6 +93,9 @@ static enum mortise_code copy_read(const struct luks2_device *device, uint64_t o
 	if (!copy->bytes)
 		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
 	code = luks2_device_read(device, copy->bytes, LUKS2_COPY_SIZE_MIN, offset, &copy->why);
+	/* What is too short for a header is none. */
+	if (code == MORTISE_E_CORRUPT)
+		return error_set_at(&copy->why, MORTISE_E_NOT_LUKS2, 0, offset, "no LUKS2 magic");
 	if (!code)
 		code = luks2_binary_decode(copy->bytes, offset, &copy->binary, &copy->why);
 	if (code)
@@ -192,8 +195,8 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 }
 
 static enum mortise_code build(struct luks2_device *device, struct copy *good,
-			       const struct copy *other, struct mortise_luks2 **out,
-			       struct mortise_error *err)
+			       const struct copy *other, bool unmended,
+			       struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
 	const struct copy *second = good->offset ? good : other;
@@ -205,6 +208,8 @@ static enum mortise_code build(struct luks2_device *device, struct copy *good,
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 	}
 	luks2->device = device;
+	luks2->primary_bad = good->offset && unmended;
+	luks2->secondary_bad = !good->offset && unmended;
 	luks2->binary = good->binary;
 	memcpy(luks2->second_salt, second->binary.salt, sizeof(luks2->second_salt));
 	if (good->offset)
@@ -256,7 +261,8 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 	if (stale)
 		code = mend_if_allowed(device, policy, good, other, err);
 	if (!code)
-		code = build(device, good, other, out, err);
+		code = build(device, good, other,
+			     stale && (policy == LUKS2_MEND_NEVER || !device->writable), out, err);
 out:
 	luks2_device_unlock(device);
 	copy_clear(&primary);
@@ -277,4 +283,24 @@ enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend
 	if (!code && again)
 		code = read_locked(device, true, mend_policy, &again, out, err);
 	return code;
+}
+
+enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	struct mortise_luks2 *now = NULL;
+	enum mortise_code code;
+
+	code = luks2_header_read(luks2->device, LUKS2_MEND_UNLESS_FOREIGN, &now, err);
+	if (code)
+		return code;
+	json_object_put(luks2->metadata);
+	luks2->metadata = now->metadata;
+	luks2->binary = now->binary;
+	memcpy(luks2->second_salt, now->second_salt, sizeof(luks2->second_salt));
+	luks2->primary_bad = now->primary_bad;
+	luks2->secondary_bad = now->secondary_bad;
+	now->metadata = NULL;
+	now->device = NULL;
+	mortise_luks2_free(now);
+	return MORTISE_OK;
 }

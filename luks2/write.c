@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "keys/error.h"
-#include "luks2/header.h"
+#include "luks2/area.h"
 #include "luks2/validate.h"
 
 enum mortise_code luks2_copy_write(const struct luks2_device *device,
@@ -33,17 +33,17 @@ enum mortise_code luks2_copy_write(const struct luks2_device *device,
 static enum mortise_code check_unchanged(const struct mortise_luks2 *luks2,
 					 struct mortise_error *err)
 {
+	uint64_t offset = luks2->primary_bad ? luks2->binary.copy_size : 0;
 	uint8_t bytes[LUKS2_BINARY_SIZE];
 	struct luks2_binary now;
 	enum mortise_code code;
 
-	code = luks2_device_read(luks2->device, bytes, sizeof(bytes), 0, err);
+	code = luks2_device_read(luks2->device, bytes, sizeof(bytes), offset, err);
 	if (code)
 		return code;
-	/* A damaged primary says nothing: this update puts it right. */
-	if (luks2_binary_decode(bytes, 0, &now, NULL) || strcmp(now.uuid, luks2->binary.uuid))
-		return MORTISE_OK;
-	if (now.seqid != luks2->binary.seqid)
+	/* Neither a header that was formatted meanwhile nor what replaced it is overwritten. */
+	if (luks2_binary_decode(bytes, offset, &now, NULL) ||
+	    strcmp(now.uuid, luks2->binary.uuid) || now.seqid != luks2->binary.seqid)
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "Detected attempt for concurrent LUKS2 metadata update. "
 				 "Aborting operation.");
@@ -124,8 +124,12 @@ static enum mortise_code write_both(struct luks2_update *update, struct mortise_
 	}
 	memcpy(area, text, strlen(text));
 	memcpy(second.salt, luks2->second_salt, sizeof(second.salt));
-	code = luks2_copy_write(luks2->device, &update->binary, 0, area, err);
+	/* The copy that is good stands until the other one is. */
+	if (luks2->secondary_bad)
+		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
 	if (!code)
+		code = luks2_copy_write(luks2->device, &update->binary, 0, area, err);
+	if (!code && !luks2->secondary_bad)
 		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
 out:
 	free(area);
@@ -151,8 +155,13 @@ enum mortise_code luks2_update_commit(struct luks2_update *update, struct mortis
 		json_object_put(luks2->metadata);
 		luks2->metadata = update->metadata;
 		luks2->binary = update->binary;
+		luks2->primary_bad = false;
+		luks2->secondary_bad = false;
 		update->metadata = NULL;
 	}
+	for (unsigned i = 0; !code && i < update->freed_count; i++)
+		code = luks2_area_wipe(luks2->device, update->freed[i].offset,
+				       update->freed[i].size, NULL, err);
 	luks2_update_abort(update);
 	return code;
 }

@@ -39,7 +39,22 @@ static void repeated_check(struct meta_log *log, const struct document *document
 	}
 }
 
-/* Moves the volumes that there is something to do for, STATE first. */
+#define RANKS 8u
+
+/* STATE comes first; then by depth of the mount point, so that /var is there before /var/mnt/x. */
+static unsigned rank_of(const struct meta_volume *volume)
+{
+	const char *at = volume->mount_point ? volume->mount_point : "/";
+	unsigned depth = 0;
+
+	if (strcmp(volume->id, "STATE") == 0)
+		return 0;
+	for (; *at; at++)
+		depth += *at == '/' && depth < RANKS - 1;
+	return depth;
+}
+
+/* Moves the volumes that there is something to do for, in the order of their rank. */
 static struct meta_config *config_make(struct document *document, size_t count)
 {
 	struct meta_config *config = calloc(1, sizeof(*config));
@@ -51,11 +66,11 @@ static struct meta_config *config_make(struct document *document, size_t count)
 		free(config);
 		return NULL;
 	}
-	for (int pass = 0; pass < 2; pass++) {
+	for (unsigned rank = 0; rank < RANKS; rank++) {
 		for (size_t i = 0; i < count; i++) {
 			struct meta_volume *volume = &document[i].volume;
 
-			if (!volume->id || (strcmp(volume->id, "STATE") == 0) != (pass == 0))
+			if (!volume->id || rank_of(volume) != rank)
 				continue;
 			config->volumes[config->volume_count++] = *volume;
 			*volume = (struct meta_volume){ 0 };

@@ -65,7 +65,8 @@ struct meta_volume {
 };
 
 struct meta_config {
-	struct meta_volume *volumes; /* STATE first, then in the order of the file */
+	/* STATE first, then outer mount points before inner ones, then as in the file. */
+	struct meta_volume *volumes;
 	size_t volume_count;
 };
 

@@ -189,15 +189,15 @@ static void kinds_check(struct meta_log *log, const struct meta_field *field,
 			struct meta_place item, long long slot)
 {
 	const char *first = NULL;
-	char given[32] = "";
-	size_t count = 0;
+	char given[32] = "";	/* "static, nodeID, kms, tpm" is the longest */
+	size_t count = 0, used = 0;
 
 	for (size_t i = 0; i < F_KINDS; i++) {
 		if (!field[i].value)
 			continue;
 		first = first ? first : field_names[i];
-		strcat(given, count++ ? ", " : "");
-		strcat(given, field_names[i]);
+		used += (size_t)snprintf(given + used, sizeof(given) - used, "%s%s",
+					 count++ ? ", " : "", field_names[i]);
 	}
 	if (count == 0)
 		meta_error(log, item,

@@ -7,13 +7,16 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-DESTDIR= cmake --install "$BUILD" --prefix "$work/usr" > /dev/null
+BUILD=$(realpath "$BUILD")
+cmake --install "$BUILD" --prefix "$work/usr" > /dev/null
 sed -n '/^```c$/,/^```$/p' "$tree/README.md" | grep -v '^```' > "$work/example.c"
 command=$(sed -n 's/^cc example.c \(.*\)/\1/p' "$tree/README.md")
 [ -n "$command" ]
 
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$work/usr" -name mortise.pc)")
+# It was configured for another prefix.
+sed -i "s|^prefix=.*|prefix=$work/usr|" "$PKG_CONFIG_PATH/mortise.pc"
 export LD_LIBRARY_PATH
 LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
 cd "$work"

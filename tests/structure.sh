@@ -72,7 +72,7 @@ analysis() {
 		grep -E 'error:|warning:' && fail "clang-tidy"
 	git ls-files 'tools/*' '*.sh' .ci/run | while read -r file; do
 		case $(head -n1 "$file") in '#!'*sh) echo "$file" ;; esac
-	done | xargs shellcheck -S warning || fail "shellcheck"
+	done | xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2154,SC2086 || fail "shellcheck"
 }
 
 case ${1-all} in

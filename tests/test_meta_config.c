@@ -257,7 +257,7 @@ static void test_every_field(void **state)
 	const struct meta_key *key = volume->keys;
 
 	(void)state;
-	/* STATE comes first although it stands last, then the order of the file. */
+	/* STATE comes first although it stands last; all the others are three deep. */
 	assert_int_equal(config->volume_count, 4);
 	assert_string_equal(config->volumes[0].id, "STATE");
 	assert_string_equal(config->volumes[2].id, "u-plain");
@@ -315,10 +315,11 @@ static void test_system_partitions(void **state)
 		bool secure;
 		bool noexec;
 	} expected[] = {
+		/* Outer mount points first, though LOG stands last. */
+		{ "LOG", "/var/log", false, false },
 		{ "ETCD", "/var/lib/etcd", true, true },
 		{ "CRI", "/var/lib/containerd", true, false },
 		{ "KUBELET", "/var/lib/kubelet", false, false },
-		{ "LOG", "/var/log", false, false },
 	};
 	struct meta_config *config = good_read("system-partitions.yaml");
 

@@ -10,6 +10,7 @@
 #include "dm/dm.h"
 #include "keys/error.h"
 #include "luks2/model.h"
+#include "volume/activate.h"
 #include "volume/flags.h"
 
 /* "CRYPT-LUKS2-" and the header's UUID without dashes, then the name; the kernel's limit cuts. */
@@ -166,6 +167,21 @@ enum mortise_code mortise_is_active(const char *name, struct mortise_error *err)
 		code = dm_info(control, name, &info, err);
 	dm_close(control);
 	return code;
+}
+
+bool volume_mapping_given_up(const struct mortise_luks2 *luks2, const char *name)
+{
+	struct dm_control *control = NULL;
+	char uuid[DM_UUID_MAX + 1];
+	struct mortise_error ignored;
+	struct dm_info info;
+	bool given_up = false;
+
+	mapping_uuid(luks2, name, uuid);
+	if (!dm_open(&control, &ignored) && !dm_info(control, name, &info, &ignored))
+		given_up = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
+	dm_close(control);
+	return given_up;
 }
 
 static void header_uuid(const char *mapping, struct mortise_mapping_info *info)

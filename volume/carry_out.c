@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keys/error.h"
 #include "keys/kdf.h"
-#include "luks2/area.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
 #include "volume/filesystem.h"
@@ -39,7 +39,6 @@ void volume_result_sync_failed(struct volume_result *result, const char *sentenc
 struct work {
 	struct volume_run *run;
 	struct volume_plan *plan;
-	const struct mortise_watch *watch;
 	struct volume_result *result;
 	bool fresh;		/* the file system was made just now */
 };
@@ -57,12 +56,19 @@ static enum mortise_code full_cost(struct work *work, struct mortise_kdf *kdf,
 				   struct mortise_error *err)
 {
 	static const struct mortise_kdf_choice choice = { .type = MORTISE_KDF_ARGON2ID };
+	struct volume_run *run = work->run;
 	enum mortise_code code = MORTISE_OK;
 
-	if (!work->run->cost_known)
-		code = keys_kdf_choose(&choice, 64, &work->run->cost, err);
-	work->run->cost_known = !code;
-	*kdf = work->run->cost;
+	pthread_mutex_lock(&run->cost_lock);
+	if (!run->cost_known) {
+		/* All there is: beside other derivations a measurement would come out too low. */
+		volume_budget_take(run->budget, run->budget->total);
+		code = keys_kdf_choose(&choice, 64, &run->cost, err);
+		volume_budget_give_back(run->budget, run->budget->total);
+		run->cost_known = !code;
+	}
+	*kdf = run->cost;
+	pthread_mutex_unlock(&run->cost_lock);
 	return code;
 }
 
@@ -115,6 +121,7 @@ static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s has changed since it was planned for; run again", plan->device);
 	}
+	now->gate = plan->luks2->gate;
 	now->volume_key = plan->luks2->volume_key;
 	plan->luks2->volume_key = NULL;
 	mortise_luks2_free(plan->luks2);
@@ -144,6 +151,8 @@ static enum mortise_code format_locked(struct work *work, size_t first, struct m
 	if (!code)
 		code = mortise_luks2_format(&location, &format, &plan->luks2, err);
 	if (!code)
+		plan->luks2->gate = volume_budget_gate(work->run->budget);
+	if (!code)
 		code = luks2_update_begin(plan->luks2, &update, err);
 	if (code)
 		return code;
@@ -172,15 +181,26 @@ static enum mortise_code do_format(struct work *work, size_t first, struct morti
 {
 	struct mortise_kdf cost;
 	enum mortise_code code;
+	struct stat st;
 	int fd;
 
+	/* A kernel that could not open the volume is no reason to begin one. */
+	code = mortise_is_active(work->plan->mapping, err);
+	if (!code)
+		return error_set(err, MORTISE_E_EXISTS, 0, "Device %s already exists.",
+				 work->plan->mapping);
+	if (code != MORTISE_E_INACTIVE)
+		return code;
 	/* Measured before anything is locked or written. */
 	code = full_cost(work, &cost, err);
 	if (code)
 		return code;
 	fd = open(work->plan->device, O_RDONLY | O_CLOEXEC);
-	/* udev and Talos leave a device alone while somebody holds this lock. */
-	if (fd < 0 || flock(fd, LOCK_EX)) {
+	/*
+	 * udev and Talos leave a block device alone while somebody holds this lock. On a file it
+	 * would be the metadata lock itself, which the header is written under.
+	 */
+	if (fd < 0 || fstat(fd, &st) || (S_ISBLK(st.st_mode) && flock(fd, LOCK_EX))) {
 		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot lock %s",
 				 work->plan->device);
 		if (fd >= 0)
@@ -211,6 +231,9 @@ static enum mortise_code do_open(struct work *work, struct mortise_error *err)
 	if (volume->allow_discards)
 		flags |= MORTISE_ALLOW_DISCARDS;
 	code = reload(work->plan, err);
+	/* The lock of this run is held, so that no other is just making it. */
+	if (!code && work->plan->given_up)
+		code = mortise_deactivate(work->plan->mapping, MORTISE_CLOSE_NOW, err);
 	if (!code)
 		code = mortise_activate(work->plan->luks2, work->plan->mapping,
 					work->plan->volume_key, flags, &dropped, err);
@@ -223,7 +246,6 @@ static enum mortise_code do_key_step(struct work *work, const struct volume_step
 				     struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
-	uint64_t area_offset = 0, area_size = 0;
 	struct luks2_update update;
 	struct mortise_kdf cost;
 	enum mortise_code code = reload(plan, err);
@@ -236,8 +258,7 @@ static enum mortise_code do_key_step(struct work *work, const struct volume_step
 	if (code)
 		return code;
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
-		code = luks2_keyslot_unstage(&update, step->keyslot, true, &area_offset, &area_size,
-					     err);
+		code = luks2_keyslot_unstage(&update, step->keyslot, true, err);
 		volume_record_forget_key(update.metadata, step->keyslot);
 	}
 	if (!code && step->kind == MORTISE_STEP_KEY_RECORD) {
@@ -251,9 +272,16 @@ static enum mortise_code do_key_step(struct work *work, const struct volume_step
 		luks2_update_abort(&update);
 		return code;
 	}
-	code = luks2_update_commit(&update, err);
-	if (!code && area_size)
-		code = luks2_area_wipe(plan->luks2->device, area_offset, area_size, NULL, err);
+	return luks2_update_commit(&update, err);
+}
+
+static enum mortise_code do_key_step_named(struct work *work, const struct volume_step *step,
+					   struct mortise_error *err)
+{
+	enum mortise_code code = do_key_step(work, step, err);
+
+	if (code)
+		error_prefix(err, "cannot %.200s", step->text);
 	return code;
 }
 
@@ -262,10 +290,14 @@ static enum mortise_code do_mkfs(struct work *work, struct mortise_error *err)
 	struct volume_plan *plan = work->plan;
 	char node[MORTISE_NAME_MAX + 16];
 	struct luks2_update update;
-	enum mortise_code code;
+	enum mortise_code code = MORTISE_OK;
 
 	node_path(plan, node);
-	code = volume_make_filesystem(plan->volume, node, err);
+	/* A volume that was open already: nothing has loaded the header for writing yet. */
+	if (plan->volume->encrypted)
+		code = reload(plan, err);
+	if (!code)
+		code = volume_make_filesystem(plan->volume, node, err);
 	/* Whole and then mounted by others, with only the mark left over: it is the file system. */
 	if (code == MORTISE_E_NOT_EMPTY && plan->volume->encrypted)
 		code = MORTISE_OK;
@@ -283,6 +315,8 @@ static enum mortise_code do_mount(struct work *work, struct mortise_error *err)
 {
 	char node[MORTISE_NAME_MAX + 16];
 
+	/* Mounted first, it would be hidden by what comes above it. */
+	volume_run_wait_for_outer(work->run, work->plan->volume);
 	node_path(work->plan, node);
 	return volume_mount(work->plan->volume, node, work->plan->mount_point, work->fresh, err);
 }
@@ -303,7 +337,7 @@ static enum mortise_code do_step(struct work *work, size_t i, struct mortise_err
 		/* A fresh header has them already, by the one commit. */
 		if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
 			return MORTISE_OK;
-		return do_key_step(work, step, err);
+		return do_key_step_named(work, step, err);
 	case MORTISE_STEP_MKFS:
 		return do_mkfs(work, err);
 	case MORTISE_STEP_MOUNT:
@@ -335,10 +369,20 @@ static enum mortise_phase phase_of(const struct volume_plan *plan, const struct 
 	return *plan->device ? MORTISE_PHASE_FAILED : MORTISE_PHASE_MISSING;
 }
 
-void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
-		      const struct mortise_watch *watch, struct volume_result *result)
+static void tell(struct volume_run *run, const struct mortise_step *step, bool done,
+		 const struct mortise_error *err)
 {
-	struct work work = { .run = run, .plan = plan, .watch = watch, .result = result };
+	if (!run->watch || !run->watch->call)
+		return;
+	pthread_mutex_lock(&run->watch_lock);
+	run->watch->call(run->watch->context, step, done, err);
+	pthread_mutex_unlock(&run->watch_lock);
+}
+
+void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
+		      struct volume_result *result)
+{
+	struct work work = { .run = run, .plan = plan, .result = result };
 	struct mortise_error why;
 	struct mortise_step shown;
 
@@ -348,12 +392,10 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		bool ok;
 
 		volume_plan_show(plan, i, &shown);
-		if (watch && watch->call)
-			watch->call(watch->context, &shown, false, NULL);
+		tell(run, &shown, false, NULL);
 		memset(&why, 0, sizeof(why));
 		ok = do_step(&work, i, &why) == MORTISE_OK;
-		if (watch && watch->call)
-			watch->call(watch->context, &shown, true, ok ? NULL : &why);
+		tell(run, &shown, true, ok ? NULL : &why);
 		if (ok)
 			continue;
 		/* A failed sync never keeps a volume from its data. */

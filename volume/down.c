@@ -27,6 +27,16 @@ static void block_node(const struct meta_volume *volume, const char *device, cha
 		snprintf(node, room, "%s", device);
 }
 
+/* Somebody else's mapping may have the name of ours. */
+static bool is_foreign(const char *mapping, const char *device)
+{
+	struct mortise_mapping_info info;
+	struct mortise_error ignored;
+
+	return *device && !mortise_mapping_info(mapping, &info, &ignored) &&
+	       !volume_lies_on(&info, device);
+}
+
 static void take_down(const struct volume_run *run, const struct meta_volume *volume,
 		      struct volume_entry *entry)
 {
@@ -38,10 +48,15 @@ static void take_down(const struct volume_run *run, const struct meta_volume *vo
 		entry->device[0] = '\0';
 	block_node(volume, entry->device, node, sizeof(node));
 	volume_mount_path(run, volume, mount_point);
+	volume_mapping_name(volume, mapping);
 	entry->phase = MORTISE_PHASE_CLOSED;
-	code = *mount_point ? volume_unmount(node, mount_point, &why) : MORTISE_OK;
+	if (volume->encrypted && is_foreign(mapping, entry->device))
+		code = error_set(&why, MORTISE_E_EXISTS, 0,
+				 "a mapping %s is active, but not of %s: left as it is", mapping,
+				 entry->device);
+	else
+		code = *mount_point ? volume_unmount(node, mount_point, &why) : MORTISE_OK;
 	if (!code && volume->encrypted) {
-		volume_mapping_name(volume, mapping);
 		code = mortise_deactivate(mapping, MORTISE_CLOSE_NOW, &why);
 		if (code == MORTISE_E_INACTIVE)
 			code = MORTISE_OK;
@@ -104,7 +119,8 @@ static void look_at(const struct volume_run *run, const struct meta_volume *volu
 	volume_mapping_name(volume, mapping);
 	block_node(volume, entry->device, node, sizeof(node));
 	volume_mount_path(run, volume, mount_point);
-	open = !volume->encrypted || !mortise_is_active(mapping, &why);
+	open = !volume->encrypted ||
+	       (!mortise_is_active(mapping, &why) && !is_foreign(mapping, entry->device));
 	entry->phase = MORTISE_PHASE_LOCATED;
 	if (open && volume->encrypted) {
 		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", mapping);

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "dm/dm.h"
+#include "keys/area.h"
 #include "keys/error.h"
+#include "keys/secret.h"
 
 struct temporary {
 	struct dm_control *control;
@@ -140,3 +143,57 @@ const struct luks2_kernel_cipher volume_kernel_cipher = {
 	.read = area_read,
 	.write = area_write,
 };
+
+static bool begins_with_one(const char *text, const char *const *known, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strncmp(text, known[i], strlen(known[i])))
+			return true;
+	return false;
+}
+
+/* "cipher-mode-iv" of names that Linux has; the kernel that maps it will have the last word. */
+static bool is_name_of_linux(const char *cipher)
+{
+	static const char *const ciphers[] = {
+		"aes-xts-",	"aes-cbc-",	"serpent-xts-", "serpent-cbc-",
+		"twofish-xts-", "twofish-cbc-", "sm4-xts-",	"xchacha12,aes-adiantum-",
+		"camellia-xts-", "camellia-cbc-", "cast6-xts-", "xchacha20,aes-adiantum-",
+	};
+	static const char *const ivs[] = { "-plain", "-essiv:", "-benbi", "-eboiv" };
+	const char *iv = strrchr(cipher, '-');
+
+	return iv && begins_with_one(cipher, ciphers, sizeof(ciphers) / sizeof(*ciphers)) &&
+	       begins_with_one(iv, ivs, sizeof(ivs) / sizeof(*ivs));
+}
+
+enum mortise_code volume_cipher_check(const struct luks2_device *device, const char *cipher,
+				      uint32_t key_size, struct mortise_error *err)
+{
+	uint8_t key[512];
+	const struct luks2_area area = {
+		.cipher = cipher, .key = key, .key_size = key_size, .size = 4096
+	};
+	struct temporary temporary;
+	struct mortise_error why = { 0 };
+	bool available;
+
+	if (keys_area_supported(cipher, key_size))
+		return MORTISE_OK;
+	if (key_size > sizeof(key))
+		return error_set(err, MORTISE_E_USAGE, 0, "a key of %u bits is too long",
+				 key_size * 8);
+	available = is_name_of_linux(cipher);
+	if (device->size >= area.size && !keys_random(key, key_size, &why)) {
+		available = !temporary_open(device, &area, false, &temporary, &why) ||
+			    (why.code != MORTISE_E_KERNEL && why.code != MORTISE_E_UNSUPPORTED &&
+			     available);
+		available |= !temporary.control && is_name_of_linux(cipher);
+		temporary_close(&temporary);
+	}
+	if (!available)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Cipher %.60s with a key of %u bits is not available.%s%.200s",
+				 cipher, key_size * 8, *why.text ? " " : "", why.text);
+	return MORTISE_OK;
+}

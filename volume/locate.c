@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keys/error.h"
@@ -101,4 +102,16 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 	return error_set(err, MORTISE_E_DEVICE, 0,
 			 "no partition is labelled \"%s\"; label one so, or use --device %s=/dev/X",
 			 volume->id, volume->name);
+}
+
+bool volume_lies_on(const struct mortise_mapping_info *mapping, const char *device)
+{
+	struct stat wanted, below;
+
+	if (stat(device, &wanted))
+		return true;
+	if (S_ISBLK(wanted.st_mode))
+		return stat(mapping->device, &below) || wanted.st_rdev == below.st_rdev;
+	return !*mapping->loop_file || stat(mapping->loop_file, &below) ||
+	       (wanted.st_dev == below.st_dev && wanted.st_ino == below.st_ino);
 }

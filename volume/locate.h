@@ -14,4 +14,10 @@ MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct meta_volume *vol
 						   char *path, size_t room,
 						   struct mortise_error *err);
 
+/*
+ * Does an active mapping lie on device, which may be a file behind a loop device? Where the
+ * system cannot tell (the disk below has gone) it is taken to do so.
+ */
+bool volume_lies_on(const struct mortise_mapping_info *mapping, const char *device);
+
 #endif

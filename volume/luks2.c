@@ -5,6 +5,7 @@
 
 #include "keys/error.h"
 #include "luks2/format.h"
+#include "luks2/model.h"
 #include "volume/kernel_cipher.h"
 
 static enum mortise_code open_header_device(const struct mortise_location *location,
@@ -87,6 +88,9 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 		code = luks2_device_unused(header, err);
 	if (!code && location->header && location->device)
 		code = luks2_device_open(location->device, false, &data, err);
+	if (!code && format->cipher && !luks2_cipher_is_null(format->cipher))
+		code = volume_cipher_check(data ? data : header, format->cipher,
+					   luks2_volume_key_size(format), err);
 	if (!code)
 		code = luks2_format(format, header, data ? data : header, out, err);
 	luks2_device_close(data);

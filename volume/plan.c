@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "keys/error.h"
+#include "volume/activate.h"
 #include "volume/filesystem.h"
 #include "volume/locate.h"
 #include "volume/mount.h"
@@ -82,13 +83,13 @@ static enum mortise_code no_memory(struct mortise_error *err)
 	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK : no_memory(err))
 
 /* File system and mount point, once the device that holds them is settled. */
-static enum mortise_code plan_filesystem(struct volume_plan *plan, const char *device, bool make,
-					 struct mortise_error *err)
+static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
+					 const char *device, bool make, struct mortise_error *err)
 {
 	const char *type = volume_filesystem_name(plan->volume->filesystem);
 	enum mortise_code code = MORTISE_OK;
 
-	if (make)
+	if (make && !run->options->no_mount)
 		code = ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s", type, device);
 	if (!code && *plan->mount_point && !plan->mounted)
 		code = ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
@@ -140,7 +141,7 @@ static enum mortise_code plan_format(struct volume_run *run, struct volume_plan 
 		code = ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
 			   plan->mapping);
 	if (!code)
-		code = plan_filesystem(plan, plan->mapping, true, err);
+		code = plan_filesystem(run, plan, plan->mapping, true, err);
 	return code;
 }
 
@@ -191,30 +192,38 @@ static enum mortise_code find_key(struct volume_run *run, struct volume_plan *pl
 		   "no declared key opens %s: %s", plan->device, reasons);
 }
 
-static enum mortise_code load_header(struct volume_plan *plan, struct mortise_error *err)
+static enum mortise_code load_header(struct volume_run *run, struct volume_plan *plan,
+				     struct mortise_error *err)
 {
 	const struct mortise_location location = { .device = plan->device, .readonly = true };
 	struct mortise_error why;
 
 	if (mortise_luks2_load(&location, &plan->luks2, &why))
 		return ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	plan->luks2->gate = volume_budget_gate(run->budget);
 	return MORTISE_OK;
 }
 
-/* A mapping of our name must be of this very header. */
+/* A mapping of our name must be of this very header, on this very device: copies share UUIDs. */
 static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_error *err)
 {
 	struct mortise_mapping_info mapping;
-	struct mortise_header_info header;
+	struct mortise_header_info header = { .uuid = "" };
 	struct mortise_error why;
 	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
 
 	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
 		return MORTISE_OK;
+	plan->given_up = code && plan->luks2 &&
+			 volume_mapping_given_up(plan->luks2, plan->mapping);
+	if (plan->given_up)
+		return MORTISE_OK;
 	if (code)
 		return ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	mortise_header_info(plan->luks2, &header);
-	if (strcmp(mapping.uuid, header.uuid))
+	if (plan->luks2)
+		mortise_header_info(plan->luks2, &header);
+	if (!plan->luks2 || strcmp(mapping.uuid, header.uuid) ||
+	    !volume_lies_on(&mapping, plan->device))
 		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
 			   "a mapping %s is active already, but not of %s: close it first",
 			   plan->mapping, plan->device);
@@ -229,13 +238,15 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	char node[MORTISE_NAME_MAX + 16];
 	bool make;
 
-	if (plan->probe.content == VOLUME_EMPTY || plan->probe.content == VOLUME_UNFINISHED)
-		return plan_format(run, plan, err);
+	if (plan->probe.content == VOLUME_EMPTY || plan->probe.content == VOLUME_UNFINISHED) {
+		code = check_mapping(plan, err);
+		return code || plan->failed ? code : plan_format(run, plan, err);
+	}
 	if (plan->probe.content != VOLUME_LUKS2)
 		return ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 			   "%s holds %s: not formatted, since only an empty device is; wipe it "
 			   "yourself when nothing of it is needed", plan->device, plan->probe.type);
-	code = load_header(plan, err);
+	code = load_header(run, plan, err);
 	if (!code && !plan->failed)
 		code = check_mapping(plan, err);
 	if (!code && !plan->failed)
@@ -250,15 +261,16 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && volume_is_mounted(node, plan->mount_point);
 	make = volume_record_mkfs(plan->luks2->metadata) && !plan->mounted;
-	return code ? code : plan_filesystem(plan, plan->mapping, make, err);
+	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);
 }
 
-static enum mortise_code plan_plain(struct volume_plan *plan, struct mortise_error *err)
+static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
+				    struct mortise_error *err)
 {
 	const char *type = volume_filesystem_name(plan->volume->filesystem);
 
 	if (plan->probe.content == VOLUME_EMPTY)
-		return plan_filesystem(plan, plan->device, true, err);
+		return plan_filesystem(run, plan, plan->device, true, err);
 	if (plan->probe.content == VOLUME_LUKS2)
 		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
 			   "volume is encrypted, but no encryption config provided");
@@ -267,7 +279,7 @@ static enum mortise_code plan_plain(struct volume_plan *plan, struct mortise_err
 			   "filesystem type mismatch: %s != %s; %s is left as it is",
 			   plan->probe.type, type, plan->device);
 	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
-	return plan_filesystem(plan, plan->device, false, err);
+	return plan_filesystem(run, plan, plan->device, false, err);
 }
 
 enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_volume *volume,
@@ -288,7 +300,7 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 	else if (volume_probe(plan->device, &plan->probe, &why))
 		code = ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else
-		code = volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(plan, err);
+		code = volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
 	if (code)
 		volume_plan_free(plan);
 	else

@@ -9,17 +9,25 @@
 #include "keys/kinds/kinds.h"
 #include "luks2/header.h"
 #include "meta/config.h"
+#include "volume/budget.h"
 #include "volume/probe.h"
 
 #define VOLUME_PATH_MAX 256u
 
-/* What one run knows beside the configuration. */
+/* What one run knows beside the configuration. Volumes may be worked on side by side. */
 struct volume_run {
 	const struct meta_config *config;
 	const struct mortise_up_options *options;
+	struct volume_budget *budget;	/* of memory for key derivations */
+	const struct mortise_watch *watch;
+	pthread_mutex_t watch_lock;	/* it is told of one thing at a time */
+	pthread_mutex_t cost_lock;
 	struct mortise_kdf cost;	/* of new keyslots with the full cost, once measured */
 	bool cost_known;
 	bool state_may_come;		/* STATE is still to be brought up in this run */
+	pthread_mutex_t order_lock;
+	pthread_cond_t order_changed;
+	bool *unfinished;		/* by volume: it is still being worked on, or will be */
 };
 
 struct volume_step {
@@ -38,6 +46,7 @@ struct volume_plan {
 	char mount_point[VOLUME_PATH_MAX];  /* with the root in front; "" for none */
 	struct volume_probe probe;
 	bool active;			/* the mapping is there already */
+	bool given_up;			/* a killed run left it without a table: OPEN removes it */
 	bool mounted;			/* ours, where it belongs */
 	struct mortise_luks2 *luks2;	/* read-only; knows the volume key once a key opened */
 	struct mortise_secret *volume_key;
@@ -48,6 +57,20 @@ struct volume_plan {
 	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
 	bool waits;
 };
+
+/* volumes: those of the configuration. Ended by volume_run_clear, also when it fails. */
+MORTISE_MUST_CHECK enum mortise_code volume_run_init(struct volume_run *run,
+						     const struct meta_config *volumes,
+						     const struct mortise_up_options *options,
+						     struct volume_budget *budget,
+						     struct mortise_error *err);
+void volume_run_clear(struct volume_run *run);
+
+/* Waits until every volume that is mounted above this one has been worked on. */
+void volume_run_wait_for_outer(struct volume_run *run, const struct meta_volume *volume);
+/* A volume is to be worked on, or has been. */
+void volume_run_set_unfinished(struct volume_run *run, const struct meta_volume *volume,
+			       bool unfinished);
 
 /* Decides for one volume. Failures of the volume are steps; only memory fails the call. */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_make(struct volume_run *run,
@@ -102,7 +125,7 @@ struct volume_result {
 };
 
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
-		      const struct mortise_watch *watch, struct volume_result *result);
+		      struct volume_result *result);
 void volume_result_clear(struct volume_result *result);
 
 /* Appends a sentence to failed_syncs. */

@@ -21,10 +21,13 @@ static const char *value_of(blkid_probe probe, const char *name)
 	return blkid_probe_lookup_value(probe, name, &value, NULL) ? "" : value;
 }
 
-/* Signatures. *luks: the device says it is LUKS, of the version in probe->type's place. */
-static enum mortise_code signatures(const struct luks2_device *device, struct volume_probe *probe,
-				    bool *found, bool *luks2, struct mortise_error *err)
+/* Signatures, or those that are not of LUKS. *luks2: the device says it is LUKS2. */
+static enum mortise_code signatures(const struct luks2_device *device, bool but_luks,
+				    struct volume_probe *probe, bool *found, bool *luks2,
+				    struct mortise_error *err)
 {
+	static char luks_name[] = "crypto_LUKS";
+	char *luks[] = { luks_name, NULL };
 	blkid_probe blkid = blkid_new_probe();
 	enum mortise_code code = MORTISE_OK;
 	int answer;
@@ -34,6 +37,8 @@ static enum mortise_code signatures(const struct luks2_device *device, struct vo
 	    blkid_probe_enable_superblocks(blkid, 1) ||
 	    blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_VERSION |
 					      BLKID_SUBLKS_USAGE) ||
+	    (but_luks &&
+	     blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_NOTIN, luks)) ||
 	    blkid_probe_enable_partitions(blkid, 1)) {
 		code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot look at %s",
 				 device->path);
@@ -140,18 +145,38 @@ out:
 	return code;
 }
 
-/* Is there a header, also one of which only the second copy is left? */
-static bool has_header(const char *path, struct volume_probe *probe, struct mortise_error *why)
+/*
+ * Is there a header, also one of which only the second copy is left? With half of it gone, or
+ * before it was finished, another's signature beside it may be what the device holds now.
+ */
+static enum mortise_code look_for_header(const struct luks2_device *device,
+					 struct volume_probe *probe, bool *found,
+					 struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = path, .readonly = true };
+	const struct mortise_location location = { .device = device->path, .readonly = true };
+	struct volume_probe other = { .content = VOLUME_EMPTY };
 	struct mortise_luks2 *luks2 = NULL;
+	bool doubtful, second = false, ignored;
+	enum mortise_code code;
 
-	if (mortise_luks2_load(&location, &luks2, why))
-		return false;
+	*found = false;
+	code = mortise_luks2_load(&location, &luks2, err);
+	if (code)
+		return code;
+	*found = true;
 	probe->content = luks2_format_unfinished(luks2) ? VOLUME_UNFINISHED : VOLUME_LUKS2;
 	snprintf(probe->type, sizeof(probe->type), "LUKS2");
+	doubtful = luks2->primary_bad || luks2->secondary_bad ||
+		   probe->content == VOLUME_UNFINISHED;
 	mortise_luks2_free(luks2);
-	return true;
+	if (doubtful)
+		code = signatures(device, true, &other, &second, &ignored, err);
+	if (second) {
+		probe->content = VOLUME_OTHER;
+		snprintf(probe->type, sizeof(probe->type), "half a LUKS2 header and %.60s",
+			 other.type);
+	}
+	return code;
 }
 
 enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
@@ -159,7 +184,7 @@ enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
 {
 	struct volume_probe found_type = { .content = VOLUME_EMPTY };
 	struct luks2_device *device = NULL;
-	bool found, luks2;
+	bool found, luks2, header;
 	struct mortise_error why;
 	enum mortise_code code;
 
@@ -167,21 +192,18 @@ enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
 	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
-	code = signatures(device, &found_type, &found, &luks2, err);
+	code = signatures(device, false, &found_type, &found, &luks2, err);
 	if (code)
 		goto out;
 	if (found && !luks2) {
 		*probe = found_type;
 		goto out;
 	}
-	if (has_header(path, probe, &why))
+	code = look_for_header(device, probe, &header, &why);
+	if (code && code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT && err)
+		*err = why;
+	if (header || (code && code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT))
 		goto out;
-	if (why.code != MORTISE_E_NOT_LUKS2 && why.code != MORTISE_E_CORRUPT) {
-		if (err)
-			*err = why;
-		code = why.code;
-		goto out;
-	}
 	code = edges(device, probe, err);
 	if (!code && probe->content == VOLUME_OTHER && luks2)
 		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Bringing volumes up: STATE first, then the rest, each planned on what is there by then. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "keys/error.h"
+#include "keys/machine.h"
 #include "keys/secret.h"
 #include "meta/salt.h"
 #include "volume/declared.h"
+
+#define THREADS_MAX 16u
 
 struct mortise_plan {
 	struct volume_plan **volumes;
@@ -35,20 +39,21 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 				    struct mortise_plan **out, struct mortise_error *err)
 {
 	struct mortise_plan *plan = NULL;
-	struct volume_run run = { .options = options };
+	struct volume_budget budget;
+	struct volume_run run;
 	enum mortise_code code = volume_check_names(config, options, err);
 
 	if (code)
 		return code;
-	run.config = config->volumes;
-	run.state_may_come = state_is_wanted(config->volumes, options);
 	plan = calloc(1, sizeof(*plan));
 	if (plan)
-		plan->volumes = calloc(run.config->volume_count + 1, sizeof(*plan->volumes));
+		plan->volumes = calloc(config->volumes->volume_count + 1, sizeof(*plan->volumes));
 	if (!plan || !plan->volumes) {
 		free(plan);
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 	}
+	code = volume_run_init(&run, config->volumes, options, &budget, err);
+	run.state_may_come = state_is_wanted(config->volumes, options);
 	for (size_t i = 0; !code && i < run.config->volume_count; i++) {
 		const struct meta_volume *volume = &run.config->volumes[i];
 
@@ -57,6 +62,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 		code = volume_plan_make(&run, volume, &plan->volumes[plan->count], err);
 		plan->count += !code;
 	}
+	volume_run_clear(&run);
 	if (code)
 		mortise_plan_free(plan);
 	else
@@ -119,19 +125,21 @@ static void fill_entry(struct volume_entry *entry, const struct volume_plan *pla
 	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
 }
 
-static enum mortise_code bring_up(struct volume_run *run, const struct meta_volume *volume,
-				  const struct mortise_watch *watch, struct mortise_report *report,
+static enum mortise_code bring_up(struct volume_run *run, struct volume_entry *entry,
 				  struct mortise_error *err)
 {
-	struct volume_entry *entry;
+	const struct meta_volume *volume = entry->volume;
 	struct volume_plan *plan = NULL;
 	struct volume_result result;
 	enum mortise_code code = volume_plan_make(run, volume, &plan, err);
 
-	if (code)
+	if (code) {
+		volume_run_set_unfinished(run, volume, false);
 		return code;
-	volume_carry_out(run, plan, watch, &result);
+	}
+	volume_carry_out(run, plan, &result);
 	ensure_salt(plan, &result);
+	volume_run_set_unfinished(run, volume, false);
 	if (result.phase == MORTISE_PHASE_READY && volume->encrypted) {
 		const struct volume_opening opening = {
 			.keyslot = result.keyslot,
@@ -140,11 +148,68 @@ static enum mortise_code bring_up(struct volume_run *run, const struct meta_volu
 
 		volume_opening_store(volume, &opening);
 	}
-	entry = volume_report_add(report, volume);
 	fill_entry(entry, plan, &result);
 	volume_result_clear(&result);
 	volume_plan_free(plan);
 	return MORTISE_OK;
+}
+
+/* Volumes that wait for nobody, and the threads that take one after another. */
+struct wave {
+	struct volume_run *run;
+	struct mortise_report *report;
+	pthread_mutex_t lock;	/* of what follows */
+	size_t next;
+	enum mortise_code code;	/* the first failure that ends the run */
+	struct mortise_error err;
+};
+
+static void *work(void *context)
+{
+	struct wave *wave = context;
+
+	for (;;) {
+		struct volume_entry *entry = NULL;
+		struct mortise_error err = { 0 };
+		enum mortise_code code;
+
+		pthread_mutex_lock(&wave->lock);
+		if (!wave->code && wave->next < wave->report->count)
+			entry = &wave->report->entries[wave->next++];
+		pthread_mutex_unlock(&wave->lock);
+		if (!entry)
+			return NULL;
+		code = bring_up(wave->run, entry, &err);
+		if (!code)
+			continue;
+		pthread_mutex_lock(&wave->lock);
+		wave->code = code;
+		wave->err = err;
+		pthread_mutex_unlock(&wave->lock);
+	}
+}
+
+/* As many at once as there are processors; memory is what the budget sees to. */
+static enum mortise_code bring_up_from(struct volume_run *run, struct mortise_report *report,
+				       size_t first, struct mortise_error *err)
+{
+	struct wave wave = { .run = run, .report = report, .next = first };
+	pthread_t thread[THREADS_MAX];
+	size_t cpus = keys_machine_cpus(), wanted = report->count - first, started = 0;
+
+	wanted = wanted < cpus ? wanted : cpus;
+	wanted = wanted < THREADS_MAX ? wanted : THREADS_MAX;
+	pthread_mutex_init(&wave.lock, NULL);
+	/* This thread is one of them; those that cannot be had are done without. */
+	while (started + 1 < wanted && !pthread_create(&thread[started], NULL, work, &wave))
+		started++;
+	work(&wave);
+	while (started > 0)
+		pthread_join(thread[--started], NULL);
+	pthread_mutex_destroy(&wave.lock);
+	if (wave.code && err)
+		*err = wave.err;
+	return wave.code;
 }
 
 /* The first that is not ready gives the code; how many are stands in the text. */
@@ -164,12 +229,27 @@ static enum mortise_code verdict(const struct mortise_report *report, struct mor
 			 report->count, first);
 }
 
+static enum mortise_code bring_all_up(struct volume_run *run, struct mortise_report *report,
+				      struct mortise_error *err)
+{
+	bool state_first = report->count && is_state(report->entries[0].volume);
+	enum mortise_code code = MORTISE_OK;
+
+	run->state_may_come = state_is_wanted(run->config, run->options);
+	if (state_first)
+		code = bring_up(run, &report->entries[0], err);
+	/* It is there by now, or it will not come in this run: others may do without. */
+	run->state_may_come = false;
+	return code ? code : bring_up_from(run, report, state_first, err);
+}
+
 enum mortise_code mortise_up(const struct mortise_config *config,
 			     const struct mortise_up_options *options,
 			     const struct mortise_watch *watch, struct mortise_report **report,
 			     struct mortise_error *err)
 {
-	struct volume_run run = { .options = options };
+	struct volume_budget budget;
+	struct volume_run run;
 	int lock = -1;
 	enum mortise_code code;
 
@@ -179,19 +259,21 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 		code = volume_run_lock(&lock, err);
 	if (code)
 		return code;
-	run.config = config->volumes;
-	run.state_may_come = state_is_wanted(run.config, options);
-	code = volume_report_new(run.config, report, err);
+	code = volume_run_init(&run, config->volumes, options, &budget, err);
+	run.watch = watch;
+	if (!code)
+		code = volume_report_new(run.config, report, err);
 	for (size_t i = 0; !code && i < run.config->volume_count; i++) {
 		const struct meta_volume *volume = &run.config->volumes[i];
 
 		if (!volume_is_wanted(volume, options))
 			continue;
-		code = bring_up(&run, volume, watch, *report, err);
-		/* It is there by now, or it will not come in this run: others may do without. */
-		if (is_state(volume))
-			run.state_may_come = false;
+		volume_report_add(*report, volume);
+		volume_run_set_unfinished(&run, volume, true);
 	}
+	if (!code)
+		code = bring_all_up(&run, *report, err);
+	volume_run_clear(&run);
 	close(lock);
 	return code ? code : verdict(*report, err);
 }

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Declared volumes as far as plan and status go without a kernel's help: on files.
+. "$(dirname "$(realpath "$0")")/lib.sh"
+
+cat >config.yaml <<'YAML'
+apiVersion: v1alpha1
+kind: VolumeConfig
+name: STATE
+encryption:
+  provider: luks2
+  keys:
+    - slot: 0
+      static:
+        passphrase: a passphrase
+---
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: data
+YAML
+sed 's/provider: luks2/provider: rot13/' config.yaml >bad.yaml
+truncate -s 64M state
+truncate -s 64M data
+mkfs_magic='\123\357' # of ext4, little endian, at 1080
+printf "$mkfs_magic" | dd of=data bs=1 seek=1080 conv=notrunc 2>/dev/null
+both="--device STATE=state --device data=data"
+json() { # expression of jq
+	jq -e "$1" out >/dev/null
+}
+
+if [ ! -e /etc/mortise/config.yaml ]; then
+	exits 1 "no configuration" "$MORTISE" plan
+fi
+exits 1 "configuration is missing" "$MORTISE" plan -f no-such-file
+exits 1 "configuration is bad" "$MORTISE" up -f bad.yaml
+grep -q '^mortise: bad.yaml:5:[0-9]*: ' err
+result $? "its error has line and column"
+says 1 "mortise: no volume \"nobody\" is declared" "unknown volume" \
+	"$MORTISE" plan -f config.yaml $both nobody
+exits 0 "plan of one volume" "$MORTISE" plan -q -f config.yaml $both STATE
+grep -q '^STATE *format *state ' out
+result $? "an empty device is planned to be formatted"
+[ ! -s err ]
+result $? "-q: no notices"
+exits 6 "plan without devices" "$MORTISE" plan -f config.yaml
+exits 1 "status: none is ready" "$MORTISE" status -f config.yaml $both
+grep -q '^VOLUME *DEVICE *PHASE *SLOT *KEY *MOUNTED$' out
+result $? "status: a table"
+cmp -s state /dev/zero 2>/dev/null || [ "$(tr -d '\0' <state | wc -c)" = 0 ]
+result $? "nothing was written"
+
+if command -v jq >/dev/null; then
+	"$MORTISE" plan --json -f config.yaml $both >out 2>err
+	json '.command == "plan" and .error == null and (.steps | length > 0)'
+	result $? "plan --json"
+	json '[.steps[] | select(.volume == "STATE") | .kind][0] == "format"'
+	result $? "plan --json: first step"
+	"$MORTISE" status --json -f config.yaml $both >out 2>err
+	json '[.volumes[].name] == ["STATE", "data"] and (.volumes[0].keyKinds == ["static"])'
+	result $? "status --json"
+	json '.volumes[0].mountPoint == null and .volumes[0].encrypted'
+	result $? "status --json: nulls and booleans"
+	"$MORTISE" plan --json -f bad.yaml >out 2>err
+	json '.remarks[0].severity == "error" and .remarks[0].line == 5 and .error.text'
+	result $? "--json of a bad configuration"
+fi
+finish
