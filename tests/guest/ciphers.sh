@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Keyslot areas and data under ciphers that only the kernel has: what cryptsetup made opens, what
+# mortise adds cryptsetup opens, and no temporary mapping is left behind. At the end, hostile
+# metadata that has to be refused where it could be mapped. Runs in a guest: see tools/guest/uml.
+# shellcheck disable=SC2317  # functions are called through check
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/guest/lib.sh
+. "$here/lib.sh"
+
+ours=$MORTISE
+theirs=cryptsetup
+# Built beside the program.
+export FORGE=${FORGE:-$(dirname "$MORTISE")/tests/forge}
+name=ciphers
+mapped=/dev/mapper/$name
+key=$work/key
+new_key=$work/new_key
+printf 'a passphrase' >"$key"
+printf 'another one' >"$new_key"
+cheap=(--pbkdf argon2id --pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+list='xchacha12,aes-adiantum-plain64 256
+xchacha20,aes-adiantum-plain64 256
+serpent-xts-plain64 512
+twofish-xts-plain64 512
+aes-cbc-essiv:sha256 256'
+
+# on DEVICE PROGRAM VERB [WORD]...
+on() {
+	local device=$1 program=$2 verb=$3
+	shift 3
+	"$program" "$verb" -q --key-file "$key" "$device" "$@"
+}
+
+# exchange DEVICE WRITER READER: what one writes through a mapping of its own the other reads.
+# Chained, because set -e does not count in what check calls.
+exchange() {
+	head -c 256K /dev/urandom >"$work/written" &&
+		on "$1" "$2" open "$name" &&
+		dd if="$work/written" of="$mapped" bs=64K conv=fsync status=none &&
+		"$2" close "$name" &&
+		on "$1" "$3" open "$name" &&
+		cmp -n 262144 "$work/written" "$mapped" &&
+		"$3" close "$name"
+}
+
+volume_key() {
+	on "$1" "$2" luksDump --dump-volume-key
+}
+
+# add_key DEVICE PROGRAM CIPHER BITS
+add_key() {
+	"$2" luksAddKey -q "${cheap[@]}" --key-file "$key" --keyslot-cipher "$3" \
+		--keyslot-key-size "$4" "$1" "$new_key"
+}
+
+opens_new() {
+	"$2" open --test-passphrase --key-slot 1 --key-file "$new_key" "$1"
+}
+
+area_cipher() {
+	"$theirs" luksDump --dump-json-metadata "$1" | jq -r '.keyslots."1".area.encryption'
+}
+
+# one_cipher CIPHER BITS SECTOR DEVICE, which is a block device or a file.
+one_cipher() {
+	local cipher=$1 bits=$2 sector=$3 device=$4
+	local text="$cipher, sectors of $sector"
+
+	[[ -b $device ]] || text+=", in a file"
+	"$theirs" luksFormat -q --type luks2 "${cheap[@]}" -c "$cipher" -s "$bits" \
+		--keyslot-cipher "$cipher" --keyslot-key-size "$bits" --sector-size "$sector" \
+		"$device" "$key"
+	check "$text: theirs opens" on "$device" "$ours" open --test-passphrase
+	check_equal "with the same volume key" "$(volume_key "$device" "$ours")" \
+		"$(volume_key "$device" "$theirs")"
+	check "theirs writes, ours reads" exchange "$device" "$theirs" "$ours"
+	check "ours writes, theirs reads" exchange "$device" "$ours" "$theirs"
+	on "$device" "$theirs" open "$name"
+	check "ours adds a key under it while the volume is open" \
+		add_key "$device" "$ours" "$cipher" "$bits"
+	check "ours opens with it" opens_new "$device" "$ours"
+	"$theirs" close "$name"
+	check "and theirs" opens_new "$device" "$theirs"
+	check_equal "its area is under the cipher" "$(area_cipher "$device")" "$cipher"
+	check_equal "no mapping is left" "$(dmsetup ls)" "No devices found"
+	if [[ ! -b $device ]]; then
+		check_equal "no loop device is left" "$(losetup -j "$device")" ""
+	fi
+}
+
+test_list() {
+	local cipher bits sector device file=$work/file
+
+	device=$(blank_device 20)
+	truncate -s 20M "$file"
+	while read -r cipher bits; do
+		for sector in 512 4096; do
+			one_cipher "$cipher" "$bits" "$sector" "$device"
+			one_cipher "$cipher" "$bits" "$sector" "$file"
+		done
+	done <<<"$list"
+}
+
+# A wrong passphrase goes through the kernel's cipher too.
+test_wrong() {
+	local device
+
+	device=$(blank_device 20)
+	"$theirs" luksFormat -q --type luks2 "${cheap[@]}" -c serpent-xts-plain64 -s 512 "$device" \
+		"$key"
+	check_status 2 "a wrong passphrase is 2" \
+		"$ours" open --test-passphrase --key-file "$new_key" "$device"
+	check_equal "and leaves no mapping" "$(dmsetup ls)" "No devices found"
+}
+
+# The kernel is kept from loading the module, which nobody uses now.
+test_no_module() {
+	local device modprobe before
+
+	device=$(blank_device 20)
+	"$theirs" luksFormat -q --type luks2 "${cheap[@]}" -c serpent-xts-plain64 -s 512 "$device" \
+		"$key"
+	modprobe=$(cat /proc/sys/kernel/modprobe)
+	echo /bin/false >/proc/sys/kernel/modprobe
+	rmmod serpent_generic
+	before=$(sha256sum "$device")
+	check_match "without the module the cipher is named" \
+		"$(on "$device" "$ours" open --test-passphrase 2>&1)" \
+		"*keyslot area*serpent-xts-plain64*kernel*"
+	check_fails "no key is added" add_key "$device" "$ours" serpent-xts-plain64 512
+	check_equal "nothing was written" "$(sha256sum "$device")" "$before"
+	check_equal "no mapping is left" "$(dmsetup ls)" "No devices found"
+	echo "$modprobe" >/proc/sys/kernel/modprobe
+	check "with it the key opens" on "$device" "$ours" open --test-passphrase
+}
+
+test_evil() {
+	local status=0
+
+	bash "$here/../evil/evil.sh" >"$work/evil" 2>&1 || status=$?
+	check_equal "hostile metadata" "$(grep '^not ok' "$work/evil") $status" " 0"
+	check_match "also where it would be mapped" "$(cat "$work/evil")" \
+		"*segment-linear is refused by name*"
+}
+
+for topic in list wrong no_module evil; do
+	echo "# $topic, after $SECONDS s"
+	"test_$topic"
+done
+finish

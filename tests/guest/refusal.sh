@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# What the declared job must not do: format what is not empty, write when it only looks, take
+# another's mapping for its own.
+# Runs in a guest: see tools/guest/uml.
+# shellcheck disable=SC2317  # functions are called through check
+set -euo pipefail
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/guest/volumes.sh
+. "$(dirname "${BASH_SOURCE[0]}")/volumes.sh"
+
+declared="slot: 0, static: {passphrase: declared}"
+key=$work/key
+printf declared >"$key"
+
+# put DEVICE OFFSET [BYTES]: octal escapes.
+put() {
+	printf '%b' "${3:-x}" | dd of="$1" bs=1 seek="$2" conv=notrunc,fsync status=none
+}
+
+json() {
+	jq -r "$1" "$work/json"
+}
+
+# An md superblock of version 1.2 lies at 4 KiB: magic and version, set and name, level 1 over
+# two disks, and at byte 144 its own place in sectors (md_p.h of the kernel).
+make_raid() {
+	put "$1" 4096 '\0374\0116\0053\0251\0001'
+	put "$1" 4112 'sixteen bytes id'
+	put "$1" 4128 'guest:0'
+	put "$1" 4168 '\0001'
+	put "$1" 4188 '\0002'
+	put "$1" 4240 '\0010'
+}
+
+# xfs wants 300 MiB to be made; its signature does without most of them.
+make_xfs() {
+	local file
+
+	truncate -s 300M "$work/xfs"
+	mkfs.xfs -q "$work/xfs"
+	file=$(losetup --noheadings --output BACK-FILE "$1")
+	dd if="$work/xfs" of="$file" bs=1M count=20 conv=notrunc,sparse status=none
+	rm "$work/xfs"
+}
+
+# A file system where a volume was, which happens to spare the second header.
+make_two() {
+	format_with_file "$1" declared
+	dd if="$1" of="$work/second" bs=16K skip=1 count=1 status=none
+	mkfs.ext4 -qF "$1"
+	dd if="$work/second" of="$1" bs=16K seek=1 conv=notrunc,fsync status=none
+}
+
+make() {
+	local size=$((20 << 20))
+
+	case $1 in
+	ext4) mkfs.ext4 -q "$2" ;;
+	xfs) make_xfs "$2" ;;
+	luks1) cryptsetup luksFormat -q --type luks1 --pbkdf-force-iterations 1000 "$2" "$key" ;;
+	raid) make_raid "$2" ;;
+	gpt) sfdisk -q "$2" <<<'label: gpt' ;;
+	dos) sfdisk -q "$2" <<<$'label: dos\n2048,8192' ;;
+	swap) mkswap "$2" >"$work/out" ;;
+	start) put "$2" 0 ;;
+	edge) put "$2" $(((1 << 20) - 1)) ;;
+	end) put "$2" $((size - (1 << 20))) ;;
+	last) put "$2" $((size - 1)) ;;
+	damaged) format_with_file "$2" declared && put "$2" 4200 && put "$2" 20600 ;;
+	two) make_two "$2" ;;
+	foreign) format_with_file "$2" other ;;
+	esac
+}
+
+# What is on the device, and what is said of it.
+declare -A refusals=(
+	[ext4]="holds ext4: not formatted*" [xfs]="holds xfs: not formatted*"
+	[luks1]="holds LUKS1: not formatted*" [raid]="holds linux_raid_member: not formatted*"
+	[gpt]="holds a partition table (gpt): *" [dos]="holds a partition table (dos): *"
+	[swap]="holds swap: *" [start]="holds unknown data (the sector at byte 0 is not zero): *"
+	[edge]="holds unknown data (the sector at byte 1048064 is not zero): *"
+	[end]="holds unknown data (its last MiB, from byte 19922944 on, is not zero): *"
+	[last]="holds unknown data (its last MiB, from byte 19922944 on, is not zero): *"
+	[damaged]="holds a damaged LUKS2 header: *" [two]="holds half a LUKS2 header and ext4: *"
+	[foreign]="no declared key opens *: keyslot 0 (static): does not open"
+)
+
+test_contents() {
+	local name device before devices=() text kind
+
+	declare_none
+	for name in "${!refusals[@]}"; do
+		device=$(blank_device 20)
+		make "$name" "$device"
+		declare_volume "$name" "$device" "$declared"
+		devices+=("$device")
+	done
+	before=$(sha256sum "${devices[@]}")
+	check_status 6 "plan refuses" mortise plan --json
+	mortise plan --json >"$work/json" || true
+	for name in "${!refusals[@]}"; do
+		text=$(json ".steps[] | select(.volume == \"$name\") | .text")
+		kind=$(json ".steps[] | select(.volume == \"$name\") | .kind")
+		check_match "plan of $name" "$kind: $text" \
+			"*@(refuse|fail): *${refusals[$name]}"
+	done
+	check_status 1 "status" mortise status
+	check_status 1 "up brings up none" mortise up
+	mortise up --json >"$work/json" 2>"$work/out" || true
+	for name in "${!refusals[@]}"; do
+		check_match "up refuses $name" \
+			"$(json ".volumes[] | select(.name == \"$name\") | .error")" \
+			"*${refusals[$name]}"
+	done
+	check_equal "not a byte has changed" "$(sha256sum "${devices[@]}")" "$before"
+	check_equal "no mapping was made" "$(dmsetup ls)" "No devices found"
+}
+
+# Only the second header is left, or one of both is bad: who looks does not write.
+test_half_headers() {
+	local device before damage verb
+
+	declare_none
+	device=$(blank_device 20)
+	format_with_file "$device" declared
+	declare_volume data "$device" "$declared"
+	for damage in "first 0 16384" "second 20480 16"; do
+		read -r damage offset size <<<"$damage"
+		dd if=/dev/zero of="$device" bs=16 seek=$((offset / 16)) count=$((size / 16)) \
+			conv=notrunc,fsync status=none
+		before=$(sha256sum "$device")
+		check "isLuks without the $damage header" "$MORTISE" isLuks "$device"
+		check_match "plan opens it" "$(mortise plan)" "*open*with keyslot 0*mount*"
+		check_status 1 "status" mortise status
+		check_equal "none of them wrote" "$(sha256sum "$device")" "$before"
+		verb=(luksDump "$device")
+		[[ $damage == first ]] ||
+			verb=(open --test-passphrase --key-file "$key" "$device")
+		check "${verb[0]}" "$MORTISE" "${verb[@]}"
+		check "mends it" cmp <(dd if="$device" bs=4096 skip=1 count=3 status=none) \
+			<(dd if="$device" bs=4096 skip=5 count=3 status=none)
+		check "so that both are good" cmp <(head -c 6 "$device") <(printf 'LUKS\xba\xbe')
+	done
+	dd if=/dev/zero of="$device" bs=4096 count=4 conv=notrunc,fsync status=none
+	check "up with the second header only" mortise up
+	check_equal "finds the data" "$(cat "$root/var/mnt/data/file")" kept
+	check "and mends the first" cmp <(head -c 6 "$device") <(printf 'LUKS\xba\xbe')
+	down
+}
+
+test_mappings() {
+	local device other before
+
+	declare_none
+	device=$(blank_device 20)
+	other=$(blank_device 20)
+	declare_volume data "$device" "$declared"
+	format_with_file "$other" declared
+	cryptsetup open --key-file "$key" "$other" luks2-u-data
+	check_match "a blank device under a taken name" "$(mortise up 2>&1)" \
+		"*luks2-u-data is active already, but not of $device*"
+	check "is left blank" cmp -n $((20 << 20)) "$device" /dev/zero
+	format_with_file "$device" declared
+	check_match "another device's mapping" "$(mortise up 2>&1)" "*but not of $device*"
+	# The same header under another device, as after copying a disk.
+	dd if="$other" of="$device" bs=1M conv=notrunc,fsync status=none
+	before=$(sha256sum "$device")
+	check_match "a copy's mapping" "$(mortise up 2>&1)" "*but not of $device*"
+	check_match "is not closed either" "$(mortise down 2>&1)" "*but not of $device*"
+	check_equal "the copy is as it was" "$(sha256sum "$device")" "$before"
+	cryptsetup close luks2-u-data
+	check "up when the name is free" mortise up
+	down
+}
+
+shopt -s extglob
+for topic in contents half_headers mappings; do
+	echo "# $topic, after $SECONDS s"
+	"test_$topic"
+done
+finish
