@@ -211,7 +211,7 @@ struct mortise_format {
 	uint64_t data_offset;		/* bytes: 16 MiB, 0 with a detached header */
 	bool data_offset_given;		/* data_offset is meant even when it is 0 */
 	uint64_t data_alignment;	/* bytes: as the device wants it */
-	uint32_t digest_iterations;	/* an eighth of a second of PBKDF2, at least 1000 */
+	uint32_t digest_iterations;	/* 1000 for a random key; an eighth of a second for a given one */
 	struct mortise_progress progress;
 };
 

@@ -102,8 +102,8 @@ static bool same_device(const struct luks2_device *device, const struct stat *st
 
 enum mortise_code luks2_device_writable(struct luks2_device *device, struct mortise_error *err)
 {
+	int fd, readonly = 0;
 	struct stat st;
-	int fd;
 
 	if (device->writable)
 		return MORTISE_OK;
@@ -115,6 +115,12 @@ enum mortise_code luks2_device_writable(struct luks2_device *device, struct mort
 		close(fd);
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s is another device now than when it was read; run again",
+				 device->path);
+	}
+	/* Some kernels open a read-only block device for writing, and then refuse each write. */
+	if (device->block && !ioctl(fd, BLKROGET, &readonly) && readonly) {
+		close(fd);
+		return error_set(err, MORTISE_E_DEVICE, EROFS, "Cannot write to device %s",
 				 device->path);
 	}
 	close(device->fd);

@@ -10,7 +10,6 @@
 #include "keys/kdf.h"
 #include "keys/secret.h"
 
-#define ITERATIONS_MIN	1000u
 #define DIGEST_MIN	20u	/* bytes: old headers cut every digest to this */
 #define SALT_SIZE	32u
 
@@ -36,7 +35,7 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
 		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
 	/* A weak digest would let a forged header accept a key that the forger chose. */
-	if (iterations < ITERATIONS_MIN || (size != keys_hash_size(hash) && size != DIGEST_MIN) ||
+	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN || (size != keys_hash_size(hash) && size != DIGEST_MIN) ||
 	    size < DIGEST_MIN)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "digest %d is weak (hash %.32s, %llu iterations, %zu bytes)", id,
@@ -86,8 +85,8 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 		code = keys_pbkdf2_rate(hash, mortise_secret_size(key), &iterations, err);
 		iterations /= 8;
 	}
-	if (iterations < ITERATIONS_MIN)
-		iterations = ITERATIONS_MIN;
+	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN)
+		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	kdf.time = iterations;
 	if (!code)

@@ -5,6 +5,8 @@
 
 #include "luks2/header.h"
 
+#define LUKS2_DIGEST_ITERATIONS_MIN 1000u	/* fewer are refused as weak, and never written */
+
 /* Is key what digest id was made of? MORTISE_E_KEY when not, MORTISE_E_POLICY for weak ones. */
 MORTISE_MUST_CHECK enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 							 const struct mortise_secret *key,

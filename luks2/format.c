@@ -114,13 +114,17 @@ static enum mortise_code make_metadata(const struct mortise_format *format, cons
 				       struct mortise_luks2 *luks2, struct mortise_error *err)
 {
 	const char *hash = format->hash ? format->hash : "sha256";
+	uint32_t iterations = format->digest_iterations;
 	enum mortise_code code;
 	int digest;
 
 	luks2->metadata = json_object_new_object();
 	if (!luks2->metadata || !fill_metadata(luks2->metadata, format, cipher, layout))
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	code = luks2_digest_add(luks2->metadata, hash, format->digest_iterations,
+	/* Nobody guesses 256 random bits: stretching them would cost every unlock 0.1 s. */
+	if (!iterations && !format->volume_key)
+		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
+	code = luks2_digest_add(luks2->metadata, hash, iterations,
 				luks2->volume_key, &digest, err);
 	if (!code && !luks2_digest_assign(luks2->metadata, digest, "segments", 0))
 		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");

@@ -95,6 +95,10 @@ MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *lu
 							struct luks2_update *update,
 							struct mortise_error *err);
 
+/* Does the metadata fit its JSON area? MORTISE_E_NO_SPACE when not. */
+MORTISE_MUST_CHECK enum mortise_code luks2_update_fits(const struct luks2_update *update,
+						       struct mortise_error *err);
+
 /*
  * Drops digests that nothing uses, validates, writes both copies with the next seqid, each
  * flushed before the other is touched; then, still under the lock, wipes the freed areas:

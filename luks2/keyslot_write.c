@@ -224,15 +224,17 @@ enum mortise_code luks2_keyslot_stage(struct luks2_update *update,
 				      &recipe.area.offset, err);
 	if (!code)
 		code = keys_random(recipe.salt, sizeof(recipe.salt), err);
-	if (!code)
-		code = write_area(update, &recipe, stage, err);
 	if (code)
 		return code;
 	object = keyslot_object(&recipe);
 	if (!luks2_json_add_id(keyslots, *id, object) ||
 	    !luks2_digest_assign(update->metadata, stage->digest, "keyslots", *id))
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	return MORTISE_OK;
+	/* Said before a key is derived and an area written for nothing. */
+	code = luks2_update_fits(update, err);
+	if (!code)
+		code = write_area(update, &recipe, stage, err);
+	return code;
 }
 
 static void remove_links(struct json_object *section, const char *id)

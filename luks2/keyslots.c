@@ -104,7 +104,9 @@ static enum mortise_code stage_and_commit(struct luks2_update *update,
 	enum mortise_code code = MORTISE_OK;
 
 	if (stage->what->unbound)
-		code = luks2_digest_add(update->metadata, hash, 0, stage->key, &stage->digest, err);
+		code = luks2_digest_add(update->metadata, hash,
+					stage->what->unbound_key ? 0 : LUKS2_DIGEST_ITERATIONS_MIN,
+					stage->key, &stage->digest, err);
 	else
 		stage->digest = luks2_digest_of_segment(update->metadata, 0);
 	if (!code)

@@ -103,6 +103,22 @@ static void drop_unused_digests(struct json_object *metadata)
 	}
 }
 
+enum mortise_code luks2_update_fits(const struct luks2_update *update, struct mortise_error *err)
+{
+	size_t room = (size_t)update->binary.copy_size - LUKS2_BINARY_SIZE;
+	const char *text = luks2_json_plain(update->metadata);
+
+	if (!text)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	/* A NUL ends the text. */
+	if (strlen(text) >= room)
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "%s: the metadata needs %zu bytes, its JSON area has %zu; remove "
+				 "a token or keyslot", update->luks2->device->path,
+				 strlen(text) + 1, room);
+	return MORTISE_OK;
+}
+
 static enum mortise_code write_both(struct luks2_update *update, struct mortise_error *err)
 {
 	const struct mortise_luks2 *luks2 = update->luks2;
@@ -114,12 +130,6 @@ static enum mortise_code write_both(struct luks2_update *update, struct mortise_
 
 	if (!text || !area) {
 		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-		goto out;
-	}
-	if (strlen(text) >= room) {
-		code = error_set(err, MORTISE_E_NO_SPACE, 0,
-				 "%s: the metadata needs %zu bytes, its JSON area has %zu; remove "
-				 "a token or keyslot", luks2->device->path, strlen(text) + 1, room);
 		goto out;
 	}
 	memcpy(area, text, strlen(text));
@@ -142,7 +152,10 @@ enum mortise_code luks2_update_commit(struct luks2_update *update, struct mortis
 	enum mortise_code code;
 
 	drop_unused_digests(update->metadata);
-	code = luks2_validate(update->metadata, update->binary.copy_size - LUKS2_BINARY_SIZE, err);
+	code = luks2_update_fits(update, err);
+	if (!code)
+		code = luks2_validate(update->metadata,
+				      update->binary.copy_size - LUKS2_BINARY_SIZE, err);
 	/* What we are about to write is our own doing: the device is not what is corrupt. */
 	if (code == MORTISE_E_CORRUPT) {
 		error_prefix(err, "%s: refusing to write", luks2->device->path);
