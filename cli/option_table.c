@@ -10,6 +10,7 @@
 #define ALL UINT32_MAX
 #define NONE 0u
 #define DECLARED (V(PLAN) | V(UP) | V(DOWN) | V(STATUS))
+#define MEASURES V(BENCHMARK)
 #define FORMATS (V(FORMAT) | V(REENCRYPT))
 #define SLOT_MAKERS (V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(CONVERT_KEY) | V(REENCRYPT))
 #define SLOT_TAKERS                                                                          \
@@ -36,6 +37,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 				   "try every key slot, also the unchanged ones"),
 	[OPTION_CIPHER] = { "cipher", 'c', KIND_TEXT, "CIPHER", ALL, ALL,
 			    "cipher of the data: aes-xts-plain64" },
+	[OPTION_COMPARE] = FLAG("compare", 0, MEASURES, ALL, "two result files side by side"),
 	[OPTION_DEBUG] = FLAG("debug", 0, ALL, ALL, "show codes and offsets of errors"),
 	[OPTION_DEBUG_JSON] = LACK("debug-json", 0, KIND_FLAG, ALL),
 	[OPTION_DECRYPT] = LACK("decrypt", 0, KIND_FLAG, ALL),
@@ -78,7 +80,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			       SLOT_MAKERS | V(BENCHMARK), ALL,
 			       "time that an unlock shall take: 2000" },
 	[OPTION_IV_LARGE_SECTORS] = LACK("iv-large-sectors", 0, KIND_FLAG, V(OPEN)),
-	[OPTION_JSON] = FLAG("json", 0, DECLARED, ALL, "one JSON document on standard output"),
+	[OPTION_JSON] = FLAG("json", 0, DECLARED | MEASURES, ALL, "one JSON document on standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 			       "read or write the token here" },
 	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
@@ -104,6 +106,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 					 ALL, "size of the area for key slots" },
 	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS,
 					 ALL, "size of one copy of the header" },
+	[OPTION_MAPPING] = FLAG("mapping", 0, MEASURES, ALL,
+				"measure the making of a mapping too, under a random key"),
 	[OPTION_NEW_KEY_SLOT] = { "new-key-slot", 0, KIND_SLOT, "SLOT", V(ADD_KEY), ALL,
 				  "number of the new key slot" },
 	[OPTION_NEW_KEYFILE] = { "new-keyfile", 0, KIND_TEXT, "FILE", V(ADD_KEY), ALL,
@@ -121,7 +125,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_PBKDF] = { "pbkdf", 0, KIND_TEXT, "NAME", SLOT_MAKERS | V(BENCHMARK), ALL,
 			   "argon2id, argon2i or pbkdf2" },
 	[OPTION_PBKDF_FORCE_ITERATIONS] = { "pbkdf-force-iterations", 0, KIND_UINT32, "NUMBER",
-					    SLOT_MAKERS, ALL, "this cost, no benchmark" },
+					    SLOT_MAKERS | MEASURES, ALL,
+					    "this cost, no benchmark" },
 	[OPTION_PBKDF_MEMORY] = { "pbkdf-memory", 0, KIND_UINT32, "KIB", ALL, ALL,
 				  "memory that an unlock may take" },
 	[OPTION_PBKDF_PARALLEL] = { "pbkdf-parallel", 0, KIND_UINT32, "THREADS", ALL, ALL,
@@ -147,6 +152,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_RESILIENCE_HASH] = LACK("resilience-hash", 0, KIND_TEXT, ALL),
 	[OPTION_RESUME_ONLY] = LACK("resume-only", 0, KIND_FLAG, ALL),
 	[OPTION_ROOT] = { "root", 0, KIND_TEXT, "DIR", DECLARED, ALL, "put before mount points" },
+	[OPTION_RUNS] = { "runs", 0, KIND_UINT32, "NUMBER", MEASURES, ALL,
+			  "repeat a measurement so often: 7, more when short" },
+	[OPTION_SCALE] = { "scale", 0, KIND_TEXT, "FILE", MEASURES, ALL,
+			   "choose for the machine of this result file" },
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
 				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT),
 				 "sector of the encryption" },
@@ -157,12 +166,18 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_SKIP] = LACK("skip", 'p', KIND_UINT64, V(OPEN)),
 	[OPTION_SUBSYSTEM] = { "subsystem", 0, KIND_TEXT, "TEXT", FORMATS | V(CONFIG), ALL,
 			       "subsystem label in the header" },
+	[OPTION_TARGET_MEMORY] = { "target-memory", 0, KIND_SIZE, "SIZE", MEASURES, ALL,
+				   "memory that an unlock may take: 1G" },
+	[OPTION_TARGET_MS] = { "target-ms", 0, KIND_UINT32, "MSECS", MEASURES, ALL,
+			       "time that an unlock may take: 2000" },
 	[OPTION_TCRYPT_BACKUP] = LACK("tcrypt-backup", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_TCRYPT_HIDDEN] = LACK("tcrypt-hidden", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_TCRYPT_SYSTEM] = LACK("tcrypt-system", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_TEST_ARGS] = FLAG("test-args", 0, ALL, ALL, "check the arguments, do nothing"),
 	[OPTION_TEST_PASSPHRASE] = FLAG("test-passphrase", 0, V(OPEN), ALL,
 					"try the passphrase, make no mapping"),
+	[OPTION_TIME_LIMIT] = { "time-limit", 0, KIND_UINT32, "SECS", MEASURES, ALL,
+				"measure no longer than this" },
 	[OPTION_TIMEOUT] = { "timeout", 't', KIND_UINT32, "SECS", ALL, ALL,
 			     "wait so long for a passphrase" },
 	[OPTION_TOKEN_ID] = { "token-id", 0, KIND_SLOT, "TOKEN", ALL, V(TOKEN),
