@@ -61,6 +61,16 @@ static const char *check_words(const struct command *c)
 	return NULL;
 }
 
+/* Its command line refuses what is only ours to measure with. */
+static const char *check_as_cryptsetup(const struct options *options)
+{
+	if (option_set(options, OPTION_PBKDF_FORCE_ITERATIONS))
+		return "Option --pbkdf-force-iterations is not allowed with benchmark action.";
+	if (option_set(options, OPTION_KEY_SLOT))
+		return "Option --key-slot is not allowed with benchmark action.";
+	return NULL;
+}
+
 const char *check_benchmark(const struct command *c)
 {
 	const struct options *options = &c->options;
@@ -68,9 +78,7 @@ const char *check_benchmark(const struct command *c)
 	const uint64_t seconds = option_number(options, OPTION_TIME_LIMIT);
 
 	if (c->as_cryptsetup)
-		return option_set(options, OPTION_PBKDF_FORCE_ITERATIONS) ?
-			       "Option --pbkdf-force-iterations is not allowed with benchmark action." :
-			       NULL;
+		return check_as_cryptsetup(options);
 	if (option_set(options, OPTION_RUNS) &&
 	    (runs == 0 || runs > MORTISE_BENCHMARK_RUNS_MAX))
 		return "Option --runs takes 1 to 256.";
