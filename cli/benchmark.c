@@ -11,9 +11,9 @@
 
 static const struct subject {
 	const char *name;
-	enum status (*run)(struct benchmark *b);	/* NULL: this version lacks it */
-	uint32_t seconds;	/* that it may take when nothing else is said */
-	bool device;		/* needs one, and is left out of "all" without */
+	enum status (*run)(struct benchmark *b); /* NULL: this version lacks it */
+	uint32_t seconds;			 /* that it may take when nothing else is said */
+	bool device;				 /* needs one, and is left out of "all" without */
 } subjects[] = {
 	{ "table", benchmark_table, 60, false },
 	{ "argon2", benchmark_argon2, 90, false },
@@ -79,8 +79,7 @@ const char *check_benchmark(const struct command *c)
 
 	if (c->as_cryptsetup)
 		return check_as_cryptsetup(options);
-	if (option_set(options, OPTION_RUNS) &&
-	    (runs == 0 || runs > MORTISE_BENCHMARK_RUNS_MAX))
+	if (option_set(options, OPTION_RUNS) && (runs == 0 || runs > MORTISE_BENCHMARK_RUNS_MAX))
 		return "Option --runs takes 1 to 256.";
 	if (option_set(options, OPTION_TIME_LIMIT) && (seconds == 0 || seconds > TIME_LIMIT_MAX))
 		return "Option --time-limit takes 1 to 86400 seconds.";

@@ -9,9 +9,9 @@
 #include "cli/print.h"
 
 #define SAMPLES_MAX 64u
-#define PASSES	    4u	/* what LUKS2 takes at least when formatting */
+#define PASSES	    4u /* what LUKS2 takes at least when formatting */
 
-static const uint32_t memories[] = { 32, 65536, 262144, 1048576 };	/* KiB */
+static const uint32_t memories[] = { 32, 65536, 262144, 1048576 }; /* KiB */
 static const uint32_t all_lanes[] = { 1, 2, 4 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -20,8 +20,8 @@ static const uint32_t all_lanes[] = { 1, 2, 4 };
 struct samples {
 	struct mortise_argon2_sample list[SAMPLES_MAX];
 	size_t count;
-	unsigned cpus;		/* of the machine they are of; 0: not known */
-	uint64_t memory;	/* bytes; 0: not known */
+	unsigned cpus;	 /* of the machine they are of; 0: not known */
+	uint64_t memory; /* bytes; 0: not known */
 };
 
 static double later_pass(const struct mortise_spread *time, const struct mortise_spread *first,
@@ -114,9 +114,9 @@ static unsigned plan(const struct benchmark *b, const struct mortise_keyslot_new
 				costs[count++] = (struct mortise_kdf){
 					.type = asked->kdf.type,
 					.time = option_set(&b->c->options,
-							   OPTION_PBKDF_FORCE_ITERATIONS) ?
-							asked->kdf.forced_time :
-							PASSES,
+							   OPTION_PBKDF_FORCE_ITERATIONS)
+							? asked->kdf.forced_time
+							: PASSES,
 					.memory_kib = memory,
 					.lanes = lanes,
 				};
@@ -162,9 +162,8 @@ static double median_of(struct json_object *metrics, const char *name)
 {
 	struct mortise_spread spread;
 
-	return benchmark_read_metric(json_object_object_get(metrics, name), &spread) ?
-		       spread.median :
-		       0;
+	return benchmark_read_metric(json_object_object_get(metrics, name), &spread) ? spread.median
+										     : 0;
 }
 
 /* A row of a result file as a sample; those of other benchmarks are passed over. */
@@ -239,8 +238,8 @@ static enum status advise(struct benchmark *b, enum mortise_kdf_type type,
 	}
 	benchmark_kdf_options(&kdf, options, sizeof(options));
 	snprintf(reason, sizeof(reason),
-		 "an unlock takes about %.0f ms (of %u) and %u MiB (of %u), by what was measured", ms,
-		 target.time_ms > 0 ? target.time_ms : 2000, (kdf.memory_kib + 1023) / 1024,
+		 "an unlock takes about %.0f ms (of %u) and %u MiB (of %u), by what was measured",
+		 ms, target.time_ms > 0 ? target.time_ms : 2000, (kdf.memory_kib + 1023) / 1024,
 		 target.memory_kib / 1024);
 	benchmark_recommend(b, "Key slots of passphrases", options, reason);
 	return STATUS_OK;

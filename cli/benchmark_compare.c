@@ -66,8 +66,7 @@ static void add_pair(struct json_object *row, const char *name, const struct pai
 
 static void say_pair(struct benchmark *b, const char *name, const struct pair *pair)
 {
-	const char *unit =
-		json_object_get_string(json_object_object_get(pair->metric[0], "unit"));
+	const char *unit = json_object_get_string(json_object_object_get(pair->metric[0], "unit"));
 
 	benchmark_say(b, "  %-18s %12.5g %12.5g %-9s %8.3f  %s\n", name, pair->figure[0],
 		      pair->figure[1], unit ? unit : "",
@@ -85,8 +84,7 @@ static void compare_rows(struct benchmark *b, const char *name, struct json_obje
 	if (!json_object_is_type(metrics, json_type_object))
 		return;
 	benchmark_say(b, "%s\n", name);
-	json_object_object_foreach(metrics, key, metric)
-	{
+	json_object_object_foreach(metrics, key, metric) {
 		if (!read_pair(&pair, metric, json_object_object_get(others, key)))
 			continue;
 		say_pair(b, key, &pair);
@@ -121,13 +119,13 @@ static void say_machines(struct benchmark *b, struct json_object *const document
 
 	for (int i = 0; i < 2; i++) {
 		machine[i] = json_object_object_get(document[i], "machine");
-		benchmark_say(b, "# %c: %s, %s\n", 'A' + i, b->words[i],
-			      json_object_get_string(json_object_object_get(document[i], "started")));
+		benchmark_say(
+			b, "# %c: %s, %s\n", 'A' + i, b->words[i],
+			json_object_get_string(json_object_object_get(document[i], "started")));
 	}
 	if (!json_object_is_type(machine[0], json_type_object))
 		return;
-	json_object_object_foreach(machine[0], key, value)
-	{
+	json_object_object_foreach(machine[0], key, value) {
 		struct json_object *other = json_object_object_get(machine[1], key);
 
 		if (strcmp(key, "memoryAvailable") != 0 && !json_object_equal(value, other))

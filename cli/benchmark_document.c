@@ -101,7 +101,8 @@ enum status benchmark_finish(struct benchmark *b, enum status status)
 	enum status printed = STATUS_OK;
 
 	progress_clear(&b->progress);
-	if (b->machine.emulator[0] && json_object_array_length(b->results) > 0 && !b->c->as_cryptsetup)
+	if (b->machine.emulator[0] && json_object_array_length(b->results) > 0 &&
+	    !b->c->as_cryptsetup)
 		benchmark_warn(b, "this machine is emulated by %s: times mean nothing",
 			       b->machine.emulator);
 	if (!b->json)

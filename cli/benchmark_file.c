@@ -18,8 +18,8 @@ struct json_object *benchmark_read(const char *path)
 		fail_with(STATUS_USAGE, "Cannot read %s: %s.", path, strerror(errno));
 		return NULL;
 	}
-	document = S_ISREG(st.st_mode) && st.st_size <= FILE_MAX ? json_object_from_file(path) :
-								   NULL;
+	document =
+		S_ISREG(st.st_mode) && st.st_size <= FILE_MAX ? json_object_from_file(path) : NULL;
 	if (json_object_is_type(json_object_object_get(document, "benchmark"), json_type_string) &&
 	    json_object_is_type(json_object_object_get(document, "results"), json_type_array))
 		return document;

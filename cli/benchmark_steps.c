@@ -114,7 +114,7 @@ struct unlocking {
 	struct benchmark *b;
 	struct mortise_luks2 *luks2;
 	struct mortise_secret *passphrase;
-	int opened;	/* the slot of the passphrase, MORTISE_ANY: none */
+	int opened; /* the slot of the passphrase, MORTISE_ANY: none */
 };
 
 static enum status find_slot(struct unlocking *u, const struct paths *paths)
@@ -150,8 +150,7 @@ static bool wanted(const struct unlocking *u, int id, struct mortise_keyslot_inf
 }
 
 /* A slot that cannot be measured (policy, memory) is told and does not end it. */
-static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *cost,
-			 unsigned left)
+static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *cost, unsigned left)
 {
 	const struct mortise_benchmark how = benchmark_how(u->b, left);
 	struct mortise_benchmark_steps steps;
@@ -169,7 +168,7 @@ static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *
 static enum status measure_slots(struct unlocking *u)
 {
 	struct mortise_keyslot_info info;
-	unsigned left = 1;	/* for the mapping */
+	unsigned left = 1; /* for the mapping */
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
 		left += wanted(u, id, &info);

@@ -8,9 +8,10 @@
 #include "cli/print.h"
 #include "cli/signals.h"
 
-#define KEY_BITS_DEFAULT 256u
+#define KEY_BITS_DEFAULT  256u
 #define TARGET_MS_DEFAULT 2000u
-#define CIPHER_SHARE	 100u /* ms for each cipher: as long as cryptsetup takes */
+#define CIPHER_SHARE	  100u /* ms for each cipher: as long as cryptsetup takes */
+#define CHOICE_FACTOR	  4u   /* a choice of cost takes so many times the time that it aims at */
 
 /* The rows of cryptsetup 2.6.1. */
 static const struct {
@@ -18,11 +19,13 @@ static const struct {
 	const char *mode;
 	uint32_t key_bits;
 } ciphers[] = {
-	{ "aes", "cbc", 128 },	   { "serpent", "cbc", 128 }, { "twofish", "cbc", 128 },
-	{ "aes", "cbc", 256 },	   { "serpent", "cbc", 256 }, { "twofish", "cbc", 256 },
-	{ "aes", "xts", 256 },	   { "serpent", "xts", 256 }, { "twofish", "xts", 256 },
-	{ "aes", "xts", 512 },	   { "serpent", "xts", 512 }, { "twofish", "xts", 512 },
+	{ "aes", "cbc", 128 }, { "serpent", "cbc", 128 }, { "twofish", "cbc", 128 },
+	{ "aes", "cbc", 256 }, { "serpent", "cbc", 256 }, { "twofish", "cbc", 256 },
+	{ "aes", "xts", 256 }, { "serpent", "xts", 256 }, { "twofish", "xts", 256 },
+	{ "aes", "xts", 512 }, { "serpent", "xts", 512 }, { "twofish", "xts", 512 },
 };
+
+static const enum mortise_kdf_type argon2_types[] = { MORTISE_KDF_ARGON2I, MORTISE_KDF_ARGON2ID };
 
 static const char *const hashes[] = { "sha1", "sha256", "sha512", "ripemd160", "whirlpool" };
 
@@ -33,6 +36,13 @@ static uint32_t key_bits(const struct benchmark *b)
 	uint32_t bits = option_number32(&b->c->options, OPTION_KEY_SIZE);
 
 	return bits > 0 ? bits : KEY_BITS_DEFAULT;
+}
+
+static uint32_t target_ms(const struct benchmark *b)
+{
+	uint32_t ms = option_number32(&b->c->options, OPTION_ITER_TIME);
+
+	return ms > 0 ? ms : TARGET_MS_DEFAULT;
 }
 
 static enum mortise_code pbkdf2_line(struct benchmark *b, const char *hash,
@@ -62,17 +72,17 @@ static enum mortise_code argon2_line(struct benchmark *b, enum mortise_kdf_type 
 	const struct options *options = &b->c->options;
 	const struct mortise_kdf_choice choice = {
 		.type = type,
-		.target_ms = option_number32(options, OPTION_ITER_TIME),
+		.target_ms = target_ms(b),
 		.memory_kib = option_number32(options, OPTION_PBKDF_MEMORY),
 		.lanes = option_number32(options, OPTION_PBKDF_PARALLEL),
 	};
-	uint32_t ms = choice.target_ms > 0 ? choice.target_ms : TARGET_MS_DEFAULT;
 	const char *type_name = mortise_kdf_name(type);
 	struct json_object *row;
 	enum mortise_code code;
 	char name[64];
 
 	progress_tell(&b->progress, type_name, 0, 1);
+	*kdf = (struct mortise_kdf){ 0 };
 	code = mortise_benchmark_kdf_choice(&choice, key_bits(b) / 8, kdf, err);
 	if (code) {
 		benchmark_say(b, "%-10s N/A\n", type_name);
@@ -81,13 +91,13 @@ static enum mortise_code argon2_line(struct benchmark *b, enum mortise_kdf_type 
 	benchmark_say(b,
 		      "%-10s %4u iterations, %5u memory, %1u parallel threads (CPUs) for "
 		      "%u-bit key (requested %u ms time)\n",
-		      type_name, kdf->time, kdf->memory_kib, kdf->lanes, key_bits(b), ms);
-	snprintf(name, sizeof(name), "table/%s %u ms", type_name, ms);
+		      type_name, kdf->time, kdf->memory_kib, kdf->lanes, key_bits(b),
+		      choice.target_ms);
+	snprintf(name, sizeof(name), "table/%s %u ms", type_name, choice.target_ms);
 	row = benchmark_row(b, name);
 	benchmark_cost(row, kdf);
-	benchmark_number(row, "requestedMs", ms);
-	benchmark_value(row, "work",
-			(struct benchmark_unit){ "KiB*passes", BETTER_HIGHER },
+	benchmark_number(row, "requestedMs", choice.target_ms);
+	benchmark_value(row, "work", (struct benchmark_unit){ "KiB*passes", BETTER_HIGHER },
 			(double)kdf->memory_kib * kdf->time);
 	return code;
 }
@@ -113,7 +123,7 @@ static bool split_cipher(const char *cipher, char name[static 32], char mode[sta
 }
 
 struct cipher_speed {
-	struct mortise_spread encrypt, decrypt;	/* ms a MiB */
+	struct mortise_spread encrypt, decrypt; /* ms a MiB */
 };
 
 static enum mortise_code measure_cipher(struct benchmark *b, const char *algorithm, uint32_t bits,
@@ -131,7 +141,8 @@ static enum mortise_code measure_cipher(struct benchmark *b, const char *algorit
 		how.runs = MORTISE_BENCHMARK_RUNS_MAX;
 	}
 	snprintf(name, sizeof(name), "%s%s", algorithm, iv);
-	code = mortise_benchmark_cipher(name, bits / 8, &how, &speed->encrypt, &speed->decrypt, err);
+	code = mortise_benchmark_cipher(name, bits / 8, &how, &speed->encrypt, &speed->decrypt,
+					err);
 	if (code)
 		return code;
 	snprintf(name, sizeof(name), "table/%s %u", algorithm, bits);
@@ -151,7 +162,8 @@ static double mib_per_second(const struct mortise_spread *spread)
 
 static void say_where(struct benchmark *b)
 {
-	benchmark_say(b, "# Ciphers: in the crypto library of this program, by sectors of 512 bytes, on one\n"
+	benchmark_say(b, "# Ciphers: in the crypto library of this program, by sectors of 512 "
+			 "bytes, on one\n"
 			 "# processor; volumes are encrypted by the kernel.\n");
 }
 
@@ -206,17 +218,28 @@ static void recommend(struct benchmark *b, const struct mortise_kdf *kdf)
 	if (kdf->time > 0) {
 		benchmark_kdf_options(kdf, options, sizeof(options));
 		snprintf(reason, sizeof(reason), "an unlock takes about %u ms and %u MiB here",
-			 option_set(&b->c->options, OPTION_ITER_TIME) ?
-				 option_number32(&b->c->options, OPTION_ITER_TIME) :
-				 TARGET_MS_DEFAULT,
-			 (kdf->memory_kib + 1023) / 1024);
+			 target_ms(b), (kdf->memory_kib + 1023) / 1024);
 		benchmark_recommend(b, "Key slots of passphrases", options, reason);
 	}
-	benchmark_recommend(b, "Data",
-			    fast_aes ? "--cipher aes-xts-plain64 --key-size 512" :
-				       "--cipher xchacha12,aes-adiantum-plain64 --key-size 256",
-			    fast_aes ? "this CPU has instructions for AES" :
-				       "this CPU has no instructions for AES; ask the kernel's speed");
+	benchmark_recommend(
+		b, "Data",
+		fast_aes ? "--cipher aes-xts-plain64 --key-size 512"
+			 : "--cipher xchacha12,aes-adiantum-plain64 --key-size 256",
+		fast_aes ? "this CPU has instructions for AES"
+			 : "this CPU has no instructions for AES; ask the kernel's speed");
+}
+
+/* It cannot be cut short once it has begun. */
+static bool time_for_choice(struct benchmark *b, enum mortise_kdf_type type)
+{
+	uint64_t now = progress_elapsed_ms(&b->progress);
+	uint64_t needed = (uint64_t)target_ms(b) * CHOICE_FACTOR;
+
+	if (now + needed <= b->end_ms)
+		return true;
+	benchmark_warn(b, "%s is left out: the time limit leaves no room for it",
+		       mortise_kdf_name(type));
+	return false;
 }
 
 enum status benchmark_table(struct benchmark *b)
@@ -237,11 +260,9 @@ enum status benchmark_table(struct benchmark *b)
 		return one_cipher(b, option_text(options, OPTION_CIPHER));
 	for (size_t i = 0; i < COUNT(hashes) && !signals_caught(); i++)
 		(void)!pbkdf2_line(b, hashes[i], &err);
-	if (!signals_caught() && !benchmark_over(b, "argon2"))
-		(void)!argon2_line(b, MORTISE_KDF_ARGON2I, &kdf, &err);
-	if (!signals_caught() && !benchmark_over(b, "argon2id") &&
-	    argon2_line(b, MORTISE_KDF_ARGON2ID, &kdf, &err))
-		kdf.time = 0;
+	for (size_t i = 0; i < COUNT(argon2_types) && !signals_caught(); i++)
+		if (time_for_choice(b, argon2_types[i]))
+			(void)!argon2_line(b, argon2_types[i], &kdf, &err);
 	all_ciphers(b);
 	if (!b->c->as_cryptsetup && !signals_caught())
 		recommend(b, &kdf);

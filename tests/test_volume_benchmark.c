@@ -181,9 +181,9 @@ static struct mortise_kdf choose(struct mortise_argon2_target target, double *ex
 	struct mortise_error err;
 	struct mortise_kdf kdf;
 
-	assert_int_equal(mortise_argon2_choose(made_up, COUNT(made_up), &target, &kdf, expected_ms,
-					       &err),
-			 MORTISE_OK);
+	assert_int_equal(
+		mortise_argon2_choose(made_up, COUNT(made_up), &target, &kdf, expected_ms, &err),
+		MORTISE_OK);
 	return kdf;
 }
 
@@ -210,9 +210,9 @@ static void test_choose_then_passes(void **state)
 
 	(void)state;
 	/* 64 ms, then 32 for each: 10 passes are 352. */
-	kdf = choose((struct mortise_argon2_target){
-			     .time_ms = 352, .memory_kib = 65536, .cpus = 1 },
-		     &ms);
+	kdf = choose(
+		(struct mortise_argon2_target){ .time_ms = 352, .memory_kib = 65536, .cpus = 1 },
+		&ms);
 	assert_int_equal(kdf.memory_kib, 65536);
 	assert_int_equal(kdf.time, 10);
 	assert_about(ms, 352);

@@ -8,7 +8,7 @@
 #include "keys/secret.h"
 #include "volume/benchmark.h"
 
-#define KEY_SIZE	64u	/* bytes: the key of an area under aes-xts-plain64 */
+#define KEY_SIZE 64u /* bytes: the key of an area under aes-xts-plain64 */
 
 static const uint8_t salt_bytes[32];
 
@@ -20,7 +20,7 @@ struct measurement {
 	struct mortise_secret *passphrase;
 	struct mortise_secret *key;
 	struct benchmark_samples time, first_pass, limit, limit_first_pass;
-	double cpu_ms;	/* of the fastest run */
+	double cpu_ms; /* of the fastest run */
 	double fastest_ms;
 };
 

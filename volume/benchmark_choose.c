@@ -5,8 +5,8 @@
 #include "keys/error.h"
 #include "keys/kdf.h"
 
-#define TARGET_MS_DEFAULT	2000u
-#define BISECTIONS		40u	/* of less than 2^22 KiB */
+#define TARGET_MS_DEFAULT 2000u
+#define BISECTIONS	  40u /* of less than 2^22 KiB */
 
 /* The samples with one number of lanes. */
 struct model {
@@ -38,8 +38,8 @@ static struct passes scaled(const struct mortise_argon2_sample *sample, uint32_t
 	if (sample->first_pass_ms > 0 && sample->first_pass_ms < sample->time_ms &&
 	    sample->kdf.time > 1) {
 		passes.first = sample->first_pass_ms * factor;
-		passes.later = (sample->time_ms - sample->first_pass_ms) /
-			       (sample->kdf.time - 1) * factor;
+		passes.later =
+			(sample->time_ms - sample->first_pass_ms) / (sample->kdf.time - 1) * factor;
 	}
 	return passes;
 }

@@ -7,7 +7,7 @@
 #include "keys/secret.h"
 #include "volume/benchmark.h"
 
-#define CIPHER_BYTES	(1u << 20)	/* a run: the unit of the result */
+#define CIPHER_BYTES (1u << 20) /* a run: the unit of the result */
 
 enum mortise_code mortise_benchmark_pbkdf2(const char *hash, uint32_t key_size,
 					   uint32_t *iterations, struct mortise_error *err)

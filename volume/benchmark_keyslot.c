@@ -13,9 +13,9 @@
 #include "luks2/model.h"
 #include "volume/benchmark.h"
 
-#define FILE_SIZE	(4u << 20)	/* bytes: header, two keyslots, and some data */
-#define KEYSLOTS_SIZE	(1u << 20)
-#define DATA_OFFSET	(2u << 20)
+#define FILE_SIZE     (4u << 20) /* bytes: header, two keyslots, and some data */
+#define KEYSLOTS_SIZE (1u << 20)
+#define DATA_OFFSET   (2u << 20)
 
 enum { CREATE_KDF, CREATE_SPLIT, CREATE_AREA, CREATE_COMMIT, CREATE_STEPS };
 
@@ -31,7 +31,7 @@ struct subject {
 	struct mortise_luks2 *luks2;
 	struct mortise_secret *passphrase;
 	struct mortise_keyslot_new what;
-	int slot;	/* that holds the measured keyslot, -1: none */
+	int slot; /* that holds the measured keyslot, -1: none */
 };
 
 static void subject_free(struct subject *subject)
@@ -80,8 +80,7 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 }
 
 /* Adds the keyslot in one piece, as luksAddKey does once it has the volume key. */
-static enum mortise_code measure_create(struct subject *subject,
-					struct benchmark_recorder *create,
+static enum mortise_code measure_create(struct subject *subject, struct benchmark_recorder *create,
 					struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
@@ -158,8 +157,7 @@ out:
 }
 
 static enum mortise_code choose(const struct mortise_kdf_choice *choice,
-				struct mortise_keyslot_benchmark *result,
-				struct mortise_error *err)
+				struct mortise_keyslot_benchmark *result, struct mortise_error *err)
 {
 	uint64_t start = benchmark_now();
 	enum mortise_code code = keys_kdf_choose(choice, 64, &result->kdf, err);

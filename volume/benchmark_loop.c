@@ -4,10 +4,10 @@
 
 #include "volume/benchmark.h"
 
-#define TIME_LIMIT_MS	10000u
-#define RUNS		7u
-#define RUNS_SHORT	101u	/* enough for a p99 that is not just the largest */
-#define SHORT_MS	250.0	/* all the runs of something short */
+#define TIME_LIMIT_MS 10000u
+#define RUNS	      7u
+#define RUNS_SHORT    101u  /* enough for a p99 that is not just the largest */
+#define SHORT_MS      250.0 /* all the runs of something short */
 
 static uint64_t read_clock(clockid_t clock)
 {

@@ -19,9 +19,9 @@
 
 /* What ciphers, hashes and Argon2 have a use for, as /proc/cpuinfo of x86 and Arm calls it. */
 static const char *const wanted_features[] = {
-	"sse2", "ssse3", "avx2", "avx512f", "avx512vl", "aes",	 "vaes", "pclmulqdq", "vpclmulqdq",
-	"gfni", "sha_ni", "neon", "asimd",   "pmull",	 "sha1", "sha2", "sha3",      "sha512",
-	"sve",	"sve2",
+	"sse2",	     "ssse3",	   "avx2", "avx512f", "avx512vl", "aes",   "vaes",
+	"pclmulqdq", "vpclmulqdq", "gfni", "sha_ni",  "neon",	  "asimd", "pmull",
+	"sha1",	     "sha2",	   "sha3", "sha512",  "sve",	  "sve2",
 };
 
 /* Trailing blanks and newlines cut off; "" when the file is not there. */

@@ -5,10 +5,10 @@
 
 #include "volume/benchmark.h"
 
-#define RUNS_FEW	3u	/* less than these say nothing about their spread */
-#define MEDIAN_FAR	1.25	/* times the least: machines at rest stay below 1.1 */
-#define RUNS_MANY	20u	/* from here on a stray one is no reason to doubt the median */
-#define P99_FAR		2.0	/* times the median */
+#define RUNS_FEW   3u	/* less than these say nothing about their spread */
+#define MEDIAN_FAR 1.25 /* times the least: machines at rest stay below 1.1 */
+#define RUNS_MANY  20u	/* from here on a stray one is no reason to doubt the median */
+#define P99_FAR	   2.0	/* times the median */
 
 void benchmark_samples_add(struct benchmark_samples *samples, double value)
 {

@@ -29,7 +29,7 @@ struct unlock {
 	const struct mortise_secret *passphrase;
 	struct mortise_secret *area_key, *split, *key;
 	int digest;
-	bool right;	/* the passphrase must open it */
+	bool right; /* the passphrase must open it */
 };
 
 static void unlock_clear(struct unlock *unlock)
@@ -93,9 +93,8 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_AREA, &mark);
-	code = keys_af_merge(mortise_secret_data(unlock->split), keyslot->key_size,
-			     KEYS_AF_STRIPES, keyslot->af_hash, mortise_secret_data(unlock->key),
-			     err);
+	code = keys_af_merge(mortise_secret_data(unlock->split), keyslot->key_size, KEYS_AF_STRIPES,
+			     keyslot->af_hash, mortise_secret_data(unlock->key), err);
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_MERGE, &mark);

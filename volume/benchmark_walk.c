@@ -7,28 +7,28 @@
 #include "keys/error.h"
 #include "volume/benchmark.h"
 
-#define SLICES		4u	/* RFC 9106, section 3.4: lanes meet at the end of each */
-#define BLOCK		1024u	/* bytes */
-#define LINE		64u	/* bytes that memory moves at once, on nearly every machine */
-#define LINE_WORDS	(LINE / sizeof(uint64_t))
-#define BLOCK_WORDS	(BLOCK / sizeof(uint64_t))
-#define LANES_MAX	64u	/* more than any machine here has processors */
+#define SLICES	    4u	  /* RFC 9106, section 3.4: lanes meet at the end of each */
+#define BLOCK	    1024u /* bytes */
+#define LINE	    64u	  /* bytes that memory moves at once, on nearly every machine */
+#define LINE_WORDS  (LINE / sizeof(uint64_t))
+#define BLOCK_WORDS (BLOCK / sizeof(uint64_t))
+#define LANES_MAX   64u /* more than any machine here has processors */
 
 /* What all threads work on. */
 struct arena {
 	const struct benchmark_walk *walk;
 	uint64_t *words;
-	uint32_t lane_length;	/* blocks */
-	uint32_t segment;	/* blocks of a lane in a slice */
-	pthread_mutex_t gate;	/* held until every thread is there, or cancelled */
+	uint32_t lane_length; /* blocks */
+	uint32_t segment;     /* blocks of a lane in a slice */
+	pthread_mutex_t gate; /* held until every thread is there, or cancelled */
 	bool cancelled;
 	pthread_barrier_t barrier;
 	uint64_t start;
-	double first_pass_ms;	/* written by thread 0 */
+	double first_pass_ms; /* written by thread 0 */
 };
 
 struct place {
-	uint32_t pass, slice, lane, index;	/* index: block within the segment */
+	uint32_t pass, slice, lane, index; /* index: block within the segment */
 };
 
 struct worker {
@@ -190,7 +190,8 @@ enum mortise_code benchmark_walk(const struct benchmark_walk *walk, double *ms,
 	arena.start = benchmark_now();
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
-		return error_set(err, MORTISE_E_MEMORY, errno, "no %zu bytes for a benchmark", size);
+		return error_set(err, MORTISE_E_MEMORY, errno, "no %zu bytes for a benchmark",
+				 size);
 	/* As Argon2 itself gets them: page walks would count otherwise, not memory. */
 	(void)madvise(memory, size, MADV_HUGEPAGE);
 	arena.words = memory;
