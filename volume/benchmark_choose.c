@@ -157,8 +157,7 @@ enum mortise_code mortise_argon2_choose(const struct mortise_argon2_sample *samp
 					struct mortise_error *err)
 {
 	struct mortise_argon2_target wanted = *target;
-	struct mortise_kdf candidate;
-	bool found = false;
+	struct mortise_kdf best = { .memory_kib = 0 }, candidate;
 
 	if (!wanted.time_ms)
 		wanted.time_ms = TARGET_MS_DEFAULT;
@@ -172,16 +171,16 @@ enum mortise_code mortise_argon2_choose(const struct mortise_argon2_sample *samp
 		if ((wanted.cpus && lanes > wanted.cpus) ||
 		    !choose_for_lanes(&model, &wanted, &candidate))
 			continue;
-		if (!found || is_more(&candidate, kdf)) {
-			*kdf = candidate;
-			*expected_ms = expected(&model, kdf->memory_kib, kdf->time);
-			found = true;
+		if (is_more(&candidate, &best)) {
+			best = candidate;
+			*expected_ms = expected(&model, best.memory_kib, best.time);
 		}
 	}
-	if (!found)
+	if (!best.memory_kib)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "nothing that was measured says how %s would stay within %" PRIu32
 				 " ms and %" PRIu32 " KiB: allow more of either",
 				 mortise_kdf_name(wanted.type), wanted.time_ms, wanted.memory_kib);
+	*kdf = best;
 	return MORTISE_OK;
 }

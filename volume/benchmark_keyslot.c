@@ -42,6 +42,14 @@ static void subject_free(struct subject *subject)
 		close(subject->fd);
 }
 
+static enum mortise_code memory_file(int *fd, struct mortise_error *err)
+{
+	*fd = memfd_create("mortise-benchmark", MFD_CLOEXEC);
+	if (*fd < 0 || ftruncate(*fd, FILE_SIZE))
+		return error_set(err, MORTISE_E_SYSTEM, errno, "no file in memory for a benchmark");
+	return MORTISE_OK;
+}
+
 static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subject *subject,
 				     struct mortise_error *err)
 {
@@ -66,9 +74,9 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 			},
 		},
 	};
-	subject->fd = memfd_create("mortise-benchmark", MFD_CLOEXEC);
-	if (subject->fd < 0 || ftruncate(subject->fd, FILE_SIZE))
-		return error_set(err, MORTISE_E_SYSTEM, errno, "no file in memory for a benchmark");
+	code = memory_file(&subject->fd, err);
+	if (code)
+		return code;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", subject->fd);
 	location.device = path;
 	code = mortise_luks2_format(&location, &format, &subject->luks2, err);

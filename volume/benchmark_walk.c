@@ -138,7 +138,7 @@ static void *thread_main(void *context)
 /* The calling thread is number 0. */
 static int run_threads(struct arena *arena)
 {
-	struct worker workers[LANES_MAX];
+	struct worker workers[LANES_MAX] = { { .arena = arena } };
 	uint32_t started = 1;
 	int sys = 0;
 

@@ -3,6 +3,7 @@
 # Each benchmark once, with tiny parameters: the document against the schema, the figures
 # against common sense, text against cryptsetup's. No time is compared with any other.
 here=$(dirname "$(realpath "$0")")
+# shellcheck source=tests/cli/lib.sh
 . "$here/../cli/lib.sh"
 schema=$here/../../bench/schema/result.json
 if ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bench/compare once, with tiny parameters: that it runs, and that its document is one.
 here=$(dirname "$(realpath "$0")")
+# shellcheck source=tests/cli/lib.sh
 . "$here/../cli/lib.sh"
 need_referee
 schema=$here/../../bench/schema/result.json
