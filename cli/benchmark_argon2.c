@@ -32,6 +32,25 @@ static double later_pass(const struct mortise_spread *time, const struct mortise
 	return (time->median - first->median) / (passes - 1);
 }
 
+/* Whose Argon2 it is: the line of --version. */
+static void add_implementation(struct json_object *row)
+{
+	static const char key[] = "argon2 ";
+	const char *line = mortise_features();
+	char text[64];
+
+	while (line && strncmp(line, key, sizeof(key) - 1) != 0) {
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	if (!line)
+		return;
+	line += sizeof(key) - 1;
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(line, "\n"), line);
+	benchmark_parameter(row, "implementation", text);
+}
+
 static void add_row(struct benchmark *b, const char *name, const struct mortise_kdf *kdf,
 		    const struct mortise_argon2_benchmark *result)
 {
@@ -43,6 +62,7 @@ static void add_row(struct benchmark *b, const char *name, const struct mortise_
 	double limit = later_pass(&result->limit, &result->limit_first_pass, kdf->time);
 
 	benchmark_cost(row, kdf);
+	add_implementation(row);
 	benchmark_metric(row, "time", benchmark_ms, &result->time);
 	benchmark_metric(row, "firstPass", benchmark_ms, &result->first_pass);
 	benchmark_metric(row, "limit", benchmark_ms, &result->limit);

@@ -49,6 +49,8 @@ holds argon2.json '.results[0].metrics | (.bandwidth.value * .time.median / 1000
 holds argon2.json '.machine | .cpus > 0 and .memory > 0 and (.kernel | startswith("Linux")) and
 	.architecture != null' "facts of the machine"
 
+holds argon2.json '.results | all(.parameters.implementation | length > 0)' "whose Argon2 it is"
+
 # A result of another device chooses for it: 1 ms for 1024 KiB a pass, with one lane.
 jq '.machine.cpus = 1 | .machine.memory = 1073741824 | .results = [.results[0] |
 	.parameters = { type: "argon2id", memoryKiB: 65536, passes: 4, lanes: 1 } |
