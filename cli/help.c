@@ -26,7 +26,7 @@ void help_full(const struct command *c)
 	help_version(c);
 	help_usage(c, stdout);
 	printf("\n");
-	options_print_help(stdout, !c->as_cryptsetup);
+	options_print_help(stdout, c->as_cryptsetup);
 	printf("\n<action> is one of:\n");
 	for (size_t i = 0; (verb = verb_at(i)); i++) {
 		if (verb->run && !(verb->declared && c->as_cryptsetup))
@@ -35,5 +35,5 @@ void help_full(const struct command *c)
 	printf("\nOlder names: luksOpen (open), luksClose, remove (close), luksErase (erase),\n"
 	       "luksConfig (config), --master-key-file (--volume-key-file),\n"
 	       "--dump-master-key (--dump-volume-key).\n");
-	printf("\nSee mortise(8) and mortise-luks(8).\n");
+	printf("\nSee mortise(8), mortise-luks(8) and mortise-benchmark(8).\n");
 }

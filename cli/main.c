@@ -75,7 +75,7 @@ static enum status check(const struct command *c)
 {
 	const struct options *options = &c->options;
 	const char *pbkdf = option_text(options, OPTION_PBKDF);
-	enum option_id option, declared;
+	enum option_id option, ours;
 	enum status status;
 	const char *sentence;
 
@@ -83,9 +83,9 @@ static enum status check(const struct command *c)
 	    !(c->verb->id == VERB_STATUS && !c->as_cryptsetup))
 		return refuse(c, "%s: requires %s as arguments", c->verb->name, c->verb->words);
 	option = options_misplaced(options, c->verb->id);
-	declared = options_declared(options);
+	ours = options_ours(options);
 	if (option == OPTION_COUNT && c->as_cryptsetup)
-		option = declared;
+		option = ours;
 	if (option != OPTION_COUNT)
 		return refuse(c, "Option --%s is not allowed with %s action.",
 			      option_name(option), c->verb->name);

@@ -311,27 +311,31 @@ enum option_id options_lacking(const struct options *options, enum verb_id verb)
 	return (enum option_id)i;
 }
 
-enum option_id options_declared(const struct options *options)
+/* cryptsetup has none that is for declared volumes, or for its benchmark alone. */
+static bool is_ours(const struct option_row *row)
+{
+	return row->verbs != UINT32_MAX && ((row->verbs & (UINT32_C(1) << VERB_UP)) ||
+					    row->verbs == (UINT32_C(1) << VERB_BENCHMARK));
+}
+
+enum option_id options_ours(const struct options *options)
 {
 	int i;
 
 	for (i = 0; i < OPTION_COUNT; i++) {
-		if (options->values[i].set && option_table[i].verbs != UINT32_MAX &&
-		    (option_table[i].verbs & (UINT32_C(1) << VERB_UP)))
+		if (options->values[i].set && is_ours(&option_table[i]))
 			break;
 	}
 	return (enum option_id)i;
 }
 
-void options_print_help(FILE *out, bool declared)
+void options_print_help(FILE *out, bool as_cryptsetup)
 {
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		const struct option_row *row = &option_table[i];
-		bool of_declared = row->verbs != UINT32_MAX &&
-				   (row->verbs & (UINT32_C(1) << VERB_UP));
 		char name[64];
 
-		if (!row->help || (of_declared && !declared))
+		if (!row->help || (as_cryptsetup && is_ours(row)))
 			continue;
 		snprintf(name, sizeof(name), "--%s%s%s", row->name, row->value ? "=" : "",
 			 row->value ? row->value : "");

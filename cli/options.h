@@ -54,6 +54,7 @@ enum option_id {
 	OPTION_CANCEL_DEFERRED,
 	OPTION_CHECK_KEYS,
 	OPTION_CIPHER,
+	OPTION_COMPARE,
 	OPTION_DEBUG,
 	OPTION_DEBUG_JSON,
 	OPTION_DECRYPT,
@@ -95,6 +96,7 @@ enum option_id {
 	OPTION_LABEL,
 	OPTION_LUKS2_KEYSLOTS_SIZE,
 	OPTION_LUKS2_METADATA_SIZE,
+	OPTION_MAPPING,
 	OPTION_NEW_KEY_SLOT,
 	OPTION_NEW_KEYFILE,
 	OPTION_NEW_KEYFILE_OFFSET,
@@ -122,17 +124,22 @@ enum option_id {
 	OPTION_RESILIENCE_HASH,
 	OPTION_RESUME_ONLY,
 	OPTION_ROOT,
+	OPTION_RUNS,
+	OPTION_SCALE,
 	OPTION_SECTOR_SIZE,
 	OPTION_SERIALIZE_MEMORY_HARD_PBKDF,
 	OPTION_SHARED,
 	OPTION_SIZE,
 	OPTION_SKIP,
 	OPTION_SUBSYSTEM,
+	OPTION_TARGET_MEMORY,
+	OPTION_TARGET_MS,
 	OPTION_TCRYPT_BACKUP,
 	OPTION_TCRYPT_HIDDEN,
 	OPTION_TCRYPT_SYSTEM,
 	OPTION_TEST_ARGS,
 	OPTION_TEST_PASSPHRASE,
+	OPTION_TIME_LIMIT,
 	OPTION_TIMEOUT,
 	OPTION_TOKEN_ID,
 	OPTION_TOKEN_ONLY,
@@ -189,11 +196,11 @@ bool options_parse(struct options *options, int argc, char **argv,
 enum option_id options_misplaced(const struct options *options, enum verb_id verb);
 /* The first option that is set but that this version does not have for the verb. */
 enum option_id options_lacking(const struct options *options, enum verb_id verb);
-/* The first option that is set and only means something for declared volumes. */
-enum option_id options_declared(const struct options *options);
+/* The first option that is set and that cryptsetup does not know. */
+enum option_id options_ours(const struct options *options);
 
 const char *option_name(enum option_id id);
-void options_print_help(FILE *out, bool declared);
+void options_print_help(FILE *out, bool as_cryptsetup);
 
 bool option_set(const struct options *options, enum option_id id);
 /* NULL when it was not given. */

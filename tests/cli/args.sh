@@ -89,7 +89,7 @@ refuses "$cs: Action requires specific token. Use --token-id parameter." token e
 refuses "$cs: Invalid token action." token frobnicate DEV
 
 # What this version lacks is named.
-for verb in resize benchmark repair reencrypt convert luksConvertKey luksSuspend luksResume \
+for verb in resize repair reencrypt convert luksConvertKey luksSuspend luksResume \
 	luksHeaderBackup luksHeaderRestore tcryptDump bitlkDump fvault2Dump refresh; do
 	refuses "$cs: Action $verb is not supported by this version." $verb DEV
 done

@@ -16,7 +16,6 @@ fi
 cat >lacking <<'LIST'
 exp_pass resize
 exp_pass reencrypt
-exp_pass benchmark
 exp_pass refresh
 exp_pass tcryptDump
 exp_pass .*--type (plain|loopaes|tcrypt|bitlk|luks1)
