@@ -14,7 +14,8 @@ static enum mortise_code no_cipher(const struct luks2_area *area, struct mortise
 {
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 			 "the crypto library has no cipher %.60s with a key of %zu bits, and the "
-			 "kernel's cannot be reached here", area->cipher, area->key_size * 8);
+			 "kernel's cannot be reached here",
+			 area->cipher, area->key_size * 8);
 }
 
 enum mortise_code luks2_area_read(const struct mortise_luks2 *luks2, const struct luks2_area *area,
@@ -34,9 +35,8 @@ enum mortise_code luks2_area_read(const struct mortise_luks2 *luks2, const struc
 	return code;
 }
 
-enum mortise_code luks2_area_write(const struct mortise_luks2 *luks2,
-				   const struct luks2_area *area, uint8_t *plain,
-				   struct mortise_error *err)
+enum mortise_code luks2_area_write(const struct mortise_luks2 *luks2, const struct luks2_area *area,
+				   uint8_t *plain, struct mortise_error *err)
 {
 	enum mortise_code code;
 

@@ -86,8 +86,7 @@ enum mortise_code luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SI
 		return error_set_at(err, MORTISE_E_CORRUPT, 0, offset,
 				    "header at offset %" PRIu64 " says it is at %" PRIu64, offset,
 				    at);
-	if (!luks2_copy_size_valid(binary->copy_size) ||
-	    (offset && offset != binary->copy_size))
+	if (!luks2_copy_size_valid(binary->copy_size) || (offset && offset != binary->copy_size))
 		return error_set_at(err, MORTISE_E_CORRUPT, 0, offset,
 				    "header size %" PRIu64 " is not possible here",
 				    binary->copy_size);
@@ -109,8 +108,7 @@ void luks2_binary_encode(const struct luks2_binary *binary, uint64_t offset,
 	store_be(bytes + AT_COPY_SIZE, 8, binary->copy_size);
 	store_be(bytes + AT_SEQID, 8, binary->seqid);
 	store_text(bytes + AT_LABEL, binary->label, sizeof(binary->label));
-	store_text(bytes + AT_CHECKSUM_HASH, binary->checksum_hash,
-		   sizeof(binary->checksum_hash));
+	store_text(bytes + AT_CHECKSUM_HASH, binary->checksum_hash, sizeof(binary->checksum_hash));
 	memcpy(bytes + AT_SALT, binary->salt, sizeof(binary->salt));
 	store_text(bytes + AT_UUID, binary->uuid, sizeof(binary->uuid));
 	store_text(bytes + AT_SUBSYSTEM, binary->subsystem, sizeof(binary->subsystem));
@@ -158,8 +156,7 @@ enum mortise_code luks2_checksum_check(const struct luks2_binary *binary, const 
 	if (code == MORTISE_E_UNSUPPORTED)
 		return error_set(err, MORTISE_E_CORRUPT, 0, "checksum hash \"%s\" is not known",
 				 binary->checksum_hash);
-	if (!code && !keys_equal(digest, copy + AT_CHECKSUM,
-				 keys_hash_size(binary->checksum_hash)))
+	if (!code && !keys_equal(digest, copy + AT_CHECKSUM, keys_hash_size(binary->checksum_hash)))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "checksum does not match");
 	return code;
 }

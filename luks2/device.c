@@ -137,10 +137,11 @@ enum mortise_code luks2_device_unused(const struct luks2_device *device, struct 
 		return MORTISE_OK;
 	fd = open(device->path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return error_set(err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_DEVICE,
-				 errno == EBUSY ? 0 : errno,
-				 "Cannot use device %s which is in use (already mapped or mounted).",
-				 device->path);
+		return error_set(
+			err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_DEVICE,
+			errno == EBUSY ? 0 : errno,
+			"Cannot use device %s which is in use (already mapped or mounted).",
+			device->path);
 	close(fd);
 	return MORTISE_OK;
 }
@@ -206,8 +207,8 @@ enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 		return MORTISE_OK;
 	sys = posix_fallocate(device->fd, 0, (off_t)size);
 	if (sys)
-		return error_set(err, MORTISE_E_NO_SPACE, sys, "cannot make %s %" PRIu64
-				 " bytes long", device->path, size);
+		return error_set(err, MORTISE_E_NO_SPACE, sys,
+				 "cannot make %s %" PRIu64 " bytes long", device->path, size);
 	device->size = size;
 	return MORTISE_OK;
 }

@@ -10,8 +10,8 @@
 #include "keys/kdf.h"
 #include "keys/secret.h"
 
-#define DIGEST_MIN	20u	/* bytes: old headers cut every digest to this */
-#define SALT_SIZE	32u
+#define DIGEST_MIN 20u /* bytes: old headers cut every digest to this */
+#define SALT_SIZE  32u
 
 enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 				      const struct mortise_secret *key, struct mortise_error *err)
@@ -35,8 +35,8 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
 		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
 	/* A weak digest would let a forged header accept a key that the forger chose. */
-	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN || (size != keys_hash_size(hash) && size != DIGEST_MIN) ||
-	    size < DIGEST_MIN)
+	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN ||
+	    (size != keys_hash_size(hash) && size != DIGEST_MIN) || size < DIGEST_MIN)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "digest %d is weak (hash %.32s, %llu iterations, %zu bytes)", id,
 				 hash, (unsigned long long)iterations, size);

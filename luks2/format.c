@@ -57,7 +57,7 @@ static enum mortise_code make_binary(const struct mortise_format *format, uint64
 
 	memset(binary, 0, sizeof(*binary));
 	binary->copy_size = copy_size;
-	binary->seqid = 2;	/* as cryptsetup counts: 3 with the first keyslot */
+	binary->seqid = 2; /* as cryptsetup counts: 3 with the first keyslot */
 	snprintf(binary->checksum_hash, sizeof(binary->checksum_hash), "sha256");
 	snprintf(binary->subsystem, sizeof(binary->subsystem), LUKS2_UNFINISHED_SUBSYSTEM);
 	code = set_text(binary->label, sizeof(binary->label), format->label, "Label", err);
@@ -124,8 +124,7 @@ static enum mortise_code make_metadata(const struct mortise_format *format, cons
 	/* Nobody guesses 256 random bits: stretching them would cost every unlock 0.1 s. */
 	if (!iterations && !format->volume_key)
 		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
-	code = luks2_digest_add(luks2->metadata, hash, iterations,
-				luks2->volume_key, &digest, err);
+	code = luks2_digest_add(luks2->metadata, hash, iterations, luks2->volume_key, &digest, err);
 	if (!code && !luks2_digest_assign(luks2->metadata, digest, "segments", 0))
 		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 	return code;
@@ -205,8 +204,8 @@ static enum mortise_code write_marked(const struct mortise_luks2 *luks2, struct 
 }
 
 static enum mortise_code write_device(const struct mortise_format *format,
-				      const struct luks2_layout *layout, struct mortise_luks2 *luks2,
-				      struct mortise_error *err)
+				      const struct luks2_layout *layout,
+				      struct mortise_luks2 *luks2, struct mortise_error *err)
 {
 	struct luks2_device *device = luks2->device;
 	uint64_t copies = 2 * layout->copy_size;
@@ -226,7 +225,8 @@ static enum mortise_code write_device(const struct mortise_format *format,
 	if (!code)
 		code = write_marked(luks2, err);
 	if (!code)
-		code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress, err);
+		code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress,
+				       err);
 	if (!code)
 		code = wipe_zero(device, end, data, err);
 	if (!code)
@@ -251,9 +251,10 @@ enum mortise_code luks2_format(const struct mortise_format *format, struct luks2
 	}
 	luks2->detached = header != data;
 	luks2->device = header;
-	code = keys_hash_size(hash) ? MORTISE_OK
-				    : error_set(err, MORTISE_E_UNSUPPORTED, 0,
-						"Requested LUKS hash %.40s is not supported.", hash);
+	code = keys_hash_size(hash)
+		       ? MORTISE_OK
+		       : error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				   "Requested LUKS hash %.40s is not supported.", hash);
 	if (!code)
 		code = luks2_layout_choose(format, header, data, &layout, err);
 	if (!code)

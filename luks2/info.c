@@ -69,9 +69,8 @@ const char *mortise_header_requirement(const struct mortise_luks2 *luks2, unsign
 enum mortise_code mortise_header_json(const struct mortise_luks2 *luks2, char **json,
 				      struct mortise_error *err)
 {
-	const char *text = json_object_to_json_string_ext(luks2->metadata,
-							  JSON_C_TO_STRING_PRETTY |
-							  JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(
+		luks2->metadata, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	*json = text ? strdup(text) : NULL;
 	if (!*json)
@@ -116,11 +115,11 @@ static void fill_reencrypt(struct json_object *object, struct json_object *area,
 }
 
 enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *luks2, int id,
-				       struct mortise_keyslot_info *info,
-				       struct mortise_error *err)
+				       struct mortise_keyslot_info *info, struct mortise_error *err)
 {
-	struct json_object *object = id < (int)MORTISE_KEYSLOTS_MAX ?
-				     luks2_json_get_id(section(luks2, "keyslots"), id) : NULL;
+	struct json_object *object = id < (int)MORTISE_KEYSLOTS_MAX
+					     ? luks2_json_get_id(section(luks2, "keyslots"), id)
+					     : NULL;
 	struct json_object *area = luks2_json_get(object, "area", json_type_object);
 	struct json_object *af = luks2_json_get(object, "af", json_type_object);
 	struct json_object *stripes = luks2_json_get(af, "stripes", json_type_int);
@@ -136,8 +135,8 @@ enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *luks2, int id
 		.af_hash = text_or_empty(af, "hash"),
 		.digest = luks2_digest_of_keyslot(luks2->metadata, id),
 	};
-	info->unbound = !strcmp(info->type, "luks2") &&
-			!luks2_keyslot_opens_data(luks2->metadata, id);
+	info->unbound =
+		!strcmp(info->type, "luks2") && !luks2_keyslot_opens_data(luks2->metadata, id);
 	if (luks2_json_integer(object, "key_size", UINT32_MAX, &number))
 		info->key_size = (uint32_t)number;
 	if (luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &number))
@@ -157,8 +156,7 @@ static struct json_object *segment_object(const struct mortise_luks2 *luks2, int
 }
 
 enum mortise_code mortise_segment_info(const struct mortise_luks2 *luks2, int id,
-				       struct mortise_segment_info *info,
-				       struct mortise_error *err)
+				       struct mortise_segment_info *info, struct mortise_error *err)
 {
 	struct json_object *object = segment_object(luks2, id);
 	uint64_t number;
@@ -205,8 +203,7 @@ enum mortise_code mortise_digest_info(const struct mortise_luks2 *luks2, int id,
 	return MORTISE_OK;
 }
 
-static enum mortise_code check_label(const char *text, const char *what,
-				     struct mortise_error *err)
+static enum mortise_code check_label(const char *text, const char *what, struct mortise_error *err)
 {
 	if (text && strlen(text) > MORTISE_LABEL_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0, "%s is too long (at most %u bytes).",

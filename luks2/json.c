@@ -10,14 +10,12 @@
 
 #include "keys/base64.h"
 
-struct json_object *luks2_json_get(struct json_object *object, const char *key,
-				   enum json_type type)
+struct json_object *luks2_json_get(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *member;
 
 	if (!object || !json_object_is_type(object, json_type_object) ||
-	    !json_object_object_get_ex(object, key, &member) ||
-	    !json_object_is_type(member, type))
+	    !json_object_object_get_ex(object, key, &member) || !json_object_is_type(member, type))
 		return NULL;
 	return member;
 }
@@ -66,8 +64,7 @@ bool luks2_json_decimal(struct json_object *object, const char *key, uint64_t *v
 	return true;
 }
 
-bool luks2_json_integer(struct json_object *object, const char *key, uint64_t max,
-			uint64_t *value)
+bool luks2_json_integer(struct json_object *object, const char *key, uint64_t max, uint64_t *value)
 {
 	struct json_object *member = luks2_json_get(object, key, json_type_int);
 	int64_t number;
@@ -176,7 +173,6 @@ void luks2_json_remove_id(struct json_object *object, int id)
 
 const char *luks2_json_plain(struct json_object *object)
 {
-	return json_object_to_json_string_ext(object,
-					      JSON_C_TO_STRING_PLAIN |
-					      JSON_C_TO_STRING_NOSLASHESCAPE);
+	return json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							      JSON_C_TO_STRING_NOSLASHESCAPE);
 }

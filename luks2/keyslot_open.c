@@ -77,7 +77,7 @@ struct attempt {
 	bool unbound;
 	unsigned tried;
 	int opened;
-	struct mortise_error obstacle;	/* the first that was not a wrong passphrase */
+	struct mortise_error obstacle; /* the first that was not a wrong passphrase */
 };
 
 static void try_priority(struct attempt *attempt, enum mortise_priority priority)
@@ -130,8 +130,8 @@ static enum mortise_code remember(struct mortise_luks2 *luks2, const struct mort
 				  struct mortise_error *err)
 {
 	struct mortise_secret *copy;
-	enum mortise_code code = mortise_secret_from(mortise_secret_data(key),
-						     mortise_secret_size(key), &copy, err);
+	enum mortise_code code =
+		mortise_secret_from(mortise_secret_data(key), mortise_secret_size(key), &copy, err);
 
 	if (code)
 		return code;
@@ -182,7 +182,8 @@ enum mortise_code mortise_keyslot_open(struct mortise_luks2 *luks2,
 /* Keys that differ by zero bytes at the end share a digest (HMAC padding): sizes tell. */
 static bool size_is_known(const struct mortise_luks2 *luks2, size_t size)
 {
-	struct json_object *keyslots = luks2_json_get(luks2->metadata, "keyslots", json_type_object);
+	struct json_object *keyslots =
+		luks2_json_get(luks2->metadata, "keyslots", json_type_object);
 	bool any = false;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {

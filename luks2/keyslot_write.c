@@ -13,17 +13,18 @@
 #include "luks2/keyslot.h"
 #include "luks2/layout.h"
 
-#define SALT_SIZE	32u
-#define AREA_CIPHER	"aes-xts-plain64"
-#define AREA_KEY_SIZE	64u
-#define HASH_DEFAULT	"sha256"
+#define SALT_SIZE     32u
+#define AREA_CIPHER   "aes-xts-plain64"
+#define AREA_KEY_SIZE 64u
+#define HASH_DEFAULT  "sha256"
 
 /* What the area of a new keyslot is encrypted with. */
 static const char *area_cipher(const struct mortise_luks2 *luks2,
 			       const struct mortise_keyslot_new *what, uint32_t data_key_size,
 			       uint32_t *key_size)
 {
-	struct json_object *segments = luks2_json_get(luks2->metadata, "segments", json_type_object);
+	struct json_object *segments =
+		luks2_json_get(luks2->metadata, "segments", json_type_object);
 	const char *data = luks2_json_text(luks2_json_get_id(segments, 0), "encryption");
 
 	if (what->cipher) {
@@ -53,8 +54,8 @@ static enum mortise_code check_parameters(const char *cipher, uint32_t key_size,
 	    !luks2_cipher_fits(cipher, key_size))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Keyslot encryption parameters can be set only for a cipher that "
-				 "encrypts, with a key that fits it (%.60s, %u bits).", cipher,
-				 key_size * 8);
+				 "encrypts, with a key that fits it (%.60s, %u bits).",
+				 cipher, key_size * 8);
 	if (!keys_hash_size(hash))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested LUKS hash %.40s is not supported.", hash);
@@ -78,8 +79,7 @@ enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 	return code ? code : keys_kdf_choose(&dry, AREA_KEY_SIZE, &kdf, err);
 }
 
-static enum mortise_code choose_id(struct json_object *keyslots, int *id,
-				   struct mortise_error *err)
+static enum mortise_code choose_id(struct json_object *keyslots, int *id, struct mortise_error *err)
 {
 	if (*id == MORTISE_ANY) {
 		for (*id = 0; *id < (int)MORTISE_KEYSLOTS_MAX; ++*id)
@@ -104,7 +104,7 @@ struct recipe {
 	uint8_t salt[SALT_SIZE];
 	const char *hash;
 	struct luks2_area area;
-	uint64_t area_size;	/* bytes reserved, area.size are used */
+	uint64_t area_size; /* bytes reserved, area.size are used */
 };
 
 static bool fill_kdf(struct json_object *kdf, const struct recipe *recipe)
@@ -170,7 +170,8 @@ static enum mortise_code write_area(const struct luks2_update *update, struct re
 				    const struct luks2_keyslot_stage *stage,
 				    struct mortise_error *err)
 {
-	const struct luks2_derivation how = { "the new keyslot", recipe->kdf,
+	const struct luks2_derivation how = { "the new keyslot",
+					      recipe->kdf,
 					      { recipe->salt, SALT_SIZE } };
 	struct mortise_secret *area_key = NULL, *split = NULL;
 	size_t key_size = mortise_secret_size(stage->key);

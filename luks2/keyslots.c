@@ -10,8 +10,8 @@
 
 /* The key of an unbound keyslot: the one given, or a new random one in *made. */
 static enum mortise_code unbound_key(const struct mortise_keyslot_new *what,
-				     struct mortise_secret **made, const struct mortise_secret **key,
-				     struct mortise_error *err)
+				     struct mortise_secret **made,
+				     const struct mortise_secret **key, struct mortise_error *err)
 {
 	enum mortise_code code;
 
@@ -55,8 +55,8 @@ static enum mortise_code key_of_keyslot(struct mortise_luks2 *luks2, int id,
 /* After another process has changed the header: is it still this volume's? */
 static enum mortise_code begin_again(struct mortise_luks2 *luks2,
 				     const struct mortise_keyslot_new *what,
-				     const struct mortise_secret *key,
-				     struct luks2_update *update, struct mortise_error *err)
+				     const struct mortise_secret *key, struct luks2_update *update,
+				     struct mortise_error *err)
 {
 	char uuid[sizeof(luks2->binary.uuid)];
 	enum mortise_code code = luks2_device_lock(luks2->device, true, err);
@@ -178,8 +178,8 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 	if (code)
 		return code;
 	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
-	priority = json_object_get(luks2_json_get(luks2_json_get_id(keyslots, id), "priority",
-						  json_type_int));
+	priority = json_object_get(
+		luks2_json_get(luks2_json_get_id(keyslots, id), "priority", json_type_int));
 	stage.digest = luks2_digest_of_keyslot(update.metadata, id);
 	code = luks2_keyslot_unstage(&update, id, false, err);
 	if (!code)
@@ -212,8 +212,7 @@ enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2,
-					     struct mortise_error *err)
+enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2, struct mortise_error *err)
 {
 	enum mortise_code code = luks2_usable(luks2->metadata, err);
 

@@ -8,17 +8,16 @@
 #include "luks2/binary.h"
 #include "luks2/validate.h"
 
-#define ALIGNMENT_DEFAULT	(1u << 20)
-#define HEADER_DEFAULT		(16u << 20)	/* copies and keyslots area */
-#define KEYSLOTS_SIZE_MAX	(128u << 20)
+#define ALIGNMENT_DEFAULT (1u << 20)
+#define HEADER_DEFAULT	  (16u << 20) /* copies and keyslots area */
+#define KEYSLOTS_SIZE_MAX (128u << 20)
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
 	return (value + unit - 1) / unit * unit;
 }
 
-static uint32_t auto_sector_size(const struct luks2_layout *layout,
-				 const struct luks2_device *data)
+static uint32_t auto_sector_size(const struct luks2_layout *layout, const struct luks2_device *data)
 {
 	uint32_t size = data->physical_block;
 
@@ -55,8 +54,8 @@ static void fill_sizes(struct luks2_layout *layout, const struct luks2_device *h
 
 enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 				      const struct luks2_device *header,
-				      const struct luks2_device *data,
-				      struct luks2_layout *layout, struct mortise_error *err)
+				      const struct luks2_device *data, struct luks2_layout *layout,
+				      struct mortise_error *err)
 {
 	uint64_t alignment = format->data_alignment;
 	bool detached = header != data;
@@ -75,13 +74,13 @@ enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 				 "Data offset is not multiple of 4096 bytes.");
 	if (detached && !format->data_offset_given)
 		layout->data_offset = format->data_alignment;
-	if (!detached &&
-	    (layout->data_offset || format->data_offset_given) &&
+	if (!detached && (layout->data_offset || format->data_offset_given) &&
 	    layout->data_offset < 2 * layout->copy_size)
 		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
 	if (!alignment)
 		alignment = header->optimal_io && header->optimal_io % 4096 == 0
-			? round_up(ALIGNMENT_DEFAULT, header->optimal_io) : ALIGNMENT_DEFAULT;
+				    ? round_up(ALIGNMENT_DEFAULT, header->optimal_io)
+				    : ALIGNMENT_DEFAULT;
 	/* The data offset of a detached header says nothing about the header's own device. */
 	if (detached) {
 		uint64_t data_offset = layout->data_offset;
@@ -91,7 +90,8 @@ enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 		layout->data_offset = data_offset;
 		if (data_offset && data_offset < 2 * layout->copy_size + layout->keyslots_size)
 			layout->keyslots_size = data_offset > 2 * layout->copy_size
-				? data_offset - 2 * layout->copy_size : 0;
+							? data_offset - 2 * layout->copy_size
+							: 0;
 	} else {
 		fill_sizes(layout, header, alignment, false);
 	}
@@ -100,8 +100,8 @@ enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 				 header->path);
 	if (!layout->keyslots_size)
 		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
-	layout->sector_size = format->sector_size ? format->sector_size
-						  : auto_sector_size(layout, data);
+	layout->sector_size =
+		format->sector_size ? format->sector_size : auto_sector_size(layout, data);
 	if (layout->sector_size < 512 || layout->sector_size > 4096 ||
 	    (layout->sector_size & (layout->sector_size - 1)))
 		return error_set(err, MORTISE_E_USAGE, 0, "Unsupported encryption sector size.");
@@ -133,9 +133,8 @@ static bool occupied(struct json_object *metadata, uint64_t from, uint64_t room,
 	return false;
 }
 
-enum mortise_code luks2_layout_find_area(struct json_object *metadata,
-					 struct json_object *on_disk, uint64_t room,
-					 uint64_t *offset, struct mortise_error *err)
+enum mortise_code luks2_layout_find_area(struct json_object *metadata, struct json_object *on_disk,
+					 uint64_t room, uint64_t *offset, struct mortise_error *err)
 {
 	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
 	uint64_t json_size = 0, limit = luks2_keyslots_end(metadata), at, end;

@@ -56,7 +56,8 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 	if (device->lock_depth) {
 		if (exclusive && !device->lock_exclusive)
 			return error_set(err, MORTISE_E_USAGE, 0,
-					 "write lock on device %s inside a read lock", device->path);
+					 "write lock on device %s inside a read lock",
+					 device->path);
 		device->lock_depth++;
 		return MORTISE_OK;
 	}

@@ -10,7 +10,7 @@
 #include "keys/error.h"
 #include "luks2/validate.h"
 
-#define SALT_MIN 8u	/* bytes: what Argon2 asks for (RFC 9106, 3.1) */
+#define SALT_MIN 8u /* bytes: what Argon2 asks for (RFC 9106, 3.1) */
 
 static int digest_with(struct json_object *metadata, const char *list, int id)
 {
@@ -112,25 +112,25 @@ static enum mortise_code get_area(struct json_object *object, struct luks2_keysl
 	keyslot->cipher = luks2_json_text(area, "encryption");
 	keyslot->af_hash = luks2_json_text(af, "hash");
 	if (!luks2_json_integer(af, "stripes", INT32_MAX, &stripes) || stripes != KEYS_AF_STRIPES)
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "keyslot %d: not split into %u stripes", keyslot->id,
-				 KEYS_AF_STRIPES);
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: not split into %u stripes",
+				 keyslot->id, KEYS_AF_STRIPES);
 	if (!luks2_json_integer(area, "key_size", 512, &key_size) || !key_size)
 		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad area key size",
 				 keyslot->id);
 	keyslot->area_key_size = (uint32_t)key_size;
 	/* CVE-2025-59054: under a null cipher any passphrase opens a keyslot. */
 	if (luks2_cipher_is_null(keyslot->cipher))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "keyslot %d: its area is not encrypted (%.40s); the header may have "
-				 "been tampered with", keyslot->id, keyslot->cipher);
+		return error_set(
+			err, MORTISE_E_POLICY, 0,
+			"keyslot %d: its area is not encrypted (%.40s); the header may have "
+			"been tampered with",
+			keyslot->id, keyslot->cipher);
 	if (!luks2_cipher_fits(keyslot->cipher, keyslot->area_key_size))
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "keyslot %d: a key of %u bytes does not fit cipher %.40s",
 				 keyslot->id, keyslot->area_key_size, keyslot->cipher);
 	if (!luks2_json_decimal(area, "offset", &keyslot->area_offset) ||
-	    !luks2_json_decimal(area, "size", &keyslot->area_size) ||
-	    keyslot->area_offset % 512 ||
+	    !luks2_json_decimal(area, "size", &keyslot->area_size) || keyslot->area_offset % 512 ||
 	    keyslot->area_size < (uint64_t)keyslot->key_size * KEYS_AF_STRIPES)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "keyslot %d: its area is misaligned or shorter than its key",
@@ -142,8 +142,8 @@ enum mortise_code luks2_keyslot_get(struct json_object *metadata, int id,
 				    struct luks2_keyslot *keyslot, struct mortise_error *err)
 {
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
-	struct json_object *object = id < (int)MORTISE_KEYSLOTS_MAX ?
-				     luks2_json_get_id(keyslots, id) : NULL;
+	struct json_object *object =
+		id < (int)MORTISE_KEYSLOTS_MAX ? luks2_json_get_id(keyslots, id) : NULL;
 	struct json_object *kdf = luks2_json_get(object, "kdf", json_type_object);
 	const char *type = luks2_json_text(object, "type");
 	uint64_t number = MORTISE_PRIORITY_NORMAL;
@@ -182,9 +182,11 @@ static enum mortise_code check_crypt(struct json_object *object, uint32_t *secto
 	if (luks2_cipher_is_null(cipher))
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "segment 0 is not encrypted (%.40s); the header may have been "
-				 "tampered with", cipher);
+				 "tampered with",
+				 cipher);
 	if (strlen(cipher) > MORTISE_CIPHER_MAX)
-		return error_set(err, MORTISE_E_POLICY, 0, "segment 0: its cipher name is too long");
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0: its cipher name is too long");
 	if (!luks2_json_integer(object, "sector_size", 4096, &size) || size < 512 ||
 	    (size & (size - 1)))
 		return error_set(err, MORTISE_E_POLICY, 0,

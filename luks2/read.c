@@ -15,9 +15,9 @@ struct copy {
 	uint64_t offset;
 	uint8_t *bytes;
 	struct luks2_binary binary;
-	struct json_object *metadata;	/* NULL unless all of it is good */
-	bool checksum_good;		/* the binary header can be believed */
-	struct mortise_error why;	/* it is not good */
+	struct json_object *metadata; /* NULL unless all of it is good */
+	bool checksum_good;	      /* the binary header can be believed */
+	struct mortise_error why;     /* it is not good */
 };
 
 static void copy_clear(struct copy *copy)
@@ -65,8 +65,8 @@ out:
 static enum mortise_code check_metadata(struct copy *copy)
 {
 	size_t size = (size_t)copy->binary.copy_size - LUKS2_BINARY_SIZE;
-	enum mortise_code code = parse((char *)copy->bytes + LUKS2_BINARY_SIZE, size,
-				       &copy->metadata, &copy->why);
+	enum mortise_code code =
+		parse((char *)copy->bytes + LUKS2_BINARY_SIZE, size, &copy->metadata, &copy->why);
 
 	if (code)
 		return code;
@@ -170,8 +170,8 @@ static enum mortise_code neither(const struct luks2_device *device, const struct
 				 "Device %s is not a valid LUKS device.", device->path);
 	return error_set(err, MORTISE_E_CORRUPT, 0,
 			 "Device %s is not a valid LUKS device. (primary header: %.150s; "
-			 "secondary: %.150s)", device->path, primary->why.text,
-			 secondary->why.text);
+			 "secondary: %.150s)",
+			 device->path, primary->why.text, secondary->why.text);
 }
 
 static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2_mend policy,
@@ -183,9 +183,10 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 	if (policy == LUKS2_MEND_NEVER)
 		return MORTISE_OK;
 	if (foreign_signature(device))
-		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
-				 "Please run \"cryptsetup repair\" for recovery.");
+		return error_set(
+			err, MORTISE_E_CORRUPT, 0,
+			"Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
+			"Please run \"cryptsetup repair\" for recovery.");
 	/* A read-only device still opens: the good copy is all that is needed. */
 	if (!luks2_device_writable(device, &ignored) && mend(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,
@@ -195,8 +196,8 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 }
 
 static enum mortise_code build(struct luks2_device *device, struct copy *good,
-			       const struct copy *other, bool unmended,
-			       struct mortise_luks2 **out, struct mortise_error *err)
+			       const struct copy *other, bool unmended, struct mortise_luks2 **out,
+			       struct mortise_error *err)
 {
 	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
 	const struct copy *second = good->offset ? good : other;

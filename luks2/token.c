@@ -64,21 +64,22 @@ enum mortise_code luks2_token_stage(struct luks2_update *update,
 				    const struct mortise_token_import *how,
 				    struct json_object *token, int *id, struct mortise_error *err)
 {
-	struct json_object *keyslots = luks2_json_get(update->metadata, "keyslots", json_type_object);
+	struct json_object *keyslots =
+		luks2_json_get(update->metadata, "keyslots", json_type_object);
 	struct json_object *tokens = luks2_json_get(update->metadata, "tokens", json_type_object);
 	enum mortise_code code = choose_id(tokens, how, id, err);
 
-	if (!code && how->unlinked &&
-	    !luks2_json_add(token, "keyslots", json_object_new_array()))
+	if (!code && how->unlinked && !luks2_json_add(token, "keyslots", json_object_new_array()))
 		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 	else if (!code && how->keyslot != MORTISE_ANY)
 		code = link_to(token, how->keyslot, keyslots, err);
-	if (!code && (!type_acceptable(token) ||
-		      !luks2_references_valid(luks2_json_get(token, "keyslots", json_type_array),
-					      keyslots)))
-		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "a token needs a type (not an unknown one that starts with "
-				 "\"luks2-\") and keyslots, an array of the ids of existing keyslots");
+	if (!code &&
+	    (!type_acceptable(token) ||
+	     !luks2_references_valid(luks2_json_get(token, "keyslots", json_type_array), keyslots)))
+		code = error_set(
+			err, MORTISE_E_USAGE, 0,
+			"a token needs a type (not an unknown one that starts with "
+			"\"luks2-\") and keyslots, an array of the ids of existing keyslots");
 	if (code) {
 		json_object_put(token);
 		return code;
@@ -124,8 +125,8 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *luks2,
 	return code;
 }
 
-static enum mortise_code find(const struct mortise_luks2 *luks2, int id,
-			      struct json_object **token, struct mortise_error *err)
+static enum mortise_code find(const struct mortise_luks2 *luks2, int id, struct json_object **token,
+			      struct mortise_error *err)
 {
 	struct json_object *tokens = luks2_json_get(luks2->metadata, "tokens", json_type_object);
 

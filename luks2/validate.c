@@ -44,10 +44,8 @@ bool luks2_requirement_is_online_reencrypt(const char *name)
 const char *luks2_requirement(struct json_object *metadata, unsigned i)
 {
 	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
-	struct json_object *requirements =
-		luks2_json_get(config, "requirements", json_type_object);
-	struct json_object *mandatory =
-		luks2_json_get(requirements, "mandatory", json_type_array);
+	struct json_object *requirements = luks2_json_get(config, "requirements", json_type_object);
+	struct json_object *mandatory = luks2_json_get(requirements, "mandatory", json_type_array);
 
 	if (!mandatory || i >= json_object_array_length(mandatory))
 		return NULL;
@@ -141,15 +139,16 @@ static enum mortise_code validate_config(struct json_object *metadata, struct mo
 	    json_size > LUKS2_COPY_SIZE_MAX ||
 	    !luks2_copy_size_valid(json_size + LUKS2_BINARY_SIZE))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "config: json_size is not possible");
-	if (!luks2_json_decimal(config, "keyslots_size", &keyslots_size) ||
-	    keyslots_size % 4096 || keyslots_size > KEYSLOTS_SIZE_MAX)
+	if (!luks2_json_decimal(config, "keyslots_size", &keyslots_size) || keyslots_size % 4096 ||
+	    keyslots_size > KEYSLOTS_SIZE_MAX)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "config: keyslots_size is not possible");
 	data = luks2_first_data_offset(metadata);
 	if (data && data < luks2_keyslots_end(metadata))
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "config: keyslots_size %" PRIu64 " reaches into the data at %"
-				 PRIu64, keyslots_size, data);
+				 "config: keyslots_size %" PRIu64
+				 " reaches into the data at %" PRIu64,
+				 keyslots_size, data);
 	if (json_object_object_get_ex(config, "flags", &flags) &&
 	    (!json_object_is_type(flags, json_type_array) || !all_strings(flags)))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "config: flags is no array of strings");
@@ -189,8 +188,8 @@ enum mortise_code luks2_validate(struct json_object *metadata, uint64_t json_siz
 				 struct mortise_error *err)
 {
 	static enum mortise_code (*const section[])(struct json_object *,
-						     struct mortise_error *) = {
-		validate_requirements, validate_tokens,		validate_digests,
+						    struct mortise_error *) = {
+		validate_requirements,	 validate_tokens,	  validate_digests,
 		luks2_validate_segments, luks2_validate_keyslots, validate_config,
 		luks2_validate_areas,
 	};

@@ -55,8 +55,8 @@ static bool raw_area_valid(struct json_object *area)
 	const char *type = luks2_json_text(area, "type");
 
 	return type && !strcmp(type, "raw") && luks2_json_text(area, "encryption") &&
-	       luks2_json_get(area, "key_size", json_type_int) &&
-	       luks2_json_text(area, "offset") && luks2_json_text(area, "size");
+	       luks2_json_get(area, "key_size", json_type_int) && luks2_json_text(area, "offset") &&
+	       luks2_json_text(area, "size");
 }
 
 static unsigned digests_of(struct json_object *metadata, const char *keyslot)
@@ -110,8 +110,8 @@ static enum mortise_code validate_reencrypt(const char *id, struct json_object *
 	if (good && !strncmp(type, "datashift", 9))
 		good = luks2_json_decimal(area, "shift_size", &number) && number && !(number % 512);
 	if (!good)
-		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "keyslot %.20s: bad reencrypt members", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad reencrypt members",
+				 id);
 	return MORTISE_OK;
 }
 
@@ -175,11 +175,11 @@ static enum mortise_code validate_area(const char *id, struct json_object *keysl
 	if (!luks2_json_text(area, "type") || !luks2_json_decimal(area, "offset", &out->offset) ||
 	    !luks2_json_decimal(area, "size", &out->size))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad area", id);
-	if (out->offset < first || !out->size || out->offset > end ||
-	    out->size > end - out->offset)
+	if (out->offset < first || !out->size || out->offset > end || out->size > end - out->offset)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "keyslot %.20s: its area (offset %" PRIu64 ", size %" PRIu64
-				 ") is outside the keyslots area", id, out->offset, out->size);
+				 ") is outside the keyslots area",
+				 id, out->offset, out->size);
 	return MORTISE_OK;
 }
 
@@ -197,8 +197,8 @@ enum mortise_code luks2_validate_areas(struct json_object *metadata, struct mort
 	(void)luks2_json_decimal(config, "keyslots_size", &keyslots_size);
 	json_object_object_foreach(keyslots, id, keyslot) {
 		if (!code)
-			code = validate_area(id, keyslot, end - keyslots_size, end,
-					     &areas[count++], err);
+			code = validate_area(id, keyslot, end - keyslots_size, end, &areas[count++],
+					     err);
 	}
 	if (!code)
 		qsort(areas, count, sizeof(*areas), by_offset);

@@ -11,7 +11,7 @@
 
 struct extent {
 	uint64_t offset;
-	uint64_t size;	/* UINT64_MAX: dynamic */
+	uint64_t size; /* UINT64_MAX: dynamic */
 };
 
 static bool segment_has_flag(struct json_object *segment, const char *prefix)
@@ -82,8 +82,8 @@ static enum mortise_code validate_crypt(struct json_object *metadata, const char
 		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad iv_tweak", id);
 	if (!luks2_json_text(segment, "encryption"))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: no encryption", id);
-	if (!luks2_json_integer(segment, "sector_size", UINT32_MAX, &sector_size) ||
-	    !sector_size || sector_size % SECTOR)
+	if (!luks2_json_integer(segment, "sector_size", UINT32_MAX, &sector_size) || !sector_size ||
+	    sector_size % SECTOR)
 		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad sector_size", id);
 	if (json_object_object_get_ex(segment, "integrity", &integrity) &&
 	    (!luks2_json_text(integrity, "type") ||
@@ -196,8 +196,8 @@ static enum mortise_code validate_extents(struct json_object *segments, int regu
 					 "segment %d is dynamic but not the last", i);
 		else if (regular > 1 && extent[i].size != UINT64_MAX &&
 			 extent[i].offset > UINT64_MAX - extent[i].size)
-			code = error_set(err, MORTISE_E_CORRUPT, 0,
-					 "segment %d ends beyond 2^64", i);
+			code = error_set(err, MORTISE_E_CORRUPT, 0, "segment %d ends beyond 2^64",
+					 i);
 	}
 	if (!code)
 		qsort(extent, (size_t)regular, sizeof(*extent), by_offset);
@@ -225,8 +225,8 @@ static bool same_kind(struct json_object *a, struct json_object *b)
 }
 
 /* While reencrypting, every regular segment is of the old kind or of the new. */
-static enum mortise_code validate_reencryption(struct json_object *metadata, int count,
-					       int regular, struct mortise_error *err)
+static enum mortise_code validate_reencryption(struct json_object *metadata, int count, int regular,
+					       struct mortise_error *err)
 {
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
 	struct json_object *previous = NULL, *final = NULL;
@@ -252,8 +252,7 @@ static enum mortise_code validate_reencryption(struct json_object *metadata, int
 		struct json_object *segment = luks2_json_get_id(segments, i);
 
 		if (!same_kind(segment, final) &&
-		    (segment_has_flag(segment, "in-reencryption") ||
-		     !same_kind(segment, previous)))
+		    (segment_has_flag(segment, "in-reencryption") || !same_kind(segment, previous)))
 			return error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segment %d is neither of the old nor of the new kind", i);
 	}

@@ -114,8 +114,8 @@ enum mortise_code luks2_update_fits(const struct luks2_update *update, struct mo
 	if (strlen(text) >= room)
 		return error_set(err, MORTISE_E_NO_SPACE, 0,
 				 "%s: the metadata needs %zu bytes, its JSON area has %zu; remove "
-				 "a token or keyslot", update->luks2->device->path,
-				 strlen(text) + 1, room);
+				 "a token or keyslot",
+				 update->luks2->device->path, strlen(text) + 1, room);
 	return MORTISE_OK;
 }
 

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every operation that writes a header, as a row: how the disk stands before, what is done,
+ * and what must hold of the disk at any moment after. For the tests of power cuts and of
+ * failing devices.
+ */
+#ifndef LUKS2_OPERATIONS_H
+#define LUKS2_OPERATIONS_H
+
+#include "luks2/format.h"
+#include "tests/luks2_disk.h"
+
+#define OLD "the old passphrase"
+#define NEW "the new passphrase"
+#define SECOND "of another keyslot"
+
+struct operation {
+	const char *name;
+	void (*prepare)(void);
+	enum mortise_code (*act)(struct mortise_error *err);
+	bool (*holds)(const char *path);	/* at any moment */
+	bool (*done)(const char *path);		/* when act has succeeded */
+	bool formats;
+	bool stale;				/* the state before has a stale copy */
+};
+
+static inline struct mortise_secret *secret(const char *text)
+{
+	struct mortise_secret *made = NULL;
+
+	assert_int_equal(mortise_secret_from(text, strlen(text), &made, NULL), MORTISE_OK);
+	return made;
+}
+
+static inline const struct mortise_keyslot_new *cheap_keyslot(int id)
+{
+	static struct mortise_keyslot_new what;
+
+	what = (struct mortise_keyslot_new){
+		.keyslot = id,
+		.kdf = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .forced_time = 1000 },
+	};
+	return &what;
+}
+
+static inline struct mortise_luks2 *load(const char *path, bool no_locks)
+{
+	const struct mortise_location location = { .device = path, .no_locks = no_locks };
+	struct mortise_luks2 *luks2 = NULL;
+
+	if (mortise_luks2_load(&location, &luks2, NULL))
+		return NULL;
+	return luks2;
+}
+
+static inline bool unlock(struct mortise_luks2 *luks2, int keyslot, const char *passphrase)
+{
+	const struct mortise_key_search search = { .keyslot = keyslot };
+	struct mortise_secret *given = secret(passphrase);
+	enum mortise_code code = mortise_keyslot_open(luks2, &search, given, NULL, NULL, NULL);
+
+	mortise_secret_free(given);
+	return code == MORTISE_OK;
+}
+
+static inline bool listed(const struct mortise_luks2 *luks2, int keyslot)
+{
+	struct mortise_keyslot_info info;
+
+	return mortise_keyslot_info(luks2, keyslot, &info, NULL) == MORTISE_OK;
+}
+
+static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
+{
+	const struct mortise_location location = { .device = disk.path };
+	const struct mortise_format format = {
+		.key_size = 32,
+		.data_offset = DISK_SIZE,
+		.digest_iterations = 1000,
+	};
+	struct mortise_secret *given = secret(passphrase);
+	struct mortise_luks2 *luks2 = NULL;
+	enum mortise_code code = mortise_luks2_format(&location, &format, &luks2, err);
+
+	/* The mark is there: what follows is an update like any other. */
+	if (!code)
+		disk.formatting = false;
+	if (!code)
+		code = mortise_keyslot_add(luks2, cheap_keyslot(0), given, NULL, NULL, err);
+	mortise_luks2_free(luks2);
+	mortise_secret_free(given);
+	return code;
+}
+
+static inline enum mortise_code add_to(struct mortise_luks2 *luks2, int id, const char *passphrase,
+				       struct mortise_error *err)
+{
+	struct mortise_secret *given = secret(passphrase);
+	enum mortise_code code;
+
+	code = mortise_keyslot_add(luks2, cheap_keyslot(id), given, NULL, NULL, err);
+	mortise_secret_free(given);
+	return code;
+}
+
+/* States before. */
+
+static inline void prepare_nothing(void)
+{
+	uint8_t *zeros = calloc(1, DISK_SIZE);
+
+	assert_non_null(zeros);
+	disk_store(disk.path, zeros);
+	free(zeros);
+}
+
+static inline void prepare_one(void)
+{
+	prepare_nothing();
+	assert_int_equal(format_disk(OLD, NULL), MORTISE_OK);
+}
+
+static inline void prepare_two(void)
+{
+	struct mortise_luks2 *luks2;
+
+	prepare_one();
+	luks2 = load(disk.path, false);
+	assert_non_null(luks2);
+	assert_true(unlock(luks2, 0, OLD));
+	assert_int_equal(add_to(luks2, 1, SECOND, NULL), MORTISE_OK);
+	mortise_luks2_free(luks2);
+}
+
+static inline void damage(uint64_t offset)
+{
+	uint8_t *image = malloc(DISK_SIZE);
+
+	assert_non_null(image);
+	disk_fetch(disk.path, image);
+	image[offset + LUKS2_BINARY_SIZE + 100] ^= 1;
+	disk_store(disk.path, image);
+	free(image);
+}
+
+static inline void prepare_bad_primary(void)
+{
+	prepare_two();
+	damage(0);
+}
+
+static inline void prepare_bad_secondary(void)
+{
+	prepare_two();
+	damage(COPY_SIZE);
+}
+
+static inline enum mortise_code act_change(struct mortise_error *err);
+
+/* Only the primary knows of a change: the secondary still has the area that was freed. */
+static inline void prepare_stale_secondary(void)
+{
+	uint8_t *before = malloc(DISK_SIZE), *after = malloc(DISK_SIZE);
+
+	assert_non_null(before);
+	assert_non_null(after);
+	prepare_one();
+	disk_fetch(disk.path, before);
+	assert_int_equal(act_change(NULL), MORTISE_OK);
+	disk_fetch(disk.path, after);
+	memcpy(after + COPY_SIZE, before + COPY_SIZE, COPY_SIZE);
+	disk_store(disk.path, after);
+	free(before);
+	free(after);
+}
+
+/* What is done. */
+
+static inline enum mortise_code act_format(struct mortise_error *err)
+{
+	return format_disk(NEW, err);
+}
+
+static inline enum mortise_code with_loaded(bool no_locks, const char *passphrase,
+					    enum mortise_code (*what)(struct mortise_luks2 *luks2,
+								      struct mortise_error *err),
+					    struct mortise_error *err)
+{
+	const struct mortise_location location = { .device = disk.path, .no_locks = no_locks };
+	struct mortise_luks2 *luks2 = NULL;
+	enum mortise_code code = mortise_luks2_load(&location, &luks2, err);
+
+	if (!code && passphrase && !unlock(luks2, 0, passphrase))
+		code = MORTISE_E_KEY;
+	if (!code)
+		code = what(luks2, err);
+	mortise_luks2_free(luks2);
+	return code;
+}
+
+static inline enum mortise_code add_one(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	return add_to(luks2, 1, SECOND, err);
+}
+
+static inline enum mortise_code change_zero(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	struct mortise_secret *given = secret(NEW);
+	enum mortise_code code;
+
+	code = mortise_keyslot_change(luks2, 0, cheap_keyslot(0), given, NULL, err);
+	mortise_secret_free(given);
+	return code;
+}
+
+static inline enum mortise_code remove_one(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	return mortise_keyslot_remove(luks2, 1, err);
+}
+
+static inline enum mortise_code label_it(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	return mortise_header_set_label(luks2, "a label", NULL, err);
+}
+
+static inline enum mortise_code import_token(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	static const char json[] = "{\"type\":\"x\",\"keyslots\":[\"0\"]}";
+	const struct mortise_token_import how = { .token = 0, .keyslot = MORTISE_ANY };
+
+	return mortise_token_import(luks2, &how, json, sizeof(json) - 1, NULL, err);
+}
+
+static inline enum mortise_code do_nothing(struct mortise_luks2 *luks2, struct mortise_error *err)
+{
+	(void)luks2;
+	(void)err;
+	return MORTISE_OK;
+}
+
+#define LOADED(name, no_locks, passphrase, what) \
+	static inline enum mortise_code name(struct mortise_error *err) \
+	{ return with_loaded(no_locks, passphrase, what, err); }
+
+LOADED(act_add, false, OLD, add_one)
+LOADED(act_change, false, OLD, change_zero)
+LOADED(act_remove, false, NULL, remove_one)
+LOADED(act_erase, false, NULL, mortise_keyslot_remove_all)
+LOADED(act_label, false, NULL, label_it)
+LOADED(act_label_unlocked, true, NULL, label_it)
+LOADED(act_add_unlocked, true, NEW, add_one)
+LOADED(act_token, false, NULL, import_token)
+LOADED(act_load, false, NULL, do_nothing)
+
+/* What must hold. A keyslot that is listed opens: a dead one would be a key that is lost. */
+
+static inline bool judge(const char *path, bool (*verdict)(struct mortise_luks2 *luks2))
+{
+	struct mortise_luks2 *luks2 = load(path, false);
+	bool good = luks2 && verdict(luks2);
+
+	mortise_luks2_free(luks2);
+	return good;
+}
+
+static inline bool second_lives(struct mortise_luks2 *luks2)
+{
+	return !listed(luks2, 1) || unlock(luks2, 1, SECOND);
+}
+
+static inline bool old_opens(struct mortise_luks2 *luks2)
+{
+	return unlock(luks2, 0, OLD) && second_lives(luks2);
+}
+
+static inline bool new_opens(struct mortise_luks2 *luks2)
+{
+	return unlock(luks2, 0, NEW) && second_lives(luks2);
+}
+
+static inline bool either_opens(struct mortise_luks2 *luks2)
+{
+	return old_opens(luks2) || new_opens(luks2);
+}
+
+static inline bool all_listed_open(struct mortise_luks2 *luks2)
+{
+	return (!listed(luks2, 0) || unlock(luks2, 0, OLD)) && second_lives(luks2);
+}
+
+static inline bool second_opens(struct mortise_luks2 *luks2)
+{
+	return either_opens(luks2) && listed(luks2, 1);
+}
+
+static inline bool second_is_gone(struct mortise_luks2 *luks2)
+{
+	return old_opens(luks2) && !listed(luks2, 1);
+}
+
+static inline bool both_are_gone(struct mortise_luks2 *luks2)
+{
+	return !listed(luks2, 0) && !listed(luks2, 1);
+}
+
+static inline bool is_labelled(struct mortise_luks2 *luks2)
+{
+	struct mortise_header_info info;
+
+	mortise_header_info(luks2, &info);
+	return old_opens(luks2) && !strcmp(info.label, "a label");
+}
+
+static inline bool has_token(struct mortise_luks2 *luks2)
+{
+	struct mortise_token_info info;
+
+	return old_opens(luks2) && !mortise_token_info(luks2, 0, &info, NULL);
+}
+
+#define VERDICT(name, verdict) \
+	static inline bool name(const char *path) { return judge(path, verdict); }
+
+VERDICT(holds_old, old_opens)
+VERDICT(holds_new, new_opens)
+VERDICT(holds_either, either_opens)
+VERDICT(holds_all_listed, all_listed_open)
+VERDICT(done_second, second_opens)
+VERDICT(done_second_gone, second_is_gone)
+VERDICT(done_gone, both_are_gone)
+VERDICT(done_label, is_labelled)
+VERDICT(done_token, has_token)
+
+/* A cut format leaves no header, the old one, the new one, or one that is known as unfinished. */
+static inline bool holds_format(const char *path)
+{
+	struct mortise_luks2 *luks2 = load(path, false);
+	bool good = !luks2 || luks2_format_unfinished(luks2) || either_opens(luks2);
+
+	mortise_luks2_free(luks2);
+	return good;
+}
+
+static const struct operation operations[] = {
+	{ "format an empty device", prepare_nothing, act_format, holds_format, holds_new, true,
+	  false },
+	{ "format over a header", prepare_two, act_format, holds_format, holds_new, true, false },
+	{ "add", prepare_one, act_add, holds_old, done_second, false, false },
+	{ "change", prepare_one, act_change, holds_either, holds_new, false, false },
+	{ "change, one of two", prepare_two, act_change, holds_either, done_second, false, false },
+	{ "remove", prepare_two, act_remove, holds_old, done_second_gone, false, false },
+	{ "erase", prepare_two, act_erase, holds_all_listed, done_gone, false, false },
+	{ "label", prepare_two, act_label, holds_old, done_label, false, false },
+	{ "token", prepare_two, act_token, holds_old, done_token, false, false },
+	{ "mend the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
+	{ "mend the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
+	  false },
+	{ "mend a stale one", prepare_stale_secondary, act_load, holds_new, holds_new, false,
+	  true },
+	{ "mend the secondary and add", prepare_bad_secondary, act_change, holds_either,
+	  done_second, false, false },
+	{ "label without locks, bad primary", prepare_bad_primary, act_label_unlocked, holds_old,
+	  done_label, false, false },
+	{ "label without locks, bad secondary", prepare_bad_secondary, act_label_unlocked,
+	  holds_old, done_label, false, false },
+	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
+	  holds_new, done_second, false, true },
+};
+
+#define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
+
+/* Before each run of an operation; also names it in what a failure prints. */
+static inline void operation_prepare(const struct operation *operation)
+{
+	disk.recording = false;
+	operation->prepare();
+	disk.formatting = operation->formats;
+	disk.stale = operation->stale;
+}
+
+#endif

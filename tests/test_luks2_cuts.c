@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Power cuts: whatever the moment, and whatever of the unflushed sectors has reached the disk,
+ * the device opens with the old key or the new one.
+ */
+#include "tests/luks2_operations.h"
+
+#define RANDOM_VARIANTS 8u
+#define VARIANTS	(8u + RANDOM_VARIANTS)
+
+/* How a cut leaves a write: all, nothing, its beginning, its end, every other sector, ... */
+static bool reached(size_t sector, size_t count, unsigned variant)
+{
+	uint64_t mixed = (sector + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ variant * 0x85ebca6bu;
+
+	switch (variant) {
+	case 0:
+		return true;
+	case 1:
+		return false;
+	case 2:
+		return sector == 0;
+	case 3:
+		return sector != 0;
+	case 4:
+		return sector < count / 2;
+	case 5:
+		return sector >= count / 2;
+	case 6:
+		return sector != count - 1;
+	case 7:
+		return sector % 2 == 0;
+	default:
+		return (mixed ^ mixed >> 29) & 4;
+	}
+}
+
+static void try_cut(unsigned variant)
+{
+	const struct operation *operation = disk.context;
+	uint8_t *image = malloc(DISK_SIZE);
+
+	assert_non_null(image);
+	memcpy(image, disk.stable, DISK_SIZE);
+	for (size_t i = 0; i < disk.pending_count; i++)
+		disk_apply(image, &disk.pending[i], reached,
+			   variant < 8 ? variant : variant + 97 * (unsigned)i);
+	disk_store(disk.cut, image);
+	free(image);
+	disk.recording = false;
+	if (!operation->holds(disk.cut))
+		disk_wrong("lost by a cut before flush, call %u, variant %u", disk.calls, variant);
+	/* Reading has mended it: a second look finds the same, with nothing left to mend. */
+	if (!operation->holds(disk.cut))
+		disk_wrong("lost by mending, call %u, variant %u", disk.calls, variant);
+	disk.recording = true;
+}
+
+static void try_cuts(struct disk *unused)
+{
+	(void)unused;
+	for (unsigned variant = 0; variant < VARIANTS; variant++)
+		try_cut(variant);
+}
+
+static void test_cuts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < OPERATION_COUNT; i++) {
+		const struct operation *operation = &operations[i];
+		struct mortise_error err = { 0 };
+		unsigned calls;
+
+		operation_prepare(operation);
+		disk.context = operation;
+		disk.before_flush = try_cuts;
+		disk_record(0, false);
+		if (operation->act(&err))
+			fail_msg("%s: %s", operation->name, err.text);
+		disk.recording = false;
+		disk.before_flush = NULL;
+		calls = disk.calls;
+		if (*disk.wrong)
+			fail_msg("%s: %s", operation->name, disk.wrong);
+		if (disk.pending_count)
+			fail_msg("%s: ends with bytes unflushed", operation->name);
+		if (!operation->done(disk.path))
+			fail_msg("%s: not done", operation->name);
+		if (calls < 2)
+			fail_msg("%s: was not seen writing", operation->name);
+	}
+}
+
+/* What is behind a removed or changed keyslot is gone for good: not one sector is as it was. */
+static void test_wiped(void **state)
+{
+	static const struct {
+		void (*prepare)(void);
+		enum mortise_code (*act)(struct mortise_error *err);
+		uint64_t area;
+	} cases[] = {
+		{ prepare_two, act_remove, 2 * COPY_SIZE + AREA_SIZE },
+		{ prepare_one, act_change, 2 * COPY_SIZE },
+	};
+	uint8_t *before = malloc(DISK_SIZE), *after = malloc(DISK_SIZE);
+
+	(void)state;
+	assert_non_null(before);
+	assert_non_null(after);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cases[i].prepare();
+		disk_fetch(disk.path, before);
+		assert_int_equal(cases[i].act(NULL), MORTISE_OK);
+		disk_fetch(disk.path, after);
+		for (uint64_t at = cases[i].area; at < cases[i].area + AREA_SIZE; at += SECTOR)
+			assert_memory_not_equal(before + at, after + at, SECTOR);
+	}
+	free(before);
+	free(after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_wiped),
+	};
+
+	return cmocka_run_group_tests(tests, disk_new, disk_remove);
+}
