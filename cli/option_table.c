@@ -11,7 +11,7 @@
 #define NONE 0u
 /* Options of verbs that this build lacks fit none. */
 #define DECLARED (MORTISE_DECLARED ? V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
-#define MEASURES V(BENCHMARK)
+#define MEASURES (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
 #define FORMATS (V(FORMAT) | V(REENCRYPT))
 #define SLOT_MAKERS (V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(CONVERT_KEY) | V(REENCRYPT))
 #define SLOT_TAKERS                                                                          \

@@ -4,8 +4,9 @@
 
 #include "cli/verbs.h"
 
-/* What a build without declared volumes lacks. */
+/* What a build may lack. */
 #define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
+#define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
 
 static const struct verb verbs[] = {
 	{ "open", VERB_OPEN, run_open, check_open, 1, "<device> [--type <type>] [<name>]",
@@ -41,7 +42,8 @@ static const struct verb verbs[] = {
 	  "bring the declared volumes to ready", true },
 	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
-	{ "benchmark", VERB_BENCHMARK, run_benchmark, check_benchmark, 0,
+	{ "benchmark", VERB_BENCHMARK, MEASURES(run_benchmark),
+	  MEASURES(check_benchmark), 0,
 	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]", "measure this machine", false },
 	{ "resize", VERB_RESIZE, NULL, NULL, 1, "<name>", NULL, false },
 	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },

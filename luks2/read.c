@@ -291,6 +291,7 @@ enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2, struct mo
 	memcpy(luks2->second_salt, now->second_salt, sizeof(luks2->second_salt));
 	luks2->primary_bad = now->primary_bad;
 	luks2->secondary_bad = now->secondary_bad;
+	luks2->unmendable = now->unmendable;
 	now->metadata = NULL;
 	now->device = NULL;
 	mortise_luks2_free(now);

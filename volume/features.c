@@ -7,6 +7,11 @@ const char *mortise_features(void)
 	return "mortise " MORTISE_VERSION "\n"
 	       "crypto " MORTISE_CRYPTO "\n"
 	       "argon2 " MORTISE_ARGON2 "\n"
+#if MORTISE_BENCHMARK
+	       "benchmark yes\n"
+#else
+	       "benchmark no\n"
+#endif
 #if MORTISE_DECLARED
 	       "signatures libblkid\n"
 	       "declared yes\n"

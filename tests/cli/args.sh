@@ -118,7 +118,7 @@ if has "declared yes"; then
 		"$MORTISE" up -f F --device A
 	flags="BLKID KEYRING"
 else
-	for verb in plan up down; do
+	for verb in plan up down benchmark; do
 		says 1 "$MORTISE: Action $verb is not supported by this version." \
 			"$verb is not in this build" "$MORTISE" $verb
 	done
