@@ -57,7 +57,7 @@ const char *check_open(const struct command *c)
 
 const char *check_status(const struct command *c)
 {
-	if (c->as_cryptsetup && c->word_count == 0)
+	if (!command_declares(c) && c->word_count == 0)
 		return "status: requires <name> as arguments";
 	return NULL;
 }

@@ -34,6 +34,12 @@ struct command {
 	struct options options;
 };
 
+/* The verbs and options of declared volumes: not under cryptsetup's name, not in every build. */
+static inline bool command_declares(const struct command *c)
+{
+	return MORTISE_DECLARED && !c->as_cryptsetup;
+}
+
 /* Word i, or NULL when there are not so many. */
 static inline const char *command_word(const struct command *c, size_t i)
 {

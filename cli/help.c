@@ -14,7 +14,8 @@ void help_usage(const struct command *c, FILE *out)
 void help_version(const struct command *c)
 {
 	if (c->as_cryptsetup)
-		printf("cryptsetup " CRYPTSETUP_VERSION " flags: BLKID KEYRING \n");
+		printf("cryptsetup " CRYPTSETUP_VERSION " flags: %sKEYRING \n",
+		       MORTISE_DECLARED ? "BLKID " : "");
 	else
 		fputs(mortise_features(), stdout);
 }

@@ -80,7 +80,7 @@ static enum status check(const struct command *c)
 	const char *sentence;
 
 	if (c->word_count < c->verb->words_needed &&
-	    !(c->verb->id == VERB_STATUS && !c->as_cryptsetup))
+	    !(c->verb->id == VERB_STATUS && command_declares(c)))
 		return refuse(c, "%s: requires %s as arguments", c->verb->name, c->verb->words);
 	option = options_misplaced(options, c->verb->id);
 	ours = options_ours(options);

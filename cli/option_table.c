@@ -9,8 +9,9 @@
 
 #define ALL UINT32_MAX
 #define NONE 0u
-#define DECLARED (V(PLAN) | V(UP) | V(DOWN) | V(STATUS))
-#define MEASURES V(BENCHMARK)
+/* Options of verbs that this build lacks fit none. */
+#define DECLARED (MORTISE_DECLARED ? V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
+#define MEASURES (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
 #define FORMATS (V(FORMAT) | V(REENCRYPT))
 #define SLOT_MAKERS (V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(CONVERT_KEY) | V(REENCRYPT))
 #define SLOT_TAKERS                                                                          \

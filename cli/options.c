@@ -335,7 +335,7 @@ void options_print_help(FILE *out, bool as_cryptsetup)
 		const struct option_row *row = &option_table[i];
 		char name[64];
 
-		if (!row->help || (as_cryptsetup && is_ours(row)))
+		if (!row->help || !row->verbs || (as_cryptsetup && is_ours(row)))
 			continue;
 		snprintf(name, sizeof(name), "--%s%s%s", row->name, row->value ? "=" : "",
 			 row->value ? row->value : "");

@@ -4,6 +4,10 @@
 
 #include "cli/verbs.h"
 
+/* What a build may lack. */
+#define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
+#define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
+
 static const struct verb verbs[] = {
 	{ "open", VERB_OPEN, run_open, check_open, 1, "<device> [--type <type>] [<name>]",
 	  "open a device as /dev/mapper/<name>", false },
@@ -32,13 +36,14 @@ static const struct verb verbs[] = {
 	  "set labels and priorities", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
 	  "store and show tokens", false },
-	{ "plan", VERB_PLAN, run_plan, NULL, 0, "[<volume>...]",
+	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]",
 	  "show what up would do, and do nothing", true },
-	{ "up", VERB_UP, run_up, NULL, 0, "[<volume>...]",
+	{ "up", VERB_UP, DECLARED(run_up), NULL, 0, "[<volume>...]",
 	  "bring the declared volumes to ready", true },
-	{ "down", VERB_DOWN, run_down, NULL, 0, "[<volume>...]",
+	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
-	{ "benchmark", VERB_BENCHMARK, run_benchmark, check_benchmark, 0,
+	{ "benchmark", VERB_BENCHMARK, MEASURES(run_benchmark),
+	  MEASURES(check_benchmark), 0,
 	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]", "measure this machine", false },
 	{ "resize", VERB_RESIZE, NULL, NULL, 1, "<name>", NULL, false },
 	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The cipher over a keyslot area through OpenSSL 3: what dm-crypt does, sector by sector. */
+/* The cipher over a keyslot area: what dm-crypt does, sector by sector. */
 #include "keys/area.h"
 
-#include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "keys/crypto.h"
 #include "keys/error.h"
 #include "keys/hash.h"
-#include "keys/openssl.h"
 #include "keys/secret.h"
 
-#define BLOCK 16u	/* bytes, of each cipher in the list below */
+#define BLOCK KEYS_CRYPTO_BLOCK
 
 enum iv_kind {
 	IV_NONE,	/* ECB */
@@ -33,39 +32,32 @@ static const struct {
 	{ "plain64be", IV_PLAIN64BE }, { "benbi", IV_BENBI }, { "eboiv", IV_EBOIV },
 };
 
-/*
- * OpenSSL's SM4 is left to the kernel: since 3.2 its XTS is by default another one, that of
- * GB/T 17964.
- */
-static const char *const ciphers[] = { "aes", "camellia", "aria" };
-static const char *const modes[] = { "xts", "cbc", "ctr", "ecb" };
+/* In the order of enum keys_crypto_mode. */
+static const char *const modes[] = { "ecb", "cbc", "ctr", "xts" };
 
-/* "cipher-mode-iv", taken apart, and what of OpenSSL does it. */
+/* "cipher-mode-iv", taken apart. */
 struct area_cipher {
-	EVP_CIPHER *data;
-	EVP_CIPHER *iv;		/* for ESSIV and EBOIV, else NULL */
+	char name[16];
+	struct keys_crypto_algorithm data;
 	enum iv_kind iv_kind;
-	char hash[MORTISE_HASH_MAX + 1];
+	struct keys_crypto_algorithm iv; /* for ESSIV and EBOIV */
+	char hash[MORTISE_HASH_MAX + 1]; /* for ESSIV */
 };
 
-static bool is_one_of(const char *word, const char *const *list, size_t count)
+static bool has_iv_cipher(const struct area_cipher *area)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(word, list[i]))
-			return true;
-	return false;
+	return area->iv_kind == IV_ESSIV || area->iv_kind == IV_EBOIV;
 }
 
-static EVP_CIPHER *fetch(const char *name, size_t bits, const char *mode)
+static bool parse_mode(const char *name, enum keys_crypto_mode *mode)
 {
-	EVP_CIPHER *cipher;
-	char full[48];
-
-	snprintf(full, sizeof(full), "%s-%zu-%s", name, bits, mode);
-	ERR_set_mark();
-	cipher = EVP_CIPHER_fetch(NULL, full, NULL);
-	ERR_pop_to_mark();
-	return cipher;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (!strcmp(name, modes[i])) {
+			*mode = (enum keys_crypto_mode)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool parse_iv(const char *name, struct area_cipher *area)
@@ -83,49 +75,32 @@ static bool parse_iv(const char *name, struct area_cipher *area)
 	return true;
 }
 
-static void area_cipher_free(struct area_cipher *area)
-{
-	EVP_CIPHER_free(area->data);
-	EVP_CIPHER_free(area->iv);
-}
-
-/* True: *area is for area_cipher_free(). */
+/* area->data and area->iv point into *area. */
 static bool area_cipher_find(const char *text, size_t key_size, struct area_cipher *area)
 {
-	char name[16], mode[8], iv[MORTISE_HASH_MAX + 8];
-	size_t iv_key_size = key_size, data_bits = key_size * 8;
+	char mode[8], iv[MORTISE_HASH_MAX + 8];
 	int end = 0, fields;
 
 	*area = (struct area_cipher){ 0 };
-	fields = sscanf(text, "%15[^-]-%7[^-]%n-%39[^ ]%n", name, mode, &end, iv, &end);
-	if (fields < 2 || text[end] ||
-	    !is_one_of(name, ciphers, sizeof(ciphers) / sizeof(ciphers[0])) ||
-	    !is_one_of(mode, modes, sizeof(modes) / sizeof(modes[0])))
+	fields = sscanf(text, "%15[^-]-%7[^-]%n-%39[^ ]%n", area->name, mode, &end, iv, &end);
+	if (fields < 2 || text[end] || !parse_mode(mode, &area->data.mode))
 		return false;
-	if (!strcmp(mode, "ecb") ? fields != 2 : fields != 3 || !parse_iv(iv, area))
+	if (area->data.mode == KEYS_CRYPTO_ECB ? fields != 2 : fields != 3 || !parse_iv(iv, area))
 		return false;
-	if (!strcmp(mode, "xts"))
-		data_bits /= 2;
-	if (area->iv_kind == IV_ESSIV)
-		iv_key_size = keys_hash_size(area->hash);
-	area->data = fetch(name, data_bits, mode);
-	if (area->iv_kind == IV_ESSIV || area->iv_kind == IV_EBOIV)
-		area->iv = fetch(name, iv_key_size * 8, "ecb");
-	if (area->data && (size_t)EVP_CIPHER_get_key_length(area->data) == key_size &&
-	    (area->iv || (area->iv_kind != IV_ESSIV && area->iv_kind != IV_EBOIV)))
-		return true;
-	area_cipher_free(area);
-	return false;
+	area->data.cipher = area->name;
+	area->data.key_size = key_size;
+	area->iv.cipher = area->name;
+	area->iv.mode = KEYS_CRYPTO_ECB;
+	area->iv.key_size = area->iv_kind == IV_ESSIV ? keys_hash_size(area->hash) : key_size;
+	return keys_crypto_cipher_has(&area->data) &&
+	       (!has_iv_cipher(area) || keys_crypto_cipher_has(&area->iv));
 }
 
 bool keys_area_supported(const char *cipher, size_t key_size)
 {
 	struct area_cipher area;
-	bool found = area_cipher_find(cipher, key_size, &area);
 
-	if (found)
-		area_cipher_free(&area);
-	return found;
+	return area_cipher_find(cipher, key_size, &area);
 }
 
 static void store_le(uint8_t *bytes, uint64_t value, unsigned size)
@@ -141,10 +116,10 @@ static void store_be64(uint8_t *bytes, uint64_t value)
 }
 
 /* encrypt: for IV_ESSIV and IV_EBOIV, keyed. */
-static bool make_iv(enum iv_kind kind, uint64_t sector, EVP_CIPHER_CTX *encrypt,
+static bool make_iv(enum iv_kind kind, uint64_t sector, struct keys_crypto_cipher *encrypt,
 		    uint8_t iv[static BLOCK])
 {
-	int done;
+	static const uint8_t none[BLOCK];
 
 	memset(iv, 0, BLOCK);
 	switch (kind) {
@@ -170,61 +145,81 @@ static bool make_iv(enum iv_kind kind, uint64_t sector, EVP_CIPHER_CTX *encrypt,
 		store_le(iv, sector * KEYS_AREA_SECTOR, 8);
 		break;
 	}
-	return EVP_EncryptUpdate(encrypt, iv, &done, iv, BLOCK) == 1 && done == (int)BLOCK;
+	return keys_crypto_sector(encrypt, none, iv, BLOCK);
 }
 
-static enum mortise_code key_iv_cipher(const struct area_cipher *area, const uint8_t *key,
-				       size_t key_size, EVP_CIPHER_CTX *context,
-				       struct mortise_error *err)
+/* What encrypts the IVs, keyed with the key or its hash; NULL where nothing does. */
+static enum mortise_code iv_cipher_new(const struct area_cipher *area, struct keys_bytes key,
+				       struct keys_crypto_cipher **out, struct mortise_error *err)
 {
-	const struct keys_bytes part = { key, key_size };
 	uint8_t digest[KEYS_HASH_SIZE_MAX];
-	struct keys_hash *hash = NULL;
 	enum mortise_code code = MORTISE_OK;
+	struct keys_hash *hash = NULL;
 
+	*out = NULL;
+	if (!has_iv_cipher(area))
+		return MORTISE_OK;
 	if (area->iv_kind == IV_ESSIV) {
 		code = keys_hash_new(area->hash, &hash, err);
 		if (!code)
-			code = keys_hash_parts(hash, &part, 1, digest, err);
-		key = digest;
+			code = keys_hash_parts(hash, &key, 1, digest, err);
+		key.data = digest;
 	}
-	if (!code && (EVP_EncryptInit_ex2(context, area->iv, key, NULL, NULL) != 1 ||
-		      EVP_CIPHER_CTX_set_padding(context, 0) != 1))
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "OpenSSL refuses the key of the IV");
+	if (!code) {
+		*out = keys_crypto_cipher_new(&area->iv, key.data, true);
+		if (!*out)
+			code = error_set(err, MORTISE_E_SYSTEM, 0, "%s refuses the key of the IV",
+					 keys_crypto_library());
+	}
 	keys_hash_free(hash);
 	keys_wipe(digest, sizeof(digest));
 	return code;
 }
 
+/* With equal halves the tweak is encrypted as the data is: FIPS 140-2 IG A.9 forbids it. */
+static bool key_refused(const struct keys_crypto_algorithm *data, const uint8_t *key)
+{
+	return data->mode == KEYS_CRYPTO_XTS &&
+	       keys_equal(key, key + data->key_size / 2, data->key_size / 2);
+}
+
 struct area_bytes {
 	uint8_t *data;
 	size_t size;
-	int encrypt;	/* 1 or 0, as OpenSSL has it */
+	bool encrypt;
 };
 
-static bool crypt_sectors(const struct area_cipher *area, EVP_CIPHER_CTX *data,
-			  EVP_CIPHER_CTX *iv_context, struct area_bytes bytes)
+static enum mortise_code crypt_sectors(const struct area_cipher *area, const uint8_t *key,
+				       struct keys_crypto_cipher *iv_cipher,
+				       struct area_bytes bytes, struct mortise_error *err)
 {
+	struct keys_crypto_cipher *data;
 	uint8_t iv[BLOCK], *sector = bytes.data;
-	int done;
+	bool done;
 
-	for (uint64_t i = 0; i < bytes.size / KEYS_AREA_SECTOR; i++, sector += KEYS_AREA_SECTOR) {
-		if (!make_iv(area->iv_kind, i, iv_context, iv) ||
-		    EVP_CipherInit_ex2(data, NULL, NULL, area->iv_kind == IV_NONE ? NULL : iv,
-				       bytes.encrypt, NULL) != 1 ||
-		    EVP_CipherUpdate(data, sector, &done, sector, KEYS_AREA_SECTOR) != 1 ||
-		    done != (int)KEYS_AREA_SECTOR)
-			return false;
+	if (key_refused(&area->data, key))
+		return error_set(err, MORTISE_E_SYSTEM, 0,
+				 "an XTS key with equal halves is refused");
+	data = keys_crypto_cipher_new(&area->data, key, bytes.encrypt);
+	done = data != NULL;
+	for (uint64_t i = 0; done && i < bytes.size / KEYS_AREA_SECTOR; i++) {
+		done = make_iv(area->iv_kind, i, iv_cipher, iv) &&
+		       keys_crypto_sector(data, iv, sector, KEYS_AREA_SECTOR);
+		sector += KEYS_AREA_SECTOR;
 	}
-	return true;
+	keys_crypto_cipher_free(data);
+	if (!done)
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to run cipher %s-%s",
+				 keys_crypto_library(), area->name, modes[area->data.mode]);
+	return MORTISE_OK;
 }
 
 static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key,
 				    struct area_bytes bytes, struct mortise_error *err)
 {
-	EVP_CIPHER_CTX *data = NULL, *iv = NULL;
-	enum mortise_code code = MORTISE_OK;
+	struct keys_crypto_cipher *iv_cipher = NULL;
 	struct area_cipher area;
+	enum mortise_code code;
 
 	if (!strncmp(cipher, "cipher_null", 11) || !strncmp(cipher, "null", 4))
 		return error_set(err, MORTISE_E_POLICY, 0,
@@ -239,28 +234,10 @@ static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key,
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "cipher %s with a key of %zu bits is not in the crypto library",
 				 cipher, key.size * 8);
-	data = EVP_CIPHER_CTX_new();
-	iv = EVP_CIPHER_CTX_new();
-	if (!data || !iv) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "no memory for cipher %s", cipher);
-		goto out;
-	}
-	if (area.iv) {
-		code = key_iv_cipher(&area, key.data, key.size, iv, err);
-		if (code)
-			goto out;
-	}
-	if (EVP_CipherInit_ex2(data, area.data, key.data, NULL, bytes.encrypt, NULL) != 1 ||
-	    EVP_CIPHER_CTX_set_padding(data, 0) != 1 ||
-	    !crypt_sectors(&area, data, iv, bytes))
-		code = error_set(err, MORTISE_E_SYSTEM, 0,
-				 "OpenSSL failed to run cipher %s (an XTS key with equal halves "
-				 "is refused)",
-				 cipher);
-out:
-	EVP_CIPHER_CTX_free(data);
-	EVP_CIPHER_CTX_free(iv);
-	area_cipher_free(&area);
+	code = iv_cipher_new(&area, key, &iv_cipher, err);
+	if (!code)
+		code = crypt_sectors(&area, key.data, iv_cipher, bytes, err);
+	keys_crypto_cipher_free(iv_cipher);
 	return code;
 }
 
@@ -268,12 +245,12 @@ enum mortise_code keys_area_encrypt(const char *cipher, const uint8_t *key, size
 				    uint8_t *area, size_t size, struct mortise_error *err)
 {
 	return crypt_area(cipher, (struct keys_bytes){ key, key_size },
-			  (struct area_bytes){ area, size, 1 }, err);
+			  (struct area_bytes){ area, size, true }, err);
 }
 
 enum mortise_code keys_area_decrypt(const char *cipher, const uint8_t *key, size_t key_size,
 				    uint8_t *area, size_t size, struct mortise_error *err)
 {
 	return crypt_area(cipher, (struct keys_bytes){ key, key_size },
-			  (struct area_bytes){ area, size, 0 }, err);
+			  (struct area_bytes){ area, size, false }, err);
 }

@@ -63,12 +63,13 @@ __attribute__((format(printf, 5, 0))) static void fill(struct mortise_error *err
 						       uint64_t offset, const char *format,
 						       va_list ap)
 {
-	char text[MORTISE_ERROR_TEXT], reason[128];
+	char text[MORTISE_ERROR_TEXT];
 
 	vsnprintf(text, sizeof(text), format, ap);
 	if (sys) {
 		append(text, ": ");
-		append(text, strerror_r(sys, reason, sizeof(reason)));
+		/* Of one thread in glibc since 2.32 and in musl; strerror_r(3) is another in each. */
+		append(text, strerror(sys));
 	}
 	err->code = code;
 	err->sys_errno = sys;

@@ -10,6 +10,9 @@
 /* Bytes of the hash called name (any letter case), 0 when the crypto library has none such. */
 size_t keys_hash_size(const char *name);
 
+/* The same name in lower case and without aliases, NULL when there is none such. */
+const char *keys_hash_name(const char *name);
+
 /* One hash computed many times: contexts are made once. */
 struct keys_hash;
 

@@ -3,16 +3,11 @@
 #include "keys/kdf.h"
 
 #include <inttypes.h>
-#include <openssl/core_names.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "keys/argon2/argon2.h"
+#include "keys/crypto.h"
 #include "keys/error.h"
 #include "keys/machine.h"
-#include "keys/openssl.h"
 #include "keys/secret.h"
 
 /* RFC 9106, section 3.1. */
@@ -86,50 +81,29 @@ static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t
 	return MORTISE_OK;
 }
 
-/* RFC 8018, section 5.2, with HMAC. */
 static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
 				const struct mortise_secret *passphrase, struct keys_bytes salt,
 				uint8_t *key, size_t key_size, struct mortise_error *err)
 {
-	enum mortise_code code = MORTISE_OK;
-	EVP_KDF_CTX *context = NULL;
-	EVP_KDF *algorithm = NULL;
-	OSSL_PARAM params[5], *param = params;
-	char digest[sizeof(kdf->hash)];
-	uint8_t salt_copy[MORTISE_SALT_MAX];
-	uint32_t iterations = kdf->time;
-	EVP_MD *md;
+	const struct keys_crypto_pbkdf2 what = {
+		.hash = keys_hash_name(kdf->hash),
+		.passphrase = { mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
+		.salt = salt,
+		.iterations = kdf->time,
+	};
 
-	if (salt.size > sizeof(salt_copy))
+	if (salt.size > MORTISE_SALT_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0, "a salt has at most %u bytes, not %zu",
 				 MORTISE_SALT_MAX, salt.size);
-	md = keys_openssl_hash(kdf->hash);
-	if (!md)
+	if (!what.hash)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "hash %s is not available",
 				 kdf->hash);
-	/* OpenSSL's parameters have no const. */
-	snprintf(digest, sizeof(digest), "%s", EVP_MD_get0_name(md));
-	if (salt.size)
-		memcpy(salt_copy, salt.data, salt.size);
-	*param++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD,
-						     mortise_secret_data(passphrase),
-						     mortise_secret_size(passphrase));
-	*param++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, salt_copy, salt.size);
-	*param++ = OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ITER, &iterations);
-	*param++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0);
-	*param = OSSL_PARAM_construct_end();
-	algorithm = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_PBKDF2, NULL);
-	if (algorithm)
-		context = EVP_KDF_CTX_new(algorithm);
-	if (!context || EVP_KDF_derive(context, key, key_size, params) != 1) {
+	if (!keys_crypto_pbkdf2(&what, key, key_size)) {
 		keys_wipe(key, key_size);
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "OpenSSL failed to compute pbkdf2-%s",
-				 kdf->hash);
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute pbkdf2-%s",
+				 keys_crypto_library(), kdf->hash);
 	}
-	EVP_KDF_CTX_free(context);
-	EVP_KDF_free(algorithm);
-	EVP_MD_free(md);
-	return code;
+	return MORTISE_OK;
 }
 
 enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,

@@ -44,6 +44,7 @@ struct mortise_luks2 {
 	bool readonly;			/* nothing is ever written */
 	bool primary_bad;		/* damaged or stale, and not mended */
 	bool secondary_bad;		/* likewise: an update writes it first */
+	bool unmendable;		/* one copy may hold something else: no updates either */
 	struct luks2_binary binary;	/* of the primary copy */
 	uint8_t second_salt[LUKS2_HEADER_SALT_SIZE]; /* of the secondary one */
 	struct json_object *metadata;
@@ -55,7 +56,7 @@ struct mortise_luks2 {
 /* Where signatures other than LUKS keep a damaged copy from being mended. */
 enum luks2_mend {
 	LUKS2_MEND_NEVER,
-	LUKS2_MEND_UNLESS_FOREIGN,	/* refuse when libblkid sees another signature */
+	LUKS2_MEND_UNLESS_FOREIGN, /* refuse when something else is there: luks2/mending.h */
 };
 
 /*

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading a header: both copies, the choice between them, mending the other. */
-#include <blkid/blkid.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "keys/error.h"
 #include "keys/secret.h"
 #include "luks2/header.h"
+#include "luks2/mending.h"
 #include "luks2/validate.h"
 
 /* One copy as found. bytes is what was read: binary header and JSON area. */
@@ -125,30 +125,12 @@ static void search_secondary(const struct luks2_device *device, struct copy *sec
 	}
 }
 
-static bool foreign_signature(const struct luks2_device *device)
-{
-	static char luks_name[] = "crypto_LUKS";
-	char *luks[] = { luks_name, NULL };
-	blkid_probe probe = blkid_new_probe();
-	bool found = true;
-
-	if (probe && !blkid_probe_set_device(probe, device->fd, 0, 0) &&
-	    !blkid_probe_enable_superblocks(probe, 1) &&
-	    !blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE) &&
-	    !blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_NOTIN, luks) &&
-	    !blkid_probe_enable_partitions(probe, 1))
-		found = blkid_do_safeprobe(probe) != 1;
-	blkid_free_probe(probe);
-	return found;
-}
-
 /* Rewrites bad from good: same seqid, same JSON text, a salt of its own. */
 static enum mortise_code mend(const struct luks2_device *device, const struct copy *good,
 			      struct copy *bad, struct mortise_error *err)
 {
 	enum mortise_code code;
 
-	bad->offset = good->offset ? 0 : good->binary.copy_size;
 	bad->binary = good->binary;
 	code = keys_random(bad->binary.salt, sizeof(bad->binary.salt), err);
 	if (!code)
@@ -176,17 +158,22 @@ static enum mortise_code neither(const struct luks2_device *device, const struct
 
 static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2_mend policy,
 					 const struct copy *good, struct copy *bad,
-					 struct mortise_error *err)
+					 bool *unmendable, struct mortise_error *err)
 {
 	struct mortise_error ignored;
+	enum luks2_mending allowed;
 
 	if (policy == LUKS2_MEND_NEVER)
 		return MORTISE_OK;
-	if (foreign_signature(device))
-		return error_set(
-			err, MORTISE_E_CORRUPT, 0,
-			"Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
-			"Please run \"cryptsetup repair\" for recovery.");
+	bad->offset = good->offset ? 0 : good->binary.copy_size;
+	allowed = luks2_mending_allowed(device, &good->binary, bad->offset);
+	*unmendable = allowed == LUKS2_MENDING_UNKNOWN;
+	if (*unmendable)
+		return MORTISE_OK;
+	if (allowed == LUKS2_MENDING_FOREIGN)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
+				 "Please run \"cryptsetup repair\" for recovery.");
 	/* A read-only device still opens: the good copy is all that is needed. */
 	if (!luks2_device_writable(device, &ignored) && mend(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,
@@ -228,8 +215,8 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 {
 	struct copy primary = { 0 }, secondary = { 0 };
 	struct copy *good = &primary, *other = &secondary;
+	bool stale, unmendable = false;
 	enum mortise_code code;
-	bool stale;
 
 	*again = false;
 	code = luks2_device_lock(device, exclusive, err);
@@ -260,10 +247,14 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 		goto out;
 	}
 	if (stale)
-		code = mend_if_allowed(device, policy, good, other, err);
+		code = mend_if_allowed(device, policy, good, other, &unmendable, err);
 	if (!code)
 		code = build(device, good, other,
-			     stale && (policy == LUKS2_MEND_NEVER || !device->writable), out, err);
+			     stale && (policy == LUKS2_MEND_NEVER || unmendable ||
+				       !device->writable),
+			     out, err);
+	if (!code)
+		(*out)->unmendable = unmendable;
 out:
 	luks2_device_unlock(device);
 	copy_clear(&primary);
@@ -300,6 +291,7 @@ enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2, struct mo
 	memcpy(luks2->second_salt, now->second_salt, sizeof(luks2->second_salt));
 	luks2->primary_bad = now->primary_bad;
 	luks2->secondary_bad = now->secondary_bad;
+	luks2->unmendable = now->unmendable;
 	now->metadata = NULL;
 	now->device = NULL;
 	mortise_luks2_free(now);

@@ -59,6 +59,12 @@ enum mortise_code luks2_update_begin(struct mortise_luks2 *luks2, struct luks2_u
 	if (luks2->readonly)
 		return error_set(err, MORTISE_E_USAGE, 0, "%s was opened for reading only",
 				 luks2->device->path);
+	if (luks2->unmendable)
+		return error_set(
+			err, MORTISE_E_CORRUPT, 0,
+			"%s: one header copy is damaged, and this build has no libblkid to "
+			"tell whether something else was put there: use one that has it",
+			luks2->device->path);
 	code = luks2_device_writable(luks2->device, err);
 	if (!code)
 		code = luks2_device_lock(luks2->device, true, err);

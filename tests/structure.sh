@@ -35,6 +35,12 @@ includes() {
 		! grep -rnE --include='*.[ch]' '#include <(libcryptsetup|libdevmapper)' $folder ||
 			fail "$folder uses what we do without"
 	done
+	! grep -rnE --include='*.[ch]' '#include <(openssl|mbedtls)/' . --exclude-dir=build |
+		grep -v -e '^\./keys/openssl/' -e '^\./keys/mbedtls/' ||
+		fail "a crypto library is called outside its folder"
+	! grep -rnE --include='*.[ch]' '#include "keys/(crypto\.h|openssl/|mbedtls/)' . \
+		--exclude-dir=build | grep -v -e '^\./keys/' -e '^\./tests/' ||
+		fail "keys/crypto.h is used outside keys/"
 	! grep -rlE --include='*.c' 'dm-ioctl\.h' . --exclude-dir=build | grep -v '^\./dm/' |
 		grep -v '^\./tests/' || fail "device-mapper is spoken to outside dm/"
 }

@@ -14,6 +14,7 @@
 #include "keys/area.h"
 #include "keys/hash.h"
 #include "keys/kdf.h"
+#include "tests/lacks.h"
 #include "tests/vectors/hex.h"
 #include "tests/vectors/ieee1619.h"
 #include "tests/vectors/luks2_areas.h"
@@ -77,6 +78,9 @@ static void check_area(size_t row)
 	struct mortise_secret *passphrase;
 	uint8_t *split, *area, *last;
 
+	if (lacks(cipher, keys_area_supported(cipher, key_size)) ||
+	    lacks(hash, keys_hash_size(hash) > 0))
+		return;
 	split = calloc(1, size);
 	area = malloc(size);
 	assert_non_null(split);
@@ -103,7 +107,6 @@ static void check_area(size_t row)
 			 MORTISE_OK);
 	mortise_secret_free(passphrase);
 	memcpy(area, split, size);
-	assert_true(keys_area_supported(cipher, key_size));
 	assert_int_equal(keys_area_encrypt(cipher, area_key, key_size, area, size, NULL),
 			 MORTISE_OK);
 	sha256_of(area, size, digest);
@@ -163,7 +166,7 @@ static void test_af_unknown_hash(void **state)
 			 MORTISE_E_UNSUPPORTED);
 }
 
-/* Ciphers that are not OpenSSL's, or that no one could mean. */
+/* Ciphers that are in no crypto library, or that no one could mean. */
 static const struct {
 	const char *cipher;
 	size_t key_size;
@@ -231,7 +234,7 @@ static void test_bad_calls(void **state)
 	(void)state;
 	assert_int_equal(keys_area_encrypt("aes-cbc-plain64", key, 32, area, 513, NULL),
 			 MORTISE_E_USAGE);
-	/* Both halves of an XTS key alike: OpenSSL refuses, as FIPS 140-2 IG A.9 wants. */
+	/* Both halves of an XTS key alike: FIPS 140-2 IG A.9 forbids it. */
 	assert_int_equal(keys_area_encrypt("aes-xts-plain64", key, 64, area, 512, NULL),
 			 MORTISE_E_SYSTEM);
 	assert_int_equal(keys_area_encrypt("aes-cbc-plain64", key, 32, area, 0, NULL), MORTISE_OK);

@@ -10,6 +10,7 @@
 
 #include "keys/base64.h"
 #include "keys/hash.h"
+#include "tests/lacks.h"
 #include "tests/vectors/hex.h"
 
 /*
@@ -50,6 +51,8 @@ static void test_abc(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(abc) / sizeof(abc[0]); i++) {
+		if (lacks(abc[i].name, keys_hash_size(abc[i].name) > 0))
+			continue;
 		size = from_hex(abc[i].digest, expected, sizeof(expected));
 		assert_int_equal(keys_hash_size(abc[i].name), size);
 		assert_int_equal(keys_hash_new(abc[i].name, &hash, NULL), MORTISE_OK);

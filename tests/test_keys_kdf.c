@@ -23,8 +23,8 @@ struct text {
 #define TEXT(literal) { literal, sizeof(literal) - 1 }
 
 /*
- * RFC 6070 (SHA-1; its vector of 16777216 iterations is left out: 6 s), RFC 7914 section 11
- * (SHA-256), CPython's Lib/test/test_hashlib.py (SHA-512, and SHA-256 with long inputs).
+ * RFC 6070 (SHA-1; its vector of 16777216 iterations is left out: 6 s), RFC 3962 appendix B
+ * (passphrases of a block and longer than one), RFC 7914 section 11 (SHA-256), CPython's Lib/test/test_hashlib.py (SHA-512, and SHA-256 with long inputs).
  */
 static const struct {
 	const char *hash;
@@ -39,14 +39,20 @@ static const struct {
 	{ "sha1", TEXT("passwordPASSWORDpassword"), TEXT("saltSALTsaltSALTsaltSALTsaltSALTsalt"),
 	  4096, "3d2eec4fe41c849b80c8d83662c0e44a8b291a964cf2f07038" },
 	{ "sha1", TEXT("pass\0word"), TEXT("sa\0lt"), 4096, "56fa6aa75548099dcc37d7f03425e0c3" },
+	{ "sha1", TEXT("XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"),
+	  TEXT("pass phrase equals block size"), 1200,
+	  "139c30c0966bc32ba55fdbf212530ac9c5ec59f1a452f5cc9ad940fea0598ed1" },
+	{ "sha1", TEXT("XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"),
+	  TEXT("pass phrase exceeds block size"), 1200,
+	  "9ccad6d468770cd51b10e6a68721be611a8b4d282601db3b36be9246915ec82a" },
 	{ "sha256", TEXT("passwd"), TEXT("salt"), 1,
 	  "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
 	  "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783" },
 	{ "sha256", TEXT("Password"), TEXT("NaCl"), 80000,
 	  "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
 	  "a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d" },
-	{ "sha256", TEXT("passwordPASSWORDpassword"),
-	  TEXT("saltSALTsaltSALTsaltSALTsaltSALTsalt"), 4096,
+	{ "sha256", TEXT("passwordPASSWORDpassword"), TEXT("saltSALTsaltSALTsaltSALTsaltSALTsalt"),
+	  4096,
 	  "348c89dbcbd32b2f32d814b8116e84cf2b17347ebc1800181c4e2a1fb8dd53e1c635518c7dac47e9" },
 	{ "sha512", TEXT("password"), TEXT("salt"), 1,
 	  "867f70cf1ade02cff3752599a3a53dc4af34c7a669815ae5d513554e1c8cf252"

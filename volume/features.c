@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* What this build holds. */
+/* What this build holds: MORTISE_CRYPTO and the like are the build's options. */
 #include <mortise.h>
 
 const char *mortise_features(void)
 {
 	return "mortise " MORTISE_VERSION "\n"
-	       "crypto OpenSSL\n"
-	       "argon2 libargon2\n"
+	       "crypto " MORTISE_CRYPTO "\n"
+	       "argon2 " MORTISE_ARGON2 "\n"
+#if MORTISE_BENCHMARK
+	       "benchmark yes\n"
+#else
+	       "benchmark no\n"
+#endif
+#if MORTISE_DECLARED
+	       "signatures libblkid\n"
+	       "declared yes\n"
 	       "keys static nodeID\n";
+#else
+	       "signatures no\n"
+	       "declared no\n";
+#endif
 }

@@ -5,7 +5,6 @@
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 
-cs=as/cryptsetup
 printf 'secret' >key
 printf 'newkey' >new
 printf 'wrong' >wrong

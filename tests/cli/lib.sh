@@ -17,6 +17,11 @@ failed=0
 # A cheap PBKDF, for where the cost is not the question.
 cheap="--pbkdf pbkdf2 --pbkdf-force-iterations 1000"
 
+# has LINE: the program says this of itself ("declared yes").
+has() {
+	"$MORTISE" --version | grep -qx "$1"
+}
+
 need_referee() {
 	if ! "$referee" --version >/dev/null 2>&1; then
 		echo "skipped: no cryptsetup to compare with"
