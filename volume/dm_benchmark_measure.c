@@ -30,18 +30,22 @@ void volume_bench_warn(struct mortise_dm_benchmark *b, const char *format, ...)
 		memcpy(b->warnings[b->warning_count++], text, sizeof(text));
 }
 
-bool volume_bench_over(struct mortise_dm_benchmark *b)
+static bool stopped(struct mortise_dm_benchmark *b)
 {
 	if (!b->ended && b->options.stop && b->options.stop(b->options.context)) {
 		volume_bench_warn(b, "Stopped early: what follows was not measured.");
 		b->ended = true;
 	}
-	if (!b->ended && volume_bench_now() >= b->end_ns) {
-		volume_bench_warn(
-			b,
-			"The time limit was reached after %zu of %zu measurements: set a longer "
-			"one.",
-			b->results.count, b->total);
+	return b->ended;
+}
+
+bool volume_bench_over(struct mortise_dm_benchmark *b)
+{
+	if (!stopped(b) && volume_bench_now() >= b->end_ns) {
+		volume_bench_warn(b,
+				  "The time limit was reached after %zu of %zu measurements: set a "
+				  "longer one.",
+				  b->results.count, b->total);
 		b->ended = true;
 	}
 	return b->ended;
@@ -169,7 +173,7 @@ static enum mortise_code measure(struct mortise_dm_benchmark *b, const struct be
 		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "Cannot measure");
 	code = volume_bench_io(&job, tally, err);
 	/* Half a measurement is none. */
-	if (code || volume_bench_over(b))
+	if (code || stopped(b))
 		goto out;
 	m.bytes = tally->bytes;
 	m.duration_ns = tally->duration_ns;
