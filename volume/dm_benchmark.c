@@ -56,19 +56,22 @@ static enum mortise_code measure_ground(struct mortise_dm_benchmark *b,
 	struct bench_plan plan = { 0 };
 	uint32_t sector_size = 4096;
 	enum mortise_code code;
+	size_t first;
 
 	volume_bench_plan_ciphers(&plan, &scope);
-	code = volume_bench_measure(b, ground, &plan, err);
-	volume_bench_plan_clear(&plan);
+	code = volume_bench_measure(b, ground, &plan, 0, err);
 	if (code || volume_bench_over(b))
-		return code;
+		goto out;
 	if (!volume_bench_choose_cipher(&b->results, ground->kind, &cipher, &sector_size) &&
 	    !scope.only.name)
-		return MORTISE_OK;
+		goto out;
 	if (scope.only.name)
 		cipher = scope.only;
+	/* What the first part has measured does not come again. */
+	first = plan.count;
 	volume_bench_plan_options(&plan, &scope, &cipher, sector_size);
-	code = volume_bench_measure(b, ground, &plan, err);
+	code = volume_bench_measure(b, ground, &plan, first, err);
+out:
 	volume_bench_plan_clear(&plan);
 	return code;
 }
@@ -84,10 +87,8 @@ static size_t count_cases(const struct mortise_dm_benchmark *b, bool writes)
 	if (!any.name)
 		(void)volume_bench_cipher(0, &any);
 	volume_bench_plan_ciphers(&plan, &scope);
-	count = plan.count;
-	volume_bench_plan_clear(&plan);
 	volume_bench_plan_options(&plan, &scope, &any, 4096);
-	count += plan.count;
+	count = plan.count;
 	volume_bench_plan_clear(&plan);
 	return count;
 }

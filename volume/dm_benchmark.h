@@ -37,10 +37,13 @@ __attribute__((format(printf, 2, 3))) void volume_bench_warn(struct mortise_dm_b
 /* Has somebody asked to stop, or is time up? Says so in a warning, once. */
 bool volume_bench_over(struct mortise_dm_benchmark *b);
 
-/* Makes the measurements of a plan; those that this kernel cannot make are passed over. */
+/*
+ * Makes the measurements of a plan from number from on; those that this kernel cannot make are
+ * passed over.
+ */
 MORTISE_MUST_CHECK enum mortise_code volume_bench_measure(struct mortise_dm_benchmark *b,
 							  const struct bench_ground *ground,
-							  const struct bench_plan *plan,
+							  const struct bench_plan *plan, size_t from,
 							  struct mortise_error *err);
 
 #endif

@@ -46,7 +46,7 @@ struct bench_scope {
 	uint32_t bytes_max;	  /* of all requests under way together */
 };
 
-/* Bare, then each cipher with each sector size. */
+/* Both add what is not in the plan yet. Bare, then each cipher with each sector size. */
 void volume_bench_plan_ciphers(struct bench_plan *plan, const struct bench_scope *scope);
 /* Options, depths and several volumes, with the cipher and sector size that were chosen. */
 void volume_bench_plan_options(struct bench_plan *plan, const struct bench_scope *scope,
