@@ -7,6 +7,7 @@ import subprocess
 # Paul Tol's "bright" colours, which people with any colour vision tell apart; grey is for limits.
 COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#994400", "#222222"]
 GREY = "#999999"
+LONG = 10  # characters; longer names of categories are turned
 POINTS = [7, 5, 9, 13, 11, 6, 4, 8]
 
 
@@ -16,7 +17,8 @@ class GnuplotMissing(Exception):
 
 def plain(text):
     """Nothing that ends a string of gnuplot's, or that it would run or take for an escape."""
-    return re.sub(r"[\x00-\x1f]", " ", str(text)).translate(str.maketrans("'`\"\\\\", "\u2019\u2019\u201d/"))
+    text = re.sub(r"[\x00-\x1f]", " ", str(text))
+    return text.translate({ord("'"): "\u2019", ord("`"): "\u2019", ord('"'): "\u201d", ord("\\"): "/"})
 
 
 def quote(text):
@@ -34,7 +36,7 @@ def gnuplot(script, title):
     if done.returncode or start < 0 or "error" in done.stderr.lower():
         raise RuntimeError("gnuplot: " + done.stderr.strip())
     svg = done.stdout[start:done.stdout.rindex("</svg>") + len("</svg>")]
-    return re.sub(r"<title>Gnuplot</title>", lambda _: f"<title>{html.escape(plain(title))}</title>",
+    return re.sub(r"<title>[^<]*</title>", lambda _: f"<title>{html.escape(plain(title))}</title>",
                   svg, count=1)
 
 
@@ -60,7 +62,7 @@ def lines(name, title, axes, series):
     being (x, y, low, high); limit draws it grey and dashed.
     """
     script = frame(name, title, axes["ylabel"], 380 + 20 * len(series))
-    script.append("set xlabel " + quote(axes["xlabel"]) + " offset 0,0.4")
+    script.append("set xlabel " + quote(axes["xlabel"]) + " offset 0,0.8")
     script.append("set logscale x 2")
     if axes.get("logy"):
         script.append("set logscale y 10")
@@ -98,9 +100,10 @@ def bars(name, title, ylabel, categories, series):
     script = frame(name, title, ylabel, 440)
     script += ["set style data histograms", "set style histogram clustered gap 1",
                "set style fill solid 0.9 noborder", "set boxwidth 0.9",
-               "set yrange [0:*]", "set xtics scale 0 rotate by -25 font ',13'", "set bmargin 7",
-               "set rmargin 10",
+               "set yrange [0:*]", "set xtics scale 0 font ',13'",
                "set key above left Left reverse maxcols 2", "set datafile missing '?'"]
+    if any(len(str(text)) > LONG for text in categories):
+        script += ["set xtics rotate by -25", "set bmargin 7", "set rmargin 10"]
     plots, data = [], []
     for number, (label, values) in enumerate(series):
         colour = COLOURS[number % len(COLOURS)]
