@@ -62,7 +62,7 @@ static int by_size(const void *a, const void *b)
 static struct mortise_spread rate_of(const struct bench_tally *tally, uint64_t duration_ns,
 				     uint32_t block_size)
 {
-	const size_t count = BENCH_SLICES - 1;
+	const size_t count = BENCH_SLICES - 1, middle = count / 2;
 	double slice_s = (double)duration_ns / 1e9 / BENCH_SLICES, mean;
 	uint64_t sorted[BENCH_SLICES - 1], sum = 0;
 
@@ -70,7 +70,7 @@ static struct mortise_spread rate_of(const struct bench_tally *tally, uint64_t d
 	for (size_t i = 0; i < count; i++)
 		sum += sorted[i];
 	/* One request more or less must not look like unsteadiness. */
-	if (sum / block_size / count < REQUESTS_MIN) {
+	if (sum < (uint64_t)block_size * count * REQUESTS_MIN) {
 		mean = (double)sum / slice_s / (double)count;
 		return (struct mortise_spread){ 0, mean, mean, mean };
 	}
@@ -78,7 +78,7 @@ static struct mortise_spread rate_of(const struct bench_tally *tally, uint64_t d
 	return (struct mortise_spread){
 		.runs = (unsigned)count,
 		.min = (double)sorted[0] / slice_s,
-		.median = (double)sorted[count / 2] / slice_s,
+		.median = (double)sorted[middle] / slice_s,
 		.p99 = (double)sorted[count - 1] / slice_s,
 	};
 }
