@@ -11,15 +11,13 @@
 
 static const struct subject {
 	const char *name;
-	enum status (*run)(struct benchmark *b); /* NULL: this version lacks it */
-	uint32_t seconds;			 /* that it may take when nothing else is said */
-	bool device;				 /* needs one, and is left out of "all" without */
+	enum status (*run)(struct benchmark *b);
+	uint32_t seconds; /* that it may take when nothing else is said */
+	bool device;	  /* needs one, and is left out of "all" without */
 } subjects[] = {
-	{ "table", benchmark_table, 60, false },
-	{ "argon2", benchmark_argon2, 90, false },
-	{ "keyslot", benchmark_keyslot, 30, false },
-	{ "unlock", benchmark_unlock, 60, true },
-	{ "dm-crypt", NULL, 120, false },
+	{ "table", benchmark_table, 60, false },	{ "argon2", benchmark_argon2, 90, false },
+	{ "keyslot", benchmark_keyslot, 30, false },	{ "unlock", benchmark_unlock, 60, true },
+	{ "dm-crypt", benchmark_dm_crypt, 120, false },
 };
 
 #define SUBJECTS (sizeof(subjects) / sizeof(subjects[0]))
@@ -48,12 +46,14 @@ static const char *check_words(const struct command *c)
 {
 	const struct subject *subject = find_subject(subject_word(c));
 
+	const char *sentence = check_benchmark_dm_crypt(c);
+
+	if (sentence)
+		return sentence;
 	if (is_all(c))
 		return c->word_count > 2 ? "Benchmark all takes one device." : NULL;
 	if (!subject)
 		return "Unknown benchmark: there are argon2, keyslot, unlock, dm-crypt and all.";
-	if (!subject->run)
-		return "Benchmark dm-crypt is not supported by this version.";
 	if (subject->device && c->word_count != 2)
 		return "benchmark unlock: requires <device> as arguments";
 	if (!subject->device && c->word_count > 1)
@@ -97,7 +97,7 @@ static uint64_t limit_ms(const struct command *c, uint32_t standard)
 
 static bool takes_part(const struct benchmark *b, const struct subject *subject)
 {
-	return subject->run && (!subject->device || b->word_count > 0);
+	return !subject->device || b->word_count > 0;
 }
 
 /* Each gets its part of the time; what one leaves over is the next ones'. */

@@ -84,6 +84,9 @@ enum status benchmark_table(struct benchmark *b);
 enum status benchmark_argon2(struct benchmark *b);
 enum status benchmark_keyslot(struct benchmark *b);
 enum status benchmark_unlock(struct benchmark *b);
+enum status benchmark_dm_crypt(struct benchmark *b);
+/* A sentence when the options of dm-crypt clash, else NULL. */
+const char *check_benchmark_dm_crypt(const struct command *c);
 /* --compare: the two files are b->words. */
 enum status benchmark_compare(struct benchmark *b);
 

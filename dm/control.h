@@ -81,6 +81,9 @@ bool dm_version_before(const uint32_t version[static 3], uint32_t major, uint32_
 int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t flags,
 		      uint32_t *flags_out);
 
+/* Lets a mapping that has a table begin to work; errno value. */
+int dm_resume(struct dm_control *control, const char *encoded, bool hidden);
+
 /* How libdevmapper's udev rules are told what to do: the upper half of event_nr. */
 #define DM_UDEV_SHIFT 16
 enum dm_udev_flags {

@@ -322,19 +322,26 @@ static enum mortise_code load(struct creation *creation, struct mortise_error *e
 	}
 }
 
-static enum mortise_code resume(struct creation *creation, struct mortise_error *err)
+int dm_resume(struct dm_control *control, const char *encoded, bool hidden)
 {
 	uint32_t udev = DM_UDEV_PRIMARY_SOURCE | DM_UDEV_NO_LIBRARY_FALLBACK;
-	struct dm_call call = { .request = DM_DEV_SUSPEND, .name = creation->encoded };
+	struct dm_call call = { .request = DM_DEV_SUSPEND, .name = encoded };
 	struct dm_reply reply;
 	int sys;
 
-	if (creation->options.hidden)
+	if (hidden)
 		udev |= DM_UDEV_NO_SUBSYSTEM_RULES | DM_UDEV_NO_DISK_RULES | DM_UDEV_NO_OTHER_RULES;
 	/* No cookie in the lower half: the rules run, and nobody is to be told. */
 	call.event_nr = udev << DM_UDEV_SHIFT;
-	sys = dm_run(creation->control, &call, &reply);
+	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);
+	return sys;
+}
+
+static enum mortise_code resume(struct creation *creation, struct mortise_error *err)
+{
+	int sys = dm_resume(creation->control, creation->encoded, creation->options.hidden);
+
 	return sys ? dm_call_failed(err, sys, "resume mapping", creation->name) : MORTISE_OK;
 }
 

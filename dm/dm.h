@@ -87,6 +87,13 @@ dm_crypt_create(struct dm_control *control, const char *name,
 		const struct dm_mapping_options *options, const struct dm_crypt_target *target,
 		uint32_t *dropped, struct mortise_error *err);
 
+/*
+ * A hidden mapping of size bytes (a multiple of 4096) that reads as zeros and forgets what is
+ * written: what dm-crypt costs is measured over it. Otherwise as dm_crypt_create.
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_zero_create(struct dm_control *control, const char *name,
+						    uint64_t size, struct mortise_error *err);
+
 enum dm_remove_mode {
 	DM_REMOVE_NOW,		/* MORTISE_E_BUSY when in use; a few short retries first */
 	DM_REMOVE_DEFERRED,	/* when in use: removed by the kernel after the last close */

@@ -835,6 +835,95 @@ MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_mapping(struct mortise_lu
 							       struct mortise_benchmark_steps *steps,
 							       struct mortise_error *err);
 
+/* ------------------------------------------------------ measuring dm-crypt */
+
+/* What a run has found. Strings that it hands out belong to it. */
+struct mortise_dm_benchmark;
+
+enum mortise_dm_ground {
+	MORTISE_DM_ZERO,	/* dm-zero: nothing below, the cost of encryption alone */
+	MORTISE_DM_RAM,		/* a RAM disk */
+	MORTISE_DM_DEVICE,	/* the device that was named */
+};
+
+/* "zero", "ram", "device". */
+const char *mortise_dm_ground_name(enum mortise_dm_ground ground);
+
+/* One measurement. Requests go to random places, past the page cache. */
+struct mortise_dm_measurement {
+	enum mortise_dm_ground ground;
+	const char *cipher;		/* "" for the ground without dm-crypt */
+	uint32_t key_size;		/* bytes */
+	uint32_t sector_size;		/* bytes, of the encryption */
+	uint32_t flags;			/* enum mortise_activation_flags */
+	const char *driver;		/* that the kernel chose, "" when /proc/crypto does not say */
+	bool write;
+	uint32_t block_size;		/* bytes of a request */
+	uint32_t depth;			/* requests under way on each volume */
+	uint32_t jobs;			/* threads that submit them, on each volume */
+	uint32_t volumes;		/* side by side, each on a part of the ground */
+	uint64_t bytes;			/* moved */
+	uint64_t duration_ns;
+	/*
+	 * Bytes a second, in slices of the time; p99 is the fastest. runs 0: so few requests that
+	 * slices tell nothing, and all three are the mean.
+	 */
+	struct mortise_spread rate;
+	uint64_t latency_p50_ns;	/* rounded up by at most 1/32 */
+	uint64_t latency_p99_ns;
+	uint64_t latency_p999_ns;
+	uint64_t cpu_us;		/* of all processors, whoever they worked for */
+	uint64_t energy_uj;		/* of all processor packages; UINT64_MAX: not counted */
+	double bare_rate;		/* of the same requests on the bare ground, 0: not measured */
+};
+
+struct mortise_dm_benchmark_options {
+	const char *device;	/* measured too; NULL: dm-zero and a RAM disk only */
+	bool destroy_data;	/* writes to device: what is on it is lost */
+	const char *cipher;	/* this one alone; NULL: all that the kernel has */
+	uint32_t key_size;	/* bytes, with cipher; 0: 64 for XTS, 32 otherwise */
+	bool quick;		/* the few measurements that show that it works */
+	uint32_t time_limit_ms;	/* of the whole run: 120000, 10000 when quick */
+	bool (*stop)(void *context);	/* asked a few times a second: end it? NULL: never */
+	/* Told of each measurement, of about total, when it has been made; NULL: nobody is. */
+	void (*measured)(void *context, const struct mortise_dm_measurement *measurement,
+			 size_t done, size_t total);
+	void *context;
+};
+
+/*
+ * Measures. Mappings are hidden, have random keys and go when this process does, however it
+ * ends. A RAM disk that holds anything but zeros is left alone. A ground or cipher that cannot
+ * be had becomes a warning. *out is set with MORTISE_OK, also when stopped early.
+ * MORTISE_E_DEVICE, MORTISE_E_BUSY: of the device. MORTISE_E_KERNEL: no dm-crypt.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_dm_benchmark_run(const struct mortise_dm_benchmark_options *options,
+			 struct mortise_dm_benchmark **out, struct mortise_error *err);
+/* NULL is allowed. */
+void mortise_dm_benchmark_free(struct mortise_dm_benchmark *benchmark);
+
+/* Measurement i, false when there is none. */
+bool mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i,
+				      struct mortise_dm_measurement *measurement);
+/* A sentence, NULL: no more. */
+const char *mortise_dm_benchmark_warning(const struct mortise_dm_benchmark *benchmark, size_t i);
+/* "io_uring" or "threads". */
+const char *mortise_dm_benchmark_engine(const struct mortise_dm_benchmark *benchmark);
+
+/* What to format and open with. */
+struct mortise_dm_advice {
+	const char *cipher;
+	uint32_t key_size;		/* bytes */
+	uint32_t sector_size;		/* bytes */
+	uint32_t flags;			/* among those that a configuration may name */
+	const char *reason;		/* sentences */
+};
+
+/* False when too little was measured. */
+bool mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark,
+				 struct mortise_dm_advice *advice);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif
