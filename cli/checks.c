@@ -70,8 +70,7 @@ const char *check_token(const struct command *c)
 	if (strcmp(action, "import") == 0)
 		return NULL;
 	if (strcmp(action, "export") == 0 || strcmp(action, "remove") == 0)
-		return named ? NULL :
-			       "Action requires specific token. Use --token-id parameter.";
+		return named ? NULL : "Action requires specific token. Use --token-id parameter.";
 	if (strcmp(action, "add") == 0)
 		return "Token action add is not supported by this version.";
 	if (strcmp(action, "unassign") == 0)

@@ -9,7 +9,7 @@
 #include "cli/print.h"
 #include "cli/terminal.h"
 
-#define SECTOR 512u	/* bytes; "Payload offset" counts them */
+#define SECTOR 512u /* bytes; "Payload offset" counts them */
 
 static enum status unlock(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *luks2, const struct mortise_key_search *search,
@@ -62,7 +62,8 @@ enum status dump_volume_key(const struct command *c, const struct paths *paths,
 	if (!option_set(&c->options, OPTION_BATCH_MODE) &&
 	    !terminal_confirm("The header dump with volume key is sensitive information\n"
 			      "that allows access to encrypted partition without a passphrase.\n"
-			      "This dump should be stored encrypted in a safe place.", NULL))
+			      "This dump should be stored encrypted in a safe place.",
+			      NULL))
 		return STATUS_KEY;
 	if (mortise_segment_info(luks2, 0, &segment, &err))
 		return fail(c, &err);
@@ -94,11 +95,11 @@ enum status dump_unbound_key(const struct command *c, const struct paths *paths,
 	enum status status;
 
 	if (mortise_keyslot_info(luks2, keyslot, &slot, NULL) || !slot.unbound)
-		return fail_with(STATUS_USAGE, "Keyslot %d does not contain unbound key.",
-				 keyslot);
+		return fail_with(STATUS_USAGE, "Keyslot %d does not contain unbound key.", keyslot);
 	if (!option_set(&c->options, OPTION_BATCH_MODE) &&
 	    !terminal_confirm("The header dump with unbound key is sensitive information.\n"
-			      "This dump should be stored encrypted in a safe place.", NULL))
+			      "This dump should be stored encrypted in a safe place.",
+			      NULL))
 		return STATUS_KEY;
 	status = unlock(c, paths, luks2, &search, &key);
 	if (status != STATUS_OK)

@@ -102,11 +102,9 @@ static void dump_reencrypt_keyslot(const struct mortise_keyslot_info *slot)
 	printf("\t%-12s%s\n", "Resilience:", slot->reencrypt_resilience);
 	if (strcmp(slot->reencrypt_resilience, "checksum") == 0) {
 		printf("\t%-12s%s\n", "Hash:", slot->reencrypt_hash);
-		printf("\t%-12s%" PRIu64 " [bytes]\n", "Hash data:",
-		       slot->reencrypt_sector_size);
+		printf("\t%-12s%" PRIu64 " [bytes]\n", "Hash data:", slot->reencrypt_sector_size);
 	} else if (strcmp(slot->reencrypt_resilience, "datashift") == 0) {
-		printf("\t%-12s%" PRIu64 "[bytes]\n", "Shift size:",
-		       slot->reencrypt_shift_size);
+		printf("\t%-12s%" PRIu64 "[bytes]\n", "Shift size:", slot->reencrypt_shift_size);
 	}
 	dump_area(slot);
 }

@@ -43,7 +43,7 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 		.area_key_size = option_number32(options, OPTION_KEYSLOT_KEY_SIZE) / 8,
 	};
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
-		return STATUS_USAGE;	/* main.c has refused it by then */
+		return STATUS_USAGE; /* main.c has refused it by then */
 	kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
 	kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
 	if (kdf->type == MORTISE_KDF_PBKDF2) {
@@ -72,7 +72,7 @@ enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id)
 				 "Key slot %d is invalid, please select between 0 and %u.", id,
 				 MORTISE_KEYSLOTS_MAX - 1);
 	if (luks2 && mortise_keyslot_info(luks2, id, &info, NULL) == MORTISE_OK)
-		return fail_with(STATUS_USAGE,
-				 "Key slot %d is full, please select another one.", id);
+		return fail_with(STATUS_USAGE, "Key slot %d is full, please select another one.",
+				 id);
 	return STATUS_OK;
 }

@@ -23,8 +23,7 @@ static struct slots find_slots(const struct command *c)
 
 	if (option_set(&c->options, OPTION_NEW_KEY_SLOT))
 		return (struct slots){ key_slot, option_slot(&c->options, OPTION_NEW_KEY_SLOT) };
-	if (option_set(&c->options, OPTION_KEY_SLOT) &&
-	    !option_set(&c->options, OPTION_BATCH_MODE))
+	if (option_set(&c->options, OPTION_KEY_SLOT) && !option_set(&c->options, OPTION_BATCH_MODE))
 		printf("WARNING: The --key-slot parameter is used for new keyslot number.\n");
 	return (struct slots){ MORTISE_ANY, key_slot };
 }
@@ -41,8 +40,8 @@ static enum status key_from_file(const struct command *c, struct mortise_luks2 *
 	if (size == 0)
 		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
 	if (size == 0)
-		return fail_with(STATUS_USAGE,
-				 "Cannot determine volume key size for LUKS without keyslots, please use --key-size option.");
+		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
+					       "keyslots, please use --key-size option.");
 	status = volume_key_read(file, size, volume_key);
 	if (status != STATUS_OK)
 		return status;
@@ -135,9 +134,9 @@ static enum status add_bound(const struct command *c, const struct paths *paths,
 	enum status status;
 
 	what->keyslot = slots.added;
-	status = option_set(&c->options, OPTION_VOLUME_KEY_FILE) ?
-			 key_from_file(c, luks2, &volume_key) :
-			 key_from_passphrase(c, paths, luks2, slots.unlock, &volume_key);
+	status = option_set(&c->options, OPTION_VOLUME_KEY_FILE)
+			 ? key_from_file(c, luks2, &volume_key)
+			 : key_from_passphrase(c, paths, luks2, slots.unlock, &volume_key);
 	if (status == STATUS_OK)
 		status = add(c, paths, luks2, what, volume_key);
 	mortise_secret_free(volume_key);
@@ -158,8 +157,8 @@ enum status run_luks_add_key(const struct command *c)
 		return status;
 	status = keyslot_describe(c, &what);
 	if (status == STATUS_OK)
-		status = unbound ? add_unbound(c, &paths, luks2, &what) :
-				   add_bound(c, &paths, luks2, &what);
+		status = unbound ? add_unbound(c, &paths, luks2, &what)
+				 : add_bound(c, &paths, luks2, &what);
 	mortise_luks2_free(luks2);
 	return status;
 }

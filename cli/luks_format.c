@@ -15,9 +15,9 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
-#define SECTOR 512u			/* bytes; --offset and --align-payload count them */
-#define HEADER_FILE_SIZE 4096		/* bytes a new header file starts with */
-#define DIGEST_ITERATIONS_FORCED 1000u	/* as cryptsetup: no benchmark for the digest either */
+#define SECTOR			 512u  /* bytes; --offset and --align-payload count them */
+#define HEADER_FILE_SIZE	 4096  /* bytes a new header file starts with */
+#define DIGEST_ITERATIONS_FORCED 1000u /* as cryptsetup: no benchmark for the digest either */
 
 /* As sscanf in cryptsetup has it: a name alone means cbc-plain, "-plain" means cbc too. */
 static void whole_cipher(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
@@ -106,7 +106,8 @@ static const char *key_file(const struct command *c)
 	const char *word = command_word(c, 1);
 
 	if (named && word)
-		fprintf(stderr, "Option --key-file takes precedence over specified key file argument.\n");
+		fprintf(stderr,
+			"Option --key-file takes precedence over specified key file argument.\n");
 	return named ? named : word;
 }
 
@@ -157,9 +158,9 @@ enum status run_luks_format(const struct command *c)
 	if (status != STATUS_OK)
 		goto out;
 	if (vk_file) {
-		status = volume_key_read(vk_file, format.key_size > 0 ? format.key_size :
-									default_key_size(cipher),
-					 &volume_key);
+		status = volume_key_read(
+			vk_file, format.key_size > 0 ? format.key_size : default_key_size(cipher),
+			&volume_key);
 		if (status != STATUS_OK)
 			goto out;
 		format.volume_key = volume_key;
@@ -173,9 +174,10 @@ enum status run_luks_format(const struct command *c)
 	    mortise_keyslot_add(luks2, &what, passphrase, NULL, &added, &err)) {
 		/* cryptsetup finds it out before it asks anything, and ends with 1 there. */
 		status = err.code == MORTISE_E_BUSY
-			? fail_with(STATUS_USAGE, "Cannot exclusively open %s, device in use.",
-				    paths.header)
-			: fail(c, &err);
+				 ? fail_with(STATUS_USAGE,
+					     "Cannot exclusively open %s, device in use.",
+					     paths.header)
+				 : fail(c, &err);
 		goto out;
 	}
 	say_slot(c, added, SLOT_CREATED);

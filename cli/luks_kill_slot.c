@@ -45,8 +45,9 @@ static enum status verify(const struct command *c, const struct paths *paths,
 	passphrase_source(c, paths->header, &source);
 	source.prompt = "Enter any remaining passphrase: ";
 	if (last && !source.file && !option_set(&c->options, OPTION_BATCH_MODE) &&
-	    !terminal_confirm("This is the last keyslot. Device will become unusable after purging this key.",
-			      "Operation aborted, the keyslot was NOT wiped.\n"))
+	    !terminal_confirm(
+		    "This is the last keyslot. Device will become unusable after purging this key.",
+		    "Operation aborted, the keyslot was NOT wiped.\n"))
 		return STATUS_KEY;
 	status = passphrase_read(c, &source, &passphrase);
 	/* An empty input counts as no question asked: what cryptsetup's callers rely on. */
@@ -54,8 +55,8 @@ static enum status verify(const struct command *c, const struct paths *paths,
 		return STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
-	code = last ? mortise_keyslot_open(luks2, &own, passphrase, NULL, &opened, &err) :
-		      open_other(luks2, keyslot, passphrase, &opened, &err);
+	code = last ? mortise_keyslot_open(luks2, &own, passphrase, NULL, &opened, &err)
+		    : open_other(luks2, keyslot, passphrase, &opened, &err);
 	mortise_secret_free(passphrase);
 	if (code == MORTISE_E_NO_KEYSLOT)
 		err.code = MORTISE_E_KEY;
@@ -97,7 +98,7 @@ enum status run_luks_kill_slot(const struct command *c)
 	bool last;
 
 	if (!parse_keyslot(command_word(c, 1), &keyslot))
-		return STATUS_USAGE;	/* check_kill_slot has refused it by then */
+		return STATUS_USAGE; /* check_kill_slot has refused it by then */
 	paths_find(c, command_word(c, 0), &paths);
 	status = header_load(c, &paths, "LUKS", &luks2);
 	if (status != STATUS_OK)

@@ -8,16 +8,16 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
-static enum status remove_keyslot(const struct command *c, struct mortise_luks2 *luks2,
-				  int keyslot)
+static enum status remove_keyslot(const struct command *c, struct mortise_luks2 *luks2, int keyslot)
 {
 	struct mortise_error err = { 0 };
 
 	verbose(c, "Keyslot %d is selected for deletion.", keyslot);
 	if (mortise_keyslot_others(luks2, keyslot) == 0 &&
 	    !option_set(&c->options, OPTION_BATCH_MODE) &&
-	    !terminal_confirm("This is the last keyslot. Device will become unusable after purging this key.",
-			      "Operation aborted, the keyslot was NOT wiped.\n"))
+	    !terminal_confirm(
+		    "This is the last keyslot. Device will become unusable after purging this key.",
+		    "Operation aborted, the keyslot was NOT wiped.\n"))
 		return STATUS_KEY;
 	if (mortise_keyslot_remove(luks2, keyslot, &err))
 		return fail(c, &err);
@@ -43,7 +43,8 @@ enum status run_luks_remove_key(const struct command *c)
 	passphrase_source(c, paths.header, &source);
 	source.prompt = "Enter passphrase to be deleted: ";
 	if (source.file && command_word(c, 1))
-		fprintf(stderr, "Option --key-file takes precedence over specified key file argument.\n");
+		fprintf(stderr,
+			"Option --key-file takes precedence over specified key file argument.\n");
 	else if (command_word(c, 1))
 		source.file = command_word(c, 1);
 	status = passphrase_read(c, &source, &passphrase);

@@ -11,8 +11,8 @@
 #include "cli/verbs.h"
 
 /* Usage, then "PROGRAM: sentence", on standard error. */
-__attribute__((format(printf, 2, 3))) static enum status
-refuse(const struct command *c, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static enum status refuse(const struct command *c,
+								const char *format, ...)
 {
 	va_list arguments;
 
@@ -87,21 +87,26 @@ static enum status check(const struct command *c)
 	if (option == OPTION_COUNT && c->as_cryptsetup)
 		option = ours;
 	if (option != OPTION_COUNT)
-		return refuse(c, "Option --%s is not allowed with %s action.",
-			      option_name(option), c->verb->name);
+		return refuse(c, "Option --%s is not allowed with %s action.", option_name(option),
+			      c->verb->name);
 	status = refuse_lacking(c);
 	if (status != STATUS_OK)
 		return status;
 	if (options->key_file_count > 1)
 		return refuse(c, "Only one --key-file argument is allowed.");
 	if (pbkdf && !is_pbkdf(pbkdf))
-		return refuse(c, "Password-based key derivation function (PBKDF) can be only pbkdf2 or argon2i/argon2id.");
+		return refuse(c, "Password-based key derivation function (PBKDF) can be only "
+				 "pbkdf2 or argon2i/argon2id.");
 	if (option_set(options, OPTION_PBKDF_FORCE_ITERATIONS) &&
 	    option_set(options, OPTION_ITER_TIME))
-		return refuse(c, "PBKDF forced iterations cannot be combined with iteration time option.");
+		return refuse(
+			c,
+			"PBKDF forced iterations cannot be combined with iteration time option.");
 	if (option_set(options, OPTION_KEYSLOT_CIPHER) !=
 	    option_set(options, OPTION_KEYSLOT_KEY_SIZE))
-		return refuse(c, "Options --keyslot-cipher and --keyslot-key-size must be used together.");
+		return refuse(
+			c,
+			"Options --keyslot-cipher and --keyslot-key-size must be used together.");
 	sentence = c->verb->check ? c->verb->check(c) : NULL;
 	return sentence ? refuse(c, "%s", sentence) : STATUS_OK;
 }

@@ -10,8 +10,8 @@
 #include "cli/print.h"
 #include "cli/verbs.h"
 
-#define TRIES_DEFAULT 3u
-#define DATA_OFFSET_MIN 4096u	/* bytes; below it only beside a detached header */
+#define TRIES_DEFAULT	3u
+#define DATA_OFFSET_MIN 4096u /* bytes; below it only beside a detached header */
 
 static uint32_t activation_flags(const struct command *c)
 {
@@ -56,7 +56,8 @@ static enum status check_target(const struct command *c, const struct paths *pat
 	if (stat(paths->device, &st) == 0 && S_ISREG(st.st_mode) &&
 	    segment.offset >= (uint64_t)st.st_size)
 		return fail_with(STATUS_USAGE,
-				 "LUKS file container %s is too small for activation, there is no remaining space for data.",
+				 "LUKS file container %s is too small for activation, there is no "
+				 "remaining space for data.",
 				 paths->device);
 	code = mortise_is_active(name, &err);
 	if (code == MORTISE_OK)
@@ -75,8 +76,8 @@ static enum status read_volume_key(const struct command *c, struct mortise_luks2
 	if (size == 0)
 		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
 	if (size == 0)
-		return fail_with(STATUS_USAGE,
-				 "Cannot determine volume key size for LUKS without keyslots, please use --key-size option.");
+		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
+					       "keyslots, please use --key-size option.");
 	status = volume_key_read(file, size, volume_key);
 	if (status != STATUS_OK)
 		return status;
@@ -92,8 +93,8 @@ static uint32_t tries(const struct command *c)
 	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
 	    !isatty(STDIN_FILENO))
 		return 1;
-	return option_set(&c->options, OPTION_TRIES) ?
-		       option_number32(&c->options, OPTION_TRIES) : TRIES_DEFAULT;
+	return option_set(&c->options, OPTION_TRIES) ? option_number32(&c->options, OPTION_TRIES)
+						     : TRIES_DEFAULT;
 }
 
 static enum status unlock(const struct command *c, const struct paths *paths,
@@ -153,8 +154,8 @@ enum status run_open(const struct command *c)
 	status = check_target(c, &paths, luks2, name);
 	if (status != STATUS_OK)
 		goto out;
-	status = vk_file ? read_volume_key(c, luks2, vk_file, &volume_key) :
-			   unlock(c, &paths, luks2, &volume_key);
+	status = vk_file ? read_volume_key(c, luks2, vk_file, &volume_key)
+			 : unlock(c, &paths, luks2, &volume_key);
 	if (status != STATUS_OK || !name)
 		goto out;
 	if (mortise_activate(luks2, name, volume_key, activation_flags(c), &dropped, &err))

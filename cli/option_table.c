@@ -5,69 +5,71 @@
  */
 #include "cli/option_table.h"
 
-#define V(verb) (UINT32_C(1) << (VERB_##verb))
+#define V(verb)	    (UINT32_C(1) << (VERB_##verb))
 
-#define ALL UINT32_MAX
-#define NONE 0u
+#define ALL	    UINT32_MAX
+#define NONE	    0u
 /* Options of verbs that this build lacks fit none. */
-#define DECLARED (MORTISE_DECLARED ? V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
-#define MEASURES (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
-#define FORMATS (V(FORMAT) | V(REENCRYPT))
+#define DECLARED    (MORTISE_DECLARED ? V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
+#define MEASURES    (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
+#define FORMATS	    (V(FORMAT) | V(REENCRYPT))
 #define SLOT_MAKERS (V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(CONVERT_KEY) | V(REENCRYPT))
-#define SLOT_TAKERS                                                                          \
-	(V(OPEN) | V(REENCRYPT) | V(CONFIG) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) |       \
+#define SLOT_TAKERS                                                                    \
+	(V(OPEN) | V(REENCRYPT) | V(CONFIG) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | \
 	 V(CONVERT_KEY) | V(DUMP) | V(TOKEN) | V(RESUME))
 
-#define FLAG(n, l, verbs, have, help) { n, l, KIND_FLAG, NULL, verbs, have, help }
-#define LACK(n, l, kind, verbs) { n, l, kind, NULL, verbs, NONE, NULL }
+#define FLAG(n, l, verbs, have, help)                    \
+	{                                                \
+		n, l, KIND_FLAG, NULL, verbs, have, help \
+	}
+#define LACK(n, l, kind, verbs)                     \
+	{                                           \
+		n, l, kind, NULL, verbs, NONE, NULL \
+	}
 
 const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_HELP] = FLAG("help", '?', ALL, ALL, "show this help"),
 	[OPTION_USAGE] = FLAG("usage", 0, ALL, ALL, "show how it is called"),
 	[OPTION_VERSION] = FLAG("version", 'V', ALL, ALL, "show the version"),
 	[OPTION_ACTIVE_NAME] = LACK("active-name", 0, KIND_TEXT, ALL),
-	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS,
-				   V(FORMAT), "round the start of the data up to this" },
-	[OPTION_ALLOW_DISCARDS] = FLAG("allow-discards", 0, V(OPEN), ALL,
-				       "pass discards (TRIM) down to the device"),
+	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, V(FORMAT),
+				   "round the start of the data up to this" },
+	[OPTION_ALLOW_DISCARDS] =
+		FLAG("allow-discards", 0, V(OPEN), ALL, "pass discards (TRIM) down to the device"),
 	[OPTION_BATCH_MODE] = FLAG("batch-mode", 'q', ALL, ALL, "ask no questions"),
 	[OPTION_BLOCK_SIZE] = LACK("block-size", 'B', KIND_UINT32, ALL),
-	[OPTION_CANCEL_DEFERRED] = FLAG("cancel-deferred", 0, V(CLOSE), ALL,
-					"take a deferred close back"),
-	[OPTION_CHECK_KEYS] = FLAG("check-keys", 0, DECLARED, ALL,
-				   "try every key slot, also the unchanged ones"),
+	[OPTION_CANCEL_DEFERRED] =
+		FLAG("cancel-deferred", 0, V(CLOSE), ALL, "take a deferred close back"),
+	[OPTION_CHECK_KEYS] =
+		FLAG("check-keys", 0, DECLARED, ALL, "try every key slot, also the unchanged ones"),
 	[OPTION_CIPHER] = { "cipher", 'c', KIND_TEXT, "CIPHER", ALL, ALL,
 			    "cipher of the data: aes-xts-plain64" },
 	[OPTION_COMPARE] = FLAG("compare", 0, MEASURES, ALL, "two result files side by side"),
 	[OPTION_DEBUG] = FLAG("debug", 0, ALL, ALL, "show codes and offsets of errors"),
 	[OPTION_DEBUG_JSON] = LACK("debug-json", 0, KIND_FLAG, ALL),
 	[OPTION_DECRYPT] = LACK("decrypt", 0, KIND_FLAG, ALL),
-	[OPTION_DEFERRED] = FLAG("deferred", 0, V(CLOSE), ALL,
-				 "close when its last user has gone"),
-	[OPTION_DESTROY_DATA] = FLAG("destroy-data", 0, MEASURES, ALL,
-				     "write to the device that is measured"),
+	[OPTION_DEFERRED] = FLAG("deferred", 0, V(CLOSE), ALL, "close when its last user has gone"),
+	[OPTION_DESTROY_DATA] =
+		FLAG("destroy-data", 0, MEASURES, ALL, "write to the device that is measured"),
 	[OPTION_DEVICE] = { "device", 0, KIND_LIST, "NAME=PATH", DECLARED | MEASURES, ALL,
 			    "where a declared volume is; what is measured" },
-	[OPTION_DEVICE_SIZE] = LACK("device-size", 0, KIND_SIZE,
-				    V(OPEN) | V(RESIZE) | V(REENCRYPT)),
+	[OPTION_DEVICE_SIZE] =
+		LACK("device-size", 0, KIND_SIZE, V(OPEN) | V(RESIZE) | V(REENCRYPT)),
 	[OPTION_DISABLE_EXTERNAL_TOKENS] = FLAG("disable-external-tokens", 0, ALL, ALL,
 						"load no token plugins (there are none)"),
 	[OPTION_DISABLE_KEYRING] = FLAG("disable-keyring", 0, ALL, ALL,
 					"keep the volume key out of the kernel's keyring"),
-	[OPTION_DISABLE_LOCKS] = FLAG("disable-locks", 0, ALL, ALL,
-				      "take no lock on the metadata"),
-	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG,
-					  V(OPEN) | V(FOREIGN)),
-	[OPTION_DUMP_JSON] = FLAG("dump-json-metadata", 0, ALL, ALL,
-				  "show the metadata as JSON"),
+	[OPTION_DISABLE_LOCKS] = FLAG("disable-locks", 0, ALL, ALL, "take no lock on the metadata"),
+	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
+	[OPTION_DUMP_JSON] = FLAG("dump-json-metadata", 0, ALL, ALL, "show the metadata as JSON"),
 	[OPTION_DUMP_VOLUME_KEY] = FLAG("dump-volume-key", 0, ALL, ALL, "show the volume key"),
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", DECLARED, ALL,
 			  "configuration: /etc/mortise/config.yaml" },
-	[OPTION_FORCE_OFFLINE_REENCRYPT] = LACK("force-offline-reencrypt", 0, KIND_FLAG,
-						V(REENCRYPT)),
-	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, ALL,
-				       "no check of quality (there is none)"),
+	[OPTION_FORCE_OFFLINE_REENCRYPT] =
+		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
+	[OPTION_FORCE_PASSWORD] =
+		FLAG("force-password", 0, ALL, ALL, "no check of quality (there is none)"),
 	[OPTION_HASH] = { "hash", 'h', KIND_TEXT, "HASH", ALL, ALL,
 			  "hash of splitter, digest and PBKDF2: sha256" },
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, ALL,
@@ -79,11 +81,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_INTEGRITY_LEGACY_PADDING] = LACK("integrity-legacy-padding", 0, KIND_FLAG, ALL),
 	[OPTION_INTEGRITY_NO_JOURNAL] = LACK("integrity-no-journal", 0, KIND_FLAG, ALL),
 	[OPTION_INTEGRITY_NO_WIPE] = LACK("integrity-no-wipe", 0, KIND_FLAG, FORMATS),
-	[OPTION_ITER_TIME] = { "iter-time", 'i', KIND_UINT32, "MSECS",
-			       SLOT_MAKERS | V(BENCHMARK), ALL,
-			       "time that an unlock shall take: 2000" },
+	[OPTION_ITER_TIME] = { "iter-time", 'i', KIND_UINT32, "MSECS", SLOT_MAKERS | V(BENCHMARK),
+			       ALL, "time that an unlock shall take: 2000" },
 	[OPTION_IV_LARGE_SECTORS] = LACK("iv-large-sectors", 0, KIND_FLAG, V(OPEN)),
-	[OPTION_JSON] = FLAG("json", 0, DECLARED | MEASURES, ALL, "one JSON document on standard output"),
+	[OPTION_JSON] =
+		FLAG("json", 0, DECLARED | MEASURES, ALL, "one JSON document on standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 			       "read or write the token here" },
 	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
@@ -93,22 +95,22 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_KEY_SIZE] = { "key-size", 's', KIND_UINT32, "BITS",
 			      V(OPEN) | V(BENCHMARK) | V(FORMAT) | V(REENCRYPT) | V(ADD_KEY), ALL,
 			      "size of the volume key" },
-	[OPTION_KEY_SLOT] = { "key-slot", 'S', KIND_SLOT, "SLOT", SLOT_TAKERS | MEASURES,
-			      ALL, "number of a key slot" },
+	[OPTION_KEY_SLOT] = { "key-slot", 'S', KIND_SLOT, "SLOT", SLOT_TAKERS | MEASURES, ALL,
+			      "number of a key slot" },
 	[OPTION_KEYFILE_OFFSET] = { "keyfile-offset", 0, KIND_UINT64, "BYTES", ALL, ALL,
 				    "skip this much of the key file" },
 	[OPTION_KEYFILE_SIZE] = { "keyfile-size", 'l', KIND_UINT32, "BYTES", ALL, ALL,
 				  "read this much of the key file" },
 	[OPTION_KEYSLOT_CIPHER] = { "keyslot-cipher", 0, KIND_TEXT, "CIPHER", SLOT_MAKERS, ALL,
 				    "cipher of the new key slot" },
-	[OPTION_KEYSLOT_KEY_SIZE] = { "keyslot-key-size", 0, KIND_UINT32, "BITS", SLOT_MAKERS,
-				      ALL, "its key size" },
+	[OPTION_KEYSLOT_KEY_SIZE] = { "keyslot-key-size", 0, KIND_UINT32, "BITS", SLOT_MAKERS, ALL,
+				      "its key size" },
 	[OPTION_LABEL] = { "label", 0, KIND_TEXT, "TEXT", FORMATS | V(CONFIG), ALL,
 			   "label in the header" },
-	[OPTION_LUKS2_KEYSLOTS_SIZE] = { "luks2-keyslots-size", 0, KIND_SIZE, "SIZE", FORMATS,
-					 ALL, "size of the area for key slots" },
-	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS,
-					 ALL, "size of one copy of the header" },
+	[OPTION_LUKS2_KEYSLOTS_SIZE] = { "luks2-keyslots-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
+					 "size of the area for key slots" },
+	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
+					 "size of one copy of the header" },
 	[OPTION_MAPPING] = FLAG("mapping", 0, MEASURES, ALL,
 				"measure the making of a mapping too, under a random key"),
 	[OPTION_NEW_KEY_SLOT] = { "new-key-slot", 0, KIND_SLOT, "SLOT", V(ADD_KEY), ALL,
@@ -134,16 +136,16 @@ const struct option_row option_table[OPTION_COUNT] = {
 				  "memory that an unlock may take" },
 	[OPTION_PBKDF_PARALLEL] = { "pbkdf-parallel", 0, KIND_UINT32, "THREADS", ALL, ALL,
 				    "threads that an unlock may take" },
-	[OPTION_PERF_NO_READ_WORKQUEUE] = FLAG("perf-no_read_workqueue", 0, ALL, ALL,
-					       "dm-crypt reads without its queue"),
-	[OPTION_PERF_NO_WRITE_WORKQUEUE] = FLAG("perf-no_write_workqueue", 0, ALL, ALL,
-						"dm-crypt writes without its queue"),
+	[OPTION_PERF_NO_READ_WORKQUEUE] =
+		FLAG("perf-no_read_workqueue", 0, ALL, ALL, "dm-crypt reads without its queue"),
+	[OPTION_PERF_NO_WRITE_WORKQUEUE] =
+		FLAG("perf-no_write_workqueue", 0, ALL, ALL, "dm-crypt writes without its queue"),
 	[OPTION_PERF_SAME_CPU_CRYPT] = FLAG("perf-same_cpu_crypt", 0, ALL, ALL,
 					    "dm-crypt works on the processor that asked"),
 	[OPTION_PERF_SUBMIT_FROM_CRYPT_CPUS] = FLAG("perf-submit_from_crypt_cpus", 0, ALL, ALL,
 						    "dm-crypt writes where it encrypted"),
-	[OPTION_PERSISTENT] = FLAG("persistent", 0, V(OPEN), ALL,
-				   "write these flags into the header"),
+	[OPTION_PERSISTENT] =
+		FLAG("persistent", 0, V(OPEN), ALL, "write these flags into the header"),
 	[OPTION_PRIORITY] = { "priority", 0, KIND_TEXT, "WORD", V(CONFIG), ALL,
 			      "of a key slot: ignore, normal, prefer" },
 	[OPTION_PROGRESS_FREQUENCY] = LACK("progress-frequency", 0, KIND_UINT32, ALL),
@@ -163,8 +165,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
 				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT),
 				 "sector of the encryption" },
-	[OPTION_SERIALIZE_MEMORY_HARD_PBKDF] = LACK("serialize-memory-hard-pbkdf", 0, KIND_FLAG,
-						    V(OPEN)),
+	[OPTION_SERIALIZE_MEMORY_HARD_PBKDF] =
+		LACK("serialize-memory-hard-pbkdf", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_SHARED] = LACK("shared", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_SIZE] = LACK("size", 'b', KIND_UINT64, V(OPEN) | V(RESIZE)),
 	[OPTION_SKIP] = LACK("skip", 'p', KIND_UINT64, V(OPEN)),
@@ -178,8 +180,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_TCRYPT_HIDDEN] = LACK("tcrypt-hidden", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_TCRYPT_SYSTEM] = LACK("tcrypt-system", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_TEST_ARGS] = FLAG("test-args", 0, ALL, ALL, "check the arguments, do nothing"),
-	[OPTION_TEST_PASSPHRASE] = FLAG("test-passphrase", 0, V(OPEN), ALL,
-					"try the passphrase, make no mapping"),
+	[OPTION_TEST_PASSPHRASE] =
+		FLAG("test-passphrase", 0, V(OPEN), ALL, "try the passphrase, make no mapping"),
 	[OPTION_TIME_LIMIT] = { "time-limit", 0, KIND_UINT32, "SECS", MEASURES, ALL,
 				"measure no longer than this" },
 	[OPTION_TIMEOUT] = { "timeout", 't', KIND_UINT32, "SECS", ALL, ALL,
@@ -187,30 +189,30 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_TOKEN_ID] = { "token-id", 0, KIND_SLOT, "TOKEN", ALL, V(TOKEN),
 			      "number of a token" },
 	[OPTION_TOKEN_ONLY] = LACK("token-only", 0, KIND_FLAG, ALL),
-	[OPTION_TOKEN_REPLACE] = FLAG("token-replace", 0, V(TOKEN), ALL,
-				      "import over the token that is there"),
+	[OPTION_TOKEN_REPLACE] =
+		FLAG("token-replace", 0, V(TOKEN), ALL, "import over the token that is there"),
 	[OPTION_TOKEN_TYPE] = LACK("token-type", 0, KIND_TEXT, ALL),
 	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, ALL,
 			   "ask so often on a terminal: 3" },
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, ALL, "luks or luks2" },
-	[OPTION_UNBOUND] = FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
-				V(ADD_KEY) | V(DUMP) | V(OPEN),
-				"a key slot whose key belongs to no data"),
+	[OPTION_UNBOUND] =
+		FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
+		     V(ADD_KEY) | V(DUMP) | V(OPEN), "a key slot whose key belongs to no data"),
 	[OPTION_USE_DIRECTIO] = LACK("use-directio", 0, KIND_FLAG, ALL),
 	[OPTION_USE_FSYNC] = LACK("use-fsync", 0, KIND_FLAG, ALL),
-	[OPTION_USE_RANDOM] = FLAG("use-random", 0, FORMATS, ALL,
-				   "volume key from getrandom(2), as always"),
-	[OPTION_USE_URANDOM] = FLAG("use-urandom", 0, FORMATS, ALL,
-				    "volume key from getrandom(2), as always"),
+	[OPTION_USE_RANDOM] =
+		FLAG("use-random", 0, FORMATS, ALL, "volume key from getrandom(2), as always"),
+	[OPTION_USE_URANDOM] =
+		FLAG("use-urandom", 0, FORMATS, ALL, "volume key from getrandom(2), as always"),
 	[OPTION_UUID] = { "uuid", 0, KIND_TEXT, "UUID", FORMATS | V(UUID), ALL,
 			  "UUID for the header" },
 	[OPTION_VERACRYPT] = LACK("veracrypt", 0, KIND_FLAG, ALL),
 	[OPTION_VERACRYPT_PIM] = LACK("veracrypt-pim", 0, KIND_UINT32, V(OPEN) | V(FOREIGN)),
-	[OPTION_VERACRYPT_QUERY_PIM] = LACK("veracrypt-query-pim", 0, KIND_FLAG,
-					    V(OPEN) | V(FOREIGN)),
+	[OPTION_VERACRYPT_QUERY_PIM] =
+		LACK("veracrypt-query-pim", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_VERBOSE] = FLAG("verbose", 'v', ALL, ALL, "say more"),
-	[OPTION_VERIFY_PASSPHRASE] = FLAG("verify-passphrase", 'y', ALL, ALL,
-					  "ask for the passphrase twice"),
+	[OPTION_VERIFY_PASSPHRASE] =
+		FLAG("verify-passphrase", 'y', ALL, ALL, "ask for the passphrase twice"),
 	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 				     "the volume key is in this file" },
 	[OPTION_WRITE_LOG] = LACK("write-log", 0, KIND_FLAG, ALL),

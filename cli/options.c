@@ -212,8 +212,7 @@ static enum option_id find_letter(char letter)
 }
 
 /* argv[*i] is "--name" or "--name=value". */
-static bool parse_long(struct options *options, char **argv, int *i,
-		       struct option_problem *problem)
+static bool parse_long(struct options *options, char **argv, int *i, struct option_problem *problem)
 {
 	const char *word = argv[*i];
 	const char *equals = strchr(word, '=');
@@ -224,8 +223,7 @@ static bool parse_long(struct options *options, char **argv, int *i,
 		return refuse_option(problem, word, "unknown option");
 	if (option_table[id].kind == KIND_FLAG) {
 		if (equals)
-			return refuse_option(problem, word,
-					     "option does not take an argument");
+			return refuse_option(problem, word, "option does not take an argument");
 		return store(options, id, NULL, problem);
 	}
 	if (equals)
@@ -261,8 +259,7 @@ static bool parse_letters(struct options *options, char **argv, int *i,
 	return true;
 }
 
-bool options_parse(struct options *options, int argc, char **argv,
-		   struct option_problem *problem)
+bool options_parse(struct options *options, int argc, char **argv, struct option_problem *problem)
 {
 	bool only_words = false;
 
@@ -279,8 +276,8 @@ bool options_parse(struct options *options, int argc, char **argv,
 			only_words = true;
 			continue;
 		}
-		if (word[1] == '-' ? !parse_long(options, argv, &i, problem) :
-				     !parse_letters(options, argv, &i, problem))
+		if (word[1] == '-' ? !parse_long(options, argv, &i, problem)
+				   : !parse_letters(options, argv, &i, problem))
 			return false;
 		if (option_set(options, OPTION_HELP) || option_set(options, OPTION_USAGE) ||
 		    option_set(options, OPTION_VERSION))

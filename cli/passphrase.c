@@ -14,7 +14,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-#define FIRST_SIZE 4096u	/* bytes that are read before more room is made */
+#define FIRST_SIZE 4096u /* bytes that are read before more room is made */
 
 bool passphrase_is_stdin(const char *file)
 {
@@ -177,8 +177,8 @@ static const char *complaint(enum stop stop, bool empty, bool short_of_size)
 	return short_of_size ? "Cannot read requested amount of data." : NULL;
 }
 
-static enum status read_stream(int fd, struct passphrase_source *source, bool regular,
-			       bool by_line, struct mortise_secret **out)
+static enum status read_stream(int fd, struct passphrase_source *source, bool regular, bool by_line,
+			       struct mortise_secret **out)
 {
 	struct mortise_secret *secret = NULL;
 	struct mortise_error err;
@@ -190,8 +190,7 @@ static enum status read_stream(int fd, struct passphrase_source *source, bool re
 		return fail_with(STATUS_USAGE, "Cannot seek to requested keyfile offset.");
 	if (source->size > MORTISE_PASSPHRASE_MAX)
 		return fail_with(STATUS_USAGE, "Maximum keyfile size exceeded.");
-	if (mortise_secret_new(source->size > 0 ? (size_t)source->size : FIRST_SIZE, &secret,
-			       &err))
+	if (mortise_secret_new(source->size > 0 ? (size_t)source->size : FIRST_SIZE, &secret, &err))
 		return fail_with(STATUS_MEMORY, "Out of memory while reading passphrase.");
 	stop = fill(fd, &secret, source->size == 0, by_line, &have);
 	source->nothing = stop == STOP_ERROR || (stop == STOP_END && have == 0 && !regular);
@@ -244,8 +243,8 @@ static void shown_name(const char *device, char *name, size_t size)
 	snprintf(name, size, "%s", device);
 	if (stat(device, &st) != 0 || !S_ISBLK(st.st_mode))
 		return;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file",
-		 major(st.st_rdev), minor(st.st_rdev));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", major(st.st_rdev),
+		 minor(st.st_rdev));
 	file = fopen(path, "re");
 	if (!file)
 		return;

@@ -7,7 +7,7 @@
 #include "cli/print.h"
 #include "cli/verbs.h"
 
-#define SECTOR 512u	/* bytes */
+#define SECTOR 512u /* bytes */
 
 /* cryptsetup knows the type only when it finds the header, and a detached one it does not. */
 static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
@@ -106,8 +106,7 @@ static enum status mapping_status(const struct command *c, const char *word)
  */
 enum status run_status(const struct command *c)
 {
-	if (MORTISE_DECLARED &&
-	    (c->word_count == 0 || options_ours(&c->options) != OPTION_COUNT))
+	if (MORTISE_DECLARED && (c->word_count == 0 || options_ours(&c->options) != OPTION_COUNT))
 		return run_volume_status(c);
 	return mapping_status(c, command_word(c, 0));
 }

@@ -12,7 +12,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-#define ANSWER_MAX 16u	/* bytes of the answer that are looked at: "YES" is 3 */
+#define ANSWER_MAX 16u /* bytes of the answer that are looked at: "YES" is 3 */
 
 static bool put(int fd, const char *text)
 {

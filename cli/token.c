@@ -14,7 +14,7 @@
 #include "cli/signals.h"
 #include "cli/verbs.h"
 
-#define TOKEN_JSON_MAX ((size_t)4 << 20)	/* bytes: the largest header copy */
+#define TOKEN_JSON_MAX ((size_t)4 << 20) /* bytes: the largest header copy */
 
 static enum status read_json(const struct command *c, char **json, size_t *size)
 {
@@ -30,8 +30,7 @@ static enum status read_json(const struct command *c, char **json, size_t *size)
 	if (!passphrase_is_stdin(file))
 		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0) {
-		status = fail_with(STATUS_USAGE, "Failed to open file %s in read-only mode.",
-				   file);
+		status = fail_with(STATUS_USAGE, "Failed to open file %s in read-only mode.", file);
 		goto out;
 	}
 	if (isatty(fd) && !option_set(&c->options, OPTION_BATCH_MODE)) {

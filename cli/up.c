@@ -7,7 +7,7 @@
 #include "cli/volumes.h"
 
 struct teller {
-	FILE *out;	/* NULL with -q */
+	FILE *out; /* NULL with -q */
 	bool verbose;
 };
 
@@ -61,8 +61,8 @@ enum status run_up(const struct command *c)
 	teller.out = volumes.json ? stderr : stdout;
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		teller.out = NULL;
-	teller.verbose = option_set(&c->options, OPTION_VERBOSE) ||
-			 option_set(&c->options, OPTION_DEBUG);
+	teller.verbose =
+		option_set(&c->options, OPTION_VERBOSE) || option_set(&c->options, OPTION_DEBUG);
 	if (mortise_up(volumes.config, &volumes.options, &watch, &report, &err) == MORTISE_OK)
 		err.code = MORTISE_OK;
 	status = volumes_finish(c, &volumes, report, MORTISE_PHASE_READY, &err);

@@ -34,9 +34,8 @@ static enum status read_config(const struct command *c, struct mortise_config **
 	if (!file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
 		file = VOLUMES_CONFIG_DEFAULT;
 	if (!file)
-		return fail_with(STATUS_USAGE,
-				 "mortise: There is no configuration: name one with -f FILE, or put it at "
-				 VOLUMES_CONFIG_DEFAULT ".");
+		return fail_with(STATUS_USAGE, "mortise: There is no configuration: name one with "
+					       "-f FILE, or put it at " VOLUMES_CONFIG_DEFAULT ".");
 	code = mortise_config_read(file, config, &err);
 	if (*config)
 		print_remarks(*config, file, !option_set(&c->options, OPTION_BATCH_MODE));
@@ -65,7 +64,8 @@ static enum status read_devices(const struct command *c, struct volumes *volumes
 		const char *equals = strchr(c->options.devices[i], '=');
 
 		if (!equals || equals == c->options.devices[i] || equals[1] == '\0')
-			return fail_with(STATUS_USAGE, "mortise: --device wants NAME=/dev/X, not \"%s\".",
+			return fail_with(STATUS_USAGE,
+					 "mortise: --device wants NAME=/dev/X, not \"%s\".",
 					 c->options.devices[i]);
 		size += strlen(c->options.devices[i]) + 1;
 	}

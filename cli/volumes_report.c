@@ -10,8 +10,9 @@
 
 #define COLUMNS 6u
 
-static const char *const titles[COLUMNS] = { "VOLUME", "DEVICE", "PHASE",
-					     "SLOT",   "KEY",    "MOUNTED" };
+static const char *const titles[COLUMNS] = {
+	"VOLUME", "DEVICE", "PHASE", "SLOT", "KEY", "MOUNTED"
+};
 
 /* An empty cell would look like a shifted row. */
 static const char *or_dash(const char *text)
@@ -170,9 +171,9 @@ enum status json_print(struct json_object *document)
 	bool printed;
 
 	if (document)
-		text = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY |
-								JSON_C_TO_STRING_SPACED |
-								JSON_C_TO_STRING_NOSLASHESCAPE);
+		text = json_object_to_json_string_ext(
+			document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					  JSON_C_TO_STRING_NOSLASHESCAPE);
 	printed = text && printf("%s\n", text) > 0;
 	json_object_put(document);
 	return printed ? STATUS_OK : fail_with(STATUS_MEMORY, "mortise: Out of memory.");

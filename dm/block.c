@@ -19,7 +19,8 @@ static enum mortise_code open_failed(struct mortise_error *err, int sys, const c
 	if (sys == EBUSY)
 		code = error_set(err, MORTISE_E_BUSY, 0,
 				 "Cannot use device %s which is in use (already mapped or "
-				 "mounted).", path);
+				 "mounted).",
+				 path);
 	else if (sys == EACCES || sys == EPERM)
 		code = error_set(err, MORTISE_E_DEVICE, 0,
 				 "Cannot use device %s, permission denied.", path);
@@ -45,8 +46,8 @@ enum mortise_code dm_block_look(void *context, const char *path, bool exclusive,
 	if (fd < 0)
 		return open_failed(err, errno, path);
 	if (fstat(fd, &st)) {
-		code = error_set(err, MORTISE_E_DEVICE, errno,
-				 "Cannot get info about device %s", path);
+		code = error_set(err, MORTISE_E_DEVICE, errno, "Cannot get info about device %s",
+				 path);
 		goto out;
 	}
 	if (!S_ISBLK(st.st_mode)) {
@@ -56,8 +57,8 @@ enum mortise_code dm_block_look(void *context, const char *path, bool exclusive,
 	}
 	if (ioctl(fd, BLKGETSIZE64, &size) || ioctl(fd, BLKSSZGET, &logical) ||
 	    ioctl(fd, BLKROGET, &readonly) || logical <= 0) {
-		code = error_set(err, MORTISE_E_DEVICE, errno,
-				 "Cannot get info about device %s", path);
+		code = error_set(err, MORTISE_E_DEVICE, errno, "Cannot get info about device %s",
+				 path);
 		goto out;
 	}
 	if (ioctl(fd, BLKRAGET, &read_ahead) || read_ahead < 0)

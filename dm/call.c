@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define BUFFER_FIRST	(16u << 10)
-#define BUFFER_LAST	(4u << 20)	/* 25000 mappings in a list */
-#define ALIGNMENT	8u		/* of struct dm_ioctl and of what follows it */
+#define BUFFER_FIRST (16u << 10)
+#define BUFFER_LAST  (4u << 20) /* 25000 mappings in a list */
+#define ALIGNMENT    8u		/* of struct dm_ioctl and of what follows it */
 
 /* The kernel takes the payload from here and puts its own there as well. */
-#define DATA_START	((uint32_t)sizeof(struct dm_ioctl))
+#define DATA_START   ((uint32_t)sizeof(struct dm_ioctl))
 _Static_assert(DATA_START % ALIGNMENT == 0, "the payload is aligned as the kernel wants it");
 
 /* A secret's bytes have no alignment that is promised. */
@@ -115,8 +115,9 @@ enum mortise_code dm_call_failed(struct mortise_error *err, int sys, const char 
 {
 	switch (sys) {
 	case ENXIO:
-		return dm_with_errno(err, sys, error_set(err, MORTISE_E_INACTIVE, 0,
-							 "Device %s is not active.", name));
+		return dm_with_errno(
+			err, sys,
+			error_set(err, MORTISE_E_INACTIVE, 0, "Device %s is not active.", name));
 	case EPERM:
 	case EACCES:
 		return error_set(err, MORTISE_E_DEVICE, sys,

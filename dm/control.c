@@ -13,9 +13,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define CONTROL_NODE	"/dev/" DM_DIR "/" DM_CONTROL_NODE
-#define MISC_MAJOR	10u	/* Documentation/admin-guide/devices.txt */
-#define CONTROL_MINOR	236u	/* the same; an open of it loads the module */
+#define CONTROL_NODE  "/dev/" DM_DIR "/" DM_CONTROL_NODE
+#define MISC_MAJOR    10u  /* Documentation/admin-guide/devices.txt */
+#define CONTROL_MINOR 236u /* the same; an open of it loads the module */
 
 static int kernel_ioctl(void *context, unsigned long request, struct dm_ioctl *data)
 {
@@ -73,15 +73,19 @@ static int control_node(bool *made)
 static enum mortise_code open_failed(struct mortise_error *err, int sys)
 {
 	if (geteuid() != 0 || sys == EPERM || sys == EACCES)
-		return dm_with_errno(err, sys, error_set(err, MORTISE_E_DEVICE, 0,
-			"Cannot initialize device-mapper, running as non-root user. "
-			"Run it as root."));
+		return dm_with_errno(
+			err, sys,
+			error_set(err, MORTISE_E_DEVICE, 0,
+				  "Cannot initialize device-mapper, running as non-root user. "
+				  "Run it as root."));
 	if (sys == EROFS)
 		return error_set(err, MORTISE_E_DEVICE, sys,
 				 "Cannot make %s, mount a devtmpfs on /dev", CONTROL_NODE);
-	return dm_with_errno(err, sys, error_set(err, MORTISE_E_KERNEL, 0,
-		"Cannot initialize device-mapper. Is dm_mod kernel module loaded? "
-		"Load it (modprobe dm_mod), or use a kernel with CONFIG_BLK_DEV_DM."));
+	return dm_with_errno(
+		err, sys,
+		error_set(err, MORTISE_E_KERNEL, 0,
+			  "Cannot initialize device-mapper. Is dm_mod kernel module loaded? "
+			  "Load it (modprobe dm_mod), or use a kernel with CONFIG_BLK_DEV_DM."));
 }
 
 static enum mortise_code check_version(struct dm_control *control, struct mortise_error *err)
@@ -97,8 +101,8 @@ static enum mortise_code check_version(struct dm_control *control, struct mortis
 	if (control->version[0] != DM_VERSION_MAJOR)
 		return error_set(err, MORTISE_E_KERNEL, 0,
 				 "Cannot initialize device-mapper. The kernel speaks version %u "
-				 "of its interface, %u is needed.", control->version[0],
-				 DM_VERSION_MAJOR);
+				 "of its interface, %u is needed.",
+				 control->version[0], DM_VERSION_MAJOR);
 	return MORTISE_OK;
 }
 

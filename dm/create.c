@@ -27,11 +27,11 @@ struct creation {
 	const char *name;
 	char encoded[DM_NAME_LEN];
 	struct dm_mapping_options options;
-	struct dm_crypt_target target;	/* flags shrink when the kernel lacks one */
+	struct dm_crypt_target target; /* flags shrink when the kernel lacks one */
 	struct dm_block block;
-	uint32_t version[3];		/* of dm-crypt */
+	uint32_t version[3]; /* of dm-crypt */
 	bool version_known;
-	dev_t device;			/* of the mapping */
+	dev_t device; /* of the mapping */
 };
 
 static bool crypt_before(const struct creation *creation, uint32_t minor, uint32_t patch)
@@ -57,8 +57,8 @@ static enum mortise_code check_version(const struct creation *creation, struct m
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_KERNEL, 0,
 			 "Requested %s is not supported. The kernel has dm-crypt %u.%u.%u, "
-			 "1.17.0 (Linux 4.12) is needed.", what, creation->version[0],
-			 creation->version[1], creation->version[2]);
+			 "1.17.0 (Linux 4.12) is needed.",
+			 what, creation->version[0], creation->version[1], creation->version[2]);
 }
 
 static enum mortise_code check_fit(const struct creation *creation, struct mortise_error *err)
@@ -74,15 +74,16 @@ static enum mortise_code check_fit(const struct creation *creation, struct morti
 	if (target->size > block->size - target->device_offset)
 		return error_set(err, MORTISE_E_NO_SPACE, 0,
 				 "Device %s is too small. It has %" PRIu64 " bytes, %" PRIu64
-				 " from offset %" PRIu64 " on are needed.", target->device,
-				 block->size, target->size, target->device_offset);
+				 " from offset %" PRIu64 " on are needed.",
+				 target->device, block->size, target->size, target->device_offset);
 	/* device_area_is_invalid in drivers/md/dm-table.c */
 	if (target->device_offset % block->logical || target->size % block->logical)
 		return error_set(err, MORTISE_E_KERNEL, 0,
 				 "Device %s has logical blocks of %" PRIu32 " bytes. Offset "
 				 "%" PRIu64 " and size %" PRIu64 " of the data must be multiples "
-				 "of them: format it with that sector size.", target->device,
-				 block->logical, target->device_offset, target->size);
+				 "of them: format it with that sector size.",
+				 target->device, block->logical, target->device_offset,
+				 target->size);
 	return MORTISE_OK;
 }
 
@@ -109,9 +110,9 @@ static enum mortise_code exists(const struct creation *creation, const char *uui
 static enum mortise_code create_device(struct creation *creation, struct mortise_error *err)
 {
 	char uuid[DM_UUID_LEN] = "";
-	const struct dm_call call = {
-		.request = DM_DEV_CREATE, .name = creation->encoded, .uuid = uuid
-	};
+	const struct dm_call call = { .request = DM_DEV_CREATE,
+				      .name = creation->encoded,
+				      .uuid = uuid };
 	struct dm_reply reply;
 	int sys;
 
@@ -234,7 +235,8 @@ static enum mortise_code load_failed(const struct creation *creation, int sys,
 	case EBUSY:
 		code = error_set(err, MORTISE_E_BUSY, 0,
 				 "Cannot use device %s which is in use (already mapped or "
-				 "mounted).", target->device);
+				 "mounted).",
+				 target->device);
 		break;
 	case ENOENT:
 	case ELIBBAD:
@@ -253,13 +255,15 @@ static enum mortise_code load_failed(const struct creation *creation, int sys,
 	case EPERM:
 		code = error_set(err, MORTISE_E_DEVICE, 0,
 				 "Cannot use device %s, permission denied. Run it as root, and "
-				 "open what is write-protected read-only.", target->device);
+				 "open what is write-protected read-only.",
+				 target->device);
 		break;
 	case EINVAL:
 		code = error_set(err, MORTISE_E_KERNEL, 0,
 				 "The kernel refused the mapping of %s: cipher %s, key of %zu "
 				 "bits, sectors of %" PRIu32 " bytes. Its log (dmesg) says which "
-				 "of these.", target->device, target->cipher,
+				 "of these.",
+				 target->device, target->cipher,
 				 target->key ? mortise_secret_size(target->key) * 8 : 0,
 				 target->sector_size);
 		break;
@@ -273,7 +277,7 @@ static enum mortise_code load_failed(const struct creation *creation, int sys,
 static bool keyring_refused(int sys)
 {
 	switch (sys) {
-	case EINVAL:	/* dm-crypt built without CONFIG_KEYS */
+	case EINVAL: /* dm-crypt built without CONFIG_KEYS */
 	case EACCES:
 	case EPERM:
 	case ENOSYS:
@@ -393,7 +397,10 @@ enum mortise_code dm_crypt_create(struct dm_control *control, const char *name,
 				  struct mortise_error *err)
 {
 	struct creation creation = {
-		.control = control, .name = name, .options = *options, .target = *target,
+		.control = control,
+		.name = name,
+		.options = *options,
+		.target = *target,
 	};
 	enum mortise_code code;
 

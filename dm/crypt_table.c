@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define TEXT_ROOM	1024u	/* bytes of a line but for its key: cipher, four numbers, options */
-#define SECTOR_SIZE_MAX	4096u
+#define TEXT_ROOM	1024u /* bytes of a line but for its key: cipher, four numbers, options */
+#define SECTOR_SIZE_MAX 4096u
 
 /* In the order that cryptsetup writes them. */
 static const struct {
@@ -53,7 +53,8 @@ enum mortise_code dm_crypt_target_check(const struct dm_crypt_target *target,
 	if (!target->cipher || !is_word(target->cipher, MORTISE_CIPHER_MAX))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "The name of the cipher is not valid. It is one like "
-				 "aes-xts-plain64, with at most %u bytes.", MORTISE_CIPHER_MAX);
+				 "aes-xts-plain64, with at most %u bytes.",
+				 MORTISE_CIPHER_MAX);
 	if (key_size > DM_KEY_MAX || (!key_size && !dm_crypt_cipher_null(target->cipher)))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "A key of %zu bytes does not fit cipher %s. Give 1 to %u bytes.",
@@ -67,7 +68,8 @@ enum mortise_code dm_crypt_target_check(const struct dm_crypt_target *target,
 	if (sector < DM_SECTOR || sector > SECTOR_SIZE_MAX || (sector & (sector - 1)))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "An encryption sector of %" PRIu32 " bytes is not possible. "
-				 "Use 512, 1024, 2048 or 4096.", sector);
+				 "Use 512, 1024, 2048 or 4096.",
+				 sector);
 	if (target->device_offset % DM_SECTOR)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Data offset %" PRIu64 " on %s is not a multiple of %u bytes.",
@@ -299,8 +301,8 @@ static bool parse_option(const char *word, size_t size, struct dm_crypt_table *t
 		}
 	}
 	if (size > strlen(sectors) && !memcmp(word, sectors, strlen(sectors))) {
-		bool valid = number(word + strlen(sectors), size - strlen(sectors),
-				    SECTOR_SIZE_MAX, &value);
+		bool valid = number(word + strlen(sectors), size - strlen(sectors), SECTOR_SIZE_MAX,
+				    &value);
 
 		table->sector_size = (uint32_t)value;
 		return valid && value >= DM_SECTOR && !(value & (value - 1));
@@ -353,8 +355,7 @@ enum mortise_code dm_crypt_params_parse(const char *params, size_t length,
 	code = parse_key(word, size, table, err);
 	if (code)
 		goto out;
-	if (!next_number(&words, UINT64_MAX, &table->iv_offset) ||
-	    !next_word(&words, &word, &size))
+	if (!next_number(&words, UINT64_MAX, &table->iv_offset) || !next_word(&words, &word, &size))
 		goto bad;
 	colon = memchr(word, ':', size);
 	if (!colon || !number(word, (size_t)(colon - word), UINT32_MAX, &above) ||

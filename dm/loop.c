@@ -14,14 +14,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define CONTROL		"/dev/loop-control"
-#define CONTROL_NUMBER	makedev(10, 237)	/* Documentation/admin-guide/devices.txt */
-#define LOOP_MAJOR	7u
-#define TRIES		64u	/* others who take numbers at the same time */
+#define CONTROL	       "/dev/loop-control"
+#define CONTROL_NUMBER makedev(10, 237) /* Documentation/admin-guide/devices.txt */
+#define LOOP_MAJOR     7u
+#define TRIES	       64u /* others who take numbers at the same time */
 
 /* Since Linux 5.8; older headers lack it. */
 #ifndef LOOP_CONFIGURE
-#define LOOP_CONFIGURE	0x4C0A
+#define LOOP_CONFIGURE 0x4C0A
 struct loop_config {
 	__u32 fd;
 	__u32 block_size;

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEPS_MAX	64u
-#define DEPS_AT		offsetof(struct dm_target_deps, dev)
-#define LIST_NAME_AT	offsetof(struct dm_name_list, name)
+#define DEPS_MAX     64u
+#define DEPS_AT	     offsetof(struct dm_target_deps, dev)
+#define LIST_NAME_AT offsetof(struct dm_name_list, name)
 
 enum mortise_code dm_info(struct dm_control *control, const char *name, struct dm_info *info,
 			  struct mortise_error *err)
@@ -73,8 +73,8 @@ static enum mortise_code read_table(const struct dm_reply *reply, const char *na
 	if (reply->header.target_count > 1)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Device %s is not one dm-crypt target, but %u targets, the first "
-				 "of which is \"%s\".", name, reply->header.target_count,
-				 spec.target_type);
+				 "of which is \"%s\".",
+				 name, reply->header.target_count, spec.target_type);
 	if (strcmp(spec.target_type, "crypt"))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Device %s is not a dm-crypt target, but \"%s\".", name,
@@ -170,8 +170,7 @@ static int walk(const struct dm_reply *reply,
 		dm_name_decode(name, decoded);
 		if (!each(context, decoded, dm_decode_device(record.dev)) || !record.next)
 			return 0;
-		if (record.next <= LIST_NAME_AT ||
-		    record.next >= reply->size - LIST_NAME_AT - at)
+		if (record.next <= LIST_NAME_AT || record.next >= reply->size - LIST_NAME_AT - at)
 			return EPROTO;
 		at += record.next;
 	}
@@ -179,8 +178,8 @@ static int walk(const struct dm_reply *reply,
 }
 
 enum mortise_code dm_list(struct dm_control *control,
-			  bool (*each)(void *context, const char *name, dev_t dev),
-			  void *context, struct mortise_error *err)
+			  bool (*each)(void *context, const char *name, dev_t dev), void *context,
+			  struct mortise_error *err)
 {
 	const struct dm_call call = { .request = DM_LIST_DEVICES };
 	struct dm_reply reply;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define ESCAPE 4u	/* bytes of "\xNN" */
+#define ESCAPE 4u /* bytes of "\xNN" */
 
 static bool plain(char c)
 {
@@ -87,8 +87,8 @@ enum mortise_code dm_name_encode(const char *name, char encoded[static DM_NAME_L
 				 "Name \"%.160s\" too long. It may have %u bytes.", name,
 				 MORTISE_NAME_MAX);
 	if (strchr(name, '/'))
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Name \"%s\" invalid. It contains \"/\".", name);
+		return error_set(err, MORTISE_E_USAGE, 0, "Name \"%s\" invalid. It contains \"/\".",
+				 name);
 	/* The node would be the control node or a directory. */
 	if (!strcmp(name, "control") || !strcmp(name, ".") || !strcmp(name, ".."))
 		return error_set(err, MORTISE_E_USAGE, 0,
@@ -96,12 +96,14 @@ enum mortise_code dm_name_encode(const char *name, char encoded[static DM_NAME_L
 	if (!encode(name, encoded, DM_NAME_LEN))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Name \"%s\" too long. Bytes other than letters, digits and "
-				 "#+-.:=@_ count four times, %u in all.", name, MORTISE_NAME_MAX);
+				 "#+-.:=@_ count four times, %u in all.",
+				 name, MORTISE_NAME_MAX);
 	/* libdevmapper refuses it too: half of it is encoded already, or all of it twice. */
 	if (strstr(encoded, "\\x5cx"))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Name \"%s\" invalid. It mixes encoded bytes (\\x20) with plain "
-				 "ones.", name);
+				 "ones.",
+				 name);
 	return MORTISE_OK;
 }
 

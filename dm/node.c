@@ -12,8 +12,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define FOLDER		"/dev/" DM_DIR
-#define PATH_ROOM	(sizeof(FOLDER) + 1 + DM_NAME_LEN)
+#define FOLDER	  "/dev/" DM_DIR
+#define PATH_ROOM (sizeof(FOLDER) + 1 + DM_NAME_LEN)
 
 static bool is_device(const char *path, dev_t device)
 {

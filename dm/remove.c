@@ -12,8 +12,8 @@
  * blkid and udev open a device for a moment whenever it was written to. 10, 20, 40 ... ms
  * between the tries, 0.63 s in all; libdevmapper waits for 5 s.
  */
-#define TRIES		7u
-#define FIRST_PAUSE	10u	/* ms */
+#define TRIES	    7u
+#define FIRST_PAUSE 10u /* ms */
 
 void dm_pause(void *context, unsigned ms)
 {
@@ -58,8 +58,9 @@ static enum mortise_code busy(struct dm_control *control, const char *name, dev_
 	/* Over a kernel of the caller's, sysfs would speak of another one. */
 	if (control->nodes)
 		(void)dm_sysfs_user(device, user, sizeof(user));
-	return dm_with_errno(err, EBUSY, error_set(err, MORTISE_E_BUSY, 0,
-						   "Device %s is still in use. %s", name, user));
+	return dm_with_errno(
+		err, EBUSY,
+		error_set(err, MORTISE_E_BUSY, 0, "Device %s is still in use. %s", name, user));
 }
 
 static enum mortise_code cancel(struct dm_control *control, const char *name, const char *encoded,
@@ -83,13 +84,16 @@ static enum mortise_code cancel(struct dm_control *control, const char *name, co
 	dm_reply_clear(&reply);
 	mortise_secret_free(payload);
 	if (sys == EBUSY)
-		return dm_with_errno(err, sys, error_set(err, MORTISE_E_BUSY, 0,
-			"Device %s is being removed at this moment, too late to cancel.", name));
+		return dm_with_errno(
+			err, sys,
+			error_set(err, MORTISE_E_BUSY, 0,
+				  "Device %s is being removed at this moment, too late to cancel.",
+				  name));
 	return sys ? dm_call_failed(err, sys, "cancel the deferred removal of", name) : MORTISE_OK;
 }
 
-enum mortise_code dm_remove(struct dm_control *control, const char *name,
-			    enum dm_remove_mode mode, struct mortise_error *err)
+enum mortise_code dm_remove(struct dm_control *control, const char *name, enum dm_remove_mode mode,
+			    struct mortise_error *err)
 {
 	bool deferred = mode == DM_REMOVE_DEFERRED;
 	char encoded[DM_NAME_LEN];

@@ -96,7 +96,7 @@ void dm_loop_backing(dev_t device, char *file, size_t room)
 void dm_sysfs_read_ahead(dev_t device, uint32_t sectors)
 {
 	char path[SYS_PATH], text[24];
-	uint32_t wanted = sectors / 2;	/* KiB */
+	uint32_t wanted = sectors / 2; /* KiB */
 	int fd, size;
 
 	if (sys_read(device, "queue/read_ahead_kb", text, sizeof(text)) &&

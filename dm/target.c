@@ -43,14 +43,16 @@ bool dm_version_before(const uint32_t version[static 3], uint32_t major, uint32_
 
 static enum mortise_code no_target(struct mortise_error *err, int sys, const char *target)
 {
-	return dm_with_errno(err, sys, error_set(err, MORTISE_E_KERNEL, 0,
-		"The kernel has no device-mapper target \"%s\". Load its module "
-		"(modprobe dm-%s), or use a kernel that has it.", target, target));
+	return dm_with_errno(
+		err, sys,
+		error_set(err, MORTISE_E_KERNEL, 0,
+			  "The kernel has no device-mapper target \"%s\". Load its module "
+			  "(modprobe dm-%s), or use a kernel that has it.",
+			  target, target));
 }
 
 enum mortise_code dm_target_ask(struct dm_control *control, const char *target,
-				uint32_t version[static 3], bool *known,
-				struct mortise_error *err)
+				uint32_t version[static 3], bool *known, struct mortise_error *err)
 {
 	struct dm_call call = { .request = DM_GET_TARGET_VERSION, .name = target };
 	struct dm_reply reply;

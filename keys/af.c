@@ -42,8 +42,7 @@ static enum mortise_code diffuse(struct keys_hash *hash, size_t digest_size, uin
 
 /* sum = what the last stripe and the key differ by; reads all stripes but the last. */
 static enum mortise_code sum_stripes(const uint8_t *split, size_t key_size, unsigned stripes,
-				     const char *hash_name, uint8_t *sum,
-				     struct mortise_error *err)
+				     const char *hash_name, uint8_t *sum, struct mortise_error *err)
 {
 	const size_t digest_size = keys_hash_size(hash_name);
 	struct keys_hash *hash = NULL;

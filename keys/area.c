@@ -14,21 +14,21 @@
 #define BLOCK KEYS_CRYPTO_BLOCK
 
 enum iv_kind {
-	IV_NONE,	/* ECB */
+	IV_NONE, /* ECB */
 	IV_NULL,
-	IV_PLAIN,	/* 32 bits of sector, little-endian */
-	IV_PLAIN64,	/* 64 bits */
-	IV_PLAIN64BE,	/* big-endian, in the last 8 bytes */
-	IV_BENBI,	/* number of the block, from 1, big-endian */
-	IV_ESSIV,	/* sector, encrypted under the hash of the key */
-	IV_EBOIV,	/* byte offset, encrypted under the key */
+	IV_PLAIN,     /* 32 bits of sector, little-endian */
+	IV_PLAIN64,   /* 64 bits */
+	IV_PLAIN64BE, /* big-endian, in the last 8 bytes */
+	IV_BENBI,     /* number of the block, from 1, big-endian */
+	IV_ESSIV,     /* sector, encrypted under the hash of the key */
+	IV_EBOIV,     /* byte offset, encrypted under the key */
 };
 
 static const struct {
 	const char *name;
 	enum iv_kind kind;
 } iv_names[] = {
-	{ "null", IV_NULL },	     { "plain", IV_PLAIN }, { "plain64", IV_PLAIN64 },
+	{ "null", IV_NULL },	       { "plain", IV_PLAIN }, { "plain64", IV_PLAIN64 },
 	{ "plain64be", IV_PLAIN64BE }, { "benbi", IV_BENBI }, { "eboiv", IV_EBOIV },
 };
 

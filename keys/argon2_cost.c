@@ -4,13 +4,13 @@
 
 #include "keys/kdf.h"
 
-#define BENCH_MEMORY	65536u	/* KiB to begin with: less says little about more */
-#define LONG_MS		250u	/* a measurement to extrapolate from takes this long ... */
-#define SHORT_MS	10u	/* ... and one below this not even tells where to go */
-#define GROWTH		16u
-#define SAMPLES		3u	/* of short measurements: the least counts */
+#define BENCH_MEMORY 65536u /* KiB to begin with: less says little about more */
+#define LONG_MS	     250u   /* a measurement to extrapolate from takes this long ... */
+#define SHORT_MS     10u    /* ... and one below this not even tells where to go */
+#define GROWTH	     16u
+#define SAMPLES	     3u /* of short measurements: the least counts */
 
-#define GIB		(UINT64_C(1) << 30)
+#define GIB	     (UINT64_C(1) << 30)
 
 static uint32_t clamp(uint64_t value)
 {
@@ -113,8 +113,8 @@ static bool extrapolate(struct mortise_kdf *kdf, uint32_t memory_min, uint32_t m
 		kdf->memory_kib = memory > memory_max ? memory_max : clamp(memory);
 		if (memory > memory_max) {
 			time = work * target_ms / ((uint64_t)memory_max * ms);
-			kdf->time = time > KEYS_ARGON2_TIME_MIN ? clamp(time) :
-								  KEYS_ARGON2_TIME_MIN;
+			kdf->time =
+				time > KEYS_ARGON2_TIME_MIN ? clamp(time) : KEYS_ARGON2_TIME_MIN;
 			if (time <= KEYS_ARGON2_TIME_MIN)
 				return false;
 		}

@@ -11,12 +11,12 @@
 #include "keys/secret.h"
 
 /* RFC 9106, section 3.1. */
-#define SALT_MIN	8u
-#define TAG_MIN		4u
-#define LANES_MAX	0xffffffu
-#define LANE_KIB_MIN	8u
+#define SALT_MIN     8u
+#define TAG_MIN	     4u
+#define LANES_MAX    0xffffffu
+#define LANE_KIB_MIN 8u
 
-#define MIB		(UINT64_C(1) << 20)
+#define MIB	     (UINT64_C(1) << 20)
 
 const char *mortise_kdf_name(enum mortise_kdf_type type)
 {
@@ -36,7 +36,7 @@ uint64_t keys_kdf_memory(const struct mortise_kdf *kdf)
 	return kdf->type == MORTISE_KDF_PBKDF2 ? 0 : (uint64_t)kdf->memory_kib * 1024;
 }
 
-#define NOT_ASKED_FOR (1u << 20)	/* bytes */
+#define NOT_ASKED_FOR (1u << 20) /* bytes */
 
 enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 				struct mortise_error *err)
@@ -67,9 +67,10 @@ static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t
 		return error_set(err, MORTISE_E_USAGE, 0, "%s has 1 to %u lanes, not %u", name,
 				 LANES_MAX, kdf->lanes);
 	if (kdf->memory_kib < (uint64_t)LANE_KIB_MIN * kdf->lanes)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "%s needs at least %u KiB for each of its %u lanes, not %u KiB in all",
-				 name, LANE_KIB_MIN, kdf->lanes, kdf->memory_kib);
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"%s needs at least %u KiB for each of its %u lanes, not %u KiB in all",
+			name, LANE_KIB_MIN, kdf->lanes, kdf->memory_kib);
 	if (salt_size < SALT_MIN || salt_size > UINT32_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "%s needs a salt of at least %u bytes, not %zu", name, SALT_MIN,

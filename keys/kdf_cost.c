@@ -8,9 +8,9 @@
 #include "keys/kdf.h"
 
 /* cryptsetup: a rate is read off a run of more than this, reached in at most so many steps. */
-#define RATE_MS		500u
-#define RATE_STEPS	10u
-#define RATE_FIRST	32768u	/* iterations */
+#define RATE_MS	   500u
+#define RATE_STEPS 10u
+#define RATE_FIRST 32768u /* iterations */
 
 static const uint8_t bench_salt[32];
 
@@ -87,7 +87,10 @@ enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size, uint32_t *
 		ms = ns / 1000000;
 		if (ms > RATE_MS || kdf.time > UINT32_MAX / 16)
 			break;
-		kdf.time *= ms <= RATE_MS / 8 ? 16 : ms <= RATE_MS / 4 ? 8 : ms <= RATE_MS / 2 ? 4 : 2;
+		kdf.time *= ms <= RATE_MS / 8	? 16
+			    : ms <= RATE_MS / 4 ? 8
+			    : ms <= RATE_MS / 2 ? 4
+						: 2;
 	}
 	if (!code) {
 		rate = (uint64_t)kdf.time * 1000000000 / (ns ? ns : 1);
@@ -110,8 +113,9 @@ static enum mortise_code choose_pbkdf2(const struct mortise_kdf_choice *choice, 
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested hash %s is not supported.", hash);
 	if (choice->memory_kib || choice->lanes)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PBKDF max memory or parallel threads must not be set with pbkdf2.");
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"PBKDF max memory or parallel threads must not be set with pbkdf2.");
 	if (choice->forced_time && choice->forced_time < KEYS_PBKDF2_TIME_MIN)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Forced iteration count is too low for %s (minimum is %u).",
@@ -154,9 +158,10 @@ static enum mortise_code check_argon2_choice(const struct mortise_kdf_choice *ch
 				 "(minimum is %u kilobytes).",
 				 KEYS_ARGON2_MEMORY_MIN);
 	if (kdf->lanes > KEYS_ARGON2_LANES_MAX)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Requested maximum PBKDF parallel cost is too high (maximum is %u).",
-				 KEYS_ARGON2_LANES_MAX);
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"Requested maximum PBKDF parallel cost is too high (maximum is %u).",
+			KEYS_ARGON2_LANES_MAX);
 	return MORTISE_OK;
 }
 

@@ -76,10 +76,10 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* The two interfaces of the memory controller. */
 struct cgroup_version {
-	const char *line;	/* start of its line in /proc/self/cgroup, number before it */
-	const char *mounts[2];	/* below the root; a hybrid system has version 2 in "unified" */
+	const char *line;      /* start of its line in /proc/self/cgroup, number before it */
+	const char *mounts[2]; /* below the root; a hybrid system has version 2 in "unified" */
 	const char *limit, *usage;
-	const char *cache[2];	/* in memory.stat: file pages, given up before anyone dies */
+	const char *cache[2]; /* in memory.stat: file pages, given up before anyone dies */
 	const char *swap_limit, *swap_usage;
 };
 
@@ -123,8 +123,8 @@ static uint64_t group_room(const char *dir, const struct cgroup_version *version
 }
 
 /* The group and every group above it: each of them may have a limit. */
-static uint64_t path_room(const char *mount, const char *path,
-			  const struct cgroup_version *version, uint64_t swap_free)
+static uint64_t path_room(const char *mount, const char *path, const struct cgroup_version *version,
+			  uint64_t swap_free)
 {
 	uint64_t room = UINT64_MAX;
 	char dir[PATH_MAX];

@@ -32,8 +32,8 @@ enum mortise_code mortise_secret_new(size_t size, struct mortise_secret **out,
 	mapped = (sizeof(*secret) + size + page - 1) / page * page;
 	secret = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (secret == MAP_FAILED)
-		return error_set(err, MORTISE_E_MEMORY, errno, "no memory for a secret of %zu bytes",
-				 size);
+		return error_set(err, MORTISE_E_MEMORY, errno,
+				 "no memory for a secret of %zu bytes", size);
 	/*
 	 * Each of these may fail and the secret is still usable: RLIMIT_MEMLOCK is small for
 	 * users, and valgrind and old kernels do not know every advice.

@@ -171,9 +171,10 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 	if (*unmendable)
 		return MORTISE_OK;
 	if (allowed == LUKS2_MENDING_FOREIGN)
-		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
-				 "Please run \"cryptsetup repair\" for recovery.");
+		return error_set(
+			err, MORTISE_E_CORRUPT, 0,
+			"Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
+			"Please run \"cryptsetup repair\" for recovery.");
 	/* A read-only device still opens: the good copy is all that is needed. */
 	if (!luks2_device_writable(device, &ignored) && mend(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,
@@ -249,10 +250,10 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 	if (stale)
 		code = mend_if_allowed(device, policy, good, other, &unmendable, err);
 	if (!code)
-		code = build(device, good, other,
-			     stale && (policy == LUKS2_MEND_NEVER || unmendable ||
-				       !device->writable),
-			     out, err);
+		code = build(
+			device, good, other,
+			stale && (policy == LUKS2_MEND_NEVER || unmendable || !device->writable),
+			out, err);
 	if (!code)
 		(*out)->unmendable = unmendable;
 out:

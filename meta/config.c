@@ -89,8 +89,7 @@ static struct meta_config *documents_read(struct meta_log *log, const struct met
 		return NULL;
 	}
 	for (size_t i = 0; i < tree->document_count; i++) {
-		document[i].kind =
-			meta_document_read(log, tree->document[i], &document[i].volume);
+		document[i].kind = meta_document_read(log, tree->document[i], &document[i].volume);
 		repeated_check(log, document, i + 1, tree->document[i]->place);
 	}
 	if (log->errors == 0 && !log->no_memory) {

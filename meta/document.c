@@ -20,22 +20,27 @@ enum {
 	F_MOUNT,
 	F_TRIM,
 	F_SCRUB,
-	F_VOLUME_TYPE,		/* user volumes only */
+	F_VOLUME_TYPE, /* user volumes only */
 	F_COUNT,
 };
 
 static const char *const field_names[F_COUNT] = {
-	[F_API_VERSION] = "apiVersion",	    [F_KIND] = "kind",
-	[F_NAME] = "name",		    [F_PROVISIONING] = "provisioning",
-	[F_FILESYSTEM] = "filesystem",	    [F_ENCRYPTION] = "encryption",
-	[F_MOUNT] = "mount",		    [F_TRIM] = "trim",
-	[F_SCRUB] = "scrub",		    [F_VOLUME_TYPE] = "volumeType",
+	[F_API_VERSION] = "apiVersion",
+	[F_KIND] = "kind",
+	[F_NAME] = "name",
+	[F_PROVISIONING] = "provisioning",
+	[F_FILESYSTEM] = "filesystem",
+	[F_ENCRYPTION] = "encryption",
+	[F_MOUNT] = "mount",
+	[F_TRIM] = "trim",
+	[F_SCRUB] = "scrub",
+	[F_VOLUME_TYPE] = "volumeType",
 };
 
 enum mount_policy {
-	MOUNT_FREE,		/* "mount" is taken as it is */
-	MOUNT_FREE_NOEXEC,	/* and secure means noexec too */
-	MOUNT_FIXED_SECURE,	/* "mount" is not allowed */
+	MOUNT_FREE,	    /* "mount" is taken as it is */
+	MOUNT_FREE_NOEXEC,  /* and secure means noexec too */
+	MOUNT_FIXED_SECURE, /* "mount" is not allowed */
 	MOUNT_FIXED_PLAIN,
 };
 
@@ -46,7 +51,7 @@ static const struct system_volume {
 	unsigned mode;
 	enum mount_policy policy;
 	enum meta_filesystem filesystem;
-	bool promoted;		/* a partition only when provisioning is asked for */
+	bool promoted; /* a partition only when provisioning is asked for */
 } system_volumes[] = {
 	{ "STATE", "/system/state", 0700, MOUNT_FIXED_SECURE, META_FS_XFS, false },
 	{ "EPHEMERAL", "/var", 0755, MOUNT_FREE, META_FS_XFS, false },
@@ -143,11 +148,11 @@ static void partition_notice(struct meta_log *log, const struct meta_field *fiel
 {
 	meta_notice(log, field->key->place,
 		    "provisioning: partitions are not created by this version; the volume is "
-		    "found by its partition label \"%s\"", id);
+		    "found by its partition label \"%s\"",
+		    id);
 }
 
-static const struct system_volume *system_find(struct meta_log *log,
-					       const struct meta_node *root,
+static const struct system_volume *system_find(struct meta_log *log, const struct meta_node *root,
 					       const struct meta_field *name)
 {
 	const char *text = "";
@@ -197,8 +202,8 @@ static void system_read(struct meta_log *log, const struct meta_node *root,
 		meta_notice(log, root->place,
 			    "volume %s without provisioning is a directory of EPHEMERAL: there is "
 			    "nothing to do for it%s",
-			    system->name, volume->encrypted ? ", and its encryption is not used" :
-							      "");
+			    system->name,
+			    volume->encrypted ? ", and its encryption is not used" : "");
 }
 
 static void user_name_read(struct meta_log *log, const struct meta_node *root,
@@ -289,8 +294,8 @@ enum meta_document_kind meta_document_read(struct meta_log *log, const struct me
 	}
 	kind = child_of(root, "kind");
 	version = child_of(root, "apiVersion");
-	if (!kind || (!meta_node_is(kind, "VolumeConfig") &&
-		      !meta_node_is(kind, "UserVolumeConfig"))) {
+	if (!kind ||
+	    (!meta_node_is(kind, "VolumeConfig") && !meta_node_is(kind, "UserVolumeConfig"))) {
 		kind_refuse(log, root, kind, version);
 		return META_DOCUMENT_OTHER;
 	}

@@ -18,9 +18,12 @@ enum {
 };
 
 static const char *const field_names[F_COUNT] = {
-	[F_PROVIDER] = "provider",	   [F_KEYS] = "keys",
-	[F_CIPHER] = "cipher",		   [F_KEY_SIZE] = "keySize",
-	[F_BLOCK_SIZE] = "blockSize",	   [F_OPTIONS] = "options",
+	[F_PROVIDER] = "provider",
+	[F_KEYS] = "keys",
+	[F_CIPHER] = "cipher",
+	[F_KEY_SIZE] = "keySize",
+	[F_BLOCK_SIZE] = "blockSize",
+	[F_OPTIONS] = "options",
 	[F_ALLOW_DISCARDS] = "allowDiscards",
 };
 
@@ -135,7 +138,8 @@ static void block_size_read(struct meta_log *log, const struct meta_field *field
 	else
 		meta_error(log, field->value->place,
 			   "blockSize %lld is no sector size: 512, 1024, 2048 or 4096 bytes, or 0 "
-			   "for what suits the device", size);
+			   "for what suits the device",
+			   size);
 }
 
 static void options_read(struct meta_log *log, const struct meta_field *field,

@@ -221,8 +221,8 @@ bool meta_field_text(struct meta_log *log, const struct meta_field *field, const
 	return true;
 }
 
-static bool field_is(struct meta_log *log, const struct meta_field *field,
-		     enum meta_node_kind kind, const char *expected)
+static bool field_is(struct meta_log *log, const struct meta_field *field, enum meta_node_kind kind,
+		     const char *expected)
 {
 	if (!field->value)
 		return false;

@@ -36,8 +36,7 @@ const char *meta_key_kind_name(enum meta_key_kind kind)
 	return (unsigned)kind < F_KINDS ? field_names[kind] : "?";
 }
 
-static void static_read(struct meta_log *log, const struct meta_field *field,
-			struct meta_key *key)
+static void static_read(struct meta_log *log, const struct meta_field *field, struct meta_key *key)
 {
 	static const char *const names[] = { "passphrase" };
 	static const struct meta_schema of = {
@@ -189,7 +188,7 @@ static void kinds_check(struct meta_log *log, const struct meta_field *field,
 			struct meta_place item, long long slot)
 {
 	const char *first = NULL;
-	char given[32] = "";	/* "static, nodeID, kms, tpm" is the longest */
+	char given[32] = ""; /* "static, nodeID, kms, tpm" is the longest */
 	size_t count = 0, used = 0;
 
 	for (size_t i = 0; i < F_KINDS; i++) {

@@ -119,8 +119,7 @@ void meta_filesystem_read(struct meta_log *log, const struct meta_field *filesys
 			   "xfs options are only available for xfs filesystem");
 }
 
-void meta_mount_read(struct meta_log *log, const struct meta_field *field,
-		     struct meta_mount *mount)
+void meta_mount_read(struct meta_log *log, const struct meta_field *field, struct meta_mount *mount)
 {
 	static const char *const names[] = { "secure", "disableAccessTime" };
 	static const struct meta_schema schema = { .names = names, .count = 2 };

@@ -20,9 +20,9 @@ static bool remark_keep(struct meta_remarks *remarks, struct meta_remark remark)
 	return true;
 }
 
-__attribute__((format(printf, 4, 0))) static void
-remark_add(struct meta_log *log, bool error, struct meta_place place, const char *format,
-	   va_list arguments)
+__attribute__((format(printf, 4, 0))) static void remark_add(struct meta_log *log, bool error,
+							     struct meta_place place,
+							     const char *format, va_list arguments)
 {
 	struct meta_remark remark = { .error = error, .line = place.line, .column = place.column };
 	int length;

@@ -23,12 +23,12 @@ static enum mortise_code corrupt(const char *dir, const char *why, struct mortis
 {
 	return error_set(err, MORTISE_E_CORRUPT, 0,
 			 "%s/%s: %s; restore the file from a copy: volumes that are locked to it "
-			 "open with no other", dir, META_SALT_FILE, why);
+			 "open with no other",
+			 dir, META_SALT_FILE, why);
 }
 
 static enum mortise_code list_decode(const struct meta_node *list, const char *dir,
-				     uint8_t salt[static META_SALT_SIZE],
-				     struct mortise_error *err)
+				     uint8_t salt[static META_SALT_SIZE], struct mortise_error *err)
 {
 	static const uint8_t zero[META_SALT_SIZE];
 	const struct meta_node *item = list->child;
@@ -50,8 +50,7 @@ static enum mortise_code list_decode(const struct meta_node *list, const char *d
 }
 
 static enum mortise_code tree_decode(const struct meta_tree *tree, const char *dir,
-				     uint8_t salt[static META_SALT_SIZE],
-				     struct mortise_error *err)
+				     uint8_t salt[static META_SALT_SIZE], struct mortise_error *err)
 {
 	const struct meta_node *root = tree->document_count == 1 ? tree->document[0] : NULL;
 	const struct meta_node *list = NULL;
@@ -72,8 +71,7 @@ static enum mortise_code tree_decode(const struct meta_tree *tree, const char *d
 }
 
 static enum mortise_code text_decode(const char *text, size_t size, const char *dir,
-				     uint8_t salt[static META_SALT_SIZE],
-				     struct mortise_error *err)
+				     uint8_t salt[static META_SALT_SIZE], struct mortise_error *err)
 {
 	struct meta_remarks remarks = { 0 };
 	struct meta_log log = { .remarks = &remarks };
@@ -139,8 +137,7 @@ static bool flush(int fd)
 
 /* durable: return only when a power cut can no longer take away what was read. */
 static enum mortise_code salt_load(int dir_fd, const char *dir, bool durable,
-				   uint8_t salt[static META_SALT_SIZE],
-				   struct mortise_error *err)
+				   uint8_t salt[static META_SALT_SIZE], struct mortise_error *err)
 {
 	char text[FILE_MAX + 1];
 	size_t size = 0;
@@ -151,7 +148,8 @@ static enum mortise_code salt_load(int dir_fd, const char *dir, bool durable,
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, MORTISE_E_WAIT, 0,
 				 "%s/%s: encryption salt not available; it is made when STATE is "
-				 "mounted for the first time", dir, META_SALT_FILE);
+				 "mounted for the first time",
+				 dir, META_SALT_FILE);
 	if (fd < 0)
 		return failed(dir, "open it", err);
 	code = file_read(fd, dir, text, &size, err);
@@ -181,8 +179,7 @@ enum mortise_code meta_salt_read(const char *state_dir, uint8_t salt[static META
 }
 
 /* Talos's own form, to the byte. */
-static size_t text_encode(const uint8_t salt[static META_SALT_SIZE],
-			  char text[static FILE_MAX + 1])
+static size_t text_encode(const uint8_t salt[static META_SALT_SIZE], char text[static FILE_MAX + 1])
 {
 	int size = sprintf(text, "diskSalt:\n");
 

@@ -23,8 +23,8 @@ static const char *decimal_read(const char *text, double *value)
 			digit = true;
 			if (point)
 				place /= 10;
-			*value = point ? *value + place * (*text - '0') :
-					 *value * 10 + (*text - '0');
+			*value = point ? *value + place * (*text - '0')
+				       : *value * 10 + (*text - '0');
 		} else {
 			break;
 		}
@@ -102,8 +102,8 @@ static void percent_read(struct meta_log *log, const struct meta_field *field, c
 		return;
 	}
 	if (value > 100 || (*text == '-' && value > 0)) {
-		meta_error(log, field->value->place,
-			   "percentage must be between 0 and 100, got %s", shown);
+		meta_error(log, field->value->place, "percentage must be between 0 and 100, got %s",
+			   shown);
 		return;
 	}
 	size->given = true;
@@ -134,7 +134,7 @@ static const char *duration_unit(const char *text, double *unit)
 		double seconds;
 	} units[] = {
 		{ "ns", 1e-9 }, { "us", 1e-6 }, { "\u00b5s", 1e-6 }, { "\u03bcs", 1e-6 },
-		{ "ms", 1e-3 }, { "s", 1 },	{ "m", 60 },	      { "h", 3600 },
+		{ "ms", 1e-3 }, { "s", 1 },	{ "m", 60 },	     { "h", 3600 },
 	};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -171,8 +171,8 @@ bool meta_field_duration(struct meta_log *log, const struct meta_field *field, d
 	} while (text && *text);
 	/* Go counts nanoseconds in 63 bits: 292 years. */
 	if (!text || total > 9223372036.0) {
-		meta_error(log, field->value->place,
-			   "\"%s\" must be a duration like 12h or 1h30m", field->name);
+		meta_error(log, field->value->place, "\"%s\" must be a duration like 12h or 1h30m",
+			   field->name);
 		return false;
 	}
 	*seconds = minus ? -total : total;

@@ -9,7 +9,7 @@
 struct builder {
 	struct meta_tree *tree;
 	struct meta_log *log;
-	struct meta_node *open[META_DEPTH_MAX];	/* the collections we are in */
+	struct meta_node *open[META_DEPTH_MAX];	     /* the collections we are in */
 	struct meta_node **tail[META_DEPTH_MAX + 1]; /* where the next node at a depth goes */
 	size_t depth;
 	size_t nodes;
@@ -138,10 +138,10 @@ static struct meta_node *node_add(struct builder *builder, yaml_event_t *event)
 	refuse_magic(builder, event, place);
 	node->place = place;
 	node->event = *event;
-	node->kind = event->type == YAML_SCALAR_EVENT	      ? META_SCALAR :
-		     event->type == YAML_SEQUENCE_START_EVENT ? META_LIST :
-		     event->type == YAML_MAPPING_START_EVENT  ? META_MAPPING :
-								META_REFUSED;
+	node->kind = event->type == YAML_SCALAR_EVENT		? META_SCALAR
+		     : event->type == YAML_SEQUENCE_START_EVENT ? META_LIST
+		     : event->type == YAML_MAPPING_START_EVENT	? META_MAPPING
+								: META_REFUSED;
 	*event = (yaml_event_t){ 0 };
 	node->older = builder->tree->newest;
 	builder->tree->newest = node;
@@ -230,8 +230,8 @@ static void syntax_error(const yaml_parser_t *parser, const char *text, size_t s
 	if (parser->error == YAML_MEMORY_ERROR)
 		log->no_memory = true;
 	else if (parser->error == YAML_READER_ERROR)
-		meta_error(log, place_of_byte(text, size, parser->problem_offset),
-			   "not YAML: %s", parser->problem);
+		meta_error(log, place_of_byte(text, size, parser->problem_offset), "not YAML: %s",
+			   parser->problem);
 	else
 		meta_error(log, place_of(parser->problem_mark), "not YAML: %s%s%s",
 			   parser->context ? parser->context : "", parser->context ? ", " : "",

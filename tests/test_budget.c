@@ -10,8 +10,8 @@
 #include "volume/budget.h"
 
 #define THREADS 8
-#define ROUNDS 500
-#define TOTAL 100u
+#define ROUNDS	500
+#define TOTAL	100u
 
 struct seen {
 	struct volume_budget budget;

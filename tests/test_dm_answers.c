@@ -15,10 +15,14 @@ static void fill_name(struct dm_ioctl *header)
 static void info(void **state)
 {
 	static const struct step steps[] = {
-		{ .request = DM_DEV_STATUS, .name = "a\\x20b", .target_count = 1, .open_count = 2,
+		{ .request = DM_DEV_STATUS,
+		  .name = "a\\x20b",
+		  .target_count = 1,
+		  .open_count = 2,
 		  .flags_out = DM_READONLY_FLAG | DM_SUSPEND_FLAG | DM_DEFERRED_REMOVE |
 			       DM_ACTIVE_PRESENT_FLAG,
-		  .name_out = "a\\x20b", .uuid_out = "CRYPT-LUKS2-x-a\\x20b" },
+		  .name_out = "a\\x20b",
+		  .uuid_out = "CRYPT-LUKS2-x-a\\x20b" },
 		{ .request = DM_DEV_STATUS, .name = "t1", .open_count = -1, .spoil = fill_name },
 		END
 	};
@@ -63,15 +67,17 @@ struct status_record {
 	char params[80];
 };
 
-#define STATUS(record) { .request = DM_TABLE_STATUS, .name = "t1", .target_count = 1, \
-			 .flags = DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG | DM_SECURE_DATA_FLAG, \
-			 .data = &(record), .size = sizeof(record) }
+#define STATUS(record)                                                                 \
+	{                                                                              \
+		.request = DM_TABLE_STATUS, .name = "t1", .target_count = 1,           \
+		.flags = DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG | DM_SECURE_DATA_FLAG, \
+		.data = &(record), .size = sizeof(record)                              \
+	}
 
 static void table(void **state)
 {
-	static const struct status_record crypt = {
-		{ .length = 65536, .target_type = "crypt" }, HEX_LINE " 1 allow_discards"
-	};
+	static const struct status_record crypt = { { .length = 65536, .target_type = "crypt" },
+						    HEX_LINE " 1 allow_discards" };
 	static const struct step steps[] = { STATUS(crypt), END };
 	struct dm_crypt_table table;
 	struct world world;
@@ -91,28 +97,33 @@ static void table(void **state)
 
 static void table_refused(void **state)
 {
-	static const struct status_record linear = {
-		{ .length = 8, .target_type = "linear" }, "8:0 0"
-	};
-	static const struct status_record crypt = {
-		{ .length = 65536, .target_type = "crypt" }, HEX_LINE
-	};
-	static const struct status_record huge = {
-		{ .length = UINT64_MAX, .target_type = "crypt" }, HEX_LINE
-	};
-	static const struct status_record unknown = {
-		{ .length = 8, .target_type = "crypt" }, HEX_LINE " 1 unheard_of"
-	};
+	static const struct status_record linear = { { .length = 8, .target_type = "linear" },
+						     "8:0 0" };
+	static const struct status_record crypt = { { .length = 65536, .target_type = "crypt" },
+						    HEX_LINE };
+	static const struct status_record huge = { { .length = UINT64_MAX, .target_type = "crypt" },
+						   HEX_LINE };
+	static const struct status_record unknown = { { .length = 8, .target_type = "crypt" },
+						      HEX_LINE " 1 unheard_of" };
 	static struct status_record endless, nameless;
 	static const struct step good = STATUS(crypt);
-	struct step steps[] = {
-		STATUS(linear), STATUS(crypt), STATUS(crypt), STATUS(huge), STATUS(unknown),
-		STATUS(endless), STATUS(nameless), good, good, good, good, END
-	};
+	struct step steps[] = { STATUS(linear),
+				STATUS(crypt),
+				STATUS(crypt),
+				STATUS(huge),
+				STATUS(unknown),
+				STATUS(endless),
+				STATUS(nameless),
+				good,
+				good,
+				good,
+				good,
+				END };
 	static const enum mortise_code codes[] = {
 		MORTISE_E_UNSUPPORTED, MORTISE_E_UNSUPPORTED, MORTISE_E_UNSUPPORTED,
-		MORTISE_E_SYSTEM, MORTISE_E_UNSUPPORTED, MORTISE_E_SYSTEM, MORTISE_E_UNSUPPORTED,
-		MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM,
+		MORTISE_E_SYSTEM,      MORTISE_E_UNSUPPORTED, MORTISE_E_SYSTEM,
+		MORTISE_E_UNSUPPORTED, MORTISE_E_SYSTEM,      MORTISE_E_SYSTEM,
+		MORTISE_E_SYSTEM,      MORTISE_E_SYSTEM,
 	};
 	struct dm_crypt_table table;
 	struct mortise_error err;
@@ -159,10 +170,13 @@ static void deps(void **state)
 		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &three, .size = sizeof(three) },
 		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &three, .size = sizeof(three) },
 		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &lie, .size = sizeof(lie) },
-		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &big_lie,
+		{ .request = DM_TABLE_DEPS,
+		  .name = "t1",
+		  .data = &big_lie,
 		  .size = sizeof(big_lie) },
 		{ .request = DM_TABLE_DEPS, .name = "t1" },
-		{ .request = DM_TABLE_DEPS, .name = "t1", .sys = ENXIO }, END
+		{ .request = DM_TABLE_DEPS, .name = "t1", .sys = ENXIO },
+		END
 	};
 	struct world world;
 	dev_t devices[3];
@@ -215,15 +229,15 @@ static bool collect(void *context, const char *name, dev_t device)
 
 static void list(void **state)
 {
-	static const struct name_record two[] = {
-		{ 0xfe00, sizeof(struct name_record), "one" }, { 0xfe01, 0, "t\\x20w" }
-	};
+	static const struct name_record two[] = { { 0xfe00, sizeof(struct name_record), "one" },
+						  { 0xfe01, 0, "t\\x20w" } };
 	static const struct name_record none = { 0, 0, "" };
 	static const struct step steps[] = {
 		{ .request = DM_LIST_DEVICES, .data = two, .size = sizeof(two) },
 		{ .request = DM_LIST_DEVICES, .data = two, .size = sizeof(two) },
 		{ .request = DM_LIST_DEVICES },
-		{ .request = DM_LIST_DEVICES, .data = &none, .size = sizeof(none) }, END
+		{ .request = DM_LIST_DEVICES, .data = &none, .size = sizeof(none) },
+		END
 	};
 	struct names names = { .count = 0 };
 	struct world world;
@@ -277,14 +291,16 @@ static void versions_hostile(void **state)
 	/* With 8 for next, "crypt" stands where a name would be. */
 	struct version_record other = { 0, { 9, 9, 9 }, "other\0\0\0crypt" };
 	struct version_record unended = { 0, { 9, 9, 9 }, "crypt" };
-	const struct step steps[] = {
-		{ .request = DM_GET_TARGET_VERSION, .name = "crypt", .data = &other,
-		  .size = sizeof(other) }, END
-	};
-	const struct step cut[] = {
-		{ .request = DM_GET_TARGET_VERSION, .name = "crypt", .data = &unended,
-		  .size = offsetof(struct version_record, name) + 5 }, END
-	};
+	const struct step steps[] = { { .request = DM_GET_TARGET_VERSION,
+					.name = "crypt",
+					.data = &other,
+					.size = sizeof(other) },
+				      END };
+	const struct step cut[] = { { .request = DM_GET_TARGET_VERSION,
+				      .name = "crypt",
+				      .data = &unended,
+				      .size = offsetof(struct version_record, name) + 5 },
+				    END };
 	struct mortise_error err;
 	uint32_t version[3];
 	struct world world;
@@ -323,8 +339,7 @@ static void version(void **state)
 	assert_int_equal(version[2], 0);
 	end(&world);
 	begin(&world, old);
-	assert_int_equal(dm_target_version(world.control, "zero", version, NULL),
-			 MORTISE_E_KERNEL);
+	assert_int_equal(dm_target_version(world.control, "zero", version, NULL), MORTISE_E_KERNEL);
 	end(&world);
 }
 

@@ -2,21 +2,33 @@
 /* Making and removing mappings over a kernel that is a table of ioctls and answers. */
 #include "dm_mock.h"
 
-#define UUID "CRYPT-LUKS2-1234567890abcdef1234567890abcdef-t1"
+#define UUID	     "CRYPT-LUKS2-1234567890abcdef1234567890abcdef-t1"
 #define KEYRING_LINE "aes-xts-plain64 :4:logon:" KEY_NAME " 0 98:0 32768"
-#define HEX_LINE "aes-xts-plain64 01080f16 0 98:0 32768"
-#define UDEV_HIDDEN 0x6e0000u
+#define HEX_LINE     "aes-xts-plain64 01080f16 0 98:0 32768"
+#define UDEV_HIDDEN  0x6e0000u
 
 static const struct version_record crypt_1_18_1 = { 0, { 1, 18, 1 }, "crypt" };
 static const struct version_record crypt_1_18_0 = { 0, { 1, 18, 0 }, "crypt" };
 static const struct version_record crypt_1_16 = { 0, { 1, 16, 0 }, "crypt" };
 static const struct version_record crypt_1_10 = { 0, { 1, 10, 0 }, "crypt" };
 
-#define CREATE { .request = DM_DEV_CREATE, .name = "t1", .uuid = UUID }
-#define LOAD(line) { .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG, \
-		     .params = (line) }
-#define RESUME { .request = DM_DEV_SUSPEND, .name = "t1", .event_nr = UDEV }
-#define REMOVE { .request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV }
+#define CREATE                                                       \
+	{                                                            \
+		.request = DM_DEV_CREATE, .name = "t1", .uuid = UUID \
+	}
+#define LOAD(line)                                                                    \
+	{                                                                             \
+		.request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG, \
+		.params = (line)                                                      \
+	}
+#define RESUME                                                            \
+	{                                                                 \
+		.request = DM_DEV_SUSPEND, .name = "t1", .event_nr = UDEV \
+	}
+#define REMOVE                                                           \
+	{                                                                \
+		.request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV \
+	}
 
 /* A mapping t1 of 32 MiB at 16 MiB. */
 struct wish {
@@ -72,9 +84,9 @@ static void create_expect(const struct step *steps, struct wish *wish, enum mort
 
 static void create_with_keyring(void **state)
 {
-	static const struct step steps[] = {
-		ABSENT, ASK(crypt_1_24), CREATE, LOAD(KEYRING_LINE), RESUME, END
-	};
+	static const struct step steps[] = { ABSENT, ASK(crypt_1_24),
+					     CREATE, LOAD(KEYRING_LINE),
+					     RESUME, END };
 	struct wish wish = simple();
 	struct world world;
 
@@ -90,10 +102,15 @@ static void create_with_keyring(void **state)
 static void create_hidden_readonly(void **state)
 {
 	static const struct step steps[] = {
-		ABSENT, ASK(crypt_1_18_1), CREATE,
-		{ .request = DM_TABLE_LOAD, .name = "t1", .params = KEYRING_LINE,
+		ABSENT,
+		ASK(crypt_1_18_1),
+		CREATE,
+		{ .request = DM_TABLE_LOAD,
+		  .name = "t1",
+		  .params = KEYRING_LINE,
 		  .flags = DM_SECURE_DATA_FLAG | DM_READONLY_FLAG },
-		{ .request = DM_DEV_SUSPEND, .name = "t1", .event_nr = UDEV_HIDDEN }, END
+		{ .request = DM_DEV_SUSPEND, .name = "t1", .event_nr = UDEV_HIDDEN },
+		END
 	};
 	struct wish wish = simple();
 	struct world world;
@@ -110,9 +127,8 @@ static void create_hidden_readonly(void **state)
 
 static void keyring_refused_by_the_system(void **state)
 {
-	static const struct step steps[] = {
-		ABSENT, ASK(crypt_1_24), CREATE, LOAD(HEX_LINE), RESUME, END
-	};
+	static const struct step steps[] = { ABSENT,	     ASK(crypt_1_24), CREATE,
+					     LOAD(HEX_LINE), RESUME,	      END };
 	static const int refusals[] = { ENOSYS, EDQUOT, EACCES, EPERM, EOPNOTSUPP };
 	size_t i;
 
@@ -131,12 +147,17 @@ static void keyring_refused_by_the_system(void **state)
 
 static void keyring_refused_by_dm_crypt(void **state)
 {
-	static const struct step steps[] = {
-		ABSENT, ASK(crypt_1_24), CREATE,
-		{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
-		  .params = KEYRING_LINE, .sys = ENOKEY },
-		LOAD(HEX_LINE), RESUME, END
-	};
+	static const struct step steps[] = { ABSENT,
+					     ASK(crypt_1_24),
+					     CREATE,
+					     { .request = DM_TABLE_LOAD,
+					       .name = "t1",
+					       .flags = DM_SECURE_DATA_FLAG,
+					       .params = KEYRING_LINE,
+					       .sys = ENOKEY },
+					     LOAD(HEX_LINE),
+					     RESUME,
+					     END };
 	struct wish wish = simple();
 
 	(void)state;
@@ -145,12 +166,11 @@ static void keyring_refused_by_dm_crypt(void **state)
 
 static void keyring_not_asked_for(void **state)
 {
-	static const struct step too_old[] = {
-		ABSENT, ASK(crypt_1_18_0), CREATE, LOAD(HEX_LINE), RESUME, END
-	};
-	static const struct step unwanted[] = {
-		ABSENT, ASK(crypt_1_24), CREATE, LOAD(HEX_LINE), RESUME, END
-	};
+	static const struct step too_old[] = { ABSENT, ASK(crypt_1_18_0),
+					       CREATE, LOAD(HEX_LINE),
+					       RESUME, END };
+	static const struct step unwanted[] = { ABSENT,		ASK(crypt_1_24), CREATE,
+						LOAD(HEX_LINE), RESUME,		 END };
 	struct wish wish = simple();
 
 	(void)state;
@@ -163,33 +183,44 @@ static void keyring_not_asked_for(void **state)
 static void options_are_dropped(void **state)
 {
 	static const struct step steps[] = {
-		ABSENT, ASK(crypt_1_18_1), CREATE,
-		{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
+		ABSENT,
+		ASK(crypt_1_18_1),
+		CREATE,
+		{ .request = DM_TABLE_LOAD,
+		  .name = "t1",
+		  .flags = DM_SECURE_DATA_FLAG,
 		  .params = KEYRING_LINE " 3 allow_discards no_read_workqueue no_write_workqueue",
 		  .sys = EINVAL },
-		LOAD(KEYRING_LINE " 1 allow_discards"), RESUME, END
+		LOAD(KEYRING_LINE " 1 allow_discards"),
+		RESUME,
+		END
 	};
 	static const struct step ancient[] = {
-		ABSENT, ASK(crypt_1_10), CREATE,
-		{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
+		ABSENT,
+		ASK(crypt_1_10),
+		CREATE,
+		{ .request = DM_TABLE_LOAD,
+		  .name = "t1",
+		  .flags = DM_SECURE_DATA_FLAG,
 		  .params = HEX_LINE " 3 allow_discards same_cpu_crypt submit_from_crypt_cpus",
 		  .sys = EINVAL },
-		LOAD(HEX_LINE), RESUME, END
+		LOAD(HEX_LINE),
+		RESUME,
+		END
 	};
-	static const struct step known[] = {
-		ABSENT, ASK(crypt_1_10), CREATE,
-		LOAD(HEX_LINE " 1 allow_discards"), RESUME, END
-	};
+	static const struct step known[] = { ABSENT, ASK(crypt_1_10),
+					     CREATE, LOAD(HEX_LINE " 1 allow_discards"),
+					     RESUME, END };
 	struct wish wish = simple();
 
 	(void)state;
-	wish.target.flags = DM_CRYPT_ALLOW_DISCARDS | DM_CRYPT_NO_READ_WORKQUEUE |
-			    DM_CRYPT_NO_WRITE_WORKQUEUE;
+	wish.target.flags =
+		DM_CRYPT_ALLOW_DISCARDS | DM_CRYPT_NO_READ_WORKQUEUE | DM_CRYPT_NO_WRITE_WORKQUEUE;
 	create_expect(steps, &wish, MORTISE_OK);
 	assert_int_equal(wish.dropped, DM_CRYPT_NO_READ_WORKQUEUE | DM_CRYPT_NO_WRITE_WORKQUEUE);
 	wish = simple();
-	wish.target.flags = DM_CRYPT_ALLOW_DISCARDS | DM_CRYPT_SAME_CPU_CRYPT |
-			    DM_CRYPT_SUBMIT_FROM_CRYPT_CPUS;
+	wish.target.flags =
+		DM_CRYPT_ALLOW_DISCARDS | DM_CRYPT_SAME_CPU_CRYPT | DM_CRYPT_SUBMIT_FROM_CRYPT_CPUS;
 	create_expect(ancient, &wish, MORTISE_OK);
 	assert_int_equal(wish.dropped, wish.target.flags);
 	/* A distribution's kernel that has more than its version says. */
@@ -206,21 +237,33 @@ static void old_kernel(void **state)
 		ABSENT,
 		{ .request = DM_GET_TARGET_VERSION, .name = "crypt", .sys = ENOTTY },
 		{ .request = DM_LIST_VERSIONS, .data = versions_old, .size = sizeof(versions_old) },
-		CREATE, LOAD(HEX_LINE), RESUME, END
+		CREATE,
+		LOAD(HEX_LINE),
+		RESUME,
+		END
 	};
 	static const struct step not_loaded[] = {
 		ABSENT,
 		{ .request = DM_GET_TARGET_VERSION, .name = "crypt", .sys = ENOTTY },
-		{ .request = DM_LIST_VERSIONS, .data = versions_old,
+		{ .request = DM_LIST_VERSIONS,
+		  .data = versions_old,
 		  .size = offsetof(struct version_record, name) + 8 },
 		CREATE,
-		{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
-		  .params = KEYRING_LINE " 1 no_read_workqueue", .sys = EINVAL },
+		{ .request = DM_TABLE_LOAD,
+		  .name = "t1",
+		  .flags = DM_SECURE_DATA_FLAG,
+		  .params = KEYRING_LINE " 1 no_read_workqueue",
+		  .sys = EINVAL },
 		{ .request = DM_GET_TARGET_VERSION, .name = "crypt", .sys = ENOTTY },
 		{ .request = DM_LIST_VERSIONS, .data = versions_old, .size = sizeof(versions_old) },
-		{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
-		  .params = KEYRING_LINE, .sys = EINVAL },
-		LOAD(HEX_LINE), RESUME, END
+		{ .request = DM_TABLE_LOAD,
+		  .name = "t1",
+		  .flags = DM_SECURE_DATA_FLAG,
+		  .params = KEYRING_LINE,
+		  .sys = EINVAL },
+		LOAD(HEX_LINE),
+		RESUME,
+		END
 	};
 	struct wish wish = simple();
 
@@ -292,15 +335,19 @@ static void name_or_uuid_taken(void **state)
 {
 	static const struct step active[] = { { .request = DM_DEV_STATUS, .name = "t1" }, END };
 	static const struct step raced[] = {
-		ABSENT, ASK(crypt_1_24),
+		ABSENT,
+		ASK(crypt_1_24),
 		{ .request = DM_DEV_CREATE, .name = "t1", .uuid = UUID, .sys = EBUSY },
-		{ .request = DM_DEV_STATUS, .name = "t1" }, END
+		{ .request = DM_DEV_STATUS, .name = "t1" },
+		END
 	};
 	static const struct step other[] = {
-		ABSENT, ASK(crypt_1_24),
+		ABSENT,
+		ASK(crypt_1_24),
 		{ .request = DM_DEV_CREATE, .name = "t1", .uuid = UUID, .sys = EBUSY },
 		ABSENT,
-		{ .request = DM_DEV_STATUS, .uuid = UUID, .name_out = "the\\x20other" }, END
+		{ .request = DM_DEV_STATUS, .uuid = UUID, .name_out = "the\\x20other" },
+		END
 	};
 	struct wish wish = simple();
 
@@ -320,7 +367,7 @@ static void failures_leave_nothing(void **state)
 	static const struct {
 		int sys;
 		enum mortise_code create, load, resume;
-		const char *text;	/* of load */
+		const char *text; /* of load */
 	} cases[] = {
 		{ EBUSY, 0, MORTISE_E_BUSY, MORTISE_E_SYSTEM,
 		  "Cannot use device /dev/ubda which is in use (already mapped or mounted)." },
@@ -331,18 +378,15 @@ static void failures_leave_nothing(void **state)
 		{ EIO, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, "t1" },
 		{ ENOMEM, MORTISE_E_MEMORY, MORTISE_E_MEMORY, MORTISE_E_MEMORY, "t1" },
 	};
-	const struct step good[] = {
-		ABSENT, ASK(crypt_1_24), CREATE, LOAD(KEYRING_LINE), RESUME
-	};
+	const struct step good[] = { ABSENT, ASK(crypt_1_24), CREATE, LOAD(KEYRING_LINE), RESUME };
 	struct step steps[8];
 	size_t i, failing;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		for (failing = 2; failing < 5; failing++) {
-			const enum mortise_code codes[] = {
-				cases[i].create, cases[i].load, cases[i].resume
-			};
+			const enum mortise_code codes[] = { cases[i].create, cases[i].load,
+							    cases[i].resume };
 			struct wish wish = simple();
 
 			if (!codes[failing - 2])
@@ -363,22 +407,28 @@ static void failures_leave_nothing(void **state)
 
 static void refused_in_both_forms(void **state)
 {
-	static const int refusals[][2] = {
-		{ EINVAL, MORTISE_E_KERNEL }, { EACCES, MORTISE_E_DEVICE }
-	};
+	static const int refusals[][2] = { { EINVAL, MORTISE_E_KERNEL },
+					   { EACCES, MORTISE_E_DEVICE } };
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
 		const int sys = refusals[i][0];
-		const struct step steps[] = {
-			ABSENT, ASK(crypt_1_24), CREATE,
-			{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
-			  .params = KEYRING_LINE, .sys = sys },
-			{ .request = DM_TABLE_LOAD, .name = "t1", .flags = DM_SECURE_DATA_FLAG,
-			  .params = HEX_LINE, .sys = sys },
-			REMOVE, END
-		};
+		const struct step steps[] = { ABSENT,
+					      ASK(crypt_1_24),
+					      CREATE,
+					      { .request = DM_TABLE_LOAD,
+						.name = "t1",
+						.flags = DM_SECURE_DATA_FLAG,
+						.params = KEYRING_LINE,
+						.sys = sys },
+					      { .request = DM_TABLE_LOAD,
+						.name = "t1",
+						.flags = DM_SECURE_DATA_FLAG,
+						.params = HEX_LINE,
+						.sys = sys },
+					      REMOVE,
+					      END };
 		struct wish wish = simple();
 
 		create_expect(steps, &wish, (enum mortise_code)refusals[i][1]);
@@ -393,7 +443,10 @@ static void failure_while_somebody_looks(void **state)
 		.request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV, .sys = EBUSY
 	};
 	struct step steps[16] = {
-		ABSENT, ASK(crypt_1_24), CREATE, LOAD(KEYRING_LINE),
+		ABSENT,
+		ASK(crypt_1_24),
+		CREATE,
+		LOAD(KEYRING_LINE),
 		{ .request = DM_DEV_SUSPEND, .name = "t1", .event_nr = UDEV, .sys = EIO },
 	};
 	struct wish wish = simple();
@@ -403,8 +456,11 @@ static void failure_while_somebody_looks(void **state)
 	for (i = 5; i < 12; i++)
 		steps[i] = busy;
 	steps[12] = (struct step){
-		.request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV,
-		.flags = DM_DEFERRED_REMOVE, .flags_out = DM_DEFERRED_REMOVE,
+		.request = DM_DEV_REMOVE,
+		.name = "t1",
+		.event_nr = UDEV,
+		.flags = DM_DEFERRED_REMOVE,
+		.flags_out = DM_DEFERRED_REMOVE,
 	};
 	create_expect(steps, &wish, MORTISE_E_SYSTEM);
 }
@@ -439,16 +495,17 @@ static void remove_busy(void **state)
 
 static void remove_deferred(void **state)
 {
-	static const struct step steps[] = {
-		{ .request = DM_DEV_STATUS, .name = "t1" },
-		{ .request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV,
-		  .flags = DM_DEFERRED_REMOVE, .flags_out = DM_DEFERRED_REMOVE }, END
-	};
+	static const struct step steps[] = { { .request = DM_DEV_STATUS, .name = "t1" },
+					     { .request = DM_DEV_REMOVE,
+					       .name = "t1",
+					       .event_nr = UDEV,
+					       .flags = DM_DEFERRED_REMOVE,
+					       .flags_out = DM_DEFERRED_REMOVE },
+					     END };
 	static const struct step status[] = { { .request = DM_DEV_STATUS, .name = "t1" }, END };
-	static const struct step cancel[] = {
-		{ .request = DM_DEV_STATUS, .name = "t1" },
-		{ .request = DM_TARGET_MSG, .name = "t1" }, END
-	};
+	static const struct step cancel[] = { { .request = DM_DEV_STATUS, .name = "t1" },
+					      { .request = DM_TARGET_MSG, .name = "t1" },
+					      END };
 	static const struct step absent[] = { ABSENT, END };
 	struct mortise_error err;
 	struct world world;

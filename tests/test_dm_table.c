@@ -17,12 +17,12 @@
 #include "dm/control.h"
 #include "dm/crypt_table.h"
 
-#define KEY_HEX \
+#define KEY_HEX                                                            \
 	"01080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3da" \
 	"e1e8eff6fd040b121920272e353c434a51585f666d747b828990979ea5acb3ba"
 #define KEY_NAME "cryptsetup:12345678-90ab-cdef-1234-567890abcdef-d0"
 
-#define OFFSET (32768u * 512u)
+#define OFFSET	 (32768u * 512u)
 
 struct line {
 	const char *text;
@@ -32,15 +32,15 @@ struct line {
 	uint32_t flags;
 	uint32_t sector_size;
 	uint64_t offset;
-	const char *integrity;	/* not NULL: read only, cryptsetup builds these over dm-integrity */
-	unsigned disk;		/* major number of the device, its minor is 0 */
+	const char *integrity; /* not NULL: read only, cryptsetup builds these over dm-integrity */
+	unsigned disk;	       /* major number of the device, its minor is 0 */
 };
 
 static const struct line lines[] = {
-	{ "aes-xts-plain64 :64:logon:" KEY_NAME " 0 98:0 32768",
-	  "aes-xts-plain64", 64, true, 0, 512, OFFSET, NULL, 98 },
-	{ "aes-xts-plain64 " KEY_HEX " 0 98:0 32768",
-	  "aes-xts-plain64", 64, false, 0, 512, OFFSET, NULL, 98 },
+	{ "aes-xts-plain64 :64:logon:" KEY_NAME " 0 98:0 32768", "aes-xts-plain64", 64, true, 0,
+	  512, OFFSET, NULL, 98 },
+	{ "aes-xts-plain64 " KEY_HEX " 0 98:0 32768", "aes-xts-plain64", 64, false, 0, 512, OFFSET,
+	  NULL, 98 },
 	{ "aes-xts-plain64 :64:logon:" KEY_NAME " 0 98:0 32768 5 allow_discards same_cpu_crypt "
 	  "submit_from_crypt_cpus no_read_workqueue no_write_workqueue",
 	  "aes-xts-plain64", 64, true, 31, 512, OFFSET, NULL, 98 },
@@ -52,10 +52,8 @@ static const struct line lines[] = {
 	  "xchacha12,aes-adiantum-plain64", 32, true, 0, 512, OFFSET, NULL, 98 },
 	{ "capi:authenc(hmac(sha256),xts(aes))-random :96:logon:" KEY_NAME " 0 254:0 0 "
 	  "2 integrity:48:aead sector_size:4096",
-	  "capi:authenc(hmac(sha256),xts(aes))-random", 96, true, 0, 4096, 0, "48:aead",
-	  254 },
-	{ "cipher_null-ecb - 0 98:0 0",
-	  "cipher_null-ecb", 0, false, 0, 512, 0, NULL, 98 },
+	  "capi:authenc(hmac(sha256),xts(aes))-random", 96, true, 0, 4096, 0, "48:aead", 254 },
+	{ "cipher_null-ecb - 0 98:0 0", "cipher_null-ecb", 0, false, 0, 512, 0, NULL, 98 },
 };
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 
@@ -119,8 +117,9 @@ static void parse_lines(void **state)
 		struct dm_crypt_table table;
 		struct mortise_error err;
 
-		assert_int_equal(dm_crypt_params_parse(line->text, strlen(line->text), &table,
-						       &err), MORTISE_OK);
+		assert_int_equal(
+			dm_crypt_params_parse(line->text, strlen(line->text), &table, &err),
+			MORTISE_OK);
 		assert_string_equal(table.cipher, line->cipher);
 		assert_int_equal(table.key_size, line->key_size);
 		assert_int_equal(table.key_in_keyring, line->keyring);
@@ -320,14 +319,9 @@ static void check_refuses(void **state)
 static void names(void **state)
 {
 	static const char *const pairs[][2] = {
-		{ "luks-STATE", "luks-STATE" },
-		{ "a b", "a\\x20b" },
-		{ "x\"y", "x\\x22y" },
-		{ "tab\tz", "tab\\x09z" },
-		{ "\\x20", "\\x20" },
-		{ "a\\b", "a\\x5cb" },
-		{ "\xc3\xa9", "\\xc3\\xa9" },
-		{ "#+-.:=@_", "#+-.:=@_" },
+		{ "luks-STATE", "luks-STATE" }, { "a b", "a\\x20b" },	    { "x\"y", "x\\x22y" },
+		{ "tab\tz", "tab\\x09z" },	{ "\\x20", "\\x20" },	    { "a\\b", "a\\x5cb" },
+		{ "\xc3\xa9", "\\xc3\\xa9" },	{ "#+-.:=@_", "#+-.:=@_" },
 	};
 	char encoded[DM_NAME_LEN], decoded[DM_NAME_LEN], again[DM_NAME_LEN];
 	size_t i;

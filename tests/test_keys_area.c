@@ -34,13 +34,13 @@ static void test_ieee1619(void **state)
 		key_size = from_hex(ieee1619[i].key, key, sizeof(key));
 		from_hex(ieee1619[i].ciphertext, ciphertext, sizeof(ciphertext));
 		sector = area + ieee1619[i].sector * KEYS_AREA_SECTOR;
-		assert_int_equal(keys_area_encrypt("aes-xts-plain64", key, key_size, area, size,
-						   NULL),
-				 MORTISE_OK);
+		assert_int_equal(
+			keys_area_encrypt("aes-xts-plain64", key, key_size, area, size, NULL),
+			MORTISE_OK);
 		assert_memory_equal(sector, ciphertext, KEYS_AREA_SECTOR);
-		assert_int_equal(keys_area_decrypt("aes-xts-plain64", key, key_size, area, size,
-						   NULL),
-				 MORTISE_OK);
+		assert_int_equal(
+			keys_area_decrypt("aes-xts-plain64", key, key_size, area, size, NULL),
+			MORTISE_OK);
 		for (size_t at = 0; at < size; at++)
 			assert_int_equal(area[at], (uint8_t)at);
 	}
@@ -158,12 +158,10 @@ static void test_af_unknown_hash(void **state)
 
 	(void)state;
 	memset(key, 0xff, sizeof(key));
-	assert_int_equal(keys_af_merge(split, 32, 2, "shake128", key, &err),
-			 MORTISE_E_UNSUPPORTED);
+	assert_int_equal(keys_af_merge(split, 32, 2, "shake128", key, &err), MORTISE_E_UNSUPPORTED);
 	assert_string_equal(err.text, "hash shake128 is not available");
 	assert_memory_equal(key, zero, sizeof(zero));
-	assert_int_equal(keys_af_split(key, 32, 2, "shake128", split, &err),
-			 MORTISE_E_UNSUPPORTED);
+	assert_int_equal(keys_af_split(key, 32, 2, "shake128", split, &err), MORTISE_E_UNSUPPORTED);
 }
 
 /* Ciphers that are in no crypto library, or that no one could mean. */
@@ -243,9 +241,9 @@ static void test_bad_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ieee1619),      cmocka_unit_test(test_luks2_areas),
+		cmocka_unit_test(test_ieee1619),	cmocka_unit_test(test_luks2_areas),
 		cmocka_unit_test(test_split_and_merge), cmocka_unit_test(test_af_unknown_hash),
-		cmocka_unit_test(test_refused),	      cmocka_unit_test(test_bad_calls),
+		cmocka_unit_test(test_refused),		cmocka_unit_test(test_bad_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

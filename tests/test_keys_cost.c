@@ -21,27 +21,38 @@ static const struct {
 	enum mortise_code code;
 	const char *text;
 } refused[] = {
-	{ { .type = ID, .forced_time = 3, .memory_kib = 32, .lanes = 1 }, MORTISE_E_USAGE,
+	{ { .type = ID, .forced_time = 3, .memory_kib = 32, .lanes = 1 },
+	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for argon2id (minimum is 4)." },
-	{ { .type = MORTISE_KDF_ARGON2I, .forced_time = 3 }, MORTISE_E_USAGE,
+	{ { .type = MORTISE_KDF_ARGON2I, .forced_time = 3 },
+	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for argon2i (minimum is 4)." },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 31 }, MORTISE_E_USAGE,
+	{ { .type = ID, .forced_time = 4, .memory_kib = 31 },
+	  MORTISE_E_USAGE,
 	  "Forced memory cost is too low for argon2id (minimum is 32 kilobytes)." },
-	{ { .type = ID, .memory_kib = 31 }, MORTISE_E_USAGE,
+	{ { .type = ID, .memory_kib = 31 },
+	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too low (minimum is 32 kilobytes)." },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 4194305 }, MORTISE_E_USAGE,
+	{ { .type = ID, .forced_time = 4, .memory_kib = 4194305 },
+	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too high (maximum is 4194304 kilobytes)." },
-	{ { .type = ID, .memory_kib = 4194305 }, MORTISE_E_USAGE,
+	{ { .type = ID, .memory_kib = 4194305 },
+	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too high (maximum is 4194304 kilobytes)." },
-	{ { .type = ID, .forced_time = 4, .lanes = 5 }, MORTISE_E_USAGE,
+	{ { .type = ID, .forced_time = 4, .lanes = 5 },
+	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF parallel cost is too high (maximum is 4)." },
-	{ { .type = PB, .forced_time = 999 }, MORTISE_E_USAGE,
+	{ { .type = PB, .forced_time = 999 },
+	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for pbkdf2 (minimum is 1000)." },
-	{ { .type = PB, .forced_time = 1000, .memory_kib = 32 }, MORTISE_E_USAGE,
+	{ { .type = PB, .forced_time = 1000, .memory_kib = 32 },
+	  MORTISE_E_USAGE,
 	  "PBKDF max memory or parallel threads must not be set with pbkdf2." },
-	{ { .type = PB, .forced_time = 1000, .lanes = 1 }, MORTISE_E_USAGE,
+	{ { .type = PB, .forced_time = 1000, .lanes = 1 },
+	  MORTISE_E_USAGE,
 	  "PBKDF max memory or parallel threads must not be set with pbkdf2." },
-	{ { .type = PB, .forced_time = 1000, .hash = "shake128" }, MORTISE_E_UNSUPPORTED,
+	{ { .type = PB, .forced_time = 1000, .hash = "shake128" },
+	  MORTISE_E_UNSUPPORTED,
 	  "Requested hash shake128 is not supported." },
 	{ { .type = (enum mortise_kdf_type)9 }, MORTISE_E_USAGE, "Unknown PBKDF type 9." },
 };
@@ -150,7 +161,8 @@ static void test_search(void **state)
 					       .slow_from = searches[i].slow_from,
 					       .percent = searches[i].percent };
 		const struct keys_stopwatch watch = { tick, &clockwork };
-		struct mortise_kdf kdf = { .type = ID, .memory_kib = searches[i].memory_max,
+		struct mortise_kdf kdf = { .type = ID,
+					   .memory_kib = searches[i].memory_max,
 					   .lanes = searches[i].lanes };
 
 		assert_int_equal(keys_argon2_cost(&kdf, searches[i].target_ms, &watch, NULL),
@@ -189,8 +201,7 @@ static void test_search_ends(void **state)
 
 static void test_measured(void **state)
 {
-	const struct mortise_kdf_choice argon2 = { .type = ID, .target_ms = 1,
-						   .memory_kib = 1024 };
+	const struct mortise_kdf_choice argon2 = { .type = ID, .target_ms = 1, .memory_kib = 1024 };
 	const struct mortise_kdf_choice pbkdf2 = { .type = PB, .target_ms = 100 };
 	struct mortise_kdf kdf;
 
@@ -221,9 +232,9 @@ static void test_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_forced),
-		cmocka_unit_test(test_search),	     cmocka_unit_test(test_search_fails),
-		cmocka_unit_test(test_search_ends),  cmocka_unit_test(test_measured),
+		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_search),	    cmocka_unit_test(test_search_fails),
+		cmocka_unit_test(test_search_ends), cmocka_unit_test(test_measured),
 		cmocka_unit_test(test_rate),
 	};
 

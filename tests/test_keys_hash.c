@@ -59,8 +59,7 @@ static void test_abc(void **state)
 		/* Twice: what a computation leaves behind must not be seen by the next. */
 		for (int turn = 0; turn < 2; turn++) {
 			memset(digest, 0, sizeof(digest));
-			assert_int_equal(keys_hash_parts(hash, parts, 3, digest, NULL),
-					 MORTISE_OK);
+			assert_int_equal(keys_hash_parts(hash, parts, 3, digest, NULL), MORTISE_OK);
 			assert_memory_equal(digest, expected, size);
 		}
 		keys_hash_free(hash);
@@ -71,9 +70,16 @@ static void test_abc(void **state)
 /* OpenSSL knows these, LUKS2 does not: digests of any length, aliases, identifiers. */
 static void test_refused_names(void **state)
 {
-	static const char *const names[] = { "shake128", "shake256", "md5", "md5-sha1", "null",
-					     "SHA2-256", "2.16.840.1.101.3.4.2.1", "",
-					     "sha256 ", "no-such-hash" };
+	static const char *const names[] = { "shake128",
+					     "shake256",
+					     "md5",
+					     "md5-sha1",
+					     "null",
+					     "SHA2-256",
+					     "2.16.840.1.101.3.4.2.1",
+					     "",
+					     "sha256 ",
+					     "no-such-hash" };
 	struct mortise_error err;
 	struct keys_hash *hash;
 
@@ -119,10 +125,10 @@ static void test_hmac(void **state)
 		const struct keys_bytes parts[] = { { data, half },
 						    { data + half, data_size - half } };
 
-		assert_int_equal(keys_hmac_sha256((struct keys_bytes){ key_size ? key : NULL,
-								       key_size },
-						  parts, 2, mac, NULL),
-				 MORTISE_OK);
+		assert_int_equal(
+			keys_hmac_sha256((struct keys_bytes){ key_size ? key : NULL, key_size },
+					 parts, 2, mac, NULL),
+			MORTISE_OK);
 		assert_memory_equal(mac, expected, 32);
 	}
 }
@@ -131,15 +137,19 @@ static void test_hmac(void **state)
 static const struct {
 	const char *bytes, *text;
 } base64s[] = {
-	{ "", "" },		{ "f", "Zg==" },	{ "fo", "Zm8=" },
-	{ "foo", "Zm9v" },	{ "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+	{ "", "" },
+	{ "f", "Zg==" },
+	{ "fo", "Zm8=" },
+	{ "foo", "Zm9v" },
+	{ "foob", "Zm9vYg==" },
+	{ "fooba", "Zm9vYmE=" },
 	{ "foobar", "Zm9vYmFy" },
 };
 
 static void test_base64(void **state)
 {
-	static const char *const bad[] = { "Zg=", "Zg", "Z", "Zg==\n", " Zg==", "Zm9v=", "====",
-					   "Z===", "Zm9vZg==Zm9v", "Zm-_" };
+	static const char *const bad[] = { "Zg=",   "Zg",   "Z",    "Zg==\n",	    " Zg==",
+					   "Zm9v=", "====", "Z===", "Zm9vZg==Zm9v", "Zm-_" };
 	uint8_t bytes[8];
 	char text[KEYS_BASE64_ROOM(8)];
 	size_t size;

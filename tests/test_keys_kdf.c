@@ -20,7 +20,10 @@ struct text {
 	size_t size;
 };
 
-#define TEXT(literal) { literal, sizeof(literal) - 1 }
+#define TEXT(literal)                        \
+	{                                    \
+		literal, sizeof(literal) - 1 \
+	}
 
 /*
  * RFC 6070 (SHA-1; its vector of 16777216 iterations is left out: 6 s), RFC 3962 appendix B
@@ -155,7 +158,8 @@ static const struct {
 	const char *tag;
 } rfc9106[] = {
 	{ MORTISE_KDF_ARGON2I, "c814d9d1dc7f37aa13f0d77f2494bda1c8de6b016dd388d29952a4c4672b6ce8" },
-	{ MORTISE_KDF_ARGON2ID, "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659" },
+	{ MORTISE_KDF_ARGON2ID,
+	  "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659" },
 };
 
 static void test_rfc9106(void **state)
@@ -174,8 +178,9 @@ static void test_rfc9106(void **state)
 	memset(secret, 3, sizeof(secret));
 	memset(associated, 4, sizeof(associated));
 	for (size_t i = 0; i < sizeof(rfc9106) / sizeof(rfc9106[0]); i++) {
-		const struct mortise_kdf kdf = { .type = rfc9106[i].type, .time = 3,
-						 .memory_kib = 32, .lanes = 4 };
+		const struct mortise_kdf kdf = {
+			.type = rfc9106[i].type, .time = 3, .memory_kib = 32, .lanes = 4
+		};
 
 		from_hex(rfc9106[i].tag, expected, sizeof(expected));
 		assert_int_equal(keys_argon2(&kdf, &input, tag, sizeof(tag), NULL), MORTISE_OK);
@@ -183,8 +188,10 @@ static void test_rfc9106(void **state)
 	}
 }
 
-#define ARGON2ID(t, m, p) { .type = MORTISE_KDF_ARGON2ID, .time = (t), .memory_kib = (m), \
-			    .lanes = (p) }
+#define ARGON2ID(t, m, p)                                                                  \
+	{                                                                                  \
+		.type = MORTISE_KDF_ARGON2ID, .time = (t), .memory_kib = (m), .lanes = (p) \
+	}
 
 static const struct {
 	struct mortise_kdf kdf;
@@ -193,8 +200,7 @@ static const struct {
 	const char *text;
 } refused[] = {
 	{ ARGON2ID(0, 32, 4), 32, 32, MORTISE_E_USAGE, "argon2id needs at least 1 pass" },
-	{ ARGON2ID(1, 32, 0), 32, 32, MORTISE_E_USAGE,
-	  "argon2id has 1 to 16777215 lanes, not 0" },
+	{ ARGON2ID(1, 32, 0), 32, 32, MORTISE_E_USAGE, "argon2id has 1 to 16777215 lanes, not 0" },
 	{ ARGON2ID(1, UINT32_MAX, 1u << 24), 32, 32, MORTISE_E_USAGE,
 	  "argon2id has 1 to 16777215 lanes, not 16777216" },
 	{ ARGON2ID(1, 31, 4), 32, 32, MORTISE_E_USAGE,
@@ -203,12 +209,21 @@ static const struct {
 	  "argon2id needs a salt of at least 8 bytes, not 7" },
 	{ ARGON2ID(1, 32, 4), 8, 3, MORTISE_E_USAGE,
 	  "argon2id makes keys of at least 4 bytes, not 3" },
-	{ { .type = MORTISE_KDF_PBKDF2, .hash = "sha256" }, 32, 32, MORTISE_E_USAGE,
+	{ { .type = MORTISE_KDF_PBKDF2, .hash = "sha256" },
+	  32,
+	  32,
+	  MORTISE_E_USAGE,
 	  "pbkdf2 needs at least 1 iteration and 1 byte of key" },
-	{ { .type = MORTISE_KDF_PBKDF2, .hash = "shake256", .time = 1000 }, 32, 32,
-	  MORTISE_E_UNSUPPORTED, "hash shake256 is not available" },
-	{ { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .time = 1000 }, 65, 32,
-	  MORTISE_E_USAGE, "a salt has at most 64 bytes, not 65" },
+	{ { .type = MORTISE_KDF_PBKDF2, .hash = "shake256", .time = 1000 },
+	  32,
+	  32,
+	  MORTISE_E_UNSUPPORTED,
+	  "hash shake256 is not available" },
+	{ { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .time = 1000 },
+	  65,
+	  32,
+	  MORTISE_E_USAGE,
+	  "a salt has at most 64 bytes, not 65" },
 };
 
 static void test_refused_costs(void **state)
@@ -232,7 +247,8 @@ static void test_refused_costs(void **state)
 static void test_empty_inputs(void **state)
 {
 	const struct mortise_kdf argon2 = ARGON2ID(4, 32, 1);
-	const struct mortise_kdf pbkdf2 = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256",
+	const struct mortise_kdf pbkdf2 = { .type = MORTISE_KDF_PBKDF2,
+					    .hash = "sha256",
 					    .time = 1 };
 	/* PBKDF2-HMAC-SHA256 of nothing with no salt: CPython's hashlib. */
 	static const char empty[] =
@@ -241,12 +257,12 @@ static void test_empty_inputs(void **state)
 	uint8_t key[32], expected[32];
 
 	(void)state;
-	assert_int_equal(keys_kdf_derive(&argon2, passphrase,
-					 (struct keys_bytes){ "01234567", 8 }, key, 32, NULL),
+	assert_int_equal(keys_kdf_derive(&argon2, passphrase, (struct keys_bytes){ "01234567", 8 },
+					 key, 32, NULL),
 			 MORTISE_OK);
-	assert_int_equal(keys_kdf_derive(&pbkdf2, passphrase, (struct keys_bytes){ NULL, 0 }, key,
-					 32, NULL),
-			 MORTISE_OK);
+	assert_int_equal(
+		keys_kdf_derive(&pbkdf2, passphrase, (struct keys_bytes){ NULL, 0 }, key, 32, NULL),
+		MORTISE_OK);
 	from_hex(empty, expected, sizeof(expected));
 	assert_memory_equal(key, expected, 32);
 	mortise_secret_free(passphrase);
@@ -303,9 +319,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pbkdf2),	      cmocka_unit_test(test_argon2),
-		cmocka_unit_test(test_rfc9106),	      cmocka_unit_test(test_refused_costs),
-		cmocka_unit_test(test_empty_inputs),  cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_pbkdf2),	     cmocka_unit_test(test_argon2),
+		cmocka_unit_test(test_rfc9106),	     cmocka_unit_test(test_refused_costs),
+		cmocka_unit_test(test_empty_inputs), cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_names),
 	};
 

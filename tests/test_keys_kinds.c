@@ -51,15 +51,15 @@ static void test_node_id(void **state)
 	struct mortise_secret *secret;
 
 	(void)state;
-	assert_int_equal(keys_node_id("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", "STATE", &secret,
-				      NULL),
-			 MORTISE_OK);
+	assert_int_equal(
+		keys_node_id("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", "STATE", &secret, NULL),
+		MORTISE_OK);
 	assert_int_equal(mortise_secret_size(secret), sizeof(expected) - 1);
 	assert_memory_equal(mortise_secret_data(secret), expected, sizeof(expected) - 1);
 	mortise_secret_free(secret);
-	assert_int_equal(keys_node_id("00000000-0000-0000-0000-000000000000", "STATE", &secret,
-				      NULL),
-			 MORTISE_E_POLICY);
+	assert_int_equal(
+		keys_node_id("00000000-0000-0000-0000-000000000000", "STATE", &secret, NULL),
+		MORTISE_E_POLICY);
 	assert_null(secret);
 }
 

@@ -204,10 +204,12 @@ static uint64_t address_space(void)
 
 static void test_fits_address_limit(void **state)
 {
-	const struct mortise_kdf large = { .type = MORTISE_KDF_ARGON2ID, .time = 4,
-					   .memory_kib = 1048576, .lanes = 4 };
-	const struct mortise_kdf small = { .type = MORTISE_KDF_ARGON2ID, .time = 4,
-					   .memory_kib = 4096, .lanes = 4 };
+	const struct mortise_kdf large = {
+		.type = MORTISE_KDF_ARGON2ID, .time = 4, .memory_kib = 1048576, .lanes = 4
+	};
+	const struct mortise_kdf small = {
+		.type = MORTISE_KDF_ARGON2ID, .time = 4, .memory_kib = 4096, .lanes = 4
+	};
 	const struct mortise_kdf pbkdf2 = { .type = MORTISE_KDF_PBKDF2, .memory_kib = 1048576 };
 	enum mortise_code code_large, code_small, code_pbkdf2;
 	struct rlimit before, lowered;

@@ -235,8 +235,7 @@ static void test_random_fails(void **state)
 	seam.random_broken = true;
 	assert_int_equal(keys_random(&byte, 1, &err), MORTISE_E_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOSYS);
-	assert_string_equal(err.text,
-			    "the kernel gives no random bytes: Function not implemented");
+	assert_string_equal(err.text, "the kernel gives no random bytes: Function not implemented");
 }
 
 static void test_error_sentence(void **state)
@@ -272,9 +271,9 @@ static void test_error_sentence(void **state)
 static void test_exit_status(void **state)
 {
 	static const int status[] = {
-		[MORTISE_OK] = 0,	  [MORTISE_E_KEY] = 2,	     [MORTISE_E_MEMORY] = 3,
-		[MORTISE_E_DEVICE] = 4,	  [MORTISE_E_INACTIVE] = 4,  [MORTISE_E_BUSY] = 5,
-		[MORTISE_E_EXISTS] = 5,	  [MORTISE_E_KERNEL] = 0,
+		[MORTISE_OK] = 0,	[MORTISE_E_KEY] = 2,	  [MORTISE_E_MEMORY] = 3,
+		[MORTISE_E_DEVICE] = 4, [MORTISE_E_INACTIVE] = 4, [MORTISE_E_BUSY] = 5,
+		[MORTISE_E_EXISTS] = 5, [MORTISE_E_KERNEL] = 0,
 	};
 
 	(void)state;

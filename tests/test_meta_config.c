@@ -341,17 +341,22 @@ static void test_passphrase_bytes(void **state)
 		const char *bytes;
 		size_t size;
 	} expected[] = {
-		{ " two  spaces ", 13 }, { "line 1\nline 2\n", 14 }, { "a\0b\n", 4 },
-		{ "gr\xc3\xbc\xc3\x9f", 6 }, { "null", 4 }, { "it's", 4 }, { "true", 4 },
-		{ "0007", 4 }, { "folded to one line", 18 },
+		{ " two  spaces ", 13 },
+		{ "line 1\nline 2\n", 14 },
+		{ "a\0b\n", 4 },
+		{ "gr\xc3\xbc\xc3\x9f", 6 },
+		{ "null", 4 },
+		{ "it's", 4 },
+		{ "true", 4 },
+		{ "0007", 4 },
+		{ "folded to one line", 18 },
 	};
 	struct meta_config *config = good_read("passphrase-bytes.yaml");
 
 	(void)state;
 	assert_int_equal(config->volumes[0].key_count, sizeof(expected) / sizeof(expected[0]));
 	for (size_t i = 0; i < config->volumes[0].key_count; i++)
-		assert_passphrase(&config->volumes[0].keys[i], expected[i].bytes,
-				  expected[i].size);
+		assert_passphrase(&config->volumes[0].keys[i], expected[i].bytes, expected[i].size);
 	meta_config_free(config);
 }
 
@@ -388,8 +393,7 @@ static void test_bounds(void **state)
 
 	memset(text, '[', size);
 	assert_int_equal(text_parse(text, size - 1, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text,
-			    "x:1:17: nested more than 16 deep: this is no configuration");
+	assert_string_equal(err.text, "x:1:17: nested more than 16 deep: this is no configuration");
 
 	for (size_t i = 1; i + 2 <= size; i += 2)
 		memcpy(text + i, "a,", 2);

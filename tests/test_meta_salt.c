@@ -27,7 +27,7 @@ static const char talos_text[] =
 	"    - 240\n    - 241\n    - 242\n    - 243\n    - 244\n    - 245\n    - 246\n    - 247\n"
 	"    - 248\n    - 249\n    - 250\n    - 251\n    - 252\n    - 253\n    - 254\n    - 255\n";
 
-#define ONES "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1" /* 31 */
+#define ONES  "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1" /* 31 */
 #define ZEROS "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0" /* 31 */
 
 static char dir[] = "/tmp/mortise-salt-XXXXXX";
@@ -173,7 +173,8 @@ static void test_bad_files(void **state)
 		assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 		snprintf(expected, sizeof(expected),
 			 "%s/%s: %s; restore the file from a copy: volumes that are locked to it "
-			 "open with no other", dir, META_SALT_FILE, files[i].why);
+			 "open with no other",
+			 dir, META_SALT_FILE, files[i].why);
 		assert_string_equal(err.text, expected);
 		/* Nothing is handed out, and a broken salt is never overwritten. */
 		assert_true(salt[0] == 0xaa || salt[0] == 0);
@@ -295,9 +296,8 @@ static void test_race(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		salt_test(test_talos_file), salt_test(test_other_forms),
-		salt_test(test_bad_files),  salt_test(test_not_a_file),
-		salt_test(test_missing),    salt_test(test_made),
+		salt_test(test_talos_file), salt_test(test_other_forms), salt_test(test_bad_files),
+		salt_test(test_not_a_file), salt_test(test_missing),	 salt_test(test_made),
 		salt_test(test_race),
 	};
 

@@ -45,7 +45,7 @@ static enum mortise_code persist_flags(struct mortise_luks2 *luks2, uint32_t fla
 /* The device below: a block device as it is, a file through a loop device. */
 struct below {
 	char path[4096];
-	uint64_t size;	/* bytes */
+	uint64_t size; /* bytes */
 	int loop_fd;
 };
 
@@ -103,8 +103,8 @@ enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name
 	if (code)
 		return code;
 	if (!segment.size && below.size > segment.offset)
-		segment.size = (below.size - segment.offset) / segment.sector_size *
-			       segment.sector_size;
+		segment.size =
+			(below.size - segment.offset) / segment.sector_size * segment.sector_size;
 	if (!segment.size || segment.size > below.size ||
 	    segment.offset > below.size - segment.size) {
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",

@@ -40,7 +40,7 @@ struct work {
 	struct volume_run *run;
 	struct volume_plan *plan;
 	struct volume_result *result;
-	bool fresh;		/* the file system was made just now */
+	bool fresh; /* the file system was made just now */
 };
 
 static void node_path(const struct volume_plan *plan, char node[static MORTISE_NAME_MAX + 16])
@@ -119,7 +119,8 @@ static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *
 	    !json_object_equal(now->metadata, plan->luks2->metadata)) {
 		mortise_luks2_free(now);
 		return error_set(err, MORTISE_E_CHANGED, 0,
-				 "%s has changed since it was planned for; run again", plan->device);
+				 "%s has changed since it was planned for; run again",
+				 plan->device);
 	}
 	now->gate = plan->luks2->gate;
 	now->volume_key = plan->luks2->volume_key;
@@ -410,6 +411,7 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 	result->keyslot = plan->opened;
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
 		snprintf(result->text, sizeof(result->text), "%s",
-			 plan->volume->encrypted ? "was open" : plan->mounted ? "was mounted"
-									      : "mounted");
+			 plan->volume->encrypted ? "was open"
+			 : plan->mounted	 ? "was mounted"
+						 : "mounted");
 }

@@ -15,8 +15,8 @@
 #include "keys/secret.h"
 #include "luks2/json.h"
 
-#define RUN_DIR		"/run/mortise"
-#define CONFIG_MAX	(1u << 20)
+#define RUN_DIR	   "/run/mortise"
+#define CONFIG_MAX (1u << 20)
 
 enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
 				      struct mortise_error *err)
@@ -148,11 +148,10 @@ void volume_opening_store(const struct meta_volume *volume, const struct volume_
 
 	opening_path(volume, path, sizeof(path));
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	if (object &&
-	    luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
-	    luks2_json_add(object, "failedSyncs",
-			   json_object_new_string(opening->failed_syncs ? opening->failed_syncs
-									: "")) &&
+	if (object && luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
+	    luks2_json_add(
+		    object, "failedSyncs",
+		    json_object_new_string(opening->failed_syncs ? opening->failed_syncs : "")) &&
 	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
 		(void)rename(temporary, path);
 	json_object_put(object);

@@ -18,7 +18,7 @@ struct temporary {
 	char name[64];
 	char loop[32];
 	int loop_fd;
-	int fd;		/* of the mapping */
+	int fd; /* of the mapping */
 	bool mapped;
 };
 
@@ -29,8 +29,8 @@ static void temporary_close(struct temporary *temporary)
 	if (temporary->fd >= 0)
 		close(temporary->fd);
 	/* The kernel removes it with its last user, should somebody look at it just now. */
-	if (temporary->mapped && dm_remove(temporary->control, temporary->name, DM_REMOVE_DEFERRED,
-					   &ignored))
+	if (temporary->mapped &&
+	    dm_remove(temporary->control, temporary->name, DM_REMOVE_DEFERRED, &ignored))
 		temporary->mapped = false;
 	if (temporary->loop_fd >= 0)
 		close(temporary->loop_fd);
@@ -156,9 +156,9 @@ static bool begins_with_one(const char *text, const char *const *known, size_t c
 static bool is_name_of_linux(const char *cipher)
 {
 	static const char *const ciphers[] = {
-		"aes-xts-",	"aes-cbc-",	"serpent-xts-", "serpent-cbc-",
-		"twofish-xts-", "twofish-cbc-", "sm4-xts-",	"xchacha12,aes-adiantum-",
-		"camellia-xts-", "camellia-cbc-", "cast6-xts-", "xchacha20,aes-adiantum-",
+		"aes-xts-",	 "aes-cbc-",	  "serpent-xts-", "serpent-cbc-",
+		"twofish-xts-",	 "twofish-cbc-",  "sm4-xts-",	  "xchacha12,aes-adiantum-",
+		"camellia-xts-", "camellia-cbc-", "cast6-xts-",	  "xchacha20,aes-adiantum-",
 	};
 	static const char *const ivs[] = { "-plain", "-essiv:", "-benbi", "-eboiv" };
 	const char *iv = strrchr(cipher, '-');

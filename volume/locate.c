@@ -77,9 +77,10 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 	}
 	directory = opendir(SYSFS_BLOCK);
 	if (!directory)
-		return error_set(err, MORTISE_E_SYSTEM, errno,
-				 "cannot look for partitions in " SYSFS_BLOCK
-				 "; is sysfs mounted? (--device NAME=/dev/X says where a volume is)");
+		return error_set(
+			err, MORTISE_E_SYSTEM, errno,
+			"cannot look for partitions in " SYSFS_BLOCK
+			"; is sysfs mounted? (--device NAME=/dev/X says where a volume is)");
 	while ((entry = readdir(directory))) {
 		char label[128], node[128];
 
@@ -98,7 +99,8 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 	if (found)
 		return error_set(err, MORTISE_E_DEVICE, 0,
 				 "%u partitions are labelled \"%s\"; say which one is meant with "
-				 "--device %s=/dev/X", found, volume->id, volume->name);
+				 "--device %s=/dev/X",
+				 found, volume->id, volume->name);
 	return error_set(err, MORTISE_E_DEVICE, 0,
 			 "no partition is labelled \"%s\"; label one so, or use --device %s=/dev/X",
 			 volume->id, volume->name);

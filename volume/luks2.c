@@ -9,8 +9,7 @@
 #include "volume/kernel_cipher.h"
 
 static enum mortise_code open_header_device(const struct mortise_location *location,
-					    struct luks2_device **device,
-					    struct mortise_error *err)
+					    struct luks2_device **device, struct mortise_error *err)
 {
 	const char *path = location->header ? location->header : location->device;
 
@@ -45,8 +44,8 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	code = open_header_device(location, &device, err);
 	if (code)
 		return code;
-	code = luks2_header_read(device, location->readonly ? LUKS2_MEND_NEVER
-							    : LUKS2_MEND_UNLESS_FOREIGN,
+	code = luks2_header_read(device,
+				 location->readonly ? LUKS2_MEND_NEVER : LUKS2_MEND_UNLESS_FOREIGN,
 				 &luks2, err);
 	if (code) {
 		luks2_device_close(device);

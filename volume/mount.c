@@ -23,7 +23,8 @@ static void unescape(char *text)
 
 	for (; *text; out++) {
 		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				      (text[3] - '0'));
 			text += 4;
 		} else {
 			*out = *text++;
@@ -49,8 +50,8 @@ bool volume_is_mounted(const char *device, const char *mount_point)
 		unsigned major_number, minor_number;
 		char point[PATH_MAX];
 
-		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number,
-			   point) != 3)
+		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) !=
+		    3)
 			continue;
 		unescape(point);
 		found = makedev(major_number, minor_number) == st.st_rdev &&
@@ -67,7 +68,8 @@ static enum mortise_code make_directories(const char *path, struct mortise_error
 	char partial[PATH_MAX];
 
 	if (strlen(path) >= sizeof(partial))
-		return error_set(err, MORTISE_E_USAGE, 0, "mount point %.100s... is too long", path);
+		return error_set(err, MORTISE_E_USAGE, 0, "mount point %.100s... is too long",
+				 path);
 	for (size_t i = 1; i <= strlen(path); i++) {
 		if (path[i] != '/' && path[i])
 			continue;

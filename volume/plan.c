@@ -79,8 +79,7 @@ static enum mortise_code no_memory(struct mortise_error *err)
 }
 
 /* A step that cannot be taken back: adds it, or reports that memory is short. */
-#define ADD(plan, err, ...) \
-	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK : no_memory(err))
+#define ADD(plan, err, ...) (volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK : no_memory(err))
 
 /* File system and mount point, once the device that holds them is settled. */
 static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
@@ -181,9 +180,9 @@ static enum mortise_code find_key(struct volume_run *run, struct volume_plan *pl
 			error_set(&why, MORTISE_E_KEY, 0, "does not open");
 		else if (why.code == MORTISE_E_NO_KEYSLOT)
 			error_set(&why, MORTISE_E_NO_KEYSLOT, 0, "is not on the device");
-		written = snprintf(reasons + used, sizeof(reasons) - used,
-				   "%skeyslot %u (%s): %s", used ? "; " : "", key->slot,
-				   meta_key_kind_name(key->kind), why.text);
+		written = snprintf(reasons + used, sizeof(reasons) - used, "%skeyslot %u (%s): %s",
+				   used ? "; " : "", key->slot, meta_key_kind_name(key->kind),
+				   why.text);
 		used += written > 0 ? (size_t)written : 0;
 		if (used >= sizeof(reasons))
 			used = sizeof(reasons) - 1;
@@ -214,8 +213,7 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 
 	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
 		return MORTISE_OK;
-	plan->given_up = code && plan->luks2 &&
-			 volume_mapping_given_up(plan->luks2, plan->mapping);
+	plan->given_up = code && plan->luks2 && volume_mapping_given_up(plan->luks2, plan->mapping);
 	if (plan->given_up)
 		return MORTISE_OK;
 	if (code)
@@ -245,7 +243,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (plan->probe.content != VOLUME_LUKS2)
 		return ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 			   "%s holds %s: not formatted, since only an empty device is; wipe it "
-			   "yourself when nothing of it is needed", plan->device, plan->probe.type);
+			   "yourself when nothing of it is needed",
+			   plan->device, plan->probe.type);
 	code = load_header(run, plan, err);
 	if (!code && !plan->failed)
 		code = check_mapping(plan, err);
@@ -254,8 +253,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (code || plan->failed)
 		return code;
 	if (!plan->active)
-		code = ADD(plan, err, MORTISE_STEP_OPEN, plan->opened, "open %s as %s with keyslot %d",
-			   plan->device, plan->mapping, plan->opened);
+		code = ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
+			   "open %s as %s with keyslot %d", plan->device, plan->mapping,
+			   plan->opened);
 	if (!code)
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
@@ -300,7 +300,8 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 	else if (volume_probe(plan->device, &plan->probe, &why))
 		code = ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else
-		code = volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
+		code = volume->encrypted ? plan_encrypted(run, plan, err)
+					 : plan_plain(run, plan, err);
 	if (code)
 		volume_plan_free(plan);
 	else

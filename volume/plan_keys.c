@@ -10,17 +10,16 @@
 
 static enum mortise_code add_key_step(struct volume_plan *plan, enum mortise_step_kind kind,
 				      const struct meta_key *key,
-				      struct mortise_secret **passphrase,
-				      struct mortise_error *err)
+				      struct mortise_secret **passphrase, struct mortise_error *err)
 {
 	static const char *const verb[] = {
 		[MORTISE_STEP_KEY_ADD] = "add",
 		[MORTISE_STEP_KEY_REPLACE] = "replace",
 		[MORTISE_STEP_KEY_RECORD] = "note what is in",
 	};
-	struct volume_step *step = volume_plan_add(plan, kind, (int)key->slot,
-						   "%s keyslot %u (%s)", verb[kind], key->slot,
-						   meta_key_kind_name(key->kind));
+	struct volume_step *step =
+		volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)", verb[kind],
+				key->slot, meta_key_kind_name(key->kind));
 
 	if (!step)
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
@@ -42,8 +41,7 @@ static enum mortise_code key_failed(struct volume_plan *plan, const struct meta_
 
 /* A keyslot that is there: is it still the declared one? */
 static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan,
-				     const struct meta_key *key,
-				     struct mortise_secret **passphrase,
+				     const struct meta_key *key, struct mortise_secret **passphrase,
 				     struct mortise_error *err)
 {
 	struct json_object *metadata = plan->luks2->metadata;
@@ -61,8 +59,8 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 	if (plan->opened == (int)key->slot)
 		cut = plan->opened_cut;
 	else
-		code = volume_try_keyslot(plan->luks2, (int)key->slot, *passphrase, &other_key, &cut,
-					  &why);
+		code = volume_try_keyslot(plan->luks2, (int)key->slot, *passphrase, &other_key,
+					  &cut, &why);
 	mortise_secret_free(other_key);
 	if (code == MORTISE_E_KEY || cut)
 		return add_key_step(plan, MORTISE_STEP_KEY_REPLACE, key, passphrase, err);

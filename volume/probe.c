@@ -11,8 +11,8 @@
 #include "keys/error.h"
 #include "luks2/format.h"
 
-#define EDGE		(1u << 20)	/* bytes looked at on either end */
-#define SECTOR		512u
+#define EDGE   (1u << 20) /* bytes looked at on either end */
+#define SECTOR 512u
 
 static const char *value_of(blkid_probe probe, const char *name)
 {
@@ -36,9 +36,8 @@ static enum mortise_code signatures(const struct luks2_device *device, bool but_
 	if (!blkid || blkid_probe_set_device(blkid, device->fd, 0, 0) ||
 	    blkid_probe_enable_superblocks(blkid, 1) ||
 	    blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_VERSION |
-					      BLKID_SUBLKS_USAGE) ||
-	    (but_luks &&
-	     blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_NOTIN, luks)) ||
+							     BLKID_SUBLKS_USAGE) ||
+	    (but_luks && blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_NOTIN, luks)) ||
 	    blkid_probe_enable_partitions(blkid, 1)) {
 		code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot look at %s",
 				 device->path);
@@ -57,8 +56,8 @@ static enum mortise_code signatures(const struct luks2_device *device, bool but_
 
 		*found = true;
 		*luks2 = !strcmp(type, "crypto_LUKS") && !strcmp(value_of(blkid, "VERSION"), "2");
-		probe->content = !strcmp(value_of(blkid, "USAGE"), "filesystem")
-			? VOLUME_FILESYSTEM : VOLUME_OTHER;
+		probe->content = !strcmp(value_of(blkid, "USAGE"), "filesystem") ? VOLUME_FILESYSTEM
+										 : VOLUME_OTHER;
 		if (!strcmp(type, "crypto_LUKS"))
 			snprintf(probe->type, sizeof(probe->type), "LUKS%.20s",
 				 value_of(blkid, "VERSION"));
@@ -166,8 +165,8 @@ static enum mortise_code look_for_header(const struct luks2_device *device,
 	*found = true;
 	probe->content = luks2_format_unfinished(luks2) ? VOLUME_UNFINISHED : VOLUME_LUKS2;
 	snprintf(probe->type, sizeof(probe->type), "LUKS2");
-	doubtful = luks2->primary_bad || luks2->secondary_bad ||
-		   probe->content == VOLUME_UNFINISHED;
+	doubtful =
+		luks2->primary_bad || luks2->secondary_bad || probe->content == VOLUME_UNFINISHED;
 	mortise_luks2_free(luks2);
 	if (doubtful)
 		code = signatures(device, true, &other, &second, &ignored, err);

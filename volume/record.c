@@ -90,15 +90,16 @@ enum mortise_code volume_fingerprint(struct json_object *metadata, int keyslot,
 	if (code)
 		return code;
 	number = (uint8_t)keyslot;
-	code = keys_hmac_sha256((struct keys_bytes){ mortise_secret_data(volume_key),
-						     mortise_secret_size(volume_key) },
-				(struct keys_bytes[]){
-					{ purpose, sizeof(purpose) },
-					{ &number, 1 },
-					{ slot.salt, slot.salt_size },
-					{ mortise_secret_data(passphrase),
-					  mortise_secret_size(passphrase) },
-				}, 4, mac, err);
+	code = keys_hmac_sha256(
+		(struct keys_bytes){ mortise_secret_data(volume_key),
+				     mortise_secret_size(volume_key) },
+		(struct keys_bytes[]){
+			{ purpose, sizeof(purpose) },
+			{ &number, 1 },
+			{ slot.salt, slot.salt_size },
+			{ mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
+		},
+		4, mac, err);
 	if (!code)
 		memcpy(fingerprint, mac, VOLUME_FINGERPRINT_SIZE);
 	keys_wipe(mac, sizeof(mac));
@@ -129,9 +130,9 @@ bool volume_record_set_key(struct json_object *metadata, const struct meta_volum
 		if (!luks2_json_add(token, "keys", keys))
 			return false;
 	}
-	return token && luks2_json_add_id(keys, keyslot,
-					  luks2_json_new_base64(fingerprint,
-								VOLUME_FINGERPRINT_SIZE));
+	return token &&
+	       luks2_json_add_id(keys, keyslot,
+				 luks2_json_new_base64(fingerprint, VOLUME_FINGERPRINT_SIZE));
 }
 
 void volume_record_forget_key(struct json_object *metadata, int keyslot)

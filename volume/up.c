@@ -98,8 +98,7 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	uint8_t salt[META_SALT_SIZE];
 	struct mortise_error why;
 
-	if (!is_state(plan->volume) || !*plan->mount_point ||
-	    result->phase != MORTISE_PHASE_READY)
+	if (!is_state(plan->volume) || !*plan->mount_point || result->phase != MORTISE_PHASE_READY)
 		return;
 	if (meta_salt_ensure(plan->mount_point, salt, &why)) {
 		result->phase = MORTISE_PHASE_FAILED;
@@ -158,9 +157,9 @@ static enum mortise_code bring_up(struct volume_run *run, struct volume_entry *e
 struct wave {
 	struct volume_run *run;
 	struct mortise_report *report;
-	pthread_mutex_t lock;	/* of what follows */
+	pthread_mutex_t lock; /* of what follows */
 	size_t next;
-	enum mortise_code code;	/* the first failure that ends the run */
+	enum mortise_code code; /* the first failure that ends the run */
 	struct mortise_error err;
 };
 

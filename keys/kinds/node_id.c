@@ -66,8 +66,8 @@ enum mortise_code keys_node_uuid_check(const char *uuid, struct mortise_error *e
 	return MORTISE_OK;
 }
 
-enum mortise_code keys_node_id(const char *uuid, const char *volume_id,
-			       struct mortise_secret **out, struct mortise_error *err)
+enum mortise_code keys_node_id(const char *uuid, const char *volume_id, struct mortise_secret **out,
+			       struct mortise_error *err)
 {
 	const size_t uuid_length = strlen(uuid), id_length = strlen(volume_id);
 	enum mortise_code code;
