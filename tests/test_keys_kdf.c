@@ -27,7 +27,8 @@ struct text {
 
 /*
  * RFC 6070 (SHA-1; its vector of 16777216 iterations is left out: 6 s), RFC 3962 appendix B
- * (passphrases of a block and longer than one), RFC 7914 section 11 (SHA-256), CPython's Lib/test/test_hashlib.py (SHA-512, and SHA-256 with long inputs).
+ * (passphrases of a block and longer than one), RFC 7914 section 11 (SHA-256), CPython's
+ * Lib/test/test_hashlib.py (SHA-512, and SHA-256 with long inputs).
  */
 static const struct {
 	const char *hash;
