@@ -14,46 +14,60 @@
 #include "cli/signals.h"
 #include "cli/verbs.h"
 
-#define TOKEN_JSON_MAX ((size_t)4 << 20) /* bytes: the largest header copy */
+#define TOKEN_JSON_MAX	((size_t)4 << 20)  /* bytes: the largest header copy */
+#define TOKEN_JSON_ROOM ((size_t)16 << 10) /* bytes to begin with: the usual one */
+
+/* Bytes up to the end of the file, to be freed, or NULL; errno tells why. */
+static char *read_all(int fd, size_t *size)
+{
+	size_t room = 0;
+	char *bytes = NULL, *larger;
+	ssize_t got = 1;
+
+	*size = 0;
+	while (got && *size < TOKEN_JSON_MAX) {
+		if (*size == room) {
+			room = room ? 2 * room : TOKEN_JSON_ROOM;
+			larger = realloc(bytes, room);
+			if (!larger)
+				goto failed;
+			bytes = larger;
+		}
+		got = read(fd, bytes + *size, room - *size);
+		if (got < 0 && (errno != EINTR || signals_caught()))
+			goto failed;
+		*size += got > 0 ? (size_t)got : 0;
+	}
+	if (!got)
+		return bytes;
+	errno = EFBIG;
+failed:
+	free(bytes);
+	return NULL;
+}
 
 static enum status read_json(const struct command *c, char **json, size_t *size)
 {
 	const char *file = option_text(&c->options, OPTION_JSON_FILE);
 	enum status status = STATUS_OK;
 	int fd = STDIN_FILENO;
-	ssize_t got = 0;
 
-	*size = 0;
-	*json = malloc(TOKEN_JSON_MAX);
-	if (!*json)
-		return fail_with(STATUS_MEMORY, "Out of memory while reading JSON file.");
+	*json = NULL;
 	if (!passphrase_is_stdin(file))
 		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0) {
-		status = fail_with(STATUS_USAGE, "Failed to open file %s in read-only mode.", file);
-		goto out;
-	}
+	if (fd < 0)
+		return fail_with(STATUS_USAGE, "Failed to open file %s in read-only mode.", file);
 	if (isatty(fd) && !option_set(&c->options, OPTION_BATCH_MODE)) {
 		printf("Provide valid LUKS2 token JSON:\n");
 		fflush(stdout);
 	}
-	while (*size < TOKEN_JSON_MAX) {
-		got = read(fd, *json + *size, TOKEN_JSON_MAX - *size);
-		if (got < 0 && errno == EINTR && !signals_caught())
-			continue;
-		if (got <= 0)
-			break;
-		*size += (size_t)got;
-	}
-	if (got < 0 || *size == TOKEN_JSON_MAX)
+	*json = read_all(fd, size);
+	if (!*json && errno == ENOMEM)
+		status = fail_with(STATUS_MEMORY, "Out of memory while reading JSON file.");
+	else if (!*json)
 		status = fail_with(STATUS_USAGE, "Failed to read JSON file.");
-out:
-	if (fd >= 0 && fd != STDIN_FILENO)
+	if (fd != STDIN_FILENO)
 		close(fd);
-	if (status != STATUS_OK) {
-		free(*json);
-		*json = NULL;
-	}
 	return status;
 }
 

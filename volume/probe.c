@@ -11,8 +11,11 @@
 #include "keys/error.h"
 #include "luks2/format.h"
 
-#define EDGE   (1u << 20) /* bytes looked at on either end */
+#define EDGE   (1u << 20)  /* bytes looked at on either end */
+#define PIECE  (64u << 10) /* bytes read at once: more than both copies of a header */
 #define SECTOR 512u
+
+_Static_assert(PIECE >= 2 * LUKS2_COPY_SIZE_MIN, "the first piece holds all of a mark");
 
 static const char *value_of(blkid_probe probe, const char *name)
 {
@@ -97,50 +100,56 @@ static bool unfinished_sector(const uint8_t *edge, size_t at)
 	       !memcmp(json, LUKS2_UNFINISHED_JSON, strlen(LUKS2_UNFINISHED_JSON));
 }
 
-static void zeros(const uint8_t *first, size_t first_size, const uint8_t *last, size_t last_size,
-		  uint64_t last_offset, struct volume_probe *probe)
+/* piece: size bytes of the first edge, from byte offset on; those from 0 on hold all of a mark. */
+static void look_at_first(const uint8_t *piece, size_t size, uint64_t offset,
+			  struct volume_probe *probe)
 {
-	probe->content = VOLUME_EMPTY;
-	for (size_t at = 0; at < first_size; at += SECTOR) {
-		size_t size = first_size - at < SECTOR ? first_size - at : SECTOR;
+	for (size_t at = 0; at < size; at += SECTOR) {
+		size_t room = size - at < SECTOR ? size - at : SECTOR;
 
-		if (all_zero(first + at, size))
+		if (all_zero(piece + at, room))
 			continue;
-		if (size == SECTOR && unfinished_sector(first, at)) {
+		if (room == SECTOR && !offset && unfinished_sector(piece, at)) {
 			probe->content = VOLUME_UNFINISHED;
 			continue;
 		}
 		probe->content = VOLUME_OTHER;
 		snprintf(probe->type, sizeof(probe->type),
-			 "unknown data (the sector at byte %zu is not zero)", at);
+			 "unknown data (the sector at byte %" PRIu64 " is not zero)", offset + at);
 		return;
 	}
-	if (all_zero(last, last_size))
-		return;
-	probe->content = VOLUME_OTHER;
-	snprintf(probe->type, sizeof(probe->type),
-		 "unknown data (its last MiB, from byte %" PRIu64 " on, is not zero)", last_offset);
 }
 
+/* Piece by piece: a machine with little memory has no MiB to spare for each end. */
 static enum mortise_code edges(const struct luks2_device *device, struct volume_probe *probe,
 			       struct mortise_error *err)
 {
-	size_t size = device->size < EDGE ? (size_t)device->size : EDGE;
-	uint8_t *first = calloc(1, EDGE), *last = malloc(EDGE);
-	enum mortise_code code;
+	const uint64_t edge = device->size < EDGE ? device->size : EDGE;
+	const uint64_t last = device->size - edge;
+	uint8_t *piece = calloc(1, PIECE);
+	enum mortise_code code = MORTISE_OK;
+	size_t size;
 
-	if (!first || !last) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-		goto out;
+	if (!piece)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	probe->content = VOLUME_EMPTY;
+	for (uint64_t at = 0; !code && at < edge && probe->content != VOLUME_OTHER; at += size) {
+		size = edge - at < PIECE ? (size_t)(edge - at) : PIECE;
+		code = luks2_device_read(device, piece, size, at, err);
+		if (!code)
+			look_at_first(piece, size, at, probe);
 	}
-	code = luks2_device_read(device, first, size, 0, err);
-	if (!code)
-		code = luks2_device_read(device, last, size, device->size - size, err);
-	if (!code)
-		zeros(first, size, last, size, device->size - size, probe);
-out:
-	free(first);
-	free(last);
+	for (uint64_t at = 0; !code && at < edge && probe->content != VOLUME_OTHER; at += size) {
+		size = edge - at < PIECE ? (size_t)(edge - at) : PIECE;
+		code = luks2_device_read(device, piece, size, last + at, err);
+		if (code || all_zero(piece, size))
+			continue;
+		probe->content = VOLUME_OTHER;
+		snprintf(probe->type, sizeof(probe->type),
+			 "unknown data (its last MiB, from byte %" PRIu64 " on, is not zero)",
+			 last);
+	}
+	free(piece);
 	return code;
 }
 
