@@ -205,7 +205,7 @@ same_headers "after failures"
 cat static salted >both
 talos "add as old Talos did" both luksAddKey dev --key-file=- --keyfile-size="$(size static)" \
 	--key-size=512 --key-slot=7 $cost
-head -n 1 salted | tr -d '\n' >cut
+head -n 1 salted | tr -d '\n' >./cut
 open "check what old Talos stored" cut 7
 answers 0
 open "check what it meant" salted 7
