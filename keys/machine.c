@@ -74,8 +74,10 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* The two interfaces of the memory controller. */
+/* The two interfaces of a controller. */
 struct cgroup_version {
+	/* What one group leaves, UINT64_MAX for no limit. */
+	uint64_t (*room)(const char *dir, const struct cgroup_version *version, uint64_t swap_free);
 	const char *line;      /* start of its line in /proc/self/cgroup, number before it */
 	const char *mounts[2]; /* below the root; a hybrid system has version 2 in "unified" */
 	const char *limit, *usage;
@@ -83,8 +85,14 @@ struct cgroup_version {
 	const char *swap_limit, *swap_usage;
 };
 
-static const struct cgroup_version cgroup_versions[] = {
+static uint64_t group_room(const char *dir, const struct cgroup_version *version,
+			   uint64_t swap_free);
+static uint64_t group_cpus(const char *dir, const struct cgroup_version *version,
+			   uint64_t swap_free);
+
+static const struct cgroup_version memory_versions[] = {
 	{
+		.room = group_room,
 		.line = "::",
 		.mounts = { "", "/unified" },
 		.limit = "memory.max",
@@ -94,11 +102,31 @@ static const struct cgroup_version cgroup_versions[] = {
 		.swap_usage = "memory.swap.current",
 	},
 	{
+		.room = group_room,
 		.line = ":memory:",
 		.mounts = { "/memory" },
 		.limit = "memory.limit_in_bytes",
 		.usage = "memory.usage_in_bytes",
 		.cache = { "total_inactive_file ", "total_active_file " },
+	},
+};
+
+/* cpu.max holds "QUOTA PERIOD" in us; before it there was a file for each. */
+static const struct cgroup_version cpu_versions[] = {
+	{ .room = group_cpus, .line = "::", .mounts = { "", "/unified" }, .limit = "cpu.max" },
+	{
+		.room = group_cpus,
+		.line = ":cpu,cpuacct:",
+		.mounts = { "/cpu,cpuacct" },
+		.limit = "cpu.cfs_quota_us",
+		.usage = "cpu.cfs_period_us",
+	},
+	{
+		.room = group_cpus,
+		.line = ":cpu:",
+		.mounts = { "/cpu" },
+		.limit = "cpu.cfs_quota_us",
+		.usage = "cpu.cfs_period_us",
 	},
 };
 
@@ -122,6 +150,25 @@ static uint64_t group_room(const char *dir, const struct cgroup_version *version
 	return add(limit, least(swap_free, swap_limit - least(swap_limit, swap_usage)));
 }
 
+/* Whole processors' worth of time: half of one is one. */
+static uint64_t group_cpus(const char *dir, const struct cgroup_version *version,
+			   uint64_t swap_free)
+{
+	int64_t quota, period = 0;
+	char text[FILE_MAX];
+	uint64_t number;
+
+	(void)swap_free;
+	/* "max", or -1, is no limit. */
+	if (!read_text(dir, version->limit, text) ||
+	    sscanf(text, "%" SCNd64 " %" SCNd64, &quota, &period) < 1 || quota <= 0)
+		return UINT64_MAX;
+	if (version->usage && read_number(dir, version->usage, &number) && number <= INT64_MAX)
+		period = (int64_t)number;
+	return period > 0 ? ((uint64_t)quota + (uint64_t)period - 1) / (uint64_t)period
+			  : UINT64_MAX;
+}
+
 /* The group and every group above it: each of them may have a limit. */
 static uint64_t path_room(const char *mount, const char *path, const struct cgroup_version *version,
 			  uint64_t swap_free)
@@ -135,7 +182,7 @@ static uint64_t path_room(const char *mount, const char *path, const struct cgro
 	if (length < 0 || (size_t)length >= sizeof(dir))
 		return room;
 	for (;;) {
-		room = least(room, group_room(dir, version, swap_free));
+		room = least(room, version->room(dir, version, swap_free));
 		slash = strrchr(dir, '/');
 		if (!slash || (size_t)(slash - dir) < strlen(mount))
 			return room;
@@ -143,9 +190,9 @@ static uint64_t path_room(const char *mount, const char *path, const struct cgro
 	}
 }
 
-static uint64_t cgroup_room(const struct keys_machine_files *files, uint64_t swap_free)
+static uint64_t cgroup_room(const struct keys_machine_files *files,
+			    const struct cgroup_version *table, size_t versions, uint64_t swap_free)
 {
-	const size_t versions = sizeof(cgroup_versions) / sizeof(cgroup_versions[0]);
 	uint64_t room = UINT64_MAX;
 	char text[FILE_MAX], mount[PATH_MAX];
 	char *line, *rest = text, *path;
@@ -154,7 +201,7 @@ static uint64_t cgroup_room(const struct keys_machine_files *files, uint64_t swa
 		return room;
 	while ((line = strsep(&rest, "\n"))) {
 		for (size_t v = 0; v < versions; v++) {
-			const struct cgroup_version *version = &cgroup_versions[v];
+			const struct cgroup_version *version = &table[v];
 
 			path = strchr(line, ':');
 			if (!path || strncmp(path, version->line, strlen(version->line)))
@@ -192,7 +239,7 @@ uint64_t keys_machine_available(const struct keys_machine_files *files)
 		if (find_number(meminfo, "MemAvailable:", &kib))
 			available = add(kib, swap_kib) * 1024;
 	}
-	available = least(available, cgroup_room(files, swap_kib * 1024));
+	available = least(available, cgroup_room(files, memory_versions, 2, swap_kib * 1024));
 	return least(available, address_room(files));
 }
 
@@ -209,7 +256,7 @@ uint64_t keys_machine_memory(const struct keys_machine_files *files, bool *swap)
 	return total * 1024;
 }
 
-unsigned keys_machine_cpus(void)
+static unsigned cpus_allowed(void)
 {
 	cpu_set_t allowed;
 	long online;
@@ -222,4 +269,16 @@ unsigned keys_machine_cpus(void)
 	}
 	online = sysconf(_SC_NPROCESSORS_ONLN);
 	return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned keys_machine_quota(const struct keys_machine_files *files)
+{
+	const uint64_t cpus = cgroup_room(files, cpu_versions, 3, 0);
+
+	return cpus < UINT_MAX ? (unsigned)cpus : UINT_MAX;
+}
+
+unsigned keys_machine_cpus(void)
+{
+	return (unsigned)least(cpus_allowed(), keys_machine_quota(&keys_machine_files));
 }

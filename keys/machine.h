@@ -23,7 +23,13 @@ uint64_t keys_machine_available(const struct keys_machine_files *files);
 /* Bytes of memory in all, 0 when not known; *swap: is there any swap? */
 uint64_t keys_machine_memory(const struct keys_machine_files *files, bool *swap);
 
-/* Online processors that this process may run on, at least 1. */
+/*
+ * Processors' worth of time that the cgroups of this process may use, rounded up; UINT_MAX
+ * when they set no limit.
+ */
+unsigned keys_machine_quota(const struct keys_machine_files *files);
+
+/* Online processors that this process may run on, no more than the quota, at least 1. */
 unsigned keys_machine_cpus(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How much memory a KDF may have: meminfo, cgroups, limits; and the sentence that refuses. */
 #include <ftw.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -191,6 +192,70 @@ static void test_machines(void **state)
 	}
 }
 
+/* Quotas as the kernel's documents of both versions of the controller give them. */
+static const struct {
+	const char *what;
+	struct file files[FILES_MAX];
+	unsigned cpus;
+} quotas[] = {
+	{ .what = "no groups", .cpus = UINT_MAX },
+	{
+		.what = "version 2 without a limit",
+		.files = { { "proc/self/cgroup", "0::/a\n" },
+			   { "cgroup/a/cpu.max", "max 100000\n" } },
+		.cpus = UINT_MAX,
+	},
+	{
+		.what = "version 2: one and a half, the parent has three",
+		.files = { { "proc/self/cgroup", "0::/a/b\n" },
+			   { "cgroup/a/cpu.max", "300000 100000\n" },
+			   { "cgroup/a/b/cpu.max", "75000 50000\n" } },
+		.cpus = 2,
+	},
+	{
+		.what = "version 2: the parent's limit counts",
+		.files = { { "proc/self/cgroup", "0::/a/b\n" },
+			   { "cgroup/a/cpu.max", "20000 100000\n" },
+			   { "cgroup/a/b/cpu.max", "max 100000\n" } },
+		.cpus = 1,
+	},
+	{
+		.what = "version 1",
+		.files = { { "proc/self/cgroup", "3:cpu,cpuacct:/a\n0::/\n" },
+			   { "cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n" },
+			   { "cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n" },
+			   { "cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n" },
+			   { "cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n" } },
+		.cpus = 4,
+	},
+	{
+		.what = "nonsense is no limit",
+		.files = { { "proc/self/cgroup", "0::/a\n" },
+			   { "cgroup/a/cpu.max", "100000 0\n" } },
+		.cpus = UINT_MAX,
+	},
+};
+
+static void test_quotas(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
+		char root[] = "/tmp/mortise-test-XXXXXX", proc[64], cgroup[64];
+		const struct keys_machine_files files = { proc, cgroup };
+		unsigned cpus;
+
+		assert_non_null(mkdtemp(root));
+		snprintf(proc, sizeof(proc), "%s/proc", root);
+		snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
+		for (size_t f = 0; f < FILES_MAX && quotas[i].files[f].path; f++)
+			put_file(root, &quotas[i].files[f]);
+		cpus = keys_machine_quota(&files);
+		assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+		if (cpus != quotas[i].cpus)
+			fail_msg("%s: %u processors", quotas[i].what, cpus);
+	}
+}
+
 static uint64_t address_space(void)
 {
 	FILE *statm = fopen("/proc/self/statm", "r");
@@ -251,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_machines),
+		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_fits_address_limit),
 		cmocka_unit_test(test_this_machine),
 	};

@@ -1,85 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2 through libargon2, on memory that is mapped for it and left out of core dumps. */
+/* Argon2 of our own: memory, threads and kernel chosen for this machine. */
 #include "keys/argon2/argon2.h"
 
-#include <argon2.h>
-#include <sys/mman.h>
-
+#include "keys/argon2/arena.h"
+#include "keys/argon2/crew.h"
 #include "keys/error.h"
 #include "keys/machine.h"
 #include "keys/secret.h"
 
-/*
- * Called by libargon2. Huge pages: nearly every block lies on another page, and page walks
- * cost a third of the time.
- */
-static int map_arena(uint8_t **memory, size_t size)
-{
-	void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/* Under it threads wait for each other longer than they work. */
+#define THREADS_MIN_KIB 4096u
 
-	if (arena == MAP_FAILED)
-		return ARGON2_MEMORY_ALLOCATION_ERROR;
-	(void)madvise(arena, size, MADV_HUGEPAGE);
-	(void)madvise(arena, size, MADV_DONTDUMP);
-	(void)madvise(arena, size, MADV_DONTFORK);
-	*memory = arena;
-	return ARGON2_OK;
+static unsigned threads_for(const struct mortise_kdf *kdf, const struct keys_argon2_input *input)
+{
+	if (input->threads)
+		return input->threads;
+	return kdf->memory_kib < THREADS_MIN_KIB ? 1 : keys_machine_cpus();
 }
 
-/* libargon2 wipes the arena before it calls this. */
-static void unmap_arena(uint8_t *memory, size_t size)
+const char *keys_argon2_kernel(void)
 {
-	munmap(memory, size);
-}
-
-/* libargon2's context has no const; it writes to these only when a flag asks it to. */
-static uint8_t *mutable_bytes(struct keys_bytes bytes)
-{
-	union {
-		const void *in;
-		uint8_t *out;
-	} cast = { .in = bytes.size ? bytes.data : NULL };
-
-	return cast.out;
+	return keys_argon2_select(NULL)->name;
 }
 
 enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_argon2_input *input,
 			      uint8_t *tag, size_t tag_size, struct mortise_error *err)
 {
-	const unsigned cpus = keys_machine_cpus();
-	argon2_context context = {
-		.out = tag,
-		.outlen = (uint32_t)tag_size,
-		.pwd = mutable_bytes(input->passphrase),
-		.pwdlen = (uint32_t)input->passphrase.size,
-		.salt = mutable_bytes(input->salt),
-		.saltlen = (uint32_t)input->salt.size,
-		.secret = mutable_bytes(input->secret),
-		.secretlen = (uint32_t)input->secret.size,
-		.ad = mutable_bytes(input->associated_data),
-		.adlen = (uint32_t)input->associated_data.size,
-		.t_cost = kdf->time,
-		.m_cost = kdf->memory_kib,
-		.lanes = kdf->lanes,
-		/* More threads than processors only cost; a header may ask for 2^24 of them. */
-		.threads = kdf->lanes < cpus ? kdf->lanes : cpus,
-		.version = ARGON2_VERSION_13,
-		.allocate_cbk = map_arena,
-		.free_cbk = unmap_arena,
-		.flags = ARGON2_DEFAULT_FLAGS,
-	};
 	enum mortise_code code = MORTISE_OK;
-	int result;
+	struct keys_argon2_job job;
+	struct keys_arena arena;
 
-	result = argon2_ctx(&context, kdf->type == MORTISE_KDF_ARGON2I ? Argon2_i : Argon2_id);
-	if (result == ARGON2_MEMORY_ALLOCATION_ERROR)
-		code = error_set(err, MORTISE_E_MEMORY, 0,
-				 "%s needs %u KiB of memory, which the system does not give",
-				 mortise_kdf_name(kdf->type), kdf->memory_kib);
-	else if (result != ARGON2_OK)
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "%s failed: %s",
-				 mortise_kdf_name(kdf->type), argon2_error_message(result));
-	if (code)
-		keys_wipe(tag, tag_size);
-	return code;
+	keys_argon2_plan(&job, kdf, input);
+	if (!keys_arena_map(&arena, keys_argon2_job_size(&job))) {
+		code = MORTISE_E_MEMORY;
+	} else {
+		job.memory = arena.memory;
+		job.populate = arena.populate;
+		if (!keys_argon2_crew_run(&job, input, threads_for(kdf, input), tag, tag_size))
+			code = MORTISE_E_MEMORY;
+		keys_arena_unmap(&arena);
+	}
+	if (!code)
+		return MORTISE_OK;
+	keys_wipe(tag, tag_size);
+	return error_set(err, code, 0, "%s needs %u KiB of memory, which the system does not give",
+			 kdf->type == MORTISE_KDF_ARGON2I ? "argon2i" : "argon2id",
+			 kdf->memory_kib);
 }

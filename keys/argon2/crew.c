@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads over Argon2's lanes: dealt out once, waiting for each other after each slice. */
+#include "keys/argon2/crew.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "keys/secret.h"
+
+/* A thread holds its workspace of 8 KiB, and a sanitizer's frames. */
+#define STACK_SIZE ((size_t)256 << 10)
+
+/* Under it, making a thread costs about what it saves. */
+#define AHEAD_MIN  (UINT64_C(16) << 20)
+
+/* Where a number of threads wait until all of them are there. */
+struct gate {
+	pthread_cond_t opens;
+	unsigned waiting, turn;
+	bool well; /* as it was when the gate opened: all take the same way */
+};
+
+struct crew {
+	const struct keys_argon2_job *job;
+	pthread_mutex_t lock;
+	struct gate slice, end;
+	unsigned fillers, all;
+	bool failed;
+};
+
+struct worker {
+	struct crew *crew;
+	unsigned number;
+	pthread_t thread;
+};
+
+/* Sleeps until count threads have called it; false once any of them has failed. */
+static bool meet(struct crew *crew, struct gate *gate, unsigned count, bool well)
+{
+	unsigned turn;
+
+	pthread_mutex_lock(&crew->lock);
+	if (!well)
+		crew->failed = true;
+	turn = gate->turn;
+	if (++gate->waiting == count) {
+		gate->waiting = 0;
+		gate->turn++;
+		gate->well = !crew->failed;
+		pthread_cond_broadcast(&gate->opens);
+	}
+	while (gate->turn == turn)
+		pthread_cond_wait(&gate->opens, &crew->lock);
+	well = gate->well;
+	pthread_mutex_unlock(&crew->lock);
+	return well;
+}
+
+/* The share number of a whole that is dealt evenly to count. */
+static uint64_t share(uint64_t whole, unsigned number, unsigned count)
+{
+	return whole / count * number + whole % count * number / count;
+}
+
+static bool fill_slice(const struct worker *worker, struct keys_argon2_part *part,
+		       struct keys_argon2_workspace *work)
+{
+	const struct crew *crew = worker->crew;
+	const uint32_t lanes = crew->job->lanes;
+	const uint32_t first = (uint32_t)share(lanes, worker->number, crew->fillers);
+	const uint32_t end = (uint32_t)share(lanes, worker->number + 1, crew->fillers);
+
+	for (uint32_t lane = first; lane < end; lane += part->count) {
+		part->first = lane;
+		part->count = end - lane;
+		if (part->count > KEYS_ARGON2_SIDE_BY_SIDE)
+			part->count = KEYS_ARGON2_SIDE_BY_SIDE;
+		if (!keys_argon2_fill(crew->job, part, work))
+			return false;
+	}
+	return true;
+}
+
+static bool fill(const struct worker *worker)
+{
+	struct crew *crew = worker->crew;
+	struct keys_argon2_workspace work = { 0 };
+	struct keys_argon2_part part = { 0 };
+	bool well = true;
+
+	for (part.pass = 0; well && part.pass < crew->job->time; part.pass++)
+		for (part.slice = 0; well && part.slice < KEYS_ARGON2_SLICES; part.slice++) {
+			well = fill_slice(worker, &part, &work);
+			well = meet(crew, &crew->slice, crew->fillers, well);
+		}
+	keys_wipe(&work, sizeof(work));
+	return well;
+}
+
+static void wipe_share(const struct worker *worker)
+{
+	const unsigned all = worker->crew->all;
+	const uint64_t blocks = keys_argon2_job_size(worker->crew->job) / KEYS_ARGON2_BLOCK_SIZE;
+	const uint64_t from = share(blocks, worker->number, all);
+	const uint64_t end = share(blocks, worker->number + 1, all);
+
+	keys_wipe(worker->crew->job->memory + from * KEYS_ARGON2_BLOCK_WORDS,
+		  (size_t)(end - from) * KEYS_ARGON2_BLOCK_SIZE);
+}
+
+/* A thread without a lane makes pages present before those with lanes come to them. */
+static void populate_ahead(const struct keys_argon2_job *job)
+{
+	uint8_t *memory = (uint8_t *)job->memory;
+	const uint64_t size = keys_argon2_job_size(job);
+
+	for (uint64_t at = 0; at < size; at += KEYS_ARGON2_PIECE)
+		if (!job->populate(memory + at,
+				   size - at < KEYS_ARGON2_PIECE ? size - at : KEYS_ARGON2_PIECE))
+			return;
+}
+
+static void *work(void *argument)
+{
+	struct worker *worker = argument;
+	struct crew *crew = worker->crew;
+
+	/* Held until it is known how many there are. */
+	pthread_mutex_lock(&crew->lock);
+	pthread_mutex_unlock(&crew->lock);
+	if (worker->number >= crew->fillers)
+		populate_ahead(crew->job);
+	else
+		(void)fill(worker);
+	if (meet(crew, &crew->end, crew->all, true))
+		wipe_share(worker);
+	return NULL;
+}
+
+/* How many threads can be of use. */
+static unsigned useful(const struct keys_argon2_job *job, unsigned threads)
+{
+	unsigned most = job->lanes < KEYS_ARGON2_CREW_MAX ? job->lanes : KEYS_ARGON2_CREW_MAX - 1;
+
+	if (job->populate && keys_argon2_job_size(job) >= AHEAD_MIN)
+		most++;
+	return threads < most ? threads : most;
+}
+
+/* Signals stay with the threads that the program knows of. */
+static void hire(struct crew *crew, struct worker *workers, unsigned threads)
+{
+	pthread_attr_t attributes;
+	sigset_t every, before;
+
+	crew->all = 1;
+	if (threads < 2 || pthread_attr_init(&attributes))
+		return;
+	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	while (crew->all < threads &&
+	       !pthread_create(&workers[crew->all].thread, &attributes, work, &workers[crew->all]))
+		crew->all++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+}
+
+bool keys_argon2_crew_run(const struct keys_argon2_job *job, const struct keys_argon2_input *input,
+			  unsigned threads, uint8_t *tag, size_t tag_size)
+{
+	struct worker workers[KEYS_ARGON2_CREW_MAX];
+	struct crew crew = {
+		.job = job,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.slice.opens = PTHREAD_COND_INITIALIZER,
+		.end.opens = PTHREAD_COND_INITIALIZER,
+	};
+	bool well;
+
+	for (unsigned i = 0; i < KEYS_ARGON2_CREW_MAX; i++)
+		workers[i] = (struct worker){ .crew = &crew, .number = i };
+	keys_argon2_start(job, input, tag_size);
+	pthread_mutex_lock(&crew.lock);
+	hire(&crew, workers, useful(job, threads));
+	crew.fillers = crew.all < job->lanes ? crew.all : job->lanes;
+	pthread_mutex_unlock(&crew.lock);
+	well = fill(&workers[0]);
+	if (well)
+		keys_argon2_finish(job, tag, tag_size);
+	/* Wiping memory that is not there would ask for it once more. */
+	if (meet(&crew, &crew.end, crew.all, true))
+		wipe_share(&workers[0]);
+	for (unsigned i = 1; i < crew.all; i++)
+		pthread_join(workers[i].thread, NULL);
+	pthread_cond_destroy(&crew.end.opens);
+	pthread_cond_destroy(&crew.slice.opens);
+	pthread_mutex_destroy(&crew.lock);
+	return well;
+}

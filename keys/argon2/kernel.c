@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Which kernels this build has, and which of them this processor can run. */
+#include "keys/argon2/kernel.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+#include "keys/argon2/argon2.h"
+
+/*
+ * Not in the kernels' own files: those are compiled with flags that let the compiler use
+ * what this asks about. The answers include whether the system saves the wide registers.
+ */
+#if defined(__x86_64__)
+static bool has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f");
+}
+
+static bool has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+
+static bool has_ssse3(void)
+{
+	return __builtin_cpu_supports("ssse3");
+}
+#elif defined(__aarch64__)
+static bool has_neon(void)
+{
+	/* HWCAP_ASIMD of <asm/hwcap.h>. */
+	return getauxval(AT_HWCAP) & (1u << 1);
+}
+#endif
+
+static bool has_c(void)
+{
+	return true;
+}
+
+/* The fastest first. */
+static const struct {
+	const struct keys_argon2_kernel *kernel;
+	bool (*usable)(void);
+} kernels[] = {
+#if defined(__x86_64__)
+	{ &keys_argon2_avx512, has_avx512 },
+	{ &keys_argon2_avx2, has_avx2 },
+	{ &keys_argon2_ssse3, has_ssse3 },
+#elif defined(__aarch64__)
+	{ &keys_argon2_neon, has_neon },
+#endif
+	{ &keys_argon2_portable, has_c },
+};
+
+const struct keys_argon2_kernel *keys_argon2_select(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if ((!name || !strcmp(name, kernels[i].kernel->name)) && kernels[i].usable())
+			return kernels[i].kernel;
+	return NULL;
+}
+
+const struct keys_argon2_kernel *keys_argon2_kernel_at(unsigned index)
+{
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if (kernels[i].usable() && !index--)
+			return kernels[i].kernel;
+	return NULL;
+}
