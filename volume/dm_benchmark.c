@@ -93,58 +93,84 @@ static size_t count_cases(const struct mortise_dm_benchmark *b, bool writes)
 	return count;
 }
 
-static void set_time(struct mortise_dm_benchmark *b)
+static uint64_t limit_ns(const struct mortise_dm_benchmark *b)
 {
-	uint64_t limit = b->options.time_limit_ms ? b->options.time_limit_ms
-			 : b->options.quick	  ? LIMIT_QUICK_MS
-						  : LIMIT_MS;
+	uint64_t limit_ms = LIMIT_MS;
 
-	b->end_ns = volume_bench_now() + limit * 1000000;
+	if (b->options.time_limit_ms)
+		limit_ms = b->options.time_limit_ms;
+	else if (b->options.quick)
+		limit_ms = LIMIT_QUICK_MS;
+	return limit_ms * 1000000;
 }
 
+/* What is measured on; the device that was named comes first, it matters most. */
+struct grounds {
+	struct bench_ground list[3];
+	size_t count;
+};
+
 /* Grounds that this machine may lack become warnings; the device that was named must work. */
-static enum mortise_code measure_all(struct mortise_dm_benchmark *b, struct mortise_error *err)
+static enum mortise_code open_grounds(struct mortise_dm_benchmark *b, struct grounds *grounds,
+				      struct mortise_error *err)
 {
 	const uint64_t memory = keys_machine_available(&keys_machine_files);
-	struct bench_ground zero, ram, device = { .fd = -1 };
-	bool has_zero = false, has_ram = false;
 	struct mortise_error why = { 0 };
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (b->options.device) {
 		code = volume_bench_device_open(b->control, b->options.device,
-						b->options.destroy_data, &device, err);
+						b->options.destroy_data, &grounds->list[0], err);
 		if (code)
 			return code;
-		b->total += count_cases(b, device.writable);
+		grounds->count++;
 	}
-	has_zero = !volume_bench_zero_open(b->control, &zero, &why);
-	if (!has_zero)
+	if (!volume_bench_zero_open(b->control, &grounds->list[grounds->count], &why))
+		grounds->count++;
+	else
 		volume_bench_warn(b, "%s", why.text);
-	has_ram = !volume_bench_ram_open(b->control, memory, &ram, &why);
-	if (!has_ram)
+	if (!volume_bench_ram_open(b->control, memory, &grounds->list[grounds->count], &why))
+		grounds->count++;
+	else
 		volume_bench_warn(b, "%s", why.text);
-	b->total += (has_zero + has_ram) * count_cases(b, true);
-	if (!b->total) {
-		code = error_set(
-			err, MORTISE_E_KERNEL, 0,
-			"There is nothing to measure on: neither dm-zero nor a RAM disk, and "
-			"no --device was given.");
-		goto out;
-	}
-	set_time(b);
-	if (has_zero)
-		code = measure_ground(b, &zero, err);
-	if (!code && has_ram)
-		code = measure_ground(b, &ram, err);
-	if (!code && b->options.device)
-		code = measure_ground(b, &device, err);
-out:
-	if (has_zero)
-		volume_bench_ground_close(&zero);
+	return grounds->count
+		       ? MORTISE_OK
+		       : error_set(err, MORTISE_E_KERNEL, 0,
+				   "There is nothing to measure on: neither dm-zero nor a RAM "
+				   "disk, and no --device was given.");
+}
+
+static void close_grounds(struct mortise_dm_benchmark *b, struct grounds *grounds)
+{
+	for (size_t i = 0; i < grounds->count; i++)
+		if (grounds->list[i].kind != MORTISE_DM_RAM)
+			volume_bench_ground_close(&grounds->list[i]);
+	/* A RAM disk cannot be wiped or unloaded while a mapping stands on it. */
 	volume_bench_settle(b->control);
-	if (has_ram)
-		volume_bench_ground_close(&ram);
+	for (size_t i = 0; i < grounds->count; i++)
+		if (grounds->list[i].kind == MORTISE_DM_RAM)
+			volume_bench_ground_close(&grounds->list[i]);
+}
+
+/* In turn, each with an equal part of the time that is left: none may cost another its turn. */
+static enum mortise_code measure_all(struct mortise_dm_benchmark *b, struct mortise_error *err)
+{
+	struct grounds grounds = { .count = 0 };
+	enum mortise_code code = open_grounds(b, &grounds, err);
+	uint64_t end = volume_bench_now() + limit_ns(b), now;
+
+	for (size_t i = 0; !code && i < grounds.count; i++)
+		b->total += count_cases(b, grounds.list[i].writable);
+	for (size_t i = 0; !code && i < grounds.count && !b->stopped; i++) {
+		now = volume_bench_now();
+		b->ground = grounds.list[i].kind;
+		b->end_ns = now < end ? now + (end - now) / (grounds.count - i) : now;
+		b->turn = b->done + count_cases(b, grounds.list[i].writable);
+		b->late = false;
+		code = measure_ground(b, &grounds.list[i], err);
+		b->done = b->turn;
+	}
+	close_grounds(b, &grounds);
 	return code;
 }
 

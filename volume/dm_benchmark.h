@@ -18,10 +18,13 @@ struct mortise_dm_benchmark {
 	struct mortise_dm_benchmark_options options;
 	struct dm_control *control;
 	enum bench_engine engine;
-	uint64_t end_ns;
-	size_t total; /* measurements, as far as planned */
-	size_t done;  /* with those that were passed over */
-	bool ended;   /* stopped, or out of time */
+	enum mortise_dm_ground ground; /* the one that has its turn */
+	uint64_t end_ns;	       /* of this turn */
+	size_t total;		       /* measurements, as far as planned */
+	size_t done;		       /* with those that were passed over */
+	size_t turn;		       /* done at the end of this turn */
+	bool stopped;
+	bool late; /* this turn is over */
 	struct bench_results results;
 	struct bench_strings *strings; /* one a measurement */
 	char warnings[BENCH_WARNINGS_MAX][BENCH_WARNING_ROOM];
@@ -34,7 +37,7 @@ struct mortise_dm_benchmark {
 /* Adds a sentence, unless it is there already. */
 __attribute__((format(printf, 2, 3))) void volume_bench_warn(struct mortise_dm_benchmark *b,
 							     const char *format, ...);
-/* Has somebody asked to stop, or is time up? Says so in a warning, once. */
+/* Has somebody asked to stop, or is the time of this turn up? Says so in a warning, once. */
 bool volume_bench_over(struct mortise_dm_benchmark *b);
 
 /*
@@ -43,7 +46,7 @@ bool volume_bench_over(struct mortise_dm_benchmark *b);
  */
 MORTISE_MUST_CHECK enum mortise_code volume_bench_measure(struct mortise_dm_benchmark *b,
 							  const struct bench_ground *ground,
-							  const struct bench_plan *plan, size_t from,
-							  struct mortise_error *err);
+							  const struct bench_plan *plan,
+							  size_t from, struct mortise_error *err);
 
 #endif

@@ -32,23 +32,26 @@ void volume_bench_warn(struct mortise_dm_benchmark *b, const char *format, ...)
 
 static bool stopped(struct mortise_dm_benchmark *b)
 {
-	if (!b->ended && b->options.stop && b->options.stop(b->options.context)) {
+	if (!b->stopped && b->options.stop && b->options.stop(b->options.context)) {
 		volume_bench_warn(b, "Stopped early: what follows was not measured.");
-		b->ended = true;
+		b->stopped = true;
 	}
-	return b->ended;
+	return b->stopped;
 }
 
 bool volume_bench_over(struct mortise_dm_benchmark *b)
 {
-	if (!stopped(b) && volume_bench_now() >= b->end_ns) {
-		volume_bench_warn(b,
-				  "The time limit was reached after %zu of %zu measurements: set a "
-				  "longer one.",
-				  b->results.count, b->total);
-		b->ended = true;
-	}
-	return b->ended;
+	if (stopped(b) || b->late)
+		return true;
+	if (volume_bench_now() < b->end_ns)
+		return false;
+	volume_bench_warn(
+		b,
+		"The time was over with %zu measurements on %s still to come: set a longer "
+		"limit.",
+		b->turn > b->done ? b->turn - b->done : 0, mortise_dm_ground_name(b->ground));
+	b->late = true;
+	return true;
 }
 
 static int by_size(const void *a, const void *b)
@@ -126,11 +129,11 @@ static enum mortise_code keep(struct mortise_dm_benchmark *b,
 	return MORTISE_OK;
 }
 
-/* An equal part of the time that is left: slow mappings must not cost the last ground its turn. */
+/* An equal part of what is left of this turn. */
 static uint64_t next_duration(const struct mortise_dm_benchmark *b)
 {
 	uint64_t now = volume_bench_now(), left = b->end_ns > now ? b->end_ns - now : 0;
-	uint64_t part = left / 100 * SHARE / (b->total > b->done ? b->total - b->done : 1);
+	uint64_t part = left / 100 * SHARE / (b->turn > b->done ? b->turn - b->done : 1);
 
 	if (part > CASE_MAX_NS)
 		return CASE_MAX_NS;
