@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The small programs run every verb in 2 MiB of address space, code and stack and all: what
 # Argon2 was told to use comes on top. glibc alone takes more than one of the two: there it
-# is 2 MiB beside the program.
+# is 1 MiB beside the program, 2 where libblkid looks for signatures.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 if ldd "$MORTISE" 2>/dev/null | grep -q '=>'; then
@@ -11,7 +11,7 @@ if ldd "$MORTISE" 2>/dev/null | grep -q '=>'; then
 fi
 program=$(($(stat -c %s "$MORTISE") / 1024))
 limit=2048
-[ $program -lt 700 ] || limit=$((program + 2048))
+[ $program -lt 700 ] || limit=$((program + 1024))
 
 # small STATUS DESCRIPTION WORDS...
 small() {
@@ -50,6 +50,7 @@ if [ $program -lt 700 ]; then
 	limit=$((limit - 64))
 fi
 if has "declared yes"; then
+	[ $program -lt 700 ] || limit=$((limit + 1024))
 	truncate -s 64M state
 	cat >config.yaml <<-'YAML'
 		apiVersion: v1alpha1
