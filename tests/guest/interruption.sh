@@ -81,13 +81,14 @@ start_up() {
 	wait "$run" 2>"$work/out" || true
 }
 
-# An mkfs that writes something and comes to no end.
+# make_endless_mkfs BYTES: an mkfs that writes so many and comes to no end.
 make_endless_mkfs() {
-	mkdir "$work/bin"
+	mkdir -p "$work/bin"
+	rm -f "$work/endless"
 	cat >"$work/bin/mkfs.ext4" <<-END
 		#!/bin/sh
 		for device; do :; done
-		head -c 100000 /dev/urandom >"\$device"
+		[ $1 = 0 ] || head -c $1 /dev/urandom >"\$device"
 		echo \$\$ >$work/endless
 		exec sleep 600
 	END
@@ -119,11 +120,14 @@ test_cuts() {
 	check_match "a cut format is known" "$(mortise plan)" "*format cut off*"
 	finished "at its first write"
 	new_disk
-	start_up is_mapped
+	make_endless_mkfs 0
+	PATH=$work/bin:$PATH start_up test -s "$work/endless"
+	check "it had mapped" is_mapped
+	kill "$(cat "$work/endless")"
 	check_match "a cut run is known" "$(mortise plan)" "*make ext4*mount*"
 	finished "when it had mapped"
 	new_disk
-	make_endless_mkfs
+	make_endless_mkfs 100000
 	PATH=$work/bin:$PATH start_up test -s "$work/endless"
 	kill "$(cat "$work/endless")"
 	until_holds cryptsetup close luks2-u-data
