@@ -17,7 +17,7 @@ void help_version(const struct command *c)
 		printf("cryptsetup " CRYPTSETUP_VERSION " flags: %sKEYRING \n",
 		       MORTISE_DECLARED ? "BLKID " : "");
 	else
-		fputs(mortise_features(), stdout);
+		printf("%sargon2-kernel %s\n", mortise_features(), mortise_argon2_kernel());
 }
 
 void help_full(const struct command *c)

@@ -101,6 +101,9 @@ int mortise_exit_status(enum mortise_code code);
 /* What this build holds, as "name value" lines, NUL-terminated: versions, optional parts. */
 const char *mortise_features(void);
 
+/* What computes Argon2 on this machine: "avx512", "portable", ..., "libargon2". Never NULL. */
+const char *mortise_argon2_kernel(void);
+
 /* ----------------------------------------------------------------- secrets */
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What this build holds: MORTISE_CRYPTO and the like are the build's options. */
-#include <mortise.h>
+#include "keys/argon2/argon2.h"
 
 const char *mortise_features(void)
 {
@@ -20,4 +20,9 @@ const char *mortise_features(void)
 	       "signatures no\n"
 	       "declared no\n";
 #endif
+}
+
+const char *mortise_argon2_kernel(void)
+{
+	return keys_argon2_kernel();
 }
