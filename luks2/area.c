@@ -8,7 +8,7 @@
 #include "keys/error.h"
 #include "keys/secret.h"
 
-#define WIPE_PIECE (128u << 10)	/* bytes: small machines have little more to spare */
+#define WIPE_PIECE (128u << 10) /* bytes: small machines have little more to spare */
 
 static enum mortise_code no_cipher(const struct luks2_area *area, struct mortise_error *err)
 {

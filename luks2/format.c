@@ -15,7 +15,7 @@
 #include "luks2/model.h"
 #include "luks2/uuid.h"
 
-#define PIECE (128u << 10)	/* bytes written at once: see WIPE_PIECE in luks2/area.c */
+#define PIECE (128u << 10) /* bytes written at once: see WIPE_PIECE in luks2/area.c */
 
 bool luks2_format_unfinished(const struct mortise_luks2 *luks2)
 {

@@ -15,9 +15,9 @@
 #include "keys/secret.h"
 #include "luks2/json.h"
 
-#define RUN_DIR		"/run/mortise"
-#define CONFIG_MAX	(1u << 20)
-#define CONFIG_ROOM	(16u << 10)	/* bytes to begin with: more than most have */
+#define RUN_DIR	    "/run/mortise"
+#define CONFIG_MAX  (1u << 20)
+#define CONFIG_ROOM (16u << 10) /* bytes to begin with: more than most have */
 
 /* More room with what text holds, to which used bytes have been read; text is NULL at first. */
 static enum mortise_code grow(struct mortise_secret **text, size_t used, struct mortise_error *err)
