@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# bench/size once, with two verbs: every table is there, and its bytes are those of the file.
+here=$(dirname "$(realpath "$0")")
+# shellcheck source=tests/cli/lib.sh
+. "$here/../cli/lib.sh"
+need_referee
+for tool in strace prlimit cc gcc-nm; do
+	command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }
+done
+
+exits 0 "bench/size --tiny" "$here/../../bench/size" --tiny --build "$(dirname "$BUILD")" \
+	--cryptsetup "$referee"
+cp out tables
+[ "$(grep -c '^### ' tables)" = 5 ]
+result $? "five tables"
+grep '^| \*\*stripped file\*\* |' tables | tr -d ', ' |
+	grep -q "|$(stat -c %s "$MORTISE")|"
+result $? "the file's size is in the first"
+for part in cli/ dm/ keys/ keys/argon2/ luks2/ volume/ libc; do
+	grep -q "^| $part | [0-9,]*[0-9]" tables
+	result $? "$part has its row"
+done
+[ "$(grep -c '^| isLuks |' tables)" = 3 ]
+result $? "calls, peak and address space of a verb"
+finish
