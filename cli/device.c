@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/device.h"
+#include "cli/passphrase.h"
 #include "cli/print.h"
 
 static void resolve(const char *name, char path[static PATH_MAX])
@@ -104,4 +105,27 @@ uint32_t header_volume_key_size(const struct mortise_luks2 *luks2)
 			return info.key_size;
 	}
 	return 0;
+}
+
+enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
+				   struct mortise_secret **volume_key)
+{
+	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
+	size_t size = header_volume_key_size(luks2);
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+	enum status status;
+
+	if (size == 0)
+		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
+	if (size == 0)
+		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
+					       "keyslots, please use --key-size option.");
+	status = volume_key_read(file, size, volume_key);
+	if (status != STATUS_OK)
+		return status;
+	code = mortise_volume_key_verify(luks2, *volume_key, &err);
+	if (code == MORTISE_E_KEY)
+		return fail_with(STATUS_KEY, "Volume key does not match the volume.");
+	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);
 }

@@ -30,4 +30,8 @@ bool header_is_luks1(const char *path);
 /* Bytes of the volume key as the keyslots tell, 0 when there are none. */
 uint32_t header_volume_key_size(const struct mortise_luks2 *luks2);
 
+/* Reads --volume-key-file and checks that it is this volume's. */
+enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
+				   struct mortise_secret **volume_key);
+
 #endif

@@ -28,29 +28,6 @@ static struct slots find_slots(const struct command *c)
 	return (struct slots){ MORTISE_ANY, key_slot };
 }
 
-static enum status key_from_file(const struct command *c, struct mortise_luks2 *luks2,
-				 struct mortise_secret **volume_key)
-{
-	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
-	size_t size = header_volume_key_size(luks2);
-	struct mortise_error err = { 0 };
-	enum mortise_code code;
-	enum status status;
-
-	if (size == 0)
-		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
-	if (size == 0)
-		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
-					       "keyslots, please use --key-size option.");
-	status = volume_key_read(file, size, volume_key);
-	if (status != STATUS_OK)
-		return status;
-	code = mortise_volume_key_verify(luks2, *volume_key, &err);
-	if (code == MORTISE_E_KEY)
-		return fail_with(STATUS_KEY, "Volume key does not match the volume.");
-	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);
-}
-
 static enum status key_from_passphrase(const struct command *c, const struct paths *paths,
 				       struct mortise_luks2 *luks2, int keyslot,
 				       struct mortise_secret **volume_key)
@@ -135,7 +112,7 @@ static enum status add_bound(const struct command *c, const struct paths *paths,
 
 	what->keyslot = slots.added;
 	status = option_set(&c->options, OPTION_VOLUME_KEY_FILE)
-			 ? key_from_file(c, luks2, &volume_key)
+			 ? header_read_volume_key(c, luks2, &volume_key)
 			 : key_from_passphrase(c, paths, luks2, slots.unlock, &volume_key);
 	if (status == STATUS_OK)
 		status = add(c, paths, luks2, what, volume_key);

@@ -65,28 +65,6 @@ static enum status check_target(const struct command *c, const struct paths *pat
 	return code == MORTISE_E_INACTIVE ? STATUS_OK : fail(c, &err);
 }
 
-static enum status read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
-				   const char *file, struct mortise_secret **volume_key)
-{
-	size_t size = header_volume_key_size(luks2);
-	struct mortise_error err = { 0 };
-	enum mortise_code code;
-	enum status status;
-
-	if (size == 0)
-		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
-	if (size == 0)
-		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
-					       "keyslots, please use --key-size option.");
-	status = volume_key_read(file, size, volume_key);
-	if (status != STATUS_OK)
-		return status;
-	code = mortise_volume_key_verify(luks2, *volume_key, &err);
-	if (code == MORTISE_E_KEY)
-		return fail_with(STATUS_KEY, "Volume key does not match the volume.");
-	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);
-}
-
 /* Only a terminal can be asked again. */
 static uint32_t tries(const struct command *c)
 {
@@ -154,7 +132,7 @@ enum status run_open(const struct command *c)
 	status = check_target(c, &paths, luks2, name);
 	if (status != STATUS_OK)
 		goto out;
-	status = vk_file ? read_volume_key(c, luks2, vk_file, &volume_key)
+	status = vk_file ? header_read_volume_key(c, luks2, &volume_key)
 			 : unlock(c, &paths, luks2, &volume_key);
 	if (status != STATUS_OK || !name)
 		goto out;
