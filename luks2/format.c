@@ -182,25 +182,16 @@ static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t f
 }
 
 /* Both copies marked unfinished: from here on a cut format is known for what it is. */
-static enum mortise_code write_marked(const struct mortise_luks2 *luks2, struct mortise_error *err)
+static enum mortise_code write_marked(struct mortise_luks2 *luks2, struct mortise_error *err)
 {
-	size_t room = (size_t)luks2->binary.copy_size - LUKS2_BINARY_SIZE;
-	const char *text = luks2_json_plain(luks2->metadata);
-	struct luks2_binary second = luks2->binary;
-	char *area = calloc(1, room);
-	enum mortise_code code;
+	const struct luks2_update first = {
+		.luks2 = luks2,
+		.binary = luks2->binary,
+		.metadata = luks2->metadata,
+	};
+	enum mortise_code code = luks2_update_fits(&first, err);
 
-	if (!area || !text || strlen(text) >= room) {
-		free(area);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	}
-	memcpy(area, text, strlen(text));
-	memcpy(second.salt, luks2->second_salt, sizeof(second.salt));
-	code = luks2_copy_write(luks2->device, &luks2->binary, 0, area, err);
-	if (!code)
-		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
-	free(area);
-	return code;
+	return code ? code : luks2_copies_write(&first, err);
 }
 
 static enum mortise_code write_device(const struct mortise_format *format,

@@ -112,6 +112,13 @@ MORTISE_MUST_CHECK enum mortise_code luks2_update_commit(struct luks2_update *up
 /* Ends it without a trace. */
 void luks2_update_abort(struct luks2_update *update);
 
+/*
+ * Writes both copies of what the update holds, which fits (luks2_update_fits), as it is: each
+ * is flushed before the other is touched, and one known to be bad goes first.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_copies_write(const struct luks2_update *update,
+							struct mortise_error *err);
+
 /* Writes one copy at offset (0 or copy_size) and flushes it. json: its whole JSON area. */
 MORTISE_MUST_CHECK enum mortise_code luks2_copy_write(const struct luks2_device *device,
 						      const struct luks2_binary *binary,

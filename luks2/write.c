@@ -125,7 +125,7 @@ enum mortise_code luks2_update_fits(const struct luks2_update *update, struct mo
 	return MORTISE_OK;
 }
 
-static enum mortise_code write_both(struct luks2_update *update, struct mortise_error *err)
+enum mortise_code luks2_copies_write(const struct luks2_update *update, struct mortise_error *err)
 {
 	const struct mortise_luks2 *luks2 = update->luks2;
 	size_t room = (size_t)update->binary.copy_size - LUKS2_BINARY_SIZE;
@@ -169,7 +169,7 @@ enum mortise_code luks2_update_commit(struct luks2_update *update, struct mortis
 	}
 	update->binary.seqid++;
 	if (!code)
-		code = write_both(update, err);
+		code = luks2_copies_write(update, err);
 	if (!code) {
 		json_object_put(luks2->metadata);
 		luks2->metadata = update->metadata;
