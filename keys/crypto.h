@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the crypto library does for us, and all that it does: keys/openssl/ and keys/mbedtls/
- * hold one implementation each, and the build takes one of them (-DMORTISE_CRYPTO=...). Only
- * the other files of keys/ may include this; sentences for people are theirs to make.
+ * What the crypto library does for us, and all that it does: keys/openssl/, keys/nettle/ and
+ * keys/mbedtls/ hold one implementation each, and the build takes one of them
+ * (-DMORTISE_CRYPTO=...). Only the other files of keys/ may include this; sentences for people
+ * are theirs to make.
  */
 #ifndef KEYS_CRYPTO_H
 #define KEYS_CRYPTO_H

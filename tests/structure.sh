@@ -35,10 +35,11 @@ includes() {
 		! grep -rnE --include='*.[ch]' '#include <(libcryptsetup|libdevmapper)' $folder ||
 			fail "$folder uses what we do without"
 	done
-	! grep -rnE --include='*.[ch]' '#include <(openssl|mbedtls)/' . --exclude-dir=build |
-		grep -v -e '^\./keys/openssl/' -e '^\./keys/mbedtls/' -e '^\./tools/musl/' ||
+	! grep -rnE --include='*.[ch]' '#include <(openssl|nettle|mbedtls)/' . --exclude-dir=build |
+		grep -v -e '^\./keys/openssl/' -e '^\./keys/nettle/' -e '^\./keys/mbedtls/' \
+			-e '^\./tools/musl/' ||
 		fail "a crypto library is called outside its folder"
-	! grep -rnE --include='*.[ch]' '#include "keys/(crypto\.h|openssl/|mbedtls/)' . \
+	! grep -rnE --include='*.[ch]' '#include "keys/(crypto\.h|openssl/|nettle/|mbedtls/)' . \
 		--exclude-dir=build | grep -v -e '^\./keys/' -e '^\./tests/' ||
 		fail "keys/crypto.h is used outside keys/"
 	! grep -rlE --include='*.c' 'dm-ioctl\.h' . --exclude-dir=build | grep -v '^\./dm/' |

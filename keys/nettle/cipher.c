@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Block ciphers through Nettle. */
+#include <nettle/cbc.h>
+#include <nettle/ctr.h>
+#include <nettle/nettle-meta.h>
+#include <nettle/xts.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/crypto.h"
+#include "keys/secret.h"
+
+struct keys_crypto_cipher {
+	const struct nettle_cipher *cipher;
+	enum keys_crypto_mode mode;
+	bool encrypt;
+	size_t stride; /* from the state for data to the one for tweaks, of XTS */
+	_Alignas(max_align_t) uint8_t states[];
+};
+
+/* No more than OpenSSL has, which is what our tests know; the kernel does the others. */
+static const struct {
+	const char *name;
+	const struct nettle_cipher *cipher;
+} ciphers[] = {
+	{ "aes", &nettle_aes128 },	     { "aes", &nettle_aes192 },
+	{ "aes", &nettle_aes256 },	     { "camellia", &nettle_camellia128 },
+	{ "camellia", &nettle_camellia192 }, { "camellia", &nettle_camellia256 },
+};
+
+static const struct nettle_cipher *find(const struct keys_crypto_algorithm *what)
+{
+	const bool xts = what->mode == KEYS_CRYPTO_XTS;
+	const size_t size = xts ? what->key_size / 2 : what->key_size;
+
+	/* IEEE 1619 has XTS with AES of 128 and 256 bits. */
+	if (xts && (what->key_size % 2 || size == 24 || strcmp(what->cipher, "aes")))
+		return NULL;
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (!strcmp(what->cipher, ciphers[i].name) && ciphers[i].cipher->key_size == size)
+			return ciphers[i].cipher;
+	return NULL;
+}
+
+bool keys_crypto_cipher_has(const struct keys_crypto_algorithm *algorithm)
+{
+	return find(algorithm);
+}
+
+struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algorithm *algorithm,
+						  const uint8_t *key, bool encrypt)
+{
+	const struct nettle_cipher *found = find(algorithm);
+	const size_t alignment = _Alignof(max_align_t);
+	const size_t stride = (found->context_size + alignment - 1) / alignment * alignment;
+	struct keys_crypto_cipher *cipher = calloc(1, sizeof(*cipher) + 2 * stride);
+
+	if (!cipher)
+		return NULL;
+	cipher->cipher = found;
+	cipher->mode = algorithm->mode;
+	cipher->encrypt = encrypt;
+	cipher->stride = stride;
+	/* CTR runs the block cipher forwards in either direction. */
+	if (encrypt || algorithm->mode == KEYS_CRYPTO_CTR)
+		found->set_encrypt_key(cipher->states, key);
+	else
+		found->set_decrypt_key(cipher->states, key);
+	if (algorithm->mode == KEYS_CRYPTO_XTS)
+		found->set_encrypt_key(cipher->states + stride, key + found->key_size);
+	return cipher;
+}
+
+void keys_crypto_cipher_free(struct keys_crypto_cipher *cipher)
+{
+	if (!cipher)
+		return;
+	keys_wipe(cipher->states, 2 * cipher->stride);
+	free(cipher);
+}
+
+static void xts(const struct keys_crypto_cipher *cipher, const uint8_t *iv, uint8_t *sector,
+		size_t size)
+{
+	const struct nettle_cipher *c = cipher->cipher;
+	const uint8_t *tweak = cipher->states + cipher->stride;
+
+	if (cipher->encrypt)
+		xts_encrypt_message(cipher->states, tweak, c->encrypt, iv, size, sector, sector);
+	else
+		xts_decrypt_message(cipher->states, tweak, c->decrypt, c->encrypt, iv, size, sector,
+				    sector);
+}
+
+bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
+			const uint8_t iv[static KEYS_CRYPTO_BLOCK], uint8_t *sector, size_t size)
+{
+	const struct nettle_cipher *c = cipher->cipher;
+	uint8_t chain[KEYS_CRYPTO_BLOCK];
+
+	/* Nettle leaves the IV of the next sector in its place. */
+	memcpy(chain, iv, sizeof(chain));
+	switch (cipher->mode) {
+	case KEYS_CRYPTO_ECB:
+		(cipher->encrypt ? c->encrypt : c->decrypt)(cipher->states, size, sector, sector);
+		break;
+	case KEYS_CRYPTO_CBC:
+		if (cipher->encrypt)
+			cbc_encrypt(cipher->states, c->encrypt, sizeof(chain), chain, size, sector,
+				    sector);
+		else
+			cbc_decrypt(cipher->states, c->decrypt, sizeof(chain), chain, size, sector,
+				    sector);
+		break;
+	case KEYS_CRYPTO_CTR:
+		ctr_crypt(cipher->states, c->encrypt, sizeof(chain), chain, size, sector, sector);
+		break;
+	case KEYS_CRYPTO_XTS:
+		xts(cipher, iv, sector, size);
+		break;
+	}
+	return true;
+}

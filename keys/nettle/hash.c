@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Hashes and HMAC through Nettle. */
+#include "keys/nettle/md.h"
+
+#include <nettle/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/crypto.h"
+#include "keys/secret.h"
+
+struct keys_hash {
+	const struct nettle_hash *hash;
+	_Alignas(max_align_t) uint8_t state[];
+};
+
+/* Nettle has no BLAKE2 and no Whirlpool. */
+static const struct {
+	const char *name;
+	const struct nettle_hash *hash;
+} hashes[] = {
+	{ "sha256", &nettle_sha256 },	  { "sha512", &nettle_sha512 },
+	{ "sha1", &nettle_sha1 },	  { "sha224", &nettle_sha224 },
+	{ "sha384", &nettle_sha384 },	  { "sha3-224", &nettle_sha3_224 },
+	{ "sha3-256", &nettle_sha3_256 }, { "sha3-384", &nettle_sha3_384 },
+	{ "sha3-512", &nettle_sha3_512 }, { "ripemd160", &nettle_ripemd160 },
+	{ "sm3", &nettle_sm3 },
+};
+
+const struct nettle_hash *keys_nettle_md(const char *name)
+{
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		if (!strcmp(name, hashes[i].name))
+			return hashes[i].hash;
+	return NULL;
+}
+
+size_t keys_crypto_hash_size(const char *name)
+{
+	const struct nettle_hash *hash = keys_nettle_md(name);
+
+	return hash ? hash->digest_size : 0;
+}
+
+struct keys_hash *keys_crypto_hash_new(const char *name)
+{
+	const struct nettle_hash *algorithm = keys_nettle_md(name);
+	struct keys_hash *hash = calloc(1, sizeof(*hash) + algorithm->context_size);
+
+	if (!hash)
+		return NULL;
+	hash->hash = algorithm;
+	algorithm->init(hash->state);
+	return hash;
+}
+
+void keys_crypto_hash_free(struct keys_hash *hash)
+{
+	if (!hash)
+		return;
+	keys_wipe(hash->state, hash->hash->context_size);
+	free(hash);
+}
+
+bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, size_t parts,
+		      uint8_t *digest)
+{
+	for (size_t i = 0; i < parts; i++)
+		hash->hash->update(hash->state, part[i].size, part[i].data);
+		/* The state is as new afterwards. */
+#if NETTLE_VERSION_MAJOR < 4
+	hash->hash->digest(hash->state, hash->hash->digest_size, digest);
+#else
+	hash->hash->digest(hash->state, digest);
+#endif
+	return true;
+}
+
+/* Three states of the hash, one after the other. */
+struct keys_nettle_hmac {
+	const struct nettle_hash *hash;
+	uint8_t *outer, *inner, *work;
+	_Alignas(max_align_t) uint8_t states[];
+};
+
+/* Bytes of one state, so that the next is aligned as malloc aligns. */
+static size_t stride(const struct nettle_hash *hash)
+{
+	const size_t alignment = _Alignof(max_align_t);
+
+	return (hash->context_size + alignment - 1) / alignment * alignment;
+}
+
+struct keys_nettle_hmac *keys_nettle_hmac_new(const struct nettle_hash *hash, struct keys_bytes key)
+{
+	struct keys_nettle_hmac *hmac = calloc(1, sizeof(*hmac) + 3 * stride(hash));
+
+	if (!hmac)
+		return NULL;
+	hmac->hash = hash;
+	hmac->outer = hmac->states;
+	hmac->inner = hmac->outer + stride(hash);
+	hmac->work = hmac->inner + stride(hash);
+	hmac_set_key(hmac->outer, hmac->inner, hmac->work, hash, key.size, key.data);
+	return hmac;
+}
+
+void keys_nettle_hmac_free(struct keys_nettle_hmac *hmac)
+{
+	if (!hmac)
+		return;
+	keys_wipe(hmac->states, 3 * stride(hmac->hash));
+	free(hmac);
+}
+
+void keys_nettle_hmac_update(void *hmac, size_t size, const uint8_t *bytes)
+{
+	struct keys_nettle_hmac *into = hmac;
+
+	hmac_update(into->work, into->hash, size, bytes);
+}
+
+#if NETTLE_VERSION_MAJOR < 4
+void keys_nettle_hmac_digest(void *hmac, size_t size, uint8_t *mac)
+{
+	struct keys_nettle_hmac *from = hmac;
+
+	hmac_digest(from->outer, from->inner, from->work, from->hash, size, mac);
+}
+#else
+void keys_nettle_hmac_digest(void *hmac, uint8_t *mac)
+{
+	struct keys_nettle_hmac *from = hmac;
+
+	hmac_digest(from->outer, from->inner, from->work, from->hash, mac);
+}
+#endif
+
+bool keys_crypto_hmac_sha256(struct keys_bytes key, const struct keys_bytes *part, size_t parts,
+			     uint8_t mac[static 32])
+{
+	struct keys_nettle_hmac *hmac = keys_nettle_hmac_new(&nettle_sha256, key);
+
+	if (!hmac)
+		return false;
+	for (size_t i = 0; i < parts; i++)
+		keys_nettle_hmac_update(hmac, part[i].size, part[i].data);
+#if NETTLE_VERSION_MAJOR < 4
+	keys_nettle_hmac_digest(hmac, SHA256_DIGEST_SIZE, mac);
+#else
+	keys_nettle_hmac_digest(hmac, mac);
+#endif
+	keys_nettle_hmac_free(hmac);
+	return true;
+}
+
+const char *keys_crypto_library(void)
+{
+	return "Nettle";
+}
