@@ -33,8 +33,8 @@ MORTISE_MUST_CHECK enum mortise_code keys_argon2(const struct mortise_kdf *kdf,
 						 struct mortise_error *err);
 
 /*
- * What computes here, for a person to read: "avx512", "avx2", "ssse3", "neon", "portable", or
- * "libargon2" in a build with that.
+ * What computes here, for a person to read: "avx512", "avx2", "ssse3", "sse2", "neon",
+ * "portable", or "libargon2" in a build with that.
  */
 const char *keys_argon2_kernel(void);
 

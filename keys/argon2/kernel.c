@@ -50,7 +50,7 @@ static bool has_neon(void)
 }
 #endif
 
-static bool has_c(void)
+static bool always(void)
 {
 	return true;
 }
@@ -61,13 +61,12 @@ static const struct {
 	bool (*usable)(void);
 } kernels[] = {
 #if defined(__x86_64__)
-	{ &keys_argon2_avx512, has_avx512 },
-	{ &keys_argon2_avx2, has_avx2 },
-	{ &keys_argon2_ssse3, has_ssse3 },
+	{ &keys_argon2_avx512, has_avx512 }, { &keys_argon2_avx2, has_avx2 },
+	{ &keys_argon2_ssse3, has_ssse3 },   { &keys_argon2_sse2, always },
 #elif defined(__aarch64__)
 	{ &keys_argon2_neon, has_neon },
 #endif
-	{ &keys_argon2_portable, has_c },
+	{ &keys_argon2_portable, always },
 };
 
 const struct keys_argon2_kernel *keys_argon2_select(const char *name)

@@ -25,6 +25,7 @@ struct keys_argon2_kernel {
 
 extern const struct keys_argon2_kernel keys_argon2_portable;
 #if defined(__x86_64__)
+extern const struct keys_argon2_kernel keys_argon2_sse2;
 extern const struct keys_argon2_kernel keys_argon2_ssse3;
 extern const struct keys_argon2_kernel keys_argon2_avx2;
 extern const struct keys_argon2_kernel keys_argon2_avx512;

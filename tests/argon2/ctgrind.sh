@@ -20,7 +20,7 @@ run() {
 }
 
 tried=0
-for kernel in portable ssse3 avx2 avx512 neon; do
+for kernel in portable sse2 ssse3 avx2 avx512 neon; do
 	independent=$(run i "$kernel")
 	if [[ $independent == 4 ]]; then
 		continue
