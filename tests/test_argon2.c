@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Our Argon2 against libargon2, with every kernel that this processor has. */
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "keys/argon2/arena.h"
 #include "keys/argon2/blake2b.h"
 #include "keys/argon2/crew.h"
 #include "tests/argon2/referee.h"
@@ -184,8 +186,9 @@ static void test_wiped(void **state)
 
 static unsigned pieces_left;
 
-static bool populate_some(void *memory, uint64_t size)
+static bool populate_some(void *pages, void *memory, uint64_t size)
 {
+	(void)pages;
 	(void)memory;
 	(void)size;
 	if (!__atomic_load_n(&pieces_left, __ATOMIC_RELAXED))
@@ -265,6 +268,53 @@ static void test_small_pages(void **state)
 	assert_int_equal(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), 0);
 }
 
+/* Does /proc/self/smaps show this flag on the mapping with this address? */
+static bool mapping_has(const void *address, const char *flag)
+{
+	const uintptr_t at = (uintptr_t)address;
+	uintptr_t from, to;
+	bool here = false, has = false;
+	char line[512];
+	FILE *file = fopen("/proc/self/smaps", "r");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+			here = from <= at && at < to;
+		if (here && !strncmp(line, "VmFlags:", 8))
+			has = strstr(line, flag) != NULL;
+	}
+	fclose(file);
+	return has;
+}
+
+/* Huge pages while they are cheap; where not, small ones if these are cheaper, and a try. */
+static void test_dear_pages(void **state)
+{
+	const size_t piece = (size_t)KEYS_ARGON2_PIECE;
+	struct keys_arena arena;
+	unsigned small = 0;
+
+	(void)state;
+	assert_true(keys_arena_map(&arena, 48 * piece));
+	if (!mapping_has(arena.memory, " hg"))
+		skip();
+	for (size_t i = 0; i < 48; i++) {
+		uint8_t *at = (uint8_t *)arena.memory + i * piece;
+
+		arena.huge_us = i < 16 ? 1000 : 1000000;
+		arena.small_us = i < 32 ? 500 : 1000000;
+		assert_true(arena.populate(&arena, at, piece));
+		small += mapping_has(at, " nh");
+		if (i == 15)
+			assert_int_equal(small, 0);
+		if (i == 31)
+			assert_int_equal(small, 15);
+	}
+	assert_int_equal(small, 16);
+	keys_arena_unmap(&arena);
+}
+
 static void test_many_lanes(void **state)
 {
 	static struct argon2_case c;
@@ -295,8 +345,8 @@ int main(void)
 		cmocka_unit_test(test_blake2b),	    cmocka_unit_test(test_rfc9106),
 		cmocka_unit_test(test_wiped),	    cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_few_threads), cmocka_unit_test(test_small_pages),
-		cmocka_unit_test(test_many_lanes),  cmocka_unit_test(test_select),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_dear_pages),  cmocka_unit_test(test_many_lanes),
+		cmocka_unit_test(test_select),	    cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,26 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Of x86-64, and of AArch64 with 4 KiB pages; elsewhere only a boundary that does no harm. */
-#define HUGE_PAGE ((size_t)1 << 21)
+#define HUGE_PAGE     ((size_t)1 << 21)
 
 /* Below it a huge page would cost more memory than it saves time. */
-#define HUGE_MIN  ((size_t)1 << 20)
+#define HUGE_MIN      ((size_t)1 << 20)
+
+/* No memory is so fast that 2 MiB of it are cleared in less. */
+#define PRESENT_US    20u
+
+/* Below it nothing is to be gained by another kind of page. */
+#define HUGE_CHEAP_US 1500u
+
+/* What passes after the first lose on 2 MiB of small pages: misses of the TLB. */
+#define SMALL_LOSS_US 1000u
+
+/* Of dear pieces, one in so many is of the kind that is not preferred. */
+#define OTHER_EVERY   16u
 
 /* Linux 5.14; C libraries are later. */
 #ifndef MADV_POPULATE_WRITE
@@ -22,17 +35,62 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Of this thread alone: a busy machine must not look like dear pages. */
+static uint32_t spent_us(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (uint32_t)spent.tv_sec * 1000000u + (uint32_t)(spent.tv_nsec / 1000);
+}
+
+/*
+ * A huge page is cleared in 0.1 to 1 ms. Where it takes longer, memory is compacted for it, or
+ * the host of a virtual machine has taken it away and gives it back piece by piece: 4.6 ms,
+ * where 512 small pages, which were in use a moment ago, took 0.5. Then small pages are taken
+ * while they save more than later passes lose on them, and the other kind now and then.
+ */
+static bool prefers_small(struct keys_arena *arena)
+{
+	const uint32_t huge = atomic_load(&arena->huge_us), small = atomic_load(&arena->small_us);
+	bool prefers;
+
+	if (huge <= HUGE_CHEAP_US)
+		return false;
+	prefers = small + SMALL_LOSS_US < huge;
+	return (atomic_fetch_add(&arena->pieces, 1) + 1) % OTHER_EVERY ? prefers : !prefers;
+}
+
+/* What another thread has populated costs nothing and tells nothing. */
+static void learn(_Atomic uint32_t *average_us, uint32_t cost_us)
+{
+	const uint32_t before = atomic_load(average_us);
+
+	if (cost_us >= PRESENT_US)
+		atomic_store(average_us, before ? before / 2 + cost_us / 2 : cost_us);
+}
+
 /*
  * Where no huge page is to be had, madvise(MADV_HUGEPAGE) succeeds all the same, and each
  * page would cost a fault of its own. Before Linux 5.14 the advice is unknown, and the faults
  * come. An error that means there is no memory is better news than the OOM killer's.
  */
-static bool populate(void *memory, uint64_t size)
+static bool populate(void *context, void *memory, uint64_t size)
 {
+	struct keys_arena *arena = context;
 	const uintptr_t into = (uintptr_t)memory % page_size();
+	const bool whole = size == HUGE_PAGE && (uintptr_t)memory % HUGE_PAGE == 0;
+	const bool small = whole && prefers_small(arena);
+	const uint32_t start = spent_us();
 
-	return !madvise((uint8_t *)memory - into, (size_t)size + into, MADV_POPULATE_WRITE) ||
-	       errno != ENOMEM;
+	if (small)
+		(void)madvise(memory, HUGE_PAGE, MADV_NOHUGEPAGE);
+	if (madvise((uint8_t *)memory - into, (size_t)size + into, MADV_POPULATE_WRITE) &&
+	    errno == ENOMEM)
+		return false;
+	if (whole)
+		learn(small ? &arena->small_us : &arena->huge_us, spent_us() - start);
+	return true;
 }
 
 /* With more room around it, which is given back, so that it starts on a huge page. */

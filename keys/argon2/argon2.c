@@ -36,6 +36,7 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 	} else {
 		job.memory = arena.memory;
 		job.populate = arena.populate;
+		job.pages = &arena;
 		if (!keys_argon2_crew_run(&job, input, threads_for(kdf, input), tag, tag_size))
 			code = MORTISE_E_MEMORY;
 		keys_arena_unmap(&arena);

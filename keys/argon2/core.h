@@ -36,10 +36,11 @@ struct keys_argon2_job {
 	 * Makes memory present that is about to be written for the first time; false when
 	 * there is none, which ends the job. NULL: the memory is there.
 	 */
-	bool (*populate)(void *memory, uint64_t size);
+	bool (*populate)(void *pages, void *memory, uint64_t size);
+	void *pages;			/* the first argument of populate() */
 };
 
-/* All but memory and populate. */
+/* All but memory, populate and pages. */
 void keys_argon2_plan(struct keys_argon2_job *job, const struct mortise_kdf *kdf,
 		      const struct keys_argon2_input *input);
 

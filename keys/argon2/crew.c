@@ -115,7 +115,7 @@ static void populate_ahead(const struct keys_argon2_job *job)
 	const uint64_t size = keys_argon2_job_size(job);
 
 	for (uint64_t at = 0; at < size; at += KEYS_ARGON2_PIECE)
-		if (!job->populate(memory + at,
+		if (!job->populate(job->pages, memory + at,
 				   size - at < KEYS_ARGON2_PIECE ? size - at : KEYS_ARGON2_PIECE))
 			return;
 }

@@ -113,7 +113,7 @@ static bool populate(const struct slice *s, const struct lane *lane, uint32_t i,
 		return true;
 	if (left > KEYS_ARGON2_PIECE - into)
 		left = KEYS_ARGON2_PIECE - into;
-	return s->job->populate(block, left);
+	return s->job->populate(s->job->pages, block, left);
 }
 
 INLINE void set_reference(const struct slice *s, struct lane *lane, uint32_t i, uint64_t random)
