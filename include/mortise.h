@@ -81,6 +81,9 @@ enum mortise_code {
 	MORTISE_E_CONFIG,	/* 1 the configuration is not valid */
 	MORTISE_E_WAIT,		/* 1 depends on something that is not there yet */
 	MORTISE_E_KERNEL,	/* 1 the kernel lacks device-mapper, or a target or option of it */
+	MORTISE_E_UNREACHABLE,	/* 1 a KMS or TPM does not answer, or is too busy: try again */
+	MORTISE_E_SOURCE,	/* 1 a KMS or TPM is not there, refused, or answered nonsense */
+	MORTISE_E_STALE,	/* 1 a TPM no longer unseals this: other PCRs, another policy or TPM */
 };
 
 #define MORTISE_ERROR_TEXT 512

@@ -71,6 +71,19 @@ MORTISE_MUST_CHECK bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
 					   const uint8_t iv[static KEYS_CRYPTO_BLOCK],
 					   uint8_t *sector, size_t size);
 
+struct keys_crypto_rsa {
+	uint8_t modulus[1024]; /* big-endian, without leading zeros */
+	size_t modulus_size;
+	uint32_t exponent;
+};
+
+/*
+ * The public key in PEM (SubjectPublicKeyInfo). False: there is none, it is not RSA, or larger
+ * than this. OpenSSL only, where keys of kind tpm are built.
+ */
+MORTISE_MUST_CHECK bool keys_crypto_rsa_public(const char *pem, size_t size,
+					       struct keys_crypto_rsa *rsa);
+
 /* The library and its version as a line of mortise_features() has it: "OpenSSL 3.0.15". */
 const char *keys_crypto_library(void);
 

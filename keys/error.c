@@ -31,11 +31,14 @@ static const struct {
 	[MORTISE_E_CONFIG] = { "configuration not valid", 1 },
 	[MORTISE_E_WAIT] = { "waiting for something else", 1 },
 	[MORTISE_E_KERNEL] = { "kernel lacks device-mapper or a target", 1 },
+	[MORTISE_E_UNREACHABLE] = { "KMS or TPM does not answer", 1 },
+	[MORTISE_E_SOURCE] = { "KMS or TPM gives no key", 1 },
+	[MORTISE_E_STALE] = { "TPM unseals this no more", 1 },
 };
 
 #define CODES (sizeof(codes) / sizeof(codes[0]))
 
-_Static_assert(CODES == MORTISE_E_KERNEL + 1, "each code has a text and an exit status");
+_Static_assert(CODES == MORTISE_E_STALE + 1, "each code has a text and an exit status");
 
 const char *mortise_code_text(enum mortise_code code)
 {

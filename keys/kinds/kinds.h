@@ -33,4 +33,28 @@ keys_lock_to_state(const struct mortise_secret *inner,
 		   const uint8_t salt[static KEYS_STATE_SALT_SIZE], struct mortise_secret **out,
 		   struct mortise_error *err);
 
+/* Characters of a recovery key: 8 groups of 8, and dashes between. */
+#define KEYS_RECOVERY_LENGTH 71u
+
+/*
+ * A new recovery key in systemd's notation: 256 random bits in modhex ("cbdefghijklnrtuv"). Its
+ * characters, dashes and all, are the passphrase.
+ */
+MORTISE_MUST_CHECK enum mortise_code keys_recovery_new(struct mortise_secret **out,
+						       struct mortise_error *err);
+
+/*
+ * What a person typed, with or without dashes and in any case, as such a passphrase.
+ * MORTISE_E_KEY: it is no recovery key.
+ */
+MORTISE_MUST_CHECK enum mortise_code keys_recovery_normalize(const struct mortise_secret *typed,
+							     struct mortise_secret **out,
+							     struct mortise_error *err);
+
+/*
+ * Milliseconds to pause before the next try at a source that many may ask at once:
+ * exponential with full jitter, attempt counts from 0.
+ */
+uint32_t keys_backoff_ms(unsigned attempt);
+
 #endif

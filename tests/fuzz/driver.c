@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs a fuzzer of this folder without a fuzzing engine: every file of a corpus, then so many
+ * mutations of them, the same each time. What an engine would find in hours it finds with clang:
+ *   cmake -B build/fuzz -DCMAKE_C_COMPILER=clang -DMORTISE_FUZZ=ON
+ *   build/fuzz/tests/fuzz_kms -max_total_time=3600 COPY-OF-A-CORPUS
+ *
+ *   fuzz_NAME CORPUS [MUTATIONS]
+ */
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INPUT_MAX   8192u
+#define INPUTS_MAX  64u
+#define CHANGES_MAX 8u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct input {
+	uint8_t bytes[INPUT_MAX];
+	size_t size;
+};
+
+static struct input inputs[INPUTS_MAX];
+static size_t input_count;
+static uint64_t state = 0x9e3779b97f4a7c15;
+
+/* xorshift64 (Marsaglia 2003). */
+static size_t below(size_t limit)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return limit ? (size_t)(state % limit) : 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void read_corpus(const char *path)
+{
+	struct dirent **names;
+	char file[4096];
+	int count = scandir(path, &names, NULL, by_name);
+
+	for (int i = 0; i < count; i++) {
+		struct input *input = &inputs[input_count];
+		FILE *stream = NULL;
+
+		snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name);
+		if (names[i]->d_name[0] != '.' && input_count < INPUTS_MAX)
+			stream = fopen(file, "re");
+		if (stream) {
+			input->size = fread(input->bytes, 1, INPUT_MAX, stream);
+			input_count++;
+			fclose(stream);
+		}
+		free(names[i]);
+	}
+	if (count >= 0)
+		free(names);
+}
+
+static void flip(struct input *input)
+{
+	if (input->size)
+		input->bytes[below(input->size)] ^= (uint8_t)(1u << below(8));
+}
+
+/* Bytes at which parsers change their minds. */
+static void overwrite(struct input *input)
+{
+	static const uint8_t telling[] = "\x00\x7f\x80\xff\x0a\x22\x5b\x7b\x25\x3a\x08";
+
+	if (input->size)
+		input->bytes[below(input->size)] = telling[below(sizeof(telling))];
+}
+
+static void cut(struct input *input)
+{
+	input->size = below(input->size + 1);
+}
+
+static void take_out(struct input *input)
+{
+	size_t at = below(input->size + 1), size = below(input->size - at + 1);
+
+	memmove(input->bytes + at, input->bytes + at + size, input->size - at - size);
+	input->size -= size;
+}
+
+/* A piece of one input in the midst of another, or of itself. */
+static void splice(struct input *input)
+{
+	const struct input *other = &inputs[below(input_count)];
+	size_t from = below(other->size + 1), size = below(other->size - from + 1);
+	size_t at = below(input->size + 1);
+
+	if (size > INPUT_MAX - input->size)
+		size = INPUT_MAX - input->size;
+	memmove(input->bytes + at + size, input->bytes + at, input->size - at);
+	memcpy(input->bytes + at, other->bytes + from, size);
+	input->size += size;
+}
+
+static void mutate(struct input *input)
+{
+	static void (*const changes[])(struct input *) = { flip, overwrite, overwrite,
+							   cut,	 take_out,  splice };
+
+	for (size_t left = 1 + below(CHANGES_MAX); left > 0; left--)
+		changes[below(sizeof(changes) / sizeof(changes[0]))](input);
+}
+
+/* Exactly as large as it is, so that sanitizers see a byte too far. */
+static void run(const struct input *input)
+{
+	uint8_t *copy = malloc(input->size ? input->size : 1);
+
+	if (!copy)
+		abort();
+	memcpy(copy, input->bytes, input->size);
+	LLVMFuzzerTestOneInput(copy, input->size);
+	free(copy);
+}
+
+int main(int argc, char **argv)
+{
+	size_t mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : 20000;
+	static struct input input;
+
+	if (argc > 1)
+		read_corpus(argv[1]);
+	if (!input_count) {
+		fprintf(stderr, "usage: %s CORPUS [MUTATIONS]\n", argv[0]);
+		return 1;
+	}
+	for (size_t i = 0; i < input_count; i++)
+		run(&inputs[i]);
+	for (size_t i = 0; i < mutations; i++) {
+		input = inputs[below(input_count)];
+		mutate(&input);
+		run(&input);
+	}
+	printf("%zu inputs, %zu mutations\n", input_count, mutations);
+	return 0;
+}

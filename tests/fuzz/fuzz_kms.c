@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a hostile KMS may answer, and endpoints. The first byte says which reader gets the rest;
+ * an answer is its lines, a zero byte, its body.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/kinds/kms/answer.h"
+#include "keys/kinds/kms/endpoint.h"
+#include "keys/kinds/kms/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void endpoint(const uint8_t *bytes, size_t size)
+{
+	struct keys_kms_endpoint endpoint;
+	struct mortise_error err;
+	char *text = malloc(size + 1);
+
+	if (!text)
+		abort();
+	memcpy(text, bytes, size);
+	text[size] = '\0';
+	/* What is taken ends up in a URL. */
+	if (!keys_kms_endpoint_parse(text, &endpoint, &err) &&
+	    (!endpoint.host[0] || !endpoint.port || strpbrk(endpoint.host, "/@ \r\n?#\\")))
+		abort();
+	free(text);
+}
+
+static void inside(const uint8_t *data, size_t data_size, const uint8_t *bytes, size_t size)
+{
+	if (data && (data < bytes || data + data_size > bytes + size))
+		abort();
+}
+
+static void message(const uint8_t *bytes, size_t size)
+{
+	struct mortise_error err;
+	const uint8_t *data;
+	size_t data_size;
+
+	if (!keys_kms_response_read(bytes, size, &data, &data_size, &err))
+		inside(data, data_size, bytes, size);
+	if (!keys_kms_frame_read(bytes, size, &data, &data_size, &err))
+		inside(data, data_size, bytes, size);
+}
+
+static void answer(const uint8_t *bytes, size_t size)
+{
+	struct keys_kms_answer answer;
+	struct mortise_error err;
+	const uint8_t *data, *body = memchr(bytes, 0, size);
+	size_t lines = body ? (size_t)(body - bytes) : size, at = 0, data_size;
+
+	if (keys_kms_answer_new(&answer, &err))
+		abort();
+	while (at < lines) {
+		const uint8_t *end = memchr(bytes + at, '\n', lines - at);
+		size_t length = end ? (size_t)(end - bytes) + 1 - at : lines - at;
+
+		keys_kms_answer_header(&answer, (const char *)bytes + at, length);
+		at += length;
+	}
+	if (body && !keys_kms_answer_body(&answer, body + 1, size - lines - 1) && !answer.overflow)
+		abort();
+	if (!keys_kms_answer_read(&answer, &data, &data_size, &err)) {
+		if (!data_size)
+			abort();
+		inside(data, data_size, mortise_secret_data(answer.body), answer.size);
+	}
+	keys_kms_answer_clear(&answer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!size)
+		return 0;
+	if (data[0] % 3 == 0)
+		endpoint(data + 1, size - 1);
+	else if (data[0] % 3 == 1)
+		message(data + 1, size - 1);
+	else
+		answer(data + 1, size - 1);
+	return 0;
+}

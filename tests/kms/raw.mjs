@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// Servers that are wrong below the service: in gRPC's frames, in HTTP/2, or from the first byte.
+// A gRPC library would not do any of this, so it is written on node's own http2 and net.
+import fs from 'node:fs';
+import http2 from 'node:http2';
+import https from 'node:https';
+import net from 'node:net';
+import { definition } from './service.mjs';
+import { seal, unseal } from './seal.mjs';
+
+function frame(message, { flag = 0, length = message.length } = {}) {
+	const head = Buffer.alloc(5);
+	head[0] = flag;
+	head.writeUInt32BE(length, 1);
+	return Buffer.concat([head, message]);
+}
+
+// A whole answer that is right but for what is given; trailers null: none.
+function answer(stream, { status = 200, type = 'application/grpc', headers = {}, body,
+			  trailers = { 'grpc-status': '0' } }) {
+	stream.respond({ ':status': status, 'content-type': type, ...headers },
+		       { waitForTrailers: Boolean(trailers) });
+	stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+	stream.end(body);
+}
+
+// Faults of one call: (stream, message, argument); message is what the right answer holds.
+const streamFaults = {
+	'': (stream, message) => answer(stream, { body: frame(message) }),
+	// Cut in the frame, though the stream ends as it should.
+	'cut': (stream, message) => answer(stream, { body: frame(message).subarray(0, 20) }),
+	'cut-head': (stream, message) => answer(stream, { body: frame(message).subarray(0, 3) }),
+	'no-frame': (stream) => answer(stream, { body: Buffer.alloc(0) }),
+	// Cut in the frame by the end of the stream or of the connection.
+	'reset': (stream, message) => {
+		stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+		stream.write(frame(message).subarray(0, 20), () =>
+			stream.destroy(new Error('INTERNAL_ERROR')));
+	},
+	'hangup': (stream, message) => {
+		stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+		stream.write(frame(message).subarray(0, 20), () =>
+			setTimeout(() => stream.session.destroy(), 50));
+	},
+	// No stream of this connection was looked at.
+	'goaway': (stream) => {
+		stream.session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, 0);
+		setTimeout(() => stream.session.destroy(), 50);
+	},
+	'late': () => {},
+	'late-body': (stream, message) => {
+		stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+		stream.write(frame(message).subarray(0, 20));
+	},
+	'long': (stream, message) =>
+		answer(stream, { body: frame(message, { length: message.length + 1 }) }),
+	'short': (stream, message) =>
+		answer(stream, { body: frame(message, { length: message.length - 1 }) }),
+	'huge': (stream, message) =>
+		answer(stream, { body: frame(message, { length: 0xffffffff }) }),
+	'flood': (stream) =>
+		answer(stream, { body: frame(Buffer.alloc(1 << 20, 0x0a)) }),
+	'compressed': (stream, message) => answer(stream, { body: frame(message, { flag: 1 }) }),
+	'flag': (stream, message) => answer(stream, { body: frame(message, { flag: 7 }) }),
+	'trailing': (stream, message) =>
+		answer(stream, { body: Buffer.concat([frame(message), Buffer.from('more')]) }),
+	'no-protobuf': (stream) => answer(stream, { body: frame(Buffer.from('no protobuf')) }),
+	// Fields that we do not know around the data, which comes twice: the last one counts.
+	'unknown-fields': (stream, message) => answer(stream, { body: frame(Buffer.concat([
+		Buffer.from('0a0578787878781001', 'hex'), message,
+		Buffer.from('18ffffffffffffffffff01250000000029000000000000000032027878' +
+			    '3b08013c', 'hex')])) }),
+	'no-trailers': (stream, message) =>
+		answer(stream, { body: frame(message), trailers: null }),
+	'bad-status': (stream, message) =>
+		answer(stream, { body: frame(message), trailers: { 'grpc-status': 'banana' } }),
+	'status-17': (stream, message) =>
+		answer(stream, { body: frame(message), trailers: { 'grpc-status': '17' } }),
+	// Only trailers, as servers answer that fail at once; and words with things in them.
+	'words': (stream) => stream.respond({
+		':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5',
+		'grpc-message': 'caf%C3%A9%1B[31m%0Ared%FF 100% %e2%80%ae%',
+	}, { endStream: true }),
+	'http': (stream, message, status) =>
+		answer(stream, { status: Number(status), type: 'text/html',
+				 body: Buffer.from('<h1>no</h1>'), trailers: null }),
+	'type': (stream, message, type) =>
+		answer(stream, { type, body: frame(message), trailers: null }),
+	// An informational response before the one that counts.
+	'early-hints': (stream, message) => {
+		stream.additionalHeaders({ ':status': 103, 'link': '<x>' });
+		answer(stream, { body: frame(message) });
+	},
+};
+
+// Faults of the connection; no HTTP/2 at all.
+const socketFaults = {
+	'http1': (socket) => socket.once('data', () => socket.end(
+		'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')),
+	'garbage': (socket) => socket.once('data', () => socket.end(Buffer.alloc(64, 0xa5))),
+	'silent': () => {},
+	'close': (socket) => socket.destroy(),
+	'close-later': (socket) => socket.once('data', () => socket.destroy()),
+};
+
+function serveStream(key, faultOf, log) {
+	return (stream, headers) => {
+		const parts = [];
+		stream.on('error', () => {});
+		stream.on('data', (part) => parts.push(part));
+		stream.on('end', () => {
+			const method = definition[headers[':path'].split('/').pop()];
+			const request = method.requestDeserialize(Buffer.concat(parts).subarray(5));
+			const transform = method.path.endsWith('/Seal') ? seal : unseal;
+			const fault = faultOf(request.nodeUuid).split(':');
+			log(method.path.split('/').pop(), request.nodeUuid, fault.join(':'));
+			const act = streamFaults[fault[0]] ?? ((s) => answer(s, { status: 501 }));
+			act(stream, method.responseSerialize({ data: transform(key, request.data) }),
+			    fault.slice(1).join(':'));
+		});
+	};
+}
+
+export function startRaw(options, key, faultOf, log) {
+	const socketFault = socketFaults[options.fault];
+	const { tlsCert, tlsKey } = options;
+	const tls = tlsCert && { cert: fs.readFileSync(tlsCert), key: fs.readFileSync(tlsKey) };
+	let server;
+
+	if (socketFault) {
+		server = net.createServer((socket) => {
+			socket.on('error', () => {});
+			socketFault(socket);
+		});
+	} else if (options.fault === 'https') {
+		// TLS, but ALPN agrees to HTTP/1.1 only.
+		server = https.createServer(tls, (request, response) => response.end('hello'));
+	} else {
+		server = tls ? http2.createSecureServer(tls) : http2.createServer();
+		server.on('sessionError', () => {});
+		server.on('stream', serveStream(key, faultOf, log));
+	}
+	return new Promise((resolve, reject) => {
+		server.on('error', reject);
+		server.listen(options.port, options.listen, () => resolve(server.address().port));
+	});
+}

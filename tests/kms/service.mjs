@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// The KMS as gRPC's own library for JavaScript serves it, and the faults that a KMS may have
+// while its gRPC is right.
+import { createRequire } from 'node:module';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import url from 'node:url';
+import { DATA_SIZE, SEALED_SIZE, seal, unseal } from './seal.mjs';
+
+// Of these, import does not look into NODE_PATH; require does.
+const require = createRequire(import.meta.url);
+const grpc = require('@grpc/grpc-js');
+const loader = require('@grpc/proto-loader');
+
+const here = path.dirname(url.fileURLToPath(import.meta.url));
+export const definition = loader.loadSync(path.join(here, 'kms.proto'))['sidero.kms.KMSService'];
+
+// Answers at most rate calls in any second.
+function limiter(rate) {
+	const times = [];
+	return () => {
+		if (!rate)
+			return true;
+		const now = performance.now();
+		while (times.length && now - times[0] >= 1000)
+			times.shift();
+		if (times.length >= rate)
+			return false;
+		times.push(now);
+		return true;
+	};
+}
+
+// "NOT_FOUND", or "NOT_FOUND:words"; true when the fault was an answer.
+function answerFault(fault, callback) {
+	const [kind, ...rest] = fault.split(':');
+	switch (kind) {
+	case '':
+		return false;
+	case 'late':
+		return true;
+	case 'random':
+		callback(null, { data: crypto.randomBytes(DATA_SIZE) });
+		return true;
+	case 'empty':
+		callback(null, {});
+		return true;
+	case 'large':
+		callback(null, { data: crypto.randomBytes(Number(rest[0])) });
+		return true;
+	case 'status':
+		callback({ code: grpc.status[rest[0]], details: rest.slice(1).join(':') });
+		return true;
+	default:
+		callback({ code: grpc.status.INVALID_ARGUMENT, details: `no fault ${fault}` });
+		return true;
+	}
+}
+
+// options: see server.mjs. faultOf(nodeUuid), log(call, verdict).
+export function startService(options, key, faultOf, log) {
+	const mayAnswer = limiter(options.rate);
+
+	const serve = (method, size, transform) => (call, callback) => {
+		const { nodeUuid, data } = call.request;
+		const done = (error, response) => {
+			log(method, nodeUuid, error ? grpc.status[error.code] : 'OK');
+			callback(error, response);
+		};
+		if (!mayAnswer())
+			return done({ code: grpc.status[options.rateStatus], details: 'busy' });
+		const answer = () => {
+			if (answerFault(faultOf(nodeUuid), done))
+				return;
+			if (data.length !== size)
+				return done({ code: grpc.status.INVALID_ARGUMENT,
+					      details: 'incorrect data length' });
+			done(null, { data: transform(key, data) });
+		};
+		return options.delay ? setTimeout(answer, options.delay) : answer();
+	};
+
+	const server = new grpc.Server();
+	server.addService(definition, {
+		Seal: serve('Seal', DATA_SIZE, seal),
+		Unseal: serve('Unseal', SEALED_SIZE, unseal),
+	});
+	const { tlsCert, tlsKey, clientCa } = options;
+	const credentials = tlsCert ? grpc.ServerCredentials.createSsl(
+		clientCa ? fs.readFileSync(clientCa) : null,
+		[{ private_key: fs.readFileSync(tlsKey), cert_chain: fs.readFileSync(tlsCert) }],
+		Boolean(clientCa)) : grpc.ServerCredentials.createInsecure();
+	return new Promise((resolve, reject) => {
+		server.bindAsync(`${options.listen}:${options.port}`, credentials,
+				 (error, port) => error ? reject(error) : resolve(port));
+	});
+}

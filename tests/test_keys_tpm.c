@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys of kind tpm as far as no TPM is needed; tests/tpm/ has the rest. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "keys/kinds/tpm/library.h"
+#include "keys/kinds/tpm/pcr.h"
+#include "keys/kinds/tpm/policy.h"
+#include "keys/kinds/tpm/response.h"
+#include "keys/kinds/tpm/template.h"
+#include "tests/vectors/hex.h"
+#include "tests/vectors/talos_policy.h"
+
+/* ------------------------------------------------- what the machine under test would have */
+
+static struct {
+	int error[2];  /* errno of opening /dev/tpmrm0 and /dev/tpm0 */
+	unsigned busy; /* that the second gives before its own */
+	unsigned opened[2];
+	const char *library; /* that is not installed */
+} machine;
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+void *__real_dlopen(const char *file, int flags);
+void *__wrap_dlopen(const char *file, int flags);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	const bool managed = !strcmp(path, "/dev/tpmrm0");
+	va_list ap;
+	int mode;
+
+	if (managed || !strcmp(path, "/dev/tpm0")) {
+		errno = machine.error[!managed];
+		if (machine.opened[!managed]++ < machine.busy && !managed)
+			errno = EBUSY;
+		return -1;
+	}
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, int) : 0;
+	va_end(ap);
+	return __real_open(path, flags, mode);
+}
+
+void *__wrap_dlopen(const char *file, int flags)
+{
+	if (machine.library && file && !strcmp(file, machine.library))
+		file = "libtss2-not-installed.so.0";
+	return __real_dlopen(file, flags);
+}
+
+static enum mortise_code ask(uint32_t limit_ms, struct mortise_error *err)
+{
+	const struct keys_tpm tpm = { .limit_ms = limit_ms };
+
+	return keys_tpm_extend(&tpm, 11, "start-the-world", err);
+}
+
+static void test_no_tpm(void **state)
+{
+	struct mortise_error err;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	machine.error[0] = ENOENT;
+	machine.error[1] = ENOENT;
+	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
+	assert_string_equal(err.text, "this machine has no TPM 2.0 (/dev/tpmrm0, /dev/tpm0)");
+	assert_int_equal(machine.opened[0], 1);
+	assert_int_equal(machine.opened[1], 1);
+	/* A driver without a TPM. */
+	machine.error[1] = ENODEV;
+	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
+	assert_string_equal(err.text, "this machine has no TPM 2.0 (/dev/tpmrm0, /dev/tpm0)");
+}
+
+static void test_tpm_refused(void **state)
+{
+	struct mortise_error err;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	machine.error[0] = EACCES;
+	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
+	assert_string_equal(err.text, "the TPM cannot be opened: /dev/tpmrm0: Permission denied");
+	assert_int_equal(err.sys_errno, EACCES);
+	assert_int_equal(machine.opened[1], 0);
+}
+
+static void test_tpm_in_use(void **state)
+{
+	struct mortise_error err;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	machine.error[0] = ENOENT;
+	machine.error[1] = EPERM;
+	machine.busy = 3;
+	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
+	assert_string_equal(err.text,
+			    "the TPM cannot be opened: /dev/tpm0: Operation not permitted");
+	assert_int_equal(machine.opened[1], 4);
+	machine.busy = UINT32_MAX;
+	assert_int_equal(ask(500, &err), MORTISE_E_UNREACHABLE);
+	assert_string_equal(err.text, "another program keeps the TPM for itself: /dev/tpm0: Device "
+				      "or resource busy");
+}
+
+static void test_not_installed(void **state)
+{
+	static const char *const files[] = { "libtss2-esys.so.0", "libtss2-mu.so.0",
+					     "libtss2-tctildr.so.0" };
+	struct mortise_error err;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		machine.library = files[i];
+		assert_int_equal(ask(0, &err), MORTISE_E_UNSUPPORTED);
+		assert_ptr_equal(strstr(err.text, "keys of kind tpm need tpm2-tss"), err.text);
+		assert_non_null(strstr(err.text, "libtss2-not-installed.so.0"));
+	}
+	assert_int_equal(machine.opened[0], 0);
+}
+
+static void test_usage(void **state)
+{
+	static const uint8_t secret[KEYS_TPM_SECRET_SIZE];
+	const struct keys_tpm tpm = { 0 };
+	struct keys_tpm_object object;
+	struct mortise_error err;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	assert_int_equal(keys_tpm_extend(&tpm, 24, "x", &err), MORTISE_E_USAGE);
+	assert_string_equal(err.text, "a TPM has PCR 0 to PCR 23, not 24");
+	assert_int_equal(keys_tpm_seal(&tpm, UINT32_C(1) << 24, secret, &object, &err),
+			 MORTISE_E_USAGE);
+	assert_int_equal(keys_tpm_seal(&tpm, 0, secret, &object, &err), MORTISE_E_USAGE);
+	assert_int_equal(machine.opened[0], 0);
+}
+
+/* ----------------------------------------------------------------- policies and objects */
+
+static void read_key(const char *pem, struct keys_tpm_signed_policy *policy)
+{
+	struct mortise_error err;
+
+	memset(policy, 0, sizeof(*policy));
+	assert_int_equal(keys_tpm_public_key(pem, strlen(pem), policy, &err), MORTISE_OK);
+}
+
+static void test_policy_digest(void **state)
+{
+	static struct keys_tpm_signed_policy policy;
+	uint8_t values[KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
+	uint8_t digest[KEYS_TPM_DIGEST_SIZE], expected[KEYS_TPM_DIGEST_SIZE];
+
+	(void)state;
+	read_key(talos_policy_key, &policy);
+	assert_int_equal(policy.modulus_size, 512);
+	assert_int_equal(policy.exponent, 65537);
+	assert_int_equal(keys_tpm_policy_digest(&policy, 0, values, digest, NULL), MORTISE_OK);
+	from_hex(talos_policy_no_pcrs, expected, sizeof(expected));
+	assert_memory_equal(digest, expected, sizeof(digest));
+	from_hex(talos_policy_pcr_value, values[0], sizeof(values[0]));
+	from_hex(talos_policy_pcr_value, values[11], sizeof(values[11]));
+	assert_int_equal(keys_tpm_policy_digest(&policy, 1u << 0 | 1u << 11, values, digest, NULL),
+			 MORTISE_OK);
+	from_hex(talos_policy_pcrs_0_11, expected, sizeof(expected));
+	assert_memory_equal(digest, expected, sizeof(digest));
+	/* A policy that demands nothing. */
+	assert_int_equal(keys_tpm_policy_digest(NULL, 0, values, digest, NULL), MORTISE_OK);
+	memset(expected, 0, sizeof(expected));
+	assert_memory_equal(digest, expected, sizeof(digest));
+}
+
+static void test_fingerprint(void **state)
+{
+	static struct keys_tpm_signed_policy policy;
+	uint8_t print[KEYS_TPM_DIGEST_SIZE], expected[KEYS_TPM_DIGEST_SIZE];
+
+	(void)state;
+	read_key(talos_policy_key, &policy);
+	assert_int_equal(keys_tpm_fingerprint(&policy, print, NULL), MORTISE_OK);
+	from_hex(talos_policy_fingerprint, expected, sizeof(expected));
+	assert_memory_equal(print, expected, sizeof(print));
+	read_key(large_exponent_key, &policy);
+	assert_int_equal(policy.exponent, 2147483649);
+	assert_int_equal(keys_tpm_fingerprint(&policy, print, NULL), MORTISE_OK);
+	from_hex(large_exponent_fingerprint, expected, sizeof(expected));
+	assert_memory_equal(print, expected, sizeof(print));
+}
+
+static const struct {
+	const char *pem;
+	enum mortise_code code;
+} keys[] = {
+	{ "", MORTISE_E_SOURCE },
+	{ "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", MORTISE_E_SOURCE },
+	{ "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", MORTISE_E_SOURCE },
+	/* P-256. */
+	{ "-----BEGIN PUBLIC KEY-----\n"
+	  "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEXbJxfif4RCGbcQkPl5mff3DwcRRF\n"
+	  "eUTWx4xlmNQKhalnPTjlk3Q7EAyx/Mq8eYNG+eOoNHQR/llX/0KH959wIQ==\n"
+	  "-----END PUBLIC KEY-----\n",
+	  MORTISE_E_SOURCE },
+	/* RSA of 1024 bits. */
+	{ "-----BEGIN PUBLIC KEY-----\n"
+	  "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPjKmexyxjjC6EsjlNdoUV52x3\n"
+	  "/eybs9tIeQQfsLOhVkiDDWrB9epkrrCu30999TlihGOsfFu2N0kGngyKYCfc0pEo\n"
+	  "6XOYUTiVsx92h12mr6DaUSpmb71CYAINI6kBISfTOtOyXehKC6YeL7R6P1l0k1vF\n"
+	  "kLdBZ1Dt4XAqo4DwnwIDAQAB\n"
+	  "-----END PUBLIC KEY-----\n",
+	  MORTISE_E_UNSUPPORTED },
+};
+
+static void test_public_key(void **state)
+{
+	static struct keys_tpm_signed_policy policy;
+	struct mortise_error err;
+
+	(void)state;
+	policy.signature_count = 3;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		assert_int_equal(
+			keys_tpm_public_key(keys[i].pem, strlen(keys[i].pem), &policy, &err),
+			keys[i].code);
+		assert_int_equal(policy.modulus_size, 0);
+	}
+	/* Cut in the middle: size counts, no NUL is looked for. */
+	assert_int_equal(keys_tpm_public_key(talos_policy_key, 300, &policy, &err),
+			 MORTISE_E_SOURCE);
+	assert_int_equal(
+		keys_tpm_public_key(talos_policy_key, strlen(talos_policy_key), &policy, &err),
+		MORTISE_OK);
+	assert_int_equal(policy.signature_count, 3);
+}
+
+/*
+ * TPMT_PUBLIC by hand from TCG's template for an ECC P-256 storage key (TPM v2.0 Provisioning
+ * Guidance, section 7.5.1), with 32 zero bytes in either coordinate: type, nameAlg, attributes,
+ * policy; AES, 128, CFB; scheme, curve, kdf.
+ */
+static const char srk_template[] =
+	"0023"
+	"000b"
+	"00030472"
+	"0000"
+	"0006"
+	"0080"
+	"0043"
+	"0010"
+	"0003"
+	"0010"
+	"0020"
+	"0000000000000000000000000000000000000000000000000000000000000000"
+	"0020"
+	"0000000000000000000000000000000000000000000000000000000000000000";
+
+/* keyedHash, SHA-256, fixedTPM|fixedParent|noDA, the policy, scheme NULL, nothing unique. */
+static const char sealed_template[] =
+	"0008"
+	"000b"
+	"00000412"
+	"0020"
+	"14ff86f8069ce4f2c918325e2e1b7811cfc5e6278dd10b86a90416c28fe6476a"
+	"0010"
+	"0000";
+
+static void check_template(const TPM2B_PUBLIC *template, const char *expected)
+{
+	struct keys_tpm_library library;
+	uint8_t bytes[512], wanted[512];
+	size_t size = 0;
+
+	assert_int_equal(keys_tpm_library_load(&library, NULL), MORTISE_OK);
+	assert_int_equal(
+		library.Tss2_MU_TPM2B_PUBLIC_Marshal(template, bytes, sizeof(bytes), &size), 0);
+	assert_int_equal(size, 2 + strlen(expected) / 2);
+	from_hex(expected, wanted, sizeof(wanted));
+	assert_memory_equal(bytes + 2, wanted, size - 2);
+	keys_tpm_library_unload(&library);
+}
+
+static void test_templates(void **state)
+{
+	uint8_t policy_hash[KEYS_TPM_DIGEST_SIZE];
+	TPM2B_PUBLIC template;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	keys_tpm_srk_template(&template);
+	check_template(&template, srk_template);
+	from_hex(talos_policy_pcrs_0_11, policy_hash, sizeof(policy_hash));
+	keys_tpm_sealed_template(&template, policy_hash);
+	check_template(&template, sealed_template);
+}
+
+/* ------------------------------------------------------------------------------ answers */
+
+static const struct {
+	TSS2_RC rc;
+	enum mortise_code code;
+	const char *part;
+} answers[] = {
+	{ 0x921, MORTISE_E_UNREACHABLE, "the TPM is in lockout after too many wrong passwords" },
+	{ 0x922, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
+	{ 0x908, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
+	{ 0x90a, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
+	{ 0x920, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
+	{ 0x128, MORTISE_E_UNREACHABLE, "a PCR was extended" },
+	/* Session 1, handle 1, and none of them. */
+	{ 0x98e, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
+	{ 0x9a2, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
+	{ 0x08e, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
+	{ 0x185, MORTISE_E_SOURCE, "the TPM's owner hierarchy is disabled" },
+	{ 0x101, MORTISE_E_SOURCE, "the TPM is in failure mode" },
+	{ 0x902, MORTISE_E_SOURCE, "the TPM has no room left" },
+	{ 0x903, MORTISE_E_SOURCE, "the TPM has no room left" },
+	{ 0x80001, MORTISE_E_SOURCE, "this is a TPM 1.2" },
+	{ 0x01e, MORTISE_E_SOURCE, "this is a TPM 1.2" },
+	/* The kernel's resource manager says it in the TPM's stead. */
+	{ 0x143, MORTISE_E_UNSUPPORTED, "this TPM lacks the command (TPM2_Create: 0x00000143)" },
+	{ 0xc0143, MORTISE_E_UNSUPPORTED, "this TPM lacks the command (TPM2_Create: 0x000c0143)" },
+	/* Parameter 1 of TPM2_Load. */
+	{ 0x1df, MORTISE_E_STALE, "the sealed object was made by another TPM" },
+	{ 0x99d, MORTISE_E_STALE, "the TPM holds another policy" },
+	{ 0x70017, MORTISE_E_MEMORY, "not enough memory for TPM2_Create" },
+	{ 0xa000a, MORTISE_E_UNREACHABLE, "the TPM does not answer TPM2_Create (0x000a000a)" },
+	{ 0x7001b, MORTISE_E_SOURCE, "what answered TPM2_Create is not the TPM" },
+	/* 0x921 in another layer is another code. */
+	{ 0x70921, MORTISE_E_SOURCE, "the TPM refused TPM2_Create with 0x00070921" },
+	{ 0x2d5, MORTISE_E_SOURCE, "the TPM refused TPM2_Create with 0x000002d5" },
+};
+
+static void test_answers(void **state)
+{
+	struct mortise_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		assert_int_equal(keys_tpm_failed(answers[i].rc, "TPM2_Create", &err),
+				 answers[i].code);
+		assert_int_equal(err.code, answers[i].code);
+		if (strstr(err.text, answers[i].part) != err.text)
+			fail_msg("0x%x: %s", answers[i].rc, err.text);
+	}
+	assert_true(keys_tpm_busy(0x922));
+	assert_false(keys_tpm_busy(0x921));
+	assert_false(keys_tpm_busy(0));
+	/* FMT1, error 0x22, of session 1: no 0x922. */
+	assert_false(keys_tpm_busy(0x9a2));
+}
+
+static void test_pcr_list(void **state)
+{
+	char list[KEYS_TPM_PCR_LIST_MAX];
+
+	(void)state;
+	keys_tpm_pcr_list(1u << 7, "or ", list);
+	assert_string_equal(list, "PCR 7");
+	keys_tpm_pcr_list(1u << 7 | 1u << 0, "or ", list);
+	assert_string_equal(list, "PCR 0 or PCR 7");
+	keys_tpm_pcr_list(1u << 7 | 1u << 0 | 1u << 23, "and ", list);
+	assert_string_equal(list, "PCR 0, PCR 7 and PCR 23");
+	keys_tpm_pcr_list(KEYS_TPM_PCR_MASK, "and ", list);
+	assert_string_equal(strrchr(list, 'a'), "and PCR 23");
+}
+
+/* -------------------------------------------------------------------------- Secure Boot */
+
+#define GUID	"8be4df61-93ca-11d2-aa0d-00e098032b8c"
+#define REFUSED "failed to enroll the TPM2 key, as "
+
+static void put(const char *dir, const char *name, const void *bytes, size_t size)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s-" GUID, dir, name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	fclose(file);
+}
+
+static void check_secureboot(const char *dir, enum mortise_code code, const char *text)
+{
+	struct mortise_error err = { 0 };
+
+	assert_int_equal(keys_secureboot_check(dir, &err), code);
+	if (text)
+		assert_string_equal(err.text, text);
+}
+
+static void test_secureboot(void **state)
+{
+	static const char disabled[] =
+		REFUSED "SecureBoot is disabled (and checkSecurebootOnEnroll is enabled)";
+	char dir[] = "/tmp/mortise-efivars.XXXXXX", path[256];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	check_secureboot(dir, MORTISE_E_POLICY, disabled);
+	put(dir, "SecureBoot", "\6\0\0\0\1", 5);
+	check_secureboot(dir, MORTISE_E_POLICY, NULL);
+	put(dir, "SetupMode", "\6\0\0\0\0", 5);
+	check_secureboot(dir, MORTISE_OK, NULL);
+	put(dir, "SecureBoot", "\6\0\0\0\0", 5);
+	check_secureboot(dir, MORTISE_E_POLICY, disabled);
+	put(dir, "SecureBoot", "\6\0\0\0\1", 5);
+	put(dir, "SetupMode", "\6\0\0\0\1", 5);
+	check_secureboot(dir, MORTISE_E_POLICY,
+			 REFUSED "the system is in SecureBoot setup mode (and "
+				 "checkSecurebootOnEnroll is enabled)");
+	/* Of the wrong size: no answer is no "yes". */
+	put(dir, "SetupMode", "\6\0\0\0", 4);
+	check_secureboot(dir, MORTISE_E_POLICY, NULL);
+	put(dir, "SetupMode", "\6\0\0\0\0", 5);
+	put(dir, "SecureBoot", "\6\0\0\0\1\0", 6);
+	check_secureboot(dir, MORTISE_E_POLICY, NULL);
+	snprintf(path, sizeof(path), "%s/SecureBoot-" GUID, dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/SetupMode-" GUID, dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_tpm),	    cmocka_unit_test(test_tpm_refused),
+		cmocka_unit_test(test_tpm_in_use),  cmocka_unit_test(test_not_installed),
+		cmocka_unit_test(test_usage),	    cmocka_unit_test(test_policy_digest),
+		cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_public_key),
+		cmocka_unit_test(test_templates),   cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_pcr_list),    cmocka_unit_test(test_secureboot),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What is said when a sealed object opens no more: which PCR, which TPM, which policy.
+. "$(dirname "$(realpath "$0")")/lib.sh"
+
+stale="TPM unseals this no more"
+another="$stale: it was sealed by another TPM, or the TPM was cleared since (srk name does not match)"
+unsigned="$stale: PCR 11 is in a state that nobody has signed: another boot image, or a phase of \
+the boot in which the key must not be had; a restart opens it again if the image is right"
+
+tpm one
+measure 0 4 7 11
+new_key maker
+new_key other
+sign maker
+signed=(-k maker.pem -s "$signature")
+succeeds "sealed: 7" seal literal 7
+succeeds "sealed: 0,7" seal two 0,7
+succeeds "sealed: 0,4,7" seal three 0,4,7
+succeeds "sealed: 7 and signed 11" "${signed[@]}" seal signed 7
+succeeds "sealed: signed 11" "${signed[@]}" seal only-signed -
+
+# A restart of the machine after nothing has changed, then after something has.
+tpm one
+measure 0 4 7 11
+opens "after a restart: 7" unseal literal
+opens "after a restart: 0,4,7" unseal three
+opens "after a restart: 7 and signed 11" "${signed[@]}" unseal signed
+
+tpm2_pcrextend "7:sha256=$(printf %064d 1)"
+says "$stale: PCR 7 has changed since it was sealed" "PCR 7 of 7" unseal literal
+says "$stale: PCR 7 has changed since it was sealed" "PCR 7 of 0,7" unseal two
+says "$stale: PCR 7 has changed since it was sealed" "PCR 7 and signed 11" \
+	"${signed[@]}" unseal signed
+opens "it does not matter where it is not bound to" "${signed[@]}" unseal only-signed
+tpm2_pcrextend "0:sha256=$(printf %064d 1)"
+says "$stale: PCR 0 and PCR 7 have changed since it was sealed" "both" unseal two
+tpm2_pcrextend "4:sha256=$(printf %064d 1)"
+says "$stale: PCR 0, PCR 4 and PCR 7 have changed since it was sealed" "all three" unseal three
+
+# What a token of Talos does not tell.
+echo "0 145 0" >three/bound
+says "$stale: PCR 0, PCR 4 or PCR 7 has changed since it was sealed" "three, values unknown" \
+	unseal three
+echo "0 128 0" >literal/bound
+says "$stale: PCR 7 has changed since it was sealed" "one, value unknown" unseal literal
+echo "1 128 0" >signed/bound
+says "$stale: PCR 7 has changed since it was sealed, or the key that signs the policy of PCR 11 has" \
+	"one, value unknown, and signed" "${signed[@]}" unseal signed
+
+tpm one
+measure 0 4 7 11
+sign other
+says "$stale: PCR 7 has changed since it was sealed, or the key that signs the policy of PCR 11 has" \
+	"another key, value unknown" -k other.pem -s $signature unseal signed
+echo "1 128 128" >signed/bound
+says "$stale: the boot image brings another key for the policy of PCR 11 than the one that it was \
+sealed under" "another key, value known" -k other.pem -s $signature unseal signed
+says "$stale: the boot image brings another key for the policy of PCR 11 than the one that it was \
+sealed under" "another key, no other PCR" -k other.pem -s $signature unseal only-signed
+says "$stale: it is bound to a signed policy of PCR 11, and this boot image brings none" \
+	"no signed policy any more" unseal signed
+says "$unsigned" "no signature" -k maker.pem unseal signed
+says "KMS or TPM gives no key: certificate fingerprint does not match: what PCR 11 holds is signed \
+by another key than the one that came with the signature" "a signature of another key" \
+	-k maker.pem -s $signature unseal signed
+cp maker.fingerprint other.fingerprint
+sign other
+says "KMS or TPM gives no key: the signature over what PCR 11 holds is wrong: the boot image is \
+damaged or has been tampered with" "a signature of another key under this one's fingerprint" \
+	-k maker.pem -s $signature unseal signed
+false_signature=$signature
+sign maker
+opens "of several signatures the right one is taken" \
+	-k maker.pem -s "${false_signature/:*:/:$(printf %064d 0):}" -s $signature unseal signed
+call "${signed[@]}" extend 11 start-the-world
+says "$unsigned" "the door is closed" "${signed[@]}" unseal signed
+
+# Another TPM, and a damaged token.
+tpm two
+measure 0 4 7 11
+says "$another" "another TPM" unseal two
+tpm one
+measure 0 4 7 11
+opens "back on the TPM that it was sealed by" unseal two
+cp -r two damaged
+printf '\377' | dd of=damaged/private bs=1 seek=60 conv=notrunc status=none
+call unseal damaged >out
+grep -q "^$stale: the sealed object was made by another TPM, or has been damaged (TPM2_Load" out
+result $? "a damaged object"
+is_empty "a damaged object"
+head -c 40 two/public >damaged/public
+call unseal damaged >out
+grep -q "^$stale: the token holds no sealed object" out
+result $? "half an object"
+cp two/public damaged/public
+cp two/private damaged/private
+printf '\377' | dd of=damaged/policy bs=1 seek=3 conv=notrunc status=none
+says "$stale: sealing policy digest does not match, and no PCR has changed: the token was altered" \
+	"another policy hash" unseal damaged
+tpm2_clear
+says "$another" "a TPM that was cleared" unseal two
+finish

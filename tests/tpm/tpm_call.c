@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls one function of keys/kinds/tpm/tpm.h for the scripts beside it. The parts of an object
+ * are files of a directory, in the formats of tpm2-tools. On failure: "CODE: sentence" on
+ * standard output, where CODE is mortise_code_text()'s, and status 1.
+ *
+ *   tpm_call [-T TCTI] [-L LIMIT_MS] [-k PUBLIC_KEY.pem [-s POLICY:FINGERPRINT:SIGNATURE]...]
+ *     seal DIR PCRS < secret	unseal DIR > secret	extend PCR WORD
+ *     digest PCRS VALUES_FILE	key-name		fingerprint	secureboot DIR
+ *   PCRS: "0,7", "-" for none. POLICY, FINGERPRINT: hex. SIGNATURE, VALUES_FILE: files.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keys/kinds/tpm/policy.h"
+#include "keys/kinds/tpm/tpm.h"
+#include "keys/secret.h"
+
+static struct keys_tpm_signed_policy policy;
+static struct keys_tpm_object object;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "tpm_call: %s\n", what);
+	exit(2);
+}
+
+static size_t load(const char *dir, const char *name, void *bytes, size_t room)
+{
+	char path[4096];
+	FILE *file;
+	size_t size;
+
+	snprintf(path, sizeof(path), "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
+	file = fopen(path, "rb");
+	if (!file)
+		die(path);
+	size = fread(bytes, 1, room, file);
+	fclose(file);
+	return size;
+}
+
+static void store(const char *dir, const char *name, const void *bytes, size_t size)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file))
+		die(path);
+}
+
+static void hex(const char *text, uint8_t bytes[static KEYS_TPM_DIGEST_SIZE])
+{
+	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
+		unsigned byte;
+
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			die("hex");
+		bytes[i] = (uint8_t)byte;
+	}
+}
+
+static void print_hex(const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		printf("%02x", bytes[i]);
+	putchar('\n');
+}
+
+static uint32_t mask(const char *list)
+{
+	uint32_t pcrs = 0;
+	char *end;
+
+	if (!strcmp(list, "-"))
+		return 0;
+	for (;; list = end + 1) {
+		pcrs |= UINT32_C(1) << strtoul(list, &end, 10);
+		if (*end != ',')
+			return pcrs;
+	}
+}
+
+static void add_signature(const char *text)
+{
+	struct keys_tpm_signature *signature = &policy.signatures[policy.signature_count++];
+
+	if (strlen(text) < 130 || text[64] != ':' || text[129] != ':')
+		die("POLICY:FINGERPRINT:SIGNATURE");
+	hex(text, signature->policy);
+	hex(text + 65, signature->fingerprint);
+	signature->signature_size =
+		load(NULL, text + 130, signature->signature, sizeof(signature->signature));
+}
+
+static void store_object(const char *dir)
+{
+	char line[64];
+
+	mkdir(dir, 0700);
+	store(dir, "private", object.private_blob, object.private_size);
+	store(dir, "public", object.public_blob, object.public_size);
+	store(dir, "name", object.key_name, object.key_name_size);
+	store(dir, "policy", object.policy_hash, sizeof(object.policy_hash));
+	store(dir, "values", object.pcr_values, sizeof(object.pcr_values));
+	snprintf(line, sizeof(line), "%d %u %u\n", object.signed_policy, object.pcrs,
+		 object.values_known);
+	store(dir, "bound", line, strlen(line));
+}
+
+static void load_object(const char *dir)
+{
+	char line[64] = "";
+	int is_signed;
+
+	object.private_size = load(dir, "private", object.private_blob, KEYS_TPM_BLOB_MAX);
+	object.public_size = load(dir, "public", object.public_blob, KEYS_TPM_BLOB_MAX);
+	object.key_name_size = load(dir, "name", object.key_name, KEYS_TPM_NAME_MAX);
+	load(dir, "policy", object.policy_hash, sizeof(object.policy_hash));
+	load(dir, "values", object.pcr_values, sizeof(object.pcr_values));
+	load(dir, "bound", line, sizeof(line) - 1);
+	if (sscanf(line, "%d %u %u", &is_signed, &object.pcrs, &object.values_known) != 3)
+		die("bound");
+	object.signed_policy = is_signed;
+}
+
+/*
+ * How often the secret is in memory that this process can write to. Its second half tells: free(3)
+ * writes over the first.
+ */
+static unsigned copies(const uint8_t *secret)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	int memory = open("/proc/self/mem", O_RDONLY);
+	unsigned found = 0;
+	char line[512];
+
+	while (maps && memory >= 0 && fgets(line, sizeof(line), maps)) {
+		unsigned long from, to;
+		char rights[5];
+		uint8_t *bytes, *hit;
+		size_t size, left;
+		ssize_t got;
+
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, rights) != 3 || rights[1] != 'w' ||
+		    strstr(line, "[v"))
+			continue;
+		size = to - from;
+		/* The shadow that AddressSanitizer has of all memory. */
+		if (size > UINT32_C(1) << 30)
+			continue;
+		/* Of the kernel, so that what is searched is not changed by where it is put. */
+		bytes = malloc(size);
+		if (!bytes)
+			die("memory");
+		got = pread(memory, bytes, size, (off_t)from);
+		for (hit = bytes, left = got > 0 ? (size_t)got : 0;
+		     (hit = memmem(hit, left, secret + KEYS_TPM_SECRET_SIZE / 2,
+				   KEYS_TPM_SECRET_SIZE / 2));
+		     left = (size_t)got - (size_t)(++hit - bytes))
+			found++;
+		keys_wipe(bytes, size);
+		free(bytes);
+	}
+	if (maps)
+		fclose(maps);
+	close(memory);
+	return found;
+}
+
+static enum mortise_code seal(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
+{
+	uint8_t secret[KEYS_TPM_SECRET_SIZE];
+	enum mortise_code code;
+
+	if (read(STDIN_FILENO, secret, sizeof(secret)) != sizeof(secret))
+		die("no secret of 32 bytes");
+	code = keys_tpm_seal(tpm, mask(words[1]), secret, &object, err);
+	if (!code) {
+		store_object(words[0]);
+		fprintf(stderr, "copies %u\n", copies(secret));
+	}
+	return code;
+}
+
+static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
+{
+	struct mortise_secret *secret;
+	enum mortise_code code;
+
+	load_object(words[0]);
+	code = keys_tpm_unseal(tpm, &object, &secret, err);
+	if (!code) {
+		fprintf(stderr, "copies %u\n", copies(mortise_secret_data(secret)));
+		if (write(STDOUT_FILENO, mortise_secret_data(secret), mortise_secret_size(secret)) <
+		    0)
+			die("write");
+	}
+	mortise_secret_free(secret);
+	return code;
+}
+
+static enum mortise_code digest(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
+{
+	static uint8_t values[KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE];
+	uint8_t result[KEYS_TPM_DIGEST_SIZE];
+	const uint32_t pcrs = mask(words[0]);
+	enum mortise_code code;
+	uint8_t packed[sizeof(values)];
+	size_t at = 0;
+
+	/* As tpm2_pcrread -o writes them: those asked for, one behind the other. */
+	memset(packed, 0, sizeof(packed));
+	if (pcrs)
+		load(NULL, words[1], packed, sizeof(packed));
+	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+		if (pcrs >> pcr & 1)
+			memcpy(values[pcr], packed + KEYS_TPM_DIGEST_SIZE * at++,
+			       KEYS_TPM_DIGEST_SIZE);
+	}
+	code = keys_tpm_policy_digest(tpm->policy, pcrs, (const uint8_t(*)[32])values, result, err);
+	if (!code)
+		print_hex(result, sizeof(result));
+	return code;
+}
+
+static enum mortise_code run(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
+{
+	uint8_t result[KEYS_TPM_OBJECT_NAME_SIZE];
+	enum mortise_code code;
+
+	if (!strcmp(words[0], "seal"))
+		return seal(tpm, words + 1, err);
+	if (!strcmp(words[0], "unseal"))
+		return unseal(tpm, words + 1, err);
+	if (!strcmp(words[0], "extend"))
+		return keys_tpm_extend(tpm, (unsigned)atoi(words[1]), words[2], err);
+	if (!strcmp(words[0], "digest"))
+		return digest(tpm, words + 1, err);
+	if (!strcmp(words[0], "key-name")) {
+		code = keys_tpm_policy_key_name(tpm->policy, result, err);
+		if (!code)
+			print_hex(result, KEYS_TPM_OBJECT_NAME_SIZE);
+		return code;
+	}
+	if (!strcmp(words[0], "fingerprint")) {
+		code = keys_tpm_fingerprint(tpm->policy, result, err);
+		if (!code)
+			print_hex(result, KEYS_TPM_DIGEST_SIZE);
+		return code;
+	}
+	die(words[0]);
+	return MORTISE_E_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct keys_tpm tpm = { 0 };
+	struct mortise_error err;
+	enum mortise_code code;
+	char pem[8192];
+	size_t size;
+	int option;
+
+	/* It would tell on standard error what the sentences tell. */
+	setenv("TSS2_LOG", "all+none", 0);
+	while ((option = getopt(argc, argv, "T:L:k:s:")) != -1) {
+		switch (option) {
+		case 'T':
+			tpm.tcti = optarg;
+			break;
+		case 'L':
+			tpm.limit_ms = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'k':
+			size = load(NULL, optarg, pem, sizeof(pem));
+			code = keys_tpm_public_key(pem, size, &policy, &err);
+			if (code)
+				goto failed;
+			tpm.policy = &policy;
+			break;
+		case 's':
+			add_signature(optarg);
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind == argc)
+		die("nothing to call");
+	code = run(&tpm, argv + optind, &err);
+	if (!code)
+		return 0;
+failed:
+	printf("%s: %s\n", mortise_code_text(code), err.text);
+	return 1;
+}
