@@ -37,6 +37,30 @@ const char *check_dump(const struct command *c)
 	return NULL;
 }
 
+/*
+ * --kms says whom tokens are of, too. Beside another kind it is taken for that only when a token
+ * shall open, so that nobody believes to have enrolled both.
+ */
+const char *check_enroll(const struct command *c)
+{
+	bool by_token = given(c, OPTION_TOKEN_ID) || given(c, OPTION_TOKEN_ONLY) ||
+			given(c, OPTION_TOKEN_TYPE);
+	bool recovery = given(c, OPTION_RECOVERY_KEY), tpm = given(c, OPTION_TPM);
+	bool kms = given(c, OPTION_KMS) && !((recovery || tpm) && by_token);
+
+	if (recovery + tpm + kms == 0)
+		return "enroll: requires --recovery-key, --kms or --tpm";
+	if (recovery + tpm + kms > 1)
+		return "Only one of --recovery-key, --kms and --tpm can be enrolled at a time.";
+	if (given(c, OPTION_RECOVERY_FILE) && !recovery)
+		return "Option --recovery-file is allowed only with --recovery-key.";
+	if (given(c, OPTION_TPM_PCRS) && !tpm)
+		return "Option --tpm-pcrs is allowed only with --tpm.";
+	if (given(c, OPTION_TPM_CHECK_SECUREBOOT) && !tpm)
+		return "Option --tpm-check-secureboot is allowed only with --tpm.";
+	return NULL;
+}
+
 const char *check_format(const struct command *c)
 {
 	if (given(c, OPTION_ALIGN_PAYLOAD) && given(c, OPTION_OFFSET))

@@ -30,7 +30,7 @@ void help_full(const struct command *c)
 	options_print_help(stdout, c->as_cryptsetup);
 	printf("\n<action> is one of:\n");
 	for (size_t i = 0; (verb = verb_at(i)); i++) {
-		if (verb->run && !(verb->declared && c->as_cryptsetup))
+		if (verb->run && !(verb->ours && c->as_cryptsetup))
 			printf("\t%s %s - %s\n", verb->name, verb->words, verb->help);
 	}
 	printf("\nOlder names: luksOpen (open), luksClose, remove (close), luksErase (erase),\n"

@@ -28,6 +28,18 @@ static bool find_type(const char *name, enum mortise_kdf_type *type)
 	return false;
 }
 
+void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf)
+{
+	const struct options *options = &c->options;
+
+	kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
+	kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
+	kdf->memory_kib = option_number32(options, OPTION_PBKDF_MEMORY);
+	kdf->lanes = option_number32(options, OPTION_PBKDF_PARALLEL);
+	if (kdf->lanes > ARGON2_LANES_MAX)
+		kdf->lanes = ARGON2_LANES_MAX;
+}
+
 enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what)
 {
 	const struct options *options = &c->options;
@@ -44,15 +56,12 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 	};
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
 		return STATUS_USAGE; /* main.c has refused it by then */
-	kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
-	kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
-	if (kdf->type == MORTISE_KDF_PBKDF2) {
-		kdf->hash = hash;
+	if (kdf->type != MORTISE_KDF_PBKDF2) {
+		keyslot_cost(c, kdf);
 	} else {
-		kdf->memory_kib = option_number32(options, OPTION_PBKDF_MEMORY);
-		kdf->lanes = option_number32(options, OPTION_PBKDF_PARALLEL);
-		if (kdf->lanes > ARGON2_LANES_MAX)
-			kdf->lanes = ARGON2_LANES_MAX;
+		kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
+		kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
+		kdf->hash = hash;
 	}
 	if (mortise_keyslot_check(what, &err) == MORTISE_OK)
 		return STATUS_OK;

@@ -5,6 +5,9 @@
 
 #include "cli/command.h"
 
+/* --iter-time and --pbkdf-*, for Argon2. */
+void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf);
+
 /*
  * Fills *what from --pbkdf*, --iter-time, --hash and --keyslot-*; the id stays "any". Costs
  * out of bounds are refused here, before anything is written.

@@ -6,6 +6,7 @@
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/unlock.h"
 #include "cli/verbs.h"
 
 /*
@@ -109,11 +110,16 @@ static enum status add_bound(const struct command *c, const struct paths *paths,
 	const struct slots slots = find_slots(c);
 	struct mortise_secret *volume_key = NULL;
 	enum status status;
+	int opened;
 
 	what->keyslot = slots.added;
-	status = option_set(&c->options, OPTION_VOLUME_KEY_FILE)
-			 ? header_read_volume_key(c, luks2, &volume_key)
-			 : key_from_passphrase(c, paths, luks2, slots.unlock, &volume_key);
+	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+		status = header_read_volume_key(c, luks2, &volume_key);
+	else if (passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) &&
+		 unlock_wants_token(c))
+		status = unlock_by_token(c, luks2, &volume_key, &opened);
+	else
+		status = key_from_passphrase(c, paths, luks2, slots.unlock, &volume_key);
 	if (status == STATUS_OK)
 		status = add(c, paths, luks2, what, volume_key);
 	mortise_secret_free(volume_key);

@@ -32,7 +32,7 @@ static enum status find_verb(struct command *c)
 	if (c->word_count == 0)
 		return refuse(c, "Argument <action> missing.");
 	c->verb = verb_find(c->words[0], &implied);
-	if (!c->verb || (c->verb->declared && c->as_cryptsetup))
+	if (!c->verb || (c->verb->ours && c->as_cryptsetup))
 		return refuse(c, "Unknown action.");
 	c->type = implied ? implied : option_text(&c->options, OPTION_TYPE);
 	if (!c->type)
@@ -107,6 +107,8 @@ static enum status check(const struct command *c)
 		return refuse(
 			c,
 			"Options --keyslot-cipher and --keyslot-key-size must be used together.");
+	if (option_set(options, OPTION_KMS_CERT) != option_set(options, OPTION_KMS_KEY))
+		return refuse(c, "Options --kms-cert and --kms-key must be used together.");
 	sentence = c->verb->check ? c->verb->check(c) : NULL;
 	return sentence ? refuse(c, "%s", sentence) : STATUS_OK;
 }

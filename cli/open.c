@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* open: try a passphrase or volume key, and make the mapping. */
+/* open: try tokens, a passphrase or a volume key, and make the mapping. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/device.h"
-#include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/signals.h"
+#include "cli/unlock.h"
 #include "cli/verbs.h"
 
-#define TRIES_DEFAULT	3u
 #define DATA_OFFSET_MIN 4096u /* bytes; below it only beside a detached header */
 
 static uint32_t activation_flags(const struct command *c)
@@ -65,49 +64,25 @@ static enum status check_target(const struct command *c, const struct paths *pat
 	return code == MORTISE_E_INACTIVE ? STATUS_OK : fail(c, &err);
 }
 
-/* Only a terminal can be asked again. */
-static uint32_t tries(const struct command *c)
-{
-	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
-	    !isatty(STDIN_FILENO))
-		return 1;
-	return option_set(&c->options, OPTION_TRIES) ? option_number32(&c->options, OPTION_TRIES)
-						     : TRIES_DEFAULT;
-}
-
 static enum status unlock(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *luks2, struct mortise_secret **volume_key)
 {
 	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
-	const struct mortise_key_search search = {
-		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
-		.unbound = testing && (option_set(&c->options, OPTION_KEY_SLOT) ||
-				       option_set(&c->options, OPTION_UNBOUND)),
+	const struct unlock_passphrase how = {
+		.device = paths->device,
+		.search.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+		.search.unbound = testing && (option_set(&c->options, OPTION_KEY_SLOT) ||
+					      option_set(&c->options, OPTION_UNBOUND)),
 	};
-	struct mortise_secret *passphrase = NULL;
-	struct passphrase_source source;
-	struct mortise_error err = { 0 };
-	uint32_t left = tries(c);
-	enum mortise_code code;
 	enum status status;
 	int opened;
 
-	/* cryptsetup says so after it has tried tokens; we have none to try. */
-	verbose(c, "No usable token is available.");
-	do {
-		passphrase_source(c, paths->device, &source);
-		status = passphrase_read(c, &source, &passphrase);
-		if (status != STATUS_OK)
-			return status;
-		code = mortise_keyslot_open(luks2, &search, passphrase, volume_key, &opened, &err);
-		mortise_secret_free(passphrase);
-		if (code == MORTISE_OK) {
-			say_slot(c, opened, SLOT_UNLOCKED);
-			return STATUS_OK;
-		}
-		status = fail_passphrase(c, &err);
-	} while (code == MORTISE_E_KEY && left-- > 1);
-	return status;
+	status = unlock_by_token(c, luks2, volume_key, &opened);
+	if (status == STATUS_OK)
+		say_slot(c, opened, SLOT_UNLOCKED);
+	if (status == STATUS_OK || option_set(&c->options, OPTION_TOKEN_ONLY) || signals_caught())
+		return status;
+	return unlock_by_passphrase(c, &how, luks2, volume_key);
 }
 
 enum status run_open(const struct command *c)

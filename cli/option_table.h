@@ -5,6 +5,8 @@
 
 #include "cli/options.h"
 
+#define OPTION_OURS (UINT32_C(1) << 31) /* in verbs, unless all may take it: cryptsetup has none */
+
 enum option_kind {
 	KIND_FLAG,
 	KIND_TEXT,

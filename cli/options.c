@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/option_table.h"
+#include "cli/pcr.h"
 
 static const char bad_number[] = "invalid numeric value";
 static const char bad_key_size[] = "Key size must be a multiple of 8 bits";
@@ -124,6 +125,10 @@ static bool parse_size(const char *text, uint64_t *size)
 static bool check_value(enum option_id id, const struct option_value *value,
 			struct option_problem *problem)
 {
+	const char *word;
+	uint32_t pcrs;
+	unsigned pcr;
+
 	switch (id) {
 	case OPTION_KEY_SIZE:
 		return value->number % 8 == 0 || refuse(problem, bad_key_size);
@@ -143,6 +148,16 @@ static bool check_value(enum option_id id, const struct option_value *value,
 		    strcmp(value->text, "ignore") == 0)
 			return true;
 		return refuse(problem, "Option --priority can be only ignore/normal/prefer.");
+	case OPTION_TPM_PCRS:
+		return pcr_list(value->text, &pcrs) ||
+		       refuse(problem, "Option --tpm-pcrs wants numbers from 0 to 23 with commas "
+				       "between them, or none.");
+	case OPTION_EXTEND_PCR:
+		return pcr_extension(value->text, &pcr, &word) ||
+		       refuse(problem, "Option --extend-pcr wants N:WORD: a number from 0 to 23 "
+				       "and 1 to 64 printable characters.");
+	case OPTION_WAIT:
+		return value->number <= UINT32_MAX / 1000 || refuse(problem, bad_number);
 	default:
 		return true;
 	}
@@ -308,11 +323,9 @@ enum option_id options_lacking(const struct options *options, enum verb_id verb)
 	return (enum option_id)i;
 }
 
-/* cryptsetup has none that is for declared volumes, or for its benchmark alone. */
 static bool is_ours(const struct option_row *row)
 {
-	return row->verbs != UINT32_MAX && ((row->verbs & (UINT32_C(1) << VERB_UP)) ||
-					    row->verbs == (UINT32_C(1) << VERB_BENCHMARK));
+	return row->verbs != UINT32_MAX && (row->verbs & OPTION_OURS);
 }
 
 enum option_id options_ours(const struct options *options)

@@ -13,6 +13,7 @@
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/write.h"
 
 #define FIRST_SIZE 4096u /* bytes that are read before more room is made */
 
@@ -334,23 +335,13 @@ out:
 
 enum status volume_key_write(const char *file, const struct mortise_secret *key)
 {
-	const uint8_t *bytes = mortise_secret_data(key);
-	size_t left = mortise_secret_size(key);
 	int fd = open(file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOCTTY, S_IRUSR);
-	ssize_t done = 0;
+	bool written;
 
 	if (fd < 0)
 		return fail_with(STATUS_USAGE, "Cannot open keyfile %s for write.", file);
-	while (left > 0) {
-		done = write(fd, bytes, left);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			break;
-		bytes += done;
-		left -= (size_t)done;
-	}
-	if (close(fd) != 0 || left > 0)
+	written = write_all(fd, mortise_secret_data(key), mortise_secret_size(key));
+	if (close(fd) != 0 || !written)
 		return fail_with(STATUS_USAGE, "Cannot write to keyfile %s.", file);
 	return STATUS_OK;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages of the program. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/print.h"
+#include "cli/write.h"
 
 enum status fail(const struct command *c, const struct mortise_error *err)
 {
@@ -100,21 +100,6 @@ static size_t put_text(uint8_t *at, const char *text)
 	return size;
 }
 
-static bool write_all(const uint8_t *bytes, size_t size)
-{
-	while (size > 0) {
-		ssize_t done = write(STDOUT_FILENO, bytes, size);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		bytes += done;
-		size -= (size_t)done;
-	}
-	return true;
-}
-
 enum status print_secret(const char *title, const struct mortise_secret *secret)
 {
 	static const char line_break[] = "\n\t\t";
@@ -138,7 +123,7 @@ enum status print_secret(const char *title, const struct mortise_secret *secret)
 		out[at++] = ' ';
 	}
 	out[at++] = '\n';
-	if (fflush(stdout) != 0 || !write_all(out, at))
+	if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, out, at))
 		status = fail_with(STATUS_USAGE, "Cannot write to standard output.");
 	mortise_secret_free(text);
 	return status;

@@ -13,6 +13,7 @@
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
+#include "cli/write.h"
 
 #define TOKEN_JSON_MAX	((size_t)4 << 20)  /* bytes: the largest header copy */
 #define TOKEN_JSON_ROOM ((size_t)16 << 10) /* bytes to begin with: the usual one */
@@ -104,21 +105,6 @@ static enum status token_import(const struct command *c, struct mortise_luks2 *l
 	}
 	free(json);
 	return status;
-}
-
-static bool write_all(int fd, const char *text, size_t size)
-{
-	while (size > 0) {
-		ssize_t done = write(fd, text, size);
-
-		if (done < 0 && errno == EINTR && !signals_caught())
-			continue;
-		if (done <= 0)
-			return false;
-		text += done;
-		size -= (size_t)done;
-	}
-	return true;
 }
 
 static enum status write_json(const char *file, const char *json)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* up: bring the declared volumes to ready, saying each step as it begins. */
+/* up: bring the declared volumes to ready, saying each step as it begins; --recovery asks. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/print.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/volumes.h"
 
@@ -46,12 +48,39 @@ static void tell(void *context, const struct mortise_step *step, bool done,
 	fflush(teller->out);
 }
 
+struct asker {
+	uint32_t timeout;		   /* seconds, 0 for none */
+	char volume[MORTISE_NAME_MAX + 1]; /* that was asked for last */
+};
+
+/* An empty line is the answer of somebody who has no recovery key. */
+static bool ask(void *context, const char *volume, const char *device, unsigned tries_left,
+		struct mortise_secret **typed)
+{
+	struct asker *asker = context;
+	char prompt[PATH_MAX + 256];
+
+	(void)tries_left;
+	if (strcmp(asker->volume, volume) == 0)
+		fprintf(stderr, "No key available with this recovery key.\n");
+	snprintf(asker->volume, sizeof(asker->volume), "%s", volume);
+	snprintf(prompt, sizeof(prompt), "Recovery key for %s (%s): ", volume, device);
+	if (terminal_read_passphrase(prompt, asker->timeout, typed) != STATUS_OK)
+		return false;
+	if (mortise_secret_size(*typed) > 0)
+		return true;
+	mortise_secret_free(*typed);
+	*typed = NULL;
+	return false;
+}
+
 enum status run_up(const struct command *c)
 {
 	struct mortise_report *report = NULL;
 	struct mortise_error err = { 0 };
 	struct volumes volumes;
 	enum status status;
+	struct asker asker = { .timeout = option_number32(&c->options, OPTION_TIMEOUT) };
 	struct teller teller;
 	const struct mortise_watch watch = { .call = tell, .context = &teller };
 
@@ -63,6 +92,8 @@ enum status run_up(const struct command *c)
 		teller.out = NULL;
 	teller.verbose =
 		option_set(&c->options, OPTION_VERBOSE) || option_set(&c->options, OPTION_DEBUG);
+	if (option_set(&c->options, OPTION_RECOVERY))
+		volumes.options.recovery = (struct mortise_ask){ .call = ask, .context = &asker };
 	if (mortise_up(volumes.config, &volumes.options, &watch, &report, &err) == MORTISE_OK)
 		err.code = MORTISE_OK;
 	status = volumes_finish(c, &volumes, report, MORTISE_PHASE_READY, &err);

@@ -36,6 +36,8 @@ static const struct verb verbs[] = {
 	  "set labels and priorities", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
 	  "store and show tokens", false },
+	{ "enroll", VERB_ENROLL, run_enroll, check_enroll, 1, "<device>",
+	  "add a key slot that a KMS, the TPM or a recovery key opens", true },
 	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]",
 	  "show what up would do, and do nothing", true },
 	{ "up", VERB_UP, DECLARED(run_up), NULL, 0, "[<volume>...]",

@@ -14,7 +14,7 @@ struct verb {
 	size_t words_needed;
 	const char *words;	/* what help calls them */
 	const char *help;
-	bool declared;		/* of declared volumes: not when called as cryptsetup */
+	bool ours;		/* not when called as cryptsetup, which has none */
 };
 
 /* Looks name up, aliases too; *type receives the --type that an alias stands for, or NULL. */
@@ -27,6 +27,7 @@ const char *check_benchmark(const struct command *c);
 const char *check_close(const struct command *c);
 const char *check_config(const struct command *c);
 const char *check_dump(const struct command *c);
+const char *check_enroll(const struct command *c);
 const char *check_format(const struct command *c);
 const char *check_kill_slot(const struct command *c);
 const char *check_open(const struct command *c);
@@ -37,6 +38,7 @@ enum status run_benchmark(const struct command *c);
 enum status run_close(const struct command *c);
 enum status run_config(const struct command *c);
 enum status run_down(const struct command *c);
+enum status run_enroll(const struct command *c);
 enum status run_erase(const struct command *c);
 enum status run_is_luks(const struct command *c);
 enum status run_luks_add_key(const struct command *c);

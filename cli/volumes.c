@@ -5,9 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/pcr.h"
+#include "cli/keyslot.h"
 #include "cli/print.h"
+#include "cli/sources.h"
 #include "cli/verbs.h"
 #include "cli/volumes.h"
+
+#define WAIT_DEFAULT_MS 30000u
 
 /* "mortise: config.yaml:12:5: text"; a remark on a document as a whole has no place. */
 static void print_remarks(const struct mortise_config *config, const char *file, bool notices)
@@ -90,12 +95,42 @@ static enum status read_devices(const struct command *c, struct volumes *volumes
 	return STATUS_OK;
 }
 
+/* up waits as long as Talos does between two tries; plan tells how things stand now. */
+static uint32_t wait_ms(const struct command *c)
+{
+	if (option_set(&c->options, OPTION_WAIT))
+		return option_number32(&c->options, OPTION_WAIT) * 1000;
+	return c->verb->id == VERB_UP ? WAIT_DEFAULT_MS : 0;
+}
+
+static void read_extension(const struct command *c, struct mortise_up_options *options)
+{
+	const char *text = option_text(&c->options, OPTION_EXTEND_PCR);
+
+	if (text && !pcr_extension(text, &options->extend_pcr, &options->extend_word))
+		options->extend_word = NULL; /* refused with the option */
+}
+
+/* Checked before anything is done with it. */
+static enum status read_cost(const struct command *c, struct mortise_kdf_choice *cost)
+{
+	struct mortise_keyslot_new what = { .keyslot = MORTISE_ANY };
+	struct mortise_error err = { 0 };
+
+	keyslot_cost(c, &what.kdf);
+	*cost = what.kdf;
+	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
+}
+
 enum status volumes_open(const struct command *c, struct volumes *volumes)
 {
+	struct mortise_kdf_choice cost;
 	enum status status;
 
 	*volumes = (struct volumes){ .json = option_set(&c->options, OPTION_JSON) };
-	status = read_devices(c, volumes);
+	status = read_cost(c, &cost);
+	if (status == STATUS_OK)
+		status = read_devices(c, volumes);
 	if (status == STATUS_OK)
 		status = read_config(c, &volumes->config);
 	if (status != STATUS_OK) {
@@ -107,11 +142,14 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 		.name_count = c->word_count,
 		.devices = volumes->devices,
 		.device_count = c->options.device_count,
-		.node_uuid = option_text(&c->options, OPTION_NODE_UUID),
+		.cost = cost,
+		.wait_ms = wait_ms(c),
 		.root = option_text(&c->options, OPTION_ROOT),
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
 	};
+	sources_fill(c, &volumes->options.sources);
+	read_extension(c, &volumes->options);
 	return STATUS_OK;
 }
 

@@ -34,6 +34,23 @@ static void fill_cells(const struct mortise_volume_status *volume, char slot[sta
 	cells[5] = or_dash(volume->mount_point);
 }
 
+/* "STATE: recovery key in keyslot 5": who counts on it sees that it is there. */
+static void print_recovery(const struct mortise_volume_status *volume)
+{
+	const char *before = "recovery key in keyslot ";
+
+	if (volume->recovery_keyslots == 0)
+		return;
+	printf("%s: ", volume->name);
+	for (unsigned id = 0; id < MORTISE_KEYSLOTS_MAX; id++) {
+		if (!(volume->recovery_keyslots & UINT32_C(1) << id))
+			continue;
+		printf("%s%u", before, id);
+		before = ", ";
+	}
+	printf("\n");
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	struct table table = { .titles = titles, .count = COLUMNS };
@@ -54,27 +71,30 @@ static void print_table(const struct mortise_report *report)
 		fill_cells(&volume, slot, cells);
 		table_print(&table, cells);
 	}
+	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++)
+		print_recovery(&volume);
 }
 
-/* "mortise: STATE: line" for every line of text. */
-static void print_lines(const char *volume, const char *text)
+/* "mortise: STATE: line" for every line of text, with a word before it. */
+static void print_lines(const char *volume, const char *word, const char *text)
 {
 	while (*text) {
 		int length = (int)strcspn(text, "\n");
 
-		fprintf(stderr, "mortise: %s: %.*s\n", volume, length, text);
+		fprintf(stderr, "mortise: %s: %s%.*s\n", volume, word, length, text);
 		text += length;
 		text += *text == '\n';
 	}
 }
 
-static void print_failures(const struct mortise_report *report)
+static void print_sentences(const struct mortise_report *report)
 {
 	struct mortise_volume_status volume;
 
 	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++) {
-		print_lines(volume.name, volume.error);
-		print_lines(volume.name, volume.failed_syncs);
+		print_lines(volume.name, "", volume.error);
+		print_lines(volume.name, "", volume.failed_syncs);
+		print_lines(volume.name, "notice: ", volume.notices);
 	}
 }
 
@@ -121,6 +141,17 @@ static void add_list(struct json_object *object, const char *name, const char *t
 	json_object_object_add(object, name, list);
 }
 
+static void add_keyslots(struct json_object *object, const char *name, uint32_t keyslots)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if (keyslots & UINT32_C(1) << id)
+			json_object_array_add(list, json_object_new_int(id));
+	}
+	json_object_object_add(object, name, list);
+}
+
 struct json_object *volumes_json(const struct mortise_config *config, const char *verb)
 {
 	struct json_object *document = json_object_new_object();
@@ -160,6 +191,8 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	json_object_object_add(row, "lockedToState",
 			       json_object_new_boolean(volume->locked_to_state));
 	add_list(row, "failedSyncs", volume->failed_syncs, "\n");
+	add_list(row, "notices", volume->notices, "\n");
+	add_keyslots(row, "recoveryKeyslots", volume->recovery_keyslots);
 	json_add_text(row, "error", volume->error);
 	json_add_text(row, "text", volume->text);
 	return row;
@@ -207,7 +240,7 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 		status = fail(c, err);
 	}
 	if (report)
-		print_failures(report);
+		print_sentences(report);
 	if (volumes->json) {
 		document = volumes_json(volumes->config, c->verb->name);
 		rows = json_object_new_array();

@@ -457,6 +457,94 @@ MORTISE_MUST_CHECK enum mortise_code mortise_token_export(const struct mortise_l
 MORTISE_MUST_CHECK enum mortise_code mortise_token_remove(struct mortise_luks2 *luks2, int id,
 							  struct mortise_error *err);
 
+/* ------------------------------------- keys from a KMS, a TPM, or on paper */
+
+/*
+ * Where KMS and TPM are found. NULL: the default in the comment. Paths are of PEM files. Of
+ * the environment only https_proxy is looked at; libcurl and tpm2-tss read theirs, and the latter
+ * prints what a TPM refuses unless TSS2_LOG is "all+none".
+ */
+struct mortise_key_sources {
+	const char *node_uuid;		/* the machine's: what a KMS knows it by, and nodeID */
+	const char *kms_endpoint;	/* of tokens, which do not name their KMS: it is not asked */
+	const char *kms_ca;		/* /etc/mortise/kms/ca.pem when it is there, else the
+					 * roots that this system trusts */
+	const char *kms_cert;		/* with kms_key: cert.pem and key.pem in the same place */
+	const char *kms_key;
+	const char *tcti;		/* as tctildr(3) takes it: /dev/tpmrm0, then /dev/tpm0 */
+	const char *tpm_policy;		/* directory of tpm2-pcr-public-key.pem and
+					 * tpm2-pcr-signature.json: /.extra, then /run/systemd */
+};
+
+enum mortise_enrol_kind {
+	MORTISE_ENROL_KMS,	/* sealed by the KMS at sources->kms_endpoint; Talos's token */
+	MORTISE_ENROL_TPM,	/* sealed by the TPM; Talos's token */
+	MORTISE_ENROL_RECOVERY,	/* 256 random bits to be written down; systemd's token */
+};
+
+struct mortise_enrolment {
+	enum mortise_enrol_kind kind;
+	int keyslot;			/* MORTISE_ANY: the first whose token id is free too */
+	uint32_t tpm_pcrs;		/* bit n: bound to what PCR n holds now, 0..23 */
+	bool tpm_check_secureboot;	/* refuse when Secure Boot is off or in setup mode */
+};
+
+struct mortise_enrolled {
+	int keyslot;
+	int token;
+	struct mortise_secret *recovery_key; /* MORTISE_ENROL_RECOVERY, else NULL: 71 ASCII
+					      * characters, to be shown once; mortise_secret_free */
+	char notice[400];		/* a sentence on what it is bound to, "" for none */
+};
+
+/*
+ * Adds a keyslot for a new random passphrase, at Argon2id's least cost since nobody guesses
+ * 256 bits, and its token, in one update. volume_key: as for mortise_keyslot_add.
+ * MORTISE_E_EXISTS, MORTISE_E_NO_SPACE: nothing was asked of KMS or TPM. MORTISE_E_UNREACHABLE,
+ * MORTISE_E_SOURCE, MORTISE_E_UNSUPPORTED (this build or machine), MORTISE_E_POLICY (Secure
+ * Boot). The header is as it was unless MORTISE_OK.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_enroll(struct mortise_luks2 *luks2,
+						    const struct mortise_enrolment *what,
+						    const struct mortise_key_sources *sources,
+						    const struct mortise_secret *volume_key,
+						    struct mortise_enrolled *enrolled,
+						    struct mortise_error *err);
+
+/* Which tokens may open it. */
+struct mortise_token_search {
+	int token;		/* an id, or MORTISE_ANY: in the order of their ids */
+	const char *type;	/* this type alone; NULL: any */
+	int keyslot;		/* the keyslot it is to open, or MORTISE_ANY */
+};
+
+/*
+ * Opens by a token of type sideroKMS (asked when sources->kms_endpoint says whom), talos-tpm2
+ * or luks2-keyring (a key of type "user" that the caller's keyrings reach). *opened and *token
+ * (wanted or NULL) receive ids. MORTISE_E_NO_TOKEN: there is none to try. Else the error of the
+ * last one that failed.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
+							const struct mortise_token_search *search,
+							const struct mortise_key_sources *sources,
+							struct mortise_secret **volume_key,
+							int *opened, int *token,
+							struct mortise_error *err);
+
+/*
+ * Opens a keyslot that a systemd-recovery token marks, with a recovery key as a person types
+ * it: with or without dashes, in any case. MORTISE_E_NO_TOKEN: no such token; MORTISE_E_KEY.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_recovery_open(struct mortise_luks2 *luks2,
+							   const struct mortise_secret *typed,
+							   struct mortise_secret **volume_key,
+							   int *opened, struct mortise_error *err);
+
+/* Extends a PCR (0..23) of the SHA-256 bank with the hash of word, as Talos and systemd do. */
+MORTISE_MUST_CHECK enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources,
+							unsigned pcr, const char *word,
+							struct mortise_error *err);
+
 /* ---------------------------------------------------------------- mappings */
 
 enum mortise_activation_flags {
@@ -550,12 +638,31 @@ struct mortise_volume_device {
 	const char *device;
 };
 
+/*
+ * Asks a person; device is the path that volume was found at, *typed a new secret. False: nobody
+ * is there, or nobody wants to.
+ */
+struct mortise_ask {
+	bool (*call)(void *context, const char *volume, const char *device, unsigned tries_left,
+		     struct mortise_secret **typed);
+	void *context;
+};
+
 struct mortise_up_options {
 	const char *const *names;	/* only these volumes; NULL: all */
 	size_t name_count;
 	const struct mortise_volume_device *devices;
 	size_t device_count;
-	const char *node_uuid;		/* instead of the machine's */
+	struct mortise_key_sources sources; /* kms_endpoint is not used: keys declare theirs */
+	struct mortise_kdf_choice cost;	/* Argon2id, of new keyslots for static and nodeID keys;
+					 * random passphrases of KMS and TPM need none */
+	uint32_t wait_ms;		/* ask a KMS again for so long when no other key opens */
+	struct mortise_ask recovery;	/* asked for a recovery key when all else has failed, three
+					 * times a volume; NULL: never. What is declared is then
+					 * brought in step again */
+	const char *extend_word;	/* once all volumes are ready, extend a PCR with it, so that
+					 * the TPM unseals no more until the next boot; NULL: no */
+	unsigned extend_pcr;		/* 0..23 */
 	const char *root;		/* put before mount points; NULL: "" */
 	bool check_keys;		/* try every keyslot, also those unchanged since the last sync */
 	bool no_mount;			/* stop when the mapping is there */
@@ -628,6 +735,10 @@ struct mortise_volume_status {
 	const char *key_kinds;		/* all declared, sorted, by comma: "nodeID,static" */
 	bool locked_to_state;		/* one of its keys is */
 	const char *failed_syncs;	/* a sentence a line, "" when there were none */
+	const char *notices;		/* likewise: a key enrolled again and why, what a TPM key is
+					 * not bound to */
+	uint32_t recovery_keyslots;	/* bit n: a systemd-recovery token marks keyslot n; of an
+					 * open volume */
 	const char *error;		/* why it failed or waits, "" when it does not */
 	const char *text;		/* what was done: "formatted", "opened", "was open" */
 };

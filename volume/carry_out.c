@@ -18,20 +18,22 @@
 #include "volume/plan.h"
 #include "volume/record.h"
 
-void volume_result_clear(struct volume_result *result)
+void volume_opening_clear(struct volume_opening *opening)
 {
-	free(result->failed_syncs);
-	result->failed_syncs = NULL;
+	free(opening->failed_syncs);
+	free(opening->notices);
+	*opening = (struct volume_opening){ .keyslot = -1 };
 }
 
-void volume_result_sync_failed(struct volume_result *result, const char *sentence)
+/* Without memory a sentence is lost, and nothing else. */
+static void append_line(char **text, const char *sentence)
 {
-	size_t used = result->failed_syncs ? strlen(result->failed_syncs) : 0;
-	char *grown = realloc(result->failed_syncs, used + strlen(sentence) + 2);
+	size_t used = *text ? strlen(*text) : 0;
+	char *grown = realloc(*text, used + strlen(sentence) + 2);
 
 	if (!grown)
 		return;
-	result->failed_syncs = grown;
+	*text = grown;
 	snprintf(grown + used, strlen(sentence) + 2, "%s%s", used ? "\n" : "", sentence);
 }
 
@@ -51,19 +53,28 @@ static void node_path(const struct volume_plan *plan, char node[static MORTISE_N
 		snprintf(node, MORTISE_NAME_MAX + 16, "%.140s", plan->device);
 }
 
-/* KMS and TPM passphrases are random and need no cost; what people and machines have does. */
-static enum mortise_code full_cost(struct work *work, struct mortise_kdf *kdf,
-				   struct mortise_error *err)
+/* Passphrases that are random need no cost; what people make up and machines show does. */
+static bool needs_full_cost(const struct meta_key *key)
 {
-	static const struct mortise_kdf_choice choice = { .type = MORTISE_KDF_ARGON2ID };
+	return key->kind == META_KEY_STATIC || key->kind == META_KEY_NODE_ID;
+}
+
+/* The cost of a keyslot for key. The full one is measured once. */
+static enum mortise_code cost_of(struct work *work, const struct meta_key *key,
+				 struct mortise_kdf *kdf, struct mortise_error *err)
+{
 	struct volume_run *run = work->run;
 	enum mortise_code code = MORTISE_OK;
 
+	if (!needs_full_cost(key)) {
+		*kdf = volume_least_cost;
+		return MORTISE_OK;
+	}
 	pthread_mutex_lock(&run->cost_lock);
 	if (!run->cost_known) {
 		/* All there is: beside other derivations a measurement would come out too low. */
 		volume_budget_take(run->budget, run->budget->total);
-		code = keys_kdf_choose(&choice, 64, &run->cost, err);
+		code = keys_kdf_choose(&run->options->cost, 64, &run->cost, err);
 		volume_budget_give_back(run->budget, run->budget->total);
 		run->cost_known = !code;
 	}
@@ -72,34 +83,58 @@ static enum mortise_code full_cost(struct work *work, struct mortise_kdf *kdf,
 	return code;
 }
 
-/* Writes the area of a declared key and puts its keyslot and fingerprint into the update. */
+/* The token and the record that belong to a keyslot that has just been staged. */
+static enum mortise_code stage_token(struct work *work, struct luks2_update *update,
+				     const struct volume_step *step,
+				     const struct mortise_secret *volume_key,
+				     struct mortise_error *err)
+{
+	const struct volume_key *made = &step->made;
+	const struct volume_fingerprint_keys keys = { made->passphrase, volume_key };
+	uint32_t declared = volume_declared_slots(work->plan->volume);
+	struct json_object *metadata = update->metadata;
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+	int id = step->keyslot;
+	enum mortise_code code;
+	bool stored = true;
+
+	if (made->token)
+		stored = volume_token_put(metadata, id, json_object_get(made->token));
+	else
+		volume_token_drop(metadata, id);
+	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
+	if (code)
+		return code;
+	stored = stored && volume_record_set_key(metadata, declared, id, fingerprint);
+	if (stored && made->pcr_values)
+		stored = volume_record_set_pcr_values(metadata, declared, id,
+						      json_object_get(made->pcr_values));
+	return stored ? MORTISE_OK
+		      : error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d",
+				  id);
+}
+
+/* Writes the area of a declared key and puts its keyslot, token and record into the update. */
 static enum mortise_code stage_key(struct work *work, struct luks2_update *update,
 				   const struct volume_step *step,
 				   const struct mortise_secret *volume_key,
 				   struct mortise_error *err)
 {
 	const struct mortise_keyslot_new what = { .keyslot = step->keyslot };
-	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	int id = step->keyslot;
 	struct mortise_kdf kdf;
 	const struct luks2_keyslot_stage stage = {
 		.what = &what,
 		.kdf = &kdf,
-		.passphrase = step->passphrase,
+		.passphrase = step->made.passphrase,
 		.key = volume_key,
 		.digest = luks2_digest_of_segment(update->metadata, 0),
 	};
-	enum mortise_code code = full_cost(work, &kdf, err);
+	enum mortise_code code = cost_of(work, step->key, &kdf, err);
 
 	if (!code)
 		code = luks2_keyslot_stage(update, &stage, &id, err);
-	if (!code)
-		code = volume_fingerprint(update->metadata, id, step->passphrase, volume_key,
-					  fingerprint, err);
-	if (!code && !volume_record_set_key(update->metadata, work->plan->volume, id, fingerprint))
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free to note keyslot %d",
-				 id);
-	return code;
+	return code ? code : stage_token(work, update, step, volume_key, err);
 }
 
 /* The header as it is now, to be written to: it must be the one that was planned on. */
@@ -161,7 +196,7 @@ static enum mortise_code format_locked(struct work *work, size_t first, struct m
 		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
 			code = stage_key(work, &update, &plan->steps[i], plan->luks2->volume_key,
 					 err);
-	if (!code && !volume_record_set_mkfs(update.metadata, volume,
+	if (!code && !volume_record_set_mkfs(update.metadata, volume_declared_slots(volume),
 					     volume_filesystem_name(volume->filesystem)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (code) {
@@ -193,7 +228,10 @@ static enum mortise_code do_format(struct work *work, size_t first, struct morti
 	if (code != MORTISE_E_INACTIVE)
 		return code;
 	/* Measured before anything is locked or written. */
-	code = full_cost(work, &cost, err);
+	code = MORTISE_OK;
+	for (size_t i = first; !code && i < work->plan->step_count; i++)
+		if (work->plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
+			code = cost_of(work, work->plan->steps[i].key, &cost, err);
 	if (code)
 		return code;
 	fd = open(work->plan->device, O_RDONLY | O_CLOEXEC);
@@ -253,7 +291,7 @@ static enum mortise_code do_key_step(struct work *work, const struct volume_step
 
 	/* Measured before the lock is taken: it can last seconds. */
 	if (!code && (step->kind == MORTISE_STEP_KEY_ADD || step->kind == MORTISE_STEP_KEY_REPLACE))
-		code = full_cost(work, &cost, err);
+		code = cost_of(work, step->key, &cost, err);
 	if (!code)
 		code = luks2_update_begin(plan->luks2, &update, err);
 	if (code)
@@ -261,10 +299,11 @@ static enum mortise_code do_key_step(struct work *work, const struct volume_step
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
 		code = luks2_keyslot_unstage(&update, step->keyslot, true, err);
 		volume_record_forget_key(update.metadata, step->keyslot);
+		volume_token_drop(update.metadata, step->keyslot);
 	}
 	if (!code && step->kind == MORTISE_STEP_KEY_RECORD) {
-		if (!volume_record_set_key(update.metadata, plan->volume, step->keyslot,
-					   step->fingerprint))
+		if (!volume_record_set_key(update.metadata, volume_declared_slots(plan->volume),
+					   step->keyslot, step->fingerprint))
 			code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	} else if (!code && step->kind != MORTISE_STEP_KEY_REMOVE) {
 		code = stage_key(work, &update, step, plan->volume_key, err);
@@ -380,6 +419,24 @@ static void tell(struct volume_run *run, const struct mortise_step *step, bool d
 	pthread_mutex_unlock(&run->watch_lock);
 }
 
+/* What a person should know of a key step that has been done. */
+static void note(const struct volume_step *step, struct volume_opening *opening)
+{
+	if (*step->notice)
+		append_line(&opening->notices, step->notice);
+	if (*step->made.notice)
+		append_line(&opening->notices, step->made.notice);
+}
+
+static void fill_opening(const struct volume_plan *plan, struct volume_opening *opening)
+{
+	opening->keyslot = plan->opened;
+	if (plan->luks2)
+		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->luks2);
+	if (plan->recovered)
+		append_line(&opening->notices, "opened with the recovery key");
+}
+
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result)
 {
@@ -397,18 +454,20 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		memset(&why, 0, sizeof(why));
 		ok = do_step(&work, i, &why) == MORTISE_OK;
 		tell(run, &shown, true, ok ? NULL : &why);
-		if (ok)
+		if (ok) {
+			note(&plan->steps[i], &result->opening);
 			continue;
+		}
 		/* A failed sync never keeps a volume from its data. */
 		if (is_key_step(shown.kind)) {
-			volume_result_sync_failed(result, why.text);
+			append_line(&result->opening.failed_syncs, why.text);
 			continue;
 		}
 		result->why = why;
 		result->phase = phase_of(plan, &why);
 		break;
 	}
-	result->keyslot = plan->opened;
+	fill_opening(plan, &result->opening);
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
 		snprintf(result->text, sizeof(result->text), "%s",
 			 plan->volume->encrypted ? "was open"

@@ -172,6 +172,18 @@ static void opening_path(const struct meta_volume *volume, char *path, size_t ro
 	snprintf(path, room, RUN_DIR "/%s.json", volume->id);
 }
 
+static bool add_text(struct json_object *object, const char *key, const char *text)
+{
+	return luks2_json_add(object, key, json_object_new_string(text ? text : ""));
+}
+
+static char *copy_text(struct json_object *object, const char *key)
+{
+	const char *text = luks2_json_text(object, key);
+
+	return text ? strdup(text) : NULL;
+}
+
 /* Losing it loses a line of status, so that no failure here is one of the volume. */
 void volume_opening_store(const struct meta_volume *volume, const struct volume_opening *opening)
 {
@@ -180,10 +192,11 @@ void volume_opening_store(const struct meta_volume *volume, const struct volume_
 
 	opening_path(volume, path, sizeof(path));
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	if (object && luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
-	    luks2_json_add(
-		    object, "failedSyncs",
-		    json_object_new_string(opening->failed_syncs ? opening->failed_syncs : "")) &&
+	if (luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
+	    luks2_json_add(object, "recoveryKeyslots",
+			   json_object_new_int64(opening->recovery_keyslots)) &&
+	    add_text(object, "failedSyncs", opening->failed_syncs) &&
+	    add_text(object, "notices", opening->notices) &&
 	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
 		(void)rename(temporary, path);
 	json_object_put(object);
@@ -193,18 +206,19 @@ void volume_opening_read(const struct meta_volume *volume, struct volume_opening
 {
 	char path[VOLUME_PATH_MAX];
 	struct json_object *object;
-	const char *failed;
-	uint64_t keyslot;
+	uint64_t number;
 
 	*opening = (struct volume_opening){ .keyslot = -1 };
 	opening_path(volume, path, sizeof(path));
 	if (access(path, R_OK))
 		return;
 	object = json_object_from_file(path);
-	if (luks2_json_integer(object, "keyslot", MORTISE_KEYSLOTS_MAX - 1, &keyslot))
-		opening->keyslot = (int)keyslot;
-	failed = luks2_json_text(object, "failedSyncs");
-	opening->failed_syncs = failed ? strdup(failed) : NULL;
+	if (luks2_json_integer(object, "keyslot", MORTISE_KEYSLOTS_MAX - 1, &number))
+		opening->keyslot = (int)number;
+	if (luks2_json_integer(object, "recoveryKeyslots", UINT32_MAX, &number))
+		opening->recovery_keyslots = (uint32_t)number;
+	opening->failed_syncs = copy_text(object, "failedSyncs");
+	opening->notices = copy_text(object, "notices");
 	json_object_put(object);
 }
 

@@ -23,14 +23,9 @@ bool volume_is_wanted(const struct meta_volume *volume, const struct mortise_up_
  */
 MORTISE_MUST_CHECK enum mortise_code volume_run_lock(int *fd, struct mortise_error *err);
 
-/* What is known of an open volume only from its opening: kept in /run/mortise. */
-struct volume_opening {
-	int keyslot;		/* -1: not known */
-	char *failed_syncs;	/* NULL: none */
-};
-
+/* What is known of an open volume only from its opening, kept in /run/mortise. */
 void volume_opening_store(const struct meta_volume *volume, const struct volume_opening *opening);
-/* keyslot -1 when nothing is stored. failed_syncs is to be freed. */
+/* keyslot -1 when nothing is stored. Ended by volume_opening_clear. */
 void volume_opening_read(const struct meta_volume *volume, struct volume_opening *opening);
 void volume_opening_forget(const struct meta_volume *volume);
 

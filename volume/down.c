@@ -107,7 +107,6 @@ static void look_at(const struct volume_run *run, const struct meta_volume *volu
 		    struct volume_entry *entry)
 {
 	char mapping[MORTISE_NAME_MAX + 1], mount_point[VOLUME_PATH_MAX], node[VOLUME_PATH_MAX];
-	struct volume_opening opening;
 	struct mortise_error why;
 	bool open;
 
@@ -125,9 +124,7 @@ static void look_at(const struct volume_run *run, const struct meta_volume *volu
 	if (open && volume->encrypted) {
 		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", mapping);
 		entry->phase = MORTISE_PHASE_PREPARED;
-		volume_opening_read(volume, &opening);
-		entry->keyslot = opening.keyslot;
-		entry->failed_syncs = opening.failed_syncs;
+		volume_opening_read(volume, &entry->opening);
 	}
 	if (open && *mount_point && volume_is_mounted(node, mount_point)) {
 		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", mount_point);

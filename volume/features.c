@@ -15,11 +15,19 @@ const char *mortise_features(void)
 #if MORTISE_DECLARED
 	       "signatures libblkid\n"
 	       "declared yes\n"
-	       "keys static nodeID\n";
+	       "keys static nodeID"
 #else
 	       "signatures no\n"
-	       "declared no\n";
+	       "declared no\n"
+	       "keys"
 #endif
+#if MORTISE_KMS
+	       " kms"
+#endif
+#if MORTISE_TPM
+	       " tpm"
+#endif
+	       " recovery\n";
 }
 
 const char *mortise_argon2_kernel(void)

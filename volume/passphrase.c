@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a declared key to the passphrase of its keyslot, and trying one. */
+/* From a declared key to the passphrase of its keyslot: had again, or made anew. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,26 +7,35 @@
 #include "keys/secret.h"
 #include "meta/salt.h"
 #include "volume/plan.h"
+#include "volume/record.h"
 
 _Static_assert(META_SALT_SIZE == KEYS_STATE_SALT_SIZE, "the salt in STATE is what keys lock to");
+_Static_assert(META_PCRS == KEYS_TPM_PCRS, "the PCRs that may be declared");
+
+uint32_t volume_key_pcrs(const struct meta_key *key)
+{
+	uint32_t pcrs = 0;
+
+	for (size_t i = 0; i < key->tpm_pcr_count; i++)
+		pcrs |= UINT32_C(1) << key->tpm_pcrs[i];
+	return pcrs;
+}
 
 static enum mortise_code node_id(const struct volume_run *run, const struct meta_volume *volume,
 				 struct mortise_secret **out, struct mortise_error *err)
 {
-	char uuid[MORTISE_UUID_LEN + 1];
-	enum mortise_code code;
+	char uuid[VOLUME_NODE_UUID_ROOM];
+	enum mortise_code code = volume_node_uuid(&run->options->sources, uuid, err);
 
-	if (run->options->node_uuid)
-		return keys_node_id(run->options->node_uuid, volume->id, out, err);
-	code = keys_node_uuid_read(uuid, err);
 	return code ? code : keys_node_id(uuid, volume->id, out, err);
 }
 
-static enum mortise_code inner_passphrase(const struct volume_run *run,
-					  const struct meta_volume *volume,
-					  const struct meta_key *key, struct mortise_secret **out,
-					  struct mortise_error *err)
+static enum mortise_code inner_get(const struct volume_run *run, const struct meta_volume *volume,
+				   const struct meta_key *key, struct json_object *metadata,
+				   struct mortise_secret **out, struct mortise_error *err)
 {
+	const struct mortise_key_sources *sources = &run->options->sources;
+
 	switch (key->kind) {
 	case META_KEY_STATIC:
 		return mortise_secret_from(mortise_secret_data(key->passphrase),
@@ -34,12 +43,35 @@ static enum mortise_code inner_passphrase(const struct volume_run *run,
 	case META_KEY_NODE_ID:
 		return node_id(run, volume, out, err);
 	case META_KEY_KMS:
+		return volume_kms_get(sources, key->kms_endpoint, metadata, (int)key->slot, out,
+				      err);
 	case META_KEY_TPM:
+		return volume_tpm_get(sources, metadata, (int)key->slot, out, err);
+	}
+	return error_set(err, MORTISE_E_CONFIG, 0, "unknown kind of key");
+}
+
+static enum mortise_code inner_new(const struct volume_run *run, const struct meta_volume *volume,
+				   const struct meta_key *key, struct volume_key *made,
+				   struct mortise_error *err)
+{
+	const struct mortise_key_sources *sources = &run->options->sources;
+	const struct volume_tpm_wish wish = {
+		.keyslot = (int)key->slot,
+		.pcrs = volume_key_pcrs(key),
+		.check_secureboot = key->tpm_check_secureboot,
+	};
+
+	switch (key->kind) {
+	case META_KEY_KMS:
+		return volume_kms_new(sources, key->kms_endpoint, made, err);
+	case META_KEY_TPM:
+		return volume_tpm_new(sources, &wish, made, err);
+	case META_KEY_STATIC:
+	case META_KEY_NODE_ID:
 		break;
 	}
-	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "this version of mortise has no keys of kind %s",
-			 meta_key_kind_name(key->kind));
+	return inner_get(run, volume, key, NULL, &made->passphrase, err);
 }
 
 static enum mortise_code state_salt(const struct volume_run *run,
@@ -63,25 +95,103 @@ static enum mortise_code state_salt(const struct volume_run *run,
 	return code;
 }
 
-enum mortise_code volume_key_passphrase(const struct volume_run *run,
-					const struct meta_volume *volume,
-					const struct meta_key *key, struct mortise_secret **out,
-					struct mortise_error *err)
+/* Puts the locked passphrase in the place of the inner one. */
+static enum mortise_code lock(struct mortise_secret **passphrase,
+			      const uint8_t salt[static META_SALT_SIZE], struct mortise_error *err)
 {
-	struct mortise_secret *inner = NULL;
-	uint8_t salt[META_SALT_SIZE];
+	struct mortise_secret *inner = *passphrase;
 	enum mortise_code code;
 
-	code = inner_passphrase(run, volume, key, &inner, err);
-	if (code || !key->lock_to_state) {
-		*out = inner;
-		return code;
-	}
-	code = state_salt(run, salt, err);
-	if (!code)
-		code = keys_lock_to_state(inner, salt, out, err);
+	*passphrase = NULL;
+	code = keys_lock_to_state(inner, salt, passphrase, err);
 	mortise_secret_free(inner);
+	return code;
+}
+
+/* The salt comes first: without it nobody needs to be asked for the rest. */
+enum mortise_code volume_key_get(const struct volume_run *run, const struct meta_volume *volume,
+				 const struct meta_key *key, struct json_object *metadata,
+				 struct mortise_secret **out, struct mortise_error *err)
+{
+	uint8_t salt[META_SALT_SIZE];
+	enum mortise_code code = MORTISE_OK;
+
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	if (!code)
+		code = inner_get(run, volume, key, metadata, out, err);
+	if (!code && key->lock_to_state)
+		code = lock(out, salt, err);
 	keys_wipe(salt, sizeof(salt));
+	return code;
+}
+
+enum mortise_code volume_key_new(const struct volume_run *run, const struct meta_volume *volume,
+				 const struct meta_key *key, struct volume_key *made,
+				 struct mortise_error *err)
+{
+	uint8_t salt[META_SALT_SIZE];
+	enum mortise_code code = MORTISE_OK;
+
+	memset(made, 0, sizeof(*made));
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	if (!code)
+		code = inner_new(run, volume, key, made, err);
+	if (!code && key->lock_to_state)
+		code = lock(&made->passphrase, salt, err);
+	keys_wipe(salt, sizeof(salt));
+	if (code)
+		volume_key_clear(made);
+	return code;
+}
+
+/* What a kms passphrase is had by: server, token and salt. Not one byte of it is secret alone. */
+static enum mortise_code kms_definition(const struct volume_run *run, const struct meta_key *key,
+					struct json_object *metadata, struct mortise_secret **out,
+					struct mortise_error *err)
+{
+	const char *token = luks2_json_plain(volume_token_get(metadata, (int)key->slot));
+	size_t endpoint_size = strlen(key->kms_endpoint) + 1;
+	size_t token_size = token ? strlen(token) + 1 : 0;
+	uint8_t salt[META_SALT_SIZE] = { 0 };
+	enum mortise_code code = MORTISE_OK;
+
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	if (!code)
+		code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
+	if (!code) {
+		memcpy(mortise_secret_data(*out), key->kms_endpoint, endpoint_size);
+		if (token)
+			memcpy(mortise_secret_data(*out) + endpoint_size, token, token_size);
+		memcpy(mortise_secret_data(*out) + endpoint_size + token_size, salt, sizeof(salt));
+	}
+	keys_wipe(salt, sizeof(salt));
+	return code;
+}
+
+enum mortise_code volume_key_fingerprint(const struct volume_run *run, const struct meta_key *key,
+					 struct json_object *metadata,
+					 const struct volume_fingerprint_keys *keys,
+					 uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
+					 struct mortise_error *err)
+{
+	struct volume_origin origin = {
+		.keyslot = (int)key->slot,
+		.is_definition = key->kind == META_KEY_KMS,
+		.bytes = keys->passphrase,
+	};
+	struct mortise_secret *definition = NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	if (origin.is_definition)
+		code = kms_definition(run, key, metadata, &definition, err);
+	if (definition)
+		origin.bytes = definition;
+	if (!code)
+		code = volume_fingerprint(metadata, &origin, keys->volume_key, fingerprint, err);
+	mortise_secret_free(definition);
 	return code;
 }
 

@@ -19,8 +19,11 @@ void volume_plan_free(struct volume_plan *plan)
 	if (!plan)
 		return;
 	for (size_t i = 0; i < plan->step_count; i++)
-		mortise_secret_free(plan->steps[i].passphrase);
+		volume_key_clear(&plan->steps[i].made);
 	free(plan->steps);
+	for (size_t i = 0; plan->asked && i < plan->volume->key_count; i++)
+		mortise_secret_free(plan->asked[i].passphrase);
+	free(plan->asked);
 	mortise_luks2_free(plan->luks2);
 	mortise_secret_free(plan->volume_key);
 	free(plan);
@@ -96,99 +99,100 @@ static enum mortise_code plan_filesystem(const struct volume_run *run, struct vo
 	return code;
 }
 
-/* Every passphrase that can be had now goes into the FORMAT step and its key steps. */
+/* A KEY_ADD step for a key of a volume that is to be formatted, or why it cannot be had. */
+static enum mortise_code plan_first_key(struct volume_run *run, struct volume_plan *plan,
+					const struct meta_key *key, struct mortise_error *why,
+					struct mortise_error *err)
+{
+	struct volume_key made;
+	struct volume_step *step;
+
+	memset(why, 0, sizeof(*why));
+	if (volume_key_new(run, plan->volume, key, &made, why))
+		return MORTISE_OK;
+	step = volume_plan_add(plan, MORTISE_STEP_KEY_ADD, (int)key->slot, "add keyslot %u (%s)",
+			       key->slot, meta_key_kind_name(key->kind));
+	if (!step) {
+		volume_key_clear(&made);
+		return no_memory(err);
+	}
+	step->key = key;
+	step->made = made;
+	return MORTISE_OK;
+}
+
+/*
+ * Asks for every key, and for those whose source was too busy again when no other can be had.
+ * why[i].code is MORTISE_OK for those that have a step.
+ */
+static enum mortise_code plan_first_keys(struct volume_run *run, struct volume_plan *plan,
+					 struct mortise_error *why, size_t *available,
+					 struct mortise_error *err)
+{
+	const struct meta_volume *volume = plan->volume;
+	struct volume_patience patience;
+	enum mortise_code code = MORTISE_OK;
+	bool again;
+
+	*available = 0;
+	volume_patience_begin(&patience, run);
+	for (size_t i = 0; i < volume->key_count; i++)
+		why[i].code = MORTISE_E_UNREACHABLE;
+	do {
+		again = false;
+		for (size_t i = 0; !code && i < volume->key_count; i++) {
+			if (why[i].code != MORTISE_E_UNREACHABLE)
+				continue;
+			code = plan_first_key(run, plan, &volume->keys[i], &why[i], err);
+			*available += !code && !why[i].code;
+			again |= why[i].code == MORTISE_E_UNREACHABLE;
+		}
+	} while (!code && !*available && again && volume_patience_pause(&patience));
+	return code;
+}
+
+/* Every key that can be had now goes into the FORMAT step's key steps. */
 static enum mortise_code plan_format(struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err)
 {
 	const struct meta_volume *volume = plan->volume;
-	struct mortise_error why = { 0 };
-	size_t available = 0;
+	struct mortise_error *why = calloc(volume->key_count + 1, sizeof(*why)), *last;
+	size_t available;
 	enum mortise_code code;
 
+	if (!why)
+		return no_memory(err);
 	code = ADD(plan, err, MORTISE_STEP_FORMAT, -1, "format %s (%s) as LUKS2, %s, %u-bit key",
 		   plan->device, plan->probe.content == VOLUME_EMPTY ? "empty" : "a format cut off",
 		   volume->cipher, volume->key_size * 8);
+	if (!code)
+		code = plan_first_keys(run, plan, why, &available, err);
+	last = &why[volume->key_count];
 	for (size_t i = 0; !code && i < volume->key_count; i++) {
 		const struct meta_key *key = &volume->keys[i];
-		struct mortise_secret *passphrase = NULL;
-		struct volume_step *step;
 
-		if (volume_key_passphrase(run, volume, key, &passphrase, &why)) {
-			if (why.code == MORTISE_E_WAIT && run->state_may_come)
-				return ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot,
-					   "keyslot %u is %s", key->slot, why.text);
-			code = ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-				   "keyslot %u (%s): %.400s", key->slot,
-				   meta_key_kind_name(key->kind), why.text);
+		if (!why[i].code)
 			continue;
+		last = &why[i];
+		if (why[i].code == MORTISE_E_WAIT && run->state_may_come) {
+			code = ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot, "keyslot %u is %s",
+				   key->slot, why[i].text);
+			break;
 		}
-		step = volume_plan_add(plan, MORTISE_STEP_KEY_ADD, (int)key->slot,
-				       "add keyslot %u (%s)", key->slot,
-				       meta_key_kind_name(key->kind));
-		if (!step) {
-			mortise_secret_free(passphrase);
-			return no_memory(err);
-		}
-		step->key = key;
-		step->passphrase = passphrase;
-		available++;
+		code = ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+			   "keyslot %u (%s): %.400s", key->slot, meta_key_kind_name(key->kind),
+			   why[i].text);
 	}
-	if (!code && !available)
-		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
-			   "not formatted: none of its keys can be had (%.350s)", why.text);
-	if (!code)
+	if (!code && !plan->failed && !available)
+		code = ADD(plan, err, MORTISE_STEP_FAIL, -1,
+			   "not formatted: none of its keys can be had (%.350s)", last->text);
+	if (!code && !plan->failed)
 		code = ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
 			   plan->mapping);
-	if (!code)
+	if (!code && !plan->failed)
 		code = plan_filesystem(run, plan, plan->mapping, true, err);
+	free(why);
 	return code;
-}
-
-/* Tries the declared keys, lowest slot first, each on its own slot only. */
-static enum mortise_code find_key(struct volume_run *run, struct volume_plan *plan,
-				  struct mortise_error *err)
-{
-	const struct meta_volume *volume = plan->volume;
-	char reasons[300] = "";
-	size_t used = 0;
-	bool waits = false;
-
-	for (size_t i = 0; i < volume->key_count; i++) {
-		const struct meta_key *key = &volume->keys[i];
-		struct mortise_secret *passphrase = NULL;
-		struct mortise_error why;
-		int written;
-
-		if (!volume_key_passphrase(run, volume, key, &passphrase, &why) &&
-		    !volume_try_keyslot(plan->luks2, (int)key->slot, passphrase, &plan->volume_key,
-					&plan->opened_cut, &why)) {
-			mortise_secret_free(passphrase);
-			plan->opened = (int)key->slot;
-			return MORTISE_OK;
-		}
-		mortise_secret_free(passphrase);
-		/* It will be the one that opens, once STATE is there. */
-		if (why.code == MORTISE_E_WAIT && run->state_may_come)
-			return ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot, "keyslot %u is %s",
-				   key->slot, why.text);
-		waits |= why.code == MORTISE_E_WAIT;
-		if (why.code == MORTISE_E_KEY && key->lock_to_state)
-			error_set(&why, MORTISE_E_KEY, 0,
-				  "does not open, and is locked to STATE: was STATE wiped or "
-				  "replaced?");
-		else if (why.code == MORTISE_E_KEY)
-			error_set(&why, MORTISE_E_KEY, 0, "does not open");
-		else if (why.code == MORTISE_E_NO_KEYSLOT)
-			error_set(&why, MORTISE_E_NO_KEYSLOT, 0, "is not on the device");
-		written = snprintf(reasons + used, sizeof(reasons) - used, "%skeyslot %u (%s): %s",
-				   used ? "; " : "", key->slot, meta_key_kind_name(key->kind),
-				   why.text);
-		used += written > 0 ? (size_t)written : 0;
-		if (used >= sizeof(reasons))
-			used = sizeof(reasons) - 1;
-	}
-	return ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
-		   "no declared key opens %s: %s", plan->device, reasons);
 }
 
 static enum mortise_code load_header(struct volume_run *run, struct volume_plan *plan,
@@ -249,14 +253,15 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (!code && !plan->failed)
 		code = check_mapping(plan, err);
 	if (!code && !plan->failed)
-		code = find_key(run, plan, err);
+		code = volume_find_key(run, plan, err);
 	if (code || plan->failed)
 		return code;
 	if (!plan->active)
 		code = ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
 			   "open %s as %s with keyslot %d", plan->device, plan->mapping,
 			   plan->opened);
-	if (!code)
+	/* One that was open already stays so when its keys cannot be had; nothing is in step then. */
+	if (!code && plan->volume_key)
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && volume_is_mounted(node, plan->mount_point);
@@ -293,6 +298,11 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 		return no_memory(err);
 	plan->volume = volume;
 	plan->opened = -1;
+	plan->asked = calloc(volume->key_count + 1, sizeof(*plan->asked));
+	if (!plan->asked) {
+		volume_plan_free(plan);
+		return no_memory(err);
+	}
 	volume_mapping_name(volume, plan->mapping);
 	volume_mount_path(run, volume, plan->mount_point);
 	if (volume_locate(volume, run->options, plan->device, sizeof(plan->device), &why))

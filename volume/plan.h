@@ -11,6 +11,8 @@
 #include "meta/config.h"
 #include "volume/budget.h"
 #include "volume/probe.h"
+#include "volume/record.h"
+#include "volume/sealed.h"
 
 #define VOLUME_PATH_MAX 256u
 
@@ -34,9 +36,17 @@ struct volume_step {
 	enum mortise_step_kind kind;
 	int keyslot;			/* -1: none */
 	const struct meta_key *key;	/* of key steps that need one */
-	struct mortise_secret *passphrase; /* of FORMAT and key steps: found while planning */
-	uint8_t fingerprint[16];	/* KEY_RECORD */
+	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: what goes into the keyslot */
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
+	char notice[VOLUME_NOTICE_MAX];	/* for the report, once it is done; "" for none */
 	char text[MORTISE_ERROR_TEXT];
+};
+
+/* What came of asking for one declared key. */
+struct volume_asked {
+	bool asked;
+	struct mortise_secret *passphrase; /* NULL: it could not be had */
+	struct mortise_error why;	/* it could not, or does not open its keyslot */
 };
 
 struct volume_plan {
@@ -50,8 +60,10 @@ struct volume_plan {
 	bool mounted;			/* ours, where it belongs */
 	struct mortise_luks2 *luks2;	/* read-only; knows the volume key once a key opened */
 	struct mortise_secret *volume_key;
+	struct volume_asked *asked;	/* by declared key */
 	int opened;			/* keyslot that opened while planning, -1 */
 	bool opened_cut;		/* with what stands before the passphrase's first newline */
+	bool recovered;			/* a recovery key did it: dead keys are enrolled again */
 	struct volume_step *steps;
 	size_t step_count;
 	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
@@ -92,15 +104,65 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_keys(struct volume_run *run,
 						      struct volume_plan *plan,
 						      struct mortise_error *err);
 
+/* Finds the key that opens the volume, or adds the step that says why there is none. */
+MORTISE_MUST_CHECK enum mortise_code volume_find_key(struct volume_run *run,
+						     struct volume_plan *plan,
+						     struct mortise_error *err);
+
 /*
- * The passphrase of a declared key. MORTISE_E_WAIT: locked to STATE, whose salt is not there
- * yet; MORTISE_E_UNSUPPORTED: this build has not the kind.
+ * Asks for declared key i, unless that was done already and another try would not help. The
+ * outcome is in plan->asked[i], and its code is returned.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_key_passphrase(const struct volume_run *run,
-							   const struct meta_volume *volume,
-							   const struct meta_key *key,
-							   struct mortise_secret **out,
-							   struct mortise_error *err);
+enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, size_t i);
+
+/* Trying again what a KMS or TPM was too busy for, as long as the options say. */
+struct volume_patience {
+	uint64_t end_ms;
+	unsigned attempt;
+};
+
+void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run);
+/* Pauses before the next try. False: time is up. */
+bool volume_patience_pause(struct volume_patience *patience);
+
+/* Bit n: keyslot n is declared. */
+uint32_t volume_declared_slots(const struct meta_volume *volume);
+/* The PCRs of a tpm key, bit n: PCR n. */
+uint32_t volume_key_pcrs(const struct meta_key *key);
+
+/*
+ * The passphrase of a declared key whose keyslot is in metadata. MORTISE_E_WAIT: locked to
+ * STATE, whose salt is not there yet; MORTISE_E_NO_TOKEN: its token is not there, or not of
+ * its kind; else the errors of keys/kinds/.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_key_get(const struct volume_run *run,
+						    const struct meta_volume *volume,
+						    const struct meta_key *key,
+						    struct json_object *metadata,
+						    struct mortise_secret **out,
+						    struct mortise_error *err);
+
+/* What goes into the keyslot of a declared key that is to be made. */
+MORTISE_MUST_CHECK enum mortise_code volume_key_new(const struct volume_run *run,
+						    const struct meta_volume *volume,
+						    const struct meta_key *key,
+						    struct volume_key *made,
+						    struct mortise_error *err);
+
+/*
+ * The fingerprint of a declared key's keyslot. passphrase is not looked at for kind kms: its
+ * server, token and salt say as much, and asking would cost a call at every boot.
+ */
+struct volume_fingerprint_keys {
+	const struct mortise_secret *passphrase;
+	const struct mortise_secret *volume_key;
+};
+
+MORTISE_MUST_CHECK enum mortise_code
+volume_key_fingerprint(const struct volume_run *run, const struct meta_key *key,
+		       struct json_object *metadata, const struct volume_fingerprint_keys *keys,
+		       uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
+		       struct mortise_error *err);
 
 /* Opens a keyslot with passphrase, or with what old Talos cut at its first newline. */
 MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *luks2, int keyslot,
@@ -115,20 +177,25 @@ void volume_mount_path(const struct volume_run *run, const struct meta_volume *v
 /* "luks2-" and the volume's id. */
 void volume_mapping_name(const struct meta_volume *volume, char name[static MORTISE_NAME_MAX + 1]);
 
+/* What is known of an open volume only from its opening. */
+struct volume_opening {
+	int keyslot;			/* that opened it, -1 unknown */
+	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
+	char *failed_syncs;		/* a sentence a line; NULL for none */
+	char *notices;			/* likewise */
+};
+
+void volume_opening_clear(struct volume_opening *opening);
+
 /* Carries out one step after another. Stops at the first that fails, but for key steps. */
 struct volume_result {
 	enum mortise_phase phase;
-	int keyslot;			/* that opened it, -1 unknown */
-	char *failed_syncs;		/* a sentence a line; NULL for none */
+	struct volume_opening opening;
 	char text[128];			/* "formatted", "opened" */
 	struct mortise_error why;	/* it is not ready */
 };
 
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result);
-void volume_result_clear(struct volume_result *result);
-
-/* Appends a sentence to failed_syncs. */
-void volume_result_sync_failed(struct volume_result *result, const char *sentence);
 
 #endif

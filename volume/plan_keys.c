@@ -6,112 +6,176 @@
 #include "keys/error.h"
 #include "luks2/model.h"
 #include "volume/plan.h"
-#include "volume/record.h"
 
-static enum mortise_code add_key_step(struct volume_plan *plan, enum mortise_step_kind kind,
-				      const struct meta_key *key,
-				      struct mortise_secret **passphrase, struct mortise_error *err)
+uint32_t volume_declared_slots(const struct meta_volume *volume)
 {
-	static const char *const verb[] = {
-		[MORTISE_STEP_KEY_ADD] = "add",
-		[MORTISE_STEP_KEY_REPLACE] = "replace",
-		[MORTISE_STEP_KEY_RECORD] = "note what is in",
-	};
-	struct volume_step *step =
-		volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)", verb[kind],
-				key->slot, meta_key_kind_name(key->kind));
+	uint32_t slots = 0;
+
+	for (size_t i = 0; i < volume->key_count; i++)
+		slots |= UINT32_C(1) << volume->keys[i].slot;
+	return slots;
+}
+
+static enum mortise_code key_failed(struct volume_plan *plan, const struct meta_key *key,
+				    const char *why, struct mortise_error *err)
+{
+	if (!volume_plan_add(plan, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+			     "keyslot %u (%s) left as it is: %.400s", key->slot,
+			     meta_key_kind_name(key->kind), why))
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	return MORTISE_OK;
+}
+
+/* A recovery key was made on purpose by a person: it is not ours to remove. */
+static bool is_recovery(const struct volume_plan *plan, int keyslot)
+{
+	return volume_token_recovery_keyslots(plan->luks2) & UINT32_C(1) << keyslot;
+}
+
+/*
+ * A keyslot that is to be made, or made anew. reason says what has befallen the old one; NULL
+ * when only the declaration has changed.
+ */
+static enum mortise_code plan_new(struct volume_run *run, struct volume_plan *plan,
+				  const struct meta_key *key, enum mortise_step_kind kind,
+				  const char *reason, struct mortise_error *err)
+{
+	const char *verb = kind == MORTISE_STEP_KEY_ADD ? "add" : "replace";
+	const char *name = meta_key_kind_name(key->kind);
+	struct volume_step *step;
+	struct mortise_error why;
+	struct volume_key made;
+
+	if (kind == MORTISE_STEP_KEY_REPLACE && is_recovery(plan, (int)key->slot))
+		return key_failed(plan, key,
+				  "it holds a recovery key, which is never removed by itself; "
+				  "declare another slot",
+				  err);
+	if (volume_key_new(run, plan->volume, key, &made, &why))
+		return key_failed(plan, key, why.text, err);
+	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)%s%.300s", verb,
+			       key->slot, name, reason ? ": " : "", reason ? reason : "");
+	if (!step) {
+		volume_key_clear(&made);
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	}
+	step->key = key;
+	step->made = made;
+	if (reason)
+		snprintf(step->notice, sizeof(step->notice),
+			 "keyslot %u (%s) was enrolled again: %.300s", key->slot, name, reason);
+	return MORTISE_OK;
+}
+
+static enum mortise_code plan_record(struct volume_plan *plan, const struct meta_key *key,
+				     const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
+				     struct mortise_error *err)
+{
+	struct volume_step *step = volume_plan_add(plan, MORTISE_STEP_KEY_RECORD, (int)key->slot,
+						   "note what is in keyslot %u (%s)", key->slot,
+						   meta_key_kind_name(key->kind));
 
 	if (!step)
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 	step->key = key;
-	step->passphrase = *passphrase;
-	*passphrase = NULL;
+	memcpy(step->fingerprint, fingerprint, VOLUME_FINGERPRINT_SIZE);
 	return MORTISE_OK;
 }
 
-static enum mortise_code key_failed(struct volume_plan *plan, const struct meta_key *key,
-				    const struct mortise_error *why, struct mortise_error *err)
+/* A sealed key that gave its passphrase, but is bound to other PCRs than are declared. */
+static bool other_pcrs(const struct volume_plan *plan, const struct meta_key *key)
 {
-	if (!volume_plan_add(plan, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-			     "keyslot %u (%s) left as it is: %.400s", key->slot,
-			     meta_key_kind_name(key->kind), why->text))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	return MORTISE_OK;
+	struct keys_tpm_object object;
+	struct json_object *token = volume_token_get(plan->luks2->metadata, (int)key->slot);
+
+	return key->kind == META_KEY_TPM && !volume_token_tpm_read(token, &object, NULL) &&
+	       object.pcrs != volume_key_pcrs(key);
 }
 
-/* A keyslot that is there: is it still the declared one? */
-static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan,
-				     const struct meta_key *key, struct mortise_secret **passphrase,
+/* A KMS that has lost its key answers with random bytes, so that nobody learns that it has. */
+static const char *unsealed_for_nothing(const struct meta_key *key)
+{
+	return key->kind == META_KEY_KMS || key->kind == META_KEY_TPM
+		       ? "what was unsealed does not open it"
+		       : NULL;
+}
+
+/* The passphrase is there: is it still what the keyslot holds? */
+static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan, size_t i,
 				     struct mortise_error *err)
 {
+	const struct meta_key *key = &plan->volume->keys[i];
+	const struct volume_fingerprint_keys keys = { plan->asked[i].passphrase, plan->volume_key };
 	struct json_object *metadata = plan->luks2->metadata;
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	struct mortise_secret *other_key = NULL;
-	struct mortise_error why;
+	struct mortise_error why = plan->asked[i].why;
 	enum mortise_code code;
 	bool recorded, cut = false;
 
-	code = volume_fingerprint(metadata, (int)key->slot, *passphrase, plan->volume_key,
-				  fingerprint, &why);
-	recorded = !code && volume_record_matches(metadata, (int)key->slot, fingerprint);
-	if (recorded && !run->options->check_keys)
+	recorded = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL) &&
+		   volume_record_matches(metadata, (int)key->slot, fingerprint);
+	code = why.code;
+	if (!code && recorded && !run->options->check_keys)
 		return MORTISE_OK;
+	/* One that was tried while opening is not tried twice. */
 	if (plan->opened == (int)key->slot)
 		cut = plan->opened_cut;
-	else
-		code = volume_try_keyslot(plan->luks2, (int)key->slot, *passphrase, &other_key,
-					  &cut, &why);
+	else if (!code)
+		code = volume_try_keyslot(plan->luks2, (int)key->slot, plan->asked[i].passphrase,
+					  &other_key, &cut, &why);
 	mortise_secret_free(other_key);
 	if (code == MORTISE_E_KEY || cut)
-		return add_key_step(plan, MORTISE_STEP_KEY_REPLACE, key, passphrase, err);
+		return plan_new(run, plan, key, MORTISE_STEP_KEY_REPLACE, unsealed_for_nothing(key),
+				err);
 	if (code)
-		return key_failed(plan, key, &why, err);
-	if (recorded)
-		return MORTISE_OK;
-	code = add_key_step(plan, MORTISE_STEP_KEY_RECORD, key, passphrase, err);
-	if (!code)
-		memcpy(plan->steps[plan->step_count - 1].fingerprint, fingerprint,
-		       sizeof(fingerprint));
-	return code;
+		return key_failed(plan, key, why.text, err);
+	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
 }
 
-static enum mortise_code plan_declared(struct volume_run *run, struct volume_plan *plan,
-				       const struct meta_key *key, struct mortise_error *err)
+/* Of a kind that would have to be asked over the network, and as it was when last in step. */
+static bool known_without_asking(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
+	const struct meta_key *key = &plan->volume->keys[i];
+	const struct volume_fingerprint_keys keys = { NULL, plan->volume_key };
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+
+	return key->kind == META_KEY_KMS && !plan->asked[i].asked && !run->options->check_keys &&
+	       !volume_key_fingerprint(run, key, plan->luks2->metadata, &keys, fingerprint, NULL) &&
+	       volume_record_matches(plan->luks2->metadata, (int)key->slot, fingerprint);
+}
+
+/* Will the keyslot never open by this key again, whoever is asked how often? */
+static bool is_dead(const struct volume_plan *plan, enum mortise_code code)
+{
+	return code == MORTISE_E_NO_TOKEN || code == MORTISE_E_STALE ||
+	       (code == MORTISE_E_SOURCE && plan->recovered);
+}
+
+static enum mortise_code plan_declared(struct volume_run *run, struct volume_plan *plan, size_t i,
+				       struct mortise_error *err)
+{
+	const struct meta_key *key = &plan->volume->keys[i];
 	struct json_object *keyslots =
 		luks2_json_get(plan->luks2->metadata, "keyslots", json_type_object);
-	struct mortise_secret *passphrase = NULL;
-	struct mortise_error why;
 	enum mortise_code code;
 
-	if (volume_key_passphrase(run, plan->volume, key, &passphrase, &why))
-		return key_failed(plan, key, &why, err);
-	if (luks2_json_get_id(keyslots, (int)key->slot))
-		code = compare_key(run, plan, key, &passphrase, err);
-	else
-		code = add_key_step(plan, MORTISE_STEP_KEY_ADD, key, &passphrase, err);
-	mortise_secret_free(passphrase);
-	return code;
-}
-
-static bool is_declared(const struct meta_volume *volume, int keyslot)
-{
-	for (size_t i = 0; i < volume->key_count; i++)
-		if ((int)volume->keys[i].slot == keyslot)
-			return true;
-	return false;
-}
-
-/* A recovery key was made on purpose by a person: it is not ours to remove. */
-static bool is_recovery(const struct mortise_luks2 *luks2, int keyslot)
-{
-	struct mortise_token_info token;
-
-	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++)
-		if (!mortise_token_info(luks2, id, &token, NULL) &&
-		    !strcmp(token.type, "systemd-recovery") && (token.keyslots & 1u << keyslot))
-			return true;
-	return false;
+	if (!luks2_json_get_id(keyslots, (int)key->slot))
+		return plan_new(run, plan, key, MORTISE_STEP_KEY_ADD, NULL, err);
+	if (known_without_asking(run, plan, i))
+		return MORTISE_OK;
+	/* What was too busy a moment ago is not worth another wait: the volume is open. */
+	code = plan->asked[i].asked && !plan->asked[i].passphrase ? plan->asked[i].why.code
+								  : volume_ask(run, plan, i);
+	if (is_dead(plan, code))
+		return plan_new(run, plan, key, MORTISE_STEP_KEY_REPLACE, plan->asked[i].why.text,
+				err);
+	if (code)
+		return key_failed(plan, key, plan->asked[i].why.text, err);
+	if (other_pcrs(plan, key))
+		return plan_new(run, plan, key, MORTISE_STEP_KEY_REPLACE,
+				"other PCRs are declared than it was sealed to", err);
+	return compare_key(run, plan, i, err);
 }
 
 enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *plan,
@@ -121,10 +185,10 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 	enum mortise_code code = MORTISE_OK;
 
 	for (size_t i = 0; !code && i < volume->key_count; i++)
-		code = plan_declared(run, plan, &volume->keys[i], err);
+		code = plan_declared(run, plan, i, err);
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		if (!luks2_keyslot_opens_data(plan->luks2->metadata, id) ||
-		    is_declared(volume, id) || is_recovery(plan->luks2, id))
+		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
 			continue;
 		if (!volume_plan_add(plan, MORTISE_STEP_KEY_REMOVE, id,
 				     "remove keyslot %d, which is not declared", id))

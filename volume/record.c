@@ -9,6 +9,7 @@
 #include "keys/hash.h"
 #include "keys/secret.h"
 #include "luks2/model.h"
+#include "volume/sealed.h"
 
 #define TYPE "mortise"
 
@@ -26,26 +27,15 @@ static struct json_object *record(struct json_object *metadata)
 	return NULL;
 }
 
-static bool is_declared_slot(const struct meta_volume *volume, int id)
-{
-	for (size_t i = 0; i < volume->key_count; i++)
-		if (volume->keys[i].slot == (unsigned)id)
-			return true;
-	return false;
-}
-
 /* From the top: Talos takes the token of a slot's number for the token of that slot. */
-static struct json_object *record_or_new(struct json_object *metadata,
-					 const struct meta_volume *volume)
+static struct json_object *record_or_new(struct json_object *metadata, uint32_t taken)
 {
 	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
 	struct json_object *token = record(metadata);
-	int id = (int)MORTISE_TOKENS_MAX - 1;
+	int id = volume_token_free_id(metadata, taken);
 
 	if (token)
 		return token;
-	while (id >= 0 && (luks2_json_get_id(tokens, id) || is_declared_slot(volume, id)))
-		id--;
 	token = json_object_new_object();
 	if (id < 0 || !token || !luks2_json_add(token, "type", json_object_new_string(TYPE)) ||
 	    !luks2_json_add(token, "keyslots", json_object_new_array())) {
@@ -55,15 +45,25 @@ static struct json_object *record_or_new(struct json_object *metadata,
 	return luks2_json_add_id(tokens, id, token) ? token : NULL;
 }
 
+/* A member of the record that is an object, made when it is not there. */
+static struct json_object *member_or_new(struct json_object *token, const char *key)
+{
+	struct json_object *member = luks2_json_get(token, key, json_type_object);
+
+	if (!token || member)
+		return member;
+	member = json_object_new_object();
+	return luks2_json_add(token, key, member) ? member : NULL;
+}
+
 const char *volume_record_mkfs(struct json_object *metadata)
 {
 	return luks2_json_text(record(metadata), "mkfs");
 }
 
-bool volume_record_set_mkfs(struct json_object *metadata, const struct meta_volume *volume,
-			    const char *filesystem)
+bool volume_record_set_mkfs(struct json_object *metadata, uint32_t taken, const char *filesystem)
 {
-	struct json_object *token = record_or_new(metadata, volume);
+	struct json_object *token = record_or_new(metadata, taken);
 
 	return token && luks2_json_add(token, "mkfs", json_object_new_string(filesystem));
 }
@@ -76,8 +76,8 @@ void volume_record_mkfs_done(struct json_object *metadata)
 		json_object_object_del(token, "mkfs");
 }
 
-enum mortise_code volume_fingerprint(struct json_object *metadata, int keyslot,
-				     const struct mortise_secret *passphrase,
+enum mortise_code volume_fingerprint(struct json_object *metadata,
+				     const struct volume_origin *origin,
 				     const struct mortise_secret *volume_key,
 				     uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
 				     struct mortise_error *err)
@@ -85,11 +85,11 @@ enum mortise_code volume_fingerprint(struct json_object *metadata, int keyslot,
 	static const char purpose[] = "mortise key in step";
 	struct luks2_keyslot slot;
 	uint8_t number, mac[32];
-	enum mortise_code code = luks2_keyslot_get(metadata, keyslot, &slot, err);
+	enum mortise_code code = luks2_keyslot_get(metadata, origin->keyslot, &slot, err);
 
 	if (code)
 		return code;
-	number = (uint8_t)keyslot;
+	number = (uint8_t)(origin->keyslot | (origin->is_definition ? 0x80 : 0));
 	code = keys_hmac_sha256(
 		(struct keys_bytes){ mortise_secret_data(volume_key),
 				     mortise_secret_size(volume_key) },
@@ -97,7 +97,7 @@ enum mortise_code volume_fingerprint(struct json_object *metadata, int keyslot,
 			{ purpose, sizeof(purpose) },
 			{ &number, 1 },
 			{ slot.salt, slot.salt_size },
-			{ mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
+			{ mortise_secret_data(origin->bytes), mortise_secret_size(origin->bytes) },
 		},
 		4, mac, err);
 	if (!code)
@@ -119,26 +119,69 @@ bool volume_record_matches(struct json_object *metadata, int keyslot,
 	       keys_equal(stored, fingerprint, size);
 }
 
-bool volume_record_set_key(struct json_object *metadata, const struct meta_volume *volume,
-			   int keyslot, const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE])
+bool volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,
+			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE])
 {
-	struct json_object *token = record_or_new(metadata, volume);
-	struct json_object *keys = luks2_json_get(token, "keys", json_type_object);
+	struct json_object *keys = member_or_new(record_or_new(metadata, taken), "keys");
 
-	if (token && !keys) {
-		keys = json_object_new_object();
-		if (!luks2_json_add(token, "keys", keys))
-			return false;
-	}
-	return token &&
+	return keys &&
 	       luks2_json_add_id(keys, keyslot,
 				 luks2_json_new_base64(fingerprint, VOLUME_FINGERPRINT_SIZE));
 }
 
+struct json_object *volume_record_pcr_values_new(const struct keys_tpm_object *object)
+{
+	struct json_object *values = json_object_new_object();
+
+	for (int pcr = 0; values && pcr < (int)KEYS_TPM_PCRS; pcr++)
+		if ((object->values_known & UINT32_C(1) << pcr) &&
+		    !luks2_json_add_id(
+			    values, pcr,
+			    luks2_json_new_base64(object->pcr_values[pcr], KEYS_TPM_DIGEST_SIZE))) {
+			json_object_put(values);
+			return NULL;
+		}
+	return values;
+}
+
+bool volume_record_set_pcr_values(struct json_object *metadata, uint32_t taken, int keyslot,
+				  struct json_object *values)
+{
+	struct json_object *pcrs = member_or_new(record_or_new(metadata, taken), "pcrs");
+
+	if (pcrs)
+		return luks2_json_add_id(pcrs, keyslot, values);
+	json_object_put(values);
+	return false;
+}
+
+void volume_record_pcr_values(struct json_object *metadata, int keyslot,
+			      struct keys_tpm_object *object)
+{
+	struct json_object *values = luks2_json_get_id(
+		luks2_json_get(record(metadata), "pcrs", json_type_object), keyslot);
+
+	object->values_known = 0;
+	for (int pcr = 0; pcr < (int)KEYS_TPM_PCRS; pcr++) {
+		size_t size = KEYS_TPM_DIGEST_SIZE;
+		char id[12];
+
+		snprintf(id, sizeof(id), "%d", pcr);
+		if (luks2_json_base64(values, id, object->pcr_values[pcr], &size) &&
+		    size == KEYS_TPM_DIGEST_SIZE)
+			object->values_known |= UINT32_C(1) << pcr;
+	}
+}
+
 void volume_record_forget_key(struct json_object *metadata, int keyslot)
 {
-	struct json_object *keys = luks2_json_get(record(metadata), "keys", json_type_object);
+	static const char *const members[] = { "keys", "pcrs" };
 
-	if (keys)
-		luks2_json_remove_id(keys, keyslot);
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+		struct json_object *of_keyslots =
+			luks2_json_get(record(metadata), members[i], json_type_object);
+
+		if (of_keyslots)
+			luks2_json_remove_id(of_keyslots, keyslot);
+	}
 }

@@ -30,7 +30,7 @@ void mortise_report_free(struct mortise_report *report)
 	if (!report)
 		return;
 	for (size_t i = 0; i < report->count; i++)
-		free(report->entries[i].failed_syncs);
+		volume_opening_clear(&report->entries[i].opening);
 	free(report->entries);
 	free(report);
 }
@@ -60,7 +60,7 @@ struct volume_entry *volume_report_add(struct mortise_report *report,
 	struct volume_entry *entry = &report->entries[report->count++];
 
 	entry->volume = volume;
-	entry->keyslot = -1;
+	entry->opening.keyslot = -1;
 	list_kinds(volume, entry->key_kinds, sizeof(entry->key_kinds));
 	return entry;
 }
@@ -93,11 +93,13 @@ bool mortise_report_volume(const struct mortise_report *report, size_t i,
 		.mount_point = entry->mount_point,
 		.filesystem = volume_filesystem_name(entry->volume->filesystem),
 		.encrypted = entry->volume->encrypted,
-		.keyslot = entry->keyslot,
-		.key_kind = kind_of_slot(entry->volume, entry->keyslot),
+		.keyslot = entry->opening.keyslot,
+		.key_kind = kind_of_slot(entry->volume, entry->opening.keyslot),
 		.key_kinds = entry->key_kinds,
 		.locked_to_state = locked,
-		.failed_syncs = entry->failed_syncs ? entry->failed_syncs : "",
+		.failed_syncs = entry->opening.failed_syncs ? entry->opening.failed_syncs : "",
+		.notices = entry->opening.notices ? entry->opening.notices : "",
+		.recovery_keyslots = entry->opening.recovery_keyslots,
 		.error = entry->error,
 		.text = entry->text,
 	};

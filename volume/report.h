@@ -12,8 +12,7 @@ struct volume_entry {
 	char mapping[MORTISE_NAME_MAX + 16];
 	char mount_point[VOLUME_PATH_MAX];
 	char key_kinds[64];
-	int keyslot;
-	char *failed_syncs;
+	struct volume_opening opening;
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 };

@@ -10,6 +10,7 @@
 #include "keys/machine.h"
 #include "keys/secret.h"
 #include "meta/salt.h"
+#include "volume/closed_pcrs.h"
 #include "volume/declared.h"
 
 #define THREADS_MAX 16u
@@ -107,13 +108,12 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	keys_wipe(salt, sizeof(salt));
 }
 
+/* What was allocated for the result is the entry's from now on. */
 static void fill_entry(struct volume_entry *entry, const struct volume_plan *plan,
-		       struct volume_result *result)
+		       const struct volume_result *result)
 {
 	entry->phase = result->phase;
-	entry->keyslot = result->keyslot;
-	entry->failed_syncs = result->failed_syncs;
-	result->failed_syncs = NULL;
+	entry->opening = result->opening;
 	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
 	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
 	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
@@ -139,16 +139,9 @@ static enum mortise_code bring_up(struct volume_run *run, struct volume_entry *e
 	volume_carry_out(run, plan, &result);
 	ensure_salt(plan, &result);
 	volume_run_set_unfinished(run, volume, false);
-	if (result.phase == MORTISE_PHASE_READY && volume->encrypted) {
-		const struct volume_opening opening = {
-			.keyslot = result.keyslot,
-			.failed_syncs = result.failed_syncs,
-		};
-
-		volume_opening_store(volume, &opening);
-	}
+	if (result.phase == MORTISE_PHASE_READY && volume->encrypted)
+		volume_opening_store(volume, &result.opening);
 	fill_entry(entry, plan, &result);
-	volume_result_clear(&result);
 	volume_plan_free(plan);
 	return MORTISE_OK;
 }
@@ -188,6 +181,16 @@ static void *work(void *context)
 	}
 }
 
+/* Does one of them wait for somebody else's machine, and not for this one's processors? */
+static bool asks_a_kms(const struct mortise_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		for (size_t j = 0; j < report->entries[i].volume->key_count; j++)
+			if (report->entries[i].volume->keys[j].kind == META_KEY_KMS)
+				return true;
+	return false;
+}
+
 /* As many at once as there are processors; memory is what the budget sees to. */
 static enum mortise_code bring_up_from(struct volume_run *run, struct mortise_report *report,
 				       size_t first, struct mortise_error *err)
@@ -196,7 +199,8 @@ static enum mortise_code bring_up_from(struct volume_run *run, struct mortise_re
 	pthread_t thread[THREADS_MAX];
 	size_t cpus = keys_machine_cpus(), wanted = report->count - first, started = 0;
 
-	wanted = wanted < cpus ? wanted : cpus;
+	if (wanted > cpus && !asks_a_kms(report))
+		wanted = cpus;
 	wanted = wanted < THREADS_MAX ? wanted : THREADS_MAX;
 	pthread_mutex_init(&wave.lock, NULL);
 	/* This thread is one of them; those that cannot be had are done without. */
@@ -242,6 +246,28 @@ static enum mortise_code bring_all_up(struct volume_run *run, struct mortise_rep
 	return code ? code : bring_up_from(run, report, state_first, err);
 }
 
+/*
+ * Once in a boot. It is noted before it is done: sealed to what the PCR holds afterwards, a
+ * key would open at no boot.
+ */
+static enum mortise_code close_door(const struct mortise_up_options *options,
+				    struct mortise_error *err)
+{
+	struct mortise_error ignored;
+	enum mortise_code code;
+
+	if (!options->extend_word || (volume_closed_pcrs() & UINT32_C(1) << options->extend_pcr))
+		return MORTISE_OK;
+	code = volume_closed_pcr_store(options->extend_pcr, true, err);
+	if (code)
+		return code;
+	code = mortise_tpm_extend(&options->sources, options->extend_pcr, options->extend_word,
+				  err);
+	if (code && volume_closed_pcr_store(options->extend_pcr, false, &ignored))
+		error_prefix(err, "PCR %u is noted as extended, and was not", options->extend_pcr);
+	return code;
+}
+
 enum mortise_code mortise_up(const struct mortise_config *config,
 			     const struct mortise_up_options *options,
 			     const struct mortise_watch *watch, struct mortise_report **report,
@@ -253,6 +279,9 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	enum mortise_code code;
 
 	*report = NULL;
+	if (options->extend_word && options->extend_pcr >= KEYS_TPM_PCRS)
+		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
+				 options->extend_pcr);
 	code = volume_check_names(config, options, err);
 	if (!code)
 		code = volume_run_lock(&lock, err);
@@ -272,7 +301,11 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	}
 	if (!code)
 		code = bring_all_up(&run, *report, err);
+	if (!code)
+		code = verdict(*report, err);
+	if (!code)
+		code = close_door(options, err);
 	volume_run_clear(&run);
 	close(lock);
-	return code ? code : verdict(*report, err);
+	return code;
 }

@@ -102,18 +102,82 @@ for option in "--integrity aead" --progress-json; do
 	refuses "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
 		luksFormat DEV $option
 done
-for option in "--token-id 1" --token-only "--token-type t" --serialize-memory-hard-pbkdf \
-	"--size 8" --refresh --debug-json; do
+for option in --serialize-memory-hard-pbkdf "--size 8" --refresh --debug-json; do
 	refuses "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
+for option in "--token-id 1" --token-only "--token-type t"; do
+	takes open DEV NAME $option
+	takes luksAddKey DEV $option
+	refuses "$cs: Option ${option%% *} is not supported by this version with luksRemoveKey action." \
+		luksRemoveKey DEV $option
+done
 refuses "$cs: Token action add is not supported by this version." token add DEV
+
+# Ours: keys from a KMS, the TPM or paper, in every build and by our own name only.
+program=$MORTISE
+ours_takes() { exits 0 "mortise takes: $*" "$program" --test-args "$@"; }
+ours_refuses() {
+	text=$1
+	shift
+	says 1 "$text" "mortise refuses: $*" "$program" --test-args "$@"
+}
+for option in "--kms grpc://kms" "--kms-ca F" "--kms-cert F" "--kms-key F" "--tcti T" \
+	"--tpm-policy D" "--node-uuid U"; do
+	refuses "$cs: Option ${option%% *} is not allowed with open action." open DEV NAME $option
+done
+refuses "$cs: Unknown action." enroll DEV --recovery-key
+ours_takes open DEV NAME --kms grpc://kms:4050 --kms-ca F --kms-cert F --kms-key F --node-uuid U
+ours_takes open DEV --test-passphrase --tcti swtpm --tpm-policy D --token-id 1 --token-only
+ours_takes luksAddKey DEV --token-only --kms grpc://kms
+ours_takes enroll DEV --recovery-key -S 4 --recovery-file F -d F --header H
+ours_takes enroll DEV --kms grpc://kms:4050 --node-uuid U --token-only
+for list in "" none 7 0,7 23,0,11; do
+	ours_takes enroll DEV --tpm --tpm-pcrs "$list"
+done
+ours_takes enroll DEV --tpm --tpm-policy D --tcti T --tpm-check-secureboot --volume-key-file F
+ours_takes enroll DEV --tpm --kms grpc://kms --token-only
+for list in "," "7," ",7" "7,,7" 24 007 0x7 -1 "7 " 7+8 all; do
+	ours_refuses "$program: Option --tpm-pcrs wants numbers from 0 to 23 with commas between them, or none." \
+		enroll DEV --tpm --tpm-pcrs "$list"
+done
+ours_refuses "$program: enroll: requires <device> as arguments" enroll
+ours_refuses "$program: enroll: requires --recovery-key, --kms or --tpm" enroll DEV
+one="$program: Only one of --recovery-key, --kms and --tpm can be enrolled at a time."
+ours_refuses "$one" enroll DEV --tpm --kms grpc://kms
+ours_refuses "$one" enroll DEV --tpm --recovery-key
+ours_refuses "$one" enroll DEV --tpm --recovery-key --kms grpc://kms --token-only
+ours_refuses "$program: Option --recovery-file is allowed only with --recovery-key." \
+	enroll DEV --tpm --recovery-file F
+ours_refuses "$program: Option --tpm-pcrs is allowed only with --tpm." \
+	enroll DEV --recovery-key --tpm-pcrs 7
+ours_refuses "$program: Option --tpm-check-secureboot is allowed only with --tpm." \
+	enroll DEV --recovery-key --tpm-check-secureboot
+ours_refuses "$program: Options --kms-cert and --kms-key must be used together." \
+	enroll DEV --kms grpc://kms --kms-cert F
+ours_refuses "$program: Option --recovery-key is not allowed with open action." \
+	open DEV NAME --recovery-key
 
 if has "declared yes"; then
 	# By its own name it knows the declared volumes.
 	exits 0 "mortise up takes its options" "$MORTISE" --test-args up -f F --device A=/dev/b \
 		--device C=/dev/d --node-uuid U --root R --check-keys --no-mount --json A
 	exits 0 "mortise status needs no name" "$MORTISE" --test-args status
+	exits 0 "mortise up takes key sources" "$MORTISE" --test-args up --wait 5 --recovery \
+		--extend-pcr 11:booted --kms-ca F --kms-cert F --kms-key F --tcti T --tpm-policy D
+	exits 0 "mortise plan too" "$MORTISE" --test-args plan --wait 0 --kms-ca F --tcti T
+	longest=$(printf '%64s' '' | tr ' ' w)
+	for extension in 0:x 23:y "7:two words" "7:a:b" "7:$longest"; do
+		ours_takes up --extend-pcr "$extension"
+	done
+	for extension in "" : 7 7: :word 24:x -1:x 007:x x:7 "7:$(printf '\011')" "7:${longest}w" \
+		"7:$(printf '\303\244')"; do
+		ours_refuses "$program: Option --extend-pcr wants N:WORD: a number from 0 to 23 and 1 to 64 printable characters." \
+			up --extend-pcr "$extension"
+	done
+	ours_refuses "$program: invalid numeric value" up --wait 4294968
+	ours_refuses "$program: Option --wait is not allowed with down action." down --wait 1
+	ours_refuses "$program: Option --recovery is not allowed with plan action." plan --recovery
 	says 1 "mortise: --device wants NAME=/dev/X, not \"A\"." "--device without a path" \
 		"$MORTISE" up -f F --device A
 	flags="BLKID KEYRING"
@@ -126,7 +190,7 @@ else
 		"nor are its options" "$MORTISE" status x --json
 	says 1 "$MORTISE: status: requires <name> as arguments" "status needs a name" \
 		"$MORTISE" status
-	"$MORTISE" --help | grep -q -e --node-uuid -e '	up '
+	"$MORTISE" --help | grep -q -e --no-mount -e --extend-pcr -e '	up '
 	[ $? = 1 ]
 	result $? "and help does not offer them"
 	flags=KEYRING

@@ -60,8 +60,35 @@ if command -v jq >/dev/null; then
 	result $? "status --json"
 	json '.volumes[0].mountPoint == null and .volumes[0].encrypted'
 	result $? "status --json: nulls and booleans"
+	json '.volumes | all(.notices == [] and .recoveryKeyslots == [])'
+	result $? "status --json: lists that are empty"
 	"$MORTISE" plan --json -f bad.yaml >out 2>err
 	json '.remarks[0].severity == "error" and .remarks[0].line == 5 and .error.text'
 	result $? "--json of a bad configuration"
 fi
+
+# What a build has been told to leave out is said where it is needed.
+cat >elsewhere.yaml <<'YAML'
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: data
+encryption:
+  provider: luks2
+  keys:
+    - {slot: 0, kms: {endpoint: 'grpc://127.0.0.1:1'}}
+    - {slot: 1, tpm: {}}
+    - {slot: 2, static: {passphrase: a passphrase}}
+YAML
+"$MORTISE" plan -f elsewhere.yaml --device data=state --tcti device:/nowhere \
+	--node-uuid 5f0c2a4e-7d18-4b6f-92e3-0a1b8c9d4e57 >out 2>err
+for kind in kms tpm; do
+	if has "keys .*$kind.*"; then
+		! grep -q "this build of mortise has no keys of kind $kind" out
+	else
+		grep -q "this build of mortise has no keys of kind $kind" out
+	fi
+	result $? "keys of kind $kind, had or told"
+done
+grep -q 'format *state' out && grep -q 'add keyslot 2 (static)' out
+result $? "and the rest is planned"
 finish

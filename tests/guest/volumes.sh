@@ -8,7 +8,8 @@ options=()
 uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
 mkdir "$root"
 # The cost of a key is not what is tested; Talos accepts Argon2 only.
-cheap=(--pbkdf argon2id --pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+up_cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+cheap=(--pbkdf argon2id "${up_cost[@]}")
 
 declare_none() {
 	: >"$config"
@@ -31,9 +32,11 @@ declare_volume() {
 }
 
 mortise() {
-	local verb=$1
+	local verb=$1 cost=()
 	shift
-	"$MORTISE" "$verb" "${options[@]}" "$@"
+
+	[[ $verb != up ]] || cost=("${up_cost[@]}")
+	"$MORTISE" "$verb" "${options[@]}" "${cost[@]}" "$@"
 }
 
 # For what is not looked at.

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* PCRs of a TPM as they stand on a command line. */
+#ifndef CLI_PCR_H
+#define CLI_PCR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PCR_COUNT    24u
+#define PCR_WORD_MAX 64u /* characters of a word that a PCR is extended with */
+
+/* "0,7": bit n of *pcrs is PCR n. "" and "none" are no PCR. */
+bool pcr_list(const char *text, uint32_t *pcrs);
+
+/* "11:word"; *word points into text and has 1 to PCR_WORD_MAX printable ASCII characters. */
+bool pcr_extension(const char *text, unsigned *pcr, const char **word);
+
+#endif

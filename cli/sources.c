@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place that turns options into what the library asks KMS and TPM with. */
+#include <stdlib.h>
+
+#include "cli/sources.h"
+
+void sources_fill(const struct command *c, struct mortise_key_sources *sources)
+{
+	const char *tcti = option_text(&c->options, OPTION_TCTI);
+
+	if (!tcti)
+		tcti = secure_getenv("MORTISE_TCTI");
+	/* tpm2-tss writes to standard error as it goes; the library's sentence says it in one. */
+	if (!option_set(&c->options, OPTION_DEBUG))
+		setenv("TSS2_LOG", "all+none", 0);
+	*sources = (struct mortise_key_sources){
+		.node_uuid = option_text(&c->options, OPTION_NODE_UUID),
+		.kms_endpoint = option_text(&c->options, OPTION_KMS),
+		.kms_ca = option_text(&c->options, OPTION_KMS_CA),
+		.kms_cert = option_text(&c->options, OPTION_KMS_CERT),
+		.kms_key = option_text(&c->options, OPTION_KMS_KEY),
+		.tcti = tcti && tcti[0] != '\0' ? tcti : NULL,
+		.tpm_policy = option_text(&c->options, OPTION_TPM_POLICY),
+	};
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Where KMS and TPM are found, as options and the environment say it. */
+#ifndef CLI_SOURCES_H
+#define CLI_SOURCES_H
+
+#include "cli/command.h"
+
+/* Strings belong to the command line and the environment. */
+void sources_fill(const struct command *c, struct mortise_key_sources *sources);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hostile tokens and signature files: the first byte says which reader gets the rest. What is
+ * read is written again and must read the same.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volume/sealed.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct json_object *parse(const char *text, size_t size)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
+	struct json_object *object = NULL;
+
+	if (tokener)
+		object = json_tokener_parse_ex(tokener, text, (int)size);
+	json_tokener_free(tokener);
+	return object;
+}
+
+static void kms(struct json_object *token)
+{
+	uint8_t sealed[KEYS_KMS_SEALED_MAX], again[KEYS_KMS_SEALED_MAX];
+	struct json_object *written;
+	size_t size, again_size;
+
+	if (volume_token_kms_read(token, sealed, &size, NULL))
+		return;
+	written = volume_token_kms_new(sealed, size);
+	if (!written || volume_token_kms_read(written, again, &again_size, NULL) ||
+	    again_size != size || memcmp(sealed, again, size) != 0)
+		abort();
+	json_object_put(written);
+}
+
+static void tpm(struct json_object *token)
+{
+	struct keys_tpm_object object, again;
+	struct json_object *written;
+
+	if (volume_token_tpm_read(token, &object, NULL))
+		return;
+	written = volume_token_tpm_new(&object, 7);
+	if (!written || volume_token_tpm_read(written, &again, NULL) ||
+	    memcmp(&object, &again, sizeof(object)) != 0)
+		abort();
+	json_object_put(written);
+}
+
+static void signatures(const char *text, size_t size)
+{
+	static struct keys_tpm_signed_policy policy;
+
+	if (!volume_signatures_parse(text, size, &policy, NULL) &&
+	    policy.signature_count > KEYS_TPM_SIGNATURES_MAX)
+		abort();
+}
+
+/* What luks2/validate.c lets through. */
+static bool is_valid(struct json_object *tokens)
+{
+	if (!json_object_is_type(tokens, json_type_object))
+		return false;
+	json_object_object_foreach(tokens, id, token) {
+		if (!luks2_json_digits(id) || !luks2_json_text(token, "type") ||
+		    !luks2_json_get(token, "keyslots", json_type_array))
+			return false;
+	}
+	return true;
+}
+
+/* As a whole header's tokens: places, moves, and those that mark recovery keys. */
+static void places(struct json_object *tokens)
+{
+	struct json_object *metadata = json_object_new_object();
+	struct mortise_luks2 luks2 = { .metadata = metadata };
+
+	if (is_valid(tokens)) {
+		json_object_object_add(metadata, "tokens", json_object_get(tokens));
+		(void)volume_token_recovery_keyslots(&luks2);
+		for (int id = 0; id < 3; id++) {
+			if (!volume_token_put(metadata, id, json_object_new_object()))
+				break;
+			volume_token_drop(metadata, id + 1);
+		}
+	}
+	json_object_put(metadata);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct json_object *object;
+
+	if (!size)
+		return 0;
+	if (data[0] % 4 == 0) {
+		signatures((const char *)data + 1, size - 1);
+		return 0;
+	}
+	object = parse((const char *)data + 1, size - 1);
+	if (data[0] % 4 == 1)
+		kms(object);
+	else if (data[0] % 4 == 2)
+		tpm(object);
+	else
+		places(object);
+	json_object_put(object);
+	return 0;
+}

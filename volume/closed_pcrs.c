@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* PCRs that were extended in this boot: one number in a file that goes with the boot. */
+#include "volume/closed_pcrs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "keys/error.h"
+
+#define RUN_DIR	  "/run/mortise"
+#define FILE_NAME RUN_DIR "/closed-pcrs"
+
+uint32_t volume_closed_pcrs(void)
+{
+	FILE *file = fopen(FILE_NAME, "re");
+	uint32_t pcrs = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%" SCNx32, &pcrs) != 1)
+		pcrs = 0;
+	fclose(file);
+	return pcrs;
+}
+
+enum mortise_code volume_closed_pcr_store(unsigned pcr, bool closed, struct mortise_error *err)
+{
+	uint32_t pcrs = volume_closed_pcrs();
+	bool written;
+	FILE *file;
+
+	pcrs = closed ? pcrs | UINT32_C(1) << pcr : pcrs & ~(UINT32_C(1) << pcr);
+	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot make " RUN_DIR);
+	file = fopen(FILE_NAME ".new", "we");
+	if (!file)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
+	written = fprintf(file, "%" PRIx32 "\n", pcrs) > 0;
+	written &= !fclose(file);
+	if (!written || rename(FILE_NAME ".new", FILE_NAME))
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
+	return MORTISE_OK;
+}

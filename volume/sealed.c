@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Passphrases that a KMS or TPM seals: 256 random bits, used as base64 text, as in Talos. */
+#include "volume/sealed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keys/base64.h"
+#include "keys/error.h"
+#include "keys/kinds/kinds.h"
+#include "keys/secret.h"
+#include "volume/closed_pcrs.h"
+#include "volume/record.h"
+
+#define KMS_DIR "/etc/mortise/kms/"
+#define EFIVARS "/sys/firmware/efi/efivars"
+
+_Static_assert(KEYS_KMS_DATA_SIZE == KEYS_TPM_SECRET_SIZE, "one size of random passphrases");
+
+const struct mortise_kdf volume_least_cost = {
+	.type = MORTISE_KDF_ARGON2ID,
+	.time = 4,
+	.memory_kib = 32,
+	.lanes = 1,
+};
+
+void volume_key_clear(struct volume_key *key)
+{
+	mortise_secret_free(key->passphrase);
+	json_object_put(key->token);
+	json_object_put(key->pcr_values);
+	memset(key, 0, sizeof(*key));
+}
+
+enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,
+				   char uuid[static VOLUME_NODE_UUID_ROOM],
+				   struct mortise_error *err)
+{
+	if (!sources->node_uuid)
+		return keys_node_uuid_read(uuid, err);
+	if (strlen(sources->node_uuid) >= VOLUME_NODE_UUID_ROOM)
+		return error_set(err, MORTISE_E_USAGE, 0, "the node UUID is longer than %u bytes",
+				 VOLUME_NODE_UUID_ROOM - 1);
+	snprintf(uuid, VOLUME_NODE_UUID_ROOM, "%s", sources->node_uuid);
+	return MORTISE_OK;
+}
+
+/* bytes as base64, which is the passphrase. */
+static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
+				       struct mortise_secret **passphrase,
+				       struct mortise_error *err)
+{
+	const size_t room = KEYS_BASE64_ROOM(size);
+	enum mortise_code code = mortise_secret_new(room, passphrase, err);
+
+	if (code)
+		return code;
+	keys_base64_encode(bytes, size, (char *)mortise_secret_data(*passphrase));
+	mortise_secret_truncate(*passphrase, room - 1);
+	return MORTISE_OK;
+}
+
+static enum mortise_code random_bytes(struct mortise_secret **bytes, struct mortise_error *err)
+{
+	enum mortise_code code = mortise_secret_new(KEYS_KMS_DATA_SIZE, bytes, err);
+
+	return code ? code : keys_random(mortise_secret_data(*bytes), KEYS_KMS_DATA_SIZE, err);
+}
+
+/* The file that was named, or the one in the usual place when it is there. */
+static const char *kms_file(const char *named, const char *usual)
+{
+	if (named)
+		return named;
+	return access(usual, F_OK) ? NULL : usual;
+}
+
+static enum mortise_code kms_of(const struct mortise_key_sources *sources, const char *endpoint,
+				char uuid[static VOLUME_NODE_UUID_ROOM], struct keys_kms *kms,
+				struct mortise_error *err)
+{
+	*kms = (struct keys_kms){
+		.endpoint = endpoint,
+		.node_uuid = uuid,
+		.ca = kms_file(sources->kms_ca, KMS_DIR "ca.pem"),
+		.cert = kms_file(sources->kms_cert, KMS_DIR "cert.pem"),
+		.key = kms_file(sources->kms_key, KMS_DIR "key.pem"),
+	};
+	return volume_node_uuid(sources, uuid, err);
+}
+
+enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, const char *endpoint,
+				 struct volume_key *key, struct mortise_error *err)
+{
+	struct mortise_secret *bytes = NULL;
+	uint8_t sealed[KEYS_KMS_SEALED_MAX];
+	char uuid[VOLUME_NODE_UUID_ROOM];
+	struct keys_kms kms;
+	size_t size = 0;
+	enum mortise_code code = kms_of(sources, endpoint, uuid, &kms, err);
+
+	memset(key, 0, sizeof(*key));
+	if (!code)
+		code = random_bytes(&bytes, err);
+	if (!code)
+		code = keys_kms_seal(&kms, mortise_secret_data(bytes), sealed, &size, err);
+	if (!code)
+		code = as_passphrase(mortise_secret_data(bytes), KEYS_KMS_DATA_SIZE,
+				     &key->passphrase, err);
+	if (!code && !(key->token = volume_token_kms_new(sealed, size)))
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (code)
+		volume_key_clear(key);
+	mortise_secret_free(bytes);
+	return code;
+}
+
+enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, const char *endpoint,
+				 struct json_object *metadata, int id,
+				 struct mortise_secret **passphrase, struct mortise_error *err)
+{
+	struct mortise_secret *bytes = NULL;
+	uint8_t sealed[KEYS_KMS_SEALED_MAX];
+	char uuid[VOLUME_NODE_UUID_ROOM];
+	struct keys_kms kms;
+	size_t size;
+	enum mortise_code code =
+		volume_token_kms_read(volume_token_get(metadata, id), sealed, &size, err);
+
+	if (!code)
+		code = kms_of(sources, endpoint, uuid, &kms, err);
+	if (!code)
+		code = keys_kms_unseal(&kms, sealed, size, &bytes, err);
+	if (!code)
+		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
+				     passphrase, err);
+	mortise_secret_free(bytes);
+	return code;
+}
+
+static void name_pcrs(uint32_t pcrs, char *text, size_t room)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+		if (!(pcrs & UINT32_C(1) << pcr))
+			continue;
+		used += (size_t)snprintf(text + used, room - used, "%s%u", used ? ", " : "PCR ",
+					 pcr);
+	}
+}
+
+/* What a person who reads "tpm" might think it is bound to, and is not. */
+static void note_binding(const struct volume_tpm_wish *wish, const struct keys_tpm *tpm,
+			 struct volume_key *key)
+{
+	char pcrs[128];
+
+	name_pcrs(wish->pcrs, pcrs, sizeof(pcrs));
+	if (!tpm->policy)
+		snprintf(key->notice, sizeof(key->notice),
+			 "keyslot %d (tpm) is bound to %s alone: this machine has no signed policy "
+			 "of PCR %u",
+			 wish->keyslot, pcrs, KEYS_TPM_SIGNED_PCR);
+}
+
+/* Sealed to what PCRs hold after their door was closed, it would never open at a boot. */
+static enum mortise_code refuse_closed(uint32_t pcrs, struct mortise_error *err)
+{
+	const uint32_t closed = volume_closed_pcrs() & pcrs;
+	char text[128];
+
+	if (!closed)
+		return MORTISE_OK;
+	name_pcrs(closed, text, sizeof(text));
+	return error_set(err, MORTISE_E_SOURCE, 0,
+			 "%s was extended in this boot to close the TPM's door: nothing is sealed "
+			 "to it before the next boot",
+			 text);
+}
+
+enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
+				 const struct volume_tpm_wish *wish, struct volume_key *key,
+				 struct mortise_error *err)
+{
+	struct keys_tpm_signed_policy *policy = NULL;
+	struct keys_tpm tpm = { .tcti = sources->tcti };
+	struct mortise_secret *bytes = NULL;
+	struct keys_tpm_object object;
+	enum mortise_code code = MORTISE_OK;
+
+	memset(key, 0, sizeof(*key));
+	if (wish->check_secureboot)
+		code = keys_secureboot_check(EFIVARS, err);
+	if (!code)
+		code = refuse_closed(wish->pcrs, err);
+	if (!code)
+		code = volume_signed_policy(sources->tpm_policy, &policy, err);
+	tpm.policy = policy;
+	if (!code)
+		code = random_bytes(&bytes, err);
+	if (!code)
+		code = keys_tpm_seal(&tpm, wish->pcrs, mortise_secret_data(bytes), &object, err);
+	if (code)
+		goto out;
+	code = as_passphrase(mortise_secret_data(bytes), KEYS_TPM_SECRET_SIZE, &key->passphrase,
+			     err);
+	key->token = volume_token_tpm_new(&object, wish->keyslot);
+	key->pcr_values = volume_record_pcr_values_new(&object);
+	if (!code && (!key->token || !key->pcr_values))
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	note_binding(wish, &tpm, key);
+	if (code)
+		volume_key_clear(key);
+out:
+	mortise_secret_free(bytes);
+	free(policy);
+	return code;
+}
+
+/* A door that was closed on purpose is not a machine that has changed. */
+static void explain_closed(const struct keys_tpm_object *object, struct mortise_error *err)
+{
+	uint32_t pcrs = object->pcrs;
+
+	if (object->signed_policy)
+		pcrs |= UINT32_C(1) << KEYS_TPM_SIGNED_PCR;
+	if (err->code == MORTISE_E_STALE)
+		(void)refuse_closed(pcrs, err);
+}
+
+enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
+				 struct json_object *metadata, int id,
+				 struct mortise_secret **passphrase, struct mortise_error *err)
+{
+	struct keys_tpm_signed_policy *policy = NULL;
+	struct keys_tpm tpm = { .tcti = sources->tcti };
+	struct mortise_secret *bytes = NULL;
+	struct keys_tpm_object object;
+	struct mortise_error why = { 0 };
+	enum mortise_code code =
+		volume_token_tpm_read(volume_token_get(metadata, id), &object, err);
+
+	if (code)
+		return code;
+	volume_record_pcr_values(metadata, id, &object);
+	/* Without the policy that it needs, the TPM's side says so in one place. */
+	if (object.signed_policy)
+		code = volume_signed_policy(sources->tpm_policy, &policy, err);
+	tpm.policy = policy;
+	if (!code) {
+		code = keys_tpm_unseal(&tpm, &object, &bytes, &why);
+		if (code) {
+			explain_closed(&object, &why);
+			code = error_set(err, why.code, 0, "%s", why.text);
+		}
+	}
+	if (!code)
+		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
+				     passphrase, err);
+	mortise_secret_free(bytes);
+	free(policy);
+	return code;
+}

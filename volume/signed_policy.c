@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* The signed policy of PCR 11 that a boot image carries, as systemd-stub leaves it in the initrd. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+#include "volume/sealed.h"
+
+#define PUBLIC_KEY_FILE "tpm2-pcr-public-key.pem"
+#define SIGNATURE_FILE	"tpm2-pcr-signature.json"
+#define FILE_SIZE_MAX	(1u << 20) /* bytes */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* A string member of exactly so many bytes in hex. */
+static bool read_digest(struct json_object *entry, const char *key,
+			uint8_t digest[static KEYS_TPM_DIGEST_SIZE])
+{
+	const char *text = luks2_json_text(entry, key);
+
+	if (!text || strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
+		return false;
+	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		digest[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool is_of_pcr_11(struct json_object *entry)
+{
+	struct json_object *pcrs = luks2_json_get(entry, "pcrs", json_type_array);
+
+	return pcrs && json_object_array_length(pcrs) == 1 &&
+	       json_object_get_int64(json_object_array_get_idx(pcrs, 0)) == KEYS_TPM_SIGNED_PCR;
+}
+
+static enum mortise_code read_entry(struct json_object *entry, size_t i,
+				    struct keys_tpm_signed_policy *policy,
+				    struct mortise_error *err)
+{
+	struct keys_tpm_signature *signature;
+
+	if (!is_of_pcr_11(entry))
+		return MORTISE_OK;
+	if (policy->signature_count == KEYS_TPM_SIGNATURES_MAX)
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "PCR signature JSON: more than %u signatures of PCR 11",
+				 KEYS_TPM_SIGNATURES_MAX);
+	signature = &policy->signatures[policy->signature_count];
+	signature->signature_size = sizeof(signature->signature);
+	if (!read_digest(entry, "pol", signature->policy) ||
+	    !read_digest(entry, "pkfp", signature->fingerprint) ||
+	    !luks2_json_base64(entry, "sig", signature->signature, &signature->signature_size) ||
+	    !signature->signature_size)
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "PCR signature JSON: sha256[%zu] needs pol and pkfp (64 hex "
+				 "digits) and sig (base64, at most %u bytes)",
+				 i, KEYS_TPM_MODULUS_MAX);
+	policy->signature_count++;
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_signatures_parse(const char *text, size_t size,
+					  struct keys_tpm_signed_policy *policy,
+					  struct mortise_error *err)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
+	struct json_object *root = NULL, *entries;
+	enum mortise_code code = MORTISE_OK;
+
+	policy->signature_count = 0;
+	if (!tokener)
+		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (size <= FILE_SIZE_MAX)
+		root = json_tokener_parse_ex(tokener, text, (int)size);
+	entries = luks2_json_get(root, "sha256", json_type_array);
+	if (!entries)
+		code = error_set(err, MORTISE_E_SOURCE, 0,
+				 "PCR signature JSON: it is not an object with an array sha256");
+	for (size_t i = 0; !code && i < json_object_array_length(entries); i++)
+		code = read_entry(json_object_array_get_idx(entries, i), i, policy, err);
+	json_object_put(root);
+	json_tokener_free(tokener);
+	return code;
+}
+
+/* *text is NULL when there is no such file; free(3) it. */
+static enum mortise_code read_file(const char *directory, const char *name, char **text,
+				   size_t *size, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+	char path[512];
+	ssize_t got = 0;
+	int fd;
+
+	*text = NULL;
+	*size = 0;
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return MORTISE_OK;
+	if (fd < 0)
+		return error_set(err, MORTISE_E_SOURCE, errno, "cannot open %s", path);
+	*text = malloc(FILE_SIZE_MAX + 1);
+	if (!*text) {
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		goto out;
+	}
+	while (*size <= FILE_SIZE_MAX &&
+	       (got = read(fd, *text + *size, FILE_SIZE_MAX + 1 - *size)) > 0)
+		*size += (size_t)got;
+	if (got < 0)
+		code = error_set(err, MORTISE_E_SOURCE, errno, "cannot read %s", path);
+	else if (*size > FILE_SIZE_MAX)
+		code = error_set(err, MORTISE_E_SOURCE, 0, "%s is larger than 1 MiB", path);
+out:
+	if (code) {
+		free(*text);
+		*text = NULL;
+	}
+	close(fd);
+	return code;
+}
+
+/* *out stays NULL when one of the two files is not there. */
+static enum mortise_code read_directory(const char *directory, struct keys_tpm_signed_policy **out,
+					struct mortise_error *err)
+{
+	struct keys_tpm_signed_policy *policy = NULL;
+	char *key = NULL, *signatures = NULL;
+	size_t key_size, signatures_size;
+	enum mortise_code code;
+
+	*out = NULL;
+	code = read_file(directory, PUBLIC_KEY_FILE, &key, &key_size, err);
+	if (!code)
+		code = read_file(directory, SIGNATURE_FILE, &signatures, &signatures_size, err);
+	if (code || !key || !signatures)
+		goto out;
+	policy = calloc(1, sizeof(*policy));
+	if (!policy)
+		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (!code)
+		code = keys_tpm_public_key(key, key_size, policy, err);
+	if (!code)
+		code = volume_signatures_parse(signatures, signatures_size, policy, err);
+	if (code) {
+		error_prefix(err, "%s", directory);
+		free(policy);
+		policy = NULL;
+	}
+	*out = policy;
+out:
+	free(signatures);
+	free(key);
+	return code;
+}
+
+enum mortise_code volume_signed_policy(const char *directory, struct keys_tpm_signed_policy **out,
+				       struct mortise_error *err)
+{
+	/* Where systemd-stub puts them, and where systemd keeps them when the initrd is left. */
+	static const char *const usual[] = { "/.extra", "/run/systemd" };
+	enum mortise_code code = MORTISE_OK;
+
+	*out = NULL;
+	if (directory) {
+		code = read_directory(directory, out, err);
+		if (!code && !*out)
+			code = error_set(err, MORTISE_E_SOURCE, 0,
+					 "%s lacks " PUBLIC_KEY_FILE " or " SIGNATURE_FILE,
+					 directory);
+		return code;
+	}
+	for (size_t i = 0; !code && !*out && i < sizeof(usual) / sizeof(*usual); i++)
+		code = read_directory(usual[i], out, err);
+	return code;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a volume by what its tokens say, and by a recovery key that a token marks. */
+#include <errno.h>
+#include <linux/keyctl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "keys/error.h"
+#include "keys/kinds/kinds.h"
+#include "luks2/model.h"
+#include "volume/sealed.h"
+
+#define TOKEN_KEYRING "luks2-keyring"
+
+/*
+ * cryptsetup's built-in token: the passphrase is a key that the caller's keyrings reach. One that
+ * is not there counts as a wrong passphrase, as it does in cryptsetup.
+ */
+static enum mortise_code keyring_get(struct json_object *token, struct mortise_secret **passphrase,
+				     struct mortise_error *err)
+{
+	const char *description = luks2_json_text(token, "key_description");
+	enum mortise_code code;
+	long serial, size;
+
+	if (!description)
+		return error_set(err, MORTISE_E_NO_TOKEN, 0, "it has no key_description");
+	serial = syscall(SYS_request_key, "user", description, NULL, 0);
+	if (serial < 0)
+		return error_set(err, MORTISE_E_KEY, errno,
+				 "no key \"%s\" in the keyrings of this process", description);
+	size = syscall(SYS_keyctl, KEYCTL_READ, serial, NULL, 0);
+	if (size < 0 || size > (long)MORTISE_PASSPHRASE_MAX)
+		return error_set(err, MORTISE_E_KEY, size < 0 ? errno : 0,
+				 "cannot read the key \"%s\"", description);
+	code = mortise_secret_new((size_t)size, passphrase, err);
+	if (code)
+		return code;
+	if (syscall(SYS_keyctl, KEYCTL_READ, serial, mortise_secret_data(*passphrase),
+		    (size_t)size) != size) {
+		mortise_secret_free(*passphrase);
+		*passphrase = NULL;
+		return error_set(err, MORTISE_E_KEY, 0, "the key \"%s\" changed while it was read",
+				 description);
+	}
+	return MORTISE_OK;
+}
+
+/* How a token of a type gives its passphrase. */
+struct giver {
+	const char *type;
+	bool by_number; /* token N is of keyslot N, whatever it lists */
+};
+
+static const struct giver givers[] = {
+	{ VOLUME_TOKEN_KMS, true },
+	{ VOLUME_TOKEN_TPM, true },
+	{ TOKEN_KEYRING, false },
+};
+
+static const struct giver *giver_of(const char *type)
+{
+	for (size_t i = 0; i < sizeof(givers) / sizeof(*givers); i++)
+		if (!strcmp(givers[i].type, type))
+			return &givers[i];
+	return NULL;
+}
+
+static enum mortise_code get_passphrase(struct mortise_luks2 *luks2, int id, const char *type,
+					const struct mortise_key_sources *sources,
+					struct mortise_secret **passphrase,
+					struct mortise_error *err)
+{
+	if (!strcmp(type, VOLUME_TOKEN_TPM))
+		return volume_tpm_get(sources, luks2->metadata, id, passphrase, err);
+	if (strcmp(type, VOLUME_TOKEN_KMS))
+		return keyring_get(volume_token_get(luks2->metadata, id), passphrase, err);
+	if (!sources->kms_endpoint)
+		return error_set(err, MORTISE_E_NO_TOKEN, 0,
+				 "it does not name its KMS: name the endpoint");
+	return volume_kms_get(sources, sources->kms_endpoint, luks2->metadata, id, passphrase, err);
+}
+
+/* Which tokens are tried, and for which keyslots (bit n: keyslot n). */
+struct attempt {
+	struct mortise_luks2 *luks2;
+	const struct mortise_token_search *search;
+	const struct mortise_key_sources *sources;
+	uint32_t keyslots;
+};
+
+/* The keyslots that a token may open, within those that are wanted. */
+static uint32_t keyslots_of(const struct attempt *attempt, const struct mortise_token_info *info,
+			    const struct giver *giver, int id)
+{
+	uint32_t keyslots = giver->by_number ? UINT32_C(1) << id : info->keyslots;
+
+	return keyslots & attempt->keyslots;
+}
+
+static uint32_t keyslots_of_priority(const struct mortise_luks2 *luks2,
+				     enum mortise_priority priority)
+{
+	struct mortise_keyslot_info info;
+	uint32_t keyslots = 0;
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (!mortise_keyslot_info(luks2, id, &info, NULL) && info.priority == priority)
+			keyslots |= UINT32_C(1) << id;
+	return keyslots;
+}
+
+static enum mortise_code try_keyslots(struct mortise_luks2 *luks2, uint32_t keyslots,
+				      const struct mortise_secret *passphrase,
+				      struct mortise_secret **volume_key, int *opened,
+				      struct mortise_error *err)
+{
+	enum mortise_code code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is of no keyslot");
+
+	for (int id = 0; code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		const struct mortise_key_search search = { .keyslot = id };
+
+		if (keyslots & UINT32_C(1) << id)
+			code = mortise_keyslot_open(luks2, &search, passphrase, volume_key, opened,
+						    err);
+	}
+	return code;
+}
+
+static enum mortise_code try_token(const struct attempt *attempt, int id,
+				   struct mortise_secret **volume_key, int *opened,
+				   struct mortise_error *err)
+{
+	struct mortise_luks2 *luks2 = attempt->luks2;
+	const char *type = attempt->search->type;
+	struct mortise_secret *passphrase = NULL;
+	struct mortise_token_info info;
+	const struct giver *giver;
+	uint32_t keyslots = 0;
+	enum mortise_code code = mortise_token_info(luks2, id, &info, err);
+
+	if (code)
+		return code;
+	giver = giver_of(info.type);
+	if (giver && (!type || !strcmp(type, info.type)))
+		keyslots = keyslots_of(attempt, &info, giver, id);
+	if (keyslots)
+		code = get_passphrase(luks2, id, info.type, attempt->sources, &passphrase, err);
+	else
+		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is not one that can be used");
+	if (!code)
+		code = try_keyslots(luks2, keyslots, passphrase, volume_key, opened, err);
+	if (code)
+		error_prefix(err, "token %d (%s)", id, info.type);
+	mortise_secret_free(passphrase);
+	return code;
+}
+
+/* Tokens in the order of their ids; *id receives the one that opened. */
+static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
+				    struct mortise_secret **volume_key, int *opened,
+				    struct mortise_error *err)
+{
+	enum mortise_code code, last = MORTISE_E_NO_TOKEN;
+	struct mortise_error why = { 0 };
+
+	for (*id = 0; *id < (int)MORTISE_TOKENS_MAX; ++*id) {
+		code = try_token(attempt, *id, volume_key, opened, &why);
+		if (!code)
+			return MORTISE_OK;
+		/* One that was really tried says more than those that were none. */
+		if (code != MORTISE_E_NO_TOKEN) {
+			last = code;
+			error_set(err, code, 0, "%s", why.text);
+		}
+	}
+	return last;
+}
+
+enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
+				     const struct mortise_token_search *search,
+				     const struct mortise_key_sources *sources,
+				     struct mortise_secret **volume_key, int *opened, int *token,
+				     struct mortise_error *err)
+{
+	static const enum mortise_priority order[] = { MORTISE_PRIORITY_PREFER,
+						       MORTISE_PRIORITY_NORMAL };
+	const uint32_t wanted =
+		search->keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << search->keyslot;
+	struct attempt attempt = { luks2, search, sources, wanted };
+	enum mortise_code code = luks2_usable(luks2->metadata, err), tried;
+	int id = search->token;
+
+	if (code)
+		return code;
+	code = error_set(err, MORTISE_E_NO_TOKEN, 0, "No usable token is available.");
+	if (id != MORTISE_ANY) {
+		code = try_token(&attempt, id, volume_key, opened, err);
+		goto out;
+	}
+	/* As for passphrases: a keyslot to be ignored opens only when its token is named. */
+	for (size_t i = 0; code && i < sizeof(order) / sizeof(*order); i++) {
+		attempt.keyslots = wanted & keyslots_of_priority(luks2, order[i]);
+		tried = try_tokens(&attempt, &id, volume_key, opened, err);
+		if (tried != MORTISE_E_NO_TOKEN)
+			code = tried;
+	}
+out:
+	if (!code && token)
+		*token = id;
+	return code;
+}
+
+enum mortise_code mortise_recovery_open(struct mortise_luks2 *luks2,
+					const struct mortise_secret *typed,
+					struct mortise_secret **volume_key, int *opened,
+					struct mortise_error *err)
+{
+	uint32_t keyslots = volume_token_recovery_keyslots(luks2);
+	struct mortise_secret *passphrase = NULL;
+	enum mortise_code code;
+
+	if (!keyslots)
+		return error_set(err, MORTISE_E_NO_TOKEN, 0,
+				 "no token of type " VOLUME_TOKEN_RECOVERY " marks a keyslot");
+	code = keys_recovery_normalize(typed, &passphrase, err);
+	if (!code)
+		code = try_keyslots(luks2, keyslots, passphrase, volume_key, opened, err);
+	mortise_secret_free(passphrase);
+	return code;
+}
+
+enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, unsigned pcr,
+				     const char *word, struct mortise_error *err)
+{
+	const struct keys_tpm tpm = { .tcti = sources->tcti };
+
+	if (pcr >= KEYS_TPM_PCRS)
+		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u", pcr);
+	return keys_tpm_extend(&tpm, pcr, word, err);
+}
