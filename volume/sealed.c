@@ -224,12 +224,10 @@ out:
 /* A door that was closed on purpose is not a machine that has changed. */
 static void explain_closed(const struct keys_tpm_object *object, struct mortise_error *err)
 {
-	uint32_t pcrs = object->pcrs;
-
-	if (object->signed_policy)
-		pcrs |= UINT32_C(1) << KEYS_TPM_SIGNED_PCR;
 	if (err->code == MORTISE_E_STALE)
-		(void)refuse_closed(pcrs, err);
+		(void)refuse_closed(object->pcrs, err);
+	if (err->code == MORTISE_E_SOURCE && object->signed_policy)
+		(void)refuse_closed(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
 }
 
 enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,

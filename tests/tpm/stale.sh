@@ -5,7 +5,7 @@
 
 stale="TPM unseals this no more"
 another="$stale: it was sealed by another TPM, or the TPM was cleared since (srk name does not match)"
-unsigned="$stale: PCR 11 is in a state that nobody has signed: another boot image, or a phase of \
+unsigned="KMS or TPM gives no key: PCR 11 is in a state that nobody has signed: another boot image, or a phase of \
 the boot in which the key must not be had; a restart opens it again if the image is right"
 
 tpm one

@@ -78,7 +78,8 @@ static enum mortise_code find(const struct keys_tpm_signed_policy *policy,
 				 "certificate fingerprint does not match: what PCR %u holds is "
 				 "signed by another key than the one that came with the signature",
 				 KEYS_TPM_SIGNED_PCR);
-	return error_set(err, MORTISE_E_STALE, 0,
+	/* Sealed anew it would not open in this state either. */
+	return error_set(err, MORTISE_E_SOURCE, 0,
 			 "PCR %u is in a state that nobody has signed: another boot image, or a "
 			 "phase of the boot in which the key must not be had; a restart opens it "
 			 "again if the image is right",

@@ -69,8 +69,9 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, u
 						   struct mortise_error *err);
 
 /*
- * MORTISE_E_STALE: PCRs, policy or TPM are not those that it was sealed under; the sentence
- * says which ("PCR 7 has changed"). No secret crosses the bus in the clear.
+ * MORTISE_E_STALE: PCRs, policy or TPM are not those that it was sealed under, and what is sealed
+ * now would be; the sentence says which ("PCR 7 has changed"). MORTISE_E_SOURCE: also when PCR 11
+ * is in a state that nobody has signed. No secret crosses the bus in the clear.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm,
 						     const struct keys_tpm_object *object,
