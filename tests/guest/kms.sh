@@ -46,20 +46,6 @@ calls() {
 	grep -c "\"method\":\"$1\"" "$log" || true
 }
 
-said() {
-	local status=0
-	"$@" >"$work/said" 2>&1 || status=$?
-	[[ $status -eq 0 ]] || cat "$work/said"
-	return "$status"
-}
-
-says() {
-	grep -qF -- "$1" "$work/said" || {
-		cat "$work/said"
-		return 1
-	}
-}
-
 boot() {
 	down
 	said mortise up "$@"

@@ -26,21 +26,6 @@ metadata() {
 	json_area "$device" 1 | tr -d '\0'
 }
 
-# What the last command printed goes to $work/said, for says.
-said() {
-	local status=0
-	"$@" >"$work/said" 2>&1 || status=$?
-	[[ $status -eq 0 ]] || cat "$work/said"
-	return "$status"
-}
-
-says() {
-	grep -qF -- "$1" "$work/said" || {
-		cat "$work/said"
-		return 1
-	}
-}
-
 # One boot of the machine up to the end of "up": the volume was closed and the TPM restarted.
 boot() {
 	down

@@ -11,12 +11,10 @@ for tool in swtpm tpm2_createprimary openssl; do
 		exit 77
 	}
 done
-work=$(mktemp -d /tmp/mortise-tpm.XXXXXX) || exit 1
-cd "$work" || exit 1
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$(realpath "$0")")/../cli/lib.sh"
 export TPM2TOOLS_TCTI
 pid=
-count=0
-failed=0
 
 end_tpm() {
 	[ -z "$pid" ] || kill "$pid"
@@ -52,22 +50,6 @@ measure() {
 	for pcr; do
 		tpm2_pcrextend "$pcr:sha256=$(printf %064d "$pcr")"
 	done
-}
-
-result() { # 0|1 description
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=$((failed + 1))
-	fi
-}
-
-finish() {
-	echo "1..$count"
-	[ "$failed" = 0 ]
-	exit
 }
 
 # call WORDS...: tpm_call on the TPM of now.
