@@ -40,6 +40,11 @@ exits 0 "what to paste" grep -q "cipher: aes-xts-plain64" all.html
 exits 1 "a warning is not HTML" grep -q "<b>figures</b>" all.html
 exits 0 "the same page without a file" sh -c '"$0" a-argon2.json | grep -q "</html>"' "$report"
 
+exits 0 "the pictures as files" "$report" --pictures drawn --output one.html a-dm-crypt.json
+[ "$(find drawn -name '*.svg' -size +1k | wc -l)" = "$(grep -o '<figure>' one.html | wc -l)" ]
+result $? "each of them"
+exits 0 "which are SVG" sh -c 'head -c 4 drawn/01-*.svg | grep -q "^<svg"'
+
 # A board's name is data, whatever it looks like.
 name="'; system('touch caught'); \`touch caught\` <script>\$(touch caught)</script>"
 for kind in argon2 dm-crypt programs; do
