@@ -3,6 +3,7 @@
  * What a hostile KMS may answer, and endpoints. The first byte says which reader gets the rest;
  * an answer is its lines, a zero byte, its body.
  */
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Sentences end up on consoles. */
+static void harmless(const char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			abort();
+}
+
+/* A failure says so, in words that can be printed. */
+static void failed(enum mortise_code code, const struct mortise_error *err)
+{
+	if (code != err->code || !*err->text)
+		abort();
+	harmless(err->text);
+}
+
 static void endpoint(const uint8_t *bytes, size_t size)
 {
 	struct keys_kms_endpoint endpoint;
 	struct mortise_error err;
+	enum mortise_code code;
 	char *text = malloc(size + 1);
 
 	if (!text)
@@ -24,8 +42,10 @@ static void endpoint(const uint8_t *bytes, size_t size)
 	memcpy(text, bytes, size);
 	text[size] = '\0';
 	/* What is taken ends up in a URL. */
-	if (!keys_kms_endpoint_parse(text, &endpoint, &err) &&
-	    (!endpoint.host[0] || !endpoint.port || strpbrk(endpoint.host, "/@ \r\n?#\\")))
+	code = keys_kms_endpoint_parse(text, &endpoint, &err);
+	if (code)
+		failed(code, &err);
+	else if (!endpoint.host[0] || !endpoint.port || strpbrk(endpoint.host, "/@ \r\n?#\\"))
 		abort();
 	free(text);
 }
@@ -39,19 +59,25 @@ static void inside(const uint8_t *data, size_t data_size, const uint8_t *bytes, 
 static void message(const uint8_t *bytes, size_t size)
 {
 	struct mortise_error err;
+	enum mortise_code code;
 	const uint8_t *data;
 	size_t data_size;
 
-	if (!keys_kms_response_read(bytes, size, &data, &data_size, &err))
-		inside(data, data_size, bytes, size);
-	if (!keys_kms_frame_read(bytes, size, &data, &data_size, &err))
-		inside(data, data_size, bytes, size);
+	code = keys_kms_response_read(bytes, size, &data, &data_size, &err);
+	if (code)
+		failed(code, &err);
+	inside(data, data_size, bytes, size);
+	code = keys_kms_frame_read(bytes, size, &data, &data_size, &err);
+	if (code)
+		failed(code, &err);
+	inside(data, data_size, bytes, size);
 }
 
 static void answer(const uint8_t *bytes, size_t size)
 {
 	struct keys_kms_answer answer;
 	struct mortise_error err;
+	enum mortise_code code;
 	const uint8_t *data, *body = memchr(bytes, 0, size);
 	size_t lines = body ? (size_t)(body - bytes) : size, at = 0, data_size;
 
@@ -66,11 +92,14 @@ static void answer(const uint8_t *bytes, size_t size)
 	}
 	if (body && !keys_kms_answer_body(&answer, body + 1, size - lines - 1) && !answer.overflow)
 		abort();
-	if (!keys_kms_answer_read(&answer, &data, &data_size, &err)) {
-		if (!data_size)
-			abort();
-		inside(data, data_size, mortise_secret_data(answer.body), answer.size);
-	}
+	harmless(answer.content_type);
+	harmless(answer.words);
+	code = keys_kms_answer_read(&answer, &data, &data_size, &err);
+	if (code)
+		failed(code, &err);
+	else if (!data_size)
+		abort();
+	inside(data, data_size, mortise_secret_data(answer.body), answer.size);
 	keys_kms_answer_clear(&answer);
 }
 

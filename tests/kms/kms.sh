@@ -395,7 +395,7 @@ judge_late headers "$raw" "$mute"
 judge_late body "$raw" "$mute"
 judge_late silent "grpc://127.0.0.1:$(port silent)" "$mute"
 judge_late handshake "https://127.0.0.1:$(port silent)" \
-	"no answer within 10 s: no connection was made; *does the server speak TLS\?"
-judge_late proxy "$plain" "no answer within 10 s: no connection was made; *proxy drop packets\?"
+	"no answer within 10 s: no TLS handshake was made; does the server speak TLS\?"
+judge_late proxy "$plain" "no answer within 10 s: the proxy made no connection"
 
 finish

@@ -18,17 +18,19 @@ static enum mortise_code timed_out(const struct keys_kms_call *call,
 {
 	double resolved = 0, ready = 0;
 	const char *what;
+	long port = 0;
 
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME, &resolved);
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &ready);
+	/* The time of connecting counts TLS and proxies in; a port of ours is there before. */
+	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_LOCAL_PORT, &port);
 	if (!(resolved > 0))
 		what = "its name was not resolved; does the DNS server answer?";
+	else if (!port)
+		what = "no connection was made; is the host up, does a firewall drop packets?";
 	else if (!(ready > 0))
-		what = call->endpoint->tls
-			       ? "no connection was made; is the host up, does a firewall or a "
-				 "proxy drop packets, does the server speak TLS?"
-			       : "no connection was made; is the host up, does a firewall or a "
-				 "proxy drop packets?";
+		what = call->endpoint->tls ? "no TLS handshake was made; does the server speak TLS?"
+					   : "the proxy made no connection";
 	else
 		what = "it is connected but does not answer; is the KMS overloaded?";
 	return error_set(err, MORTISE_E_UNREACHABLE, 0, "no answer within %d s: %s",

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Each failure of libcurl's has its sentence, and says whether another try may help. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "keys/kinds/kms/call.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What the easy handle of a transfer that has failed tells: the handle is one of these. */
+struct told {
+	long sys, verdict, connect_code, local_port;
+	double resolved, ready;
+};
+
+static CURLcode fake_getinfo(CURL *easy, CURLINFO info, ...)
+{
+	const struct told *told = easy;
+	va_list ap;
+	void *out;
+
+	va_start(ap, info);
+	out = va_arg(ap, void *);
+	va_end(ap);
+	switch ((int)info) {
+	case CURLINFO_OS_ERRNO:
+		*(long *)out = told->sys;
+		break;
+	case CURLINFO_SSL_VERIFYRESULT:
+		*(long *)out = told->verdict;
+		break;
+	case CURLINFO_HTTP_CONNECTCODE:
+		*(long *)out = told->connect_code;
+		break;
+	case CURLINFO_LOCAL_PORT:
+		*(long *)out = told->local_port;
+		break;
+	case CURLINFO_NAMELOOKUP_TIME:
+		*(double *)out = told->resolved;
+		break;
+	case CURLINFO_PRETRANSFER_TIME:
+		*(double *)out = told->ready;
+		break;
+	default:
+		fail_msg("asked for %d", (int)info);
+	}
+	return CURLE_OK;
+}
+
+static const char *fake_strerror(CURLcode code)
+{
+	(void)code;
+	return "its general words";
+}
+
+#define BROKE_OFF "the connection broke off before an answer came "
+
+static const struct {
+	CURLcode result;
+	const char *words;
+	struct told told;
+	bool tls, ca, cert, answered;
+	enum mortise_code code;
+	const char *sentence;
+} failures[] = {
+	{ .result = CURLE_OPERATION_TIMEDOUT,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "no answer within 10 s: its name was not resolved; does the DNS server "
+		      "answer?" },
+	{ .result = CURLE_OPERATION_TIMEDOUT,
+	  .told = { .resolved = .1 },
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "no answer within 10 s: no connection was made; is the host up, does a "
+		      "firewall drop packets?" },
+	{ .result = CURLE_OPERATION_TIMEDOUT,
+	  .told = { .resolved = .1, .local_port = 1 },
+	  .tls = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "no answer within 10 s: no TLS handshake was made; does the server speak "
+		      "TLS?" },
+	{ .result = CURLE_OPERATION_TIMEDOUT,
+	  .told = { .resolved = .1, .local_port = 1 },
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "no answer within 10 s: the proxy made no connection" },
+	{ .result = CURLE_OPERATION_TIMEDOUT,
+	  .told = { .resolved = .1, .local_port = 1, .ready = .2 },
+	  .tls = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "no answer within 10 s: it is connected but does not answer; is the KMS "
+		      "overloaded?" },
+	{ .result = CURLE_COULDNT_RESOLVE_HOST,
+	  .words = "Could not resolve host: x\x1b[31m",
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "its name was not found; is it right, and the network up? (Could not resolve "
+		      "host: x?[31m)" },
+	{ .result = CURLE_COULDNT_RESOLVE_PROXY,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "the name of the proxy was not found; is it right, and the network up? (its "
+		      "general words)" },
+	{ .result = CURLE_COULDNT_CONNECT,
+	  .words = "Failed to connect",
+	  .told = { .sys = 111 /* ECONNREFUSED on Linux */ },
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "no connection; is the KMS running, its port right, the network up? (Failed "
+		      "to connect): Connection refused" },
+	{ .result = CURLE_RECV_ERROR,
+	  .words = "CONNECT tunnel failed, response 407",
+	  .told = { .connect_code = 407 },
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "the proxy makes no connection to the KMS: HTTP status 407 (https_proxy, "
+		      "http_proxy and no_proxy say which proxy is asked)" },
+	{ .result = CURLE_COULDNT_CONNECT,
+	  .told = { .connect_code = 503 },
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "the proxy makes no connection to the KMS: HTTP status 503 (https_proxy, "
+		      "http_proxy and no_proxy say which proxy is asked)" },
+	{ .result = CURLE_PEER_FAILED_VERIFICATION,
+	  .words = "not yet",
+	  .told = { .verdict = 9 },
+	  .tls = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "the certificate of the KMS is not valid yet (not yet): is the clock of this "
+		      "machine right?" },
+	{ .result = CURLE_PEER_FAILED_VERIFICATION,
+	  .words = "expired",
+	  .told = { .verdict = 10 },
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "the certificate of the KMS has expired, or the clock of this machine is "
+		      "wrong (expired)" },
+	{ .result = CURLE_PEER_FAILED_VERIFICATION,
+	  .words = "subject name (a) does not match target host name 'b'",
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "the certificate of the KMS is for another name (subject name (a) does not "
+		      "match target host name 'b'): the endpoint has to name the KMS as its "
+		      "certificate does" },
+	{ .result = CURLE_PEER_FAILED_VERIFICATION,
+	  .words = "unable to get local issuer certificate",
+	  .told = { .verdict = 20 },
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "the KMS does not prove who it is (unable to get local issuer certificate): "
+		      "is its CA known here (--kms-ca), is the clock right?" },
+	{ .result = CURLE_SSL_CERTPROBLEM,
+	  .words = "unable to set private key file",
+	  .tls = true,
+	  .cert = true,
+	  .code = MORTISE_E_USAGE,
+	  .sentence = "the certificate cert.pem and its key key.pem are of no use (unable to set "
+		      "private key file)" },
+	{ .result = CURLE_SSL_CONNECT_ERROR,
+	  .words = "error reading X.509 key or certificate file",
+	  .tls = true,
+	  .cert = true,
+	  .code = MORTISE_E_USAGE,
+	  .sentence = "the certificate cert.pem and its key key.pem are of no use (error reading "
+		      "X.509 key or certificate file)" },
+	{ .result = CURLE_SSL_CACERT_BADFILE,
+	  .words = "error setting certificate file",
+	  .tls = true,
+	  .ca = true,
+	  .code = MORTISE_E_USAGE,
+	  .sentence = "ca.pem holds no CA certificate (error setting certificate file)" },
+	{ .result = CURLE_SSL_CACERT_BADFILE,
+	  .words = "error setting certificate file",
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "this system has no root certificates (error setting certificate file): "
+		      "install ca-certificates, or give the CA of the KMS with --kms-ca" },
+	{ .result = CURLE_SSL_CONNECT_ERROR,
+	  .words = "wrong version number",
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "no TLS with the KMS (wrong version number): does the server speak TLS, does "
+		      "it want a certificate?" },
+	{ .result = CURLE_SSL_CIPHER,
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "no TLS with the KMS (its general words): does the server speak TLS, does it "
+		      "want a certificate?" },
+	{ .result = CURLE_RECV_ERROR,
+	  .words = "OpenSSL SSL_read: tlsv13 alert certificate required, errno 0",
+	  .tls = true,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "no TLS with the KMS (OpenSSL SSL_read: tlsv13 alert certificate required, "
+		      "errno 0): does the server speak TLS, does it want a certificate?" },
+	{ .result = CURLE_SSL_CONNECT_ERROR,
+	  .words = "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to kms:443 ",
+	  .tls = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = BROKE_OFF "(OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to "
+				"kms:443); if it always does: does the KMS want a certificate "
+				"(--kms-cert, --kms-key)?" },
+	{ .result = CURLE_RECV_ERROR,
+	  .words = "Connection reset",
+	  .tls = true,
+	  .cert = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = BROKE_OFF "(Connection reset); if it always does: does the KMS know the CA "
+				"of our certificate?" },
+	{ .result = CURLE_HTTP2,
+	  .words = "unexpected data while we expected SETTINGS frame",
+	  .code = MORTISE_E_SOURCE,
+	  .sentence =
+		  "the server does not speak HTTP/2, which gRPC needs (unexpected data while we "
+		  "expected SETTINGS frame): is this the address of a KMS, and does it want "
+		  "TLS?" },
+	{ .result = CURLE_UNSUPPORTED_PROTOCOL,
+	  .words = "Received HTTP/0.9 when not allowed\n",
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "the server does not speak HTTP/2, which gRPC needs (Received HTTP/0.9 when "
+		      "not allowed): is this the address of a KMS, and does it want TLS?" },
+	{ .result = CURLE_HTTP2,
+	  .words = "Send failure: Broken pipe",
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = BROKE_OFF "(Send failure: Broken pipe); if it always does: does the server "
+				"want TLS (https://)?" },
+	{ .result = CURLE_GOT_NOTHING,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = BROKE_OFF "(its general words); if it always does: does the server want TLS "
+				"(https://)?" },
+	{ .result = CURLE_SEND_ERROR,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = BROKE_OFF "(its general words); if it always does: does the server want TLS "
+				"(https://)?" },
+	{ .result = CURLE_HTTP2_STREAM,
+	  .words = "HTTP/2 stream 1 was not closed cleanly",
+	  .answered = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "the connection broke off in the middle of the answer (HTTP/2 stream 1 was "
+		      "not closed cleanly)" },
+	{ .result = CURLE_PARTIAL_FILE,
+	  .answered = true,
+	  .code = MORTISE_E_UNREACHABLE,
+	  .sentence = "the connection broke off in the middle of the answer (its general words)" },
+	{ .result = CURLE_OUT_OF_MEMORY,
+	  .code = MORTISE_E_MEMORY,
+	  .sentence = "no memory for asking a KMS" },
+	{ .result = CURLE_URL_MALFORMAT,
+	  .code = MORTISE_E_SOURCE,
+	  .sentence = "the KMS could not be asked (its general words)" },
+};
+
+static void test_failures(void **state)
+{
+	static const struct keys_kms_curl curl = { .easy_getinfo = fake_getinfo,
+						   .easy_strerror = fake_strerror };
+	struct keys_kms_endpoint endpoint = { .host = "kms" };
+	struct keys_kms_transfer transfer = { .curl = &curl };
+	struct mortise_error err;
+	struct keys_kms kms = { 0 };
+	const struct keys_kms_call call = { &kms, &endpoint, "Seal", NULL };
+	struct told told;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(failures); i++) {
+		endpoint.tls = failures[i].tls;
+		kms.ca = failures[i].ca ? "ca.pem" : NULL;
+		kms.cert = failures[i].cert ? "cert.pem" : NULL;
+		kms.key = failures[i].cert ? "key.pem" : NULL;
+		told = failures[i].told;
+		transfer.easy = &told;
+		transfer.result = failures[i].result;
+		transfer.answered = failures[i].answered;
+		strcpy(transfer.words, failures[i].words ? failures[i].words : "");
+		assert_int_equal(keys_kms_failure(&call, &transfer, &err), failures[i].code);
+		assert_int_equal(err.code, failures[i].code);
+		assert_string_equal(err.text, failures[i].sentence);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_failures),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
