@@ -75,6 +75,8 @@ static void test_no_endpoints(void **state)
 		{ "[::1%]:1", "has no IPv6 address" },
 		{ "[::1]4050", "has something other than a port" },
 		{ "grpc://k ms", "has a host that is no name" },
+		{ "grpc://k%6ds", "has a host that is no name" },
+		{ "grpc://k\\ms", "has a host that is no name" },
 		{ "grpc://kms\r\nhost: evil", "has a control character" },
 		{ "averylongschemename://kms", "has a scheme that is none" },
 	};
@@ -207,6 +209,9 @@ static void test_no_responses(void **state)
 		MESSAGE("\x34"),
 		MESSAGE("\x33\x3c"),
 		MESSAGE("\xff\xff\xff\xff\x7f\x00"),
+		/* A number of 33 bits for field and type, a value of 65. */
+		MESSAGE("\x80\x80\x80\x80\x10\x01"),
+		MESSAGE("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
 		/* Seventeen groups in one another. */
 		MESSAGE("\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33"
 			"\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34"),
@@ -310,6 +315,7 @@ static void test_answers(void **state)
 		{ OK_HEAD, &frame, MORTISE_E_SOURCE, "ends without a gRPC status" },
 		{ OK_HEAD "grpc-status: 0\r\n", &nothing, MORTISE_E_SOURCE, "holds no data" },
 		{ OK_HEAD "grpc-status: 00000\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
+		{ OK_HEAD "grpc-status: 001\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
 		{ OK_HEAD "grpc-status: 17\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
 		{ OK_HEAD "grpc-status: \r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
 		{ "HTTP/2 200\r\ncontent-type: application/grpcweb\r\ngrpc-status: 0\r\n", &frame,
@@ -392,6 +398,10 @@ static void test_text(void **state)
 	} cases[] = {
 		{ "plain", 16, "plain" },
 		{ "\x1b[31mred\r\n\x7f", 16, "?[31mred???" },
+		{ "\xc2\x9b"
+		  "31m",
+		  16, "?31m" },				   /* one character that is ESC [ */
+		{ "\xc0\xaf \xe0\x80\xaf", 16, "?? ???" }, /* longer than need be */
 		{ "cut off", 4, "cut" },
 		{ "\xc3\xa4", 8, "\xc3\xa4" },
 		{ "a\xc3\xa4", 3, "a" },
