@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Options that must not stand together, or that one verb needs; cryptsetup's sentences. */
 #include <string.h>
+#include <strings.h>
 
 #include "cli/verbs.h"
 
 static bool given(const struct command *c, enum option_id id)
 {
 	return option_set(&c->options, id);
+}
+
+/* A KMS in the clear would take no notice of them, and nobody would of that. */
+static const char *check_kms(const struct command *c)
+{
+	const char *kms = option_text(&c->options, OPTION_KMS);
+	bool clear = kms && (!strstr(kms, "://") || strncasecmp(kms, "grpc://", 7) == 0);
+
+	if (clear &&
+	    (given(c, OPTION_KMS_CA) || given(c, OPTION_KMS_CERT) || given(c, OPTION_KMS_KEY)))
+		return "Options --kms-ca, --kms-cert and --kms-key need a KMS over TLS: "
+		       "--kms https://HOST:PORT.";
+	return NULL;
 }
 
 const char *check_add_key(const struct command *c)
@@ -58,7 +72,7 @@ const char *check_enroll(const struct command *c)
 		return "Option --tpm-pcrs is allowed only with --tpm.";
 	if (given(c, OPTION_TPM_CHECK_SECUREBOOT) && !tpm)
 		return "Option --tpm-check-secureboot is allowed only with --tpm.";
-	return NULL;
+	return check_kms(c);
 }
 
 const char *check_format(const struct command *c)
@@ -76,7 +90,7 @@ const char *check_open(const struct command *c)
 		return "Option --persistent is not allowed with --test-passphrase.";
 	if (given(c, OPTION_UNBOUND) && !given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --unbound cannot be used without --test-passphrase.";
-	return NULL;
+	return check_kms(c);
 }
 
 const char *check_status(const struct command *c)

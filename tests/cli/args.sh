@@ -127,7 +127,7 @@ for option in "--kms grpc://kms" "--kms-ca F" "--kms-cert F" "--kms-key F" "--tc
 	refuses "$cs: Option ${option%% *} is not allowed with open action." open DEV NAME $option
 done
 refuses "$cs: Unknown action." enroll DEV --recovery-key
-ours_takes open DEV NAME --kms grpc://kms:4050 --kms-ca F --kms-cert F --kms-key F --node-uuid U
+ours_takes open DEV NAME --kms https://kms:4050 --kms-ca F --kms-cert F --kms-key F --node-uuid U
 ours_takes open DEV --test-passphrase --tcti swtpm --tpm-policy D --token-id 1 --token-only
 ours_takes luksAddKey DEV --token-only --kms grpc://kms
 ours_takes enroll DEV --recovery-key -S 4 --recovery-file F -d F --header H
@@ -154,7 +154,13 @@ ours_refuses "$program: Option --tpm-pcrs is allowed only with --tpm." \
 ours_refuses "$program: Option --tpm-check-secureboot is allowed only with --tpm." \
 	enroll DEV --recovery-key --tpm-check-secureboot
 ours_refuses "$program: Options --kms-cert and --kms-key must be used together." \
-	enroll DEV --kms grpc://kms --kms-cert F
+	enroll DEV --kms https://kms --kms-cert F
+for clear in kms kms:4050 grpc://kms GRPC://kms; do
+	for verb in open enroll; do
+		ours_refuses "$program: Options --kms-ca, --kms-cert and --kms-key need a KMS over TLS: --kms https://HOST:PORT." \
+			$verb DEV NAME --kms $clear --kms-ca F
+	done
+done
 ours_refuses "$program: Option --recovery-key is not allowed with open action." \
 	open DEV NAME --recovery-key
 
