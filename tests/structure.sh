@@ -73,10 +73,11 @@ analysis() {
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I include -I . -D_GNU_SOURCE \
 		--suppress=missingIncludeSystem luks2 volume keys dm meta cli || fail "cppcheck"
-	# shellcheck disable=SC2046
-	printf '%s\n' $(git ls-files 'luks2/*.c' 'volume/*.c' 'keys/*.c' 'dm/*.c' 'meta/*.c' \
-		'cli/*.c') | xargs -P2 -n8 clang-tidy -p "$BUILD" --quiet 2> /dev/null |
-		grep -E 'error:|warning:' && fail "clang-tidy"
+	# Its status counts, not what a filter behind it found: each finding is an error, and so is
+	# a clang-tidy that could not run. On stderr it only counts what it has passed over.
+	git ls-files 'luks2/*.c' 'volume/*.c' 'keys/*.c' 'dm/*.c' 'meta/*.c' 'cli/*.c' |
+		xargs -P2 -n8 clang-tidy -p "${BUILD:?the build directory}" --quiet 2> /dev/null ||
+		fail "clang-tidy"
 	git ls-files 'tools/*' '*.sh' .ci/run | while read -r file; do
 		case $(head -n1 "$file") in '#!'*sh) echo "$file" ;; esac
 	done | xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2154,SC2086 || fail "shellcheck"

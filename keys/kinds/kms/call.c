@@ -14,13 +14,12 @@
 
 #include "keys/error.h"
 
-#define STRING(x)      STRING_OF(x)
-#define STRING_OF(x)   #x
-#define TIMEOUT_HEADER "grpc-timeout: " STRING(KEYS_KMS_DEADLINE) "S"
+#define STRING(x)    STRING_OF(x)
+#define STRING_OF(x) #x
 
-#define SERVICE	       "sidero.kms.KMSService"
+#define SERVICE	     "sidero.kms.KMSService"
 /* Scheme, host, port, service and method. */
-#define URL_MAX	       (16u + KEYS_KMS_HOST_MAX + 64u)
+#define URL_MAX	     (16u + KEYS_KMS_HOST_MAX + 64u)
 
 static enum mortise_code check_file(const char *what, const char *path, struct mortise_error *err)
 {
@@ -87,10 +86,11 @@ static const char *proxy(void)
 
 static struct curl_slist *make_headers(const struct keys_kms_curl *curl)
 {
+	static const char deadline[] = "grpc-timeout: " STRING(KEYS_KMS_DEADLINE) "S";
 	static const char *const lines[] = {
 		"content-type: application/grpc",
 		"te: trailers",
-		TIMEOUT_HEADER,
+		deadline,
 		/* libcurl would add these, and gRPC has neither. */
 		"accept:",
 		"expect:",
