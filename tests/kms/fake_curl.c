@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A libcurl that is of no use, for kms.sh: FAKE says in which way. What it is loaded for is
- * never reached, so most of its functions have no parameters.
- */
+/* A libcurl that is of no use, for kms.sh: FAKE says in which way. */
 #include <curl/curl.h>
 
+#include <signal.h>
 #include <stddef.h>
 
-#define INCOMPLETE 1 /* functions are missing */
-#define NO_HTTP2   2
-#define NO_TLS	   3
-#define NO_START   4
-#define NO_OPTIONS 5
+#define INCOMPLETE  1 /* functions are missing */
+#define NO_HTTP2    2
+#define NO_TLS	    3
+#define NO_START    4
+#define NO_OPTIONS  5
+#define BROKEN_PIPE 6 /* writes to a socket that is closed, as a TLS library would */
 
 #undef curl_easy_setopt
 
@@ -47,13 +46,14 @@ CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
 {
 	(void)easy;
 	(void)option;
-	return CURLE_UNKNOWN_OPTION;
+	return FAKE == NO_OPTIONS ? CURLE_UNKNOWN_OPTION : CURLE_OK;
 }
 
 CURLcode curl_easy_perform(CURL *easy)
 {
 	(void)easy;
-	return CURLE_FAILED_INIT;
+	raise(SIGPIPE);
+	return CURLE_SEND_ERROR;
 }
 
 #undef curl_easy_getinfo

@@ -226,6 +226,8 @@ fault bad-status SOURCE "the KMS answers with a grpc-status that is none of 0 to
 fault status-17 SOURCE "the KMS answers with a grpc-status that is none of 0 to 16"
 fault words SOURCE "the KMS answers NOT_FOUND (café?\[31m?red? 100% ?%): it has no key for the \
 UUID of this node; enter it there"
+fault headers SOURCE "the KMS answers NOT_FOUND (application/grpc, trailers, 10S, none, none): it \
+has no key for the UUID of this node; enter it there"
 fault http:404 SOURCE "HTTP status 404: there is no KMS at this address"
 fault http:403 SOURCE "HTTP status 403: something in front of the KMS does not let this machine in"
 fault http:503 UNREACHABLE "HTTP status 503: something in front of the KMS says that it is not \
@@ -332,22 +334,24 @@ found; is it right, and the network up? (*)" "$plain"
 
 # ------------------------------------------------------------ which libcurl
 libraries=$(dirname "$call")
-fake() { # NUMBER SENTENCE
+fake() { # NUMBER CODE SENTENCE
 	mkdir -p "fake$1"
 	cp "$libraries/libfake_curl_$1.so" "fake$1/libcurl.so.4"
 	cp "$libraries/libfake_curl_$1.so" "fake$1/libcurl-gnutls.so.4"
 	got=$(LD_LIBRARY_PATH=$PWD/fake$1 "$call" seal "$plain" "$data" 2>&1)
 	judge "libcurl of no use ($1)" "$got" $? \
-		"UNSUPPORTED: failed to seal KMS passphrase: $plain: $2"
+		"$2: failed to seal KMS passphrase: $plain: $3"
 }
 none="a KMS is asked through libcurl, of which there is none that serves: install libcurl4"
-fake 1 "$none (libcurl.so.4 has no curl_*; libcurl-gnutls.so.4 has no curl_*)"
-fake 2 "$none (libcurl.so.4 9.9.9 is built without HTTP/2; libcurl-gnutls.so.4 9.9.9 is built \
+fake 1 UNSUPPORTED "$none (libcurl.so.4 has no curl_*; libcurl-gnutls.so.4 has no curl_*)"
+fake 2 UNSUPPORTED "$none (libcurl.so.4 9.9.9 is built without HTTP/2; libcurl-gnutls.so.4 9.9.9 is built \
 without HTTP/2)"
-fake 3 "$none (libcurl.so.4 9.9.9 is built without TLS; libcurl-gnutls.so.4 9.9.9 is built without \
+fake 3 UNSUPPORTED "$none (libcurl.so.4 9.9.9 is built without TLS; libcurl-gnutls.so.4 9.9.9 is built without \
 TLS)"
-fake 4 "$none (libcurl.so.4 9.9.9 does not start; libcurl-gnutls.so.4 9.9.9 does not start)"
-fake 5 "this libcurl (9.9.9) does not take all options that asking a KMS needs"
+fake 4 UNSUPPORTED "$none (libcurl.so.4 9.9.9 does not start; libcurl-gnutls.so.4 9.9.9 does not start)"
+fake 5 UNSUPPORTED "this libcurl (9.9.9) does not take all options that asking a KMS needs"
+fake 6 UNREACHABLE "the connection broke off before an answer came (fake); if it always does: \
+does the server want TLS (https://)?"
 mkdir empty
 : >empty/libcurl.so.4
 : >empty/libcurl-gnutls.so.4
@@ -378,6 +382,24 @@ late handshake "${ca[@]}" "https://127.0.0.1:$(port silent)" &
 waits+=($!)
 https_proxy=http://127.0.0.1:$(port silent) late proxy "$plain" &
 waits+=($!)
+
+# mkfs runs meanwhile, for another volume, and inherits what is not closed on exec.
+"$call" seal "grpc://127.0.0.1:$(port silent)" "$data" >/dev/null 2>&1 &
+waits+=($!)
+flags=
+for _ in {1..80}; do
+	for fd in "/proc/$!/fd/"*; do
+		inode=$(readlink "$fd")
+		inode=${inode//[!0-9]/}
+		[ -n "$inode" ] && awk -v inode="$inode" '$10 == inode { found = 1 }
+			END { exit !found }' /proc/net/tcp || continue
+		flags=$(awk '$1 == "flags:" { print $2 }' "/proc/$!/fdinfo/${fd##*/}")
+	done
+	[ -z "$flags" ] || break
+	sleep 0.1
+done
+[ -n "$flags" ] && [ $((flags & 02000000)) != 0 ]
+result $? "the connection is closed on exec (flags $flags)"
 wait "${waits[@]}"
 
 judge_late() { # NAME ENDPOINT WHY

@@ -24,7 +24,8 @@ function answer(stream, { status = 200, type = 'application/grpc', headers = {},
 	stream.end(body);
 }
 
-// Faults of one call: (stream, message, argument); message is what the right answer holds.
+// Faults of one call: (stream, message, argument, headers); message is what the right answer
+// holds, headers are those of the request.
 const streamFaults = {
 	'': (stream, message) => answer(stream, { body: frame(message) }),
 	// Cut in the frame, though the stream ends as it should.
@@ -81,6 +82,12 @@ const streamFaults = {
 		':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5',
 		'grpc-message': 'caf%C3%A9%1B[31m%0Ared%FF 100% %e2%80%ae%',
 	}, { endStream: true }),
+	// What the request said of itself.
+	'headers': (stream, message, argument, headers) => stream.respond({
+		':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5',
+		'grpc-message': ['content-type', 'te', 'grpc-timeout', 'accept', 'expect']
+			.map((name) => headers[name] ?? 'none').join(', '),
+	}, { endStream: true }),
 	'http': (stream, message, status) =>
 		answer(stream, { status: Number(status), type: 'text/html',
 				 body: Buffer.from('<h1>no</h1>'), trailers: null }),
@@ -116,7 +123,7 @@ function serveStream(key, faultOf, log) {
 			log(method.path.split('/').pop(), request.nodeUuid, fault.join(':'));
 			const act = streamFaults[fault[0]] ?? ((s) => answer(s, { status: 501 }));
 			act(stream, method.responseSerialize({ data: transform(key, request.data) }),
-			    fault.slice(1).join(':'));
+			    fault.slice(1).join(':'), headers);
 		});
 	};
 }
