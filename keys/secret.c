@@ -126,3 +126,19 @@ enum mortise_code keys_random(void *bytes, size_t size, struct mortise_error *er
 	}
 	return MORTISE_OK;
 }
+
+enum mortise_code keys_secret_random(size_t size, struct mortise_secret **out,
+				     struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	*out = NULL;
+	code = mortise_secret_new(size, out, err);
+	if (!code)
+		code = keys_random(mortise_secret_data(*out), size, err);
+	if (code) {
+		mortise_secret_free(*out);
+		*out = NULL;
+	}
+	return code;
+}

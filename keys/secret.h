@@ -15,4 +15,8 @@ bool keys_equal(const void *a, const void *b, size_t size);
 MORTISE_MUST_CHECK enum mortise_code keys_random(void *bytes, size_t size,
 						 struct mortise_error *err);
 
+/* A new secret of size random bytes; *out stays NULL on failure. */
+MORTISE_MUST_CHECK enum mortise_code keys_secret_random(size_t size, struct mortise_secret **out,
+							struct mortise_error *err);
+
 #endif

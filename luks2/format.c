@@ -143,7 +143,6 @@ static enum mortise_code make_volume_key(const struct mortise_format *format, co
 					 struct mortise_luks2 *luks2, struct mortise_error *err)
 {
 	uint32_t size = luks2_volume_key_size(format);
-	enum mortise_code code;
 
 	if (luks2_cipher_is_null(cipher))
 		return error_set(err, MORTISE_E_POLICY, 0, "cipher %s does not encrypt", cipher);
@@ -157,10 +156,7 @@ static enum mortise_code make_volume_key(const struct mortise_format *format, co
 	if (format->volume_key)
 		return mortise_secret_from(mortise_secret_data(format->volume_key), size,
 					   &luks2->volume_key, err);
-	code = mortise_secret_new(size, &luks2->volume_key, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(luks2->volume_key), size, err);
-	return code;
+	return keys_secret_random(size, &luks2->volume_key, err);
 }
 
 static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t from, uint64_t to,

@@ -20,9 +20,7 @@ static enum mortise_code unbound_key(const struct mortise_keyslot_new *what,
 		return MORTISE_OK;
 	if (!what->unbound_key_size || what->unbound_key_size > 512)
 		return error_set(err, MORTISE_E_USAGE, 0, "bad size for an unbound key");
-	code = mortise_secret_new(what->unbound_key_size, made, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(*made), what->unbound_key_size, err);
+	code = keys_secret_random(what->unbound_key_size, made, err);
 	*key = *made;
 	return code;
 }

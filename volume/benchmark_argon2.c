@@ -120,11 +120,9 @@ static enum mortise_code prepare(struct measurement *m, const struct mortise_kdf
 		.threads = kdf->lanes < cpus ? kdf->lanes : cpus,
 		.independent = kdf->type == MORTISE_KDF_ARGON2I,
 	};
-	code = mortise_secret_new(16, &m->passphrase, err);
+	code = keys_secret_random(16, &m->passphrase, err);
 	if (!code)
 		code = mortise_secret_new(KEY_SIZE, &m->key, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(m->passphrase), 16, err);
 	return code;
 }
 

@@ -63,11 +63,9 @@ enum mortise_code mortise_benchmark_cipher(const char *cipher, uint32_t key_size
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "cipher %.60s with a key of %u bits is not in the crypto library",
 				 cipher, key_size * 8);
-	code = mortise_secret_new(key_size, &run.key, err);
+	code = keys_secret_random(key_size, &run.key, err);
 	if (!code)
 		code = mortise_secret_new(CIPHER_BYTES, &run.bytes, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(run.key), key_size, err);
 	benchmark_loop_begin(&loop, how);
 	while (!code && benchmark_loop_next(&loop, cipher)) {
 		code = run_once(&run, false, err);

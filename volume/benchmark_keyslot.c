@@ -81,9 +81,7 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 	location.device = path;
 	code = mortise_luks2_format(&location, &format, &subject->luks2, err);
 	if (!code)
-		code = mortise_secret_new(16, &subject->passphrase, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(subject->passphrase), 16, err);
+		code = keys_secret_random(16, &subject->passphrase, err);
 	return code;
 }
 

@@ -103,9 +103,7 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *luks2,
 
 	if (!key_size)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
-	code = mortise_secret_new(key_size, &key, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(key), key_size, err);
+	code = keys_secret_random(key_size, &key, err);
 	if (!code)
 		code = attach_file(luks2->data_path, loop_path, &loop_fd, err);
 	if (!code)

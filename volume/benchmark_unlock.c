@@ -121,13 +121,6 @@ static enum mortise_code measure_whole(struct unlock *unlock, struct benchmark_r
 	return code;
 }
 
-static enum mortise_code random_passphrase(struct mortise_secret **out, struct mortise_error *err)
-{
-	enum mortise_code code = mortise_secret_new(32, out, err);
-
-	return code ? code : keys_random(mortise_secret_data(*out), 32, err);
-}
-
 enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *luks2, int id,
 					   const struct mortise_secret *passphrase,
 					   const struct mortise_benchmark *how,
@@ -143,7 +136,7 @@ enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *luks2, int id,
 
 	code = luks2_usable(luks2->metadata, err);
 	if (!code && !passphrase)
-		code = random_passphrase(&random, err);
+		code = keys_secret_random(32, &random, err);
 	if (random)
 		unlock.passphrase = random;
 	if (!code)

@@ -66,14 +66,6 @@ static void next_name(char name[static 64])
 		 (unsigned long long)number);
 }
 
-static enum mortise_code random_key(uint32_t size, struct mortise_secret **key,
-				    struct mortise_error *err)
-{
-	enum mortise_code code = mortise_secret_new(size, key, err);
-
-	return code ? code : keys_random(mortise_secret_data(*key), size, err);
-}
-
 static enum mortise_code map(const struct bench_ground *ground, const struct bench_setup *setup,
 			     uint64_t offset, uint64_t size, int *fd, struct mortise_error *err)
 {
@@ -92,7 +84,7 @@ static enum mortise_code map(const struct bench_ground *ground, const struct ben
 	uint32_t dropped = 0;
 
 	next_name(name);
-	code = random_key(setup->key_size, &key, err);
+	code = keys_secret_random(setup->key_size, &key, err);
 	target.key = key;
 	if (!code)
 		code = dm_crypt_create(ground->control, name, &options, &target, &dropped, err);

@@ -17,8 +17,6 @@
 #define KMS_DIR "/etc/mortise/kms/"
 #define EFIVARS "/sys/firmware/efi/efivars"
 
-_Static_assert(KEYS_KMS_DATA_SIZE == KEYS_TPM_SECRET_SIZE, "one size of random passphrases");
-
 const struct mortise_kdf volume_least_cost = {
 	.type = MORTISE_KDF_ARGON2ID,
 	.time = 4,
@@ -62,13 +60,6 @@ static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
 	return MORTISE_OK;
 }
 
-static enum mortise_code random_bytes(struct mortise_secret **bytes, struct mortise_error *err)
-{
-	enum mortise_code code = mortise_secret_new(KEYS_KMS_DATA_SIZE, bytes, err);
-
-	return code ? code : keys_random(mortise_secret_data(*bytes), KEYS_KMS_DATA_SIZE, err);
-}
-
 /* The file that was named, or the one in the usual place when it is there. */
 static const char *kms_file(const char *named, const char *usual)
 {
@@ -103,7 +94,7 @@ enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, cons
 
 	memset(key, 0, sizeof(*key));
 	if (!code)
-		code = random_bytes(&bytes, err);
+		code = keys_secret_random(KEYS_KMS_DATA_SIZE, &bytes, err);
 	if (!code)
 		code = keys_kms_seal(&kms, mortise_secret_data(bytes), sealed, &size, err);
 	if (!code)
@@ -201,7 +192,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code)
-		code = random_bytes(&bytes, err);
+		code = keys_secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
 	if (!code)
 		code = keys_tpm_seal(&tpm, wish->pcrs, mortise_secret_data(bytes), &object, err);
 	if (code)

@@ -33,11 +33,9 @@ enum mortise_code keys_recovery_new(struct mortise_secret **out, struct mortise_
 	enum mortise_code code;
 
 	*out = NULL;
-	code = mortise_secret_new(BYTES, &random, err);
+	code = keys_secret_random(BYTES, &random, err);
 	if (!code)
 		code = mortise_secret_new(KEYS_RECOVERY_LENGTH, &key, err);
-	if (!code)
-		code = keys_random(mortise_secret_data(random), BYTES, err);
 	if (code)
 		goto out;
 	for (size_t i = 0; i < LETTERS; i++) {
