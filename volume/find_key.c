@@ -96,13 +96,9 @@ static enum mortise_code try_declared(struct volume_run *run, struct volume_plan
 			if (key_opens(run, plan, i))
 				return MORTISE_OK;
 			if (waits_for_state(run, asked))
-				return volume_plan_add(plan, MORTISE_STEP_WAIT,
-						       (int)volume->keys[i].slot,
-						       "keyslot %u is %s", volume->keys[i].slot,
-						       asked->why.text)
-					       ? MORTISE_OK
-					       : error_set(err, MORTISE_E_MEMORY, 0,
-							   "out of memory");
+				return VOLUME_PLAN_ADD(
+					plan, err, MORTISE_STEP_WAIT, (int)volume->keys[i].slot,
+					"keyslot %u is %s", volume->keys[i].slot, asked->why.text);
 			again |= asked->why.code == MORTISE_E_UNREACHABLE;
 		}
 		first = false;
@@ -164,15 +160,16 @@ static bool source_fails(const struct volume_asked *asked)
 /* It is open: a KMS that is down now, or a TPM whose door was closed, changes nothing. */
 static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_error *err)
 {
-	for (size_t i = 0; i < plan->volume->key_count; i++) {
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < plan->volume->key_count; i++) {
 		const struct meta_key *key = &plan->volume->keys[i];
 
-		if (!volume_plan_add(plan, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-				     "keyslot %u (%s) not checked: %.400s", key->slot,
-				     meta_key_kind_name(key->kind), reason(key, &plan->asked[i])))
-			return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+				       "keyslot %u (%s) not checked: %.400s", key->slot,
+				       meta_key_kind_name(key->kind), reason(key, &plan->asked[i]));
 	}
-	return MORTISE_OK;
+	return code;
 }
 
 static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan,
@@ -203,10 +200,8 @@ static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan
 	    used < sizeof(reasons) - 1)
 		snprintf(reasons + used, sizeof(reasons) - used,
 			 "; it has a recovery key: mortise up --recovery");
-	return volume_plan_add(plan, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
-			       "no declared key opens %s: %s", plan->device, reasons)
-		       ? MORTISE_OK
-		       : error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	return VOLUME_PLAN_ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
+			       "no declared key opens %s: %s", plan->device, reasons);
 }
 
 enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *plan,

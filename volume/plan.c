@@ -81,9 +81,6 @@ static enum mortise_code no_memory(struct mortise_error *err)
 	return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 }
 
-/* A step that cannot be taken back: adds it, or reports that memory is short. */
-#define ADD(plan, err, ...) (volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK : no_memory(err))
-
 /* File system and mount point, once the device that holds them is settled. */
 static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
 					 const char *device, bool make, struct mortise_error *err)
@@ -92,33 +89,12 @@ static enum mortise_code plan_filesystem(const struct volume_run *run, struct vo
 	enum mortise_code code = MORTISE_OK;
 
 	if (make && !run->options->no_mount)
-		code = ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s", type, device);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s", type,
+				       device);
 	if (!code && *plan->mount_point && !plan->mounted)
-		code = ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
-			   plan->mount_point);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
+				       plan->mount_point);
 	return code;
-}
-
-/* A KEY_ADD step for a key of a volume that is to be formatted, or why it cannot be had. */
-static enum mortise_code plan_first_key(struct volume_run *run, struct volume_plan *plan,
-					const struct meta_key *key, struct mortise_error *why,
-					struct mortise_error *err)
-{
-	struct volume_key made;
-	struct volume_step *step;
-
-	memset(why, 0, sizeof(*why));
-	if (volume_key_new(run, plan->volume, key, &made, why))
-		return MORTISE_OK;
-	step = volume_plan_add(plan, MORTISE_STEP_KEY_ADD, (int)key->slot, "add keyslot %u (%s)",
-			       key->slot, meta_key_kind_name(key->kind));
-	if (!step) {
-		volume_key_clear(&made);
-		return no_memory(err);
-	}
-	step->key = key;
-	step->made = made;
-	return MORTISE_OK;
 }
 
 /*
@@ -143,7 +119,8 @@ static enum mortise_code plan_first_keys(struct volume_run *run, struct volume_p
 		for (size_t i = 0; !code && i < volume->key_count; i++) {
 			if (why[i].code != MORTISE_E_UNREACHABLE)
 				continue;
-			code = plan_first_key(run, plan, &volume->keys[i], &why[i], err);
+			code = volume_plan_new_key(run, plan, &volume->keys[i],
+						   MORTISE_STEP_KEY_ADD, &why[i], err);
 			*available += !code && !why[i].code;
 			again |= why[i].code == MORTISE_E_UNREACHABLE;
 		}
@@ -162,9 +139,10 @@ static enum mortise_code plan_format(struct volume_run *run, struct volume_plan 
 
 	if (!why)
 		return no_memory(err);
-	code = ADD(plan, err, MORTISE_STEP_FORMAT, -1, "format %s (%s) as LUKS2, %s, %u-bit key",
-		   plan->device, plan->probe.content == VOLUME_EMPTY ? "empty" : "a format cut off",
-		   volume->cipher, volume->key_size * 8);
+	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FORMAT, -1,
+			       "format %s (%s) as LUKS2, %s, %u-bit key", plan->device,
+			       plan->probe.content == VOLUME_EMPTY ? "empty" : "a format cut off",
+			       volume->cipher, volume->key_size * 8);
 	if (!code)
 		code = plan_first_keys(run, plan, why, &available, err);
 	last = &why[volume->key_count];
@@ -175,20 +153,21 @@ static enum mortise_code plan_format(struct volume_run *run, struct volume_plan 
 			continue;
 		last = &why[i];
 		if (why[i].code == MORTISE_E_WAIT && run->state_may_come) {
-			code = ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot, "keyslot %u is %s",
-				   key->slot, why[i].text);
+			code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot,
+					       "keyslot %u is %s", key->slot, why[i].text);
 			break;
 		}
-		code = ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-			   "keyslot %u (%s): %.400s", key->slot, meta_key_kind_name(key->kind),
-			   why[i].text);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+				       "keyslot %u (%s): %.400s", key->slot,
+				       meta_key_kind_name(key->kind), why[i].text);
 	}
 	if (!code && !plan->failed && !available)
-		code = ADD(plan, err, MORTISE_STEP_FAIL, -1,
-			   "not formatted: none of its keys can be had (%.350s)", last->text);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "not formatted: none of its keys can be had (%.350s)",
+				       last->text);
 	if (!code && !plan->failed)
-		code = ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
-			   plan->mapping);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s",
+				       plan->device, plan->mapping);
 	if (!code && !plan->failed)
 		code = plan_filesystem(run, plan, plan->mapping, true, err);
 	free(why);
@@ -202,7 +181,7 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 	struct mortise_error why;
 
 	if (mortise_luks2_load(&location, &plan->luks2, &why))
-		return ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	plan->luks2->gate = volume_budget_gate(run->budget);
 	return MORTISE_OK;
 }
@@ -221,14 +200,15 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 	if (plan->given_up)
 		return MORTISE_OK;
 	if (code)
-		return ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	if (plan->luks2)
 		mortise_header_info(plan->luks2, &header);
 	if (!plan->luks2 || strcmp(mapping.uuid, header.uuid) ||
 	    !volume_lies_on(&mapping, plan->device))
-		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
-			   "a mapping %s is active already, but not of %s: close it first",
-			   plan->mapping, plan->device);
+		return VOLUME_PLAN_ADD(
+			plan, err, MORTISE_STEP_FAIL, -1,
+			"a mapping %s is active already, but not of %s: close it first",
+			plan->mapping, plan->device);
 	plan->active = true;
 	return MORTISE_OK;
 }
@@ -245,10 +225,11 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		return code || plan->failed ? code : plan_format(run, plan, err);
 	}
 	if (plan->probe.content != VOLUME_LUKS2)
-		return ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			   "%s holds %s: not formatted, since only an empty device is; wipe it "
-			   "yourself when nothing of it is needed",
-			   plan->device, plan->probe.type);
+		return VOLUME_PLAN_ADD(
+			plan, err, MORTISE_STEP_REFUSE, -1,
+			"%s holds %s: not formatted, since only an empty device is; wipe it "
+			"yourself when nothing of it is needed",
+			plan->device, plan->probe.type);
 	code = load_header(run, plan, err);
 	if (!code && !plan->failed)
 		code = check_mapping(plan, err);
@@ -257,9 +238,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (code || plan->failed)
 		return code;
 	if (!plan->active)
-		code = ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
-			   "open %s as %s with keyslot %d", plan->device, plan->mapping,
-			   plan->opened);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
+				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
+				       plan->opened);
 	/* One that was open already stays so when its keys cannot be had; nothing is in step then. */
 	if (!code && plan->volume_key)
 		code = volume_plan_keys(run, plan, err);
@@ -277,12 +258,12 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 	if (plan->probe.content == VOLUME_EMPTY)
 		return plan_filesystem(run, plan, plan->device, true, err);
 	if (plan->probe.content == VOLUME_LUKS2)
-		return ADD(plan, err, MORTISE_STEP_FAIL, -1,
-			   "volume is encrypted, but no encryption config provided");
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "volume is encrypted, but no encryption config provided");
 	if (plan->probe.content != VOLUME_FILESYSTEM || strcmp(plan->probe.type, type))
-		return ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			   "filesystem type mismatch: %s != %s; %s is left as it is",
-			   plan->probe.type, type, plan->device);
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "filesystem type mismatch: %s != %s; %s is left as it is",
+				       plan->probe.type, type, plan->device);
 	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
 }
@@ -306,9 +287,9 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 	volume_mapping_name(volume, plan->mapping);
 	volume_mount_path(run, volume, plan->mount_point);
 	if (volume_locate(volume, run->options, plan->device, sizeof(plan->device), &why))
-		code = ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else if (volume_probe(plan->device, &plan->probe, &why))
-		code = ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else
 		code = volume->encrypted ? plan_encrypted(run, plan, err)
 					 : plan_plain(run, plan, err);

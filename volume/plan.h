@@ -96,6 +96,20 @@ __attribute__((format(printf, 4, 5))) struct volume_step *
 volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keyslot,
 		const char *format, ...);
 
+/* The same as a code, for steps that nothing else is to be put into. */
+#define VOLUME_PLAN_ADD(plan, err, ...)                                                         \
+	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK                                         \
+					    : error_set(err, MORTISE_E_MEMORY, 0, "out of memory"))
+
+/*
+ * A KEY_ADD or KEY_REPLACE step for a key that is made now. *why: it could not be had, and there
+ * is no step; its code is MORTISE_OK when there is one.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct meta_key *key,
+		    enum mortise_step_kind kind, struct mortise_error *why,
+		    struct mortise_error *err);
+
 /* Step as the public header shows it. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
 

@@ -19,11 +19,9 @@ uint32_t volume_declared_slots(const struct meta_volume *volume)
 static enum mortise_code key_failed(struct volume_plan *plan, const struct meta_key *key,
 				    const char *why, struct mortise_error *err)
 {
-	if (!volume_plan_add(plan, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-			     "keyslot %u (%s) left as it is: %.400s", key->slot,
-			     meta_key_kind_name(key->kind), why))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	return MORTISE_OK;
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+			       "keyslot %u (%s) left as it is: %.400s", key->slot,
+			       meta_key_kind_name(key->kind), why);
 }
 
 /* A recovery key was made on purpose by a person: it is not ours to remove. */
@@ -32,38 +30,68 @@ static bool is_recovery(const struct volume_plan *plan, int keyslot)
 	return volume_token_recovery_keyslots(plan->luks2) & UINT32_C(1) << keyslot;
 }
 
-/*
- * A keyslot that is to be made, or made anew. reason says what has befallen the old one; NULL
- * when only the declaration has changed.
- */
-static enum mortise_code plan_new(struct volume_run *run, struct volume_plan *plan,
-				  const struct meta_key *key, enum mortise_step_kind kind,
-				  const char *reason, struct mortise_error *err)
+enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan *plan,
+				      const struct meta_key *key, enum mortise_step_kind kind,
+				      struct mortise_error *why, struct mortise_error *err)
 {
-	const char *verb = kind == MORTISE_STEP_KEY_ADD ? "add" : "replace";
-	const char *name = meta_key_kind_name(key->kind);
 	struct volume_step *step;
-	struct mortise_error why;
 	struct volume_key made;
 
-	if (kind == MORTISE_STEP_KEY_REPLACE && is_recovery(plan, (int)key->slot))
-		return key_failed(plan, key,
-				  "it holds a recovery key, which is never removed by itself; "
-				  "declare another slot",
-				  err);
-	if (volume_key_new(run, plan->volume, key, &made, &why))
-		return key_failed(plan, key, why.text, err);
-	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)%s%.300s", verb,
-			       key->slot, name, reason ? ": " : "", reason ? reason : "");
+	memset(why, 0, sizeof(*why));
+	if (volume_key_new(run, plan->volume, key, &made, why))
+		return MORTISE_OK;
+	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)",
+			       kind == MORTISE_STEP_KEY_ADD ? "add" : "replace", key->slot,
+			       meta_key_kind_name(key->kind));
 	if (!step) {
 		volume_key_clear(&made);
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 	}
 	step->key = key;
 	step->made = made;
+	return MORTISE_OK;
+}
+
+/* What has befallen the old keyslot goes into the plan, and into the report. */
+static void add_reason(struct volume_step *step, const char *reason)
+{
+	size_t used = strlen(step->text);
+
+	snprintf(step->text + used, sizeof(step->text) - used, ": %.300s", reason);
+	snprintf(step->notice, sizeof(step->notice), "keyslot %u (%s) was enrolled again: %.300s",
+		 step->key->slot, meta_key_kind_name(step->key->kind), reason);
+}
+
+static enum mortise_code plan_add(struct volume_run *run, struct volume_plan *plan,
+				  const struct meta_key *key, struct mortise_error *err)
+{
+	struct mortise_error why;
+	enum mortise_code code =
+		volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_ADD, &why, err);
+
+	return code || !why.code ? code : key_failed(plan, key, why.text, err);
+}
+
+/* reason: NULL when only the declaration has changed. */
+static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan *plan,
+				      const struct meta_key *key, const char *reason,
+				      struct mortise_error *err)
+{
+	struct mortise_error why;
+	enum mortise_code code;
+
+	if (is_recovery(plan, (int)key->slot))
+		return key_failed(plan, key,
+				  "it holds a recovery key, which is never removed by itself; "
+				  "declare another slot",
+				  err);
+	code = volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_REPLACE, &why, err);
+	if (code)
+		return code;
+	if (why.code)
+		return key_failed(plan, key, why.text, err);
 	if (reason)
-		snprintf(step->notice, sizeof(step->notice),
-			 "keyslot %u (%s) was enrolled again: %.300s", key->slot, name, reason);
+		add_reason(&plan->steps[plan->step_count - 1], reason);
 	return MORTISE_OK;
 }
 
@@ -126,8 +154,7 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 					  &other_key, &cut, &why);
 	mortise_secret_free(other_key);
 	if (code == MORTISE_E_KEY || cut)
-		return plan_new(run, plan, key, MORTISE_STEP_KEY_REPLACE, unsealed_for_nothing(key),
-				err);
+		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
 	if (code)
 		return key_failed(plan, key, why.text, err);
 	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
@@ -161,20 +188,19 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 	enum mortise_code code;
 
 	if (!luks2_json_get_id(keyslots, (int)key->slot))
-		return plan_new(run, plan, key, MORTISE_STEP_KEY_ADD, NULL, err);
+		return plan_add(run, plan, key, err);
 	if (known_without_asking(run, plan, i))
 		return MORTISE_OK;
 	/* What was too busy a moment ago is not worth another wait: the volume is open. */
 	code = plan->asked[i].asked && !plan->asked[i].passphrase ? plan->asked[i].why.code
 								  : volume_ask(run, plan, i);
 	if (is_dead(plan, code))
-		return plan_new(run, plan, key, MORTISE_STEP_KEY_REPLACE, plan->asked[i].why.text,
-				err);
+		return plan_replace(run, plan, key, plan->asked[i].why.text, err);
 	if (code)
 		return key_failed(plan, key, plan->asked[i].why.text, err);
 	if (other_pcrs(plan, key))
-		return plan_new(run, plan, key, MORTISE_STEP_KEY_REPLACE,
-				"other PCRs are declared than it was sealed to", err);
+		return plan_replace(run, plan, key, "other PCRs are declared than it was sealed to",
+				    err);
 	return compare_key(run, plan, i, err);
 }
 
@@ -190,9 +216,8 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 		if (!luks2_keyslot_opens_data(plan->luks2->metadata, id) ||
 		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
 			continue;
-		if (!volume_plan_add(plan, MORTISE_STEP_KEY_REMOVE, id,
-				     "remove keyslot %d, which is not declared", id))
-			code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,
+				       "remove keyslot %d, which is not declared", id);
 	}
 	return code;
 }

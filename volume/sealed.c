@@ -213,12 +213,16 @@ out:
 }
 
 /* A door that was closed on purpose is not a machine that has changed. */
-static void explain_closed(const struct keys_tpm_object *object, struct mortise_error *err)
+static enum mortise_code explain_closed(const struct keys_tpm_object *object,
+					enum mortise_code code, struct mortise_error *err)
 {
-	if (err->code == MORTISE_E_STALE)
-		(void)refuse_closed(object->pcrs, err);
-	if (err->code == MORTISE_E_SOURCE && object->signed_policy)
-		(void)refuse_closed(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
+	enum mortise_code closed = MORTISE_OK;
+
+	if (code == MORTISE_E_STALE)
+		closed = refuse_closed(object->pcrs, err);
+	else if (code == MORTISE_E_SOURCE && object->signed_policy)
+		closed = refuse_closed(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
+	return closed ? closed : code;
 }
 
 enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
@@ -229,7 +233,6 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	struct keys_tpm tpm = { .tcti = sources->tcti };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
-	struct mortise_error why = { 0 };
 	enum mortise_code code =
 		volume_token_tpm_read(volume_token_get(metadata, id), &object, err);
 
@@ -241,11 +244,8 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code) {
-		code = keys_tpm_unseal(&tpm, &object, &bytes, &why);
-		if (code) {
-			explain_closed(&object, &why);
-			code = error_set(err, why.code, 0, "%s", why.text);
-		}
+		code = keys_tpm_unseal(&tpm, &object, &bytes, err);
+		code = explain_closed(&object, code, err);
 	}
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),

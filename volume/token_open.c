@@ -236,7 +236,5 @@ enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, 
 {
 	const struct keys_tpm tpm = { .tcti = sources->tcti };
 
-	if (pcr >= KEYS_TPM_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u", pcr);
 	return keys_tpm_extend(&tpm, pcr, word, err);
 }
