@@ -34,6 +34,8 @@ void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf)
 
 	kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
 	kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
+	if (kdf->type == MORTISE_KDF_PBKDF2)
+		return;
 	kdf->memory_kib = option_number32(options, OPTION_PBKDF_MEMORY);
 	kdf->lanes = option_number32(options, OPTION_PBKDF_PARALLEL);
 	if (kdf->lanes > ARGON2_LANES_MAX)
@@ -56,13 +58,9 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 	};
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
 		return STATUS_USAGE; /* main.c has refused it by then */
-	if (kdf->type != MORTISE_KDF_PBKDF2) {
-		keyslot_cost(c, kdf);
-	} else {
-		kdf->forced_time = option_number32(options, OPTION_PBKDF_FORCE_ITERATIONS);
-		kdf->target_ms = option_number32(options, OPTION_ITER_TIME);
+	keyslot_cost(c, kdf);
+	if (kdf->type == MORTISE_KDF_PBKDF2)
 		kdf->hash = hash;
-	}
 	if (mortise_keyslot_check(what, &err) == MORTISE_OK)
 		return STATUS_OK;
 	status = fail(c, &err);

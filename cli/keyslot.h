@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 
-/* --iter-time and --pbkdf-*, for Argon2. */
+/* --iter-time and --pbkdf-*, those that kdf->type has a use for. */
 void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf);
 
 /*

@@ -14,7 +14,7 @@ static bool read_number(const char **text, unsigned *pcr)
 	*pcr = 0;
 	for (; digits > 0; digits--)
 		*pcr = *pcr * 10 + (unsigned)(*(*text)++ - '0');
-	return *pcr < PCR_COUNT;
+	return *pcr < MORTISE_PCRS;
 }
 
 bool pcr_list(const char *text, uint32_t *pcrs)

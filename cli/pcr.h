@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PCR_COUNT    24u
+#include <mortise.h>
+
 #define PCR_WORD_MAX 64u /* characters of a word that a PCR is extended with */
 
 /* "0,7": bit n of *pcrs is PCR n. "" and "none" are no PCR. */

@@ -11,8 +11,6 @@
 #include "cli/recovery_key.h"
 #include "cli/write.h"
 
-#define ROOM 71u /* characters of a recovery key */
-
 bool recovery_sink_there(const struct command *c)
 {
 	if (option_set(&c->options, OPTION_RECOVERY_FILE) || isatty(STDOUT_FILENO))
@@ -24,7 +22,7 @@ bool recovery_sink_there(const struct command *c)
 
 enum status recovery_sink_open(const struct command *c, struct recovery_sink *sink)
 {
-	char blanks[ROOM];
+	char blanks[MORTISE_RECOVERY_LENGTH];
 
 	*sink = (struct recovery_sink){
 		.file = option_text(&c->options, OPTION_RECOVERY_FILE),

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/pcr.h"
 #include "cli/keyslot.h"
+#include "cli/pcr.h"
 #include "cli/print.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"

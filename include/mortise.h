@@ -52,6 +52,8 @@ extern "C" {
 #define MORTISE_HASH_MAX	32u	/* bytes of the name of a hash, NUL not counted */
 #define MORTISE_SALT_MAX	64u	/* bytes of a keyslot's or digest's salt */
 #define MORTISE_PASSPHRASE_MAX	(8u << 20) /* bytes */
+#define MORTISE_PCRS		24u	/* of a TPM: 0..23 */
+#define MORTISE_RECOVERY_LENGTH	71u	/* characters of a recovery key, dashes and all */
 
 /* ------------------------------------------------------------------ errors */
 
@@ -492,8 +494,8 @@ struct mortise_enrolment {
 struct mortise_enrolled {
 	int keyslot;
 	int token;
-	struct mortise_secret *recovery_key; /* MORTISE_ENROL_RECOVERY, else NULL: 71 ASCII
-					      * characters, to be shown once; mortise_secret_free */
+	struct mortise_secret *recovery_key; /* MORTISE_ENROL_RECOVERY, else NULL: to be
+					      * shown once; mortise_secret_free */
 	char notice[400];		/* a sentence on what it is bound to, "" for none */
 };
 
@@ -520,7 +522,8 @@ struct mortise_token_search {
 
 /*
  * Opens by a token of type sideroKMS (asked when sources->kms_endpoint says whom), talos-tpm2
- * or luks2-keyring (a key of type "user" that the caller's keyrings reach). *opened and *token
+ * or luks2-keyring (a key of type "user" that the caller's keyrings reach). Without an id those
+ * of preferred keyslots come first, and a keyslot to be ignored is not opened. *opened and *token
  * (wanted or NULL) receive ids. MORTISE_E_NO_TOKEN: there is none to try. Else the error of the
  * last one that failed.
  */

@@ -8,8 +8,6 @@
 
 #include <mortise.h>
 
-#define META_PCRS 24u
-
 enum meta_key_kind {
 	META_KEY_STATIC,
 	META_KEY_NODE_ID,
@@ -23,7 +21,7 @@ struct meta_key {
 	enum meta_key_kind kind;
 	struct mortise_secret *passphrase; /* static: the exact bytes of the YAML scalar */
 	char *kms_endpoint;	/* kms */
-	uint8_t tpm_pcrs[META_PCRS]; /* tpm: ascending; [7] when no options are given */
+	uint8_t tpm_pcrs[MORTISE_PCRS]; /* tpm: ascending; [7] when no options are given */
 	size_t tpm_pcr_count;
 	bool tpm_check_secureboot;
 	bool lock_to_state;

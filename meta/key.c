@@ -96,7 +96,7 @@ static void kms_read(struct meta_log *log, const struct meta_field *field, struc
 static void pcrs_set(struct meta_key *key, uint32_t mask)
 {
 	key->tpm_pcr_count = 0;
-	for (uint8_t pcr = 0; pcr < META_PCRS; pcr++)
+	for (uint8_t pcr = 0; pcr < MORTISE_PCRS; pcr++)
 		if (mask & 1u << pcr)
 			key->tpm_pcrs[key->tpm_pcr_count++] = pcr;
 }
@@ -119,7 +119,7 @@ static void tpm_options_read(struct meta_log *log, const struct meta_field *opti
 
 		if (!meta_field_number(log, &entry, &pcr))
 			continue;
-		if (pcr < 0 || pcr >= META_PCRS)
+		if (pcr < 0 || pcr >= MORTISE_PCRS)
 			meta_error(log, item->place, "TPM PCR %lld is out of range (0-23)", pcr);
 		else
 			mask |= 1u << pcr;

@@ -94,8 +94,9 @@ static void test_vectors(void **state)
 			assert_null(key);
 			continue;
 		}
-		assert_int_equal(mortise_secret_size(key), KEYS_RECOVERY_LENGTH);
-		assert_memory_equal(mortise_secret_data(key), vectors[i].key, KEYS_RECOVERY_LENGTH);
+		assert_int_equal(mortise_secret_size(key), MORTISE_RECOVERY_LENGTH);
+		assert_memory_equal(mortise_secret_data(key), vectors[i].key,
+				    MORTISE_RECOVERY_LENGTH);
 		mortise_secret_free(key);
 	}
 }
@@ -140,14 +141,14 @@ static void test_new(void **state)
 		const uint8_t *key;
 
 		assert_int_equal(keys_recovery_new(&made[n], NULL), MORTISE_OK);
-		assert_int_equal(mortise_secret_size(made[n]), KEYS_RECOVERY_LENGTH);
+		assert_int_equal(mortise_secret_size(made[n]), MORTISE_RECOVERY_LENGTH);
 		assert_int_equal(keys_recovery_normalize(made[n], &again, NULL), MORTISE_OK);
 		assert_true(mortise_secret_equal(made[n], again));
 		mortise_secret_free(again);
 		for (size_t before = 0; before < n; before++)
 			assert_false(mortise_secret_equal(made[n], made[before]));
 		key = mortise_secret_data(made[n]);
-		for (size_t i = 0; i < KEYS_RECOVERY_LENGTH; i++)
+		for (size_t i = 0; i < MORTISE_RECOVERY_LENGTH; i++)
 			seen[key[i]]++;
 	}
 	/* Of 4096 letters each of the 16 should be 256; 170 is more than five deviations less. */

@@ -166,7 +166,7 @@ static void read_key(const char *pem, struct keys_tpm_signed_policy *policy)
 static void test_policy_digest(void **state)
 {
 	static struct keys_tpm_signed_policy policy;
-	uint8_t values[KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
+	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE], expected[KEYS_TPM_DIGEST_SIZE];
 
 	(void)state;

@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "keys/error.h"
+#include "volume/run_dir.h"
 
-#define RUN_DIR	  "/run/mortise"
-#define FILE_NAME RUN_DIR "/closed-pcrs"
+#define FILE_NAME VOLUME_RUN_DIR "/closed-pcrs"
 
 uint32_t volume_closed_pcrs(void)
 {
@@ -28,12 +27,14 @@ uint32_t volume_closed_pcrs(void)
 enum mortise_code volume_closed_pcr_store(unsigned pcr, bool closed, struct mortise_error *err)
 {
 	uint32_t pcrs = volume_closed_pcrs();
+	enum mortise_code code;
 	bool written;
 	FILE *file;
 
 	pcrs = closed ? pcrs | UINT32_C(1) << pcr : pcrs & ~(UINT32_C(1) << pcr);
-	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot make " RUN_DIR);
+	code = volume_run_dir_make(err);
+	if (code)
+		return code;
 	file = fopen(FILE_NAME ".new", "we");
 	if (!file)
 		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);

@@ -14,8 +14,8 @@
 #include "keys/error.h"
 #include "keys/secret.h"
 #include "luks2/json.h"
+#include "volume/run_dir.h"
 
-#define RUN_DIR	    "/run/mortise"
 #define CONFIG_MAX  (1u << 20)
 #define CONFIG_ROOM (16u << 10) /* bytes to begin with: more than most have */
 
@@ -152,24 +152,28 @@ enum mortise_code volume_check_names(const struct mortise_config *config,
 
 enum mortise_code volume_run_lock(int *fd, struct mortise_error *err)
 {
-	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot make " RUN_DIR);
-	*fd = open(RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	enum mortise_code code = volume_run_dir_make(err);
+
+	if (code)
+		return code;
+	*fd = open(VOLUME_RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot open " RUN_DIR "/lock");
+		return error_set(err, MORTISE_E_SYSTEM, errno,
+				 "cannot open " VOLUME_RUN_DIR "/lock");
 	while (flock(*fd, LOCK_EX)) {
 		if (errno == EINTR)
 			continue;
 		close(*fd);
 		*fd = -1;
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock " RUN_DIR "/lock");
+		return error_set(err, MORTISE_E_SYSTEM, errno,
+				 "cannot lock " VOLUME_RUN_DIR "/lock");
 	}
 	return MORTISE_OK;
 }
 
 static void opening_path(const struct meta_volume *volume, char *path, size_t room)
 {
-	snprintf(path, room, RUN_DIR "/%s.json", volume->id);
+	snprintf(path, room, VOLUME_RUN_DIR "/%s.json", volume->id);
 }
 
 static bool add_text(struct json_object *object, const char *key, const char *text)

@@ -10,7 +10,6 @@
 #include "volume/record.h"
 
 _Static_assert(META_SALT_SIZE == KEYS_STATE_SALT_SIZE, "the salt in STATE is what keys lock to");
-_Static_assert(META_PCRS == KEYS_TPM_PCRS, "the PCRs that may be declared");
 
 uint32_t volume_key_pcrs(const struct meta_key *key)
 {

@@ -133,7 +133,7 @@ struct json_object *volume_record_pcr_values_new(const struct keys_tpm_object *o
 {
 	struct json_object *values = json_object_new_object();
 
-	for (int pcr = 0; values && pcr < (int)KEYS_TPM_PCRS; pcr++)
+	for (int pcr = 0; values && pcr < (int)MORTISE_PCRS; pcr++)
 		if ((object->values_known & UINT32_C(1) << pcr) &&
 		    !luks2_json_add_id(
 			    values, pcr,
@@ -162,7 +162,7 @@ void volume_record_pcr_values(struct json_object *metadata, int keyslot,
 		luks2_json_get(record(metadata), "pcrs", json_type_object), keyslot);
 
 	object->values_known = 0;
-	for (int pcr = 0; pcr < (int)KEYS_TPM_PCRS; pcr++) {
+	for (int pcr = 0; pcr < (int)MORTISE_PCRS; pcr++) {
 		size_t size = KEYS_TPM_DIGEST_SIZE;
 		char id[12];
 

@@ -136,7 +136,7 @@ static void name_pcrs(uint32_t pcrs, char *text, size_t room)
 	size_t used = 0;
 
 	text[0] = '\0';
-	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
 		if (!(pcrs & UINT32_C(1) << pcr))
 			continue;
 		used += (size_t)snprintf(text + used, room - used, "%s%u", used ? ", " : "PCR ",

@@ -8,20 +8,12 @@
 #include <unistd.h>
 
 #include "keys/error.h"
+#include "keys/hex.h"
 #include "volume/sealed.h"
 
 #define PUBLIC_KEY_FILE "tpm2-pcr-public-key.pem"
 #define SIGNATURE_FILE	"tpm2-pcr-signature.json"
 #define FILE_SIZE_MAX	(1u << 20) /* bytes */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 /* A string member of exactly so many bytes in hex. */
 static bool read_digest(struct json_object *entry, const char *key,
@@ -32,7 +24,7 @@ static bool read_digest(struct json_object *entry, const char *key,
 	if (!text || strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
 		return false;
 	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		int high = keys_hex_digit(text[2 * i]), low = keys_hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -78,7 +78,7 @@ static bool read_pcrs(struct json_object *data, const char *key, uint32_t *pcrs)
 		struct json_object *item = json_object_array_get_idx(array, i);
 		int64_t pcr = json_object_get_int64(item);
 
-		if (!json_object_is_type(item, json_type_int) || pcr < 0 || pcr >= KEYS_TPM_PCRS)
+		if (!json_object_is_type(item, json_type_int) || pcr < 0 || pcr >= MORTISE_PCRS)
 			return false;
 		*pcrs |= UINT32_C(1) << pcr;
 	}
@@ -140,7 +140,7 @@ static struct json_object *new_pcrs(uint32_t pcrs)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (int pcr = 0; array && pcr < (int)KEYS_TPM_PCRS; pcr++)
+	for (int pcr = 0; array && pcr < (int)MORTISE_PCRS; pcr++)
 		if ((pcrs & UINT32_C(1) << pcr) &&
 		    !luks2_json_append(array, json_object_new_int(pcr))) {
 			json_object_put(array);

@@ -279,7 +279,7 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	enum mortise_code code;
 
 	*report = NULL;
-	if (options->extend_word && options->extend_pcr >= KEYS_TPM_PCRS)
+	if (options->extend_word && options->extend_pcr >= MORTISE_PCRS)
 		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
 				 options->extend_pcr);
 	code = volume_check_names(config, options, err);

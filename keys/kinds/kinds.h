@@ -33,9 +33,6 @@ keys_lock_to_state(const struct mortise_secret *inner,
 		   const uint8_t salt[static KEYS_STATE_SALT_SIZE], struct mortise_secret **out,
 		   struct mortise_error *err);
 
-/* Characters of a recovery key: 8 groups of 8, and dashes between. */
-#define KEYS_RECOVERY_LENGTH 71u
-
 /*
  * A new recovery key in systemd's notation: 256 random bits in modhex ("cbdefghijklnrtuv"). Its
  * characters, dashes and all, are the passphrase.

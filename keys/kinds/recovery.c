@@ -10,7 +10,7 @@
 #define LETTERS (2 * BYTES)
 #define GROUP	8u /* letters between dashes */
 
-_Static_assert(LETTERS + LETTERS / GROUP - 1 == KEYS_RECOVERY_LENGTH, "dashes between groups");
+_Static_assert(LETTERS + LETTERS / GROUP - 1 == MORTISE_RECOVERY_LENGTH, "dashes between groups");
 
 /* Modhex: letter n stands for nibble n. These lie in one place on most keyboards. */
 static const char alphabet[16] = "cbdefghijklnrtuv";
@@ -35,7 +35,7 @@ enum mortise_code keys_recovery_new(struct mortise_secret **out, struct mortise_
 	*out = NULL;
 	code = keys_secret_random(BYTES, &random, err);
 	if (!code)
-		code = mortise_secret_new(KEYS_RECOVERY_LENGTH, &key, err);
+		code = mortise_secret_new(MORTISE_RECOVERY_LENGTH, &key, err);
 	if (code)
 		goto out;
 	for (size_t i = 0; i < LETTERS; i++) {
@@ -90,11 +90,11 @@ enum mortise_code keys_recovery_normalize(const struct mortise_secret *typed,
 		size--;
 	for (; size > 0 && is_blank(bytes[0]); size--)
 		bytes++;
-	code = mortise_secret_new(KEYS_RECOVERY_LENGTH, &key, err);
+	code = mortise_secret_new(MORTISE_RECOVERY_LENGTH, &key, err);
 	if (code)
 		return code;
-	if ((size == LETTERS || size == KEYS_RECOVERY_LENGTH) &&
-	    read_key(bytes, size == KEYS_RECOVERY_LENGTH, mortise_secret_data(key))) {
+	if ((size == LETTERS || size == MORTISE_RECOVERY_LENGTH) &&
+	    read_key(bytes, size == MORTISE_RECOVERY_LENGTH, mortise_secret_data(key))) {
 		*out = key;
 		return MORTISE_OK;
 	}

@@ -26,12 +26,7 @@ start_kms() {
 	node "$here/kms/server.mjs" --port "$port" --port-file "$work/port" \
 		--key-path "$work/kms-key" --log "$log" "$@" </dev/null >"$work/kms.out" 2>&1 &
 	echo $! >"$work/kms.pid"
-	for _ in {1..300}; do
-		[[ ! -s $work/port ]] || return 0
-		sleep 0.1
-	done
-	cat "$work/kms.out"
-	return 1
+	appears "$work/port" "$work/kms.out"
 }
 
 stop_kms() {

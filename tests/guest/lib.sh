@@ -73,6 +73,18 @@ check_match() {
 	fi
 }
 
+# appears PATH LOG: waits until somebody has made it; the log is shown when nobody does.
+appears() {
+	local _
+
+	for _ in {1..300}; do
+		[[ ! -e $1 ]] || return 0
+		sleep 0.1
+	done
+	cat "$2"
+	return 1
+}
+
 # A loop device of $1 MiB, blank, whose memory is taken as it is written to.
 blank_device() {
 	local file

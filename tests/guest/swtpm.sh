@@ -26,12 +26,7 @@ start_tpm() {
 	swtpm socket --tpm2 --tpmstate "dir=$tpm_state" --flags startup-clear \
 		--server "type=unixio,path=$work/tpm" --ctrl "type=unixio,path=$work/tpm.ctrl" \
 		--pid "file=$work/tpm.pid" --daemon </dev/null >"$work/swtpm.log" 2>&1
-	for _ in {1..100}; do
-		[[ ! -S $work/tpm ]] || return 0
-		sleep 0.1
-	done
-	cat "$work/swtpm.log"
-	return 1
+	appears "$work/tpm" "$work/swtpm.log"
 }
 
 tpm2() {

@@ -208,7 +208,7 @@ static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct
 
 static enum mortise_code digest(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
 {
-	static uint8_t values[KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE];
+	static uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
 	uint8_t result[KEYS_TPM_DIGEST_SIZE];
 	const uint32_t pcrs = mask(words[0]);
 	enum mortise_code code;
@@ -219,7 +219,7 @@ static enum mortise_code digest(const struct keys_tpm *tpm, char **words, struct
 	memset(packed, 0, sizeof(packed));
 	if (pcrs)
 		load(NULL, words[1], packed, sizeof(packed));
-	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
 		if (pcrs >> pcr & 1)
 			memcpy(values[pcr], packed + KEYS_TPM_DIGEST_SIZE * at++,
 			       KEYS_TPM_DIGEST_SIZE);

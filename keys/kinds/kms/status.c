@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "keys/error.h"
+#include "keys/hex.h"
 #include "keys/kinds/kms/text.h"
 
 /* Of grpc-message read at most: each byte may be written as three. */
@@ -69,15 +70,6 @@ bool keys_kms_status_parse(const char *text, size_t size, unsigned *status)
 	return *status < KEYS_KMS_STATUSES;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void keys_kms_status_words(const char *text, size_t size, char words[static KEYS_KMS_WORDS_MAX + 1])
 {
 	char decoded[ENCODED_MAX];
@@ -86,8 +78,8 @@ void keys_kms_status_words(const char *text, size_t size, char words[static KEYS
 	if (size > ENCODED_MAX)
 		size = ENCODED_MAX;
 	for (size_t i = 0; i < size; i++) {
-		const int high = text[i] == '%' && size - i > 2 ? hex_digit(text[i + 1]) : -1;
-		const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+		const int high = text[i] == '%' && size - i > 2 ? keys_hex_digit(text[i + 1]) : -1;
+		const int low = high >= 0 ? keys_hex_digit(text[i + 2]) : -1;
 
 		/* What is no escape stands for itself, as the specification wants it. */
 		if (low >= 0) {

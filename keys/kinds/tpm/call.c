@@ -204,7 +204,7 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 	memset(object, 0, sizeof(*object));
 	if (pcrs & ~KEYS_TPM_PCR_MASK)
 		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has PCR 0 to PCR %u",
-				 KEYS_TPM_PCRS - 1);
+				 MORTISE_PCRS - 1);
 	if (!tpm->policy && !pcrs)
 		return error_set(
 			err, MORTISE_E_USAGE, 0,
@@ -252,9 +252,9 @@ enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, cons
 	enum mortise_code code;
 	struct call *call;
 
-	if (pcr >= KEYS_TPM_PCRS)
+	if (pcr >= MORTISE_PCRS)
 		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has PCR 0 to PCR %u, not %u",
-				 KEYS_TPM_PCRS - 1, pcr);
+				 MORTISE_PCRS - 1, pcr);
 	call = call_new(tpm, word, err);
 	if (!call)
 		return MORTISE_E_MEMORY;

@@ -15,7 +15,7 @@ TPML_PCR_SELECTION keys_tpm_pcr_selection(uint32_t pcrs)
 		.count = 1,
 		.pcrSelections[0] = {
 			.hash = TPM2_ALG_SHA256,
-			.sizeofSelect = KEYS_TPM_PCRS / 8,
+			.sizeofSelect = MORTISE_PCRS / 8,
 			.pcrSelect = { (BYTE)pcrs, (BYTE)(pcrs >> 8), (BYTE)(pcrs >> 16) },
 		},
 	};
@@ -30,7 +30,7 @@ static uint32_t selected(const TPML_PCR_SELECTION *selection)
 		const TPMS_PCR_SELECTION *bank = &selection->pcrSelections[i];
 
 		for (unsigned byte = 0; bank->hash == TPM2_ALG_SHA256 &&
-					byte < bank->sizeofSelect && byte < KEYS_TPM_PCRS / 8;
+					byte < bank->sizeofSelect && byte < MORTISE_PCRS / 8;
 		     byte++)
 			pcrs |= (uint32_t)bank->pcrSelect[byte] << 8 * byte;
 	}
@@ -43,7 +43,7 @@ void keys_tpm_pcr_list(uint32_t pcrs, const char *conjunction,
 	size_t at = 0;
 
 	list[0] = '\0';
-	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS && pcrs; pcr++) {
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS && pcrs; pcr++) {
 		const uint32_t bit = UINT32_C(1) << pcr;
 		int length;
 
@@ -86,7 +86,7 @@ static enum mortise_code check_bank(const struct keys_tpm_context *context, uint
 /* As many of pcrs as fit into one answer; *got says which. */
 static enum mortise_code read_some(const struct keys_tpm_context *context, uint32_t pcrs,
 				   uint32_t *got,
-				   uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+				   uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 				   struct mortise_error *err)
 {
 	const TPML_PCR_SELECTION wanted = keys_tpm_pcr_selection(pcrs);
@@ -104,7 +104,7 @@ static enum mortise_code read_some(const struct keys_tpm_context *context, uint3
 	if (rc)
 		return keys_tpm_failed(rc, "TPM2_PCR_Read", err);
 	pcrs &= selected(selection);
-	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
 		const TPM2B_DIGEST *digest = &digests->digests[next];
 
 		if (!(pcrs >> pcr & 1) || next >= digests->count)
@@ -148,7 +148,7 @@ static enum mortise_code judge(unsigned pcr, const uint8_t value[static KEYS_TPM
 }
 
 enum mortise_code keys_tpm_pcr_read(const struct keys_tpm_context *context, uint32_t pcrs,
-				    uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+				    uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 				    struct mortise_error *err)
 {
 	enum mortise_code code;
@@ -162,7 +162,7 @@ enum mortise_code keys_tpm_pcr_read(const struct keys_tpm_context *context, uint
 				err, MORTISE_E_SOURCE, 0,
 				"the TPM answered TPM2_PCR_Read with other PCRs than asked");
 	}
-	for (unsigned pcr = 0; !code && pcr < KEYS_TPM_PCRS; pcr++) {
+	for (unsigned pcr = 0; !code && pcr < MORTISE_PCRS; pcr++) {
 		if (pcrs >> pcr & 1)
 			code = judge(pcr, values[pcr], err);
 	}

@@ -14,7 +14,7 @@ TPML_PCR_SELECTION keys_tpm_pcr_selection(uint32_t pcrs);
  */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_pcr_read(const struct keys_tpm_context *context, uint32_t pcrs,
-		  uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+		  uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 		  struct mortise_error *err);
 
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context,

@@ -130,7 +130,7 @@ static enum mortise_code authorize(const struct keys_tpm_signed_policy *policy,
 }
 
 static enum mortise_code
-bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 	  uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err)
 {
 	/* PolicyPCR, then TPML_PCR_SELECTION of one bank: PCR 0 is the lowest bit of byte 0. */
@@ -138,12 +138,12 @@ bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static KEYS_TPM_PCRS][KEYS_TPM
 		BIG32(TPM2_CC_PolicyPCR),
 		BIG32(UINT32_C(1)),
 		BIG16(TPM2_ALG_SHA256),
-		KEYS_TPM_PCRS / 8,
+		MORTISE_PCRS / 8,
 		BIG(pcrs, 0),
 		BIG(pcrs, 8),
 		BIG(pcrs, 16),
 	};
-	struct keys_bytes values[KEYS_TPM_PCRS];
+	struct keys_bytes values[MORTISE_PCRS];
 	uint8_t held[KEYS_TPM_DIGEST_SIZE];
 	const struct keys_bytes part[] = {
 		{ digest, KEYS_TPM_DIGEST_SIZE },
@@ -153,7 +153,7 @@ bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static KEYS_TPM_PCRS][KEYS_TPM
 	enum mortise_code code;
 	size_t count = 0;
 
-	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
 		if (pcrs >> pcr & 1)
 			values[count++] =
 				(struct keys_bytes){ pcr_values[pcr], KEYS_TPM_DIGEST_SIZE };
@@ -166,7 +166,7 @@ bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static KEYS_TPM_PCRS][KEYS_TPM
 
 enum mortise_code
 keys_tpm_policy_digest(const struct keys_tpm_signed_policy *policy, uint32_t pcrs,
-		       const uint8_t pcr_values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+		       const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 		       uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;

@@ -7,7 +7,7 @@
 #include "keys/kinds/tpm/tpm.h"
 
 #define KEYS_TPM_OBJECT_NAME_SIZE (2u + KEYS_TPM_DIGEST_SIZE) /* TPM_ALG_ID, digest */
-#define KEYS_TPM_PCR_MASK	  ((UINT32_C(1) << KEYS_TPM_PCRS) - 1)
+#define KEYS_TPM_PCR_MASK	  ((UINT32_C(1) << MORTISE_PCRS) - 1)
 
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_sha256(const struct keys_bytes *part, size_t parts,
 						     uint8_t digest[static KEYS_TPM_DIGEST_SIZE],

@@ -9,11 +9,11 @@
 
 /* Those of which it is known that they hold something else than when object was sealed. */
 static uint32_t changed(const struct keys_tpm_object *object,
-			const uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE])
+			const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE])
 {
 	uint32_t pcrs = object->pcrs & object->values_known;
 
-	for (unsigned pcr = 0; pcr < KEYS_TPM_PCRS; pcr++) {
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
 		if (!memcmp(values[pcr], object->pcr_values[pcr], KEYS_TPM_DIGEST_SIZE))
 			pcrs &= ~(UINT32_C(1) << pcr);
 	}
@@ -34,7 +34,7 @@ static enum mortise_code name_them(uint32_t pcrs, bool certain, bool or_key,
 
 enum mortise_code keys_tpm_stale(const struct keys_tpm_object *object,
 				 const struct keys_tpm_signed_policy *policy,
-				 const uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+				 const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 				 struct mortise_error *err)
 {
 	const uint32_t known = object->pcrs & object->values_known;

@@ -11,7 +11,7 @@
  */
 enum mortise_code keys_tpm_stale(const struct keys_tpm_object *object,
 				 const struct keys_tpm_signed_policy *policy,
-				 const uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+				 const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 				 struct mortise_error *err);
 
 #endif

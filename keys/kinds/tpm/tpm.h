@@ -10,7 +10,6 @@
 
 #define KEYS_TPM_SECRET_SIZE  32u   /* bytes that are sealed */
 #define KEYS_TPM_DIGEST_SIZE  32u   /* SHA-256 */
-#define KEYS_TPM_PCRS	      24u
 #define KEYS_TPM_SIGNED_PCR   11u
 #define KEYS_TPM_BLOB_MAX     1024u /* bytes of a TPM2B_PRIVATE or TPM2B_PUBLIC */
 #define KEYS_TPM_NAME_MAX     68u   /* bytes of a TPM2B_NAME */
@@ -53,7 +52,7 @@ struct keys_tpm_object {
 	bool signed_policy;	/* bound to the signed policy of PCR 11 */
 	uint32_t pcrs;		/* bit n: bound to what PCR n held */
 	uint32_t values_known;	/* bit n: pcr_values[n] is what it held; set when sealed */
-	uint8_t pcr_values[KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE];
+	uint8_t pcr_values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
 };
 
 /*
@@ -96,7 +95,7 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_public_key(const char *pem, size_t
  */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_policy_digest(const struct keys_tpm_signed_policy *policy, uint32_t pcrs,
-		       const uint8_t pcr_values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+		       const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 		       uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
 /*

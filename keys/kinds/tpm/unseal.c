@@ -59,7 +59,7 @@ static enum mortise_code load(struct keys_tpm_context *context, ESYS_TR primary,
 static enum mortise_code
 meet_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
 	    const struct keys_tpm_object *object, ESYS_TR session,
-	    const uint8_t values[static KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE],
+	    const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 	    struct mortise_error *err)
 {
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
@@ -132,7 +132,7 @@ enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 					 struct mortise_secret **secret, struct mortise_error *err)
 {
 	const uint32_t signed_pcr = object->signed_policy ? UINT32_C(1) << KEYS_TPM_SIGNED_PCR : 0;
-	uint8_t values[KEYS_TPM_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
+	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
 	ESYS_TR primary, encryption, session, item;
 	TPM2B_NAME *name = NULL;
 	enum mortise_code code;
