@@ -5,12 +5,16 @@
  */
 #include "cli/option_table.h"
 
-#define V(verb)	    (UINT32_C(1) << (VERB_##verb))
+#define V(verb)	    (UINT64_C(1) << (VERB_##verb))
 
-#define ALL	    UINT32_MAX
-#define NONE	    0u
+#define ALL	    UINT64_MAX
+#define NONE	    UINT64_C(0)
 /* Options of verbs that this build lacks fit none. */
-#define DECLARED    (MORTISE_DECLARED ? V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
+#define DECLARED    (MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
+/* Verbs that bring volumes up; those of the META partition and of resetting. */
+#define BRINGS_UP   (DECLARED & (V(APPLY) | V(UP)))
+#define META	    (MORTISE_DECLARED ? V(META) : NONE)
+#define RESETS	    (MORTISE_DECLARED ? V(RESET) : NONE)
 #define MEASURES    (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
 /* The bit marks what cryptsetup does not know. */
 #define OURS(verbs) ((verbs) ? (verbs) | OPTION_OURS : NONE)
@@ -56,7 +60,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_DEFERRED] = FLAG("deferred", 0, V(CLOSE), ALL, "close when its last user has gone"),
 	[OPTION_DESTROY_DATA] = FLAG("destroy-data", 0, OURS(MEASURES), ALL,
 				     "write to the device that is measured"),
-	[OPTION_DEVICE] = { "device", 0, KIND_LIST, "NAME=PATH", OURS(DECLARED | MEASURES), ALL,
+	[OPTION_DEVICE] = { "device", 0, KIND_LIST, "NAME=PATH",
+			    OURS(DECLARED | MEASURES | META | RESETS), ALL,
 			    "where a declared volume is; what is measured" },
 	[OPTION_DEVICE_SIZE] =
 		LACK("device-size", 0, KIND_SIZE, V(OPEN) | V(RESIZE) | V(REENCRYPT)),
@@ -66,10 +71,12 @@ const struct option_row option_table[OPTION_COUNT] = {
 					"keep the volume key out of the kernel's keyring"),
 	[OPTION_DISABLE_LOCKS] = FLAG("disable-locks", 0, ALL, ALL, "take no lock on the metadata"),
 	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
+	[OPTION_DRY_RUN] = FLAG("dry-run", 0, OURS(DECLARED &V(APPLY)), ALL,
+				"check and show the plan, change nothing"),
 	[OPTION_DUMP_JSON] = FLAG("dump-json-metadata", 0, ALL, ALL, "show the metadata as JSON"),
 	[OPTION_DUMP_VOLUME_KEY] = FLAG("dump-volume-key", 0, ALL, ALL, "show the volume key"),
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
-	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", OURS(DECLARED &V(UP)), ALL,
+	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", OURS(BRINGS_UP), ALL,
 				"once all is ready, keep the TPM from unsealing" },
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", OURS(DECLARED), ALL,
 			  "configuration: /etc/mortise/config.yaml" },
@@ -77,6 +84,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
 	[OPTION_FORCE_PASSWORD] =
 		FLAG("force-password", 0, ALL, ALL, "no check of quality (there is none)"),
+	[OPTION_FULL] = FLAG("full", 0, OURS(RESETS), ALL,
+			     "overwrite all of the device, not the keys only"),
 	[OPTION_HASH] = { "hash", 'h', KIND_TEXT, "HASH", ALL, ALL,
 			  "hash of splitter, digest and PBKDF2: sha256" },
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, ALL,
@@ -89,10 +98,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_INTEGRITY_NO_JOURNAL] = LACK("integrity-no-journal", 0, KIND_FLAG, ALL),
 	[OPTION_INTEGRITY_NO_WIPE] = LACK("integrity-no-wipe", 0, KIND_FLAG, FORMATS),
 	[OPTION_ITER_TIME] = { "iter-time", 'i', KIND_UINT32, "MSECS",
-			       SLOT_MAKERS | V(BENCHMARK) | (DECLARED & V(UP)), ALL,
+			       SLOT_MAKERS | V(BENCHMARK) | BRINGS_UP, ALL,
 			       "time that an unlock shall take: 2000" },
 	[OPTION_IV_LARGE_SECTORS] = LACK("iv-large-sectors", 0, KIND_FLAG, V(OPEN)),
-	[OPTION_JSON] = FLAG("json", 0, OURS(DECLARED | MEASURES), ALL,
+	[OPTION_JSON] = FLAG("json", 0, OURS(DECLARED | MEASURES | META), ALL,
 			     "one JSON document on standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 			       "read or write the token here" },
@@ -147,7 +156,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_PBKDF] = { "pbkdf", 0, KIND_TEXT, "NAME", SLOT_MAKERS | V(BENCHMARK), ALL,
 			   "argon2id, argon2i or pbkdf2" },
 	[OPTION_PBKDF_FORCE_ITERATIONS] = { "pbkdf-force-iterations", 0, KIND_UINT32, "NUMBER",
-					    SLOT_MAKERS | MEASURES | (DECLARED & V(UP)), ALL,
+					    SLOT_MAKERS | MEASURES | BRINGS_UP, ALL,
 					    "this cost, no benchmark" },
 	[OPTION_PBKDF_MEMORY] = { "pbkdf-memory", 0, KIND_UINT32, "KIB", ALL, ALL,
 				  "memory that an unlock may take" },
@@ -169,7 +178,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_PROGRESS_JSON] = LACK("progress-json", 0, KIND_FLAG, FORMATS),
 	[OPTION_QUICK] = FLAG("quick", 0, OURS(MEASURES), ALL, "a few short measurements"),
 	[OPTION_READONLY] = FLAG("readonly", 'r', ALL, ALL, "make the mapping read-only"),
-	[OPTION_RECOVERY] = FLAG("recovery", 0, OURS(DECLARED &V(UP)), ALL,
+	[OPTION_RECOVERY] = FLAG("recovery", 0, OURS(BRINGS_UP), ALL,
 				 "ask for a recovery key when no declared key opens"),
 	[OPTION_RECOVERY_FILE] = { "recovery-file", 0, KIND_TEXT, "FILE", OURS(V(ENROLL)), ALL,
 				   "write the recovery key to this new file" },
@@ -194,6 +203,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_SHARED] = LACK("shared", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_SIZE] = LACK("size", 'b', KIND_UINT64, V(OPEN) | V(RESIZE)),
 	[OPTION_SKIP] = LACK("skip", 'p', KIND_UINT64, V(OPEN)),
+	[OPTION_STAGED] = FLAG("staged", 0, OURS(DECLARED &V(APPLY)), ALL,
+			       "store it for the next boot, change no volume"),
 	[OPTION_SUBSYSTEM] = { "subsystem", 0, KIND_TEXT, "TEXT", FORMATS | V(CONFIG), ALL,
 			       "subsystem label in the header" },
 	[OPTION_TARGET_MEMORY] = { "target-memory", 0, KIND_SIZE, "SIZE", OURS(MEASURES), ALL,
@@ -250,9 +261,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("verify-passphrase", 'y', ALL, ALL, "ask for the passphrase twice"),
 	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 				     "the volume key is in this file" },
-	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS", OURS(DECLARED &(V(UP) | V(PLAN))), ALL,
+	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
+			  OURS(DECLARED &(V(APPLY) | V(PLAN) | V(UP))), ALL,
 			  "ask a KMS again for so long: 30" },
 	[OPTION_WRITE_LOG] = LACK("write-log", 0, KIND_FLAG, ALL),
+	[OPTION_YES] = FLAG("yes", 0, OURS(RESETS), ALL, "do not ask whether it is meant"),
 };
 
 const struct option_alias option_aliases[] = {

@@ -5,7 +5,7 @@
 
 #include "cli/options.h"
 
-#define OPTION_OURS (UINT32_C(1) << 31) /* in verbs, unless all may take it: cryptsetup has none */
+#define OPTION_OURS (UINT64_C(1) << 63) /* in verbs, unless all may take it: cryptsetup has none */
 
 enum option_kind {
 	KIND_FLAG,
@@ -22,8 +22,8 @@ struct option_row {
 	char letter;
 	enum option_kind kind;
 	const char *value;	/* what help calls its argument */
-	uint32_t verbs;		/* bit n: verb n may take it */
-	uint32_t have;		/* bit n: this version does it for verb n */
+	uint64_t verbs;		/* bit n: verb n may take it */
+	uint64_t have;		/* bit n: this version does it for verb n */
 	const char *help;	/* NULL: not shown, because this version lacks it */
 };
 

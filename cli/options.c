@@ -306,7 +306,7 @@ enum option_id options_misplaced(const struct options *options, enum verb_id ver
 	int i;
 
 	for (i = 0; i < OPTION_COUNT; i++) {
-		if (options->values[i].set && !(option_table[i].verbs & (UINT32_C(1) << verb)))
+		if (options->values[i].set && !(option_table[i].verbs & (UINT64_C(1) << verb)))
 			break;
 	}
 	return (enum option_id)i;
@@ -317,7 +317,7 @@ enum option_id options_lacking(const struct options *options, enum verb_id verb)
 	int i;
 
 	for (i = 0; i < OPTION_COUNT; i++) {
-		if (options->values[i].set && !(option_table[i].have & (UINT32_C(1) << verb)))
+		if (options->values[i].set && !(option_table[i].have & (UINT64_C(1) << verb)))
 			break;
 	}
 	return (enum option_id)i;
@@ -325,7 +325,7 @@ enum option_id options_lacking(const struct options *options, enum verb_id verb)
 
 static bool is_ours(const struct option_row *row)
 {
-	return row->verbs != UINT32_MAX && (row->verbs & OPTION_OURS);
+	return row->verbs != UINT64_MAX && (row->verbs & OPTION_OURS);
 }
 
 enum option_id options_ours(const struct options *options)

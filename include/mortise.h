@@ -609,9 +609,67 @@ MORTISE_MUST_CHECK enum mortise_code mortise_mapping_info(const char *name,
 							  struct mortise_mapping_info *info,
 							  struct mortise_error *err);
 
+/* ------------------------------------------------------ the META partition */
+
+/*
+ * META: 1 MiB, never encrypted, where what must be known before STATE is open stands under
+ * numbers: Talos's ADV, two copies with a checksum, and behind them syslinux's older one. A cut
+ * while it is written leaves the old content or the new.
+ */
+enum mortise_meta_tag {
+	MORTISE_META_STATE_ENCRYPTION = 9,	/* how STATE is encrypted, as JSON */
+	MORTISE_META_UUID_OVERRIDE = 15,	/* instead of the machine's UUID */
+};
+
+struct mortise_meta_entry {
+	uint8_t tag;		/* 1..255 */
+	const char *name;	/* "StateEncryptionConfig"; "" for a tag without a known name */
+	const void *value;
+	size_t size;		/* bytes */
+	bool old;		/* from the older block: no copy of Talos's has the tag */
+};
+
+/* What META held when it was read. */
+struct mortise_meta;
+
+/*
+ * Reads META at device; NULL: the partition that is labelled META. With no good copy it is
+ * empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB; MORTISE_E_NOT_EMPTY: it
+ * holds something else.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
+						       struct mortise_meta **out,
+						       struct mortise_error *err);
+/* NULL is allowed. Wipes: a value may hold a passphrase. */
+void mortise_meta_free(struct mortise_meta *meta);
+/* Entry i by ascending tag, false when there is none. */
+bool mortise_meta_entry(const struct mortise_meta *meta, size_t i,
+			struct mortise_meta_entry *entry);
+/* The entry of a tag, false when there is none. */
+bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
+		       struct mortise_meta_entry *entry);
+
+/*
+ * Reads META under its lock, changes one tag and writes it; device as above. Nothing is written
+ * when the value is there already. The longest value is 262096 bytes. MORTISE_E_NO_SPACE,
+ * MORTISE_E_USAGE (tag 0).
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device, uint8_t tag,
+						      const void *value, size_t size,
+						      struct mortise_error *err);
+/* MORTISE_OK too when there is no such tag. */
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device, uint8_t tag,
+							 struct mortise_error *err);
+/* A tag by its number ("9", "0x9") or its name in any case; false when it is neither. */
+bool mortise_meta_tag_parse(const char *text, uint8_t *tag);
+
 /* -------------------------------------------------------- declared volumes */
 
-/* A configuration: the VolumeConfig and UserVolumeConfig documents of one YAML stream. */
+/*
+ * A configuration: the documents of one YAML stream that declare volumes. VolumeConfig,
+ * UserVolumeConfig, RawVolumeConfig, SwapVolumeConfig and what a v1alpha1 machine configuration
+ * says in machine.systemDiskEncryption; documents of other kinds are passed over.
+ */
 struct mortise_config;
 
 /* A remark on a configuration; line and column from 1, 0 for the document as a whole. */
@@ -678,8 +736,8 @@ enum mortise_step_kind {
 	MORTISE_STEP_KEY_REPLACE,
 	MORTISE_STEP_KEY_REMOVE,
 	MORTISE_STEP_KEY_RECORD,	/* what was found in step is noted in the header */
-	MORTISE_STEP_MKFS,
-	MORTISE_STEP_MOUNT,
+	MORTISE_STEP_MKFS,		/* a file system, or at every boot a new swap area */
+	MORTISE_STEP_MOUNT,		/* or the swap area is switched on */
 	MORTISE_STEP_WAIT,		/* cannot be planned yet: what it waits for is in text */
 	MORTISE_STEP_REFUSE,		/* will not be done: why is in text */
 	MORTISE_STEP_FAIL,		/* planning it failed: why is in text */
@@ -783,6 +841,56 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
 						    const struct mortise_up_options *options,
 						    struct mortise_report **report,
 						    struct mortise_error *err);
+
+/* How far a reset has come; total 0: it cannot be told. */
+struct mortise_reset_progress {
+	/* step: "overwriting keys", static. NULL call: nobody is told. */
+	void (*call)(void *context, const char *volume, const char *step, uint64_t done,
+		     uint64_t total);
+	void *context;
+};
+
+struct mortise_reset_options {
+	const char *const *names;	/* volumes: "STATE", "data", or an id "u-data" */
+	size_t name_count;
+	const struct mortise_volume_device *devices; /* META too */
+	size_t device_count;
+	bool full;			/* overwrite all of the device, not only what opens it */
+	struct mortise_reset_progress progress;
+};
+
+/* What a reset is about to wipe. */
+struct mortise_reset_target {
+	const char *name;	/* as it was given */
+	const char *device;	/* path */
+	const char *content;	/* "LUKS2", "xfs", "a reset that was cut off", "nothing" */
+	uint64_t size;		/* bytes */
+	bool in_use;		/* open, mounted or swapped on: it is closed first */
+};
+
+struct mortise_reset;
+
+/*
+ * Finds the volumes, by device, by the label NAME of a system volume, or by u-NAME, r-NAME,
+ * s-NAME; no configuration is needed. Nothing is changed. MORTISE_E_DEVICE, MORTISE_E_USAGE (no
+ * volume of this name can be reset).
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
+							struct mortise_reset **out,
+							struct mortise_error *err);
+void mortise_reset_free(struct mortise_reset *reset);
+/* Target i, false when there is none. */
+bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
+			  struct mortise_reset_target *target);
+
+/*
+ * Closes and wipes them: the keys first, so that nothing of it opens again, then both ends and
+ * every signature, then discard. Resetting STATE drops its encryption from META. Cut off in the
+ * middle a volume counts as being reset: it is not formatted, and another reset finishes it.
+ * Ends at the first that fails. MORTISE_E_BUSY, MORTISE_E_DEVICE.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_reset_run(struct mortise_reset *reset,
+						       struct mortise_error *err);
 
 /* -------------------------------------------------------------- benchmarks */
 

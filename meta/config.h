@@ -37,13 +37,24 @@ enum meta_perf {
 enum meta_filesystem {
 	META_FS_XFS,
 	META_FS_EXT4,
+	META_FS_SWAP,		/* SwapVolumeConfig: a swap area, new at every boot */
+	META_FS_NONE,		/* RawVolumeConfig: the device itself is what is used */
+};
+
+enum meta_volume_kind {
+	META_VOLUME_SYSTEM,	/* VolumeConfig, machine.systemDiskEncryption */
+	META_VOLUME_USER,	/* UserVolumeConfig */
+	META_VOLUME_RAW,
+	META_VOLUME_SWAP,
 };
 
 /* One volume. */
 struct meta_volume {
 	char *name;		/* "STATE", "data" */
 	char *id;		/* "STATE", "u-data": the partition label too */
-	bool user;		/* UserVolumeConfig */
+	enum meta_volume_kind kind;
+	char *disk_selector;	/* volumeType disk: the CEL expression that a whole disk is found by;
+				 * NULL: it is the partition labelled id */
 	bool encrypted;		/* provider luks2; false: the fields up to keys are unset */
 	char *cipher;		/* never NULL when encrypted: aes-xts-plain64 or an Adiantum */
 	uint32_t key_size;	/* bytes of the volume key */
@@ -66,6 +77,11 @@ struct meta_config {
 	/* STATE first, then outer mount points before inner ones, then as in the file. */
 	struct meta_volume *volumes;
 	size_t volume_count;
+	/*
+	 * How STATE is encrypted, as Talos stores it in META under tag 9, to the byte: the form of
+	 * its age when machine.systemDiskEncryption declares it; "null" when nothing does.
+	 */
+	struct mortise_secret *state_json;
 };
 
 /* A remark on a configuration. line and column count from 1; 0: the document as a whole. */
@@ -93,6 +109,20 @@ MORTISE_MUST_CHECK enum mortise_code meta_config_parse(const char *text, size_t 
 						       struct meta_remarks *remarks,
 						       struct mortise_error *err);
 void meta_config_free(struct meta_config *config);
+
+/*
+ * The configuration that tag 9 of META is: STATE and nothing else, not encrypted for "null" and
+ * for no bytes at all. Both forms of Talos's are read; source names META in err.
+ * MORTISE_E_CONFIG.
+ */
+MORTISE_MUST_CHECK enum mortise_code meta_state_parse(const void *json, size_t size,
+						      const char *source,
+						      struct meta_config **config,
+						      struct mortise_error *err);
+
+/* Adds a STATE that is not encrypted, in front, unless one is declared: every machine has one. */
+MORTISE_MUST_CHECK enum mortise_code meta_config_add_state(struct meta_config *config,
+							   struct mortise_error *err);
 void meta_remarks_clear(struct meta_remarks *remarks);
 
 /* "static", "nodeID", "kms", "tpm". */

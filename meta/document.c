@@ -263,7 +263,7 @@ static void user_read(struct meta_log *log, const struct meta_node *root,
 {
 	struct meta_mount mount;
 
-	volume->user = true;
+	volume->kind = META_VOLUME_USER;
 	user_name_read(log, root, &field[F_NAME], volume);
 	user_type_check(log, &field[F_VOLUME_TYPE]);
 	if (meta_provisioning_read(log, &field[F_PROVISIONING], volume) && volume->id)

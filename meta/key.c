@@ -251,7 +251,8 @@ void meta_key_read(struct meta_log *log, const struct meta_node *item, struct me
 		key.kind++;
 	kind_read(log, field, &key);
 	meta_field_bool(log, &field[F_LOCK], &key.lock_to_state);
-	if (key.lock_to_state && !volume->user && strcmp(volume->name, "STATE") == 0)
+	if (key.lock_to_state && volume->kind == META_VOLUME_SYSTEM &&
+	    strcmp(volume->name, "STATE") == 0)
 		meta_error(log, field[F_LOCK].key->place,
 			   "state-locked key is not allowed for the \"STATE\" volume");
 	if (kept)

@@ -52,9 +52,9 @@ bool meta_provisioning_read(struct meta_log *log, const struct meta_field *field
 	if (least.given && most.given && !most.percent && !most.negative &&
 	    least.value > most.value)
 		meta_error(log, of[F_MIN].value->place, "min size is greater than max size");
-	if (volume->user && !selector)
+	if (volume->kind != META_VOLUME_SYSTEM && !selector)
 		meta_error(log, field->key->place, "disk selector is required");
-	if (volume->user && !of[F_MIN].value && !of[F_MAX].value)
+	if (volume->kind != META_VOLUME_SYSTEM && !of[F_MIN].value && !of[F_MAX].value)
 		meta_error(log, field->key->place, "min size or max size is required");
 	return true;
 }
@@ -101,7 +101,9 @@ void meta_filesystem_read(struct meta_log *log, const struct meta_field *filesys
 	/* A system volume's file system is fixed, only the options of xfs can be set. */
 	enum { F_XFS, F_TYPE, F_QUOTA, F_COUNT };
 	static const char *const names[] = { "xfs", "type", "projectQuotaSupport" };
-	const struct meta_schema schema = { .names = names, .count = volume->user ? F_COUNT : 1 };
+	const struct meta_schema schema = { .names = names,
+					    .count = volume->kind != META_VOLUME_SYSTEM ? F_COUNT
+											: 1 };
 	struct meta_field of[F_COUNT] = { 0 };
 	bool quota = false;
 

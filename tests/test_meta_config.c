@@ -176,7 +176,7 @@ static void test_guide_state_ephemeral(void **state)
 	assert_int_equal(config->volume_count, 2);
 	assert_string_equal(volume[0].name, "STATE");
 	assert_string_equal(volume[0].id, "STATE");
-	assert_false(volume[0].user);
+	assert_int_equal(volume[0].kind, META_VOLUME_SYSTEM);
 	assert_true(volume[0].encrypted);
 	assert_string_equal(volume[0].cipher, "aes-xts-plain64");
 	assert_int_equal(volume[0].key_size, 64);
@@ -208,7 +208,7 @@ static void test_guide_user(void **state)
 
 	(void)state;
 	assert_int_equal(config->volume_count, 1);
-	assert_true(volume->user);
+	assert_int_equal(volume->kind, META_VOLUME_USER);
 	assert_string_equal(volume->name, "my-user-volume");
 	assert_string_equal(volume->id, "u-my-user-volume");
 	assert_string_equal(volume->mount_point, "/var/mnt/my-user-volume");
