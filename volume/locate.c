@@ -59,22 +59,14 @@ static const char *given_device(const struct meta_volume *volume,
 	return NULL;
 }
 
-enum mortise_code volume_locate(const struct meta_volume *volume,
-				const struct mortise_up_options *options, char *path, size_t room,
-				struct mortise_error *err)
+enum mortise_code volume_locate_label(const char *label, char *path, size_t room,
+				      struct mortise_error *err)
 {
-	const char *given = given_device(volume, options);
 	struct dirent *entry;
 	unsigned found = 0;
 	DIR *directory;
 
 	path[0] = '\0';
-	if (given) {
-		snprintf(path, room, "%s", given);
-		if (access(path, F_OK))
-			return error_set(err, MORTISE_E_DEVICE, errno, "%s", given);
-		return MORTISE_OK;
-	}
 	directory = opendir(SYSFS_BLOCK);
 	if (!directory)
 		return error_set(
@@ -82,11 +74,11 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 			"cannot look for partitions in " SYSFS_BLOCK
 			"; is sysfs mounted? (--device NAME=/dev/X says where a volume is)");
 	while ((entry = readdir(directory))) {
-		char label[128], node[128];
+		char name[128], node[128];
 
 		if (entry->d_name[0] == '.' ||
-		    !uevent_value(entry->d_name, "PARTNAME", label, sizeof(label)) ||
-		    strcmp(label, volume->id) ||
+		    !uevent_value(entry->d_name, "PARTNAME", name, sizeof(name)) ||
+		    strcmp(name, label) ||
 		    !uevent_value(entry->d_name, "DEVNAME", node, sizeof(node)))
 			continue;
 		if (++found == 1)
@@ -95,15 +87,34 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 	closedir(directory);
 	if (found == 1)
 		return MORTISE_OK;
-	path[0] = '\0';
 	if (found)
 		return error_set(err, MORTISE_E_DEVICE, 0,
 				 "%u partitions are labelled \"%s\"; say which one is meant with "
-				 "--device %s=/dev/X",
-				 found, volume->id, volume->name);
+				 "--device NAME=/dev/X",
+				 found, label);
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "no partition is labelled \"%s\"; label one so, or use --device %s=/dev/X",
-			 volume->id, volume->name);
+			 "no partition is labelled \"%s\"; label one so, or use "
+			 "--device NAME=/dev/X",
+			 label);
+}
+
+enum mortise_code volume_locate(const struct meta_volume *volume,
+				const struct mortise_up_options *options, char *path, size_t room,
+				struct mortise_error *err)
+{
+	const char *given = given_device(volume, options);
+	enum mortise_code code;
+
+	if (given) {
+		snprintf(path, room, "%s", given);
+		if (access(path, F_OK))
+			return error_set(err, MORTISE_E_DEVICE, errno, "%s", given);
+		return MORTISE_OK;
+	}
+	code = volume_locate_label(volume->id, path, room, err);
+	if (code)
+		path[0] = '\0';
+	return code;
 }
 
 bool volume_lies_on(const struct mortise_mapping_info *mapping, const char *device)

@@ -15,6 +15,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct meta_volume *vol
 						   struct mortise_error *err);
 
 /*
+ * The path of the partition of this label. MORTISE_E_DEVICE when there is none (path is "" then)
+ * or more than one (path is that of one of them).
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_locate_label(const char *label, char *path, size_t room,
+							 struct mortise_error *err);
+
+/*
  * Does an active mapping lie on device, which may be a file behind a loop device? Where the
  * system cannot tell (the disk below has gone) it is taken to do so.
  */
