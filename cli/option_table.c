@@ -147,8 +147,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_NEW_KEYFILE_SIZE] = { "new-keyfile-size", 0, KIND_UINT32, "BYTES", ALL, ALL,
 				      "read this much of it" },
 	[OPTION_NEW_TOKEN_ID] = LACK("new-token-id", 0, KIND_SLOT, V(ADD_KEY)),
-	[OPTION_NO_MOUNT] =
-		FLAG("no-mount", 0, OURS(DECLARED), ALL, "stop when the mappings are there"),
+	[OPTION_NO_MOUNT] = FLAG("no-mount", 0, OURS(DECLARED & ~V(APPLY)), ALL,
+				 "stop when the mappings are there"),
 	[OPTION_NODE_UUID] = { "node-uuid", 0, KIND_TEXT, "UUID", SOURCES, ALL,
 			       "instead of the machine's" },
 	[OPTION_OFFSET] = { "offset", 'o', KIND_UINT64, "SECTORS",

@@ -23,6 +23,7 @@ const struct verb *verb_find(const char *name, const char **type);
 const struct verb *verb_at(size_t i);
 
 const char *check_add_key(const struct command *c);
+const char *check_apply(const struct command *c);
 const char *check_benchmark(const struct command *c);
 const char *check_close(const struct command *c);
 const char *check_config(const struct command *c);
@@ -34,6 +35,7 @@ const char *check_open(const struct command *c);
 const char *check_status(const struct command *c);
 const char *check_token(const struct command *c);
 
+enum status run_apply(const struct command *c);
 enum status run_benchmark(const struct command *c);
 enum status run_close(const struct command *c);
 enum status run_config(const struct command *c);

@@ -29,35 +29,48 @@ static void print_remarks(const struct mortise_config *config, const char *file,
 	}
 }
 
-static enum status read_config(const struct command *c, struct mortise_config **config)
+static enum status find_config(const struct command *c, struct volumes *volumes,
+			       const struct mortise_watch *watch, const char **file,
+			       struct mortise_error *err)
 {
-	const char *file = option_text(&c->options, OPTION_FILE);
-	struct mortise_error err = { 0 };
-	struct mortise_remark remark;
 	enum mortise_code code;
 
-	if (!file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
-		file = VOLUMES_CONFIG_DEFAULT;
-	if (!file)
-		return fail_with(STATUS_USAGE, "mortise: There is no configuration: name one with "
-					       "-f FILE, or put it at " VOLUMES_CONFIG_DEFAULT ".");
-	code = mortise_config_read(file, config, &err);
-	if (*config)
-		print_remarks(*config, file, !option_set(&c->options, OPTION_BATCH_MODE));
-	if (code == MORTISE_OK)
+	*file = option_text(&c->options, OPTION_FILE);
+	if (!*file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
+		*file = VOLUMES_CONFIG_DEFAULT;
+	if (*file) {
+		code = mortise_config_read(*file, &volumes->config, err);
+	} else {
+		*file = "config.yaml in STATE";
+		code = mortise_config_stored(&volumes->options, c->verb->id == VERB_UP, watch,
+					     &volumes->config, err);
+	}
+	return code == MORTISE_OK ? STATUS_OK : (enum status)mortise_exit_status(code);
+}
+
+enum status volumes_read(const struct command *c, struct volumes *volumes,
+			 const struct mortise_watch *watch)
+{
+	struct mortise_error err = { 0 };
+	struct mortise_remark remark;
+	const char *file;
+	enum status status = find_config(c, volumes, watch, &file, &err);
+
+	if (volumes->config)
+		print_remarks(volumes->config, file, !option_set(&c->options, OPTION_BATCH_MODE));
+	if (status == STATUS_OK)
 		return STATUS_OK;
 	/* The remarks have said it, when there are any. */
-	if (!*config || !mortise_config_remark(*config, 0, &remark))
-		fail_with(STATUS_USAGE, "mortise: %s", err.text);
-	if (option_set(&c->options, OPTION_JSON)) {
-		struct json_object *document = volumes_json(*config, c->verb->name);
+	if (!volumes->config || !mortise_config_remark(volumes->config, 0, &remark))
+		fail_with(status, "mortise: %s", err.text);
+	if (volumes->json) {
+		struct json_object *document = volumes_json(volumes->config, c->verb->name);
 
 		json_add_error(document, &err);
 		(void)json_print(document);
 	}
-	mortise_config_free(*config);
-	*config = NULL;
-	return STATUS_USAGE;
+	volumes_close(volumes);
+	return status;
 }
 
 /* Splits every "NAME=/dev/X" at its first "=". */
@@ -100,7 +113,7 @@ static uint32_t wait_ms(const struct command *c)
 {
 	if (option_set(&c->options, OPTION_WAIT))
 		return option_number32(&c->options, OPTION_WAIT) * 1000;
-	return c->verb->id == VERB_UP ? WAIT_DEFAULT_MS : 0;
+	return c->verb->id == VERB_PLAN ? 0 : WAIT_DEFAULT_MS;
 }
 
 static void read_extension(const struct command *c, struct mortise_up_options *options)
@@ -122,7 +135,7 @@ static enum status read_cost(const struct command *c, struct mortise_kdf_choice 
 	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
 }
 
-enum status volumes_open(const struct command *c, struct volumes *volumes)
+enum status volumes_options(const struct command *c, struct volumes *volumes)
 {
 	struct mortise_kdf_choice cost;
 	enum status status;
@@ -131,8 +144,6 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 	status = read_cost(c, &cost);
 	if (status == STATUS_OK)
 		status = read_devices(c, volumes);
-	if (status == STATUS_OK)
-		status = read_config(c, &volumes->config);
 	if (status != STATUS_OK) {
 		volumes_close(volumes);
 		return status;
@@ -151,6 +162,13 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 	sources_fill(c, &volumes->options.sources);
 	read_extension(c, &volumes->options);
 	return STATUS_OK;
+}
+
+enum status volumes_open(const struct command *c, struct volumes *volumes)
+{
+	enum status status = volumes_options(c, volumes);
+
+	return status == STATUS_OK ? volumes_read(c, volumes, NULL) : status;
 }
 
 void volumes_close(struct volumes *volumes)

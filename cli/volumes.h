@@ -18,8 +18,16 @@ struct volumes {
 	bool json;			/* --json */
 };
 
-/* Reads the configuration and prints its remarks; nothing is owned when it fails. */
+/* Both of what follows; nothing is owned when any of them fails. */
 enum status volumes_open(const struct command *c, struct volumes *volumes);
+/* What the library is told; the configuration is still to be read. */
+enum status volumes_options(const struct command *c, struct volumes *volumes);
+/*
+ * Finds the configuration, by -f, at its default place, or in the machine, and prints its remarks.
+ * For up, STATE is opened to read it, which watch (or NULL) is told of.
+ */
+enum status volumes_read(const struct command *c, struct volumes *volumes,
+			 const struct mortise_watch *watch);
 void volumes_close(struct volumes *volumes);
 
 /*

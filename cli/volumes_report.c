@@ -225,6 +225,17 @@ static enum status judge(const struct mortise_report *report, enum mortise_phase
 	return reached == 0 ? STATUS_USAGE : STATUS_PARTLY;
 }
 
+/* Does a volume's own sentence say why the whole failed? */
+static bool explained(const struct mortise_report *report)
+{
+	struct mortise_volume_status volume;
+
+	for (size_t i = 0; report && mortise_report_volume(report, i, &volume); i++)
+		if (volume.error[0] != '\0')
+			return true;
+	return false;
+}
+
 enum status volumes_finish(const struct command *c, const struct volumes *volumes,
 			   struct mortise_report *report, enum mortise_phase done,
 			   const struct mortise_error *err)
@@ -235,7 +246,7 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 
 	if (report)
 		status = judge(report, done);
-	if (err->code != MORTISE_OK && (!report || status == STATUS_OK)) {
+	if (err->code != MORTISE_OK && !explained(report)) {
 		fprintf(stderr, "mortise: ");
 		status = fail(c, err);
 	}

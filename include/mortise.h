@@ -689,6 +689,12 @@ MORTISE_MUST_CHECK enum mortise_code mortise_config_read(const char *path,
 							 struct mortise_config **out,
 							 struct mortise_error *err);
 void mortise_config_free(struct mortise_config *config);
+/*
+ * Adds a STATE that is not encrypted unless one is declared: a machine that carries its
+ * configuration has one.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_config_add_state(struct mortise_config *config,
+							      struct mortise_error *err);
 /* Remark i, false when there is none. */
 bool mortise_config_remark(const struct mortise_config *config, size_t i,
 			   struct mortise_remark *remark);
@@ -709,10 +715,13 @@ struct mortise_ask {
 	void *context;
 };
 
+/* What was decided for each volume, and what the decisions rest on. */
+struct mortise_plan;
+
 struct mortise_up_options {
 	const char *const *names;	/* only these volumes; NULL: all */
 	size_t name_count;
-	const struct mortise_volume_device *devices;
+	const struct mortise_volume_device *devices; /* META's among them */
 	size_t device_count;
 	struct mortise_key_sources sources; /* kms_endpoint is not used: keys declare theirs */
 	struct mortise_kdf_choice cost;	/* Argon2id, of new keyslots for static and nodeID keys;
@@ -725,6 +734,8 @@ struct mortise_up_options {
 					 * the TPM unseals no more until the next boot; NULL: no */
 	unsigned extend_pcr;		/* 0..23 */
 	const char *root;		/* put before mount points; NULL: "" */
+	const struct mortise_plan *plan; /* made of the same configuration a moment ago: volume
+					 * keys that it found are not derived again; or NULL */
 	bool check_keys;		/* try every keyslot, also those unchanged since the last sync */
 	bool no_mount;			/* stop when the mapping is there */
 };
@@ -754,9 +765,6 @@ struct mortise_step {
 	const char *text;		/* the step as a sentence */
 };
 
-/* What was decided for each volume, and what the decisions rest on. */
-struct mortise_plan;
-
 /*
  * Looks at every device and decides; changes nothing. Volumes that wait for another are
  * planned as far as can be seen now.
@@ -768,6 +776,8 @@ MORTISE_MUST_CHECK enum mortise_code mortise_plan_make(const struct mortise_conf
 void mortise_plan_free(struct mortise_plan *plan);
 /* Step i in order, false when there is none. */
 bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step);
+/* What a person should know of what is declared, a sentence each; NULL when there is none. */
+const char *mortise_plan_note(const struct mortise_plan *plan, size_t i);
 
 /* How far a volume has come; the names are Talos's. */
 enum mortise_phase {
@@ -829,6 +839,33 @@ MORTISE_MUST_CHECK enum mortise_code mortise_up(const struct mortise_config *con
 						const struct mortise_watch *watch,
 						struct mortise_report **report,
 						struct mortise_error *err);
+
+/*
+ * The configuration that the machine carries, as mortise_apply stores it. With open, STATE is
+ * brought up by what META says of it, changing nothing, and is left open. Without, a STATE that is
+ * not mounted has the configuration be what META says of STATE, and no more:
+ * mortise_config_whole is false. *out is also set when the stored file has errors, for its
+ * remarks. MORTISE_E_WAIT: there is none yet, and err says what to do.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_up_options *options,
+							   bool open,
+							   const struct mortise_watch *watch,
+							   struct mortise_config **out,
+							   struct mortise_error *err);
+bool mortise_config_whole(const struct mortise_config *config);
+
+/*
+ * Gives the machine its configuration, which declares STATE: brings all volumes up and, as soon
+ * as STATE is ready, stores it there and STATE's part in META. staged: only stores it, for the
+ * next boot; *report stays NULL. Refused, with nothing changed, when it would not bring STATE up
+ * at the next boot or leave a volume without a key that opens it; those that hold something else
+ * may be staged, to be reset. Else as mortise_up.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_apply(const struct mortise_config *config,
+						   const struct mortise_up_options *options,
+						   bool staged, const struct mortise_watch *watch,
+						   struct mortise_report **report,
+						   struct mortise_error *err);
 
 /* Unmounts and closes, in the reverse order. */
 MORTISE_MUST_CHECK enum mortise_code mortise_down(const struct mortise_config *config,

@@ -12,9 +12,7 @@
 #include "keys/secret.h"
 #include "meta/fields.h"
 #include "meta/salt.h"
-
-/* The new file's name until it is whole; one that a power cut left behind is taken away. */
-#define NEW_FILE ".encryption-salt.yaml.new"
+#include "meta/state_file.h"
 
 /* As Talos writes it there are at most 10 + 32 * 10 bytes; other forms are not much longer. */
 #define FILE_MAX 4096u
@@ -119,16 +117,6 @@ static enum mortise_code file_read(int fd, const char *dir, char text[static FIL
 	return MORTISE_OK;
 }
 
-static enum mortise_code directory_open(const char *dir, int *fd, struct mortise_error *err)
-{
-	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*fd >= 0)
-		return MORTISE_OK;
-	return error_set(err, errno == ENOENT ? MORTISE_E_WAIT : MORTISE_E_DEVICE, errno,
-			 "%s: cannot open the directory of the salt; STATE must be mounted there",
-			 dir);
-}
-
 /* A read-only file system has nothing to flush. */
 static bool flush(int fd)
 {
@@ -170,7 +158,7 @@ enum mortise_code meta_salt_read(const char *state_dir, uint8_t salt[static META
 	enum mortise_code code;
 	int dir_fd;
 
-	code = directory_open(state_dir, &dir_fd, err);
+	code = meta_state_dir_open(state_dir, &dir_fd, err);
 	if (code != MORTISE_OK)
 		return code;
 	code = salt_load(dir_fd, state_dir, false, salt, err);
@@ -188,47 +176,19 @@ static size_t text_encode(const uint8_t salt[static META_SALT_SIZE], char text[s
 	return (size_t)size;
 }
 
-static bool write_all(int fd, const char *text, size_t size)
-{
-	while (size > 0) {
-		ssize_t put = write(fd, text, size);
-
-		if (put < 0 && errno != EINTR)
-			return false;
-		if (put > 0) {
-			text += put;
-			size -= (size_t)put;
-		}
-	}
-	return true;
-}
-
-/*
- * Written beside, flushed, and linked to its name, which never replaces a file: after a power
- * cut there is either none or a whole one. The caller holds the lock on the directory.
- */
 static enum mortise_code salt_store(int dir_fd, const char *dir,
 				    const uint8_t salt[static META_SALT_SIZE],
 				    struct mortise_error *err)
 {
 	char text[FILE_MAX + 1];
-	size_t size = text_encode(salt, text);
-	enum mortise_code code = MORTISE_OK;
-	int fd;
+	const struct meta_state_file file = {
+		.name = META_SALT_FILE,
+		.bytes = text,
+		.size = text_encode(salt, text),
+	};
+	enum mortise_code code = meta_state_file_store(dir_fd, dir, &file, err);
 
-	unlinkat(dir_fd, NEW_FILE, 0);
-	fd = openat(dir_fd, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	/* Whatever the umask, the owner alone. */
-	if (fd < 0 || fchmod(fd, 0600) < 0 || !write_all(fd, text, size) || fsync(fd) < 0)
-		code = failed(dir, "write a new one", err);
-	/* One that appeared meanwhile is as good: the caller reads what is there. */
-	else if (linkat(dir_fd, NEW_FILE, dir_fd, META_SALT_FILE, 0) < 0 && errno != EEXIST)
-		code = failed(dir, "give the new one its name", err);
 	keys_wipe(text, sizeof(text));
-	if (fd >= 0) {
-		close(fd);
-		unlinkat(dir_fd, NEW_FILE, 0);
-	}
 	return code;
 }
 
@@ -249,7 +209,7 @@ enum mortise_code meta_salt_ensure(const char *state_dir, uint8_t salt[static ME
 	enum mortise_code code;
 	int dir_fd;
 
-	code = directory_open(state_dir, &dir_fd, err);
+	code = meta_state_dir_open(state_dir, &dir_fd, err);
 	if (code != MORTISE_OK)
 		return code;
 	code = lock(dir_fd, state_dir, err);

@@ -25,8 +25,7 @@ void volume_opening_clear(struct volume_opening *opening)
 	*opening = (struct volume_opening){ .keyslot = -1 };
 }
 
-/* Without memory a sentence is lost, and nothing else. */
-static void append_line(char **text, const char *sentence)
+void volume_opening_add(char **text, const char *sentence)
 {
 	size_t used = *text ? strlen(*text) : 0;
 	char *grown = realloc(*text, used + strlen(sentence) + 2);
@@ -423,9 +422,9 @@ static void tell(struct volume_run *run, const struct mortise_step *step, bool d
 static void note(const struct volume_step *step, struct volume_opening *opening)
 {
 	if (*step->notice)
-		append_line(&opening->notices, step->notice);
+		volume_opening_add(&opening->notices, step->notice);
 	if (*step->made.notice)
-		append_line(&opening->notices, step->made.notice);
+		volume_opening_add(&opening->notices, step->made.notice);
 }
 
 static void fill_opening(const struct volume_plan *plan, struct volume_opening *opening)
@@ -434,7 +433,7 @@ static void fill_opening(const struct volume_plan *plan, struct volume_opening *
 	if (plan->luks2)
 		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->luks2);
 	if (plan->recovered)
-		append_line(&opening->notices, "opened with the recovery key");
+		volume_opening_add(&opening->notices, "opened with the recovery key");
 }
 
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
@@ -460,7 +459,7 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		}
 		/* A failed sync never keeps a volume from its data. */
 		if (is_key_step(shown.kind)) {
-			append_line(&result->opening.failed_syncs, why.text);
+			volume_opening_add(&result->opening.failed_syncs, why.text);
 			continue;
 		}
 		result->why = why;

@@ -8,12 +8,28 @@
 struct mortise_config {
 	struct meta_config *volumes;	/* NULL when there were errors */
 	struct meta_remarks remarks;
+	struct mortise_secret *text;	/* as it was read, text_size bytes; NULL: from META */
+	size_t text_size;
+	struct volume_known state;	/* STATE was opened so that it could be read */
+};
+
+struct mortise_plan {
+	struct volume_plan **volumes;
+	size_t count;
+	char **notes;			/* sentences, note_count of them */
+	size_t note_count;
 };
 
 /* MORTISE_E_CONFIG without volumes, MORTISE_E_USAGE for a name that is not declared. */
 MORTISE_MUST_CHECK enum mortise_code volume_check_names(const struct mortise_config *config,
 							const struct mortise_up_options *options,
 							struct mortise_error *err);
+
+bool volume_is_state(const struct meta_volume *volume);
+
+/* What is to be known of the volumes of plan goes into its notes. */
+MORTISE_MUST_CHECK enum mortise_code volume_notes_make(struct mortise_plan *plan,
+						       struct mortise_error *err);
 
 /* Is this volume asked for by name, or are all? */
 bool volume_is_wanted(const struct meta_volume *volume, const struct mortise_up_options *options);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "keys/error.h"
+#include "luks2/model.h"
 #include "volume/plan.h"
 
 #define RECOVERY_TRIES 3u
@@ -65,6 +66,7 @@ static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i
 		return false;
 	memset(&asked->why, 0, sizeof(asked->why));
 	plan->opened = keyslot;
+	plan->opened_now = true;
 	return true;
 }
 
@@ -172,12 +174,42 @@ static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_err
 	return code;
 }
 
+/* Could the key that is asked for simply be the one that was declared before? */
+static bool may_have_changed(const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->volume->key_count; i++) {
+		enum mortise_code why = plan->asked[i].why.code;
+
+		if (why == MORTISE_E_NO_KEYSLOT ||
+		    (why == MORTISE_E_KEY && !plan->volume->keys[i].lock_to_state))
+			return true;
+	}
+	return false;
+}
+
+/* " now: keep slot 0 as it was until the next run": a rotation takes two. */
+static void rotation_words(const struct volume_plan *plan, char *words, size_t room)
+{
+	const char *before = " now: keep slot ";
+	size_t used = 0;
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX && used < room; id++) {
+		if (!luks2_keyslot_opens_data(plan->luks2->metadata, id) ||
+		    (volume_token_recovery_keyslots(plan->luks2) & UINT32_C(1) << id))
+			continue;
+		used += (size_t)snprintf(words + used, room - used, "%s%d", before, id);
+		before = " or ";
+	}
+	if (used && used < room)
+		snprintf(words + used, room - used, " as it was until the next run");
+}
+
 static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan,
 				struct mortise_error *err)
 {
 	const struct meta_volume *volume = plan->volume;
 	bool waits = false, source = false;
-	char reasons[400] = "";
+	char reasons[300] = "", words[128] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; i < volume->key_count; i++) {
@@ -200,15 +232,23 @@ static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan
 	    used < sizeof(reasons) - 1)
 		snprintf(reasons + used, sizeof(reasons) - used,
 			 "; it has a recovery key: mortise up --recovery");
+	plan->no_key = !waits;
+	plan->keys_replaced = plan->no_key && may_have_changed(plan);
+	if (plan->keys_replaced)
+		rotation_words(plan, words, sizeof(words));
 	return VOLUME_PLAN_ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
-			       "no declared key opens %s: %s", plan->device, reasons);
+			       "no declared key opens %s%s%s %s", plan->device, words,
+			       *words ? ";" : ":", reasons);
 }
 
 enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *plan,
 				  struct mortise_error *err)
 {
-	enum mortise_code code = try_declared(run, plan, err);
+	enum mortise_code code = MORTISE_OK;
 
+	if (volume_use_known(run, plan))
+		return MORTISE_OK;
+	code = try_declared(run, plan, err);
 	if (!code && plan->opened < 0 && !plan->failed)
 		try_recovery(run, plan);
 	if (!code && plan->opened < 0 && !plan->failed)

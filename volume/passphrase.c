@@ -24,7 +24,7 @@ static enum mortise_code node_id(const struct volume_run *run, const struct meta
 				 struct mortise_secret **out, struct mortise_error *err)
 {
 	char uuid[VOLUME_NODE_UUID_ROOM];
-	enum mortise_code code = volume_node_uuid(&run->options->sources, uuid, err);
+	enum mortise_code code = volume_node_uuid(&run->sources, uuid, err);
 
 	return code ? code : keys_node_id(uuid, volume->id, out, err);
 }
@@ -33,7 +33,7 @@ static enum mortise_code inner_get(const struct volume_run *run, const struct me
 				   const struct meta_key *key, struct json_object *metadata,
 				   struct mortise_secret **out, struct mortise_error *err)
 {
-	const struct mortise_key_sources *sources = &run->options->sources;
+	const struct mortise_key_sources *sources = &run->sources;
 
 	switch (key->kind) {
 	case META_KEY_STATIC:
@@ -54,7 +54,7 @@ static enum mortise_code inner_new(const struct volume_run *run, const struct me
 				   const struct meta_key *key, struct volume_key *made,
 				   struct mortise_error *err)
 {
-	const struct mortise_key_sources *sources = &run->options->sources;
+	const struct mortise_key_sources *sources = &run->sources;
 	const struct volume_tpm_wish wish = {
 		.keyslot = (int)key->slot,
 		.pcrs = volume_key_pcrs(key),

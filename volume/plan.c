@@ -46,8 +46,6 @@ struct volume_step *volume_plan_add(struct volume_plan *plan, enum mortise_step_
 	va_end(arguments);
 	if (kind == MORTISE_STEP_WAIT || kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL)
 		plan->failed = true;
-	if (kind == MORTISE_STEP_WAIT)
-		plan->waits = true;
 	return step;
 }
 
@@ -213,6 +211,15 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 	return MORTISE_OK;
 }
 
+/* What META says opens STATE; making one takes the whole configuration. */
+static enum mortise_code not_configured(struct volume_plan *plan, struct mortise_error *err)
+{
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
+			       "%s is still empty: this machine has no configuration yet; `mortise "
+			       "apply -f config.yaml` gives it one",
+			       plan->device);
+}
+
 static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_plan *plan,
 					struct mortise_error *err)
 {
@@ -221,15 +228,17 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	bool make;
 
 	if (plan->probe.content == VOLUME_EMPTY || plan->probe.content == VOLUME_UNFINISHED) {
+		if (run->open_only)
+			return not_configured(plan, err);
 		code = check_mapping(plan, err);
 		return code || plan->failed ? code : plan_format(run, plan, err);
 	}
 	if (plan->probe.content != VOLUME_LUKS2)
 		return VOLUME_PLAN_ADD(
 			plan, err, MORTISE_STEP_REFUSE, -1,
-			"%s holds %s: not formatted, since only an empty device is; wipe it "
-			"yourself when nothing of it is needed",
-			plan->device, plan->probe.type);
+			"%s holds %s: not formatted, since only an empty device is; `mortise reset "
+			"%s` wipes it, if nothing of it is needed",
+			plan->device, plan->probe.type, plan->volume->name);
 	code = load_header(run, plan, err);
 	if (!code && !plan->failed)
 		code = check_mapping(plan, err);
@@ -242,11 +251,13 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
 				       plan->opened);
 	/* One that was open already stays so when its keys cannot be had; nothing is in step then. */
-	if (!code && plan->volume_key)
+	if (!code && plan->volume_key && !run->open_only)
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && volume_is_mounted(node, plan->mount_point);
 	make = volume_record_mkfs(plan->luks2->metadata) && !plan->mounted;
+	if (!code && make && run->open_only)
+		return not_configured(plan, err);
 	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);
 }
 
@@ -255,15 +266,28 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 {
 	const char *type = volume_filesystem_name(plan->volume->filesystem);
 
+	if (plan->probe.content == VOLUME_EMPTY && run->open_only)
+		return not_configured(plan, err);
 	if (plan->probe.content == VOLUME_EMPTY)
 		return plan_filesystem(run, plan, plan->device, true, err);
-	if (plan->probe.content == VOLUME_LUKS2)
+	if (plan->probe.content == VOLUME_LUKS2 && run->open_only)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "volume is encrypted, but no encryption config provided");
+				       "volume is encrypted, but no encryption config provided: "
+				       "META has none for STATE; `mortise apply -f config.yaml` "
+				       "brings it back");
+	if (plan->probe.content == VOLUME_LUKS2)
+		return VOLUME_PLAN_ADD(
+			plan, err, MORTISE_STEP_REFUSE, -1,
+			"volume is encrypted, but no encryption config provided: "
+			"declare its keys, or `mortise reset %s` wipes it, if nothing "
+			"of it is needed",
+			plan->volume->name);
 	if (plan->probe.content != VOLUME_FILESYSTEM || strcmp(plan->probe.type, type))
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-				       "filesystem type mismatch: %s != %s; %s is left as it is",
-				       plan->probe.type, type, plan->device);
+		return VOLUME_PLAN_ADD(
+			plan, err, MORTISE_STEP_REFUSE, -1,
+			"filesystem type mismatch: %s != %s; %s is left as it is; `mortise "
+			"reset %s` wipes it, if nothing of it is needed",
+			plan->probe.type, type, plan->device, plan->volume->name);
 	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
 }

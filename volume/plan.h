@@ -16,12 +16,26 @@
 
 #define VOLUME_PATH_MAX 256u
 
+/* A volume key that was found a moment ago, so that nothing is derived twice. */
+struct volume_known {
+	char header[40];		/* the UUID of its header */
+	struct mortise_secret *volume_key; /* NULL: nothing is known */
+	int keyslot;			/* that opened it */
+	bool cut;			/* with what stands before the passphrase's first newline */
+	bool declared;			/* by the key that is still declared for this keyslot */
+};
+
 /* What one run knows beside the configuration. Volumes may be worked on side by side. */
 struct volume_run {
 	const struct meta_config *config;
 	const struct mortise_up_options *options;
 	struct volume_budget *budget;	/* of memory for key derivations */
 	const struct mortise_watch *watch;
+	struct mortise_key_sources sources; /* those of options, with META's UUID where it has one */
+	char node_uuid[VOLUME_NODE_UUID_ROOM];
+	bool open_only;			/* for what META says of STATE: nothing is made or changed */
+	const struct volume_known *state; /* STATE's key from before this run, or NULL */
+	struct volume_known *learn;	/* receives STATE's key, or NULL */
 	pthread_mutex_t watch_lock;	/* it is told of one thing at a time */
 	pthread_mutex_t cost_lock;
 	struct mortise_kdf cost;	/* of new keyslots with the full cost, once measured */
@@ -61,13 +75,15 @@ struct volume_plan {
 	struct mortise_luks2 *luks2;	/* read-only; knows the volume key once a key opened */
 	struct mortise_secret *volume_key;
 	struct volume_asked *asked;	/* by declared key */
-	int opened;			/* keyslot that opened while planning, -1 */
+	int opened;			/* keyslot that opened the volume, -1 */
+	bool opened_now;		/* by the key that is declared for it */
 	bool opened_cut;		/* with what stands before the passphrase's first newline */
 	bool recovered;			/* a recovery key did it: dead keys are enrolled again */
 	struct volume_step *steps;
 	size_t step_count;
 	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
-	bool waits;
+	bool no_key;			/* there is a volume, and no declared key opens it */
+	bool keys_replaced;		/* what opened it before may be declared no more */
 };
 
 /* volumes: those of the configuration. Ended by volume_run_clear, also when it fails. */
@@ -122,6 +138,14 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_keys(struct volume_run *run,
 MORTISE_MUST_CHECK enum mortise_code volume_find_key(struct volume_run *run,
 						     struct volume_plan *plan,
 						     struct mortise_error *err);
+
+/* Takes over what plan knows; MORTISE_OK also when it knows no key. */
+MORTISE_MUST_CHECK enum mortise_code volume_known_set(struct volume_known *known,
+						      const struct volume_plan *plan,
+						      struct mortise_error *err);
+void volume_known_clear(struct volume_known *known);
+/* Opens the volume with a key that is known from a moment ago. False: none is. */
+bool volume_use_known(const struct volume_run *run, struct volume_plan *plan);
 
 /*
  * Asks for declared key i, unless that was done already and another try would not help. The
@@ -200,6 +224,8 @@ struct volume_opening {
 };
 
 void volume_opening_clear(struct volume_opening *opening);
+/* Another sentence of failed_syncs or notices; without memory it is lost, and nothing else. */
+void volume_opening_add(char **text, const char *sentence);
 
 /* Carries out one step after another. Stops at the first that fails, but for key steps. */
 struct volume_result {

@@ -147,7 +147,7 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 	if (!code && recorded && !run->options->check_keys)
 		return MORTISE_OK;
 	/* One that was tried while opening is not tried twice. */
-	if (plan->opened == (int)key->slot)
+	if (plan->opened_now && plan->opened == (int)key->slot)
 		cut = plan->opened_cut;
 	else if (!code)
 		code = volume_try_keyslot(plan->luks2, (int)key->slot, plan->asked[i].passphrase,

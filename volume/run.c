@@ -4,22 +4,42 @@
 #include <string.h>
 
 #include "keys/error.h"
+#include "volume/meta_state.h"
 #include "volume/plan.h"
+
+/* Keys of the machine itself, and what a KMS knows it by. */
+static bool needs_node_uuid(const struct meta_config *volumes)
+{
+	for (size_t i = 0; i < volumes->volume_count; i++)
+		for (size_t j = 0; j < volumes->volumes[i].key_count; j++)
+			if (volumes->volumes[i].keys[j].kind == META_KEY_NODE_ID ||
+			    volumes->volumes[i].keys[j].kind == META_KEY_KMS)
+				return true;
+	return false;
+}
 
 enum mortise_code volume_run_init(struct volume_run *run, const struct meta_config *volumes,
 				  const struct mortise_up_options *options,
 				  struct volume_budget *budget, struct mortise_error *err)
 {
+	enum mortise_code code;
+
 	*run = (struct volume_run){ .config = volumes, .options = options, .budget = budget };
 	volume_budget_init(budget);
 	pthread_mutex_init(&run->watch_lock, NULL);
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
 	pthread_cond_init(&run->order_changed, NULL);
+	run->sources = options->sources;
 	run->unfinished = calloc(volumes->volume_count + 1, sizeof(*run->unfinished));
 	if (!run->unfinished)
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	return MORTISE_OK;
+	if (run->sources.node_uuid || !needs_node_uuid(volumes))
+		return MORTISE_OK;
+	code = volume_meta_node_uuid(options, run->node_uuid, err);
+	if (!code && *run->node_uuid)
+		run->sources.node_uuid = run->node_uuid;
+	return code;
 }
 
 void volume_run_clear(struct volume_run *run)

@@ -11,25 +11,16 @@
 #include "keys/secret.h"
 #include "meta/salt.h"
 #include "volume/closed_pcrs.h"
-#include "volume/declared.h"
+#include "volume/meta_state.h"
+#include "volume/up.h"
 
 #define THREADS_MAX 16u
-
-struct mortise_plan {
-	struct volume_plan **volumes;
-	size_t count;
-};
-
-static bool is_state(const struct meta_volume *volume)
-{
-	return !strcmp(volume->id, "STATE");
-}
 
 static bool state_is_wanted(const struct meta_config *volumes,
 			    const struct mortise_up_options *options)
 {
 	for (size_t i = 0; i < volumes->volume_count; i++)
-		if (is_state(&volumes->volumes[i]))
+		if (volume_is_state(&volumes->volumes[i]))
 			return volume_is_wanted(&volumes->volumes[i], options) &&
 			       !options->no_mount;
 	return false;
@@ -55,6 +46,8 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	}
 	code = volume_run_init(&run, config->volumes, options, &budget, err);
 	run.state_may_come = state_is_wanted(config->volumes, options);
+	run.open_only = !config->text;
+	run.state = &config->state;
 	for (size_t i = 0; !code && i < run.config->volume_count; i++) {
 		const struct meta_volume *volume = &run.config->volumes[i];
 
@@ -64,6 +57,8 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 		plan->count += !code;
 	}
 	volume_run_clear(&run);
+	if (!code)
+		code = volume_notes_make(plan, err);
 	if (code)
 		mortise_plan_free(plan);
 	else
@@ -78,7 +73,15 @@ void mortise_plan_free(struct mortise_plan *plan)
 	for (size_t i = 0; i < plan->count; i++)
 		volume_plan_free(plan->volumes[i]);
 	free(plan->volumes);
+	for (size_t i = 0; i < plan->note_count; i++)
+		free(plan->notes[i]);
+	free(plan->notes);
 	free(plan);
+}
+
+const char *mortise_plan_note(const struct mortise_plan *plan, size_t i)
+{
+	return i < plan->note_count ? plan->notes[i] : NULL;
 }
 
 bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step)
@@ -99,7 +102,8 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	uint8_t salt[META_SALT_SIZE];
 	struct mortise_error why;
 
-	if (!is_state(plan->volume) || !*plan->mount_point || result->phase != MORTISE_PHASE_READY)
+	if (!volume_is_state(plan->volume) || !*plan->mount_point ||
+	    result->phase != MORTISE_PHASE_READY)
 		return;
 	if (meta_salt_ensure(plan->mount_point, salt, &why)) {
 		result->phase = MORTISE_PHASE_FAILED;
@@ -138,12 +142,14 @@ static enum mortise_code bring_up(struct volume_run *run, struct volume_entry *e
 	}
 	volume_carry_out(run, plan, &result);
 	ensure_salt(plan, &result);
+	if (run->learn && volume_is_state(volume) && result.phase == MORTISE_PHASE_READY)
+		code = volume_known_set(run->learn, plan, err);
 	volume_run_set_unfinished(run, volume, false);
 	if (result.phase == MORTISE_PHASE_READY && volume->encrypted)
 		volume_opening_store(volume, &result.opening);
 	fill_entry(entry, plan, &result);
 	volume_plan_free(plan);
-	return MORTISE_OK;
+	return code;
 }
 
 /* Volumes that wait for nobody, and the threads that take one after another. */
@@ -232,15 +238,35 @@ static enum mortise_code verdict(const struct mortise_report *report, struct mor
 			 report->count, first);
 }
 
-static enum mortise_code bring_all_up(struct volume_run *run, struct mortise_report *report,
-				      struct mortise_error *err)
+/*
+ * STATE is ready: what is declared of it stands in META from now on. That a configuration which
+ * is not to be stored leaves META behind is told, and no more.
+ */
+static enum mortise_code settle(const struct volume_up *up, struct volume_entry *state,
+				struct mortise_error *err)
 {
-	bool state_first = report->count && is_state(report->entries[0].volume);
+	struct mortise_error why;
+
+	if (state->phase != MORTISE_PHASE_READY || !up->config->text)
+		return MORTISE_OK;
+	if (up->store)
+		return volume_store(up->config, up->options, state->mount_point, err);
+	if (volume_meta_state_store(up->options, up->config->volumes, &why))
+		volume_opening_add(&state->opening.failed_syncs, why.text);
+	return MORTISE_OK;
+}
+
+static enum mortise_code bring_all_up(const struct volume_up *up, struct volume_run *run,
+				      struct mortise_report *report, struct mortise_error *err)
+{
+	bool state_first = report->count && volume_is_state(report->entries[0].volume);
 	enum mortise_code code = MORTISE_OK;
 
 	run->state_may_come = state_is_wanted(run->config, run->options);
 	if (state_first)
 		code = bring_up(run, &report->entries[0], err);
+	if (!code && state_first)
+		code = settle(up, &report->entries[0], err);
 	/* It is there by now, or it will not come in this run: others may do without. */
 	run->state_may_come = false;
 	return code ? code : bring_up_from(run, report, state_first, err);
@@ -268,10 +294,32 @@ static enum mortise_code close_door(const struct mortise_up_options *options,
 	return code;
 }
 
-enum mortise_code mortise_up(const struct mortise_config *config,
-			     const struct mortise_up_options *options,
-			     const struct mortise_watch *watch, struct mortise_report **report,
-			     struct mortise_error *err)
+static enum mortise_code run_up(const struct volume_up *up, struct volume_run *run,
+				struct mortise_report **report, struct mortise_error *err)
+{
+	enum mortise_code code = volume_report_new(run->config, report, err);
+
+	run->watch = up->watch;
+	run->open_only = !up->config->text;
+	run->state = &up->config->state;
+	run->learn = up->learn;
+	for (size_t i = 0; !code && i < run->config->volume_count; i++) {
+		const struct meta_volume *volume = &run->config->volumes[i];
+
+		if (!volume_is_wanted(volume, up->options))
+			continue;
+		volume_report_add(*report, volume);
+		volume_run_set_unfinished(run, volume, true);
+	}
+	if (!code)
+		code = bring_all_up(up, run, *report, err);
+	if (!code)
+		code = verdict(*report, err);
+	return code ? code : close_door(up->options, err);
+}
+
+enum mortise_code volume_up(const struct volume_up *up, struct mortise_report **report,
+			    struct mortise_error *err)
 {
 	struct volume_budget budget;
 	struct volume_run run;
@@ -279,33 +327,28 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	enum mortise_code code;
 
 	*report = NULL;
-	if (options->extend_word && options->extend_pcr >= MORTISE_PCRS)
+	if (up->options->extend_word && up->options->extend_pcr >= MORTISE_PCRS)
 		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
-				 options->extend_pcr);
-	code = volume_check_names(config, options, err);
+				 up->options->extend_pcr);
+	code = volume_check_names(up->config, up->options, err);
 	if (!code)
 		code = volume_run_lock(&lock, err);
 	if (code)
 		return code;
-	code = volume_run_init(&run, config->volumes, options, &budget, err);
-	run.watch = watch;
+	code = volume_run_init(&run, up->config->volumes, up->options, &budget, err);
 	if (!code)
-		code = volume_report_new(run.config, report, err);
-	for (size_t i = 0; !code && i < run.config->volume_count; i++) {
-		const struct meta_volume *volume = &run.config->volumes[i];
-
-		if (!volume_is_wanted(volume, options))
-			continue;
-		volume_report_add(*report, volume);
-		volume_run_set_unfinished(&run, volume, true);
-	}
-	if (!code)
-		code = bring_all_up(&run, *report, err);
-	if (!code)
-		code = verdict(*report, err);
-	if (!code)
-		code = close_door(options, err);
+		code = run_up(up, &run, report, err);
 	volume_run_clear(&run);
 	close(lock);
 	return code;
+}
+
+enum mortise_code mortise_up(const struct mortise_config *config,
+			     const struct mortise_up_options *options,
+			     const struct mortise_watch *watch, struct mortise_report **report,
+			     struct mortise_error *err)
+{
+	const struct volume_up up = { .config = config, .options = options, .watch = watch };
+
+	return volume_up(&up, report, err);
 }

@@ -83,7 +83,7 @@ declare -A refusals=(
 	[end]="holds unknown data (its last MiB, from byte 19922944 on, is not zero): *"
 	[last]="holds unknown data (its last MiB, from byte 19922944 on, is not zero): *"
 	[damaged]="holds a damaged LUKS2 header: *" [two]="holds half a LUKS2 header and ext4: *"
-	[foreign]="no declared key opens *: keyslot 0 (static): does not open"
+	[foreign]="no declared key opens * now: keep slot 0 as it was until the next run; keyslot 0 (static): does not open"
 )
 
 test_contents() {
