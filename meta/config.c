@@ -8,67 +8,156 @@
 #include "meta/config.h"
 #include "meta/volume.h"
 
-struct document {
-	enum meta_document_kind kind;
-	struct meta_volume volume;
+/* What has been read of the documents so far. */
+struct reading {
+	struct meta_declared *declared;
+	size_t count;
+	struct meta_declared machine[META_MACHINE_VOLUMES];
+	unsigned machine_line; /* 0: there was no machine configuration yet */
+	const struct meta_node *other[META_DOCUMENTS_MAX];
+	size_t other_count;
 };
 
-static const char *kind_name(enum meta_document_kind kind)
-{
-	return kind == META_DOCUMENT_USER ? "UserVolumeConfig" : "VolumeConfig";
-}
-
 /* Documents are told apart by kind and name. */
-static void repeated_check(struct meta_log *log, const struct document *document, size_t count,
-			   struct meta_place place)
+static void repeated_check(struct meta_log *log, const struct reading *reading)
 {
-	const struct document *last = &document[count - 1];
+	const struct meta_declared *last = &reading->declared[reading->count - 1];
 	char shown[META_SHOW_ROOM];
 
-	if (last->kind == META_DOCUMENT_OTHER || !last->volume.name || !*last->volume.name)
+	if (!last->volume.name || !*last->volume.name)
 		return;
-	for (size_t i = 0; i + 1 < count; i++) {
-		if (document[i].kind != last->kind || !document[i].volume.name ||
-		    strcmp(document[i].volume.name, last->volume.name) != 0)
+	for (const struct meta_declared *at = reading->declared; at < last; at++) {
+		if (at->volume.kind != last->volume.kind || !at->volume.name ||
+		    strcmp(at->volume.name, last->volume.name) != 0)
 			continue;
 		meta_show(last->volume.name, strlen(last->volume.name), shown);
-		meta_error(log, place, "%s \"%s\" in line %u is declared already in line %u",
-			   kind_name(last->kind), shown, last->volume.line,
-			   document[i].volume.line);
+		meta_error(log, last->place, "%s \"%s\" in line %u is declared already in line %u",
+			   meta_document_name(last->volume.kind), shown, last->volume.line,
+			   at->volume.line);
 		return;
 	}
+}
+
+static void volume_document(struct meta_log *log, const struct meta_node *root,
+			    enum meta_volume_kind kind, struct reading *reading)
+{
+	struct meta_declared *declared = &reading->declared[reading->count++];
+
+	declared->place = root->place;
+	declared->volume.line = root->place.line;
+	if (kind == META_VOLUME_SYSTEM)
+		meta_system_read(log, root, declared);
+	else
+		meta_user_read(log, root, kind, declared);
+	repeated_check(log, reading);
+}
+
+static void document_read(struct meta_log *log, const struct meta_node *root,
+			  struct reading *reading)
+{
+	enum meta_volume_kind kind = META_VOLUME_SYSTEM;
+
+	switch (meta_document_kind(log, root, &kind)) {
+	case META_DOCUMENT_VOLUME:
+		volume_document(log, root, kind, reading);
+		break;
+	case META_DOCUMENT_MACHINE:
+		if (reading->machine_line)
+			meta_error(log, root->place,
+				   "a second v1alpha1 machine configuration; the first is in line "
+				   "%u",
+				   reading->machine_line);
+		else
+			meta_machine_read(log, root, reading->machine);
+		if (!reading->machine_line)
+			reading->machine_line = root->place.line;
+		break;
+	case META_DOCUMENT_OTHER:
+		reading->other[reading->other_count++] = root;
+		break;
+	case META_DOCUMENT_NOTHING:
+		break;
+	}
+}
+
+static struct meta_declared *system_find(struct reading *reading, const char *name)
+{
+	for (size_t i = 0; i < reading->count; i++) {
+		struct meta_declared *declared = &reading->declared[i];
+
+		if (declared->volume.kind == META_VOLUME_SYSTEM && declared->volume.name &&
+		    strcmp(declared->volume.name, name) == 0)
+			return declared;
+	}
+	return NULL;
+}
+
+/*
+ * What the machine configuration says of a volume: how it is encrypted, in whichever way it is
+ * declared otherwise. Takes the volume over.
+ */
+static void machine_join(struct meta_log *log, struct meta_declared *machine,
+			 struct reading *reading)
+{
+	struct meta_declared *declared;
+
+	if (!machine->volume.name)
+		return;
+	declared = system_find(reading, machine->volume.name);
+	if (!declared) {
+		reading->declared[reading->count++] = *machine;
+	} else if (declared->volume.encrypted) {
+		meta_error(log, machine->place,
+			   "system disk encryption for \"%s\" is configured in both "
+			   "v1alpha1.Config and VolumeConfig",
+			   machine->volume.name);
+		return;
+	} else {
+		meta_volume_encrypt_as(&declared->volume, &machine->volume);
+		declared->encryption = machine->encryption;
+		declared->form = META_FORM_MACHINE;
+		meta_volume_clear(&machine->volume);
+	}
+	*machine = (struct meta_declared){ 0 };
 }
 
 #define RANKS 8u
 
-/* STATE comes first; then by depth of the mount point, so that /var is there before /var/mnt/x. */
+/*
+ * STATE comes first; then by depth of the mount point, so that /var is there before /var/mnt/x;
+ * what is not mounted comes last.
+ */
 static unsigned rank_of(const struct meta_volume *volume)
 {
-	const char *at = volume->mount_point ? volume->mount_point : "/";
 	unsigned depth = 0;
 
 	if (strcmp(volume->id, "STATE") == 0)
 		return 0;
-	for (; *at; at++)
-		depth += *at == '/' && depth < RANKS - 1;
+	if (!volume->mount_point)
+		return RANKS - 1;
+	for (const char *at = volume->mount_point; *at; at++)
+		depth += *at == '/' && depth < RANKS - 2;
 	return depth;
 }
 
 /* Moves the volumes that there is something to do for, in the order of their rank. */
-static struct meta_config *config_make(struct document *document, size_t count)
+static struct meta_config *config_make(struct meta_log *log, struct reading *reading)
 {
+	const struct meta_declared *state = system_find(reading, "STATE");
 	struct meta_config *config = calloc(1, sizeof(*config));
 
-	if (!config)
-		return NULL;
-	config->volumes = calloc(count ? count : 1, sizeof(*config->volumes));
-	if (!config->volumes) {
-		free(config);
-		return NULL;
+	if (config)
+		config->volumes = calloc(reading->count + 1, sizeof(*config->volumes));
+	if (config)
+		config->state_json = meta_state_json(log, state ? state->encryption : NULL,
+						     state ? state->form : META_FORM_VOLUME);
+	if (!config || !config->volumes || !config->state_json) {
+		log->no_memory = true;
+		return config;
 	}
 	for (unsigned rank = 0; rank < RANKS; rank++) {
-		for (size_t i = 0; i < count; i++) {
-			struct meta_volume *volume = &document[i].volume;
+		for (size_t i = 0; i < reading->count; i++) {
+			struct meta_volume *volume = &reading->declared[i].volume;
 
 			if (!volume->id || rank_of(volume) != rank)
 				continue;
@@ -81,43 +170,30 @@ static struct meta_config *config_make(struct document *document, size_t count)
 
 static struct meta_config *documents_read(struct meta_log *log, const struct meta_tree *tree)
 {
-	struct document *document = calloc(tree->document_count + 1, sizeof(*document));
+	struct reading reading = { 0 };
 	struct meta_config *config = NULL;
 
-	if (!document) {
+	reading.declared =
+		calloc(tree->document_count + META_MACHINE_VOLUMES, sizeof(*reading.declared));
+	if (!reading.declared) {
 		log->no_memory = true;
 		return NULL;
 	}
-	for (size_t i = 0; i < tree->document_count; i++) {
-		document[i].kind = meta_document_read(log, tree->document[i], &document[i].volume);
-		repeated_check(log, document, i + 1, tree->document[i]->place);
-	}
-	if (log->errors == 0 && !log->no_memory) {
-		config = config_make(document, tree->document_count);
-		log->no_memory = !config;
-	}
+	for (size_t i = 0; i < tree->document_count; i++)
+		document_read(log, tree->document[i], &reading);
+	meta_document_pass_over(log, reading.other, reading.other_count);
+	for (size_t i = 0; i < META_MACHINE_VOLUMES && !log->no_memory; i++)
+		machine_join(log, &reading.machine[i], &reading);
+	if (log->errors == 0 && !log->no_memory)
+		config = config_make(log, &reading);
 	if (config && config->volume_count == 0)
 		meta_notice(log, (struct meta_place){ 0 }, "no volume is declared");
-	for (size_t i = 0; i < tree->document_count; i++)
-		meta_volume_clear(&document[i].volume);
-	free(document);
+	for (size_t i = 0; i < reading.count; i++)
+		meta_volume_clear(&reading.declared[i].volume);
+	for (size_t i = 0; i < META_MACHINE_VOLUMES; i++)
+		meta_volume_clear(&reading.machine[i].volume);
+	free(reading.declared);
 	return config;
-}
-
-static enum mortise_code errors_report(const struct meta_log *log, const char *source,
-				       struct mortise_error *err)
-{
-	const struct meta_remark *first = log->remarks->remark;
-	char more[40] = "";
-
-	while (!first->error)
-		first++;
-	if (log->errors > 1)
-		snprintf(more, sizeof(more), " (%zu errors in all)", log->errors);
-	if (first->line == 0)
-		return error_set(err, MORTISE_E_CONFIG, 0, "%s: %s%s", source, first->text, more);
-	return error_set(err, MORTISE_E_CONFIG, 0, "%s:%u:%u: %s%s", source, first->line,
-			 first->column, first->text, more);
 }
 
 enum mortise_code meta_config_parse(const char *text, size_t size, const char *source,
@@ -133,7 +209,7 @@ enum mortise_code meta_config_parse(const char *text, size_t size, const char *s
 		meta_error(&log, (struct meta_place){ 0 },
 			   "larger than 1 MiB: this is no configuration");
 	} else {
-		tree = meta_tree_parse(text, size, &log);
+		tree = meta_tree_parse_lax(text, size, &log);
 		if (tree)
 			*config = documents_read(&log, tree);
 	}
@@ -146,7 +222,7 @@ enum mortise_code meta_config_parse(const char *text, size_t size, const char *s
 				 "%s: not enough memory to read the configuration", source);
 	}
 	if (log.errors)
-		return errors_report(&log, source, err);
+		return meta_errors_report(&log, source, err);
 	return MORTISE_OK;
 }
 
@@ -157,5 +233,6 @@ void meta_config_free(struct meta_config *config)
 	for (size_t i = 0; i < config->volume_count; i++)
 		meta_volume_clear(&config->volumes[i]);
 	free(config->volumes);
+	mortise_secret_free(config->state_json);
 	free(config);
 }

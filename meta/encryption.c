@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The encryption block of a volume: provider, cipher, sector size, options. */
+/* How a volume is encrypted: provider, cipher, sector size, options. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,6 +28,8 @@ static const char *const field_names[F_COUNT] = {
 };
 
 static const struct meta_schema schema = { .names = field_names, .count = F_COUNT };
+static const struct meta_schema machine_schema = { .names = field_names,
+						   .count = F_ALLOW_DISCARDS };
 
 /* Sizes in bits, the default first; Adiantum has one only. */
 static const struct cipher {
@@ -46,7 +48,9 @@ enum provider {
 	PROVIDER_UNKNOWN,
 };
 
-static enum provider provider_read(struct meta_log *log, const struct meta_field *field)
+/* To the older forms no text is the same as none at all. */
+static enum provider provider_read(struct meta_log *log, const struct meta_field *field,
+				   enum meta_form form)
 {
 	const char *text;
 	char shown[META_SHOW_ROOM];
@@ -55,6 +59,8 @@ static enum provider provider_read(struct meta_log *log, const struct meta_field
 		return PROVIDER_MISSING;
 	if (!meta_field_text(log, field, &text))
 		return PROVIDER_UNKNOWN;
+	if (!*text && form != META_FORM_VOLUME)
+		return PROVIDER_MISSING;
 	if (strcasecmp(text, "luks2") == 0)
 		return PROVIDER_LUKS2;
 	if (strcasecmp(text, "none") == 0)
@@ -64,12 +70,22 @@ static enum provider provider_read(struct meta_log *log, const struct meta_field
 	return PROVIDER_UNKNOWN;
 }
 
+static bool none_given(const struct meta_field *keys)
+{
+	return !keys->value || (keys->value->kind == META_LIST && !keys->value->child);
+}
+
 static void keys_read(struct meta_log *log, const struct meta_field *keys,
-		      struct meta_place missing, struct meta_volume *volume)
+		      struct meta_place missing, enum meta_form form, struct meta_volume *volume)
 {
 	uint32_t slots = 0;
 
-	if (!keys->value || (keys->value->kind == META_LIST && !keys->value->child)) {
+	if (none_given(keys) && form == META_FORM_MACHINE) {
+		meta_error(log, keys->key ? meta_field_place(keys) : missing,
+			   "partition \"%s\": no encryption keys provided", volume->name);
+		return;
+	}
+	if (none_given(keys)) {
 		meta_error(log, keys->key ? meta_field_place(keys) : missing,
 			   "encryption keys are required");
 		return;
@@ -82,7 +98,7 @@ static void keys_read(struct meta_log *log, const struct meta_field *keys,
 		return;
 	}
 	for (const struct meta_node *item = keys->value->child; item; item = item->next)
-		meta_key_read(log, item, volume, &slots);
+		meta_key_read(log, item, form, volume, &slots);
 }
 
 static const struct cipher *cipher_read(struct meta_log *log, const struct meta_field *field)
@@ -180,53 +196,61 @@ static bool any_given(const struct meta_field *field, size_t count)
 	return false;
 }
 
+/* A volume's document without a provider. */
+static bool wanted_by_keys(struct meta_log *log, const struct meta_field *encryption,
+			   const struct meta_field *field)
+{
+	bool keys = field[F_KEYS].value;
+
+	if (keys)
+		meta_notice(log, encryption->key->place,
+			    "no provider given: taken as luks2; Talos wants "
+			    "\"provider: luks2\" written");
+	else if (any_given(field, F_COUNT))
+		meta_error(log, encryption->key->place,
+			   "encryption has neither provider nor keys: the volume would stay in "
+			   "plain; add them, or write \"provider: none\"");
+	else
+		meta_notice(log, encryption->key->place,
+			    "encryption is empty: the volume is not encrypted");
+	return keys;
+}
+
 /*
  * Is the volume to be encrypted? Yes after an error too, so that the rest is checked as well.
  */
 static bool wanted(struct meta_log *log, const struct meta_field *encryption,
-		   const struct meta_field *field)
+		   const struct meta_field *field, enum meta_form form)
 {
-	const struct meta_node *keys = field[F_KEYS].value;
-
-	switch (provider_read(log, &field[F_PROVIDER])) {
-	case PROVIDER_LUKS2:
-		return true;
+	switch (provider_read(log, &field[F_PROVIDER], form)) {
 	case PROVIDER_NONE:
-		if (keys && !(keys->kind == META_LIST && !keys->child))
-			break;
-		return false;
-	case PROVIDER_MISSING:
-		if (keys)
-			meta_notice(log, encryption->key->place,
-				    "no provider given: taken as luks2; Talos wants "
-				    "\"provider: luks2\" written");
-		else if (any_given(field, F_COUNT))
-			meta_error(log, encryption->key->place,
-				   "encryption has neither provider nor keys: the volume would "
-				   "stay in plain; add them, or write \"provider: none\"");
-		else
-			meta_notice(log, encryption->key->place,
-				    "encryption is empty: the volume is not encrypted");
-		return keys != NULL;
-	case PROVIDER_UNKNOWN:
+		if (none_given(&field[F_KEYS]) && form != META_FORM_MACHINE)
+			return false;
+		meta_error(log, field[F_PROVIDER].value->place,
+			   "unsupported encryption provider: none");
 		return true;
+	case PROVIDER_MISSING:
+		return form != META_FORM_VOLUME || wanted_by_keys(log, encryption, field);
+	case PROVIDER_LUKS2:
+	case PROVIDER_UNKNOWN:
+		break;
 	}
-	meta_error(log, field[F_PROVIDER].value->place, "unsupported encryption provider: none");
 	return true;
 }
 
 void meta_encryption_read(struct meta_log *log, const struct meta_field *encryption,
-			  struct meta_volume *volume)
+			  enum meta_form form, struct meta_volume *volume)
 {
-	struct meta_field field[F_COUNT];
+	struct meta_field field[F_COUNT] = { 0 };
 
 	if (!meta_field_mapping(log, encryption))
 		return;
-	meta_fields_read(log, encryption->value, &schema, field);
-	volume->encrypted = wanted(log, encryption, field);
+	meta_fields_read(log, encryption->value,
+			 form == META_FORM_MACHINE ? &machine_schema : &schema, field);
+	volume->encrypted = wanted(log, encryption, field, form);
 	if (!volume->encrypted)
 		return;
-	keys_read(log, &field[F_KEYS], encryption->key->place, volume);
+	keys_read(log, &field[F_KEYS], encryption->key->place, form, volume);
 	cipher_choose(log, field, volume);
 	block_size_read(log, &field[F_BLOCK_SIZE], volume);
 	options_read(log, &field[F_OPTIONS], volume);

@@ -41,6 +41,19 @@ static unsigned distance(const char *a, size_t a_size, const char *b)
 	return row[b_size];
 }
 
+unsigned meta_node_distance(const struct meta_node *node, const char *word)
+{
+	return distance(meta_node_text(node), meta_node_size(node), word);
+}
+
+const struct meta_node *meta_node_child(const struct meta_node *mapping, const char *name)
+{
+	for (const struct meta_node *key = mapping->child; key; key = key->next->next)
+		if (meta_node_is(key, name))
+			return meta_node_null(key->next) ? NULL : key->next;
+	return NULL;
+}
+
 /* The known key that was probably meant, NULL when none is near. */
 static const char *nearest(const struct meta_node *key, const struct meta_schema *schema)
 {
@@ -48,7 +61,7 @@ static const char *nearest(const struct meta_node *key, const struct meta_schema
 	unsigned best_distance = LIKE_MAX;
 
 	for (size_t i = 0; i < schema->count; i++) {
-		unsigned d = distance(meta_node_text(key), meta_node_size(key), schema->names[i]);
+		unsigned d = meta_node_distance(key, schema->names[i]);
 
 		if (d < best_distance && d <= 1 + strlen(schema->names[i]) / 4) {
 			best = schema->names[i];

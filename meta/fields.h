@@ -31,6 +31,14 @@ struct meta_field {
 void meta_fields_read(struct meta_log *log, const struct meta_node *mapping,
 		      const struct meta_schema *schema, struct meta_field *field);
 
+/* The value of a key, NULL when it is not there or null. For the first look at a mapping. */
+const struct meta_node *meta_node_child(const struct meta_node *mapping, const char *name);
+
+/* Letters to change, add or drop until the scalar is the word, whatever their case. */
+unsigned meta_node_distance(const struct meta_node *node, const char *word);
+/* As many are taken for a typing mistake in a word that may not be missed: two swapped letters. */
+#define META_TYPO_MAX 2u
+
 /* Where to point at: the value, or the key when the value is null. */
 struct meta_place meta_field_place(const struct meta_field *field);
 

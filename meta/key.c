@@ -6,7 +6,7 @@
 
 #include "meta/volume.h"
 
-/* The kinds first, so that an enum meta_key_kind names its field. */
+/* The kinds first, so that an enum meta_key_kind names its field; the last is new in Talos 1.11. */
 enum {
 	F_STATIC = META_KEY_STATIC,
 	F_NODE_ID = META_KEY_NODE_ID,
@@ -30,6 +30,8 @@ static const struct meta_schema schema = {
 	.alias = "lockToSTATE",
 	.alias_of = F_LOCK,
 };
+
+static const struct meta_schema machine_schema = { .names = field_names, .count = F_LOCK };
 
 const char *meta_key_kind_name(enum meta_key_kind kind)
 {
@@ -130,21 +132,24 @@ static void tpm_options_read(struct meta_log *log, const struct meta_field *opti
 	pcrs_set(key, mask);
 }
 
-static void tpm_read(struct meta_log *log, const struct meta_field *field, struct meta_key *key)
+static void tpm_read(struct meta_log *log, const struct meta_field *field, enum meta_form form,
+		     struct meta_key *key)
 {
-	static const char *const names[] = { "options", "checkSecurebootStatusOnEnroll" };
-	static const struct meta_schema of = { .names = names, .count = 2 };
-	struct meta_field tpm[2];
+	static const char *const names[] = { "checkSecurebootStatusOnEnroll", "options" };
+	const struct meta_schema of = { .names = names,
+					.count = form == META_FORM_MACHINE ? 1 : 2 };
+	struct meta_field tpm[2] = { 0 };
 
 	meta_fields_read(log, field->value, &of, tpm);
 	pcrs_set(key, 1u << 7);
-	if (meta_field_mapping(log, &tpm[0]))
-		tpm_options_read(log, &tpm[0], key);
-	meta_field_bool(log, &tpm[1], &key->tpm_check_secureboot);
+	meta_field_bool(log, &tpm[0], &key->tpm_check_secureboot);
+	if (meta_field_mapping(log, &tpm[1]))
+		tpm_options_read(log, &tpm[1], key);
 }
 
 /* Fills what belongs to the kind. */
-static void kind_read(struct meta_log *log, const struct meta_field *field, struct meta_key *key)
+static void kind_read(struct meta_log *log, const struct meta_field *field, enum meta_form form,
+		      struct meta_key *key)
 {
 	const struct meta_field *of_kind = &field[key->kind];
 
@@ -161,18 +166,31 @@ static void kind_read(struct meta_log *log, const struct meta_field *field, stru
 		kms_read(log, of_kind, key);
 		break;
 	case META_KEY_TPM:
-		tpm_read(log, of_kind, key);
+		tpm_read(log, of_kind, form, key);
 		break;
 	}
 }
 
+/* A key's volume, and the words that Talos has for it there. */
+struct key_place {
+	enum meta_form form;
+	const char *volume;
+	struct meta_place item;
+};
+
 /* True when it is a slot that no key before has; slots is the set of those. */
-static bool slot_check(struct meta_log *log, struct meta_place place, long long slot,
-		       uint32_t *slots)
+static bool slot_check(struct meta_log *log, const struct key_place *of, struct meta_place place,
+		       long long slot, uint32_t *slots)
 {
 	if (slot < 0 || slot >= MORTISE_KEYSLOTS_MAX) {
 		meta_error(log, place, "key slot %lld is out of range (0-%u)", slot,
 			   MORTISE_KEYSLOTS_MAX - 1);
+		return false;
+	}
+	if (*slots & 1u << slot && of->form == META_FORM_MACHINE) {
+		meta_error(log, place,
+			   "partition \"%s\": encryption key slot %lld is already in use",
+			   of->volume, slot);
 		return false;
 	}
 	if (*slots & 1u << slot) {
@@ -184,8 +202,8 @@ static bool slot_check(struct meta_log *log, struct meta_place place, long long 
 }
 
 /* Talos takes the first of several kinds in silence: the others would be a false safety. */
-static void kinds_check(struct meta_log *log, const struct meta_field *field,
-			struct meta_place item, long long slot)
+static void kinds_check(struct meta_log *log, const struct key_place *of,
+			const struct meta_field *field, long long slot)
 {
 	const char *first = NULL;
 	char given[32] = ""; /* "static, nodeID, kms, tpm" is the longest */
@@ -198,12 +216,17 @@ static void kinds_check(struct meta_log *log, const struct meta_field *field,
 		used += (size_t)snprintf(given + used, sizeof(given) - used, "%s%s",
 					 count++ ? ", " : "", field_names[i]);
 	}
-	if (count == 0)
-		meta_error(log, item,
+	if (count == 0 && of->form == META_FORM_MACHINE)
+		meta_error(log, of->item,
+			   "partition \"%s\": encryption key at slot %lld doesn't have the "
+			   "configuration parameters",
+			   of->volume, slot);
+	else if (count == 0)
+		meta_error(log, of->item,
 			   "at least one encryption key type must be specified for slot %lld",
 			   slot);
 	else if (count > 1)
-		meta_error(log, item,
+		meta_error(log, of->item,
 			   "slot %lld has several key types (%s), of which only %s would be used: "
 			   "give each a slot of its own",
 			   slot, given, first);
@@ -225,11 +248,12 @@ static void key_clear(struct meta_key *key)
 	free(key->kms_endpoint);
 }
 
-void meta_key_read(struct meta_log *log, const struct meta_node *item, struct meta_volume *volume,
-		   uint32_t *slots)
+void meta_key_read(struct meta_log *log, const struct meta_node *item, enum meta_form form,
+		   struct meta_volume *volume, uint32_t *slots)
 {
 	const struct meta_field entry = { .name = "entry of keys", .value = item };
-	struct meta_field field[F_COUNT];
+	const struct key_place of = { form, volume->name, item->place };
+	struct meta_field field[F_COUNT] = { 0 };
 	struct meta_place place = item->place;
 	struct meta_key key = { 0 };
 	long long slot = 0;
@@ -237,19 +261,19 @@ void meta_key_read(struct meta_log *log, const struct meta_node *item, struct me
 
 	if (!meta_field_mapping(log, &entry))
 		return;
-	meta_fields_read(log, item, &schema, field);
+	meta_fields_read(log, item, form == META_FORM_MACHINE ? &machine_schema : &schema, field);
 	if (!field[F_SLOT].value)
 		meta_notice(log, place, "key without slot: taken as slot 0; write \"slot: 0\"");
 	else
 		place = field[F_SLOT].value->place;
 	if (!field[F_SLOT].value || meta_field_number(log, &field[F_SLOT], &slot)) {
-		kept = slot_check(log, place, slot, slots);
-		kinds_check(log, field, item->place, slot);
+		kept = slot_check(log, &of, place, slot, slots);
+		kinds_check(log, &of, field, slot);
 	}
 	key.slot = kept ? (unsigned)slot : 0;
 	while (key.kind < META_KEY_TPM && !field[key.kind].value)
 		key.kind++;
-	kind_read(log, field, &key);
+	kind_read(log, field, form, &key);
 	meta_field_bool(log, &field[F_LOCK], &key.lock_to_state);
 	if (key.lock_to_state && volume->kind == META_VOLUME_SYSTEM &&
 	    strcmp(volume->name, "STATE") == 0)
@@ -259,16 +283,4 @@ void meta_key_read(struct meta_log *log, const struct meta_node *item, struct me
 		key_insert(volume, key);
 	else
 		key_clear(&key);
-}
-
-void meta_volume_clear(struct meta_volume *volume)
-{
-	for (size_t i = 0; i < volume->key_count; i++)
-		key_clear(&volume->keys[i]);
-	free(volume->keys);
-	free(volume->name);
-	free(volume->id);
-	free(volume->cipher);
-	free(volume->mount_point);
-	*volume = (struct meta_volume){ 0 };
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "keys/error.h"
 #include "meta/remarks.h"
 
 static bool remark_keep(struct meta_remarks *remarks, struct meta_remark remark)
@@ -82,6 +83,22 @@ void meta_remarks_sort(struct meta_remarks *remarks)
 			remarks->remark[j] = remarks->remark[j - 1];
 		remarks->remark[j] = moving;
 	}
+}
+
+enum mortise_code meta_errors_report(const struct meta_log *log, const char *source,
+				     struct mortise_error *err)
+{
+	const struct meta_remark *first = log->remarks->remark;
+	char more[40] = "";
+
+	while (!first->error)
+		first++;
+	if (log->errors > 1)
+		snprintf(more, sizeof(more), " (%zu errors in all)", log->errors);
+	if (first->line == 0)
+		return error_set(err, MORTISE_E_CONFIG, 0, "%s: %s%s", source, first->text, more);
+	return error_set(err, MORTISE_E_CONFIG, 0, "%s:%u:%u: %s%s", source, first->line,
+			 first->column, first->text, more);
 }
 
 void meta_remarks_clear(struct meta_remarks *remarks)

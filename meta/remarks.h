@@ -32,6 +32,11 @@ __attribute__((format(printf, 3, 4))) void meta_notice(struct meta_log *log,
 /* Puts them in the order of the text. */
 void meta_remarks_sort(struct meta_remarks *remarks);
 
+/* The first error and the number of them, of which there is one at least: MORTISE_E_CONFIG. */
+MORTISE_MUST_CHECK enum mortise_code meta_errors_report(const struct meta_log *log,
+							const char *source,
+							struct mortise_error *err);
+
 /* Bytes of a person's text in a remark, at most. */
 #define META_SHOW_ROOM 68u
 

@@ -86,9 +86,9 @@ static void parser_wipe(yaml_parser_t *parser)
 }
 
 /* Whatever could make a value other than what stands at its place. */
-static void refuse_magic(struct builder *builder, const yaml_event_t *event,
-			 struct meta_place place)
+static void refuse_magic(struct meta_log *log, const struct meta_node *node)
 {
+	const yaml_event_t *event = &node->event;
 	const yaml_char_t *anchor = NULL;
 	const yaml_char_t *tag = NULL;
 
@@ -106,17 +106,25 @@ static void refuse_magic(struct builder *builder, const yaml_event_t *event,
 		tag = event->data.mapping_start.tag;
 		break;
 	case YAML_ALIAS_EVENT:
-		meta_error(builder->log, place,
+		meta_error(log, node->place,
 			   "aliases are not read: write the value itself in place of *NAME");
 		break;
 	default:
 		break;
 	}
 	if (anchor)
-		meta_error(builder->log, place, "anchors are not read: remove &NAME");
+		meta_error(log, node->place, "anchors are not read: remove &NAME");
 	if (tag)
-		meta_error(builder->log, place,
+		meta_error(log, node->place,
 			   "tags are not read: remove the word that starts with \"!\"");
+}
+
+/* Recursion ends: the tree is META_DEPTH_MAX deep at most. */
+void meta_node_strict(struct meta_log *log, const struct meta_node *node)
+{
+	refuse_magic(log, node);
+	for (const struct meta_node *child = node->child; child; child = child->next)
+		meta_node_strict(log, child);
 }
 
 /* Takes the event over when it returns a node. */
@@ -135,7 +143,6 @@ static struct meta_node *node_add(struct builder *builder, yaml_event_t *event)
 		builder->log->no_memory = true;
 		return NULL;
 	}
-	refuse_magic(builder, event, place);
 	node->place = place;
 	node->event = *event;
 	node->kind = event->type == YAML_SCALAR_EVENT		? META_SCALAR
@@ -238,7 +245,7 @@ static void syntax_error(const yaml_parser_t *parser, const char *text, size_t s
 			   parser->problem);
 }
 
-struct meta_tree *meta_tree_parse(const char *text, size_t size, struct meta_log *log)
+struct meta_tree *meta_tree_parse_lax(const char *text, size_t size, struct meta_log *log)
 {
 	struct builder builder = { .log = log };
 	yaml_parser_t parser;
@@ -267,6 +274,15 @@ struct meta_tree *meta_tree_parse(const char *text, size_t size, struct meta_log
 		builder.tree = NULL;
 	}
 	return builder.tree;
+}
+
+struct meta_tree *meta_tree_parse(const char *text, size_t size, struct meta_log *log)
+{
+	struct meta_tree *tree = meta_tree_parse_lax(text, size, log);
+
+	for (size_t i = 0; tree && i < tree->document_count; i++)
+		meta_node_strict(log, tree->document[i]);
+	return tree;
 }
 
 void meta_tree_free(struct meta_tree *tree)

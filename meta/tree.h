@@ -12,14 +12,15 @@
 
 #define META_TEXT_MAX		(1u << 20) /* bytes */
 #define META_DOCUMENTS_MAX	128u
-#define META_DEPTH_MAX		16u	/* the deepest thing declared, a PCR, is at 7 */
+/* A PCR is at 7, but a pod of machine.pods with a projected volume reaches 15. */
+#define META_DEPTH_MAX		32u
 #define META_NODES_MAX		65536u
 
 enum meta_node_kind {
 	META_SCALAR,
 	META_LIST,		/* children: the items */
 	META_MAPPING,		/* children: key, value, key, value */
-	META_REFUSED,		/* an alias: reported already */
+	META_REFUSED,		/* an alias: reported by meta_node_strict */
 };
 
 struct meta_node {
@@ -42,6 +43,12 @@ struct meta_tree {
  * it are in the tree. NULL when there was no memory (log->no_memory).
  */
 struct meta_tree *meta_tree_parse(const char *text, size_t size, struct meta_log *log);
+
+/* The same, but what documents may not have is left to meta_node_strict: they may be others'. */
+struct meta_tree *meta_tree_parse_lax(const char *text, size_t size, struct meta_log *log);
+
+/* Reports anchors, aliases and tags of a node and of all below it. */
+void meta_node_strict(struct meta_log *log, const struct meta_node *node);
 
 /* Wipes every scalar. */
 void meta_tree_free(struct meta_tree *tree);
