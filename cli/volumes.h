@@ -21,6 +21,8 @@ struct volumes {
 /* Reads the configuration and prints its remarks; nothing is owned when it fails. */
 enum status volumes_open(const struct command *c, struct volumes *volumes);
 void volumes_close(struct volumes *volumes);
+/* --device alone, for verbs that need no configuration. Ended by volumes_close, also on failure. */
+enum status volumes_read_devices(const struct command *c, struct volumes *volumes);
 
 /*
  * Prints the report, as a table or as JSON, and frees it. err is why the whole failed, its
