@@ -9,6 +9,7 @@
 
 #define PATIENCE_MS 1000u /* what is done by then needs no line */
 #define INTERVAL_MS 100u
+#define BAR	    30 /* characters */
 
 static uint64_t now_ms(void)
 {
@@ -31,20 +32,47 @@ uint64_t progress_elapsed_ms(const struct progress *progress)
 	return now_ms() - progress->start_ms;
 }
 
+/* Is it time to write the line again? */
+static bool is_due(struct progress *progress)
+{
+	uint64_t now = now_ms();
+
+	if (!progress->terminal || now - progress->start_ms < PATIENCE_MS ||
+	    now - progress->last_ms < INTERVAL_MS)
+		return false;
+	progress->shown = true;
+	progress->last_ms = now;
+	return true;
+}
+
 bool progress_tell(void *context, const char *step, unsigned run, unsigned runs)
 {
 	struct progress *progress = context;
-	uint64_t now = now_ms();
 
-	if (progress->terminal && now - progress->start_ms >= PATIENCE_MS &&
-	    now - progress->last_ms >= INTERVAL_MS) {
+	if (is_due(progress)) {
 		/* Carriage return, text, and the rest of the line erased. */
 		fprintf(stderr, "\r%llu s  %.60s, run %u of %u\033[K",
-			(unsigned long long)((now - progress->start_ms) / 1000), step, run + 1,
+			(unsigned long long)(progress_elapsed_ms(progress) / 1000), step, run + 1,
 			runs);
 		fflush(stderr);
-		progress->shown = true;
-		progress->last_ms = now;
+	}
+	return !signals_caught();
+}
+
+bool progress_tell_bytes(void *context, const char *volume, const char *step, uint64_t done,
+			 uint64_t total)
+{
+	static const char full[BAR + 1] = "##############################";
+	static const char none[BAR + 1] = "..............................";
+	struct progress *progress = context;
+	double part = total ? (double)done / (double)total : 0;
+	int bar = (int)(part * BAR);
+
+	if (is_due(progress)) {
+		fprintf(stderr, "\r%llu s  %.40s: %.30s [%.*s%.*s] %.0f %%\033[K",
+			(unsigned long long)(progress_elapsed_ms(progress) / 1000), volume, step,
+			bar, full, BAR - bar, none, part * 100);
+		fflush(stderr);
 	}
 	return !signals_caught();
 }

@@ -21,6 +21,9 @@ uint64_t progress_elapsed_ms(const struct progress *progress);
  * False when a signal wants the program to end.
  */
 bool progress_tell(void *context, const char *step, unsigned run, unsigned runs);
+/* The same as a bar, for a step of a volume that has come to done of total bytes. */
+bool progress_tell_bytes(void *context, const char *volume, const char *step, uint64_t done,
+			 uint64_t total);
 /* Takes the line away, so that something can be printed in its place. */
 void progress_clear(struct progress *progress);
 

@@ -52,6 +52,7 @@ enum status run_luks_remove_key(const struct command *c);
 enum status run_luks_uuid(const struct command *c);
 enum status run_open(const struct command *c);
 enum status run_plan(const struct command *c);
+enum status run_reset(const struct command *c);
 enum status run_status(const struct command *c);
 enum status run_token(const struct command *c);
 enum status run_up(const struct command *c);

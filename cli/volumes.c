@@ -74,7 +74,7 @@ enum status volumes_read(const struct command *c, struct volumes *volumes,
 }
 
 /* Splits every "NAME=/dev/X" at its first "=". */
-static enum status read_devices(const struct command *c, struct volumes *volumes)
+enum status volumes_read_devices(const struct command *c, struct volumes *volumes)
 {
 	size_t count = c->options.device_count, size = 0, at = 0;
 
@@ -143,7 +143,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 	*volumes = (struct volumes){ .json = option_set(&c->options, OPTION_JSON) };
 	status = read_cost(c, &cost);
 	if (status == STATUS_OK)
-		status = read_devices(c, volumes);
+		status = volumes_read_devices(c, volumes);
 	if (status != STATUS_OK) {
 		volumes_close(volumes);
 		return status;

@@ -29,6 +29,8 @@ enum status volumes_options(const struct command *c, struct volumes *volumes);
 enum status volumes_read(const struct command *c, struct volumes *volumes,
 			 const struct mortise_watch *watch);
 void volumes_close(struct volumes *volumes);
+/* --device alone, for verbs that need no configuration. Ended by volumes_close, also on failure. */
+enum status volumes_read_devices(const struct command *c, struct volumes *volumes);
 
 /*
  * Prints the report, as a table or as JSON, and frees it. err is why the whole failed, its

@@ -881,8 +881,11 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
 
 /* How far a reset has come; total 0: it cannot be told. */
 struct mortise_reset_progress {
-	/* step: "overwriting keys", static. NULL call: nobody is told. */
-	void (*call)(void *context, const char *volume, const char *step, uint64_t done,
+	/*
+	 * step: "overwriting keys", static. False ends a step that only takes time, and the
+	 * reset with it, unfinished. NULL call: nobody is told.
+	 */
+	bool (*call)(void *context, const char *volume, const char *step, uint64_t done,
 		     uint64_t total);
 	void *context;
 };

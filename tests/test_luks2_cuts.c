@@ -5,36 +5,6 @@
  */
 #include "tests/luks2_operations.h"
 
-#define RANDOM_VARIANTS 8u
-#define VARIANTS	(8u + RANDOM_VARIANTS)
-
-/* How a cut leaves a write: all, nothing, its beginning, its end, every other sector, ... */
-static bool reached(size_t sector, size_t count, unsigned variant)
-{
-	uint64_t mixed = (sector + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ variant * 0x85ebca6bu;
-
-	switch (variant) {
-	case 0:
-		return true;
-	case 1:
-		return false;
-	case 2:
-		return sector == 0;
-	case 3:
-		return sector != 0;
-	case 4:
-		return sector < count / 2;
-	case 5:
-		return sector >= count / 2;
-	case 6:
-		return sector != count - 1;
-	case 7:
-		return sector % 2 == 0;
-	default:
-		return (mixed ^ mixed >> 29) & 4;
-	}
-}
-
 static void try_cut(unsigned variant)
 {
 	const struct operation *operation = disk.context;
@@ -43,7 +13,7 @@ static void try_cut(unsigned variant)
 	assert_non_null(image);
 	memcpy(image, disk.stable, DISK_SIZE);
 	for (size_t i = 0; i < disk.pending_count; i++)
-		disk_apply(image, &disk.pending[i], reached,
+		disk_apply(image, &disk.pending[i], disk_reached,
 			   variant < 8 ? variant : variant + 97 * (unsigned)i);
 	disk_store(disk.cut, image);
 	free(image);
@@ -59,7 +29,7 @@ static void try_cut(unsigned variant)
 static void try_cuts(struct disk *unused)
 {
 	(void)unused;
-	for (unsigned variant = 0; variant < VARIANTS; variant++)
+	for (unsigned variant = 0; variant < DISK_VARIANTS; variant++)
 		try_cut(variant);
 }
 

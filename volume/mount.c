@@ -16,8 +16,7 @@
 #include "keys/error.h"
 #include "volume/filesystem.h"
 
-/* mountinfo writes blanks, tabs, newlines and backslashes as three octal digits. */
-static void unescape(char *text)
+void volume_mount_unescape(char *text)
 {
 	char *out = text;
 
@@ -53,7 +52,7 @@ bool volume_is_mounted(const char *device, const char *mount_point)
 		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) !=
 		    3)
 			continue;
-		unescape(point);
+		volume_mount_unescape(point);
 		found = makedev(major_number, minor_number) == st.st_rdev &&
 			(!*wanted || !strcmp(point, wanted));
 	}

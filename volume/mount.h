@@ -9,6 +9,12 @@
 bool volume_is_mounted(const char *device, const char *mount_point);
 
 /*
+ * In place: mountinfo and swaps of /proc write blanks, tabs, newlines and backslashes as three
+ * octal digits.
+ */
+void volume_mount_unescape(char *text);
+
+/*
  * Mounts device at mount_point, which is made when it is missing, with the options of the
  * volume. fresh: a file system just made, whose root gets the volume's mode.
  */

@@ -314,6 +314,11 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else if (volume_probe(plan->device, &plan->probe, &why))
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	else if (plan->probe.content == VOLUME_RESETTING)
+		code = VOLUME_PLAN_ADD(
+			plan, err, MORTISE_STEP_REFUSE, -1,
+			"%s: a reset of it was cut off; `mortise reset %s` finishes it",
+			plan->device, volume->id);
 	else
 		code = volume->encrypted ? plan_encrypted(run, plan, err)
 					 : plan_plain(run, plan, err);

@@ -10,6 +10,7 @@
 
 #include "keys/error.h"
 #include "luks2/format.h"
+#include "volume/reset_mark.h"
 
 #define EDGE   (1u << 20)  /* bytes looked at on either end */
 #define PIECE  (64u << 10) /* bytes read at once: more than both copies of a header */
@@ -187,6 +188,24 @@ static enum mortise_code look_for_header(const struct luks2_device *device,
 	return code;
 }
 
+/*
+ * The last write of a reset takes the mark at the start away, so that nothing else counts beside
+ * it. A mark where the second header was counts when there is no first one any more.
+ */
+static enum mortise_code look_for_mark(const struct luks2_device *device, bool second,
+				       struct volume_probe *probe, struct mortise_error *err)
+{
+	struct volume_mark mark = { 0 };
+	enum mortise_code code = second ? volume_mark_look(device, &mark, err)
+					: volume_mark_first(device, &mark.first, err);
+
+	if (!code && (mark.first || mark.second)) {
+		probe->content = VOLUME_RESETTING;
+		snprintf(probe->type, sizeof(probe->type), "a reset that was cut off");
+	}
+	return code;
+}
+
 enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
 			       struct mortise_error *err)
 {
@@ -200,8 +219,10 @@ enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
 	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
-	code = signatures(device, false, &found_type, &found, &luks2, err);
-	if (code)
+	code = look_for_mark(device, false, probe, err);
+	if (!code && probe->content != VOLUME_RESETTING)
+		code = signatures(device, false, &found_type, &found, &luks2, err);
+	if (code || probe->content == VOLUME_RESETTING)
 		goto out;
 	if (found && !luks2) {
 		*probe = found_type;
@@ -212,7 +233,9 @@ enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
 		*err = why;
 	if (header || (code && code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT))
 		goto out;
-	code = edges(device, probe, err);
+	code = look_for_mark(device, true, probe, err);
+	if (!code && probe->content != VOLUME_RESETTING)
+		code = edges(device, probe, err);
 	if (!code && probe->content == VOLUME_OTHER && luks2)
 		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
 	/* A signature without a readable header is empty in no case. */

@@ -8,6 +8,7 @@
 enum volume_content {
 	VOLUME_EMPTY,		/* no signature; first and last MiB all zero */
 	VOLUME_UNFINISHED,	/* nothing but a format of ours that was cut off */
+	VOLUME_RESETTING,	/* a reset of it was cut off */
 	VOLUME_LUKS2,
 	VOLUME_FILESYSTEM,	/* type names it */
 	VOLUME_OTHER,		/* type says what */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Mounts and swap of a block device by its number: wherever they are, whoever made them. */
+#ifndef VOLUME_RESET_MOUNTS_H
+#define VOLUME_RESET_MOUNTS_H
+
+#include <mortise.h>
+
+#include <sys/types.h>
+
+bool volume_number_in_use(dev_t number);
+
+/* Unmounts, what was mounted last first, and swaps off. MORTISE_E_BUSY says where it is used. */
+MORTISE_MUST_CHECK enum mortise_code volume_number_release(dev_t number,
+							   struct mortise_error *err);
+
+#endif
