@@ -25,6 +25,7 @@ guest_timeout=120
 guest_disks=()
 guest_env=()
 guest_words=()
+guest_script=1
 guest_run=
 guest_pid=
 guest_helpers=()
@@ -36,7 +37,7 @@ guest_option() {
 
 guest_options() {
 	while [[ ${1-} == --* ]]; do
-		[[ $# -ge 2 ]] || guest_fail "$1 needs a value, and a script must follow"
+		[[ $# -ge 2 ]] || guest_fail "$1 needs a value"
 		case $1 in
 		--disk) guest_disks+=("$(realpath -e "$2")") ;;
 		--mem) guest_mem=$2 ;;
@@ -46,6 +47,7 @@ guest_options() {
 		esac
 		shift 2
 	done
+	[[ -n $guest_script ]] || return 0
 	[[ $# -ge 1 ]] || guest_fail "no script was given"
 	guest_words=("$(realpath -e "$1")" "${@:2}")
 }
@@ -58,8 +60,14 @@ guest_begin() {
 	trap guest_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	guest_mark="mortise-guest-$RANDOM$RANDOM"
 	exec {guest_lock}>"$guest_cache/lock"
 	flock "$guest_lock"
+}
+
+# The cache is made: what is started from here on must not keep its lock.
+guest_unlock() {
+	exec {guest_lock}>&-
 }
 
 guest_end() {
@@ -106,11 +114,10 @@ guest_refresh() {
 }
 
 # What init and the script are told. $1: the guest's name, $2: path of the script inside it.
-# The cache is made by now: what is started from here on must not keep its lock.
 guest_job() {
 	local guest=$1 script=$2 pair
 
-	exec {guest_lock}>&-
+	guest_unlock
 	{
 		printf 'export GUEST=%q LC_ALL=C HOME=/run TERM=dumb\n' "$guest"
 		printf 'export PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin\n'
@@ -121,7 +128,6 @@ guest_job() {
 		printf ' %q' "${guest_words[@]:1}"
 		echo
 	} >"$guest_run/job"
-	guest_mark="mortise-guest-$RANDOM$RANDOM"
 	printf 'mark=%s\n' "$guest_mark" >"$guest_run/settings"
 }
 
