@@ -84,6 +84,22 @@ const char *check_format(const struct command *c)
 	return NULL;
 }
 
+const char *check_meta(const struct command *c)
+{
+	const char *action = command_word(c, 0);
+	bool list = strcmp(action, "list") == 0, set = strcmp(action, "set") == 0;
+
+	if (!list && !set && strcmp(action, "get") != 0 && strcmp(action, "delete") != 0)
+		return "meta: the action is list, get, set or delete";
+	if (!list && c->word_count < 2)
+		return "meta: get, set and delete need a tag";
+	if (c->word_count > (list ? 1u : set ? 3u : 2u))
+		return "meta: too many arguments";
+	if (!list && given(c, OPTION_JSON))
+		return "Option --json is allowed only with meta list.";
+	return NULL;
+}
+
 const char *check_open(const struct command *c)
 {
 	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))

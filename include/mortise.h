@@ -633,9 +633,9 @@ struct mortise_meta_entry {
 struct mortise_meta;
 
 /*
- * Reads META at device; NULL: the partition that is labelled META. With no good copy it is
- * empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB; MORTISE_E_NOT_EMPTY: it
- * holds something else.
+ * Reads META at device, a partition or a file; NULL: the partition that is labelled META. With
+ * no good copy it is empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB;
+ * MORTISE_E_NOT_EMPTY: it holds something else.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
 						       struct mortise_meta **out,
@@ -651,16 +651,17 @@ bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
 
 /*
  * Reads META under its lock, changes one tag and writes it; device as above. Nothing is written
- * when the value is there already. The longest value is 262096 bytes. MORTISE_E_NO_SPACE,
- * MORTISE_E_USAGE (tag 0).
+ * when the value is there already, unless a cut has left the copies different: then they are
+ * made alike. The longest value is 262096 bytes. MORTISE_E_NO_SPACE; MORTISE_E_USAGE: tag 0, no
+ * UUID under MORTISE_META_UUID_OVERRIDE, or a value that would make META look like a file system.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device, uint8_t tag,
 						      const void *value, size_t size,
 						      struct mortise_error *err);
-/* MORTISE_OK too when there is no such tag. */
+/* The same without the tag, from the older block too. MORTISE_OK too when there is no such tag. */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device, uint8_t tag,
 							 struct mortise_error *err);
-/* A tag by its number ("9", "0x9") or its name in any case; false when it is neither. */
+/* A tag by its number ("9", "0x9"), not 0, or its name in any case; false when it is neither. */
 bool mortise_meta_tag_parse(const char *text, uint8_t *tag);
 
 /* -------------------------------------------------------- declared volumes */

@@ -8,21 +8,24 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "keys/error.h"
 
-#define SYSFS_BLOCK "/sys/class/block"
+#define SYSFS_BLOCK   "/sys/class/block"
+#define SYSFS_NUMBERS "/sys/dev/block"
+#define PATH_ROOM     300u
 
-/* The value of NAME= in a uevent file; false when it is not there. */
-static bool uevent_value(const char *device, const char *name, char *value, size_t room)
+/* The value of NAME= in the file uevent of a directory; false when it is not there. */
+static bool uevent_value(const char *directory, const char *name, char *value, size_t room)
 {
-	char path[300], text[4096];
+	char path[PATH_ROOM + 16], text[4096];
 	size_t length = strlen(name);
 	ssize_t size;
 	int fd;
 
-	snprintf(path, sizeof(path), SYSFS_BLOCK "/%s/uevent", device);
+	snprintf(path, sizeof(path), "%s/uevent", directory);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -59,43 +62,52 @@ static const char *given_device(const struct meta_volume *volume,
 	return NULL;
 }
 
-enum mortise_code volume_locate_label(const char *label, char *path, size_t room,
-				      struct mortise_error *err)
+/* The partitions labelled so; path receives the first. */
+static enum mortise_code count_labelled(const char *label, char *path, size_t room, unsigned *found,
+					struct mortise_error *err)
 {
+	DIR *directory = opendir(SYSFS_BLOCK);
 	struct dirent *entry;
-	unsigned found = 0;
-	DIR *directory;
 
-	path[0] = '\0';
-	directory = opendir(SYSFS_BLOCK);
+	*found = 0;
 	if (!directory)
 		return error_set(
 			err, MORTISE_E_SYSTEM, errno,
 			"cannot look for partitions in " SYSFS_BLOCK
 			"; is sysfs mounted? (--device NAME=/dev/X says where a volume is)");
 	while ((entry = readdir(directory))) {
-		char name[128], node[128];
+		char device[PATH_ROOM], value[128], node[128];
 
+		snprintf(device, sizeof(device), SYSFS_BLOCK "/%s", entry->d_name);
 		if (entry->d_name[0] == '.' ||
-		    !uevent_value(entry->d_name, "PARTNAME", name, sizeof(name)) ||
-		    strcmp(name, label) ||
-		    !uevent_value(entry->d_name, "DEVNAME", node, sizeof(node)))
+		    !uevent_value(device, "PARTNAME", value, sizeof(value)) ||
+		    strcmp(value, label) || !uevent_value(device, "DEVNAME", node, sizeof(node)))
 			continue;
-		if (++found == 1)
+		if (++*found == 1)
 			snprintf(path, room, "/dev/%s", node);
 	}
 	closedir(directory);
-	if (found == 1)
-		return MORTISE_OK;
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_locate_label(const char *label, const char *name, char *path, size_t room,
+				      struct mortise_error *err)
+{
+	enum mortise_code code;
+	unsigned found;
+
+	path[0] = '\0';
+	code = count_labelled(label, path, room, &found, err);
+	if (code || found == 1)
+		return code;
 	if (found)
 		return error_set(err, MORTISE_E_DEVICE, 0,
 				 "%u partitions are labelled \"%s\"; say which one is meant with "
-				 "--device NAME=/dev/X",
-				 found, label);
+				 "--device %s=/dev/X",
+				 found, label, name);
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "no partition is labelled \"%s\"; label one so, or use "
-			 "--device NAME=/dev/X",
-			 label);
+			 "no partition is labelled \"%s\"; label one so, or use --device %s=/dev/X",
+			 label, name);
 }
 
 enum mortise_code volume_locate(const struct meta_volume *volume,
@@ -105,16 +117,33 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 	const char *given = given_device(volume, options);
 	enum mortise_code code;
 
-	if (given) {
-		snprintf(path, room, "%s", given);
-		if (access(path, F_OK))
-			return error_set(err, MORTISE_E_DEVICE, errno, "%s", given);
-		return MORTISE_OK;
+	if (!given) {
+		code = volume_locate_label(volume->id, volume->name, path, room, err);
+		if (code)
+			path[0] = '\0';
+		return code;
 	}
-	code = volume_locate_label(volume->id, path, room, err);
-	if (code)
-		path[0] = '\0';
-	return code;
+	snprintf(path, room, "%s", given);
+	if (access(path, F_OK))
+		return error_set(err, MORTISE_E_DEVICE, errno, "%s", given);
+	return MORTISE_OK;
+}
+
+bool volume_disk_of(dev_t device, char *path, size_t room)
+{
+	char directory[PATH_ROOM], node[128];
+
+	/* Through the link: above the directory of a partition is that of its disk. */
+	snprintf(directory, sizeof(directory), SYSFS_NUMBERS "/%u:%u", major(device),
+		 minor(device));
+	if (!uevent_value(directory, "DEVTYPE", node, sizeof(node)) || strcmp(node, "partition"))
+		return false;
+	snprintf(directory, sizeof(directory), SYSFS_NUMBERS "/%u:%u/..", major(device),
+		 minor(device));
+	if (!uevent_value(directory, "DEVNAME", node, sizeof(node)))
+		return false;
+	snprintf(path, room, "/dev/%s", node);
+	return true;
 }
 
 bool volume_lies_on(const struct mortise_mapping_info *mapping, const char *device)

@@ -3,6 +3,8 @@
 #ifndef VOLUME_LOCATE_H
 #define VOLUME_LOCATE_H
 
+#include <sys/types.h>
+
 #include "meta/config.h"
 
 /*
@@ -16,10 +18,14 @@ MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct meta_volume *vol
 
 /*
  * The path of the partition of this label. MORTISE_E_DEVICE when there is none (path is "" then)
- * or more than one (path is that of one of them).
+ * or more than one (path is that of one of them); err calls it name.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_locate_label(const char *label, char *path, size_t room,
+MORTISE_MUST_CHECK enum mortise_code volume_locate_label(const char *label, const char *name,
+							 char *path, size_t room,
 							 struct mortise_error *err);
+
+/* The disk that a block device is a partition of; false when it is none. */
+bool volume_disk_of(dev_t device, char *path, size_t room);
 
 /*
  * Does an active mapping lie on device, which may be a file behind a loop device? Where the

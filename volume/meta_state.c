@@ -23,7 +23,7 @@ static enum mortise_code find(const struct mortise_up_options *options,
 		snprintf(path, VOLUME_PATH_MAX, "%s", options->devices[i].device);
 		return MORTISE_OK;
 	}
-	code = volume_locate_label(META_LABEL, path, VOLUME_PATH_MAX, err);
+	code = volume_locate_label(META_LABEL, META_LABEL, path, VOLUME_PATH_MAX, err);
 	/* With several of them the path is that of one. */
 	return code == MORTISE_E_DEVICE && !*path ? MORTISE_OK : code;
 }

@@ -76,6 +76,15 @@ out:
 	return code;
 }
 
+enum mortise_code volume_probe_signatures(const struct luks2_device *device,
+					  struct volume_probe *probe, struct mortise_error *err)
+{
+	bool found, luks2;
+
+	memset(probe, 0, sizeof(*probe));
+	return signatures(device, false, probe, &found, &luks2, err);
+}
+
 static bool all_zero(const uint8_t *bytes, size_t size)
 {
 	return !size || (!bytes[0] && !memcmp(bytes, bytes + 1, size - 1));

@@ -3,7 +3,7 @@
 #ifndef VOLUME_PROBE_H
 #define VOLUME_PROBE_H
 
-#include <mortise.h>
+#include "luks2/device.h"
 
 enum volume_content {
 	VOLUME_EMPTY,		/* no signature; first and last MiB all zero */
@@ -22,5 +22,13 @@ struct volume_probe {
 /* Looks, never writes. MORTISE_E_DEVICE, MORTISE_E_SYSTEM. */
 MORTISE_MUST_CHECK enum mortise_code volume_probe(const char *device, struct volume_probe *probe,
 						  struct mortise_error *err);
+
+/*
+ * What libblkid knows on an open device and nothing else: VOLUME_EMPTY when no signature is
+ * there, however much is not zero.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_probe_signatures(const struct luks2_device *device,
+							     struct volume_probe *probe,
+							     struct mortise_error *err);
 
 #endif

@@ -49,7 +49,7 @@ static enum mortise_code find_prefixed(const char *name, char *path, size_t room
 	path[0] = '\0';
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		snprintf(label, sizeof(label), "%s%s", prefixes[i], name);
-		code = volume_locate_label(label, other, sizeof(other), err);
+		code = volume_locate_label(label, name, other, sizeof(other), err);
 		if (code && (code != MORTISE_E_DEVICE || *other))
 			return code;
 		if (code)
@@ -84,7 +84,7 @@ static enum mortise_code find_path(const struct mortise_reset_options *options, 
 	const char *given = given_device(options, name);
 
 	if (!given)
-		return is_label(name) ? volume_locate_label(name, path, room, err)
+		return is_label(name) ? volume_locate_label(name, name, path, room, err)
 				      : find_prefixed(name, path, room, err);
 	if (strlen(given) >= room)
 		return error_set(err, MORTISE_E_DEVICE, ENAMETOOLONG, "%.100s...", given);
@@ -184,7 +184,7 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 		snprintf(reset->meta, sizeof(reset->meta), "%s", given);
 		return MORTISE_OK;
 	}
-	code = volume_locate_label(META, reset->meta, sizeof(reset->meta), err);
+	code = volume_locate_label(META, META, reset->meta, sizeof(reset->meta), err);
 	/* Not every machine has one. */
 	return code == MORTISE_E_DEVICE && !*reset->meta ? MORTISE_OK : code;
 }
