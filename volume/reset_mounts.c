@@ -34,31 +34,70 @@ static void read_source(const char *line, char source[static PATH_MAX])
 		volume_mount_unescape(source);
 }
 
-/*
- * Where it was mounted last; false: nowhere. *covered: something else has been mounted in the
- * same place since, which unmounting would hit.
- */
-static bool last_mount(dev_t number, char point[static PATH_MAX], bool *covered)
+struct mount_point {
+	char path[PATH_MAX];
+	bool block; /* of a block device, so that nothing is lost with the mount */
+};
+
+/* The mounts of a device and what is mounted in them, by the kernel's numbers. */
+struct family {
+	unsigned *ids;
+	size_t count;
+};
+
+/* Without memory one is left out, and keeps the device busy. */
+static void family_add(struct family *family, unsigned id)
 {
-	char *line = NULL, where[PATH_MAX], source[PATH_MAX];
+	unsigned *grown = realloc(family->ids, (family->count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return;
+	family->ids = grown;
+	grown[family->count++] = id;
+}
+
+static bool family_has(const struct family *family, unsigned id)
+{
+	for (size_t i = 0; i < family->count; i++)
+		if (family->ids[i] == id)
+			return true;
+	return false;
+}
+
+static bool is_block(const char *source)
+{
+	struct stat st;
+
+	return *source == '/' && !stat(source, &st) && S_ISBLK(st.st_mode);
+}
+
+/* The last mount of the device, or in one of its mounts; false: there is none. */
+static bool last_mount(dev_t number, struct mount_point *last)
+{
 	FILE *file = fopen("/proc/self/mountinfo", "re");
-	unsigned above, below;
+	char *line = NULL, where[PATH_MAX], source[PATH_MAX];
+	unsigned id, parent, above, below;
+	struct family family = { NULL, 0 };
 	bool found = false;
 	size_t room = 0;
 
 	while (file && getline(&line, &room, file) > 0) {
-		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &above, &below, where) != 3)
+		bool own;
+
+		if (sscanf(line, "%u %u %u:%u %*s %4095s", &id, &parent, &above, &below, where) !=
+		    5)
 			continue;
-		volume_mount_unescape(where);
 		read_source(line, source);
-		if (is_of(number, makedev(above, below), source)) {
-			snprintf(point, PATH_MAX, "%s", where);
-			found = true;
-			*covered = false;
-		} else if (found && !strcmp(where, point)) {
-			*covered = true;
-		}
+		own = is_of(number, makedev(above, below), source);
+		if (!own && !family_has(&family, parent))
+			continue;
+		family_add(&family, id);
+		volume_mount_unescape(where);
+		snprintf(last->path, sizeof(last->path), "%s", where);
+		last->block = own || is_block(source);
+		found = true;
 	}
+	free(family.ids);
 	free(line);
 	if (file)
 		fclose(file);
@@ -89,39 +128,38 @@ static bool find_swap(dev_t number, char path[static PATH_MAX])
 
 bool volume_number_in_use(dev_t number)
 {
+	struct mount_point mounted;
 	char path[PATH_MAX];
-	bool covered;
 
-	return last_mount(number, path, &covered) || find_swap(number, path);
+	return last_mount(number, &mounted) || find_swap(number, path);
 }
 
-static enum mortise_code unmount(const char *point, bool covered, struct mortise_error *err)
+static enum mortise_code unmount(const struct mount_point *mounted, struct mortise_error *err)
 {
-	if (covered)
+	if (!mounted->block)
 		return error_set(err, MORTISE_E_BUSY, 0,
-				 "something else is mounted over it at %s: unmount that first",
-				 point);
-	if (umount2(point, UMOUNT_NOFOLLOW))
-		return error_set(err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM,
-				 errno == EBUSY ? 0 : errno,
-				 errno == EBUSY ? "it is mounted at %s, where a process has files "
-						  "open or something else is mounted"
-						: "cannot unmount %s",
-				 point);
-	return MORTISE_OK;
+				 "something else is mounted in it at %.300s: unmount that first",
+				 mounted->path);
+	if (!umount2(mounted->path, UMOUNT_NOFOLLOW))
+		return MORTISE_OK;
+	if (errno == EBUSY)
+		return error_set(err, MORTISE_E_BUSY, 0,
+				 "it is mounted at %.300s, where a process has files open",
+				 mounted->path);
+	return error_set(err, MORTISE_E_SYSTEM, errno, "cannot unmount %.300s", mounted->path);
 }
 
 enum mortise_code volume_number_release(dev_t number, struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
+	struct mount_point mounted;
 	char path[PATH_MAX];
-	bool covered = false;
 
 	while (!code && find_swap(number, path))
 		if (swapoff(path))
 			code = error_set(err, errno == ENOMEM ? MORTISE_E_MEMORY : MORTISE_E_BUSY,
 					 errno, "cannot swap off %s", path);
-	while (!code && last_mount(number, path, &covered))
-		code = unmount(path, covered, err);
+	while (!code && last_mount(number, &mounted))
+		code = unmount(&mounted, err);
 	return code;
 }
