@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# One boot of the demonstration, on the disk that tools/demo made: volumes up, a file written
-# (first boot) or looked for (second boot), volumes down. Runs in the guest or on the host.
+# One boot of the demonstration, on the disk that tools/demo made. The first gives the machine its
+# configuration, the second has nothing but the disk: volumes up, a file written or looked for,
+# volumes down. Runs in the guest or on the host.
 #   demo_boot.sh first|second CONFIG ROOT DISK-PARTITION-PREFIX [OPTION-OF-MORTISE]...
 # Lines that begin with "result" are for tools/demo; they rest on cryptsetup's word, not ours.
 set -euo pipefail
 boot=$1 config=$2 root=$3 prefix=$4
 shift 4
-options=(-f "$config" --root "$root" "$@")
+options=(--root "$root" "$@")
+bring_up=(up)
+[[ $boot != first ]] || bring_up=(apply -f "$config")
 
 names=(STATE EPHEMERAL data)
-declare -A partition=([STATE]=1 [EPHEMERAL]=2 [data]=3)
+declare -A partition=([STATE]=2 [EPHEMERAL]=3 [data]=4)
 declare -A mapping=([STATE]=luks2-STATE [EPHEMERAL]=luks2-EPHEMERAL [data]=luks2-u-data)
 declare -A directory=([STATE]=/system/state [EPHEMERAL]=/var [data]=/var/mnt/data)
 
@@ -46,7 +49,7 @@ for name in "${names[@]}"; do before[$name]=$(header "$name"); done
 
 mkdir -p "$root"
 status=0
-step "$MORTISE" up "${options[@]}" || status=$?
+step "$MORTISE" "${bring_up[@]}" "${options[@]}" || status=$?
 for name in "${names[@]}"; do file[$name]=$(file_of "$name"); done
 step "$MORTISE" status "${options[@]}" || status=$?
 step "$MORTISE" down "${options[@]}" || status=$?
