@@ -98,6 +98,9 @@ static enum mortise_code wipe(struct luks2_device *device, const struct mortise_
 	if (code)
 		return code;
 	code = volume_wipe(device, &how, err);
+	/* Before the mark goes: cut off here, another reset does it again. */
+	if (!code && *reset->meta && !strcmp(target->name, RESET_STATE))
+		code = mortise_meta_delete(reset->meta, MORTISE_META_STATE_ENCRYPTION, err);
 	if (!code)
 		code = volume_wipe_end(device, err);
 	luks2_device_unlock(device);

@@ -176,17 +176,22 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 				   struct mortise_reset *reset, struct mortise_error *err)
 {
 	const char *given = given_device(options, META);
-	enum mortise_code code;
+	struct mortise_meta *meta = NULL;
+	enum mortise_code code = MORTISE_OK;
 
 	if (!is_named(options, RESET_STATE))
 		return MORTISE_OK;
-	if (given) {
+	if (given)
 		snprintf(reset->meta, sizeof(reset->meta), "%s", given);
-		return MORTISE_OK;
-	}
-	code = volume_locate_label(META, META, reset->meta, sizeof(reset->meta), err);
-	/* Not every machine has one. */
-	return code == MORTISE_E_DEVICE && !*reset->meta ? MORTISE_OK : code;
+	else
+		code = volume_locate_label(META, META, reset->meta, sizeof(reset->meta), err);
+	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
+	if (!*reset->meta)
+		return code == MORTISE_E_DEVICE ? MORTISE_OK : code;
+	if (!code)
+		code = mortise_meta_read(reset->meta, &meta, err);
+	mortise_meta_free(meta);
+	return code;
 }
 
 enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
