@@ -498,25 +498,50 @@ static void test_add_state(void **state)
 #ifdef WATCH_FREE
 static bool watched;
 static size_t leaks;
+static long held;      /* pieces of memory */
+static size_t fail_at; /* which of the next requests for memory is refused; 0: none */
 
 void __libc_free(void *memory);
 void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+
+static bool refused(void)
+{
+	return fail_at && --fail_at == 0;
+}
+
+static void *given(void *memory)
+{
+	held += memory != NULL;
+	return memory;
+}
+
+void *malloc(size_t size)
+{
+	return refused() ? NULL : given(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return refused() ? NULL : given(__libc_calloc(count, size));
+}
 
 /* Everybody's, json-c's and libyaml's too: what is given back must not hold the passphrase. */
 void free(void *memory)
 {
 	if (watched && memory && memmem(memory, malloc_usable_size(memory), "sesame", 6))
 		leaks++;
+	held -= memory != NULL;
 	__libc_free(memory);
 }
 
 void *realloc(void *memory, size_t size)
 {
-	size_t held = memory ? malloc_usable_size(memory) : 0;
-	void *grown = __libc_malloc(size);
+	size_t used = memory ? malloc_usable_size(memory) : 0;
+	void *grown = malloc(size);
 
-	if (grown) {
-		memcpy(grown, memory, held < size ? held : size);
+	if (grown && memory) {
+		memcpy(grown, memory, used < size ? used : size);
 		free(memory);
 	}
 	return grown;
@@ -548,6 +573,49 @@ static void test_wiped(void **state)
 	watched = false;
 	assert_int_equal(leaks, 1);
 }
+
+/*
+ * True when every request was granted. Whichever is not: an error and no configuration, or the whole
+ * of it, where vasprintf(3) helps itself. JSON cannot be tried so: json-c 0.16 does not look at
+ * what strdup(3) gives it.
+ */
+static bool parsed_with_refusal(const char *text, const char *json, size_t at)
+{
+	struct meta_remarks remarks;
+	struct mortise_error err = { 0 };
+	struct meta_config *config;
+	const long before = held;
+	enum mortise_code code;
+	bool granted;
+
+	fail_at = at;
+	code = meta_config_parse(text, strlen(text), "yaml", &config, &remarks, &err);
+	granted = fail_at > 0;
+	fail_at = 0;
+	if (code == MORTISE_OK)
+		assert_json(config->state_json, json);
+	else if (code != MORTISE_E_MEMORY || config || granted)
+		fail_msg("request %zu refused: code %d: %s", at, code, err.text);
+	meta_config_free(config);
+	meta_remarks_clear(&remarks);
+	assert_int_equal(held, before);
+	return granted;
+}
+
+static void test_no_memory(void **state)
+{
+	size_t refusals = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		size_t at = 1;
+
+		while (!parsed_with_refusal(forms[i].yaml, forms[i].json, at))
+			at++;
+		refusals += at;
+	}
+	assert_true(refusals > 500);
+}
 #endif
 
 int main(int argc, char **argv)
@@ -565,6 +633,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_add_state),
 #ifdef WATCH_FREE
 		cmocka_unit_test(test_wiped),
+		cmocka_unit_test(test_no_memory),
 #endif
 	};
 
