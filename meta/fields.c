@@ -114,6 +114,17 @@ static size_t field_find(const struct meta_schema *schema, const struct meta_nod
 	return i;
 }
 
+/* JSON has no lines. */
+static void given_twice(struct meta_log *log, const struct meta_node *key,
+			const struct meta_field *field)
+{
+	if (key->place.line)
+		meta_error(log, key->place, "\"%s\" is given twice, first in line %u", field->name,
+			   field->key->place.line);
+	else
+		meta_error(log, key->place, "\"%s\" is given twice", field->name);
+}
+
 void meta_fields_read(struct meta_log *log, const struct meta_node *mapping,
 		      const struct meta_schema *schema, struct meta_field *field)
 {
@@ -141,8 +152,7 @@ void meta_fields_read(struct meta_log *log, const struct meta_node *mapping,
 		if (i == schema->count) {
 			unknown_key(log, key, schema);
 		} else if (field[i].key) {
-			meta_error(log, key->place, "\"%s\" is given twice, first in line %u",
-				   field[i].name, field[i].key->place.line);
+			given_twice(log, key, &field[i]);
 		} else {
 			field[i].key = key;
 			field[i].value = meta_node_null(value) ? NULL : value;

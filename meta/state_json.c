@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keys/secret.h"
 #include "meta/volume.h"
 
 /* Writes into a secret once its size is known: a first pass has no bytes and counts. */
@@ -73,7 +74,7 @@ static void put_string(struct writer *to, const struct meta_node *node)
 	}
 	put(to, "\"", 1);
 	/* A character of a passphrase may have been there. */
-	memset(room, 0, sizeof(room));
+	keys_wipe(room, sizeof(room));
 }
 
 static void put_number(struct writer *to, const struct meta_node *node)
