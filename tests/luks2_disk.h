@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk for tests of luks2/: an image file whose writes and flushes are seen as they happen.
- * It knows what is on stable storage and what a power cut could lose or tear, and can make
- * the n-th call fail. Include it in one C file only: it defines pwrite(2) and fsync(2).
+ * A disk for tests of luks2/: beside what tests/disk.h knows, what header copies and their areas
+ * need of each other. Include it in one C file only.
  */
 #ifndef LUKS2_DISK_H
 #define LUKS2_DISK_H
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 #include "luks2/binary.h"
 #include "luks2/json.h"
@@ -27,167 +12,15 @@
 #define COPY_SIZE	LUKS2_COPY_SIZE_MIN
 #define AREA_SIZE	131072u	/* bytes, of a volume key of 32 */
 #define AREAS		4u
-#ifndef DISK_SIZE
 #define DISK_SIZE	(2 * COPY_SIZE + AREAS * AREA_SIZE)
-#endif
-#define SECTOR		512u	/* what a power cut leaves whole */
-#ifndef PENDING_MAX
-#define PENDING_MAX	8
-#endif
-#define DISK_VARIANTS	16u	/* of how a cut leaves a write */
 
-/* Written, and not yet flushed. */
-struct disk_write {
-	uint64_t offset;
-	size_t size;
-	uint8_t *bytes;
-};
+#include "tests/disk.h"
 
-struct disk {
-	char directory[64];
-	char path[80];		/* of the image */
-	char cut[80];		/* of an image as a power cut leaves it */
-	bool recording;
-	uint8_t stable[DISK_SIZE];
-	struct disk_write pending[PENDING_MAX];
-	size_t pending_count;
-	unsigned calls;		/* writes and flushes */
-	unsigned fail_at;	/* the call that fails; 0: none */
-	bool fail_torn;		/* half of a failing write is done */
-	bool formatting;	/* what was there before is not needed */
-	bool unchecked;		/* what is written is no header: the order is not looked at */
-	bool stale;		/* one copy was older from the start: its areas are not needed */
-	/* Called before a flush takes effect: every state a cut could leave is one of those. */
-	void (*before_flush)(struct disk *disk);
-	const void *context;
-	/*
-	 * The first thing that was wrong. Told after the operation, not by a jump out of it:
-	 * that would leave its lock behind.
-	 */
-	char wrong[200];
-};
-
-/* One for the program: pwrite(2) and fsync(2) are, too. */
-static struct disk disk;
-
-__attribute__((format(printf, 1, 2))) static inline void disk_wrong(const char *format, ...)
-{
-	va_list arguments;
-
-	if (*disk.wrong)
-		return;
-	va_start(arguments, format);
-	vsnprintf(disk.wrong, sizeof(disk.wrong), format, arguments);
-	va_end(arguments);
-}
-
-static inline ssize_t real_pwrite(int fd, const void *bytes, size_t size, off_t offset)
-{
-	return (ssize_t)syscall(SYS_pwrite64, fd, bytes, size, offset);
-}
-
-static inline void disk_store(const char *path, const uint8_t *bytes)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(real_pwrite(fd, bytes, DISK_SIZE, 0), DISK_SIZE);
-	assert_int_equal(ftruncate(fd, DISK_SIZE), 0);
-	close(fd);
-}
-
-static inline void disk_fetch(const char *path, uint8_t *bytes)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	memset(bytes, 0, DISK_SIZE);
-	assert_true(pread(fd, bytes, DISK_SIZE, 0) >= 0);
-	close(fd);
-}
-
-static inline int disk_new(void **state)
-{
-	const char *base = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(disk.directory, sizeof(disk.directory), "%.30s/mortise-disk.XXXXXX",
-		 base ? base : "/tmp");
-	if (!mkdtemp(disk.directory))
-		return -1;
-	snprintf(disk.path, sizeof(disk.path), "%s/image", disk.directory);
-	snprintf(disk.cut, sizeof(disk.cut), "%s/cut", disk.directory);
-	return 0;
-}
-
-static inline int disk_remove(void **state)
-{
-	(void)state;
-	unlink(disk.path);
-	unlink(disk.cut);
-	return rmdir(disk.directory);
-}
-
-static inline void disk_forget_pending(void)
-{
-	while (disk.pending_count)
-		free(disk.pending[--disk.pending_count].bytes);
-}
-
-/* From here on calls are seen; what is there now is on stable storage. */
-static inline void disk_record(unsigned fail_at, bool fail_torn)
-{
-	disk_fetch(disk.path, disk.stable);
-	disk_forget_pending();
-	disk.calls = 0;
-	disk.fail_at = fail_at;
-	disk.fail_torn = fail_torn;
-	*disk.wrong = '\0';
-	disk.recording = true;
-}
-
-/* How a cut leaves a write: all, nothing, its beginning, its end, every other sector, ... */
-static inline bool disk_reached(size_t sector, size_t count, unsigned variant)
-{
-	uint64_t mixed = (sector + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ variant * 0x85ebca6bu;
-
-	switch (variant) {
-	case 0:
-		return true;
-	case 1:
-		return false;
-	case 2:
-		return sector == 0;
-	case 3:
-		return sector != 0;
-	case 4:
-		return sector < count / 2;
-	case 5:
-		return sector >= count / 2;
-	case 6:
-		return sector != count - 1;
-	case 7:
-		return sector % 2 == 0;
-	default:
-		return (mixed ^ mixed >> 29) & 4;
-	}
-}
-
-/* Applies the sectors of a pending write that chosen() picks. */
-static inline void disk_apply(uint8_t *image, const struct disk_write *write,
-			      bool (*chosen)(size_t sector, size_t count, unsigned variant),
-			      unsigned variant)
-{
-	size_t count = (write->size + SECTOR - 1) / SECTOR;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t at = i * SECTOR;
-		size_t size = write->size - at < SECTOR ? write->size - at : SECTOR;
-
-		if (chosen(i, count, variant))
-			memcpy(image + write->offset + at, write->bytes + at, size);
-	}
-}
+/* What an operation does not need of what was there before. */
+static struct {
+	bool formatting;	/* all of it */
+	bool stale;		/* one copy was older from the start: its areas */
+} spare;
 
 static inline bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
@@ -263,11 +96,11 @@ static inline void disk_check_write(const uint8_t *bytes, uint64_t offset, size_
 		bool outlived = other->good && (!copy[i].good || other->seqid >= copy[i].seqid);
 
 		if (overlap(offset, size, i * COPY_SIZE, COPY_SIZE)) {
-			if (!outlived && !disk.formatting)
+			if (!outlived && !spare.formatting)
 				disk_wrong("call %u overwrites the newest header copy", disk.calls);
 			disk_check_order(bytes, size);
 		}
-		if (copy[i].good && !disk.formatting && !(disk.stale && outlived) &&
+		if (copy[i].good && !spare.formatting && !(spare.stale && outlived) &&
 		    disk_copy_needs(&copy[i], offset, size))
 			disk_wrong("call %u overwrites an area in use", disk.calls);
 	}
@@ -275,65 +108,10 @@ static inline void disk_check_write(const uint8_t *bytes, uint64_t offset, size_
 		json_object_put(copy[i].metadata);
 }
 
-static inline bool is_disk(int fd)
+static inline int luks2_disk_new(void **state)
 {
-	struct stat of_fd, of_path;
-
-	return disk.recording && !fstat(fd, &of_fd) && !stat(disk.path, &of_path) &&
-	       of_fd.st_ino == of_path.st_ino && of_fd.st_dev == of_path.st_dev;
-}
-
-static inline void disk_remember(const void *bytes, size_t size, off_t offset)
-{
-	struct disk_write *write = &disk.pending[disk.pending_count];
-
-	assert_true(disk.pending_count < PENDING_MAX);
-	assert_true((uint64_t)offset + size <= DISK_SIZE);
-	write->offset = (uint64_t)offset;
-	write->size = size;
-	write->bytes = malloc(size);
-	assert_non_null(write->bytes);
-	memcpy(write->bytes, bytes, size);
-	disk.pending_count++;
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
-{
-	if (!is_disk(fd))
-		return real_pwrite(fd, bytes, size, offset);
-	disk.calls++;
-	if (!disk.unchecked)
-		disk_check_write(bytes, (uint64_t)offset, size);
-	if (disk.calls == disk.fail_at) {
-		size_t half = size / 2 / SECTOR * SECTOR;
-
-		if (disk.fail_torn) {
-			disk_remember(bytes, half, offset);
-			(void)real_pwrite(fd, bytes, half, offset);
-		}
-		errno = EIO;
-		return -1;
-	}
-	disk_remember(bytes, size, offset);
-	return real_pwrite(fd, bytes, size, offset);
-}
-
-int fsync(int fd)
-{
-	if (!is_disk(fd))
-		return (int)syscall(SYS_fsync, fd);
-	disk.calls++;
-	if (disk.before_flush)
-		disk.before_flush(&disk);
-	if (disk.calls == disk.fail_at) {
-		errno = EIO;
-		return -1;
-	}
-	for (size_t i = 0; i < disk.pending_count; i++)
-		memcpy(disk.stable + disk.pending[i].offset, disk.pending[i].bytes,
-		       disk.pending[i].size);
-	disk_forget_pending();
-	return 0;
+	disk.before_write = disk_check_write;
+	return disk_new(state);
 }
 
 #endif

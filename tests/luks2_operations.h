@@ -84,7 +84,7 @@ static inline enum mortise_code format_disk(const char *passphrase, struct morti
 
 	/* The mark is there: what follows is an update like any other. */
 	if (!code)
-		disk.formatting = false;
+		spare.formatting = false;
 	if (!code)
 		code = mortise_keyslot_add(luks2, cheap_keyslot(0), given, NULL, NULL, err);
 	mortise_luks2_free(luks2);
@@ -374,8 +374,8 @@ static inline void operation_prepare(const struct operation *operation)
 {
 	disk.recording = false;
 	operation->prepare();
-	disk.formatting = operation->formats;
-	disk.stale = operation->stale;
+	spare.formatting = operation->formats;
+	spare.stale = operation->stale;
 }
 
 #endif

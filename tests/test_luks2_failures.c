@@ -98,7 +98,7 @@ static void test_object_goes_on(void **state)
 		luks2 = load(disk.path, false);
 		assert_non_null(luks2);
 		assert_true(unlock(luks2, 0, OLD));
-		disk.formatting = disk.stale = false;
+		spare.formatting = spare.stale = false;
 		disk_record(call, true);
 		failed = change_zero(luks2, NULL) != MORTISE_OK;
 		disk.fail_at = 0;
@@ -176,5 +176,5 @@ int main(void)
 		cmocka_unit_test(test_cryptsetup_agrees),
 	};
 
-	return cmocka_run_group_tests(tests, disk_new, disk_remove);
+	return cmocka_run_group_tests(tests, luks2_disk_new, disk_remove);
 }

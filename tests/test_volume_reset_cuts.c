@@ -7,7 +7,7 @@
  */
 #define DISK_SIZE   (18u << 20) /* a header area of 16 MiB, data, the last MiB */
 #define PENDING_MAX 160
-#include "tests/luks2_disk.h"
+#include "tests/disk.h"
 
 #include <linux/falloc.h>
 
@@ -298,9 +298,9 @@ static void check_cut(const uint8_t *image, unsigned variant)
 /* Beyond the variants of a write: of the first few that are pending, one alone, or all but one. */
 static unsigned variant_of(unsigned variant, unsigned write)
 {
-	unsigned one = variant - DISK_VARIANTS;
+	unsigned one = variant - DISK_CUTS;
 
-	if (variant >= DISK_VARIANTS)
+	if (variant >= DISK_CUTS)
 		return (write == one / 2) == (one % 2 == 0) ? 0 : 1;
 	return variant < 8 ? variant : variant + 97 * write;
 }
@@ -317,7 +317,7 @@ static void try_cuts(struct disk *unused)
 			disk_wrong("zeros only have been written over the keys");
 	}
 	disk.recording = false;
-	for (unsigned variant = 0; variant < DISK_VARIANTS + REORDERED; variant++) {
+	for (unsigned variant = 0; variant < DISK_CUTS + REORDERED; variant++) {
 		memcpy(image, disk.stable, DISK_SIZE);
 		for (unsigned i = 0; i < disk.pending_count; i++)
 			disk_apply(image, &disk.pending[i], disk_reached, variant_of(variant, i));
@@ -342,7 +342,6 @@ static void test_cuts(void **state)
 		world.marked = world.gone = false;
 		world.discards = i % 2 == 0;
 		disk.before_flush = NULL;
-		disk.unchecked = true;
 		scenarios[i].prepare();
 		disk_fetch(disk.path, world.original);
 		disk_wrong("%s", "");
@@ -407,7 +406,6 @@ static void test_failures(void **state)
 
 	(void)state;
 	disk.before_flush = NULL;
-	disk.unchecked = true;
 	prepare_volume();
 	disk_record(0, false);
 	assert_int_equal(reset(disk.path, NULL), MORTISE_OK);
