@@ -8,82 +8,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/guest/volumes.sh
 . "$(dirname "${BASH_SOURCE[0]}")/volumes.sh"
-
-file=$root/var/mnt/data/file
-device=
-
-# declare_keys SLOT=PASSPHRASE...: in YAML's double quotes, so that \n is a newline.
-declare_keys() {
-	local key keys=()
-
-	for key; do
-		keys+=("slot: ${key%%=*}, static: {passphrase: \"${key#*=}\"}")
-	done
-	declare_none
-	declare_volume data "$device" "${keys[@]}"
-}
-
-boot() {
-	mortise down && mortise up "$@"
-}
-
-# opens SLOT PASSPHRASE: does cryptsetup open this slot with it?
-opens() {
-	printf '%b' "$2" | cryptsetup open --test-passphrase --key-slot "$1" --key-file - "$device"
-}
-
-# Of no slot at all.
-opens_nothing() {
-	local status=0
-
-	printf '%b' "$1" | cryptsetup open --test-passphrase --key-file - "$device" || status=$?
-	[[ $status -eq 2 ]]
-}
-
-metadata() {
-	json_area "$device" 1 | tr -d '\0'
-}
-
-slots() {
-	metadata | jq -r '.keyslots | keys | join(" ")'
-}
-
-# What Talos checks before it opens: both texts alike, zeros behind them, and the rules.
-fits_talos() {
-	local length
-
-	length=$(metadata | wc -c)
-	[[ $(head -c 8 "$device" | od -An -tx1 | tr -d ' ') == 4c554b53babe0002 ]] &&
-		cmp <(json_area "$device" 1) <(json_area "$device" 5) &&
-		[[ $(json_area "$device" 1 | tail -c +$((length + 1)) | tr -d '\0' | wc -c) -eq 0 ]] &&
-		metadata | jq -e '["aes-xts-plain64", "xchacha12,aes-adiantum-plain64",
-				"xchacha20,aes-adiantum-plain64"] as $ciphers |
-			(.keyslots | length) > 0 and
-			([.keyslots[] | .type == "luks2" and
-				(.kdf.type == "argon2id" or .kdf.type == "argon2i") and
-				(.area.encryption as $cipher | any($ciphers[]; . == $cipher))] |
-				all) and
-			(.segments | keys) == ["0"] and (.segments."0" | .type == "crypt" and
-				(.encryption as $cipher | any($ciphers[]; . == $cipher)) and
-				(has("flags") | not) and (.offset | test("^[1-9][0-9]*$")))'
-}
-
-whole_header() {
-	head -c 16M "$device" | sha256sum
-}
-
-# format PASSPHRASE [OPTION]...
-format() {
-	[[ ! -e $file ]] || down
-	device=$(blank_device 40)
-	format_with_file "$device" "$@"
-}
-
-# add SLOT PASSPHRASE KNOWN: a key of cryptsetup's, authorised by another.
-add() {
-	cryptsetup luksAddKey -q "${cheap[@]}" --key-slot "$1" --key-file <(printf %s "$3") \
-		"$device" <(printf %s "$2")
-}
+# shellcheck source=tests/guest/keyslots.sh
+. "$(dirname "${BASH_SOURCE[0]}")/keyslots.sh"
 
 test_rotation() {
 	local before
@@ -134,31 +60,6 @@ test_strangers() {
 	check "as Talos wants it" fits_talos
 }
 
-test_step() {
-	local offset size
-
-	format beta --key-slot 1
-	add 2 gamma beta
-	declare_keys 1=beta 2=gamma
-	check "two keys are brought up" boot
-	cryptsetup luksChangeKey "${cheap[@]}" --key-slot 2 --key-file <(printf gamma) "$device" \
-		<(printf other)
-	check "up brings a changed key back in step" mortise up
-	check "the declared one opens" opens 2 gamma
-	# Only trying it tells that a keyslot with the same salt does not open any more.
-	offset=$(metadata | jq -r '.keyslots."2".area.offset')
-	size=$(metadata | jq -r '.keyslots."2".area.size')
-	dd if=/dev/urandom of="$device" bs=4096 seek=$((offset / 4096)) \
-		count=$((size / 4096)) conv=notrunc,fsync status=none
-	check "up believes what it noted" mortise up
-	check_status 2 "of a keyslot that does not open" opens 2 gamma
-	check_match "plan --check-keys finds it" "$(mortise plan --check-keys)" "*key-replace*2*"
-	check "up --check-keys" mortise up --check-keys
-	check "replaces it" opens 2 gamma
-	check_equal "the data is still there" "$(cat "$file")" kept
-	check "as Talos wants it" fits_talos
-}
-
 # Room for one keyslot: the second cannot be had, which keeps nobody from the data.
 test_no_room() {
 	format alpha --luks2-keyslots-size 258048
@@ -187,6 +88,128 @@ test_newline() {
 	check "the cut one opens nothing" opens_nothing first
 	check_equal "the data is there" "$(cat "$file")" kept
 	check "as Talos wants it" fits_talos
+}
+
+# The guide's two steps, its text as it stands, each brought about by COMMAND.
+test_guide() {
+	local command kept=$root/var/file
+
+	down
+	for command in boot "mortise up"; do
+		device=$(blank_device 330)
+		declare_none
+		options+=(--device "EPHEMERAL=$device")
+		cat >"$config" <<-END
+			apiVersion: v1alpha1
+			kind: VolumeConfig
+			name: EPHEMERAL
+			encryption:
+			  keys:
+			    - static:
+			        passphrase: oldkey
+			      slot: 0
+		END
+		check "the guide's volume" mortise up
+		echo kept >"$kept"
+		cat >>"$config" <<-END
+			    - static:
+			        passphrase: newkey
+			      slot: 1
+		END
+		# shellcheck disable=SC2086  # a command and its argument
+		check "$command adds the new key" $command
+		check "which opens" opens 1 newkey
+		check "beside the old one" opens 0 oldkey
+		cat >"$config" <<-END
+			apiVersion: v1alpha1
+			kind: VolumeConfig
+			name: EPHEMERAL
+			encryption:
+			  keys:
+			    - static:
+			        passphrase: newkey
+			      slot: 1
+		END
+		# shellcheck disable=SC2086
+		check "$command removes the old key" $command
+		check_equal "its slot is gone" "$(slots)" 1
+		check "it opens nothing" opens_nothing oldkey
+		check "the next boot" boot
+		check_equal "finds the data" "$(cat "$kept")" kept
+		check "as Talos wants it" fits_talos
+		down
+	done
+}
+
+# declare_all WORD [WORD]: WORD0 to WORD31; slot 0 from the second word.
+declare_all() {
+	local slot keys=("0=${2:-$1}0")
+
+	for slot in {1..31}; do
+		keys+=("$slot=$1$slot")
+	done
+	declare_keys "${keys[@]}"
+}
+
+test_all_slots() {
+	local before
+
+	device=$(blank_device 40)
+	declare_keys 0=first0
+	check "a volume with one key" mortise up
+	echo kept >"$file"
+	declare_all first
+	check "31 keys come in one run" mortise up
+	check_equal "and all slots are taken" "$(metadata | jq '.keyslots | length')" 32
+	check "the first opens" opens 0 first0
+	check "one in the middle" opens 17 first17
+	check "the last" opens 31 first31
+	before=$(whole_header)
+	check "the next boot" boot
+	check_equal "writes nothing" "$(whole_header)" "$before"
+	declare_all second
+	down
+	check_fails "all keys changed at once" mortise up
+	check_equal "change nothing" "$(whole_header)" "$before"
+	declare_all second first
+	check "all but one are replaced in one run" mortise up
+	check "the one that stays opens" opens 0 first0
+	check "one that was replaced" opens 31 second31
+	declare_all second
+	check "and that one in another" boot
+	check_equal "none failed" \
+		"$(mortise status --json | jq -c '.volumes[0].failedSyncs')" "[]"
+	check "the first opens" opens 0 second0
+	check "one in the middle" opens 17 second17
+	check "an old one does not" opens_nothing first17
+	before=$(whole_header)
+	check "every key is tried" mortise up --check-keys
+	check_equal "and is in step" "$(whole_header)" "$before"
+	check_equal "the data is still there" "$(cat "$file")" kept
+	check "as Talos wants it" fits_talos
+}
+
+# A recovery key of ours, and a declaration that wants its slot.
+test_recovery() {
+	format beta --key-slot 1
+	declare_keys 1=beta
+	check "a recovery key is made" "$MORTISE" enroll "$device" --recovery-key --key-slot 7 \
+		--key-file <(printf beta) --recovery-file "$work/recovery"
+	check "the next boot" boot
+	check_equal "keeps its slot" "$(slots)" "1 7"
+	declare_keys 1=beta 7=gamma
+	check "up that wants this slot" mortise up
+	check_match "says that it will not have it" \
+		"$(mortise status --json | jq -r '.volumes[0].failedSyncs[0]')" \
+		"keyslot 7 (static) left as it is: it holds a recovery key*"
+	declare_keys 1=beta 2=gamma
+	check "a rotation" boot
+	declare_keys 2=gamma
+	check "to its end" boot
+	check_equal "leaves it alone too" "$(slots)" "2 7"
+	check "it opens" opens 7 "$(cat "$work/recovery")"
+	check_equal "the data is still there" "$(cat "$file")" kept
+	rm "$work/recovery"
 }
 
 # Talos's own calls, with its costs.
@@ -219,7 +242,7 @@ test_talos() {
 	check_equal "writes nothing" "$(cryptsetup luksDump "$state" | grep Epoch)" "$before"
 }
 
-for topic in rotation strangers step no_room newline talos; do
+for topic in rotation guide all_slots strangers recovery no_room newline talos; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done

@@ -1,0 +1,78 @@
+# shellcheck shell=bash disable=SC2154  # of volumes.sh, which comes first
+# For scripts about the keys of one volume, beside volumes.sh: declaring and judging them.
+
+file=$root/var/mnt/data/file
+device=
+
+# declare_keys SLOT=PASSPHRASE...: in YAML's double quotes, so that \n is a newline.
+declare_keys() {
+	local key keys=()
+
+	for key; do
+		keys+=("slot: ${key%%=*}, static: {passphrase: \"${key#*=}\"}")
+	done
+	declare_none
+	declare_volume data "$device" "${keys[@]}"
+}
+
+boot() {
+	mortise down && mortise up "$@"
+}
+
+# opens SLOT PASSPHRASE: does cryptsetup open this slot with it?
+opens() {
+	printf '%b' "$2" | cryptsetup open --test-passphrase --key-slot "$1" --key-file - "$device"
+}
+
+# Of no slot at all.
+opens_nothing() {
+	local status=0
+
+	printf '%b' "$1" | cryptsetup open --test-passphrase --key-file - "$device" || status=$?
+	[[ $status -eq 2 ]]
+}
+
+metadata() {
+	json_area "$device" 1 | tr -d '\0'
+}
+
+slots() {
+	metadata | jq -r '.keyslots | keys | join(" ")'
+}
+
+# What Talos checks before it opens: both texts alike, zeros behind them, and the rules.
+fits_talos() {
+	local length
+
+	length=$(metadata | wc -c)
+	[[ $(head -c 8 "$device" | od -An -tx1 | tr -d ' ') == 4c554b53babe0002 ]] &&
+		cmp <(json_area "$device" 1) <(json_area "$device" 5) &&
+		[[ $(json_area "$device" 1 | tail -c +$((length + 1)) | tr -d '\0' | wc -c) -eq 0 ]] &&
+		metadata | jq -e '["aes-xts-plain64", "xchacha12,aes-adiantum-plain64",
+				"xchacha20,aes-adiantum-plain64"] as $ciphers |
+			(.keyslots | length) > 0 and
+			([.keyslots[] | .type == "luks2" and
+				(.kdf.type == "argon2id" or .kdf.type == "argon2i") and
+				(.area.encryption as $cipher | any($ciphers[]; . == $cipher))] |
+				all) and
+			(.segments | keys) == ["0"] and (.segments."0" | .type == "crypt" and
+				(.encryption as $cipher | any($ciphers[]; . == $cipher)) and
+				(has("flags") | not) and (.offset | test("^[1-9][0-9]*$")))'
+}
+
+whole_header() {
+	head -c 16M "$device" | sha256sum
+}
+
+# format PASSPHRASE [OPTION]...
+format() {
+	[[ ! -e $file ]] || down
+	device=$(blank_device 40)
+	format_with_file "$device" "$@"
+}
+
+# add SLOT PASSPHRASE KNOWN: a key of cryptsetup's, authorised by another.
+add() {
+	cryptsetup luksAddKey -q "${cheap[@]}" --key-slot "$1" --key-file <(printf %s "$3") \
+		"$device" <(printf %s "$2")
+}
