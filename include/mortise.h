@@ -727,6 +727,7 @@ struct mortise_up_options {
 	struct mortise_key_sources sources; /* kms_endpoint is not used: keys declare theirs */
 	struct mortise_kdf_choice cost;	/* Argon2id, of new keyslots for static and nodeID keys;
 					 * random passphrases of KMS and TPM need none */
+	uint32_t device_wait_ms;	/* wait so long for devices that are not there yet */
 	uint32_t wait_ms;		/* ask a KMS again for so long when no other key opens */
 	struct mortise_ask recovery;	/* asked for a recovery key when all else has failed, three
 					 * times a volume; NULL: never. What is declared is then
@@ -799,8 +800,8 @@ struct mortise_volume_status {
 	enum mortise_phase phase;
 	const char *device;		/* partition, "" when not found */
 	const char *mapping;		/* "/dev/mapper/luks2-STATE", "" when there is none */
-	const char *mount_point;	/* "" when not mounted */
-	const char *filesystem;		/* "xfs", "ext4" */
+	const char *mount_point;	/* "" when not mounted; "[swap]" for swap that is on */
+	const char *filesystem;		/* "xfs", "ext4", "swap", "none" for a raw volume */
 	bool encrypted;
 	int keyslot;			/* that opened it, -1 when not known */
 	const char *key_kind;		/* of that slot, "" when not known */
@@ -812,7 +813,7 @@ struct mortise_volume_status {
 	uint32_t recovery_keyslots;	/* bit n: a systemd-recovery token marks keyslot n; of an
 					 * open volume */
 	const char *error;		/* why it failed or waits, "" when it does not */
-	const char *text;		/* what was done: "formatted", "opened", "was open" */
+	const char *text;		/* what was done: "formatted", "opened", "was open", ... */
 };
 
 /* A list of volumes and their state. */

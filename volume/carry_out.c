@@ -17,6 +17,7 @@
 #include "volume/mount.h"
 #include "volume/plan.h"
 #include "volume/record.h"
+#include "volume/swap.h"
 
 void volume_opening_clear(struct volume_opening *opening)
 {
@@ -195,8 +196,9 @@ static enum mortise_code format_locked(struct work *work, size_t first, struct m
 		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
 			code = stage_key(work, &update, &plan->steps[i], plan->luks2->volume_key,
 					 err);
-	if (!code && !volume_record_set_mkfs(update.metadata, volume_declared_slots(volume),
-					     volume_filesystem_name(volume->filesystem)))
+	if (!code && volume_filesystem_lasts(volume->filesystem) &&
+	    !volume_record_set_mkfs(update.metadata, volume_declared_slots(volume),
+				    volume_filesystem_name(volume->filesystem)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (code) {
 		luks2_update_abort(&update);
@@ -332,6 +334,8 @@ static enum mortise_code do_mkfs(struct work *work, struct mortise_error *err)
 	enum mortise_code code = MORTISE_OK;
 
 	node_path(plan, node);
+	if (plan->volume->filesystem == META_FS_SWAP)
+		return volume_swap_make(plan->volume, node, err);
 	/* A volume that was open already: nothing has loaded the header for writing yet. */
 	if (plan->volume->encrypted)
 		code = reload(plan, err);
@@ -436,6 +440,20 @@ static void fill_opening(const struct volume_plan *plan, struct volume_opening *
 		volume_opening_add(&opening->notices, "opened with the recovery key");
 }
 
+/* Of a volume that was neither formatted nor opened. */
+static const char *standing(const struct volume_plan *plan)
+{
+	const bool swap = plan->volume->filesystem == META_FS_SWAP;
+
+	if (plan->volume->encrypted)
+		return "was open";
+	if (!*plan->mount_point)
+		return "found";
+	if (plan->mounted)
+		return swap ? "was swapped on" : "was mounted";
+	return swap ? "swapped on" : "mounted";
+}
+
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result)
 {
@@ -468,8 +486,5 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 	}
 	fill_opening(plan, &result->opening);
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
-		snprintf(result->text, sizeof(result->text), "%s",
-			 plan->volume->encrypted ? "was open"
-			 : plan->mounted	 ? "was mounted"
-						 : "mounted");
+		snprintf(result->text, sizeof(result->text), "%s", standing(plan));
 }

@@ -129,7 +129,8 @@ static void look_at(const struct volume_run *run, const struct meta_volume *volu
 	if (open && *mount_point && volume_is_mounted(node, mount_point)) {
 		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", mount_point);
 		entry->phase = MORTISE_PHASE_READY;
-	} else if (open && volume->encrypted && !*mount_point) {
+	} else if (open && !*mount_point &&
+		   (volume->encrypted || volume->filesystem == META_FS_NONE)) {
 		entry->phase = MORTISE_PHASE_READY;
 	}
 }

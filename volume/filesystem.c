@@ -23,7 +23,19 @@ enum {
 
 const char *volume_filesystem_name(enum meta_filesystem filesystem)
 {
-	return filesystem == META_FS_EXT4 ? "ext4" : "xfs";
+	static const char *const names[] = {
+		[META_FS_XFS] = "xfs",
+		[META_FS_EXT4] = "ext4",
+		[META_FS_SWAP] = "swap",
+		[META_FS_NONE] = "none",
+	};
+
+	return names[filesystem];
+}
+
+bool volume_filesystem_lasts(enum meta_filesystem filesystem)
+{
+	return filesystem == META_FS_XFS || filesystem == META_FS_EXT4;
 }
 
 /* Has somebody mounted what is there? mkfs must not run over it then. */

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,43 +11,11 @@
 #include <unistd.h>
 
 #include "keys/error.h"
+#include "volume/disks.h"
+#include "volume/sysfs.h"
 
 #define SYSFS_BLOCK   "/sys/class/block"
 #define SYSFS_NUMBERS "/sys/dev/block"
-#define PATH_ROOM     300u
-
-/* The value of NAME= in the file uevent of a directory; false when it is not there. */
-static bool uevent_value(const char *directory, const char *name, char *value, size_t room)
-{
-	char path[PATH_ROOM + 16], text[4096];
-	size_t length = strlen(name);
-	ssize_t size;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/uevent", directory);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (size <= 0)
-		return false;
-	text[size] = '\0';
-	for (char *line = text; line; line = strchr(line, '\n')) {
-		size_t end;
-
-		line += *line == '\n';
-		if (strncmp(line, name, length) || line[length] != '=')
-			continue;
-		end = strcspn(line + length + 1, "\n");
-		if (end >= room)
-			return false;
-		memcpy(value, line + length + 1, end);
-		value[end] = '\0';
-		return true;
-	}
-	return false;
-}
 
 static const char *given_device(const struct meta_volume *volume,
 				const struct mortise_up_options *options)
@@ -76,12 +43,13 @@ static enum mortise_code count_labelled(const char *label, char *path, size_t ro
 			"cannot look for partitions in " SYSFS_BLOCK
 			"; is sysfs mounted? (--device NAME=/dev/X says where a volume is)");
 	while ((entry = readdir(directory))) {
-		char device[PATH_ROOM], value[128], node[128];
+		char value[128], node[128];
 
-		snprintf(device, sizeof(device), SYSFS_BLOCK "/%s", entry->d_name);
 		if (entry->d_name[0] == '.' ||
-		    !uevent_value(device, "PARTNAME", value, sizeof(value)) ||
-		    strcmp(value, label) || !uevent_value(device, "DEVNAME", node, sizeof(node)))
+		    !volume_sysfs_uevent(SYSFS_BLOCK, entry->d_name, "PARTNAME", value,
+					 sizeof(value)) ||
+		    strcmp(value, label) ||
+		    !volume_sysfs_uevent(SYSFS_BLOCK, entry->d_name, "DEVNAME", node, sizeof(node)))
 			continue;
 		if (++*found == 1)
 			snprintf(path, room, "/dev/%s", node);
@@ -118,7 +86,9 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 	enum mortise_code code;
 
 	if (!given) {
-		code = volume_locate_label(volume->id, volume->name, path, room, err);
+		code = volume->disk_selector
+			       ? volume_disk_find(volume, path, room, err)
+			       : volume_locate_label(volume->id, volume->name, path, room, err);
 		if (code)
 			path[0] = '\0';
 		return code;
@@ -131,16 +101,15 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 
 bool volume_disk_of(dev_t device, char *path, size_t room)
 {
-	char directory[PATH_ROOM], node[128];
+	char disk[48], node[128];
 
-	/* Through the link: above the directory of a partition is that of its disk. */
-	snprintf(directory, sizeof(directory), SYSFS_NUMBERS "/%u:%u", major(device),
-		 minor(device));
-	if (!uevent_value(directory, "DEVTYPE", node, sizeof(node)) || strcmp(node, "partition"))
+	snprintf(disk, sizeof(disk), "%u:%u", major(device), minor(device));
+	if (!volume_sysfs_uevent(SYSFS_NUMBERS, disk, "DEVTYPE", node, sizeof(node)) ||
+	    strcmp(node, "partition"))
 		return false;
-	snprintf(directory, sizeof(directory), SYSFS_NUMBERS "/%u:%u/..", major(device),
-		 minor(device));
-	if (!uevent_value(directory, "DEVNAME", node, sizeof(node)))
+	/* Through the link: above the directory of a partition is that of its disk. */
+	snprintf(disk, sizeof(disk), "%u:%u/..", major(device), minor(device));
+	if (!volume_sysfs_uevent(SYSFS_NUMBERS, disk, "DEVNAME", node, sizeof(node)))
 		return false;
 	snprintf(path, room, "/dev/%s", node);
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a declared volume is: by the label of its partition, or as the caller says. */
+/* Where a declared volume is: by its partition's label, its disk's selector, or as one says. */
 #ifndef VOLUME_LOCATE_H
 #define VOLUME_LOCATE_H
 
@@ -8,8 +8,8 @@
 #include "meta/config.h"
 
 /*
- * The path of the block device of volume. MORTISE_E_DEVICE when no partition has its label
- * or more than one has (which one is meant cannot be guessed).
+ * The path of the block device of volume. MORTISE_E_DEVICE when no partition has its label,
+ * no disk fits its selector, or more than one does (which one is meant cannot be guessed).
  */
 MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct meta_volume *volume,
 						   const struct mortise_up_options *options,

@@ -15,6 +15,7 @@
 
 #include "keys/error.h"
 #include "volume/filesystem.h"
+#include "volume/swap.h"
 
 void volume_mount_unescape(char *text)
 {
@@ -32,6 +33,11 @@ void volume_mount_unescape(char *text)
 	*out = '\0';
 }
 
+static bool is_swap(const char *mount_point)
+{
+	return mount_point && !strcmp(mount_point, VOLUME_SWAP_PLACE);
+}
+
 bool volume_is_mounted(const char *device, const char *mount_point)
 {
 	char *line = NULL, wanted[PATH_MAX] = "";
@@ -42,6 +48,10 @@ bool volume_is_mounted(const char *device, const char *mount_point)
 
 	if (stat(device, &st) || !S_ISBLK(st.st_mode))
 		return false;
+	if (is_swap(mount_point))
+		return volume_swap_is_on(device);
+	if ((!mount_point || !*mount_point) && volume_swap_is_on(device))
+		return true;
 	if (mount_point && *mount_point && !realpath(mount_point, wanted))
 		return false;
 	file = fopen("/proc/self/mountinfo", "re");
@@ -99,8 +109,11 @@ enum mortise_code volume_mount(const struct meta_volume *volume, const char *dev
 {
 	const char *type = volume_filesystem_name(volume->filesystem);
 	const char *data = volume->mount_project_quota ? "prjquota" : NULL;
-	enum mortise_code code = make_directories(mount_point, err);
+	enum mortise_code code;
 
+	if (is_swap(mount_point))
+		return volume_swap_on(device, err);
+	code = make_directories(mount_point, err);
 	if (code)
 		return code;
 	if (mount(device, mount_point, type, mount_flags(volume), data))
@@ -117,6 +130,8 @@ enum mortise_code volume_unmount(const char *device, const char *mount_point,
 {
 	if (!volume_is_mounted(device, mount_point))
 		return MORTISE_OK;
+	if (is_swap(mount_point))
+		return volume_swap_off(device, err);
 	if (umount2(mount_point, UMOUNT_NOFOLLOW))
 		return error_set(err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, errno,
 				 "cannot unmount %s", mount_point);

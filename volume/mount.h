@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Mounting and unmounting by mount(2), and what /proc/self/mountinfo says. */
+/*
+ * Mounting and unmounting by mount(2), and what /proc/self/mountinfo says. At the mount point
+ * VOLUME_SWAP_PLACE a swap area is switched on and off instead.
+ */
 #ifndef VOLUME_MOUNT_H
 #define VOLUME_MOUNT_H
 
 #include "meta/config.h"
 
-/* Is the block device mounted at this path ("" or NULL: anywhere)? */
+/* Is the block device mounted at this path ("" or NULL: anywhere, or switched on as swap)? */
 bool volume_is_mounted(const char *device, const char *mount_point);
 
 /*

@@ -13,6 +13,7 @@
 #include "volume/locate.h"
 #include "volume/mount.h"
 #include "volume/record.h"
+#include "volume/swap.h"
 
 void volume_plan_free(struct volume_plan *plan)
 {
@@ -69,7 +70,9 @@ void volume_mount_path(const struct volume_run *run, const struct meta_volume *v
 		       char path[static VOLUME_PATH_MAX])
 {
 	path[0] = '\0';
-	if (volume->mount_point && !run->options->no_mount)
+	if (volume->filesystem == META_FS_SWAP && !run->options->no_mount)
+		snprintf(path, VOLUME_PATH_MAX, VOLUME_SWAP_PLACE);
+	else if (volume->mount_point && !run->options->no_mount)
 		snprintf(path, VOLUME_PATH_MAX, "%s%s",
 			 run->options->root ? run->options->root : "", volume->mount_point);
 }
@@ -84,14 +87,20 @@ static enum mortise_code plan_filesystem(const struct volume_run *run, struct vo
 					 const char *device, bool make, struct mortise_error *err)
 {
 	const char *type = volume_filesystem_name(plan->volume->filesystem);
+	const bool swap = plan->volume->filesystem == META_FS_SWAP;
 	enum mortise_code code = MORTISE_OK;
 
-	if (make && !run->options->no_mount)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s", type,
-				       device);
+	if (plan->volume->filesystem == META_FS_NONE)
+		return MORTISE_OK;
+	/* What is swapped out means nothing to another boot. */
+	if ((swap ? !plan->mounted : make) && !run->options->no_mount)
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s",
+				       swap ? "a swap area" : type, device);
 	if (!code && *plan->mount_point && !plan->mounted)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
-				       plan->mount_point);
+		code = swap ? VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "swap on %s",
+					      device)
+			    : VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s",
+					      device, plan->mount_point);
 	return code;
 }
 
@@ -261,6 +270,21 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);
 }
 
+/* Swap that is not encrypted: over nothing, or over the area of the last boot. */
+static enum mortise_code plan_plain_swap(const struct volume_run *run, struct volume_plan *plan,
+					 struct mortise_error *err)
+{
+	char why[256];
+
+	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
+	if (!plan->mounted && !volume_swap_may_replace(&plan->probe, false, why, sizeof(why)))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "no swap area is made on %s: %s; `mortise reset %s` wipes "
+				       "it, if nothing of it is needed",
+				       plan->device, why, plan->volume->name);
+	return plan_filesystem(run, plan, plan->device, true, err);
+}
+
 static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
@@ -282,6 +306,8 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 			"declare its keys, or `mortise reset %s` wipes it, if nothing "
 			"of it is needed",
 			plan->volume->name);
+	if (plan->volume->filesystem == META_FS_SWAP)
+		return plan_plain_swap(run, plan, err);
 	if (plan->probe.content != VOLUME_FILESYSTEM || strcmp(plan->probe.type, type))
 		return VOLUME_PLAN_ADD(
 			plan, err, MORTISE_STEP_REFUSE, -1,
@@ -312,6 +338,9 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 	volume_mount_path(run, volume, plan->mount_point);
 	if (volume_locate(volume, run->options, plan->device, sizeof(plan->device), &why))
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	else if (!volume->encrypted && volume->filesystem == META_FS_NONE)
+		/* Whatever a plain raw volume holds is its user's. */
+		code = MORTISE_OK;
 	else if (volume_probe(plan->device, &plan->probe, &why))
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else if (plan->probe.content == VOLUME_RESETTING)

@@ -124,6 +124,7 @@ static void look_at_first(const uint8_t *piece, size_t size, uint64_t offset,
 			continue;
 		}
 		probe->content = VOLUME_OTHER;
+		probe->unknown = true;
 		snprintf(probe->type, sizeof(probe->type),
 			 "unknown data (the sector at byte %" PRIu64 " is not zero)", offset + at);
 		return;
@@ -155,6 +156,7 @@ static enum mortise_code edges(const struct luks2_device *device, struct volume_
 		if (code || all_zero(piece, size))
 			continue;
 		probe->content = VOLUME_OTHER;
+		probe->unknown = true;
 		snprintf(probe->type, sizeof(probe->type),
 			 "unknown data (its last MiB, from byte %" PRIu64 " on, is not zero)",
 			 last);
@@ -245,8 +247,10 @@ enum mortise_code volume_probe(const char *path, struct volume_probe *probe,
 	code = look_for_mark(device, true, probe, err);
 	if (!code && probe->content != VOLUME_RESETTING)
 		code = edges(device, probe, err);
-	if (!code && probe->content == VOLUME_OTHER && luks2)
+	if (!code && probe->content == VOLUME_OTHER && luks2) {
+		probe->unknown = false;
 		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
+	}
 	/* A signature without a readable header is empty in no case. */
 	if (!code && probe->content == VOLUME_EMPTY && (found || why.code == MORTISE_E_CORRUPT)) {
 		probe->content = VOLUME_OTHER;

@@ -17,6 +17,7 @@ enum volume_content {
 struct volume_probe {
 	enum volume_content content;
 	char type[128];		/* "xfs", "LUKS1", "a partition table (gpt)", "unknown data" */
+	bool unknown;		/* OTHER: nothing but bytes that are not zero */
 };
 
 /* Looks, never writes. MORTISE_E_DEVICE, MORTISE_E_SYSTEM. */

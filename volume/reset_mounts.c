@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/swap.h>
 #include <sys/sysmacros.h>
 
 #include "keys/error.h"
 #include "volume/mount.h"
+#include "volume/swap.h"
 
 /* Some file systems (btrfs) have a number of their own: their source says where they are. */
 static bool is_of(dev_t number, dev_t mounted, const char *source)
@@ -104,34 +104,12 @@ static bool last_mount(dev_t number, struct mount_point *last)
 	return found;
 }
 
-/* A swap area on it, or a swap file in a file system on it. */
-static bool find_swap(dev_t number, char path[static PATH_MAX])
-{
-	FILE *file = fopen("/proc/swaps", "re");
-	bool found = false;
-	char *line = NULL;
-	size_t room = 0;
-	struct stat st;
-
-	while (file && !found && getline(&line, &room, file) > 0) {
-		if (*line != '/' || sscanf(line, "%4095s", path) != 1)
-			continue;
-		volume_mount_unescape(path);
-		found = !stat(path, &st) &&
-			(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev) == number;
-	}
-	free(line);
-	if (file)
-		fclose(file);
-	return found;
-}
-
 bool volume_number_in_use(dev_t number)
 {
 	struct mount_point mounted;
 	char path[PATH_MAX];
 
-	return last_mount(number, &mounted) || find_swap(number, path);
+	return last_mount(number, &mounted) || volume_swap_find(number, path);
 }
 
 static enum mortise_code unmount(const struct mount_point *mounted, struct mortise_error *err)
@@ -155,10 +133,8 @@ enum mortise_code volume_number_release(dev_t number, struct mortise_error *err)
 	struct mount_point mounted;
 	char path[PATH_MAX];
 
-	while (!code && find_swap(number, path))
-		if (swapoff(path))
-			code = error_set(err, errno == ENOMEM ? MORTISE_E_MEMORY : MORTISE_E_BUSY,
-					 errno, "cannot swap off %s", path);
+	while (!code && volume_swap_find(number, path))
+		code = volume_swap_off(path, err);
 	while (!code && last_mount(number, &mounted))
 		code = unmount(&mounted, err);
 	return code;

@@ -14,6 +14,7 @@
 #include "dm/dm.h"
 #include "keys/error.h"
 #include "volume/reset_mounts.h"
+#include "volume/sysfs.h"
 
 #define DEPTH_MAX  8u /* mappings on mappings */
 #define PATH_ROOM  320u
@@ -26,30 +27,12 @@ struct walk {
 				  struct mortise_error *err);
 };
 
-/* The first line of DIRECTORY/NAME/FILE, "" when there is none. */
-static void read_line(const char *directory, const char *name, const char *file, char *text,
-		      size_t room)
-{
-	char path[2 * PATH_ROOM];
-	FILE *stream;
-
-	*text = '\0';
-	snprintf(path, sizeof(path), "%s/%s/%s", directory, name, file);
-	stream = fopen(path, "re");
-	if (!stream)
-		return;
-	if (!fgets(text, (int)room, stream))
-		*text = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	fclose(stream);
-}
-
 static bool read_number(const char *directory, const char *name, dev_t *number)
 {
 	unsigned above, below;
 	char text[32];
 
-	read_line(directory, name, "dev", text, sizeof(text));
+	volume_sysfs_line(directory, name, "dev", text, sizeof(text));
 	if (sscanf(text, "%u:%u", &above, &below) != 2)
 		return false;
 	*number = makedev(above, below);
@@ -96,7 +79,7 @@ static enum mortise_code each_loop(const struct luks2_device *device, struct wal
 	while (!code && directory && (entry = readdir(directory))) {
 		if (strncmp(entry->d_name, "loop", 4) != 0)
 			continue;
-		read_line(blocks, entry->d_name, "loop/backing_file", file, sizeof(file));
+		volume_sysfs_line(blocks, entry->d_name, "loop/backing_file", file, sizeof(file));
 		if (!*file || stat(file, &st))
 			continue;
 		same = device->block ? S_ISBLK(st.st_mode) && st.st_rdev == device->number
@@ -132,8 +115,8 @@ static void read_mapping(dev_t number, char name[static 128], char uuid[static 2
 	char path[PATH_ROOM];
 
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(number), minor(number));
-	read_line(path, "dm", "name", name, 128);
-	read_line(path, "dm", "uuid", uuid, 256);
+	volume_sysfs_line(path, "dm", "name", name, 128);
+	volume_sysfs_line(path, "dm", "uuid", uuid, 256);
 }
 
 static enum mortise_code look(dev_t number, const char *name, unsigned depth,
@@ -224,7 +207,7 @@ bool volume_partitions(const struct luks2_device *device, char *names, size_t ro
 		 minor(device->number));
 	directory = opendir(path);
 	while (directory && (entry = readdir(directory))) {
-		read_line(path, entry->d_name, "partition", text, sizeof(text));
+		volume_sysfs_line(path, entry->d_name, "partition", text, sizeof(text));
 		if (entry->d_name[0] == '.' || !*text || used >= room)
 			continue;
 		used += (size_t)snprintf(names + used, room - used, "%s%s", used ? ", " : "",

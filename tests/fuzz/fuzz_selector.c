@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Hostile disk selectors: what is taken for an expression must have an answer, or none. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/selector.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const links[] = { "/dev/disk/by-id/a", "/dev/disk/by-path/b", NULL };
+
+static const struct meta_disk disk = {
+	.size = UINT64_C(1) << 40,
+	.io_size = 512,
+	.sector_size = 512,
+	.system_known = true,
+	.bus_path = "/pci0000:00/0000:00:02.0/virtio1",
+	.dev_path = "/dev/vda",
+	.firmware_version = "",
+	.modalias = "virtio:d00000002v00001AF4",
+	.model = "A model",
+	.serial = "0123456789",
+	.sub_system = "/sys/class/block",
+	.transport = "virtio",
+	.uuid = "",
+	.wwid = "",
+	.symlinks = links,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	struct meta_selector *selector;
+	struct mortise_error err = { .text = "" };
+	bool matches;
+	enum mortise_code code;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	code = meta_selector_parse(text, &selector, &err);
+	/* Whatever is refused is refused with a sentence. */
+	if (code && (selector || err.code != code || !*err.text))
+		abort();
+	if (!code) {
+		code = meta_selector_matches(selector, &disk, &matches, &err);
+		if (code && (code != MORTISE_E_CONFIG || matches))
+			abort();
+	}
+	meta_selector_free(selector);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Swap areas: made by mkswap(8), switched by swapon(2) and swapoff(2), listed in /proc/swaps. */
+#ifndef VOLUME_SWAP_H
+#define VOLUME_SWAP_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "meta/config.h"
+#include "volume/probe.h"
+
+/* Where a swap area is "mounted", as lsblk(8) writes it: no path, since it begins without "/". */
+#define VOLUME_SWAP_PLACE "[swap]"
+
+/* An area that is on, or a file that is, in a file system there; false: there is none. */
+bool volume_swap_find(dev_t number, char path[static PATH_MAX]);
+bool volume_swap_is_on(const char *device);
+
+/*
+ * May a swap area be made over what the probe found? Over nothing, and over a swap area, which
+ * is worth nothing at the next boot; in a mapping also over what noise the key makes of an area
+ * that was never written. Never over an image that the machine may resume from. Else why not.
+ */
+bool volume_swap_may_replace(const struct volume_probe *probe, bool encrypted, char *why,
+			     size_t room);
+
+/*
+ * A new swap area on device, over what volume_swap_may_replace() allows: looked at once more.
+ * MORTISE_E_NOT_EMPTY; MORTISE_E_UNSUPPORTED when mkswap is not installed.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_swap_make(const struct meta_volume *volume,
+						      const char *device,
+						      struct mortise_error *err);
+
+MORTISE_MUST_CHECK enum mortise_code volume_swap_on(const char *device, struct mortise_error *err);
+/* MORTISE_E_MEMORY when what is swapped out does not fit. One that is off is MORTISE_OK. */
+MORTISE_MUST_CHECK enum mortise_code volume_swap_off(const char *device,
+						     struct mortise_error *err);
+
+#endif

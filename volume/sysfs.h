@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading what sysfs says of a device, a line at a time. */
+#ifndef VOLUME_SYSFS_H
+#define VOLUME_SYSFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The first line of DIRECTORY/NAME/FILE, "" when there is none. */
+void volume_sysfs_line(const char *directory, const char *name, const char *file, char *text,
+		       size_t room);
+
+/* The value of KEY= in DIRECTORY/NAME/uevent; false when it is not there or too long. */
+bool volume_sysfs_uevent(const char *directory, const char *name, const char *key, char *value,
+			 size_t room);
+
+#endif
