@@ -155,6 +155,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.device_count = c->options.device_count,
 		.cost = cost,
 		.wait_ms = wait_ms(c),
+		.device_wait_ms = option_number32(&c->options, OPTION_WAIT) * 1000,
 		.root = option_text(&c->options, OPTION_ROOT),
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),

@@ -11,11 +11,13 @@
 
 #include <linux/falloc.h>
 
+#include "luks2/binary.h"
 #include "volume/probe.h"
 #include "volume/reset_mark.h"
 #include "volume/wipe.h"
 
 #define KEYS_END   (16u << 20)
+#define COPY_SIZE  LUKS2_COPY_SIZE_MIN
 #define EDGE	   (1u << 20)
 #define PASSPHRASE "the passphrase"
 #define REORDERED  8u

@@ -12,6 +12,7 @@
 #include "volume/meta_state.h"
 #include "volume/mount.h"
 #include "volume/up.h"
+#include "volume/wait.h"
 
 #define STATE_NODE "/dev/mapper/luks2-STATE"
 
@@ -122,6 +123,8 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 	enum mortise_code code = MORTISE_OK;
 
 	*config = NULL;
+	if (open)
+		volume_wait_for_state(options);
 	volume_state_dir(options, dir);
 	if (!*dir && !open)
 		return from_meta(options, config, err);

@@ -13,6 +13,7 @@
 #include "volume/closed_pcrs.h"
 #include "volume/meta_state.h"
 #include "volume/up.h"
+#include "volume/wait.h"
 
 #define THREADS_MAX 16u
 
@@ -331,6 +332,8 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_report **
 		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
 				 up->options->extend_pcr);
 	code = volume_check_names(up->config, up->options, err);
+	if (!code)
+		volume_wait_for_devices(up->config->volumes, up->options);
 	if (!code)
 		code = volume_run_lock(&lock, err);
 	if (code)
