@@ -34,18 +34,21 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 			       struct mortise_error *err)
 {
 	enum mortise_code code;
+	enum status status;
 
 	*file = option_text(&c->options, OPTION_FILE);
 	if (!*file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
 		*file = VOLUMES_CONFIG_DEFAULT;
-	if (*file) {
-		code = mortise_config_read(*file, &volumes->config, err);
-	} else {
-		*file = "config.yaml in STATE";
-		code = mortise_config_stored(&volumes->options, c->verb->id == VERB_UP, watch,
-					     &volumes->config, err);
-	}
-	return code == MORTISE_OK ? STATUS_OK : (enum status)mortise_exit_status(code);
+	if (*file)
+		return mortise_config_read(*file, &volumes->config, err) == MORTISE_OK
+			       ? STATUS_OK
+			       : STATUS_USAGE;
+	*file = "config.yaml in STATE";
+	code = mortise_config_stored(&volumes->options, c->verb->id == VERB_UP, watch,
+				     &volumes->config, err);
+	status = (enum status)mortise_exit_status(code);
+	/* Without a configuration no volume is ready, not some. */
+	return status == STATUS_PARTLY ? STATUS_USAGE : status;
 }
 
 enum status volumes_read(const struct command *c, struct volumes *volumes,

@@ -335,7 +335,6 @@ boot_rotation_done() {
 	check "and by nothing else" mortise apply -f "$config"
 	cp "$config" "$root/var/mnt/my-user-volume/config.yaml"
 	check "reset STATE" said mortise reset --yes STATE
-	check "which was said of what is locked" says 'locked to STATE'
 }
 
 # lockToSTATE: what is locked to a wiped STATE is gone, the rest survives.
