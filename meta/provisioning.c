@@ -3,6 +3,7 @@
  * Disk and partition of a volume. Partitions are not made by this program: what is said of them is
  * checked, so that a file for Talos stays one, and dropped.
  */
+#include "meta/selector.h"
 #include "meta/size.h"
 #include "meta/volume.h"
 
@@ -18,18 +19,39 @@ static void fields_read(struct meta_log *log, const struct meta_node *provisioni
 	meta_fields_read(log, provisioning, &schema, of);
 }
 
-/* True when there is one. *text stays NULL when it is wrong: one error is enough. */
-static bool selector_read(struct meta_log *log, const struct meta_field *field, const char **text)
+/*
+ * True when there is one. *match stays NULL when it is no text: one error is enough. A partition is
+ * found without it, so an expression beyond what meta/selector.h knows is no error there.
+ */
+static bool selector_read(struct meta_log *log, const struct meta_field *field, bool disk,
+			  const char **match)
 {
 	static const char *const names[] = { "match" };
 	static const struct meta_schema schema = { .names = names, .count = 1 };
-	struct meta_field match;
+	struct mortise_error err;
+	struct meta_field of;
 
-	*text = NULL;
+	*match = NULL;
 	if (!meta_field_mapping(log, field))
 		return false;
-	meta_fields_read(log, field->value, &schema, &match);
-	return match.value && (!meta_field_text(log, &match, text) || **text);
+	meta_fields_read(log, field->value, &schema, &of);
+	if (!of.value || !meta_field_text(log, &of, match))
+		return of.value;
+	switch (**match ? meta_selector_check(*match, &err) : MORTISE_OK) {
+	case MORTISE_OK:
+		break;
+	case MORTISE_E_MEMORY:
+		log->no_memory = true;
+		break;
+	default:
+		if (disk)
+			meta_error(log, of.value->place, "disk selector is invalid: %s", err.text);
+		else
+			meta_notice(log, of.value->place, "disk selector is not understood: %s",
+				    err.text);
+		break;
+	}
+	return **match;
 }
 
 bool meta_provisioning_read(struct meta_log *log, const struct meta_field *field,
@@ -46,7 +68,7 @@ bool meta_provisioning_read(struct meta_log *log, const struct meta_field *field
 	if (!meta_field_mapping(log, field))
 		return false;
 	fields_read(log, field->value, of);
-	selector = selector_read(log, &of[F_SELECTOR], &match);
+	selector = selector_read(log, &of[F_SELECTOR], false, &match);
 	grow = meta_field_bool(log, &of[F_GROW], &grow);
 	meta_field_size(log, &of[F_MIN], false, &least);
 	meta_field_size(log, &of[F_MAX], true, &most);
@@ -78,7 +100,7 @@ void meta_disk_read(struct meta_log *log, const struct meta_field *field, struct
 			meta_error(log, field->key->place,
 				   "min size, max size and grow are not supported");
 	}
-	if (!field->value || !selector_read(log, &of[F_SELECTOR], &match))
+	if (!field->value || !selector_read(log, &of[F_SELECTOR], true, &match))
 		meta_error(log, field->key ? field->key->place : root, "disk selector is required");
 	if (match)
 		volume->disk_selector = meta_copy(log, match);

@@ -334,6 +334,99 @@ static void test_system_partitions(void **state)
 	meta_config_free(config);
 }
 
+static void test_raw_swap_disk(void **state)
+{
+	struct meta_config *config = good_read("raw-swap-disk.yaml");
+	const struct meta_volume *volume = config->volumes;
+
+	(void)state;
+	/* What is mounted comes first, outer mount points before inner ones. */
+	assert_int_equal(config->volume_count, 6);
+	assert_string_equal(volume[0].id, "EPHEMERAL");
+	assert_string_equal(volume[1].id, "u-secret-store");
+	assert_int_equal(volume[1].kind, META_VOLUME_USER);
+	assert_string_equal(volume[1].disk_selector,
+			    "disk.transport == \"nvme\" && disk.size > 120u * GB");
+	assert_int_equal(volume[1].filesystem, META_FS_EXT4);
+	assert_string_equal(volume[1].mount_point, "/var/mnt/secret-store");
+	assert_string_equal(volume[2].id, "IMAGECACHE");
+	assert_int_equal(volume[2].filesystem, META_FS_EXT4);
+
+	assert_string_equal(volume[3].id, "r-secret-store");
+	assert_string_equal(volume[3].name, "secret-store");
+	assert_int_equal(volume[3].kind, META_VOLUME_RAW);
+	assert_int_equal(volume[3].filesystem, META_FS_NONE);
+	assert_null(volume[3].mount_point);
+	assert_null(volume[3].disk_selector);
+	assert_true(volume[3].encrypted);
+	assert_true(volume[3].allow_discards);
+	assert_int_equal(volume[3].key_count, 2);
+
+	assert_string_equal(volume[4].id, "s-swap1");
+	assert_int_equal(volume[4].kind, META_VOLUME_SWAP);
+	assert_int_equal(volume[4].filesystem, META_FS_SWAP);
+	assert_null(volume[4].mount_point);
+	assert_passphrase(&volume[4].keys[0], "swapsecret", 10);
+	assert_true(volume[4].keys[0].lock_to_state);
+
+	assert_string_equal(volume[5].id, "r-plain");
+	assert_false(volume[5].encrypted);
+	meta_config_free(config);
+}
+
+static void test_machine(void **state)
+{
+	struct meta_config *config = good_read("machine-join.yaml");
+	const struct meta_volume *volume = config->volumes;
+
+	(void)state;
+	assert_int_equal(config->volume_count, 2);
+	assert_string_equal(volume[0].id, "STATE");
+	assert_string_equal(volume[0].mount_point, "/system/state");
+	assert_int_equal(volume[0].mount_mode, 0700);
+	assert_true(volume[0].encrypted);
+	assert_int_equal(volume[0].key_count, 2);
+	assert_string_equal(volume[0].keys[0].kms_endpoint, "https://kms.example.org:4443");
+	assert_int_equal(volume[0].keys[1].kind, META_KEY_TPM);
+	assert_int_equal(volume[0].keys[1].tpm_pcr_count, 1);
+	assert_int_equal(volume[0].keys[1].tpm_pcrs[0], 7);
+	assert_true(volume[0].keys[1].tpm_check_secureboot);
+
+	/* The mount is its VolumeConfig's, the encryption the machine's. */
+	assert_string_equal(volume[1].id, "EPHEMERAL");
+	assert_int_equal(volume[1].line, 3);
+	assert_false(volume[1].mount_secure);
+	assert_true(volume[1].encrypted);
+	assert_string_equal(volume[1].cipher, "xchacha12,aes-adiantum-plain64");
+	assert_int_equal(volume[1].key_size, 32);
+	assert_int_equal(volume[1].block_size, 4096);
+	assert_int_equal(volume[1].perf, META_PERF_NO_READ_WORKQUEUE);
+	assert_int_equal(volume[1].key_count, 1);
+	assert_int_equal(volume[1].keys[0].slot, 3);
+	assert_passphrase(&volume[1].keys[0], "ephemeral", 9);
+	meta_config_free(config);
+}
+
+/* A whole configuration as talosctl writes it: two volumes, and nothing said of the rest. */
+static void test_talosctl(void **state)
+{
+	struct meta_config *config = good_read("talosctl-controlplane.yaml");
+
+	(void)state;
+	assert_int_equal(config->volume_count, 2);
+	assert_string_equal(config->volumes[0].id, "STATE");
+	assert_int_equal(config->volumes[0].keys[0].kind, META_KEY_NODE_ID);
+	assert_string_equal(config->volumes[1].id, "EPHEMERAL");
+	assert_int_equal(config->volumes[1].key_count, 2);
+	assert_passphrase(&config->volumes[1].keys[1], "not so secret", 13);
+	assert_int_equal(config->volumes[1].perf,
+			 META_PERF_NO_READ_WORKQUEUE | META_PERF_NO_WRITE_WORKQUEUE);
+	meta_config_free(config);
+	config = good_read("talosctl-worker.yaml");
+	assert_int_equal(config->volume_count, 0);
+	meta_config_free(config);
+}
+
 static void test_passphrase_bytes(void **state)
 {
 	/* What YAML makes of each spelling, spaces, newlines and NUL included; nothing trimmed. */
@@ -463,6 +556,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_guide_rotation),
 		cmocka_unit_test(test_every_field),
 		cmocka_unit_test(test_system_partitions),
+		cmocka_unit_test(test_raw_swap_disk),
+		cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_talosctl),
 		cmocka_unit_test(test_passphrase_bytes),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_many_notices),

@@ -310,8 +310,7 @@ static void test_not_encrypted(void **state)
 		"null",
 		" null\n",
 		"\t\r\n",
-		"{\"EncryptionProvider\":\"none\",\"EncryptionKeys\":null,\"EncryptionCipher\":"
-		"\"\"}",
+		"{\"EncryptionProvider\":\"none\",\"EncryptionKeys\":null}",
 	};
 
 	(void)state;
