@@ -24,10 +24,15 @@ kind: VolumeConfig
 name: STATE
 YAML
 
+# As on a disk that cannot discard, which would hide what was not overwritten.
+cannot_discard="strace -f -qq -o trace -e trace=fallocate -e inject=fallocate:error=EOPNOTSUPP"
+$cannot_discard true 2>/dev/null || cannot_discard=
+
 reset() { # image [OPTION]...
 	image=$1
 	shift
-	"$MORTISE" reset --yes data --device data="$image" "$@"
+	ASAN_OPTIONS=detect_leaks=0 $cannot_discard \
+		"$MORTISE" reset --yes data --device data="$image" "$@"
 }
 
 plan() { # image
@@ -120,14 +125,16 @@ make() { # kind
 	swap) mkswap image ;;
 	noise) head -c 20971520 /dev/urandom >image ;;
 	gpt) printf 'label: gpt\n,8M\n' | sfdisk -q image ;;
-	# The one magic that lies neither in the first MiB nor in the last.
-	vmfs) printf '\015\320\001\300' | dd of=image bs=1 seek=1048576 conv=notrunc status=none ;;
+	# A RAID whose magic is neither in the first 16 MiB nor in the last one: sector 3087 from
+	# the end.
+	raid) printf 'Promise Technology, Inc.' |
+		dd of=image bs=512 seek=$((40960 - 3087)) conv=notrunc status=none ;;
 	small) truncate -s 0 image && truncate -s 1500000 image && mkfs.ext4 -qF image ;;
 	tiny) head -c 5000 /dev/urandom >image ;;
 	esac >/dev/null 2>&1
 }
 
-for kind in erased second first luks1 ext4 swap noise gpt vmfs small; do
+for kind in erased second first luks1 ext4 swap noise gpt raid small; do
 	rm -f image
 	truncate -s 20M image
 	make $kind
@@ -142,6 +149,15 @@ make tiny
 exits 0 "reset of 5000 bytes" reset image
 [ "$(tr -d '\0' <image | wc -c)" = 0 ]
 result $? "all of them are zero"
+
+# With discard, data goes too.
+rm image
+volume image 40
+printf x | dd of=image bs=1 seek=20000000 conv=notrunc status=none
+exits 0 "reset with discard" "$MORTISE" reset --yes data --device data=image
+[ "$(tr -d '\0' <image | wc -c)" = 0 ]
+result $? "takes the data too"
+wiped image "discarded"
 
 # --full
 rm image
