@@ -3,6 +3,7 @@
  * Disk and partition of a volume. Partitions are not made by this program: what is said of them is
  * checked, so that a file for Talos stays one, and dropped.
  */
+#include "meta/selector.h"
 #include "meta/size.h"
 #include "meta/volume.h"
 
@@ -18,8 +19,25 @@ static void fields_read(struct meta_log *log, const struct meta_node *provisioni
 	meta_fields_read(log, provisioning, &schema, of);
 }
 
+/* What this program does not look at need not be in its part of CEL. */
+static void selector_check(struct meta_log *log, const struct meta_field *match, const char *text,
+			   bool used)
+{
+	struct mortise_error why;
+	enum mortise_code code = meta_selector_check(text, &why);
+
+	if (code == MORTISE_E_MEMORY)
+		log->no_memory = true;
+	else if (code && used)
+		meta_error(log, match->value->place, "disk selector is invalid: %s", why.text);
+	else if (code)
+		meta_notice(log, match->value->place,
+			    "disk selector, which is not looked at for a partition: %s", why.text);
+}
+
 /* True when there is one. *text stays NULL when it is wrong: one error is enough. */
-static bool selector_read(struct meta_log *log, const struct meta_field *field, const char **text)
+static bool selector_read(struct meta_log *log, const struct meta_field *field, bool used,
+			  const char **text)
 {
 	static const char *const names[] = { "match" };
 	static const struct meta_schema schema = { .names = names, .count = 1 };
@@ -29,7 +47,9 @@ static bool selector_read(struct meta_log *log, const struct meta_field *field, 
 	if (!meta_field_mapping(log, field))
 		return false;
 	meta_fields_read(log, field->value, &schema, &match);
-	return match.value && (!meta_field_text(log, &match, text) || **text);
+	if (meta_field_text(log, &match, text) && **text)
+		selector_check(log, &match, *text, used);
+	return match.value && (!*text || **text);
 }
 
 bool meta_provisioning_read(struct meta_log *log, const struct meta_field *field,
@@ -46,7 +66,7 @@ bool meta_provisioning_read(struct meta_log *log, const struct meta_field *field
 	if (!meta_field_mapping(log, field))
 		return false;
 	fields_read(log, field->value, of);
-	selector = selector_read(log, &of[F_SELECTOR], &match);
+	selector = selector_read(log, &of[F_SELECTOR], false, &match);
 	grow = meta_field_bool(log, &of[F_GROW], &grow);
 	meta_field_size(log, &of[F_MIN], false, &least);
 	meta_field_size(log, &of[F_MAX], true, &most);
@@ -78,7 +98,7 @@ void meta_disk_read(struct meta_log *log, const struct meta_field *field, struct
 			meta_error(log, field->key->place,
 				   "min size, max size and grow are not supported");
 	}
-	if (!field->value || !selector_read(log, &of[F_SELECTOR], &match))
+	if (!field->value || !selector_read(log, &of[F_SELECTOR], true, &match))
 		meta_error(log, field->key ? field->key->place : root, "disk selector is required");
 	if (match)
 		volume->disk_selector = meta_copy(log, match);
