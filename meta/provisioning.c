@@ -47,7 +47,8 @@ static bool selector_read(struct meta_log *log, const struct meta_field *field, 
 		if (disk)
 			meta_error(log, of.value->place, "disk selector is invalid: %s", err.text);
 		else
-			meta_notice(log, of.value->place, "disk selector is not understood: %s",
+			meta_notice(log, of.value->place,
+				    "disk selector, which is not looked at for a partition: %s",
 				    err.text);
 		break;
 	}
