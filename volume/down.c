@@ -96,10 +96,13 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 		take_down(&run, volume, entry);
 		failed += entry->phase == MORTISE_PHASE_FAILED;
 	}
-	close(lock);
 	if (!code && failed)
 		code = error_set(err, MORTISE_E_BUSY, 0, "%zu of %zu volumes could not be closed",
 				 failed, (*report)->count);
+	/* Where the system unmounts before it calls down, META alone is left to go by. */
+	if (!code && !config->text && !options->name_count)
+		code = volume_close_remembered(run.config, err);
+	close(lock);
 	return code;
 }
 
