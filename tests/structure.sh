@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The tree is the architecture: who may include whom, what is exported, the format of the
-# code, and what clang-tidy and cppcheck find. BUILD: the build directory.
+# code, what clang-tidy and cppcheck find, and what contrib/ installs. BUILD: the build directory.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 failed=0
@@ -83,12 +83,45 @@ analysis() {
 	done | xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2154,SC2086 || fail "shellcheck"
 }
 
+# What contrib/ installs, and what the tools of those who run it think of it.
+boot() {
+	local work said
+	work=$(mktemp -d)
+	cmake -S . -B "$work/build" -DBUILD_TESTING=OFF -DMORTISE_SYSTEMD=ON \
+		-DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_OPENRC=ON > /dev/null &&
+		DESTDIR=$work/root cmake --install "$work/build" --component boot > /dev/null ||
+		fail "contrib/ cannot be installed"
+	diff - <(cd "$work/root" && find . -type f -printf '%m %P\n' |
+		sed 's|usr/lib/systemd|lib/systemd|' | sort) << 'END' || fail "other files are installed"
+644 etc/conf.d/mortise
+644 lib/systemd/system/mortise-network.service
+644 lib/systemd/system/mortise.service
+644 usr/share/initramfs-tools/conf-hooks.d/mortise
+755 etc/init.d/mortise
+755 usr/share/initramfs-tools/hooks/mortise
+755 usr/share/initramfs-tools/scripts/local-bottom/mortise
+END
+	# Variables and files that are there where the scripts run; every sh of theirs has local.
+	grep -rlE '^#!/(bin/sh|sbin/openrc-run)$' contrib |
+		xargs shellcheck -s sh -e SC1090,SC1091,SC2034,SC2154,SC3043 || fail "shellcheck"
+	diff <(grep -oE 'mortise_[a-z]+' contrib/openrc/mortise.initd | sort -u) \
+		<(sed -n 's/^#\(mortise_[a-z]*\)=.*/\1/p' contrib/openrc/mortise.confd | sort) ||
+		fail "conf.d of OpenRC does not list what the service knows"
+	# It wants the program installed, and says what it finds without an exit status.
+	find "$work/root" -name '*.service' \
+		-exec sed -i "s|=mortise |=$(realpath "$BUILD")/mortise |" {} +
+	said=$(find "$work/root" -name '*.service' -exec systemd-analyze --man=no verify {} + 2>&1)
+	[ -z "$said" ] || fail "systemd-analyze: $said"
+	rm -rf "$work"
+}
+
 case ${1-all} in
 all)
 	includes
 	exports
 	format
 	analysis
+	boot
 	;;
 *) "$1" ;;
 esac
