@@ -47,8 +47,8 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 	code = mortise_config_stored(&volumes->options, c->verb->id == VERB_UP, watch,
 				     &volumes->config, err);
 	status = (enum status)mortise_exit_status(code);
-	/* Without a configuration no volume is ready, not some. */
-	return status == STATUS_PARTLY ? STATUS_USAGE : status;
+	/* That there is no configuration is no failure of a device, and no volume is ready. */
+	return status == STATUS_PARTLY || status == STATUS_DEVICE ? STATUS_USAGE : status;
 }
 
 enum status volumes_read(const struct command *c, struct volumes *volumes,

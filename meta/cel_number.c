@@ -4,6 +4,10 @@
 
 #include "meta/cel.h"
 
+/* The powers of two behind the largest int and uint: a double holds them exactly. */
+#define INT_END	 9223372036854775808.0
+#define UINT_END 18446744073709551616.0
+
 static const char too_large[] = "the result is out of range";
 static const char by_zero[] = "division by zero";
 
@@ -118,9 +122,8 @@ static const char *convert(const struct meta_cel_value *from, struct meta_cel_va
 	if (to->type == META_CEL_DOUBLE) {
 		to->is.real = real;
 	} else if (from->type == META_CEL_DOUBLE) {
-		/* The bounds are powers of two, which a double holds exactly. */
-		if (to->type == META_CEL_INT ? !(real > -0x1p63 && real < 0x1p63)
-					     : !(real > -1 && real < 0x1p64))
+		if (to->type == META_CEL_INT ? !(real > -INT_END && real < INT_END)
+					     : !(real > -1 && real < UINT_END))
 			return too_large;
 		if (to->type == META_CEL_INT)
 			to->is.integer = (int64_t)real;

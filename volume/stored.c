@@ -16,16 +16,30 @@
 
 #define STATE_NODE "/dev/mapper/luks2-STATE"
 
+static const struct meta_volume state_volume = { .name = (char[]){ "STATE" },
+						 .id = (char[]){ "STATE" } };
+
+/* A machine without STATE carries no configuration. */
+static enum mortise_code check_state(const struct mortise_up_options *options,
+				     struct mortise_error *err)
+{
+	char device[VOLUME_PATH_MAX];
+	enum mortise_code code = volume_locate(&state_volume, options, device, sizeof(device), err);
+
+	if (code)
+		error_prefix(err, "no configuration was given, and this machine carries none");
+	return code;
+}
+
 void volume_state_dir(const struct mortise_up_options *options, char dir[static VOLUME_PATH_MAX])
 {
-	const struct meta_volume state = { .name = (char[]){ "STATE" }, .id = (char[]){ "STATE" } };
 	char device[VOLUME_PATH_MAX];
 	struct mortise_error ignored;
 
 	snprintf(dir, VOLUME_PATH_MAX, "%s/system/state", options->root ? options->root : "");
 	if (volume_is_mounted(STATE_NODE, dir))
 		return;
-	if (volume_locate(&state, options, device, sizeof(device), &ignored) ||
+	if (volume_locate(&state_volume, options, device, sizeof(device), &ignored) ||
 	    !volume_is_mounted(device, dir))
 		dir[0] = '\0';
 }
@@ -125,6 +139,9 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 	*config = NULL;
 	if (open)
 		volume_wait_for_state(options);
+	code = check_state(options, err);
+	if (code)
+		return code;
 	volume_state_dir(options, dir);
 	if (!*dir && !open)
 		return from_meta(options, config, err);
