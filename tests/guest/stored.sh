@@ -1,0 +1,278 @@
+#!/usr/bin/env bash
+# The configuration that a machine carries: what apply refuses, what up does when META or STATE do
+# not have what it needs, kills at many moments of an apply, and that nothing is derived twice.
+# Runs in a guest: see tools/guest/uml.
+# shellcheck disable=SC2317  # functions are called through check
+set -euo pipefail
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+root=$work/root
+mkdir "$root"
+uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
+other_uuid=1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed
+cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+config=$work/config.yaml
+
+# new_machine: META, STATE and one user volume, all blank.
+new_machine() {
+	meta=$(blank_device 1)
+	state=$(blank_device 330)
+	data=$(blank_device 64)
+	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
+}
+
+mortise() {
+	local verb=$1 more=()
+	shift
+
+	case $verb in
+	up | apply) more=("${cost[@]}" --root "$root" --node-uuid "$uuid") ;;
+	plan) more=(--root "$root" --node-uuid "$uuid") ;;
+	status | down) more=(--root "$root") ;;
+	esac
+	"$MORTISE" "$verb" "$@" ${more[@]+"${more[@]}"} "${places[@]}"
+}
+
+meta_tag() {
+	"$MORTISE" meta get "$1" --device "META=$meta"
+}
+
+said() {
+	local status=0
+	"$@" >"$work/said" 2>&1 || status=$?
+	[[ $status -eq 0 ]] || cat "$work/said"
+	return "$status"
+}
+
+says() {
+	grep -qF -- "$1" "$work/said" || {
+		cat "$work/said"
+		return 1
+	}
+}
+
+# declare STATE-KEYS DATA-KEYS: each as in YAML's braces, by ";"; "-": not encrypted.
+declare_keys() {
+	local key
+
+	document() {
+		printf -- '---\napiVersion: v1alpha1\nkind: %s\nname: %s\n' "$1" "$2"
+		[[ $3 != - ]] || return 0
+		printf 'encryption:\n  provider: luks2\n  keys:\n'
+		while IFS= read -r key; do
+			printf '    - {%s}\n' "$key"
+		done <<<"${3//;/$'\n'}"
+	}
+	{
+		document VolumeConfig STATE "$1"
+		document UserVolumeConfig data "$2"
+		echo 'filesystem: {type: ext4}'
+	} >"$config"
+}
+
+down() {
+	mortise down >"$work/down" 2>&1
+}
+
+checksum() {
+	sha256sum "$@" | cut -d' ' -f1
+}
+
+opens() {
+	printf %s "$3" | cryptsetup open --test-passphrase --key-slot "$2" --key-file - "$1"
+}
+
+node='nodeID: {}, slot: 0'
+
+test_refusals() {
+	local before
+
+	new_machine
+	declare_keys "$node" "$node"
+	before=$(checksum "$meta" "$state" "$data")
+	check_status 1 "apply without a file" mortise apply
+	check_status 1 "apply of some volumes" mortise apply -f "$config" data
+	check_status 1 "staged on a blank machine" said mortise apply --staged -f "$config"
+	check "says what it lacks" says '--staged needs a STATE that is there already'
+	# An encrypted STATE that nothing could open again.
+	places=(--device "STATE=$state" --device "data=$data")
+	check_status 4 "without META" said mortise apply -f "$config"
+	check "says why" says 'no partition is labelled "META"'
+	mkfs.ext4 -q "$meta"
+	places+=(--device "META=$meta")
+	check_fails "a META that holds a file system" said mortise apply -f "$config"
+	check "is named" says ext4
+	dd if=/dev/zero of="$meta" bs=1M count=1 status=none
+	echo 'kind: VolumeConfig' >"$work/bad.yaml"
+	check_status 1 "a file with errors" said mortise apply -f "$work/bad.yaml"
+	check_equal "and none of it changed anything" "$(checksum "$meta" "$state" "$data")" \
+		"$before"
+	check_status 1 "up on a blank machine" said mortise up
+	check "says what to do" says 'mortise apply -f config.yaml'
+	check_status 6 "plan tells that too" said mortise plan || true
+	check_equal "and changes nothing" "$(checksum "$meta" "$state" "$data")" "$before"
+}
+
+test_first() {
+	new_machine
+	declare_keys "$node" "$node, lockToState: true"
+	check "apply" said mortise apply -f "$config"
+	check "stored" cmp "$config" "$root/system/state/config.yaml"
+	check "status by what is stored" said mortise status
+	check "knows data" says "$data"
+	check "apply again changes nothing" mortise apply -f "$config"
+	check "down" mortise down
+	check "status without STATE" said mortise status || true
+	check "is about STATE alone" says "$state"
+	check "plan without STATE" said mortise plan
+	check "opens it, and no more" says "open $state as luks2-STATE with keyslot 0"
+	check "saying so" says 'STATE is not open'
+	check "up" said mortise up
+	check "with all" test -e "$root/var/mnt/data/lost+found"
+	down
+	check_fails "another machine" "$MORTISE" up --root "$root" --node-uuid "$other_uuid" \
+		"${places[@]}"
+	check_fails "opens nothing" test -e /dev/mapper/luks2-STATE
+	printf %s "$uuid" >"$work/uuid"
+	check "META gives it this one's UUID" \
+		"$MORTISE" meta set 15 "$work/uuid" --device "META=$meta"
+	check "and it opens" "$MORTISE" up --root "$root" "${places[@]}"
+	down
+	check "the UUID goes again" "$MORTISE" meta delete UUIDOverride --device "META=$meta"
+}
+
+# What META says and what STATE holds may differ: the configuration counts, META follows.
+test_disagreement() {
+	mortise up >/dev/null
+	cp "$config" "$work/before.yaml"
+	declare_keys "$node;static: {passphrase: second}, slot: 4" "$node, lockToState: true"
+	cp "$config" "$root/system/state/config.yaml"
+	down
+	check "a configuration that META knows nothing of" mortise up
+	check "its key is made" opens "$state" 4 second
+	check_match "and META follows" "$(meta_tag 9)" '*"KeySlot":4*'
+	down
+	declare_keys "static: {passphrase: second}, slot: 4" "$node, lockToState: true"
+	mortise up >/dev/null
+	cp "$config" "$root/system/state/config.yaml"
+	down
+	check "a key that only META has still opens" mortise up
+	check_fails "and is removed" opens "$state" 0 "${uuid}STATE"
+	check_match "from META too" "$(meta_tag 9)" '*"EncryptionKeys":\[{"KeySlot":4*'
+	echo nonsense: 1 >"$root/system/state/config.yaml"
+	down
+	check_status 1 "a stored file with errors" said mortise up
+	check "is told with its place" says 'config.yaml in STATE:1:1:'
+	check "STATE is open, to mend it" mountpoint -q "$root/system/state"
+	check "apply mends it" mortise apply -f "$config"
+	rm "$root/system/state/config.yaml"
+	down
+	check_status 1 "no stored file" said mortise up
+	check "says what to do" says 'STATE holds no configuration'
+	check "apply" mortise apply -f "$config"
+	down
+	# META damaged, in one copy and in both.
+	dd if=/dev/urandom of="$meta" bs=4096 seek=3 count=1 conv=notrunc status=none
+	check "one copy of META is as good as two" mortise up
+	down
+	"$MORTISE" meta delete 9 --device "META=$meta"
+	check_fails "META without STATE" said mortise up
+	check "is told" says 'META has none for STATE'
+	check "apply brings it back" mortise apply -f "$config"
+	down
+	check "up" mortise up
+	down
+}
+
+# The derivation is what costs. A keyslot whose area is noise opens by no derivation.
+test_derivations() {
+	new_machine
+	declare_keys "$node;static: {passphrase: second}, slot: 1" \
+		"$node;static: {passphrase: second}, slot: 1"
+	mortise apply -f "$config" >/dev/null
+	down
+	spoil "$state" 1
+	spoil "$data" 1
+	check "second slots are not looked at" said mortise up
+	check_fails "no complaint" says 'slot 1'
+	# STATE is opened by META, planned by the stored configuration: by the key that is known.
+	spoil "$state" 0
+	check "open: a known key, and no derivation" said mortise status
+	down
+	check_fails "but a real opening needs one" mortise up
+}
+
+# spoil DEVICE SLOT: noise over the area of a keyslot.
+spoil() {
+	local offset size
+
+	read -r offset size < <(cryptsetup luksDump --dump-json-metadata "$1" |
+		jq -r --arg slot "$2" '.keyslots[$slot].area | "\(.offset) \(.size)"')
+	dd if=/dev/urandom of="$1" bs=4096 seek=$((offset / 4096)) count=$((size / 4096)) \
+		conv=notrunc,fsync status=none
+}
+
+# A killed apply: before, the old configuration counts, after, the new one; never neither.
+test_kills() {
+	local delay old=$work/old.yaml new=$work/new.yaml pid
+
+	new_machine
+	declare_keys "$node" "$node;static: {passphrase: old}, slot: 1"
+	cp "$config" "$old"
+	declare_keys "$node;static: {passphrase: new}, slot: 2" \
+		"$node;static: {passphrase: new}, slot: 2"
+	cp "$config" "$new"
+	mortise apply -f "$old" >/dev/null
+	echo kept >"$root/var/mnt/data/file"
+	down
+	for delay in 0.01 0.02 0.03 0.05 0.07 0.09 0.12 0.16 0.2 0.3; do
+		"$MORTISE" apply -f "$new" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
+			"${places[@]}" >/dev/null 2>&1 &
+		pid=$!
+		sleep "$delay"
+		kill -9 "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+		down || true
+		said mortise up || fail "up after a kill at $delay s" "$(cat "$work/said")"
+		if cmp -s "$root/system/state/config.yaml" "$old"; then
+			check "$delay s: the old keys" opens "$data" 1 old
+		else
+			check "$delay s: the new configuration" \
+				cmp "$root/system/state/config.yaml" "$new"
+			check "$delay s: the new keys" opens "$data" 2 new
+		fi
+		check "$delay s: the file" grep -q kept "$root/var/mnt/data/file"
+		mortise apply -f "$old" >/dev/null 2>&1 || fail "back again"
+		down
+	done
+}
+
+# On the first apply of all: what a cut leaves is finished by another apply.
+test_first_kills() {
+	local delay pid
+
+	for delay in 0.02 0.05 0.1 0.15 0.25 0.4; do
+		new_machine
+		declare_keys "$node" "$node, lockToState: true"
+		"$MORTISE" apply -f "$config" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
+			"${places[@]}" >/dev/null 2>&1 &
+		pid=$!
+		sleep "$delay"
+		kill -9 "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+		down || true
+		check "$delay s: apply again" mortise apply -f "$config"
+		down
+		check "$delay s: up" mortise up
+		down
+	done
+}
+
+test_refusals
+test_first
+test_disagreement
+test_derivations
+test_kills
+test_first_kills
+finish
