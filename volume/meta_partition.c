@@ -33,13 +33,15 @@ static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[s
 	return code;
 }
 
+/* A signal ends the wait: nothing has been done yet, and whoever holds it may do so for long. */
 static enum mortise_code lock(int fd, int how, const char *path, struct mortise_error *err)
 {
-	while (flock(fd, how)) {
-		if (errno != EINTR)
-			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock %s", path);
-	}
-	return MORTISE_OK;
+	if (!flock(fd, how))
+		return MORTISE_OK;
+	return error_set(err, errno == EINTR ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, errno,
+			 errno == EINTR ? "another program uses %s, waiting for it ended"
+					: "cannot lock %s",
+			 path);
 }
 
 /* The disk first, as Talos does: whoever takes both takes them in the same order. */
