@@ -24,6 +24,9 @@ static void tell(void *context, const struct mortise_step *step, bool done,
 
 	if (!bringing->out)
 		return;
+	/* Such a step has said why it fails as it began. */
+	if (done && step->kind >= MORTISE_STEP_WAIT)
+		return;
 	if (done && err && err->code != MORTISE_OK) {
 		fprintf(bringing->out, "%s: failed: %s\n", step->volume, err->text);
 	} else if (done) {

@@ -14,8 +14,10 @@ other_uuid=1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed
 cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 config=$work/config.yaml
 
-# new_machine: META, STATE and one user volume, all blank.
+# new_machine: META, STATE and one user volume, all blank. The memory of the last one is given back.
 new_machine() {
+	losetup --detach-all
+	rm -f "$work"/disk.*
 	meta=$(blank_device 1)
 	state=$(blank_device 330)
 	data=$(blank_device 64)
@@ -73,6 +75,13 @@ declare_keys() {
 
 down() {
 	mortise down >"$work/down" 2>&1
+}
+
+# By others' hands, where there is no configuration to go by.
+close_by_hand() {
+	umount "$root/var/mnt/data" "$root/system/state"
+	cryptsetup close luks2-u-data
+	cryptsetup close luks2-STATE
 }
 
 checksum() {
@@ -162,13 +171,14 @@ test_disagreement() {
 	check_fails "and is removed" opens "$state" 0 "${uuid}STATE"
 	check_match "from META too" "$(meta_tag 9)" '*"EncryptionKeys":\[{"KeySlot":4*'
 	echo nonsense: 1 >"$root/system/state/config.yaml"
-	down
+	check_status 1 "down says it too" mortise down
+	close_by_hand
 	check_status 1 "a stored file with errors" said mortise up
 	check "is told with its place" says 'config.yaml in STATE:1:1:'
 	check "STATE is open, to mend it" mountpoint -q "$root/system/state"
 	check "apply mends it" mortise apply -f "$config"
 	rm "$root/system/state/config.yaml"
-	down
+	close_by_hand
 	check_status 1 "no stored file" said mortise up
 	check "says what to do" says 'STATE holds no configuration'
 	check "apply" mortise apply -f "$config"
