@@ -96,10 +96,8 @@ static bool and_or(struct meta_cel_run *run, const struct meta_cel_node *node,
 
 		if (meta_cel_evaluate(run, node->child[i], &side)) {
 			value->is.truth = side.is.truth;
-			if (side.is.truth == decisive) {
-				run->why = NULL;
+			if (side.is.truth == decisive)
 				return true;
-			}
 		} else if (!why) {
 			why = run->why;
 			why_at = run->why_at;
@@ -170,10 +168,8 @@ static bool each_item(struct meta_cel_run *run, const struct meta_cel_node *node
 		held += condition.is.truth;
 		value->is.truth = condition.is.truth;
 		if ((node->op == META_CEL_EXISTS && condition.is.truth) ||
-		    (node->op == META_CEL_ALL && !condition.is.truth)) {
-			run->why = NULL;
+		    (node->op == META_CEL_ALL && !condition.is.truth))
 			return true;
-		}
 	}
 	run->why = why;
 	run->why_at = why_at;

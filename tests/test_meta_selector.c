@@ -170,6 +170,8 @@ static void test_values(void **state)
 		{ "disk.model.matches('^[[:upper:]_]{8} SN(7|8)70')", "10" },
 		{ "disk.bus_path.matches('\\\\.3/[]0-3:]+\\\\.')", "10" },
 		{ "disk.serial.matches('')", "11" },
+		{ "disk.model.matches('[]?*]')", "00" },
+		{ "disk.model.matches('[^]?*]')", "10" },
 		/* Patterns. */
 		{ "glob('*', '') && glob('', '') && !glob('', 'a') && glob('**', 'a')", "11" },
 		{ "glob('a*b*c', 'aXbXbXc') && !glob('a*b*c', 'aXbXbX')", "11" },
@@ -393,9 +395,23 @@ static void assert_bound(const char *before, const char *core, const char *after
 	free(text);
 }
 
+static void assert_pattern(size_t size, char expected)
+{
+	struct mortise_error err = { .text = "" };
+	char text[512];
+	const size_t before = strlen("disk.model.matches('");
+
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "disk.model.matches('", before);
+	snprintf(text + before + size, sizeof(text) - before - size, "')");
+	assert_int_equal(result(text, &nvme, &err), expected);
+}
+
 static void test_bounds(void **state)
 {
 	(void)state;
+	assert_pattern(256, '0');
+	assert_pattern(257, '?');
 	/* The expression itself counts as the first. */
 	assert_bound("(", "true", ")", 31, "too many brackets");
 	assert_bound("!!", "true", "", 15, "too many operators");

@@ -115,6 +115,8 @@ static void put_nvme(void)
 	    "QEMU NVMe Ctrl                          \n");
 	put("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/serial", "deadbeef            \n");
 	put("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/firmware_rev", "1.0\t\n");
+	/* Not looked at where there is a serial. */
+	put_bytes("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/vpd_pg80", "\0\x80\0\1x", 5);
 	link_to("../../../../../../class/block",
 		"/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/nvme0n1/subsystem");
 	put("/sys/class/block/.keep", "");

@@ -252,8 +252,8 @@ enum mortise_code volume_disks_select(const struct volume_disks *disks,
 		if (code || !matches)
 			continue;
 		list_disk(&matching, disk);
-		if (++count == 1)
-			snprintf(path, room, "%s", disk->dev_path);
+		snprintf(path, room, "%s", disk->dev_path);
+		count++;
 	}
 	meta_selector_free(selector);
 	if (code) {
