@@ -82,6 +82,7 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 	bool recovery = what->kind == MORTISE_ENROL_RECOVERY;
 	struct mortise_enrolled enrolled = { 0 };
 	struct mortise_key_sources sources;
+	char uuid[SOURCES_UUID_ROOM];
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
 	struct recovery_sink sink;
@@ -91,6 +92,7 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 	if (status != STATUS_OK)
 		return status;
 	sources_fill(c, &sources);
+	sources_add_meta(c, &sources, uuid);
 	if (mortise_enroll(luks2, what, &sources, volume_key, &enrolled, &err))
 		status = fail(c, &err);
 	else if (recovery)

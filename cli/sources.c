@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one place that turns options into what the library asks KMS and TPM with. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/sources.h"
 
@@ -22,4 +23,23 @@ void sources_fill(const struct command *c, struct mortise_key_sources *sources)
 		.tcti = tcti && tcti[0] != '\0' ? tcti : NULL,
 		.tpm_policy = option_text(&c->options, OPTION_TPM_POLICY),
 	};
+}
+
+void sources_add_meta(const struct command *c, struct mortise_key_sources *sources,
+		      char uuid[static SOURCES_UUID_ROOM])
+{
+	struct mortise_meta *meta = NULL;
+	struct mortise_meta_entry entry;
+
+	/* Without META, or with none that can be read, firmware has the word. */
+	if (!command_declares(c) || sources->node_uuid || !sources->kms_endpoint ||
+	    mortise_meta_read(NULL, &meta, NULL) != MORTISE_OK)
+		return;
+	if (mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE, &entry) && entry.size > 0 &&
+	    entry.size < SOURCES_UUID_ROOM) {
+		memcpy(uuid, entry.value, entry.size);
+		uuid[entry.size] = '\0';
+		sources->node_uuid = uuid;
+	}
+	mortise_meta_free(meta);
 }

@@ -61,6 +61,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *luks2
 	struct mortise_error err = { .code = MORTISE_E_NO_TOKEN, .text = "No usable token." };
 	enum mortise_code code = MORTISE_E_NO_TOKEN;
 	struct mortise_key_sources sources;
+	char uuid[SOURCES_UUID_ROOM];
 
 	/* cryptsetup has no sentence for a token that cannot be. */
 	if (search.token < MORTISE_ANY || search.token >= (int)MORTISE_TOKENS_MAX)
@@ -68,6 +69,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *luks2
 	if (built_in && !search.type)
 		search.type = TYPE_BUILT_IN;
 	sources_fill(c, &sources);
+	sources_add_meta(c, &sources, uuid);
 	if (!built_in || strcmp(search.type, TYPE_BUILT_IN) == 0)
 		code = mortise_token_open(luks2, &search, &sources, volume_key, opened, NULL, &err);
 	if (code == MORTISE_OK)
