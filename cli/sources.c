@@ -32,7 +32,7 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 	struct mortise_meta_entry entry;
 
 	/* Without META, or with none that can be read, firmware has the word. */
-	if (!command_declares(c) || sources->node_uuid || !sources->kms_endpoint ||
+	if (!MORTISE_DECLARED || c->as_cryptsetup || sources->node_uuid || !sources->kms_endpoint ||
 	    mortise_meta_read(NULL, &meta, NULL) != MORTISE_OK)
 		return;
 	if (mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE, &entry) && entry.size > 0 &&
