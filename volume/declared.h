@@ -45,8 +45,12 @@ void volume_opening_store(const struct meta_volume *volume, const struct volume_
 void volume_opening_read(const struct meta_volume *volume, struct volume_opening *opening);
 void volume_opening_forget(const struct meta_volume *volume);
 
-/* Closes what was opened in this boot and is not in config. The first failure; goes on after it. */
-MORTISE_MUST_CHECK enum mortise_code volume_close_remembered(const struct meta_config *config,
-							     struct mortise_error *err);
+/*
+ * Closes what was opened in this boot, is wanted and not in config. The first failure; what
+ * comes after it is closed all the same.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+volume_close_remembered(const struct meta_config *config, const struct mortise_up_options *options,
+			struct mortise_error *err);
 
 #endif

@@ -74,12 +74,14 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 			       struct mortise_report **report, struct mortise_error *err)
 {
 	struct volume_run run = { .options = options };
+	const bool only_state = config->volumes && !config->text;
 	size_t failed = 0;
 	int lock = -1;
 	enum mortise_code code;
 
 	*report = NULL;
-	code = volume_check_names(config, options, err);
+	/* Where the system unmounts before it calls down, META is left to go by: it knows STATE. */
+	code = only_state ? MORTISE_OK : volume_check_names(config, options, err);
 	if (!code)
 		code = volume_run_lock(&lock, err);
 	if (code)
@@ -99,9 +101,8 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 	if (!code && failed)
 		code = error_set(err, MORTISE_E_BUSY, 0, "%zu of %zu volumes could not be closed",
 				 failed, (*report)->count);
-	/* Where the system unmounts before it calls down, META alone is left to go by. */
-	if (!code && !config->text && !options->name_count)
-		code = volume_close_remembered(run.config, err);
+	if (!code && only_state)
+		code = volume_close_remembered(run.config, options, err);
 	close(lock);
 	return code;
 }

@@ -18,13 +18,12 @@ static bool is_named(const struct meta_config *config, const char *id)
 	return false;
 }
 
-static enum mortise_code close_one(char *id, struct mortise_error *err)
+static enum mortise_code close_one(const struct meta_volume *volume, struct mortise_error *err)
 {
-	const struct meta_volume volume = { .name = id, .id = id, .encrypted = true };
 	char mapping[MORTISE_NAME_MAX + 1], node[VOLUME_PATH_MAX];
 	enum mortise_code code;
 
-	volume_mapping_name(&volume, mapping);
+	volume_mapping_name(volume, mapping);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", mapping);
 	code = mortise_is_active(mapping, err);
 	if (!code)
@@ -34,11 +33,18 @@ static enum mortise_code close_one(char *id, struct mortise_error *err)
 	if (code == MORTISE_E_INACTIVE)
 		code = MORTISE_OK;
 	if (!code)
-		volume_opening_forget(&volume);
+		volume_opening_forget(volume);
 	return code;
 }
 
+/* A user's volume is called by what follows "u-", a raw one "r-", a swap area "s-". */
+static char *name_of(char *id)
+{
+	return id[0] && id[1] == '-' ? id + 2 : id;
+}
+
 enum mortise_code volume_close_remembered(const struct meta_config *config,
+					  const struct mortise_up_options *options,
 					  struct mortise_error *err)
 {
 	DIR *dir = opendir(VOLUME_RUN_DIR);
@@ -47,15 +53,20 @@ enum mortise_code volume_close_remembered(const struct meta_config *config,
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
-		char *suffix = strrchr(entry->d_name, '.');
+		char *id = entry->d_name, *suffix = strrchr(id, '.');
+		const struct meta_volume volume = { .name = name_of(id),
+						    .id = id,
+						    .encrypted = true };
 
 		if (!suffix || strcmp(suffix, SUFFIX))
 			continue;
 		*suffix = '\0';
-		if (is_named(config, entry->d_name) || !close_one(entry->d_name, &why) || code)
+		if (is_named(config, id) || !volume_is_wanted(&volume, options))
 			continue;
-		code = why.code;
-		*err = why;
+		if (close_one(&volume, &why) && !code) {
+			code = why.code;
+			*err = why;
+		}
 	}
 	if (dir)
 		closedir(dir);
