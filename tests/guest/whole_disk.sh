@@ -49,6 +49,31 @@ test_choice() {
 		"disk selector is invalid: 1:11: no matching overload"
 }
 
+# took COMMAND...: milliseconds, in $work/took.
+took() {
+	local begin status=0
+
+	begin=$(date +%s%N)
+	"$@" || status=$?
+	echo $((($(date +%s%N) - begin) / 1000000)) >"$work/took"
+	return "$status"
+}
+
+# The disk that a selector finds first may not be the one that it means: before an empty one is
+# taken, no other may have turned up for a second. Without a file system there is nothing to do.
+test_wait() {
+	by 'disk.size < 200u * MiB'
+	check "up, without a file system" took mortise up --no-mount
+	check "waits for nothing" test "$(cat "$work/took")" -lt 1000
+	check "up, which may wait" took mortise up --no-mount --wait 30
+	check "waits a second before an empty disk is taken" test "$(cat "$work/took")" -ge 1000
+	check "and no longer" test "$(cat "$work/took")" -lt 15000
+	by 'disk.size > 1u * TiB'
+	check_fails "up of a disk that never comes" took mortise up --no-mount --wait 2
+	check "waits as long as it may" test "$(cat "$work/took")" -ge 2000
+	check_fails "nothing was written" blkid -p "$small"
+}
+
 test_whole() {
 	by "disk.size < 200u * MiB && !disk.readonly && disk.dev_path.startsWith('/dev/ubd')" \
 		"$static"
@@ -97,6 +122,7 @@ test_given() {
 
 static="slot: 0, static: {passphrase: declared}"
 test_choice
+test_wait
 test_whole
 test_system_disk
 test_given
