@@ -107,17 +107,19 @@ static enum mortise_code wipe(struct luks2_device *device, const struct mortise_
 	return code;
 }
 
-/* What was remembered of its opening, under any id that it may have had. */
+/* What is left of its opening, under any id that it may have had. */
 static void forget(const char *name)
 {
 	static const char *const prefixes[] = { "", "u-", "r-", "s-" };
-	char id[MORTISE_NAME_MAX + 3];
+	char id[MORTISE_NAME_MAX + 3], mapping[sizeof(id) + 8];
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		const struct meta_volume volume = { .id = id };
 
 		snprintf(id, sizeof(id), "%s%s", prefixes[i], name);
 		volume_opening_forget(&volume);
+		snprintf(mapping, sizeof(mapping), "luks2-%s", id);
+		volume_drop_given_up(mapping);
 	}
 }
 

@@ -193,6 +193,19 @@ enum mortise_code volume_release(const struct luks2_device *device, struct morti
 	return code;
 }
 
+void volume_drop_given_up(const char *mapping)
+{
+	struct dm_control *control = NULL;
+	struct mortise_error ignored;
+	struct dm_info info;
+
+	if (!dm_open(&control, &ignored) && !dm_info(control, mapping, &info, &ignored) &&
+	    !info.has_table && !info.open_count &&
+	    !strncmp(info.uuid, LUKS_UUID, strlen(LUKS_UUID)))
+		(void)!dm_remove(control, mapping, DM_REMOVE_NOW, &ignored);
+	dm_close(control);
+}
+
 bool volume_partitions(const struct luks2_device *device, char *names, size_t room)
 {
 	char path[PATH_ROOM], text[16];

@@ -15,6 +15,9 @@ bool volume_in_use(const struct luks2_device *device);
 MORTISE_MUST_CHECK enum mortise_code volume_release(const struct luks2_device *device,
 						    struct mortise_error *err);
 
+/* Removes a mapping of LUKS that has no table, which only a killed run leaves; it opens nothing. */
+void volume_drop_given_up(const char *mapping);
+
 /* The partitions of a whole disk as "sda1, sda2"; false when it has none. */
 bool volume_partitions(const struct luks2_device *device, char *names, size_t room);
 

@@ -51,7 +51,7 @@ test_open() {
 	(cd "$root/var/mnt/data" && exec sleep 600) &
 	holder=$!
 	sleep 0.2
-	is_busy "a process has a directory" "it is mounted at $root/var/mnt/data, where a process" \
+	is_busy "a process has a directory" "it is mounted at $root/var/mnt/data, where a process has" \
 		data "$device"
 	check "nothing was wiped" opens "$device"
 	check_equal "nor closed" "$(cat "$root/var/mnt/data/file")" lost
@@ -125,16 +125,13 @@ test_mounts() {
 	mount "$device" "$work/first"
 	mkdir "$work/first/below"
 	mount --bind "$work/first/below" "$work/a place"
-	other=$(blank_device 10)
-	mkfs.ext4 -q "$other"
-	mount "$other" "$work/first/below"
-	is_busy "something is mounted below" "it is mounted at $work/first, where" data "$device"
-	umount "$work/first/below"
-	mount -t tmpfs none "$work/first"
-	is_busy "something is mounted over it" "mounted over it at $work/first" data "$device"
-	check "which stays" findmnt -t tmpfs "$work/first"
-	umount "$work/first"
-	[[ $(findmnt -n -o TARGET "$device" | wc -l) -gt 1 ]] || mount --bind "$work/first/below" "$work/a place"
+	for place in first/below first; do
+		mount -t tmpfs none "$work/$place"
+		is_busy "a tmpfs at $place" "mounted in it at $work/$place: unmount" data "$device"
+		check "which stays" findmnt -t tmpfs "$work/$place"
+		umount "$work/$place"
+	done
+	check_equal "nothing was unmounted" "$(findmnt -n -o TARGET "$device" | wc -l)" 2
 	unshare -m --propagation private sleep 600 &
 	holder=$!
 	sleep 0.5
@@ -143,8 +140,13 @@ test_mounts() {
 	wait "$holder" || true
 	mount "$device" "$work/first"
 	mount --bind "$work/first/below" "$work/a place"
-	check "mounted twice" reset data "$device"
+	other=$(blank_device 10)
+	mkfs.ext4 -q "$other"
+	mount "$other" "$work/first/below"
+	check "mounted twice, and another volume in it" reset data "$device"
 	check_fails "unmounted" findmnt "$device"
+	check_fails "and so is the other" findmnt "$other"
+	check_equal "which is not touched" "$(blkid -p -s TYPE -o value "$other")" ext4
 	check "it is blank" is_blank "$device"
 	rmdir "$work/first"
 }
@@ -266,6 +268,21 @@ test_interrupted() {
 	check "and reset wipes it" reset data "$device"
 }
 
+# A run of up that was killed may leave a mapping without a table, which would be in the way.
+test_given_up() {
+	local device
+
+	declare_none
+	device=$(blank_device 40)
+	format_with_file "$device" declared
+	declare_volume data "$device" "$declared"
+	dmsetup create --noudevsync luks2-u-data --notable --uuid CRYPT-LUKS2-x-luks2-u-data
+	check "a mapping without a table" reset data "$device"
+	check_equal "is gone" "$(dmsetup ls)" "No devices found"
+	check "up" mortise up
+	down
+}
+
 # Two at once: the second one sees that nothing is as it was listed.
 test_two() {
 	local device first=0 second=0
@@ -282,7 +299,7 @@ test_two() {
 }
 
 shopt -s extglob
-for topic in ${1:-open discard foreign mounts swap file labels interrupted two}; do
+for topic in ${1:-open discard foreign mounts swap file labels interrupted given_up two}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
