@@ -65,8 +65,13 @@ static bool ask(void *context, const char *volume, const char *device, unsigned 
 	return false;
 }
 
-void bringing_begin(const struct command *c, struct volumes *volumes, struct bringing *bringing)
+enum status bringing_begin(const struct command *c, struct volumes *volumes,
+			   struct bringing *bringing)
 {
+	enum status status = volumes_options(c, volumes);
+
+	if (status != STATUS_OK)
+		return status;
 	*bringing = (struct bringing){
 		.out = volumes->json ? stderr : stdout,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
@@ -79,4 +84,5 @@ void bringing_begin(const struct command *c, struct volumes *volumes, struct bri
 	if (option_set(&c->options, OPTION_RECOVERY))
 		volumes->options.recovery =
 			(struct mortise_ask){ .call = ask, .context = bringing };
+	return volumes_read(c, volumes, &bringing->watch);
 }

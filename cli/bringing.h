@@ -15,7 +15,11 @@ struct bringing {
 	struct mortise_watch watch;	/* for the library */
 };
 
-/* Sets volumes->options.recovery too. *bringing stays where it is: both point to it. */
-void bringing_begin(const struct command *c, struct volumes *volumes, struct bringing *bringing);
+/*
+ * Reads the configuration, too; nothing is owned when it fails. *bringing stays where it is:
+ * bringing->watch and volumes->options point to it.
+ */
+enum status bringing_begin(const struct command *c, struct volumes *volumes,
+			   struct bringing *bringing);
 
 #endif

@@ -9,13 +9,8 @@ enum status run_up(const struct command *c)
 	struct mortise_error err = { 0 };
 	struct bringing bringing;
 	struct volumes volumes;
-	enum status status;
+	enum status status = bringing_begin(c, &volumes, &bringing);
 
-	status = volumes_options(c, &volumes);
-	if (status != STATUS_OK)
-		return status;
-	bringing_begin(c, &volumes, &bringing);
-	status = volumes_read(c, &volumes, &bringing.watch);
 	if (status != STATUS_OK)
 		return status;
 	if (mortise_up(volumes.config, &volumes.options, &bringing.watch, &report, &err) ==

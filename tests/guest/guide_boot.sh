@@ -30,21 +30,6 @@ mortise() {
 	"$MORTISE" "$verb" "$@" ${more[@]+"${more[@]}"}
 }
 
-said() {
-	local status=0
-	"$@" >"$work/said" 2>&1 || status=$?
-	[[ $status -eq 0 ]] || cat "$work/said"
-	return "$status"
-}
-
-# says TEXT: did the last said command?
-says() {
-	grep -qF -- "$1" "$work/said" || {
-		cat "$work/said"
-		return 1
-	}
-}
-
 # What the device holds by its own word, not by that of the partition table.
 signature() {
 	blkid -p -o value -s TYPE "$1" || true

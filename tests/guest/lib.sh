@@ -73,6 +73,21 @@ check_match() {
 	fi
 }
 
+# What the last command printed goes to $work/said, for says.
+said() {
+	local status=0
+	"$@" >"$work/said" 2>&1 || status=$?
+	[[ $status -eq 0 ]] || cat "$work/said"
+	return "$status"
+}
+
+says() {
+	grep -qF -- "$1" "$work/said" || {
+		cat "$work/said"
+		return 1
+	}
+}
+
 # appears PATH LOG: waits until somebody has made it; the log is shown when nobody does.
 appears() {
 	local _

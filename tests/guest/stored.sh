@@ -40,20 +40,6 @@ meta_tag() {
 	"$MORTISE" meta get "$1" --device "META=$meta"
 }
 
-said() {
-	local status=0
-	"$@" >"$work/said" 2>&1 || status=$?
-	[[ $status -eq 0 ]] || cat "$work/said"
-	return "$status"
-}
-
-says() {
-	grep -qF -- "$1" "$work/said" || {
-		cat "$work/said"
-		return 1
-	}
-}
-
 # declare STATE-KEYS DATA-KEYS: each as in YAML's braces, by ";"; "-": not encrypted.
 declare_keys() {
 	local key
@@ -245,9 +231,22 @@ spoil() {
 		conv=notrunc,fsync status=none
 }
 
+# killed_apply FILE SECONDS
+killed_apply() {
+	local pid
+
+	"$MORTISE" apply -f "$1" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
+		"${places[@]}" >/dev/null 2>&1 &
+	pid=$!
+	sleep "$2"
+	kill -9 "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	down || true
+}
+
 # A killed apply: before, the old configuration counts, after, the new one; never neither.
 test_kills() {
-	local delay old=$work/old.yaml new=$work/new.yaml pid
+	local delay old=$work/old.yaml new=$work/new.yaml
 
 	new_machine
 	declare_keys "$node" "$node;static: {passphrase: old}, slot: 1"
@@ -259,13 +258,7 @@ test_kills() {
 	echo kept >"$root/var/mnt/data/file"
 	down
 	for delay in 0.01 0.02 0.03 0.05 0.07 0.09 0.12 0.16 0.2 0.3; do
-		"$MORTISE" apply -f "$new" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
-			"${places[@]}" >/dev/null 2>&1 &
-		pid=$!
-		sleep "$delay"
-		kill -9 "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-		down || true
+		killed_apply "$new" "$delay"
 		said mortise up || fail "up after a kill at $delay s" "$(cat "$work/said")"
 		if cmp -s "$root/system/state/config.yaml" "$old"; then
 			check "$delay s: the old keys" opens "$data" 1 old
@@ -282,18 +275,12 @@ test_kills() {
 
 # On the first apply of all: what a cut leaves is finished by another apply.
 test_first_kills() {
-	local delay pid
+	local delay
 
 	for delay in 0.02 0.05 0.1 0.15 0.25 0.4; do
 		new_machine
 		declare_keys "$node" "$node, lockToState: true"
-		"$MORTISE" apply -f "$config" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
-			"${places[@]}" >/dev/null 2>&1 &
-		pid=$!
-		sleep "$delay"
-		kill -9 "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-		down || true
+		killed_apply "$config" "$delay"
 		check "$delay s: apply again" mortise apply -f "$config"
 		down
 		check "$delay s: up" mortise up

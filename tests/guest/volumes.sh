@@ -39,21 +39,6 @@ mortise() {
 	"$MORTISE" "$verb" "${options[@]}" "${cost[@]}" "$@"
 }
 
-# What the last command printed goes to $work/said, for says.
-said() {
-	local status=0
-	"$@" >"$work/said" 2>&1 || status=$?
-	[[ $status -eq 0 ]] || cat "$work/said"
-	return "$status"
-}
-
-says() {
-	grep -qF -- "$1" "$work/said" || {
-		cat "$work/said"
-		return 1
-	}
-}
-
 # For what is not looked at.
 down() {
 	mortise down >"$work/down" 2>&1
