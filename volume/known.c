@@ -23,6 +23,7 @@ static struct volume_known known_by(const struct volume_plan *plan)
 	known.keyslot = plan->opened;
 	known.cut = plan->opened_cut;
 	known.declared = plan->opened_now;
+	known.recovered = plan->recovered;
 	snprintf(known.header, sizeof(known.header), "%s", plan->luks2->binary.uuid);
 	return known;
 }
@@ -75,5 +76,6 @@ bool volume_use_known(const struct volume_run *run, struct volume_plan *plan)
 	plan->opened = known.keyslot;
 	plan->opened_cut = known.cut;
 	plan->opened_now = known.declared;
+	plan->recovered = known.recovered;
 	return true;
 }

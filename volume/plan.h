@@ -23,6 +23,7 @@ struct volume_known {
 	int keyslot;			/* that opened it */
 	bool cut;			/* with what stands before the passphrase's first newline */
 	bool declared;			/* by the key that is still declared for this keyslot */
+	bool recovered;			/* by a recovery key */
 };
 
 /* What one run knows beside the configuration. Volumes may be worked on side by side. */

@@ -85,6 +85,7 @@ down
 pcr7=other-firmware
 reboot_tpm
 check "plan tells which PCR has changed" said mortise plan
+check "and that a TPM key wants Secure Boot" says 'a tpm key is strong with Secure Boot only'
 check "by its number" says 'replace keyslot 0 (tpm): PCR 7 has changed'
 check "and does nothing" unchanged_by mortise plan
 check "the other slot opens the volume" said mortise up
@@ -247,6 +248,39 @@ pcr11='enter-initrd leave-initrd enter-machined'
 check "in the signed state it opens" boot
 check "by the TPM" opened_by '0 tpm'
 
+## A machine that carries its configuration: META says that the TPM opens STATE.
 down
+start_tpm sixth
+pcr7=firmware
+pcr11=
+reboot_tpm
+meta=$(blank_device 1)
+state=$(blank_device 330)
+places=(--root "$root" --node-uuid "$uuid" --tcti "$tcti" --device "META=$meta"
+	--device "STATE=$state")
+printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\nencryption:\n  provider: luks2\n' \
+	>"$work/state.yaml"
+printf '  keys:\n    - {slot: 0, tpm: {}}\n' >>"$work/state.yaml"
+check "apply" said "$MORTISE" apply -f "$work/state.yaml" "${places[@]}"
+check "a recovery key for STATE" said "$MORTISE" enroll "$state" --recovery-key \
+	--recovery-file "$work/recovery.state" --token-only --tcti "$tcti"
+carried() {
+	"$MORTISE" down "${places[@]}" >"$work/down" 2>&1
+	reboot_tpm
+	said "$MORTISE" up "${places[@]}" "$@"
+}
+check "the next boot has nothing but the disk and the TPM" carried
+"$MORTISE" down "${places[@]}" >"$work/down" 2>&1
+start_tpm seventh
+check_fails "another TPM does not open STATE" carried
+check "the way out is told" says 'mortise up --recovery'
+tr -d '\n' <"$work/recovery.state" >"$work/typed"
+echo >>"$work/typed"
+check "the recovery key does" \
+	said type_to "$work/typed" "$MORTISE" up "${places[@]}" --recovery
+check "it is told" says 'opened with the recovery key'
+check "and STATE's TPM key is enrolled again" says 'keyslot 0 (tpm) was enrolled again'
+check "the boot after that needs nobody" carried
+"$MORTISE" down "${places[@]}" >"$work/down" 2>&1
 stop_tpm
 finish
