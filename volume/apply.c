@@ -6,6 +6,17 @@
 #include "volume/meta_state.h"
 #include "volume/up.h"
 
+/* Will a declared key open STATE once the plan is carried out, or now when it is not? */
+static bool opens_state(const struct volume_plan *plan, bool staged)
+{
+	if (!plan->volume->encrypted || plan->proven || (!staged && plan->recovered))
+		return true;
+	for (size_t i = 0; !staged && i < plan->step_count; i++)
+		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
+			return true;
+	return false;
+}
+
 /* Why a volume keeps the configuration from being stored; NULL when it does not. */
 static const char *obstacle(const struct volume_plan *plan, bool staged)
 {
@@ -15,7 +26,8 @@ static const char *obstacle(const struct volume_plan *plan, bool staged)
 		enum mortise_step_kind kind = plan->steps[i].kind;
 
 		/* Without STATE nothing can be stored, nor be read at the next boot. */
-		if (state && (kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL))
+		if (state && (kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL ||
+			      kind == MORTISE_STEP_WAIT))
 			return plan->steps[i].text;
 		/* To be reset before the next boot. */
 		if (staged)
@@ -23,6 +35,8 @@ static const char *obstacle(const struct volume_plan *plan, bool staged)
 		if (kind == MORTISE_STEP_REFUSE || (kind == MORTISE_STEP_FAIL && plan->no_key))
 			return plan->steps[i].text;
 	}
+	if (state && !opens_state(plan, staged))
+		return "none of its declared keys is known to open it";
 	return NULL;
 }
 
@@ -78,6 +92,22 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	return code;
 }
 
+static enum mortise_code check_state_again(const struct volume_up *up, struct mortise_error *err)
+{
+	static const char *const names[] = { "STATE" };
+	struct mortise_up_options of_state = *up->options;
+	struct mortise_plan *plan = NULL;
+	enum mortise_code code;
+
+	of_state.names = names;
+	of_state.name_count = 1;
+	code = mortise_plan_make(up->config, &of_state, &plan, err);
+	if (!code)
+		code = check_plan(plan, true, err);
+	mortise_plan_free(plan);
+	return code;
+}
+
 /* For the next boot: STATE is opened with the keys that it has now, and no volume is changed. */
 static enum mortise_code stage(const struct volume_up *up, struct mortise_error *err)
 {
@@ -101,6 +131,9 @@ static enum mortise_code stage(const struct volume_up *up, struct mortise_error 
 				why.text);
 	}
 	code = volume_run_lock(&lock, err);
+	/* Another run may have changed STATE's keyslots since the plan was made. */
+	if (!code)
+		code = check_state_again(up, err);
 	if (!code)
 		code = volume_store(up->config, up->options, dir, err);
 	if (lock >= 0)

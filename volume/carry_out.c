@@ -13,6 +13,7 @@
 #include "keys/kdf.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
+#include "volume/declared.h"
 #include "volume/filesystem.h"
 #include "volume/mount.h"
 #include "volume/plan.h"
@@ -454,36 +455,97 @@ static const char *standing(const struct volume_plan *plan)
 	return swap ? "swapped on" : "mounted";
 }
 
+/* What takes a key away that the next boot may go by. */
+static bool takes_away(enum mortise_step_kind kind)
+{
+	return kind == MORTISE_STEP_KEY_REPLACE || kind == MORTISE_STEP_KEY_REMOVE;
+}
+
+/* Formatting that cannot be finished is not begun: of such a plan the reasons are told. */
+static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
+{
+	return plan->failed && plan->steps[0].kind == MORTISE_STEP_FORMAT &&
+	       kind != MORTISE_STEP_KEY_FAIL && kind != MORTISE_STEP_WAIT &&
+	       kind != MORTISE_STEP_FAIL && kind != MORTISE_STEP_REFUSE;
+}
+
+/* False: the volume got no further. */
+static bool carry_out_step(struct work *work, size_t i)
+{
+	struct volume_plan *plan = work->plan;
+	struct volume_result *result = work->result;
+	struct mortise_error why = { 0 };
+	struct mortise_step shown;
+	bool ok;
+
+	volume_plan_show(plan, i, &shown);
+	tell(work->run, &shown, false, NULL);
+	ok = do_step(work, i, &why) == MORTISE_OK;
+	tell(work->run, &shown, true, ok ? NULL : &why);
+	if (ok) {
+		plan->proven |= shown.kind == MORTISE_STEP_KEY_ADD ||
+				shown.kind == MORTISE_STEP_KEY_REPLACE;
+		note(&plan->steps[i], &result->opening);
+		return true;
+	}
+	/* A failed sync never keeps a volume from its data. */
+	if (is_key_step(shown.kind)) {
+		volume_opening_add(&result->opening.failed_syncs, why.text);
+		return true;
+	}
+	result->why = why;
+	result->phase = phase_of(plan, &why);
+	return false;
+}
+
+/* A step that is not done, so that a key is left. */
+static void keep(struct work *work, const struct volume_step *step, const char *why)
+{
+	char text[MORTISE_ERROR_TEXT];
+
+	snprintf(text, sizeof(text), "keyslot %d is left as it is: %.400s", step->keyslot, why);
+	volume_opening_add(&work->result->opening.failed_syncs, text);
+}
+
+/*
+ * Keys that are taken away come last. The next boot opens STATE by what META says until that is
+ * settled; and while no declared key is known to open a volume, what did may be all there is.
+ */
+static void take_keys_away(struct work *work)
+{
+	struct volume_plan *plan = work->plan;
+	struct mortise_error why = { 0 };
+
+	if (plan->volume->encrypted && !plan->proven && !plan->recovered)
+		error_set(&why, MORTISE_E_KEY, 0, "no declared key is known to open %s",
+			  plan->device);
+	else if (volume_settle(work->run, plan, &why))
+		volume_opening_add(&work->result->opening.failed_syncs, why.text);
+	if (volume_is_state(plan->volume))
+		work->run->unsettled = why;
+	for (size_t i = 0; i < plan->step_count; i++) {
+		if (!takes_away(plan->steps[i].kind))
+			continue;
+		if (why.code)
+			keep(work, &plan->steps[i], why.text);
+		else
+			carry_out_step(work, i);
+	}
+}
+
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result)
 {
 	struct work work = { .run = run, .plan = plan, .result = result };
-	struct mortise_error why;
-	struct mortise_step shown;
+	bool further = true;
 
 	memset(result, 0, sizeof(*result));
 	result->phase = MORTISE_PHASE_READY;
-	for (size_t i = 0; i < plan->step_count; i++) {
-		bool ok;
-
-		volume_plan_show(plan, i, &shown);
-		tell(run, &shown, false, NULL);
-		memset(&why, 0, sizeof(why));
-		ok = do_step(&work, i, &why) == MORTISE_OK;
-		tell(run, &shown, true, ok ? NULL : &why);
-		if (ok) {
-			note(&plan->steps[i], &result->opening);
-			continue;
-		}
-		/* A failed sync never keeps a volume from its data. */
-		if (is_key_step(shown.kind)) {
-			volume_opening_add(&result->opening.failed_syncs, why.text);
-			continue;
-		}
-		result->why = why;
-		result->phase = phase_of(plan, &why);
-		break;
-	}
+	for (size_t i = 0; further && i < plan->step_count; i++)
+		if (!takes_away(plan->steps[i].kind) && !is_skipped(plan, plan->steps[i].kind))
+			further = carry_out_step(&work, i);
+	if (result->phase == MORTISE_PHASE_READY)
+		take_keys_away(&work);
 	fill_opening(plan, &result->opening);
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
 		snprintf(result->text, sizeof(result->text), "%s", standing(plan));

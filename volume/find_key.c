@@ -67,6 +67,7 @@ static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i
 	memset(&asked->why, 0, sizeof(asked->why));
 	plan->opened = keyslot;
 	plan->opened_now = true;
+	plan->proven = true;
 	return true;
 }
 

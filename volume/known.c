@@ -21,6 +21,7 @@ static struct volume_known known_by(const struct volume_plan *plan)
 		return known;
 	known.volume_key = plan->volume_key;
 	known.keyslot = plan->opened;
+	known.seqid = plan->luks2->binary.seqid;
 	known.cut = plan->opened_cut;
 	known.declared = plan->opened_now;
 	known.recovered = plan->recovered;
@@ -74,8 +75,11 @@ bool volume_use_known(const struct volume_run *run, struct volume_plan *plan)
 				mortise_secret_size(known.volume_key), &plan->volume_key, &ignored))
 		return false;
 	plan->opened = known.keyslot;
-	plan->opened_cut = known.cut;
-	plan->opened_now = known.declared;
+	/* Which passphrase a keyslot holds is known as long as nobody has changed the header. */
+	if (known.seqid == plan->luks2->binary.seqid) {
+		plan->opened_cut = known.cut;
+		plan->opened_now = known.declared;
+	}
 	plan->recovered = known.recovered;
 	return true;
 }

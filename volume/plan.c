@@ -168,10 +168,13 @@ static enum mortise_code plan_format(struct volume_run *run, struct volume_plan 
 				       "keyslot %u (%s): %.400s", key->slot,
 				       meta_key_kind_name(key->kind), why[i].text);
 	}
-	if (!code && !plan->failed && !available)
+	if (!code && !plan->failed && !available) {
+		/* It is not begun. */
+		memmove(plan->steps, plan->steps + 1, --plan->step_count * sizeof(*plan->steps));
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "not formatted: none of its keys can be had (%.350s)",
 				       last->text);
+	}
 	if (!code && !plan->failed)
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s",
 				       plan->device, plan->mapping);
@@ -289,7 +292,13 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 				    struct mortise_error *err)
 {
 	const char *type = volume_filesystem_name(plan->volume->filesystem);
+	struct mortise_error why;
 
+	if (!mortise_is_active(plan->mapping, &why))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "the mapping %s is active: the volume is still open as it "
+				       "was, encrypted; close it first",
+				       plan->mapping);
 	if (plan->probe.content == VOLUME_EMPTY && run->open_only)
 		return not_configured(plan, err);
 	if (plan->probe.content == VOLUME_EMPTY)

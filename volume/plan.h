@@ -19,12 +19,15 @@
 /* A volume key that was found a moment ago, so that nothing is derived twice. */
 struct volume_known {
 	char header[40];		/* the UUID of its header */
+	uint64_t seqid;			/* as it was then: another has changed keyslots since */
 	struct mortise_secret *volume_key; /* NULL: nothing is known */
 	int keyslot;			/* that opened it */
 	bool cut;			/* with what stands before the passphrase's first newline */
 	bool declared;			/* by the key that is still declared for this keyslot */
 	bool recovered;			/* by a recovery key */
 };
+
+struct volume_up;
 
 /* What one run knows beside the configuration. Volumes may be worked on side by side. */
 struct volume_run {
@@ -37,6 +40,8 @@ struct volume_run {
 	bool open_only;			/* for what META says of STATE: nothing is made or changed */
 	const struct volume_known *state; /* STATE's key from before this run, or NULL */
 	struct volume_known *learn;	/* receives STATE's key, or NULL */
+	const struct volume_up *up;	/* NULL while nothing is carried out */
+	struct mortise_error unsettled;	/* STATE is ready, and could not be settled */
 	pthread_mutex_t watch_lock;	/* it is told of one thing at a time */
 	pthread_mutex_t cost_lock;
 	struct mortise_kdf cost;	/* of new keyslots with the full cost, once measured */
@@ -78,6 +83,7 @@ struct volume_plan {
 	struct volume_asked *asked;	/* by declared key */
 	int opened;			/* keyslot that opened the volume, -1 */
 	bool opened_now;		/* by the key that is declared for it */
+	bool proven;			/* a declared key is known to open it */
 	bool opened_cut;		/* with what stands before the passphrase's first newline */
 	bool recovered;			/* a recovery key did it: dead keys are enrolled again */
 	struct volume_step *steps;
@@ -238,5 +244,14 @@ struct volume_result {
 
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result);
+
+/*
+ * STATE is mounted, and a declared key opens it: from now on META says so, and where it is to be
+ * stored the configuration lies in STATE. Until then no keyslot is taken away, since the next
+ * boot goes by what META says.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_settle(const struct volume_run *run,
+						   const struct volume_plan *plan,
+						   struct mortise_error *err);
 
 #endif

@@ -144,8 +144,10 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 	recorded = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL) &&
 		   volume_record_matches(metadata, (int)key->slot, fingerprint);
 	code = why.code;
-	if (!code && recorded && !run->options->check_keys)
+	if (!code && recorded && !run->options->check_keys) {
+		plan->proven = true;
 		return MORTISE_OK;
+	}
 	/* One that was tried while opening is not tried twice. */
 	if (plan->opened_now && plan->opened == (int)key->slot)
 		cut = plan->opened_cut;
@@ -157,6 +159,7 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
 	if (code)
 		return key_failed(plan, key, why.text, err);
+	plan->proven = true;
 	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
 }
 
@@ -189,8 +192,10 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 
 	if (!luks2_json_get_id(keyslots, (int)key->slot))
 		return plan_add(run, plan, key, err);
-	if (known_without_asking(run, plan, i))
+	if (known_without_asking(run, plan, i)) {
+		plan->proven = true;
 		return MORTISE_OK;
+	}
 	/* What was too busy a moment ago is not worth another wait: the volume is open. */
 	code = plan->asked[i].asked && !plan->asked[i].passphrase ? plan->asked[i].why.code
 								  : volume_ask(run, plan, i);

@@ -14,7 +14,8 @@
 #include "volume/up.h"
 #include "volume/wait.h"
 
-#define STATE_NODE "/dev/mapper/luks2-STATE"
+#define STATE_MAPPING "luks2-STATE"
+#define STATE_NODE    "/dev/mapper/" STATE_MAPPING
 
 static const struct meta_volume state_volume = { .name = (char[]){ "STATE" },
 						 .id = (char[]){ "STATE" } };
@@ -33,14 +34,18 @@ static enum mortise_code check_state(const struct mortise_up_options *options,
 
 void volume_state_dir(const struct mortise_up_options *options, char dir[static VOLUME_PATH_MAX])
 {
+	struct mortise_mapping_info mapping;
 	char device[VOLUME_PATH_MAX];
 	struct mortise_error ignored;
 
 	snprintf(dir, VOLUME_PATH_MAX, "%s/system/state", options->root ? options->root : "");
-	if (volume_is_mounted(STATE_NODE, dir))
+	if (volume_locate(&state_volume, options, device, sizeof(device), &ignored))
+		device[0] = '\0';
+	if (*device && volume_is_mounted(device, dir))
 		return;
-	if (volume_locate(&state_volume, options, device, sizeof(device), &ignored) ||
-	    !volume_is_mounted(device, dir))
+	/* Another STATE may be open: a copy of the disk, or one that --device does not mean. */
+	if (!*device || mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
+	    !volume_lies_on(&mapping, device) || !volume_is_mounted(STATE_NODE, dir))
 		dir[0] = '\0';
 }
 

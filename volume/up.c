@@ -239,22 +239,30 @@ static enum mortise_code verdict(const struct mortise_report *report, struct mor
 			 report->count, first);
 }
 
-/*
- * STATE is ready: what is declared of it stands in META from now on. That a configuration which
- * is not to be stored leaves META behind is told, and no more.
- */
-static enum mortise_code settle(const struct volume_up *up, struct volume_entry *state,
+enum mortise_code volume_settle(const struct volume_run *run, const struct volume_plan *plan,
 				struct mortise_error *err)
 {
-	struct mortise_error why;
+	const struct volume_up *up = run->up;
 
-	if (state->phase != MORTISE_PHASE_READY || !up->config->text)
+	if (!volume_is_state(plan->volume) || !up->config->text)
 		return MORTISE_OK;
-	if (up->store)
-		return volume_store(up->config, up->options, state->mount_point, err);
-	if (volume_meta_state_store(up->options, up->config->volumes, &why))
-		volume_opening_add(&state->opening.failed_syncs, why.text);
-	return MORTISE_OK;
+	return up->store ? volume_store(up->config, up->options, plan->mount_point, err)
+			 : volume_meta_state_store(up->options, up->config->volumes, err);
+}
+
+/* What is to be stored was, or the run ends: no volume is made for a configuration that gets lost. */
+static enum mortise_code check_stored(const struct volume_run *run,
+				      const struct volume_entry *state, struct mortise_error *err)
+{
+	if (state->phase != MORTISE_PHASE_READY)
+		return error_set(
+			err, MORTISE_E_WAIT, 0,
+			"nothing was stored, since STATE is not ready; no other volume was "
+			"touched");
+	if (!run->unsettled.code)
+		return MORTISE_OK;
+	return error_set(err, run->unsettled.code, run->unsettled.sys_errno,
+			 "the configuration was not stored: %.400s", run->unsettled.text);
 }
 
 static enum mortise_code bring_all_up(const struct volume_up *up, struct volume_run *run,
@@ -266,8 +274,8 @@ static enum mortise_code bring_all_up(const struct volume_up *up, struct volume_
 	run->state_may_come = state_is_wanted(run->config, run->options);
 	if (state_first)
 		code = bring_up(run, &report->entries[0], err);
-	if (!code && state_first)
-		code = settle(up, &report->entries[0], err);
+	if (!code && state_first && up->store)
+		code = check_stored(run, &report->entries[0], err);
 	/* It is there by now, or it will not come in this run: others may do without. */
 	run->state_may_come = false;
 	return code ? code : bring_up_from(run, report, state_first, err);
@@ -304,6 +312,7 @@ static enum mortise_code run_up(const struct volume_up *up, struct volume_run *r
 	run->open_only = !up->config->text;
 	run->state = &up->config->state;
 	run->learn = up->learn;
+	run->up = up;
 	for (size_t i = 0; !code && i < run->config->volume_count; i++) {
 		const struct meta_volume *volume = &run->config->volumes[i];
 

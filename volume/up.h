@@ -20,8 +20,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_up(const struct volume_up *up,
 
 /*
  * Stores the configuration at the root of STATE, which is mounted at state_dir, and then what
- * META says of STATE: after a cut in between, the old keys in META still open what is there, since
- * one of them was not changed.
+ * META says of STATE. Keyslots that only the old META knows are still there: after a cut in
+ * between it opens STATE as before.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_store(const struct mortise_config *config,
 						  const struct mortise_up_options *options,

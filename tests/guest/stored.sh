@@ -7,78 +7,8 @@ set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-root=$work/root
-mkdir "$root"
-uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
-other_uuid=1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed
-cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
-config=$work/config.yaml
-
-# new_machine: META, STATE and one user volume, all blank. The memory of the last one is given back.
-new_machine() {
-	losetup --detach-all
-	rm -f "$work"/disk.*
-	meta=$(blank_device 1)
-	state=$(blank_device 330)
-	data=$(blank_device 64)
-	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
-}
-
-mortise() {
-	local verb=$1 more=()
-	shift
-
-	case $verb in
-	up | apply) more=("${cost[@]}" --root "$root" --node-uuid "$uuid") ;;
-	plan) more=(--root "$root" --node-uuid "$uuid") ;;
-	status | down) more=(--root "$root") ;;
-	esac
-	"$MORTISE" "$verb" "$@" ${more[@]+"${more[@]}"} "${places[@]}"
-}
-
-meta_tag() {
-	"$MORTISE" meta get "$1" --device "META=$meta"
-}
-
-# declare STATE-KEYS DATA-KEYS: each as in YAML's braces, by ";"; "-": not encrypted.
-declare_keys() {
-	local key
-
-	document() {
-		printf -- '---\napiVersion: v1alpha1\nkind: %s\nname: %s\n' "$1" "$2"
-		[[ $3 != - ]] || return 0
-		printf 'encryption:\n  provider: luks2\n  keys:\n'
-		while IFS= read -r key; do
-			printf '    - {%s}\n' "$key"
-		done <<<"${3//;/$'\n'}"
-	}
-	{
-		document VolumeConfig STATE "$1"
-		document UserVolumeConfig data "$2"
-		echo 'filesystem: {type: ext4}'
-	} >"$config"
-}
-
-down() {
-	mortise down >"$work/down" 2>&1
-}
-
-# By others' hands, where there is no configuration to go by.
-close_by_hand() {
-	umount "$root/var/mnt/data" "$root/system/state"
-	cryptsetup close luks2-u-data
-	cryptsetup close luks2-STATE
-}
-
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
-opens() {
-	printf %s "$3" | cryptsetup open --test-passphrase --key-slot "$2" --key-file - "$1"
-}
-
-node='nodeID: {}, slot: 0'
+# shellcheck source=tests/guest/machine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
 test_refusals() {
 	local before
