@@ -10,12 +10,19 @@
 
 const char *check_apply(const struct command *c)
 {
+	bool dry = option_set(&c->options, OPTION_DRY_RUN);
+	bool staged = option_set(&c->options, OPTION_STAGED);
+
 	if (!option_set(&c->options, OPTION_FILE))
 		return "apply: requires -f FILE";
 	if (c->word_count > 0)
 		return "apply: a configuration is applied as a whole; it takes no volumes";
-	if (option_set(&c->options, OPTION_DRY_RUN) && option_set(&c->options, OPTION_STAGED))
+	if (dry && staged)
 		return "Options --dry-run and --staged cannot be used at the same time.";
+	/* No volume is brought up, after which it would be done. */
+	if ((dry || staged) && option_set(&c->options, OPTION_EXTEND_PCR))
+		return dry ? "Option --extend-pcr is not allowed with --dry-run."
+			   : "Option --extend-pcr is not allowed with --staged.";
 	return NULL;
 }
 

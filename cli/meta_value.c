@@ -158,13 +158,18 @@ static bool skip_word(struct json *json, const char *word)
 	return true;
 }
 
-/* Talos's member, in any case as Go reads it; an escape may be a disguise. */
+/*
+ * Talos's member, in any case as Go reads it, and what it is called in a configuration; an escape
+ * may be a disguise.
+ */
 static bool is_secret(const char *name, size_t size)
 {
-	static const char secret[] = "\"KeyData\"";
+	static const char *const secrets[] = { "\"KeyData\"", "\"passphrase\"" };
 
-	return memchr(name, '\\', size) ||
-	       (size == sizeof(secret) - 1 && strncasecmp(name, secret, size) == 0);
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		if (size == strlen(secrets[i]) && strncasecmp(name, secrets[i], size) == 0)
+			return true;
+	return memchr(name, '\\', size) != NULL;
 }
 
 static bool skip_value(struct json *json);

@@ -35,6 +35,7 @@ enum status volumes_read_devices(const struct command *c, struct volumes *volume
 /*
  * Prints the report, as a table or as JSON, and frees it. err is why the whole failed, its
  * code MORTISE_OK when it did not. done is the phase that every volume should have reached.
+ * A plan that volumes->options were given is part of the JSON.
  */
 enum status volumes_finish(const struct command *c, const struct volumes *volumes,
 			   struct mortise_report *report, enum mortise_phase done,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/plan_print.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "cli/volumes.h"
@@ -254,6 +255,8 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 		print_sentences(report);
 	if (volumes->json) {
 		document = volumes_json(volumes->config, c->verb->name);
+		if (volumes->options.plan)
+			plan_json(document, volumes->options.plan);
 		rows = json_object_new_array();
 		for (size_t i = 0; report && mortise_report_volume(report, i, &volume); i++)
 			json_object_array_add(rows, volume_json(&volume));

@@ -727,7 +727,8 @@ struct mortise_up_options {
 	struct mortise_key_sources sources; /* kms_endpoint is not used: keys declare theirs */
 	struct mortise_kdf_choice cost;	/* Argon2id, of new keyslots for static and nodeID keys;
 					 * random passphrases of KMS and TPM need none */
-	uint32_t device_wait_ms;	/* wait so long for devices that are not there yet */
+	uint32_t device_wait_ms;	/* wait so long for devices that are not there yet; not once
+					 * more where there is a plan */
 	uint32_t wait_ms;		/* ask a KMS again for so long when no other key opens */
 	struct mortise_ask recovery;	/* asked for a recovery key when all else has failed, three
 					 * times a volume; NULL: never. What is declared is then
@@ -768,8 +769,8 @@ struct mortise_step {
 };
 
 /*
- * Looks at every device and decides; changes nothing. Volumes that wait for another are
- * planned as far as can be seen now.
+ * Waits for devices as long as device_wait_ms says, looks at every one and decides; changes
+ * nothing. Volumes that wait for another are planned as far as can be seen now.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_plan_make(const struct mortise_config *config,
 						       const struct mortise_up_options *options,
@@ -812,7 +813,8 @@ struct mortise_volume_status {
 					 * not bound to */
 	uint32_t recovery_keyslots;	/* bit n: a systemd-recovery token marks keyslot n; of an
 					 * open volume */
-	const char *error;		/* why it failed or waits, "" when it does not */
+	const char *error;		/* why it failed or waits, or that it is open in the other
+					 * way than is declared; "" */
 	const char *text;		/* what was done: "formatted", "opened", "was open", ... */
 };
 
@@ -869,7 +871,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_apply(const struct mortise_config *
 						   struct mortise_report **report,
 						   struct mortise_error *err);
 
-/* Unmounts and closes, in the reverse order. */
+/* Unmounts and closes, in the reverse order, whether open as declared or as it was before. */
 MORTISE_MUST_CHECK enum mortise_code mortise_down(const struct mortise_config *config,
 						  const struct mortise_up_options *options,
 						  struct mortise_report **report,

@@ -27,8 +27,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_check_names(const struct mortise_con
 
 bool volume_is_state(const struct meta_volume *volume);
 
-/* What is to be known of the volumes of plan goes into its notes. */
-MORTISE_MUST_CHECK enum mortise_code volume_notes_make(struct mortise_plan *plan,
+/* What is to be known of the volumes of plan, some of those declared, goes into its notes. */
+MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct meta_config *declared,
+						       struct mortise_plan *plan,
 						       struct mortise_error *err);
 
 /* Is this volume asked for by name, or are all? */

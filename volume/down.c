@@ -14,54 +14,82 @@ static void set_error(struct volume_entry *entry, const struct mortise_error *wh
 	snprintf(entry->error, sizeof(entry->error), "%s", why->text);
 }
 
-/* Path of the mapping, or of the device itself where there is none. */
-static void block_node(const struct meta_volume *volume, const char *device, char *node,
-		       size_t room)
-{
+/*
+ * Where a volume may be open: a change between plain and encrypted that was staged for the next
+ * boot leaves it as it was, so that what is declared does not say which of the two it is.
+ */
+struct place {
+	char device[VOLUME_PATH_MAX]; /* "" when it was not found */
 	char mapping[MORTISE_NAME_MAX + 1];
+	char node[MORTISE_NAME_MAX + 16]; /* of the mapping */
+	bool active;
+	bool foreign; /* somebody else's mapping has the name of ours */
+	char mount_point[VOLUME_PATH_MAX];
+};
 
-	volume_mapping_name(volume, mapping);
-	if (volume->encrypted)
-		snprintf(node, room, "/dev/mapper/%s", mapping);
-	else
-		snprintf(node, room, "%s", device);
-}
-
-/* Somebody else's mapping may have the name of ours. */
-static bool is_foreign(const char *mapping, const char *device)
+/* device: as volume_locate() has it. */
+static void find_place(const struct volume_run *run, const struct meta_volume *volume,
+		       const char *device, struct place *place)
 {
 	struct mortise_mapping_info info;
 	struct mortise_error ignored;
+	bool known, ours;
 
-	return *device && !mortise_mapping_info(mapping, &info, &ignored) &&
-	       !volume_lies_on(&info, device);
+	snprintf(place->device, sizeof(place->device), "%s", device);
+	volume_mapping_name(volume, place->mapping);
+	snprintf(place->node, sizeof(place->node), "/dev/mapper/%s", place->mapping);
+	volume_mount_path(run, volume, place->mount_point);
+	known = !mortise_mapping_info(place->mapping, &info, &ignored);
+	ours = known && (!*device || volume_lies_on(&info, device));
+	place->foreign = known && !ours;
+	place->active = ours && info.luks2;
+}
+
+static enum mortise_code unmount(const struct place *place, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	if (!*place->mount_point)
+		return MORTISE_OK;
+	if (!place->foreign)
+		code = volume_unmount(place->node, place->mount_point, err);
+	return code ? code : volume_unmount(place->device, place->mount_point, err);
+}
+
+static enum mortise_code close_place(const struct meta_volume *volume, const struct place *place,
+				     struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	if (volume->encrypted && place->foreign)
+		return error_set(err, MORTISE_E_EXISTS, 0,
+				 "a mapping %s is active, but not of %s: left as it is",
+				 place->mapping, place->device);
+	code = unmount(place, err);
+	if (!code && (place->active || volume->encrypted)) {
+		code = mortise_deactivate(place->mapping, MORTISE_CLOSE_NOW, err);
+		if (code == MORTISE_E_INACTIVE)
+			code = MORTISE_OK;
+	}
+	/* A raw volume without encryption is not ours to look at. */
+	if (!code && volume->filesystem != META_FS_NONE && volume_is_mounted(place->device, NULL))
+		code = error_set(err, MORTISE_E_BUSY, 0,
+				 "%s is still in use: mounted elsewhere, or swapped on",
+				 place->device);
+	return code;
 }
 
 static void take_down(const struct volume_run *run, const struct meta_volume *volume,
 		      struct volume_entry *entry)
 {
-	char mapping[MORTISE_NAME_MAX + 1], mount_point[VOLUME_PATH_MAX], node[VOLUME_PATH_MAX];
 	struct mortise_error why;
-	enum mortise_code code;
+	struct place place;
 
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why))
 		entry->device[0] = '\0';
-	block_node(volume, entry->device, node, sizeof(node));
-	volume_mount_path(run, volume, mount_point);
-	volume_mapping_name(volume, mapping);
+	find_place(run, volume, entry->device, &place);
 	entry->phase = MORTISE_PHASE_CLOSED;
-	if (volume->encrypted && is_foreign(mapping, entry->device))
-		code = error_set(&why, MORTISE_E_EXISTS, 0,
-				 "a mapping %s is active, but not of %s: left as it is", mapping,
-				 entry->device);
-	else
-		code = *mount_point ? volume_unmount(node, mount_point, &why) : MORTISE_OK;
-	if (!code && volume->encrypted) {
-		code = mortise_deactivate(mapping, MORTISE_CLOSE_NOW, &why);
-		if (code == MORTISE_E_INACTIVE)
-			code = MORTISE_OK;
-	}
-	if (code) {
+	if (close_place(volume, &place, &why)) {
 		entry->phase = MORTISE_PHASE_FAILED;
 		set_error(entry, &why);
 	} else {
@@ -107,36 +135,49 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 	return code;
 }
 
+/* Open in the other way than is declared: it is not ready, and it is not closed either. */
+static void tell_as_it_was(const struct meta_volume *volume, struct volume_entry *entry)
+{
+	snprintf(entry->error, sizeof(entry->error),
+		 "it is still open as it was, %s, and not as it is declared: `mortise reset %s` "
+		 "before the next boot makes way for that, if nothing of it is needed",
+		 volume->encrypted ? "not encrypted" : "encrypted", volume->name);
+}
+
+static bool is_mounted(const char *node, const struct place *place)
+{
+	return *place->mount_point && volume_is_mounted(node, place->mount_point);
+}
+
 static void look_at(const struct volume_run *run, const struct meta_volume *volume,
 		    struct volume_entry *entry)
 {
-	char mapping[MORTISE_NAME_MAX + 1], mount_point[VOLUME_PATH_MAX], node[VOLUME_PATH_MAX];
 	struct mortise_error why;
-	bool open;
+	struct place place;
+	bool mounted, plain;
 
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why)) {
 		entry->phase = MORTISE_PHASE_MISSING;
 		set_error(entry, &why);
 		return;
 	}
-	volume_mapping_name(volume, mapping);
-	block_node(volume, entry->device, node, sizeof(node));
-	volume_mount_path(run, volume, mount_point);
-	open = !volume->encrypted ||
-	       (!mortise_is_active(mapping, &why) && !is_foreign(mapping, entry->device));
+	find_place(run, volume, entry->device, &place);
+	plain = is_mounted(entry->device, &place);
+	mounted = plain || (place.active && is_mounted(place.node, &place));
 	entry->phase = MORTISE_PHASE_LOCATED;
-	if (open && volume->encrypted) {
-		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", mapping);
+	if (mounted)
+		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", place.mount_point);
+	if (place.active) {
+		snprintf(entry->mapping, sizeof(entry->mapping), "%s", place.node);
 		entry->phase = MORTISE_PHASE_PREPARED;
 		volume_opening_read(volume, &entry->opening);
 	}
-	if (open && *mount_point && volume_is_mounted(node, mount_point)) {
-		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", mount_point);
+	if (volume->encrypted ? plain : place.active)
+		tell_as_it_was(volume, entry);
+	else if (mounted ||
+		 (!*place.mount_point &&
+		  (volume->encrypted ? place.active : volume->filesystem == META_FS_NONE)))
 		entry->phase = MORTISE_PHASE_READY;
-	} else if (open && !*mount_point &&
-		   (volume->encrypted || volume->filesystem == META_FS_NONE)) {
-		entry->phase = MORTISE_PHASE_READY;
-	}
 }
 
 enum mortise_code mortise_status(const struct mortise_config *config,

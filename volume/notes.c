@@ -78,6 +78,30 @@ static bool note_node_id(struct mortise_plan *plan)
 		    list);
 }
 
+static bool state_is_encrypted(const struct meta_config *declared)
+{
+	for (size_t i = 0; i < declared->volume_count; i++)
+		if (volume_is_state(&declared->volumes[i]))
+			return declared->volumes[i].encrypted;
+	return false;
+}
+
+/* Talos's guide allows static keys of other volumes for an encrypted STATE alone. */
+static bool note_static(const struct meta_config *declared, struct mortise_plan *plan)
+{
+	char list[200];
+
+	if (state_is_encrypted(declared))
+		return true;
+	list_volumes(plan, META_KEY_STATIC, list, sizeof(list));
+	return !*list ||
+	       note(plan,
+		    "%s: a static passphrase is part of the configuration, which `mortise apply` "
+		    "stores in STATE, in clear text as long as STATE is not encrypted: whoever "
+		    "holds the disk reads it",
+		    list);
+}
+
 /* With Secure Boot off, another system can bring the PCRs to what they are now. */
 static bool note_tpm(struct mortise_plan *plan)
 {
@@ -106,9 +130,11 @@ static bool note_replaced(struct mortise_plan *plan)
 	return true;
 }
 
-enum mortise_code volume_notes_make(struct mortise_plan *plan, struct mortise_error *err)
+enum mortise_code volume_notes_make(const struct meta_config *declared, struct mortise_plan *plan,
+				    struct mortise_error *err)
 {
-	if (note_state(plan) && note_node_id(plan) && note_tpm(plan) && note_replaced(plan))
+	if (note_state(plan) && note_static(declared, plan) && note_node_id(plan) &&
+	    note_tpm(plan) && note_replaced(plan))
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
 }

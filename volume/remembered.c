@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "keys/error.h"
 #include "volume/declared.h"
+#include "volume/reset_mounts.h"
 #include "volume/run_dir.h"
-#include "volume/swap.h"
 
 #define SUFFIX ".json"
 
@@ -22,18 +24,22 @@ static enum mortise_code close_one(const struct meta_volume *volume, struct mort
 {
 	char mapping[MORTISE_NAME_MAX + 1], node[VOLUME_PATH_MAX];
 	enum mortise_code code;
+	struct stat st;
 
 	volume_mapping_name(volume, mapping);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", mapping);
 	code = mortise_is_active(mapping, err);
-	if (!code)
-		code = volume_swap_off(node, err);
+	/* Wherever it is mounted: where it was to be is not known. */
+	if (!code && !stat(node, &st))
+		code = volume_number_release(st.st_rdev, err);
 	if (!code)
 		code = mortise_deactivate(mapping, MORTISE_CLOSE_NOW, err);
 	if (code == MORTISE_E_INACTIVE)
 		code = MORTISE_OK;
 	if (!code)
 		volume_opening_forget(volume);
+	else
+		error_prefix(err, "%s", volume->name);
 	return code;
 }
 

@@ -38,6 +38,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 
 	if (code)
 		return code;
+	volume_wait_for_devices(config->volumes, options);
 	plan = calloc(1, sizeof(*plan));
 	if (plan)
 		plan->volumes = calloc(config->volumes->volume_count + 1, sizeof(*plan->volumes));
@@ -59,7 +60,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	}
 	volume_run_clear(&run);
 	if (!code)
-		code = volume_notes_make(plan, err);
+		code = volume_notes_make(config->volumes, plan, err);
 	if (code)
 		mortise_plan_free(plan);
 	else
@@ -341,7 +342,8 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_report **
 		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
 				 up->options->extend_pcr);
 	code = volume_check_names(up->config, up->options, err);
-	if (!code)
+	/* Who made a plan has waited already. */
+	if (!code && !up->options->plan)
 		volume_wait_for_devices(up->config->volumes, up->options);
 	if (!code)
 		code = volume_run_lock(&lock, err);

@@ -184,6 +184,10 @@ if has "declared yes"; then
 	ours_refuses "$program: invalid numeric value" up --wait 4294968
 	ours_refuses "$program: Option --wait is not allowed with down action." down --wait 1
 	ours_refuses "$program: Option --recovery is not allowed with plan action." plan --recovery
+	for how in --dry-run --staged; do
+		ours_refuses "$program: Option --extend-pcr is not allowed with $how." \
+			apply -f F $how --extend-pcr 11:booted
+	done
 	says 1 "mortise: --device wants NAME=/dev/X, not \"A\"." "--device without a path" \
 		"$MORTISE" up -f F --device A
 	flags="BLKID KEYRING"

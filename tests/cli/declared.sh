@@ -67,6 +67,41 @@ if command -v jq >/dev/null; then
 	result $? "--json of a bad configuration"
 fi
 
+# A static passphrase is as well kept as STATE, where the configuration lies.
+cat >static.yaml <<'YAML'
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: data
+encryption:
+  provider: luks2
+  keys:
+    - {slot: 0, static: {passphrase: a passphrase}}
+YAML
+notes() { # CONFIGURATION [VOLUME]
+	"$MORTISE" plan -f "$@" --device STATE=state --device data=empty 2>&1 >/dev/null |
+		grep -q 'note: data: a static passphrase .* in clear text as long as STATE is not encrypted'
+}
+truncate -s 64M empty
+{
+	printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n---\n'
+	cat static.yaml
+} >plain_state.yaml
+{
+	sed '/^---/,$d' config.yaml
+	echo ---
+	cat static.yaml
+} >encrypted_state.yaml
+notes plain_state.yaml
+result $? "a static key beside a plain STATE is warned of"
+notes plain_state.yaml data
+result $? "also when it is looked at alone"
+! notes encrypted_state.yaml
+result $? "beside an encrypted STATE it is not"
+! notes encrypted_state.yaml data
+result $? "nor when it is looked at alone"
+"$MORTISE" plan -f static.yaml --device data=empty 2>&1 >/dev/null | grep -q 'note: data: a static passphrase'
+result $? "a STATE that is not declared is not encrypted"
+
 # What a build has been told to leave out is said where it is needed.
 cat >elsewhere.yaml <<'YAML'
 apiVersion: v1alpha1

@@ -138,6 +138,11 @@ fi
 exits 0 "list" meta list
 ! grep -q 'same' out
 result $? "table: no passphrase"
+printf '{"Passphrase":"sesame","a":[{"static":{"passphrase":{"of":"sesame"}}}],"passphrases":"shown"}' >tale
+exits 0 "set a passphrase that is not Talos's" meta set 9 tale
+exits 0 "list --json" meta list --json
+! grep -q sesame out && grep -q shown out
+result $? "it is hidden, too"
 for bad in '' '{' '{"KeyData":"sesame"' 'nul' '{"a":1,}' '[1 2]' '01' '"\x"' '{"a":"b' "$(printf '"\001"')" \
 	"$(printf '"\377"')" 'null null' '{a:1}' '-' '1.' '1e' \
 	"$(head -c 40 /dev/zero | tr '\0' '[')$(head -c 40 /dev/zero | tr '\0' ']')"; do

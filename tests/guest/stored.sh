@@ -112,6 +112,99 @@ test_disagreement() {
 	down
 }
 
+# as_it_was WORDS: status tells that data is open, and down closes it, whatever is declared.
+as_it_was() {
+	check_status 6 "status of what is open as it was" said mortise status --json
+	check "says so" says "it is still open as it was, $1, and not as it is declared"
+	check_equal "and where" "$(jq -r '.volumes[1].mountPoint' <(sed -n '/^{/,$p' "$work/said"))" \
+		"$root/var/mnt/data"
+	mount -t tmpfs tmpfs "$root/var/mnt/data/lost+found"
+	check_status 1 "down of what is in use" said mortise down data
+	check "names it" says "data: cannot unmount"
+	umount "$root/var/mnt/data/lost+found"
+	check "down" mortise down
+	check_fails "unmounts it" grep -q "$root/var/mnt/data" /proc/mounts
+	check_equal "and leaves no mapping" "$(dmsetup ls)" "No devices found"
+}
+
+# A change between plain and encrypted that is staged leaves the volume open as it is.
+test_other_way() {
+	new_machine
+	declare_keys "$node" "$node"
+	mortise apply -q -f "$config" >/dev/null
+	declare_keys "$node" -
+	check "encrypted is to be plain" mortise apply --staged -f "$config"
+	as_it_was encrypted
+	new_machine
+	declare_keys "$node" -
+	mortise apply -q -f "$config" >/dev/null
+	declare_keys "$node" "$node"
+	check "plain is to be encrypted" mortise apply --staged -f "$config"
+	as_it_was "not encrypted"
+	# Somebody else's mapping has the name: it is no way to this volume, and not ours to remove.
+	declare_keys "$node" -
+	mortise apply -q -f "$config" >/dev/null
+	dmsetup create luks2-u-data --table "0 8 zero"
+	check "down beside a mapping of that name" mortise down
+	check "leaves it" dmsetup info luks2-u-data
+	dmsetup remove luks2-u-data
+	# Without STATE, which was closed, what is declared is not known any more.
+	declare_keys "$node" "$node"
+	new_machine
+	mortise apply -q -f "$config" >/dev/null
+	mount -t tmpfs tmpfs "$root/var/mnt/data/lost+found"
+	check_status 6 "down of what is in use, and of STATE" mortise down
+	umount "$root/var/mnt/data/lost+found"
+	check "down of the rest" mortise down
+	check_equal "which is unmounted and closed" "$(dmsetup ls)" "No devices found"
+	new_machine
+	declare_keys "$node" -
+	mortise apply -q -f "$config" >/dev/null
+	# Mounted where no configuration says.
+	mkdir -p "$work/elsewhere"
+	mount "$data" "$work/elsewhere"
+	check_status 6 "down of what is mounted elsewhere, too" said mortise down
+	check "says so" says "data: $data is still in use"
+	umount "$work/elsewhere"
+	down
+}
+
+# late COMMAND...: with STATE found after two seconds only.
+late() {
+	local status=0
+
+	rm -f "$work/late"
+	places=(--device "META=$meta" --device "STATE=$work/late" --device "data=$data")
+	(sleep 2 && ln -s "$state" "$work/late") &
+	"$@" || status=$?
+	wait
+	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
+	return "$status"
+}
+
+# A device that comes late is waited for before anything is planned.
+test_late() {
+	new_machine
+	declare_keys "$node" "$node"
+	check_fails "plan does not wait by itself" late said mortise plan -f "$config"
+	check "plan waits when it is told" late said mortise plan --wait 30 -f "$config"
+	check "apply waits" late mortise apply -q --wait 30 -f "$config"
+	check "and has stored it" cmp "$config" "$root/system/state/config.yaml"
+	down
+}
+
+# What apply showed to a person is in its JSON.
+test_json() {
+	new_machine
+	declare_keys "static: {passphrase: weak}, slot: 0" "$node"
+	"$MORTISE" apply -q --json -f "$config" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
+		"${places[@]}" >"$work/json"
+	check "notes" jq -e '.notes | any(contains("in META in clear text"))' "$work/json"
+	check "steps" jq -e '.steps | any(.volume == "data" and .kind == "format")' "$work/json"
+	check "volumes" jq -e '.volumes | length == 2 and all(.phase == "ready")' "$work/json"
+	down
+}
+
 # The derivation is what costs. A keyslot whose area is noise opens by no derivation.
 test_derivations() {
 	new_machine
@@ -221,6 +314,9 @@ test_first_kills() {
 test_refusals
 test_first
 test_disagreement
+test_other_way
+test_late
+test_json
 test_derivations
 test_kills
 test_first_kills
