@@ -100,7 +100,11 @@ enum mortise_code volume_meta_state_store(const struct mortise_up_options *optio
 
 	if (code || !*path)
 		return code;
-	return mortise_meta_set(path, MORTISE_META_STATE_ENCRYPTION,
+	code = mortise_meta_set(path, MORTISE_META_STATE_ENCRYPTION,
 				mortise_secret_data(config->state_json),
 				mortise_secret_size(config->state_json), err);
+	if (code)
+		error_prefix(err, "META could not be brought in step, so the next boot goes by the "
+				  "keys that it has");
+	return code;
 }
