@@ -83,7 +83,7 @@ static void take_down(const struct volume_run *run, const struct meta_volume *vo
 		      struct volume_entry *entry)
 {
 	struct mortise_error why;
-	struct place place;
+	struct place place = { 0 };
 
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why))
 		entry->device[0] = '\0';
@@ -153,7 +153,7 @@ static void look_at(const struct volume_run *run, const struct meta_volume *volu
 		    struct volume_entry *entry)
 {
 	struct mortise_error why;
-	struct place place;
+	struct place place = { 0 };
 	bool mounted, plain;
 
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why)) {
