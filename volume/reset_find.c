@@ -8,6 +8,7 @@
 
 #include "keys/error.h"
 #include "volume/locate.h"
+#include "volume/meta_state.h"
 #include "volume/reset.h"
 #include "volume/reset_users.h"
 
@@ -175,23 +176,25 @@ static enum mortise_code check_devices(const struct mortise_reset_options *optio
 static enum mortise_code find_meta(const struct mortise_reset_options *options,
 				   struct mortise_reset *reset, struct mortise_error *err)
 {
-	const char *given = given_device(options, META);
+	const struct volume_devices devices = { options->devices, options->device_count };
+	struct volume_meta_place place;
+	struct mortise_meta_entry entry;
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (!is_named(options, RESET_STATE))
 		return MORTISE_OK;
-	if (given)
-		snprintf(reset->meta, sizeof(reset->meta), "%s", given);
-	else
-		code = volume_locate_label(META, META, reset->meta, sizeof(reset->meta), err);
+	code = volume_meta_find(&devices, &place, err);
 	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
-	if (!*reset->meta)
-		return code == MORTISE_E_DEVICE ? MORTISE_OK : code;
-	if (!code)
-		code = mortise_meta_read(reset->meta, &meta, err);
+	if (code || !*place.path || place.foreign)
+		return code;
+	code = mortise_meta_read(place.path, &meta, err);
+	if (code)
+		return code;
+	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
+	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry);
 	mortise_meta_free(meta);
-	return code;
+	return MORTISE_OK;
 }
 
 enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
@@ -244,4 +247,9 @@ bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
 		.in_use = reset->targets[i].in_use,
 	};
 	return true;
+}
+
+const char *mortise_reset_meta(const struct mortise_reset *reset)
+{
+	return reset->meta_knows ? reset->meta : NULL;
 }

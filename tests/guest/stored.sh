@@ -311,6 +311,61 @@ test_first_kills() {
 	done
 }
 
+# labelled SIZE LABEL=MIB...: a disk with these partitions, as its loop device.
+labelled() {
+	local file part
+
+	file=$(mktemp "$work/disk.XXXXXX")
+	truncate -s "${1}M" "$file"
+	shift
+	{
+		echo 'label: gpt'
+		for part; do
+			printf 'size=%sMiB, name="%s"\n' "${part#*=}" "${part%=*}"
+		done
+	} | sfdisk --quiet --no-reread --no-tell-kernel "$file"
+	losetup --find --show --partscan "$file"
+}
+
+# META that has the label belongs to this machine's STATE, and to no other that is given.
+test_other_disk() {
+	local disk other before
+
+	new_machine
+	losetup --detach "$meta" "$state"
+	disk=$(labelled 400 META=1 STATE=330)
+	other=$(blank_device 330)
+	places=(--device "data=$data")
+	declare_keys "static: {passphrase: first}, slot: 0" "$node"
+	check "apply by labels" mortise apply -f "$config"
+	down
+	before=$("$MORTISE" meta get 9)
+	places=(--device "STATE=$other" --device "data=$data")
+	declare_keys "static: {passphrase: other}, slot: 0" "$node"
+	check_status 4 "apply to a STATE on another disk" mortise apply -f "$config"
+	check_equal "leaves META alone" "$("$MORTISE" meta get 9)" "$before"
+	check "up of it" "$MORTISE" up -f "$config" STATE "${cost[@]}" --root "$root" "${places[@]}"
+	check_equal "leaves META alone, too" "$("$MORTISE" meta get 9)" "$before"
+	"$MORTISE" down -f "$config" --root "$root" "${places[@]}" >"$work/down" 2>&1
+	check_fails "up by what is stored" said mortise up --wait 0
+	check "does not go by that META" says 'META lies on another disk than STATE'
+	check "reset of it" said "$MORTISE" reset --yes STATE --device "STATE=$other"
+	check_fails "does not speak of META" says META
+	check_equal "and leaves it alone" "$("$MORTISE" meta get 9)" "$before"
+	places=(--device "STATE=${disk}p2" --device "data=$data")
+	check "STATE by device, on the disk of META" mortise up
+	down
+	places=(--device "data=$data")
+	check "up by labels" mortise up
+	down
+	check "reset, on the disk of META" \
+		said "$MORTISE" reset --yes STATE --device "STATE=${disk}p2"
+	check "says what META loses" says "META (${disk}p1) forgets how STATE is encrypted (tag 9)."
+	check_fails "which is gone" "$MORTISE" meta get 9
+	check "reset once more" said "$MORTISE" reset --yes STATE
+	check_fails "has nothing to say of META" says META
+}
+
 test_refusals
 test_first
 test_disagreement
@@ -320,4 +375,5 @@ test_json
 test_derivations
 test_kills
 test_first_kills
+test_other_disk
 finish
