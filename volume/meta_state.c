@@ -123,6 +123,21 @@ enum mortise_code volume_meta_state_read(const struct mortise_up_options *option
 	return code;
 }
 
+const char *volume_meta_state_lack(const struct mortise_up_options *options)
+{
+	struct volume_meta_place place;
+	struct mortise_error ignored;
+
+	if (!find(options, &place, &ignored) && !*place.path)
+		return "no partition is labelled META, which would say what opens STATE; is its "
+		       "disk there? (--device META=/dev/X says where it is)";
+	if (place.foreign)
+		return "META lies on another disk than STATE, and knows another one; `mortise up "
+		       "-f config.yaml` opens this one, or --device META=/dev/X says where its "
+		       "META is";
+	return "META has none for STATE; `mortise apply -f config.yaml` brings it back";
+}
+
 enum mortise_code volume_meta_state_store(const struct mortise_up_options *options,
 					  const struct meta_config *config,
 					  struct mortise_error *err)

@@ -44,6 +44,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_meta_state_read(const struct mortise
 							    struct meta_config **config,
 							    struct mortise_error *err);
 
+/* Why META does not say how STATE is encrypted, and what to do; static. */
+const char *volume_meta_state_lack(const struct mortise_up_options *options);
+
 /* Keeps META in step with what is declared of STATE; nothing to do without one of it. */
 MORTISE_MUST_CHECK enum mortise_code volume_meta_state_store(const struct mortise_up_options *options,
 							     const struct meta_config *config,

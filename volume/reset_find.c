@@ -27,18 +27,6 @@ const char *reset_content_text(const struct volume_probe *probe)
 	}
 }
 
-/* Labels that Talos has for system volumes; those of META, EFI and BOOT are none of them. */
-static bool is_label(const char *name)
-{
-	static const char *const system[] = { "STATE", "EPHEMERAL", "IMAGECACHE", "ETCD",
-					      "CRI",   "KUBELET",   "LOG" };
-
-	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
-		if (!strcmp(name, system[i]))
-			return true;
-	return strlen(name) > 2 && strchr("urs", name[0]) && name[1] == '-';
-}
-
 /* A user, raw or swap volume: whichever there is. */
 static enum mortise_code find_prefixed(const char *name, char *path, size_t room,
 				       struct mortise_error *err)
@@ -85,8 +73,8 @@ static enum mortise_code find_path(const struct mortise_reset_options *options, 
 	const char *given = given_device(options, name);
 
 	if (!given)
-		return is_label(name) ? volume_locate_label(name, name, path, room, err)
-				      : find_prefixed(name, path, room, err);
+		return volume_is_label(name) ? volume_locate_label(name, name, path, room, err)
+					     : find_prefixed(name, path, room, err);
 	if (strlen(given) >= room)
 		return error_set(err, MORTISE_E_DEVICE, ENAMETOOLONG, "%.100s...", given);
 	snprintf(path, room, "%s", given);

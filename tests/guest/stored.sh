@@ -366,6 +366,89 @@ test_other_disk() {
 	check_fails "has nothing to say of META" says META
 }
 
+# The command that a refusal names wipes the device that was refused.
+test_way_out() {
+	local disk first second hint
+
+	new_machine
+	disk=$(labelled 200 r-data=80 EPHEMERAL=80)
+	first=$(blank_device 80)
+	second=$(blank_device 80)
+	mkfs.ext4 -q "${disk}p1"
+	mkfs.ext4 -q "${disk}p2"
+	mkfs.btrfs -q "$first" 2>/dev/null || mkswap -q "$first"
+	mkfs.ext4 -q "$second"
+	{
+		declare_document RawVolumeConfig data
+		declare_document UserVolumeConfig data "encryption: {provider: luks2, keys: [$static]}"
+		declare_document UserVolumeConfig EPHEMERAL \
+			"encryption: {provider: luks2, keys: [$static]}"
+	} >"$config"
+	check_status 6 "plan refuses both" said "$MORTISE" plan -f "$config" \
+		--device "u-data=$first" --device "u-EPHEMERAL=$second"
+	check "says which" says "mortise reset u-EPHEMERAL --device u-EPHEMERAL=$second"
+	while read -r hint; do
+		# shellcheck disable=SC2086  # its words
+		check "$hint" "$MORTISE" reset --yes ${hint#mortise reset }
+	done < <(grep -o 'mortise reset [^`]*' "$work/said")
+	check_equal "what was refused is wiped" "$(blkid -p -o device "$first" "$second" || true)" ""
+	check_equal "and nothing else" "$(blkid -p -o value -s TYPE "${disk}p1")" ext4
+	check_equal "is" "$(blkid -p -o value -s TYPE "${disk}p2")" ext4
+	# A label of a system volume is never a user volume's name.
+	check_status 1 "a device for EPHEMERAL" said "$MORTISE" plan -f "$config" \
+		--device "EPHEMERAL=$second" --device "u-data=$first"
+	check "is none for the user volume" \
+		says 'a device is given for "EPHEMERAL", which is not declared (u-EPHEMERAL is)'
+	check_status 1 "up of EPHEMERAL" said "$MORTISE" up -f "$config" EPHEMERAL --wait 0
+	check "is not of the user volume" says 'no volume "EPHEMERAL" is declared (u-EPHEMERAL is)'
+	check_status 1 "one device for two" said "$MORTISE" plan -f "$config" \
+		--device "data=$first" --device "u-EPHEMERAL=$second"
+	check "is refused" says 'which 2 volumes are called'
+	declare_document VolumeConfig EPHEMERAL "encryption: {provider: luks2, keys: [$static]}" \
+		>>"$config"
+	check_status 6 "with both declared" said "$MORTISE" plan -f "$config" --device "r-data=$data" \
+		--device "u-data=$first" --device "EPHEMERAL=$second"
+	check "the system volume is meant" says "open $second as luks2-EPHEMERAL"
+	check_fails "alone" says "open $second as luks2-u-EPHEMERAL"
+}
+
+# declare_document KIND NAME [LINE]
+declare_document() {
+	printf -- '---\napiVersion: v1alpha1\nkind: %s\nname: %s\n' "$1" "$2"
+	[[ $# -lt 3 ]] || echo "$3"
+}
+
+# A plain raw volume is its user's, but for what another configuration left.
+test_raw() {
+	local keys="encryption: {provider: luks2, keys: [$static]}"
+
+	new_machine
+	raw() {
+		local verb=$1
+		shift
+
+		"$MORTISE" "$verb" -f "$config" --device "raw=$data" "$@"
+	}
+	declare_document RawVolumeConfig raw >"$config"
+	check "blank" raw up
+	mkfs.ext4 -q "$data"
+	check "with a file system" raw up
+	check "which stays" blkid -p "$data"
+	"$MORTISE" reset --yes raw --device "raw=$data" >"$work/out"
+	declare_document RawVolumeConfig raw "$keys" >"$config"
+	raw up "${cost[@]}" >"$work/out" 2>&1
+	raw down >"$work/out"
+	declare_document RawVolumeConfig raw >"$config"
+	check_fails "no longer encrypted" said raw up
+	check "is told" says 'volume is encrypted, but no encryption config provided'
+	check "with the way out" says "mortise reset r-raw --device r-raw=$data"
+	printf 'mortise: being reset, not a volume: finish it with `mortise reset'"'"'\n%s\n' \
+		'keys-end 16777216' | dd of="$data" conv=notrunc status=none
+	check_fails "a reset cut off" said raw up
+	check "is told" says "a reset of it was cut off; \`mortise reset r-raw --device r-raw=$data"
+}
+
+static="{static: {passphrase: declared}, slot: 0}"
 test_refusals
 test_first
 test_disagreement
@@ -376,4 +459,6 @@ test_derivations
 test_kills
 test_first_kills
 test_other_disk
+test_way_out
+test_raw
 finish
