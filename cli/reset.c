@@ -54,6 +54,9 @@ static void print_targets(const struct mortise_reset *reset)
 		fill_cells(&target, size, cells);
 		table_print(&table, cells);
 	}
+	if (mortise_reset_meta(reset))
+		printf("META (%s) forgets how STATE is encrypted (tag %d).\n",
+		       mortise_reset_meta(reset), MORTISE_META_STATE_ENCRYPTION);
 	fflush(stdout);
 }
 

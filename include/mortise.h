@@ -926,10 +926,13 @@ void mortise_reset_free(struct mortise_reset *reset);
 /* Target i, false when there is none. */
 bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
 			  struct mortise_reset_target *target);
+/* The META partition that forgets how STATE is encrypted; NULL when none does. */
+const char *mortise_reset_meta(const struct mortise_reset *reset);
 
 /*
  * Closes and wipes them: the keys first, so that nothing of it opens again, then both ends and
- * every signature, then discard. Resetting STATE drops its encryption from META. Cut off in the
+ * every signature, then discard. Resetting STATE drops its encryption from META; a META that has
+ * no device given does not belong to a STATE that is given on another disk. Cut off in the
  * middle a volume counts as being reset: it is not formatted, and another reset finishes it.
  * Ends at the first that fails. MORTISE_E_BUSY, MORTISE_E_DEVICE.
  */

@@ -13,12 +13,8 @@
 
 #include "keys/error.h"
 #include "luks2/json.h"
+#include "volume/locate.h"
 #include "volume/run_dir.h"
-
-static bool is_called(const struct meta_volume *volume, const char *name)
-{
-	return !strcmp(volume->name, name) || !strcmp(volume->id, name);
-}
 
 bool volume_is_state(const struct meta_volume *volume)
 {
@@ -30,39 +26,72 @@ bool volume_is_wanted(const struct meta_volume *volume, const struct mortise_up_
 	if (!options->name_count)
 		return true;
 	for (size_t i = 0; i < options->name_count; i++)
-		if (is_called(volume, options->names[i]))
+		if (volume_is_called(volume, options->names[i]))
 			return true;
 	return false;
 }
 
-static bool is_declared(const struct meta_config *volumes, const char *name)
+static size_t count_called(const struct meta_config *volumes, const char *name)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < volumes->volume_count; i++)
-		if (is_called(&volumes->volumes[i], name))
-			return true;
-	return false;
+		count += volume_is_called(&volumes->volumes[i], name);
+	return count;
+}
+
+/* " (u-STATE is)" when a name means another volume than the one that has it; "" else. */
+static void other_of_name(const struct meta_config *volumes, const char *name,
+			  char text[static MORTISE_NAME_MAX + 16])
+{
+	text[0] = '\0';
+	for (size_t i = 0; i < volumes->volume_count; i++)
+		if (!strcmp(volumes->volumes[i].name, name))
+			snprintf(text, MORTISE_NAME_MAX + 16, " (%s is)", volumes->volumes[i].id);
+}
+
+/* One device for two volumes would be taken for both. */
+static enum mortise_code check_device(const struct meta_config *volumes, const char *name,
+				      struct mortise_error *err)
+{
+	const size_t count = count_called(volumes, name);
+	char other[MORTISE_NAME_MAX + 16];
+
+	other_of_name(volumes, name, other);
+	if (count > 1)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "a device is given for \"%s\", which %zu volumes are called; say "
+				 "which one by its label, as u-%s",
+				 name, count, name);
+	if (!count && strcmp(name, "META") != 0)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "a device is given for \"%s\", which is not declared%s", name,
+				 other);
+	return MORTISE_OK;
 }
 
 enum mortise_code volume_check_names(const struct mortise_config *config,
 				     const struct mortise_up_options *options,
 				     struct mortise_error *err)
 {
+	char other[MORTISE_NAME_MAX + 16];
+	enum mortise_code code = MORTISE_OK;
+
 	if (!config->volumes)
 		return error_set(err, MORTISE_E_CONFIG, 0, "the configuration has errors");
-	for (size_t i = 0; i < options->name_count; i++)
-		if (!is_declared(config->volumes, options->names[i]))
-			return error_set(err, MORTISE_E_USAGE, 0, "no volume \"%s\" is declared",
-					 options->names[i]);
+	for (size_t i = 0; i < options->name_count; i++) {
+		if (count_called(config->volumes, options->names[i]))
+			continue;
+		other_of_name(config->volumes, options->names[i], other);
+		return error_set(err, MORTISE_E_USAGE, 0, "no volume \"%s\" is declared%s",
+				 options->names[i], other);
+	}
 	/* What STATE holds is not known to META. */
 	if (!config->text)
 		return MORTISE_OK;
-	for (size_t i = 0; i < options->device_count; i++)
-		if (strcmp(options->devices[i].name, "META") &&
-		    !is_declared(config->volumes, options->devices[i].name))
-			return error_set(err, MORTISE_E_USAGE, 0,
-					 "a device is given for \"%s\", which is not declared",
-					 options->devices[i].name);
-	return MORTISE_OK;
+	for (size_t i = 0; !code && i < options->device_count; i++)
+		code = check_device(config->volumes, options->devices[i].name, err);
+	return code;
 }
 
 enum mortise_code volume_run_lock(int *fd, struct mortise_error *err)

@@ -136,12 +136,16 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 }
 
 /* Open in the other way than is declared: it is not ready, and it is not closed either. */
-static void tell_as_it_was(const struct meta_volume *volume, struct volume_entry *entry)
+static void tell_as_it_was(const struct volume_run *run, const struct meta_volume *volume,
+			   struct volume_entry *entry)
 {
+	char command[VOLUME_RESET_COMMAND];
+
+	volume_reset_command(run, volume, entry->device, command);
 	snprintf(entry->error, sizeof(entry->error),
-		 "it is still open as it was, %s, and not as it is declared: `mortise reset %s` "
+		 "it is still open as it was, %s, and not as it is declared: `%.300s` "
 		 "before the next boot makes way for that, if nothing of it is needed",
-		 volume->encrypted ? "not encrypted" : "encrypted", volume->name);
+		 volume->encrypted ? "not encrypted" : "encrypted", command);
 }
 
 static bool is_mounted(const char *node, const struct place *place)
@@ -173,7 +177,7 @@ static void look_at(const struct volume_run *run, const struct meta_volume *volu
 		volume_opening_read(volume, &entry->opening);
 	}
 	if (volume->encrypted ? plain : place.active)
-		tell_as_it_was(volume, entry);
+		tell_as_it_was(run, volume, entry);
 	else if (mounted ||
 		 (!*place.mount_point &&
 		  (volume->encrypted ? place.active : volume->filesystem == META_FS_NONE)))

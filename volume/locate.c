@@ -17,16 +17,37 @@
 #define SYSFS_BLOCK   "/sys/class/block"
 #define SYSFS_NUMBERS "/sys/dev/block"
 
-static const char *given_device(const struct meta_volume *volume,
+bool volume_is_label(const char *name)
+{
+	static const char *const system[] = { "STATE", "EPHEMERAL", "IMAGECACHE", "ETCD",
+					      "CRI",   "KUBELET",   "LOG" };
+
+	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
+		if (!strcmp(name, system[i]))
+			return true;
+	return strlen(name) > 2 && strchr("urs", name[0]) && name[1] == '-';
+}
+
+bool volume_is_called(const struct meta_volume *volume, const char *name)
+{
+	return !strcmp(volume->id, name) ||
+	       (!strcmp(volume->name, name) && !volume_is_label(name) && strcmp(name, "META") != 0);
+}
+
+const char *volume_given_device(const struct meta_volume *volume,
 				const struct mortise_up_options *options)
 {
+	const char *by_name = NULL;
+
 	for (size_t i = 0; i < options->device_count; i++) {
 		const char *name = options->devices[i].name;
 
-		if (!strcmp(name, volume->name) || !strcmp(name, volume->id))
+		if (!strcmp(name, volume->id))
 			return options->devices[i].device;
+		if (!by_name && volume_is_called(volume, name))
+			by_name = options->devices[i].device;
 	}
-	return NULL;
+	return by_name;
 }
 
 /* The partitions labelled so; path receives the first. */
@@ -82,7 +103,7 @@ enum mortise_code volume_locate(const struct meta_volume *volume,
 				const struct mortise_up_options *options, char *path, size_t room,
 				struct mortise_error *err)
 {
-	const char *given = given_device(volume, options);
+	const char *given = volume_given_device(volume, options);
 	enum mortise_code code;
 
 	if (!given) {

@@ -7,6 +7,19 @@
 
 #include "meta/config.h"
 
+/* A label of a partition by itself: a system volume's, or one with u-, r- or s- in front. */
+bool volume_is_label(const char *name);
+
+/*
+ * By its id, or by its name. A name that is a label means what has the label: STATE is never the
+ * user volume STATE, which is called u-STATE.
+ */
+bool volume_is_called(const struct meta_volume *volume, const char *name);
+
+/* What --device says of volume, under its id rather than its name; NULL: nothing. */
+const char *volume_given_device(const struct meta_volume *volume,
+				const struct mortise_up_options *options);
+
 /*
  * The path of the block device of volume. MORTISE_E_DEVICE when no partition has its label,
  * no disk fits its selector, or more than one does (which one is meant cannot be guessed).

@@ -11,6 +11,7 @@
 #include "volume/activate.h"
 #include "volume/filesystem.h"
 #include "volume/locate.h"
+#include "volume/meta_state.h"
 #include "volume/mount.h"
 #include "volume/record.h"
 #include "volume/swap.h"
@@ -75,6 +76,33 @@ void volume_mount_path(const struct volume_run *run, const struct meta_volume *v
 	else if (volume->mount_point && !run->options->no_mount)
 		snprintf(path, VOLUME_PATH_MAX, "%s%s",
 			 run->options->root ? run->options->root : "", volume->mount_point);
+}
+
+void volume_reset_command(const struct volume_run *run, const struct meta_volume *volume,
+			  const char *device, char command[static VOLUME_RESET_COMMAND])
+{
+	int length = snprintf(command, VOLUME_RESET_COMMAND, "mortise reset %s", volume->id);
+
+	if (volume->disk_selector || volume_given_device(volume, run->options))
+		snprintf(command + length, VOLUME_RESET_COMMAND - (size_t)length, " --device %s=%s",
+			 volume->id, device);
+}
+
+/* What is there is not what is declared, and is left as it is. format ends before the way out. */
+__attribute__((format(printf, 4, 5))) static enum mortise_code refuse(const struct volume_run *run,
+								      struct volume_plan *plan,
+								      struct mortise_error *err,
+								      const char *format, ...)
+{
+	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	volume_reset_command(run, plan->volume, plan->device, command);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "%s `%s` wipes it, if nothing of it is needed", what, command);
 }
 
 static enum mortise_code no_memory(struct mortise_error *err)
@@ -246,11 +274,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		return code || plan->failed ? code : plan_format(run, plan, err);
 	}
 	if (plan->probe.content != VOLUME_LUKS2)
-		return VOLUME_PLAN_ADD(
-			plan, err, MORTISE_STEP_REFUSE, -1,
-			"%s holds %s: not formatted, since only an empty device is; `mortise reset "
-			"%s` wipes it, if nothing of it is needed",
-			plan->device, plan->probe.type, plan->volume->name);
+		return refuse(run, plan, err,
+			      "%s holds %s: not formatted, since only an empty device is;",
+			      plan->device, plan->probe.type);
 	code = load_header(run, plan, err);
 	if (!code && !plan->failed)
 		code = check_mapping(plan, err);
@@ -281,10 +307,7 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
 	if (!plan->mounted && !volume_swap_may_replace(&plan->probe, false, why, sizeof(why)))
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-				       "no swap area is made on %s: %s; `mortise reset %s` wipes "
-				       "it, if nothing of it is needed",
-				       plan->device, why, plan->volume->name);
+		return refuse(run, plan, err, "no swap area is made on %s: %s;", plan->device, why);
 	return plan_filesystem(run, plan, plan->device, true, err);
 }
 
@@ -305,26 +328,34 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return plan_filesystem(run, plan, plan->device, true, err);
 	if (plan->probe.content == VOLUME_LUKS2 && run->open_only)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "volume is encrypted, but no encryption config provided: "
-				       "META has none for STATE; `mortise apply -f config.yaml` "
-				       "brings it back");
+				       "volume is encrypted, but no encryption config provided: %s",
+				       volume_meta_state_lack(run->options));
 	if (plan->probe.content == VOLUME_LUKS2)
-		return VOLUME_PLAN_ADD(
-			plan, err, MORTISE_STEP_REFUSE, -1,
-			"volume is encrypted, but no encryption config provided: "
-			"declare its keys, or `mortise reset %s` wipes it, if nothing "
-			"of it is needed",
-			plan->volume->name);
+		return refuse(run, plan, err,
+			      "volume is encrypted, but no encryption config provided: declare its "
+			      "keys, or");
+	/* Whatever else a plain raw volume holds is its user's. */
+	if (plan->volume->filesystem == META_FS_NONE)
+		return MORTISE_OK;
 	if (plan->volume->filesystem == META_FS_SWAP)
 		return plan_plain_swap(run, plan, err);
 	if (plan->probe.content != VOLUME_FILESYSTEM || strcmp(plan->probe.type, type))
-		return VOLUME_PLAN_ADD(
-			plan, err, MORTISE_STEP_REFUSE, -1,
-			"filesystem type mismatch: %s != %s; %s is left as it is; `mortise "
-			"reset %s` wipes it, if nothing of it is needed",
-			plan->probe.type, type, plan->device, plan->volume->name);
+		return refuse(run, plan, err,
+			      "filesystem type mismatch: %s != %s; %s is left as it is;",
+			      plan->probe.type, type, plan->device);
 	plan->mounted = volume_is_mounted(plan->device, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
+}
+
+static enum mortise_code finish_reset(const struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
+{
+	char command[VOLUME_RESET_COMMAND];
+
+	volume_reset_command(run, plan->volume, plan->device, command);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "%s: a reset of it was cut off; `%s` finishes it", plan->device,
+			       command);
 }
 
 enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_volume *volume,
@@ -347,16 +378,10 @@ enum mortise_code volume_plan_make(struct volume_run *run, const struct meta_vol
 	volume_mount_path(run, volume, plan->mount_point);
 	if (volume_locate(volume, run->options, plan->device, sizeof(plan->device), &why))
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	else if (!volume->encrypted && volume->filesystem == META_FS_NONE)
-		/* Whatever a plain raw volume holds is its user's. */
-		code = MORTISE_OK;
 	else if (volume_probe(plan->device, &plan->probe, &why))
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	else if (plan->probe.content == VOLUME_RESETTING)
-		code = VOLUME_PLAN_ADD(
-			plan, err, MORTISE_STEP_REFUSE, -1,
-			"%s: a reset of it was cut off; `mortise reset %s` finishes it",
-			plan->device, volume->id);
+		code = finish_reset(run, plan, err);
 	else
 		code = volume->encrypted ? plan_encrypted(run, plan, err)
 					 : plan_plain(run, plan, err);

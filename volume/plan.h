@@ -219,6 +219,14 @@ MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *lu
 void volume_mount_path(const struct volume_run *run, const struct meta_volume *volume,
 		       char path[static VOLUME_PATH_MAX]);
 
+/*
+ * "mortise reset ..." that wipes device and no other: without --device a label decides, and
+ * another volume may have the name.
+ */
+#define VOLUME_RESET_COMMAND (2 * MORTISE_NAME_MAX + VOLUME_PATH_MAX + 32)
+void volume_reset_command(const struct volume_run *run, const struct meta_volume *volume,
+			  const char *device, char command[static VOLUME_RESET_COMMAND]);
+
 /* "luks2-" and the volume's id. */
 void volume_mapping_name(const struct meta_volume *volume, char name[static MORTISE_NAME_MAX + 1]);
 

@@ -18,7 +18,8 @@ struct reset_target {
 struct mortise_reset {
 	struct reset_target *targets;
 	size_t count;
-	char meta[VOLUME_PATH_MAX];	/* the META partition, "" when there is none */
+	char meta[VOLUME_PATH_MAX];	/* the META partition of STATE, "" when there is none */
+	bool meta_knows;		/* it says how STATE is encrypted */
 	bool full;
 	struct mortise_reset_progress progress;
 };

@@ -8,6 +8,7 @@
 
 #include "keys/error.h"
 #include "volume/locate.h"
+#include "volume/meta_state.h"
 #include "volume/reset.h"
 #include "volume/reset_users.h"
 
@@ -24,18 +25,6 @@ const char *reset_content_text(const struct volume_probe *probe)
 	default:
 		return probe->type;
 	}
-}
-
-/* Labels that Talos has for system volumes; those of META, EFI and BOOT are none of them. */
-static bool is_label(const char *name)
-{
-	static const char *const system[] = { "STATE", "EPHEMERAL", "IMAGECACHE", "ETCD",
-					      "CRI",   "KUBELET",   "LOG" };
-
-	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
-		if (!strcmp(name, system[i]))
-			return true;
-	return strlen(name) > 2 && strchr("urs", name[0]) && name[1] == '-';
 }
 
 /* A user, raw or swap volume: whichever there is. */
@@ -84,8 +73,8 @@ static enum mortise_code find_path(const struct mortise_reset_options *options, 
 	const char *given = given_device(options, name);
 
 	if (!given)
-		return is_label(name) ? volume_locate_label(name, name, path, room, err)
-				      : find_prefixed(name, path, room, err);
+		return volume_is_label(name) ? volume_locate_label(name, name, path, room, err)
+					     : find_prefixed(name, path, room, err);
 	if (strlen(given) >= room)
 		return error_set(err, MORTISE_E_DEVICE, ENAMETOOLONG, "%.100s...", given);
 	snprintf(path, room, "%s", given);
@@ -175,23 +164,25 @@ static enum mortise_code check_devices(const struct mortise_reset_options *optio
 static enum mortise_code find_meta(const struct mortise_reset_options *options,
 				   struct mortise_reset *reset, struct mortise_error *err)
 {
-	const char *given = given_device(options, META);
+	const struct volume_devices devices = { options->devices, options->device_count };
+	struct volume_meta_place place;
+	struct mortise_meta_entry entry;
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (!is_named(options, RESET_STATE))
 		return MORTISE_OK;
-	if (given)
-		snprintf(reset->meta, sizeof(reset->meta), "%s", given);
-	else
-		code = volume_locate_label(META, META, reset->meta, sizeof(reset->meta), err);
+	code = volume_meta_find(&devices, &place, err);
 	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
-	if (!*reset->meta)
-		return code == MORTISE_E_DEVICE ? MORTISE_OK : code;
-	if (!code)
-		code = mortise_meta_read(reset->meta, &meta, err);
+	if (code || !*place.path || place.foreign)
+		return code;
+	code = mortise_meta_read(place.path, &meta, err);
+	if (code)
+		return code;
+	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
+	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry);
 	mortise_meta_free(meta);
-	return code;
+	return MORTISE_OK;
 }
 
 enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
@@ -244,4 +235,9 @@ bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
 		.in_use = reset->targets[i].in_use,
 	};
 	return true;
+}
+
+const char *mortise_reset_meta(const struct mortise_reset *reset)
+{
+	return reset->meta_knows ? reset->meta : NULL;
 }

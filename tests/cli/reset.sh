@@ -177,7 +177,7 @@ head -c 16777216 image >header
 [ $? -gt 128 ]
 result $? "killed while it overwrites everything"
 plan image >out 2>&1
-grep -q '^data *refuse *image .*: a reset of it was cut off; `mortise reset u-data` finishes it$' out
+grep -q '^data *refuse *image .*: a reset of it was cut off; `mortise reset u-data --device u-data=image` finishes it$' out
 result $? "plan refuses, and says what finishes it"
 exits 1 "isLuks says no" "$MORTISE" isLuks image
 "$referee" repair -q image >out 2>&1

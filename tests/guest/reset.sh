@@ -253,7 +253,7 @@ test_interrupted() {
 	declare_volume data "$device" "$declared"
 	check_status 137 "killed" interrupt KILL "$device"
 	check_match "up refuses" "$(mortise up 2>&1)" \
-		"*$device: a reset of it was cut off; \`mortise reset u-data\` finishes it*"
+		"*$device: a reset of it was cut off; \`mortise reset u-data --device u-data=$device\` finishes it*"
 	check_status 1 "every time" mortise up
 	check_fails "cryptsetup opens nothing" opens "$device"
 	cryptsetup repair -q "$device" >"$work/out" 2>&1 || true
