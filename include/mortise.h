@@ -635,7 +635,7 @@ struct mortise_meta;
 /*
  * Reads META at device, a partition or a file; NULL: the partition that is labelled META. With
  * no good copy it is empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB;
- * MORTISE_E_NOT_EMPTY: it holds something else.
+ * MORTISE_E_NOT_EMPTY: it holds something else; MORTISE_E_BUSY: locked for 10 seconds.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
 						       struct mortise_meta **out,

@@ -71,22 +71,36 @@ static enum mortise_code check_uuid(const void *value, size_t size, struct morti
 	return MORTISE_OK;
 }
 
+static bool holds(const struct volume_meta *meta, uint8_t tag, const void *value, size_t size)
+{
+	struct mortise_meta_entry entry;
+
+	return meta_adv_find(meta->adv, tag, &entry) && entry.size == size &&
+	       (!size || !memcmp(entry.value, value, size));
+}
+
 enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *value, size_t size,
 				   struct mortise_error *err)
 {
-	struct mortise_meta_entry entry;
 	enum mortise_code code = MORTISE_OK;
 	struct volume_meta meta;
 	bool same;
 
 	if (tag == MORTISE_META_UUID_OVERRIDE)
 		code = check_uuid(value, size, err);
+	/* At every boot it is as it was: then nobody is waited for who only reads, nor its disk. */
 	if (!code)
-		code = volume_meta_open(device, true, &meta, err);
+		code = volume_meta_open(device, false, &meta, err);
 	if (code)
 		return code;
-	same = meta_adv_find(meta.adv, tag, &entry) && entry.size == size &&
-	       (!size || !memcmp(entry.value, value, size));
+	same = holds(&meta, tag, value, size) && !volume_meta_lame(&meta);
+	volume_meta_close(&meta);
+	if (same)
+		return MORTISE_OK;
+	code = volume_meta_open(device, true, &meta, err);
+	if (code)
+		return code;
+	same = holds(&meta, tag, value, size);
 	if (!same)
 		code = meta_adv_set(meta.adv, tag, value, size, err);
 	if (!code && (!same || volume_meta_lame(&meta)))

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "keys/error.h"
@@ -19,6 +20,11 @@
 #define LABEL	   "META"
 #define OLD_OFFSET (META_ADV_PARTITION - META_ADV_OLD)
 #define HALF	   (META_ADV_OLD / 2)
+
+enum {
+	LOCK_PAUSE_MS = 20,
+	LOCK_WAIT_MS = 10000,
+};
 
 static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[static 32],
 				struct mortise_error *err)
@@ -33,15 +39,24 @@ static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[s
 	return code;
 }
 
-/* A signal ends the wait: nothing has been done yet, and whoever holds it may do so for long. */
+/*
+ * Whoever holds it may do so for long, and a boot does not wait for that. A signal ends the wait,
+ * too: nothing has been done yet.
+ */
 static enum mortise_code lock(int fd, int how, const char *path, struct mortise_error *err)
 {
-	if (!flock(fd, how))
-		return MORTISE_OK;
-	return error_set(err, errno == EINTR ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, errno,
-			 errno == EINTR ? "another program uses %s, waiting for it ended"
-					: "cannot lock %s",
-			 path);
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+
+	for (unsigned waited = 0; flock(fd, how | LOCK_NB); waited += LOCK_PAUSE_MS) {
+		if (errno != EWOULDBLOCK)
+			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock %s", path);
+		if (waited >= LOCK_WAIT_MS || nanosleep(&pause, NULL))
+			return error_set(err, MORTISE_E_BUSY, 0,
+					 "META is locked by another program, which uses %s; run "
+					 "again when it has ended",
+					 path);
+	}
+	return MORTISE_OK;
 }
 
 /* The disk first, as Talos does: whoever takes both takes them in the same order. */

@@ -51,7 +51,7 @@ check_status 124 "a writer waits for a reader" under --shared "${device}p2" \
 check_status 124 "and for whoever holds the disk" under --shared "$device" \
 	"$MORTISE" meta delete 9
 check_match "a signal ends the wait" \
-	"$(under --exclusive "${device}p2" "$MORTISE" meta get 9 2>&1)" "*another program uses*"
+	"$(under --exclusive "${device}p2" "$MORTISE" meta get 9 2>&1)" "*locked by another program*"
 check_equal "nothing was written meanwhile" "$(meta get 9)" null
 for i in {1..20}; do
 	printf '%s' "$i" | meta set $((20 + i)) &
@@ -59,9 +59,23 @@ done
 wait
 check_equal "twenty writers at once: none is lost" "$(meta list | wc -l)" 22
 
+check "the same value waits for no reader" under --shared "${device}p2" "$MORTISE" meta set 9 \
+	"$work/null"
+check "nor for whoever holds the disk" under --exclusive "$device" "$MORTISE" meta set 9 \
+	"$work/null"
+flock --shared "${device}p2" sleep 60 &
+holder=$!
+sleep 0.2
+check_status 5 "a lock that is held for long ends the wait" said timeout 30 "$MORTISE" meta delete 9
+check "and is told" says "META is locked by another program"
+kill "$holder"
+wait "$holder" || true
+check_equal "nothing was written" "$(meta get 9)" null
+
 blockdev --setro "${device}p2"
 check_status 4 "read-only: not written" meta delete 9
 check "read-only: read" meta get 9
+check "read-only: the same value" meta set 9 "$work/null"
 blockdev --setrw "${device}p2"
 
 other=$(disk META)

@@ -448,6 +448,24 @@ test_raw() {
 	check "is told" says "a reset of it was cut off; \`mortise reset r-raw --device r-raw=$data"
 }
 
+# META that cannot be written hinders nobody who would not change it.
+test_readonly() {
+	new_machine
+	declare_keys "$node" "$node"
+	mortise apply -f "$config" >/dev/null
+	blockdev --setro "$meta"
+	check "apply of the same, META read-only" mortise apply -f "$config"
+	down
+	check "up" mortise up
+	declare_keys "$node;static: {passphrase: second}, slot: 1" "$node"
+	check_fails "apply of other keys" said mortise apply -f "$config"
+	check "tells what that means" says "META could not be brought in step: the next boot goes by"
+	blockdev --setrw "$meta"
+	check "apply when it can be written" mortise apply -f "$config"
+	check_match "brings META in step" "$(meta_tag 9)" '*"KeySlot":1*'
+	down
+}
+
 static="{static: {passphrase: declared}, slot: 0}"
 test_refusals
 test_first
@@ -461,4 +479,5 @@ test_first_kills
 test_other_disk
 test_way_out
 test_raw
+test_readonly
 finish
