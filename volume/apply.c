@@ -35,6 +35,8 @@ static const char *obstacle(const struct volume_plan *plan, bool staged)
 		if (kind == MORTISE_STEP_REFUSE || (kind == MORTISE_STEP_FAIL && plan->no_key))
 			return plan->steps[i].text;
 	}
+	if (state && staged && plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT)
+		return "it is empty, and --staged needs a STATE that is there already";
 	if (state && !opens_state(plan, staged))
 		return "none of its declared keys is known to open it";
 	return NULL;
