@@ -101,6 +101,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_run_init(struct volume_run *run,
 						     struct mortise_error *err);
 void volume_run_clear(struct volume_run *run);
 
+/* Does a key of theirs ask for the UUID of the machine? */
+bool volume_needs_node_uuid(const struct meta_config *volumes);
+
 /* Waits until every volume that is mounted above this one has been worked on. */
 void volume_run_wait_for_outer(struct volume_run *run, const struct meta_volume *volume);
 /* A volume is to be worked on, or has been. */

@@ -8,7 +8,7 @@
 #include "volume/plan.h"
 
 /* Keys of the machine itself, and what a KMS knows it by. */
-static bool needs_node_uuid(const struct meta_config *volumes)
+bool volume_needs_node_uuid(const struct meta_config *volumes)
 {
 	for (size_t i = 0; i < volumes->volume_count; i++)
 		for (size_t j = 0; j < volumes->volumes[i].key_count; j++)
@@ -34,7 +34,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct meta_conf
 	run->unfinished = calloc(volumes->volume_count + 1, sizeof(*run->unfinished));
 	if (!run->unfinished)
 		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	if (run->sources.node_uuid || !needs_node_uuid(volumes))
+	if (run->sources.node_uuid || !volume_needs_node_uuid(volumes))
 		return MORTISE_OK;
 	code = volume_meta_node_uuid(options, run->node_uuid, err);
 	if (!code && *run->node_uuid)

@@ -2,6 +2,7 @@
 /* Waiting for devices by looking at sysfs: an initramfs may have neither udev nor netlink. */
 #include "volume/wait.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -9,6 +10,8 @@
 #include "volume/declared.h"
 #include "volume/disks.h"
 #include "volume/locate.h"
+#include "volume/meta_state.h"
+#include "volume/up.h"
 
 enum {
 	POLL_MS = 50,
@@ -45,9 +48,22 @@ static size_t disk_count(void)
 	return count;
 }
 
+/* Of all block devices, partitions among them: one more or less is what counts. */
+static size_t node_count(void)
+{
+	DIR *directory = opendir("/sys/class/block");
+	size_t count = 0;
+
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
 enum standing {
 	THERE,
-	FRESH, /* a whole disk that would be formatted */
+	FRESH, /* a whole disk that would be formatted, or no META yet */
 	MISSING,
 };
 
@@ -85,32 +101,84 @@ static enum standing look_at_all(const struct meta_config *volumes,
 	return worst;
 }
 
-void volume_wait_for_devices(const struct meta_config *volumes,
-			     const struct mortise_up_options *options)
+static bool meta_is_there(const struct mortise_up_options *options)
+{
+	const struct volume_devices devices = { options->devices, options->device_count };
+	struct volume_meta_place place;
+	struct mortise_error ignored;
+	struct stat st;
+
+	/* Of several that have the label planning tells. */
+	if (volume_meta_find(&devices, &place, &ignored))
+		return true;
+	return *place.path && !stat(place.path, &st);
+}
+
+/*
+ * What META would say counts: the machine's UUID, or, with from_meta, what opens STATE. A STATE
+ * that is LUKS2 opens without META in no case.
+ */
+static enum standing look_at_meta(const struct meta_config *volumes,
+				  const struct mortise_up_options *options, bool from_meta)
+{
+	char path[VOLUME_PATH_MAX];
+	struct volume_probe probe;
+	struct mortise_error ignored;
+
+	if (!from_meta && (options->sources.node_uuid || !volume_needs_node_uuid(volumes)))
+		return THERE;
+	/* Who has mounted STATE has waited, in this run or long ago. */
+	volume_state_dir(options, path);
+	if (*path || meta_is_there(options))
+		return THERE;
+	if (from_meta &&
+	    !volume_locate(&volumes->volumes[0], options, path, sizeof(path), &ignored) &&
+	    !volume_probe(path, &probe, &ignored) && probe.content == VOLUME_LUKS2)
+		return MISSING;
+	return FRESH;
+}
+
+/* Not every machine has META, and a disk may be another than is meant: these are let settle. */
+static void wait_for(const struct meta_config *volumes, const struct mortise_up_options *options,
+		     bool from_meta)
 {
 	const uint64_t begin = now_ms(), end = begin + options->device_wait_ms;
 	uint64_t now = begin, changed = begin;
-	size_t count = 0, before = 0;
+	enum standing before = MISSING;
+	size_t count_before = 0;
 	bool *there;
 
 	if (!options->device_wait_ms)
 		return;
 	there = calloc(volumes->volume_count + 1, sizeof(*there));
 	while (there && now < end) {
-		const enum standing worst = look_at_all(volumes, options, there);
+		enum standing worst = look_at_all(volumes, options, there);
+		size_t count;
 
+		if (worst != MISSING) {
+			const enum standing meta = look_at_meta(volumes, options, from_meta);
+
+			worst = meta > worst ? meta : worst;
+		}
 		if (worst == THERE)
 			break;
-		count = disk_count();
-		if (count != before)
+		count = disk_count() + node_count();
+		if (count != count_before || worst != before)
 			changed = now;
-		before = count;
+		count_before = count;
+		before = worst;
 		if (worst == FRESH && now - changed >= SETTLE_MS)
 			break;
 		sleep_ms(end - now < POLL_MS ? end - now : POLL_MS);
 		now = now_ms();
 	}
 	free(there);
+}
+
+void volume_wait_for_devices(const struct meta_config *volumes,
+			     const struct mortise_up_options *options)
+{
+	wait_for(volumes, options, false);
 }
 
 void volume_wait_for_state(const struct mortise_up_options *options)
@@ -122,5 +190,5 @@ void volume_wait_for_state(const struct mortise_up_options *options)
 
 	/* It is needed whatever volumes were asked for. */
 	of_state.name_count = 0;
-	volume_wait_for_devices(&volumes, &of_state);
+	wait_for(&volumes, &of_state, true);
 }
