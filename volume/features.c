@@ -15,6 +15,11 @@ const char *mortise_features(void)
 #if MORTISE_DECLARED
 	       "signatures libblkid\n"
 	       "declared yes\n"
+#if MORTISE_REGEX
+	       "regex yes\n"
+#else
+	       "regex no\n"
+#endif
 	       "keys static nodeID"
 #else
 	       "signatures no\n"

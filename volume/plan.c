@@ -317,6 +317,14 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 	const char *type = volume_filesystem_name(plan->volume->filesystem);
 	struct mortise_error why;
 
+	if (plan->probe.content == VOLUME_LUKS2 && run->open_only)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "volume is encrypted, but no encryption config provided: %s",
+				       volume_meta_state_lack(run->options));
+	if (plan->probe.content == VOLUME_LUKS2)
+		return refuse(run, plan, err,
+			      "volume is encrypted, but no encryption config provided: declare its "
+			      "keys, or");
 	if (!mortise_is_active(plan->mapping, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "the mapping %s is active: the volume is still open as it "
@@ -326,14 +334,6 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return not_configured(plan, err);
 	if (plan->probe.content == VOLUME_EMPTY)
 		return plan_filesystem(run, plan, plan->device, true, err);
-	if (plan->probe.content == VOLUME_LUKS2 && run->open_only)
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "volume is encrypted, but no encryption config provided: %s",
-				       volume_meta_state_lack(run->options));
-	if (plan->probe.content == VOLUME_LUKS2)
-		return refuse(run, plan, err,
-			      "volume is encrypted, but no encryption config provided: declare its "
-			      "keys, or");
 	/* Whatever else a plain raw volume holds is its user's. */
 	if (plan->volume->filesystem == META_FS_NONE)
 		return MORTISE_OK;
