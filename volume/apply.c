@@ -87,10 +87,11 @@ static enum mortise_code check_places(const struct mortise_config *config,
 				 "a configuration is applied as a whole, into a mounted STATE");
 	code = volume_meta_check(options, &meta, err);
 	if (!code && !meta && state->encrypted)
-		code = error_set(err, MORTISE_E_DEVICE, 0,
-				 "STATE is to be encrypted, and no partition is labelled \"META\": "
-				 "nothing would say at the next boot what opens it; make one of "
-				 "1 MiB, or use --device META=/dev/X");
+		code = error_set(
+			err, MORTISE_E_DEVICE, 0,
+			"STATE is to be encrypted, and no partition is labelled \"META\" on "
+			"its disk: nothing would say at the next boot what opens it; make "
+			"one of 1 MiB, or use --device META=/dev/X");
 	return code;
 }
 
