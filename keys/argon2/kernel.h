@@ -20,8 +20,21 @@ struct keys_argon2_kernel {
 	const char *name;
 	bool paired_rows;		/* see keys_argon2_position() */
 	keys_argon2_compress *fill;	/* to = G(previous, reference) */
-	keys_argon2_compress *fill_over;/* to ^= G(previous, reference) */
+	keys_argon2_compress *fill_over;/* to ^= G(previous, reference); asks for what comes next */
 };
+
+/*
+ * For fill_over(), once the loads of its own block are done and before it ends: memory would
+ * be idle while it computes. Blocks are filled over in order, so what comes next is known; two
+ * ahead, and beyond the last block it does no harm, since asking never faults.
+ */
+static inline void keys_argon2_ask_for_next(const uint64_t *to)
+{
+	const char *next = (const char *)((uintptr_t)to + 2 * KEYS_ARGON2_BLOCK_SIZE);
+
+	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_SIZE; i += 64)
+		__builtin_prefetch(next + i);
+}
 
 extern const struct keys_argon2_kernel keys_argon2_portable;
 #if defined(__x86_64__)

@@ -138,6 +138,8 @@ INLINE void compress(uint64_t *to, const uint64_t *previous, const uint64_t *ref
 		rows_diagonal(scratch + ROW * row);
 	}
 	rows_diagonal(scratch + ROW * 6);
+	if (over)
+		keys_argon2_ask_for_next(to);
 	straight(scratch, ROW);
 	for (unsigned word = 0; word < 12; word += 4) {
 		straight(scratch + word + 4, ROW);

@@ -179,6 +179,8 @@ INLINE void compress(uint64_t *to, const uint64_t *previous, const uint64_t *ref
 	a = move_columns_3(a);
 	c = move_columns_1(c);
 	d = move_columns_2(d);
+	if (over)
+		keys_argon2_ask_for_next(to);
 	half(&a, &b, &c, &d);
 	give(to, 0, MOVE_BACK(a, 3));
 	give(to, 1, MOVE_BACK(b, 0));

@@ -12,7 +12,7 @@
  * A half of one permutation and a half of another stand beside each other, so that the
  * processor always has two chains to work on. Loops stay rolled: they fit the micro-op cache.
  */
-static void rounds(uint64_t *to, uint64_t *scratch)
+static void rounds(uint64_t *to, uint64_t *scratch, bool over)
 {
 	straight(scratch, 2);
 	for (unsigned row = 0; row < 7; row++) {
@@ -20,6 +20,8 @@ static void rounds(uint64_t *to, uint64_t *scratch)
 		diagonal_in_place(scratch + 16 * row, 2);
 	}
 	diagonal_in_place(scratch + 16 * 7, 2);
+	if (over)
+		keys_argon2_ask_for_next(to);
 	straight(scratch, 16);
 	for (unsigned column = 0; column < 7; column++) {
 		straight(scratch + 2 * (column + 1), 16);
@@ -37,7 +39,7 @@ static void fill(uint64_t *to, const uint64_t *previous, const uint64_t *referen
 		store(scratch + 2 * i, both);
 		store(to + 2 * i, both);
 	}
-	rounds(to, scratch);
+	rounds(to, scratch, false);
 }
 
 static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
@@ -49,7 +51,7 @@ static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *re
 		store(scratch + 2 * i, both);
 		store(to + 2 * i, exclusive(load(to + 2 * i), both));
 	}
-	rounds(to, scratch);
+	rounds(to, scratch, true);
 }
 
 #endif

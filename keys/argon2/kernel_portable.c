@@ -46,10 +46,12 @@ static inline void permute(uint64_t *words, unsigned stride)
 	quarter(AT(3), AT(4), AT(9), AT(14));
 }
 
-static void rounds(uint64_t *to, uint64_t *scratch)
+static void rounds(uint64_t *to, uint64_t *scratch, bool over)
 {
 	for (unsigned row = 0; row < 8; row++)
 		permute(scratch + 16 * row, 2);
+	if (over)
+		keys_argon2_ask_for_next(to);
 	for (unsigned column = 0; column < 8; column++)
 		permute(scratch + 2 * column, 16);
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i++)
@@ -61,7 +63,7 @@ static void fill(uint64_t *to, const uint64_t *previous, const uint64_t *referen
 {
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i++)
 		to[i] = scratch[i] = previous[i] ^ reference[i];
-	rounds(to, scratch);
+	rounds(to, scratch, false);
 }
 
 static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
@@ -71,7 +73,7 @@ static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *re
 		scratch[i] = previous[i] ^ reference[i];
 		to[i] ^= scratch[i];
 	}
-	rounds(to, scratch);
+	rounds(to, scratch, true);
 }
 
 const struct keys_argon2_kernel keys_argon2_portable = {

@@ -3,12 +3,9 @@
 #include "keys/argon2/core.h"
 
 /* Reference blocks are asked for this many blocks ahead where addresses are known. */
-#define AHEAD	  3u
+#define AHEAD  3u
 
-/* The block's own old content, read in order, is asked for this many ahead. */
-#define OWN_AHEAD 2u
-
-#define INLINE	  static inline __attribute__((always_inline))
+#define INLINE static inline __attribute__((always_inline))
 
 /* What stays the same while a slice is filled. */
 struct slice {
@@ -164,8 +161,6 @@ INLINE bool fill(const struct slice *s, struct lane *lanes, uint32_t count,
 			lane->previous = block;
 			if (!independent && segment - i > ahead)
 				set_reference(s, lane, i + ahead, block[0]);
-			if (later && lane->asks && segment - i > OWN_AHEAD)
-				ask_for(block + OWN_AHEAD * KEYS_ARGON2_BLOCK_WORDS);
 		}
 	}
 	return true;
