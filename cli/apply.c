@@ -95,8 +95,11 @@ enum status run_apply(const struct command *c)
 	}
 	err.code = MORTISE_OK;
 	plan_print_notes(c, plan);
-	if (!volumes.json && bringing.out)
+	if (!volumes.json && bringing.out) {
 		plan_print(plan);
+		/* Another run may hold the lock for long: what waits for it is known before. */
+		fflush(stdout);
+	}
 	if (option_set(&c->options, OPTION_DRY_RUN)) {
 		status = show(c, &volumes, plan, &err);
 		status = status == STATUS_OK ? plan_judge(plan) : status;

@@ -50,7 +50,7 @@ sum() {
 	sha256sum <"$1"
 }
 
-check "a quick run" run "$result" --quick --time-limit 20
+check "a quick run" run "$result" --quick --time-limit 8
 check_equal "no mapping is left" "$(left)" ""
 check_equal "nor the module of RAM disks" "$(ls -d /sys/module/brd 2>/dev/null)" ""
 case $GUEST in

@@ -20,6 +20,8 @@ options=(-f "$config" --root "$root" --node-uuid "$uuid" --device "STATE=$state"
 mortise() {
 	local verb=$1
 	shift
+	# Every slot made here is opened some times.
+	[[ $verb != up ]] || set -- --iter-time 100 "$@"
 	"$MORTISE" "$verb" "${options[@]}" "$@"
 }
 
