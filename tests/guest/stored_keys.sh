@@ -145,6 +145,7 @@ planned() {
 		! grep -q '^VOLUME' "$1" || break
 		sleep 0.1
 	done
+	check "a plan is shown while another run holds the lock" grep -q '^VOLUME' "$1"
 	sleep 0.3
 }
 
