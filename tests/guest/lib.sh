@@ -88,6 +88,16 @@ says() {
 	}
 }
 
+# took COMMAND...: its milliseconds go to $work/took.
+took() {
+	local begin status=0
+
+	begin=$(date +%s%N)
+	"$@" || status=$?
+	echo $((($(date +%s%N) - begin) / 1000000)) >"$work/took"
+	return "$status"
+}
+
 # appears PATH LOG: waits until somebody has made it; the log is shown when nobody does.
 appears() {
 	local _

@@ -174,16 +174,6 @@ up_with_late_meta() {
 	return "$status"
 }
 
-# took COMMAND...: milliseconds, in $work/took.
-took() {
-	local begin status=0
-
-	begin=$(date +%s%N)
-	"$@" || status=$?
-	echo $((($(date +%s%N) - begin) / 1000000)) >"$work/took"
-	return "$status"
-}
-
 took_between() {
 	local milliseconds
 	milliseconds=$(cat "$work/took")

@@ -49,16 +49,6 @@ test_choice() {
 		"disk selector is invalid: 1:11: no matching overload"
 }
 
-# took COMMAND...: milliseconds, in $work/took.
-took() {
-	local begin status=0
-
-	begin=$(date +%s%N)
-	"$@" || status=$?
-	echo $((($(date +%s%N) - begin) / 1000000)) >"$work/took"
-	return "$status"
-}
-
 # The disk that a selector finds first may not be the one that it means: before an empty one is
 # taken, no other may have turned up for a second. Without a file system there is nothing to do.
 test_wait() {
