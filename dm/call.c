@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One ioctl on the control node: the buffer, its growth, its wiping, and the errno. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /* Making a dm-crypt mapping: create, load, resume, node; or nothing of it. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <inttypes.h>

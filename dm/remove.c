@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Taking a mapping away: now, after its last user, or not after all. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdio.h>

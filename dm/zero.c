@@ -2,7 +2,7 @@
 /* A mapping over nothing: one dm-zero target, made as dm-crypt's are, without a device below. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <string.h>

@@ -118,13 +118,13 @@ const char *mortise_argon2_kernel(void);
 struct mortise_secret;
 
 /* A new secret of size zero bytes, 0 <= size <= MORTISE_PASSPHRASE_MAX. */
-MORTISE_MUST_CHECK enum mortise_code
-mortise_secret_new(size_t size, struct mortise_secret **out, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_secret_new(size_t size, struct mortise_secret **out,
+							struct mortise_error *err);
 
 /* A new secret holding a copy of bytes[0..size-1]. The caller wipes its own copy. */
-MORTISE_MUST_CHECK enum mortise_code
-mortise_secret_from(const void *bytes, size_t size, struct mortise_secret **out,
-		    struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_secret_from(const void *bytes, size_t size,
+							 struct mortise_secret **out,
+							 struct mortise_error *err);
 
 /* Wipes and frees; NULL is allowed. */
 void mortise_secret_free(struct mortise_secret *secret);
@@ -259,9 +259,8 @@ MORTISE_MUST_CHECK enum mortise_code mortise_header_set_label(struct mortise_luk
 							      const char *subsystem,
 							      struct mortise_error *err);
 /* Sets the UUID: 36 characters, taken in either case. */
-MORTISE_MUST_CHECK enum mortise_code mortise_header_set_uuid(struct mortise_luks2 *luks2,
-							     const char *uuid,
-							     struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_header_set_uuid(struct mortise_luks2 *luks2, const char *uuid, struct mortise_error *err);
 
 /*
  * The JSON metadata as json-c prints it, indented as cryptsetup does, without a final
@@ -373,9 +372,9 @@ MORTISE_MUST_CHECK enum mortise_code mortise_keyslot_open(struct mortise_luks2 *
 							  int *opened, struct mortise_error *err);
 
 /* Is this the volume key of the data segment? MORTISE_E_KEY when not. */
-MORTISE_MUST_CHECK enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *luks2,
-							       const struct mortise_secret *volume_key,
-							       struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_volume_key_verify(struct mortise_luks2 *luks2, const struct mortise_secret *volume_key,
+			  struct mortise_error *err);
 
 /* A new keyslot. Zero and NULL mean the default. */
 struct mortise_keyslot_new {
@@ -506,12 +505,10 @@ struct mortise_enrolled {
  * MORTISE_E_SOURCE, MORTISE_E_UNSUPPORTED (this build or machine), MORTISE_E_POLICY (Secure
  * Boot). The header is as it was unless MORTISE_OK.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_enroll(struct mortise_luks2 *luks2,
-						    const struct mortise_enrolment *what,
-						    const struct mortise_key_sources *sources,
-						    const struct mortise_secret *volume_key,
-						    struct mortise_enrolled *enrolled,
-						    struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_enroll(struct mortise_luks2 *luks2, const struct mortise_enrolment *what,
+	       const struct mortise_key_sources *sources, const struct mortise_secret *volume_key,
+	       struct mortise_enrolled *enrolled, struct mortise_error *err);
 
 /* Which tokens may open it. */
 struct mortise_token_search {
@@ -527,12 +524,10 @@ struct mortise_token_search {
  * (wanted or NULL) receive ids. MORTISE_E_NO_TOKEN: there is none to try. Else the error of the
  * last one that failed.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
-							const struct mortise_token_search *search,
-							const struct mortise_key_sources *sources,
-							struct mortise_secret **volume_key,
-							int *opened, int *token,
-							struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_open(struct mortise_luks2 *luks2, const struct mortise_token_search *search,
+		   const struct mortise_key_sources *sources, struct mortise_secret **volume_key,
+		   int *opened, int *token, struct mortise_error *err);
 
 /*
  * Opens a keyslot that a systemd-recovery token marks, with a recovery key as a person types
@@ -578,9 +573,8 @@ enum mortise_deactivation {
 };
 
 /* Removes a mapping. MORTISE_E_INACTIVE, MORTISE_E_BUSY. */
-MORTISE_MUST_CHECK enum mortise_code mortise_deactivate(const char *name,
-							enum mortise_deactivation how,
-							struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_deactivate(const char *name, enum mortise_deactivation how, struct mortise_error *err);
 
 /* MORTISE_OK when a mapping of this name is active, MORTISE_E_INACTIVE when not. */
 MORTISE_MUST_CHECK enum mortise_code mortise_is_active(const char *name, struct mortise_error *err);
@@ -637,9 +631,8 @@ struct mortise_meta;
  * no good copy it is empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB;
  * MORTISE_E_NOT_EMPTY: it holds something else; MORTISE_E_BUSY: locked for 10 seconds.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
-						       struct mortise_meta **out,
-						       struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_meta_read(const char *device, struct mortise_meta **out, struct mortise_error *err);
 /* NULL is allowed. Wipes: a value may hold a passphrase. */
 void mortise_meta_free(struct mortise_meta *meta);
 /* Entry i by ascending tag, false when there is none. */
@@ -686,9 +679,8 @@ struct mortise_remark {
  * can be shown; MORTISE_E_CONFIG when one of them is an error: nothing else can be done with
  * it then. MORTISE_E_DEVICE when the file cannot be read (*out is NULL).
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_config_read(const char *path,
-							 struct mortise_config **out,
-							 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_config_read(const char *path, struct mortise_config **out, struct mortise_error *err);
 void mortise_config_free(struct mortise_config *config);
 /*
  * Adds a STATE that is not encrypted unless one is declared: a machine that carries its
@@ -848,7 +840,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_up(const struct mortise_config *con
  * The configuration that the machine carries, as mortise_apply stores it. With open, STATE is
  * brought up by what META says of it, changing nothing, and is left open. Without, a STATE that is
  * not mounted has the configuration be what META says of STATE, and no more:
- * mortise_config_whole is false. *out is also set when the stored file has errors, for its
+ * mortise_config_is_complete is false. *out is also set when the stored file has errors, for its
  * remarks. MORTISE_E_WAIT: there is none yet, and err says what to do.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_up_options *options,
@@ -856,7 +848,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_
 							   const struct mortise_watch *watch,
 							   struct mortise_config **out,
 							   struct mortise_error *err);
-bool mortise_config_whole(const struct mortise_config *config);
+bool mortise_config_is_complete(const struct mortise_config *config);
 
 /*
  * Gives the machine its configuration, which declares STATE: brings all volumes up and, as soon
@@ -966,7 +958,7 @@ struct mortise_spread {
  * Are these runs too few (less than 3) or too far apart (the median a quarter above the least
  * or, of less than 20, p99 twice the median) to draw conclusions from?
  */
-bool mortise_spread_worthless(const struct mortise_spread *spread);
+bool mortise_spread_is_noisy(const struct mortise_spread *spread);
 /* Do two measurements differ by more than they scatter: each median outside the other's min..p99? */
 bool mortise_spread_differs(const struct mortise_spread *a, const struct mortise_spread *b);
 
@@ -1057,10 +1049,11 @@ MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_pbkdf2(const char *hash, 
  * Milliseconds a MiB, on one processor, in the crypto library, in sectors of 512 bytes as
  * keyslot areas have them; volumes are the kernel's. key_size in bytes. MORTISE_E_UNSUPPORTED.
  */
-MORTISE_MUST_CHECK enum mortise_code
-mortise_benchmark_cipher(const char *cipher, uint32_t key_size, const struct mortise_benchmark *how,
-			 struct mortise_spread *encrypt, struct mortise_spread *decrypt,
-			 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_cipher(const char *cipher, uint32_t key_size,
+							      const struct mortise_benchmark *how,
+							      struct mortise_spread *encrypt,
+							      struct mortise_spread *decrypt,
+							      struct mortise_error *err);
 
 /* Where the time of an operation goes; milliseconds. */
 struct mortise_benchmark_steps {
@@ -1086,10 +1079,10 @@ mortise_benchmark_keyslot(const struct mortise_kdf_choice *choice,
 			  struct mortise_keyslot_benchmark *result, struct mortise_error *err);
 
 /* Reading and checking the header of a device; never writes. */
-MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_header(const struct mortise_location *location,
-							      const struct mortise_benchmark *how,
-							      struct mortise_benchmark_steps *steps,
-							      struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_benchmark_header(const struct mortise_location *location,
+			 const struct mortise_benchmark *how, struct mortise_benchmark_steps *steps,
+			 struct mortise_error *err);
 
 /*
  * What keyslot id costs here. passphrase NULL: a random one, which costs the same and opens
@@ -1105,28 +1098,27 @@ mortise_benchmark_unlock(struct mortise_luks2 *luks2, int id,
  * Making and removing the mapping: hidden, read-only, under a random key and a name of its
  * own, so that no data can be seen through it or changed.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *luks2,
-							       const struct mortise_benchmark *how,
-							       struct mortise_benchmark_steps *steps,
-							       struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_benchmark_mapping(struct mortise_luks2 *luks2, const struct mortise_benchmark *how,
+			  struct mortise_benchmark_steps *steps, struct mortise_error *err);
 
 /* ------------------------------------------------------ measuring dm-crypt */
 
 /* What a run has found. Strings that it hands out belong to it. */
 struct mortise_dm_benchmark;
 
-enum mortise_dm_ground {
+enum mortise_dm_backing {
 	MORTISE_DM_ZERO,	/* dm-zero: nothing below, the cost of encryption alone */
 	MORTISE_DM_RAM,		/* a RAM disk */
 	MORTISE_DM_DEVICE,	/* the device that was named */
 };
 
 /* "zero", "ram", "device". */
-const char *mortise_dm_ground_name(enum mortise_dm_ground ground);
+const char *mortise_dm_backing_name(enum mortise_dm_backing ground);
 
 /* One measurement. Requests go to random places, past the page cache. */
 struct mortise_dm_measurement {
-	enum mortise_dm_ground ground;
+	enum mortise_dm_backing ground;
 	const char *cipher;		/* "" for the ground without dm-crypt */
 	uint32_t key_size;		/* bytes */
 	uint32_t sector_size;		/* bytes, of the encryption */

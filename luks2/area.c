@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "keys/area.h"
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 #define WIPE_PIECE (128u << 10) /* bytes: small machines have little more to spare */
 
@@ -65,7 +65,7 @@ enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t of
 	for (uint64_t done = 0; !code && done < size;) {
 		size_t now = size - done < WIPE_PIECE ? (size_t)(size - done) : WIPE_PIECE;
 
-		code = keys_random(piece, now, err);
+		code = random_bytes(piece, now, err);
 		if (!code)
 			code = luks2_device_write(device, piece, now, offset + done, err);
 		done += now;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/digest.h"
 #include "luks2/layout.h"
@@ -67,9 +67,9 @@ static enum mortise_code make_binary(const struct mortise_format *format, uint64
 		code = format->uuid ? luks2_uuid_parse(format->uuid, binary->uuid, err)
 				    : luks2_uuid_random(binary->uuid, err);
 	if (!code)
-		code = keys_random(binary->salt, sizeof(binary->salt), err);
+		code = random_bytes(binary->salt, sizeof(binary->salt), err);
 	if (!code)
-		code = keys_random(luks2->second_salt, sizeof(luks2->second_salt), err);
+		code = random_bytes(luks2->second_salt, sizeof(luks2->second_salt), err);
 	return code;
 }
 
@@ -156,7 +156,7 @@ static enum mortise_code make_volume_key(const struct mortise_format *format, co
 	if (format->volume_key)
 		return mortise_secret_from(mortise_secret_data(format->volume_key), size,
 					   &luks2->volume_key, err);
-	return keys_secret_random(size, &luks2->volume_key, err);
+	return secret_random(size, &luks2->volume_key, err);
 }
 
 static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t from, uint64_t to,

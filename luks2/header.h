@@ -31,7 +31,7 @@ struct luks2_kernel_cipher {
 };
 
 /* Passed by each key derivation: it may wait until so much memory is free. */
-struct luks2_gate {
+struct memory_limiter {
 	void (*enter)(void *context, uint64_t memory); /* bytes */
 	void (*leave)(void *context, uint64_t memory);
 	void *context;
@@ -50,7 +50,7 @@ struct mortise_luks2 {
 	struct json_object *metadata;
 	struct mortise_secret *volume_key; /* once known: made, opened or verified here */
 	struct luks2_kernel_cipher kernel; /* functions NULL: none */
-	struct luks2_gate gate;		/* functions NULL: none */
+	struct memory_limiter gate;		/* functions NULL: none */
 };
 
 /* Where signatures other than LUKS keep a damaged copy from being mended. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/model.h"
 #include "luks2/uuid.h"
 #include "luks2/validate.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"

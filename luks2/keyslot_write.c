@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/kdf.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
@@ -224,7 +224,7 @@ enum mortise_code luks2_keyslot_stage(struct luks2_update *update,
 	code = luks2_layout_find_area(update->metadata, update->luks2->metadata, recipe.area_size,
 				      &recipe.area.offset, err);
 	if (!code)
-		code = keys_random(recipe.salt, sizeof(recipe.salt), err);
+		code = random_bytes(recipe.salt, sizeof(recipe.salt), err);
 	if (code)
 		return code;
 	object = keyslot_object(&recipe);

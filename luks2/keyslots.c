@@ -2,8 +2,8 @@
 /* The public operations on keyslots: each one update of the header. */
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
@@ -20,7 +20,7 @@ static enum mortise_code unbound_key(const struct mortise_keyslot_new *what,
 		return MORTISE_OK;
 	if (!what->unbound_key_size || what->unbound_key_size > 512)
 		return error_set(err, MORTISE_E_USAGE, 0, "bad size for an unbound key");
-	code = keys_secret_random(what->unbound_key_size, made, err);
+	code = secret_random(what->unbound_key_size, made, err);
 	*key = *made;
 	return code;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "luks2/header.h"
 #include "luks2/mending.h"
 #include "luks2/validate.h"
@@ -132,7 +132,7 @@ static enum mortise_code mend(const struct luks2_device *device, const struct co
 	enum mortise_code code;
 
 	bad->binary = good->binary;
-	code = keys_random(bad->binary.salt, sizeof(bad->binary.salt), err);
+	code = random_bytes(bad->binary.salt, sizeof(bad->binary.salt), err);
 	if (!code)
 		code = luks2_copy_write(device, &bad->binary, bad->offset,
 					(const char *)good->bytes + LUKS2_BINARY_SIZE, err);

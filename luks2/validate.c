@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/binary.h"
 
 #define KEYSLOTS_SIZE_MAX (128u << 20)

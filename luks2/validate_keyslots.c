@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/validate.h"
 
 static bool is_argon2(const char *type)

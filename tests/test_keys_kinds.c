@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kinds.h"
+#include "keys/sources/sources.h"
 
 /* The rule is Talos Linux's: no character may make up more than half. 36 / 2 = 18. */
 static const struct {

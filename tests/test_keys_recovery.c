@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kinds.h"
+#include "keys/sources/sources.h"
 
 /*
  * What systemd takes for a recovery key and what it makes of it; NULL: refused. The first part

@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 /* What munmap(2) and getrandom(2) are told and say: this program's own take the calls. */
 static struct {
@@ -113,10 +113,10 @@ static void test_equal(void **state)
 	assert_true(mortise_secret_equal(a, b));
 	assert_false(mortise_secret_equal(a, c));
 	assert_false(mortise_secret_equal(a, d));
-	assert_true(keys_equal("ab", "ac", 1));
-	assert_false(keys_equal("\x80", "", 1));
-	assert_false(keys_equal("xb", "ab", 2));
-	assert_true(keys_equal("a", "b", 0));
+	assert_true(secret_equal("ab", "ac", 1));
+	assert_false(secret_equal("\x80", "", 1));
+	assert_false(secret_equal("xb", "ab", 2));
+	assert_true(secret_equal("a", "b", 0));
 	mortise_secret_free(a);
 	mortise_secret_free(b);
 	mortise_secret_free(c);
@@ -219,7 +219,7 @@ static void test_random_goes_on(void **state)
 
 	(void)state;
 	seam.random_faulty = true;
-	assert_int_equal(keys_random(bytes, sizeof(bytes), NULL), MORTISE_OK);
+	assert_int_equal(random_bytes(bytes, sizeof(bytes), NULL), MORTISE_OK);
 	assert_int_equal(seam.random_calls, 8);
 	for (size_t i = 744; i < sizeof(bytes); i++)
 		zeros += !bytes[i];
@@ -233,7 +233,7 @@ static void test_random_fails(void **state)
 
 	(void)state;
 	seam.random_broken = true;
-	assert_int_equal(keys_random(&byte, 1, &err), MORTISE_E_SYSTEM);
+	assert_int_equal(random_bytes(&byte, 1, &err), MORTISE_E_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOSYS);
 	assert_string_equal(err.text, "the kernel gives no random bytes: Function not implemented");
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "dm/dm.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/model.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
@@ -169,19 +169,19 @@ enum mortise_code mortise_is_active(const char *name, struct mortise_error *err)
 	return code;
 }
 
-bool volume_mapping_given_up(const struct mortise_luks2 *luks2, const char *name)
+bool volume_mapping_is_tableless(const struct mortise_luks2 *luks2, const char *name)
 {
 	struct dm_control *control = NULL;
 	char uuid[DM_UUID_MAX + 1];
 	struct mortise_error ignored;
 	struct dm_info info;
-	bool given_up = false;
+	bool tableless_mapping = false;
 
 	mapping_uuid(luks2, name, uuid);
 	if (!dm_open(&control, &ignored) && !dm_info(control, name, &info, &ignored))
-		given_up = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
+		tableless_mapping = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
 	dm_close(control);
-	return given_up;
+	return tableless_mapping;
 }
 
 static void header_uuid(const char *mapping, struct mortise_mapping_info *info)

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
+#include "base/error.h"
+#include "keys/sources/sources.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
 #include "volume/record.h"
@@ -66,7 +66,7 @@ static enum mortise_code make_key(const struct mortise_enrolment *what,
 				  const struct mortise_key_sources *sources, int keyslot,
 				  struct volume_key *key, struct mortise_error *err)
 {
-	const struct volume_tpm_wish wish = {
+	const struct tpm_seal_options wish = {
 		.keyslot = keyslot,
 		.pcrs = what->tpm_pcrs,
 		.check_secureboot = what->tpm_check_secureboot,

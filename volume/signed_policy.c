@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/hex.h"
+#include "base/error.h"
+#include "base/hex.h"
 #include "volume/sealed.h"
 
 #define PUBLIC_KEY_FILE "tpm2-pcr-public-key.pem"
@@ -24,7 +24,7 @@ static bool read_digest(struct json_object *entry, const char *key,
 	if (!text || strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
 		return false;
 	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
-		int high = keys_hex_digit(text[2 * i]), low = keys_hex_digit(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
+#include "base/error.h"
+#include "keys/sources/sources.h"
 #include "luks2/model.h"
 #include "volume/sealed.h"
 
