@@ -106,6 +106,11 @@ enum mortise_code error_set_at(struct mortise_error *err, enum mortise_code code
 	return code;
 }
 
+enum mortise_code error_memory(struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+}
+
 void error_prefix(struct mortise_error *err, const char *format, ...)
 {
 	char text[MORTISE_ERROR_TEXT];

@@ -19,6 +19,9 @@ __attribute__((format(printf, 5, 6))) enum mortise_code error_set_at(struct mort
 								     int sys, uint64_t offset,
 								     const char *format, ...);
 
+/* MORTISE_E_MEMORY: "out of memory". */
+enum mortise_code error_memory(struct mortise_error *err);
+
 /* Puts "PREFIX: " before the text of an error that a lower function has set. */
 __attribute__((format(printf, 2, 3))) void error_prefix(struct mortise_error *err,
 							const char *format, ...);

@@ -58,12 +58,14 @@ enum mortise_code mortise_secret_from(const void *bytes, size_t size, struct mor
 	return code;
 }
 
-void mortise_secret_free(struct mortise_secret *secret)
+void mortise_secret_free(struct mortise_secret **address)
 {
+	struct mortise_secret *secret = address ? *address : NULL;
 	size_t mapped;
 
 	if (!secret)
 		return;
+	*address = NULL;
 	mapped = secret->mapped;
 	/* All of it, not size bytes: a shortened secret was longer once. */
 	secret_wipe(secret, mapped);
@@ -136,7 +138,7 @@ enum mortise_code secret_random(size_t size, struct mortise_secret **out, struct
 	if (!code)
 		code = random_bytes(mortise_secret_data(*out), size, err);
 	if (code) {
-		mortise_secret_free(*out);
+		mortise_secret_free(out);
 		*out = NULL;
 	}
 	return code;

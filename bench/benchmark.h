@@ -3,7 +3,7 @@
 #ifndef BENCH_BENCHMARK_H
 #define BENCH_BENCHMARK_H
 
-#include <mortise.h>
+#include <mortise-bench.h>
 
 /* Nanoseconds of a clock that nobody sets. */
 uint64_t benchmark_now(void);

@@ -156,8 +156,8 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 	}
 	if (!code)
 		conclude(&m, result);
-	mortise_secret_free(m.passphrase);
-	mortise_secret_free(m.key);
+	mortise_secret_free(&m.passphrase);
+	mortise_secret_free(&m.key);
 	return code;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From measured Argon2 costs to the one that fits a time and a memory. */
+#include <mortise-bench.h>
+
 #include <inttypes.h>
 
 #include "base/error.h"

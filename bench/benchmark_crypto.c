@@ -76,7 +76,7 @@ enum mortise_code mortise_benchmark_cipher(const char *cipher, uint32_t key_size
 		benchmark_samples_spread(&run.encrypt, encrypt);
 		benchmark_samples_spread(&run.decrypt, decrypt);
 	}
-	mortise_secret_free(run.bytes);
-	mortise_secret_free(run.key);
+	mortise_secret_free(&run.bytes);
+	mortise_secret_free(&run.key);
 	return code;
 }

@@ -22,7 +22,7 @@ static enum mortise_code measure_whole(const char *path, struct benchmark_record
 				       struct luks2_binary *binary, struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 	uint64_t start;
 
@@ -35,14 +35,14 @@ static enum mortise_code measure_whole(const char *path, struct benchmark_record
 	code = luks2_device_open(path, true, &device, err);
 	if (code)
 		return code;
-	code = luks2_header_read(device, LUKS2_MEND_NEVER, &luks2, err);
+	code = luks2_header_read(device, LUKS2_MEND_NEVER, &header, err);
 	if (code) {
 		luks2_device_close(device);
 		return code;
 	}
 	benchmark_samples_add(&recorder->total, benchmark_ms_since(start));
-	*binary = luks2->binary;
-	mortise_luks2_free(luks2);
+	*binary = header->binary;
+	mortise_luks2_free(&header);
 	return MORTISE_OK;
 }
 
@@ -91,7 +91,7 @@ static enum mortise_code measure_steps(const char *path, const struct luks2_bina
 	enum mortise_code code = MORTISE_OK;
 
 	if (!bytes)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	code = luks2_device_open(path, false, &device, err);
 	if (!code)
 		code = measure_copy(device, binary, bytes, recorder, err);

@@ -28,7 +28,7 @@ static const char *const create_names[CREATE_STEPS] = {
 
 struct subject {
 	int fd;
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase;
 	struct mortise_keyslot_new what;
 	int slot; /* that holds the measured keyslot, -1: none */
@@ -36,8 +36,8 @@ struct subject {
 
 static void subject_free(struct subject *subject)
 {
-	mortise_luks2_free(subject->luks2);
-	mortise_secret_free(subject->passphrase);
+	mortise_luks2_free(&subject->header);
+	mortise_secret_free(&subject->passphrase);
 	if (subject->fd >= 0)
 		close(subject->fd);
 }
@@ -79,7 +79,7 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 		return code;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", subject->fd);
 	location.device = path;
-	code = mortise_luks2_format(&location, &format, &subject->luks2, err);
+	code = mortise_luks2_format(&location, &format, &subject->header, err);
 	if (!code)
 		code = secret_random(16, &subject->passphrase, err);
 	return code;
@@ -94,19 +94,19 @@ static enum mortise_code measure_create(struct subject *subject, struct benchmar
 	int old = subject->slot;
 
 	start = benchmark_now();
-	code = mortise_keyslot_add(subject->luks2, &subject->what, subject->passphrase, NULL,
+	code = mortise_keyslot_add(subject->header, &subject->what, subject->passphrase, NULL,
 				   &subject->slot, err);
 	if (code)
 		return code;
 	benchmark_samples_add(&create->total, benchmark_ms_since(start));
-	return old < 0 ? MORTISE_OK : mortise_keyslot_remove(subject->luks2, old, err);
+	return old < 0 ? MORTISE_OK : mortise_keyslot_remove(subject->header, old, err);
 }
 
 /* An update that changes nothing but the sequence number: both copies, each flushed. */
-static enum mortise_code commit(struct mortise_luks2 *luks2, struct mortise_error *err)
+static enum mortise_code commit(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	struct luks2_update update;
-	enum mortise_code code = luks2_update_begin(luks2, &update, err);
+	enum mortise_code code = luks2_update_begin(header, &update, err);
 
 	return code ? code : luks2_update_commit(&update, err);
 }
@@ -122,7 +122,7 @@ static enum mortise_code measure_create_steps(struct subject *subject,
 	enum mortise_code code;
 	uint64_t mark;
 
-	code = luks2_keyslot_get(subject->luks2->metadata, subject->slot, &keyslot, err);
+	code = luks2_keyslot_get(subject->header->metadata, subject->slot, &keyslot, err);
 	if (code)
 		return code;
 	area = (struct luks2_area){
@@ -143,22 +143,22 @@ static enum mortise_code measure_create_steps(struct subject *subject,
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_KDF, &mark);
-	code = keys_af_split(mortise_secret_data(subject->luks2->volume_key), keyslot.key_size,
+	code = keys_af_split(mortise_secret_data(subject->header->volume_key), keyslot.key_size,
 			     KEYS_AF_STRIPES, keyslot.af_hash, mortise_secret_data(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_SPLIT, &mark);
 	area.key = mortise_secret_data(key);
-	code = luks2_area_write(subject->luks2, &area, mortise_secret_data(split), err);
+	code = luks2_area_write(subject->header, &area, mortise_secret_data(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_AREA, &mark);
-	code = commit(subject->luks2, err);
+	code = commit(subject->header, err);
 	if (!code)
 		benchmark_step_done(create, CREATE_COMMIT, &mark);
 out:
-	mortise_secret_free(split);
-	mortise_secret_free(key);
+	mortise_secret_free(&split);
+	mortise_secret_free(&key);
 	return code;
 }
 
@@ -200,7 +200,7 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 			code = measure_create_steps(&subject, &create, err);
 	}
 	if (!code)
-		code = mortise_benchmark_unlock(subject.luks2, subject.slot, subject.passphrase,
+		code = mortise_benchmark_unlock(subject.header, subject.slot, subject.passphrase,
 						&half, &result->open, err);
 	if (!code)
 		benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &result->create);

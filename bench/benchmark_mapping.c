@@ -30,12 +30,12 @@ static enum mortise_code attach_file(const char *path, char loop[static 32], int
 }
 
 /* Over the first sector of the data: what a mapping costs does not depend on its size. */
-static enum mortise_code describe(const struct mortise_luks2 *luks2, const char *device,
+static enum mortise_code describe(const struct mortise_luks2 *header, const char *device,
 				  const struct mortise_secret *key, struct dm_crypt_target *target,
 				  struct mortise_error *err)
 {
 	struct luks2_segment segment;
-	enum mortise_code code = luks2_segment_get(luks2->metadata, &segment, err);
+	enum mortise_code code = luks2_segment_get(header->metadata, &segment, err);
 
 	if (code)
 		return code;
@@ -74,24 +74,24 @@ static enum mortise_code measure_mapping(struct dm_control *control,
 }
 
 /* Bytes of the volume key as a keyslot tells, 0 when none does. */
-static uint32_t volume_key_size(const struct mortise_luks2 *luks2)
+static uint32_t volume_key_size(const struct mortise_luks2 *header)
 {
 	struct luks2_keyslot keyslot;
 	struct mortise_error ignored;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(luks2->metadata, id) &&
-		    !luks2_keyslot_get(luks2->metadata, id, &keyslot, &ignored))
+		if (luks2_keyslot_opens_data(header->metadata, id) &&
+		    !luks2_keyslot_get(header->metadata, id, &keyslot, &ignored))
 			return keyslot.key_size;
 	return 0;
 }
 
-enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *luks2,
+enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 					    const struct mortise_benchmark *how,
 					    struct mortise_benchmark_steps *steps,
 					    struct mortise_error *err)
 {
-	const uint32_t key_size = volume_key_size(luks2);
+	const uint32_t key_size = volume_key_size(header);
 	struct benchmark_recorder recorder = { 0 };
 	struct dm_control *control = NULL;
 	struct mortise_secret *key = NULL;
@@ -105,9 +105,9 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *luks2,
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	code = secret_random(key_size, &key, err);
 	if (!code)
-		code = attach_file(luks2->data_path, loop_path, &loop_fd, err);
+		code = attach_file(header->data_path, loop_path, &loop_fd, err);
 	if (!code)
-		code = describe(luks2, loop_fd >= 0 ? loop_path : luks2->data_path, key, &target,
+		code = describe(header, loop_fd >= 0 ? loop_path : header->data_path, key, &target,
 				err);
 	if (!code)
 		code = dm_open(&control, err);
@@ -119,6 +119,6 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *luks2,
 	dm_close(control);
 	if (loop_fd >= 0)
 		close(loop_fd);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	return code;
 }

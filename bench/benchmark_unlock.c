@@ -23,7 +23,7 @@ static const char *const unlock_names[UNLOCK_STEPS] = {
 
 /* One keyslot, and room for what its opening makes. */
 struct unlock {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	struct luks2_keyslot keyslot;
 	struct luks2_area area;
 	const struct mortise_secret *passphrase;
@@ -34,9 +34,9 @@ struct unlock {
 
 static void unlock_clear(struct unlock *unlock)
 {
-	mortise_secret_free(unlock->area_key);
-	mortise_secret_free(unlock->split);
-	mortise_secret_free(unlock->key);
+	mortise_secret_free(&unlock->area_key);
+	mortise_secret_free(&unlock->split);
+	mortise_secret_free(&unlock->key);
 }
 
 static enum mortise_code unlock_prepare(struct unlock *unlock, int id, struct mortise_error *err)
@@ -45,12 +45,12 @@ static enum mortise_code unlock_prepare(struct unlock *unlock, int id, struct mo
 	enum mortise_code code;
 	char who[32];
 
-	code = luks2_keyslot_get(unlock->luks2->metadata, id, keyslot, err);
+	code = luks2_keyslot_get(unlock->header->metadata, id, keyslot, err);
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
 	code = keys_kdf_fits(&keyslot->kdf, who, err);
-	unlock->digest = luks2_digest_of_keyslot(unlock->luks2->metadata, id);
+	unlock->digest = luks2_digest_of_keyslot(unlock->header->metadata, id);
 	unlock->area = (struct luks2_area){
 		.cipher = keyslot->cipher,
 		.key_size = keyslot->area_key_size,
@@ -79,7 +79,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	enum mortise_code code;
 	uint64_t mark;
 
-	forget(unlock->luks2->device, unlock->area.offset, unlock->area.size);
+	forget(unlock->header->device, unlock->area.offset, unlock->area.size);
 	mark = benchmark_now();
 	code = keys_kdf_derive(&keyslot->kdf, unlock->passphrase,
 			       (struct keys_bytes){ keyslot->salt, keyslot->salt_size },
@@ -88,7 +88,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 		return code;
 	benchmark_step_done(recorder, UNLOCK_KDF, &mark);
 	unlock->area.key = mortise_secret_data(unlock->area_key);
-	code = luks2_area_read(unlock->luks2, &unlock->area, mortise_secret_data(unlock->split),
+	code = luks2_area_read(unlock->header, &unlock->area, mortise_secret_data(unlock->split),
 			       err);
 	if (code)
 		return code;
@@ -98,7 +98,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_MERGE, &mark);
-	code = luks2_digest_verify(unlock->luks2->metadata, unlock->digest, unlock->key, err);
+	code = luks2_digest_verify(unlock->header->metadata, unlock->digest, unlock->key, err);
 	benchmark_step_done(recorder, UNLOCK_DIGEST, &mark);
 	/* What a random passphrase gives is the wrong key, found out at the full cost. */
 	return code == MORTISE_E_KEY && !unlock->right ? MORTISE_OK : code;
@@ -113,28 +113,28 @@ static enum mortise_code measure_whole(struct unlock *unlock, struct benchmark_r
 
 	if (!unlock->right)
 		return MORTISE_OK;
-	forget(unlock->luks2->device, unlock->area.offset, unlock->area.size);
+	forget(unlock->header->device, unlock->area.offset, unlock->area.size);
 	start = benchmark_now();
-	code = mortise_keyslot_open(unlock->luks2, &search, unlock->passphrase, NULL, NULL, err);
+	code = mortise_keyslot_open(unlock->header, &search, unlock->passphrase, NULL, NULL, err);
 	if (!code)
 		benchmark_samples_add(&recorder->total, benchmark_ms_since(start));
 	return code;
 }
 
-enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
 					   const struct mortise_secret *passphrase,
 					   const struct mortise_benchmark *how,
 					   struct mortise_benchmark_steps *steps,
 					   struct mortise_error *err)
 {
-	struct unlock unlock = { .luks2 = luks2, .passphrase = passphrase, .right = passphrase };
+	struct unlock unlock = { .header = header, .passphrase = passphrase, .right = passphrase };
 	struct benchmark_recorder recorder = { 0 };
 	struct mortise_secret *random = NULL;
 	struct benchmark_loop loop;
 	enum mortise_code code;
 	char step[32];
 
-	code = luks2_usable(luks2->metadata, err);
+	code = luks2_usable(header->metadata, err);
 	if (!code && !passphrase)
 		code = secret_random(32, &random, err);
 	if (random)
@@ -151,6 +151,6 @@ enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *luks2, int id,
 	if (!code)
 		benchmark_recorder_finish(&recorder, unlock_names, UNLOCK_STEPS, steps);
 	unlock_clear(&unlock);
-	mortise_secret_free(random);
+	mortise_secret_free(&random);
 	return code;
 }

@@ -218,7 +218,7 @@ enum mortise_code mortise_dm_benchmark_run(const struct mortise_dm_benchmark_opt
 	dm_close(b->control);
 	b->control = NULL;
 	if (code) {
-		mortise_dm_benchmark_free(b);
+		mortise_dm_benchmark_free(&b);
 		return code;
 	}
 	judge(b);
@@ -227,10 +227,13 @@ enum mortise_code mortise_dm_benchmark_run(const struct mortise_dm_benchmark_opt
 	return MORTISE_OK;
 }
 
-void mortise_dm_benchmark_free(struct mortise_dm_benchmark *benchmark)
+void mortise_dm_benchmark_free(struct mortise_dm_benchmark **address)
 {
+	struct mortise_dm_benchmark *benchmark = address ? *address : NULL;
+
 	if (!benchmark)
 		return;
+	*address = NULL;
 	free(benchmark->results.list);
 	free(benchmark->strings);
 	free(benchmark);

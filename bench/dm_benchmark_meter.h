@@ -3,7 +3,7 @@
 #ifndef BENCH_DM_BENCHMARK_METER_H
 #define BENCH_DM_BENCHMARK_METER_H
 
-#include <mortise.h>
+#include <mortise-bench.h>
 
 /* Where the answers are read; a test puts a tree of its own here. */
 struct bench_files {

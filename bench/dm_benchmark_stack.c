@@ -88,7 +88,7 @@ static enum mortise_code map(const struct bench_ground *ground, const struct ben
 	target.key = key;
 	if (!code)
 		code = dm_crypt_create(ground->control, name, &options, &target, &dropped, err);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	if (code)
 		return code;
 	snprintf(node, sizeof(node), "/dev/mapper/%s", name);

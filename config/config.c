@@ -235,6 +235,6 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->volume_count; i++)
 		config_volume_clear(&config->volumes[i]);
 	free(config->volumes);
-	mortise_secret_free(config->state_json);
+	mortise_secret_free(&config->state_json);
 	free(config);
 }

@@ -6,7 +6,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
-#include <mortise.h>
+#include <mortise-declared.h>
 
 enum config_key_kind {
 	CONFIG_KEY_STATIC,

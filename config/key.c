@@ -248,7 +248,7 @@ static void key_insert(struct config_volume *volume, struct config_key key)
 
 static void key_clear(struct config_key *key)
 {
-	mortise_secret_free(key->passphrase);
+	mortise_secret_free(&key->passphrase);
 	free(key->kms_endpoint);
 }
 

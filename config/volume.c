@@ -32,7 +32,7 @@ void config_volume_encrypt_as(struct config_volume *to, struct config_volume *fr
 void config_volume_clear(struct config_volume *volume)
 {
 	for (size_t i = 0; i < volume->key_count; i++) {
-		mortise_secret_free(volume->keys[i].passphrase);
+		mortise_secret_free(&volume->keys[i].passphrase);
 		free(volume->keys[i].kms_endpoint);
 	}
 	free(volume->keys);

@@ -107,7 +107,7 @@ static enum mortise_code check_state_again(const struct volume_up *up, struct mo
 	code = mortise_plan_make(up->config, &of_state, &plan, err);
 	if (!code)
 		code = check_plan(plan, true, err);
-	mortise_plan_free(plan);
+	mortise_plan_free(&plan);
 	return code;
 }
 
@@ -124,7 +124,7 @@ static enum mortise_code stage(const struct volume_up *up, struct mortise_error 
 	if (!*dir) {
 		/* STATE may hold no configuration yet. It is open then, which is what counts. */
 		code = mortise_config_stored(up->options, true, up->watch, &before, &why);
-		mortise_config_free(before);
+		mortise_config_free(&before);
 		volume_state_dir(up->options, dir);
 		if (!*dir)
 			return error_set(
@@ -169,6 +169,6 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 		code = check_plan(planned.plan, staged, err);
 	if (!code)
 		code = staged ? stage(&up, err) : volume_up(&up, report, err);
-	mortise_plan_free(plan);
+	mortise_plan_free(&plan);
 	return code;
 }

@@ -63,8 +63,8 @@ static void note(const struct volume_step *step, struct volume_opening *opening)
 static void fill_opening(const struct volume_plan *plan, struct volume_opening *opening)
 {
 	opening->keyslot = plan->opened;
-	if (plan->luks2)
-		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->luks2);
+	if (plan->header)
+		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->header);
 	if (plan->recovered)
 		volume_opening_add(&opening->notices, "opened with the recovery key");
 }

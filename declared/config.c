@@ -25,7 +25,7 @@ static enum mortise_code grow(struct mortise_secret **text, size_t used, struct 
 		return code;
 	if (used)
 		memcpy(mortise_secret_data(larger), mortise_secret_data(*text), used);
-	mortise_secret_free(*text);
+	mortise_secret_free(text);
 	*text = larger;
 	return MORTISE_OK;
 }
@@ -73,25 +73,28 @@ enum mortise_code mortise_config_read(const char *path, struct mortise_config **
 		config = calloc(1, sizeof(*config));
 		code = config ? config_parse((const char *)mortise_secret_data(text), used, path,
 					     &config->volumes, &config->remarks, err)
-			      : error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+			      : error_memory(err);
 	}
 	if (config) {
 		config->text = text;
 		config->text_size = used;
 	} else {
-		mortise_secret_free(text);
+		mortise_secret_free(&text);
 	}
 	*out = config;
 	return code;
 }
 
-void mortise_config_free(struct mortise_config *config)
+void mortise_config_free(struct mortise_config **address)
 {
+	struct mortise_config *config = address ? *address : NULL;
+
 	if (!config)
 		return;
+	*address = NULL;
 	config_free(config->volumes);
 	config_remarks_clear(&config->remarks);
-	mortise_secret_free(config->text);
+	mortise_secret_free(&config->text);
 	volume_known_clear(&config->state);
 	free(config);
 }

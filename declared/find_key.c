@@ -50,7 +50,7 @@ enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, s
 		return asked->why.code;
 	asked->asked = true;
 	memset(&asked->why, 0, sizeof(asked->why));
-	return volume_key_get(run, plan->volume, &plan->volume->keys[i], plan->luks2->metadata,
+	return volume_key_get(run, plan->volume, &plan->volume->keys[i], plan->header->metadata,
 			      &asked->passphrase, &asked->why);
 }
 
@@ -61,7 +61,7 @@ static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i
 	int keyslot = (int)plan->volume->keys[i].slot;
 
 	if (volume_ask(run, plan, i) ||
-	    volume_try_keyslot(plan->luks2, keyslot, asked->passphrase, &plan->volume_key,
+	    volume_try_keyslot(plan->header, keyslot, asked->passphrase, &plan->volume_key,
 			       &plan->opened_by_first_line, &asked->why))
 		return false;
 	memset(&asked->why, 0, sizeof(asked->why));
@@ -126,16 +126,16 @@ static void try_recovery(struct volume_run *run, struct volume_plan *plan)
 {
 	struct mortise_error ignored;
 
-	if (!run->options->recovery.call || !volume_token_recovery_keyslots(plan->luks2))
+	if (!run->options->recovery.call || !volume_token_recovery_keyslots(plan->header))
 		return;
 	for (unsigned left = RECOVERY_TRIES; left > 0; left--) {
 		struct mortise_secret *typed = NULL;
 
 		if (!ask_person(run, plan, left - 1, &typed))
 			return;
-		plan->recovered = !mortise_recovery_open(plan->luks2, typed, &plan->volume_key,
+		plan->recovered = !mortise_recovery_open(plan->header, typed, &plan->volume_key,
 							 &plan->opened, &ignored);
-		mortise_secret_free(typed);
+		mortise_secret_free(&typed);
 		if (plan->recovered)
 			return;
 	}
@@ -196,8 +196,8 @@ static void rotation_words(const struct volume_plan *plan, char *words, size_t r
 	size_t used = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX && used < room; id++) {
-		if (!luks2_keyslot_opens_data(plan->luks2->metadata, id) ||
-		    (volume_token_recovery_keyslots(plan->luks2) & UINT32_C(1) << id))
+		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
+		    (volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << id))
 			continue;
 		used += (size_t)snprintf(words + used, room - used, "%s%d", before, id);
 		before = " or ";
@@ -230,7 +230,7 @@ static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan
 	}
 	if (plan->active && source)
 		return stays_open(plan, err);
-	if (volume_token_recovery_keyslots(plan->luks2) && !run->options->recovery.call &&
+	if (volume_token_recovery_keyslots(plan->header) && !run->options->recovery.call &&
 	    used < sizeof(reasons) - 1)
 		snprintf(reasons + used, sizeof(reasons) - used,
 			 "; it has a recovery key: mortise up --recovery");

@@ -8,7 +8,7 @@
 
 void volume_known_clear(struct volume_known *known)
 {
-	mortise_secret_free(known->volume_key);
+	mortise_secret_free(&known->volume_key);
 	*known = (struct volume_known){ .keyslot = -1 };
 }
 
@@ -17,15 +17,15 @@ static struct volume_known known_by(const struct volume_plan *plan)
 {
 	struct volume_known known = { .keyslot = -1 };
 
-	if (!plan->luks2 || !plan->volume_key)
+	if (!plan->header || !plan->volume_key)
 		return known;
 	known.volume_key = plan->volume_key;
 	known.keyslot = plan->opened;
-	known.seqid = plan->luks2->binary.seqid;
+	known.seqid = plan->header->binary.seqid;
 	known.cut = plan->opened_by_first_line;
 	known.declared = plan->opened_by_declared_key;
 	known.recovered = plan->recovered;
-	snprintf(known.header, sizeof(known.header), "%s", plan->luks2->binary.uuid);
+	snprintf(known.header, sizeof(known.header), "%s", plan->header->binary.uuid);
 	return known;
 }
 
@@ -49,7 +49,7 @@ enum mortise_code volume_known_set(struct volume_known *known, const struct volu
 static struct volume_known find(const struct volume_run *run, const struct volume_plan *plan)
 {
 	const struct mortise_plan *shown = run->options->plan;
-	const char *header = plan->luks2->binary.uuid;
+	const char *header = plan->header->binary.uuid;
 
 	for (size_t i = 0; shown && i < shown->count; i++) {
 		struct volume_known known = known_by(shown->volumes[i]);
@@ -70,13 +70,13 @@ bool volume_use_known(const struct volume_run *run, struct volume_plan *plan)
 
 	/* Whatever is known, the header on the device has the last word. */
 	if (!known.volume_key ||
-	    mortise_volume_key_verify(plan->luks2, known.volume_key, &ignored) ||
+	    mortise_volume_key_verify(plan->header, known.volume_key, &ignored) ||
 	    mortise_secret_from(mortise_secret_data(known.volume_key),
 				mortise_secret_size(known.volume_key), &plan->volume_key, &ignored))
 		return false;
 	plan->opened = known.keyslot;
 	/* Which passphrase a keyslot holds is known as long as nobody has changed the header. */
-	if (known.seqid == plan->luks2->binary.seqid) {
+	if (known.seqid == plan->header->binary.seqid) {
 		plan->opened_by_first_line = known.cut;
 		plan->opened_by_declared_key = known.declared;
 	}

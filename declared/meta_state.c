@@ -78,7 +78,7 @@ enum mortise_code volume_meta_check(const struct mortise_up_options *options, bo
 	enum mortise_code code = read_meta(options, true, &meta, err);
 
 	*present = meta;
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return code;
 }
 
@@ -105,7 +105,7 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 					 MORTISE_META_UUID_OVERRIDE, VOLUME_NODE_UUID_ROOM);
 		}
 	}
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return code;
 }
 
@@ -120,7 +120,7 @@ enum mortise_code volume_meta_state_read(const struct mortise_up_options *option
 		entry = (struct mortise_meta_entry){ .value = "" };
 	if (!code)
 		code = config_state_parse(entry.value, entry.size, META_LABEL, config, err);
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return code;
 }
 

@@ -136,5 +136,5 @@ enum mortise_code volume_notes_make(const struct config *declared, struct mortis
 	if (note_state(plan) && note_static(declared, plan) && note_node_id(plan) &&
 	    note_tpm(plan) && note_replaced(plan))
 		return MORTISE_OK;
-	return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	return error_memory(err);
 }

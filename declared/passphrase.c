@@ -105,7 +105,7 @@ static enum mortise_code lock(struct mortise_secret **passphrase,
 
 	*passphrase = NULL;
 	code = keys_lock_to_state(inner, salt, passphrase, err);
-	mortise_secret_free(inner);
+	mortise_secret_free(&inner);
 	return code;
 }
 
@@ -192,11 +192,11 @@ enum mortise_code volume_key_fingerprint(const struct volume_run *run, const str
 		origin.bytes = definition;
 	if (!code)
 		code = volume_fingerprint(metadata, &origin, keys->volume_key, fingerprint, err);
-	mortise_secret_free(definition);
+	mortise_secret_free(&definition);
 	return code;
 }
 
-enum mortise_code volume_try_keyslot(struct mortise_luks2 *luks2, int keyslot,
+enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 				     const struct mortise_secret *passphrase,
 				     struct mortise_secret **volume_key, bool *cut,
 				     struct mortise_error *err)
@@ -208,17 +208,17 @@ enum mortise_code volume_try_keyslot(struct mortise_luks2 *luks2, int keyslot,
 	enum mortise_code code;
 
 	*cut = false;
-	code = mortise_keyslot_open(luks2, &search, passphrase, volume_key, NULL, err);
+	code = mortise_keyslot_open(header, &search, passphrase, volume_key, NULL, err);
 	newline = memchr(bytes, '\n', mortise_secret_size(passphrase));
 	if (code != MORTISE_E_KEY || !newline)
 		return code;
 	/* Talos before 2026 added keys through a pipe that ended at the first newline. */
 	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &first_line, &ignored))
 		return code;
-	if (!mortise_keyslot_open(luks2, &search, first_line, volume_key, NULL, &ignored)) {
+	if (!mortise_keyslot_open(header, &search, first_line, volume_key, NULL, &ignored)) {
 		*cut = true;
 		code = MORTISE_OK;
 	}
-	mortise_secret_free(first_line);
+	mortise_secret_free(&first_line);
 	return code;
 }

@@ -25,10 +25,10 @@ void volume_plan_free(struct volume_plan *plan)
 		volume_key_clear(&plan->steps[i].made);
 	free(plan->steps);
 	for (size_t i = 0; plan->asked && i < plan->volume->key_count; i++)
-		mortise_secret_free(plan->asked[i].passphrase);
+		mortise_secret_free(&plan->asked[i].passphrase);
 	free(plan->asked);
-	mortise_luks2_free(plan->luks2);
-	mortise_secret_free(plan->volume_key);
+	mortise_luks2_free(&plan->header);
+	mortise_secret_free(&plan->volume_key);
 	free(plan);
 }
 
@@ -108,7 +108,7 @@ __attribute__((format(printf, 4, 5))) static enum mortise_code refuse(const stru
 
 static enum mortise_code no_memory(struct mortise_error *err)
 {
-	return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	return error_memory(err);
 }
 
 /* File system and mount point, once the device that holds them is settled. */
@@ -219,9 +219,9 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 	const struct mortise_location location = { .device = plan->device, .readonly = true };
 	struct mortise_error why;
 
-	if (mortise_luks2_load(&location, &plan->luks2, &why))
+	if (mortise_luks2_load(&location, &plan->header, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	plan->luks2->gate = volume_budget_limiter(run->budget);
+	plan->header->gate = volume_budget_limiter(run->budget);
 	return MORTISE_OK;
 }
 
@@ -236,14 +236,14 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
 		return MORTISE_OK;
 	plan->tableless_mapping =
-		code && plan->luks2 && volume_mapping_is_tableless(plan->luks2, plan->mapping);
+		code && plan->header && volume_mapping_is_tableless(plan->header, plan->mapping);
 	if (plan->tableless_mapping)
 		return MORTISE_OK;
 	if (code)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	if (plan->luks2)
-		mortise_header_info(plan->luks2, &header);
-	if (!plan->luks2 || strcmp(mapping.uuid, header.uuid) ||
+	if (plan->header)
+		mortise_header_info(plan->header, &header);
+	if (!plan->header || strcmp(mapping.uuid, header.uuid) ||
 	    !disk_mapping_is_on(&mapping, plan->device))
 		return VOLUME_PLAN_ADD(
 			plan, err, MORTISE_STEP_FAIL, -1,
@@ -295,7 +295,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
-	make = volume_record_mkfs(plan->luks2->metadata) && !plan->mounted;
+	make = volume_record_mkfs(plan->header->metadata) && !plan->mounted;
 	if (!code && make && run->open_only)
 		return not_configured(plan, err);
 	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);

@@ -78,7 +78,7 @@ struct volume_plan {
 	bool active;			/* the mapping is there already */
 	bool tableless_mapping;			/* a killed run left it without a table: OPEN removes it */
 	bool mounted;			/* ours, where it belongs */
-	struct mortise_luks2 *luks2;	/* read-only; knows the volume key once a key opened */
+	struct mortise_luks2 *header;	/* read-only; knows the volume key once a key opened */
 	struct mortise_secret *volume_key;
 	struct key_attempt *asked;	/* by declared key */
 	int opened;			/* keyslot that opened the volume, -1 */
@@ -125,7 +125,7 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 /* The same as a code, for steps that nothing else is to be put into. */
 #define VOLUME_PLAN_ADD(plan, err, ...)                                                         \
 	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK                                         \
-					    : error_set(err, MORTISE_E_MEMORY, 0, "out of memory"))
+					    : error_memory(err))
 
 /*
  * A KEY_ADD or KEY_REPLACE step for a key that is made now. *why: it could not be had, and there
@@ -207,7 +207,7 @@ volume_key_fingerprint(const struct volume_run *run, const struct config_key *ke
 		       struct mortise_error *err);
 
 /* Opens a keyslot with passphrase, or with what old Talos cut at its first newline. */
-MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *luks2, int keyslot,
+MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 							const struct mortise_secret *passphrase,
 							struct mortise_secret **volume_key,
 							bool *cut, struct mortise_error *err);

@@ -27,7 +27,7 @@ static enum mortise_code key_failed(struct volume_plan *plan, const struct confi
 /* A recovery key was made on purpose by a person: it is not ours to remove. */
 static bool is_recovery(const struct volume_plan *plan, int keyslot)
 {
-	return volume_token_recovery_keyslots(plan->luks2) & UINT32_C(1) << keyslot;
+	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
 }
 
 enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan *plan,
@@ -45,7 +45,7 @@ enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan
 			       config_key_kind_name(key->kind));
 	if (!step) {
 		volume_key_clear(&made);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	step->key = key;
 	step->made = made;
@@ -104,7 +104,7 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 						   config_key_kind_name(key->kind));
 
 	if (!step)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	step->key = key;
 	memcpy(step->fingerprint, fingerprint, VOLUME_FINGERPRINT_SIZE);
 	return MORTISE_OK;
@@ -114,7 +114,7 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 static bool other_pcrs(const struct volume_plan *plan, const struct config_key *key)
 {
 	struct keys_tpm_object object;
-	struct json_object *token = volume_token_get(plan->luks2->metadata, (int)key->slot);
+	struct json_object *token = volume_token_get(plan->header->metadata, (int)key->slot);
 
 	return key->kind == CONFIG_KEY_TPM && !volume_token_tpm_read(token, &object, NULL) &&
 	       object.pcrs != volume_key_pcrs(key);
@@ -134,7 +134,7 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 {
 	const struct config_key *key = &plan->volume->keys[i];
 	const struct volume_fingerprint_keys keys = { plan->asked[i].passphrase, plan->volume_key };
-	struct json_object *metadata = plan->luks2->metadata;
+	struct json_object *metadata = plan->header->metadata;
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	struct mortise_secret *other_key = NULL;
 	struct mortise_error why = plan->asked[i].why;
@@ -152,9 +152,9 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 	if (plan->opened_by_declared_key && plan->opened == (int)key->slot)
 		cut = plan->opened_by_first_line;
 	else if (!code)
-		code = volume_try_keyslot(plan->luks2, (int)key->slot, plan->asked[i].passphrase,
+		code = volume_try_keyslot(plan->header, (int)key->slot, plan->asked[i].passphrase,
 					  &other_key, &cut, &why);
-	mortise_secret_free(other_key);
+	mortise_secret_free(&other_key);
 	if (code == MORTISE_E_KEY || cut)
 		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
 	if (code)
@@ -171,8 +171,9 @@ static bool known_without_asking(struct volume_run *run, struct volume_plan *pla
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 
 	return key->kind == CONFIG_KEY_KMS && !plan->asked[i].asked && !run->options->check_keys &&
-	       !volume_key_fingerprint(run, key, plan->luks2->metadata, &keys, fingerprint, NULL) &&
-	       volume_record_matches(plan->luks2->metadata, (int)key->slot, fingerprint);
+	       !volume_key_fingerprint(run, key, plan->header->metadata, &keys, fingerprint,
+				       NULL) &&
+	       volume_record_matches(plan->header->metadata, (int)key->slot, fingerprint);
 }
 
 /* Will the keyslot never open by this key again, whoever is asked how often? */
@@ -187,7 +188,7 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 {
 	const struct config_key *key = &plan->volume->keys[i];
 	struct json_object *keyslots =
-		luks2_json_get(plan->luks2->metadata, "keyslots", json_type_object);
+		luks2_json_get(plan->header->metadata, "keyslots", json_type_object);
 	enum mortise_code code;
 
 	if (!luks2_json_get_id(keyslots, (int)key->slot))
@@ -218,7 +219,7 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 	for (size_t i = 0; !code && i < volume->key_count; i++)
 		code = plan_declared(run, plan, i, err);
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (!luks2_keyslot_opens_data(plan->luks2->metadata, id) ||
+		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
 		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
 			continue;
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,

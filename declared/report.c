@@ -19,16 +19,19 @@ enum mortise_code volume_report_new(const struct config *config, struct mortise_
 					 sizeof(*report->entries));
 	if (!report || !report->entries) {
 		free(report);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	*out = report;
 	return MORTISE_OK;
 }
 
-void mortise_report_free(struct mortise_report *report)
+void mortise_report_free(struct mortise_report **address)
 {
+	struct mortise_report *report = address ? *address : NULL;
+
 	if (!report)
 		return;
+	*address = NULL;
 	for (size_t i = 0; i < report->count; i++)
 		volume_opening_clear(&report->entries[i].opening);
 	free(report->entries);

@@ -33,7 +33,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct config *v
 	run->sources = options->sources;
 	run->unfinished = calloc(volumes->volume_count + 1, sizeof(*run->unfinished));
 	if (!run->unfinished)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	if (run->sources.node_uuid || !volume_needs_node_uuid(volumes))
 		return MORTISE_OK;
 	code = volume_meta_node_uuid(options, run->node_uuid, err);

@@ -118,24 +118,24 @@ static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
-	if (!plan->luks2->readonly)
+	if (!plan->header->readonly)
 		return MORTISE_OK;
 	code = mortise_luks2_load(&location, &now, err);
 	if (code)
 		return code;
-	if (now->binary.seqid != plan->luks2->binary.seqid ||
-	    strcmp(now->binary.uuid, plan->luks2->binary.uuid) ||
-	    !json_object_equal(now->metadata, plan->luks2->metadata)) {
-		mortise_luks2_free(now);
+	if (now->binary.seqid != plan->header->binary.seqid ||
+	    strcmp(now->binary.uuid, plan->header->binary.uuid) ||
+	    !json_object_equal(now->metadata, plan->header->metadata)) {
+		mortise_luks2_free(&now);
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s has changed since it was planned for; run again",
 				 plan->device);
 	}
-	now->gate = plan->luks2->gate;
-	now->volume_key = plan->luks2->volume_key;
-	plan->luks2->volume_key = NULL;
-	mortise_luks2_free(plan->luks2);
-	plan->luks2 = now;
+	now->gate = plan->header->gate;
+	now->volume_key = plan->header->volume_key;
+	plan->header->volume_key = NULL;
+	mortise_luks2_free(&plan->header);
+	plan->header = now;
 	return MORTISE_OK;
 }
 
@@ -160,16 +160,16 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 				 "%s was empty and now holds %s; not formatted", plan->device,
 				 probe.type);
 	if (!code)
-		code = mortise_luks2_format(&location, &format, &plan->luks2, err);
+		code = mortise_luks2_format(&location, &format, &plan->header, err);
 	if (!code)
-		plan->luks2->gate = volume_budget_limiter(work->run->budget);
+		plan->header->gate = volume_budget_limiter(work->run->budget);
 	if (!code)
-		code = luks2_update_begin(plan->luks2, &update, err);
+		code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
 	for (size_t i = first; !code && i < plan->step_count; i++)
 		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
-			code = stage_key(work, &update, &plan->steps[i], plan->luks2->volume_key,
+			code = stage_key(work, &update, &plan->steps[i], plan->header->volume_key,
 					 err);
 	if (!code && config_filesystem_is_persistent(volume->filesystem) &&
 	    !volume_record_set_mkfs(update.metadata, volume_declared_slots(volume),
@@ -182,8 +182,8 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 	luks2_format_finish(&update);
 	code = luks2_update_commit(&update, err);
 	if (!code)
-		code = mortise_secret_from(mortise_secret_data(plan->luks2->volume_key),
-					   mortise_secret_size(plan->luks2->volume_key),
+		code = mortise_secret_from(mortise_secret_data(plan->header->volume_key),
+					   mortise_secret_size(plan->header->volume_key),
 					   &plan->volume_key, err);
 	return code;
 }
@@ -251,7 +251,7 @@ static enum mortise_code do_open(struct volume_work *work, struct mortise_error 
 	if (!code && work->plan->tableless_mapping)
 		code = mortise_deactivate(work->plan->mapping, MORTISE_CLOSE_NOW, err);
 	if (!code)
-		code = mortise_activate(work->plan->luks2, work->plan->mapping,
+		code = mortise_activate(work->plan->header, work->plan->mapping,
 					work->plan->volume_key, flags, &dropped, err);
 	if (!code && !*work->result->text)
 		snprintf(work->result->text, sizeof(work->result->text), "opened");
@@ -270,7 +270,7 @@ static enum mortise_code do_key_step(struct volume_work *work, const struct volu
 	if (!code && (step->kind == MORTISE_STEP_KEY_ADD || step->kind == MORTISE_STEP_KEY_REPLACE))
 		code = cost_of(work, step->key, &cost, err);
 	if (!code)
-		code = luks2_update_begin(plan->luks2, &update, err);
+		code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
@@ -324,7 +324,7 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 	work->fresh = !code;
 	if (code || !plan->volume->encrypted)
 		return code;
-	code = luks2_update_begin(plan->luks2, &update, err);
+	code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
 	volume_record_mkfs_done(update.metadata);

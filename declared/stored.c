@@ -79,10 +79,10 @@ static enum mortise_code from_meta(const struct mortise_up_options *options,
 	enum mortise_code code;
 
 	if (!config)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	code = volume_meta_state_read(options, &config->volumes, err);
 	if (code)
-		mortise_config_free(config);
+		mortise_config_free(&config);
 	else
 		*out = config;
 	return code;
@@ -112,8 +112,8 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	/* One volume: its own sentence says more than that none of one is ready. */
 	if (code && report && mortise_report_volume(report, 0, &status) && *status.error)
 		code = error_set(err, code, 0, "STATE: %s", status.error);
-	mortise_report_free(report);
-	mortise_config_free(config);
+	mortise_report_free(&report);
+	mortise_config_free(&config);
 	return code;
 }
 

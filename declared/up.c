@@ -43,7 +43,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 		plan->volumes = calloc(config->volumes->volume_count + 1, sizeof(*plan->volumes));
 	if (!plan || !plan->volumes) {
 		free(plan);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	code = volume_run_init(&run, config->volumes, options, &budget, err);
 	run.state_may_come = state_is_wanted(config->volumes, options);
@@ -61,16 +61,19 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	if (!code)
 		code = volume_notes_make(config->volumes, plan, err);
 	if (code)
-		mortise_plan_free(plan);
+		mortise_plan_free(&plan);
 	else
 		*out = plan;
 	return code;
 }
 
-void mortise_plan_free(struct mortise_plan *plan)
+void mortise_plan_free(struct mortise_plan **address)
 {
+	struct mortise_plan *plan = address ? *address : NULL;
+
 	if (!plan)
 		return;
+	*address = NULL;
 	for (size_t i = 0; i < plan->count; i++)
 		volume_plan_free(plan->volumes[i]);
 	free(plan->volumes);

@@ -185,7 +185,7 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 	closedir(stream);
 	good = good && take_links(disks, root);
 	if (!good)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	for (size_t i = 0; i < disks->count; i++)
 		known |= disks->disk[i]->facts.system;
 	for (size_t i = 0; i < disks->count; i++)

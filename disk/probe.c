@@ -142,7 +142,7 @@ static enum mortise_code edges(const struct luks2_device *device, struct disk_pr
 	size_t size;
 
 	if (!piece)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	probe->content = DISK_EMPTY;
 	for (uint64_t at = 0; !code && at < edge && probe->content != DISK_OTHER; at += size) {
 		size = edge - at < PIECE ? (size_t)(edge - at) : PIECE;
@@ -175,19 +175,20 @@ static enum mortise_code look_for_header(const struct luks2_device *device,
 {
 	const struct mortise_location location = { .device = device->path, .readonly = true };
 	struct disk_probe other = { .content = DISK_EMPTY };
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	bool doubtful, second = false, ignored;
 	enum mortise_code code;
 
 	*found = false;
-	code = mortise_luks2_load(&location, &luks2, err);
+	code = mortise_luks2_load(&location, &header, err);
 	if (code)
 		return code;
 	*found = true;
-	probe->content = luks2_format_unfinished(luks2) ? DISK_UNFINISHED : DISK_LUKS2;
+	probe->content = luks2_format_unfinished(header) ? DISK_UNFINISHED : DISK_LUKS2;
 	snprintf(probe->type, sizeof(probe->type), "LUKS2");
-	doubtful = luks2->primary_bad || luks2->secondary_bad || probe->content == DISK_UNFINISHED;
-	mortise_luks2_free(luks2);
+	doubtful =
+		header->primary_bad || header->secondary_bad || probe->content == DISK_UNFINISHED;
+	mortise_luks2_free(&header);
 	if (doubtful)
 		code = signatures(device, true, &other, &second, &ignored, err);
 	if (second) {

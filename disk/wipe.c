@@ -62,7 +62,7 @@ static enum mortise_code overwrite(const struct luks2_device *device, const stru
 	if (range->from >= range->to)
 		return MORTISE_OK;
 	if (!piece)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	for (uint64_t at = range->from; at < range->to; at += now) {
 		/* Pieces begin where pages do, after a first one that is shorter. */
 		now = range->piece - (size_t)(at % range->piece);
@@ -97,22 +97,22 @@ static enum mortise_code find_keys_end(const struct luks2_device *device,
 	const struct mortise_location location = {
 		.device = device->path, .readonly = true, .no_locks = true, /* the caller has it */
 	};
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_error why;
-	enum mortise_code code = mortise_luks2_load(&location, &luks2, &why);
+	enum mortise_code code = mortise_luks2_load(&location, &header, &why);
 	uint64_t data = 0;
 
 	*end = mark->keys_end;
 	if (code == MORTISE_E_MEMORY)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	if (!code) {
-		data = luks2_first_data_offset(luks2->metadata);
-		if (data < luks2_keyslots_end(luks2->metadata))
-			data = luks2_keyslots_end(luks2->metadata);
+		data = luks2_first_data_offset(header->metadata);
+		if (data < luks2_keyslots_end(header->metadata))
+			data = luks2_keyslots_end(header->metadata);
 	} else if (code != MORTISE_E_NOT_LUKS2 || mark->second_header) {
 		data = DISK_KEYS_END_MAX;
 	}
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	if (*end < data)
 		*end = data;
 	if (*end < DISK_KEYS_END_MIN)

@@ -92,7 +92,7 @@ int dm_run(struct dm_control *control, const struct dm_call *call, struct dm_rep
 
 void dm_reply_clear(struct dm_reply *reply)
 {
-	mortise_secret_free(reply->memory);
+	mortise_secret_free(&reply->memory);
 	memset(reply, 0, sizeof(*reply));
 }
 

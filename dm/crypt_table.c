@@ -378,6 +378,6 @@ out:
 
 void dm_crypt_table_clear(struct dm_crypt_table *table)
 {
-	mortise_secret_free(table->key);
+	mortise_secret_free(&table->key);
 	secret_wipe(table, sizeof(*table));
 }

@@ -82,7 +82,7 @@ static enum mortise_code cancel(struct dm_control *control, const char *name, co
 	call.payload = payload;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);
-	mortise_secret_free(payload);
+	mortise_secret_free(&payload);
 	if (sys == EBUSY)
 		return dm_with_errno(
 			err, sys,

@@ -40,7 +40,7 @@ static enum mortise_code load(struct dm_control *control, const char *name, cons
 	call.payload = payload;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);
-	mortise_secret_free(payload);
+	mortise_secret_free(&payload);
 	return sys ? dm_call_failed(err, sys, "load the table of", name) : MORTISE_OK;
 }
 

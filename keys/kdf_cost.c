@@ -30,8 +30,8 @@ struct bench {
 
 static void bench_free(struct bench *bench)
 {
-	mortise_secret_free(bench->passphrase);
-	mortise_secret_free(bench->key);
+	mortise_secret_free(&bench->passphrase);
+	mortise_secret_free(&bench->key);
 }
 
 static enum mortise_code bench_new(size_t key_size, struct bench *bench, struct mortise_error *err)

@@ -99,10 +99,10 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 	object = json_object_new_object();
 	if (!object || !fill(object, &kdf, salt, digest, size)) {
 		json_object_put(object);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	if (!luks2_json_add_id(digests, *id, object))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 

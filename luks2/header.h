@@ -72,12 +72,12 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_read(struct luks2_device *devi
  * Reads the header anew, after another process has changed it. What was read from the object
  * before is gone; the volume key it knows stays. On failure the object is as before.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *header,
 							     struct mortise_error *err);
 
 /* An update: metadata and binary are changed in copies, and become the object's on commit. */
 struct luks2_update {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	struct luks2_binary binary;
 	struct json_object *metadata;
 	/* Areas that nothing refers to after the commit. */
@@ -92,7 +92,7 @@ struct luks2_update {
  * Takes the write lock and checks that the header on disk is still the one that was read
  * ("Detected attempt for concurrent LUKS2 metadata update. Aborting operation.").
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *header,
 							struct luks2_update *update,
 							struct mortise_error *err);
 

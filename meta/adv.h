@@ -6,7 +6,7 @@
 #ifndef META_ADV_H
 #define META_ADV_H
 
-#include <mortise.h>
+#include <mortise-declared.h>
 
 #define META_ADV_PARTITION	(UINT64_C(1) << 20)	/* bytes, exactly */
 #define META_ADV_COPY		(256u << 10)		/* bytes of a copy; A at 0, B behind it */

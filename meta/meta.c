@@ -35,10 +35,13 @@ enum mortise_code mortise_meta_read(const char *device, struct mortise_meta **ou
 	return MORTISE_OK;
 }
 
-void mortise_meta_free(struct mortise_meta *meta)
+void mortise_meta_free(struct mortise_meta **address)
 {
+	struct mortise_meta *meta = address ? *address : NULL;
+
 	if (!meta)
 		return;
+	*address = NULL;
 	meta_adv_free(meta->adv);
 	free(meta);
 }

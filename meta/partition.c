@@ -155,7 +155,7 @@ out:
 void meta_partition_close(struct meta_partition *meta)
 {
 	meta_adv_free(meta->adv);
-	mortise_secret_free(meta->image);
+	mortise_secret_free(&meta->image);
 	luks2_device_close(meta->device);
 	if (meta->disk_fd >= 0)
 		close(meta->disk_fd);
@@ -270,6 +270,6 @@ enum mortise_code meta_partition_store(const struct meta_partition *meta, struct
 		code = put_pair(meta, image, META_ADV_COPY, 0, found->copy[0] || !found->magic,
 				err);
 out:
-	mortise_secret_free(next);
+	mortise_secret_free(&next);
 	return code;
 }

@@ -79,7 +79,7 @@ exports() {
 		grep -v '^mortise_')
 	[ -z "$strays" ] || fail "libmortise.a has global $strays"
 	# Every function that the header declares is there, and no other.
-	diff <(grep -oP '\bmortise_[a-z0-9_]+(?=\()' include/mortise.h | sort -u) \
+	diff <(grep -ohP '\bmortise_[a-z0-9_]+(?=\()' include/*.h | sort -u) \
 		<(nm -D --defined-only "$BUILD/libmortise.so" | awk '$2 == "T" {print $3}' |
 			sed 's/@.*//' | sort -u) || fail "the header and the exports differ"
 }

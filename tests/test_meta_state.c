@@ -75,7 +75,7 @@ static void assert_written(const char *yaml, enum config_form form, const char *
 
 	assert_int_equal(log.errors, 0);
 	assert_json(json, expected);
-	mortise_secret_free(json);
+	mortise_secret_free(&json);
 	config_tree_free(tree);
 	config_remarks_clear(&remarks);
 }

@@ -87,11 +87,11 @@ static struct mortise_luks2 *format(void)
 {
 	const struct mortise_location location = { .device = disk.path };
 	const struct mortise_format what = { .key_size = 32, .digest_iterations = 1000 };
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 
 	prepare_data();
-	assert_int_equal(mortise_luks2_format(&location, &what, &luks2, NULL), MORTISE_OK);
-	return luks2;
+	assert_int_equal(mortise_luks2_format(&location, &what, &header, NULL), MORTISE_OK);
+	return header;
 }
 
 static void prepare_volume(void)
@@ -100,20 +100,22 @@ static void prepare_volume(void)
 		.keyslot = 0,
 		.kdf = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .forced_time = 1000 },
 	};
-	struct mortise_luks2 *luks2 = format();
+	struct mortise_luks2 *header = format();
 	struct mortise_secret *given = NULL;
 
 	assert_int_equal(mortise_secret_from(PASSPHRASE, strlen(PASSPHRASE), &given, NULL), 0);
-	assert_int_equal(mortise_keyslot_add(luks2, &what, given, NULL, NULL, NULL), MORTISE_OK);
-	mortise_secret_free(given);
-	mortise_luks2_free(luks2);
+	assert_int_equal(mortise_keyslot_add(header, &what, given, NULL, NULL, NULL), MORTISE_OK);
+	mortise_secret_free(&given);
+	mortise_luks2_free(&header);
 }
 
 static void prepare_unfinished(void)
 {
+	struct mortise_luks2 *header;
 	uint8_t *image = malloc(DISK_SIZE);
 
-	mortise_luks2_free(format());
+	header = format();
+	mortise_luks2_free(&header);
 	assert_non_null(image);
 	disk_fetch(disk.path, image);
 	memset(image + KEYS_END, 0, DISK_SIZE - KEYS_END);
@@ -138,12 +140,12 @@ static void prepare_second(void)
 static void prepare_erased(void)
 {
 	const struct mortise_location location = { .device = disk.path };
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 
 	prepare_volume();
-	assert_int_equal(mortise_luks2_load(&location, &luks2, NULL), MORTISE_OK);
-	assert_int_equal(mortise_keyslot_remove_all(luks2, NULL), MORTISE_OK);
-	mortise_luks2_free(luks2);
+	assert_int_equal(mortise_luks2_load(&location, &header, NULL), MORTISE_OK);
+	assert_int_equal(mortise_keyslot_remove_all(header, NULL), MORTISE_OK);
+	mortise_luks2_free(&header);
 }
 
 /* The magic of ext2 alone: libblkid asks for no more. */
@@ -182,15 +184,15 @@ static bool opens(const char *path)
 	const struct mortise_location location = { .device = path, .readonly = true };
 	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
 	struct mortise_secret *given = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	bool open;
 
-	if (mortise_luks2_load(&location, &luks2, NULL))
+	if (mortise_luks2_load(&location, &header, NULL))
 		return false;
 	assert_int_equal(mortise_secret_from(PASSPHRASE, strlen(PASSPHRASE), &given, NULL), 0);
-	open = !mortise_keyslot_open(luks2, &search, given, NULL, NULL, NULL);
-	mortise_secret_free(given);
-	mortise_luks2_free(luks2);
+	open = !mortise_keyslot_open(header, &search, given, NULL, NULL, NULL);
+	mortise_secret_free(&given);
+	mortise_luks2_free(&header);
 	return open;
 }
 

@@ -68,7 +68,7 @@ static enum mortise_code temporary_open(const struct luks2_device *device,
 	if (!code)
 		code = dm_crypt_create(temporary->control, temporary->name, &options, &target, NULL,
 				       err);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	if (code)
 		return code;
 	temporary->mapped = true;

@@ -16,7 +16,7 @@ static enum mortise_code open_header_device(const struct mortise_location *locat
 	return luks2_device_open(path, !location->no_locks, device, err);
 }
 
-static enum mortise_code set_data_path(struct mortise_luks2 *luks2,
+static enum mortise_code set_data_path(struct mortise_luks2 *header,
 				       const struct mortise_location *location,
 				       struct mortise_error *err)
 {
@@ -26,10 +26,10 @@ static enum mortise_code set_data_path(struct mortise_luks2 *luks2,
 		return MORTISE_OK;
 	path = strdup(location->device ? location->device : location->header);
 	if (!path)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	free(luks2->data_path);
-	luks2->data_path = path;
-	luks2->detached = true;
+		return error_memory(err);
+	free(header->data_path);
+	header->data_path = path;
+	header->detached = true;
 	return MORTISE_OK;
 }
 
@@ -37,7 +37,7 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 				     struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 
 	*out = NULL;
@@ -46,18 +46,18 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 		return code;
 	code = luks2_header_read(device,
 				 location->readonly ? LUKS2_MEND_NEVER : LUKS2_MEND_UNLESS_FOREIGN,
-				 &luks2, err);
+				 &header, err);
 	if (code) {
 		luks2_device_close(device);
 		return code;
 	}
-	luks2->readonly = location->readonly;
-	luks2->kernel = volume_kernel_cipher;
-	code = set_data_path(luks2, location, err);
+	header->readonly = location->readonly;
+	header->kernel = volume_kernel_cipher;
+	code = set_data_path(header, location, err);
 	if (code)
-		mortise_luks2_free(luks2);
+		mortise_luks2_free(&header);
 	else
-		*out = luks2;
+		*out = header;
 	return code;
 }
 
@@ -65,12 +65,12 @@ enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 				      struct mortise_error *err)
 {
 	struct mortise_location look = *location;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 
 	look.readonly = true;
-	code = mortise_luks2_load(&look, &luks2, err);
-	mortise_luks2_free(luks2);
+	code = mortise_luks2_load(&look, &header, err);
+	mortise_luks2_free(&header);
 	return code;
 }
 
@@ -100,7 +100,7 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 	(*out)->kernel = volume_kernel_cipher;
 	code = set_data_path(*out, location, err);
 	if (code) {
-		mortise_luks2_free(*out);
+		mortise_luks2_free(out);
 		*out = NULL;
 	}
 	return code;

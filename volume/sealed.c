@@ -26,7 +26,7 @@ const struct mortise_kdf volume_least_cost = {
 
 void volume_key_clear(struct volume_key *key)
 {
-	mortise_secret_free(key->passphrase);
+	mortise_secret_free(&key->passphrase);
 	json_object_put(key->token);
 	json_object_put(key->pcr_values);
 	memset(key, 0, sizeof(*key));
@@ -101,10 +101,10 @@ enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, cons
 		code = as_passphrase(mortise_secret_data(bytes), KEYS_KMS_DATA_SIZE,
 				     &key->passphrase, err);
 	if (!code && !(key->token = volume_token_kms_new(sealed, size)))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	if (code)
 		volume_key_clear(key);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	return code;
 }
 
@@ -127,7 +127,7 @@ enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, cons
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
 				     passphrase, err);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	return code;
 }
 
@@ -202,12 +202,12 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	key->token = volume_token_tpm_new(&object, wish->keyslot);
 	key->pcr_values = volume_record_pcr_values_new(&object);
 	if (!code && (!key->token || !key->pcr_values))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	note_binding(wish, &tpm, key);
 	if (code)
 		volume_key_clear(key);
 out:
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	free(policy);
 	return code;
 }
@@ -250,7 +250,7 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
 				     passphrase, err);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	free(policy);
 	return code;
 }

@@ -60,7 +60,7 @@ void volume_token_drop(struct json_object *metadata, int id);
 /* The highest id that is free and not in taken (bit n: id n), -1 when there is none. */
 int volume_token_free_id(struct json_object *metadata, uint32_t taken);
 /* Bit n: a recovery token marks keyslot n. */
-uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *luks2);
+uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header);
 
 /*
  * Parses a signature file's text ({"sha256":[{"pcrs":[11],"pkfp":...,"pol":...,"sig":...}]})

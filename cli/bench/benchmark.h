@@ -3,6 +3,8 @@
 #ifndef CLI_BENCHMARK_H
 #define CLI_BENCHMARK_H
 
+#include <mortise-bench.h>
+
 #include <json-c/json.h>
 
 #include "cli/command.h"

@@ -149,6 +149,6 @@ enum status benchmark_dm_crypt(struct benchmark *b)
 		return STATUS_OK;
 	}
 	take(b, found);
-	mortise_dm_benchmark_free(found);
+	mortise_dm_benchmark_free(&found);
 	return STATUS_OK;
 }

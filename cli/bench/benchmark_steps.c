@@ -112,7 +112,7 @@ enum status benchmark_keyslot(struct benchmark *b)
 /* One device, its slots, and the passphrase of one of them when there is a key file. */
 struct unlocking {
 	struct benchmark *b;
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase;
 	int opened; /* the slot of the passphrase, MORTISE_ANY: none */
 };
@@ -134,7 +134,7 @@ static enum status find_slot(struct unlocking *u, const struct paths *paths)
 	status = passphrase_read(c, &source, &u->passphrase);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_keyslot_open(u->luks2, &search, u->passphrase, NULL, &u->opened, &err))
+	if (mortise_keyslot_open(u->header, &search, u->passphrase, NULL, &u->opened, &err))
 		return fail_passphrase(c, &err);
 	return STATUS_OK;
 }
@@ -145,7 +145,7 @@ static bool wanted(const struct unlocking *u, int id, struct mortise_keyslot_inf
 
 	if (only != MORTISE_ANY && only != id)
 		return false;
-	return mortise_keyslot_info(u->luks2, id, info, NULL) == MORTISE_OK &&
+	return mortise_keyslot_info(u->header, id, info, NULL) == MORTISE_OK &&
 	       strcmp(info->type, "luks2") == 0;
 }
 
@@ -158,7 +158,7 @@ static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *
 	char name[32];
 
 	snprintf(name, sizeof(name), "unlock/keyslot %d", id);
-	if (mortise_benchmark_unlock(u->luks2, id, id == u->opened ? u->passphrase : NULL, &how,
+	if (mortise_benchmark_unlock(u->header, id, id == u->opened ? u->passphrase : NULL, &how,
 				     &steps, &err))
 		benchmark_warn(u->b, "%s: %s", name, err.text);
 	else
@@ -205,7 +205,7 @@ static enum status measure_mapping(struct unlocking *u)
 
 	if (!option_set(&u->b->c->options, OPTION_MAPPING))
 		return STATUS_OK;
-	if (mortise_benchmark_mapping(u->luks2, &how, &steps, &err))
+	if (mortise_benchmark_mapping(u->header, &how, &steps, &err))
 		return fail(u->b->c, &err);
 	benchmark_steps(u->b, "unlock/mapping", NULL, &steps);
 	return STATUS_OK;
@@ -222,7 +222,7 @@ enum status benchmark_unlock(struct benchmark *b)
 	paths_find(b->c, b->words[0], &paths);
 	location.device = paths.device;
 	location.header = paths.detached ? paths.header : NULL;
-	if (mortise_luks2_load(&location, &u.luks2, &err))
+	if (mortise_luks2_load(&location, &u.header, &err))
 		return fail(b->c, &err);
 	status = find_slot(&u, &paths);
 	if (status == STATUS_OK)
@@ -231,7 +231,7 @@ enum status benchmark_unlock(struct benchmark *b)
 		status = measure_slots(&u);
 	if (status == STATUS_OK)
 		status = measure_mapping(&u);
-	mortise_secret_free(u.passphrase);
-	mortise_luks2_free(u.luks2);
+	mortise_secret_free(&u.passphrase);
+	mortise_luks2_free(&u.header);
 	return status;
 }

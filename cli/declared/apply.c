@@ -107,7 +107,7 @@ enum status run_apply(const struct command *c)
 		status = apply(c, &volumes, &bringing, plan);
 	}
 out:
-	mortise_plan_free(plan);
+	mortise_plan_free(&plan);
 	volumes_close(&volumes);
 	return status;
 }

@@ -180,7 +180,7 @@ static enum status list(const struct command *c, const char *device)
 		printed = list_json(c, meta, &err);
 	else if (meta)
 		list_table(meta);
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return status == STATUS_OK ? printed : status;
 }
 
@@ -197,7 +197,7 @@ static enum status get(const struct command *c, const char *device, uint8_t tag)
 		status = fail_with(STATUS_USAGE, "mortise: META holds nothing under tag %u.", tag);
 	else if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, entry.value, entry.size))
 		status = fail_with(STATUS_USAGE, "mortise: Cannot write to standard output.");
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return status;
 }
 
@@ -266,7 +266,7 @@ static enum status set(const struct command *c, const char *device, uint8_t tag)
 	else
 		verbose(c, "Tag %u set to %zu bytes.", tag, size);
 out:
-	mortise_secret_free(value);
+	mortise_secret_free(&value);
 	return status;
 }
 

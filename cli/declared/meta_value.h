@@ -3,6 +3,8 @@
 #ifndef CLI_META_VALUE_H
 #define CLI_META_VALUE_H
 
+#include <mortise-declared.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 

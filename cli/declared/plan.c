@@ -36,7 +36,7 @@ enum status run_plan(const struct command *c)
 	} else if (plan) {
 		plan_print(plan);
 	}
-	mortise_plan_free(plan);
+	mortise_plan_free(&plan);
 	volumes_close(&volumes);
 	return status == STATUS_OK ? printed : status;
 }

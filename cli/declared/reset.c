@@ -127,7 +127,7 @@ enum status run_reset(const struct command *c)
 		else if (!option_set(&c->options, OPTION_BATCH_MODE))
 			printf("Wiped: nothing of it opens again.\n");
 	}
-	mortise_reset_free(reset);
+	mortise_reset_free(&reset);
 	volumes_close(&volumes);
 	return status;
 }

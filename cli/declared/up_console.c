@@ -60,7 +60,7 @@ static bool ask(void *context, const char *volume, const char *device, unsigned 
 		return false;
 	if (mortise_secret_size(*typed) > 0)
 		return true;
-	mortise_secret_free(*typed);
+	mortise_secret_free(typed);
 	*typed = NULL;
 	return false;
 }

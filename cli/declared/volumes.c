@@ -177,7 +177,7 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 
 void volumes_close(struct volumes *volumes)
 {
-	mortise_config_free(volumes->config);
+	mortise_config_free(&volumes->config);
 	free(volumes->devices);
 	free(volumes->device_names);
 	*volumes = (struct volumes){ 0 };

@@ -3,6 +3,8 @@
 #ifndef CLI_VOLUMES_H
 #define CLI_VOLUMES_H
 
+#include <mortise-declared.h>
+
 #include <json-c/json.h>
 
 #include "cli/command.h"

@@ -266,6 +266,6 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 	} else if (report) {
 		print_table(report);
 	}
-	mortise_report_free(report);
+	mortise_report_free(&report);
 	return status == STATUS_OK ? printed : status;
 }

@@ -19,7 +19,7 @@ enum status run_config(const struct command *c)
 	const char *label = option_text(&c->options, OPTION_LABEL);
 	const char *subsystem = option_text(&c->options, OPTION_SUBSYSTEM);
 	int keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
 	struct paths paths;
 	enum status status;
@@ -28,18 +28,19 @@ enum status run_config(const struct command *c)
 		return fail_with(STATUS_USAGE,
 				 "Option --priority, --label or --subsystem is missing.");
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS2", &luks2);
+	status = header_load(c, &paths, "LUKS2", &header);
 	if (status != STATUS_OK)
 		return status;
-	if (priority && mortise_keyslot_set_priority(luks2, keyslot, priority_of(priority), &err)) {
+	if (priority &&
+	    mortise_keyslot_set_priority(header, keyslot, priority_of(priority), &err)) {
 		status = fail(c, &err);
 		goto out;
 	}
 	/* In cryptsetup one that is not named is cleared. */
 	if ((label || subsystem) &&
-	    mortise_header_set_label(luks2, label ? label : "", subsystem ? subsystem : "", &err))
+	    mortise_header_set_label(header, label ? label : "", subsystem ? subsystem : "", &err))
 		status = fail(c, &err);
 out:
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return status;
 }

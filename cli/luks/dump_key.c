@@ -12,7 +12,7 @@
 #define SECTOR 512u /* bytes; "Payload offset" counts them */
 
 static enum status unlock(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *luks2, const struct mortise_key_search *search,
+			  struct mortise_luks2 *header, const struct mortise_key_search *search,
 			  struct mortise_secret **key)
 {
 	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
@@ -27,9 +27,9 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 	status = passphrase_read(c, &source, &passphrase);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_keyslot_open(luks2, search, passphrase, key, &opened, &err))
+	if (mortise_keyslot_open(header, search, passphrase, key, &opened, &err))
 		status = fail_passphrase(c, &err);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	if (status != STATUS_OK)
 		return status;
 	say_slot(c, opened, SLOT_UNLOCKED);
@@ -49,7 +49,7 @@ static enum status show_key(const struct command *c, const char *title,
 }
 
 enum status dump_volume_key(const struct command *c, const struct paths *paths,
-			    struct mortise_luks2 *luks2)
+			    struct mortise_luks2 *header)
 {
 	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
 	struct mortise_secret *key = NULL;
@@ -65,12 +65,12 @@ enum status dump_volume_key(const struct command *c, const struct paths *paths,
 			      "This dump should be stored encrypted in a safe place.",
 			      NULL))
 		return STATUS_KEY;
-	if (mortise_segment_info(luks2, 0, &segment, &err))
+	if (mortise_segment_info(header, 0, &segment, &err))
 		return fail(c, &err);
-	status = unlock(c, paths, luks2, &search, &key);
+	status = unlock(c, paths, header, &search, &key);
 	if (status != STATUS_OK)
 		goto out;
-	mortise_header_info(luks2, &info);
+	mortise_header_info(header, &info);
 	mode = strchr(segment.cipher, '-');
 	printf("LUKS header information for %s\n", paths->header);
 	printf("Cipher name:   \t%.*s\n", (int)strcspn(segment.cipher, "-"), segment.cipher);
@@ -80,12 +80,12 @@ enum status dump_volume_key(const struct command *c, const struct paths *paths,
 	printf("MK bits:       \t%zu\n", mortise_secret_size(key) * 8);
 	status = show_key(c, "MK dump:\t", key);
 out:
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	return status;
 }
 
 enum status dump_unbound_key(const struct command *c, const struct paths *paths,
-			     struct mortise_luks2 *luks2)
+			     struct mortise_luks2 *header)
 {
 	int keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
 	const struct mortise_key_search search = { .keyslot = keyslot, .unbound = true };
@@ -94,23 +94,23 @@ enum status dump_unbound_key(const struct command *c, const struct paths *paths,
 	struct mortise_header_info info;
 	enum status status;
 
-	if (mortise_keyslot_info(luks2, keyslot, &slot, NULL) || !slot.unbound)
+	if (mortise_keyslot_info(header, keyslot, &slot, NULL) || !slot.unbound)
 		return fail_with(STATUS_USAGE, "Keyslot %d does not contain unbound key.", keyslot);
 	if (!option_set(&c->options, OPTION_BATCH_MODE) &&
 	    !terminal_confirm("The header dump with unbound key is sensitive information.\n"
 			      "This dump should be stored encrypted in a safe place.",
 			      NULL))
 		return STATUS_KEY;
-	status = unlock(c, paths, luks2, &search, &key);
+	status = unlock(c, paths, header, &search, &key);
 	if (status != STATUS_OK)
 		goto out;
-	mortise_header_info(luks2, &info);
+	mortise_header_info(header, &info);
 	printf("LUKS header information for %s\n", paths->header);
 	printf("UUID:    \t%s\n", info.uuid);
 	printf("Keyslot: \t%d\n", keyslot);
 	printf("Key bits:\t%zu\n", mortise_secret_size(key) * 8);
 	status = show_key(c, "Unbound Key:\t", key);
 out:
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	return status;
 }

@@ -17,21 +17,21 @@ static const char *or_text(const char *text, const char *none)
 	return text[0] != '\0' ? text : none;
 }
 
-static void dump_config(const struct mortise_luks2 *luks2)
+static void dump_config(const struct mortise_luks2 *header)
 {
 	const char *text;
 	unsigned i;
 
 	printf("Flags:       \t");
-	for (i = 0; (text = mortise_header_flag(luks2, i)); i++)
+	for (i = 0; (text = mortise_header_flag(header, i)); i++)
 		printf("%s ", text);
 	printf("%s\n", i > 0 ? "" : "(no flags)");
-	for (i = 0; (text = mortise_header_requirement(luks2, i)); i++)
+	for (i = 0; (text = mortise_header_requirement(header, i)); i++)
 		printf("%s%s ", i == 0 ? "Requirements:\t" : "", text);
 	printf("%s\n", i > 0 ? "\n" : "");
 }
 
-static void dump_segment(const struct mortise_luks2 *luks2, int id,
+static void dump_segment(const struct mortise_luks2 *header, int id,
 			 const struct mortise_segment_info *segment)
 {
 	const char *flag;
@@ -48,9 +48,9 @@ static void dump_segment(const struct mortise_luks2 *luks2, int id,
 		printf("\tsector: %" PRIu32 " [bytes]\n", segment->sector_size);
 	if (segment->integrity[0] != '\0')
 		printf("\tintegrity: %s\n", segment->integrity);
-	for (unsigned i = 0; (flag = mortise_segment_flag(luks2, id, i)); i++)
+	for (unsigned i = 0; (flag = mortise_segment_flag(header, id, i)); i++)
 		printf("%s%s", i == 0 ? "\tflags : " : ", ", flag);
-	if (mortise_segment_flag(luks2, id, 0))
+	if (mortise_segment_flag(header, id, 0))
 		printf("\n");
 	printf("\n");
 }
@@ -123,12 +123,12 @@ static void dump_keyslot(int id, const struct mortise_keyslot_info *slot)
 }
 
 /* The token's list has an order of its own, which only its JSON tells. */
-static void dump_token_keyslots(const struct mortise_luks2 *luks2, int id)
+static void dump_token_keyslots(const struct mortise_luks2 *header, int id)
 {
 	struct json_object *token, *keyslots;
 	char *text = NULL;
 
-	if (mortise_token_export(luks2, id, &text, NULL))
+	if (mortise_token_export(header, id, &text, NULL))
 		return;
 	token = json_tokener_parse(text);
 	if (json_object_object_get_ex(token, "keyslots", &keyslots) &&
@@ -141,18 +141,18 @@ static void dump_token_keyslots(const struct mortise_luks2 *luks2, int id)
 	free(text);
 }
 
-static void dump_tokens(const struct mortise_luks2 *luks2)
+static void dump_tokens(const struct mortise_luks2 *header)
 {
 	struct mortise_token_info token;
 
 	printf("Tokens:\n");
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++) {
-		if (mortise_token_info(luks2, id, &token, NULL))
+		if (mortise_token_info(header, id, &token, NULL))
 			continue;
 		printf("  %d: %s\n", id, token.type);
 		if (strcmp(token.type, "luks2-keyring") == 0)
 			printf("\tKey description: %s\n", token.key_description);
-		dump_token_keyslots(luks2, id);
+		dump_token_keyslots(header, id);
 	}
 }
 
@@ -170,14 +170,14 @@ static void dump_digest(int id, const struct mortise_digest_info *digest)
 	printf("\n");
 }
 
-void dump_text(const struct mortise_luks2 *luks2)
+void dump_text(const struct mortise_luks2 *header)
 {
 	struct mortise_segment_info segment;
 	struct mortise_keyslot_info keyslot;
 	struct mortise_digest_info digest;
 	struct mortise_header_info info;
 
-	mortise_header_info(luks2, &info);
+	mortise_header_info(header, &info);
 	printf("LUKS header information\n");
 	printf("Version:       \t2\n");
 	printf("Epoch:         \t%" PRIu64 "\n", info.seqid);
@@ -186,21 +186,21 @@ void dump_text(const struct mortise_luks2 *luks2)
 	printf("UUID:          \t%s\n", or_text(info.uuid, "(no UUID)"));
 	printf("Label:         \t%s\n", or_text(info.label, "(no label)"));
 	printf("Subsystem:     \t%s\n", or_text(info.subsystem, "(no subsystem)"));
-	dump_config(luks2);
+	dump_config(header);
 	printf("Data segments:\n");
 	for (int id = 0; id < (int)MORTISE_SEGMENTS_MAX; id++) {
-		if (mortise_segment_info(luks2, id, &segment, NULL) == MORTISE_OK)
-			dump_segment(luks2, id, &segment);
+		if (mortise_segment_info(header, id, &segment, NULL) == MORTISE_OK)
+			dump_segment(header, id, &segment);
 	}
 	printf("Keyslots:\n");
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (mortise_keyslot_info(luks2, id, &keyslot, NULL) == MORTISE_OK)
+		if (mortise_keyslot_info(header, id, &keyslot, NULL) == MORTISE_OK)
 			dump_keyslot(id, &keyslot);
 	}
-	dump_tokens(luks2);
+	dump_tokens(header);
 	printf("Digests:\n");
 	for (int id = 0; id < (int)MORTISE_DIGESTS_MAX; id++) {
-		if (mortise_digest_info(luks2, id, &digest, NULL) == MORTISE_OK)
+		if (mortise_digest_info(header, id, &digest, NULL) == MORTISE_OK)
 			dump_digest(id, &digest);
 	}
 }

@@ -34,7 +34,7 @@ static void describe(const struct command *c, struct mortise_enrolment *what)
 
 /* In the order of luksAddKey. */
 static enum status authorize(const struct command *c, const struct paths *paths,
-			     struct mortise_luks2 *luks2, struct mortise_secret **volume_key)
+			     struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
 	const struct unlock_passphrase how = {
 		.device = paths->header,
@@ -46,18 +46,18 @@ static enum status authorize(const struct command *c, const struct paths *paths,
 	int opened;
 
 	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
-		return header_read_volume_key(c, luks2, volume_key);
+		return header_read_volume_key(c, header, volume_key);
 	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
 	    !unlock_wants_token(c))
-		return unlock_by_passphrase(c, &how, luks2, volume_key);
-	status = unlock_by_token(c, luks2, volume_key, &opened);
+		return unlock_by_passphrase(c, &how, header, volume_key);
+	status = unlock_by_token(c, header, volume_key, &opened);
 	if (status == STATUS_OK)
 		say_slot(c, opened, SLOT_UNLOCKED);
 	return status;
 }
 
 /* A keyslot whose key nobody has seen is of no use, and would be counted on. */
-static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *luks2,
+static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *header,
 			     const char *device, const struct mortise_enrolled *enrolled)
 {
 	struct mortise_error err = { 0 };
@@ -66,8 +66,8 @@ static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *l
 	status = recovery_sink_put(sink, enrolled->recovery_key, device, enrolled->keyslot);
 	if (status == STATUS_OK)
 		return STATUS_OK;
-	if (mortise_keyslot_remove(luks2, enrolled->keyslot, &err) ||
-	    mortise_token_remove(luks2, enrolled->token, &err))
+	if (mortise_keyslot_remove(header, enrolled->keyslot, &err) ||
+	    mortise_token_remove(header, enrolled->token, &err))
 		return fail_with(status,
 				 "mortise: Key slot %d opens with a key that is lost; remove it "
 				 "with luksKillSlot: %s",
@@ -76,7 +76,7 @@ static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *l
 }
 
 static enum status enroll(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *luks2, const struct mortise_enrolment *what,
+			  struct mortise_luks2 *header, const struct mortise_enrolment *what,
 			  const struct mortise_secret *volume_key)
 {
 	bool recovery = what->kind == MORTISE_ENROL_RECOVERY;
@@ -93,17 +93,17 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 		return status;
 	sources_fill(c, &sources);
 	sources_add_meta(c, &sources, uuid);
-	if (mortise_enroll(luks2, what, &sources, volume_key, &enrolled, &err))
+	if (mortise_enroll(header, what, &sources, volume_key, &enrolled, &err))
 		status = fail(c, &err);
 	else if (recovery)
-		status = hand_over(&sink, luks2, paths->header, &enrolled);
+		status = hand_over(&sink, header, paths->header, &enrolled);
 	if (status == STATUS_OK) {
 		say_slot(c, enrolled.keyslot, SLOT_CREATED);
 		verbose(c, "Token %d created.", enrolled.token);
 		if (enrolled.notice[0] != '\0' && !option_set(&c->options, OPTION_BATCH_MODE))
 			fprintf(stderr, "mortise: notice: %s\n", enrolled.notice);
 	}
-	mortise_secret_free(enrolled.recovery_key);
+	mortise_secret_free(&enrolled.recovery_key);
 	if (recovery)
 		recovery_sink_close(&sink);
 	return status;
@@ -112,7 +112,7 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 enum status run_enroll(const struct command *c)
 {
 	struct mortise_secret *volume_key = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_enrolment what;
 	struct paths paths;
 	enum status status;
@@ -122,15 +122,15 @@ enum status run_enroll(const struct command *c)
 	if (what.kind == MORTISE_ENROL_RECOVERY && !recovery_sink_there(c))
 		return STATUS_USAGE;
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS2", &luks2);
+	status = header_load(c, &paths, "LUKS2", &header);
 	if (status != STATUS_OK)
 		return status;
-	status = keyslot_check_free(luks2, what.keyslot);
+	status = keyslot_check_free(header, what.keyslot);
 	if (status == STATUS_OK)
-		status = authorize(c, &paths, luks2, &volume_key);
+		status = authorize(c, &paths, header, &volume_key);
 	if (status == STATUS_OK)
-		status = enroll(c, &paths, luks2, &what, volume_key);
-	mortise_secret_free(volume_key);
-	mortise_luks2_free(luks2);
+		status = enroll(c, &paths, header, &what, volume_key);
+	mortise_secret_free(&volume_key);
+	mortise_luks2_free(&header);
 	return status;
 }

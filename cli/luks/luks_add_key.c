@@ -30,7 +30,7 @@ static struct slots find_slots(const struct command *c)
 }
 
 static enum status key_from_passphrase(const struct command *c, const struct paths *paths,
-				       struct mortise_luks2 *luks2, int keyslot,
+				       struct mortise_luks2 *header, int keyslot,
 				       struct mortise_secret **volume_key)
 {
 	const struct mortise_key_search search = { .keyslot = keyslot };
@@ -45,16 +45,16 @@ static enum status key_from_passphrase(const struct command *c, const struct pat
 	status = passphrase_read(c, &source, &passphrase);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_keyslot_open(luks2, &search, passphrase, volume_key, &opened, &err))
+	if (mortise_keyslot_open(header, &search, passphrase, volume_key, &opened, &err))
 		status = fail_passphrase(c, &err);
 	else if (passphrase_is_stdin(source.file))
 		say_slot(c, opened, SLOT_UNLOCKED);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	return status;
 }
 
 static enum status add(const struct command *c, const struct paths *paths,
-		       struct mortise_luks2 *luks2, struct mortise_keyslot_new *what,
+		       struct mortise_luks2 *header, struct mortise_keyslot_new *what,
 		       const struct mortise_secret *volume_key)
 {
 	const char *file = command_word(c, 1);
@@ -72,20 +72,20 @@ static enum status add(const struct command *c, const struct paths *paths,
 	status = passphrase_read(c, &source, &passphrase);
 	if (status != STATUS_OK)
 		return status;
-	status = keyslot_check_free(luks2, what->keyslot);
+	status = keyslot_check_free(header, what->keyslot);
 	if (status != STATUS_OK)
 		goto out;
-	if (mortise_keyslot_add(luks2, what, passphrase, volume_key, &added, &err))
+	if (mortise_keyslot_add(header, what, passphrase, volume_key, &added, &err))
 		status = fail(c, &err);
 	else
 		say_slot(c, added, SLOT_CREATED);
 out:
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	return status;
 }
 
 static enum status add_unbound(const struct command *c, const struct paths *paths,
-			       struct mortise_luks2 *luks2, struct mortise_keyslot_new *what)
+			       struct mortise_luks2 *header, struct mortise_keyslot_new *what)
 {
 	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
 	uint32_t size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
@@ -99,13 +99,13 @@ static enum status add_unbound(const struct command *c, const struct paths *path
 		status = volume_key_read(file, size, &key);
 	what->unbound_key = key;
 	if (status == STATUS_OK)
-		status = add(c, paths, luks2, what, NULL);
-	mortise_secret_free(key);
+		status = add(c, paths, header, what, NULL);
+	mortise_secret_free(&key);
 	return status;
 }
 
 static enum status add_bound(const struct command *c, const struct paths *paths,
-			     struct mortise_luks2 *luks2, struct mortise_keyslot_new *what)
+			     struct mortise_luks2 *header, struct mortise_keyslot_new *what)
 {
 	const struct slots slots = find_slots(c);
 	struct mortise_secret *volume_key = NULL;
@@ -114,34 +114,34 @@ static enum status add_bound(const struct command *c, const struct paths *paths,
 
 	what->keyslot = slots.added;
 	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
-		status = header_read_volume_key(c, luks2, &volume_key);
+		status = header_read_volume_key(c, header, &volume_key);
 	else if (passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) &&
 		 unlock_wants_token(c))
-		status = unlock_by_token(c, luks2, &volume_key, &opened);
+		status = unlock_by_token(c, header, &volume_key, &opened);
 	else
-		status = key_from_passphrase(c, paths, luks2, slots.unlock, &volume_key);
+		status = key_from_passphrase(c, paths, header, slots.unlock, &volume_key);
 	if (status == STATUS_OK)
-		status = add(c, paths, luks2, what, volume_key);
-	mortise_secret_free(volume_key);
+		status = add(c, paths, header, what, volume_key);
+	mortise_secret_free(&volume_key);
 	return status;
 }
 
 enum status run_luks_add_key(const struct command *c)
 {
 	bool unbound = option_set(&c->options, OPTION_UNBOUND);
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_new what;
 	struct paths paths;
 	enum status status;
 
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, unbound ? "LUKS2" : "LUKS", &luks2);
+	status = header_load(c, &paths, unbound ? "LUKS2" : "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
 	status = keyslot_describe(c, &what);
 	if (status == STATUS_OK)
-		status = unbound ? add_unbound(c, &paths, luks2, &what)
-				 : add_bound(c, &paths, luks2, &what);
-	mortise_luks2_free(luks2);
+		status = unbound ? add_unbound(c, &paths, header, &what)
+				 : add_bound(c, &paths, header, &what);
+	mortise_luks2_free(&header);
 	return status;
 }

@@ -7,7 +7,7 @@
 #include "cli/verbs.h"
 
 static enum status change(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *luks2, const struct mortise_keyslot_new *what)
+			  struct mortise_luks2 *header, const struct mortise_keyslot_new *what)
 {
 	const struct mortise_key_search search = {
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
@@ -24,7 +24,7 @@ static enum status change(const struct command *c, const struct paths *paths,
 	status = passphrase_read(c, &source, &old);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_keyslot_open(luks2, &search, old, &key, &opened, &err)) {
+	if (mortise_keyslot_open(header, &search, old, &key, &opened, &err)) {
 		status = fail_passphrase(c, &err);
 		goto out;
 	}
@@ -34,31 +34,31 @@ static enum status change(const struct command *c, const struct paths *paths,
 	status = passphrase_read(c, &source, &new);
 	if (status != STATUS_OK)
 		goto out;
-	if (mortise_keyslot_change(luks2, opened, what, new, key, &err))
+	if (mortise_keyslot_change(header, opened, what, new, key, &err))
 		status = fail(c, &err);
 	else
 		say_slot(c, opened, SLOT_CREATED);
 out:
-	mortise_secret_free(key);
-	mortise_secret_free(new);
-	mortise_secret_free(old);
+	mortise_secret_free(&key);
+	mortise_secret_free(&new);
+	mortise_secret_free(&old);
 	return status;
 }
 
 enum status run_luks_change_key(const struct command *c)
 {
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_new what;
 	struct paths paths;
 	enum status status;
 
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS", &luks2);
+	status = header_load(c, &paths, "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
 	status = keyslot_describe(c, &what);
 	if (status == STATUS_OK)
-		status = change(c, &paths, luks2, &what);
-	mortise_luks2_free(luks2);
+		status = change(c, &paths, header, &what);
+	mortise_luks2_free(&header);
 	return status;
 }

@@ -7,12 +7,12 @@
 #include "cli/print.h"
 #include "cli/verbs.h"
 
-static enum status dump_json(const struct command *c, const struct mortise_luks2 *luks2)
+static enum status dump_json(const struct command *c, const struct mortise_luks2 *header)
 {
 	struct mortise_error err = { 0 };
 	char *json = NULL;
 
-	if (mortise_header_json(luks2, &json, &err))
+	if (mortise_header_json(header, &json, &err))
 		return fail(c, &err);
 	fputs(json, stdout);
 	free(json);
@@ -21,22 +21,22 @@ static enum status dump_json(const struct command *c, const struct mortise_luks2
 
 enum status run_luks_dump(const struct command *c)
 {
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct paths paths;
 	enum status status;
 
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS", &luks2);
+	status = header_load(c, &paths, "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
 	if (option_set(&c->options, OPTION_DUMP_VOLUME_KEY))
-		status = dump_volume_key(c, &paths, luks2);
+		status = dump_volume_key(c, &paths, header);
 	else if (option_set(&c->options, OPTION_UNBOUND))
-		status = dump_unbound_key(c, &paths, luks2);
+		status = dump_unbound_key(c, &paths, header);
 	else if (option_set(&c->options, OPTION_DUMP_JSON))
-		status = dump_json(c, luks2);
+		status = dump_json(c, header);
 	else
-		dump_text(luks2);
-	mortise_luks2_free(luks2);
+		dump_text(header);
+	mortise_luks2_free(&header);
 	return status;
 }

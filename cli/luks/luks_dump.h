@@ -6,12 +6,12 @@
 #include "cli/device.h"
 
 /* cryptsetup 2.6.1's text, line for line. */
-void dump_text(const struct mortise_luks2 *luks2);
+void dump_text(const struct mortise_luks2 *header);
 
 /* --dump-volume-key, and --unbound with --key-slot; both ask first. */
 enum status dump_volume_key(const struct command *c, const struct paths *paths,
-			    struct mortise_luks2 *luks2);
+			    struct mortise_luks2 *header);
 enum status dump_unbound_key(const struct command *c, const struct paths *paths,
-			     struct mortise_luks2 *luks2);
+			     struct mortise_luks2 *header);
 
 #endif

@@ -119,7 +119,7 @@ enum status run_luks_format(const struct command *c)
 	char cipher[MORTISE_CIPHER_MAX + 1];
 	struct mortise_location location;
 	struct passphrase_source source;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_new what;
 	struct mortise_error err = { 0 };
 	struct mortise_format format;
@@ -170,8 +170,8 @@ enum status run_luks_format(const struct command *c)
 		.header = paths.detached ? paths.header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 	};
-	if (mortise_luks2_format(&location, &format, &luks2, &err) ||
-	    mortise_keyslot_add(luks2, &what, passphrase, NULL, &added, &err)) {
+	if (mortise_luks2_format(&location, &format, &header, &err) ||
+	    mortise_keyslot_add(header, &what, passphrase, NULL, &added, &err)) {
 		/* cryptsetup finds it out before it asks anything, and ends with 1 there. */
 		status = err.code == MORTISE_E_BUSY
 				 ? fail_with(STATUS_USAGE,
@@ -182,8 +182,8 @@ enum status run_luks_format(const struct command *c)
 	}
 	say_slot(c, added, SLOT_CREATED);
 out:
-	mortise_luks2_free(luks2);
-	mortise_secret_free(volume_key);
-	mortise_secret_free(passphrase);
+	mortise_luks2_free(&header);
+	mortise_secret_free(&volume_key);
+	mortise_secret_free(&passphrase);
 	return status;
 }

@@ -11,7 +11,7 @@
 #include "cli/verbs.h"
 
 /* Tries the passphrase on every keyslot of the data but the one that goes. */
-static enum mortise_code open_other(struct mortise_luks2 *luks2, int gone,
+static enum mortise_code open_other(struct mortise_luks2 *header, int gone,
 				    const struct mortise_secret *passphrase, int *opened,
 				    struct mortise_error *err)
 {
@@ -22,9 +22,9 @@ static enum mortise_code open_other(struct mortise_luks2 *luks2, int gone,
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		const struct mortise_key_search search = { .keyslot = id };
 
-		if (id == gone || mortise_keyslot_info(luks2, id, &info, NULL) || info.unbound)
+		if (id == gone || mortise_keyslot_info(header, id, &info, NULL) || info.unbound)
 			continue;
-		code = mortise_keyslot_open(luks2, &search, passphrase, NULL, opened, err);
+		code = mortise_keyslot_open(header, &search, passphrase, NULL, opened, err);
 		if (code == MORTISE_OK)
 			break;
 	}
@@ -32,7 +32,7 @@ static enum mortise_code open_other(struct mortise_luks2 *luks2, int gone,
 }
 
 static enum status verify(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *luks2, int keyslot, bool last)
+			  struct mortise_luks2 *header, int keyslot, bool last)
 {
 	const struct mortise_key_search own = { .keyslot = keyslot };
 	struct mortise_secret *passphrase = NULL;
@@ -55,9 +55,9 @@ static enum status verify(const struct command *c, const struct paths *paths,
 		return STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
-	code = last ? mortise_keyslot_open(luks2, &own, passphrase, NULL, &opened, &err)
-		    : open_other(luks2, keyslot, passphrase, &opened, &err);
-	mortise_secret_free(passphrase);
+	code = last ? mortise_keyslot_open(header, &own, passphrase, NULL, &opened, &err)
+		    : open_other(header, keyslot, passphrase, &opened, &err);
+	mortise_secret_free(&passphrase);
 	if (code == MORTISE_E_NO_KEYSLOT)
 		err.code = MORTISE_E_KEY;
 	if (code != MORTISE_OK)
@@ -89,7 +89,7 @@ const char *check_kill_slot(const struct command *c)
 
 enum status run_luks_kill_slot(const struct command *c)
 {
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_info info;
 	struct mortise_error err = { 0 };
 	struct paths paths;
@@ -100,30 +100,30 @@ enum status run_luks_kill_slot(const struct command *c)
 	if (!parse_keyslot(command_word(c, 1), &keyslot))
 		return STATUS_USAGE; /* check_kill_slot has refused it by then */
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS", &luks2);
+	status = header_load(c, &paths, "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
 	if (keyslot >= (int)MORTISE_KEYSLOTS_MAX) {
 		status = STATUS_USAGE;
 		goto out;
 	}
-	if (mortise_keyslot_info(luks2, keyslot, &info, &err)) {
+	if (mortise_keyslot_info(header, keyslot, &info, &err)) {
 		status = fail_with(STATUS_USAGE, "Keyslot %d is not active.", keyslot);
 		goto out;
 	}
 	verbose(c, "Keyslot %d is selected for deletion.", keyslot);
-	last = !info.unbound && mortise_keyslot_others(luks2, keyslot) == 0;
+	last = !info.unbound && mortise_keyslot_others(header, keyslot) == 0;
 	if (!option_set(&c->options, OPTION_BATCH_MODE) ||
 	    option_set(&c->options, OPTION_KEY_FILE) || !isatty(STDIN_FILENO)) {
-		status = verify(c, &paths, luks2, keyslot, last);
+		status = verify(c, &paths, header, keyslot, last);
 		if (status != STATUS_OK)
 			goto out;
 	}
-	if (mortise_keyslot_remove(luks2, keyslot, &err))
+	if (mortise_keyslot_remove(header, keyslot, &err))
 		status = fail(c, &err);
 	else
 		say_slot(c, keyslot, SLOT_REMOVED);
 out:
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return status;
 }

@@ -8,18 +8,19 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
-static enum status remove_keyslot(const struct command *c, struct mortise_luks2 *luks2, int keyslot)
+static enum status remove_keyslot(const struct command *c, struct mortise_luks2 *header,
+				  int keyslot)
 {
 	struct mortise_error err = { 0 };
 
 	verbose(c, "Keyslot %d is selected for deletion.", keyslot);
-	if (mortise_keyslot_others(luks2, keyslot) == 0 &&
+	if (mortise_keyslot_others(header, keyslot) == 0 &&
 	    !option_set(&c->options, OPTION_BATCH_MODE) &&
 	    !terminal_confirm(
 		    "This is the last keyslot. Device will become unusable after purging this key.",
 		    "Operation aborted, the keyslot was NOT wiped.\n"))
 		return STATUS_KEY;
-	if (mortise_keyslot_remove(luks2, keyslot, &err))
+	if (mortise_keyslot_remove(header, keyslot, &err))
 		return fail(c, &err);
 	say_slot(c, keyslot, SLOT_REMOVED);
 	return STATUS_OK;
@@ -29,7 +30,7 @@ enum status run_luks_remove_key(const struct command *c)
 {
 	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
 	struct mortise_secret *passphrase = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct passphrase_source source;
 	struct mortise_error err = { 0 };
 	struct paths paths;
@@ -37,7 +38,7 @@ enum status run_luks_remove_key(const struct command *c)
 	int opened;
 
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS", &luks2);
+	status = header_load(c, &paths, "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
 	passphrase_source(c, paths.header, &source);
@@ -50,14 +51,14 @@ enum status run_luks_remove_key(const struct command *c)
 	status = passphrase_read(c, &source, &passphrase);
 	if (status != STATUS_OK)
 		goto out;
-	if (mortise_keyslot_open(luks2, &search, passphrase, NULL, &opened, &err)) {
+	if (mortise_keyslot_open(header, &search, passphrase, NULL, &opened, &err)) {
 		status = fail_passphrase(c, &err);
 		goto out;
 	}
 	say_slot(c, opened, SLOT_UNLOCKED);
-	status = remove_keyslot(c, luks2, opened);
+	status = remove_keyslot(c, header, opened);
 out:
-	mortise_secret_free(passphrase);
-	mortise_luks2_free(luks2);
+	mortise_secret_free(&passphrase);
+	mortise_luks2_free(&header);
 	return status;
 }

@@ -38,7 +38,7 @@ static uint32_t activation_flags(const struct command *c)
 
 /* What must hold before anyone is asked for a passphrase. */
 static enum status check_target(const struct command *c, const struct paths *paths,
-				const struct mortise_luks2 *luks2, const char *name)
+				const struct mortise_luks2 *header, const char *name)
 {
 	struct mortise_segment_info segment;
 	struct mortise_error err = { 0 };
@@ -47,7 +47,7 @@ static enum status check_target(const struct command *c, const struct paths *pat
 
 	if (!name)
 		return STATUS_OK;
-	if (mortise_segment_info(luks2, 0, &segment, &err))
+	if (mortise_segment_info(header, 0, &segment, &err))
 		return fail(c, &err);
 	if (!paths->detached && segment.offset < DATA_OFFSET_MIN)
 		return fail_with(STATUS_USAGE,
@@ -65,7 +65,7 @@ static enum status check_target(const struct command *c, const struct paths *pat
 }
 
 static enum status unlock(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *luks2, struct mortise_secret **volume_key)
+			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
 	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
 	const struct unlock_passphrase how = {
@@ -77,12 +77,12 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 	enum status status;
 	int opened;
 
-	status = unlock_by_token(c, luks2, volume_key, &opened);
+	status = unlock_by_token(c, header, volume_key, &opened);
 	if (status == STATUS_OK)
 		say_slot(c, opened, SLOT_UNLOCKED);
 	if (status == STATUS_OK || option_set(&c->options, OPTION_TOKEN_ONLY) || signals_caught())
 		return status;
-	return unlock_by_passphrase(c, &how, luks2, volume_key);
+	return unlock_by_passphrase(c, &how, header, volume_key);
 }
 
 enum status run_open(const struct command *c)
@@ -91,7 +91,7 @@ enum status run_open(const struct command *c)
 	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
 	const char *name = testing ? NULL : command_word(c, 1);
 	struct mortise_secret *volume_key = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
 	struct paths paths;
 	enum status status;
@@ -101,22 +101,22 @@ enum status run_open(const struct command *c)
 		return fail_with(STATUS_USAGE,
 				 "Command requires device and mapped name as arguments.");
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load_with_device(c, &paths, &luks2);
+	status = header_load_with_device(c, &paths, &header);
 	if (status != STATUS_OK)
 		return status;
-	status = check_target(c, &paths, luks2, name);
+	status = check_target(c, &paths, header, name);
 	if (status != STATUS_OK)
 		goto out;
-	status = vk_file ? header_read_volume_key(c, luks2, &volume_key)
-			 : unlock(c, &paths, luks2, &volume_key);
+	status = vk_file ? header_read_volume_key(c, header, &volume_key)
+			 : unlock(c, &paths, header, &volume_key);
 	if (status != STATUS_OK || !name)
 		goto out;
-	if (mortise_activate(luks2, name, volume_key, activation_flags(c), &dropped, &err))
+	if (mortise_activate(header, name, volume_key, activation_flags(c), &dropped, &err))
 		status = fail(c, &err);
 	else if (dropped != 0)
 		verbose(c, "This kernel does not know some of the flags; they were left out.");
 out:
-	mortise_secret_free(volume_key);
-	mortise_luks2_free(luks2);
+	mortise_secret_free(&volume_key);
+	mortise_luks2_free(&header);
 	return status;
 }

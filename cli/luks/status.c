@@ -12,21 +12,21 @@
 /* cryptsetup knows the type only when it finds the header, and a detached one it does not. */
 static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
 {
-	const char *header = option_text(&c->options, OPTION_HEADER);
+	const char *detached = option_text(&c->options, OPTION_HEADER);
 	const struct mortise_location location = {
-		.device = header ? header : info->device,
+		.device = detached ? detached : info->device,
 		.readonly = true,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 	};
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct mortise_header_info found;
 	bool same;
 
-	if (!info->luks2 || mortise_luks2_load(&location, &luks2, NULL))
+	if (!info->luks2 || mortise_luks2_load(&location, &header, NULL))
 		return false;
-	mortise_header_info(luks2, &found);
+	mortise_header_info(header, &found);
 	same = strcmp(found.uuid, info->uuid) == 0;
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return same;
 }
 

@@ -72,7 +72,7 @@ static enum status read_json(const struct command *c, char **json, size_t *size)
 	return status;
 }
 
-static enum status token_import(const struct command *c, struct mortise_luks2 *luks2)
+static enum status token_import(const struct command *c, struct mortise_luks2 *header)
 {
 	const struct mortise_token_import how = {
 		.token = option_slot(&c->options, OPTION_TOKEN_ID),
@@ -90,14 +90,14 @@ static enum status token_import(const struct command *c, struct mortise_luks2 *l
 	if (how.token < MORTISE_ANY || how.token >= (int)MORTISE_TOKENS_MAX)
 		return fail_with(STATUS_USAGE, "Token %d is invalid.", how.token);
 	if (how.token != MORTISE_ANY && !how.replace &&
-	    mortise_token_info(luks2, how.token, &token, NULL) == MORTISE_OK)
+	    mortise_token_info(header, how.token, &token, NULL) == MORTISE_OK)
 		return fail_with(STATUS_USAGE, "Token %d in use.", how.token);
-	if (how.keyslot != MORTISE_ANY && mortise_keyslot_info(luks2, how.keyslot, &keyslot, NULL))
+	if (how.keyslot != MORTISE_ANY && mortise_keyslot_info(header, how.keyslot, &keyslot, NULL))
 		return fail_with(STATUS_USAGE, "Keyslot %d is not active.", how.keyslot);
 	status = read_json(c, &json, &size);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_token_import(luks2, &how, json, size, &imported, &err)) {
+	if (mortise_token_import(header, &how, json, size, &imported, &err)) {
 		fail(c, &err);
 		status = fail_with(STATUS_USAGE, "Failed to import token from file.");
 	} else {
@@ -124,20 +124,20 @@ static enum status write_json(const char *file, const char *json)
 	return written ? STATUS_OK : fail_with(STATUS_USAGE, "Failed to write JSON file.");
 }
 
-static enum status token_export(const struct command *c, const struct mortise_luks2 *luks2)
+static enum status token_export(const struct command *c, const struct mortise_luks2 *header)
 {
 	int id = option_slot(&c->options, OPTION_TOKEN_ID);
 	enum status status;
 	char *json = NULL;
 
-	if (mortise_token_export(luks2, id, &json, NULL))
+	if (mortise_token_export(header, id, &json, NULL))
 		return fail_with(STATUS_USAGE, "Failed to get token %d for export.", id);
 	status = write_json(option_text(&c->options, OPTION_JSON_FILE), json);
 	free(json);
 	return status;
 }
 
-static enum status token_remove(const struct command *c, struct mortise_luks2 *luks2)
+static enum status token_remove(const struct command *c, struct mortise_luks2 *header)
 {
 	int id = option_slot(&c->options, OPTION_TOKEN_ID);
 	struct mortise_token_info token;
@@ -145,9 +145,9 @@ static enum status token_remove(const struct command *c, struct mortise_luks2 *l
 
 	if (id < 0 || id >= (int)MORTISE_TOKENS_MAX)
 		return fail_with(STATUS_USAGE, "Token %d is invalid.", id);
-	if (mortise_token_info(luks2, id, &token, NULL))
+	if (mortise_token_info(header, id, &token, NULL))
 		return fail_with(STATUS_USAGE, "Token %d is not in use.", id);
-	if (mortise_token_remove(luks2, id, &err))
+	if (mortise_token_remove(header, id, &err))
 		return fail(c, &err);
 	verbose(c, "Token %d removed.", id);
 	return STATUS_OK;
@@ -156,20 +156,20 @@ static enum status token_remove(const struct command *c, struct mortise_luks2 *l
 enum status run_token(const struct command *c)
 {
 	const char *action = command_word(c, 0);
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	struct paths paths;
 	enum status status;
 
 	paths_find(c, command_word(c, 1), &paths);
-	status = header_load(c, &paths, "LUKS2", &luks2);
+	status = header_load(c, &paths, "LUKS2", &header);
 	if (status != STATUS_OK)
 		return status;
 	if (strcmp(action, "import") == 0)
-		status = token_import(c, luks2);
+		status = token_import(c, header);
 	else if (strcmp(action, "export") == 0)
-		status = token_export(c, luks2);
+		status = token_export(c, header);
 	else
-		status = token_remove(c, luks2);
-	mortise_luks2_free(luks2);
+		status = token_remove(c, header);
+	mortise_luks2_free(&header);
 	return status;
 }

@@ -49,7 +49,7 @@ static bool tells(const struct command *c, enum mortise_code code)
 	return code != MORTISE_E_NO_TOKEN || unlock_wants_token(c);
 }
 
-enum status unlock_by_token(const struct command *c, struct mortise_luks2 *luks2,
+enum status unlock_by_token(const struct command *c, struct mortise_luks2 *header,
 			    struct mortise_secret **volume_key, int *opened)
 {
 	bool built_in = option_set(&c->options, OPTION_DISABLE_EXTERNAL_TOKENS);
@@ -71,7 +71,8 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *luks2
 	sources_fill(c, &sources);
 	sources_add_meta(c, &sources, uuid);
 	if (!built_in || strcmp(search.type, TYPE_BUILT_IN) == 0)
-		code = mortise_token_open(luks2, &search, &sources, volume_key, opened, NULL, &err);
+		code = mortise_token_open(header, &search, &sources, volume_key, opened, NULL,
+					  &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
 	if (tells(c, code))
@@ -91,7 +92,7 @@ static uint32_t tries(const struct command *c)
 }
 
 /* The error stays that of the passphrase: nobody need know that there are recovery keys. */
-static enum mortise_code open_keyslot(struct mortise_luks2 *luks2,
+static enum mortise_code open_keyslot(struct mortise_luks2 *header,
 				      const struct mortise_key_search *search,
 				      const struct mortise_secret *passphrase,
 				      struct mortise_secret **volume_key, int *opened,
@@ -100,20 +101,20 @@ static enum mortise_code open_keyslot(struct mortise_luks2 *luks2,
 	struct mortise_secret *recovered = NULL;
 	enum mortise_code code;
 
-	code = mortise_keyslot_open(luks2, search, passphrase, volume_key, opened, err);
+	code = mortise_keyslot_open(header, search, passphrase, volume_key, opened, err);
 	if (code != MORTISE_E_KEY ||
-	    mortise_recovery_open(luks2, passphrase, &recovered, opened, NULL))
+	    mortise_recovery_open(header, passphrase, &recovered, opened, NULL))
 		return code;
 	if (search->keyslot == MORTISE_ANY || search->keyslot == *opened) {
 		*volume_key = recovered;
 		return MORTISE_OK;
 	}
-	mortise_secret_free(recovered);
+	mortise_secret_free(&recovered);
 	return code;
 }
 
 enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
-				 struct mortise_luks2 *luks2, struct mortise_secret **volume_key)
+				 struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
 	struct mortise_secret *passphrase = NULL;
 	struct passphrase_source source;
@@ -129,8 +130,8 @@ enum status unlock_by_passphrase(const struct command *c, const struct unlock_pa
 		status = passphrase_read(c, &source, &passphrase);
 		if (status != STATUS_OK)
 			return status;
-		code = open_keyslot(luks2, &how->search, passphrase, volume_key, &opened, &err);
-		mortise_secret_free(passphrase);
+		code = open_keyslot(header, &how->search, passphrase, volume_key, &opened, &err);
+		mortise_secret_free(&passphrase);
 		if (code == MORTISE_OK) {
 			say_slot(c, opened, SLOT_UNLOCKED);
 			return STATUS_OK;

@@ -12,7 +12,7 @@ bool unlock_wants_token(const struct command *c);
  * Tries the tokens that --token-id and --token-type let through. What failed is told; one that
  * has nothing to try is told with -v only. cryptsetup looks at no --key-slot for this.
  */
-enum status unlock_by_token(const struct command *c, struct mortise_luks2 *luks2,
+enum status unlock_by_token(const struct command *c, struct mortise_luks2 *header,
 			    struct mortise_secret **volume_key, int *opened);
 
 struct unlock_passphrase {
@@ -26,6 +26,6 @@ struct unlock_passphrase {
  * that it may be in another notation. A terminal is asked again, --tries times.
  */
 enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
-				 struct mortise_luks2 *luks2, struct mortise_secret **volume_key);
+				 struct mortise_luks2 *header, struct mortise_secret **volume_key);
 
 #endif

@@ -44,7 +44,7 @@ enum mortise_code config_selector_parse(const char *text, struct config_selector
 	}
 	if (!selector || !selector->text || !selector->strings || !selector->nodes) {
 		config_selector_free(selector);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	reader.strings = selector->strings;
 	reader.nodes = selector->nodes;

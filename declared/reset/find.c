@@ -182,7 +182,7 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 		return code;
 	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
 	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry);
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return MORTISE_OK;
 }
 
@@ -196,8 +196,8 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 	if (reset)
 		reset->targets = calloc(options->name_count + 1, sizeof(*reset->targets));
 	if (!reset || !reset->targets) {
-		mortise_reset_free(reset);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		mortise_reset_free(&reset);
+		return error_memory(err);
 	}
 	reset->full = options->full;
 	reset->progress = options->progress;
@@ -209,16 +209,19 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 	if (!code)
 		code = find_meta(options, reset, err);
 	if (code)
-		mortise_reset_free(reset);
+		mortise_reset_free(&reset);
 	else
 		*out = reset;
 	return code;
 }
 
-void mortise_reset_free(struct mortise_reset *reset)
+void mortise_reset_free(struct mortise_reset **address)
 {
+	struct mortise_reset *reset = address ? *address : NULL;
+
 	if (!reset)
 		return;
+	*address = NULL;
 	free(reset->targets);
 	free(reset);
 }

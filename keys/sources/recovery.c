@@ -48,8 +48,8 @@ enum mortise_code keys_recovery_new(struct mortise_secret **out, struct mortise_
 	*out = key;
 	key = NULL;
 out:
-	mortise_secret_free(key);
-	mortise_secret_free(random);
+	mortise_secret_free(&key);
+	mortise_secret_free(&random);
 	return code;
 }
 
@@ -98,7 +98,7 @@ enum mortise_code keys_recovery_normalize(const struct mortise_secret *typed,
 		*out = key;
 		return MORTISE_OK;
 	}
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	return error_set(err, MORTISE_E_KEY, 0,
 			 "this is no recovery key: it has %u letters, all among "
 			 "\"%.16s\", in groups of %u with a dash between them or without any",

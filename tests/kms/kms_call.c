@@ -35,7 +35,7 @@ static enum mortise_code unseal(struct job *job)
 		return code;
 	job->size = mortise_secret_size(data);
 	memcpy(job->bytes, mortise_secret_data(data), job->size);
-	mortise_secret_free(data);
+	mortise_secret_free(&data);
 	return MORTISE_OK;
 }
 

@@ -202,7 +202,7 @@ static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct
 		    0)
 			die("write");
 	}
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	return code;
 }
 

@@ -18,7 +18,7 @@ enum mortise_code keys_kms_answer_new(struct keys_kms_answer *answer, struct mor
 
 void keys_kms_answer_clear(struct keys_kms_answer *answer)
 {
-	mortise_secret_free(answer->body);
+	mortise_secret_free(&answer->body);
 	answer->body = NULL;
 }
 

@@ -59,7 +59,7 @@ static enum mortise_code ask_at(struct exchange *exchange, const struct keys_kms
 				 "the KMS answers with %zu bytes, of %zu that there is room for",
 				 exchange->data_size, exchange->room);
 out:
-	mortise_secret_free(request);
+	mortise_secret_free(&request);
 	if (code)
 		error_prefix(err, "%s://%.*s:%u", endpoint->scheme, SHOWN_MAX, endpoint->host,
 			     endpoint->port);

@@ -48,7 +48,7 @@ static void call_free(struct call *call)
 		return;
 	pthread_cond_destroy(&call->ended);
 	pthread_mutex_destroy(&call->lock);
-	mortise_secret_free(call->secret);
+	mortise_secret_free(&call->secret);
 	free(call->word);
 	free(call->policy);
 	free(call->tcti);
