@@ -85,6 +85,7 @@ enum mortise_code {
 	MORTISE_E_KERNEL,	/* 1 the kernel lacks device-mapper, or a target or option of it */
 	MORTISE_E_UNREACHABLE,	/* 1 a KMS or TPM does not answer, or is too busy: try again */
 	MORTISE_E_SOURCE,	/* 1 a KMS or TPM is not there, refused, or answered nonsense */
+	MORTISE_E_CANCELED,	/* 1 the event callback returned false */
 	MORTISE_E_STALE,	/* 1 a TPM no longer unseals this: other PCRs, another policy or TPM */
 };
 
@@ -95,6 +96,44 @@ struct mortise_error {
 	int sys_errno;		/* errno of the call that failed, 0 when there was none */
 	uint64_t offset;	/* byte offset on the device, UINT64_MAX when it has no place */
 	char text[MORTISE_ERROR_TEXT]; /* one sentence, UTF-8, no newline at its end */
+};
+
+/* ------------------------------------------------------------------ events */
+
+struct mortise_step;
+
+enum mortise_event_type {
+	MORTISE_EVENT_POLL,	/* nothing to report: carry on? Sent several times a second */
+	MORTISE_EVENT_PROGRESS,	/* of a long operation: text, done, total */
+	MORTISE_EVENT_STEP_BEGIN, /* a step of a plan starts: step */
+	MORTISE_EVENT_STEP_END,	/* it has ended: step, and error when it failed */
+	MORTISE_EVENT_PROMPT,	/* a recovery key is needed: device, tries_left, answer */
+	MORTISE_EVENT_NOTICE,	/* text, a sentence */
+};
+
+struct mortise_event {
+	enum mortise_event_type type;
+	const char *volume;	/* name in the configuration, "" for a volume that is not declared */
+	const char *text;	/* PROGRESS: the operation ("overwriting keys"); NOTICE */
+	uint64_t done;		/* PROGRESS: bytes, or what text counts */
+	uint64_t total;		/* PROGRESS: 0 when it is not known */
+	const struct mortise_step *step;
+	const struct mortise_error *error; /* STEP_END: NULL when the step succeeded */
+	const char *device;	/* PROMPT: path of the volume's device */
+	unsigned tries_left;	/* PROMPT: after this one */
+	struct mortise_secret **answer; /* PROMPT: receives a new secret; NULL stays: no answer */
+};
+
+/*
+ * The one callback of long operations. It is called from the thread that called the library and
+ * from threads that the library started; POLL possibly from several at once, everything else
+ * one at a time. What event points to is valid during the call. Returning false cancels the
+ * operation within a second: the device stays consistent, secrets are wiped, and the function
+ * returns MORTISE_E_CANCELED.
+ */
+struct mortise_events {
+	bool (*call)(void *context, const struct mortise_event *event);
+	void *context;
 };
 
 /* A short text for a code: "wrong key", "device busy". Never NULL. */
