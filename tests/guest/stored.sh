@@ -106,7 +106,7 @@ test_disagreement() {
 	check "up says what is missing" says 'STATE holds no configuration'
 	check "apply succeeds" mortise apply -f "$config"
 	down
-	# Damage one copy of META, then both.
+	# Damage one copy of META, then remove STATE's entry from both.
 	dd if=/dev/urandom of="$meta" bs=4096 seek=3 count=1 conv=notrunc status=none
 	check "up succeeds with one copy of META" mortise up
 	down
