@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=tests/guest/keyslots.sh
 . "$(dirname "${BASH_SOURCE[0]}")/keyslots.sh"
 
-test_step() {
+test_changed() {
 	local offset size
 
 	format beta --key-slot 1
@@ -102,7 +102,7 @@ test_record() {
 	check "the header fits Talos" fits_talos
 }
 
-for topic in step record; do
+for topic in changed record; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
