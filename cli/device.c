@@ -96,22 +96,22 @@ bool header_is_luks1(const char *path)
 	return same;
 }
 
-uint32_t header_volume_key_size(const struct mortise_luks2 *luks2)
+uint32_t header_volume_key_size(const struct mortise_luks2 *header)
 {
 	struct mortise_keyslot_info info;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (mortise_keyslot_info(luks2, id, &info, NULL) == MORTISE_OK && !info.unbound)
+		if (mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK && !info.unbound)
 			return info.key_size;
 	}
 	return 0;
 }
 
-enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
+enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key)
 {
 	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
-	size_t size = header_volume_key_size(luks2);
+	size_t size = header_volume_key_size(header);
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
 	enum status status;
@@ -124,7 +124,7 @@ enum status header_read_volume_key(const struct command *c, struct mortise_luks2
 	status = volume_key_read(file, size, volume_key);
 	if (status != STATUS_OK)
 		return status;
-	code = mortise_volume_key_verify(luks2, *volume_key, &err);
+	code = mortise_volume_key_verify(header, *volume_key, &err);
 	if (code == MORTISE_E_KEY)
 		return fail_with(STATUS_KEY, "Volume key does not match the volume.");
 	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);

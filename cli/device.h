@@ -28,10 +28,10 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 bool header_is_luks1(const char *path);
 
 /* Bytes of the volume key as the keyslots tell, 0 when there are none. */
-uint32_t header_volume_key_size(const struct mortise_luks2 *luks2);
+uint32_t header_volume_key_size(const struct mortise_luks2 *header);
 
 /* Reads --volume-key-file and checks that it is this volume's. */
-enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
+enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key);
 
 #endif

@@ -68,7 +68,7 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 	return status;
 }
 
-enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id)
+enum status keyslot_check_free(const struct mortise_luks2 *header, int id)
 {
 	struct mortise_keyslot_info info;
 
@@ -78,7 +78,7 @@ enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id)
 		return fail_with(STATUS_USAGE,
 				 "Key slot %d is invalid, please select between 0 and %u.", id,
 				 MORTISE_KEYSLOTS_MAX - 1);
-	if (luks2 && mortise_keyslot_info(luks2, id, &info, NULL) == MORTISE_OK)
+	if (header && mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK)
 		return fail_with(STATUS_USAGE, "Key slot %d is full, please select another one.",
 				 id);
 	return STATUS_OK;

@@ -15,6 +15,6 @@ void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf);
 enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what);
 
 /* Is id (or any) free? Prints cryptsetup's sentence when it is not. */
-enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id);
+enum status keyslot_check_free(const struct mortise_luks2 *header, int id);
 
 #endif

@@ -213,8 +213,7 @@ struct option_problem {
  * Reads argv[1..argc-1]. False: *problem says why. Stops early at --help, --usage and
  * --version, as popt does.
  */
-bool options_parse(struct options *options, int argc, char **argv,
-		   struct option_problem *problem);
+bool options_parse(struct options *options, int argc, char **argv, struct option_problem *problem);
 
 /* The first option that is set but that the verb may not take, or OPTION_COUNT. */
 enum option_id options_misplaced(const struct options *options, enum verb_id verb);

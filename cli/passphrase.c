@@ -111,7 +111,7 @@ static bool grow(struct mortise_secret **secret)
 	if (mortise_secret_new(new_size, &bigger, &err))
 		return false;
 	memcpy(mortise_secret_data(bigger), mortise_secret_data(*secret), old_size);
-	mortise_secret_free(*secret);
+	mortise_secret_free(secret);
 	*secret = bigger;
 	return true;
 }
@@ -197,7 +197,7 @@ static enum status read_stream(int fd, struct passphrase_source *source, bool re
 	source->nothing = stop == STOP_ERROR || (stop == STOP_END && have == 0 && !regular);
 	wrong = complaint(stop, have == 0 && !regular, source->size > 0 && have != source->size);
 	if (wrong) {
-		mortise_secret_free(secret);
+		mortise_secret_free(&secret);
 		return fail_with(stop == STOP_MEMORY ? STATUS_MEMORY : STATUS_USAGE, "%s", wrong);
 	}
 	mortise_secret_truncate(secret, have);
@@ -286,8 +286,8 @@ static enum status read_terminal(const struct command *c, const struct passphras
 	*out = first;
 	first = NULL;
 out:
-	mortise_secret_free(second);
-	mortise_secret_free(first);
+	mortise_secret_free(&second);
+	mortise_secret_free(&first);
 	return status;
 }
 
@@ -329,7 +329,7 @@ enum status volume_key_read(const char *file, size_t size, struct mortise_secret
 out:
 	if (fd >= 0)
 		close(fd);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	return status;
 }
 

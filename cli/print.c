@@ -125,6 +125,6 @@ enum status print_secret(const char *title, const struct mortise_secret *secret)
 	out[at++] = '\n';
 	if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, out, at))
 		status = fail_with(STATUS_USAGE, "Cannot write to standard output.");
-	mortise_secret_free(text);
+	mortise_secret_free(&text);
 	return status;
 }

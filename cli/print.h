@@ -13,8 +13,8 @@ enum slot_event { SLOT_CREATED, SLOT_UNLOCKED, SLOT_REMOVED };
 enum status fail(const struct command *c, const struct mortise_error *err);
 
 /* Prints a sentence of the program's own and returns status. */
-__attribute__((format(printf, 2, 3))) enum status fail_with(enum status status,
-							    const char *format, ...);
+__attribute__((format(printf, 2, 3))) enum status fail_with(enum status status, const char *format,
+							    ...);
 
 /*
  * After trying a passphrase: scripts look for exactly cryptsetup's two sentences, so these

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one place that turns options into what the library asks KMS and TPM with. */
+#include <mortise-declared.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,5 +43,5 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 		uuid[entry.size] = '\0';
 		sources->node_uuid = uuid;
 	}
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 }

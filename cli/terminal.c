@@ -110,7 +110,7 @@ enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 	if (tty >= 0)
 		close(tty);
 	if (status != STATUS_OK)
-		mortise_secret_free(line);
+		mortise_secret_free(&line);
 	else
 		*out = line;
 	return status;

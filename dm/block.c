@@ -3,7 +3,7 @@
 #include "dm/host.h"
 
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One ioctl on the control node: the buffer, its growth, its wiping, and the errno. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -92,7 +92,7 @@ int dm_run(struct dm_control *control, const struct dm_call *call, struct dm_rep
 
 void dm_reply_clear(struct dm_reply *reply)
 {
-	mortise_secret_free(reply->memory);
+	mortise_secret_free(&reply->memory);
 	memset(reply, 0, sizeof(*reply));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening device-mapper's control node, which an initramfs may have to make first. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -62,9 +62,8 @@ dev_t dm_decode_device(uint64_t device);
  * libdevmapper and its udev rules keep to names of [A-Za-z0-9#+-.:=@_] and write any other
  * byte as \xNN, in the kernel too. Names that are written so already stay as they are.
  */
-MORTISE_MUST_CHECK enum mortise_code dm_name_encode(const char *name,
-						    char encoded[static DM_NAME_LEN],
-						    struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+dm_name_encode(const char *name, char encoded[static DM_NAME_LEN], struct mortise_error *err);
 /* A UUID that is too long is cut, as cryptsetup does. */
 void dm_uuid_encode(const char *uuid, char encoded[static DM_UUID_LEN]);
 /* decoded has the room of encoded. */

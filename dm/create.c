@@ -2,7 +2,7 @@
 /* Making a dm-crypt mapping: create, load, resume, node; or nothing of it. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -149,7 +149,7 @@ static enum mortise_code build_payload(const struct creation *creation, bool key
 	memcpy(mortise_secret_data(*payload) + sizeof(spec), mortise_secret_data(params),
 	       mortise_secret_size(params));
 out:
-	mortise_secret_free(params);
+	mortise_secret_free(&params);
 	return code;
 }
 
@@ -182,7 +182,7 @@ static enum mortise_code load_once(struct creation *creation, bool keyring, int 
 		*sys = dm_run(creation->control, &call, &reply);
 		dm_reply_clear(&reply);
 	}
-	mortise_secret_free(payload);
+	mortise_secret_free(&payload);
 	/* dm-crypt has made its own copy. */
 	if (keyring)
 		host->key_drop(host->context, serial);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* dm-crypt's table line (Documentation/admin-guide/device-mapper/dm-crypt.rst). */
 #include "dm/crypt_table.h"
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -378,6 +378,6 @@ out:
 
 void dm_crypt_table_clear(struct dm_crypt_table *table)
 {
-	mortise_secret_free(table->key);
-	keys_wipe(table, sizeof(*table));
+	mortise_secret_free(&table->key);
+	secret_wipe(table, sizeof(*table));
 }

@@ -32,14 +32,14 @@ struct dm_control;
  */
 MORTISE_MUST_CHECK enum mortise_code dm_open(struct dm_control **out, struct mortise_error *err);
 /* The same over a kernel of the caller's; no nodes are made. */
-MORTISE_MUST_CHECK enum mortise_code dm_open_kernel(const struct dm_kernel *kernel,
-						    struct dm_control **out,
-						    struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+dm_open_kernel(const struct dm_kernel *kernel, struct dm_control **out, struct mortise_error *err);
 void dm_close(struct dm_control *control);
 
 /* Version of a target ("crypt"), loading its module; MORTISE_E_KERNEL when there is none. */
 MORTISE_MUST_CHECK enum mortise_code dm_target_version(struct dm_control *control,
-						       const char *target, uint32_t version[static 3],
+						       const char *target,
+						       uint32_t version[static 3],
 						       struct mortise_error *err);
 
 /* Activation options of dm-crypt, bits. */
@@ -82,10 +82,10 @@ struct dm_mapping_options {
  * in use. MORTISE_E_KERNEL: target, cipher or sector size unknown to this kernel, said which.
  * MORTISE_E_NO_SPACE: the device is smaller than the table. MORTISE_E_USAGE: bad name.
  */
-MORTISE_MUST_CHECK enum mortise_code
-dm_crypt_create(struct dm_control *control, const char *name,
-		const struct dm_mapping_options *options, const struct dm_crypt_target *target,
-		uint32_t *dropped, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control, const char *name,
+						     const struct dm_mapping_options *options,
+						     const struct dm_crypt_target *target,
+						     uint32_t *dropped, struct mortise_error *err);
 
 /*
  * A hidden mapping of size bytes (a multiple of 4096) that reads as zeros and forgets what is
@@ -152,9 +152,9 @@ MORTISE_MUST_CHECK enum mortise_code dm_deps(struct dm_control *control, const c
 					     struct mortise_error *err);
 
 /* Calls each for every mapping; a callback that returns false ends the walk. */
-MORTISE_MUST_CHECK enum mortise_code dm_list(struct dm_control *control,
-					     bool (*each)(void *context, const char *name, dev_t dev),
-					     void *context, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+dm_list(struct dm_control *control, bool (*each)(void *context, const char *name, dev_t dev),
+	void *context, struct mortise_error *err);
 
 /*
  * A regular file becomes a block device: attaches fd to a free loop device that detaches

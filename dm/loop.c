@@ -2,7 +2,7 @@
 /* A regular file as a block device (man 4 loop). */
 #include "dm/dm.h"
 
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* Asking about mappings: what there is, what it is, and what it stands on. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and UUIDs of mappings as libdevmapper writes them into the kernel. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <string.h>
 

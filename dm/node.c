@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* /dev/mapper/NAME: udev's link where udev runs, else a node of our own. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Taking a mapping away: now, after its last user, or not after all. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static enum mortise_code cancel(struct dm_control *control, const char *name, co
 	call.payload = payload;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);
-	mortise_secret_free(payload);
+	mortise_secret_free(&payload);
 	if (sys == EBUSY)
 		return dm_with_errno(
 			err, sys,

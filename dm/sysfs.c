@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What sysfs and /proc say about a block device, by its number. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which version of a target the kernel runs, loading its module on the way. */
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stddef.h>

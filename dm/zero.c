@@ -2,7 +2,7 @@
 /* A mapping over nothing: one dm-zero target, made as dm-crypt's are, without a device below. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static enum mortise_code load(struct dm_control *control, const char *name, cons
 	call.payload = payload;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);
-	mortise_secret_free(payload);
+	mortise_secret_free(&payload);
 	return sys ? dm_call_failed(err, sys, "load the table of", name) : MORTISE_OK;
 }
 

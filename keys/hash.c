@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "keys/crypto.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 /*
  * A closed list: the names come out of headers, and a crypto library would take object

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "keys/area.h"
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 #define WIPE_PIECE (128u << 10) /* bytes: small machines have little more to spare */
 
@@ -18,38 +18,41 @@ static enum mortise_code no_cipher(const struct luks2_area *area, struct mortise
 			 area->cipher, area->key_size * 8);
 }
 
-enum mortise_code luks2_area_read(const struct mortise_luks2 *luks2, const struct luks2_area *area,
+enum mortise_code luks2_area_read(const struct mortise_luks2 *header, const struct luks2_area *area,
 				  uint8_t *plain, struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	if (!keys_area_supported(area->cipher, area->key_size)) {
-		if (!luks2->kernel.read)
+		if (!header->kernel.read)
 			return no_cipher(area, err);
-		return luks2->kernel.read(luks2->kernel.context, luks2->device, area, plain, err);
+		return header->kernel.read(header->kernel.context, header->device, area, plain,
+					   err);
 	}
-	code = luks2_device_read(luks2->device, plain, area->size, area->offset, err);
+	code = luks2_device_read(header->device, plain, area->size, area->offset, err);
 	if (!code)
 		code = keys_area_decrypt(area->cipher, area->key, area->key_size, plain, area->size,
 					 err);
 	return code;
 }
 
-enum mortise_code luks2_area_write(const struct mortise_luks2 *luks2, const struct luks2_area *area,
-				   uint8_t *plain, struct mortise_error *err)
+enum mortise_code luks2_area_write(const struct mortise_luks2 *header,
+				   const struct luks2_area *area, uint8_t *plain,
+				   struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	if (!keys_area_supported(area->cipher, area->key_size)) {
-		if (!luks2->kernel.write)
+		if (!header->kernel.write)
 			return no_cipher(area, err);
-		return luks2->kernel.write(luks2->kernel.context, luks2->device, area, plain, err);
+		return header->kernel.write(header->kernel.context, header->device, area, plain,
+					    err);
 	}
 	code = keys_area_encrypt(area->cipher, area->key, area->key_size, plain, area->size, err);
 	if (!code)
-		code = luks2_device_write(luks2->device, plain, area->size, area->offset, err);
+		code = luks2_device_write(header->device, plain, area->size, area->offset, err);
 	if (!code)
-		code = luks2_device_flush(luks2->device, err);
+		code = luks2_device_flush(header->device, err);
 	return code;
 }
 
@@ -61,11 +64,11 @@ enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t of
 	enum mortise_code code = MORTISE_OK;
 
 	if (!piece)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	for (uint64_t done = 0; !code && done < size;) {
 		size_t now = size - done < WIPE_PIECE ? (size_t)(size - done) : WIPE_PIECE;
 
-		code = keys_random(piece, now, err);
+		code = random_bytes(piece, now, err);
 		if (!code)
 			code = luks2_device_write(device, piece, now, offset + done, err);
 		done += now;

@@ -6,12 +6,12 @@
 #include "luks2/header.h"
 
 /* Reads an area and decrypts it. MORTISE_E_UNSUPPORTED when nobody has the cipher. */
-MORTISE_MUST_CHECK enum mortise_code luks2_area_read(const struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_area_read(const struct mortise_luks2 *header,
 						     const struct luks2_area *area, uint8_t *plain,
 						     struct mortise_error *err);
 
 /* Encrypts plain (destroyed) into the area and flushes it. */
-MORTISE_MUST_CHECK enum mortise_code luks2_area_write(const struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_area_write(const struct mortise_luks2 *header,
 						      const struct luks2_area *area, uint8_t *plain,
 						      struct mortise_error *err);
 

@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 /* Offsets of the fields, in file order; integers are big-endian. */
 enum {
@@ -156,7 +156,8 @@ enum mortise_code luks2_checksum_check(const struct luks2_binary *binary, const 
 	if (code == MORTISE_E_UNSUPPORTED)
 		return error_set(err, MORTISE_E_CORRUPT, 0, "checksum hash \"%s\" is not known",
 				 binary->checksum_hash);
-	if (!code && !keys_equal(digest, copy + AT_CHECKSUM, keys_hash_size(binary->checksum_hash)))
+	if (!code &&
+	    !secret_equal(digest, copy + AT_CHECKSUM, keys_hash_size(binary->checksum_hash)))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "checksum does not match");
 	return code;
 }

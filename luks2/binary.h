@@ -28,9 +28,9 @@ bool luks2_copy_size_valid(uint64_t size);
  * Decodes the 4096 bytes read at offset. MORTISE_E_NOT_LUKS2 without the magic of this
  * copy or with another version, MORTISE_E_CORRUPT when offset or size contradict.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SIZE],
-							 uint64_t offset, struct luks2_binary *binary,
-							 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SIZE], uint64_t offset,
+		    struct luks2_binary *binary, struct mortise_error *err);
 
 /* Encodes for the place at offset (0: primary), with the checksum field zero. */
 void luks2_binary_encode(const struct luks2_binary *binary, uint64_t offset,

@@ -16,7 +16,7 @@ struct luks2_derivation {
  * Fills key, whose size is that of the area key. MORTISE_E_MEMORY, said before it is tried,
  * and what keys_kdf_derive returns.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_derive(const struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_derive(const struct mortise_luks2 *header,
 						  const struct luks2_derivation *how,
 						  const struct mortise_secret *passphrase,
 						  struct mortise_secret *key,

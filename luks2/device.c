@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 
 static enum mortise_code read_topology(struct luks2_device *device, struct mortise_error *err)
 {

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
 #include "keys/kdf.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 #define DIGEST_MIN 20u /* bytes: old headers cut every digest to this */
 #define SALT_SIZE  32u
@@ -44,9 +44,9 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 	kdf.time = (uint32_t)iterations;
 	code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, salt_size }, actual, size,
 			       err);
-	if (!code && !keys_equal(expected, actual, size))
+	if (!code && !secret_equal(expected, actual, size))
 		code = error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
-	keys_wipe(actual, sizeof(actual));
+	secret_wipe(actual, sizeof(actual));
 	return code;
 }
 
@@ -90,7 +90,7 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	kdf.time = iterations;
 	if (!code)
-		code = keys_random(salt, sizeof(salt), err);
+		code = random_bytes(salt, sizeof(salt), err);
 	if (!code)
 		code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, sizeof(salt) }, digest,
 				       size, err);
@@ -99,10 +99,10 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 	object = json_object_new_object();
 	if (!object || !fill(object, &kdf, salt, digest, size)) {
 		json_object_put(object);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	if (!luks2_json_add_id(digests, *id, object))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 

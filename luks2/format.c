@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/digest.h"
 #include "luks2/layout.h"
@@ -17,10 +17,10 @@
 
 #define PIECE (128u << 10) /* bytes written at once: see WIPE_PIECE in luks2/area.c */
 
-bool luks2_format_unfinished(const struct mortise_luks2 *luks2)
+bool luks2_format_unfinished(const struct mortise_luks2 *header)
 {
-	return !strcmp(luks2->binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM) &&
-	       json_object_object_get_ex(luks2->metadata, LUKS2_UNFINISHED_MEMBER, NULL);
+	return !strcmp(header->binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM) &&
+	       json_object_object_get_ex(header->metadata, LUKS2_UNFINISHED_MEMBER, NULL);
 }
 
 void luks2_format_finish(struct luks2_update *update)
@@ -49,9 +49,9 @@ static enum mortise_code set_text(char *field, size_t room, const char *text, co
 }
 
 static enum mortise_code make_binary(const struct mortise_format *format, uint64_t copy_size,
-				     struct mortise_luks2 *luks2, struct mortise_error *err)
+				     struct mortise_luks2 *header, struct mortise_error *err)
 {
-	struct luks2_binary *binary = &luks2->binary;
+	struct luks2_binary *binary = &header->binary;
 	char checked[MORTISE_LABEL_MAX + 1];
 	enum mortise_code code;
 
@@ -67,9 +67,9 @@ static enum mortise_code make_binary(const struct mortise_format *format, uint64
 		code = format->uuid ? luks2_uuid_parse(format->uuid, binary->uuid, err)
 				    : luks2_uuid_random(binary->uuid, err);
 	if (!code)
-		code = keys_random(binary->salt, sizeof(binary->salt), err);
+		code = random_bytes(binary->salt, sizeof(binary->salt), err);
 	if (!code)
-		code = keys_random(luks2->second_salt, sizeof(luks2->second_salt), err);
+		code = random_bytes(header->second_salt, sizeof(header->second_salt), err);
 	return code;
 }
 
@@ -111,22 +111,23 @@ static bool fill_metadata(struct json_object *metadata, const struct mortise_for
 
 static enum mortise_code make_metadata(const struct mortise_format *format, const char *cipher,
 				       const struct luks2_layout *layout,
-				       struct mortise_luks2 *luks2, struct mortise_error *err)
+				       struct mortise_luks2 *header, struct mortise_error *err)
 {
 	const char *hash = format->hash ? format->hash : "sha256";
 	uint32_t iterations = format->digest_iterations;
 	enum mortise_code code;
 	int digest;
 
-	luks2->metadata = json_object_new_object();
-	if (!luks2->metadata || !fill_metadata(luks2->metadata, format, cipher, layout))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	header->metadata = json_object_new_object();
+	if (!header->metadata || !fill_metadata(header->metadata, format, cipher, layout))
+		return error_memory(err);
 	/* Nobody guesses 256 random bits: stretching them would cost every unlock 0.1 s. */
 	if (!iterations && !format->volume_key)
 		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
-	code = luks2_digest_add(luks2->metadata, hash, iterations, luks2->volume_key, &digest, err);
-	if (!code && !luks2_digest_assign(luks2->metadata, digest, "segments", 0))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	code = luks2_digest_add(header->metadata, hash, iterations, header->volume_key, &digest,
+				err);
+	if (!code && !luks2_digest_assign(header->metadata, digest, "segments", 0))
+		code = error_memory(err);
 	return code;
 }
 
@@ -140,7 +141,7 @@ uint32_t luks2_volume_key_size(const struct mortise_format *format)
 }
 
 static enum mortise_code make_volume_key(const struct mortise_format *format, const char *cipher,
-					 struct mortise_luks2 *luks2, struct mortise_error *err)
+					 struct mortise_luks2 *header, struct mortise_error *err)
 {
 	uint32_t size = luks2_volume_key_size(format);
 
@@ -155,8 +156,8 @@ static enum mortise_code make_volume_key(const struct mortise_format *format, co
 				 size * 8);
 	if (format->volume_key)
 		return mortise_secret_from(mortise_secret_data(format->volume_key), size,
-					   &luks2->volume_key, err);
-	return keys_secret_random(size, &luks2->volume_key, err);
+					   &header->volume_key, err);
+	return secret_random(size, &header->volume_key, err);
 }
 
 static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t from, uint64_t to,
@@ -166,7 +167,7 @@ static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t f
 	enum mortise_code code = MORTISE_OK;
 
 	if (from < to && !zeros)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	while (!code && from < to) {
 		size_t now = to - from < PIECE ? (size_t)(to - from) : PIECE;
 
@@ -178,12 +179,12 @@ static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t f
 }
 
 /* Both copies marked unfinished: from here on a cut format is known for what it is. */
-static enum mortise_code write_marked(struct mortise_luks2 *luks2, struct mortise_error *err)
+static enum mortise_code write_marked(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	const struct luks2_update first = {
-		.luks2 = luks2,
-		.binary = luks2->binary,
-		.metadata = luks2->metadata,
+		.header = header,
+		.binary = header->binary,
+		.metadata = header->metadata,
 	};
 	enum mortise_code code = luks2_update_fits(&first, err);
 
@@ -192,12 +193,12 @@ static enum mortise_code write_marked(struct mortise_luks2 *luks2, struct mortis
 
 static enum mortise_code write_device(const struct mortise_format *format,
 				      const struct luks2_layout *layout,
-				      struct mortise_luks2 *luks2, struct mortise_error *err)
+				      struct mortise_luks2 *header, struct mortise_error *err)
 {
-	struct luks2_device *device = luks2->device;
+	struct luks2_device *device = header->device;
 	uint64_t copies = 2 * layout->copy_size;
 	uint64_t end = copies + layout->keyslots_size;
-	uint64_t data = luks2->detached ? end : layout->data_offset;
+	uint64_t data = header->detached ? end : layout->data_offset;
 	enum mortise_code code;
 
 	code = luks2_device_grow(device, end > data ? end : data, err);
@@ -210,7 +211,7 @@ static enum mortise_code write_device(const struct mortise_format *format,
 	if (!code)
 		code = luks2_device_flush(device, err);
 	if (!code)
-		code = write_marked(luks2, err);
+		code = write_marked(header, err);
 	if (!code)
 		code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress,
 				       err);
@@ -222,43 +223,43 @@ static enum mortise_code write_device(const struct mortise_format *format,
 	return code;
 }
 
-enum mortise_code luks2_format(const struct mortise_format *format, struct luks2_device *header,
+enum mortise_code luks2_format(const struct mortise_format *format, struct luks2_device *device,
 			       struct luks2_device *data, struct mortise_luks2 **out,
 			       struct mortise_error *err)
 {
 	const char *cipher = format->cipher ? format->cipher : "aes-xts-plain64";
 	const char *hash = format->hash ? format->hash : "sha256";
-	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
+	struct mortise_luks2 *header = calloc(1, sizeof(*header));
 	struct luks2_layout layout;
 	enum mortise_code code;
 
-	if (!luks2 || !(luks2->data_path = strdup(data->path))) {
-		free(luks2);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (!header || !(header->data_path = strdup(data->path))) {
+		free(header);
+		return error_memory(err);
 	}
-	luks2->detached = header != data;
-	luks2->device = header;
+	header->detached = device != data;
+	header->device = device;
 	code = keys_hash_size(hash)
 		       ? MORTISE_OK
 		       : error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				   "Requested LUKS hash %.40s is not supported.", hash);
 	if (!code)
-		code = luks2_layout_choose(format, header, data, &layout, err);
+		code = luks2_layout_choose(format, device, data, &layout, err);
 	if (!code)
-		code = make_binary(format, layout.copy_size, luks2, err);
+		code = make_binary(format, layout.copy_size, header, err);
 	if (!code)
-		code = make_volume_key(format, cipher, luks2, err);
+		code = make_volume_key(format, cipher, header, err);
 	if (!code)
-		code = make_metadata(format, cipher, &layout, luks2, err);
+		code = make_metadata(format, cipher, &layout, header, err);
 	if (!code)
-		code = luks2_device_writable(header, err);
+		code = luks2_device_writable(device, err);
 	if (!code)
-		code = write_device(format, &layout, luks2, err);
+		code = write_device(format, &layout, header, err);
 	if (code) {
-		luks2->device = NULL;
-		mortise_luks2_free(luks2);
+		header->device = NULL;
+		mortise_luks2_free(&header);
 		return code;
 	}
-	*out = luks2;
+	*out = header;
 	return MORTISE_OK;
 }

@@ -14,17 +14,15 @@
 #define LUKS2_UNFINISHED_JSON		"{\"mortise-unfinished\":"
 
 /* Is this a header whose format was cut off before it had a keyslot? */
-bool luks2_format_unfinished(const struct mortise_luks2 *luks2);
+bool luks2_format_unfinished(const struct mortise_luks2 *header);
 
 /*
  * Formats. header and data are the same object unless detached; header is taken over on
  * success. The caller has made sure that the devices may be overwritten.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_format(const struct mortise_format *format,
-						  struct luks2_device *header,
-						  struct luks2_device *data,
-						  struct mortise_luks2 **out,
-						  struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+luks2_format(const struct mortise_format *format, struct luks2_device *device,
+	     struct luks2_device *data, struct mortise_luks2 **out, struct mortise_error *err);
 
 /* Bytes of the volume key that a format asks for, or its cipher's default. */
 uint32_t luks2_volume_key_size(const struct mortise_format *format);

@@ -31,7 +31,7 @@ struct luks2_kernel_cipher {
 };
 
 /* Passed by each key derivation: it may wait until so much memory is free. */
-struct luks2_gate {
+struct memory_limiter {
 	void (*enter)(void *context, uint64_t memory); /* bytes */
 	void (*leave)(void *context, uint64_t memory);
 	void *context;
@@ -50,7 +50,7 @@ struct mortise_luks2 {
 	struct json_object *metadata;
 	struct mortise_secret *volume_key; /* once known: made, opened or verified here */
 	struct luks2_kernel_cipher kernel; /* functions NULL: none */
-	struct luks2_gate gate;		/* functions NULL: none */
+	struct memory_limiter gate;		/* functions NULL: none */
 };
 
 /* Where signatures other than LUKS keep a damaged copy from being mended. */
@@ -72,12 +72,12 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_read(struct luks2_device *devi
  * Reads the header anew, after another process has changed it. What was read from the object
  * before is gone; the volume key it knows stays. On failure the object is as before.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *header,
 							     struct mortise_error *err);
 
 /* An update: metadata and binary are changed in copies, and become the object's on commit. */
 struct luks2_update {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	struct luks2_binary binary;
 	struct json_object *metadata;
 	/* Areas that nothing refers to after the commit. */
@@ -92,7 +92,7 @@ struct luks2_update {
  * Takes the write lock and checks that the header on disk is still the one that was read
  * ("Detected attempt for concurrent LUKS2 metadata update. Aborting operation.").
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *header,
 							struct luks2_update *update,
 							struct mortise_error *err);
 

@@ -3,20 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/model.h"
 #include "luks2/uuid.h"
 #include "luks2/validate.h"
 
-void mortise_luks2_free(struct mortise_luks2 *luks2)
+void mortise_luks2_free(struct mortise_luks2 **address)
 {
-	if (!luks2)
+	struct mortise_luks2 *header = address ? *address : NULL;
+
+	if (!header)
 		return;
-	luks2_device_close(luks2->device);
-	free(luks2->data_path);
-	json_object_put(luks2->metadata);
-	mortise_secret_free(luks2->volume_key);
-	free(luks2);
+	*address = NULL;
+	luks2_device_close(header->device);
+	free(header->data_path);
+	json_object_put(header->metadata);
+	mortise_secret_free(&header->volume_key);
+	free(header);
 }
 
 static const char *text_or_empty(struct json_object *object, const char *key)
@@ -26,9 +29,9 @@ static const char *text_or_empty(struct json_object *object, const char *key)
 	return text ? text : "";
 }
 
-static struct json_object *section(const struct mortise_luks2 *luks2, const char *name)
+static struct json_object *section(const struct mortise_luks2 *header, const char *name)
 {
-	return luks2_json_get(luks2->metadata, name, json_type_object);
+	return luks2_json_get(header->metadata, name, json_type_object);
 }
 
 static const char *array_text(struct json_object *array, unsigned i)
@@ -38,43 +41,43 @@ static const char *array_text(struct json_object *array, unsigned i)
 	return json_object_get_string(json_object_array_get_idx(array, i));
 }
 
-void mortise_header_info(const struct mortise_luks2 *luks2, struct mortise_header_info *info)
+void mortise_header_info(const struct mortise_luks2 *header, struct mortise_header_info *info)
 {
-	struct json_object *config = section(luks2, "config");
+	struct json_object *config = section(header, "config");
 
 	*info = (struct mortise_header_info){
-		.seqid = luks2->binary.seqid,
-		.metadata_size = luks2->binary.copy_size,
-		.uuid = luks2->binary.uuid,
-		.label = luks2->binary.label,
-		.subsystem = luks2->binary.subsystem,
-		.detached = luks2->detached,
-		.device = luks2->data_path,
-		.header = luks2->device->path,
+		.seqid = header->binary.seqid,
+		.metadata_size = header->binary.copy_size,
+		.uuid = header->binary.uuid,
+		.label = header->binary.label,
+		.subsystem = header->binary.subsystem,
+		.detached = header->detached,
+		.device = header->data_path,
+		.header = header->device->path,
 	};
 	if (!luks2_json_decimal(config, "keyslots_size", &info->keyslots_size))
 		info->keyslots_size = 0;
 }
 
-const char *mortise_header_flag(const struct mortise_luks2 *luks2, unsigned i)
+const char *mortise_header_flag(const struct mortise_luks2 *header, unsigned i)
 {
-	return array_text(luks2_json_get(section(luks2, "config"), "flags", json_type_array), i);
+	return array_text(luks2_json_get(section(header, "config"), "flags", json_type_array), i);
 }
 
-const char *mortise_header_requirement(const struct mortise_luks2 *luks2, unsigned i)
+const char *mortise_header_requirement(const struct mortise_luks2 *header, unsigned i)
 {
-	return luks2_requirement(luks2->metadata, i);
+	return luks2_requirement(header->metadata, i);
 }
 
-enum mortise_code mortise_header_json(const struct mortise_luks2 *luks2, char **json,
+enum mortise_code mortise_header_json(const struct mortise_luks2 *header, char **json,
 				      struct mortise_error *err)
 {
 	const char *text = json_object_to_json_string_ext(
-		luks2->metadata, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+		header->metadata, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	*json = text ? strdup(text) : NULL;
 	if (!*json)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 
@@ -114,11 +117,11 @@ static void fill_reencrypt(struct json_object *object, struct json_object *area,
 	(void)luks2_json_decimal(area, "shift_size", &info->reencrypt_shift_size);
 }
 
-enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *header, int id,
 				       struct mortise_keyslot_info *info, struct mortise_error *err)
 {
 	struct json_object *object = id < (int)MORTISE_KEYSLOTS_MAX
-					     ? luks2_json_get_id(section(luks2, "keyslots"), id)
+					     ? luks2_json_get_id(section(header, "keyslots"), id)
 					     : NULL;
 	struct json_object *area = luks2_json_get(object, "area", json_type_object);
 	struct json_object *af = luks2_json_get(object, "af", json_type_object);
@@ -133,10 +136,10 @@ enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *luks2, int id
 		.cipher = text_or_empty(area, "encryption"),
 		.af_stripes = stripes ? json_object_get_int64(stripes) : 0,
 		.af_hash = text_or_empty(af, "hash"),
-		.digest = luks2_digest_of_keyslot(luks2->metadata, id),
+		.digest = luks2_digest_of_keyslot(header->metadata, id),
 	};
 	info->unbound =
-		!strcmp(info->type, "luks2") && !luks2_keyslot_opens_data(luks2->metadata, id);
+		!strcmp(info->type, "luks2") && !luks2_keyslot_opens_data(header->metadata, id);
 	if (luks2_json_integer(object, "key_size", UINT32_MAX, &number))
 		info->key_size = (uint32_t)number;
 	if (luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &number))
@@ -150,15 +153,15 @@ enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *luks2, int id
 	return MORTISE_OK;
 }
 
-static struct json_object *segment_object(const struct mortise_luks2 *luks2, int id)
+static struct json_object *segment_object(const struct mortise_luks2 *header, int id)
 {
-	return luks2_json_get_id(section(luks2, "segments"), id);
+	return luks2_json_get_id(section(header, "segments"), id);
 }
 
-enum mortise_code mortise_segment_info(const struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_segment_info(const struct mortise_luks2 *header, int id,
 				       struct mortise_segment_info *info, struct mortise_error *err)
 {
-	struct json_object *object = segment_object(luks2, id);
+	struct json_object *object = segment_object(header, id);
 	uint64_t number;
 
 	if (!object)
@@ -177,15 +180,15 @@ enum mortise_code mortise_segment_info(const struct mortise_luks2 *luks2, int id
 	return MORTISE_OK;
 }
 
-const char *mortise_segment_flag(const struct mortise_luks2 *luks2, int id, unsigned i)
+const char *mortise_segment_flag(const struct mortise_luks2 *header, int id, unsigned i)
 {
-	return array_text(luks2_json_get(segment_object(luks2, id), "flags", json_type_array), i);
+	return array_text(luks2_json_get(segment_object(header, id), "flags", json_type_array), i);
 }
 
-enum mortise_code mortise_digest_info(const struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_digest_info(const struct mortise_luks2 *header, int id,
 				      struct mortise_digest_info *info, struct mortise_error *err)
 {
-	struct json_object *object = luks2_json_get_id(section(luks2, "digests"), id);
+	struct json_object *object = luks2_json_get_id(section(header, "digests"), id);
 
 	if (!object)
 		return error_set(err, MORTISE_E_USAGE, 0, "there is no digest %d", id);
@@ -211,7 +214,7 @@ static enum mortise_code check_label(const char *text, const char *what, struct 
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_header_set_label(struct mortise_luks2 *luks2, const char *label,
+enum mortise_code mortise_header_set_label(struct mortise_luks2 *header, const char *label,
 					   const char *subsystem, struct mortise_error *err)
 {
 	struct luks2_update update;
@@ -220,9 +223,9 @@ enum mortise_code mortise_header_set_label(struct mortise_luks2 *luks2, const ch
 	if (!code)
 		code = check_label(subsystem, "Subsystem", err);
 	if (!code)
-		code = luks2_usable(luks2->metadata, err);
+		code = luks2_usable(header->metadata, err);
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code)
 		return code;
 	if (label) {
@@ -236,17 +239,17 @@ enum mortise_code mortise_header_set_label(struct mortise_luks2 *luks2, const ch
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_header_set_uuid(struct mortise_luks2 *luks2, const char *uuid,
+enum mortise_code mortise_header_set_uuid(struct mortise_luks2 *header, const char *uuid,
 					  struct mortise_error *err)
 {
-	char checked[sizeof(luks2->binary.uuid)] = { 0 };
+	char checked[sizeof(header->binary.uuid)] = { 0 };
 	struct luks2_update update;
 	enum mortise_code code = luks2_uuid_parse(uuid, checked, err);
 
 	if (!code)
-		code = luks2_usable(luks2->metadata, err);
+		code = luks2_usable(header->metadata, err);
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code)
 		return code;
 	memcpy(update.binary.uuid, checked, sizeof(checked));

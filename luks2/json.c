@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/base64.h"
+#include "base/base64.h"
 
 struct json_object *luks2_json_get(struct json_object *object, const char *key, enum json_type type)
 {
@@ -83,7 +83,7 @@ bool luks2_json_base64(struct json_object *object, const char *key, uint8_t *byt
 {
 	const char *text = luks2_json_text(object, key);
 
-	return text && keys_base64_decode(text, bytes, size);
+	return text && base64_decode(text, bytes, size);
 }
 
 bool luks2_json_array_has(struct json_object *array, const char *text)
@@ -125,11 +125,11 @@ struct json_object *luks2_json_new_decimal(uint64_t value)
 
 struct json_object *luks2_json_new_base64(const uint8_t *bytes, size_t size)
 {
-	char text[KEYS_BASE64_ROOM(MORTISE_SALT_MAX)];
+	char text[BASE64_ROOM(MORTISE_SALT_MAX)];
 
 	if (size > MORTISE_SALT_MAX)
 		return NULL;
-	keys_base64_encode(bytes, size, text);
+	base64_encode(bytes, size, text);
 	return json_object_new_string(text);
 }
 

@@ -24,8 +24,7 @@ const char *luks2_json_text(struct json_object *object, const char *key);
 bool luks2_json_decimal(struct json_object *object, const char *key, uint64_t *value);
 
 /* An integer member within [0, max]. */
-bool luks2_json_integer(struct json_object *object, const char *key, uint64_t max,
-			uint64_t *value);
+bool luks2_json_integer(struct json_object *object, const char *key, uint64_t max, uint64_t *value);
 
 /* A base64 string member; *size: room in, bytes out. False when it is none or too long. */
 bool luks2_json_base64(struct json_object *object, const char *key, uint8_t *bytes, size_t *size);

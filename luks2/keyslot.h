@@ -23,7 +23,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_stage(struct luks2_update *up
 							 int *id, struct mortise_error *err);
 
 /* The cost that a new keyslot of this header will have; measures, so call it before locking. */
-MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 							const struct mortise_keyslot_new *what,
 							struct mortise_kdf *kdf,
 							struct mortise_error *err);

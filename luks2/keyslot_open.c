@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
 #include "luks2/model.h"
 
 /* Tries one keyslot. MORTISE_E_KEY when the passphrase is not its own. */
-static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
+static enum mortise_code open_one(const struct mortise_luks2 *header, int id,
 				  const struct mortise_secret *passphrase,
 				  struct mortise_secret **out, struct mortise_error *err)
 {
@@ -22,14 +22,14 @@ static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
 	enum mortise_code code;
 	char who[32];
 
-	code = luks2_keyslot_get(luks2->metadata, id, &keyslot, err);
+	code = luks2_keyslot_get(header->metadata, id, &keyslot, err);
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
 	how = (struct luks2_derivation){ who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size } };
 	code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
 	if (!code)
-		code = luks2_derive(luks2, &how, passphrase, area_key, err);
+		code = luks2_derive(header, &how, passphrase, area_key, err);
 	if (code)
 		goto out;
 	area = (struct luks2_area){
@@ -41,37 +41,37 @@ static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
 	};
 	code = mortise_secret_new(area.size, &split, err);
 	if (!code)
-		code = luks2_area_read(luks2, &area, mortise_secret_data(split), err);
+		code = luks2_area_read(header, &area, mortise_secret_data(split), err);
 	if (!code)
 		code = mortise_secret_new(keyslot.key_size, &key, err);
 	if (!code)
 		code = keys_af_merge(mortise_secret_data(split), keyslot.key_size, KEYS_AF_STRIPES,
 				     keyslot.af_hash, mortise_secret_data(key), err);
 	if (!code)
-		code = luks2_digest_verify(luks2->metadata,
-					   luks2_digest_of_keyslot(luks2->metadata, id), key, err);
+		code = luks2_digest_verify(header->metadata,
+					   luks2_digest_of_keyslot(header->metadata, id), key, err);
 	if (code == MORTISE_E_KEY)
 		error_set(err, code, 0, "No key available with this passphrase.");
 out:
-	mortise_secret_free(area_key);
-	mortise_secret_free(split);
+	mortise_secret_free(&area_key);
+	mortise_secret_free(&split);
 	if (code)
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	else
 		*out = key;
 	return code;
 }
 
-static bool may_open(const struct mortise_luks2 *luks2, int id, bool unbound)
+static bool may_open(const struct mortise_luks2 *header, int id, bool unbound)
 {
-	if (luks2_keyslot_opens_data(luks2->metadata, id))
+	if (luks2_keyslot_opens_data(header->metadata, id))
 		return true;
-	return unbound && luks2_digest_of_keyslot(luks2->metadata, id) >= 0;
+	return unbound && luks2_digest_of_keyslot(header->metadata, id) >= 0;
 }
 
 /* The search over every keyslot of one priority, in JSON order. */
 struct attempt {
-	const struct mortise_luks2 *luks2;
+	const struct mortise_luks2 *header;
 	const struct mortise_secret *passphrase;
 	struct mortise_secret *key;
 	bool unbound;
@@ -83,7 +83,7 @@ struct attempt {
 static void try_priority(struct attempt *attempt, enum mortise_priority priority)
 {
 	struct json_object *keyslots =
-		luks2_json_get(attempt->luks2->metadata, "keyslots", json_type_object);
+		luks2_json_get(attempt->header->metadata, "keyslots", json_type_object);
 	struct mortise_error why;
 
 	json_object_object_foreach(keyslots, text, object) {
@@ -93,10 +93,10 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 		if (sscanf(text, "%d", &id) != 1 || luks2_json_get_id(keyslots, id) != object)
 			continue;
 		(void)luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &of_slot);
-		if (of_slot != priority || !may_open(attempt->luks2, id, attempt->unbound))
+		if (of_slot != priority || !may_open(attempt->header, id, attempt->unbound))
 			continue;
 		attempt->tried++;
-		if (!open_one(attempt->luks2, id, attempt->passphrase, &attempt->key, &why)) {
+		if (!open_one(attempt->header, id, attempt->passphrase, &attempt->key, &why)) {
 			attempt->opened = id;
 			return;
 		}
@@ -126,7 +126,7 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 	return error_set(err, MORTISE_E_KEY, 0, "No key available with this passphrase.");
 }
 
-static enum mortise_code remember(struct mortise_luks2 *luks2, const struct mortise_secret *key,
+static enum mortise_code remember(struct mortise_luks2 *header, const struct mortise_secret *key,
 				  struct mortise_error *err)
 {
 	struct mortise_secret *copy;
@@ -135,62 +135,62 @@ static enum mortise_code remember(struct mortise_luks2 *luks2, const struct mort
 
 	if (code)
 		return code;
-	mortise_secret_free(luks2->volume_key);
-	luks2->volume_key = copy;
+	mortise_secret_free(&header->volume_key);
+	header->volume_key = copy;
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_keyslot_open(struct mortise_luks2 *luks2,
+enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 				       const struct mortise_key_search *search,
 				       const struct mortise_secret *passphrase,
 				       struct mortise_secret **volume_key, int *opened,
 				       struct mortise_error *err)
 {
 	struct attempt attempt = {
-		.luks2 = luks2,
+		.header = header,
 		.passphrase = passphrase,
 		.unbound = search->unbound,
 		.opened = -1,
 	};
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	if (code)
 		return code;
 	if (search->keyslot == MORTISE_ANY) {
 		code = open_any(&attempt, err);
-	} else if (!may_open(luks2, search->keyslot, search->unbound)) {
+	} else if (!may_open(header, search->keyslot, search->unbound)) {
 		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	} else {
 		attempt.opened = search->keyslot;
-		code = open_one(luks2, search->keyslot, passphrase, &attempt.key, err);
+		code = open_one(header, search->keyslot, passphrase, &attempt.key, err);
 	}
-	if (!code && luks2_keyslot_opens_data(luks2->metadata, attempt.opened))
-		code = remember(luks2, attempt.key, err);
+	if (!code && luks2_keyslot_opens_data(header->metadata, attempt.opened))
+		code = remember(header, attempt.key, err);
 	if (code) {
-		mortise_secret_free(attempt.key);
+		mortise_secret_free(&attempt.key);
 		return code;
 	}
 	if (volume_key)
 		*volume_key = attempt.key;
 	else
-		mortise_secret_free(attempt.key);
+		mortise_secret_free(&attempt.key);
 	if (opened)
 		*opened = attempt.opened;
 	return MORTISE_OK;
 }
 
 /* Keys that differ by zero bytes at the end share a digest (HMAC padding): sizes tell. */
-static bool size_is_known(const struct mortise_luks2 *luks2, size_t size)
+static bool size_is_known(const struct mortise_luks2 *header, size_t size)
 {
 	struct json_object *keyslots =
-		luks2_json_get(luks2->metadata, "keyslots", json_type_object);
+		luks2_json_get(header->metadata, "keyslots", json_type_object);
 	bool any = false;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		struct json_object *keyslot = luks2_json_get_id(keyslots, id);
 		uint64_t key_size;
 
-		if (!keyslot || !luks2_keyslot_opens_data(luks2->metadata, id) ||
+		if (!keyslot || !luks2_keyslot_opens_data(header->metadata, id) ||
 		    !luks2_json_integer(keyslot, "key_size", UINT32_MAX, &key_size))
 			continue;
 		any = true;
@@ -200,18 +200,18 @@ static bool size_is_known(const struct mortise_luks2 *luks2, size_t size)
 	return !any;
 }
 
-enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *luks2,
+enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *header,
 					    const struct mortise_secret *volume_key,
 					    struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	/* A digest costs an eighth of a second: a key that was proven once is remembered. */
-	if (luks2->volume_key && mortise_secret_equal(luks2->volume_key, volume_key))
+	if (header->volume_key && mortise_secret_equal(header->volume_key, volume_key))
 		return MORTISE_OK;
-	if (!size_is_known(luks2, mortise_secret_size(volume_key)))
+	if (!size_is_known(header, mortise_secret_size(volume_key)))
 		return error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
-	code = luks2_digest_verify(luks2->metadata, luks2_digest_of_segment(luks2->metadata, 0),
+	code = luks2_digest_verify(header->metadata, luks2_digest_of_segment(header->metadata, 0),
 				   volume_key, err);
-	return code ? code : remember(luks2, volume_key, err);
+	return code ? code : remember(header, volume_key, err);
 }

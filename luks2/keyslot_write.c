@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/kdf.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
@@ -19,12 +19,12 @@
 #define HASH_DEFAULT  "sha256"
 
 /* What the area of a new keyslot is encrypted with. */
-static const char *area_cipher(const struct mortise_luks2 *luks2,
+static const char *area_cipher(const struct mortise_luks2 *header,
 			       const struct mortise_keyslot_new *what, uint32_t data_key_size,
 			       uint32_t *key_size)
 {
 	struct json_object *segments =
-		luks2_json_get(luks2->metadata, "segments", json_type_object);
+		luks2_json_get(header->metadata, "segments", json_type_object);
 	const char *data = luks2_json_text(luks2_json_get_id(segments, 0), "encryption");
 
 	if (what->cipher) {
@@ -37,13 +37,13 @@ static const char *area_cipher(const struct mortise_luks2 *luks2,
 	return AREA_CIPHER;
 }
 
-enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *luks2,
+enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 				     const struct mortise_keyslot_new *what,
 				     struct mortise_kdf *kdf, struct mortise_error *err)
 {
 	uint32_t key_size;
 
-	(void)area_cipher(luks2, what, AREA_KEY_SIZE, &key_size);
+	(void)area_cipher(header, what, AREA_KEY_SIZE, &key_size);
 	return keys_kdf_choose(&what->kdf, key_size, kdf, err);
 }
 
@@ -179,7 +179,7 @@ static enum mortise_code write_area(const struct luks2_update *update, struct re
 
 	code = mortise_secret_new(recipe->area.key_size, &area_key, err);
 	if (!code)
-		code = luks2_derive(update->luks2, &how, stage->passphrase, area_key, err);
+		code = luks2_derive(update->header, &how, stage->passphrase, area_key, err);
 	if (!code)
 		code = mortise_secret_new(recipe->area.size, &split, err);
 	if (!code)
@@ -187,12 +187,12 @@ static enum mortise_code write_area(const struct luks2_update *update, struct re
 				     recipe->hash, mortise_secret_data(split), err);
 	if (!code) {
 		recipe->area.key = mortise_secret_data(area_key);
-		code = luks2_area_write(update->luks2, &recipe->area, mortise_secret_data(split),
+		code = luks2_area_write(update->header, &recipe->area, mortise_secret_data(split),
 					err);
 		recipe->area.key = NULL;
 	}
-	mortise_secret_free(area_key);
-	mortise_secret_free(split);
+	mortise_secret_free(&area_key);
+	mortise_secret_free(&split);
 	return code;
 }
 
@@ -214,23 +214,23 @@ enum mortise_code luks2_keyslot_stage(struct luks2_update *update,
 
 	if (code)
 		return code;
-	recipe.area.cipher = area_cipher(update->luks2, what, recipe.key_size, &area_key_size);
+	recipe.area.cipher = area_cipher(update->header, what, recipe.key_size, &area_key_size);
 	recipe.area.key_size = area_key_size;
 	code = check_parameters(recipe.area.cipher, area_key_size, recipe.hash, err);
 	if (code)
 		return code;
 	recipe.area_size = luks2_area_room(recipe.key_size);
 	recipe.area.size = ((size_t)recipe.key_size * KEYS_AF_STRIPES + 511) / 512 * 512;
-	code = luks2_layout_find_area(update->metadata, update->luks2->metadata, recipe.area_size,
+	code = luks2_layout_find_area(update->metadata, update->header->metadata, recipe.area_size,
 				      &recipe.area.offset, err);
 	if (!code)
-		code = keys_random(recipe.salt, sizeof(recipe.salt), err);
+		code = random_bytes(recipe.salt, sizeof(recipe.salt), err);
 	if (code)
 		return code;
 	object = keyslot_object(&recipe);
 	if (!luks2_json_add_id(keyslots, *id, object) ||
 	    !luks2_digest_assign(update->metadata, stage->digest, "keyslots", *id))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	/* Said before a key is derived and an area written for nothing. */
 	code = luks2_update_fits(update, err);
 	if (!code)

@@ -2,8 +2,8 @@
 /* The public operations on keyslots: each one update of the header. */
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
@@ -20,61 +20,61 @@ static enum mortise_code unbound_key(const struct mortise_keyslot_new *what,
 		return MORTISE_OK;
 	if (!what->unbound_key_size || what->unbound_key_size > 512)
 		return error_set(err, MORTISE_E_USAGE, 0, "bad size for an unbound key");
-	code = keys_secret_random(what->unbound_key_size, made, err);
+	code = secret_random(what->unbound_key_size, made, err);
 	*key = *made;
 	return code;
 }
 
 /* Which key goes into the keyslot, checked to be the volume's. */
-static enum mortise_code bound_key(struct mortise_luks2 *luks2,
+static enum mortise_code bound_key(struct mortise_luks2 *header,
 				   const struct mortise_secret *volume_key,
 				   const struct mortise_secret **key, struct mortise_error *err)
 {
-	*key = volume_key ? volume_key : luks2->volume_key;
+	*key = volume_key ? volume_key : header->volume_key;
 	if (!*key)
 		return error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
-	return mortise_volume_key_verify(luks2, *key, err);
+	return mortise_volume_key_verify(header, *key, err);
 }
 
 /* For a change: the key that keyslot id holds, which need not be the volume's. */
-static enum mortise_code key_of_keyslot(struct mortise_luks2 *luks2, int id,
+static enum mortise_code key_of_keyslot(struct mortise_luks2 *header, int id,
 					const struct mortise_secret *volume_key,
 					const struct mortise_secret **key,
 					struct mortise_error *err)
 {
-	int digest = luks2_digest_of_keyslot(luks2->metadata, id);
+	int digest = luks2_digest_of_keyslot(header->metadata, id);
 
-	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(luks2->metadata, id))
-		return bound_key(luks2, volume_key, key, err);
+	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(header->metadata, id))
+		return bound_key(header, volume_key, key, err);
 	*key = volume_key;
-	return luks2_digest_verify(luks2->metadata, digest, volume_key, err);
+	return luks2_digest_verify(header->metadata, digest, volume_key, err);
 }
 
 /* After another process has changed the header: is it still this volume's? */
-static enum mortise_code begin_again(struct mortise_luks2 *luks2,
+static enum mortise_code begin_again(struct mortise_luks2 *header,
 				     const struct mortise_keyslot_new *what,
 				     const struct mortise_secret *key, struct luks2_update *update,
 				     struct mortise_error *err)
 {
-	char uuid[sizeof(luks2->binary.uuid)];
-	enum mortise_code code = luks2_device_lock(luks2->device, true, err);
+	char uuid[sizeof(header->binary.uuid)];
+	enum mortise_code code = luks2_device_lock(header->device, true, err);
 
 	if (code)
 		return code;
-	memcpy(uuid, luks2->binary.uuid, sizeof(uuid));
-	code = luks2_header_read_again(luks2, err);
-	if (!code && strcmp(uuid, luks2->binary.uuid))
+	memcpy(uuid, header->binary.uuid, sizeof(uuid));
+	code = luks2_header_read_again(header, err);
+	if (!code && strcmp(uuid, header->binary.uuid))
 		code = error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s holds another volume now than when it was read; run again",
-				 luks2->device->path);
+				 header->device->path);
 	if (!code)
-		code = luks2_usable(luks2->metadata, err);
+		code = luks2_usable(header->metadata, err);
 	if (!code && !what->unbound)
-		code = luks2_digest_verify(luks2->metadata,
-					   luks2_digest_of_segment(luks2->metadata, 0), key, err);
+		code = luks2_digest_verify(header->metadata,
+					   luks2_digest_of_segment(header->metadata, 0), key, err);
 	if (!code)
-		code = luks2_update_begin(luks2, update, err);
-	luks2_device_unlock(luks2->device);
+		code = luks2_update_begin(header, update, err);
+	luks2_device_unlock(header->device);
 	return code;
 }
 
@@ -82,15 +82,15 @@ static enum mortise_code begin_again(struct mortise_luks2 *luks2,
  * A new keyslot disturbs no other one, so that somebody else's update meanwhile is no reason
  * to give up. Without locks it is: nothing would keep the two apart.
  */
-static enum mortise_code begin_add(struct mortise_luks2 *luks2,
+static enum mortise_code begin_add(struct mortise_luks2 *header,
 				   const struct mortise_keyslot_new *what,
 				   const struct mortise_secret *key, struct luks2_update *update,
 				   struct mortise_error *err)
 {
-	enum mortise_code code = luks2_update_begin(luks2, update, err);
+	enum mortise_code code = luks2_update_begin(header, update, err);
 
-	if (code == MORTISE_E_CHANGED && luks2->device->locking)
-		code = begin_again(luks2, what, key, update, err);
+	if (code == MORTISE_E_CHANGED && header->device->locking)
+		code = begin_again(header, what, key, update, err);
 	return code;
 }
 
@@ -117,7 +117,7 @@ static enum mortise_code stage_and_commit(struct luks2_update *update,
 	return luks2_update_commit(update, err);
 }
 
-enum mortise_code mortise_keyslot_add(struct mortise_luks2 *luks2,
+enum mortise_code mortise_keyslot_add(struct mortise_luks2 *header,
 				      const struct mortise_keyslot_new *what,
 				      const struct mortise_secret *passphrase,
 				      const struct mortise_secret *volume_key, int *added,
@@ -128,21 +128,21 @@ enum mortise_code mortise_keyslot_add(struct mortise_luks2 *luks2,
 	struct luks2_update update;
 	struct mortise_kdf kdf;
 	int id = what->keyslot;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	if (!code)
 		code = what->unbound ? unbound_key(what, &made, &stage.key, err)
-				     : bound_key(luks2, volume_key, &stage.key, err);
+				     : bound_key(header, volume_key, &stage.key, err);
 	if (!code)
-		code = luks2_keyslot_cost(luks2, what, &kdf, err);
+		code = luks2_keyslot_cost(header, what, &kdf, err);
 	stage.kdf = &kdf;
 	if (!code)
-		code = begin_add(luks2, what, stage.key, &update, err);
+		code = begin_add(header, what, stage.key, &update, err);
 	if (!code)
 		code = stage_and_commit(&update, &stage, &id, err);
 	if (!code && added)
 		*added = id;
-	mortise_secret_free(made);
+	mortise_secret_free(&made);
 	return code;
 }
 
@@ -154,7 +154,7 @@ static void carry_priority(struct json_object *keyslots, int id, struct json_obj
 		luks2_json_add(keyslot, "priority", json_object_get(priority));
 }
 
-enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 					 const struct mortise_keyslot_new *what,
 					 const struct mortise_secret *passphrase,
 					 const struct mortise_secret *volume_key,
@@ -164,15 +164,15 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 	struct json_object *keyslots, *priority;
 	struct luks2_update update;
 	struct mortise_kdf kdf;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	if (!code)
-		code = key_of_keyslot(luks2, id, volume_key, &stage.key, err);
+		code = key_of_keyslot(header, id, volume_key, &stage.key, err);
 	if (!code)
-		code = luks2_keyslot_cost(luks2, what, &kdf, err);
+		code = luks2_keyslot_cost(header, what, &kdf, err);
 	stage.kdf = &kdf;
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code)
 		return code;
 	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
@@ -192,14 +192,14 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *header, int id,
 					 struct mortise_error *err)
 {
 	struct luks2_update update;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code)
 		return code;
 	code = luks2_keyslot_unstage(&update, id, true, err);
@@ -210,26 +210,27 @@ enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2, struct mortise_error *err)
+enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *header,
+					     struct mortise_error *err)
 {
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(luks2->metadata, id))
-			code = mortise_keyslot_remove(luks2, id, err);
+		if (luks2_keyslot_opens_data(header->metadata, id))
+			code = mortise_keyslot_remove(header, id, err);
 	return code;
 }
 
-enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *header, int id,
 					       enum mortise_priority priority,
 					       struct mortise_error *err)
 {
 	struct json_object *keyslots, *keyslot;
 	struct luks2_update update;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code)
 		return code;
 	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
@@ -239,7 +240,7 @@ enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *luks2, int 
 	} else if (priority == MORTISE_PRIORITY_NORMAL) {
 		json_object_object_del(keyslot, "priority");
 	} else if (!luks2_json_add(keyslot, "priority", json_object_new_int((int)priority))) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	}
 	if (code) {
 		luks2_update_abort(&update);
@@ -248,11 +249,11 @@ enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *luks2, int 
 	return luks2_update_commit(&update, err);
 }
 
-unsigned mortise_keyslot_others(const struct mortise_luks2 *luks2, int id)
+unsigned mortise_keyslot_others(const struct mortise_luks2 *header, int id)
 {
 	unsigned count = 0;
 
 	for (int other = 0; other < (int)MORTISE_KEYSLOTS_MAX; other++)
-		count += other != id && luks2_keyslot_opens_data(luks2->metadata, other);
+		count += other != id && luks2_keyslot_opens_data(header->metadata, other);
 	return count;
 }

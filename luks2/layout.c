@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/binary.h"
 #include "luks2/validate.h"
 

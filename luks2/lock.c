@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/device.h"
 
 #define LOCK_DIR "/run/cryptsetup"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/validate.h"
 
 #define SALT_MIN 8u /* bytes: what Argon2 asks for (RFC 9106, 3.1) */

@@ -44,7 +44,7 @@ bool luks2_keyslot_opens_data(struct json_object *metadata, int keyslot);
  * LUKS2 requirements detected."), for data that is not encrypted and for odd sector sizes.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_usable(struct json_object *metadata,
-							    struct mortise_error *err);
+						  struct mortise_error *err);
 
 /* The one data segment when it is of a kind that we map; MORTISE_E_POLICY names the reason. */
 struct luks2_segment {

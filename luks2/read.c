@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "luks2/header.h"
 #include "luks2/mending.h"
 #include "luks2/validate.h"
@@ -36,7 +36,7 @@ static enum mortise_code parse(const char *text, size_t size, struct json_object
 	size_t end;
 
 	if (!tokener)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	parsed = json_tokener_parse_ex(tokener, text, (int)size);
 	end = json_tokener_get_parse_end(tokener);
 	if (!parsed) {
@@ -91,7 +91,7 @@ static enum mortise_code copy_read(const struct luks2_device *device, uint64_t o
 	copy->offset = offset;
 	copy->bytes = malloc(LUKS2_COPY_SIZE_MIN);
 	if (!copy->bytes)
-		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(&copy->why);
 	code = luks2_device_read(device, copy->bytes, LUKS2_COPY_SIZE_MIN, offset, &copy->why);
 	/* What is too short for a header is none. */
 	if (code == MORTISE_E_CORRUPT)
@@ -102,7 +102,7 @@ static enum mortise_code copy_read(const struct luks2_device *device, uint64_t o
 		return code;
 	bytes = realloc(copy->bytes, (size_t)copy->binary.copy_size);
 	if (!bytes)
-		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(&copy->why);
 	copy->bytes = bytes;
 	code = luks2_device_read(device, bytes + LUKS2_COPY_SIZE_MIN,
 				 (size_t)copy->binary.copy_size - LUKS2_COPY_SIZE_MIN,
@@ -132,7 +132,7 @@ static enum mortise_code mend(const struct luks2_device *device, const struct co
 	enum mortise_code code;
 
 	bad->binary = good->binary;
-	code = keys_random(bad->binary.salt, sizeof(bad->binary.salt), err);
+	code = random_bytes(bad->binary.salt, sizeof(bad->binary.salt), err);
 	if (!code)
 		code = luks2_copy_write(device, &bad->binary, bad->offset,
 					(const char *)good->bytes + LUKS2_BINARY_SIZE, err);
@@ -187,25 +187,25 @@ static enum mortise_code build(struct luks2_device *device, struct copy *good,
 			       const struct copy *other, bool unmended, struct mortise_luks2 **out,
 			       struct mortise_error *err)
 {
-	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
+	struct mortise_luks2 *header = calloc(1, sizeof(*header));
 	const struct copy *second = good->offset ? good : other;
 
-	if (luks2)
-		luks2->data_path = strdup(device->path);
-	if (!luks2 || !luks2->data_path) {
-		free(luks2);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (header)
+		header->data_path = strdup(device->path);
+	if (!header || !header->data_path) {
+		free(header);
+		return error_memory(err);
 	}
-	luks2->device = device;
-	luks2->primary_bad = good->offset && unmended;
-	luks2->secondary_bad = !good->offset && unmended;
-	luks2->binary = good->binary;
-	memcpy(luks2->second_salt, second->binary.salt, sizeof(luks2->second_salt));
+	header->device = device;
+	header->primary_bad = good->offset && unmended;
+	header->secondary_bad = !good->offset && unmended;
+	header->binary = good->binary;
+	memcpy(header->second_salt, second->binary.salt, sizeof(header->second_salt));
 	if (good->offset)
-		memcpy(luks2->binary.salt, other->binary.salt, sizeof(luks2->binary.salt));
-	luks2->metadata = good->metadata;
+		memcpy(header->binary.salt, other->binary.salt, sizeof(header->binary.salt));
+	header->metadata = good->metadata;
 	good->metadata = NULL;
-	*out = luks2;
+	*out = header;
 	return MORTISE_OK;
 }
 
@@ -278,23 +278,23 @@ enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend
 	return code;
 }
 
-enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2, struct mortise_error *err)
+enum mortise_code luks2_header_read_again(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
-	code = luks2_header_read(luks2->device, LUKS2_MEND_UNLESS_FOREIGN, &now, err);
+	code = luks2_header_read(header->device, LUKS2_MEND_UNLESS_FOREIGN, &now, err);
 	if (code)
 		return code;
-	json_object_put(luks2->metadata);
-	luks2->metadata = now->metadata;
-	luks2->binary = now->binary;
-	memcpy(luks2->second_salt, now->second_salt, sizeof(luks2->second_salt));
-	luks2->primary_bad = now->primary_bad;
-	luks2->secondary_bad = now->secondary_bad;
-	luks2->unmendable = now->unmendable;
+	json_object_put(header->metadata);
+	header->metadata = now->metadata;
+	header->binary = now->binary;
+	memcpy(header->second_salt, now->second_salt, sizeof(header->second_salt));
+	header->primary_bad = now->primary_bad;
+	header->secondary_bad = now->secondary_bad;
+	header->unmendable = now->unmendable;
 	now->metadata = NULL;
 	now->device = NULL;
-	mortise_luks2_free(now);
+	mortise_luks2_free(&now);
 	return MORTISE_OK;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/model.h"
 #include "luks2/validate.h"
 
@@ -43,7 +43,7 @@ static enum mortise_code link_to(struct json_object *token, int keyslot,
 	snprintf(text, sizeof(text), "%d", keyslot);
 	if (!luks2_json_add(token, "keyslots", links) ||
 	    !luks2_json_append(links, json_object_new_string(text)))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 
@@ -70,7 +70,7 @@ enum mortise_code luks2_token_stage(struct luks2_update *update,
 	enum mortise_code code = choose_id(tokens, how, id, err);
 
 	if (!code && how->unlinked && !luks2_json_add(token, "keyslots", json_object_new_array()))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	else if (!code && how->keyslot != MORTISE_ANY)
 		code = link_to(token, how->keyslot, keyslots, err);
 	if (!code &&
@@ -85,11 +85,11 @@ enum mortise_code luks2_token_stage(struct luks2_update *update,
 		return code;
 	}
 	if (!luks2_json_add_id(tokens, *id, token))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_token_import(struct mortise_luks2 *luks2,
+enum mortise_code mortise_token_import(struct mortise_luks2 *header,
 				       const struct mortise_token_import *how, const char *json,
 				       size_t size, int *imported, struct mortise_error *err)
 {
@@ -107,9 +107,9 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *luks2,
 		json_object_put(token);
 		return error_set(err, MORTISE_E_USAGE, 0, "a token is a JSON object");
 	}
-	code = luks2_usable(luks2->metadata, err);
+	code = luks2_usable(header->metadata, err);
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code) {
 		json_object_put(token);
 		return code;
@@ -125,10 +125,10 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *luks2,
 	return code;
 }
 
-static enum mortise_code find(const struct mortise_luks2 *luks2, int id, struct json_object **token,
-			      struct mortise_error *err)
+static enum mortise_code find(const struct mortise_luks2 *header, int id,
+			      struct json_object **token, struct mortise_error *err)
 {
-	struct json_object *tokens = luks2_json_get(luks2->metadata, "tokens", json_type_object);
+	struct json_object *tokens = luks2_json_get(header->metadata, "tokens", json_type_object);
 
 	if (id < 0 || id >= (int)MORTISE_TOKENS_MAX)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0, "Token %d is invalid.", id);
@@ -138,11 +138,11 @@ static enum mortise_code find(const struct mortise_luks2 *luks2, int id, struct 
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_token_export(const struct mortise_luks2 *luks2, int id, char **json,
+enum mortise_code mortise_token_export(const struct mortise_luks2 *header, int id, char **json,
 				       struct mortise_error *err)
 {
 	struct json_object *token;
-	enum mortise_code code = find(luks2, id, &token, err);
+	enum mortise_code code = find(header, id, &token, err);
 	const char *text;
 
 	if (code)
@@ -150,32 +150,32 @@ enum mortise_code mortise_token_export(const struct mortise_luks2 *luks2, int id
 	text = luks2_json_plain(token);
 	*json = text ? strdup(text) : NULL;
 	if (!*json)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_token_remove(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_token_remove(struct mortise_luks2 *header, int id,
 				       struct mortise_error *err)
 {
 	struct json_object *token;
 	struct luks2_update update;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	if (!code)
-		code = find(luks2, id, &token, err);
+		code = find(header, id, &token, err);
 	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+		code = luks2_update_begin(header, &update, err);
 	if (code)
 		return code;
 	luks2_json_remove_id(luks2_json_get(update.metadata, "tokens", json_type_object), id);
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_token_info(const struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_token_info(const struct mortise_luks2 *header, int id,
 				     struct mortise_token_info *info, struct mortise_error *err)
 {
 	struct json_object *token, *links;
-	enum mortise_code code = find(luks2, id, &token, err);
+	enum mortise_code code = find(header, id, &token, err);
 	const char *description;
 
 	if (code)

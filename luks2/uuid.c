@@ -5,8 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 static bool dash_at(size_t i)
 {
@@ -34,7 +34,7 @@ enum mortise_code luks2_uuid_random(char uuid[static MORTISE_UUID_LEN + 1],
 	static const char digits[] = "0123456789abcdef";
 	uint8_t bytes[16];
 	size_t at = 0;
-	enum mortise_code code = keys_random(bytes, sizeof(bytes), err);
+	enum mortise_code code = random_bytes(bytes, sizeof(bytes), err);
 
 	if (code)
 		return code;

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/binary.h"
 
 #define KEYSLOTS_SIZE_MAX (128u << 20)
@@ -175,7 +175,7 @@ static enum mortise_code validate_json_size(struct json_object *metadata, uint64
 	uint64_t declared;
 
 	if (!text)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	if (!luks2_json_decimal(config, "json_size", &declared) || declared != json_size)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "config: json_size differs from the binary header's");

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/validate.h"
 
 static bool is_argon2(const char *type)
@@ -193,7 +193,7 @@ enum mortise_code luks2_validate_areas(struct json_object *metadata, struct mort
 	uint64_t keyslots_size = 0, end = luks2_keyslots_end(metadata);
 
 	if (!areas)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	(void)luks2_json_decimal(config, "keyslots_size", &keyslots_size);
 	json_object_object_foreach(keyslots, id, keyslot) {
 		if (!code)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/validate.h"
 
 #define SECTOR 512u
@@ -188,7 +188,7 @@ static enum mortise_code validate_extents(struct json_object *segments, int regu
 	enum mortise_code code = MORTISE_OK;
 
 	if (!extent)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	for (int i = 0; !code && i < regular; i++) {
 		if (!extent_of(luks2_json_get_id(segments, i), &extent[i]) ||
 		    (extent[i].size == UINT64_MAX && i != regular - 1))

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "meta/adv_old.h"
 
 /* A copy, big-endian throughout: magic, entries (tag, size, value), SHA-256, magic. */
@@ -171,7 +171,7 @@ void meta_adv_free(struct meta_adv *adv)
 {
 	if (!adv)
 		return;
-	keys_wipe(adv, sizeof(*adv));
+	secret_wipe(adv, sizeof(*adv));
 	free(adv);
 }
 
@@ -232,7 +232,7 @@ static void make_room(struct meta_adv *adv, size_t at, size_t taken, size_t room
 
 	memmove(entries + at + room, entries + at + taken, adv->used - at - taken);
 	if (used < adv->used)
-		keys_wipe(entries + used, adv->used - used);
+		secret_wipe(entries + used, adv->used - used);
 	adv->used = used;
 }
 

@@ -6,7 +6,7 @@
 #ifndef META_ADV_H
 #define META_ADV_H
 
-#include <mortise.h>
+#include <mortise-declared.h>
 
 #define META_ADV_PARTITION	(UINT64_C(1) << 20)	/* bytes, exactly */
 #define META_ADV_COPY		(256u << 10)		/* bytes of a copy; A at 0, B behind it */
@@ -31,8 +31,7 @@ struct meta_adv_found {
  * half counts. Nothing good in any: empty. It fails for want of memory only, and as sha256 does.
  */
 MORTISE_MUST_CHECK enum mortise_code meta_adv_decode(const uint8_t *copies, const uint8_t *old,
-						     meta_adv_sha256 *sha256,
-						     struct meta_adv **out,
+						     meta_adv_sha256 *sha256, struct meta_adv **out,
 						     struct mortise_error *err);
 /* NULL is allowed. Wipes. */
 void meta_adv_free(struct meta_adv *adv);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "keys/secret.h"
+#include "base/secret.h"
 
 /* A half: magic, checksum, entries (tag, size, value; one byte each but the value), magic. */
 #define MAGIC1	  UINT32_C(0x5a2d2fa5)
@@ -69,7 +69,7 @@ void meta_adv_old_take(const uint8_t *half, uint8_t *entries)
 	while ((size = entry_size(entries, at)))
 		at += size;
 	/* One that did not fit must not begin to when another is deleted. */
-	keys_wipe(entries + at, META_ADV_OLD_CAPACITY - at);
+	secret_wipe(entries + at, META_ADV_OLD_CAPACITY - at);
 }
 
 const uint8_t *meta_adv_old_find(const uint8_t *entries, uint8_t tag, size_t *size)
@@ -96,7 +96,7 @@ bool meta_adv_old_delete(uint8_t *entries, uint8_t tag)
 			continue;
 		}
 		memmove(entries + at, entries + at + taken, META_ADV_OLD_CAPACITY - at - taken);
-		keys_wipe(entries + META_ADV_OLD_CAPACITY - taken, taken);
+		secret_wipe(entries + META_ADV_OLD_CAPACITY - taken, taken);
 		deleted = true;
 	}
 	return deleted;

@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #define KEY_NAME "cryptsetup:12345678-90ab-cdef-1234-567890abcdef-d0"
 #define UDEV 0x600000u

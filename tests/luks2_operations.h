@@ -46,28 +46,28 @@ static inline const struct mortise_keyslot_new *cheap_keyslot(int id)
 static inline struct mortise_luks2 *load(const char *path, bool no_locks)
 {
 	const struct mortise_location location = { .device = path, .no_locks = no_locks };
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 
-	if (mortise_luks2_load(&location, &luks2, NULL))
+	if (mortise_luks2_load(&location, &header, NULL))
 		return NULL;
-	return luks2;
+	return header;
 }
 
-static inline bool unlock(struct mortise_luks2 *luks2, int keyslot, const char *passphrase)
+static inline bool unlock(struct mortise_luks2 *header, int keyslot, const char *passphrase)
 {
 	const struct mortise_key_search search = { .keyslot = keyslot };
 	struct mortise_secret *given = secret(passphrase);
-	enum mortise_code code = mortise_keyslot_open(luks2, &search, given, NULL, NULL, NULL);
+	enum mortise_code code = mortise_keyslot_open(header, &search, given, NULL, NULL, NULL);
 
-	mortise_secret_free(given);
+	mortise_secret_free(&given);
 	return code == MORTISE_OK;
 }
 
-static inline bool listed(const struct mortise_luks2 *luks2, int keyslot)
+static inline bool listed(const struct mortise_luks2 *header, int keyslot)
 {
 	struct mortise_keyslot_info info;
 
-	return mortise_keyslot_info(luks2, keyslot, &info, NULL) == MORTISE_OK;
+	return mortise_keyslot_info(header, keyslot, &info, NULL) == MORTISE_OK;
 }
 
 static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
@@ -79,27 +79,27 @@ static inline enum mortise_code format_disk(const char *passphrase, struct morti
 		.digest_iterations = 1000,
 	};
 	struct mortise_secret *given = secret(passphrase);
-	struct mortise_luks2 *luks2 = NULL;
-	enum mortise_code code = mortise_luks2_format(&location, &format, &luks2, err);
+	struct mortise_luks2 *header = NULL;
+	enum mortise_code code = mortise_luks2_format(&location, &format, &header, err);
 
 	/* The header is marked as unfinished: from here on, the format is a normal update. */
 	if (!code)
 		spare.formatting = false;
 	if (!code)
-		code = mortise_keyslot_add(luks2, cheap_keyslot(0), given, NULL, NULL, err);
-	mortise_luks2_free(luks2);
-	mortise_secret_free(given);
+		code = mortise_keyslot_add(header, cheap_keyslot(0), given, NULL, NULL, err);
+	mortise_luks2_free(&header);
+	mortise_secret_free(&given);
 	return code;
 }
 
-static inline enum mortise_code add_to(struct mortise_luks2 *luks2, int id, const char *passphrase,
+static inline enum mortise_code add_to(struct mortise_luks2 *header, int id, const char *passphrase,
 				       struct mortise_error *err)
 {
 	struct mortise_secret *given = secret(passphrase);
 	enum mortise_code code;
 
-	code = mortise_keyslot_add(luks2, cheap_keyslot(id), given, NULL, NULL, err);
-	mortise_secret_free(given);
+	code = mortise_keyslot_add(header, cheap_keyslot(id), given, NULL, NULL, err);
+	mortise_secret_free(&given);
 	return code;
 }
 
@@ -122,14 +122,14 @@ static inline void prepare_one(void)
 
 static inline void prepare_two(void)
 {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 
 	prepare_one();
-	luks2 = load(disk.path, false);
-	assert_non_null(luks2);
-	assert_true(unlock(luks2, 0, OLD));
-	assert_int_equal(add_to(luks2, 1, SECOND, NULL), MORTISE_OK);
-	mortise_luks2_free(luks2);
+	header = load(disk.path, false);
+	assert_non_null(header);
+	assert_true(unlock(header, 0, OLD));
+	assert_int_equal(add_to(header, 1, SECOND, NULL), MORTISE_OK);
+	mortise_luks2_free(&header);
 }
 
 static inline void damage(uint64_t offset)
@@ -182,58 +182,58 @@ static inline enum mortise_code act_format(struct mortise_error *err)
 }
 
 static inline enum mortise_code with_loaded(bool no_locks, const char *passphrase,
-					    enum mortise_code (*what)(struct mortise_luks2 *luks2,
+					    enum mortise_code (*what)(struct mortise_luks2 *header,
 								      struct mortise_error *err),
 					    struct mortise_error *err)
 {
 	const struct mortise_location location = { .device = disk.path, .no_locks = no_locks };
-	struct mortise_luks2 *luks2 = NULL;
-	enum mortise_code code = mortise_luks2_load(&location, &luks2, err);
+	struct mortise_luks2 *header = NULL;
+	enum mortise_code code = mortise_luks2_load(&location, &header, err);
 
-	if (!code && passphrase && !unlock(luks2, 0, passphrase))
+	if (!code && passphrase && !unlock(header, 0, passphrase))
 		code = MORTISE_E_KEY;
 	if (!code)
-		code = what(luks2, err);
-	mortise_luks2_free(luks2);
+		code = what(header, err);
+	mortise_luks2_free(&header);
 	return code;
 }
 
-static inline enum mortise_code add_one(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code add_one(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	return add_to(luks2, 1, SECOND, err);
+	return add_to(header, 1, SECOND, err);
 }
 
-static inline enum mortise_code change_zero(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code change_zero(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	struct mortise_secret *given = secret(NEW);
 	enum mortise_code code;
 
-	code = mortise_keyslot_change(luks2, 0, cheap_keyslot(0), given, NULL, err);
-	mortise_secret_free(given);
+	code = mortise_keyslot_change(header, 0, cheap_keyslot(0), given, NULL, err);
+	mortise_secret_free(&given);
 	return code;
 }
 
-static inline enum mortise_code remove_one(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code remove_one(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	return mortise_keyslot_remove(luks2, 1, err);
+	return mortise_keyslot_remove(header, 1, err);
 }
 
-static inline enum mortise_code label_it(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code label_it(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	return mortise_header_set_label(luks2, "a label", NULL, err);
+	return mortise_header_set_label(header, "a label", NULL, err);
 }
 
-static inline enum mortise_code import_token(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code import_token(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	static const char json[] = "{\"type\":\"x\",\"keyslots\":[\"0\"]}";
 	const struct mortise_token_import how = { .token = 0, .keyslot = MORTISE_ANY };
 
-	return mortise_token_import(luks2, &how, json, sizeof(json) - 1, NULL, err);
+	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
 
-static inline enum mortise_code do_nothing(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	(void)luks2;
+	(void)header;
 	(void)err;
 	return MORTISE_OK;
 }
@@ -254,68 +254,68 @@ LOADED(act_load, false, NULL, do_nothing)
 
 /* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
 
-static inline bool judge(const char *path, bool (*verdict)(struct mortise_luks2 *luks2))
+static inline bool judge(const char *path, bool (*verdict)(struct mortise_luks2 *header))
 {
-	struct mortise_luks2 *luks2 = load(path, false);
-	bool good = luks2 && verdict(luks2);
+	struct mortise_luks2 *header = load(path, false);
+	bool good = header && verdict(header);
 
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return good;
 }
 
-static inline bool second_lives(struct mortise_luks2 *luks2)
+static inline bool second_lives(struct mortise_luks2 *header)
 {
-	return !listed(luks2, 1) || unlock(luks2, 1, SECOND);
+	return !listed(header, 1) || unlock(header, 1, SECOND);
 }
 
-static inline bool old_opens(struct mortise_luks2 *luks2)
+static inline bool old_opens(struct mortise_luks2 *header)
 {
-	return unlock(luks2, 0, OLD) && second_lives(luks2);
+	return unlock(header, 0, OLD) && second_lives(header);
 }
 
-static inline bool new_opens(struct mortise_luks2 *luks2)
+static inline bool new_opens(struct mortise_luks2 *header)
 {
-	return unlock(luks2, 0, NEW) && second_lives(luks2);
+	return unlock(header, 0, NEW) && second_lives(header);
 }
 
-static inline bool either_opens(struct mortise_luks2 *luks2)
+static inline bool either_opens(struct mortise_luks2 *header)
 {
-	return old_opens(luks2) || new_opens(luks2);
+	return old_opens(header) || new_opens(header);
 }
 
-static inline bool all_listed_open(struct mortise_luks2 *luks2)
+static inline bool all_listed_open(struct mortise_luks2 *header)
 {
-	return (!listed(luks2, 0) || unlock(luks2, 0, OLD)) && second_lives(luks2);
+	return (!listed(header, 0) || unlock(header, 0, OLD)) && second_lives(header);
 }
 
-static inline bool second_opens(struct mortise_luks2 *luks2)
+static inline bool second_opens(struct mortise_luks2 *header)
 {
-	return either_opens(luks2) && listed(luks2, 1);
+	return either_opens(header) && listed(header, 1);
 }
 
-static inline bool second_is_gone(struct mortise_luks2 *luks2)
+static inline bool second_is_gone(struct mortise_luks2 *header)
 {
-	return old_opens(luks2) && !listed(luks2, 1);
+	return old_opens(header) && !listed(header, 1);
 }
 
-static inline bool both_are_gone(struct mortise_luks2 *luks2)
+static inline bool both_are_gone(struct mortise_luks2 *header)
 {
-	return !listed(luks2, 0) && !listed(luks2, 1);
+	return !listed(header, 0) && !listed(header, 1);
 }
 
-static inline bool is_labelled(struct mortise_luks2 *luks2)
+static inline bool is_labelled(struct mortise_luks2 *header)
 {
 	struct mortise_header_info info;
 
-	mortise_header_info(luks2, &info);
-	return old_opens(luks2) && !strcmp(info.label, "a label");
+	mortise_header_info(header, &info);
+	return old_opens(header) && !strcmp(info.label, "a label");
 }
 
-static inline bool has_token(struct mortise_luks2 *luks2)
+static inline bool has_token(struct mortise_luks2 *header)
 {
 	struct mortise_token_info info;
 
-	return old_opens(luks2) && !mortise_token_info(luks2, 0, &info, NULL);
+	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL);
 }
 
 #define VERDICT(name, verdict) \
@@ -334,10 +334,10 @@ VERDICT(done_token, has_token)
 /* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */
 static inline bool holds_format(const char *path)
 {
-	struct mortise_luks2 *luks2 = load(path, false);
-	bool good = !luks2 || luks2_format_unfinished(luks2) || either_opens(luks2);
+	struct mortise_luks2 *header = load(path, false);
+	bool good = !header || luks2_format_unfinished(header) || either_opens(header);
 
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return good;
 }
 

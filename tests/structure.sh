@@ -11,29 +11,37 @@ fail() {
 	failed=1
 }
 
-# Folder by folder, the folders of ours that it may include; the public header is everybody's.
+folders="cli declared bench volume meta disk config luks2 dm keys base"
+
+# The folders whose headers a folder may include, besides include/. DESIGN: docs/architecture.md.
 allowed() {
 	case $1 in
 	cli) echo "cli" ;;
-	volume) echo "volume luks2 dm meta keys" ;;
-	luks2) echo "luks2 keys" ;;
-	dm | meta) echo "$1 keys/secret.h keys/error.h" ;;
-	keys) echo "keys" ;;
+	declared) echo "declared volume meta disk config luks2 dm keys base" ;;
+	bench) echo "bench volume luks2 dm keys base" ;;
+	volume) echo "volume luks2 dm keys base" ;;
+	meta) echo "meta disk config luks2 keys base" ;;
+	disk) echo "disk luks2 dm base" ;;
+	config) echo "config base" ;;
+	luks2) echo "luks2 keys base" ;;
+	dm) echo "dm base" ;;
+	keys) echo "keys base" ;;
+	base) echo "base" ;;
 	esac
 }
 
 includes() {
 	local folder file target entry good
-	for folder in cli volume luks2 dm meta keys; do
+	for folder in $folders; do
 		while IFS=: read -r file target; do
 			good=
 			for entry in $(allowed $folder); do
-				case $target in "$entry" | "$entry"/*) good=1 ;; esac
+				case $target in "$entry"/*) good=1 ;; esac
 			done
-			[ -n "$good" ] || fail "$file includes $target: $folder may not"
+			[ -n "$good" ] || fail "$file includes $target: $folder/ may not include it"
 		done < <(grep -rHoP --include='*.[ch]' '^#include "\K[^"]+' $folder)
 		! grep -rnE --include='*.[ch]' '#include <(libcryptsetup|libdevmapper)' $folder ||
-			fail "$folder uses what we do without"
+			fail "$folder/ uses libcryptsetup or libdevmapper"
 	done
 	! grep -rnE --include='*.[ch]' '#include <(openssl|nettle|mbedtls)/' . --exclude-dir=build |
 		grep -v -e '^\./keys/openssl/' -e '^\./keys/nettle/' -e '^\./keys/mbedtls/' \
@@ -43,7 +51,23 @@ includes() {
 		--exclude-dir=build | grep -v -e '^\./keys/' -e '^\./tests/' ||
 		fail "keys/crypto.h is used outside keys/"
 	! grep -rlE --include='*.c' 'dm-ioctl\.h' . --exclude-dir=build | grep -v '^\./dm/' |
-		grep -v '^\./tests/' || fail "device-mapper is spoken to outside dm/"
+		grep -v '^\./tests/' || fail "device-mapper ioctls are issued outside dm/"
+}
+
+# Each folder lists its files in its own CMakeLists.txt: none is forgotten, none is found by a pattern.
+lists() {
+	local file folder
+	for file in $(git ls-files '*/CMakeLists.txt' CMakeLists.txt); do
+		! grep -nE 'GLOB|REGEX EXCLUDE|EXCLUDE REGEX' "$file" ||
+			fail "$file chooses files by a pattern"
+	done
+	for folder in $folders; do
+		while read -r file; do
+			grep -qE "(^|[[:space:](])$(basename "$file")([[:space:])]|$)" \
+				"$(dirname "$file")/CMakeLists.txt" ||
+				fail "$(dirname "$file")/CMakeLists.txt does not list $(basename "$file")"
+		done < <(git ls-files "$folder/*.c")
+	done
 }
 
 exports() {
@@ -55,7 +79,7 @@ exports() {
 		grep -v '^mortise_')
 	[ -z "$strays" ] || fail "libmortise.a has global $strays"
 	# Every function that the header declares is there, and no other.
-	diff <(grep -oP '\bmortise_[a-z0-9_]+(?=\()' include/mortise.h | sort -u) \
+	diff <(grep -ohP '\bmortise_[a-z0-9_]+(?=\()' include/*.h | sort -u) \
 		<(nm -D --defined-only "$BUILD/libmortise.so" | awk '$2 == "T" {print $3}' |
 			sed 's/@.*//' | sort -u) || fail "the header and the exports differ"
 }
@@ -72,10 +96,10 @@ format() {
 analysis() {
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I include -I . -D_GNU_SOURCE \
-		--suppress=missingIncludeSystem luks2 volume keys dm meta cli || fail "cppcheck"
+		--suppress=missingIncludeSystem $folders || fail "cppcheck"
 	# Its status counts, not what a filter behind it found: each finding is an error, and so is
 	# a clang-tidy that could not run. On stderr it only counts what it has passed over.
-	git ls-files 'luks2/*.c' 'volume/*.c' 'keys/*.c' 'dm/*.c' 'meta/*.c' 'cli/*.c' |
+	for folder in $folders; do git ls-files "$folder/*.c"; done |
 		xargs -P2 -n8 clang-tidy -p "${BUILD:?the build directory}" --quiet 2> /dev/null ||
 		fail "clang-tidy"
 	git ls-files 'tools/*' '*.sh' .ci/run | while read -r file; do
@@ -118,6 +142,7 @@ END
 case ${1-all} in
 all)
 	includes
+	lists
 	exports
 	format
 	analysis

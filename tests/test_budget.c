@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "volume/budget.h"
+#include "declared/budget.h"
 
 #define THREADS 8
 #define ROUNDS	500

@@ -63,7 +63,7 @@ static enum mortise_code create(struct world *world, struct wish *wish)
 	wish->target.key = key;
 	code = dm_crypt_create(world->control, "t1", &wish->options, &wish->target, &wish->dropped,
 			       &wish->err);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	if (code)
 		assert_int_equal(wish->err.code, code);
 	return code;

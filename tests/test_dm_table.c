@@ -101,8 +101,8 @@ static void build_lines(void **state)
 			assert_string_equal((char *)mortise_secret_data(params), lines[i].text);
 			assert_int_equal(mortise_secret_size(params), strlen(lines[i].text) + 1);
 		}
-		mortise_secret_free(params);
-		mortise_secret_free(key);
+		mortise_secret_free(&params);
+		mortise_secret_free(&key);
 	}
 }
 
@@ -134,7 +134,7 @@ static void parse_lines(void **state)
 		else
 			assert_null(table.key);
 		dm_crypt_table_clear(&table);
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	}
 }
 
@@ -312,8 +312,8 @@ static void check_refuses(void **state)
 	for (i = 0; i < count; i++)
 		if (dm_crypt_target_check(&bad[i], &err) != MORTISE_E_USAGE)
 			fail_msg("target %zu was accepted", i);
-	mortise_secret_free(none);
-	mortise_secret_free(key);
+	mortise_secret_free(&none);
+	mortise_secret_free(&key);
 }
 
 static void names(void **state)

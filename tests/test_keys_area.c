@@ -105,7 +105,7 @@ static void check_area(size_t row)
 	assert_int_equal(keys_kdf_derive(&kdf, passphrase, (struct keys_bytes){ salt, 32 },
 					 area_key, key_size, NULL),
 			 MORTISE_OK);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	memcpy(area, split, size);
 	assert_int_equal(keys_area_encrypt(cipher, area_key, key_size, area, size, NULL),
 			 MORTISE_OK);

@@ -10,7 +10,7 @@
 
 #include "keys/argon2_cost.h"
 #include "keys/kdf.h"
-#include "keys/machine.h"
+#include "base/machine.h"
 
 #define ID MORTISE_KDF_ARGON2ID
 #define PB MORTISE_KDF_PBKDF2
@@ -209,7 +209,7 @@ static void test_measured(void **state)
 	assert_int_equal(keys_kdf_choose(&argon2, 32, &kdf, NULL), MORTISE_OK);
 	assert_true(kdf.time >= 4);
 	assert_in_range(kdf.memory_kib, 32, 1024);
-	assert_in_range(kdf.lanes, 1, keys_machine_cpus());
+	assert_in_range(kdf.lanes, 1, machine_cpus());
 	assert_int_equal(keys_kdf_choose(&pbkdf2, 32, &kdf, NULL), MORTISE_OK);
 	assert_true(kdf.time >= 1000);
 	assert_string_equal(kdf.hash, "sha256");

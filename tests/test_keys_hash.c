@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "keys/base64.h"
+#include "base/base64.h"
 #include "keys/hash.h"
 #include "tests/lacks.h"
 #include "tests/vectors/hex.h"
@@ -151,28 +151,28 @@ static void test_base64(void **state)
 	static const char *const bad[] = { "Zg=",   "Zg",   "Z",    "Zg==\n",	    " Zg==",
 					   "Zm9v=", "====", "Z===", "Zm9vZg==Zm9v", "Zm-_" };
 	uint8_t bytes[8];
-	char text[KEYS_BASE64_ROOM(8)];
+	char text[BASE64_ROOM(8)];
 	size_t size;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(base64s) / sizeof(base64s[0]); i++) {
 		const size_t length = strlen(base64s[i].bytes);
 
-		keys_base64_encode((const uint8_t *)base64s[i].bytes, length, text);
+		base64_encode((const uint8_t *)base64s[i].bytes, length, text);
 		assert_string_equal(text, base64s[i].text);
 		size = sizeof(bytes);
-		assert_true(keys_base64_decode(base64s[i].text, bytes, &size));
+		assert_true(base64_decode(base64s[i].text, bytes, &size));
 		assert_int_equal(size, length);
 		assert_memory_equal(bytes, base64s[i].bytes, length);
 		size = length;
-		assert_true(keys_base64_decode(base64s[i].text, bytes, &size));
+		assert_true(base64_decode(base64s[i].text, bytes, &size));
 		size = length - 1;
 		if (length)
-			assert_false(keys_base64_decode(base64s[i].text, bytes, &size));
+			assert_false(base64_decode(base64s[i].text, bytes, &size));
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		size = sizeof(bytes);
-		if (keys_base64_decode(bad[i], bytes, &size))
+		if (base64_decode(bad[i], bytes, &size))
 			fail_msg("accepted: \"%s\"", bad[i]);
 	}
 }

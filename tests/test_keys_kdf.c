@@ -94,7 +94,7 @@ static void test_pbkdf2(void **state)
 						 key, size, NULL),
 				 MORTISE_OK);
 		assert_memory_equal(key, expected, size);
-		mortise_secret_free(passphrase);
+		mortise_secret_free(&passphrase);
 	}
 }
 
@@ -149,7 +149,7 @@ static void test_argon2(void **state)
 						 sizeof(key), NULL),
 				 MORTISE_OK);
 		assert_memory_equal(key, expected, sizeof(key));
-		mortise_secret_free(passphrase);
+		mortise_secret_free(&passphrase);
 	}
 }
 
@@ -242,7 +242,7 @@ static void test_refused_costs(void **state)
 				 refused[i].code);
 		assert_string_equal(err.text, refused[i].text);
 	}
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 }
 
 static void test_empty_inputs(void **state)
@@ -266,7 +266,7 @@ static void test_empty_inputs(void **state)
 		MORTISE_OK);
 	from_hex(empty, expected, sizeof(expected));
 	assert_memory_equal(key, expected, 32);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 }
 
 static uint64_t address_space(void)
@@ -301,7 +301,7 @@ static void test_no_memory(void **state)
 	assert_int_equal(code, MORTISE_E_MEMORY);
 	assert_string_equal(err.text,
 			    "argon2id needs 1048576 KiB of memory, which the system does not give");
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 }
 
 static void test_names(void **state)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kinds.h"
+#include "keys/sources/sources.h"
 
 /* Talos Linux's rule: no character may make up more than half of the UUID. 36 / 2 = 18. */
 static const struct {
@@ -56,7 +56,7 @@ static void test_node_id(void **state)
 		MORTISE_OK);
 	assert_int_equal(mortise_secret_size(secret), sizeof(expected) - 1);
 	assert_memory_equal(mortise_secret_data(secret), expected, sizeof(expected) - 1);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_int_equal(
 		keys_node_id("00000000-0000-0000-0000-000000000000", "STATE", &secret, NULL),
 		MORTISE_E_POLICY);
@@ -94,12 +94,12 @@ static void test_lock_to_state(void **state)
 	assert_int_equal(mortise_secret_size(locked), 6 + 32);
 	assert_memory_equal(mortise_secret_data(locked), "in\0ner", 6);
 	assert_memory_equal(mortise_secret_data(locked) + 6, salt, 32);
-	mortise_secret_free(locked);
-	mortise_secret_free(inner);
+	mortise_secret_free(&locked);
+	mortise_secret_free(&inner);
 	assert_int_equal(mortise_secret_new(MORTISE_PASSPHRASE_MAX, &inner, NULL), MORTISE_OK);
 	assert_int_equal(keys_lock_to_state(inner, salt, &locked, NULL), MORTISE_E_USAGE);
 	assert_null(locked);
-	mortise_secret_free(inner);
+	mortise_secret_free(&inner);
 }
 
 int main(void)

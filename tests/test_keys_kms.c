@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kms/answer.h"
-#include "keys/kinds/kms/endpoint.h"
-#include "keys/kinds/kms/message.h"
-#include "keys/kinds/kms/text.h"
+#include "keys/sources/kms/answer.h"
+#include "keys/sources/kms/endpoint.h"
+#include "keys/sources/kms/message.h"
+#include "keys/sources/kms/text.h"
 
 static void test_endpoints(void **state)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kms/call.h"
+#include "keys/sources/kms/call.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -17,7 +17,7 @@
 
 #include "keys/argon2_cost.h"
 #include "keys/kdf.h"
-#include "keys/machine.h"
+#include "base/machine.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -170,7 +170,7 @@ static void test_machines(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
 		char root[] = "/tmp/mortise-test-XXXXXX", proc[64], cgroup[64];
-		const struct keys_machine_files files = { proc, cgroup };
+		const struct machine_files files = { proc, cgroup };
 		uint64_t available, memory;
 		uint32_t cap;
 		bool swap;
@@ -180,8 +180,8 @@ static void test_machines(void **state)
 		snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
 		for (size_t f = 0; f < FILES_MAX && machines[i].files[f].path; f++)
 			put_file(root, &machines[i].files[f]);
-		available = keys_machine_available(&files);
-		memory = keys_machine_memory(&files, &swap);
+		available = machine_available(&files);
+		memory = machine_memory(&files, &swap);
 		cap = keys_argon2_memory_cap(&files);
 		assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 		if (available != machines[i].available || memory != machines[i].memory ||
@@ -241,7 +241,7 @@ static void test_quotas(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
 		char root[] = "/tmp/mortise-test-XXXXXX", proc[64], cgroup[64];
-		const struct keys_machine_files files = { proc, cgroup };
+		const struct machine_files files = { proc, cgroup };
 		unsigned cpus;
 
 		assert_non_null(mkdtemp(root));
@@ -249,7 +249,7 @@ static void test_quotas(void **state)
 		snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
 		for (size_t f = 0; f < FILES_MAX && quotas[i].files[f].path; f++)
 			put_file(root, &quotas[i].files[f]);
-		cpus = keys_machine_quota(&files);
+		cpus = machine_quota(&files);
 		assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 		if (cpus != quotas[i].cpus)
 			fail_msg("%s: %u processors", quotas[i].what, cpus);
@@ -306,10 +306,10 @@ static void test_this_machine(void **state)
 	bool swap;
 
 	(void)state;
-	assert_true(keys_machine_cpus() >= 1);
-	assert_true(keys_machine_cpus() <= (unsigned)sysconf(_SC_NPROCESSORS_CONF));
-	assert_true(keys_machine_memory(&keys_machine_files, &swap) > MIB);
-	assert_true(keys_machine_available(&keys_machine_files) > MIB);
+	assert_true(machine_cpus() >= 1);
+	assert_true(machine_cpus() <= (unsigned)sysconf(_SC_NPROCESSORS_CONF));
+	assert_true(machine_memory(&machine_files, &swap) > MIB);
+	assert_true(machine_available(&machine_files) > MIB);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kinds.h"
+#include "keys/sources/sources.h"
 
 /*
  * Inputs and systemd's normalized recovery keys; NULL: rejected. The first part is from systemd's
@@ -76,7 +76,7 @@ static enum mortise_code normalize(const char *typed, struct mortise_secret **ke
 
 	assert_int_equal(mortise_secret_from(typed, strlen(typed), &secret, NULL), MORTISE_OK);
 	code = keys_recovery_normalize(secret, key, err);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	return code;
 }
 
@@ -97,7 +97,7 @@ static void test_vectors(void **state)
 		assert_int_equal(mortise_secret_size(key), MORTISE_RECOVERY_LENGTH);
 		assert_memory_equal(mortise_secret_data(key), vectors[i].key,
 				    MORTISE_RECOVERY_LENGTH);
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	}
 }
 
@@ -112,7 +112,7 @@ static void test_others(void **state)
 			fail_msg("%s", others[i].typed);
 		/* The input may be nearly correct, so an error must not contain it. */
 		assert_null(strstr(err.text, "efgcelh"));
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	}
 }
 
@@ -126,7 +126,7 @@ static void test_nul(void **state)
 	(void)state;
 	assert_int_equal(mortise_secret_from(typed, sizeof(typed), &secret, NULL), MORTISE_OK);
 	assert_int_equal(keys_recovery_normalize(secret, &key, NULL), MORTISE_E_KEY);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 #define MADE 64u
@@ -144,7 +144,7 @@ static void test_new(void **state)
 		assert_int_equal(mortise_secret_size(made[n]), MORTISE_RECOVERY_LENGTH);
 		assert_int_equal(keys_recovery_normalize(made[n], &again, NULL), MORTISE_OK);
 		assert_true(mortise_secret_equal(made[n], again));
-		mortise_secret_free(again);
+		mortise_secret_free(&again);
 		for (size_t before = 0; before < n; before++)
 			assert_false(mortise_secret_equal(made[n], made[before]));
 		key = mortise_secret_data(made[n]);
@@ -156,7 +156,7 @@ static void test_new(void **state)
 		assert_in_range(seen[(unsigned char)*letter], 170, 345);
 	assert_int_equal(seen['-'], 7 * MADE);
 	for (size_t n = 0; n < MADE; n++)
-		mortise_secret_free(made[n]);
+		mortise_secret_free(&made[n]);
 }
 
 #define DRAWS 4000u

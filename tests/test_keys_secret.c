@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 /* State of the munmap(2) and getrandom(2) of this program, which replace those of libc. */
 static struct {
@@ -81,11 +81,11 @@ static void test_new_is_zero(void **state)
 	assert_int_equal(mortise_secret_size(secret), 5000);
 	for (size_t i = 0; i < 5000; i++)
 		assert_int_equal(mortise_secret_data(secret)[i], 0);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_int_equal(mortise_secret_new(0, &secret, NULL), MORTISE_OK);
 	assert_non_null(mortise_secret_data(secret));
 	assert_int_equal(mortise_secret_size(secret), 0);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	mortise_secret_free(NULL);
 }
 
@@ -96,7 +96,7 @@ static void test_size_limit(void **state)
 
 	(void)state;
 	assert_int_equal(mortise_secret_new(MORTISE_PASSPHRASE_MAX, &secret, &err), MORTISE_OK);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_int_equal(mortise_secret_new(MORTISE_PASSPHRASE_MAX + 1u, &secret, &err),
 			 MORTISE_E_USAGE);
 	assert_null(secret);
@@ -113,14 +113,14 @@ static void test_equal(void **state)
 	assert_true(mortise_secret_equal(a, b));
 	assert_false(mortise_secret_equal(a, c));
 	assert_false(mortise_secret_equal(a, d));
-	assert_true(keys_equal("ab", "ac", 1));
-	assert_false(keys_equal("\x80", "", 1));
-	assert_false(keys_equal("xb", "ab", 2));
-	assert_true(keys_equal("a", "b", 0));
-	mortise_secret_free(a);
-	mortise_secret_free(b);
-	mortise_secret_free(c);
-	mortise_secret_free(d);
+	assert_true(secret_equal("ab", "ac", 1));
+	assert_false(secret_equal("\x80", "", 1));
+	assert_false(secret_equal("xb", "ab", 2));
+	assert_true(secret_equal("a", "b", 0));
+	mortise_secret_free(&a);
+	mortise_secret_free(&b);
+	mortise_secret_free(&c);
+	mortise_secret_free(&d);
 }
 
 static void test_truncate_wipes(void **state)
@@ -133,7 +133,7 @@ static void test_truncate_wipes(void **state)
 	assert_memory_equal(mortise_secret_data(secret), "0123\0\0\0\0\0\0", 10);
 	mortise_secret_truncate(secret, 9);
 	assert_int_equal(mortise_secret_size(secret), 4);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 static void test_free_wipes(void **state)
@@ -142,7 +142,7 @@ static void test_free_wipes(void **state)
 
 	(void)state;
 	seam.watched = secret;
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_true(seam.unmapped);
 	assert_true(seam.was_wiped);
 }
@@ -186,7 +186,7 @@ static void test_memory_is_guarded(void **state)
 		assert_int_equal(!strstr(flags, " lo"), !strstr(allowed, " lo"));
 	}
 	munmap(probe, 4096);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 static void test_child_has_no_secret(void **state)
@@ -209,7 +209,7 @@ static void test_child_has_no_secret(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSEGV);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 static void test_random_goes_on(void **state)
@@ -219,7 +219,7 @@ static void test_random_goes_on(void **state)
 
 	(void)state;
 	seam.random_faulty = true;
-	assert_int_equal(keys_random(bytes, sizeof(bytes), NULL), MORTISE_OK);
+	assert_int_equal(random_bytes(bytes, sizeof(bytes), NULL), MORTISE_OK);
 	assert_int_equal(seam.random_calls, 8);
 	for (size_t i = 744; i < sizeof(bytes); i++)
 		zeros += !bytes[i];
@@ -233,7 +233,7 @@ static void test_random_fails(void **state)
 
 	(void)state;
 	seam.random_broken = true;
-	assert_int_equal(keys_random(&byte, 1, &err), MORTISE_E_SYSTEM);
+	assert_int_equal(random_bytes(&byte, 1, &err), MORTISE_E_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOSYS);
 	assert_string_equal(err.text, "the kernel gives no random bytes: Function not implemented");
 }

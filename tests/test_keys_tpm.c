@@ -15,11 +15,11 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/tpm/library.h"
-#include "keys/kinds/tpm/pcr.h"
-#include "keys/kinds/tpm/policy.h"
-#include "keys/kinds/tpm/response.h"
-#include "keys/kinds/tpm/template.h"
+#include "keys/sources/tpm/library.h"
+#include "keys/sources/tpm/pcr.h"
+#include "keys/sources/tpm/policy.h"
+#include "keys/sources/tpm/response.h"
+#include "keys/sources/tpm/template.h"
 #include "tests/vectors/hex.h"
 #include "tests/vectors/talos_policy.h"
 

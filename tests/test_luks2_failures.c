@@ -90,22 +90,22 @@ static void test_object_after_failure(void **state)
 {
 	(void)state;
 	for (unsigned call = 1;; call++) {
-		struct mortise_luks2 *luks2;
+		struct mortise_luks2 *header;
 		struct mortise_error err = { 0 };
 		bool failed;
 
 		prepare_two();
-		luks2 = load(disk.path, false);
-		assert_non_null(luks2);
-		assert_true(unlock(luks2, 0, OLD));
+		header = load(disk.path, false);
+		assert_non_null(header);
+		assert_true(unlock(header, 0, OLD));
 		spare.formatting = spare.stale = false;
 		disk_record(call, true);
-		failed = change_zero(luks2, NULL) != MORTISE_OK;
+		failed = change_zero(header, NULL) != MORTISE_OK;
 		disk.fail_at = 0;
-		(void)label_it(luks2, &err);
-		(void)change_zero(luks2, &err);
+		(void)label_it(header, &err);
+		(void)change_zero(header, &err);
 		disk.recording = false;
-		mortise_luks2_free(luks2);
+		mortise_luks2_free(&header);
 		if (*disk.wrong)
 			fail_msg("use after a failure: %s", disk.wrong);
 		if (!holds_either(disk.path))

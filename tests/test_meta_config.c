@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "meta/config.h"
+#include "config/config.h"
 
 #define BAD_FILES_MIN 45u
 
@@ -46,22 +46,22 @@ static struct file file_read(const char *folder, const char *name)
 	return file;
 }
 
-static struct meta_config *good_read(const char *name)
+static struct config *good_read(const char *name)
 {
 	struct file file = file_read("good", name);
-	struct meta_config *config;
-	struct meta_remarks remarks;
+	struct config *config;
+	struct config_remarks remarks;
 	struct mortise_error err;
 
-	if (meta_config_parse(file.text, file.size, name, &config, &remarks, &err) != MORTISE_OK)
+	if (config_parse(file.text, file.size, name, &config, &remarks, &err) != MORTISE_OK)
 		fail_msg("%s", err.text);
-	meta_remarks_clear(&remarks);
+	config_remarks_clear(&remarks);
 	free(file.text);
 	return config;
 }
 
 /* Returns "# error: 3:5: text" for each remark; the caller frees the text. */
-static char *remarks_print(const struct meta_remarks *remarks)
+static char *remarks_print(const struct config_remarks *remarks)
 {
 	char *text = NULL;
 	size_t size;
@@ -94,15 +94,15 @@ static bool file_check(const char *folder, const char *name)
 {
 	struct file file = file_read(folder, name);
 	size_t size = announced(&file);
-	struct meta_config *config;
-	struct meta_remarks remarks;
+	struct config *config;
+	struct config_remarks remarks;
 	struct mortise_error err = { 0 };
 	bool bad = strcmp(folder, "bad") == 0;
 	enum mortise_code code;
 	char *text;
 	bool same;
 
-	code = meta_config_parse(file.text, file.size, name, &config, &remarks, &err);
+	code = config_parse(file.text, file.size, name, &config, &remarks, &err);
 	text = remarks_print(&remarks);
 	same = strlen(text) == size && memcmp(text, file.text, size) == 0;
 	if (!same)
@@ -116,8 +116,8 @@ static bool file_check(const char *folder, const char *name)
 		print_error("%s/%s: a message contains a passphrase\n", folder, name);
 		same = false;
 	}
-	meta_config_free(config);
-	meta_remarks_clear(&remarks);
+	config_free(config);
+	config_remarks_clear(&remarks);
 	free(text);
 	free(file.text);
 	return same;
@@ -159,9 +159,9 @@ static void test_good_files(void **state)
 	assert_true(folder_check("good") > 0);
 }
 
-static void assert_passphrase(const struct meta_key *key, const char *bytes, size_t size)
+static void assert_passphrase(const struct config_key *key, const char *bytes, size_t size)
 {
-	assert_int_equal(key->kind, META_KEY_STATIC);
+	assert_int_equal(key->kind, CONFIG_KEY_STATIC);
 	assert_non_null(key->passphrase);
 	assert_int_equal(mortise_secret_size(key->passphrase), size);
 	assert_memory_equal(mortise_secret_data(key->passphrase), bytes, size);
@@ -169,14 +169,14 @@ static void assert_passphrase(const struct meta_key *key, const char *bytes, siz
 
 static void test_guide_state_ephemeral(void **state)
 {
-	struct meta_config *config = good_read("guide-state-ephemeral.yaml");
-	const struct meta_volume *volume = config->volumes;
+	struct config *config = good_read("guide-state-ephemeral.yaml");
+	const struct config_volume *volume = config->volumes;
 
 	(void)state;
 	assert_int_equal(config->volume_count, 2);
 	assert_string_equal(volume[0].name, "STATE");
 	assert_string_equal(volume[0].id, "STATE");
-	assert_int_equal(volume[0].kind, META_VOLUME_SYSTEM);
+	assert_int_equal(volume[0].kind, CONFIG_VOLUME_SYSTEM);
 	assert_true(volume[0].encrypted);
 	assert_string_equal(volume[0].cipher, "aes-xts-plain64");
 	assert_int_equal(volume[0].key_size, 64);
@@ -184,10 +184,10 @@ static void test_guide_state_ephemeral(void **state)
 	assert_int_equal(volume[0].perf, 0);
 	assert_false(volume[0].allow_discards);
 	assert_int_equal(volume[0].key_count, 1);
-	assert_int_equal(volume[0].keys[0].kind, META_KEY_NODE_ID);
+	assert_int_equal(volume[0].keys[0].kind, CONFIG_KEY_NODE_ID);
 	assert_int_equal(volume[0].keys[0].slot, 0);
 	assert_false(volume[0].keys[0].lock_to_state);
-	assert_int_equal(volume[0].filesystem, META_FS_XFS);
+	assert_int_equal(volume[0].filesystem, CONFIG_FS_XFS);
 	assert_string_equal(volume[0].mount_point, "/system/state");
 	assert_int_equal(volume[0].mount_mode, 0700);
 	assert_true(volume[0].mount_secure);
@@ -198,63 +198,63 @@ static void test_guide_state_ephemeral(void **state)
 	assert_true(volume[1].mount_secure);
 	assert_false(volume[1].mount_noexec);
 	assert_int_equal(volume[1].line, 10);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_guide_user(void **state)
 {
-	struct meta_config *config = good_read("guide-user.yaml");
-	const struct meta_volume *volume = config->volumes;
+	struct config *config = good_read("guide-user.yaml");
+	const struct config_volume *volume = config->volumes;
 
 	(void)state;
 	assert_int_equal(config->volume_count, 1);
-	assert_int_equal(volume->kind, META_VOLUME_USER);
+	assert_int_equal(volume->kind, CONFIG_VOLUME_USER);
 	assert_string_equal(volume->name, "my-user-volume");
 	assert_string_equal(volume->id, "u-my-user-volume");
 	assert_string_equal(volume->mount_point, "/var/mnt/my-user-volume");
 	assert_true(volume->mount_secure);
 	assert_true(volume->mount_noexec);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_guide_keys(void **state)
 {
-	struct meta_config *config = good_read("guide-keys.yaml");
-	const struct meta_volume *volume = config->volumes;
+	struct config *config = good_read("guide-keys.yaml");
+	const struct config_volume *volume = config->volumes;
 
 	(void)state;
 	assert_int_equal(config->volume_count, 2);
 	assert_true(volume[0].encrypted);
-	assert_int_equal(volume[0].keys[0].kind, META_KEY_NODE_ID);
+	assert_int_equal(volume[0].keys[0].kind, CONFIG_KEY_NODE_ID);
 	assert_int_equal(volume[0].keys[0].slot, 1);
 	assert_true(volume[1].encrypted);
 	assert_passphrase(&volume[1].keys[0], "supersecret", 11);
 	assert_int_equal(volume[1].keys[0].slot, 0);
 	assert_true(volume[1].keys[0].lock_to_state);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_guide_rotation(void **state)
 {
-	struct meta_config *config = good_read("guide-rotation-add.yaml");
+	struct config *config = good_read("guide-rotation-add.yaml");
 
 	(void)state;
 	assert_int_equal(config->volumes[0].key_count, 2);
 	assert_passphrase(&config->volumes[0].keys[0], "oldkey", 6);
 	assert_passphrase(&config->volumes[0].keys[1], "newkey", 6);
 	assert_int_equal(config->volumes[0].keys[1].slot, 1);
-	meta_config_free(config);
+	config_free(config);
 	config = good_read("guide-rotation-remove.yaml");
 	assert_int_equal(config->volumes[0].key_count, 1);
 	assert_int_equal(config->volumes[0].keys[0].slot, 1);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_every_field(void **state)
 {
-	struct meta_config *config = good_read("every-field.yaml");
-	const struct meta_volume *volume = &config->volumes[1];
-	const struct meta_key *key = volume->keys;
+	struct config *config = good_read("every-field.yaml");
+	const struct config_volume *volume = &config->volumes[1];
+	const struct config_key *key = volume->keys;
 
 	(void)state;
 	/*
@@ -270,9 +270,9 @@ static void test_every_field(void **state)
 	assert_string_equal(volume->cipher, "xchacha20,aes-adiantum-plain64");
 	assert_int_equal(volume->key_size, 32);
 	assert_int_equal(volume->block_size, 4096);
-	assert_int_equal(volume->perf, META_PERF_NO_READ_WORKQUEUE | META_PERF_SAME_CPU_CRYPT);
+	assert_int_equal(volume->perf, CONFIG_PERF_NO_READ_WORKQUEUE | CONFIG_PERF_SAME_CPU_CRYPT);
 	assert_true(volume->allow_discards);
-	assert_int_equal(volume->filesystem, META_FS_EXT4);
+	assert_int_equal(volume->filesystem, CONFIG_FS_EXT4);
 	assert_false(volume->mount_secure);
 	assert_false(volume->mount_noexec);
 	assert_true(volume->mount_noatime);
@@ -280,11 +280,11 @@ static void test_every_field(void **state)
 	/* Keys are sorted by slot. */
 	assert_int_equal(volume->key_count, 5);
 	assert_int_equal(key[0].slot, 0);
-	assert_int_equal(key[0].kind, META_KEY_KMS);
+	assert_int_equal(key[0].kind, CONFIG_KEY_KMS);
 	assert_string_equal(key[0].kms_endpoint, "https://192.168.88.21:4443");
 	assert_false(key[0].lock_to_state);
 	assert_int_equal(key[1].slot, 1);
-	assert_int_equal(key[1].kind, META_KEY_TPM);
+	assert_int_equal(key[1].kind, CONFIG_KEY_TPM);
 	assert_int_equal(key[1].tpm_pcr_count, 1);
 	assert_int_equal(key[1].tpm_pcrs[0], 7);
 	assert_false(key[1].tpm_check_secureboot);
@@ -296,7 +296,7 @@ static void test_every_field(void **state)
 	assert_true(key[2].tpm_check_secureboot);
 	assert_true(key[2].lock_to_state);
 	assert_int_equal(key[3].slot, 3);
-	assert_int_equal(key[3].kind, META_KEY_TPM);
+	assert_int_equal(key[3].kind, CONFIG_KEY_TPM);
 	assert_int_equal(key[3].tpm_pcr_count, 0);
 	assert_int_equal(key[4].slot, 31);
 	assert_passphrase(&key[4], "12e3", 4);
@@ -304,10 +304,10 @@ static void test_every_field(void **state)
 	assert_false(config->volumes[2].encrypted);
 	assert_true(config->volumes[2].mount_project_quota);
 	assert_int_equal(config->volumes[0].key_size, 32);
-	assert_int_equal(config->volumes[3].filesystem, META_FS_EXT4);
+	assert_int_equal(config->volumes[3].filesystem, CONFIG_FS_EXT4);
 	assert_string_equal(config->volumes[3].mount_point, "/system/imagecache/disk");
 	assert_false(config->volumes[3].mount_secure);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_system_partitions(void **state)
@@ -324,7 +324,7 @@ static void test_system_partitions(void **state)
 		{ "CRI", "/var/lib/containerd", true, false },
 		{ "KUBELET", "/var/lib/kubelet", false, false },
 	};
-	struct meta_config *config = good_read("system-partitions.yaml");
+	struct config *config = good_read("system-partitions.yaml");
 
 	(void)state;
 	assert_int_equal(config->volume_count, 4);
@@ -334,31 +334,31 @@ static void test_system_partitions(void **state)
 		assert_int_equal(config->volumes[i].mount_secure, expected[i].secure);
 		assert_int_equal(config->volumes[i].mount_noexec, expected[i].noexec);
 	}
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_raw_swap_disk(void **state)
 {
-	struct meta_config *config = good_read("raw-swap-disk.yaml");
-	const struct meta_volume *volume = config->volumes;
+	struct config *config = good_read("raw-swap-disk.yaml");
+	const struct config_volume *volume = config->volumes;
 
 	(void)state;
 	/* Mounted volumes come first, outer mount points before inner ones. */
 	assert_int_equal(config->volume_count, 6);
 	assert_string_equal(volume[0].id, "EPHEMERAL");
 	assert_string_equal(volume[1].id, "u-secret-store");
-	assert_int_equal(volume[1].kind, META_VOLUME_USER);
+	assert_int_equal(volume[1].kind, CONFIG_VOLUME_USER);
 	assert_string_equal(volume[1].disk_selector,
 			    "disk.transport == \"nvme\" && disk.size > 120u * GB");
-	assert_int_equal(volume[1].filesystem, META_FS_EXT4);
+	assert_int_equal(volume[1].filesystem, CONFIG_FS_EXT4);
 	assert_string_equal(volume[1].mount_point, "/var/mnt/secret-store");
 	assert_string_equal(volume[2].id, "IMAGECACHE");
-	assert_int_equal(volume[2].filesystem, META_FS_EXT4);
+	assert_int_equal(volume[2].filesystem, CONFIG_FS_EXT4);
 
 	assert_string_equal(volume[3].id, "r-secret-store");
 	assert_string_equal(volume[3].name, "secret-store");
-	assert_int_equal(volume[3].kind, META_VOLUME_RAW);
-	assert_int_equal(volume[3].filesystem, META_FS_NONE);
+	assert_int_equal(volume[3].kind, CONFIG_VOLUME_RAW);
+	assert_int_equal(volume[3].filesystem, CONFIG_FS_NONE);
 	assert_null(volume[3].mount_point);
 	assert_null(volume[3].disk_selector);
 	assert_true(volume[3].encrypted);
@@ -366,21 +366,21 @@ static void test_raw_swap_disk(void **state)
 	assert_int_equal(volume[3].key_count, 2);
 
 	assert_string_equal(volume[4].id, "s-swap1");
-	assert_int_equal(volume[4].kind, META_VOLUME_SWAP);
-	assert_int_equal(volume[4].filesystem, META_FS_SWAP);
+	assert_int_equal(volume[4].kind, CONFIG_VOLUME_SWAP);
+	assert_int_equal(volume[4].filesystem, CONFIG_FS_SWAP);
 	assert_null(volume[4].mount_point);
 	assert_passphrase(&volume[4].keys[0], "swapsecret", 10);
 	assert_true(volume[4].keys[0].lock_to_state);
 
 	assert_string_equal(volume[5].id, "r-plain");
 	assert_false(volume[5].encrypted);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_machine(void **state)
 {
-	struct meta_config *config = good_read("machine-join.yaml");
-	const struct meta_volume *volume = config->volumes;
+	struct config *config = good_read("machine-join.yaml");
+	const struct config_volume *volume = config->volumes;
 
 	(void)state;
 	assert_int_equal(config->volume_count, 2);
@@ -390,7 +390,7 @@ static void test_machine(void **state)
 	assert_true(volume[0].encrypted);
 	assert_int_equal(volume[0].key_count, 2);
 	assert_string_equal(volume[0].keys[0].kms_endpoint, "https://kms.example.org:4443");
-	assert_int_equal(volume[0].keys[1].kind, META_KEY_TPM);
+	assert_int_equal(volume[0].keys[1].kind, CONFIG_KEY_TPM);
 	assert_int_equal(volume[0].keys[1].tpm_pcr_count, 1);
 	assert_int_equal(volume[0].keys[1].tpm_pcrs[0], 7);
 	assert_true(volume[0].keys[1].tpm_check_secureboot);
@@ -403,31 +403,31 @@ static void test_machine(void **state)
 	assert_string_equal(volume[1].cipher, "xchacha12,aes-adiantum-plain64");
 	assert_int_equal(volume[1].key_size, 32);
 	assert_int_equal(volume[1].block_size, 4096);
-	assert_int_equal(volume[1].perf, META_PERF_NO_READ_WORKQUEUE);
+	assert_int_equal(volume[1].perf, CONFIG_PERF_NO_READ_WORKQUEUE);
 	assert_int_equal(volume[1].key_count, 1);
 	assert_int_equal(volume[1].keys[0].slot, 3);
 	assert_passphrase(&volume[1].keys[0], "ephemeral", 9);
-	meta_config_free(config);
+	config_free(config);
 }
 
 /* A complete configuration as talosctl writes it: two volumes, and no remarks about the rest. */
 static void test_talosctl(void **state)
 {
-	struct meta_config *config = good_read("talosctl-controlplane.yaml");
+	struct config *config = good_read("talosctl-controlplane.yaml");
 
 	(void)state;
 	assert_int_equal(config->volume_count, 2);
 	assert_string_equal(config->volumes[0].id, "STATE");
-	assert_int_equal(config->volumes[0].keys[0].kind, META_KEY_NODE_ID);
+	assert_int_equal(config->volumes[0].keys[0].kind, CONFIG_KEY_NODE_ID);
 	assert_string_equal(config->volumes[1].id, "EPHEMERAL");
 	assert_int_equal(config->volumes[1].key_count, 2);
 	assert_passphrase(&config->volumes[1].keys[1], "not so secret", 13);
 	assert_int_equal(config->volumes[1].perf,
-			 META_PERF_NO_READ_WORKQUEUE | META_PERF_NO_WRITE_WORKQUEUE);
-	meta_config_free(config);
+			 CONFIG_PERF_NO_READ_WORKQUEUE | CONFIG_PERF_NO_WRITE_WORKQUEUE);
+	config_free(config);
 	config = good_read("talosctl-worker.yaml");
 	assert_int_equal(config->volume_count, 0);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_passphrase_bytes(void **state)
@@ -447,24 +447,24 @@ static void test_passphrase_bytes(void **state)
 		{ "0007", 4 },
 		{ "folded to one line", 18 },
 	};
-	struct meta_config *config = good_read("passphrase-bytes.yaml");
+	struct config *config = good_read("passphrase-bytes.yaml");
 
 	(void)state;
 	assert_int_equal(config->volumes[0].key_count, sizeof(expected) / sizeof(expected[0]));
 	for (size_t i = 0; i < config->volumes[0].key_count; i++)
 		assert_passphrase(&config->volumes[0].keys[i], expected[i].bytes, expected[i].size);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static enum mortise_code text_parse(const char *text, size_t size, struct mortise_error *err)
 {
-	struct meta_config *config;
-	struct meta_remarks remarks;
+	struct config *config;
+	struct config_remarks remarks;
 	enum mortise_code code;
 
-	code = meta_config_parse(text, size, "x", &config, &remarks, err);
-	meta_config_free(config);
-	meta_remarks_clear(&remarks);
+	code = config_parse(text, size, "x", &config, &remarks, err);
+	config_free(config);
+	config_remarks_clear(&remarks);
 	return code;
 }
 
@@ -542,10 +542,10 @@ static void test_first_error_in_err(void **state)
 	assert_string_equal(err.text, "x:7:6: static passphrase is empty (2 errors in all)");
 	/* A caller that passes no error struct. */
 	assert_int_equal(text_parse(text, sizeof(text) - 1, NULL), MORTISE_E_CONFIG);
-	assert_string_equal(meta_key_kind_name(META_KEY_STATIC), "static");
-	assert_string_equal(meta_key_kind_name(META_KEY_NODE_ID), "nodeID");
-	assert_string_equal(meta_key_kind_name(META_KEY_KMS), "kms");
-	assert_string_equal(meta_key_kind_name(META_KEY_TPM), "tpm");
+	assert_string_equal(config_key_kind_name(CONFIG_KEY_STATIC), "static");
+	assert_string_equal(config_key_kind_name(CONFIG_KEY_NODE_ID), "nodeID");
+	assert_string_equal(config_key_kind_name(CONFIG_KEY_KMS), "kms");
+	assert_string_equal(config_key_kind_name(CONFIG_KEY_TPM), "tpm");
 }
 
 int main(int argc, char **argv)

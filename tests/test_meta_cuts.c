@@ -53,7 +53,7 @@ static bool content_read(const char *path, struct content *content)
 		memcpy(content->bytes + content->size, entry.value, entry.size);
 		content->size += entry.size;
 	}
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return true;
 }
 
@@ -395,7 +395,7 @@ static void test_foreign_data(void **state)
 		if (mortise_meta_read(disk.path, &meta, &err) != code ||
 		    (code && !strstr(err.text, rows[i].word)))
 			fail_msg("row %zu: %s", i, err.text);
-		mortise_meta_free(meta);
+		mortise_meta_free(&meta);
 		if (code && (set(9, "null", &err) != code ||
 			     mortise_meta_delete(disk.path, 9, &err) != code || disk.calls))
 			fail_msg("row %zu: written, or another error: %s", i, err.text);

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "meta/salt.h"
+#include "config/salt.h"
 
 #define RACERS 8
 
@@ -55,7 +55,7 @@ static size_t file_read(char *text, size_t room)
 	FILE *stream;
 	size_t size;
 
-	path_of(META_SALT_FILE, path);
+	path_of(CONFIG_SALT_FILE, path);
 	stream = fopen(path, "rb");
 	assert_non_null(stream);
 	size = fread(text, 1, room - 1, stream);
@@ -100,17 +100,17 @@ static int dir_remove(void **state)
 
 static void test_talos_file(void **state)
 {
-	uint8_t salt[META_SALT_SIZE];
+	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error err;
 
 	(void)state;
-	file_write(META_SALT_FILE, talos_text, sizeof(talos_text) - 1);
-	assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_OK);
+	file_write(CONFIG_SALT_FILE, talos_text, sizeof(talos_text) - 1);
+	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_OK);
 	for (size_t i = 0; i < sizeof(salt); i++)
 		assert_int_equal(salt[i], 224 + i);
 	/* An existing salt is used, and never replaced. */
 	memset(salt, 0, sizeof(salt));
-	assert_int_equal(meta_salt_ensure(dir, salt, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_OK);
 	assert_int_equal(salt[16], 240);
 	assert_int_equal(dir_count(false), 1);
 }
@@ -122,14 +122,14 @@ static void test_other_forms(void **state)
 		"---\n{\"diskSalt\": [" ONES ",\n  7]}\n...\n",
 		"# of a newer Talos\nother: {a: 1}\ndiskSalt: [" ONES ", 7]\n",
 	};
-	uint8_t salt[META_SALT_SIZE];
+	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		memset(salt, 0, sizeof(salt));
-		file_write(META_SALT_FILE, forms[i], strlen(forms[i]));
-		assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_OK);
+		file_write(CONFIG_SALT_FILE, forms[i], strlen(forms[i]));
+		assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_OK);
 		assert_int_equal(salt[0], 1);
 		assert_int_equal(salt[31], 7);
 	}
@@ -161,24 +161,24 @@ static void test_bad_files(void **state)
 		{ "diskSalt: [", "not YAML: while parsing a flow node, did not find expected "
 				 "node content" },
 	};
-	uint8_t salt[META_SALT_SIZE];
+	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error err;
 	char expected[512];
 	char after[512];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		file_write(META_SALT_FILE, files[i].text, strlen(files[i].text));
+		file_write(CONFIG_SALT_FILE, files[i].text, strlen(files[i].text));
 		memset(salt, 0xaa, sizeof(salt));
-		assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+		assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 		snprintf(expected, sizeof(expected),
 			 "%s/%s: %s; restore the file from a copy: volumes that are locked to it "
 			 "open with no other",
-			 dir, META_SALT_FILE, files[i].why);
+			 dir, CONFIG_SALT_FILE, files[i].why);
 		assert_string_equal(err.text, expected);
 		/* No salt is returned, and an invalid file is never overwritten. */
 		assert_true(salt[0] == 0xaa || salt[0] == 0);
-		assert_int_equal(meta_salt_ensure(dir, salt, &err), MORTISE_E_CORRUPT);
+		assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_E_CORRUPT);
 		assert_int_equal(file_read(after, sizeof(after)), strlen(files[i].text));
 		assert_string_equal(after, files[i].text);
 	}
@@ -186,49 +186,49 @@ static void test_bad_files(void **state)
 
 static void test_not_a_file(void **state)
 {
-	uint8_t salt[META_SALT_SIZE];
+	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error err;
 	char path[256];
 	char big[5000];
 
 	(void)state;
-	path_of(META_SALT_FILE, path);
+	path_of(CONFIG_SALT_FILE, path);
 	memset(big, '#', sizeof(big));
-	file_write(META_SALT_FILE, big, sizeof(big));
-	assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+	file_write(CONFIG_SALT_FILE, big, sizeof(big));
+	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 	assert_non_null(strstr(err.text, "too large"));
 	file_write("elsewhere", talos_text, sizeof(talos_text) - 1);
 	unlink(path);
 	assert_int_equal(symlink("elsewhere", path), 0);
-	assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_DEVICE);
+	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_DEVICE);
 	assert_int_equal(err.sys_errno, ELOOP);
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 	rmdir(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 }
 
 static void test_missing(void **state)
 {
-	uint8_t salt[META_SALT_SIZE];
+	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error err;
 
 	(void)state;
-	assert_int_equal(meta_salt_read(dir, salt, &err), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_WAIT);
 	assert_non_null(strstr(err.text, "encryption salt not available"));
 	assert_int_equal(dir_count(false), 0);
-	assert_int_equal(meta_salt_read("/nonexistent/state", salt, &err), MORTISE_E_WAIT);
-	assert_int_equal(meta_salt_ensure("/nonexistent/state", salt, &err), MORTISE_E_WAIT);
-	assert_int_equal(meta_salt_read("/dev/null", salt, &err), MORTISE_E_DEVICE);
-	assert_int_equal(meta_salt_read(dir, salt, NULL), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_read("/nonexistent/state", salt, &err), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_ensure("/nonexistent/state", salt, &err), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_read("/dev/null", salt, &err), MORTISE_E_DEVICE);
+	assert_int_equal(config_salt_read(dir, salt, NULL), MORTISE_E_WAIT);
 }
 
 static void test_made(void **state)
 {
-	uint8_t salt[META_SALT_SIZE];
-	uint8_t again[META_SALT_SIZE];
+	uint8_t salt[CONFIG_SALT_SIZE];
+	uint8_t again[CONFIG_SALT_SIZE];
 	struct mortise_error err;
 	struct stat st;
 	char expected[512] = "diskSalt:\n";
@@ -240,10 +240,10 @@ static void test_made(void **state)
 	/* The file left by a power cut during the write. */
 	file_write(".encryption-salt.yaml.new", talos_text, 40);
 	mask = umask(0777);
-	assert_int_equal(meta_salt_ensure(dir, salt, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_OK);
 	umask(mask);
 	assert_int_equal(dir_count(false), 1);
-	path_of(META_SALT_FILE, path);
+	path_of(CONFIG_SALT_FILE, path);
 	assert_int_equal(lstat(path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
 	assert_int_equal(st.st_nlink, 1);
@@ -251,18 +251,18 @@ static void test_made(void **state)
 		snprintf(expected + strlen(expected), 16, "    - %u\n", salt[i]);
 	file_read(text, sizeof(text));
 	assert_string_equal(text, expected);
-	assert_int_equal(meta_salt_ensure(dir, again, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(dir, again, &err), MORTISE_OK);
 	assert_memory_equal(salt, again, sizeof(salt));
-	assert_int_equal(meta_salt_read(dir, again, &err), MORTISE_OK);
+	assert_int_equal(config_salt_read(dir, again, &err), MORTISE_OK);
 	assert_memory_equal(salt, again, sizeof(salt));
 	unlink(path);
-	assert_int_equal(meta_salt_ensure(dir, again, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(dir, again, &err), MORTISE_OK);
 	assert_memory_not_equal(salt, again, sizeof(salt));
 }
 
 static void test_race(void **state)
 {
-	uint8_t salt[RACERS][META_SALT_SIZE];
+	uint8_t salt[RACERS][CONFIG_SALT_SIZE];
 	int ends[2];
 	int status;
 
@@ -273,8 +273,8 @@ static void test_race(void **state)
 
 		assert_true(pid >= 0);
 		if (pid == 0) {
-			bool ok = meta_salt_ensure(dir, salt[0], NULL) == MORTISE_OK &&
-				  write(ends[1], salt[0], META_SALT_SIZE) == META_SALT_SIZE;
+			bool ok = config_salt_ensure(dir, salt[0], NULL) == MORTISE_OK &&
+				  write(ends[1], salt[0], CONFIG_SALT_SIZE) == CONFIG_SALT_SIZE;
 			_exit(ok ? 0 : 1);
 		}
 	}
@@ -283,8 +283,8 @@ static void test_race(void **state)
 		assert_int_equal(status, 0);
 	}
 	for (int i = 0; i < RACERS; i++) {
-		assert_int_equal(read(ends[0], salt[i], META_SALT_SIZE), META_SALT_SIZE);
-		assert_memory_equal(salt[i], salt[0], META_SALT_SIZE);
+		assert_int_equal(read(ends[0], salt[i], CONFIG_SALT_SIZE), CONFIG_SALT_SIZE);
+		assert_memory_equal(salt[i], salt[0], CONFIG_SALT_SIZE);
 	}
 	close(ends[0]);
 	close(ends[1]);

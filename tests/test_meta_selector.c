@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "meta/selector.h"
+#include "config/selector/selector.h"
 
 static const char *const links[] = {
 	"/dev/disk/by-id/nvme-WD_BLACK_SN770_2TB_1",
@@ -24,7 +24,7 @@ static const char *const links[] = {
 static const char *const no_links[] = { NULL };
 
 /* The disk in Talos issue 11223. */
-static const struct meta_disk nvme = {
+static const struct disk_facts nvme = {
 	.size = UINT64_C(2000398934016),
 	.io_size = 512,
 	.sector_size = 512,
@@ -43,7 +43,7 @@ static const struct meta_disk nvme = {
 };
 
 /* The system disk, with few known attributes. */
-static const struct meta_disk plain = {
+static const struct disk_facts plain = {
 	.size = UINT64_C(12) << 30,
 	.io_size = 4096,
 	.sector_size = 4096,
@@ -66,16 +66,16 @@ static const struct meta_disk plain = {
 };
 
 /* Returns '0' or '1'; 'x' if evaluating the text gives an error, '?' if it is not an expression. */
-static char result(const char *text, const struct meta_disk *disk, struct mortise_error *err)
+static char result(const char *text, const struct disk_facts *disk, struct mortise_error *err)
 {
-	struct meta_selector *selector;
+	struct config_selector *selector;
 	bool matches = true;
 	char answer;
 
-	if (meta_selector_parse(text, &selector, err))
+	if (config_selector_parse(text, &selector, err))
 		return '?';
-	answer = meta_selector_matches(selector, disk, &matches, err) ? 'x' : matches ? '1' : '0';
-	meta_selector_free(selector);
+	answer = config_selector_matches(selector, disk, &matches, err) ? 'x' : matches ? '1' : '0';
+	config_selector_free(selector);
 	return answer;
 }
 
@@ -356,7 +356,7 @@ static void test_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct mortise_error err = { .code = MORTISE_OK, .text = "" };
-		enum mortise_code code = meta_selector_check(rows[i].text, &err);
+		enum mortise_code code = config_selector_check(rows[i].text, &err);
 
 		if (code != MORTISE_E_CONFIG || err.code != code ||
 		    strncmp(err.text, rows[i].place, strlen(rows[i].place)) != 0 ||
@@ -390,7 +390,7 @@ static void assert_bound(const char *before, const char *core, const char *after
 	assert_int_equal(result(text, &plain, &err), '1');
 	free(text);
 	text = repeated(before, core, after, most + 1);
-	assert_int_equal(meta_selector_check(text, &err), MORTISE_E_CONFIG);
+	assert_int_equal(config_selector_check(text, &err), MORTISE_E_CONFIG);
 	assert_non_null(strstr(err.text, sentence));
 	free(text);
 }
@@ -416,7 +416,7 @@ static void test_bounds(void **state)
 	assert_bound("(", "true", ")", 31, "too many brackets");
 	assert_bound("!!", "true", "", 15, "too many operators");
 	assert_bound("", "true", "||true", 127, "too deep");
-	assert_bound(" ", "true", "", META_SELECTOR_MAX - 4, "longer than 2048 bytes");
+	assert_bound(" ", "true", "", CONFIG_SELECTOR_MAX - 4, "longer than 2048 bytes");
 }
 
 /* Four nested loops over lists of 60 elements: 13 million steps, all of them necessary. */
@@ -445,7 +445,7 @@ static void test_step_limit(void **state)
 
 static void test_system_disk_unknown(void **state)
 {
-	struct meta_disk disk = nvme;
+	struct disk_facts disk = nvme;
 	struct mortise_error err = { .text = "" };
 
 	(void)state;

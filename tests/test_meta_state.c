@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "meta/adv.h"
-#include "meta/volume.h"
+#include "config/volume.h"
 #include "tests/meta_volumes.h"
 
 /* The rest of the error and its position depend on the version of json-c. */
@@ -66,18 +66,18 @@ static void assert_json(const struct mortise_secret *json, const char *expected)
 }
 
 /* Calls the internal writer, because the parser rejects two keys in one slot. */
-static void assert_written(const char *yaml, enum meta_form form, const char *expected)
+static void assert_written(const char *yaml, enum config_form form, const char *expected)
 {
-	struct meta_remarks remarks = { 0 };
-	struct meta_log log = { .remarks = &remarks };
-	struct meta_tree *tree = meta_tree_parse(yaml, strlen(yaml), &log);
-	struct mortise_secret *json = meta_state_json(&log, tree->document[0], form);
+	struct config_remarks remarks = { 0 };
+	struct config_log log = { .remarks = &remarks };
+	struct config_tree *tree = config_tree_parse(yaml, strlen(yaml), &log);
+	struct mortise_secret *json = config_state_json(&log, tree->document[0], form);
 
 	assert_int_equal(log.errors, 0);
 	assert_json(json, expected);
-	mortise_secret_free(json);
-	meta_tree_free(tree);
-	meta_remarks_clear(&remarks);
+	mortise_secret_free(&json);
+	config_tree_free(tree);
+	config_remarks_clear(&remarks);
 }
 
 static void test_upstream_written(void **state)
@@ -88,20 +88,20 @@ static void test_upstream_written(void **state)
 	char modern[sizeof(keys) + 32];
 
 	(void)state;
-	assert_written(keys, META_FORM_MACHINE, upstream_legacy);
+	assert_written(keys, CONFIG_FORM_MACHINE, upstream_legacy);
 	snprintf(modern, sizeof(modern), "provider: LUKS2\n%s", keys);
-	assert_written(modern, META_FORM_VOLUME, upstream_modern);
+	assert_written(modern, CONFIG_FORM_VOLUME, upstream_modern);
 }
 
-static struct meta_config *yaml_parse(const char *yaml, size_t size)
+static struct config *yaml_parse(const char *yaml, size_t size)
 {
-	struct meta_config *config;
-	struct meta_remarks remarks;
+	struct config *config;
+	struct config_remarks remarks;
 	struct mortise_error err;
 
-	if (meta_config_parse(yaml, size, "yaml", &config, &remarks, &err))
+	if (config_parse(yaml, size, "yaml", &config, &remarks, &err))
 		fail_msg("%s\n%s", yaml, err.text);
-	meta_remarks_clear(&remarks);
+	config_remarks_clear(&remarks);
 	return config;
 }
 
@@ -182,12 +182,12 @@ static const struct {
 	  "\"KeyTPM\":null,\"KeyLockToSTATE\":null}" MODERN_TAIL },
 };
 
-static struct meta_config *state_parse(const void *json, size_t size)
+static struct config *state_parse(const void *json, size_t size)
 {
-	struct meta_config *config = NULL;
+	struct config *config = NULL;
 	struct mortise_error err;
 
-	if (meta_state_parse(json, size, "META", &config, &err))
+	if (config_state_parse(json, size, "META", &config, &err))
 		fail_msg("%.*s\n%s", (int)size, (const char *)json, err.text);
 	assert_non_null(config);
 	assert_int_equal(config->volume_count, 1);
@@ -195,32 +195,32 @@ static struct meta_config *state_parse(const void *json, size_t size)
 }
 
 /* Parsing the written bytes gives the same volume. */
-static void assert_round_trip(struct meta_config *config)
+static void assert_round_trip(struct config *config)
 {
 	const size_t size = mortise_secret_size(config->state_json);
-	struct meta_config *again = state_parse(mortise_secret_data(config->state_json), size);
+	struct config *again = state_parse(mortise_secret_data(config->state_json), size);
 
-	assert_int_equal(meta_config_add_state(config, NULL), MORTISE_OK);
+	assert_int_equal(config_add_state(config, NULL), MORTISE_OK);
 	assert_true(same_volume(&config->volumes[0], &again->volumes[0]));
 	assert_true(mortise_secret_equal(config->state_json, again->state_json));
-	meta_config_free(again);
+	config_free(again);
 }
 
 static void test_forms(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct meta_config *config = yaml_parse(forms[i].yaml, strlen(forms[i].yaml));
+		struct config *config = yaml_parse(forms[i].yaml, strlen(forms[i].yaml));
 
 		assert_json(config->state_json, forms[i].json);
 		assert_round_trip(config);
-		meta_config_free(config);
+		config_free(config);
 	}
 }
 
 static void file_round_trip(const char *path)
 {
-	struct meta_config *config;
+	struct config *config;
 	FILE *stream = fopen(path, "re");
 	static char text[1u << 16];
 	size_t size;
@@ -230,7 +230,7 @@ static void file_round_trip(const char *path)
 	fclose(stream);
 	config = yaml_parse(text, size);
 	assert_round_trip(config);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_good_files(void **state)
@@ -262,11 +262,11 @@ static void test_upstream_read(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		char *text = strdup(texts[i]);
-		struct meta_config *config;
+		struct config *config;
 		struct mortise_error err;
-		const struct meta_volume *volume;
+		const struct config_volume *volume;
 
-		assert_int_equal(meta_state_parse(text, strlen(text), "META", &config, &err),
+		assert_int_equal(config_state_parse(text, strlen(text), "META", &config, &err),
 				 MORTISE_E_CONFIG);
 		assert_string_equal(err.text, "META: duplicate key slot 0");
 		assert_null(config);
@@ -279,23 +279,23 @@ static void test_upstream_read(void **state)
 		assert_string_equal(volume->cipher, "aes-xts-plain64");
 		assert_int_equal(volume->key_size, 64);
 		assert_int_equal(volume->key_count, 2);
-		assert_int_equal(volume->keys[0].kind, META_KEY_NODE_ID);
+		assert_int_equal(volume->keys[0].kind, CONFIG_KEY_NODE_ID);
 		assert_int_equal(volume->keys[1].slot, 9);
 		assert_int_equal(mortise_secret_size(volume->keys[1].passphrase), 6);
 		assert_memory_equal(mortise_secret_data(volume->keys[1].passphrase), "secret", 6);
-		meta_config_free(config);
+		config_free(config);
 		free(text);
 	}
 }
 
-static void assert_plain_state(const struct meta_volume *volume)
+static void assert_plain_state(const struct config_volume *volume)
 {
 	assert_string_equal(volume->name, "STATE");
 	assert_string_equal(volume->id, "STATE");
-	assert_int_equal(volume->kind, META_VOLUME_SYSTEM);
+	assert_int_equal(volume->kind, CONFIG_VOLUME_SYSTEM);
 	assert_false(volume->encrypted);
 	assert_int_equal(volume->key_count, 0);
-	assert_int_equal(volume->filesystem, META_FS_XFS);
+	assert_int_equal(volume->filesystem, CONFIG_FS_XFS);
 	assert_string_equal(volume->mount_point, "/system/state");
 	assert_int_equal(volume->mount_mode, 0700);
 	assert_true(volume->mount_secure);
@@ -315,11 +315,11 @@ static void test_not_encrypted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		struct meta_config *config = state_parse(texts[i], strlen(texts[i]));
+		struct config *config = state_parse(texts[i], strlen(texts[i]));
 
 		assert_plain_state(&config->volumes[0]);
 		assert_json(config->state_json, i < 4 ? "null" : texts[i]);
-		meta_config_free(config);
+		config_free(config);
 	}
 }
 
@@ -332,17 +332,17 @@ static void test_leniency(void **state)
 		"\"KeyNodeID\":null}],\"EncryptionProvider\":null,\"EncryptionCipher\":null,"
 		"\"EncryptionKeySize\":null,\"EncryptionBlockSize\":null,"
 		"\"EncryptionPerfOptions\":null,\"EncryptionAllowDiscards\":null}\n";
-	struct meta_config *config = state_parse(text, sizeof(text) - 1);
-	const struct meta_volume *volume = &config->volumes[0];
+	struct config *config = state_parse(text, sizeof(text) - 1);
+	const struct config_volume *volume = &config->volumes[0];
 
 	(void)state;
 	assert_true(volume->encrypted);
 	assert_int_equal(volume->key_count, 1);
 	assert_int_equal(volume->keys[0].slot, 3);
-	assert_int_equal(volume->keys[0].kind, META_KEY_TPM);
+	assert_int_equal(volume->keys[0].kind, CONFIG_KEY_TPM);
 	assert_int_equal(volume->keys[0].tpm_pcr_count, 1);
 	assert_int_equal(volume->keys[0].tpm_pcrs[0], 7);
-	meta_config_free(config);
+	config_free(config);
 }
 
 #define KEYS(keys) "{\"EncryptionKeys\":[" keys "]}"
@@ -411,11 +411,11 @@ static const struct {
 static void assert_refused(const char *json, size_t size, const char *error)
 {
 	char expected[MORTISE_ERROR_TEXT];
-	struct meta_config *config;
+	struct config *config;
 	struct mortise_error err;
 
 	snprintf(expected, sizeof(expected), "META: %s", error);
-	if (meta_state_parse(json, size, "META", &config, &err) != MORTISE_E_CONFIG || config)
+	if (config_state_parse(json, size, "META", &config, &err) != MORTISE_E_CONFIG || config)
 		fail_msg("%s is accepted", json);
 	assert_null(strstr(err.text, "sesame"));
 	if (strcmp(error, NOT_JSON) == 0)
@@ -434,11 +434,11 @@ static void test_hostile(void **state)
 static void test_duplicate_members(void **state)
 {
 	static const char text[] = KEYS("{\"KeySlot\":1,\"KeyNodeID\":{},\"KeySlot\":2}");
-	struct meta_config *config = state_parse(text, sizeof(text) - 1);
+	struct config *config = state_parse(text, sizeof(text) - 1);
 
 	(void)state;
 	assert_int_equal(config->volumes[0].keys[0].slot, 2);
-	meta_config_free(config);
+	config_free(config);
 }
 
 static void test_bounds(void **state)
@@ -476,22 +476,22 @@ static void test_bounds(void **state)
 static void test_add_state(void **state)
 {
 	static const char user[] = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\n";
-	struct meta_config *config = yaml_parse("", 0);
+	struct config *config = yaml_parse("", 0);
 
 	(void)state;
-	assert_int_equal(meta_config_add_state(config, NULL), MORTISE_OK);
+	assert_int_equal(config_add_state(config, NULL), MORTISE_OK);
 	assert_int_equal(config->volume_count, 1);
 	assert_plain_state(&config->volumes[0]);
-	assert_int_equal(meta_config_add_state(config, NULL), MORTISE_OK);
+	assert_int_equal(config_add_state(config, NULL), MORTISE_OK);
 	assert_int_equal(config->volume_count, 1);
-	meta_config_free(config);
+	config_free(config);
 
 	config = yaml_parse(user, sizeof(user) - 1);
-	assert_int_equal(meta_config_add_state(config, NULL), MORTISE_OK);
+	assert_int_equal(config_add_state(config, NULL), MORTISE_OK);
 	assert_int_equal(config->volume_count, 2);
 	assert_plain_state(&config->volumes[0]);
 	assert_string_equal(config->volumes[1].id, "u-data");
-	meta_config_free(config);
+	config_free(config);
 }
 
 #ifdef WATCH_FREE
@@ -548,12 +548,12 @@ void *realloc(void *memory, size_t size)
 
 static size_t leaks_of(const char *json)
 {
-	struct meta_config *config;
+	struct config *config;
 
 	leaks = 0;
 	watched = true;
-	(void)!meta_state_parse(json, strlen(json), "META", &config, NULL);
-	meta_config_free(config);
+	(void)!config_state_parse(json, strlen(json), "META", &config, NULL);
+	config_free(config);
 	watched = false;
 	return leaks;
 }
@@ -580,23 +580,23 @@ static void test_wiped(void **state)
  */
 static bool parsed_with_refusal(const char *text, const char *json, size_t at)
 {
-	struct meta_remarks remarks;
+	struct config_remarks remarks;
 	struct mortise_error err = { 0 };
-	struct meta_config *config;
+	struct config *config;
 	const long before = held;
 	enum mortise_code code;
 	bool granted;
 
 	fail_at = at;
-	code = meta_config_parse(text, strlen(text), "yaml", &config, &remarks, &err);
+	code = config_parse(text, strlen(text), "yaml", &config, &remarks, &err);
 	granted = fail_at > 0;
 	fail_at = 0;
 	if (code == MORTISE_OK)
 		assert_json(config->state_json, json);
 	else if (code != MORTISE_E_MEMORY || config || granted)
 		fail_msg("allocation %zu failed: code %d: %s", at, code, err.text);
-	meta_config_free(config);
-	meta_remarks_clear(&remarks);
+	config_free(config);
+	config_remarks_clear(&remarks);
 	assert_int_equal(held, before);
 	return granted;
 }

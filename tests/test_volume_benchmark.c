@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "volume/benchmark.h"
+#include "bench/benchmark.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -75,11 +75,11 @@ static void test_noisy(void **state)
 	const struct mortise_spread many = { 101, 100, 105, 300 };
 
 	(void)state;
-	assert_true(mortise_spread_worthless(&few));
-	assert_false(mortise_spread_worthless(&calm));
-	assert_true(mortise_spread_worthless(&wide));
-	assert_true(mortise_spread_worthless(&stray));
-	assert_false(mortise_spread_worthless(&many));
+	assert_true(mortise_spread_is_noisy(&few));
+	assert_false(mortise_spread_is_noisy(&calm));
+	assert_true(mortise_spread_is_noisy(&wide));
+	assert_true(mortise_spread_is_noisy(&stray));
+	assert_false(mortise_spread_is_noisy(&many));
 }
 
 static void test_differs(void **state)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "volume/disks.h"
+#include "declared/select_disk.h"
 
 static char root[64];
 
@@ -210,16 +210,16 @@ static int tear_down(void **state)
 	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static struct volume_disks disks_read(void)
+static struct disk_list disks_read(void)
 {
-	struct volume_disks disks;
+	struct disk_list disks;
 	struct mortise_error err = { .text = "" };
 
-	assert_int_equal(volume_disks_read(root, &disks, &err), MORTISE_OK);
+	assert_int_equal(disk_list_read(root, &disks, &err), MORTISE_OK);
 	return disks;
 }
 
-static const struct meta_disk *disk_of(const struct volume_disks *disks, const char *path)
+static const struct disk_facts *disk_of(const struct disk_list *disks, const char *path)
 {
 	for (size_t i = 0; i < disks->count; i++)
 		if (!strcmp(disks->disk[i]->facts.dev_path, path))
@@ -237,7 +237,7 @@ static void test_list(void **state)
 		{ "/dev/sdf", "fc" },	    { "/dev/sdg", "iscsi" }, { "/dev/sdh", "" },
 		{ "/dev/sr0", "sata" },	    { "/dev/ubda", "" },     { "/dev/vda", "virtio" },
 	};
-	struct volume_disks disks = disks_read();
+	struct disk_list disks = disks_read();
 
 	(void)state;
 	assert_int_equal(disks.count, sizeof(expected) / sizeof(*expected));
@@ -247,13 +247,13 @@ static void test_list(void **state)
 		assert_int_equal(disks.disk[i]->facts.cdrom, !strcmp(expected[i][0], "/dev/sr0"));
 		assert_false(disks.disk[i]->facts.system_known);
 	}
-	volume_disks_clear(&disks);
+	disk_list_clear(&disks);
 }
 
 static void test_facts(void **state)
 {
-	struct volume_disks disks = disks_read();
-	const struct meta_disk *disk = disk_of(&disks, "/dev/nvme0n1");
+	struct disk_list disks = disks_read();
+	const struct disk_facts *disk = disk_of(&disks, "/dev/nvme0n1");
 
 	(void)state;
 	/* The values in the example of Talos's documentation. */
@@ -289,20 +289,20 @@ static void test_facts(void **state)
 	assert_string_equal(disk->serial, "a-serial");
 	assert_string_equal(disk->wwid, "");
 	assert_string_equal(disk->symlinks[0], "/dev/disk/by-path/pci-0000:00:02.0");
-	volume_disks_clear(&disks);
+	disk_list_clear(&disks);
 }
 
 /* Gets the path of the disk that a selector matches; on error, path is "". */
 static enum mortise_code selected(const char *text, char path[static 64], struct mortise_error *err)
 {
 	char selector[256], name[] = "data", id[] = "u-data";
-	const struct meta_volume volume = { .name = name, .id = id, .disk_selector = selector };
-	struct volume_disks disks = disks_read();
+	const struct config_volume volume = { .name = name, .id = id, .disk_selector = selector };
+	struct disk_list disks = disks_read();
 	enum mortise_code code;
 
 	snprintf(selector, sizeof(selector), "%s", text);
-	code = volume_disks_select(&disks, &volume, path, 64, err);
-	volume_disks_clear(&disks);
+	code = volume_select_disk(&disks, &volume, path, 64, err);
+	disk_list_clear(&disks);
 	return code;
 }
 
@@ -359,13 +359,13 @@ static void test_system_disk(void **state)
 
 static void test_no_sysfs(void **state)
 {
-	struct volume_disks disks;
+	struct disk_list disks;
 	struct mortise_error err = { .text = "" };
 
 	(void)state;
-	assert_int_equal(volume_disks_read("/nowhere", &disks, &err), MORTISE_E_SYSTEM);
+	assert_int_equal(disk_list_read("/nowhere", &disks, &err), MORTISE_E_SYSTEM);
 	assert_non_null(strstr(err.text, "is sysfs mounted?"));
-	volume_disks_clear(&disks);
+	disk_list_clear(&disks);
 }
 
 int main(void)

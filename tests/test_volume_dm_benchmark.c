@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "volume/dm_benchmark_plan.h"
+#include "bench/dm_benchmark_plan.h"
 
 static int by_size(const void *a, const void *b)
 {
@@ -30,20 +30,20 @@ static void latency_percentiles(void **state)
 	uint64_t x = 88172645463325252u;
 
 	(void)state;
-	assert_int_equal(volume_bench_latency_at(&latency, 500), 0);
+	assert_int_equal(bench_latency_at(&latency, 500), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 		/* From 0 ns to 17 s, the same number in each octave. */
 		values[i] = x >> (30 + x % 34);
-		volume_bench_latency_add(i % 2 ? &latency : &half, values[i]);
+		bench_latency_add(i % 2 ? &latency : &half, values[i]);
 	}
-	volume_bench_latency_join(&latency, &half);
+	bench_latency_join(&latency, &half);
 	qsort(values, COUNT, sizeof(values[0]), by_size);
 	for (size_t p = 0; p < sizeof(permilles) / sizeof(permilles[0]); p++) {
 		uint64_t exact = values[(COUNT * permilles[p] + 999) / 1000 - 1];
-		uint64_t got = volume_bench_latency_at(&latency, permilles[p]);
+		uint64_t got = bench_latency_at(&latency, permilles[p]);
 
 		assert_true(got >= exact && got <= exact + exact / 32);
 	}
@@ -54,8 +54,8 @@ static void latency_beyond_its_end(void **state)
 	static struct bench_latency latency;
 
 	(void)state;
-	volume_bench_latency_add(&latency, UINT64_MAX);
-	assert_true(volume_bench_latency_at(&latency, 999) > UINT64_C(1) << 40);
+	bench_latency_add(&latency, UINT64_MAX);
+	assert_true(bench_latency_at(&latency, 999) > UINT64_C(1) << 40);
 }
 
 /* Parts of /proc/crypto of Debian's Linux 6.1 on a machine with AES-NI, with dm-crypt in use. */
@@ -107,7 +107,7 @@ static void expect_driver(const char *text, const char *cipher, const char *expe
 {
 	char driver[BENCH_DRIVER_MAX];
 
-	volume_bench_driver(text, cipher, driver);
+	bench_driver(text, cipher, driver);
 	assert_string_equal(driver, expected);
 }
 
@@ -156,23 +156,22 @@ static void meters(void **state)
 	files = (struct bench_files){ dir, dir };
 	/* user nice system idle iowait irq softirq steal: in ticks of 10 ms */
 	put(dir, "stat", "cpu  100 10 50 9000 70 3 7 800 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n");
-	volume_bench_meter_read(&files, &before);
-	assert_int_equal(volume_bench_meter_energy(&before, &before), UINT64_MAX);
+	bench_meter_read(&files, &before);
+	assert_int_equal(bench_meter_energy(&before, &before), UINT64_MAX);
 	put(dir, "class/powercap/intel-rapl:0/energy_uj", "262143000000\n");
 	put(dir, "class/powercap/intel-rapl:0/max_energy_range_uj", "262143328850\n");
 	put(dir, "class/powercap/intel-rapl:1/energy_uj", "5000000\n");
 	put(dir, "class/powercap/intel-rapl:1/max_energy_range_uj", "262143328850\n");
 	/* A subzone of package 0, which already includes its energy. */
 	put(dir, "class/powercap/intel-rapl:0:0/energy_uj", "999\n");
-	volume_bench_meter_read(&files, &before);
+	bench_meter_read(&files, &before);
 	put(dir, "stat", "cpu  110 10 90 9900 99 3 7 900 0 0\n");
 	put(dir, "class/powercap/intel-rapl:0/energy_uj", "1000000\n");
 	put(dir, "class/powercap/intel-rapl:1/energy_uj", "7500000\n");
-	volume_bench_meter_read(&files, &after);
-	assert_int_equal(volume_bench_meter_cpu(&before, &after),
-			 50 * 1000000 / sysconf(_SC_CLK_TCK));
+	bench_meter_read(&files, &after);
+	assert_int_equal(bench_meter_cpu(&before, &after), 50 * 1000000 / sysconf(_SC_CLK_TCK));
 	/* The counter of package 0 has wrapped: 328850 uJ to its end, and 1000000 uJ more. */
-	assert_int_equal(volume_bench_meter_energy(&before, &after), 328850 + 1000000 + 2500000);
+	assert_int_equal(bench_meter_energy(&before, &after), 328850 + 1000000 + 2500000);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);
 }
@@ -194,8 +193,8 @@ static void check_plan(const struct bench_plan *plan, const struct bench_scope *
 		for (size_t j = 0; j < i; j++) {
 			const struct bench_case *other = &plan->cases[j];
 
-			assert_false(volume_bench_same_setup(one, other) &&
-				     one->write == other->write && one->depth == other->depth &&
+			assert_false(bench_same_setup(one, other) && one->write == other->write &&
+				     one->depth == other->depth &&
 				     one->block_size == other->block_size);
 		}
 	}
@@ -215,20 +214,20 @@ static void plans(void **state)
 			.bytes_max = kind & 4 ? 1u << 20 : 16u << 20,
 		};
 
-		volume_bench_plan_ciphers(&plan, &scope);
+		bench_plan_ciphers(&plan, &scope);
 		check_plan(&plan, &scope);
 		assert_null(plan.cases[0].cipher);
 		whole = plan.count;
 		/* The second part repeats no case of the first. */
-		volume_bench_plan_options(&plan, &scope, &aes, 4096);
+		bench_plan_options(&plan, &scope, &aes, 4096);
 		assert_true(plan.count > whole);
 		check_plan(&plan, &scope);
-		volume_bench_plan_clear(&plan);
+		bench_plan_clear(&plan);
 		scope.only = aes;
-		volume_bench_plan_ciphers(&plan, &scope);
+		bench_plan_ciphers(&plan, &scope);
 		check_plan(&plan, &scope);
 		assert_true(plan.count < whole);
-		volume_bench_plan_clear(&plan);
+		bench_plan_clear(&plan);
 	}
 }
 
@@ -277,7 +276,7 @@ static void advise(const struct row *rows, size_t count, const struct expected *
 
 	for (size_t i = 0; i < count; i++)
 		list[i] = measurement(&rows[i]);
-	assert_true(volume_bench_advise(&results, &advice, reason));
+	assert_true(bench_advise(&results, &advice, reason));
 	assert_string_equal(advice.cipher, expected->cipher);
 	assert_int_equal(advice.key_size, expected->key_size);
 	assert_int_equal(advice.sector_size, expected->sector_size);
@@ -348,9 +347,9 @@ static void no_advice(void **state)
 
 	(void)state;
 	list[0] = measurement(&bare);
-	assert_false(volume_bench_advise(&results, &advice, reason));
+	assert_false(bench_advise(&results, &advice, reason));
 	results.count = 1;
-	assert_false(volume_bench_advise(&results, &advice, reason));
+	assert_false(bench_advise(&results, &advice, reason));
 }
 
 /* Both I/O engines on a file: every request is completed, and a short device gives an error. */
@@ -378,10 +377,10 @@ static void requests(void **state)
 	for (int engine = BENCH_URING; engine <= BENCH_THREADS; engine++) {
 		uint64_t sum = 0;
 
-		job.engine = engine == BENCH_URING ? volume_bench_engine() : BENCH_THREADS;
+		job.engine = engine == BENCH_URING ? bench_engine() : BENCH_THREADS;
 		job.jobs = job.engine == BENCH_URING ? 2 : 4;
 		job.size = 1u << 20;
-		assert_int_equal(volume_bench_io(&job, &tally, &err), MORTISE_OK);
+		assert_int_equal(bench_io(&job, &tally, &err), MORTISE_OK);
 		for (size_t i = 0; i < BENCH_SLICES; i++)
 			sum += tally.slices[i];
 		assert_true(tally.bytes > 0 && tally.bytes % job.block_size == 0);
@@ -392,7 +391,7 @@ static void requests(void **state)
 		assert_true(tally.duration_ns >= job.duration_ns);
 		job.write = false;
 		job.size = UINT64_C(1) << 40;
-		assert_int_equal(volume_bench_io(&job, &tally, &err), MORTISE_E_SYSTEM);
+		assert_int_equal(bench_io(&job, &tally, &err), MORTISE_E_SYSTEM);
 		job.write = true;
 	}
 	close(fd);

@@ -12,9 +12,9 @@
 #include <linux/falloc.h>
 
 #include "luks2/binary.h"
-#include "volume/probe.h"
-#include "volume/reset_mark.h"
-#include "volume/wipe.h"
+#include "disk/probe.h"
+#include "disk/reset_mark.h"
+#include "disk/wipe.h"
 
 #define KEYS_END   (16u << 20)
 #define COPY_SIZE  LUKS2_COPY_SIZE_MIN
@@ -27,7 +27,7 @@
 struct scenario {
 	const char *name;
 	void (*prepare)(void);
-	enum volume_content before;
+	enum disk_content before;
 };
 
 static struct {
@@ -87,11 +87,11 @@ static struct mortise_luks2 *format(void)
 {
 	const struct mortise_location location = { .device = disk.path };
 	const struct mortise_format what = { .key_size = 32, .digest_iterations = 1000 };
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 
 	prepare_data();
-	assert_int_equal(mortise_luks2_format(&location, &what, &luks2, NULL), MORTISE_OK);
-	return luks2;
+	assert_int_equal(mortise_luks2_format(&location, &what, &header, NULL), MORTISE_OK);
+	return header;
 }
 
 static void prepare_volume(void)
@@ -100,20 +100,22 @@ static void prepare_volume(void)
 		.keyslot = 0,
 		.kdf = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .forced_time = 1000 },
 	};
-	struct mortise_luks2 *luks2 = format();
+	struct mortise_luks2 *header = format();
 	struct mortise_secret *given = NULL;
 
 	assert_int_equal(mortise_secret_from(PASSPHRASE, strlen(PASSPHRASE), &given, NULL), 0);
-	assert_int_equal(mortise_keyslot_add(luks2, &what, given, NULL, NULL, NULL), MORTISE_OK);
-	mortise_secret_free(given);
-	mortise_luks2_free(luks2);
+	assert_int_equal(mortise_keyslot_add(header, &what, given, NULL, NULL, NULL), MORTISE_OK);
+	mortise_secret_free(&given);
+	mortise_luks2_free(&header);
 }
 
 static void prepare_unfinished(void)
 {
+	struct mortise_luks2 *header;
 	uint8_t *image = malloc(DISK_SIZE);
 
-	mortise_luks2_free(format());
+	header = format();
+	mortise_luks2_free(&header);
 	assert_non_null(image);
 	disk_fetch(disk.path, image);
 	memset(image + KEYS_END, 0, DISK_SIZE - KEYS_END);
@@ -138,12 +140,12 @@ static void prepare_second(void)
 static void prepare_erased(void)
 {
 	const struct mortise_location location = { .device = disk.path };
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 
 	prepare_volume();
-	assert_int_equal(mortise_luks2_load(&location, &luks2, NULL), MORTISE_OK);
-	assert_int_equal(mortise_keyslot_remove_all(luks2, NULL), MORTISE_OK);
-	mortise_luks2_free(luks2);
+	assert_int_equal(mortise_luks2_load(&location, &header, NULL), MORTISE_OK);
+	assert_int_equal(mortise_keyslot_remove_all(header, NULL), MORTISE_OK);
+	mortise_luks2_free(&header);
 }
 
 /* Only the magic of ext2, which is sufficient for libblkid. */
@@ -159,20 +161,20 @@ static void prepare_filesystem(void)
 }
 
 static const struct scenario scenarios[] = {
-	{ "a volume", prepare_volume, VOLUME_LUKS2 },
-	{ "the second header only", prepare_second, VOLUME_LUKS2 },
-	{ "erased", prepare_erased, VOLUME_LUKS2 },
-	{ "a cut format", prepare_unfinished, VOLUME_UNFINISHED },
-	{ "a file system", prepare_filesystem, VOLUME_FILESYSTEM },
-	{ "unknown data", prepare_data, VOLUME_OTHER },
+	{ "a volume", prepare_volume, DISK_LUKS2 },
+	{ "the second header only", prepare_second, DISK_LUKS2 },
+	{ "erased", prepare_erased, DISK_LUKS2 },
+	{ "a cut format", prepare_unfinished, DISK_UNFINISHED },
+	{ "a file system", prepare_filesystem, DISK_FILESYSTEM },
+	{ "unknown data", prepare_data, DISK_OTHER },
 };
 
-static enum volume_content content(const char *path)
+static enum disk_content content(const char *path)
 {
-	struct volume_probe probe;
+	struct disk_probe probe;
 	struct mortise_error err = { 0 };
 
-	if (volume_probe(path, &probe, &err))
+	if (disk_probe(path, &probe, &err))
 		disk_wrong("probing: %.150s", err.text);
 	return probe.content;
 }
@@ -182,15 +184,15 @@ static bool opens(const char *path)
 	const struct mortise_location location = { .device = path, .readonly = true };
 	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
 	struct mortise_secret *given = NULL;
-	struct mortise_luks2 *luks2 = NULL;
+	struct mortise_luks2 *header = NULL;
 	bool open;
 
-	if (mortise_luks2_load(&location, &luks2, NULL))
+	if (mortise_luks2_load(&location, &header, NULL))
 		return false;
 	assert_int_equal(mortise_secret_from(PASSPHRASE, strlen(PASSPHRASE), &given, NULL), 0);
-	open = !mortise_keyslot_open(luks2, &search, given, NULL, NULL, NULL);
-	mortise_secret_free(given);
-	mortise_luks2_free(luks2);
+	open = !mortise_keyslot_open(header, &search, given, NULL, NULL, NULL);
+	mortise_secret_free(&given);
+	mortise_luks2_free(&header);
 	return open;
 }
 
@@ -235,7 +237,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 
 static enum mortise_code reset(const char *path, struct mortise_error *err)
 {
-	const struct volume_wipe how = { .full = false };
+	const struct disk_wipe how = { .full = false };
 	struct luks2_device *device = NULL;
 	enum mortise_code code = luks2_device_open(path, true, &device, err);
 
@@ -244,9 +246,9 @@ static enum mortise_code reset(const char *path, struct mortise_error *err)
 	if (!code)
 		code = luks2_device_lock(device, true, err);
 	if (!code)
-		code = volume_wipe(device, &how, err);
+		code = disk_wipe(device, &how, err);
 	if (!code)
-		code = volume_wipe_end(device, err);
+		code = disk_wipe_end(device, err);
 	luks2_device_close(device);
 	return code;
 }
@@ -257,7 +259,7 @@ static void check_finished(const char *path, const char *when)
 
 	assert_non_null(image);
 	disk_fetch(path, image);
-	if (content(path) != VOLUME_EMPTY)
+	if (content(path) != DISK_EMPTY)
 		disk_wrong("not empty %s", when);
 	if (!is_zero(image, EDGE) || !is_zero(image + DISK_SIZE - EDGE, EDGE))
 		disk_wrong("its ends are not zero %s", when);
@@ -268,19 +270,19 @@ static void check_finished(const char *path, const char *when)
 
 static void check_cut(const uint8_t *image, unsigned variant)
 {
-	enum volume_content now = content(disk.cut);
+	enum disk_content now = content(disk.cut);
 	bool as_before = now == world.scenario->before;
 	struct mortise_error err = { 0 };
 	bool open = opens(disk.cut);
 
 	world.cuts++;
-	if (!as_before && now != VOLUME_RESETTING && !(world.gone && now == VOLUME_EMPTY))
+	if (!as_before && now != DISK_RESETTING && !(world.gone && now == DISK_EMPTY))
 		disk_wrong("call %u, variant %u: it counts as %d", disk.calls, variant, (int)now);
 	if (as_before && (world.marked || open != has_key()))
 		disk_wrong("call %u, variant %u: recovered, or damaged", disk.calls, variant);
 	if (!as_before && open)
 		disk_wrong("call %u, variant %u: opens", disk.calls, variant);
-	if (now == VOLUME_EMPTY &&
+	if (now == DISK_EMPTY &&
 	    (!is_zero(image, EDGE) || !is_zero(image + DISK_SIZE - EDGE, EDGE)))
 		disk_wrong("call %u, variant %u: empty, but its ends are not zero", disk.calls,
 			   variant);
@@ -381,10 +383,10 @@ static void test_torn_mark(void **state)
 	disk_fetch(disk.path, image);
 	assert_int_equal(luks2_device_open(disk.path, false, &device, NULL), MORTISE_OK);
 	assert_int_equal(luks2_device_writable(device, NULL), MORTISE_OK);
-	assert_int_equal(volume_mark_put(device, KEYS_END, NULL), MORTISE_OK);
+	assert_int_equal(disk_mark_put(device, KEYS_END, NULL), MORTISE_OK);
 	luks2_device_close(device);
 	disk_fetch(disk.path, marked);
-	assert_int_equal(content(disk.path), VOLUME_RESETTING);
+	assert_int_equal(content(disk.path), DISK_RESETTING);
 	memcpy(image + COPY_SIZE, marked + COPY_SIZE, SECTOR);
 	for (size_t at = 1; at < SECTOR; at += 7) {
 		uint8_t sector[SECTOR];
@@ -392,13 +394,13 @@ static void test_torn_mark(void **state)
 		memcpy(sector, image, SECTOR);
 		memcpy(image, marked, at);
 		disk_store(disk.cut, image);
-		assert_int_not_equal(content(disk.cut), VOLUME_EMPTY);
-		assert_int_not_equal(content(disk.cut), VOLUME_UNFINISHED);
+		assert_int_not_equal(content(disk.cut), DISK_EMPTY);
+		assert_int_not_equal(content(disk.cut), DISK_UNFINISHED);
 		assert_false(opens(disk.cut));
 		memcpy(image, sector, SECTOR);
 		memcpy(image + at, marked + at, SECTOR - at);
 		disk_store(disk.cut, image);
-		assert_int_not_equal(content(disk.cut), VOLUME_EMPTY);
+		assert_int_not_equal(content(disk.cut), DISK_EMPTY);
 		memcpy(image, sector, SECTOR);
 	}
 	free(marked);
@@ -419,7 +421,7 @@ static void test_failures(void **state)
 	calls = disk.calls;
 	for (unsigned fail_at = 1; fail_at <= calls; fail_at += fail_at < 4 ? 1 : calls / 7) {
 		struct mortise_error err = { 0 };
-		enum volume_content now;
+		enum disk_content now;
 
 		prepare_volume();
 		disk_fetch(disk.path, world.original);
@@ -429,7 +431,7 @@ static void test_failures(void **state)
 		disk_forget_pending();
 		now = content(disk.path);
 		assert_true(*err.text && err.sys_errno);
-		assert_true(now == VOLUME_RESETTING || (now == VOLUME_LUKS2 && fail_at <= 3));
+		assert_true(now == DISK_RESETTING || (now == DISK_LUKS2 && fail_at <= 3));
 		assert_int_equal(reset(disk.path, NULL), MORTISE_OK);
 		check_finished(disk.path, "after a failure");
 		assert_string_equal(disk.wrong, "");

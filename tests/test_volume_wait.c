@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "volume/wait.h"
+#include "declared/wait.h"
 
 static char directory[64], first[96], second[96];
 
@@ -64,9 +64,9 @@ static int tear_down(void **state)
 static uint64_t waited(uint32_t device_wait_ms, const char *const *names, size_t name_count)
 {
 	char one[] = "one", two[] = "two", one_id[] = "u-one", two_id[] = "u-two";
-	struct meta_volume volumes[] = { { .name = one, .id = one_id },
-					 { .name = two, .id = two_id } };
-	const struct meta_config config = { .volumes = volumes, .volume_count = 2 };
+	struct config_volume volumes[] = { { .name = one, .id = one_id },
+					   { .name = two, .id = two_id } };
+	const struct config config = { .volumes = volumes, .volume_count = 2 };
 	const struct mortise_volume_device devices[] = { { "one", first }, { "u-two", second } };
 	const struct mortise_up_options options = {
 		.names = names,

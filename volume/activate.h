@@ -9,6 +9,6 @@
  * Is the name taken by a mapping of this very header that has no table? A run that was killed
  * between making it and loading the table leaves one, which nobody can use.
  */
-bool volume_mapping_given_up(const struct mortise_luks2 *luks2, const char *name);
+bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char *name);
 
 #endif

@@ -3,27 +3,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
+#include "base/error.h"
+#include "keys/sources/sources.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
 
 /* Where keyslot and token go, before anything is asked of anybody. */
-static enum mortise_code choose_ids(const struct mortise_luks2 *luks2,
+static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    const struct mortise_enrolment *what,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
 	struct json_object *keyslots =
-		luks2_json_get(luks2->metadata, "keyslots", json_type_object);
+		luks2_json_get(header->metadata, "keyslots", json_type_object);
 	bool sealed = what->kind != MORTISE_ENROL_RECOVERY;
 	int id = what->keyslot;
 
 	if (id == MORTISE_ANY)
 		for (id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
 			if (!luks2_json_get_id(keyslots, id) &&
-			    (!sealed || !volume_token_get(luks2->metadata, id)))
+			    (!sealed || !volume_token_get(header->metadata, id)))
 				break;
 	if (what->keyslot == MORTISE_ANY && id == (int)MORTISE_KEYSLOTS_MAX)
 		return error_set(err, MORTISE_E_NO_SPACE, 0, "All key slots full.");
@@ -36,7 +36,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *luks2,
 				 "Key slot %d is full, please select another one.", id);
 	enrolled->keyslot = id;
 	enrolled->token = id;
-	if (sealed && volume_token_get(luks2->metadata, id))
+	if (sealed && volume_token_get(header->metadata, id))
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "Token %d in use: a KMS or TPM key has the token of its keyslot's "
 				 "number; select another key slot",
@@ -44,7 +44,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *luks2,
 	if (sealed)
 		return MORTISE_OK;
 	/* Out of the way of those. */
-	enrolled->token = volume_token_free_id(luks2->metadata, 0);
+	enrolled->token = volume_token_free_id(header->metadata, 0);
 	return enrolled->token >= 0 ? MORTISE_OK
 				    : error_set(err, MORTISE_E_NO_SPACE, 0,
 						"all %u tokens are in use", MORTISE_TOKENS_MAX);
@@ -66,7 +66,7 @@ static enum mortise_code make_key(const struct mortise_enrolment *what,
 				  const struct mortise_key_sources *sources, int keyslot,
 				  struct volume_key *key, struct mortise_error *err)
 {
-	const struct volume_tpm_wish wish = {
+	const struct tpm_seal_options wish = {
 		.keyslot = keyslot,
 		.pcrs = what->tpm_pcrs,
 		.check_secureboot = what->tpm_check_secureboot,
@@ -84,13 +84,13 @@ static enum mortise_code make_key(const struct mortise_enrolment *what,
 	case MORTISE_ENROL_RECOVERY:
 		code = keys_recovery_new(&key->passphrase, err);
 		if (!code && !(key->token = recovery_token(keyslot)))
-			code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+			code = error_memory(err);
 		return code;
 	}
 	return error_set(err, MORTISE_E_USAGE, 0, "unknown kind of key");
 }
 
-static enum mortise_code store(struct mortise_luks2 *luks2, const struct mortise_enrolled *where,
+static enum mortise_code store(struct mortise_luks2 *header, const struct mortise_enrolled *where,
 			       struct volume_key *key, const struct mortise_secret *volume_key,
 			       struct mortise_error *err)
 {
@@ -103,7 +103,7 @@ static enum mortise_code store(struct mortise_luks2 *luks2, const struct mortise
 	};
 	struct luks2_update update;
 	int id = where->keyslot;
-	enum mortise_code code = luks2_update_begin(luks2, &update, err);
+	enum mortise_code code = luks2_update_begin(header, &update, err);
 
 	if (code)
 		return code;
@@ -122,26 +122,26 @@ static enum mortise_code store(struct mortise_luks2 *luks2, const struct mortise
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_enroll(struct mortise_luks2 *luks2, const struct mortise_enrolment *what,
+enum mortise_code mortise_enroll(struct mortise_luks2 *header, const struct mortise_enrolment *what,
 				 const struct mortise_key_sources *sources,
 				 const struct mortise_secret *volume_key,
 				 struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
 	struct volume_key key = { 0 };
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code = luks2_usable(header->metadata, err);
 
 	memset(enrolled, 0, sizeof(*enrolled));
-	volume_key = volume_key ? volume_key : luks2->volume_key;
+	volume_key = volume_key ? volume_key : header->volume_key;
 	if (!code && !volume_key)
 		code = error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
 	if (!code)
-		code = mortise_volume_key_verify(luks2, volume_key, err);
+		code = mortise_volume_key_verify(header, volume_key, err);
 	if (!code)
-		code = choose_ids(luks2, what, enrolled, err);
+		code = choose_ids(header, what, enrolled, err);
 	if (!code)
 		code = make_key(what, sources, enrolled->keyslot, &key, err);
 	if (!code)
-		code = store(luks2, enrolled, &key, volume_key, err);
+		code = store(header, enrolled, &key, volume_key, err);
 	if (!code && what->kind == MORTISE_ENROL_RECOVERY) {
 		enrolled->recovery_key = key.passphrase;
 		key.passphrase = NULL;

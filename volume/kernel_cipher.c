@@ -10,8 +10,8 @@
 
 #include "dm/dm.h"
 #include "keys/area.h"
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 struct temporary {
 	struct dm_control *control;
@@ -68,7 +68,7 @@ static enum mortise_code temporary_open(const struct luks2_device *device,
 	if (!code)
 		code = dm_crypt_create(temporary->control, temporary->name, &options, &target, NULL,
 				       err);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	if (code)
 		return code;
 	temporary->mapped = true;
@@ -184,7 +184,7 @@ enum mortise_code volume_cipher_check(const struct luks2_device *device, const c
 		return error_set(err, MORTISE_E_USAGE, 0, "a key of %u bits is too long",
 				 key_size * 8);
 	available = is_name_of_linux(cipher);
-	if (device->size >= area.size && !keys_random(key, key_size, &why)) {
+	if (device->size >= area.size && !random_bytes(key, key_size, &why)) {
 		available = !temporary_open(device, &area, false, &temporary, &why) ||
 			    (why.code != MORTISE_E_KERNEL && why.code != MORTISE_E_UNSUPPORTED &&
 			     available);

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/model.h"
 #include "volume/sealed.h"
 
@@ -102,7 +102,7 @@ enum mortise_code volume_fingerprint(struct json_object *metadata,
 		4, mac, err);
 	if (!code)
 		memcpy(fingerprint, mac, VOLUME_FINGERPRINT_SIZE);
-	keys_wipe(mac, sizeof(mac));
+	secret_wipe(mac, sizeof(mac));
 	return code;
 }
 
@@ -116,7 +116,7 @@ bool volume_record_matches(struct json_object *metadata, int keyslot,
 
 	snprintf(id, sizeof(id), "%d", keyslot);
 	return luks2_json_base64(keys, id, stored, &size) && size == sizeof(stored) &&
-	       keys_equal(stored, fingerprint, size);
+	       secret_equal(stored, fingerprint, size);
 }
 
 bool volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,

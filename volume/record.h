@@ -7,7 +7,7 @@
 #ifndef VOLUME_RECORD_H
 #define VOLUME_RECORD_H
 
-#include "keys/kinds/tpm/tpm.h"
+#include "keys/sources/tpm/tpm.h"
 #include "luks2/header.h"
 
 /* The file system that is to be made ("xfs"), NULL when none is. */
@@ -46,9 +46,9 @@ bool volume_record_matches(struct json_object *metadata, int keyslot,
 			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE]);
 
 /* Stores a keyslot's fingerprint. False: out of memory or tokens. */
-MORTISE_MUST_CHECK bool volume_record_set_key(struct json_object *metadata, uint32_t taken,
-					      int keyslot,
-					      const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE]);
+MORTISE_MUST_CHECK bool
+volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,
+		      const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE]);
 
 /*
  * What the literal PCRs of a sealed object held, so that the one that differs can be named:

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/base64.h"
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
-#include "keys/secret.h"
-#include "volume/closed_pcrs.h"
+#include "base/base64.h"
+#include "base/error.h"
+#include "keys/sources/sources.h"
+#include "base/secret.h"
+#include "volume/extended_pcrs.h"
 #include "volume/record.h"
 
 #define KMS_DIR "/etc/mortise/kms/"
@@ -26,7 +26,7 @@ const struct mortise_kdf volume_least_cost = {
 
 void volume_key_clear(struct volume_key *key)
 {
-	mortise_secret_free(key->passphrase);
+	mortise_secret_free(&key->passphrase);
 	json_object_put(key->token);
 	json_object_put(key->pcr_values);
 	memset(key, 0, sizeof(*key));
@@ -50,12 +50,12 @@ static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
 				       struct mortise_secret **passphrase,
 				       struct mortise_error *err)
 {
-	const size_t room = KEYS_BASE64_ROOM(size);
+	const size_t room = BASE64_ROOM(size);
 	enum mortise_code code = mortise_secret_new(room, passphrase, err);
 
 	if (code)
 		return code;
-	keys_base64_encode(bytes, size, (char *)mortise_secret_data(*passphrase));
+	base64_encode(bytes, size, (char *)mortise_secret_data(*passphrase));
 	mortise_secret_truncate(*passphrase, room - 1);
 	return MORTISE_OK;
 }
@@ -94,17 +94,17 @@ enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, cons
 
 	memset(key, 0, sizeof(*key));
 	if (!code)
-		code = keys_secret_random(KEYS_KMS_DATA_SIZE, &bytes, err);
+		code = secret_random(KEYS_KMS_DATA_SIZE, &bytes, err);
 	if (!code)
 		code = keys_kms_seal(&kms, mortise_secret_data(bytes), sealed, &size, err);
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), KEYS_KMS_DATA_SIZE,
 				     &key->passphrase, err);
 	if (!code && !(key->token = volume_token_kms_new(sealed, size)))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	if (code)
 		volume_key_clear(key);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	return code;
 }
 
@@ -127,7 +127,7 @@ enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, cons
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
 				     passphrase, err);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	return code;
 }
 
@@ -145,7 +145,7 @@ static void name_pcrs(uint32_t pcrs, char *text, size_t room)
 }
 
 /* What a person who reads "tpm" might think it is bound to, and is not. */
-static void note_binding(const struct volume_tpm_wish *wish, const struct keys_tpm *tpm,
+static void note_binding(const struct tpm_seal_options *wish, const struct keys_tpm *tpm,
 			 struct volume_key *key)
 {
 	char pcrs[128];
@@ -161,7 +161,7 @@ static void note_binding(const struct volume_tpm_wish *wish, const struct keys_t
 /* Sealed to what PCRs hold after their door was closed, it would never open at a boot. */
 static enum mortise_code refuse_closed(uint32_t pcrs, struct mortise_error *err)
 {
-	const uint32_t closed = volume_closed_pcrs() & pcrs;
+	const uint32_t closed = volume_extended_pcrs() & pcrs;
 	char text[128];
 
 	if (!closed)
@@ -174,7 +174,7 @@ static enum mortise_code refuse_closed(uint32_t pcrs, struct mortise_error *err)
 }
 
 enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
-				 const struct volume_tpm_wish *wish, struct volume_key *key,
+				 const struct tpm_seal_options *wish, struct volume_key *key,
 				 struct mortise_error *err)
 {
 	struct keys_tpm_signed_policy *policy = NULL;
@@ -192,7 +192,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code)
-		code = keys_secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
+		code = secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
 	if (!code)
 		code = keys_tpm_seal(&tpm, wish->pcrs, mortise_secret_data(bytes), &object, err);
 	if (code)
@@ -202,12 +202,12 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	key->token = volume_token_tpm_new(&object, wish->keyslot);
 	key->pcr_values = volume_record_pcr_values_new(&object);
 	if (!code && (!key->token || !key->pcr_values))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	note_binding(wish, &tpm, key);
 	if (code)
 		volume_key_clear(key);
 out:
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	free(policy);
 	return code;
 }
@@ -250,7 +250,7 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
 				     passphrase, err);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	free(policy);
 	return code;
 }

@@ -6,8 +6,8 @@
 #ifndef VOLUME_SEALED_H
 #define VOLUME_SEALED_H
 
-#include "keys/kinds/kms/kms.h"
-#include "keys/kinds/tpm/tpm.h"
+#include "keys/sources/kms/kms.h"
+#include "keys/sources/tpm/tpm.h"
 #include "luks2/header.h"
 
 #define VOLUME_TOKEN_KMS      "sideroKMS"
@@ -60,15 +60,15 @@ void volume_token_drop(struct json_object *metadata, int id);
 /* The highest id that is free and not in taken (bit n: id n), -1 when there is none. */
 int volume_token_free_id(struct json_object *metadata, uint32_t taken);
 /* Bit n: a recovery token marks keyslot n. */
-uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *luks2);
+uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header);
 
 /*
  * Parses a signature file's text ({"sha256":[{"pcrs":[11],"pkfp":...,"pol":...,"sig":...}]})
  * into policy, whose public key stays; entries for other PCRs are left out. MORTISE_E_SOURCE.
  */
-MORTISE_MUST_CHECK enum mortise_code
-volume_signatures_parse(const char *text, size_t size, struct keys_tpm_signed_policy *policy,
-			struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code volume_signatures_parse(const char *text, size_t size,
+							     struct keys_tpm_signed_policy *policy,
+							     struct mortise_error *err);
 
 /*
  * The signed policy of this machine, from directory (NULL: /.extra, then /run/systemd). *out is
@@ -83,14 +83,14 @@ MORTISE_MUST_CHECK enum mortise_code volume_kms_new(const struct mortise_key_sou
 						    const char *endpoint, struct volume_key *key,
 						    struct mortise_error *err);
 
-struct volume_tpm_wish {
+struct tpm_seal_options {
 	int keyslot;
 	uint32_t pcrs; /* bit n: PCR n */
 	bool check_secureboot;
 };
 
 MORTISE_MUST_CHECK enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
-						    const struct volume_tpm_wish *wish,
+						    const struct tpm_seal_options *wish,
 						    struct volume_key *key,
 						    struct mortise_error *err);
 

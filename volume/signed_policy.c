@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/hex.h"
+#include "base/error.h"
+#include "base/hex.h"
 #include "volume/sealed.h"
 
 #define PUBLIC_KEY_FILE "tpm2-pcr-public-key.pem"
@@ -24,7 +24,7 @@ static bool read_digest(struct json_object *entry, const char *key,
 	if (!text || strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
 		return false;
 	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
-		int high = keys_hex_digit(text[2 * i]), low = keys_hex_digit(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -77,7 +77,7 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 
 	policy->signature_count = 0;
 	if (!tokener)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	if (size <= FILE_SIZE_MAX)
 		root = json_tokener_parse_ex(tokener, text, (int)size);
 	entries = luks2_json_get(root, "sha256", json_type_array);
@@ -110,7 +110,7 @@ static enum mortise_code read_file(const char *directory, const char *name, char
 		return error_set(err, MORTISE_E_SOURCE, errno, "cannot open %s", path);
 	*text = malloc(FILE_SIZE_MAX + 1);
 	if (!*text) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 		goto out;
 	}
 	while (*size <= FILE_SIZE_MAX &&
@@ -146,7 +146,7 @@ static enum mortise_code read_directory(const char *directory, struct keys_tpm_s
 		goto out;
 	policy = calloc(1, sizeof(*policy));
 	if (!policy)
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	if (!code)
 		code = keys_tpm_public_key(key, key_size, policy, err);
 	if (!code)

@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
+#include "base/error.h"
+#include "keys/sources/sources.h"
 #include "luks2/model.h"
 #include "volume/sealed.h"
 
@@ -39,7 +39,7 @@ static enum mortise_code keyring_get(struct json_object *token, struct mortise_s
 		return code;
 	if (syscall(SYS_keyctl, KEYCTL_READ, serial, mortise_secret_data(*passphrase),
 		    (size_t)size) != size) {
-		mortise_secret_free(*passphrase);
+		mortise_secret_free(passphrase);
 		*passphrase = NULL;
 		return error_set(err, MORTISE_E_KEY, 0, "the key \"%s\" changed while it was read",
 				 description);
@@ -67,24 +67,25 @@ static const struct giver *giver_of(const char *type)
 	return NULL;
 }
 
-static enum mortise_code get_passphrase(struct mortise_luks2 *luks2, int id, const char *type,
+static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, const char *type,
 					const struct mortise_key_sources *sources,
 					struct mortise_secret **passphrase,
 					struct mortise_error *err)
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
-		return volume_tpm_get(sources, luks2->metadata, id, passphrase, err);
+		return volume_tpm_get(sources, header->metadata, id, passphrase, err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
-		return keyring_get(volume_token_get(luks2->metadata, id), passphrase, err);
+		return keyring_get(volume_token_get(header->metadata, id), passphrase, err);
 	if (!sources->kms_endpoint)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0,
 				 "it does not name its KMS: name the endpoint");
-	return volume_kms_get(sources, sources->kms_endpoint, luks2->metadata, id, passphrase, err);
+	return volume_kms_get(sources, sources->kms_endpoint, header->metadata, id, passphrase,
+			      err);
 }
 
 /* Which tokens are tried, and for which keyslots (bit n: keyslot n). */
 struct attempt {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	const struct mortise_token_search *search;
 	const struct mortise_key_sources *sources;
 	uint32_t keyslots;
@@ -99,19 +100,19 @@ static uint32_t keyslots_of(const struct attempt *attempt, const struct mortise_
 	return keyslots & attempt->keyslots;
 }
 
-static uint32_t keyslots_of_priority(const struct mortise_luks2 *luks2,
+static uint32_t keyslots_of_priority(const struct mortise_luks2 *header,
 				     enum mortise_priority priority)
 {
 	struct mortise_keyslot_info info;
 	uint32_t keyslots = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (!mortise_keyslot_info(luks2, id, &info, NULL) && info.priority == priority)
+		if (!mortise_keyslot_info(header, id, &info, NULL) && info.priority == priority)
 			keyslots |= UINT32_C(1) << id;
 	return keyslots;
 }
 
-static enum mortise_code try_keyslots(struct mortise_luks2 *luks2, uint32_t keyslots,
+static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t keyslots,
 				      const struct mortise_secret *passphrase,
 				      struct mortise_secret **volume_key, int *opened,
 				      struct mortise_error *err)
@@ -122,7 +123,7 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *luks2, uint32_t keys
 		const struct mortise_key_search search = { .keyslot = id };
 
 		if (keyslots & UINT32_C(1) << id)
-			code = mortise_keyslot_open(luks2, &search, passphrase, volume_key, opened,
+			code = mortise_keyslot_open(header, &search, passphrase, volume_key, opened,
 						    err);
 	}
 	return code;
@@ -132,13 +133,13 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 				   struct mortise_secret **volume_key, int *opened,
 				   struct mortise_error *err)
 {
-	struct mortise_luks2 *luks2 = attempt->luks2;
+	struct mortise_luks2 *header = attempt->header;
 	const char *type = attempt->search->type;
 	struct mortise_secret *passphrase = NULL;
 	struct mortise_token_info info;
 	const struct giver *giver;
 	uint32_t keyslots = 0;
-	enum mortise_code code = mortise_token_info(luks2, id, &info, err);
+	enum mortise_code code = mortise_token_info(header, id, &info, err);
 
 	if (code)
 		return code;
@@ -146,14 +147,14 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 	if (giver && (!type || !strcmp(type, info.type)))
 		keyslots = keyslots_of(attempt, &info, giver, id);
 	if (keyslots)
-		code = get_passphrase(luks2, id, info.type, attempt->sources, &passphrase, err);
+		code = get_passphrase(header, id, info.type, attempt->sources, &passphrase, err);
 	else
 		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is not one that can be used");
 	if (!code)
-		code = try_keyslots(luks2, keyslots, passphrase, volume_key, opened, err);
+		code = try_keyslots(header, keyslots, passphrase, volume_key, opened, err);
 	if (code)
 		error_prefix(err, "token %d (%s)", id, info.type);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	return code;
 }
 
@@ -178,7 +179,7 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 	return last;
 }
 
-enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
+enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 				     const struct mortise_token_search *search,
 				     const struct mortise_key_sources *sources,
 				     struct mortise_secret **volume_key, int *opened, int *token,
@@ -188,8 +189,8 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
 						       MORTISE_PRIORITY_NORMAL };
 	const uint32_t wanted =
 		search->keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << search->keyslot;
-	struct attempt attempt = { luks2, search, sources, wanted };
-	enum mortise_code code = luks2_usable(luks2->metadata, err), tried;
+	struct attempt attempt = { header, search, sources, wanted };
+	enum mortise_code code = luks2_usable(header->metadata, err), tried;
 	int id = search->token;
 
 	if (code)
@@ -201,7 +202,7 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
 	}
 	/* As for passphrases: a keyslot to be ignored opens only when its token is named. */
 	for (size_t i = 0; code && i < sizeof(order) / sizeof(*order); i++) {
-		attempt.keyslots = wanted & keyslots_of_priority(luks2, order[i]);
+		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
 		tried = try_tokens(&attempt, &id, volume_key, opened, err);
 		if (tried != MORTISE_E_NO_TOKEN)
 			code = tried;
@@ -212,12 +213,12 @@ out:
 	return code;
 }
 
-enum mortise_code mortise_recovery_open(struct mortise_luks2 *luks2,
+enum mortise_code mortise_recovery_open(struct mortise_luks2 *header,
 					const struct mortise_secret *typed,
 					struct mortise_secret **volume_key, int *opened,
 					struct mortise_error *err)
 {
-	uint32_t keyslots = volume_token_recovery_keyslots(luks2);
+	uint32_t keyslots = volume_token_recovery_keyslots(header);
 	struct mortise_secret *passphrase = NULL;
 	enum mortise_code code;
 
@@ -226,8 +227,8 @@ enum mortise_code mortise_recovery_open(struct mortise_luks2 *luks2,
 				 "no token of type " VOLUME_TOKEN_RECOVERY " marks a keyslot");
 	code = keys_recovery_normalize(typed, &passphrase, err);
 	if (!code)
-		code = try_keyslots(luks2, keyslots, passphrase, volume_key, opened, err);
-	mortise_secret_free(passphrase);
+		code = try_keyslots(header, keyslots, passphrase, volume_key, opened, err);
+	mortise_secret_free(&passphrase);
 	return code;
 }
 

@@ -59,13 +59,13 @@ void volume_token_drop(struct json_object *metadata, int id)
 		luks2_json_remove_id(all(metadata), id);
 }
 
-uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *luks2)
+uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header)
 {
 	struct mortise_token_info token;
 	uint32_t keyslots = 0;
 
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++)
-		if (!mortise_token_info(luks2, id, &token, NULL) &&
+		if (!mortise_token_info(header, id, &token, NULL) &&
 		    !strcmp(token.type, VOLUME_TOKEN_RECOVERY))
 			keyslots |= token.keyslots;
 	return keyslots;

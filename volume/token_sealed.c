@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/base64.h"
-#include "keys/error.h"
+#include "base/base64.h"
+#include "base/error.h"
 #include "volume/sealed.h"
 
 /* What Talos 1.12 and later write; older tokens have no such member. */
@@ -26,12 +26,12 @@ static struct json_object *user_data(struct json_object *token, const char *type
 
 static struct json_object *new_base64(const uint8_t *bytes, size_t size)
 {
-	char *text = malloc(KEYS_BASE64_ROOM(size));
+	char *text = malloc(BASE64_ROOM(size));
 	struct json_object *string;
 
 	if (!text)
 		return NULL;
-	keys_base64_encode(bytes, size, text);
+	base64_encode(bytes, size, text);
 	string = json_object_new_string(text);
 	free(text);
 	return string;

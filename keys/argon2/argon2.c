@@ -4,9 +4,9 @@
 
 #include "keys/argon2/arena.h"
 #include "keys/argon2/crew.h"
-#include "keys/error.h"
-#include "keys/machine.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/machine.h"
+#include "base/secret.h"
 
 /* Under it threads wait for each other longer than they work. */
 #define THREADS_MIN_KIB 4096u
@@ -15,7 +15,7 @@ static unsigned threads_for(const struct mortise_kdf *kdf, const struct keys_arg
 {
 	if (input->threads)
 		return input->threads;
-	return kdf->memory_kib < THREADS_MIN_KIB ? 1 : keys_machine_cpus();
+	return kdf->memory_kib < THREADS_MIN_KIB ? 1 : machine_cpus();
 }
 
 const char *keys_argon2_kernel(void)
@@ -43,7 +43,7 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 	}
 	if (!code)
 		return MORTISE_OK;
-	keys_wipe(tag, tag_size);
+	secret_wipe(tag, tag_size);
 	return error_set(err, code, 0, "%s needs %u KiB of memory, which the system does not give",
 			 kdf->type == MORTISE_KDF_ARGON2I ? "argon2i" : "argon2id",
 			 kdf->memory_kib);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "keys/secret.h"
+#include "base/secret.h"
 
 static const uint64_t iv[8] = {
 	UINT64_C(0x6a09e667f3bcc908), UINT64_C(0xbb67ae8584caa73b), UINT64_C(0x3c6ef372fe94f82b),
@@ -73,8 +73,8 @@ static void compress(struct keys_blake2b *hash, const uint8_t block[static 128],
 	}
 	for (unsigned i = 0; i < 8; i++)
 		hash->state[i] ^= v[i] ^ v[i + 8];
-	keys_wipe(m, sizeof(m));
-	keys_wipe(v, sizeof(v));
+	secret_wipe(m, sizeof(m));
+	secret_wipe(v, sizeof(v));
 }
 
 static void count(struct keys_blake2b *hash, uint64_t bytes)
@@ -124,8 +124,8 @@ void keys_blake2b_final(struct keys_blake2b *hash, uint8_t *digest)
 	for (unsigned i = 0; i < 8; i++)
 		keys_store_le64(bytes + 8 * i, hash->state[i]);
 	memcpy(digest, bytes, hash->size);
-	keys_wipe(bytes, sizeof(bytes));
-	keys_wipe(hash, sizeof(*hash));
+	secret_wipe(bytes, sizeof(bytes));
+	secret_wipe(hash, sizeof(*hash));
 }
 
 void keys_blake2b_long(uint8_t *out, uint32_t out_size, const void *in, size_t in_size)
@@ -149,5 +149,5 @@ void keys_blake2b_long(uint8_t *out, uint32_t out_size, const void *in, size_t i
 		keys_blake2b_final(&hash, digest);
 	}
 	memcpy(out, digest, left);
-	keys_wipe(digest, sizeof(digest));
+	secret_wipe(digest, sizeof(digest));
 }

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "keys/secret.h"
+#include "base/secret.h"
 
 /* A thread holds its workspace of 8 KiB, and a sanitizer's frames. */
 #define STACK_SIZE ((size_t)256 << 10)
@@ -93,7 +93,7 @@ static bool fill(const struct worker *worker)
 			well = fill_slice(worker, &part, &work);
 			well = meet(crew, &crew->slice, crew->fillers, well);
 		}
-	keys_wipe(&work, sizeof(work));
+	secret_wipe(&work, sizeof(work));
 	return well;
 }
 
@@ -104,8 +104,8 @@ static void wipe_share(const struct worker *worker)
 	const uint64_t from = share(blocks, worker->number, all);
 	const uint64_t end = share(blocks, worker->number + 1, all);
 
-	keys_wipe(worker->crew->job->memory + from * KEYS_ARGON2_BLOCK_WORDS,
-		  (size_t)(end - from) * KEYS_ARGON2_BLOCK_SIZE);
+	secret_wipe(worker->crew->job->memory + from * KEYS_ARGON2_BLOCK_WORDS,
+		    (size_t)(end - from) * KEYS_ARGON2_BLOCK_SIZE);
 }
 
 /* A thread without a lane makes pages present before those with lanes come to them. */

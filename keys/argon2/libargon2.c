@@ -5,9 +5,9 @@
 #include <argon2.h>
 #include <sys/mman.h>
 
-#include "keys/error.h"
-#include "keys/machine.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/machine.h"
+#include "base/secret.h"
 
 /*
  * Called by libargon2. Huge pages: nearly every block lies on another page, and page walks
@@ -58,7 +58,7 @@ const struct keys_argon2_kernel *keys_argon2_select(const char *name)
 enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_argon2_input *input,
 			      uint8_t *tag, size_t tag_size, struct mortise_error *err)
 {
-	const unsigned threads = input->threads ? input->threads : keys_machine_cpus();
+	const unsigned threads = input->threads ? input->threads : machine_cpus();
 	argon2_context context = {
 		.out = tag,
 		.outlen = (uint32_t)tag_size,
@@ -93,6 +93,6 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 		code = error_set(err, MORTISE_E_SYSTEM, 0, "%s failed: %s", name,
 				 argon2_error_message(result));
 	if (code)
-		keys_wipe(tag, tag_size);
+		secret_wipe(tag, tag_size);
 	return code;
 }

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/kinds/kms/answer.h"
-#include "keys/kinds/kms/endpoint.h"
-#include "keys/kinds/kms/message.h"
+#include "keys/sources/kms/answer.h"
+#include "keys/sources/kms/endpoint.h"
+#include "keys/sources/kms/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/meta_value.h"
+#include "cli/declared/meta_value.h"
 #include "meta/adv.h"
 
 #define CHECKSUM (META_ADV_COPY - 36u)

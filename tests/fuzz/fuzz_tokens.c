@@ -77,11 +77,11 @@ static bool is_valid(struct json_object *tokens)
 static void places(struct json_object *tokens)
 {
 	struct json_object *metadata = json_object_new_object();
-	struct mortise_luks2 luks2 = { .metadata = metadata };
+	struct mortise_luks2 header = { .metadata = metadata };
 
 	if (is_valid(tokens)) {
 		json_object_object_add(metadata, "tokens", json_object_get(tokens));
-		(void)volume_token_recovery_keyslots(&luks2);
+		(void)volume_token_recovery_keyslots(&header);
 		for (int id = 0; id < 3; id++) {
 			if (!volume_token_put(metadata, id, json_object_new_object()))
 				break;

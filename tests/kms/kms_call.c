@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kms/kms.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "keys/sources/kms/kms.h"
+#include "base/secret.h"
 
 #define THREADS_MAX 64u
 
@@ -35,7 +35,7 @@ static enum mortise_code unseal(struct job *job)
 		return code;
 	job->size = mortise_secret_size(data);
 	memcpy(job->bytes, mortise_secret_data(data), job->size);
-	mortise_secret_free(data);
+	mortise_secret_free(&data);
 	return MORTISE_OK;
 }
 
@@ -54,7 +54,7 @@ static enum mortise_code both(struct job *job)
 	uint8_t data[KEYS_KMS_DATA_SIZE];
 	enum mortise_code code;
 
-	code = keys_random(data, sizeof(data), &job->err);
+	code = random_bytes(data, sizeof(data), &job->err);
 	memcpy(job->bytes, data, sizeof(data));
 	if (!code)
 		code = seal(job);

@@ -16,9 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keys/kinds/tpm/policy.h"
-#include "keys/kinds/tpm/tpm.h"
-#include "keys/secret.h"
+#include "keys/sources/tpm/policy.h"
+#include "keys/sources/tpm/tpm.h"
+#include "base/secret.h"
 
 static struct keys_tpm_signed_policy policy;
 static struct keys_tpm_object object;
@@ -165,7 +165,7 @@ static unsigned copies(const uint8_t *secret)
 				   KEYS_TPM_SECRET_SIZE / 2));
 		     left = (size_t)got - (size_t)(++hit - bytes))
 			found++;
-		keys_wipe(bytes, size);
+		secret_wipe(bytes, size);
 		free(bytes);
 	}
 	if (maps)
@@ -202,7 +202,7 @@ static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct
 		    0)
 			die("write");
 	}
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	return code;
 }
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What an Argon2 cost takes on this machine, beside the limit that its memory sets. */
+#include <stdio.h>
+
+#include "keys/argon2_cost.h"
+#include "base/error.h"
+#include "keys/kdf.h"
+#include "base/secret.h"
+#include "bench/benchmark.h"
+
+#define KEY_SIZE 64u /* bytes: the key of an area under aes-xts-plain64 */
+
+static const uint8_t salt_bytes[32];
+
+/* One measurement of a cost, with all that is repeated in it. */
+struct measurement {
+	struct mortise_kdf kdf;
+	struct mortise_kdf one_pass;
+	struct benchmark_walk walk;
+	struct mortise_secret *passphrase;
+	struct mortise_secret *key;
+	struct benchmark_samples time, first_pass, limit, limit_first_pass;
+	double cpu_ms; /* of the fastest run */
+	double fastest_ms;
+};
+
+static enum mortise_code derive(struct measurement *m, const struct mortise_kdf *kdf,
+				struct mortise_error *err)
+{
+	const struct keys_bytes salt = { salt_bytes, sizeof(salt_bytes) };
+
+	return keys_kdf_derive(kdf, m->passphrase, salt, mortise_secret_data(m->key), KEY_SIZE,
+			       err);
+}
+
+static enum mortise_code measure_whole(struct measurement *m, struct mortise_error *err)
+{
+	uint64_t start = benchmark_now(), cpu = benchmark_cpu_now();
+	enum mortise_code code = derive(m, &m->kdf, err);
+	double ms = benchmark_ms_since(start);
+
+	if (code)
+		return code;
+	if (!m->time.count || ms < m->fastest_ms) {
+		m->fastest_ms = ms;
+		m->cpu_ms = (double)(benchmark_cpu_now() - cpu) / 1e6;
+	}
+	benchmark_samples_add(&m->time, ms);
+	return MORTISE_OK;
+}
+
+static enum mortise_code measure_first_pass(struct measurement *m, struct mortise_error *err)
+{
+	uint64_t start = benchmark_now();
+	enum mortise_code code = derive(m, &m->one_pass, err);
+
+	if (!code)
+		benchmark_samples_add(&m->first_pass, benchmark_ms_since(start));
+	return code;
+}
+
+static enum mortise_code measure_limit(struct measurement *m, struct mortise_error *err)
+{
+	double ms, first_pass_ms;
+	enum mortise_code code = benchmark_walk(&m->walk, &ms, &first_pass_ms, err);
+
+	if (code)
+		return code;
+	benchmark_samples_add(&m->limit, ms);
+	if (m->kdf.time > 1)
+		benchmark_samples_add(&m->limit_first_pass, first_pass_ms);
+	return MORTISE_OK;
+}
+
+/* How many derivations a second all processors get done, as far as memory lets them. */
+static double guesses(const struct measurement *m)
+{
+	const unsigned cpus = machine_cpus();
+	const unsigned threads = m->kdf.lanes < cpus ? m->kdf.lanes : cpus;
+	uint64_t at_once, memory;
+	double busy;
+	bool swap;
+
+	memory = machine_memory(&machine_files, &swap);
+	at_once = memory / keys_kdf_memory(&m->kdf);
+	if (!at_once)
+		at_once = 1;
+	busy = (double)at_once * threads;
+	if (busy > cpus)
+		busy = cpus;
+	return m->cpu_ms > 0 ? busy * 1000 / m->cpu_ms : 0;
+}
+
+static void conclude(struct measurement *m, struct mortise_argon2_benchmark *result)
+{
+	const double blocks = m->kdf.memory_kib;
+	const double moved = blocks * 1024 * (2 + 3 * (double)(m->kdf.time - 1));
+
+	*result = (struct mortise_argon2_benchmark){ .cpu_ms = m->cpu_ms, .guesses = guesses(m) };
+	benchmark_samples_spread(&m->time, &result->time);
+	benchmark_samples_spread(&m->first_pass, &result->first_pass);
+	benchmark_samples_spread(&m->limit, &result->limit);
+	benchmark_samples_spread(&m->limit_first_pass, &result->limit_first_pass);
+	if (result->time.median > 0)
+		result->bandwidth = moved * 1000 / result->time.median;
+}
+
+static enum mortise_code prepare(struct measurement *m, const struct mortise_kdf *kdf,
+				 struct mortise_error *err)
+{
+	const unsigned cpus = machine_cpus();
+	enum mortise_code code;
+
+	*m = (struct measurement){ .kdf = *kdf, .one_pass = *kdf };
+	m->one_pass.time = 1;
+	m->walk = (struct benchmark_walk){
+		.blocks = kdf->memory_kib,
+		.passes = kdf->time,
+		.lanes = kdf->lanes,
+		.threads = kdf->lanes < cpus ? kdf->lanes : cpus,
+		.independent = kdf->type == MORTISE_KDF_ARGON2I,
+	};
+	code = secret_random(16, &m->passphrase, err);
+	if (!code)
+		code = mortise_secret_new(KEY_SIZE, &m->key, err);
+	return code;
+}
+
+enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
+					   const struct mortise_benchmark *how,
+					   struct mortise_argon2_benchmark *result,
+					   struct mortise_error *err)
+{
+	struct benchmark_loop loop;
+	struct measurement m;
+	enum mortise_code code;
+	char step[64];
+
+	if (kdf->type == MORTISE_KDF_PBKDF2 || !kdf->time)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "this benchmark is of argon2id and argon2i, from 1 pass up");
+	snprintf(step, sizeof(step), "%s m=%u t=%u p=%u", mortise_kdf_name(kdf->type),
+		 kdf->memory_kib, kdf->time, kdf->lanes);
+	code = keys_kdf_fits(kdf, step, err);
+	if (code)
+		return code;
+	code = prepare(&m, kdf, err);
+	benchmark_loop_begin(&loop, how);
+	/* In turns, so that what disturbs the machine disturbs all of them. */
+	while (!code && benchmark_loop_next(&loop, step)) {
+		code = measure_whole(&m, err);
+		if (!code && kdf->time > 1)
+			code = measure_first_pass(&m, err);
+		if (!code)
+			code = measure_limit(&m, err);
+	}
+	if (!code)
+		conclude(&m, result);
+	mortise_secret_free(&m.passphrase);
+	mortise_secret_free(&m.key);
+	return code;
+}
+
+uint32_t mortise_argon2_memory_cap(void)
+{
+	return keys_argon2_memory_cap(&machine_files);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* What the ioctls of an unlock cost: a mapping that shows nothing, made and removed. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "dm/dm.h"
+#include "base/error.h"
+#include "base/secret.h"
+#include "luks2/model.h"
+#include "bench/benchmark.h"
+
+enum { MAPPING_CREATE, MAPPING_REMOVE, MAPPING_STEPS };
+
+static const char *const mapping_names[MAPPING_STEPS] = {
+	[MAPPING_CREATE] = "create",
+	[MAPPING_REMOVE] = "remove",
+};
+
+/* A file goes through a loop device, as when it is opened. */
+static enum mortise_code attach_file(const char *path, char loop[static 32], int *loop_fd,
+				     struct mortise_error *err)
+{
+	struct luks2_device *device = NULL;
+	enum mortise_code code = luks2_device_open(path, false, &device, err);
+
+	if (!code && !device->block)
+		code = dm_loop_attach(device->fd, true, 512, loop, loop_fd, err);
+	luks2_device_close(device);
+	return code;
+}
+
+/* Over the first sector of the data: what a mapping costs does not depend on its size. */
+static enum mortise_code describe(const struct mortise_luks2 *header, const char *device,
+				  const struct mortise_secret *key, struct dm_crypt_target *target,
+				  struct mortise_error *err)
+{
+	struct luks2_segment segment;
+	enum mortise_code code = luks2_segment_get(header->metadata, &segment, err);
+
+	if (code)
+		return code;
+	*target = (struct dm_crypt_target){
+		.cipher = segment.cipher,
+		.key = key,
+		.device = device,
+		.device_offset = segment.offset,
+		.size = segment.sector_size,
+		.sector_size = segment.sector_size,
+	};
+	return MORTISE_OK;
+}
+
+static enum mortise_code measure_mapping(struct dm_control *control,
+					 const struct dm_crypt_target *target,
+					 struct benchmark_recorder *recorder,
+					 struct mortise_error *err)
+{
+	const struct dm_mapping_options options = { .readonly = true, .hidden = true };
+	uint64_t start = benchmark_now(), mark = start;
+	enum mortise_code code;
+	char name[64];
+
+	snprintf(name, sizeof(name), "temporary-mortise-benchmark-%ld", (long)getpid());
+	code = dm_crypt_create(control, name, &options, target, NULL, err);
+	if (code)
+		return code;
+	benchmark_step_done(recorder, MAPPING_CREATE, &mark);
+	code = dm_remove(control, name, DM_REMOVE_NOW, err);
+	if (code)
+		return code;
+	benchmark_step_done(recorder, MAPPING_REMOVE, &mark);
+	benchmark_samples_add(&recorder->total, benchmark_ms_since(start));
+	return MORTISE_OK;
+}
+
+/* Bytes of the volume key as a keyslot tells, 0 when none does. */
+static uint32_t volume_key_size(const struct mortise_luks2 *header)
+{
+	struct luks2_keyslot keyslot;
+	struct mortise_error ignored;
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (luks2_keyslot_opens_data(header->metadata, id) &&
+		    !luks2_keyslot_get(header->metadata, id, &keyslot, &ignored))
+			return keyslot.key_size;
+	return 0;
+}
+
+enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
+					    const struct mortise_benchmark *how,
+					    struct mortise_benchmark_steps *steps,
+					    struct mortise_error *err)
+{
+	const uint32_t key_size = volume_key_size(header);
+	struct benchmark_recorder recorder = { 0 };
+	struct dm_control *control = NULL;
+	struct mortise_secret *key = NULL;
+	struct dm_crypt_target target;
+	struct benchmark_loop loop;
+	enum mortise_code code;
+	char loop_path[32] = "";
+	int loop_fd = -1;
+
+	if (!key_size)
+		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
+	code = secret_random(key_size, &key, err);
+	if (!code)
+		code = attach_file(header->data_path, loop_path, &loop_fd, err);
+	if (!code)
+		code = describe(header, loop_fd >= 0 ? loop_path : header->data_path, key, &target,
+				err);
+	if (!code)
+		code = dm_open(&control, err);
+	benchmark_loop_begin(&loop, how);
+	while (!code && benchmark_loop_next(&loop, "mapping"))
+		code = measure_mapping(control, &target, &recorder, err);
+	if (!code)
+		benchmark_recorder_finish(&recorder, mapping_names, MAPPING_STEPS, steps);
+	dm_close(control);
+	if (loop_fd >= 0)
+		close(loop_fd);
+	mortise_secret_free(&key);
+	return code;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* From libyaml's events to a tree, within bounds, leaving as little of secrets as can be. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "config/tree.h"
+
+struct builder {
+	struct config_tree *tree;
+	struct config_log *log;
+	struct config_node *open[CONFIG_DEPTH_MAX];	 /* the collections we are in */
+	struct config_node **tail[CONFIG_DEPTH_MAX + 1]; /* where the next node at a depth goes */
+	size_t depth;
+	size_t nodes;
+};
+
+const char *config_node_text(const struct config_node *node)
+{
+	return (const char *)node->event.data.scalar.value;
+}
+
+size_t config_node_size(const struct config_node *node)
+{
+	return node->event.data.scalar.length;
+}
+
+bool config_node_plain(const struct config_node *node)
+{
+	return node->kind == CONFIG_SCALAR &&
+	       node->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+bool config_node_is(const struct config_node *node, const char *word)
+{
+	return node->kind == CONFIG_SCALAR && config_node_size(node) == strlen(word) &&
+	       memcmp(config_node_text(node), word, config_node_size(node)) == 0;
+}
+
+bool config_node_null(const struct config_node *node)
+{
+	return config_node_plain(node) &&
+	       (config_node_is(node, "") || config_node_is(node, "~") ||
+		config_node_is(node, "null") || config_node_is(node, "Null") ||
+		config_node_is(node, "NULL"));
+}
+
+const char *config_node_kind_name(const struct config_node *node)
+{
+	switch (node->kind) {
+	case CONFIG_LIST:
+		return "a list";
+	case CONFIG_MAPPING:
+		return "a mapping";
+	case CONFIG_SCALAR:
+	case CONFIG_REFUSED:
+		break;
+	}
+	return "a single value";
+}
+
+static struct config_place place_of(yaml_mark_t mark)
+{
+	return (struct config_place){ (unsigned)mark.line + 1, (unsigned)mark.column + 1 };
+}
+
+static void event_wipe(yaml_event_t *event)
+{
+	if (event->type == YAML_SCALAR_EVENT)
+		secret_wipe(event->data.scalar.value, event->data.scalar.length);
+	yaml_event_delete(event);
+}
+
+/*
+ * The parser's own buffers hold the text and the scalars read ahead. What realloc(3) left
+ * behind while libyaml let a scalar grow cannot be reached.
+ */
+static void parser_wipe(yaml_parser_t *parser)
+{
+	for (yaml_token_t *token = parser->tokens.head; token != parser->tokens.tail; token++)
+		if (token->type == YAML_SCALAR_TOKEN)
+			secret_wipe(token->data.scalar.value, token->data.scalar.length);
+	secret_wipe(parser->raw_buffer.start,
+		    (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
+	secret_wipe(parser->buffer.start, (size_t)(parser->buffer.end - parser->buffer.start));
+	yaml_parser_delete(parser);
+}
+
+/* Whatever could make a value other than what stands at its place. */
+static void refuse_magic(struct config_log *log, const struct config_node *node)
+{
+	const yaml_event_t *event = &node->event;
+	const yaml_char_t *anchor = NULL;
+	const yaml_char_t *tag = NULL;
+
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		anchor = event->data.scalar.anchor;
+		tag = event->data.scalar.tag;
+		break;
+	case YAML_SEQUENCE_START_EVENT:
+		anchor = event->data.sequence_start.anchor;
+		tag = event->data.sequence_start.tag;
+		break;
+	case YAML_MAPPING_START_EVENT:
+		anchor = event->data.mapping_start.anchor;
+		tag = event->data.mapping_start.tag;
+		break;
+	case YAML_ALIAS_EVENT:
+		config_error(log, node->place,
+			     "aliases are not read: write the value itself in place of *NAME");
+		break;
+	default:
+		break;
+	}
+	if (anchor)
+		config_error(log, node->place, "anchors are not read: remove &NAME");
+	if (tag)
+		config_error(log, node->place,
+			     "tags are not read: remove the word that starts with \"!\"");
+}
+
+/* Recursion ends: the tree is CONFIG_DEPTH_MAX deep at most. */
+void config_node_strict(struct config_log *log, const struct config_node *node)
+{
+	refuse_magic(log, node);
+	for (const struct config_node *child = node->child; child; child = child->next)
+		config_node_strict(log, child);
+}
+
+/* Takes the event over when it returns a node. */
+static struct config_node *node_add(struct builder *builder, yaml_event_t *event)
+{
+	struct config_place place = place_of(event->start_mark);
+	struct config_node *node;
+
+	if (++builder->nodes > CONFIG_NODES_MAX) {
+		config_error(builder->log, place, "more than %u values: this is no configuration",
+			     CONFIG_NODES_MAX);
+		return NULL;
+	}
+	node = calloc(1, sizeof(*node));
+	if (!node) {
+		builder->log->no_memory = true;
+		return NULL;
+	}
+	node->place = place;
+	node->event = *event;
+	node->kind = event->type == YAML_SCALAR_EVENT		? CONFIG_SCALAR
+		     : event->type == YAML_SEQUENCE_START_EVENT ? CONFIG_LIST
+		     : event->type == YAML_MAPPING_START_EVENT	? CONFIG_MAPPING
+								: CONFIG_REFUSED;
+	*event = (yaml_event_t){ 0 };
+	node->older = builder->tree->newest;
+	builder->tree->newest = node;
+	*builder->tail[builder->depth] = node;
+	builder->tail[builder->depth] = &node->next;
+	return node;
+}
+
+static bool collection_start(struct builder *builder, yaml_event_t *event)
+{
+	struct config_node *node;
+
+	if (builder->depth == CONFIG_DEPTH_MAX) {
+		config_error(builder->log, place_of(event->start_mark),
+			     "nested more than %u deep: this is no configuration",
+			     CONFIG_DEPTH_MAX);
+		return false;
+	}
+	node = node_add(builder, event);
+	if (!node)
+		return false;
+	builder->open[builder->depth++] = node;
+	builder->tail[builder->depth] = &node->child;
+	return true;
+}
+
+static bool document_start(struct builder *builder, const yaml_event_t *event)
+{
+	struct config_tree *tree = builder->tree;
+
+	if (tree->document_count == CONFIG_DOCUMENTS_MAX) {
+		config_error(builder->log, place_of(event->start_mark), "more than %u documents",
+			     CONFIG_DOCUMENTS_MAX);
+		return false;
+	}
+	builder->tail[0] = &tree->document[tree->document_count];
+	return true;
+}
+
+/* False: stop, for the end or for what the log says. */
+static bool event_take(struct builder *builder, yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_STREAM_END_EVENT:
+		return false;
+	case YAML_DOCUMENT_START_EVENT:
+		return document_start(builder, event);
+	case YAML_DOCUMENT_END_EVENT:
+		builder->tree->document_count++;
+		return true;
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT:
+		return collection_start(builder, event);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		builder->depth--;
+		return true;
+	case YAML_SCALAR_EVENT:
+	case YAML_ALIAS_EVENT:
+		return node_add(builder, event) != NULL;
+	case YAML_STREAM_START_EVENT:
+	case YAML_NO_EVENT:
+		break;
+	}
+	return true;
+}
+
+/* The reader, which decodes characters, knows only the byte. */
+static struct config_place place_of_byte(const char *text, size_t size, size_t offset)
+{
+	struct config_place place = { 1, 1 };
+
+	for (size_t i = 0; i < offset && i < size; i++) {
+		if (text[i] == '\n') {
+			place.line++;
+			place.column = 1;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
+			place.column++;
+		}
+	}
+	return place;
+}
+
+static void syntax_error(const yaml_parser_t *parser, const char *text, size_t size,
+			 struct config_log *log)
+{
+	if (parser->error == YAML_MEMORY_ERROR)
+		log->no_memory = true;
+	else if (parser->error == YAML_READER_ERROR)
+		config_error(log, place_of_byte(text, size, parser->problem_offset), "not YAML: %s",
+			     parser->problem);
+	else
+		config_error(log, place_of(parser->problem_mark), "not YAML: %s%s%s",
+			     parser->context ? parser->context : "", parser->context ? ", " : "",
+			     parser->problem);
+}
+
+struct config_tree *config_tree_parse_lax(const char *text, size_t size, struct config_log *log)
+{
+	struct builder builder = { .log = log };
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool more = true;
+
+	builder.tree = calloc(1, sizeof(*builder.tree));
+	if (!builder.tree || !yaml_parser_initialize(&parser)) {
+		log->no_memory = true;
+		free(builder.tree);
+		return NULL;
+	}
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	while (more) {
+		if (yaml_parser_parse(&parser, &event)) {
+			more = event_take(&builder, &event);
+			event_wipe(&event);
+		} else {
+			syntax_error(&parser, text, size, log);
+			more = false;
+		}
+	}
+	parser_wipe(&parser);
+	if (log->no_memory) {
+		config_tree_free(builder.tree);
+		builder.tree = NULL;
+	}
+	return builder.tree;
+}
+
+struct config_tree *config_tree_parse(const char *text, size_t size, struct config_log *log)
+{
+	struct config_tree *tree = config_tree_parse_lax(text, size, log);
+
+	for (size_t i = 0; tree && i < tree->document_count; i++)
+		config_node_strict(log, tree->document[i]);
+	return tree;
+}
+
+void config_tree_free(struct config_tree *tree)
+{
+	struct config_node *node;
+
+	if (!tree)
+		return;
+	while ((node = tree->newest)) {
+		tree->newest = node->older;
+		event_wipe(&node->event);
+		free(node);
+	}
+	free(tree);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for key derivations that run side by side. */
+#include "declared/budget.h"
+
+#include "base/machine.h"
+
+void volume_budget_init(struct volume_budget *budget)
+{
+	pthread_mutex_init(&budget->lock, NULL);
+	pthread_cond_init(&budget->returned, NULL);
+	budget->total = machine_available(&machine_files);
+	budget->taken = 0;
+	budget->holders = 0;
+}
+
+void volume_budget_clear(struct volume_budget *budget)
+{
+	pthread_cond_destroy(&budget->returned);
+	pthread_mutex_destroy(&budget->lock);
+}
+
+static bool must_wait(const struct volume_budget *budget, uint64_t memory)
+{
+	return budget->holders &&
+	       (memory > budget->total || budget->taken > budget->total - memory);
+}
+
+void volume_budget_take(struct volume_budget *budget, uint64_t memory)
+{
+	pthread_mutex_lock(&budget->lock);
+	while (must_wait(budget, memory))
+		pthread_cond_wait(&budget->returned, &budget->lock);
+	budget->holders++;
+	budget->taken += memory;
+	pthread_mutex_unlock(&budget->lock);
+}
+
+void volume_budget_give_back(struct volume_budget *budget, uint64_t memory)
+{
+	pthread_mutex_lock(&budget->lock);
+	budget->holders--;
+	budget->taken -= memory;
+	pthread_cond_broadcast(&budget->returned);
+	pthread_mutex_unlock(&budget->lock);
+}
+
+static void enter(void *context, uint64_t memory)
+{
+	volume_budget_take(context, memory);
+}
+
+static void leave(void *context, uint64_t memory)
+{
+	volume_budget_give_back(context, memory);
+}
+
+struct memory_limiter volume_budget_limiter(struct volume_budget *budget)
+{
+	return (struct memory_limiter){ .enter = enter, .leave = leave, .context = budget };
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding the key that opens a volume: the declared ones in turn, and when all fail a person. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "luks2/model.h"
+#include "declared/plan.h"
+
+#define RECOVERY_TRIES 3u
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run)
+{
+	*patience = (struct volume_patience){ .end_ms = now_ms() + run->options->wait_ms };
+}
+
+bool volume_patience_pause(struct volume_patience *patience)
+{
+	uint64_t now = now_ms(), pause = keys_backoff_ms(patience->attempt++);
+	struct timespec left;
+
+	if (now >= patience->end_ms)
+		return false;
+	/* The last try is at the end of the time, not after it. */
+	if (pause > patience->end_ms - now)
+		pause = patience->end_ms - now;
+	left = (struct timespec){ .tv_sec = (time_t)(pause / 1000),
+				  .tv_nsec = (long)(pause % 1000) * 1000000 };
+	while (nanosleep(&left, &left))
+		;
+	return true;
+}
+
+enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, size_t i)
+{
+	struct key_attempt *asked = &plan->asked[i];
+
+	if (asked->passphrase)
+		return MORTISE_OK;
+	if (asked->asked && asked->why.code != MORTISE_E_UNREACHABLE)
+		return asked->why.code;
+	asked->asked = true;
+	memset(&asked->why, 0, sizeof(asked->why));
+	return volume_key_get(run, plan->volume, &plan->volume->keys[i], plan->header->metadata,
+			      &asked->passphrase, &asked->why);
+}
+
+/* Each on its own slot only. */
+static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i)
+{
+	struct key_attempt *asked = &plan->asked[i];
+	int keyslot = (int)plan->volume->keys[i].slot;
+
+	if (volume_ask(run, plan, i) ||
+	    volume_try_keyslot(plan->header, keyslot, asked->passphrase, &plan->volume_key,
+			       &plan->opened_by_first_line, &asked->why))
+		return false;
+	memset(&asked->why, 0, sizeof(asked->why));
+	plan->opened = keyslot;
+	plan->opened_by_declared_key = true;
+	plan->proven = true;
+	return true;
+}
+
+/* It will be the one that opens, once STATE is there. */
+static bool waits_for_state(const struct volume_run *run, const struct key_attempt *asked)
+{
+	return asked->why.code == MORTISE_E_WAIT && run->state_may_come;
+}
+
+/*
+ * Lowest slot first. A source that was too busy or not to be reached is asked again only after
+ * every other key was tried, and with pauses: a whole fleet may have booted at this moment.
+ */
+static enum mortise_code try_declared(struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
+{
+	const struct config_volume *volume = plan->volume;
+	struct volume_patience patience;
+	bool first = true, again;
+
+	volume_patience_begin(&patience, run);
+	do {
+		again = false;
+		for (size_t i = 0; i < volume->key_count; i++) {
+			struct key_attempt *asked = &plan->asked[i];
+
+			if (!first && asked->why.code != MORTISE_E_UNREACHABLE)
+				continue;
+			if (key_opens(run, plan, i))
+				return MORTISE_OK;
+			if (waits_for_state(run, asked))
+				return VOLUME_PLAN_ADD(
+					plan, err, MORTISE_STEP_WAIT, (int)volume->keys[i].slot,
+					"keyslot %u is %s", volume->keys[i].slot, asked->why.text);
+			again |= asked->why.code == MORTISE_E_UNREACHABLE;
+		}
+		first = false;
+	} while (again && volume_patience_pause(&patience));
+	return MORTISE_OK;
+}
+
+/* One volume at a time has the person's attention. */
+static bool ask_person(struct volume_run *run, const struct volume_plan *plan, unsigned left,
+		       struct mortise_secret **typed)
+{
+	const struct mortise_ask *ask = &run->options->recovery;
+	bool answered;
+
+	pthread_mutex_lock(&run->watch_lock);
+	answered = ask->call(ask->context, plan->volume->name, plan->device, left, typed);
+	pthread_mutex_unlock(&run->watch_lock);
+	return answered;
+}
+
+static void try_recovery(struct volume_run *run, struct volume_plan *plan)
+{
+	struct mortise_error ignored;
+
+	if (!run->options->recovery.call || !volume_token_recovery_keyslots(plan->header))
+		return;
+	for (unsigned left = RECOVERY_TRIES; left > 0; left--) {
+		struct mortise_secret *typed = NULL;
+
+		if (!ask_person(run, plan, left - 1, &typed))
+			return;
+		plan->recovered = !mortise_recovery_open(plan->header, typed, &plan->volume_key,
+							 &plan->opened, &ignored);
+		mortise_secret_free(&typed);
+		if (plan->recovered)
+			return;
+	}
+}
+
+/* Why a declared key does not open, as the end of "keyslot 1 (kms): ". */
+static const char *reason(const struct config_key *key, const struct key_attempt *asked)
+{
+	if (asked->why.code == MORTISE_E_KEY && key->lock_to_state)
+		return "does not open, and is locked to STATE: was STATE wiped or replaced?";
+	if (asked->why.code == MORTISE_E_KEY)
+		return "does not open";
+	if (asked->why.code == MORTISE_E_NO_KEYSLOT)
+		return "is not on the device";
+	return asked->why.text;
+}
+
+/* Is it the source that fails, and not a key that is wrong? */
+static bool source_fails(const struct key_attempt *asked)
+{
+	return asked->why.code == MORTISE_E_UNREACHABLE || asked->why.code == MORTISE_E_SOURCE ||
+	       asked->why.code == MORTISE_E_STALE;
+}
+
+/* It is open: a KMS that is down now, or a TPM whose door was closed, changes nothing. */
+static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < plan->volume->key_count; i++) {
+		const struct config_key *key = &plan->volume->keys[i];
+
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+				       "keyslot %u (%s) not checked: %.400s", key->slot,
+				       config_key_kind_name(key->kind),
+				       reason(key, &plan->asked[i]));
+	}
+	return code;
+}
+
+/* Could the key that is asked for simply be the one that was declared before? */
+static bool may_have_changed(const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->volume->key_count; i++) {
+		enum mortise_code why = plan->asked[i].why.code;
+
+		if (why == MORTISE_E_NO_KEYSLOT ||
+		    (why == MORTISE_E_KEY && !plan->volume->keys[i].lock_to_state))
+			return true;
+	}
+	return false;
+}
+
+/* " now: keep slot 0 as it was until the next run": a rotation takes two. */
+static void rotation_words(const struct volume_plan *plan, char *words, size_t room)
+{
+	const char *before = " now: keep slot ";
+	size_t used = 0;
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX && used < room; id++) {
+		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
+		    (volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << id))
+			continue;
+		used += (size_t)snprintf(words + used, room - used, "%s%d", before, id);
+		before = " or ";
+	}
+	if (used && used < room)
+		snprintf(words + used, room - used, " as it was until the next run");
+}
+
+static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan,
+				struct mortise_error *err)
+{
+	const struct config_volume *volume = plan->volume;
+	bool waits = false, source = false;
+	char reasons[300] = "", words[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < volume->key_count; i++) {
+		const struct config_key *key = &volume->keys[i];
+		int written;
+
+		waits |= plan->asked[i].why.code == MORTISE_E_WAIT ||
+			 plan->asked[i].why.code == MORTISE_E_UNREACHABLE;
+		source |= source_fails(&plan->asked[i]);
+		written = snprintf(reasons + used, sizeof(reasons) - used, "%skeyslot %u (%s): %s",
+				   used ? "; " : "", key->slot, config_key_kind_name(key->kind),
+				   reason(key, &plan->asked[i]));
+		used += written > 0 ? (size_t)written : 0;
+		if (used >= sizeof(reasons))
+			used = sizeof(reasons) - 1;
+	}
+	if (plan->active && source)
+		return stays_open(plan, err);
+	if (volume_token_recovery_keyslots(plan->header) && !run->options->recovery.call &&
+	    used < sizeof(reasons) - 1)
+		snprintf(reasons + used, sizeof(reasons) - used,
+			 "; it has a recovery key: mortise up --recovery");
+	plan->no_key = !waits;
+	plan->keys_replaced = plan->no_key && may_have_changed(plan);
+	if (plan->keys_replaced)
+		rotation_words(plan, words, sizeof(words));
+	return VOLUME_PLAN_ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
+			       "no declared key opens %s%s%s %s", plan->device, words,
+			       *words ? ";" : ":", reasons);
+}
+
+enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *plan,
+				  struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	if (volume_use_known(run, plan))
+		return MORTISE_OK;
+	code = try_declared(run, plan, err);
+	if (!code && plan->opened < 0 && !plan->failed)
+		try_recovery(run, plan);
+	if (!code && plan->opened < 0 && !plan->failed)
+		code = no_key(run, plan, err);
+	return code;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* Planning the keyslots: what must change so that they are what is declared. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "luks2/model.h"
+#include "declared/plan.h"
+
+uint32_t volume_declared_slots(const struct config_volume *volume)
+{
+	uint32_t slots = 0;
+
+	for (size_t i = 0; i < volume->key_count; i++)
+		slots |= UINT32_C(1) << volume->keys[i].slot;
+	return slots;
+}
+
+static enum mortise_code key_failed(struct volume_plan *plan, const struct config_key *key,
+				    const char *why, struct mortise_error *err)
+{
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+			       "keyslot %u (%s) left as it is: %.400s", key->slot,
+			       config_key_kind_name(key->kind), why);
+}
+
+/* A recovery key was made on purpose by a person: it is not ours to remove. */
+static bool is_recovery(const struct volume_plan *plan, int keyslot)
+{
+	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
+}
+
+enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan *plan,
+				      const struct config_key *key, enum mortise_step_kind kind,
+				      struct mortise_error *why, struct mortise_error *err)
+{
+	struct volume_step *step;
+	struct volume_key made;
+
+	memset(why, 0, sizeof(*why));
+	if (volume_key_new(run, plan->volume, key, &made, why))
+		return MORTISE_OK;
+	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)",
+			       kind == MORTISE_STEP_KEY_ADD ? "add" : "replace", key->slot,
+			       config_key_kind_name(key->kind));
+	if (!step) {
+		volume_key_clear(&made);
+		return error_memory(err);
+	}
+	step->key = key;
+	step->made = made;
+	return MORTISE_OK;
+}
+
+/* What has befallen the old keyslot goes into the plan, and into the report. */
+static void add_reason(struct volume_step *step, const char *reason)
+{
+	size_t used = strlen(step->text);
+
+	snprintf(step->text + used, sizeof(step->text) - used, ": %.300s", reason);
+	snprintf(step->notice, sizeof(step->notice), "keyslot %u (%s) was enrolled again: %.300s",
+		 step->key->slot, config_key_kind_name(step->key->kind), reason);
+}
+
+static enum mortise_code plan_add(struct volume_run *run, struct volume_plan *plan,
+				  const struct config_key *key, struct mortise_error *err)
+{
+	struct mortise_error why;
+	enum mortise_code code =
+		volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_ADD, &why, err);
+
+	return code || !why.code ? code : key_failed(plan, key, why.text, err);
+}
+
+/* reason: NULL when only the declaration has changed. */
+static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan *plan,
+				      const struct config_key *key, const char *reason,
+				      struct mortise_error *err)
+{
+	struct mortise_error why;
+	enum mortise_code code;
+
+	if (is_recovery(plan, (int)key->slot))
+		return key_failed(plan, key,
+				  "it holds a recovery key, which is never removed by itself; "
+				  "declare another slot",
+				  err);
+	code = volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_REPLACE, &why, err);
+	if (code)
+		return code;
+	if (why.code)
+		return key_failed(plan, key, why.text, err);
+	if (reason)
+		add_reason(&plan->steps[plan->step_count - 1], reason);
+	return MORTISE_OK;
+}
+
+static enum mortise_code plan_record(struct volume_plan *plan, const struct config_key *key,
+				     const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
+				     struct mortise_error *err)
+{
+	struct volume_step *step = volume_plan_add(plan, MORTISE_STEP_KEY_RECORD, (int)key->slot,
+						   "note what is in keyslot %u (%s)", key->slot,
+						   config_key_kind_name(key->kind));
+
+	if (!step)
+		return error_memory(err);
+	step->key = key;
+	memcpy(step->fingerprint, fingerprint, VOLUME_FINGERPRINT_SIZE);
+	return MORTISE_OK;
+}
+
+/* A sealed key that gave its passphrase, but is bound to other PCRs than are declared. */
+static bool other_pcrs(const struct volume_plan *plan, const struct config_key *key)
+{
+	struct keys_tpm_object object;
+	struct json_object *token = volume_token_get(plan->header->metadata, (int)key->slot);
+
+	return key->kind == CONFIG_KEY_TPM && !volume_token_tpm_read(token, &object, NULL) &&
+	       object.pcrs != volume_key_pcrs(key);
+}
+
+/* A KMS that has lost its key answers with random bytes, so that nobody learns that it has. */
+static const char *unsealed_for_nothing(const struct config_key *key)
+{
+	return key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM
+		       ? "what was unsealed does not open it"
+		       : NULL;
+}
+
+/* The passphrase is there: is it still what the keyslot holds? */
+static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan, size_t i,
+				     struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	const struct volume_fingerprint_keys keys = { plan->asked[i].passphrase, plan->volume_key };
+	struct json_object *metadata = plan->header->metadata;
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+	struct mortise_secret *other_key = NULL;
+	struct mortise_error why = plan->asked[i].why;
+	enum mortise_code code;
+	bool recorded, cut = false;
+
+	recorded = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL) &&
+		   volume_record_matches(metadata, (int)key->slot, fingerprint);
+	code = why.code;
+	if (!code && recorded && !run->options->check_keys) {
+		plan->proven = true;
+		return MORTISE_OK;
+	}
+	/* One that was tried while opening is not tried twice. */
+	if (plan->opened_by_declared_key && plan->opened == (int)key->slot)
+		cut = plan->opened_by_first_line;
+	else if (!code)
+		code = volume_try_keyslot(plan->header, (int)key->slot, plan->asked[i].passphrase,
+					  &other_key, &cut, &why);
+	mortise_secret_free(&other_key);
+	if (code == MORTISE_E_KEY || cut)
+		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
+	if (code)
+		return key_failed(plan, key, why.text, err);
+	plan->proven = true;
+	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
+}
+
+/* Of a kind that would have to be asked over the network, and as it was when last in step. */
+static bool known_without_asking(struct volume_run *run, struct volume_plan *plan, size_t i)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	const struct volume_fingerprint_keys keys = { NULL, plan->volume_key };
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+
+	return key->kind == CONFIG_KEY_KMS && !plan->asked[i].asked && !run->options->check_keys &&
+	       !volume_key_fingerprint(run, key, plan->header->metadata, &keys, fingerprint,
+				       NULL) &&
+	       volume_record_matches(plan->header->metadata, (int)key->slot, fingerprint);
+}
+
+/* Will the keyslot never open by this key again, whoever is asked how often? */
+static bool is_dead(const struct volume_plan *plan, enum mortise_code code)
+{
+	return code == MORTISE_E_NO_TOKEN || code == MORTISE_E_STALE ||
+	       (code == MORTISE_E_SOURCE && plan->recovered);
+}
+
+static enum mortise_code plan_declared(struct volume_run *run, struct volume_plan *plan, size_t i,
+				       struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	struct json_object *keyslots =
+		luks2_json_get(plan->header->metadata, "keyslots", json_type_object);
+	enum mortise_code code;
+
+	if (!luks2_json_get_id(keyslots, (int)key->slot))
+		return plan_add(run, plan, key, err);
+	if (known_without_asking(run, plan, i)) {
+		plan->proven = true;
+		return MORTISE_OK;
+	}
+	/* What was too busy a moment ago is not worth another wait: the volume is open. */
+	code = plan->asked[i].asked && !plan->asked[i].passphrase ? plan->asked[i].why.code
+								  : volume_ask(run, plan, i);
+	if (is_dead(plan, code))
+		return plan_replace(run, plan, key, plan->asked[i].why.text, err);
+	if (code)
+		return key_failed(plan, key, plan->asked[i].why.text, err);
+	if (other_pcrs(plan, key))
+		return plan_replace(run, plan, key, "other PCRs are declared than it was sealed to",
+				    err);
+	return compare_key(run, plan, i, err);
+}
+
+enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *plan,
+				   struct mortise_error *err)
+{
+	const struct config_volume *volume = plan->volume;
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < volume->key_count; i++)
+		code = plan_declared(run, plan, i, err);
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
+		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
+			continue;
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,
+				       "remove keyslot %d, which is not declared", id);
+	}
+	return code;
+}
