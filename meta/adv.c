@@ -88,7 +88,7 @@ static enum mortise_code copy_check(const uint8_t *copy, meta_adv_sha256 *sha256
 		return MORTISE_OK;
 	memcpy(scratch, copy, META_ADV_COPY);
 	memset(scratch + CHECKSUM, 0, CHECKSUM_SIZE);
-	code = sha256(scratch, META_ADV_COPY, digest, err);
+	code = sha256(&(struct keys_bytes){ scratch, META_ADV_COPY }, 1, digest, err);
 	if (!code)
 		*good = !memcmp(digest, copy + CHECKSUM, CHECKSUM_SIZE) && entries_good(copy);
 	return code;
@@ -289,7 +289,7 @@ enum mortise_code meta_adv_encode(const struct meta_adv *adv, meta_adv_sha256 *s
 	store_be32(copy, MAGIC1);
 	memset(copy + CHECKSUM, 0, CHECKSUM_SIZE);
 	store_be32(copy + MAGIC2_AT, MAGIC2);
-	code = sha256(copy, META_ADV_COPY, digest, err);
+	code = sha256(&(struct keys_bytes){ copy, META_ADV_COPY }, 1, digest, err);
 	if (!code)
 		memcpy(copy + CHECKSUM, digest, CHECKSUM_SIZE);
 	return code;

@@ -8,6 +8,8 @@
 
 #include <mortise-declared.h>
 
+#include "keys/hash.h"
+
 #define META_ADV_PARTITION	(UINT64_C(1) << 20)	/* bytes, exactly */
 #define META_ADV_COPY		(256u << 10)		/* bytes of a copy; A at 0, B behind it */
 #define META_ADV_CAPACITY	262104u			/* bytes of entries, 8 of each its head */
@@ -15,8 +17,8 @@
 
 struct meta_adv;
 
-/* SHA-256, brought along by the caller: the folder knows no crypto library. */
-typedef enum mortise_code meta_adv_sha256(const void *bytes, size_t size,
+/* keys_sha256(), or a failing or faster function in tests. */
+typedef enum mortise_code meta_adv_sha256(const struct keys_bytes *part, size_t parts,
 					  uint8_t digest[static 32], struct mortise_error *err);
 
 /* What stood there when it was decoded, whatever was changed since. */

@@ -26,19 +26,6 @@ enum {
 	LOCK_WAIT_MS = 10000,
 };
 
-static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[static 32],
-				struct mortise_error *err)
-{
-	const struct keys_bytes all = { bytes, size };
-	struct keys_hash *hash = NULL;
-	enum mortise_code code = keys_hash_new("sha256", &hash, err);
-
-	if (!code)
-		code = keys_hash_parts(hash, &all, 1, digest, err);
-	keys_hash_free(hash);
-	return code;
-}
-
 /*
  * Whoever holds it may do so for long, and a boot does not wait for that. A signal ends the wait,
  * too: nothing has been done yet.
@@ -143,7 +130,7 @@ enum mortise_code meta_partition_open(const char *device, bool write, struct met
 	image = mortise_secret_data(meta->image);
 	code = luks2_device_read(meta->device, image, META_ADV_PARTITION, 0, err);
 	if (!code)
-		code = meta_adv_decode(image, image + OLD_OFFSET, sha256, &meta->adv, err);
+		code = meta_adv_decode(image, image + OLD_OFFSET, keys_sha256, &meta->adv, err);
 	if (!code)
 		code = judge(meta, err);
 out:
@@ -233,9 +220,9 @@ static enum mortise_code put_empty(const struct meta_partition *meta, uint8_t *c
 	struct meta_adv *adv = NULL;
 	enum mortise_code code;
 
-	code = meta_adv_decode(zero, zero + OLD_OFFSET, sha256, &adv, err);
+	code = meta_adv_decode(zero, zero + OLD_OFFSET, keys_sha256, &adv, err);
 	if (!code)
-		code = meta_adv_encode(adv, sha256, copy, err);
+		code = meta_adv_encode(adv, keys_sha256, copy, err);
 	if (!code)
 		code = put(meta, copy, META_ADV_COPY, 0, err);
 	meta_adv_free(adv);
@@ -254,7 +241,7 @@ enum mortise_code meta_partition_store(const struct meta_partition *meta, struct
 				   err);
 	if (!code) {
 		image = mortise_secret_data(next);
-		code = meta_adv_encode(meta->adv, sha256, image, err);
+		code = meta_adv_encode(meta->adv, keys_sha256, image, err);
 	}
 	if (code)
 		goto out;
