@@ -185,7 +185,7 @@ exits 1 "cryptsetup opens nothing" "$referee" open --test-passphrase --key-file 
 [ "$(left header image)" = 0 ]
 result $? "the keys are gone already"
 exits 0 "another reset" reset image
-grep -q '^data *image *40.0 MiB *no *a reset that was cut off$' out
+grep -q '^data *image *40.0 MiB *no *an interrupted reset$' out
 result $? "says what it is"
 wiped image "after another reset"
 

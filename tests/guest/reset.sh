@@ -51,7 +51,7 @@ test_open() {
 	(cd "$root/var/mnt/data" && exec sleep 600) &
 	holder=$!
 	sleep 0.2
-	is_busy "a process has a directory" "it is mounted at $root/var/mnt/data, where a process has" \
+	is_busy "a process has a directory" "mounted at $root/var/mnt/data, where a process has" \
 		data "$device"
 	check "nothing was wiped" opens "$device"
 	check_equal "nor closed" "$(cat "$root/var/mnt/data/file")" lost
@@ -97,7 +97,7 @@ test_foreign() {
 	"$MORTISE" up "${options[@]}" "${up_cost[@]}" --no-mount >"$work/out"
 	size=$(blockdev --getsz /dev/mapper/luks2-u-data)
 	dmsetup create --noudevsync foreign --table "0 $size linear /dev/mapper/luks2-u-data 0"
-	is_busy "a mapping of others above" "/dev/dm-1 (foreign) stands on it" data "$device"
+	is_busy "a mapping of others above" "held by /dev/dm-1 (foreign); close" data "$device"
 	check "nothing was closed" dmsetup info luks2-u-data
 	check "nor wiped" opens "$device"
 	dmsetup remove --noudevsync foreign
@@ -111,7 +111,7 @@ test_foreign() {
 	check "it is blank" is_blank "$device"
 
 	dmsetup create --noudevsync foreign --table "0 2048 linear $device 0"
-	is_busy "a mapping of others on the device" "dm-? (foreign) stands on it" data "$device"
+	is_busy "a mapping of others on the device" "held by /dev/dm-? (foreign); close" data "$device"
 	dmsetup remove --noudevsync foreign
 }
 
@@ -127,7 +127,7 @@ test_mounts() {
 	mount --bind "$work/first/below" "$work/a place"
 	for place in first/below first; do
 		mount -t tmpfs none "$work/$place"
-		is_busy "a tmpfs at $place" "mounted in it at $work/$place: unmount" data "$device"
+		is_busy "a tmpfs at $place" "mounted in it at $work/$place; unmount" data "$device"
 		check "which stays" findmnt -t tmpfs "$work/$place"
 		umount "$work/$place"
 	done
@@ -191,7 +191,7 @@ test_file() {
 	check "a file that cryptsetup has open" reset data "$file"
 	check_equal "nothing is open" "$(dmsetup ls)" "No devices found"
 	loop=$(losetup --find --show "$file")
-	is_busy "a loop device of others" "it is $loop: losetup -d $loop first" data "$file"
+	is_busy "a loop device of others" "attached to $loop; run losetup -d $loop first" data "$file"
 	losetup -d "$loop"
 	check "when it has gone" reset data "$file"
 	rm "$file"
@@ -259,10 +259,10 @@ test_interrupted() {
 	cryptsetup repair -q "$device" >"$work/out" 2>&1 || true
 	check_fails "nor when it has repaired" opens "$device"
 	check_status 1 "interrupted" interrupt INT "$device"
-	check "says how it stands" says "nothing opens it any more, but its reset is not finished"
+	check "says how it stands" says "cannot finish the reset of $device, whose keys are erased; run it again"
 	check_status 1 "still refused" mortise up
 	check "another reset" said reset data "$device"
-	check "knows what it is" says "a reset that was cut off"
+	check "knows what it is" says "an interrupted reset"
 	check "it is blank" is_blank "$device"
 	check "up formats it" mortise up
 	check "and reset wipes it" reset data "$device"
