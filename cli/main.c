@@ -32,7 +32,7 @@ static enum status find_verb(struct command *c)
 	if (c->word_count == 0)
 		return refuse(c, "Argument <action> missing.");
 	c->verb = verb_find(c->words[0], &implied);
-	if (!c->verb || (c->verb->ours && c->as_cryptsetup))
+	if (!c->verb || (c->verb->extension && c->as_cryptsetup))
 		return refuse(c, "Unknown action.");
 	c->type = implied ? implied : option_text(&c->options, OPTION_TYPE);
 	if (!c->type)
@@ -83,7 +83,7 @@ static enum status check(const struct command *c)
 	    !(c->verb->id == VERB_STATUS && command_declares(c)))
 		return refuse(c, "%s: requires %s as arguments", c->verb->name, c->verb->words);
 	option = options_misplaced(options, c->verb->id);
-	ours = options_ours(options);
+	ours = options_extension(options);
 	if (option == OPTION_COUNT && c->as_cryptsetup)
 		option = ours;
 	if (option != OPTION_COUNT)

@@ -106,7 +106,7 @@ static enum status mapping_status(const struct command *c, const char *word)
  */
 enum status run_status(const struct command *c)
 {
-	if (MORTISE_DECLARED && (c->word_count == 0 || options_ours(&c->options) != OPTION_COUNT))
+	if (MORTISE_DECLARED && (c->word_count == 0 || options_extension(&c->options) != OPTION_COUNT))
 		return run_volume_status(c);
 	return mapping_status(c, command_word(c, 0));
 }
