@@ -6,7 +6,8 @@
 #include "dm/dm.h"
 #include "base/error.h"
 #include "base/secret.h"
-#include "luks2/model.h"
+#include "luks2/header.h"
+#include "luks2/policy.h"
 #include "bench/benchmark.h"
 
 enum { MAPPING_CREATE, MAPPING_REMOVE, MAPPING_STEPS };
@@ -35,7 +36,7 @@ static enum mortise_code describe(const struct mortise_luks2 *header, const char
 				  struct mortise_error *err)
 {
 	struct luks2_segment segment;
-	enum mortise_code code = luks2_segment_get(header->metadata, &segment, err);
+	enum mortise_code code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
 
 	if (code)
 		return code;
@@ -76,12 +77,13 @@ static enum mortise_code measure_mapping(struct dm_control *control,
 /* Bytes of the volume key as a keyslot tells, 0 when none does. */
 static uint32_t volume_key_size(const struct mortise_luks2 *header)
 {
+	struct json_object *metadata = luks2_header_metadata(header);
 	struct luks2_keyslot keyslot;
 	struct mortise_error ignored;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(header->metadata, id) &&
-		    !luks2_keyslot_get(header->metadata, id, &keyslot, &ignored))
+		if (luks2_keyslot_opens_data(metadata, id) &&
+		    !luks2_keyslot_get(metadata, id, &keyslot, &ignored))
 			return keyslot.key_size;
 	return 0;
 }
@@ -98,6 +100,7 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 	struct dm_crypt_target target;
 	struct benchmark_loop loop;
 	enum mortise_code code;
+	const char *device = luks2_header_data_path(header);
 	char loop_path[32] = "";
 	int loop_fd = -1;
 
@@ -105,10 +108,9 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	code = secret_random(key_size, &key, err);
 	if (!code)
-		code = attach_file(header->data_path, loop_path, &loop_fd, err);
+		code = attach_file(device, loop_path, &loop_fd, err);
 	if (!code)
-		code = describe(header, loop_fd >= 0 ? loop_path : header->data_path, key, &target,
-				err);
+		code = describe(header, loop_fd >= 0 ? loop_path : device, key, &target, err);
 	if (!code)
 		code = dm_open(&control, err);
 	benchmark_loop_begin(&loop, how);
