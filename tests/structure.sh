@@ -107,6 +107,73 @@ analysis() {
 	done | xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2154,SC2086 || fail "shellcheck"
 }
 
+# Phrases of the dialect that this tree was once written in, as Perl regular expressions. A line
+# break inside a comment counts as a blank.
+phrases='
+\b(is|are|was|were) told\b
+(?<!there )\b(is|was) no (?!longer\b|more than\b|less than\b)
+\bis none\b
+\bstands\b(?! for\b)
+\bgoes by\b
+\b(is|can be|could be) had\b
+\bin step\b
+\banew\b
+\bbeside\b
+\b(nobody|somebody)\b
+\bsuch an?\b
+\bwhat is looked at\b
+\bthe way out\b
+\bof that name\b
+\bis meant\b
+'
+
+# find_phrases FILE...: prints FILE: PHRASE for each one found.
+find_phrases() {
+	PHRASES=$phrases perl -0777 -ne '
+		s/\n[ \t]*(?:\*|#|\/\/|\.\\")?[ \t]*/ /g;
+		s/"[ \t]+"//g;
+		for my $phrase (grep { length } split(/\n/, $ENV{PHRASES})) {
+			print "$ARGV: ", substr($_, $-[0] > 30 ? $-[0] - 30 : 0, 80), "\n" while /$phrase/gi;
+		}' "$@"
+}
+
+language() {
+	local found sample work
+	found=$(git ls-files | grep -vE '^tests/(structure\.sh|vectors/|fuzz/corpus/)|\.svg$|package-lock\.json$' |
+		xargs -d '\n' bash -c 'for file; do [ -L "$file" ] || echo "$file"; done' - |
+		while read -r file; do find_phrases "$file"; done)
+	[ -z "$found" ] || {
+		echo "$found"
+		fail "phrases that docs/architecture.md, \"Language\", rules out"
+	}
+	# The lint finds each of them, also across a line break.
+	work=$(mktemp)
+	while read -r sample; do
+		printf '/* a\n * %s\n */\n' "${sample//_/$'\n * '}" > "$work"
+		[ -n "$(find_phrases "$work")" ] || fail "the lint passes \"$sample\""
+	done << 'END'
+the caller is told
+they are told
+this is no header
+there is none
+it stands in the header
+it goes by the name
+a key is had
+a key that can_be had
+keys are in_step
+read anew
+the file beside it
+nobody asks
+somebody asks
+such a key
+what is_looked at
+the way_out
+a mapping of that name
+what is_meant
+END
+	rm -f "$work"
+}
+
 # What contrib/ installs, and what the tools of those who run it think of it.
 boot() {
 	local work said
@@ -146,6 +213,7 @@ all)
 	exports
 	format
 	analysis
+	language
 	boot
 	;;
 *) "$1" ;;
