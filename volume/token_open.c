@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 #include "keys/sources/sources.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/sealed.h"
 
 #define TOKEN_KEYRING "luks2-keyring"
@@ -73,14 +74,15 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 					struct mortise_error *err)
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
-		return volume_tpm_get(sources, header->metadata, id, passphrase, err);
+		return volume_tpm_get(sources, luks2_header_metadata(header), id, passphrase, err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
-		return keyring_get(volume_token_get(header->metadata, id), passphrase, err);
+		return keyring_get(luks2_token_get(luks2_header_metadata(header), id), passphrase,
+				   err);
 	if (!sources->kms_endpoint)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0,
 				 "the token does not name its KMS; give the endpoint");
-	return volume_kms_get(sources, sources->kms_endpoint, header->metadata, id, passphrase,
-			      err);
+	return volume_kms_get(sources, sources->kms_endpoint, luks2_header_metadata(header), id,
+			      passphrase, err);
 }
 
 /* The tokens to try, and their keyslots (bit n: keyslot n). */
@@ -191,7 +193,7 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 	const uint32_t wanted =
 		search->keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << search->keyslot;
 	struct attempt attempt = { header, search, sources, wanted };
-	enum mortise_code code = luks2_usable(header->metadata, err), tried;
+	enum mortise_code code = luks2_usable(luks2_header_metadata(header), err), tried;
 	int id = search->token;
 
 	if (code)
