@@ -240,6 +240,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				"where the signed policy of PCR 11 is" },
 	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, ALL,
 			   "ask so often on a terminal: 3" },
+	[OPTION_TRY_KEYS] = FLAG("try-keys", 0, OURS(DECLARED &V(PLAN)), ALL,
+				 "have each new key sealed, and throw it away"),
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, ALL, "luks or luks2" },
 	[OPTION_UNBOUND] =
 		FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
