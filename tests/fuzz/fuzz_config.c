@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile configurations. What is said of them can be printed, and what META is to remember of
- * STATE reads as what was declared.
+ * Hostile configurations. Remarks must be printable, and the record of STATE for META must parse to
+ * the declared volume.
  */
 #include <stdint.h>
 #include <stdlib.h>
