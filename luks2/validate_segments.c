@@ -149,7 +149,7 @@ static int compare_offsets(const void *left, const void *right)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* Only the last segment may be dynamic, and none overlaps another. A single one may be of any size. */
+/* Only the last segment may be dynamic. None overlaps another. A single one may have any size. */
 static enum mortise_code validate_extents(struct json_object *segments, int regular,
 					  struct mortise_error *err)
 {
