@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Enrolling by hand: one new keyslot and its token, in one update of the header. */
+/* Enrollment: adds a keyslot and its token in one update of the header. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "volume/record.h"
 #include "volume/sealed.h"
 
-/* Where keyslot and token go, before anything is asked of anybody. */
+/* Chooses keyslot and token ids before a KMS or TPM is contacted. */
 static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    const struct mortise_enrolment *what,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
@@ -37,15 +37,16 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				 "Key slot %d is full, please select another one.", id);
 	enrolled->keyslot = id;
 	enrolled->token = id;
-	if (sealed && luks2_token_get(metadata, id))
-		return error_set(err, MORTISE_E_EXISTS, 0,
-				 "Token %d in use: a KMS or TPM key has the token of its keyslot's "
-				 "number; select another key slot",
-				 id);
+	if (sealed && luks2_token_get(luks2_header_metadata(header), id))
+		return error_set(
+			err, MORTISE_E_EXISTS, 0,
+			"Token %d is in use; the token of a KMS or TPM key has the number of its "
+			"keyslot; select another keyslot",
+			id);
 	if (sealed)
 		return MORTISE_OK;
-	/* Out of the way of those. */
-	enrolled->token = volume_token_free_id(metadata, 0);
+	/* Not at an id that the token of a sealed key may need. */
+	enrolled->token = volume_token_free_id(luks2_header_metadata(header), 0);
 	return enrolled->token >= 0 ? MORTISE_OK
 				    : error_set(err, MORTISE_E_NO_SPACE, 0,
 						"all %u tokens are in use", MORTISE_TOKENS_MAX);
@@ -78,7 +79,7 @@ static enum mortise_code make_key(const struct mortise_enrolment *what,
 	switch (what->kind) {
 	case MORTISE_ENROL_KMS:
 		if (!sources->kms_endpoint)
-			return error_set(err, MORTISE_E_USAGE, 0, "no KMS is named");
+			return error_set(err, MORTISE_E_USAGE, 0, "no KMS endpoint is given");
 		return volume_kms_new(sources, sources->kms_endpoint, key, err);
 	case MORTISE_ENROL_TPM:
 		return volume_tpm_new(sources, &wish, key, err);
@@ -135,7 +136,8 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header, const struct mort
 	memset(enrolled, 0, sizeof(*enrolled));
 	volume_key = volume_key ? volume_key : luks2_header_volume_key(header);
 	if (!code && !volume_key)
-		code = error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "the volume key is required to add a keyslot");
 	if (!code)
 		code = mortise_volume_key_verify(header, volume_key, err);
 	if (!code)

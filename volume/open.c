@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One LUKS2 device: opening its header, making a new one. */
+/* Loading a header, and formatting. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
 #include "luks2/format.h"
 #include "luks2/policy.h"
 #include "volume/kernel_cipher.h"
