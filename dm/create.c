@@ -176,11 +176,12 @@ static enum mortise_code load_once(struct creation *creation, bool keyring, int 
 			return MORTISE_OK;
 	}
 	code = build_payload(creation, keyring, &payload, err);
-	if (!code) {
-		call.payload = payload;
-		*sys = dm_run(creation->control, &call, &reply);
-		dm_reply_clear(&reply);
-	}
+	if (code)
+		goto out;
+	call.payload = payload;
+	*sys = dm_run(creation->control, &call, &reply);
+	dm_reply_clear(&reply);
+out:
 	mortise_secret_free(&payload);
 	/* dm-crypt has its own copy. */
 	if (keyring)
