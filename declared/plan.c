@@ -73,7 +73,7 @@ void volume_mount_path(const struct volume_run *run, const struct config_volume 
 {
 	path[0] = '\0';
 	if (volume->filesystem == CONFIG_FS_SWAP && !run->options->no_mount)
-		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_PLACE);
+		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_MOUNT_POINT);
 	else if (volume->mount_point && !run->options->no_mount)
 		snprintf(path, VOLUME_PATH_MAX, "%s%s",
 			 run->options->root ? run->options->root : "", volume->mount_point);
@@ -221,7 +221,7 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 
 	if (mortise_luks2_load(&location, &plan->header, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	plan->header->gate = volume_budget_limiter(run->budget);
+	luks2_header_set_limiter(plan->header, volume_budget_limiter(run->budget));
 	return MORTISE_OK;
 }
 
@@ -295,7 +295,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
-	make = volume_record_mkfs(plan->header->metadata) && !plan->mounted;
+	make = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
 	if (!code && make && run->open_only)
 		return not_configured(plan, err);
 	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);
@@ -309,7 +309,8 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
-		return refuse(run, plan, err, "no swap area is made on %s: %s;", plan->device, why);
+		return refuse(run, plan, err, "cannot make a swap area on %s: %s;", plan->device,
+			      why);
 	return plan_filesystem(run, plan, plan->device, true, err);
 }
 
