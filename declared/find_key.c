@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/events.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
 #include "declared/plan.h"
 
 #define RECOVERY_TRIES 3u
@@ -38,8 +38,9 @@ enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, s
 		return attempt->why.code;
 	attempt->asked = true;
 	memset(&attempt->why, 0, sizeof(attempt->why));
-	return volume_key_get(run, plan->volume, &plan->volume->keys[i], plan->header->metadata,
-			      &attempt->passphrase, &attempt->why);
+	return volume_key_get(run, plan->volume, &plan->volume->keys[i],
+			      luks2_header_metadata(plan->header), &attempt->passphrase,
+			      &attempt->why);
 }
 
 enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i)
@@ -209,7 +210,7 @@ static void rotation_words(const struct volume_plan *plan, char *words, size_t r
 	size_t used = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX && used < room; id++) {
-		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
+		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
 		    (volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << id))
 			continue;
 		used += (size_t)snprintf(words + used, room - used, "%s%d", before, id);

@@ -127,7 +127,7 @@ void mortise_plan_free(struct mortise_plan **address)
 
 const struct mortise_secret *volume_plan_key(const struct volume_plan *plan)
 {
-	return plan->header ? plan->header->volume_key : NULL;
+	return plan->header ? luks2_header_volume_key(plan->header) : NULL;
 }
 
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished)
@@ -144,9 +144,8 @@ void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)
 {
 	if (!plan->header)
 		return;
-	plan->header->gate = (struct memory_limiter){ .enter = NULL };
-	if (run)
-		plan->header->gate = volume_budget_limiter(&run->budget);
+	luks2_header_set_limiter(plan->header, run ? volume_budget_limiter(&run->budget)
+						   : (struct memory_limiter){ .enter = NULL });
 }
 
 struct volume_step *volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind,
@@ -207,7 +206,7 @@ void volume_mount_path(const struct volume_run *run, const struct config_volume 
 {
 	path[0] = '\0';
 	if (volume->filesystem == CONFIG_FS_SWAP && !run->options->no_mount)
-		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_PLACE);
+		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_MOUNT_POINT);
 	else if (volume->mount_point && !run->options->no_mount)
 		snprintf(path, VOLUME_PATH_MAX, "%s%s",
 			 run->options->root ? run->options->root : "", volume->mount_point);

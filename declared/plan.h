@@ -130,9 +130,6 @@ void volume_plan_forget_attempts(struct volume_plan *plan);
 void volume_plan_forget_header(struct volume_plan *plan); /* with the attempts */
 void volume_plan_clear_decisions(struct volume_plan *plan);
 
-/* Do both objects hold the same state of the same header? */
-bool volume_header_is_same(const struct mortise_luks2 *a, const struct mortise_luks2 *b);
-
 /* The volume key, NULL while it is not known. The header owns it. */
 const struct mortise_secret *volume_plan_key(const struct volume_plan *plan);
 

@@ -11,12 +11,6 @@
 #include "disk/partition.h"
 #include "volume/activate.h"
 
-bool volume_header_is_same(const struct mortise_luks2 *a, const struct mortise_luks2 *b)
-{
-	return a->binary.seqid == b->binary.seqid && !strcmp(a->binary.uuid, b->binary.uuid) &&
-	       json_object_equal(a->metadata, b->metadata);
-}
-
 /* NULL: it is the one that was planned on. */
 static const char *header_change(const struct volume_plan *plan)
 {
@@ -27,9 +21,9 @@ static const char *header_change(const struct volume_plan *plan)
 
 	if (mortise_luks2_load(&location, &now, &ignored))
 		return "its header cannot be read";
-	if (strcmp(now->binary.uuid, plan->header->binary.uuid) != 0)
+	if (strcmp(luks2_header_uuid(now), luks2_header_uuid(plan->header)) != 0)
 		what = "it has another header";
-	else if (!volume_header_is_same(now, plan->header))
+	else if (!luks2_header_equal(now, plan->header))
 		what = "its header was updated";
 	mortise_luks2_free(&now);
 	return what;

@@ -163,13 +163,14 @@ static void take_header(struct volume_plan *plan, struct mortise_luks2 *now)
 	plan->header = now;
 	if (!before)
 		return;
-	if (volume_header_is_same(before, now)) {
-		now->volume_key = before->volume_key;
-		before->volume_key = NULL;
+	if (luks2_header_equal(before, now)) {
+		luks2_header_inherit(now, before);
 	} else {
+		const struct mortise_secret *volume_key = luks2_header_volume_key(before);
+
 		volume_plan_forget_attempts(plan);
-		if (strcmp(before->binary.uuid, now->binary.uuid) != 0 || !before->volume_key ||
-		    mortise_volume_key_verify(now, before->volume_key, &ignored)) {
+		if (strcmp(luks2_header_uuid(before), luks2_header_uuid(now)) != 0 || !volume_key ||
+		    mortise_volume_key_verify(now, volume_key, &ignored)) {
 			plan->opened = -1;
 			plan->recovered = false;
 		}
@@ -263,7 +264,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
-	make = volume_record_mkfs(plan->header->metadata) && !plan->mounted;
+	make = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
 	if (!code && make && run->open_only)
 		return not_configured(plan, err);
 	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);
@@ -277,7 +278,8 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
-		return refuse(run, plan, err, "no swap area is made on %s: %s;", plan->device, why);
+		return refuse(run, plan, err, "cannot make a swap area on %s: %s;", plan->device,
+			      why);
 	return plan_filesystem(run, plan, plan->device, true, err);
 }
 

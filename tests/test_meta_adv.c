@@ -25,24 +25,11 @@ static uint8_t *const second = image + META_ADV_COPY;
 static uint8_t *const old = image + COPIES;
 static uint8_t out[META_ADV_COPY], out_old[META_ADV_OLD];
 
-static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[static 32],
-				struct mortise_error *err)
+static enum mortise_code no_sha256(const struct keys_bytes *part, size_t parts,
+				   uint8_t digest[static 32], struct mortise_error *err)
 {
-	const struct keys_bytes all = { bytes, size };
-	struct keys_hash *hash = NULL;
-	enum mortise_code code = keys_hash_new("sha256", &hash, err);
-
-	if (!code)
-		code = keys_hash_parts(hash, &all, 1, digest, err);
-	keys_hash_free(hash);
-	return code;
-}
-
-static enum mortise_code no_sha256(const void *bytes, size_t size, uint8_t digest[static 32],
-				   struct mortise_error *err)
-{
-	(void)bytes;
-	(void)size;
+	(void)part;
+	(void)parts;
 	(void)digest;
 	if (err)
 		err->code = MORTISE_E_UNSUPPORTED;
@@ -67,7 +54,8 @@ static void seal(uint8_t *copy)
 {
 	frame(copy);
 	memset(copy + CHECKSUM, 0, 32);
-	assert_int_equal(sha256(copy, META_ADV_COPY, out, NULL), MORTISE_OK);
+	assert_int_equal(keys_sha256(&(struct keys_bytes){ copy, META_ADV_COPY }, 1, out, NULL),
+			 MORTISE_OK);
 	memcpy(copy + CHECKSUM, out, 32);
 }
 
@@ -100,7 +88,7 @@ static struct meta_adv *decode(void)
 	assert_non_null(block);
 	memcpy(copies, image, COPIES);
 	memcpy(block, old, META_ADV_OLD);
-	assert_int_equal(meta_adv_decode(copies, block, sha256, &adv, NULL), MORTISE_OK);
+	assert_int_equal(meta_adv_decode(copies, block, keys_sha256, &adv, NULL), MORTISE_OK);
 	free(copies);
 	free(block);
 	return adv;
@@ -109,7 +97,7 @@ static struct meta_adv *decode(void)
 static void encode(const struct meta_adv *adv)
 {
 	memset(out, 0xee, sizeof(out));
-	assert_int_equal(meta_adv_encode(adv, sha256, out, NULL), MORTISE_OK);
+	assert_int_equal(meta_adv_encode(adv, keys_sha256, out, NULL), MORTISE_OK);
 }
 
 static bool holds(const struct meta_adv *adv, uint8_t tag, const char *value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration parser, tested with files: config/bad/NAME.yaml must give exactly the remarks
+ * The configuration parser, tested with files: config/bad/NAME.yaml must give exactly the diagnostics
  * in its first lines ("# error: LINE:COL: text", "# notice: ..."), and config/good/NAME.yaml only
  * the notices. The guide-*.yaml files are the examples of Talos's disk encryption guide.
  */
@@ -50,33 +50,34 @@ static struct config *good_read(const char *name)
 {
 	struct file file = file_read("good", name);
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err;
 
-	if (config_parse(file.text, file.size, name, &config, &remarks, &err) != MORTISE_OK)
+	if (config_parse(file.text, file.size, name, &config, &diagnostics, &err) != MORTISE_OK)
 		fail_msg("%s", err.text);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	free(file.text);
 	return config;
 }
 
-/* Returns "# error: 3:5: text" for each remark; the caller frees the text. */
-static char *remarks_print(const struct config_remarks *remarks)
+/* Returns "# error: 3:5: text" for each diagnostic; the caller frees the text. */
+static char *print_diagnostics(const struct config_diagnostics *diagnostics)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *stream = open_memstream(&text, &size);
 
 	assert_non_null(stream);
-	for (size_t i = 0; i < remarks->count; i++)
-		fprintf(stream, "# %s: %u:%u: %s\n", remarks->remark[i].error ? "error" : "notice",
-			remarks->remark[i].line, remarks->remark[i].column,
-			remarks->remark[i].text);
+	for (size_t i = 0; i < diagnostics->count; i++)
+		fprintf(stream, "# %s: %u:%u: %s\n",
+			diagnostics->diagnostic[i].error ? "error" : "notice",
+			diagnostics->diagnostic[i].line, diagnostics->diagnostic[i].column,
+			diagnostics->diagnostic[i].text);
 	fclose(stream);
 	return text;
 }
 
-/* Returns the size of the expected remarks at the start of a file. */
+/* Returns the size of the expected diagnostics at the start of a file. */
 static size_t announced(const struct file *file)
 {
 	size_t end = 0;
@@ -95,15 +96,15 @@ static bool file_check(const char *folder, const char *name)
 	struct file file = file_read(folder, name);
 	size_t size = announced(&file);
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err = { 0 };
 	bool bad = strcmp(folder, "bad") == 0;
 	enum mortise_code code;
 	char *text;
 	bool same;
 
-	code = config_parse(file.text, file.size, name, &config, &remarks, &err);
-	text = remarks_print(&remarks);
+	code = config_parse(file.text, file.size, name, &config, &diagnostics, &err);
+	text = print_diagnostics(&diagnostics);
 	same = strlen(text) == size && memcmp(text, file.text, size) == 0;
 	if (!same)
 		print_error("%s/%s: got\n%s", folder, name, text);
@@ -117,7 +118,7 @@ static bool file_check(const char *folder, const char *name)
 		same = false;
 	}
 	config_free(config);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	free(text);
 	free(file.text);
 	return same;
@@ -410,7 +411,7 @@ static void test_machine(void **state)
 	config_free(config);
 }
 
-/* A complete configuration as talosctl writes it: two volumes, and no remarks about the rest. */
+/* A complete configuration as talosctl writes it: two volumes, and no diagnostics about the rest. */
 static void test_talosctl(void **state)
 {
 	struct config *config = good_read("talosctl-controlplane.yaml");
@@ -459,12 +460,12 @@ static void test_passphrase_bytes(void **state)
 static enum mortise_code text_parse(const char *text, size_t size, struct mortise_error *err)
 {
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	enum mortise_code code;
 
-	code = config_parse(text, size, "x", &config, &remarks, err);
+	code = config_parse(text, size, "x", &config, &diagnostics, err);
 	config_free(config);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	return code;
 }
 
@@ -479,7 +480,7 @@ static void test_bounds(void **state)
 	memset(text, '#', size);
 	assert_int_equal(text_parse(text, size - 1, &err), MORTISE_OK);
 	assert_int_equal(text_parse(text, size, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text, "x: larger than 1 MiB: this is no configuration");
+	assert_string_equal(err.text, "x: the configuration is larger than 1 MiB");
 
 	for (size_t i = 0; i + 4 <= size; i += 4)
 		memcpy(text + i, "---\n", 4);
@@ -489,13 +490,12 @@ static void test_bounds(void **state)
 
 	memset(text, '[', size);
 	assert_int_equal(text_parse(text, size - 1, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text, "x:1:33: nested more than 32 deep: this is no configuration");
+	assert_string_equal(err.text, "x:1:33: nested more than 32 deep");
 
 	for (size_t i = 1; i + 2 <= size; i += 2)
 		memcpy(text + i, "a,", 2);
 	assert_int_equal(text_parse(text, size - 2, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text,
-			    "x:1:131072: more than 65536 values: this is no configuration");
+	assert_string_equal(err.text, "x:1:131072: more than 65536 values");
 
 	/* Thousands of errors: all are counted, some are kept. */
 	memcpy(text, "kind: VolumeConfig\n", 19);

@@ -439,7 +439,7 @@ static void test_sizes(void **state)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		assert_int_equal(truncate(disk.path, sizes[i]), 0);
 		assert_int_equal(mortise_meta_read(disk.path, &meta, &err), MORTISE_E_DEVICE);
-		assert_non_null(strstr(err.text, "exactly 1048576"));
+		assert_non_null(strstr(err.text, "instead of 1048576"));
 		assert_int_equal(set(9, "null", &err), MORTISE_E_DEVICE);
 	}
 	assert_int_equal(mortise_meta_read("/dev/null", &meta, &err), MORTISE_E_DEVICE);

@@ -141,24 +141,24 @@ static void test_bad_files(void **state)
 		const char *text;
 		const char *why;
 	} files[] = {
-		{ "", "it does not hold one mapping with the key diskSalt" },
+		{ "", "it is not a single mapping with the key diskSalt" },
 		{ "diskSalt: [" ONES ",1]\n---\na: b\n",
-		  "it does not hold one mapping with the key diskSalt" },
-		{ "[" ONES ",1]", "it does not hold one mapping with the key diskSalt" },
-		{ "disksalt: [" ONES ",1]", "it has no list diskSalt" },
-		{ "diskSalt:\n", "it has no list diskSalt" },
-		{ "diskSalt: {a: 1}\n", "it has no list diskSalt" },
+		  "it is not a single mapping with the key diskSalt" },
+		{ "[" ONES ",1]", "it is not a single mapping with the key diskSalt" },
+		{ "disksalt: [" ONES ",1]", "the list diskSalt is missing" },
+		{ "diskSalt:\n", "the list diskSalt is missing" },
+		{ "diskSalt: {a: 1}\n", "the list diskSalt is missing" },
 		{ "diskSalt: []\n", "diskSalt does not hold 32 bytes" },
 		{ "diskSalt: [" ONES "]", "diskSalt does not hold 32 bytes" },
 		{ "diskSalt: [" ONES ",1,1]", "diskSalt does not hold 32 bytes" },
 		{ "diskSalt: [" ZEROS ",0]", "diskSalt is all zero" },
-		{ "diskSalt: [" ONES ",256]", "diskSalt holds something that is no byte" },
-		{ "diskSalt: [" ONES ",-1]", "diskSalt holds something that is no byte" },
-		{ "diskSalt: [" ONES ",\"1\"]", "diskSalt holds something that is no byte" },
-		{ "diskSalt: [" ONES ",[1]]", "diskSalt holds something that is no byte" },
+		{ "diskSalt: [" ONES ",256]", "an item of diskSalt is not a byte" },
+		{ "diskSalt: [" ONES ",-1]", "an item of diskSalt is not a byte" },
+		{ "diskSalt: [" ONES ",\"1\"]", "an item of diskSalt is not a byte" },
+		{ "diskSalt: [" ONES ",[1]]", "an item of diskSalt is not a byte" },
 		{ "diskSalt: [" ONES ",1]\ndiskSalt: [" ONES ",1]", "diskSalt is given twice" },
-		{ "diskSalt: &a [" ONES ",1]", "anchors are not read: remove &NAME" },
-		{ "diskSalt: [", "not YAML: while parsing a flow node, did not find expected "
+		{ "diskSalt: &a [" ONES ",1]", "anchors are not supported; remove &NAME" },
+		{ "diskSalt: [", "invalid YAML: while parsing a flow node, did not find expected "
 				 "node content" },
 	};
 	uint8_t salt[CONFIG_SALT_SIZE];
@@ -172,8 +172,8 @@ static void test_bad_files(void **state)
 		memset(salt, 0xaa, sizeof(salt));
 		assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 		snprintf(expected, sizeof(expected),
-			 "%s/%s: %s; restore the file from a copy: volumes that are locked to it "
-			 "open with no other",
+			 "%s/%s is damaged: %s; restore it from a copy: keys locked to STATE "
+			 "need this salt",
 			 dir, CONFIG_SALT_FILE, files[i].why);
 		assert_string_equal(err.text, expected);
 		/* No salt is returned, and an invalid file is never overwritten. */

@@ -21,7 +21,7 @@
 #include "tests/meta_volumes.h"
 
 /* The rest of the error and its position depend on the version of json-c. */
-#define NOT_JSON "not JSON at byte "
+#define NOT_JSON "invalid JSON at byte "
 
 #define SECRET	 "open sesame, says the passphrase of this test"
 
@@ -66,10 +66,10 @@ static void assert_json(const struct mortise_secret *json, const char *expected)
 }
 
 /* Calls the internal writer, because the parser rejects two keys in one slot. */
-static void assert_written(const char *yaml, enum config_form form, const char *expected)
+static void assert_written(const char *yaml, enum config_origin form, const char *expected)
 {
-	struct config_remarks remarks = { 0 };
-	struct config_log log = { .remarks = &remarks };
+	struct config_diagnostics diagnostics = { 0 };
+	struct config_log log = { .diagnostics = &diagnostics };
 	struct config_tree *tree = config_tree_parse(yaml, strlen(yaml), &log);
 	struct mortise_secret *json = config_state_json(&log, tree->document[0], form);
 
@@ -77,7 +77,7 @@ static void assert_written(const char *yaml, enum config_form form, const char *
 	assert_json(json, expected);
 	mortise_secret_free(&json);
 	config_tree_free(tree);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 }
 
 static void test_upstream_written(void **state)
@@ -88,20 +88,20 @@ static void test_upstream_written(void **state)
 	char modern[sizeof(keys) + 32];
 
 	(void)state;
-	assert_written(keys, CONFIG_FORM_MACHINE, upstream_legacy);
+	assert_written(keys, CONFIG_ORIGIN_MACHINE, upstream_legacy);
 	snprintf(modern, sizeof(modern), "provider: LUKS2\n%s", keys);
-	assert_written(modern, CONFIG_FORM_VOLUME, upstream_modern);
+	assert_written(modern, CONFIG_ORIGIN_DOCUMENT, upstream_modern);
 }
 
 static struct config *yaml_parse(const char *yaml, size_t size)
 {
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err;
 
-	if (config_parse(yaml, size, "yaml", &config, &remarks, &err))
+	if (config_parse(yaml, size, "yaml", &config, &diagnostics, &err))
 		fail_msg("%s\n%s", yaml, err.text);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	return config;
 }
 
@@ -352,12 +352,12 @@ static const struct {
 	const char *json;
 	const char *error;
 } hostile[] = {
-	{ "nul", "the JSON is no object" },
-	{ "5", "the JSON is no object" },
-	{ "[{}]", "the JSON is no object" },
-	{ "\"" SECRET "\"", "the JSON is no object" },
-	{ "{", "the JSON has no end" },
-	{ "{\"EncryptionKeys\":[{" STATIC, "the JSON has no end" },
+	{ "nul", "the JSON is not an object" },
+	{ "5", "the JSON is not an object" },
+	{ "[{}]", "the JSON is not an object" },
+	{ "\"" SECRET "\"", "the JSON is not an object" },
+	{ "{", "the JSON is truncated" },
+	{ "{\"EncryptionKeys\":[{" STATIC, "the JSON is truncated" },
 	{ "{} {}", NOT_JSON },
 	{ "{\"a\":'b'}", NOT_JSON },
 	{ "{\"EncryptionKeys\":[{" STATIC "}],}", NOT_JSON },
@@ -379,15 +379,15 @@ static const struct {
 	{ KEYS("{\"KeySlot\":1.5}"), "KeySlot must be of type int, not double" },
 	{ KEYS("{\"KeySlot\":-1,\"KeyNodeID\":{}}"), "key slot -1 is out of range (0-31)" },
 	{ KEYS("{\"KeySlot\":99999999999999999999,\"KeyNodeID\":{}}"),
-	  "\"slot\" must be a whole number, in decimal and without quotes" },
+	  "\"slot\" must be an integer, in decimal and without quotes" },
 	{ KEYS("{\"KeyStatic\":\"" SECRET "\"}"), "KeyStatic must be of type object, not string" },
 	{ KEYS("{\"KeyStatic\":{\"KeyData\":[\"" SECRET "\"]}}"),
 	  "KeyData must be of type string, not array" },
 	{ KEYS("{\"KeyStatic\":{\"KeyData\":5}}"), "KeyData must be of type string, not int" },
 	{ KEYS("{\"KeyStatic\":{}}"), "static passphrase is empty" },
 	{ KEYS("{" STATIC ",\"KeyNodeID\":{}}"),
-	  "slot 0 has several key types (static, nodeID), of which only static would be used: give "
-	  "each a slot of its own" },
+	  "slot 0 has several key types (static, nodeID), of which Talos uses only static; give "
+	  "each its own slot" },
 	{ KEYS("{\"KeyNodeID\":{},\"keynodeid\":{}}"), "\"nodeID\" is given twice" },
 	{ KEYS("{\"KeyTPM\":{\"TPMOptions\":{\"PCRs\":[24]}}}"),
 	  "TPM PCR 24 is out of range (0-23)" },
@@ -452,8 +452,8 @@ static void test_bounds(void **state)
 	memset(text, ' ', size);
 	text[0] = '{';
 	text[size - 1] = '}';
-	assert_refused(text, size, "larger than META: this is no encryption configuration");
-	assert_refused(text + 1, size - 1, "the JSON is no object");
+	assert_refused(text, size, "larger than the 262104 bytes that META can hold");
+	assert_refused(text + 1, size - 1, "the JSON is not an object");
 	text[size - 2] = '}';
 	assert_refused(text, size - 1, "encryption keys are required");
 
@@ -580,7 +580,7 @@ static void test_wiped(void **state)
  */
 static bool parsed_with_refusal(const char *text, const char *json, size_t at)
 {
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err = { 0 };
 	struct config *config;
 	const long before = held;
@@ -588,7 +588,7 @@ static bool parsed_with_refusal(const char *text, const char *json, size_t at)
 	bool granted;
 
 	fail_at = at;
-	code = config_parse(text, strlen(text), "yaml", &config, &remarks, &err);
+	code = config_parse(text, strlen(text), "yaml", &config, &diagnostics, &err);
 	granted = fail_at > 0;
 	fail_at = 0;
 	if (code == MORTISE_OK)
@@ -596,7 +596,7 @@ static bool parsed_with_refusal(const char *text, const char *json, size_t at)
 	else if (code != MORTISE_E_MEMORY || config || granted)
 		fail_msg("allocation %zu failed: code %d: %s", at, code, err.text);
 	config_free(config);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	assert_int_equal(held, before);
 	return granted;
 }

@@ -364,7 +364,7 @@ static void test_no_sysfs(void **state)
 
 	(void)state;
 	assert_int_equal(disk_list_read("/nowhere", &disks, &err), MORTISE_E_SYSTEM);
-	assert_non_null(strstr(err.text, "is sysfs mounted?"));
+	assert_non_null(strstr(err.text, "mount sysfs"));
 	disk_list_clear(&disks);
 }
 

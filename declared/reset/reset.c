@@ -88,7 +88,7 @@ static enum mortise_code wipe(struct luks2_device *device, const struct mortise_
 {
 	struct progress progress = { .events = reset->events, .volume = target->name };
 	const struct disk_wipe how = { .full = reset->full,
-				       .tell = report_progress,
+				       .progress = report_progress,
 				       .context = &progress };
 	enum mortise_code code = luks2_device_writable(device, err);
 

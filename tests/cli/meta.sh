@@ -76,7 +76,7 @@ says 1 "mortise: Cannot take the value from large: it has more than 262096 bytes
 	"a value too long for any META partition" meta set 12 large
 head -c 262096 /dev/zero >large
 exits 1 "a value too long for the free space" meta set 12 large
-grep -q 'META has room for [0-9]* bytes under tag 12, not for 262096' err
+grep -q 'cannot store 262096 bytes under META tag 12: only [0-9]* are free; delete a tag' err
 result $? "the error gives the free space"
 new META
 exits 0 "the longest possible value in a new META" meta set 12 large
@@ -164,7 +164,7 @@ printf '1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed' >uuid
 exits 0 "set UUIDOverride" meta set uuidoverride uuid
 shows "B 15 $(hex <uuid)" "it is stored"
 echo >>uuid
-says 1 "mortise: tag 15 is a UUID of 36 characters with nothing behind it, or empty" \
+says 1 "mortise: invalid value of META tag 15: it must be a UUID of 36 characters, or empty" \
 	"a UUID followed by a newline" meta set 15 uuid
 exits 0 "set an empty UUIDOverride" meta set 15 /dev/null
 
@@ -194,7 +194,7 @@ exits 1 "not under the name cryptsetup" as/cryptsetup meta list
 exits 4 "no such device" "$MORTISE" meta list --device META=nothing
 exits 4 "no such file" meta set 12 nothing
 truncate -s 2M larger
-says 4 "mortise: larger has 2097152 bytes: a META partition has exactly 1048576" "too large" \
+says 4 "mortise: larger is not a META partition: it has 2097152 bytes instead of 1048576" "too large" \
 	"$MORTISE" meta list --device META=larger
 if command -v mkfs.ext4 >/dev/null || [ -x /sbin/mkfs.ext4 ]; then
 	new other

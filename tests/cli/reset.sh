@@ -189,7 +189,7 @@ exits 1 "cryptsetup opens nothing" "$referee" open --test-passphrase --key-file 
 [ "$(left header image)" = 0 ]
 result $? "the keys are wiped already"
 exits 0 "second reset" reset image
-grep -q '^data *image *40.0 MiB *no *a reset that was cut off$' out
+grep -q '^data *image *40.0 MiB *no *an interrupted reset$' out
 result $? "the second reset lists an interrupted reset"
 wiped image "after the second reset"
 

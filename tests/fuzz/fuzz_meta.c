@@ -19,14 +19,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A cheap hash: SHA-256 would take most of the time, and any deterministic function will do. */
-static enum mortise_code checksum(const void *bytes, size_t size, uint8_t digest[static 32],
-				  struct mortise_error *err)
+static enum mortise_code checksum(const struct keys_bytes *part, size_t parts,
+				  uint8_t digest[static 32], struct mortise_error *err)
 {
 	uint64_t word, mixed = 0xcbf29ce484222325;
 
+	(void)parts;
 	(void)err;
-	for (size_t at = 0; at < size; at += sizeof(word)) {
-		memcpy(&word, (const uint8_t *)bytes + at, sizeof(word));
+	for (size_t at = 0; at < part->size; at += sizeof(word)) {
+		memcpy(&word, (const uint8_t *)part->data + at, sizeof(word));
 		mixed = (mixed ^ word) * 0x100000001b3;
 	}
 	memset(digest, 0, 32);
@@ -55,7 +56,7 @@ static void make_copy(const uint8_t **data, size_t *size, size_t length, uint8_t
 	memcpy(copy + CHECKSUM - length, from, length);
 	memcpy(copy, "\x5a\x4b\x3c\x2d", 4);
 	memcpy(copy + META_ADV_COPY - 4, "\xa5\xb4\xc3\xd2", 4);
-	if (checksum(copy, META_ADV_COPY, digest, NULL))
+	if (checksum(&(struct keys_bytes){ copy, META_ADV_COPY }, 1, digest, NULL))
 		abort();
 	memcpy(copy + CHECKSUM, digest, sizeof(digest));
 }

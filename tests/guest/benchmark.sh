@@ -120,7 +120,7 @@ helper=$(cat /proc/sys/kernel/modprobe)
 echo "somebody's data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
 before=$(sum /dev/ram0)
 check "a RAM disk that holds something" run "$result" "${short[@]}"
-check "is left out, and that is said" grep -q "in use or hold something" "$result"
+check "is left out, and that is said" grep -q "in use or hold data" "$result"
 check_equal "it has not changed" "$(sum /dev/ram0)" "$before"
 dd if=/dev/zero of=/dev/ram0 bs=1M count=16 conv=fsync status=none
 check "an empty one is measured" run "$result" "${short[@]}" --time-limit 8

@@ -52,7 +52,7 @@ test_open() {
 	holder=$!
 	sleep 0.2
 	is_busy "a process uses a directory" \
-		"it is mounted at $root/var/mnt/data, where a process has" \
+		"mounted at $root/var/mnt/data, where a process has" \
 		data "$device"
 	check "nothing was wiped" opens "$device"
 	check_equal "nothing was closed" "$(cat "$root/var/mnt/data/file")" lost
@@ -99,7 +99,7 @@ test_foreign() {
 	size=$(blockdev --getsz /dev/mapper/luks2-u-data)
 	dmsetup create --noudevsync foreign --table "0 $size linear /dev/mapper/luks2-u-data 0"
 	is_busy "a foreign mapping uses the volume" \
-		"/dev/dm-1 (foreign) stands on it" data "$device"
+		"held by /dev/dm-1 (foreign); close" data "$device"
 	check "nothing was closed" dmsetup info luks2-u-data
 	check "the volume is not wiped" opens "$device"
 	dmsetup remove --noudevsync foreign
@@ -114,7 +114,7 @@ test_foreign() {
 	check "it is blank" is_blank "$device"
 
 	dmsetup create --noudevsync foreign --table "0 2048 linear $device 0"
-	is_busy "a foreign mapping uses the device" "dm-? (foreign) stands on it" data "$device"
+	is_busy "a foreign mapping uses the device" "held by /dev/dm-? (foreign); close" data "$device"
 	dmsetup remove --noudevsync foreign
 }
 
@@ -131,7 +131,7 @@ test_mounts() {
 	for place in first/below first; do
 		mount -t tmpfs none "$work/$place"
 		is_busy "a tmpfs is mounted at $place" \
-			"mounted in it at $work/$place: unmount" data "$device"
+			"mounted in it at $work/$place; unmount" data "$device"
 		check "the tmpfs stays mounted" findmnt -t tmpfs "$work/$place"
 		umount "$work/$place"
 	done
@@ -199,7 +199,7 @@ test_file() {
 	check_equal "no mapping is open" "$(dmsetup ls)" "No devices found"
 	loop=$(losetup --find --show "$file")
 	is_busy "a foreign loop device uses the file" \
-		"it is $loop: losetup -d $loop first" data "$file"
+		"attached to $loop; run losetup -d $loop first" data "$file"
 	losetup -d "$loop"
 	check "reset of the file without the loop device" reset data "$file"
 	rm "$file"
@@ -271,10 +271,10 @@ test_interrupted() {
 	check_fails "cryptsetup cannot open the volume after repairing it" opens "$device"
 	check_status 1 "a reset is interrupted" interrupt INT "$device"
 	check "reset says that it is unfinished" \
-		says "nothing opens it any more, but its reset is not finished"
+		says "cannot finish the reset of $device, whose keys are erased; run it again"
 	check_status 1 "up still refuses the volume" mortise up
 	check "another reset succeeds" said reset data "$device"
-	check "reset recognizes the interrupted one" says "a reset that was cut off"
+	check "reset recognizes the interrupted one" says "an interrupted reset"
 	check "it is blank" is_blank "$device"
 	check "up formats it" mortise up
 	check "reset wipes it again" reset data "$device"
