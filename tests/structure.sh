@@ -63,7 +63,7 @@ lists() {
 	done
 	for folder in $folders; do
 		while read -r file; do
-			grep -qE "(^|[[:space:](])$(basename "$file")([[:space:])]|$)" \
+			grep -qE "(^|[[:space:](])$(basename "$file")([[:space:]),.;]|$)" \
 				"$(dirname "$file")/CMakeLists.txt" ||
 				fail "$(dirname "$file")/CMakeLists.txt does not list $(basename "$file")"
 		done < <(git ls-files "$folder/*.c")
