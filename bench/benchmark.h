@@ -24,13 +24,16 @@ void benchmark_samples_spread(struct benchmark_samples *samples, struct mortise_
 
 /* Repeats until there are runs enough, or the time is over. */
 struct benchmark_loop {
-	const struct mortise_benchmark *how;	/* NULL: all defaults */
+	struct mortise_benchmark how;
 	uint64_t start;
 	uint64_t last;		/* when the latest run began */
 	unsigned runs;		/* begun */
 };
 
-void benchmark_loop_begin(struct benchmark_loop *loop, const struct mortise_benchmark *how);
+/* how NULL: all defaults. MORTISE_E_USAGE: its struct_size. */
+MORTISE_MUST_CHECK enum mortise_code benchmark_loop_begin(struct benchmark_loop *loop,
+							  const struct mortise_benchmark *how,
+							  struct mortise_error *err);
 /* Shall there be a run (another one)? The first is never refused. */
 bool benchmark_loop_next(struct benchmark_loop *loop, const char *step);
 

@@ -4,6 +4,7 @@
 
 #include "keys/argon2_cost.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "bench/benchmark.h"
@@ -91,18 +92,20 @@ static double guesses(const struct measurement *m)
 	return m->cpu_ms > 0 ? busy * 1000 / m->cpu_ms : 0;
 }
 
-static void conclude(struct measurement *m, struct mortise_argon2_benchmark *result)
+static enum mortise_code conclude(struct measurement *m, struct mortise_argon2_benchmark *result,
+				  struct mortise_error *err)
 {
 	const double blocks = m->kdf.memory_kib;
 	const double moved = blocks * 1024 * (2 + 3 * (double)(m->kdf.time - 1));
+	struct mortise_argon2_benchmark filled = { .cpu_ms = m->cpu_ms, .guesses = guesses(m) };
 
-	*result = (struct mortise_argon2_benchmark){ .cpu_ms = m->cpu_ms, .guesses = guesses(m) };
-	benchmark_samples_spread(&m->time, &result->time);
-	benchmark_samples_spread(&m->first_pass, &result->first_pass);
-	benchmark_samples_spread(&m->limit, &result->limit);
-	benchmark_samples_spread(&m->limit_first_pass, &result->limit_first_pass);
-	if (result->time.median > 0)
-		result->bandwidth = moved * 1000 / result->time.median;
+	benchmark_samples_spread(&m->time, &filled.time);
+	benchmark_samples_spread(&m->first_pass, &filled.first_pass);
+	benchmark_samples_spread(&m->limit, &filled.limit);
+	benchmark_samples_spread(&m->limit_first_pass, &filled.limit_first_pass);
+	if (filled.time.median > 0)
+		filled.bandwidth = moved * 1000 / filled.time.median;
+	return sized_output(SIZED(mortise_argon2_benchmark), result, &filled, err);
 }
 
 static enum mortise_code prepare(struct measurement *m, const struct mortise_kdf *kdf,
@@ -141,11 +144,14 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 				 "this benchmark is of argon2id and argon2i, from 1 pass up");
 	snprintf(step, sizeof(step), "%s m=%u t=%u p=%u", mortise_kdf_name(kdf->type),
 		 kdf->memory_kib, kdf->time, kdf->lanes);
-	code = keys_kdf_fits(kdf, step, err);
+	code = sized_check(SIZED(mortise_argon2_benchmark), result, err);
+	if (!code)
+		code = benchmark_loop_begin(&loop, how, err);
+	if (!code)
+		code = keys_kdf_fits(kdf, step, err);
 	if (code)
 		return code;
 	code = prepare(&m, kdf, err);
-	benchmark_loop_begin(&loop, how);
 	/* In turns, so that what disturbs the machine disturbs all of them. */
 	while (!code && benchmark_loop_next(&loop, step)) {
 		code = measure_whole(&m, err);
@@ -155,7 +161,7 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 			code = measure_limit(&m, err);
 	}
 	if (!code)
-		conclude(&m, result);
+		code = conclude(&m, result, err);
 	mortise_secret_free(&m.passphrase);
 	mortise_secret_free(&m.key);
 	return code;

@@ -66,7 +66,8 @@ enum mortise_code mortise_benchmark_cipher(const char *cipher, uint32_t key_size
 	code = secret_random(key_size, &run.key, err);
 	if (!code)
 		code = mortise_secret_new(CIPHER_BYTES, &run.bytes, err);
-	benchmark_loop_begin(&loop, how);
+	if (!code)
+		code = benchmark_loop_begin(&loop, how, err);
 	while (!code && benchmark_loop_next(&loop, cipher)) {
 		code = run_once(&run, false, err);
 		if (!code)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/header.h"
 #include "luks2/validate.h"
 #include "bench/benchmark.h"
@@ -105,13 +106,19 @@ enum mortise_code mortise_benchmark_header(const struct mortise_location *locati
 					   struct mortise_benchmark_steps *steps,
 					   struct mortise_error *err)
 {
-	const char *path = location->header ? location->header : location->device;
+	struct mortise_location where;
+	const char *path;
 	struct benchmark_recorder recorder = { 0 };
-	enum mortise_code code = MORTISE_OK;
 	struct luks2_binary binary;
 	struct benchmark_loop loop;
+	enum mortise_code code;
 
-	benchmark_loop_begin(&loop, how);
+	code = sized_input(SIZED(mortise_location), &where, location, err);
+	if (!code)
+		code = benchmark_loop_begin(&loop, how, err);
+	path = where.header ? where.header : where.device;
+	if (!code && !path)
+		code = error_set(err, MORTISE_E_USAGE, 0, "no device is named");
 	while (!code && benchmark_loop_next(&loop, "header")) {
 		code = measure_whole(path, &recorder, &binary, err);
 		if (!code)

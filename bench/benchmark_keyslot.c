@@ -7,6 +7,7 @@
 
 #include "keys/af.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
@@ -30,6 +31,7 @@ struct subject {
 	int fd;
 	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase;
+	struct mortise_kdf_choice cost;
 	struct mortise_keyslot_new what;
 	int slot; /* that holds the measured keyslot, -1: none */
 };
@@ -54,24 +56,28 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 				     struct mortise_error *err)
 {
 	const struct mortise_format format = {
+		.struct_size = sizeof(format),
 		.keyslots_size = KEYSLOTS_SIZE,
 		.data_offset = DATA_OFFSET,
 	};
-	struct mortise_location location = { 0 };
+	struct mortise_location location = { .struct_size = sizeof(location) };
 	enum mortise_code code;
 	char path[48];
 
 	*subject = (struct subject){
 		.slot = -1,
+		.cost = {
+			.struct_size = sizeof(struct mortise_kdf_choice),
+			.type = kdf->type,
+			.forced_time = kdf->time,
+			.memory_kib = kdf->memory_kib,
+			.lanes = kdf->lanes,
+			.hash = kdf->hash[0] ? kdf->hash : NULL,
+		},
 		.what = {
+			.struct_size = sizeof(struct mortise_keyslot_new),
 			.keyslot = MORTISE_ANY,
-			.kdf = {
-				.type = kdf->type,
-				.forced_time = kdf->time,
-				.memory_kib = kdf->memory_kib,
-				.lanes = kdf->lanes,
-				.hash = kdf->hash[0] ? kdf->hash : NULL,
-			},
+			.kdf = &subject->cost,
 		},
 	};
 	code = memory_file(&subject->fd, err);
@@ -168,7 +174,7 @@ static enum mortise_code choose(const struct mortise_kdf_choice *choice,
 	uint64_t start = benchmark_now();
 	enum mortise_code code = keys_kdf_choose(choice, 64, &result->kdf, err);
 
-	if (!code && !choice->forced_time)
+	if (!code && !(choice && choice->forced_time))
 		result->choice_ms = benchmark_ms_since(start);
 	return code;
 }
@@ -179,21 +185,24 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 					    struct mortise_error *err)
 {
 	struct benchmark_recorder create = { 0 };
-	struct mortise_benchmark half = { 0 };
+	struct mortise_benchmark half = { .struct_size = sizeof(half) };
+	struct mortise_keyslot_benchmark filled = { 0 };
 	struct subject subject = { .fd = -1 };
 	struct benchmark_loop loop;
 	enum mortise_code code;
 
-	*result = (struct mortise_keyslot_benchmark){ 0 };
-	code = choose(choice, result, err);
+	code = sized_check(SIZED(mortise_keyslot_benchmark), result, err);
+	if (!code && how)
+		code = sized_input(SIZED(mortise_benchmark), &half, how, err);
 	if (!code)
-		code = keys_kdf_fits(&result->kdf, "a new keyslot", err);
+		code = choose(choice, &filled, err);
 	if (!code)
-		code = subject_new(&result->kdf, &subject, err);
-	if (how)
-		half = *how;
+		code = keys_kdf_fits(&filled.kdf, "a new keyslot", err);
+	if (!code)
+		code = subject_new(&filled.kdf, &subject, err);
 	half.time_limit_ms /= 2;
-	benchmark_loop_begin(&loop, &half);
+	if (!code)
+		code = benchmark_loop_begin(&loop, &half, err);
 	while (!code && benchmark_loop_next(&loop, "keyslot, created")) {
 		code = measure_create(&subject, &create, err);
 		if (!code)
@@ -201,9 +210,11 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 	}
 	if (!code)
 		code = mortise_benchmark_unlock(subject.header, subject.slot, subject.passphrase,
-						&half, &result->open, err);
-	if (!code)
-		benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &result->create);
+						&half, &filled.open, err);
+	if (!code) {
+		benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &filled.create);
+		code = sized_output(SIZED(mortise_keyslot_benchmark), result, &filled, err);
+	}
 	subject_free(&subject);
 	return code;
 }

@@ -111,7 +111,8 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 				err);
 	if (!code)
 		code = dm_open(&control, err);
-	benchmark_loop_begin(&loop, how);
+	if (!code)
+		code = benchmark_loop_begin(&loop, how, err);
 	while (!code && benchmark_loop_next(&loop, "mapping"))
 		code = measure_mapping(control, &target, &recorder, err);
 	if (!code)

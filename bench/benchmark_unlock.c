@@ -107,7 +107,9 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 static enum mortise_code measure_whole(struct unlock *unlock, struct benchmark_recorder *recorder,
 				       struct mortise_error *err)
 {
-	const struct mortise_key_search search = { .keyslot = unlock->keyslot.id, .unbound = true };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = unlock->keyslot.id,
+						   .unbound = true };
 	enum mortise_code code;
 	uint64_t start;
 
@@ -142,7 +144,8 @@ enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
 	if (!code)
 		code = unlock_prepare(&unlock, id, err);
 	snprintf(step, sizeof(step), "keyslot %d, opened", id);
-	benchmark_loop_begin(&loop, how);
+	if (!code)
+		code = benchmark_loop_begin(&loop, how, err);
 	while (!code && benchmark_loop_next(&loop, step)) {
 		code = measure_steps(&unlock, &recorder, err);
 		if (!code)

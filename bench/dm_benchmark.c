@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/machine.h"
+#include "base/sized.h"
 #include "bench/dm_benchmark.h"
 
 #define LIMIT_MS       120000u
@@ -177,10 +178,10 @@ static enum mortise_code measure_all(struct mortise_dm_benchmark *b, struct mort
 /* What makes figures worth less. */
 static void judge(struct mortise_dm_benchmark *b)
 {
-	struct mortise_machine machine;
+	struct mortise_machine machine = { .struct_size = sizeof(machine) };
 	size_t unsteady = 0;
 
-	mortise_benchmark_machine(&machine);
+	(void)mortise_benchmark_machine(&machine, NULL);
 	if (machine.governor[0] && strcmp(machine.governor, "performance") != 0)
 		bench_warn(b,
 			   "The clock frequency is governed by \"%s\": set \"performance\" "
@@ -208,9 +209,11 @@ enum mortise_code mortise_dm_benchmark_run(const struct mortise_dm_benchmark_opt
 	*out = NULL;
 	if (!b)
 		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "Cannot measure dm-crypt");
-	b->options = *options;
 	b->engine = bench_engine();
-	code = dm_open(&b->control, err);
+	code = options ? sized_input(SIZED(mortise_dm_benchmark_options), &b->options, options, err)
+		       : MORTISE_OK;
+	if (!code)
+		code = dm_open(&b->control, err);
 	if (!code)
 		code = dm_target_version(b->control, "crypt", version, err);
 	if (!code)
@@ -239,13 +242,10 @@ void mortise_dm_benchmark_free(struct mortise_dm_benchmark **address)
 	free(benchmark);
 }
 
-bool mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i,
-				      struct mortise_dm_measurement *measurement)
+const struct mortise_dm_measurement *
+mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i)
 {
-	if (i >= benchmark->results.count)
-		return false;
-	*measurement = benchmark->results.list[i];
-	return true;
+	return i < benchmark->results.count ? &benchmark->results.list[i] : NULL;
 }
 
 const char *mortise_dm_benchmark_warning(const struct mortise_dm_benchmark *benchmark, size_t i)
@@ -258,10 +258,8 @@ const char *mortise_dm_benchmark_engine(const struct mortise_dm_benchmark *bench
 	return benchmark->engine == BENCH_URING ? "io_uring" : "threads";
 }
 
-bool mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark,
-				 struct mortise_dm_advice *advice)
+const struct mortise_dm_advice *
+mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark)
 {
-	if (benchmark->advised)
-		*advice = benchmark->advice;
-	return benchmark->advised;
+	return benchmark->advised ? &benchmark->advice : NULL;
 }

@@ -9,10 +9,12 @@
 void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf);
 
 /*
- * Fills *what from --pbkdf*, --iter-time, --hash and --keyslot-*; the id stays "any". Costs
- * out of bounds are refused here, before anything is written.
+ * Fills *what from --hash and --keyslot-*, and *kdf, to which it points, from --pbkdf* and
+ * --iter-time; the id stays "any". Costs out of bounds are refused here, before anything is
+ * written.
  */
-enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what);
+enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what,
+			     struct mortise_kdf_choice *kdf);
 
 /* Is id (or any) free? Prints cryptsetup's sentence when it is not. */
 enum status keyslot_check_free(const struct mortise_luks2 *header, int id);

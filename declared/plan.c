@@ -216,7 +216,9 @@ static enum mortise_code plan_format(struct volume_run *run, struct volume_plan 
 static enum mortise_code load_header(struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = plan->device, .readonly = true };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device,
+						   .readonly = true };
 	struct mortise_error why;
 
 	if (mortise_luks2_load(&location, &plan->header, &why))
@@ -228,8 +230,8 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 /* A mapping of our name must be of this very header, on this very device: copies share UUIDs. */
 static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_error *err)
 {
-	struct mortise_mapping_info mapping;
-	struct mortise_header_info header = { .uuid = "" };
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
+	struct mortise_header_info header = { .struct_size = sizeof(header), .uuid = "" };
 	struct mortise_error why;
 	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
 
@@ -242,7 +244,7 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 	if (code)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	if (plan->header)
-		mortise_header_info(plan->header, &header);
+		(void)mortise_header_info(plan->header, &header, NULL);
 	if (!plan->header || strcmp(mapping.uuid, header.uuid) ||
 	    !disk_mapping_is_on(&mapping, plan->device))
 		return VOLUME_PLAN_ADD(

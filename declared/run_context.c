@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "declared/meta_state.h"
 #include "declared/plan.h"
 
@@ -30,7 +31,12 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct config *v
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
 	pthread_cond_init(&run->order_changed, NULL);
-	run->sources = options->sources;
+	if (options->sources) {
+		code = sized_input(SIZED(mortise_key_sources), &run->sources, options->sources,
+				   err);
+		if (code)
+			return code;
+	}
 	run->unfinished = calloc(volumes->volume_count + 1, sizeof(*run->unfinished));
 	if (!run->unfinished)
 		return error_memory(err);

@@ -48,7 +48,7 @@ static enum mortise_code cost_of(struct volume_work *work, const struct config_k
 	if (!run->cost_known) {
 		/* All there is: beside other derivations a measurement would come out too low. */
 		volume_budget_take(run->budget, run->budget->total);
-		code = keys_kdf_choose(&run->options->cost, 64, &run->cost, err);
+		code = keys_kdf_choose(run->options->cost, 64, &run->cost, err);
 		volume_budget_give_back(run->budget, run->budget->total);
 		run->cost_known = !code;
 	}
@@ -94,7 +94,8 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 				   const struct mortise_secret *volume_key,
 				   struct mortise_error *err)
 {
-	const struct mortise_keyslot_new what = { .keyslot = step->keyslot };
+	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
+						  .keyslot = step->keyslot };
 	int id = step->keyslot;
 	struct mortise_kdf kdf;
 	const struct luks2_keyslot_stage stage = {
@@ -114,7 +115,8 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 /* The header as it is now, to be written to: it must be the one that was planned on. */
 static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = plan->device };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device };
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
@@ -144,8 +146,10 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 {
 	struct volume_plan *plan = work->plan;
 	const struct config_volume *volume = plan->volume;
-	const struct mortise_location location = { .device = plan->device };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device };
 	const struct mortise_format format = {
+		.struct_size = sizeof(format),
 		.cipher = volume->cipher,
 		.key_size = volume->key_size,
 		.sector_size = volume->block_size,

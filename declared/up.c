@@ -299,8 +299,7 @@ static enum mortise_code close_door(const struct mortise_up_options *options,
 	code = volume_extended_pcr_store(options->extend_pcr, true, err);
 	if (code)
 		return code;
-	code = mortise_tpm_extend(&options->sources, options->extend_pcr, options->extend_word,
-				  err);
+	code = mortise_tpm_extend(options->sources, options->extend_pcr, options->extend_word, err);
 	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
 		error_prefix(err, "PCR %u is noted as extended, and was not", options->extend_pcr);
 	return code;

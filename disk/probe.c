@@ -173,7 +173,9 @@ static enum mortise_code look_for_header(const struct luks2_device *device,
 					 struct disk_probe *probe, bool *found,
 					 struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = device->path, .readonly = true };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = device->path,
+						   .readonly = true };
 	struct disk_probe other = { .content = DISK_EMPTY };
 	struct mortise_luks2 *header = NULL;
 	bool doubtful, second = false, ignored;

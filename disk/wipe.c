@@ -95,7 +95,10 @@ static enum mortise_code find_keys_end(const struct luks2_device *device,
 				       struct mortise_error *err)
 {
 	const struct mortise_location location = {
-		.device = device->path, .readonly = true, .no_locks = true, /* the caller has it */
+		.struct_size = sizeof(location),
+		.device = device->path,
+		.readonly = true,
+		.no_locks = true, /* the caller has it */
 	};
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error why;

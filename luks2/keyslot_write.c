@@ -5,6 +5,7 @@
 
 #include "keys/af.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
@@ -44,7 +45,7 @@ enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 	uint32_t key_size;
 
 	(void)area_cipher(header, what, AREA_KEY_SIZE, &key_size);
-	return keys_kdf_choose(&what->kdf, key_size, kdf, err);
+	return keys_kdf_choose(what->kdf, key_size, kdf, err);
 }
 
 static enum mortise_code check_parameters(const char *cipher, uint32_t key_size, const char *hash,
@@ -65,13 +66,17 @@ static enum mortise_code check_parameters(const char *cipher, uint32_t key_size,
 enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 					struct mortise_error *err)
 {
-	struct mortise_kdf_choice dry = what->kdf;
+	struct mortise_kdf_choice dry = { .struct_size = sizeof(dry) };
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
-	enum mortise_code code;
+	enum mortise_code code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
 
-	code = check_parameters(what->cipher ? what->cipher : AREA_CIPHER,
-				what->cipher ? what->area_key_size : AREA_KEY_SIZE,
-				what->hash ? what->hash : HASH_DEFAULT, err);
+	if (!code && wanted.kdf)
+		code = sized_input(SIZED(mortise_kdf_choice), &dry, wanted.kdf, err);
+	if (!code)
+		code = check_parameters(wanted.cipher ? wanted.cipher : AREA_CIPHER,
+					wanted.cipher ? wanted.area_key_size : AREA_KEY_SIZE,
+					wanted.hash ? wanted.hash : HASH_DEFAULT, err);
 	/* A forced cost is checked and not measured; one that is to be measured has bounds. */
 	if (!dry.forced_time)
 		dry.forced_time = dry.type == MORTISE_KDF_PBKDF2 ? KEYS_PBKDF2_TIME_MIN

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "base/secret.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
@@ -123,21 +124,24 @@ enum mortise_code mortise_keyslot_add(struct mortise_luks2 *header,
 				      const struct mortise_secret *volume_key, int *added,
 				      struct mortise_error *err)
 {
-	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
+	struct mortise_keyslot_new wanted;
+	struct luks2_keyslot_stage stage = { .what = &wanted, .passphrase = passphrase };
 	struct mortise_secret *made = NULL;
 	struct luks2_update update;
 	struct mortise_kdf kdf;
-	int id = what->keyslot;
-	enum mortise_code code = luks2_usable(header->metadata, err);
+	enum mortise_code code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	int id = wanted.keyslot;
 
 	if (!code)
-		code = what->unbound ? unbound_key(what, &made, &stage.key, err)
-				     : bound_key(header, volume_key, &stage.key, err);
+		code = luks2_usable(header->metadata, err);
 	if (!code)
-		code = luks2_keyslot_cost(header, what, &kdf, err);
+		code = wanted.unbound ? unbound_key(&wanted, &made, &stage.key, err)
+				      : bound_key(header, volume_key, &stage.key, err);
+	if (!code)
+		code = luks2_keyslot_cost(header, &wanted, &kdf, err);
 	stage.kdf = &kdf;
 	if (!code)
-		code = begin_add(header, what, stage.key, &update, err);
+		code = begin_add(header, &wanted, stage.key, &update, err);
 	if (!code)
 		code = stage_and_commit(&update, &stage, &id, err);
 	if (!code && added)
@@ -160,16 +164,19 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 					 const struct mortise_secret *volume_key,
 					 struct mortise_error *err)
 {
-	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
+	struct mortise_keyslot_new wanted;
+	struct luks2_keyslot_stage stage = { .what = &wanted, .passphrase = passphrase };
 	struct json_object *keyslots, *priority;
 	struct luks2_update update;
 	struct mortise_kdf kdf;
-	enum mortise_code code = luks2_usable(header->metadata, err);
+	enum mortise_code code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
 
+	if (!code)
+		code = luks2_usable(header->metadata, err);
 	if (!code)
 		code = key_of_keyslot(header, id, volume_key, &stage.key, err);
 	if (!code)
-		code = luks2_keyslot_cost(header, what, &kdf, err);
+		code = luks2_keyslot_cost(header, &wanted, &kdf, err);
 	stage.kdf = &kdf;
 	if (!code)
 		code = luks2_update_begin(header, &update, err);

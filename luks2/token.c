@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/model.h"
 #include "luks2/validate.h"
 
@@ -93,12 +94,17 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *header,
 				       const struct mortise_token_import *how, const char *json,
 				       size_t size, int *imported, struct mortise_error *err)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
+	struct mortise_token_import wanted;
+	struct json_tokener *tokener;
 	struct json_object *token = NULL;
 	struct luks2_update update;
 	enum mortise_code code;
 	int id = 0;
 
+	code = sized_input(SIZED(mortise_token_import), &wanted, how, err);
+	if (code)
+		return code;
+	tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 	if (tokener && size <= LUKS2_COPY_SIZE_MAX)
 		token = json_tokener_parse_ex(tokener, json, (int)size);
 	if (tokener)
@@ -114,7 +120,7 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *header,
 		json_object_put(token);
 		return code;
 	}
-	code = luks2_token_stage(&update, how, token, &id, err);
+	code = luks2_token_stage(&update, &wanted, token, &id, err);
 	if (code) {
 		luks2_update_abort(&update);
 		return code;
@@ -176,21 +182,22 @@ enum mortise_code mortise_token_info(const struct mortise_luks2 *header, int id,
 {
 	struct json_object *token, *links;
 	enum mortise_code code = find(header, id, &token, err);
+	struct mortise_token_info filled;
 	const char *description;
 
 	if (code)
 		return code;
 	links = luks2_json_get(token, "keyslots", json_type_array);
 	description = luks2_json_text(token, "key_description");
-	*info = (struct mortise_token_info){ .type = luks2_json_text(token, "type") };
-	info->key_description =
-		description && !strcmp(info->type, "luks2-keyring") ? description : "";
+	filled = (struct mortise_token_info){ .type = luks2_json_text(token, "type") };
+	filled.key_description =
+		description && !strcmp(filled.type, "luks2-keyring") ? description : "";
 	for (int keyslot = 0; keyslot < (int)MORTISE_KEYSLOTS_MAX; keyslot++) {
 		char text[12];
 
 		snprintf(text, sizeof(text), "%d", keyslot);
 		if (luks2_json_array_has(links, text))
-			info->keyslots |= 1u << keyslot;
+			filled.keyslots |= 1u << keyslot;
 	}
-	return MORTISE_OK;
+	return sized_output(SIZED(mortise_token_info), info, &filled, err);
 }

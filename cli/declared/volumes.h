@@ -15,6 +15,8 @@
 struct volumes {
 	struct mortise_config *config;
 	struct mortise_up_options options;
+	struct mortise_key_sources sources;
+	struct mortise_kdf_choice cost;
 	struct mortise_volume_device *devices;
 	char *device_names;		/* what devices[].name point into */
 	bool json;			/* --json */

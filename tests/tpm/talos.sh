@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Disks with the keyslots and tokens that Talos makes, of both shapes, opened by the program;
-# and what the program enrols, unsealed by tpm2-tools and opened by cryptsetup. MORTISE.
+# and what the program enrolls, unsealed by tpm2-tools and opened by cryptsetup. MORTISE.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 . "$(dirname "$(realpath "$0")")/recipe.sh"
 for tool in cryptsetup jq; do
