@@ -60,7 +60,7 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 	};
 	*kdf = (struct mortise_kdf_choice){ .struct_size = sizeof(*kdf) };
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
-		return STATUS_USAGE; /* main.c has refused it by then */
+		return STATUS_USAGE; /* not reached: main.c refuses it */
 	keyslot_cost(c, kdf);
 	if (kdf->type == MORTISE_KDF_PBKDF2)
 		kdf->hash = hash;

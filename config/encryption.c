@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a volume is encrypted: provider, cipher, sector size, options. */
+/* The fields of "encryption", except the entries of "keys". */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,7 +31,7 @@ static const struct config_schema schema = { .names = field_names, .count = F_CO
 static const struct config_schema machine_schema = { .names = field_names,
 						     .count = F_ALLOW_DISCARDS };
 
-/* Sizes in bits, the default first; Adiantum has one only. */
+/* Key sizes in bits, the default first. */
 static const struct cipher {
 	const char *name;
 	unsigned key_bits[2];
@@ -48,46 +48,46 @@ enum provider {
 	PROVIDER_UNKNOWN,
 };
 
-/* To the older forms no text is the same as none at all. */
-static enum provider provider_read(struct config_log *log, const struct config_field *field,
-				   enum config_form form)
+/* In the machine configuration and in META an empty provider is a missing one. */
+static enum provider read_provider(struct config_log *log, const struct config_field *field,
+				   enum config_origin origin)
 {
 	const char *text;
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 
 	if (!field->value)
 		return PROVIDER_MISSING;
 	if (!config_field_text(log, field, &text))
 		return PROVIDER_UNKNOWN;
-	if (!*text && form != CONFIG_FORM_VOLUME)
+	if (!*text && origin != CONFIG_ORIGIN_DOCUMENT)
 		return PROVIDER_MISSING;
 	if (strcasecmp(text, "luks2") == 0)
 		return PROVIDER_LUKS2;
 	if (strcasecmp(text, "none") == 0)
 		return PROVIDER_NONE;
-	config_error(log, field->value->place, "unsupported encryption provider: %s",
-		     config_show(text, strlen(text), shown));
+	config_error(log, field->value->position, "unsupported encryption provider: %s",
+		     config_printable(text, strlen(text), shown));
 	return PROVIDER_UNKNOWN;
 }
 
-static bool none_given(const struct config_field *keys)
+static bool are_keys_empty(const struct config_field *keys)
 {
 	return !keys->value || (keys->value->kind == CONFIG_LIST && !keys->value->child);
 }
 
-static void keys_read(struct config_log *log, const struct config_field *keys,
-		      struct config_place missing, enum config_form form,
+static void read_keys(struct config_log *log, const struct config_field *keys,
+		      struct config_position missing, enum config_origin origin,
 		      struct config_volume *volume)
 {
 	uint32_t slots = 0;
 
-	if (none_given(keys) && form == CONFIG_FORM_MACHINE) {
-		config_error(log, keys->key ? config_field_place(keys) : missing,
+	if (are_keys_empty(keys) && origin == CONFIG_ORIGIN_MACHINE) {
+		config_error(log, keys->key ? config_field_position(keys) : missing,
 			     "partition \"%s\": no encryption keys provided", volume->name);
 		return;
 	}
-	if (none_given(keys)) {
-		config_error(log, keys->key ? config_field_place(keys) : missing,
+	if (are_keys_empty(keys)) {
+		config_error(log, keys->key ? config_field_position(keys) : missing,
 			     "encryption keys are required");
 		return;
 	}
@@ -95,17 +95,17 @@ static void keys_read(struct config_log *log, const struct config_field *keys,
 		return;
 	volume->keys = calloc(MORTISE_KEYSLOTS_MAX, sizeof(*volume->keys));
 	if (!volume->keys) {
-		log->no_memory = true;
+		log->out_of_memory = true;
 		return;
 	}
 	for (const struct config_node *item = keys->value->child; item; item = item->next)
-		config_key_read(log, item, form, volume, &slots);
+		config_key_read(log, item, origin, volume, &slots);
 }
 
-static const struct cipher *cipher_read(struct config_log *log, const struct config_field *field)
+static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field)
 {
 	const char *text = "";
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 
 	config_field_text(log, field, &text);
 	if (!*text)
@@ -113,16 +113,16 @@ static const struct cipher *cipher_read(struct config_log *log, const struct con
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
 		if (strcmp(text, ciphers[i].name) == 0)
 			return &ciphers[i];
-	config_error(log, field->value->place, "unknown cipher kind %s; known are %s, %s and %s",
-		     config_show(text, strlen(text), shown), ciphers[0].name, ciphers[1].name,
+	config_error(log, field->value->position, "unknown cipher kind %s; use %s, %s or %s",
+		     config_printable(text, strlen(text), shown), ciphers[0].name, ciphers[1].name,
 		     ciphers[2].name);
 	return NULL;
 }
 
-static void cipher_choose(struct config_log *log, const struct config_field *field,
+static void choose_cipher(struct config_log *log, const struct config_field *field,
 			  struct config_volume *volume)
 {
-	const struct cipher *cipher = cipher_read(log, &field[F_CIPHER]);
+	const struct cipher *cipher = read_cipher(log, &field[F_CIPHER]);
 	long long bits = 0;
 
 	config_field_number(log, &field[F_KEY_SIZE], &bits);
@@ -131,20 +131,20 @@ static void cipher_choose(struct config_log *log, const struct config_field *fie
 	if (bits == 0)
 		bits = cipher->key_bits[0];
 	if (bits == cipher->key_bits[0] || bits == cipher->key_bits[1]) {
-		volume->cipher = config_copy(log, cipher->name);
+		volume->cipher = config_strdup(log, cipher->name);
 		volume->key_size = (uint32_t)bits / 8;
 	} else if (cipher->key_bits[1]) {
-		config_error(log, field[F_KEY_SIZE].value->place,
-			     "keySize %lld does not fit cipher %s: %u or %u bits", bits,
-			     cipher->name, cipher->key_bits[0], cipher->key_bits[1]);
+		config_error(log, field[F_KEY_SIZE].value->position,
+			     "invalid keySize %lld for cipher %s; use %u or %u", bits, cipher->name,
+			     cipher->key_bits[0], cipher->key_bits[1]);
 	} else {
-		config_error(log, field[F_KEY_SIZE].value->place,
-			     "keySize %lld does not fit cipher %s: %u bits", bits, cipher->name,
+		config_error(log, field[F_KEY_SIZE].value->position,
+			     "invalid keySize %lld for cipher %s; use %u", bits, cipher->name,
 			     cipher->key_bits[0]);
 	}
 }
 
-static void block_size_read(struct config_log *log, const struct config_field *field,
+static void read_block_size(struct config_log *log, const struct config_field *field,
 			    struct config_volume *volume)
 {
 	long long size = 0;
@@ -153,14 +153,13 @@ static void block_size_read(struct config_log *log, const struct config_field *f
 	if (size == 0 || size == 512 || size == 1024 || size == 2048 || size == 4096)
 		volume->block_size = (uint32_t)size;
 	else
-		config_error(
-			log, field->value->place,
-			"blockSize %lld is no sector size: 512, 1024, 2048 or 4096 bytes, or 0 "
-			"for what suits the device",
-			size);
+		config_error(log, field->value->position,
+			     "invalid blockSize %lld; use 512, 1024, 2048, 4096, or 0 to choose by "
+			     "the device",
+			     size);
 }
 
-static void options_read(struct config_log *log, const struct config_field *field,
+static void read_options(struct config_log *log, const struct config_field *field,
 			 struct config_volume *volume)
 {
 	static const char *const names[] = {
@@ -168,7 +167,7 @@ static void options_read(struct config_log *log, const struct config_field *fiel
 		"no_write_workqueue",
 		"same_cpu_crypt",
 	};
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 
 	if (!config_field_list(log, field))
 		return;
@@ -184,14 +183,14 @@ static void options_read(struct config_log *log, const struct config_field *fiel
 		if (i < 3)
 			volume->perf |= 1u << i;
 		else
-			config_error(log, item->place,
-				     "invalid perf option %s; known are %s, %s, %s",
-				     config_show(text, strlen(text), shown), names[0], names[1],
-				     names[2]);
+			config_error(log, item->position,
+				     "invalid perf option %s; use %s, %s or %s",
+				     config_printable(text, strlen(text), shown), names[0],
+				     names[1], names[2]);
 	}
 }
 
-static bool any_given(const struct config_field *field, size_t count)
+static bool has_any_value(const struct config_field *field, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (field[i].value)
@@ -199,41 +198,40 @@ static bool any_given(const struct config_field *field, size_t count)
 	return false;
 }
 
-/* A volume's document without a provider. */
-static bool wanted_by_keys(struct config_log *log, const struct config_field *encryption,
-			   const struct config_field *field)
+/* In a volume's document, keys without a provider mean luks2. */
+static bool is_wanted_without_provider(struct config_log *log,
+				       const struct config_field *encryption,
+				       const struct config_field *field)
 {
 	bool keys = field[F_KEYS].value;
 
 	if (keys)
-		config_notice(log, encryption->key->place,
-			      "no provider given: taken as luks2; Talos wants "
-			      "\"provider: luks2\" written");
-	else if (any_given(field, F_COUNT))
-		config_error(log, encryption->key->place,
-			     "encryption has neither provider nor keys: the volume would stay in "
-			     "plain; add them, or write \"provider: none\"");
+		config_notice(log, encryption->key->position,
+			      "no provider: luks2 is assumed; Talos requires \"provider: luks2\"");
+	else if (has_any_value(field, F_COUNT))
+		config_error(log, encryption->key->position,
+			     "encryption has neither provider nor keys: the volume would not be "
+			     "encrypted; add them or write \"provider: none\"");
 	else
-		config_notice(log, encryption->key->place,
+		config_notice(log, encryption->key->position,
 			      "encryption is empty: the volume is not encrypted");
 	return keys;
 }
 
-/*
- * Is the volume to be encrypted? Yes after an error too, so that the rest is checked as well.
- */
-static bool wanted(struct config_log *log, const struct config_field *encryption,
-		   const struct config_field *field, enum config_form form)
+/* Is encryption declared? Yes after an error too, so that the other fields are checked. */
+static bool is_wanted(struct config_log *log, const struct config_field *encryption,
+		      const struct config_field *field, enum config_origin origin)
 {
-	switch (provider_read(log, &field[F_PROVIDER], form)) {
+	switch (read_provider(log, &field[F_PROVIDER], origin)) {
 	case PROVIDER_NONE:
-		if (none_given(&field[F_KEYS]) && form != CONFIG_FORM_MACHINE)
+		if (are_keys_empty(&field[F_KEYS]) && origin != CONFIG_ORIGIN_MACHINE)
 			return false;
-		config_error(log, field[F_PROVIDER].value->place,
+		config_error(log, field[F_PROVIDER].value->position,
 			     "unsupported encryption provider: none");
 		return true;
 	case PROVIDER_MISSING:
-		return form != CONFIG_FORM_VOLUME || wanted_by_keys(log, encryption, field);
+		return origin != CONFIG_ORIGIN_DOCUMENT ||
+		       is_wanted_without_provider(log, encryption, field);
 	case PROVIDER_LUKS2:
 	case PROVIDER_UNKNOWN:
 		break;
@@ -242,20 +240,20 @@ static bool wanted(struct config_log *log, const struct config_field *encryption
 }
 
 void config_encryption_read(struct config_log *log, const struct config_field *encryption,
-			    enum config_form form, struct config_volume *volume)
+			    enum config_origin origin, struct config_volume *volume)
 {
 	struct config_field field[F_COUNT] = { 0 };
 
 	if (!config_field_mapping(log, encryption))
 		return;
 	config_fields_read(log, encryption->value,
-			   form == CONFIG_FORM_MACHINE ? &machine_schema : &schema, field);
-	volume->encrypted = wanted(log, encryption, field, form);
+			   origin == CONFIG_ORIGIN_MACHINE ? &machine_schema : &schema, field);
+	volume->encrypted = is_wanted(log, encryption, field, origin);
 	if (!volume->encrypted)
 		return;
-	keys_read(log, &field[F_KEYS], encryption->key->place, form, volume);
-	cipher_choose(log, field, volume);
-	block_size_read(log, &field[F_BLOCK_SIZE], volume);
-	options_read(log, &field[F_OPTIONS], volume);
+	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
+	choose_cipher(log, field, volume);
+	read_block_size(log, &field[F_BLOCK_SIZE], volume);
+	read_options(log, &field[F_OPTIONS], volume);
 	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
 }

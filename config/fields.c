@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Strict reading of mappings and typed values. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,22 +6,21 @@
 
 #include "config/fields.h"
 
-/* No known key is longer: "checkSecurebootStatusOnEnroll" has 29 characters. */
-#define LIKE_MAX 40u
+/* Longer than every known key: "checkSecurebootStatusOnEnroll" has 29 characters. */
+#define WORD_MAX 40u
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned get_minimum(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
-/* Edit distance (Levenshtein), letter case ignored. */
-static unsigned distance(const char *a, size_t a_size, const char *b)
+static unsigned compute_distance(const char *a, size_t a_size, const char *b)
 {
 	size_t b_size = strlen(b);
-	unsigned row[LIKE_MAX + 1];
+	unsigned row[WORD_MAX + 1];
 
-	if (a_size > LIKE_MAX || b_size > LIKE_MAX)
-		return LIKE_MAX;
+	if (a_size > WORD_MAX || b_size > WORD_MAX)
+		return WORD_MAX;
 	for (unsigned j = 0; j <= b_size; j++)
 		row[j] = j;
 	for (unsigned i = 1; i <= a_size; i++) {
@@ -34,7 +32,7 @@ static unsigned distance(const char *a, size_t a_size, const char *b)
 			bool same = tolower((unsigned char)a[i - 1]) ==
 				    tolower((unsigned char)b[j - 1]);
 
-			row[j] = least(least(above, row[j - 1]) + 1, diagonal + !same);
+			row[j] = get_minimum(get_minimum(above, row[j - 1]) + 1, diagonal + !same);
 			diagonal = above;
 		}
 	}
@@ -43,7 +41,7 @@ static unsigned distance(const char *a, size_t a_size, const char *b)
 
 unsigned config_node_distance(const struct config_node *node, const char *word)
 {
-	return distance(config_node_text(node), config_node_size(node), word);
+	return compute_distance(config_node_text(node), config_node_size(node), word);
 }
 
 const struct config_node *config_node_child(const struct config_node *mapping, const char *name)
@@ -54,11 +52,11 @@ const struct config_node *config_node_child(const struct config_node *mapping, c
 	return NULL;
 }
 
-/* The known key that was probably meant, NULL when none is near. */
-static const char *nearest(const struct config_node *key, const struct config_schema *schema)
+/* The allowed key that was probably misspelled; NULL if none is similar. */
+static const char *find_similar(const struct config_node *key, const struct config_schema *schema)
 {
 	const char *best = NULL;
-	unsigned best_distance = LIKE_MAX;
+	unsigned best_distance = WORD_MAX;
 
 	for (size_t i = 0; i < schema->count; i++) {
 		unsigned d = config_node_distance(key, schema->names[i]);
@@ -71,7 +69,7 @@ static const char *nearest(const struct config_node *key, const struct config_sc
 	return best;
 }
 
-static void known_list(const struct config_schema *schema, char *text, size_t room)
+static void list_names(const struct config_schema *schema, char *text, size_t room)
 {
 	size_t used = 0;
 
@@ -82,28 +80,28 @@ static void known_list(const struct config_schema *schema, char *text, size_t ro
 }
 
 /*
- * The key is shown only when it is nearly a known one: a passphrase of several lines that lost
- * its indentation looks like a key.
+ * The key is printed only if it is similar to an allowed one: a line of a passphrase that lost its
+ * indentation looks like a key.
  */
-static void unknown_key(struct config_log *log, const struct config_node *key,
-			const struct config_schema *schema)
+static void report_unknown_key(struct config_log *log, const struct config_node *key,
+			       const struct config_schema *schema)
 {
-	const char *like = schema->secret ? NULL : nearest(key, schema);
-	char shown[CONFIG_SHOW_ROOM];
-	char known[160];
+	const char *like = schema->secret ? NULL : find_similar(key, schema);
+	char shown[CONFIG_PRINTABLE_SIZE];
+	char allowed[160];
 
-	known_list(schema, known, sizeof(known));
+	list_names(schema, allowed, sizeof(allowed));
 	if (schema->count == 0)
-		config_error(log, key->place, "unknown key: nothing can be set here, write {}");
+		config_error(log, key->position, "unknown key: no keys are allowed here; write {}");
 	else if (like)
-		config_error(log, key->place, "unknown key \"%s\": did you mean \"%s\"?",
-			     config_show(config_node_text(key), config_node_size(key), shown),
+		config_error(log, key->position, "unknown key \"%s\": did you mean \"%s\"?",
+			     config_printable(config_node_text(key), config_node_size(key), shown),
 			     like);
 	else
-		config_error(log, key->place, "unknown key; known here: %s", known);
+		config_error(log, key->position, "unknown key; allowed here: %s", allowed);
 }
 
-static size_t field_find(const struct config_schema *schema, const struct config_node *key)
+static size_t find_field(const struct config_schema *schema, const struct config_node *key)
 {
 	size_t i;
 
@@ -115,15 +113,15 @@ static size_t field_find(const struct config_schema *schema, const struct config
 	return i;
 }
 
-/* JSON has no lines. */
-static void given_twice(struct config_log *log, const struct config_node *key,
-			const struct config_field *field)
+/* Nodes made from JSON have no line. */
+static void report_repeated_key(struct config_log *log, const struct config_node *key,
+				const struct config_field *field)
 {
-	if (key->place.line)
-		config_error(log, key->place, "\"%s\" is given twice, first in line %u",
-			     field->name, field->key->place.line);
+	if (key->position.line)
+		config_error(log, key->position, "\"%s\" is given twice, first in line %u",
+			     field->name, field->key->position.line);
 	else
-		config_error(log, key->place, "\"%s\" is given twice", field->name);
+		config_error(log, key->position, "\"%s\" is given twice", field->name);
 }
 
 void config_fields_read(struct config_log *log, const struct config_node *mapping,
@@ -137,23 +135,23 @@ void config_fields_read(struct config_log *log, const struct config_node *mappin
 		size_t i;
 
 		value = key->next;
-		if (key->kind == CONFIG_REFUSED)
+		if (key->kind == CONFIG_ALIAS)
 			continue;
 		if (key->kind != CONFIG_SCALAR) {
-			config_error(log, key->place, "a key must be a word, not %s",
+			config_error(log, key->position, "a key must be text, not %s",
 				     config_node_kind_name(key));
 			continue;
 		}
 		if (config_node_plain(key) && config_node_is(key, "<<")) {
-			config_error(log, key->place,
-				     "merge keys are not read: write the keys themselves");
+			config_error(log, key->position,
+				     "merge keys are not supported; write the keys themselves");
 			continue;
 		}
-		i = field_find(schema, key);
+		i = find_field(schema, key);
 		if (i == schema->count) {
-			unknown_key(log, key, schema);
+			report_unknown_key(log, key, schema);
 		} else if (field[i].key) {
-			given_twice(log, key, &field[i]);
+			report_repeated_key(log, key, &field[i]);
 		} else {
 			field[i].key = key;
 			field[i].value = config_node_null(value) ? NULL : value;
@@ -161,27 +159,28 @@ void config_fields_read(struct config_log *log, const struct config_node *mappin
 	}
 }
 
-struct config_place config_field_place(const struct config_field *field)
+struct config_position config_field_position(const struct config_field *field)
 {
-	return field->value ? field->value->place : field->key->place;
+	return field->value ? field->value->position : field->key->position;
 }
 
-/* The value never stands in the sentence: it may be a secret in the wrong place. */
-static void wrong_type(struct config_log *log, const struct config_field *field,
-		       const char *expected)
+/* The value is never printed: it may be a misplaced secret. */
+static void report_wrong_type(struct config_log *log, const struct config_field *field,
+			      const char *expected)
 {
-	if (field->value->kind == CONFIG_REFUSED)
+	if (field->value->kind == CONFIG_ALIAS)
 		return;
 	if (field->value->kind == CONFIG_SCALAR)
-		config_error(log, field->value->place, "\"%s\" must be %s", field->name, expected);
+		config_error(log, field->value->position, "\"%s\" must be %s", field->name,
+			     expected);
 	else
-		config_error(log, field->value->place, "\"%s\" must be %s, not %s", field->name,
+		config_error(log, field->value->position, "\"%s\" must be %s, not %s", field->name,
 			     expected, config_node_kind_name(field->value));
 }
 
 bool config_field_bool(struct config_log *log, const struct config_field *field, bool *out)
 {
-	/* The spellings that Talos's decoder takes, some of them from YAML 1.1. */
+	/* The spellings that Talos's decoder accepts, some of them from YAML 1.1. */
 	static const char *const yes[] = { "true", "True", "TRUE", "yes", "on", "y", "Y" };
 	static const char *const no[] = { "false", "False", "FALSE", "no", "off", "n", "N" };
 
@@ -197,7 +196,7 @@ bool config_field_bool(struct config_log *log, const struct config_field *field,
 			return true;
 		}
 	}
-	wrong_type(log, field, "true or false");
+	report_wrong_type(log, field, "true or false");
 	return false;
 }
 
@@ -212,7 +211,7 @@ bool config_node_number(const struct config_node *node, long long *out)
 	text = config_node_text(node);
 	sign = text[0] == '-';
 	digits = strspn(text + sign, "0123456789");
-	/* A leading zero is octal to some readers; 18 digits always fit. */
+	/* A leading zero means octal to some parsers. 18 digits fit into a long long. */
 	if (digits == 0 || digits > 18 || sign + digits != config_node_size(node) ||
 	    (digits > 1 && text[sign] == '0'))
 		return false;
@@ -226,7 +225,7 @@ bool config_field_number(struct config_log *log, const struct config_field *fiel
 		return false;
 	if (field->value->kind == CONFIG_SCALAR && config_node_number(field->value, out))
 		return true;
-	wrong_type(log, field, "a whole number, in decimal and without quotes");
+	report_wrong_type(log, field, "an integer, in decimal and without quotes");
 	return false;
 }
 
@@ -235,34 +234,34 @@ bool config_field_text(struct config_log *log, const struct config_field *field,
 	if (!field->value)
 		return false;
 	if (field->value->kind != CONFIG_SCALAR) {
-		wrong_type(log, field, "text");
+		report_wrong_type(log, field, "text");
 		return false;
 	}
 	if (memchr(config_node_text(field->value), 0, config_node_size(field->value))) {
-		wrong_type(log, field, "text without NUL characters");
+		report_wrong_type(log, field, "text without NUL characters");
 		return false;
 	}
 	*out = config_node_text(field->value);
 	return true;
 }
 
-static bool field_is(struct config_log *log, const struct config_field *field,
+static bool has_kind(struct config_log *log, const struct config_field *field,
 		     enum config_node_kind kind, const char *expected)
 {
 	if (!field->value)
 		return false;
 	if (field->value->kind == kind)
 		return true;
-	wrong_type(log, field, expected);
+	report_wrong_type(log, field, expected);
 	return false;
 }
 
 bool config_field_mapping(struct config_log *log, const struct config_field *field)
 {
-	return field_is(log, field, CONFIG_MAPPING, "a mapping");
+	return has_kind(log, field, CONFIG_MAPPING, "a mapping");
 }
 
 bool config_field_list(struct config_log *log, const struct config_field *field)
 {
-	return field_is(log, field, CONFIG_LIST, "a list");
+	return has_kind(log, field, CONFIG_LIST, "a list");
 }

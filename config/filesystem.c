@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a volume's document says of its file system: type, mount, upkeep. */
+/* The fields "filesystem", "mount", "trim" and "scrub". */
 #include <string.h>
 #include <strings.h>
 
@@ -8,7 +8,7 @@
 
 #define SCRUB_INTERVAL_MIN 10.0 /* seconds; Talos's */
 
-static bool xfs_read(struct config_log *log, const struct config_field *field)
+static bool read_xfs_options(struct config_log *log, const struct config_field *field)
 {
 	static const char *const names[] = { "minAllocationGroupSize" };
 	static const struct config_schema schema = { .names = names, .count = 1 };
@@ -20,16 +20,16 @@ static bool xfs_read(struct config_log *log, const struct config_field *field)
 	config_fields_read(log, field->value, &schema, &of);
 	config_field_size(log, &of, false, &size);
 	if (size.given)
-		config_notice(log, of.key->place,
-			      "minAllocationGroupSize has no effect: mkfs.xfs decides");
+		config_notice(log, of.key->position,
+			      "minAllocationGroupSize is ignored: mkfs.xfs chooses it");
 	return true;
 }
 
-static void type_read(struct config_log *log, const struct config_field *field,
+static void read_type(struct config_log *log, const struct config_field *field,
 		      struct config_volume *volume)
 {
 	const char *text = "none";
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 
 	config_field_text(log, field, &text);
 	if (strcasecmp(text, "xfs") == 0 || strcasecmp(text, "none") == 0)
@@ -37,17 +37,17 @@ static void type_read(struct config_log *log, const struct config_field *field,
 	else if (strcasecmp(text, "ext4") == 0)
 		volume->filesystem = CONFIG_FS_EXT4;
 	else if (strcasecmp(text, "btrfs") == 0)
-		config_error(log, field->value->place,
-			     "filesystem btrfs is not made by this version: xfs and ext4 are");
+		config_error(log, field->value->position,
+			     "filesystem btrfs is not supported; use xfs or ext4");
 	else
-		config_error(log, field->value->place, "unsupported filesystem type: %s",
-			     config_show(text, strlen(text), shown));
+		config_error(log, field->value->position, "unsupported filesystem type: %s",
+			     config_printable(text, strlen(text), shown));
 }
 
 void config_filesystem_read(struct config_log *log, const struct config_field *filesystem,
 			    struct config_volume *volume)
 {
-	/* A system volume's file system is fixed, only the options of xfs can be set. */
+	/* The file system of a system volume is fixed: only options of xfs are allowed. */
 	enum { F_XFS, F_TYPE, F_QUOTA, F_COUNT };
 	static const char *const names[] = { "xfs", "type", "projectQuotaSupport" };
 	const struct config_schema schema = {
@@ -60,14 +60,14 @@ void config_filesystem_read(struct config_log *log, const struct config_field *f
 		return;
 	config_fields_read(log, filesystem->value, &schema, of);
 	if (volume->kind != CONFIG_VOLUME_SYSTEM)
-		type_read(log, &of[F_TYPE], volume);
+		read_type(log, &of[F_TYPE], volume);
 	config_field_bool(log, &of[F_QUOTA], &quota);
 	if (quota && volume->filesystem != CONFIG_FS_XFS)
-		config_error(log, of[F_QUOTA].key->place,
+		config_error(log, of[F_QUOTA].key->position,
 			     "project quota support is only available for xfs filesystem");
 	volume->mount_project_quota = quota;
-	if (xfs_read(log, &of[F_XFS]) && volume->filesystem != CONFIG_FS_XFS)
-		config_error(log, of[F_XFS].key->place,
+	if (read_xfs_options(log, &of[F_XFS]) && volume->filesystem != CONFIG_FS_XFS)
+		config_error(log, of[F_XFS].key->position,
 			     "xfs options are only available for xfs filesystem");
 }
 
@@ -87,8 +87,8 @@ void config_mount_read(struct config_log *log, const struct config_field *field,
 	config_field_bool(log, &of[1], &mount->noatime);
 }
 
-static bool upkeep_one(struct config_log *log, const struct config_field *field,
-		       struct config_field *interval, double *seconds)
+static bool read_upkeep(struct config_log *log, const struct config_field *field,
+			struct config_field *interval, double *seconds)
 {
 	static const char *const names[] = { "enabled", "interval" };
 	static const struct config_schema schema = { .names = names, .count = 2 };
@@ -102,7 +102,7 @@ static bool upkeep_one(struct config_log *log, const struct config_field *field,
 	config_field_bool(log, &of[0], &enabled);
 	config_field_duration(log, &of[1], seconds);
 	*interval = of[1];
-	config_notice(log, field->key->place, "\"%s\" has no effect: this program does not do it",
+	config_notice(log, field->key->position, "\"%s\" is ignored: it is not implemented",
 		      field->name);
 	return true;
 }
@@ -113,11 +113,11 @@ void config_upkeep_read(struct config_log *log, const struct config_field *trim,
 	struct config_field interval;
 	double seconds;
 
-	if (upkeep_one(log, trim, &interval, &seconds) && seconds < 0)
-		config_error(log, interval.value->place, "trim interval cannot be negative");
-	if (upkeep_one(log, scrub, &interval, &seconds) && seconds != 0 &&
+	if (read_upkeep(log, trim, &interval, &seconds) && seconds < 0)
+		config_error(log, interval.value->position, "trim interval cannot be negative");
+	if (read_upkeep(log, scrub, &interval, &seconds) && seconds != 0 &&
 	    seconds < SCRUB_INTERVAL_MIN)
-		config_error(log, interval.value->place, "scrub interval: minimum value is 10s");
+		config_error(log, interval.value->position, "scrub interval: minimum value is 10s");
 }
 
 const char *config_filesystem_name(enum config_filesystem filesystem)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disk and partition of a volume. Partitions are not made by this program: what is said of them is
- * checked, so that a file for Talos stays one, and dropped.
+ * The field "provisioning". This program does not create partitions. It checks their provisioning
+ * nevertheless, so that an accepted file is valid for Talos, too.
  */
 #include "config/selector/selector.h"
 #include "config/size.h"
 #include "config/volume.h"
 
-/* A field of these is given when it is there and not null. */
 enum { F_SELECTOR, F_GROW, F_MIN, F_MAX, F_COUNT };
 
-static void fields_read(struct config_log *log, const struct config_node *provisioning,
+static void read_fields(struct config_log *log, const struct config_node *provisioning,
 			struct config_field of[static F_COUNT])
 {
 	static const char *const names[] = { "diskSelector", "grow", "minSize", "maxSize" };
@@ -20,10 +19,10 @@ static void fields_read(struct config_log *log, const struct config_node *provis
 }
 
 /*
- * True when there is one. *match stays NULL when it is no text: one error is enough. A partition is
- * found without it, so an expression beyond what meta/selector.h knows is no error there.
+ * True if there is a selector. *match is NULL if it is not text, which is one error already. For a
+ * partition, which is found by its label, an invalid or unsupported expression is a notice only.
  */
-static bool selector_read(struct config_log *log, const struct config_field *field, bool disk,
+static bool read_selector(struct config_log *log, const struct config_field *field, bool disk,
 			  const char **match)
 {
 	static const char *const names[] = { "match" };
@@ -41,15 +40,15 @@ static bool selector_read(struct config_log *log, const struct config_field *fie
 	case MORTISE_OK:
 		break;
 	case MORTISE_E_MEMORY:
-		log->no_memory = true;
+		log->out_of_memory = true;
 		break;
 	default:
 		if (disk)
-			config_error(log, of.value->place, "disk selector is invalid: %s",
+			config_error(log, of.value->position, "disk selector is invalid: %s",
 				     err.text);
 		else
-			config_notice(log, of.value->place,
-				      "disk selector, which is not looked at for a partition: %s",
+			config_notice(log, of.value->position,
+				      "disk selector is invalid, but not used for a partition: %s",
 				      err.text);
 		break;
 	}
@@ -69,27 +68,27 @@ bool config_provisioning_read(struct config_log *log, const struct config_field 
 
 	if (!config_field_mapping(log, field))
 		return false;
-	fields_read(log, field->value, of);
-	selector = selector_read(log, &of[F_SELECTOR], false, &match);
+	read_fields(log, field->value, of);
+	selector = read_selector(log, &of[F_SELECTOR], false, &match);
 	grow = config_field_bool(log, &of[F_GROW], &grow);
 	config_field_size(log, &of[F_MIN], false, &least);
 	config_field_size(log, &of[F_MAX], true, &most);
 	if (!selector && !grow && !least.given && !most.given)
 		return log->errors > errors;
 	if (least.given && least.negative)
-		config_error(log, of[F_MIN].value->place, "min size cannot be negative");
+		config_error(log, of[F_MIN].value->position, "min size cannot be negative");
 	if (least.given && most.given && !most.percent && !most.negative &&
 	    least.value > most.value)
-		config_error(log, of[F_MIN].value->place, "min size is greater than max size");
+		config_error(log, of[F_MIN].value->position, "min size is greater than max size");
 	if (volume->kind != CONFIG_VOLUME_SYSTEM && !selector)
-		config_error(log, field->key->place, "disk selector is required");
+		config_error(log, field->key->position, "disk selector is required");
 	if (volume->kind != CONFIG_VOLUME_SYSTEM && !of[F_MIN].value && !of[F_MAX].value)
-		config_error(log, field->key->place, "min size or max size is required");
+		config_error(log, field->key->position, "min size or max size is required");
 	return true;
 }
 
 void config_disk_read(struct config_log *log, const struct config_field *field,
-		      struct config_place root, struct config_volume *volume)
+		      struct config_position root, struct config_volume *volume)
 {
 	struct config_field of[F_COUNT];
 	const char *match = NULL;
@@ -97,23 +96,23 @@ void config_disk_read(struct config_log *log, const struct config_field *field,
 	if (field->value && !config_field_mapping(log, field))
 		return;
 	if (field->value) {
-		fields_read(log, field->value, of);
+		read_fields(log, field->value, of);
 		if (of[F_GROW].value || of[F_MIN].value || of[F_MAX].value)
-			config_error(log, field->key->place,
+			config_error(log, field->key->position,
 				     "min size, max size and grow are not supported");
 	}
-	if (!field->value || !selector_read(log, &of[F_SELECTOR], true, &match))
-		config_error(log, field->key ? field->key->place : root,
+	if (!field->value || !read_selector(log, &of[F_SELECTOR], true, &match))
+		config_error(log, field->key ? field->key->position : root,
 			     "disk selector is required");
 	if (match)
-		volume->disk_selector = config_copy(log, match);
+		volume->disk_selector = config_strdup(log, match);
 }
 
 void config_provisioning_notice(struct config_log *log, const struct config_field *field,
 				const struct config_volume *volume)
 {
-	config_notice(log, field->key->place,
-		      "provisioning: partitions are not created by this version; the volume is "
-		      "found by its partition label \"%s\"",
+	config_notice(log, field->key->position,
+		      "provisioning: partitions are not created; the volume is the partition "
+		      "labelled \"%s\"",
 		      volume->id);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The grammar of sizes: what dustin/go-humanize parses, a sign, and percents. */
+/* Sizes as parsed by Go's dustin/go-humanize, with a sign, or percentages. Go durations. */
 #include <string.h>
 #include <strings.h>
 
 #include "config/size.h"
 
 /*
- * Digits with at most one point among them; strtod(3) would read the point by locale, and
- * hexadecimals and infinities as well. Returns what follows, NULL when there is no number.
+ * Parses digits with at most one point among them. strtod(3) depends on the locale and accepts
+ * hexadecimal numbers and infinity, too. Returns the rest of text; NULL if there is no number.
  */
-static const char *decimal_read(const char *text, double *value)
+static const char *parse_decimal(const char *text, double *value)
 {
-	double place = 1;
+	double weight = 1;
 	bool digit = false;
 	bool point = false;
 
@@ -22,8 +22,8 @@ static const char *decimal_read(const char *text, double *value)
 		} else if (*text >= '0' && *text <= '9') {
 			digit = true;
 			if (point)
-				place /= 10;
-			*value = point ? *value + place * (*text - '0')
+				weight /= 10;
+			*value = point ? *value + weight * (*text - '0')
 				       : *value * 10 + (*text - '0');
 		} else {
 			break;
@@ -32,7 +32,7 @@ static const char *decimal_read(const char *text, double *value)
 	return digit && *text != '.' ? text : NULL;
 }
 
-static bool unit_read(const char *text, double *unit)
+static bool parse_unit(const char *text, double *unit)
 {
 	static const char letters[] = "kmgtpe";
 	const char *letter;
@@ -53,57 +53,58 @@ static bool unit_read(const char *text, double *unit)
 	return text[strspn(text, " \t")] == 0 || strcasecmp(text, "b") == 0;
 }
 
-static void bytes_read(struct config_log *log, const struct config_field *field, const char *text,
+static void read_bytes(struct config_log *log, const struct config_field *field, const char *text,
 		       struct config_size *size)
 {
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 	const char *rest;
 	double unit;
 	double value;
 
-	rest = decimal_read(text, &value);
+	rest = parse_decimal(text, &value);
 	if (!rest) {
-		config_error(
-			log, field->value->place,
-			"not a size: \"%s\"; bytes, or a number with a unit like 100MB, 2.5GiB",
-			config_show(text, strlen(text), shown));
+		config_error(log, field->value->position,
+			     "invalid size \"%s\"; use bytes, or a number with a unit like 100MB "
+			     "or 2.5GiB",
+			     config_printable(text, strlen(text), shown));
 		return;
 	}
-	if (!unit_read(rest, &unit)) {
+	if (!parse_unit(rest, &unit)) {
 		rest += strspn(rest, " \t");
-		config_error(log, field->value->place, "unhandled size name: %s",
-			     config_show(rest, strlen(rest), shown));
+		config_error(log, field->value->position, "unhandled size name: %s",
+			     config_printable(rest, strlen(rest), shown));
 		return;
 	}
 	value *= unit;
 	if (value >= 18446744073709551616.0) {
-		config_error(log, field->value->place, "too large: %s",
-			     config_show(text, strlen(text), shown));
+		config_error(log, field->value->position, "too large: %s",
+			     config_printable(text, strlen(text), shown));
 		return;
 	}
 	size->given = true;
 	size->value = (uint64_t)value;
 }
 
-static void percent_read(struct config_log *log, const struct config_field *field, const char *text,
+static void read_percent(struct config_log *log, const struct config_field *field, const char *text,
 			 struct config_size *size)
 {
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 	const char *rest;
 	double value;
 
 	if (text[strlen(text) - 1] != '%') {
-		config_error(log, field->value->place, "percentage must end with '%%'");
+		config_error(log, field->value->position, "percentage must end with '%%'");
 		return;
 	}
-	config_show(text, strlen(text) - 1, shown);
-	rest = decimal_read(text + (*text == '-'), &value);
+	config_printable(text, strlen(text) - 1, shown);
+	rest = parse_decimal(text + (*text == '-'), &value);
 	if (!rest || rest[0] != '%' || rest[1] != 0) {
-		config_error(log, field->value->place, "invalid percentage value: \"%s\"", shown);
+		config_error(log, field->value->position, "invalid percentage value: \"%s\"",
+			     shown);
 		return;
 	}
 	if (value > 100 || (*text == '-' && value > 0)) {
-		config_error(log, field->value->place,
+		config_error(log, field->value->position,
 			     "percentage must be between 0 and 100, got %s", shown);
 		return;
 	}
@@ -123,12 +124,12 @@ void config_field_size(struct config_log *log, const struct config_field *field,
 	size->negative = *text == '-';
 	text += size->negative;
 	if (percent && strchr(text, '%'))
-		percent_read(log, field, text, size);
+		read_percent(log, field, text, size);
 	else
-		bytes_read(log, field, text, size);
+		read_bytes(log, field, text, size);
 }
 
-static const char *duration_unit(const char *text, double *unit)
+static const char *parse_duration_unit(const char *text, double *unit)
 {
 	static const struct {
 		const char *name;
@@ -167,13 +168,13 @@ bool config_field_duration(struct config_log *log, const struct config_field *fi
 		return true;
 	}
 	do {
-		text = decimal_read(text, &value);
-		text = text ? duration_unit(text, &unit) : NULL;
+		text = parse_decimal(text, &value);
+		text = text ? parse_duration_unit(text, &unit) : NULL;
 		total += text ? value * unit : 0;
 	} while (text && *text);
-	/* Go counts nanoseconds in 63 bits: 292 years. */
+	/* The limit of Go: nanoseconds in 63 bits, 292 years. */
 	if (!text || total > 9223372036.0) {
-		config_error(log, field->value->place,
+		config_error(log, field->value->position,
 			     "\"%s\" must be a duration like 12h or 1h30m", field->name);
 		return false;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes ("2.5GiB", "-10GB", "80%") and durations ("36h") as Talos writes them. */
+/* Sizes ("2.5GiB", "-10GB", "80%") and durations ("36h") in Talos's syntax. */
 #ifndef CONFIG_SIZE_H
 #define CONFIG_SIZE_H
 
@@ -7,16 +7,16 @@
 
 struct config_size {
 	bool given;
-	bool negative;		/* maxSize: leave so much free */
+	bool negative;		/* maxSize: leave this much free */
 	bool percent;
-	uint64_t value;		/* bytes, or whole percents */
+	uint64_t value;		/* bytes, or percent */
 };
 
-/* Reads a field; percent says whether "80%" is allowed. What is wrong goes to the log. */
+/* Parses a size; "80%" only if percent is true. Errors go to the log. */
 void config_field_size(struct config_log *log, const struct config_field *field, bool percent,
 		       struct config_size *size);
 
-/* A Go duration, in seconds. True when there is a good one. */
+/* Parses a Go duration, in seconds. False if there is no valid one. */
 bool config_field_duration(struct config_log *log, const struct config_field *field, double *seconds);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* STATE by itself: as META remembers it, and as it is when nothing is declared. */
+/* A configuration of STATE alone: from tag 9 of META, or by default. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "config/volume.h"
 
-#define NOTHING "null"
+#define NOT_ENCRYPTED "null"
 
-/* What is between the blanks that a person may have left around it. */
-static const char *trim(const char *json, size_t *size)
+/* A value that was edited by hand may have blanks around it. */
+static const char *trim_blanks(const char *json, size_t *size)
 {
 	static const char blanks[] = { ' ', '\t', '\r', '\n' };
 
@@ -22,7 +22,7 @@ static const char *trim(const char *json, size_t *size)
 	return json;
 }
 
-static void encryption_read(struct config_log *log, const char *json, size_t size,
+static void read_encryption(struct config_log *log, const char *json, size_t size,
 			    struct config_volume *volume)
 {
 	static const char *const names[] = { "encryption" };
@@ -33,12 +33,12 @@ static void encryption_read(struct config_log *log, const char *json, size_t siz
 	if (!tree)
 		return;
 	config_fields_read(log, tree->document[0], &schema, &field);
-	config_encryption_read(log, &field, CONFIG_FORM_STORED, volume);
+	config_encryption_read(log, &field, CONFIG_ORIGIN_META, volume);
 	config_tree_free(tree);
 }
 
-/* In front of the others; config is as it was when there is no memory. */
-static bool state_insert(struct config *config, struct config_volume *state)
+/* Inserts STATE before the other volumes. Without memory config is unchanged. */
+static bool insert_state(struct config *config, struct config_volume *state)
 {
 	const size_t count = config->volume_count;
 	struct config_volume *grown = realloc(config->volumes, (count + 1) * sizeof(*grown));
@@ -53,19 +53,19 @@ static bool state_insert(struct config *config, struct config_volume *state)
 	return true;
 }
 
-static enum mortise_code no_memory(const char *source, struct mortise_error *err)
+static enum mortise_code set_out_of_memory(const char *source, struct mortise_error *err)
 {
 	return error_set(err, MORTISE_E_MEMORY, 0,
-			 "%s: not enough memory for the configuration of STATE", source);
+			 "%s: not enough memory to read the configuration", source);
 }
 
-static enum mortise_code config_make(const char *json, size_t size, struct config_volume *state,
+static enum mortise_code make_config(const char *json, size_t size, struct config_volume *state,
 				     struct config **config, struct mortise_error *err)
 {
 	struct config *made = calloc(1, sizeof(*made));
 
-	if (made && state_insert(made, state) &&
-	    mortise_secret_from(size ? json : NOTHING, size ? size : strlen(NOTHING),
+	if (made && insert_state(made, state) &&
+	    mortise_secret_from(size ? json : NOT_ENCRYPTED, size ? size : strlen(NOT_ENCRYPTED),
 				&made->state_json, err) == MORTISE_OK) {
 		*config = made;
 		return MORTISE_OK;
@@ -77,40 +77,40 @@ static enum mortise_code config_make(const char *json, size_t size, struct confi
 enum mortise_code config_state_parse(const void *json, size_t size, const char *source,
 				     struct config **config, struct mortise_error *err)
 {
-	struct config_remarks remarks = { 0 };
-	struct config_log log = { .remarks = &remarks };
+	struct config_diagnostics diagnostics = { 0 };
+	struct config_log log = { .diagnostics = &diagnostics };
 	struct config_volume state = { 0 };
-	const char *text = trim(json, &size);
+	const char *text = trim_blanks(json, &size);
 	enum mortise_code code;
 
 	*config = NULL;
-	config_system_volume(&log, "STATE", &state);
-	if (!log.no_memory && size > 0 &&
-	    (size != strlen(NOTHING) || memcmp(text, NOTHING, size) != 0))
-		encryption_read(&log, text, size, &state);
+	config_system_volume_init(&log, CONFIG_STATE, &state);
+	if (!log.out_of_memory && size > 0 &&
+	    (size != strlen(NOT_ENCRYPTED) || memcmp(text, NOT_ENCRYPTED, size) != 0))
+		read_encryption(&log, text, size, &state);
 	if (log.errors)
 		code = config_errors_report(&log, source, err);
 	else
 		code = MORTISE_OK;
-	if (log.no_memory || (!code && config_make(text, size, &state, config, err)))
-		code = no_memory(source, err);
+	if (log.out_of_memory || (!code && make_config(text, size, &state, config, err)))
+		code = set_out_of_memory(source, err);
 	config_volume_clear(&state);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	return code;
 }
 
 enum mortise_code config_add_state(struct config *config, struct mortise_error *err)
 {
-	struct config_remarks remarks = { 0 };
-	struct config_log log = { .remarks = &remarks };
+	struct config_diagnostics diagnostics = { 0 };
+	struct config_log log = { .diagnostics = &diagnostics };
 	struct config_volume state = { 0 };
 	enum mortise_code code = MORTISE_OK;
 
-	if (config->volume_count > 0 && strcmp(config->volumes[0].id, "STATE") == 0)
+	if (config->volume_count > 0 && strcmp(config->volumes[0].id, CONFIG_STATE) == 0)
 		return MORTISE_OK;
-	config_system_volume(&log, "STATE", &state);
-	if (log.no_memory || !state_insert(config, &state))
-		code = no_memory("STATE", err);
+	config_system_volume_init(&log, CONFIG_STATE, &state);
+	if (log.out_of_memory || !insert_state(config, &state))
+		code = set_out_of_memory(CONFIG_STATE, err);
 	config_volume_clear(&state);
 	return code;
 }

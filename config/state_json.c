@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How STATE is encrypted, as JSON: to the byte what Talos's encoding/json (Go 1.22 and later) makes
- * of block.EncryptionSpec, or of v1alpha1.EncryptionConfig for machine.systemDiskEncryption. The
- * names are those of Go's fields.
+ * STATE's encryption as JSON, byte for byte as Go's encoding/json (1.22 and later) writes Talos's
+ * block.EncryptionSpec, or v1alpha1.EncryptionConfig for machine.systemDiskEncryption. The names are
+ * those of the Go fields.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "config/volume.h"
 
-/* Writes into a secret once its size is known: a first pass has no bytes and counts. */
+/* A secret cannot grow: a first pass, with bytes NULL, only counts. */
 struct writer {
 	uint8_t *bytes;
 	size_t size;
@@ -28,15 +28,15 @@ static void put_text(struct writer *to, const char *text)
 	put(to, text, strlen(text));
 }
 
-/* U+2028 and U+2029, line ends to JavaScript. */
+/* U+2028 or U+2029, which encoding/json escapes because JavaScript takes them for line ends. */
 static bool is_separator(const char *at, size_t left)
 {
 	return left >= 3 && memcmp(at, "\xe2\x80", 2) == 0 &&
 	       ((unsigned char)at[2] == 0xa8 || (unsigned char)at[2] == 0xa9);
 }
 
-/* The escape of the character at *at, of *length bytes; NULL when it stands as it is. */
-static const char *escape_of(const char *at, size_t left, size_t *length, char room[static 7])
+/* The escape of the character at *at, of *length bytes; NULL if it needs none. */
+static const char *find_escape(const char *at, size_t left, size_t *length, char room[static 7])
 {
 	static const char short_ones[] = "\b\f\n\r\t\"\\";
 	static const char *const escapes[] = { "\\b", "\\f", "\\n", "\\r", "\\t", "\\\"", "\\\\" };
@@ -65,7 +65,7 @@ static void put_string(struct writer *to, const struct config_node *node)
 
 	put(to, "\"", 1);
 	for (size_t at = 0; at < size; at += length) {
-		const char *escape = escape_of(text + at, size - at, &length, room);
+		const char *escape = find_escape(text + at, size - at, &length, room);
 
 		if (escape)
 			put_text(to, escape);
@@ -73,7 +73,7 @@ static void put_string(struct writer *to, const struct config_node *node)
 			put(to, text + at, length);
 	}
 	put(to, "\"", 1);
-	/* A character of a passphrase may have been there. */
+	/* It may hold a character of a passphrase. */
 	secret_wipe(room, sizeof(room));
 }
 
@@ -115,9 +115,9 @@ static void put_list(struct writer *to, const struct config_node *list,
 	put_text(to, "]");
 }
 
-/* {"NAME":"TEXT"} of a mapping that may be missing. */
-static void put_one(struct writer *to, const struct config_node *mapping, const char *name,
-		    const char *child)
+/* {"NAME":"TEXT"}, or null if the mapping is missing. */
+static void put_single(struct writer *to, const struct config_node *mapping, const char *name,
+		       const char *child)
 {
 	if (!mapping) {
 		put_text(to, "null");
@@ -133,11 +133,11 @@ static void put_one(struct writer *to, const struct config_node *mapping, const 
 static void put_kinds(struct writer *to, const struct config_node *key)
 {
 	put_text(to, "\"KeyStatic\":");
-	put_one(to, config_node_child(key, "static"), "KeyData", "passphrase");
+	put_single(to, config_node_child(key, "static"), "KeyData", "passphrase");
 	put_text(to,
 		 config_node_child(key, "nodeID") ? ",\"KeyNodeID\":{}" : ",\"KeyNodeID\":null");
 	put_text(to, ",\"KeyKMS\":");
-	put_one(to, config_node_child(key, "kms"), "KMSEndpoint", "endpoint");
+	put_single(to, config_node_child(key, "kms"), "KMSEndpoint", "endpoint");
 }
 
 static void put_options(struct writer *to, const struct config_node *options)
@@ -153,7 +153,7 @@ static void put_options(struct writer *to, const struct config_node *options)
 }
 
 static void put_tpm(struct writer *to, struct config_log *log, const struct config_node *tpm,
-		    enum config_form form)
+		    enum config_origin origin)
 {
 	put_text(to, ",\"KeyTPM\":");
 	if (!tpm) {
@@ -161,7 +161,7 @@ static void put_tpm(struct writer *to, struct config_log *log, const struct conf
 		return;
 	}
 	put_text(to, "{");
-	if (form != CONFIG_FORM_MACHINE)
+	if (origin != CONFIG_ORIGIN_MACHINE)
 		put_options(to, config_node_child(tpm, "options"));
 	put_text(to, "\"TPMCheckSecurebootStatusOnEnroll\":");
 	put_bool(to, log, config_node_child(tpm, "checkSecurebootStatusOnEnroll"));
@@ -175,41 +175,41 @@ static void put_slot(struct writer *to, const struct config_node *key)
 }
 
 static void put_key(struct writer *to, struct config_log *log, const struct config_node *key,
-		    enum config_form form)
+		    enum config_origin origin)
 {
 	const struct config_node *lock = config_node_child(key, "lockToState");
 
 	put_text(to, "{");
-	if (form != CONFIG_FORM_MACHINE) {
+	if (origin != CONFIG_ORIGIN_MACHINE) {
 		put_slot(to, key);
 		put_text(to, ",");
 	}
 	put_kinds(to, key);
-	if (form == CONFIG_FORM_MACHINE) {
+	if (origin == CONFIG_ORIGIN_MACHINE) {
 		put_text(to, ",");
 		put_slot(to, key);
 	}
-	put_tpm(to, log, config_node_child(key, "tpm"), form);
-	if (form != CONFIG_FORM_MACHINE) {
+	put_tpm(to, log, config_node_child(key, "tpm"), origin);
+	if (origin != CONFIG_ORIGIN_MACHINE) {
 		put_text(to, ",\"KeyLockToSTATE\":");
 		put_bool(to, log, lock ? lock : config_node_child(key, "lockToSTATE"));
 	}
 	put_text(to, "}");
 }
 
-/* The newer form has an enumeration there, the older one the text as it stands. */
+/* block.EncryptionSpec has an enumeration here, v1alpha1.EncryptionConfig the original text. */
 static void put_provider(struct writer *to, const struct config_node *encryption,
-			 enum config_form form)
+			 enum config_origin origin)
 {
 	put_text(to, "{\"EncryptionProvider\":");
-	if (form == CONFIG_FORM_MACHINE)
+	if (origin == CONFIG_ORIGIN_MACHINE)
 		put_string(to, config_node_child(encryption, "provider"));
 	else
 		put_text(to, "\"luks2\"");
 }
 
 static void put_encryption(struct writer *to, struct config_log *log,
-			   const struct config_node *encryption, enum config_form form)
+			   const struct config_node *encryption, enum config_origin origin)
 {
 	const struct config_node *keys = encryption ? config_node_child(encryption, "keys") : NULL;
 
@@ -217,10 +217,10 @@ static void put_encryption(struct writer *to, struct config_log *log,
 		put_text(to, "null");
 		return;
 	}
-	put_provider(to, encryption, form);
+	put_provider(to, encryption, origin);
 	put_text(to, ",\"EncryptionKeys\":[");
 	for (const struct config_node *key = keys ? keys->child : NULL; key; key = key->next) {
-		put_key(to, log, key, form);
+		put_key(to, log, key, origin);
 		if (key->next)
 			put_text(to, ",");
 	}
@@ -232,7 +232,7 @@ static void put_encryption(struct writer *to, struct config_log *log,
 	put_number(to, config_node_child(encryption, "blockSize"));
 	put_text(to, ",\"EncryptionPerfOptions\":");
 	put_list(to, config_node_child(encryption, "options"), put_string);
-	if (form != CONFIG_FORM_MACHINE) {
+	if (origin != CONFIG_ORIGIN_MACHINE) {
 		put_text(to, ",\"EncryptionAllowDiscards\":");
 		put_bool(to, log, config_node_child(encryption, "allowDiscards"));
 	}
@@ -241,18 +241,18 @@ static void put_encryption(struct writer *to, struct config_log *log,
 
 struct mortise_secret *config_state_json(struct config_log *log,
 					 const struct config_node *encryption,
-					 enum config_form form)
+					 enum config_origin origin)
 {
 	struct mortise_secret *json = NULL;
 	struct mortise_error err;
 	struct writer to = { 0 };
 
-	put_encryption(&to, log, encryption, form);
+	put_encryption(&to, log, encryption, origin);
 	if (mortise_secret_new(to.size, &json, &err) != MORTISE_OK) {
-		log->no_memory = true;
+		log->out_of_memory = true;
 		return NULL;
 	}
 	to = (struct writer){ .bytes = mortise_secret_data(json) };
-	put_encryption(&to, log, encryption, form);
+	put_encryption(&to, log, encryption, origin);
 	return json;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tag 9 of META as the tree that a document's encryption would be: members get the names that they
- * have in YAML, unknown ones are dropped, types are checked. libyaml cannot read JSON as it is
- * (DEL, some control characters), so json-c does; what it copied of secrets is wiped.
+ * Converting tag 9 of META to the tree of a document's encryption: members get their YAML names,
+ * unknown ones are dropped, types are checked. libyaml rejects some valid JSON (DEL, some control
+ * characters), so json-c parses it, and its copies of secrets are wiped.
  */
 #include <json-c/json.h>
 #include <stdint.h>
@@ -13,15 +13,15 @@
 #include "base/secret.h"
 #include "config/volume.h"
 
-#define STATE_JSON_MAX 262104u /* bytes: the room for one value in META */
+#define STATE_JSON_MAX 262104u /* bytes: the largest value that META can hold */
 
-/* A member: its Go name, its name in YAML, its type; of a list the type of the items. */
+/* A member: its Go name, its YAML name, its type, which for a list is that of its items. */
 struct member {
 	const char *go;
 	const char *yaml;
 	json_type type;
 	bool list;
-	const struct member *members; /* of an object, the last one empty */
+	const struct member *members; /* of an object; ended by an empty one */
 };
 
 static const struct member static_members[] = {
@@ -78,20 +78,20 @@ struct builder {
 	size_t nodes;
 };
 
-/* Nothing in JSON has a line that would help anyone: it is one long one. */
-static const struct config_place nowhere;
+/* The JSON is a single line. */
+static const struct config_position no_position;
 
-static struct config_node *node_add(struct builder *builder, enum config_node_kind kind)
+static struct config_node *add_node(struct builder *builder, enum config_node_kind kind)
 {
 	struct config_node *node;
 
 	if (++builder->nodes > CONFIG_NODES_MAX) {
-		config_error(builder->log, nowhere, "more than %u values", CONFIG_NODES_MAX);
+		config_error(builder->log, no_position, "more than %u values", CONFIG_NODES_MAX);
 		return NULL;
 	}
 	node = calloc(1, sizeof(*node));
 	if (!node) {
-		builder->log->no_memory = true;
+		builder->log->out_of_memory = true;
 		return NULL;
 	}
 	node->kind = kind;
@@ -100,57 +100,57 @@ static struct config_node *node_add(struct builder *builder, enum config_node_ki
 	return node;
 }
 
-static struct config_node *scalar_add(struct builder *builder, const char *text, size_t size,
+static struct config_node *add_scalar(struct builder *builder, const char *text, size_t size,
 				      yaml_scalar_style_t style)
 {
-	struct config_node *node = node_add(builder, CONFIG_SCALAR);
+	struct config_node *node = add_node(builder, CONFIG_SCALAR);
 
 	if (!node)
 		return NULL;
-	/* json-c has checked that it is UTF-8: only memory can be missing. */
+	/* json-c has checked the UTF-8, so only malloc(3) can fail. */
 	if (!yaml_scalar_event_initialize(&node->event, NULL, NULL, (const yaml_char_t *)text,
 					  (int)size, 1, 1, style)) {
-		builder->log->no_memory = true;
+		builder->log->out_of_memory = true;
 		return NULL;
 	}
 	return node;
 }
 
-static struct config_node *word_add(struct builder *builder, const char *word)
+static struct config_node *add_word(struct builder *builder, const char *word)
 {
-	return scalar_add(builder, word, strlen(word), YAML_PLAIN_SCALAR_STYLE);
+	return add_scalar(builder, word, strlen(word), YAML_PLAIN_SCALAR_STYLE);
 }
 
-static struct config_node *value_add(struct builder *builder, struct json_object *value,
+static struct config_node *add_value(struct builder *builder, struct json_object *value,
 				     const struct member *member);
 
-static const struct member *member_find(const struct member *members, const char *name)
+static const struct member *find_member(const struct member *members, const char *name)
 {
-	/* As Go does: in whichever case. */
+	/* Like Go, ignoring case. */
 	for (; members->go; members++)
 		if (strcasecmp(members->go, name) == 0)
 			return members;
 	return NULL;
 }
 
-static struct config_node *object_add(struct builder *builder, struct json_object *object,
+static struct config_node *add_object(struct builder *builder, struct json_object *object,
 				      const struct member *members)
 {
-	struct config_node *node = node_add(builder, CONFIG_MAPPING);
+	struct config_node *node = add_node(builder, CONFIG_MAPPING);
 	struct config_node **tail = node ? &node->child : NULL;
 
 	if (!node)
 		return NULL;
 	json_object_object_foreach(object, name, value) {
-		const struct member *member = member_find(members, name);
+		const struct member *member = find_member(members, name);
 		struct config_node *key;
 
 		if (!member)
 			continue;
-		key = word_add(builder, member->yaml);
+		key = add_word(builder, member->yaml);
 		if (!key)
 			return NULL;
-		key->next = value_add(builder, value, member);
+		key->next = add_value(builder, value, member);
 		if (!key->next)
 			return NULL;
 		*tail = key;
@@ -159,16 +159,16 @@ static struct config_node *object_add(struct builder *builder, struct json_objec
 	return node;
 }
 
-static struct config_node *list_add(struct builder *builder, struct json_object *list,
+static struct config_node *add_list(struct builder *builder, struct json_object *list,
 				    const struct member *member)
 {
 	const struct member item = { member->go, member->yaml, member->type, false,
 				     member->members };
-	struct config_node *node = node_add(builder, CONFIG_LIST);
+	struct config_node *node = add_node(builder, CONFIG_LIST);
 	struct config_node **tail = node ? &node->child : NULL;
 
 	for (size_t i = 0; node && i < json_object_array_length(list); i++) {
-		*tail = value_add(builder, json_object_array_get_idx(list, i), &item);
+		*tail = add_value(builder, json_object_array_get_idx(list, i), &item);
 		if (!*tail)
 			return NULL;
 		tail = &(*tail)->next;
@@ -176,57 +176,57 @@ static struct config_node *list_add(struct builder *builder, struct json_object 
 	return node;
 }
 
-static struct config_node *value_add(struct builder *builder, struct json_object *value,
+static struct config_node *add_value(struct builder *builder, struct json_object *value,
 				     const struct member *member)
 {
 	const json_type type = member->list ? json_type_array : member->type;
 
 	if (!value)
-		return word_add(builder, "null");
+		return add_word(builder, "null");
 	if (!json_object_is_type(value, type)) {
-		config_error(builder->log, nowhere, "%s must be of type %s, not %s", member->go,
+		config_error(builder->log, no_position, "%s must be of type %s, not %s", member->go,
 			     json_type_to_name(type),
 			     json_type_to_name(json_object_get_type(value)));
 		return NULL;
 	}
 	switch (type) {
 	case json_type_array:
-		return list_add(builder, value, member);
+		return add_list(builder, value, member);
 	case json_type_object:
-		return object_add(builder, value, member->members);
+		return add_object(builder, value, member->members);
 	case json_type_string:
-		return scalar_add(builder, json_object_get_string(value),
+		return add_scalar(builder, json_object_get_string(value),
 				  (size_t)json_object_get_string_len(value),
 				  YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 	case json_type_boolean:
-		return word_add(builder, json_object_get_boolean(value) ? "true" : "false");
+		return add_word(builder, json_object_get_boolean(value) ? "true" : "false");
 	case json_type_null:
 	case json_type_double:
 	case json_type_int:
 		break;
 	}
-	return word_add(builder, json_object_get_string(value));
+	return add_word(builder, json_object_get_string(value));
 }
 
-/* Recursion ends: the tokener was asked for META_DEPTH_MAX. */
-static void object_wipe(struct json_object *object)
+/* The tokener limits the depth of recursion to CONFIG_DEPTH_MAX. */
+static void wipe_object(struct json_object *object)
 {
 	if (json_object_is_type(object, json_type_string)) {
 		secret_wipe((void *)(uintptr_t)json_object_get_string(object),
 			    (size_t)json_object_get_string_len(object));
 	} else if (json_object_is_type(object, json_type_array)) {
 		for (size_t i = 0; i < json_object_array_length(object); i++)
-			object_wipe(json_object_array_get_idx(object, i));
+			wipe_object(json_object_array_get_idx(object, i));
 	} else if (json_object_is_type(object, json_type_object)) {
 		json_object_object_foreach(object, name, value) {
 			(void)name;
-			object_wipe(value);
+			wipe_object(value);
 		}
 	}
 }
 
-/* Large enough from the start, so that no realloc(3) leaves a part of a secret behind. */
-static struct json_tokener *tokener_new(size_t size)
+/* Allocates the whole buffer at once, so that realloc(3) leaves no copy of a secret. */
+static struct json_tokener *create_tokener(size_t size)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(CONFIG_DEPTH_MAX);
 
@@ -241,20 +241,20 @@ static struct json_tokener *tokener_new(size_t size)
 	return tokener;
 }
 
-/* What was read before an error is in its stack. */
-static void tokener_free(struct json_tokener *tokener)
+/* After an error the stack holds the objects parsed so far. */
+static void free_tokener(struct json_tokener *tokener)
 {
 	if (!tokener)
 		return;
 	for (int i = 0; i <= tokener->depth; i++)
-		object_wipe(tokener->stack[i].current);
+		wipe_object(tokener->stack[i].current);
 	secret_wipe(tokener->pb->buf, (size_t)tokener->pb->size);
 	json_tokener_free(tokener);
 }
 
-static struct json_object *json_parse(struct config_log *log, const char *json, size_t size)
+static struct json_object *parse_json(struct config_log *log, const char *json, size_t size)
 {
-	struct json_tokener *tokener = tokener_new(size);
+	struct json_tokener *tokener = create_tokener(size);
 	enum json_tokener_error error = json_tokener_success;
 	struct json_object *object = NULL;
 
@@ -263,13 +263,13 @@ static struct json_object *json_parse(struct config_log *log, const char *json, 
 		error = json_tokener_get_error(tokener);
 	}
 	if (error == json_tokener_continue)
-		config_error(log, nowhere, "the JSON has no end");
+		config_error(log, no_position, "the JSON is truncated");
 	else if (error != json_tokener_success)
-		config_error(log, nowhere, "not JSON at byte %zu: %s",
+		config_error(log, no_position, "invalid JSON at byte %zu: %s",
 			     json_tokener_get_parse_end(tokener), json_tokener_error_desc(error));
 	else if (!object)
-		log->no_memory = true;
-	tokener_free(tokener);
+		log->out_of_memory = true;
+	free_tokener(tokener);
 	return object;
 }
 
@@ -280,29 +280,30 @@ struct config_tree *config_state_tree(struct config_log *log, const char *json, 
 	struct config_node *root;
 
 	if (size > STATE_JSON_MAX) {
-		config_error(log, nowhere, "larger than META: this is no encryption configuration");
+		config_error(log, no_position, "larger than the %u bytes that META can hold",
+			     STATE_JSON_MAX);
 		return NULL;
 	}
-	/* With an object json-c knows the end, and NULL is for missing memory alone. */
+	/* For an object json-c recognizes the end, and returns NULL only without memory. */
 	if (size == 0 || json[0] != '{') {
-		config_error(log, nowhere, "the JSON is no object");
+		config_error(log, no_position, "the JSON is not an object");
 		return NULL;
 	}
-	object = json_parse(log, json, size);
+	object = parse_json(log, json, size);
 	if (!object)
 		return NULL;
 	builder.tree = calloc(1, sizeof(*builder.tree));
-	root = builder.tree ? node_add(&builder, CONFIG_MAPPING) : NULL;
-	if (root && (root->child = word_add(&builder, encryption.yaml)) &&
-	    (root->child->next = value_add(&builder, object, &encryption))) {
+	root = builder.tree ? add_node(&builder, CONFIG_MAPPING) : NULL;
+	if (root && (root->child = add_word(&builder, encryption.yaml)) &&
+	    (root->child->next = add_value(&builder, object, &encryption))) {
 		builder.tree->document[builder.tree->document_count++] = root;
 	} else {
 		config_tree_free(builder.tree);
 		builder.tree = NULL;
 	}
 	if (!builder.tree && log->errors == 0)
-		log->no_memory = true;
-	object_wipe(object);
+		log->out_of_memory = true;
+	wipe_object(object);
 	json_object_put(object);
 	return builder.tree;
 }

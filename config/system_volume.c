@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Talos's system volumes, and the VolumeConfig that may say more of one. */
+/* Talos's system volumes and their VolumeConfig documents. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,22 +32,22 @@ static const char *const field_names[F_COUNT] = {
 };
 
 enum mount_policy {
-	MOUNT_FREE,	    /* "mount" is taken as it is */
-	MOUNT_FREE_NOEXEC,  /* and secure means noexec too */
+	MOUNT_FREE,	    /* "mount" is allowed */
+	MOUNT_FREE_NOEXEC,  /* "mount" is allowed, and secure implies noexec */
 	MOUNT_FIXED_SECURE, /* "mount" is not allowed */
 	MOUNT_FIXED_PLAIN,
 };
 
-/* Talos's system volumes. Those that live in a directory of EPHEMERAL can be promoted. */
+/* The only list of system volumes. */
 static const struct system_volume {
 	const char *name;
 	const char *mount_point;
 	unsigned mode;
 	enum mount_policy policy;
 	enum config_filesystem filesystem;
-	bool promoted; /* a partition only when provisioning is asked for */
+	bool promoted; /* a partition if it has provisioning, else a directory in EPHEMERAL */
 } system_volumes[] = {
-	{ "STATE", "/system/state", 0700, MOUNT_FIXED_SECURE, CONFIG_FS_XFS, false },
+	{ CONFIG_STATE, "/system/state", 0700, MOUNT_FIXED_SECURE, CONFIG_FS_XFS, false },
 	{ "EPHEMERAL", "/var", 0755, MOUNT_FREE, CONFIG_FS_XFS, false },
 	{ "IMAGECACHE", "/system/imagecache/disk", 0700, MOUNT_FIXED_PLAIN, CONFIG_FS_EXT4, false },
 	{ "ETCD", "/var/lib/etcd", 0700, MOUNT_FREE_NOEXEC, CONFIG_FS_XFS, true },
@@ -57,25 +58,25 @@ static const struct system_volume {
 
 #define SYSTEM_VOLUMES (sizeof(system_volumes) / sizeof(system_volumes[0]))
 
-/* secure is what "mount" says, true when it says nothing. */
-static void mount_set(const struct system_volume *system, const struct config_mount *mount,
-		      struct config_volume *volume)
+/* mount->secure is true by default. */
+static void set_mount_options(const struct system_volume *system, const struct config_mount *mount,
+			      struct config_volume *volume)
 {
 	volume->mount_secure = mount->secure && system->policy != MOUNT_FIXED_PLAIN;
 	volume->mount_noexec = volume->mount_secure && system->policy != MOUNT_FREE;
 	volume->mount_noatime = mount->noatime;
 }
 
-static void volume_set(struct config_log *log, const struct system_volume *system,
-		       struct config_volume *volume)
+static void init_volume(struct config_log *log, const struct system_volume *system,
+			struct config_volume *volume)
 {
 	volume->kind = CONFIG_VOLUME_SYSTEM;
-	volume->name = config_copy(log, system->name);
-	volume->id = config_copy(log, system->name);
+	volume->name = config_strdup(log, system->name);
+	volume->id = config_strdup(log, system->name);
 	volume->filesystem = system->filesystem;
-	volume->mount_point = config_copy(log, system->mount_point);
+	volume->mount_point = config_strdup(log, system->mount_point);
 	volume->mount_mode = system->mode;
-	mount_set(system, &(struct config_mount){ .secure = true }, volume);
+	set_mount_options(system, &(struct config_mount){ .secure = true }, volume);
 }
 
 static const struct system_volume *find_by_name(const char *name)
@@ -86,31 +87,42 @@ static const struct system_volume *find_by_name(const char *name)
 	return NULL;
 }
 
-void config_system_volume(struct config_log *log, const char *name, struct config_volume *volume)
+bool config_is_system_volume(const char *name)
+{
+	return find_by_name(name);
+}
+
+void config_system_volume_init(struct config_log *log, const char *name,
+			       struct config_volume *volume)
 {
 	const struct system_volume *system = find_by_name(name);
 
 	if (system)
-		volume_set(log, system, volume);
+		init_volume(log, system, volume);
 }
 
-static const struct system_volume *
-system_find(struct config_log *log, const struct config_node *root, const struct config_field *name)
+static const struct system_volume *read_name(struct config_log *log, const struct config_node *root,
+					     const struct config_field *name)
 {
 	const struct system_volume *system;
 	const char *text = "";
+	char names[128]; /* 68 are used */
+	size_t used = 0;
 
 	if (name->value && !config_field_text(log, name, &text))
 		return NULL;
 	system = find_by_name(text);
-	if (!system)
-		config_error(log, name->key ? config_field_place(name) : root->place,
-			     "only [\"STATE\" \"EPHEMERAL\" \"IMAGECACHE\" \"ETCD\" \"CRI\" "
-			     "\"KUBELET\" \"LOG\"] volumes are supported");
-	return system;
+	if (system)
+		return system;
+	for (size_t i = 0; i < SYSTEM_VOLUMES; i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s\"%s\"",
+					 i ? " " : "", system_volumes[i].name);
+	config_error(log, name->key ? config_field_position(name) : root->position,
+		     "only [%s] volumes are supported", names);
+	return NULL;
 }
 
-static void mount_read(struct config_log *log, const struct config_field *field,
+static void read_mount(struct config_log *log, const struct config_field *field,
 		       const struct system_volume *system, bool partition,
 		       struct config_volume *volume)
 {
@@ -118,55 +130,55 @@ static void mount_read(struct config_log *log, const struct config_field *field,
 
 	config_mount_read(log, field, &mount);
 	if (mount.given && system->policy >= MOUNT_FIXED_SECURE)
-		config_error(log, field->key->place,
+		config_error(log, field->key->position,
 			     "mount config is not allowed for the \"%s\" volume", system->name);
 	else if (mount.given && !partition)
-		config_error(log, field->key->place,
+		config_error(log, field->key->position,
 			     "mount config for the \"%s\" volume is only supported when it is "
 			     "provisioned onto a dedicated partition",
 			     system->name);
-	mount_set(system, &mount, volume);
+	set_mount_options(system, &mount, volume);
 }
 
-static void filesystem_read(struct config_log *log, const struct config_field *field,
+static void read_filesystem(struct config_log *log, const struct config_field *field,
 			    const struct system_volume *system, struct config_volume *volume)
 {
 	if (system->filesystem != CONFIG_FS_XFS && field->value && field->value->child)
-		config_error(log, field->key->place,
+		config_error(log, field->key->position,
 			     "filesystem config is not allowed for the \"%s\" volume",
 			     system->name);
 	else
 		config_filesystem_read(log, field, volume);
 }
 
-/* True when the volume is a partition, not a directory of EPHEMERAL. */
-static bool provisioning_read(struct config_log *log, const struct config_field *field,
+/* True if the volume is a partition, not a directory in EPHEMERAL. */
+static bool read_provisioning(struct config_log *log, const struct config_field *field,
 			      const struct system_volume *system,
 			      const struct config_volume *volume)
 {
 	bool asked = config_provisioning_read(log, field, volume);
 
 	if (asked && system == &system_volumes[0])
-		config_error(log, field->key->place,
-			     "provisioning config is not allowed for the \"STATE\" volume");
+		config_error(log, field->key->position,
+			     "provisioning config is not allowed for the \"" CONFIG_STATE
+			     "\" volume");
 	else if (asked)
 		config_provisioning_notice(log, field, volume);
 	return asked || !system->promoted;
 }
 
-static void not_ours(struct config_log *log, struct config_place root, struct config_volume *volume)
+static void ignore_volume(struct config_log *log, struct config_position root,
+			  struct config_volume *volume)
 {
 	free(volume->id);
 	volume->id = NULL;
-	config_notice(
-		log, root,
-		"volume %s without provisioning is a directory of EPHEMERAL: there is nothing "
-		"to do for it%s",
-		volume->name, volume->encrypted ? ", and its encryption is not used" : "");
+	config_notice(log, root,
+		      "volume %s without provisioning is a directory in EPHEMERAL and is ignored%s",
+		      volume->name, volume->encrypted ? ", with its encryption" : "");
 }
 
 void config_system_read(struct config_log *log, const struct config_node *root,
-			struct config_declared *declared)
+			struct config_declaration *declared)
 {
 	static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
 	struct config_volume *volume = &declared->volume;
@@ -176,17 +188,17 @@ void config_system_read(struct config_log *log, const struct config_node *root,
 
 	config_fields_read(log, root, &schema, field);
 	config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB]);
-	system = system_find(log, root, &field[F_NAME]);
+	system = read_name(log, root, &field[F_NAME]);
 	if (!system)
 		return;
-	volume_set(log, system, volume);
-	if (log->no_memory)
+	init_volume(log, system, volume);
+	if (log->out_of_memory)
 		return;
-	partition = provisioning_read(log, &field[F_PROVISIONING], system, volume);
-	mount_read(log, &field[F_MOUNT], system, partition, volume);
-	filesystem_read(log, &field[F_FILESYSTEM], system, volume);
-	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_FORM_VOLUME, volume);
+	partition = read_provisioning(log, &field[F_PROVISIONING], system, volume);
+	read_mount(log, &field[F_MOUNT], system, partition, volume);
+	read_filesystem(log, &field[F_FILESYSTEM], system, volume);
+	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_ORIGIN_DOCUMENT, volume);
 	declared->encryption = volume->encrypted ? field[F_ENCRYPTION].value : NULL;
 	if (!partition)
-		not_ours(log, root->place, volume);
+		ignore_volume(log, root->position, volume);
 }

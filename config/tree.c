@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From libyaml's events to a tree, within bounds, leaving as little of secrets as can be. */
+/* Building the tree from libyaml's events. Buffers that may hold secrets are wiped. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +9,8 @@
 struct builder {
 	struct config_tree *tree;
 	struct config_log *log;
-	struct config_node *open[CONFIG_DEPTH_MAX];	 /* the collections we are in */
-	struct config_node **tail[CONFIG_DEPTH_MAX + 1]; /* where the next node at a depth goes */
+	struct config_node *open[CONFIG_DEPTH_MAX];	 /* the enclosing collections */
+	struct config_node **tail[CONFIG_DEPTH_MAX + 1]; /* link to the next node at each depth */
 	size_t depth;
 	size_t nodes;
 };
@@ -53,18 +53,18 @@ const char *config_node_kind_name(const struct config_node *node)
 	case CONFIG_MAPPING:
 		return "a mapping";
 	case CONFIG_SCALAR:
-	case CONFIG_REFUSED:
+	case CONFIG_ALIAS:
 		break;
 	}
 	return "a single value";
 }
 
-static struct config_place place_of(yaml_mark_t mark)
+static struct config_position convert_mark(yaml_mark_t mark)
 {
-	return (struct config_place){ (unsigned)mark.line + 1, (unsigned)mark.column + 1 };
+	return (struct config_position){ (unsigned)mark.line + 1, (unsigned)mark.column + 1 };
 }
 
-static void event_wipe(yaml_event_t *event)
+static void wipe_event(yaml_event_t *event)
 {
 	if (event->type == YAML_SCALAR_EVENT)
 		secret_wipe(event->data.scalar.value, event->data.scalar.length);
@@ -72,10 +72,10 @@ static void event_wipe(yaml_event_t *event)
 }
 
 /*
- * The parser's own buffers hold the text and the scalars read ahead. What realloc(3) left
- * behind while libyaml let a scalar grow cannot be reached.
+ * Wipes the parser's buffers, which hold the text and the scalars read ahead. The copies that
+ * realloc(3) leaves when libyaml grows a scalar are out of reach.
  */
-static void parser_wipe(yaml_parser_t *parser)
+static void wipe_parser(yaml_parser_t *parser)
 {
 	for (yaml_token_t *token = parser->tokens.head; token != parser->tokens.tail; token++)
 		if (token->type == YAML_SCALAR_TOKEN)
@@ -86,8 +86,8 @@ static void parser_wipe(yaml_parser_t *parser)
 	yaml_parser_delete(parser);
 }
 
-/* Whatever could make a value other than what stands at its place. */
-static void refuse_magic(struct config_log *log, const struct config_node *node)
+/* Refuses everything that makes a value differ from the text at its position. */
+static void refuse_indirection(struct config_log *log, const struct config_node *node)
 {
 	const yaml_event_t *event = &node->event;
 	const yaml_char_t *anchor = NULL;
@@ -107,49 +107,48 @@ static void refuse_magic(struct config_log *log, const struct config_node *node)
 		tag = event->data.mapping_start.tag;
 		break;
 	case YAML_ALIAS_EVENT:
-		config_error(log, node->place,
-			     "aliases are not read: write the value itself in place of *NAME");
+		config_error(log, node->position,
+			     "aliases are not supported; write the value instead of *NAME");
 		break;
 	default:
 		break;
 	}
 	if (anchor)
-		config_error(log, node->place, "anchors are not read: remove &NAME");
+		config_error(log, node->position, "anchors are not supported; remove &NAME");
 	if (tag)
-		config_error(log, node->place,
-			     "tags are not read: remove the word that starts with \"!\"");
+		config_error(log, node->position,
+			     "tags are not supported; remove the word that starts with \"!\"");
 }
 
-/* Recursion ends: the tree is CONFIG_DEPTH_MAX deep at most. */
-void config_node_strict(struct config_log *log, const struct config_node *node)
+/* The recursion is at most CONFIG_DEPTH_MAX deep. */
+void config_node_check_strict(struct config_log *log, const struct config_node *node)
 {
-	refuse_magic(log, node);
+	refuse_indirection(log, node);
 	for (const struct config_node *child = node->child; child; child = child->next)
-		config_node_strict(log, child);
+		config_node_check_strict(log, child);
 }
 
-/* Takes the event over when it returns a node. */
-static struct config_node *node_add(struct builder *builder, yaml_event_t *event)
+/* Takes over the event if it returns a node. */
+static struct config_node *add_node(struct builder *builder, yaml_event_t *event)
 {
-	struct config_place place = place_of(event->start_mark);
+	struct config_position position = convert_mark(event->start_mark);
 	struct config_node *node;
 
 	if (++builder->nodes > CONFIG_NODES_MAX) {
-		config_error(builder->log, place, "more than %u values: this is no configuration",
-			     CONFIG_NODES_MAX);
+		config_error(builder->log, position, "more than %u values", CONFIG_NODES_MAX);
 		return NULL;
 	}
 	node = calloc(1, sizeof(*node));
 	if (!node) {
-		builder->log->no_memory = true;
+		builder->log->out_of_memory = true;
 		return NULL;
 	}
-	node->place = place;
+	node->position = position;
 	node->event = *event;
 	node->kind = event->type == YAML_SCALAR_EVENT		? CONFIG_SCALAR
 		     : event->type == YAML_SEQUENCE_START_EVENT ? CONFIG_LIST
 		     : event->type == YAML_MAPPING_START_EVENT	? CONFIG_MAPPING
-								: CONFIG_REFUSED;
+								: CONFIG_ALIAS;
 	*event = (yaml_event_t){ 0 };
 	node->older = builder->tree->newest;
 	builder->tree->newest = node;
@@ -158,17 +157,16 @@ static struct config_node *node_add(struct builder *builder, yaml_event_t *event
 	return node;
 }
 
-static bool collection_start(struct builder *builder, yaml_event_t *event)
+static bool start_collection(struct builder *builder, yaml_event_t *event)
 {
 	struct config_node *node;
 
 	if (builder->depth == CONFIG_DEPTH_MAX) {
-		config_error(builder->log, place_of(event->start_mark),
-			     "nested more than %u deep: this is no configuration",
-			     CONFIG_DEPTH_MAX);
+		config_error(builder->log, convert_mark(event->start_mark),
+			     "nested more than %u deep", CONFIG_DEPTH_MAX);
 		return false;
 	}
-	node = node_add(builder, event);
+	node = add_node(builder, event);
 	if (!node)
 		return false;
 	builder->open[builder->depth++] = node;
@@ -176,40 +174,40 @@ static bool collection_start(struct builder *builder, yaml_event_t *event)
 	return true;
 }
 
-static bool document_start(struct builder *builder, const yaml_event_t *event)
+static bool start_document(struct builder *builder, const yaml_event_t *event)
 {
 	struct config_tree *tree = builder->tree;
 
 	if (tree->document_count == CONFIG_DOCUMENTS_MAX) {
-		config_error(builder->log, place_of(event->start_mark), "more than %u documents",
-			     CONFIG_DOCUMENTS_MAX);
+		config_error(builder->log, convert_mark(event->start_mark),
+			     "more than %u documents", CONFIG_DOCUMENTS_MAX);
 		return false;
 	}
 	builder->tail[0] = &tree->document[tree->document_count];
 	return true;
 }
 
-/* False: stop, for the end or for what the log says. */
-static bool event_take(struct builder *builder, yaml_event_t *event)
+/* False at the end, and after an error. */
+static bool handle_event(struct builder *builder, yaml_event_t *event)
 {
 	switch (event->type) {
 	case YAML_STREAM_END_EVENT:
 		return false;
 	case YAML_DOCUMENT_START_EVENT:
-		return document_start(builder, event);
+		return start_document(builder, event);
 	case YAML_DOCUMENT_END_EVENT:
 		builder->tree->document_count++;
 		return true;
 	case YAML_SEQUENCE_START_EVENT:
 	case YAML_MAPPING_START_EVENT:
-		return collection_start(builder, event);
+		return start_collection(builder, event);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		builder->depth--;
 		return true;
 	case YAML_SCALAR_EVENT:
 	case YAML_ALIAS_EVENT:
-		return node_add(builder, event) != NULL;
+		return add_node(builder, event) != NULL;
 	case YAML_STREAM_START_EVENT:
 	case YAML_NO_EVENT:
 		break;
@@ -217,32 +215,32 @@ static bool event_take(struct builder *builder, yaml_event_t *event)
 	return true;
 }
 
-/* The reader, which decodes characters, knows only the byte. */
-static struct config_place place_of_byte(const char *text, size_t size, size_t offset)
+/* libyaml's reader reports a byte offset instead of a mark. */
+static struct config_position find_position(const char *text, size_t size, size_t offset)
 {
-	struct config_place place = { 1, 1 };
+	struct config_position position = { 1, 1 };
 
 	for (size_t i = 0; i < offset && i < size; i++) {
 		if (text[i] == '\n') {
-			place.line++;
-			place.column = 1;
+			position.line++;
+			position.column = 1;
 		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
-			place.column++;
+			position.column++;
 		}
 	}
-	return place;
+	return position;
 }
 
-static void syntax_error(const yaml_parser_t *parser, const char *text, size_t size,
-			 struct config_log *log)
+static void report_syntax_error(const yaml_parser_t *parser, const char *text, size_t size,
+				struct config_log *log)
 {
 	if (parser->error == YAML_MEMORY_ERROR)
-		log->no_memory = true;
+		log->out_of_memory = true;
 	else if (parser->error == YAML_READER_ERROR)
-		config_error(log, place_of_byte(text, size, parser->problem_offset), "not YAML: %s",
-			     parser->problem);
+		config_error(log, find_position(text, size, parser->problem_offset),
+			     "invalid YAML: %s", parser->problem);
 	else
-		config_error(log, place_of(parser->problem_mark), "not YAML: %s%s%s",
+		config_error(log, convert_mark(parser->problem_mark), "invalid YAML: %s%s%s",
 			     parser->context ? parser->context : "", parser->context ? ", " : "",
 			     parser->problem);
 }
@@ -256,22 +254,22 @@ struct config_tree *config_tree_parse_lax(const char *text, size_t size, struct 
 
 	builder.tree = calloc(1, sizeof(*builder.tree));
 	if (!builder.tree || !yaml_parser_initialize(&parser)) {
-		log->no_memory = true;
+		log->out_of_memory = true;
 		free(builder.tree);
 		return NULL;
 	}
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
 	while (more) {
 		if (yaml_parser_parse(&parser, &event)) {
-			more = event_take(&builder, &event);
-			event_wipe(&event);
+			more = handle_event(&builder, &event);
+			wipe_event(&event);
 		} else {
-			syntax_error(&parser, text, size, log);
+			report_syntax_error(&parser, text, size, log);
 			more = false;
 		}
 	}
-	parser_wipe(&parser);
-	if (log->no_memory) {
+	wipe_parser(&parser);
+	if (log->out_of_memory) {
 		config_tree_free(builder.tree);
 		builder.tree = NULL;
 	}
@@ -283,7 +281,7 @@ struct config_tree *config_tree_parse(const char *text, size_t size, struct conf
 	struct config_tree *tree = config_tree_parse_lax(text, size, log);
 
 	for (size_t i = 0; tree && i < tree->document_count; i++)
-		config_node_strict(log, tree->document[i]);
+		config_node_check_strict(log, tree->document[i]);
 	return tree;
 }
 
@@ -295,7 +293,7 @@ void config_tree_free(struct config_tree *tree)
 		return;
 	while ((node = tree->newest)) {
 		tree->newest = node->older;
-		event_wipe(&node->event);
+		wipe_event(&node->event);
 		free(node);
 	}
 	free(tree);

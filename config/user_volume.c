@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* UserVolumeConfig, RawVolumeConfig and SwapVolumeConfig: volumes with a name of one's own. */
+/* UserVolumeConfig, RawVolumeConfig and SwapVolumeConfig documents. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "config/volume.h"
 
-/* 36 characters of a GPT label less the two of a prefix. */
+/* The 36 characters of a GPT label, less the prefix "u-". */
 #define NAME_MAX_LENGTH 34u
 
-/* The first ones are those that raw and swap volumes have. */
+/* Raw and swap volumes have the fields before F_RAW_COUNT. */
 enum {
 	F_API_VERSION,
 	F_KIND,
@@ -45,17 +45,18 @@ enum type {
 	TYPE_WRONG,
 };
 
-static char prefix_of(enum config_volume_kind kind)
+static char get_prefix(enum config_volume_kind kind)
 {
 	return kind == CONFIG_VOLUME_RAW ? 'r' : kind == CONFIG_VOLUME_SWAP ? 's' : 'u';
 }
 
-static void name_read(struct config_log *log, const struct config_node *root,
+static void read_name(struct config_log *log, const struct config_node *root,
 		      const struct config_field *field, struct config_volume *volume)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789-";
-	struct config_place place = field->key ? config_field_place(field) : root->place;
+	struct config_position position =
+		field->key ? config_field_position(field) : root->position;
 	const char *text = "";
 	size_t errors = log->errors;
 	size_t length;
@@ -64,54 +65,54 @@ static void name_read(struct config_log *log, const struct config_node *root,
 		return;
 	length = strlen(text);
 	if (length == 0)
-		config_error(log, place, "name is required");
+		config_error(log, position, "name is required");
 	if (length < 1 || length > NAME_MAX_LENGTH)
-		config_error(log, place, "name must be between 1 and %u characters long",
+		config_error(log, position, "name must be between 1 and %u characters long",
 			     NAME_MAX_LENGTH);
 	if (text[strspn(text, allowed)])
-		config_error(log, place,
+		config_error(log, position,
 			     "name can only contain lowercase and uppercase ASCII letters, digits, "
 			     "and hyphens");
-	volume->name = config_copy(log, text);
+	volume->name = config_strdup(log, text);
 	if (log->errors > errors)
 		return;
-	if (asprintf(&volume->id, "%c-%s", prefix_of(volume->kind), text) < 0) {
+	if (asprintf(&volume->id, "%c-%s", get_prefix(volume->kind), text) < 0) {
 		volume->id = NULL;
-		log->no_memory = true;
+		log->out_of_memory = true;
 	}
 }
 
-static enum type type_read(struct config_log *log, const struct config_field *field)
+static enum type read_type(struct config_log *log, const struct config_field *field)
 {
 	static const char *const names[] = { "partition", "disk", "directory" };
 	const char *text = names[TYPE_PARTITION];
-	char shown[CONFIG_SHOW_ROOM];
+	char shown[CONFIG_PRINTABLE_SIZE];
 
 	if (field->value && !config_field_text(log, field, &text))
 		return TYPE_WRONG;
 	for (unsigned i = 0; i < TYPE_WRONG; i++)
 		if (strcasecmp(text, names[i]) == 0)
 			return (enum type)i;
-	config_error(log, field->value->place, "unsupported volume type \"%s\"",
-		     config_show(text, strlen(text), shown));
+	config_error(log, field->value->position, "unsupported volume type \"%s\"",
+		     config_printable(text, strlen(text), shown));
 	return TYPE_WRONG;
 }
 
-static void provisioning_read(struct config_log *log, const struct config_node *root,
+static void read_provisioning(struct config_log *log, const struct config_node *root,
 			      const struct config_field *field, struct config_volume *volume)
 {
 	const struct config_field *provisioning = &field[F_PROVISIONING];
 
-	switch (type_read(log, &field[F_VOLUME_TYPE])) {
+	switch (read_type(log, &field[F_VOLUME_TYPE])) {
 	case TYPE_DISK:
-		config_disk_read(log, provisioning, root->place, volume);
+		config_disk_read(log, provisioning, root->position, volume);
 		break;
 	case TYPE_DIRECTORY:
 		config_error(
-			log, field[F_VOLUME_TYPE].value->place,
-			"volumeType directory is a directory /var/mnt/%s of EPHEMERAL: there is "
-			"nothing to encrypt by itself; remove the document and make the "
-			"directory, or take volumeType partition or disk",
+			log, field[F_VOLUME_TYPE].value->position,
+			"volumeType directory is the directory /var/mnt/%s in EPHEMERAL, which "
+			"cannot be encrypted separately; remove the document and create the "
+			"directory, or use volumeType partition or disk",
 			volume->id ? volume->name : "NAME");
 		break;
 	case TYPE_PARTITION:
@@ -122,7 +123,7 @@ static void provisioning_read(struct config_log *log, const struct config_node *
 	}
 }
 
-static void mount_read(struct config_log *log, const struct config_field *field,
+static void read_mount(struct config_log *log, const struct config_field *field,
 		       struct config_volume *volume)
 {
 	struct config_mount mount;
@@ -134,12 +135,12 @@ static void mount_read(struct config_log *log, const struct config_field *field,
 	volume->mount_mode = 0755;
 	if (volume->id && asprintf(&volume->mount_point, "/var/mnt/%s", volume->name) < 0) {
 		volume->mount_point = NULL;
-		log->no_memory = true;
+		log->out_of_memory = true;
 	}
 }
 
 void config_user_read(struct config_log *log, const struct config_node *root,
-		      enum config_volume_kind kind, struct config_declared *declared)
+		      enum config_volume_kind kind, struct config_declaration *declared)
 {
 	const struct config_schema schema = {
 		.names = field_names,
@@ -150,14 +151,14 @@ void config_user_read(struct config_log *log, const struct config_node *root,
 
 	volume->kind = kind;
 	config_fields_read(log, root, &schema, field);
-	name_read(log, root, &field[F_NAME], volume);
-	provisioning_read(log, root, field, volume);
-	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_FORM_VOLUME, volume);
+	read_name(log, root, &field[F_NAME], volume);
+	read_provisioning(log, root, field, volume);
+	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_ORIGIN_DOCUMENT, volume);
 	declared->encryption = volume->encrypted ? field[F_ENCRYPTION].value : NULL;
 	if (kind == CONFIG_VOLUME_USER) {
 		config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB]);
 		config_filesystem_read(log, &field[F_FILESYSTEM], volume);
-		mount_read(log, &field[F_MOUNT], volume);
+		read_mount(log, &field[F_MOUNT], volume);
 	} else {
 		volume->filesystem = kind == CONFIG_VOLUME_SWAP ? CONFIG_FS_SWAP : CONFIG_FS_NONE;
 	}

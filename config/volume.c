@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What a volume owns. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/volume.h"
 
-char *config_copy(struct config_log *log, const char *text)
+char *config_strdup(struct config_log *log, const char *text)
 {
 	char *copy = strdup(text);
 
 	if (!copy)
-		log->no_memory = true;
+		log->out_of_memory = true;
 	return copy;
 }
 
-void config_volume_encrypt_as(struct config_volume *to, struct config_volume *from)
+void config_volume_move_encryption(struct config_volume *to, struct config_volume *from)
 {
 	to->encrypted = from->encrypted;
 	to->cipher = from->cipher;

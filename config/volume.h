@@ -1,75 +1,75 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts that a configuration's documents are read in. */
+/* Inner functions of the configuration parser: documents, and the fields of a volume. */
 #ifndef CONFIG_VOLUME_H
 #define CONFIG_VOLUME_H
 
 #include "config/fields.h"
 
-/* Where encryption is declared. Which keys it may have, and what is said of it, differ. */
-enum config_form {
-	CONFIG_FORM_VOLUME,	/* "encryption" of a volume's document */
-	CONFIG_FORM_MACHINE,	/* machine.systemDiskEncryption */
-	CONFIG_FORM_STORED,	/* tag 9 of META */
+/* Where encryption is declared. Schema, defaults and error texts depend on it. */
+enum config_origin {
+	CONFIG_ORIGIN_DOCUMENT,	/* "encryption" of a volume's document */
+	CONFIG_ORIGIN_MACHINE,	/* machine.systemDiskEncryption */
+	CONFIG_ORIGIN_META,	/* tag 9 of META */
 };
 
-/* A volume, and where its encryption stands. */
-struct config_declared {
+/* A volume, and where its encryption is declared. */
+struct config_declaration {
 	struct config_volume volume;
-	const struct config_node *encryption; /* NULL: it is not encrypted */
-	enum config_form form;
-	struct config_place place;
+	const struct config_node *encryption; /* NULL: not encrypted */
+	enum config_origin origin;
+	struct config_position position;
 };
 
 enum config_document_kind {
 	CONFIG_DOCUMENT_NOTHING,	/* empty, or reported in the log */
 	CONFIG_DOCUMENT_VOLUME,
 	CONFIG_DOCUMENT_MACHINE,	/* a v1alpha1 machine configuration */
-	CONFIG_DOCUMENT_OTHER,	/* of no concern to this program */
+	CONFIG_DOCUMENT_OTHER,	/* ignored */
 };
 
 /*
- * Says what a document is. *kind is the volumes' kind of a CONFIG_DOCUMENT_VOLUME, whose
- * apiVersion has been looked at.
+ * Identifies a document. For CONFIG_DOCUMENT_VOLUME, *kind is the kind of its volumes and its
+ * apiVersion has been checked.
  */
 enum config_document_kind config_document_kind(struct config_log *log,
 					       const struct config_node *root,
 					       enum config_volume_kind *kind);
 
-/* "VolumeConfig" and so on: what documents of such volumes are called. */
+/* The kind of a document that declares such a volume: "VolumeConfig". */
 const char *config_document_name(enum config_volume_kind kind);
 
-/* One notice for each kind among these documents, all META_DOCUMENT_OTHER. */
-void config_document_pass_over(struct config_log *log, const struct config_node *const *document,
-			       size_t count);
+/* Adds one notice for each kind among the CONFIG_DOCUMENT_OTHER documents. */
+void config_report_ignored(struct config_log *log, const struct config_node *const *document,
+			   size_t count);
 
 /*
- * Read a document. The volume has an id when the document declares a volume of this program;
- * its name alone is set for one that does not. The caller clears it.
+ * Read a document. The volume has an id only if this program handles it. The caller clears the
+ * volume.
  */
 void config_system_read(struct config_log *log, const struct config_node *root,
-			struct config_declared *declared);
+			struct config_declaration *declared);
 void config_user_read(struct config_log *log, const struct config_node *root,
-		      enum config_volume_kind kind, struct config_declared *declared);
+		      enum config_volume_kind kind, struct config_declaration *declared);
 
-/* Does a document without apiVersion and kind look like a machine configuration? */
-bool config_machine_is(const struct config_node *root);
+/* Is a document without apiVersion and kind a machine configuration? */
+bool config_is_machine_document(const struct config_node *root);
 
-/* STATE and EPHEMERAL, in this order; what machine.systemDiskEncryption does not name stays 0. */
+/* Reads STATE and EPHEMERAL, in this order. One that is not declared is left unchanged. */
 #define CONFIG_MACHINE_VOLUMES 2u
 void config_machine_read(struct config_log *log, const struct config_node *root,
-			 struct config_declared declared[static CONFIG_MACHINE_VOLUMES]);
+			 struct config_declaration declared[static CONFIG_MACHINE_VOLUMES]);
 
-/* A system volume as it is when nothing is declared for it. The volume is empty before. */
-void config_system_volume(struct config_log *log, const char *name, struct config_volume *volume);
+/* Fills in an empty volume with the defaults of a system volume. */
+void config_system_volume_init(struct config_log *log, const char *name, struct config_volume *volume);
 
 /*
- * Each reads one field of a document into volume, which has its name and kind set. A field
- * that is not there is no error here.
+ * Each function reads one field of a document into volume, whose name and kind are set. A missing
+ * field is not an error.
  */
 void config_encryption_read(struct config_log *log, const struct config_field *encryption,
-			    enum config_form form, struct config_volume *volume);
-void config_key_read(struct config_log *log, const struct config_node *item, enum config_form form,
-		     struct config_volume *volume, uint32_t *slots);
+			    enum config_origin origin, struct config_volume *volume);
+void config_key_read(struct config_log *log, const struct config_node *item,
+		     enum config_origin origin, struct config_volume *volume, uint32_t *slots);
 void config_filesystem_read(struct config_log *log, const struct config_field *filesystem,
 			    struct config_volume *volume);
 void config_upkeep_read(struct config_log *log, const struct config_field *trim,
@@ -84,40 +84,40 @@ struct config_mount {
 void config_mount_read(struct config_log *log, const struct config_field *field,
 		       struct config_mount *mount);
 
-/* True when anything is asked for. */
+/* True if provisioning is declared or has an error. */
 bool config_provisioning_read(struct config_log *log, const struct config_field *field,
 			      const struct config_volume *volume);
 
-/* The provisioning of a whole disk, which is what the disk is found by: volume->disk_selector. */
+/* Reads the provisioning of a whole disk: volume->disk_selector. */
 void config_disk_read(struct config_log *log, const struct config_field *field,
-		      struct config_place root, struct config_volume *volume);
+		      struct config_position root, struct config_volume *volume);
 
-/* For a volume that has provisioning, as far as this program is concerned. */
+/* Adds the notice that provisioning does not create partitions. */
 void config_provisioning_notice(struct config_log *log, const struct config_field *field,
 				const struct config_volume *volume);
 
 void config_volume_clear(struct config_volume *volume);
 
-/* How from is encrypted becomes how to is, which is not. */
-void config_volume_encrypt_as(struct config_volume *to, struct config_volume *from);
+/* Moves the encryption settings from one volume to another, which has none. */
+void config_volume_move_encryption(struct config_volume *to, struct config_volume *from);
 
 /*
- * The value of tag 9 of META as Talos writes it: what stands in the document, whose reading has
- * found no error, and no defaults. encryption NULL: "null". NULL and log->no_memory when there
- * is no memory.
+ * The value of tag 9 of META exactly as Talos writes it, without defaults. encryption is a node that
+ * has been read without errors; NULL gives "null". NULL and log->out_of_memory if there is not
+ * enough memory.
  */
 struct mortise_secret *config_state_json(struct config_log *log,
 					 const struct config_node *encryption,
-					 enum config_form form);
+					 enum config_origin origin);
 
 /*
- * Such a value, any bytes, as a tree: the mapping of one key "encryption" with the names that it
- * has in a document. What the reading of documents cannot judge is judged here. NULL with errors
- * in the log or log->no_memory.
+ * Converts a value of tag 9, which may be any bytes, to the tree that a document would have: a
+ * mapping with the single key "encryption". Checks what the document readers cannot. NULL with
+ * errors in the log or log->out_of_memory.
  */
 struct config_tree *config_state_tree(struct config_log *log, const char *json, size_t size);
 
-/* A copy, NULL and log->no_memory when there is no memory. */
-char *config_copy(struct config_log *log, const char *text);
+/* strdup(3); NULL and log->out_of_memory if it fails. */
+char *config_strdup(struct config_log *log, const char *text);
 
 #endif

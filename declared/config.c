@@ -72,7 +72,7 @@ enum mortise_code mortise_config_read(const char *path, struct mortise_config **
 	if (!code) {
 		config = calloc(1, sizeof(*config));
 		code = config ? config_parse((const char *)mortise_secret_data(text), used, path,
-					     &config->volumes, &config->remarks, err)
+					     &config->volumes, &config->diagnostics, err)
 			      : error_memory(err);
 	}
 	if (config) {
@@ -93,7 +93,7 @@ void mortise_config_free(struct mortise_config **address)
 		return;
 	*address = NULL;
 	config_free(config->volumes);
-	config_remarks_clear(&config->remarks);
+	config_diagnostics_clear(&config->diagnostics);
 	mortise_secret_free(&config->text);
 	volume_known_clear(&config->state);
 	free(config);
@@ -102,13 +102,13 @@ void mortise_config_free(struct mortise_config **address)
 bool mortise_config_remark(const struct mortise_config *config, size_t i,
 			   struct mortise_remark *remark)
 {
-	if (!config || i >= config->remarks.count)
+	if (!config || i >= config->diagnostics.count)
 		return false;
 	*remark = (struct mortise_remark){
-		.error = config->remarks.remark[i].error,
-		.line = config->remarks.remark[i].line,
-		.column = config->remarks.remark[i].column,
-		.text = config->remarks.remark[i].text,
+		.error = config->diagnostics.diagnostic[i].error,
+		.line = config->diagnostics.diagnostic[i].line,
+		.column = config->diagnostics.diagnostic[i].column,
+		.text = config->diagnostics.diagnostic[i].text,
 	};
 	return true;
 }

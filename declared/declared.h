@@ -7,7 +7,7 @@
 
 struct mortise_config {
 	struct config *volumes;	/* NULL when there were errors */
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_secret *text;	/* as it was read, text_size bytes; NULL: from META */
 	size_t text_size;
 	struct volume_known state;	/* STATE was opened so that it could be read */

@@ -13,13 +13,8 @@
 
 bool volume_is_label(const char *name)
 {
-	static const char *const system[] = { "STATE", "EPHEMERAL", "IMAGECACHE", "ETCD",
-					      "CRI",   "KUBELET",   "LOG" };
-
-	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
-		if (!strcmp(name, system[i]))
-			return true;
-	return strlen(name) > 2 && strchr("urs", name[0]) && name[1] == '-';
+	return config_is_system_volume(name) ||
+	       (strlen(name) > 2 && strchr("urs", name[0]) && name[1] == '-');
 }
 
 bool volume_is_called(const struct config_volume *volume, const char *name)

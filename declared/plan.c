@@ -73,7 +73,7 @@ void volume_mount_path(const struct volume_run *run, const struct config_volume 
 {
 	path[0] = '\0';
 	if (volume->filesystem == CONFIG_FS_SWAP && !run->options->no_mount)
-		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_PLACE);
+		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_MOUNT_POINT);
 	else if (volume->mount_point && !run->options->no_mount)
 		snprintf(path, VOLUME_PATH_MAX, "%s%s",
 			 run->options->root ? run->options->root : "", volume->mount_point);
@@ -311,7 +311,8 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
-		return refuse(run, plan, err, "no swap area is made on %s: %s;", plan->device, why);
+		return refuse(run, plan, err, "cannot make a swap area on %s: %s;", plan->device,
+			      why);
 	return plan_filesystem(run, plan, plan->device, true, err);
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The disks that there are, and the one that a volume's selector means. */
 #include "disk/disks.h"
 
 #include <dirent.h>
@@ -14,8 +13,8 @@
 #include "base/error.h"
 #include "disk/sysfs.h"
 
-#define DISKS_MAX 4096u /* no machine has more; a fault of sysfs ends there */
-#define LINKS_MAX 256u	/* of one disk */
+#define DISKS_MAX 4096u
+#define LINKS_MAX 256u /* of one disk */
 
 void disk_list_clear(struct disk_list *disks)
 {
@@ -37,14 +36,14 @@ static bool is_skipped(const char *blocks, const char *name)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
 		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
 			return true;
-	/* One of several ways to a disk of NVMe, which has no node. */
+	/* A path of an NVMe multipath disk: it has no node. */
 	sysfs_line(blocks, name, "hidden", hidden, sizeof(hidden));
 	sysfs_line(blocks, name, "size", size, sizeof(size));
 	return !strcmp(hidden, "1") || !strtoull(size, NULL, 10);
 }
 
-/* Does a partition of the disk have a label that Talos gives on its system disk? */
-static bool is_system(const char *blocks, const char *name)
+/* Does the disk have a partition with a label that Talos uses on its system disk? */
+static bool is_system_disk(const char *blocks, const char *name)
 {
 	static const char *const labels[] = { "STATE", "EPHEMERAL", "META" };
 	char directory[PATH_MAX], label[128];
@@ -107,8 +106,8 @@ static bool add_link(struct disk *disk, const char *path)
 	return true;
 }
 
-/* One link of udev's, "by-id" and "NAME": it belongs to the disk whose node it leads to. */
-static bool take_link(struct disk_list *disks, const char *root, const char *kind, const char *name)
+/* Adds udev's link /dev/disk/KIND/NAME to the disk whose node it leads to. */
+static bool read_link(struct disk_list *disks, const char *root, const char *kind, const char *name)
 {
 	char link[PATH_MAX], target[PATH_MAX];
 
@@ -122,8 +121,8 @@ static bool take_link(struct disk_list *disks, const char *root, const char *kin
 	return true;
 }
 
-/* None, where there is no udev. */
-static bool take_links(struct disk_list *disks, const char *root)
+/* Without udev there are none. */
+static bool read_links(struct disk_list *disks, const char *root)
 {
 	char path[PATH_MAX];
 	struct dirent **kinds, **names;
@@ -139,7 +138,7 @@ static bool take_links(struct disk_list *disks, const char *root)
 			kinds[i]->d_name[0] == '.' ? -1 : scandir(path, &names, NULL, alphasort);
 		for (int j = 0; j < name_count; j++) {
 			if (good && names[j]->d_name[0] != '.')
-				good = take_link(disks, root, kinds[i]->d_name, names[j]->d_name);
+				good = read_link(disks, root, kinds[i]->d_name, names[j]->d_name);
 			free(names[j]);
 		}
 		if (name_count >= 0)
@@ -151,7 +150,7 @@ static bool take_links(struct disk_list *disks, const char *root)
 	return good;
 }
 
-static int by_path(const void *a, const void *b)
+static int compare_paths(const void *a, const void *b)
 {
 	const struct disk *const *left = a, *const *right = b;
 
@@ -171,8 +170,7 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 	stream = opendir(blocks);
 	if (!stream)
 		return error_set(err, MORTISE_E_SYSTEM, errno,
-				 "cannot look for disks in %s; is sysfs mounted? (--device "
-				 "NAME=/dev/X says where a volume is)",
+				 "cannot list disks in %s; mount sysfs or use --device NAME=/dev/X",
 				 blocks);
 	while (good && disks->count < DISKS_MAX && (entry = readdir(stream))) {
 		if (is_skipped(blocks, entry->d_name))
@@ -180,10 +178,10 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 		good = add_disk(disks, root, entry->d_name);
 		if (good)
 			disks->disk[disks->count - 1]->facts.system =
-				is_system(blocks, entry->d_name);
+				is_system_disk(blocks, entry->d_name);
 	}
 	closedir(stream);
-	good = good && take_links(disks, root);
+	good = good && read_links(disks, root);
 	if (!good)
 		return error_memory(err);
 	for (size_t i = 0; i < disks->count; i++)
@@ -191,6 +189,6 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 	for (size_t i = 0; i < disks->count; i++)
 		disks->disk[i]->facts.system_known = known;
 	if (disks->count)
-		qsort(disks->disk, disks->count, sizeof(*disks->disk), by_path);
+		qsort(disks->disk, disks->count, sizeof(*disks->disk), compare_paths);
 	return MORTISE_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The disks of this machine as Talos's selectors see them, from sysfs and without udev. */
+/* The disks of this machine as Talos's disk selectors see them, from sysfs and without udev. */
 #ifndef DISK_DISKS_H
 #define DISK_DISKS_H
 
@@ -7,7 +7,7 @@
 
 #include "base/disk_facts.h"
 
-/* A whole disk. The texts of facts lie behind it. */
+/* A whole disk. facts points to the texts that follow it. */
 struct disk {
 	struct disk_facts facts;
 	char bus_path[512];
@@ -20,25 +20,28 @@ struct disk {
 	char transport[16];
 	char uuid[64];
 	char wwid[256];
-	char **symlinks;	/* NULL behind the last */
+	char **symlinks;	/* NULL-terminated */
 	size_t symlink_count;
 };
 
 struct disk_list {
-	struct disk **disk; /* by dev_path */
+	struct disk **disk; /* sorted by dev_path */
 	size_t count;
 };
 
 /*
- * All disks but loop devices, RAM disks, mappings, and what has no size or no node. root is put
- * before /sys and /dev: "". MORTISE_E_SYSTEM when there is no sysfs, MORTISE_E_MEMORY. Ended by
- * disk_list_clear in either case.
+ * Reads all disks except loop devices, RAM disks, mappings, and disks without a size or a node.
+ * root is put before /sys and /dev; "" outside tests. MORTISE_E_SYSTEM: there is no sysfs.
+ * MORTISE_E_MEMORY. disk_list_clear() ends the list, also after a failure.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 						    struct mortise_error *err);
 void disk_list_clear(struct disk_list *disks);
 
-/* Fills all of disk but its links and what concerns the system disk; name: as in /sys/block. */
+/*
+ * Fills in disk, except its links and whether it is the system disk. name is its directory in
+ * /sys/block.
+ */
 void disk_describe(const char *root, const char *name, struct disk *disk);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* File systems: running mkfs, and recognising one that has been used. */
 #include "disk/filesystem.h"
 
 #include <errno.h>
@@ -11,7 +10,7 @@
 #include "base/error.h"
 #include "base/spawn.h"
 
-/* Offsets in the superblocks, from the kernel's and the tools' documentation. */
+/* Offsets in the superblocks: fs/xfs/libxfs/xfs_format.h, fs/ext4/ext4.h. */
 enum {
 	XFS_INPROGRESS = 126, /* sb_inprogress: mkfs.xfs has not finished */
 	EXT_SUPERBLOCK = 1024,
@@ -21,7 +20,7 @@ enum {
 	LABEL_EXT = 16,
 };
 
-/* Has somebody mounted what is there? mkfs must not run over it then. */
+/* mkfs must not overwrite a file system that may hold data. */
 static enum mortise_code refuse_used(const char *device, struct mortise_error *err)
 {
 	uint8_t bytes[EXT_SUPERBLOCK + 1024] = { 0 };
@@ -40,7 +39,7 @@ static enum mortise_code refuse_used(const char *device, struct mortise_error *e
 		 ext[EXT_MOUNT_TIME + 3]));
 	if (used)
 		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
-				 "%s holds a whole file system already: no new one is made over it",
+				 "cannot make a file system on %s: it holds a complete one already",
 				 device);
 	return MORTISE_OK;
 }
@@ -50,7 +49,7 @@ enum mortise_code disk_make_filesystem(const char *type, const char *name, const
 {
 	bool xfs = !strcmp(type, "xfs");
 	size_t label_room = xfs ? LABEL_XFS : LABEL_EXT;
-	char program[16], force[3], node[512], said[512];
+	char program[16], force[3], node[512], output[512];
 	char quiet[] = "-q", label_option[] = "-L", label[64];
 	char *argv[] = { program, quiet, force, label_option, label, node, NULL };
 	enum mortise_code code;
@@ -58,8 +57,8 @@ enum mortise_code disk_make_filesystem(const char *type, const char *name, const
 	snprintf(program, sizeof(program), "mkfs.%s", type);
 	snprintf(force, sizeof(force), "%s", xfs ? "-f" : "-F");
 	snprintf(node, sizeof(node), "%s", device);
-	/* A label that does not fit is cut, since nothing looks it up. */
+	/* A long label is cut: nothing looks it up. */
 	snprintf(label, sizeof(label), "%.*s", (int)label_room, name);
 	code = refuse_used(device, err);
-	return code ? code : spawn(argv, said, sizeof(said), err);
+	return code ? code : spawn(argv, output, sizeof(output), err);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Mounting and unmounting. */
 #include "disk/mount.h"
 
 #include <errno.h>
@@ -10,40 +9,23 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mountinfo.h"
 #include "disk/swap.h"
-
-void disk_mount_unescape(char *text)
-{
-	char *out = text;
-
-	for (; *text; out++) {
-		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				      (text[3] - '0'));
-			text += 4;
-		} else {
-			*out = *text++;
-		}
-	}
-	*out = '\0';
-}
 
 static bool is_swap(const char *mount_point)
 {
-	return mount_point && !strcmp(mount_point, DISK_SWAP_PLACE);
+	return mount_point && !strcmp(mount_point, DISK_SWAP_MOUNT_POINT);
 }
 
 bool disk_is_mounted(const char *device, const char *mount_point)
 {
-	char *line = NULL, wanted[PATH_MAX] = "";
-	size_t room = 0;
+	char wanted[PATH_MAX] = "";
+	struct mountinfo mounts;
 	bool found = false;
 	struct stat st;
-	FILE *file;
 
 	if (stat(device, &st) || !S_ISBLK(st.st_mode))
 		return false;
@@ -53,38 +35,28 @@ bool disk_is_mounted(const char *device, const char *mount_point)
 		return true;
 	if (mount_point && *mount_point && !realpath(mount_point, wanted))
 		return false;
-	file = fopen("/proc/self/mountinfo", "re");
-	while (file && !found && getline(&line, &room, file) > 0) {
-		unsigned major_number, minor_number;
-		char point[PATH_MAX];
-
-		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) !=
-		    3)
-			continue;
-		disk_mount_unescape(point);
-		found = makedev(major_number, minor_number) == st.st_rdev &&
-			(!*wanted || !strcmp(point, wanted));
-	}
-	free(line);
-	if (file)
-		fclose(file);
+	mountinfo_open(&mounts);
+	while (!found && mountinfo_next(&mounts))
+		found = mounts.device == st.st_rdev &&
+			(!*wanted || !strcmp(mounts.mount_point, wanted));
+	mountinfo_close(&mounts);
 	return found;
 }
 
-static enum mortise_code make_directories(const char *path, struct mortise_error *err)
+static enum mortise_code create_directories(const char *path, struct mortise_error *err)
 {
 	char partial[PATH_MAX];
 
 	if (strlen(path) >= sizeof(partial))
-		return error_set(err, MORTISE_E_USAGE, 0, "mount point %.100s... is too long",
-				 path);
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "cannot create mount point %.100s...: its path is too long", path);
 	for (size_t i = 1; i <= strlen(path); i++) {
 		if (path[i] != '/' && path[i])
 			continue;
 		memcpy(partial, path, i);
 		partial[i] = '\0';
 		if (mkdir(partial, 0755) && errno != EEXIST)
-			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot make directory %s",
+			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create directory %s",
 					 partial);
 	}
 	return MORTISE_OK;
@@ -111,7 +83,7 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 
 	if (is_swap(mount_point))
 		return disk_swap_on(device, err);
-	code = make_directories(mount_point, err);
+	code = create_directories(mount_point, err);
 	if (code)
 		return code;
 	if (mount(device, mount_point, options->type, mount_flags(options), data))

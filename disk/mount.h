@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounting and unmounting by mount(2), and what /proc/self/mountinfo says. At the mount point
- * DISK_SWAP_PLACE a swap area is switched on and off instead.
+ * Mounting and unmounting by mount(2). A device whose mount point is DISK_SWAP_MOUNT_POINT is a swap
+ * area, which these functions switch on and off instead.
  */
 #ifndef DISK_MOUNT_H
 #define DISK_MOUNT_H
 
 #include <mortise.h>
 
-/* Is the block device mounted at this path ("" or NULL: anywhere, or switched on as swap)? */
-bool disk_is_mounted(const char *device, const char *mount_point);
-
 /*
- * In place: mountinfo and swaps of /proc write blanks, tabs, newlines and backslashes as three
- * octal digits.
+ * Is the block device mounted at this path? For "" or NULL: is it mounted anywhere, or in use as
+ * swap?
  */
-void disk_mount_unescape(char *text);
+bool disk_is_mounted(const char *device, const char *mount_point);
 
 struct disk_mount_options {
 	const char *type;	/* for mount(2); unused for a swap area */
@@ -23,15 +20,15 @@ struct disk_mount_options {
 	bool noexec;
 	bool noatime;
 	bool project_quota;	/* xfs only */
-	unsigned new_mode;	/* of the root directory, for a new file system; 0: unchanged */
+	unsigned new_mode;	/* of the root directory of a new file system; 0: unchanged */
 };
 
-/* Mounts device at mount_point, which is created if it is missing. */
+/* Mounts device at mount_point, which is created if it does not exist. */
 MORTISE_MUST_CHECK enum mortise_code disk_mount(const struct disk_mount_options *options,
 						const char *device, const char *mount_point,
 						struct mortise_error *err);
 
-/* MORTISE_E_BUSY when something uses it. Nothing to do is MORTISE_OK. */
+/* MORTISE_E_BUSY: a process uses it. MORTISE_OK if it is not mounted. */
 MORTISE_MUST_CHECK enum mortise_code disk_unmount(const char *device, const char *mount_point,
 						  struct mortise_error *err);
 

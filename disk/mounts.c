@@ -1,106 +1,81 @@
 /* SPDX-License-Identifier: MIT */
-/* Mounts and swap of a block device, as /proc lists them. */
 #include "disk/mounts.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "base/error.h"
-#include "disk/mount.h"
+#include "base/mountinfo.h"
 #include "disk/swap.h"
-
-/* Some file systems (btrfs) have a number of their own: their source says where they are. */
-static bool is_of(dev_t number, dev_t mounted, const char *source)
-{
-	struct stat st;
-
-	return mounted == number || (*source == '/' && !stat(source, &st) && S_ISBLK(st.st_mode) &&
-				     st.st_rdev == number);
-}
-
-/* What follows the " - " of a line: file system type and source. */
-static void read_source(const char *line, char source[static PATH_MAX])
-{
-	const char *separator = strstr(line, " - ");
-
-	source[0] = '\0';
-	if (separator && sscanf(separator, " - %*s %4095s", source) == 1)
-		disk_mount_unescape(source);
-}
 
 struct mount_point {
 	char path[PATH_MAX];
-	bool block; /* of a block device, so that nothing is lost with the mount */
+	bool block; /* its source is a block device: unmounting it loses no data */
 };
 
-/* The mounts of a device and what is mounted in them, by the kernel's numbers. */
-struct family {
-	unsigned *ids;
+/* The ids of the device's mounts and of everything mounted inside them. */
+struct mount_ids {
+	unsigned *id;
 	size_t count;
 };
 
-/* Without memory one is left out, and keeps the device busy. */
-static void family_add(struct family *family, unsigned id)
+/* Without memory the mount is left out: it stays mounted and keeps the device busy. */
+static void add_id(struct mount_ids *ids, unsigned id)
 {
-	unsigned *grown = realloc(family->ids, (family->count + 1) * sizeof(*grown));
+	unsigned *grown = realloc(ids->id, (ids->count + 1) * sizeof(*grown));
 
 	if (!grown)
 		return;
-	family->ids = grown;
-	grown[family->count++] = id;
+	ids->id = grown;
+	grown[ids->count++] = id;
 }
 
-static bool family_has(const struct family *family, unsigned id)
+static bool has_id(const struct mount_ids *ids, unsigned id)
 {
-	for (size_t i = 0; i < family->count; i++)
-		if (family->ids[i] == id)
+	for (size_t i = 0; i < ids->count; i++)
+		if (ids->id[i] == id)
 			return true;
 	return false;
 }
 
-static bool is_block(const char *source)
+static bool is_block(const char *source, struct stat *st)
+{
+	return *source == '/' && !stat(source, st) && S_ISBLK(st->st_mode);
+}
+
+/* btrfs shows a device number of its own; its source names the block device. */
+static bool is_mount_of(dev_t number, const struct mountinfo *mount)
 {
 	struct stat st;
 
-	return *source == '/' && !stat(source, &st) && S_ISBLK(st.st_mode);
+	return mount->device == number || (is_block(mount->source, &st) && st.st_rdev == number);
 }
 
-/* The last mount of the device, or in one of its mounts; false: there is none. */
-static bool last_mount(dev_t number, struct mount_point *last)
+/* Finds the last mount of the device or inside one of its mounts. */
+static bool find_last_mount(dev_t number, struct mount_point *last)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, where[PATH_MAX], source[PATH_MAX];
-	unsigned id, parent, above, below;
-	struct family family = { NULL, 0 };
+	struct mount_ids ids = { NULL, 0 };
+	struct mountinfo mount;
 	bool found = false;
-	size_t room = 0;
+	struct stat st;
 
-	while (file && getline(&line, &room, file) > 0) {
-		bool own;
+	mountinfo_open(&mount);
+	while (mountinfo_next(&mount)) {
+		const bool own = is_mount_of(number, &mount);
 
-		if (sscanf(line, "%u %u %u:%u %*s %4095s", &id, &parent, &above, &below, where) !=
-		    5)
+		if (!own && !has_id(&ids, mount.parent))
 			continue;
-		read_source(line, source);
-		own = is_of(number, makedev(above, below), source);
-		if (!own && !family_has(&family, parent))
-			continue;
-		family_add(&family, id);
-		disk_mount_unescape(where);
-		snprintf(last->path, sizeof(last->path), "%s", where);
-		last->block = own || is_block(source);
+		add_id(&ids, mount.id);
+		snprintf(last->path, sizeof(last->path), "%s", mount.mount_point);
+		last->block = own || is_block(mount.source, &st);
 		found = true;
 	}
-	free(family.ids);
-	free(line);
-	if (file)
-		fclose(file);
+	mountinfo_close(&mount);
+	free(ids.id);
 	return found;
 }
 
@@ -109,20 +84,21 @@ bool disk_number_in_use(dev_t number)
 	struct mount_point mounted;
 	char path[PATH_MAX];
 
-	return last_mount(number, &mounted) || disk_swap_find(number, path);
+	return find_last_mount(number, &mounted) || disk_swap_find(number, path);
 }
 
-static enum mortise_code unmount(const struct mount_point *mounted, struct mortise_error *err)
+static enum mortise_code unmount_block(const struct mount_point *mounted, struct mortise_error *err)
 {
 	if (!mounted->block)
-		return error_set(err, MORTISE_E_BUSY, 0,
-				 "something else is mounted in it at %.300s: unmount that first",
-				 mounted->path);
+		return error_set(
+			err, MORTISE_E_BUSY, 0,
+			"another file system is mounted in it at %.300s; unmount that first",
+			mounted->path);
 	if (!umount2(mounted->path, UMOUNT_NOFOLLOW))
 		return MORTISE_OK;
 	if (errno == EBUSY)
 		return error_set(err, MORTISE_E_BUSY, 0,
-				 "it is mounted at %.300s, where a process has files open",
+				 "mounted at %.300s, where a process has files open",
 				 mounted->path);
 	return error_set(err, MORTISE_E_SYSTEM, errno, "cannot unmount %.300s", mounted->path);
 }
@@ -135,7 +111,7 @@ enum mortise_code disk_number_release(dev_t number, struct mortise_error *err)
 
 	while (!code && disk_swap_find(number, path))
 		code = disk_swap_off(path, err);
-	while (!code && last_mount(number, &mounted))
-		code = unmount(&mounted, err);
+	while (!code && find_last_mount(number, &mounted))
+		code = unmount_block(&mounted, err);
 	return code;
 }

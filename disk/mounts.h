@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mounts and swap of a block device by its number: wherever they are, whoever made them. */
+/* All mounts and swap areas of a block device, found by its number. */
 #ifndef DISK_MOUNTS_H
 #define DISK_MOUNTS_H
 
@@ -9,7 +9,10 @@
 
 bool disk_number_in_use(dev_t number);
 
-/* Unmounts, what was mounted last first, and swaps off. MORTISE_E_BUSY says where it is used. */
+/*
+ * Switches off swap on the device, and unmounts its file systems, the last mounted one first.
+ * MORTISE_E_BUSY names the mount point that is in use.
+ */
 MORTISE_MUST_CHECK enum mortise_code disk_number_release(dev_t number, struct mortise_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Partitions: sysfs knows every partition's label (PARTNAME), without udev. */
+/* sysfs shows the label of every partition (PARTNAME in uevent). */
 #include "disk/partition.h"
 
 #include <dirent.h>
@@ -15,7 +15,7 @@
 #define SYSFS_BLOCK   "/sys/class/block"
 #define SYSFS_NUMBERS "/sys/dev/block"
 
-/* The partitions labelled so; path receives the first. */
+/* Counts the partitions with this label; path receives the first. */
 static enum mortise_code count_labelled(const char *label, char *path, size_t room, unsigned *found,
 					struct mortise_error *err)
 {
@@ -24,10 +24,9 @@ static enum mortise_code count_labelled(const char *label, char *path, size_t ro
 
 	*found = 0;
 	if (!directory)
-		return error_set(
-			err, MORTISE_E_SYSTEM, errno,
-			"cannot look for partitions in " SYSFS_BLOCK
-			"; is sysfs mounted? (--device NAME=/dev/X says where a volume is)");
+		return error_set(err, MORTISE_E_SYSTEM, errno,
+				 "cannot list partitions in " SYSFS_BLOCK
+				 "; mount sysfs or use --device NAME=/dev/X");
 	while ((entry = readdir(directory))) {
 		char value[128], node[128];
 
@@ -55,11 +54,11 @@ enum mortise_code disk_find_label(const char *label, const char *name, char *pat
 		return code;
 	if (found)
 		return error_set(err, MORTISE_E_DEVICE, 0,
-				 "%u partitions are labelled \"%s\"; say which one is meant with "
+				 "%u partitions are labelled \"%s\"; select one with "
 				 "--device %s=/dev/X",
 				 found, label, name);
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "no partition is labelled \"%s\"; label one so, or use --device %s=/dev/X",
+			 "no partition is labelled \"%s\"; set the label or use --device %s=/dev/X",
 			 label, name);
 }
 
@@ -71,7 +70,7 @@ bool disk_of_partition(dev_t device, char *path, size_t room)
 	if (!sysfs_uevent(SYSFS_NUMBERS, disk, "DEVTYPE", node, sizeof(node)) ||
 	    strcmp(node, "partition"))
 		return false;
-	/* Through the link: above the directory of a partition is that of its disk. */
+	/* The link leads into the directory of the disk, which contains its partitions'. */
 	snprintf(disk, sizeof(disk), "%u:%u/..", major(device), minor(device));
 	if (!sysfs_uevent(SYSFS_NUMBERS, disk, "DEVNAME", node, sizeof(node)))
 		return false;
@@ -81,12 +80,12 @@ bool disk_of_partition(dev_t device, char *path, size_t room)
 
 bool disk_mapping_is_on(const struct mortise_mapping_info *mapping, const char *device)
 {
-	struct stat wanted, below;
+	struct stat wanted, data;
 
 	if (stat(device, &wanted))
 		return true;
 	if (S_ISBLK(wanted.st_mode))
-		return stat(mapping->device, &below) || wanted.st_rdev == below.st_rdev;
-	return !*mapping->loop_file || stat(mapping->loop_file, &below) ||
-	       (wanted.st_dev == below.st_dev && wanted.st_ino == below.st_ino);
+		return stat(mapping->device, &data) || wanted.st_rdev == data.st_rdev;
+	return !*mapping->loop_file || stat(mapping->loop_file, &data) ||
+	       (wanted.st_dev == data.st_dev && wanted.st_ino == data.st_ino);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Partitions: found by label, and the disks that they are on. */
+/* Finding partitions by label, and the disks that hold them. */
 #ifndef DISK_PARTITION_H
 #define DISK_PARTITION_H
 
@@ -8,19 +8,19 @@
 #include <sys/types.h>
 
 /*
- * The path of the partition of this label. MORTISE_E_DEVICE when there is none (path is "" then)
- * or more than one (path is that of one of them); err calls it name.
+ * Finds the partition with this label. MORTISE_E_DEVICE: there is none (path is "") or more than
+ * one (path is the first of them). name is the volume's name in the error's --device option.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_find_label(const char *label, const char *name,
 						     char *path, size_t room,
 						     struct mortise_error *err);
 
-/* The disk that a block device is a partition of; false when it is none. */
+/* The disk that holds the partition device; false if device is not a partition. */
 bool disk_of_partition(dev_t device, char *path, size_t room);
 
 /*
- * Does an active mapping lie on device, which may be a file behind a loop device? Where the
- * system cannot tell (the disk below has gone) it is taken to do so.
+ * Is device the data device of an active mapping? device may be a file behind a loop device. True
+ * also if the system cannot tell, because the disk is gone.
  */
 bool disk_mapping_is_on(const struct mortise_mapping_info *mapping, const char *device);
 

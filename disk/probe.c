@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* What is on a device, by libblkid's signatures, by our header reader, and by its zeros. */
 #include "disk/probe.h"
 
 #include <blkid/blkid.h>
@@ -12,23 +11,23 @@
 #include "luks2/format.h"
 #include "disk/reset_mark.h"
 
-#define EDGE   (1u << 20)  /* bytes looked at on either end */
+#define EDGE   (1u << 20)  /* bytes at either end that must be zero */
 #define PIECE  (64u << 10) /* bytes read at once: more than both copies of a header */
 #define SECTOR 512u
 
-_Static_assert(PIECE >= 2 * LUKS2_COPY_SIZE_MIN, "the first piece holds all of a mark");
+_Static_assert(PIECE >= 2 * LUKS2_COPY_SIZE_MIN, "the first piece holds a whole unfinished header");
 
-static const char *value_of(blkid_probe probe, const char *name)
+static const char *get_value(blkid_probe probe, const char *name)
 {
 	const char *value;
 
 	return blkid_probe_lookup_value(probe, name, &value, NULL) ? "" : value;
 }
 
-/* Signatures, or those that are not of LUKS. *luks2: the device says it is LUKS2. */
-static enum mortise_code signatures(const struct luks2_device *device, bool but_luks,
-				    struct disk_probe *probe, bool *found, bool *luks2,
-				    struct mortise_error *err)
+/* Finds signatures, or only those other than LUKS. *luks2: the signature is that of LUKS2. */
+static enum mortise_code find_signatures(const struct luks2_device *device, bool except_luks,
+					 struct disk_probe *probe, bool *found, bool *luks2,
+					 struct mortise_error *err)
 {
 	static char luks_name[] = "crypto_LUKS";
 	char *luks[] = { luks_name, NULL };
@@ -41,9 +40,9 @@ static enum mortise_code signatures(const struct luks2_device *device, bool but_
 	    blkid_probe_enable_superblocks(blkid, 1) ||
 	    blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_VERSION |
 							     BLKID_SUBLKS_USAGE) ||
-	    (but_luks && blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_NOTIN, luks)) ||
+	    (except_luks && blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_NOTIN, luks)) ||
 	    blkid_probe_enable_partitions(blkid, 1)) {
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot look at %s",
+		code = error_set(err, MORTISE_E_SYSTEM, 0, "cannot probe %s: libblkid failed",
 				 device->path);
 		goto out;
 	}
@@ -51,20 +50,21 @@ static enum mortise_code signatures(const struct luks2_device *device, bool but_
 	if (answer == -2) {
 		*found = true;
 		probe->content = DISK_OTHER;
-		snprintf(probe->type, sizeof(probe->type), "several signatures at once");
+		snprintf(probe->type, sizeof(probe->type), "several signatures");
 	} else if (answer < 0) {
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot read %s", device->path);
+		code = error_set(err, MORTISE_E_SYSTEM, 0, "cannot read %s: libblkid failed",
+				 device->path);
 	} else if (answer == 0) {
-		const char *type = value_of(blkid, "TYPE");
-		const char *table = value_of(blkid, "PTTYPE");
+		const char *type = get_value(blkid, "TYPE");
+		const char *table = get_value(blkid, "PTTYPE");
 
 		*found = true;
-		*luks2 = !strcmp(type, "crypto_LUKS") && !strcmp(value_of(blkid, "VERSION"), "2");
-		probe->content = !strcmp(value_of(blkid, "USAGE"), "filesystem") ? DISK_FILESYSTEM
-										 : DISK_OTHER;
+		*luks2 = !strcmp(type, "crypto_LUKS") && !strcmp(get_value(blkid, "VERSION"), "2");
+		probe->content = !strcmp(get_value(blkid, "USAGE"), "filesystem") ? DISK_FILESYSTEM
+										  : DISK_OTHER;
 		if (!strcmp(type, "crypto_LUKS"))
 			snprintf(probe->type, sizeof(probe->type), "LUKS%.20s",
-				 value_of(blkid, "VERSION"));
+				 get_value(blkid, "VERSION"));
 		else if (*type)
 			snprintf(probe->type, sizeof(probe->type), "%.100s", type);
 		else
@@ -82,7 +82,7 @@ enum mortise_code disk_probe_signatures(const struct luks2_device *device, struc
 	bool found, luks2;
 
 	memset(probe, 0, sizeof(*probe));
-	return signatures(device, false, probe, &found, &luks2, err);
+	return find_signatures(device, false, probe, &found, &luks2, err);
 }
 
 static bool all_zero(const uint8_t *bytes, size_t size)
@@ -91,11 +91,10 @@ static bool all_zero(const uint8_t *bytes, size_t size)
 }
 
 /*
- * A sector that a cut format may leave when nothing else was written yet: the start of a
- * binary header that carries the mark, or the JSON text with the mark in front and what
- * follows it in the same area.
+ * A sector that an interrupted format leaves while nothing else is written: the start of a binary
+ * header with the mark, or a sector of the JSON area whose text begins with the mark.
  */
-static bool unfinished_sector(const uint8_t *edge, size_t at)
+static bool is_unfinished_sector(const uint8_t *edge, size_t at)
 {
 	struct luks2_binary binary;
 	size_t area = at >= LUKS2_COPY_SIZE_MIN ? LUKS2_COPY_SIZE_MIN : 0;
@@ -110,16 +109,16 @@ static bool unfinished_sector(const uint8_t *edge, size_t at)
 	       !memcmp(json, LUKS2_UNFINISHED_JSON, strlen(LUKS2_UNFINISHED_JSON));
 }
 
-/* piece: size bytes of the first edge, from byte offset on; those from 0 on hold all of a mark. */
-static void look_at_first(const uint8_t *piece, size_t size, uint64_t offset,
-			  struct disk_probe *probe)
+/* piece: size bytes of the first MiB, from byte offset on. */
+static void check_first_piece(const uint8_t *piece, size_t size, uint64_t offset,
+			      struct disk_probe *probe)
 {
 	for (size_t at = 0; at < size; at += SECTOR) {
 		size_t room = size - at < SECTOR ? size - at : SECTOR;
 
 		if (all_zero(piece + at, room))
 			continue;
-		if (room == SECTOR && !offset && unfinished_sector(piece, at)) {
+		if (room == SECTOR && !offset && is_unfinished_sector(piece, at)) {
 			probe->content = DISK_UNFINISHED;
 			continue;
 		}
@@ -131,9 +130,9 @@ static void look_at_first(const uint8_t *piece, size_t size, uint64_t offset,
 	}
 }
 
-/* Piece by piece: a machine with little memory has no MiB to spare for each end. */
-static enum mortise_code edges(const struct luks2_device *device, struct disk_probe *probe,
-			       struct mortise_error *err)
+/* In pieces, for machines with little memory. */
+static enum mortise_code check_edges(const struct luks2_device *device, struct disk_probe *probe,
+				     struct mortise_error *err)
 {
 	const uint64_t edge = device->size < EDGE ? device->size : EDGE;
 	const uint64_t last = device->size - edge;
@@ -148,7 +147,7 @@ static enum mortise_code edges(const struct luks2_device *device, struct disk_pr
 		size = edge - at < PIECE ? (size_t)(edge - at) : PIECE;
 		code = luks2_device_read(device, piece, size, at, err);
 		if (!code)
-			look_at_first(piece, size, at, probe);
+			check_first_piece(piece, size, at, probe);
 	}
 	for (uint64_t at = 0; !code && at < edge && probe->content != DISK_OTHER; at += size) {
 		size = edge - at < PIECE ? (size_t)(edge - at) : PIECE;
@@ -166,19 +165,18 @@ static enum mortise_code edges(const struct luks2_device *device, struct disk_pr
 }
 
 /*
- * Is there a header, also one of which only the second copy is left? With half of it gone, or
- * before it was finished, another's signature beside it may be what the device holds now.
+ * Finds a header, even if only its second copy is left. If a copy is damaged or the header is
+ * unfinished, the device may hold something newer, which another signature shows.
  */
-static enum mortise_code look_for_header(const struct luks2_device *device,
-					 struct disk_probe *probe, bool *found,
-					 struct mortise_error *err)
+static enum mortise_code find_header(const struct luks2_device *device, struct disk_probe *probe,
+				     bool *found, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = device->path,
 						   .readonly = true };
 	struct disk_probe other = { .content = DISK_EMPTY };
 	struct mortise_luks2 *header = NULL;
-	bool doubtful, second = false, ignored;
+	bool doubtful, has_other = false, ignored;
 	enum mortise_code code;
 
 	*found = false;
@@ -192,8 +190,8 @@ static enum mortise_code look_for_header(const struct luks2_device *device,
 		header->primary_bad || header->secondary_bad || probe->content == DISK_UNFINISHED;
 	mortise_luks2_free(&header);
 	if (doubtful)
-		code = signatures(device, true, &other, &second, &ignored, err);
-	if (second) {
+		code = find_signatures(device, true, &other, &has_other, &ignored, err);
+	if (has_other) {
 		probe->content = DISK_OTHER;
 		snprintf(probe->type, sizeof(probe->type), "half a LUKS2 header and %.60s",
 			 other.type);
@@ -202,28 +200,28 @@ static enum mortise_code look_for_header(const struct luks2_device *device,
 }
 
 /*
- * The last write of a reset takes the mark at the start away, so that nothing else counts beside
- * it. A mark where the second header was counts when there is no first one any more.
+ * A reset removes the mark at the start with its last write: until then nothing else on the device
+ * counts. Marks at the offsets of second headers (second) count only if there is no header.
  */
-static enum mortise_code look_for_mark(const struct luks2_device *device, bool second,
-				       struct disk_probe *probe, struct mortise_error *err)
+static enum mortise_code find_mark(const struct luks2_device *device, bool second,
+				   struct disk_probe *probe, struct mortise_error *err)
 {
 	struct disk_mark mark = { 0 };
-	enum mortise_code code = second ? disk_mark_look(device, &mark, err)
+	enum mortise_code code = second ? disk_mark_read(device, &mark, err)
 					: disk_mark_first(device, &mark.first, err);
 
 	if (!code && (mark.first || mark.second)) {
 		probe->content = DISK_RESETTING;
-		snprintf(probe->type, sizeof(probe->type), "a reset that was cut off");
+		snprintf(probe->type, sizeof(probe->type), "an interrupted reset");
 	}
 	return code;
 }
 
 enum mortise_code disk_probe(const char *path, struct disk_probe *probe, struct mortise_error *err)
 {
-	struct disk_probe found_type = { .content = DISK_EMPTY };
+	struct disk_probe signature = { .content = DISK_EMPTY };
 	struct luks2_device *device = NULL;
-	bool found, luks2, header;
+	bool found, luks2, header, corrupt;
 	struct mortise_error why;
 	enum mortise_code code;
 
@@ -231,30 +229,34 @@ enum mortise_code disk_probe(const char *path, struct disk_probe *probe, struct 
 	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
-	code = look_for_mark(device, false, probe, err);
-	if (!code && probe->content != DISK_RESETTING)
-		code = signatures(device, false, &found_type, &found, &luks2, err);
+	code = find_mark(device, false, probe, err);
 	if (code || probe->content == DISK_RESETTING)
 		goto out;
+	code = find_signatures(device, false, &signature, &found, &luks2, err);
+	if (code)
+		goto out;
 	if (found && !luks2) {
-		*probe = found_type;
+		*probe = signature;
 		goto out;
 	}
-	code = look_for_header(device, probe, &header, &why);
-	if (code && code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT && err)
-		*err = why;
-	if (header || (code && code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT))
+	code = find_header(device, probe, &header, &why);
+	corrupt = code == MORTISE_E_CORRUPT;
+	if (header || (code && !corrupt && code != MORTISE_E_NOT_LUKS2)) {
+		if (code && err)
+			*err = why;
 		goto out;
-	code = look_for_mark(device, true, probe, err);
-	if (!code && probe->content != DISK_RESETTING)
-		code = edges(device, probe, err);
-	if (!code && probe->content == DISK_OTHER && luks2) {
-		probe->unknown = false;
-		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
 	}
-	/* A signature without a readable header is empty in no case. */
-	if (!code && probe->content == DISK_EMPTY && (found || why.code == MORTISE_E_CORRUPT)) {
+	code = find_mark(device, true, probe, err);
+	if (code || probe->content == DISK_RESETTING)
+		goto out;
+	code = check_edges(device, probe, err);
+	if (code)
+		goto out;
+	/* A device with a signature but no readable header never counts as empty. */
+	if ((luks2 && probe->content == DISK_OTHER) ||
+	    ((found || corrupt) && probe->content == DISK_EMPTY)) {
 		probe->content = DISK_OTHER;
+		probe->unknown = false;
 		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
 	}
 out:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is on a device: the question that decides whether it may be formatted. */
+/* The contents of a device. Only an empty or unfinished one may be formatted. */
 #ifndef DISK_PROBE_H
 #define DISK_PROBE_H
 
@@ -7,26 +7,26 @@
 
 enum disk_content {
 	DISK_EMPTY,		/* no signature; first and last MiB all zero */
-	DISK_UNFINISHED,	/* nothing but a format of ours that was cut off */
-	DISK_RESETTING,	/* a reset of it was cut off */
+	DISK_UNFINISHED,	/* only an interrupted format by this program */
+	DISK_RESETTING,		/* an interrupted reset */
 	DISK_LUKS2,
 	DISK_FILESYSTEM,	/* type names it */
-	DISK_OTHER,		/* type says what */
+	DISK_OTHER,		/* type names it */
 };
 
 struct disk_probe {
 	enum disk_content content;
 	char type[128];		/* "xfs", "LUKS1", "a partition table (gpt)", "unknown data" */
-	bool unknown;		/* OTHER: nothing but bytes that are not zero */
+	bool unknown;		/* DISK_OTHER: bytes that are not zero, without any signature */
 };
 
-/* Looks, never writes. MORTISE_E_DEVICE, MORTISE_E_SYSTEM. */
+/* Reads only. MORTISE_E_DEVICE, MORTISE_E_SYSTEM. */
 MORTISE_MUST_CHECK enum mortise_code disk_probe(const char *device, struct disk_probe *probe,
 						struct mortise_error *err);
 
 /*
- * What libblkid knows on an open device and nothing else: DISK_EMPTY when no signature is
- * there, however much is not zero.
+ * Looks for libblkid's signatures alone: DISK_EMPTY if there are none, even if bytes are not
+ * zero.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_probe_signatures(const struct luks2_device *device,
 							   struct disk_probe *probe,

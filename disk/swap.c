@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Swap areas, new at every boot: what the last one left there is of no use to anybody. */
 #include "disk/swap.h"
 
 #include <errno.h>
@@ -10,11 +9,10 @@
 #include <sys/swap.h>
 
 #include "base/error.h"
-#include "disk/mount.h"
+#include "base/mountinfo.h"
 #include "base/spawn.h"
 
-/* Bytes of a label in a swap area's header, less its NUL. */
-#define LABEL_LENGTH 15
+#define LABEL_LENGTH 15 /* of sws_volume in the header, without its NUL */
 
 bool disk_swap_find(dev_t number, char path[static PATH_MAX])
 {
@@ -27,7 +25,7 @@ bool disk_swap_find(dev_t number, char path[static PATH_MAX])
 	while (file && !found && getline(&line, &room, file) > 0) {
 		if (*line != '/' || sscanf(line, "%4095s", path) != 1)
 			continue;
-		disk_mount_unescape(path);
+		mountinfo_unescape(path);
 		found = !stat(path, &st) &&
 			(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev) == number;
 	}
@@ -51,14 +49,14 @@ bool disk_swap_may_replace(const struct disk_probe *probe, bool encrypted, char 
 	    (probe->content == DISK_OTHER &&
 	     (!strcmp(probe->type, "swap") || (encrypted && probe->unknown))))
 		return true;
-	/* libblkid's name for what a machine that has gone to sleep left. */
+	/* libblkid's name for the image of a suspended system. */
 	if (!strcmp(probe->type, "swsuspend"))
 		snprintf(why, room,
-			 "it holds the image of a system that was suspended to disk, and may be "
-			 "resumed");
+			 "it holds the image of a system that was suspended to disk and may "
+			 "resume");
 	else
 		snprintf(why, room, "it holds %.100s",
-			 *probe->type ? probe->type : "a LUKS2 format that was cut off");
+			 *probe->type ? probe->type : "an interrupted LUKS2 format");
 	return false;
 }
 
@@ -66,7 +64,7 @@ enum mortise_code disk_swap_make(const char *name, bool encrypted, const char *d
 				 struct mortise_error *err)
 {
 	char program[] = "mkswap", label_option[] = "-L", label[LABEL_LENGTH + 1];
-	char node[512], said[512], why[256];
+	char node[512], output[512], why[256];
 	char *argv[] = { program, label_option, label, node, NULL };
 	struct disk_probe probe;
 	enum mortise_code code = disk_probe(device, &probe, err);
@@ -74,27 +72,27 @@ enum mortise_code disk_swap_make(const char *name, bool encrypted, const char *d
 	if (code)
 		return code;
 	if (!disk_swap_may_replace(&probe, encrypted, why, sizeof(why)))
-		return error_set(err, MORTISE_E_NOT_EMPTY, 0, "no swap area is made on %s: %s",
+		return error_set(err, MORTISE_E_NOT_EMPTY, 0, "cannot make a swap area on %s: %s",
 				 device, why);
 	snprintf(node, sizeof(node), "%s", device);
-	/* The name is cut to the limit: nothing looks the label up. */
+	/* A long name is cut: nothing looks the label up. */
 	snprintf(label, sizeof(label), "%s", name);
-	return spawn(argv, said, sizeof(said), err);
+	return spawn(argv, output, sizeof(output), err);
 }
 
 enum mortise_code disk_swap_on(const char *device, struct mortise_error *err)
 {
 	if (swapon(device, 0))
 		return error_set(err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, errno,
-				 "cannot swap on %s", device);
+				 "cannot switch on swap area %s", device);
 	return MORTISE_OK;
 }
 
 enum mortise_code disk_swap_off(const char *device, struct mortise_error *err)
 {
-	/* EINVAL: it was not on. */
+	/* EINVAL: it is not active. */
 	if (swapoff(device) && errno != EINVAL)
 		return error_set(err, errno == ENOMEM ? MORTISE_E_MEMORY : MORTISE_E_BUSY, errno,
-				 "cannot swap off %s", device);
+				 "cannot switch off swap area %s", device);
 	return MORTISE_OK;
 }

@@ -10,30 +10,33 @@
 
 #include "disk/probe.h"
 
-/* Where a swap area is "mounted", as lsblk(8) writes it: no path, since it begins without "/". */
-#define DISK_SWAP_PLACE "[swap]"
+/* The mount point of a swap area, as lsblk(8) prints it. No path: it does not start with "/". */
+#define DISK_SWAP_MOUNT_POINT "[swap]"
 
-/* An area that is on, or a file that is, in a file system there; false: there is none. */
+/*
+ * Finds an active swap area on the block device, or an active swap file in a file system on it.
+ * False: there are none.
+ */
 bool disk_swap_find(dev_t number, char path[static PATH_MAX]);
 bool disk_swap_is_on(const char *device);
 
 /*
- * May a swap area be made over what the probe found? Over nothing, and over a swap area, which
- * is worth nothing at the next boot; in a mapping also over what noise the key makes of an area
- * that was never written. Never over an image that the machine may resume from. Else why not.
+ * May a swap area be made over the probed contents? Yes over an empty device and over a swap area,
+ * whose contents are worthless after a reboot. In a mapping (encrypted) also over unknown data: an
+ * area that was never written decrypts to noise. Never over the image of a suspended system. why
+ * receives the reason for a refusal.
  */
 bool disk_swap_may_replace(const struct disk_probe *probe, bool encrypted, char *why, size_t room);
 
 /*
- * Runs mkswap on device, over contents that disk_swap_may_replace() allows, which is checked
- * again; name becomes the label.
- * MORTISE_E_NOT_EMPTY; MORTISE_E_UNSUPPORTED when mkswap is not installed.
+ * Probes device again and runs mkswap on it, if disk_swap_may_replace() allows it; name becomes
+ * the label. MORTISE_E_NOT_EMPTY; MORTISE_E_UNSUPPORTED when mkswap is not installed.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_swap_make(const char *name, bool encrypted,
 						    const char *device, struct mortise_error *err);
 
 MORTISE_MUST_CHECK enum mortise_code disk_swap_on(const char *device, struct mortise_error *err);
-/* MORTISE_E_MEMORY when what is swapped out does not fit. One that is off is MORTISE_OK. */
+/* MORTISE_E_MEMORY: the swapped pages do not fit. MORTISE_OK if the area is not active. */
 MORTISE_MUST_CHECK enum mortise_code disk_swap_off(const char *device, struct mortise_error *err);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Who uses a device, and ending that from the top down. */
 #include "disk/users.h"
 
 #include <dirent.h>
@@ -18,14 +17,12 @@
 
 #define DEPTH_MAX  8u /* mappings on mappings */
 #define PATH_ROOM  320u
-#define LOOP_TRIES 25u		/* in half a second */
-#define LUKS_UUID  "CRYPT-LUKS" /* of mappings, LUKS1's too: what cryptsetup and we make */
+#define LOOP_TRIES 25u		/* half a second */
+#define LUKS_UUID  "CRYPT-LUKS" /* start of the UUID of LUKS1 and LUKS2 mappings */
 
-/* What is done with each device that stands on another; anything but MORTISE_OK ends the walk. */
-struct walk {
-	enum mortise_code (*call)(dev_t number, const char *name, unsigned depth,
+/* Called for each device that is built on another one. An error ends the walk. */
+typedef enum mortise_code visitor(dev_t number, const char *name, unsigned depth,
 				  struct mortise_error *err);
-};
 
 static bool read_number(const char *directory, const char *name, dev_t *number)
 {
@@ -44,8 +41,8 @@ static void holders_path(dev_t number, char path[static PATH_ROOM])
 	snprintf(path, PATH_ROOM, "/sys/dev/block/%u:%u/holders", major(number), minor(number));
 }
 
-static enum mortise_code each_holder(dev_t number, unsigned depth, struct walk walk,
-				     struct mortise_error *err)
+static enum mortise_code visit_holders(dev_t number, unsigned depth, visitor *visit,
+				       struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 	char path[PATH_ROOM];
@@ -57,15 +54,15 @@ static enum mortise_code each_holder(dev_t number, unsigned depth, struct walk w
 	directory = opendir(path);
 	while (!code && directory && (entry = readdir(directory)))
 		if (entry->d_name[0] != '.' && read_number(path, entry->d_name, &holder))
-			code = walk.call(holder, entry->d_name, depth + 1, err);
+			code = visit(holder, entry->d_name, depth + 1, err);
 	if (directory)
 		closedir(directory);
 	return code;
 }
 
-/* Files that are loop devices, and block devices that are, for which sysfs has no holder. */
-static enum mortise_code each_loop(const struct luks2_device *device, struct walk walk,
-				   struct mortise_error *err)
+/* sysfs lists no holder for the file or block device behind a loop device. */
+static enum mortise_code visit_loops(const struct luks2_device *device, visitor *visit,
+				     struct mortise_error *err)
 {
 	static const char blocks[] = "/sys/block";
 	enum mortise_code code = MORTISE_OK;
@@ -86,15 +83,15 @@ static enum mortise_code each_loop(const struct luks2_device *device, struct wal
 				     : S_ISREG(st.st_mode) && st.st_dev == device->number &&
 					       st.st_ino == device->inode;
 		if (same && read_number(blocks, entry->d_name, &number))
-			code = walk.call(number, entry->d_name, 0, err);
+			code = visit(number, entry->d_name, 0, err);
 	}
 	if (directory)
 		closedir(directory);
 	return code;
 }
 
-static enum mortise_code stop_at_any(dev_t number, const char *name, unsigned depth,
-				     struct mortise_error *err)
+static enum mortise_code refuse_any(dev_t number, const char *name, unsigned depth,
+				    struct mortise_error *err)
 {
 	(void)number;
 	return error_set(err, MORTISE_E_BUSY, 0, "%s (%u)", name, depth);
@@ -102,14 +99,13 @@ static enum mortise_code stop_at_any(dev_t number, const char *name, unsigned de
 
 bool disk_in_use(const struct luks2_device *device)
 {
-	if (each_loop(device, (struct walk){ stop_at_any }, NULL))
+	if (visit_loops(device, refuse_any, NULL))
 		return true;
-	return device->block &&
-	       (each_holder(device->number, 0, (struct walk){ stop_at_any }, NULL) ||
-		disk_number_in_use(device->number));
+	return device->block && (visit_holders(device->number, 0, refuse_any, NULL) ||
+				 disk_number_in_use(device->number));
 }
 
-/* Name and UUID of a mapping, "" for what is none. */
+/* Name and UUID of a mapping; "" if the device is not one. */
 static void read_mapping(dev_t number, char name[static 128], char uuid[static 256])
 {
 	char path[PATH_ROOM];
@@ -119,17 +115,16 @@ static void read_mapping(dev_t number, char name[static 128], char uuid[static 2
 	sysfs_line(path, "dm", "uuid", uuid, 256);
 }
 
-static enum mortise_code look(dev_t number, const char *name, unsigned depth,
-			      struct mortise_error *err)
+static enum mortise_code check_user(dev_t number, const char *name, unsigned depth,
+				    struct mortise_error *err)
 {
 	char mapping[128], uuid[256];
 
 	read_mapping(number, mapping, uuid);
 	if (depth > DEPTH_MAX || (depth && strncmp(uuid, LUKS_UUID, strlen(LUKS_UUID)) != 0))
-		return error_set(err, MORTISE_E_BUSY, 0,
-				 "/dev/%s%s%s%s stands on it: end that first", name,
-				 *mapping ? " (" : "", mapping, *mapping ? ")" : "");
-	return each_holder(number, depth, (struct walk){ look }, err);
+		return error_set(err, MORTISE_E_BUSY, 0, "held by /dev/%s%s%s%s; close that first",
+				 name, *mapping ? " (" : "", mapping, *mapping ? ")" : "");
+	return visit_holders(number, depth, check_user, err);
 }
 
 static enum mortise_code close_mapping(const char *name, struct mortise_error *err)
@@ -140,7 +135,7 @@ static enum mortise_code close_mapping(const char *name, struct mortise_error *e
 	if (!code)
 		code = dm_remove(control, name, DM_REMOVE_NOW, err);
 	dm_close(control);
-	/* A loop device of ours goes with its last user, a mapping made deferred likewise. */
+	/* An automatic loop device or deferred mapping may have closed with its last user. */
 	return code == MORTISE_E_INACTIVE ? MORTISE_OK : code;
 }
 
@@ -152,20 +147,20 @@ static enum mortise_code end_use(dev_t number, const char *name, unsigned depth,
 
 	(void)name;
 	read_mapping(number, mapping, uuid);
-	code = each_holder(number, depth, (struct walk){ end_use }, err);
+	code = visit_holders(number, depth, end_use, err);
 	if (!code)
 		code = disk_number_release(number, err);
 	return (code || !depth) ? code : close_mapping(mapping, err);
 }
 
-/* Loop devices that were not made by us stay when nothing stands on them any more. */
-static enum mortise_code still_there(dev_t number, const char *name, unsigned depth,
+/* Only the loop devices of this program go away with their last user. */
+static enum mortise_code refuse_loop(dev_t number, const char *name, unsigned depth,
 				     struct mortise_error *err)
 {
 	(void)number;
 	(void)depth;
-	return error_set(err, MORTISE_E_BUSY, 0, "it is /dev/%s: losetup -d /dev/%s first", name,
-			 name);
+	return error_set(err, MORTISE_E_BUSY, 0,
+			 "attached to /dev/%s; run losetup -d /dev/%s first", name, name);
 }
 
 enum mortise_code disk_release(const struct luks2_device *device, struct mortise_error *err)
@@ -173,21 +168,21 @@ enum mortise_code disk_release(const struct luks2_device *device, struct mortise
 	const struct timespec pause = { .tv_nsec = 20000000 };
 	enum mortise_code code;
 
-	code = each_loop(device, (struct walk){ look }, err);
+	code = visit_loops(device, check_user, err);
 	if (!code && device->block)
-		code = look(device->number, device->path, 0, err);
-	if (!code)
-		code = each_loop(device, (struct walk){ end_use }, err);
+		code = check_user(device->number, device->path, 0, err);
+	if (code)
+		goto out;
+	code = visit_loops(device, end_use, err);
 	if (!code && device->block)
 		code = end_use(device->number, device->path, 0, err);
-	/* The kernel may take its time to let a loop device go that its last user has left. */
-	for (unsigned i = 0; !code && i < LOOP_TRIES; i++) {
-		if (!each_loop(device, (struct walk){ still_there }, NULL))
-			break;
+	if (code)
+		goto out;
+	/* The kernel detaches a loop device some time after its last user has closed it. */
+	for (unsigned i = 0; i < LOOP_TRIES && visit_loops(device, refuse_loop, NULL); i++)
 		(void)nanosleep(&pause, NULL);
-	}
-	if (!code)
-		code = each_loop(device, (struct walk){ still_there }, err);
+	code = visit_loops(device, refuse_loop, err);
+out:
 	if (code)
 		error_prefix(err, "%s is in use", device->path);
 	return code;

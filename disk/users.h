@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Who uses a device: mounts, swap, mappings on it. Asked of sysfs and /proc, without udev. */
+/* What uses a device: mounts, swap and mappings, as sysfs and /proc show them without udev. */
 #ifndef DISK_USERS_H
 #define DISK_USERS_H
 
 #include "luks2/device.h"
 
-/* Is it mounted, swapped on, or does anything stand on it? */
+/* Is it mounted, in use as swap, or held by another block device? */
 bool disk_in_use(const struct luks2_device *device);
 
 /*
- * Ends the use: unmounts, swaps off, closes mappings of LUKS. MORTISE_E_BUSY names what is in
- * the way. When that is something of others (LVM, RAID) nothing has been ended.
+ * Ends every use of the device: unmounts, switches swap off, closes LUKS mappings. MORTISE_E_BUSY
+ * names the user that stays. Before anything is ended, all block devices on it are checked to be
+ * LUKS mappings: LVM and RAID are refused.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_release(const struct luks2_device *device,
 						  struct mortise_error *err);
 
-/* Removes a mapping of LUKS that has no table, which only a killed run leaves; it opens nothing. */
+/* Removes a LUKS mapping without a table, which a killed run leaves behind. It opens nothing. */
 void disk_drop_tableless(const char *mapping);
 
-/* The partitions of a whole disk as "sda1, sda2"; false when it has none. */
+/* The partitions of a whole disk, as "sda1, sda2"; false if there are none. */
 bool disk_partitions(const struct luks2_device *device, char *names, size_t room);
 
 #endif

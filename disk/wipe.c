@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Wiping a device, in the order that leaves no moment at which it is neither one nor the other. */
 #include "disk/wipe.h"
 
 #include <blkid/blkid.h>
@@ -17,39 +16,40 @@
 #include "luks2/validate.h"
 #include "disk/reset_mark.h"
 
-#define EDGE		(1u << 20)   /* bytes at either end that an empty device has zero */
-#define PIECE		(128u << 10) /* bytes written at once: small machines have little to spare */
+#define EDGE		(1u << 20)   /* bytes at either end that are zero on an empty device */
+#define PIECE		(128u << 10) /* bytes written at once: small machines have little memory */
 #define PIECE_FULL	(1u << 20)
-#define FLUSH_EVERY	(64u << 20) /* bytes: what is told is what is on the disk */
+#define FLUSH_EVERY	(64u << 20) /* bytes: progress counts what is on the disk */
 #define DISCARD_PIECE	(UINT64_C(1) << 30)
-#define SIGNATURE_BLOCK 4096u /* bytes that go with a magic */
-#define SIGNATURES_MAX	64u   /* in a row: more, and the device does not keep what is written */
+#define SIGNATURE_BLOCK 4096u /* bytes wiped around a magic */
+#define SIGNATURES_MAX	64u   /* if there are more, the device does not keep what is written */
 
-static bool tell(const struct disk_wipe *how, const char *step, uint64_t done, uint64_t total)
+static bool report_progress(const struct disk_wipe *how, const char *step, uint64_t done,
+			    uint64_t total)
 {
-	return !how->tell || how->tell(how->context, step, done, total);
+	return !how->progress || how->progress(how->context, step, done, total);
 }
 
-static enum mortise_code interrupted(const struct luks2_device *device, struct mortise_error *err)
+static enum mortise_code set_interrupted(const struct luks2_device *device,
+					 struct mortise_error *err)
 {
-	return error_set(
-		err, MORTISE_E_SYSTEM, EINTR,
-		"%s: nothing opens it any more, but its reset is not finished: run it again",
-		device->path);
+	return error_set(err, MORTISE_E_SYSTEM, EINTR,
+			 "cannot finish the reset of %s, whose keys are erased; run it again",
+			 device->path);
 }
 
-/* A range, and what is written over it. */
+/* A range to overwrite with random bytes or zeros. */
 struct range {
 	const char *step;
 	uint64_t from, to; /* bytes */
 	size_t piece;
 	bool random;
-	bool stops; /* when whoever is told says so */
+	bool cancelable; /* and ends at the first error */
 };
 
 /*
- * A piece that cannot be written does not spare the others: the first failure is returned when
- * all have been tried.
+ * After a piece that cannot be written the others are written nevertheless, unless the range is
+ * cancelable. Returns the first failure.
  */
 static enum mortise_code overwrite(const struct luks2_device *device, const struct range *range,
 				   const struct disk_wipe *how, struct mortise_error *err)
@@ -64,7 +64,7 @@ static enum mortise_code overwrite(const struct luks2_device *device, const stru
 	if (!piece)
 		return error_memory(err);
 	for (uint64_t at = range->from; at < range->to; at += now) {
-		/* Pieces begin where pages do, after a first one that is shorter. */
+		/* A shorter first piece aligns the others. */
 		now = range->piece - (size_t)(at % range->piece);
 		if (now > range->to - at)
 			now = (size_t)(range->to - at);
@@ -78,10 +78,11 @@ static enum mortise_code overwrite(const struct luks2_device *device, const stru
 		}
 		if (!first)
 			first = code;
-		if (!tell(how, range->step, at + now - range->from, range->to - range->from) &&
-		    range->stops && !first)
-			first = interrupted(device, err);
-		if (first && range->stops)
+		if (!report_progress(how, range->step, at + now - range->from,
+				     range->to - range->from) &&
+		    range->cancelable && !first)
+			first = set_interrupted(device, err);
+		if (first && range->cancelable)
 			break;
 	}
 	free(piece);
@@ -89,7 +90,10 @@ static enum mortise_code overwrite(const struct luks2_device *device, const stru
 	return first ? first : code;
 }
 
-/* How far keys may lie: where the data begins, or more when what is there cannot be trusted. */
+/*
+ * Finds where key material may end: at the start of the data, or at the limit of the format if the
+ * header cannot be read.
+ */
 static enum mortise_code find_keys_end(const struct luks2_device *device,
 				       const struct disk_mark *mark, uint64_t *end,
 				       struct mortise_error *err)
@@ -98,7 +102,7 @@ static enum mortise_code find_keys_end(const struct luks2_device *device,
 		.struct_size = sizeof(location),
 		.device = device->path,
 		.readonly = true,
-		.no_locks = true, /* the caller has it */
+		.no_locks = true, /* held by the caller */
 	};
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error why;
@@ -127,7 +131,7 @@ static enum mortise_code find_keys_end(const struct luks2_device *device,
 	return MORTISE_OK;
 }
 
-/* Random first: a disk that makes zeros out of writing zeros may keep the old blocks. */
+/* Random bytes: a disk that only records that a block is zero may keep the old one. */
 static enum mortise_code overwrite_keys(const struct luks2_device *device, uint64_t end,
 					const struct disk_wipe *how, struct mortise_error *err)
 {
@@ -142,8 +146,8 @@ static enum mortise_code overwrite_keys(const struct luks2_device *device, uint6
 	return overwrite(device, &random, how, err);
 }
 
-static enum mortise_code zero(const struct luks2_device *device, uint64_t keys_end,
-			      const struct disk_wipe *how, struct mortise_error *err)
+static enum mortise_code write_zeros(const struct luks2_device *device, uint64_t keys_end,
+				     const struct disk_wipe *how, struct mortise_error *err)
 {
 	const uint64_t front = keys_end > EDGE ? keys_end : EDGE;
 	const uint64_t tail = device->size > EDGE ? device->size - EDGE : 0;
@@ -161,7 +165,7 @@ static enum mortise_code zero(const struct luks2_device *device, uint64_t keys_e
 			.from = DISK_MARK_SIZE,
 			.to = device->size,
 			.piece = PIECE_FULL,
-			.stops = true,
+			.cancelable = true,
 		};
 		return overwrite(device, &range, how, err);
 	}
@@ -171,8 +175,8 @@ static enum mortise_code zero(const struct luks2_device *device, uint64_t keys_e
 	return code ? code : overwrite(device, &range, how, err);
 }
 
-/* Where blkid has found the magic of something; false: nowhere. */
-static bool magic_offset(blkid_probe probe, uint64_t *offset)
+/* The offset of the magic that libblkid has found. */
+static bool get_magic_offset(blkid_probe probe, uint64_t *offset)
 {
 	const char *text;
 
@@ -197,7 +201,7 @@ static enum mortise_code wipe_magic(const struct luks2_device *device, uint64_t 
 	return overwrite(device, &range, how, err);
 }
 
-/* Some lie neither at the start nor at the end, where zeros are by now. */
+/* Some signatures lie at neither end of the device, where zeros have been written. */
 static enum mortise_code wipe_signatures(const struct luks2_device *device,
 					 const struct disk_wipe *how, struct mortise_error *err)
 {
@@ -218,11 +222,12 @@ static enum mortise_code wipe_signatures(const struct luks2_device *device,
 		else
 			answer = blkid_do_probe(probe);
 		if (answer < 0)
-			code = error_set(err, MORTISE_E_SYSTEM, 0, "libblkid cannot look at %s",
-					 device->path);
-		else if (!answer && (i == SIGNATURES_MAX || !magic_offset(probe, &offset)))
+			code = error_set(err, MORTISE_E_SYSTEM, 0,
+					 "cannot probe %s: libblkid failed", device->path);
+		else if (!answer && (i == SIGNATURES_MAX || !get_magic_offset(probe, &offset)))
 			code = error_set(err, MORTISE_E_NOT_EMPTY, 0,
-					 "%s still has a signature that cannot be wiped",
+					 "cannot wipe a signature on %s: the device does not keep "
+					 "what is written",
 					 device->path);
 		else if (!answer)
 			code = wipe_magic(device, offset, how, err);
@@ -232,11 +237,12 @@ static enum mortise_code wipe_signatures(const struct luks2_device *device,
 }
 
 /*
- * The data, which is noise by now or has been overwritten. What is zero stays zero: discarded
- * blocks may read back as anything. Many disks cannot do it, and a reset does not rest on it.
+ * Discards the data, which is noise without its key or has been overwritten. Both ends stay zero
+ * and are not discarded: discarded blocks may read back as anything. Failures are ignored, since
+ * many disks cannot discard.
  */
-static enum mortise_code discard(const struct luks2_device *device, uint64_t keys_end,
-				 const struct disk_wipe *how, struct mortise_error *err)
+static enum mortise_code discard_data(const struct luks2_device *device, uint64_t keys_end,
+				      const struct disk_wipe *how, struct mortise_error *err)
 {
 	const uint64_t from = ((keys_end > EDGE ? keys_end : EDGE) + EDGE - 1) / EDGE * EDGE;
 	const uint64_t to = device->size > EDGE ? (device->size - EDGE) / EDGE * EDGE : 0;
@@ -244,8 +250,8 @@ static enum mortise_code discard(const struct luks2_device *device, uint64_t key
 	int sys = 0;
 
 	for (; !sys && range[0] < to; range[0] += range[1]) {
-		if (!tell(how, "discarding", range[0] - from, to - from))
-			return interrupted(device, err);
+		if (!report_progress(how, "discarding", range[0] - from, to - from))
+			return set_interrupted(device, err);
 		if (range[1] > to - range[0])
 			range[1] = to - range[0];
 		sys = device->block
@@ -263,25 +269,32 @@ enum mortise_code disk_wipe(const struct luks2_device *device, const struct disk
 	uint64_t keys_end = 0;
 	enum mortise_code code;
 
-	code = disk_mark_look(device, &mark, err);
-	if (!code)
-		code = find_keys_end(device, &mark, &keys_end, err);
-	if (!code)
-		code = disk_mark_put(device, keys_end, err);
-	if (!code)
-		code = overwrite_keys(device, keys_end, how, err);
-	if (!code)
-		code = zero(device, keys_end, how, err);
-	if (!code)
-		code = wipe_signatures(device, how, err);
-	return code ? code : discard(device, keys_end, how, err);
+	code = disk_mark_read(device, &mark, err);
+	if (code)
+		return code;
+	code = find_keys_end(device, &mark, &keys_end, err);
+	if (code)
+		return code;
+	code = disk_mark_put(device, keys_end, err);
+	if (code)
+		return code;
+	code = overwrite_keys(device, keys_end, how, err);
+	if (code)
+		return code;
+	code = write_zeros(device, keys_end, how, err);
+	if (code)
+		return code;
+	code = wipe_signatures(device, how, err);
+	if (code)
+		return code;
+	return discard_data(device, keys_end, how, err);
 }
 
 enum mortise_code disk_wipe_end(const struct luks2_device *device, struct mortise_error *err)
 {
 	enum mortise_code code = disk_mark_remove(device, err);
 
-	/* So that who looks next sees what the disk has kept. */
+	/* The next probe must read the disk, not the page cache. */
 	if (!code)
 		(void)posix_fadvise(device->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return code;

@@ -2,6 +2,8 @@
 /* What sysfs and /proc say about a block device, by its number. */
 #include "dm/control.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "base/mountinfo.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -32,7 +34,7 @@ static bool sys_read(dev_t device, const char *file, char *text, size_t room)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	size = read(fd, text, room);
+	size = file_read_fd(fd, text, room);
 	close(fd);
 	if (size <= 0 || (size_t)size == room)
 		return false;
@@ -133,30 +135,17 @@ static bool held(dev_t device, char *text, size_t room)
 	return found;
 }
 
-/* proc(5): ID PARENT MAJOR:MINOR ROOT MOUNTPOINT ... */
 static bool mounted(dev_t device, char *text, size_t room)
 {
-	unsigned above, below;
-	char *line = NULL;
+	struct mountinfo mounts;
 	bool found = false;
-	size_t size = 0;
-	FILE *mounts;
-	int at;
 
-	mounts = fopen("/proc/self/mountinfo", "re");
-	if (!mounts)
-		return false;
-	while (!found && getline(&line, &size, mounts) > 0) {
-		at = 0;
-		if (sscanf(line, "%*d %*d %u:%u %*s %n", &above, &below, &at) != 2 || !at ||
-		    makedev(above, below) != device)
-			continue;
-		snprintf(text, room, "It is mounted on %.*s: unmount it first.",
-			 (int)strcspn(line + at, " \n"), line + at);
-		found = true;
-	}
-	free(line);
-	fclose(mounts);
+	mountinfo_open(&mounts);
+	while (!found && mountinfo_next(&mounts))
+		found = mounts.device == device;
+	if (found)
+		snprintf(text, room, "It is mounted on %s: unmount it first.", mounts.mount_point);
+	mountinfo_close(&mounts);
 	return found;
 }
 

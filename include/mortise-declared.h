@@ -313,7 +313,7 @@ struct mortise_reset_options {
 struct mortise_reset_target {
 	const char *name;	/* as it was given */
 	const char *device;	/* path */
-	const char *content;	/* "LUKS2", "xfs", "a reset that was cut off", "nothing" */
+	const char *content;	/* "LUKS2", "xfs", "an interrupted reset", "nothing" */
 	uint64_t size;		/* bytes */
 	bool in_use;		/* open, mounted or swapped on: it is closed first */
 };

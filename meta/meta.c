@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The public functions on META: what it holds, and one tag changed at a time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@ enum mortise_code mortise_meta_read(const char *device, struct mortise_meta **ou
 
 	*out = NULL;
 	if (!made)
-		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "no memory for what META holds");
+		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot read META");
 	code = meta_partition_open(device, false, &meta, err);
 	if (code) {
 		free(made);
@@ -57,7 +56,7 @@ bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
 	return meta_adv_find(meta->adv, tag, entry);
 }
 
-/* KMS and keys of kind nodeID know the machine by it: a slip would lock it out. */
+/* KMS and nodeID keys identify the machine by this UUID: a mistyped one would lock it out. */
 static enum mortise_code check_uuid(const void *value, size_t size, struct mortise_error *err)
 {
 	char text[MORTISE_UUID_LEN + 1] = "", uuid[MORTISE_UUID_LEN + 1];
@@ -67,14 +66,15 @@ static enum mortise_code check_uuid(const void *value, size_t size, struct morti
 	if (size == MORTISE_UUID_LEN)
 		memcpy(text, value, size);
 	if (luks2_uuid_parse(text, uuid, NULL))
-		return error_set(
-			err, MORTISE_E_USAGE, 0,
-			"tag %d is a UUID of %u characters with nothing behind it, or empty",
-			MORTISE_META_UUID_OVERRIDE, MORTISE_UUID_LEN);
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "invalid value of META tag %d: it must be a UUID of %u "
+				 "characters, or empty",
+				 MORTISE_META_UUID_OVERRIDE, MORTISE_UUID_LEN);
 	return MORTISE_OK;
 }
 
-static bool holds(const struct meta_partition *meta, uint8_t tag, const void *value, size_t size)
+static bool has_value(const struct meta_partition *meta, uint8_t tag, const void *value,
+		      size_t size)
 {
 	struct mortise_meta_entry entry;
 
@@ -91,19 +91,22 @@ enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *
 
 	if (tag == MORTISE_META_UUID_OVERRIDE)
 		code = check_uuid(value, size, err);
-	/* At every boot it is as it was: then nobody is waited for who only reads, nor its disk. */
+	/*
+	 * Usually the value is unchanged. A shared lock then suffices, which neither waits for
+	 * readers nor locks the disk.
+	 */
 	if (!code)
 		code = meta_partition_open(device, false, &meta, err);
 	if (code)
 		return code;
-	same = holds(&meta, tag, value, size) && !meta_copies_differ(&meta);
+	same = has_value(&meta, tag, value, size) && !meta_copies_differ(&meta);
 	meta_partition_close(&meta);
 	if (same)
 		return MORTISE_OK;
 	code = meta_partition_open(device, true, &meta, err);
 	if (code)
 		return code;
-	same = holds(&meta, tag, value, size);
+	same = has_value(&meta, tag, value, size);
 	if (!same)
 		code = meta_adv_set(meta.adv, tag, value, size, err);
 	if (!code && (!same || meta_copies_differ(&meta)))
@@ -138,7 +141,7 @@ bool mortise_meta_tag_parse(const char *text, uint8_t *tag)
 			break;
 	}
 	if (number > UINT8_MAX) {
-		/* Digits alone: strtoul(3) would take signs and blanks too. */
+		/* Only digits: strtoul(3) accepts signs and blanks, too. */
 		if (!*digits ||
 		    digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")])
 			return false;

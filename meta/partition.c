@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The META partition as a device: locks, what else it could be, and the order of writes. */
 #include "meta/partition.h"
 
 #include <errno.h>
@@ -26,19 +25,6 @@ enum {
 	LOCK_WAIT_MS = 10000,
 };
 
-static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[static 32],
-				struct mortise_error *err)
-{
-	const struct keys_bytes all = { bytes, size };
-	struct keys_hash *hash = NULL;
-	enum mortise_code code = keys_hash_new("sha256", &hash, err);
-
-	if (!code)
-		code = keys_hash_parts(hash, &all, 1, digest, err);
-	keys_hash_free(hash);
-	return code;
-}
-
 /*
  * Whoever holds it may do so for long, and a boot does not wait for that. A signal ends the wait,
  * too: nothing has been done yet.
@@ -59,7 +45,7 @@ static enum mortise_code lock(int fd, int how, const char *path, struct mortise_
 	return MORTISE_OK;
 }
 
-/* The disk first, as Talos does: whoever takes both takes them in the same order. */
+/* Talos locks the disk before the partition; the same order avoids a deadlock. */
 static enum mortise_code lock_disk(struct meta_partition *meta, struct mortise_error *err)
 {
 	char path[160];
@@ -67,12 +53,13 @@ static enum mortise_code lock_disk(struct meta_partition *meta, struct mortise_e
 	if (!meta->device->block || !disk_of_partition(meta->device->number, path, sizeof(path)))
 		return MORTISE_OK;
 	meta->disk_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	/* A container may have been given the partition alone. */
+	/* A container may have the node of the partition alone. */
 	if (meta->disk_fd < 0 && errno == ENOENT)
 		return MORTISE_OK;
 	if (meta->disk_fd < 0)
-		return error_set(err, MORTISE_E_DEVICE, errno, "cannot lock %s, the disk of %s",
-				 path, meta->device->path);
+		return error_set(err, MORTISE_E_DEVICE, errno,
+				 "cannot open %s, the disk of %s, to lock it", path,
+				 meta->device->path);
 	return lock(meta->disk_fd, LOCK_EX, path, err);
 }
 
@@ -83,7 +70,8 @@ static enum mortise_code open_locked(const char *path, bool write, struct meta_p
 
 	if (!code && meta->device->size != META_ADV_PARTITION)
 		code = error_set(err, MORTISE_E_DEVICE, 0,
-				 "%s has %" PRIu64 " bytes: a META partition has exactly %" PRIu64,
+				 "%s is not a META partition: it has %" PRIu64
+				 " bytes instead of %" PRIu64,
 				 path, meta->device->size, META_ADV_PARTITION);
 	if (!code && write)
 		code = luks2_device_writable(meta->device, err);
@@ -93,11 +81,12 @@ static enum mortise_code open_locked(const char *path, bool write, struct meta_p
 }
 
 /*
- * No signature of anything else. Bytes that are neither a copy nor known to libblkid may be META
- * with both copies damaged, which the next write shall repair: a magic number of META at its
- * place tells it from a stranger's data. Without one all must be zero, as a new partition is.
+ * Refuses a partition with another signature. Without any valid copy it may still be META with
+ * both copies damaged, which the next write repairs: one of META's magic numbers proves that.
+ * Without a magic number all bytes must be zero, as in a new partition.
  */
-static enum mortise_code judge(const struct meta_partition *meta, struct mortise_error *err)
+static enum mortise_code check_contents(const struct meta_partition *meta,
+					struct mortise_error *err)
 {
 	const uint8_t *image = mortise_secret_data(meta->image);
 	struct disk_probe probe;
@@ -109,8 +98,7 @@ static enum mortise_code judge(const struct meta_partition *meta, struct mortise
 		return code;
 	if (probe.content != DISK_EMPTY)
 		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
-				 "%s is not META: it holds %s; if that is not needed, wipe it with "
-				 "wipefs -a",
+				 "%s is not META: it holds %s; to discard that, run wipefs -a",
 				 meta->device->path, probe.type);
 	if (meta_adv_found(meta->adv)->magic)
 		return MORTISE_OK;
@@ -119,7 +107,7 @@ static enum mortise_code judge(const struct meta_partition *meta, struct mortise
 	if (at < META_ADV_PARTITION)
 		return error_set_at(err, MORTISE_E_NOT_EMPTY, 0, at,
 				    "%s is not META: it holds unknown data (byte %zu is not zero); "
-				    "if that is not needed, fill it with zeros",
+				    "to discard that, fill the partition with zeros",
 				    meta->device->path, at);
 	return MORTISE_OK;
 }
@@ -143,9 +131,9 @@ enum mortise_code meta_partition_open(const char *device, bool write, struct met
 	image = mortise_secret_data(meta->image);
 	code = luks2_device_read(meta->device, image, META_ADV_PARTITION, 0, err);
 	if (!code)
-		code = meta_adv_decode(image, image + OLD_OFFSET, sha256, &meta->adv, err);
+		code = meta_adv_decode(image, image + OLD_OFFSET, keys_sha256, &meta->adv, err);
 	if (!code)
-		code = judge(meta, err);
+		code = check_contents(meta, err);
 out:
 	if (code)
 		meta_partition_close(meta);
@@ -173,11 +161,11 @@ bool meta_copies_differ(const struct meta_partition *meta)
 }
 
 /*
- * A value that puts a file system's signature at its place would make META a stranger to us, and
- * to Talos, which asks for the same.
+ * A value may put a file system's signature at its offset in the partition. Neither this program
+ * nor Talos would then accept the partition as META.
  */
-static enum mortise_code refuse_disguise(const struct meta_partition *meta, const uint8_t *image,
-					 struct mortise_error *err)
+static enum mortise_code refuse_signature(const struct meta_partition *meta, const uint8_t *image,
+					  struct mortise_error *err)
 {
 	struct luks2_device memory = { .path = meta->device->path, .lock_fd = -1 };
 	struct disk_probe probe;
@@ -185,21 +173,23 @@ static enum mortise_code refuse_disguise(const struct meta_partition *meta, cons
 
 	memory.fd = memfd_create("mortise-meta", MFD_CLOEXEC);
 	if (memory.fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "no memory to look at META in");
+		return error_set(err, MORTISE_E_SYSTEM, errno,
+				 "cannot check the new contents of META");
 	code = luks2_device_write(&memory, image, META_ADV_PARTITION, 0, err);
 	if (!code)
 		code = disk_probe_signatures(&memory, &probe, err);
 	if (!code && probe.content != DISK_EMPTY)
-		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "with this value %s would be taken for %s, and META not be found "
-				 "in it any more: nothing was written",
-				 memory.path, probe.type);
+		code = error_set(
+			err, MORTISE_E_USAGE, 0,
+			"cannot store this value in META: %s would look like %s and no longer "
+			"be found; nothing was written",
+			memory.path, probe.type);
 	close(memory.fd);
 	return code;
 }
 
-static enum mortise_code put(const struct meta_partition *meta, const uint8_t *bytes, size_t size,
-			     uint64_t offset, struct mortise_error *err)
+static enum mortise_code write_flushed(const struct meta_partition *meta, const uint8_t *bytes,
+				       size_t size, uint64_t offset, struct mortise_error *err)
 {
 	enum mortise_code code = luks2_device_write(meta->device, bytes, size, offset, err);
 
@@ -207,37 +197,37 @@ static enum mortise_code put(const struct meta_partition *meta, const uint8_t *b
 }
 
 /*
- * Two that are alike, of which readers take the first good one: that one last, so that there is
- * a good one, old or new, while the other is torn.
+ * Writes both of two identical copies. Readers use the first valid one: if that is the first copy
+ * (first_good), it is written last, so that a valid copy remains while the other one is torn.
  */
-static enum mortise_code put_pair(const struct meta_partition *meta, const uint8_t *bytes,
-				  size_t size, uint64_t offset, bool first_good,
-				  struct mortise_error *err)
+static enum mortise_code write_pair(const struct meta_partition *meta, const uint8_t *bytes,
+				    size_t size, uint64_t offset, bool first_good,
+				    struct mortise_error *err)
 {
 	uint64_t before = first_good ? offset + size : offset;
 	uint64_t after = first_good ? offset : offset + size;
-	enum mortise_code code = put(meta, bytes, size, before, err);
+	enum mortise_code code = write_flushed(meta, bytes, size, before, err);
 
-	return code ? code : put(meta, bytes, size, after, err);
+	return code ? code : write_flushed(meta, bytes, size, after, err);
 }
 
 /*
- * Nothing but zeros yet. Of a long value a cut could leave the middle alone, which nobody would
- * know for META: an empty copy comes first, whose two sectors that are not zero have a magic
- * number each.
+ * Writes an empty copy to a partition of zeros. A power cut during the first write of a long value
+ * could leave only sectors without a magic number, which look like unknown data. An empty copy has
+ * two sectors that are not zero, and both have a magic number.
  */
-static enum mortise_code put_empty(const struct meta_partition *meta, uint8_t *copy,
-				   struct mortise_error *err)
+static enum mortise_code write_empty(const struct meta_partition *meta, uint8_t *copy,
+				     struct mortise_error *err)
 {
 	const uint8_t *zero = mortise_secret_data(meta->image);
 	struct meta_adv *adv = NULL;
 	enum mortise_code code;
 
-	code = meta_adv_decode(zero, zero + OLD_OFFSET, sha256, &adv, err);
+	code = meta_adv_decode(zero, zero + OLD_OFFSET, keys_sha256, &adv, err);
 	if (!code)
-		code = meta_adv_encode(adv, sha256, copy, err);
+		code = meta_adv_encode(adv, keys_sha256, copy, err);
 	if (!code)
-		code = put(meta, copy, META_ADV_COPY, 0, err);
+		code = write_flushed(meta, copy, META_ADV_COPY, 0, err);
 	meta_adv_free(adv);
 	return code;
 }
@@ -252,23 +242,23 @@ enum mortise_code meta_partition_store(const struct meta_partition *meta, struct
 
 	code = mortise_secret_from(mortise_secret_data(meta->image), META_ADV_PARTITION, &next,
 				   err);
-	if (!code) {
-		image = mortise_secret_data(next);
-		code = meta_adv_encode(meta->adv, sha256, image, err);
-	}
+	if (code)
+		goto out;
+	image = mortise_secret_data(next);
+	code = meta_adv_encode(meta->adv, keys_sha256, image, err);
 	if (code)
 		goto out;
 	memcpy(image + META_ADV_COPY, image, META_ADV_COPY);
 	old_changed = meta_adv_encode_old(meta->adv, image + OLD_OFFSET);
-	code = refuse_disguise(meta, image, err);
-	/* While a copy has the tag, nobody sees whether the older block has it. */
+	code = refuse_signature(meta, image, err);
+	/* First the older block: while a copy has the tag, it hides the older block's entry. */
 	if (!code && old_changed)
-		code = put_pair(meta, image + OLD_OFFSET, HALF, OLD_OFFSET, found->old[0], err);
+		code = write_pair(meta, image + OLD_OFFSET, HALF, OLD_OFFSET, found->old[0], err);
 	if (!code && !found->magic)
-		code = put_empty(meta, image + META_ADV_COPY, err);
+		code = write_empty(meta, image + META_ADV_COPY, err);
 	if (!code)
-		code = put_pair(meta, image, META_ADV_COPY, 0, found->copy[0] || !found->magic,
-				err);
+		code = write_pair(meta, image, META_ADV_COPY, 0, found->copy[0] || !found->magic,
+				  err);
 out:
 	mortise_secret_free(&next);
 	return code;

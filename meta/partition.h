@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The META partition: found, locked, read, known for what it is, and written without a gap. */
+/* Finding, locking, reading and safely writing the META partition. */
 #ifndef META_PARTITION_H
 #define META_PARTITION_H
 
@@ -8,26 +8,27 @@
 
 struct meta_partition {
 	struct luks2_device *device;
-	int disk_fd;			/* of the disk it is a partition of, locked; -1: none */
-	struct mortise_secret *image;	/* as it was read, META_ADV_PARTITION bytes */
-	struct meta_adv *adv;		/* decoded; the caller may change it, or take it out */
+	int disk_fd;			/* of the disk that holds the partition, locked; -1: none */
+	struct mortise_secret *image;	/* the META_ADV_PARTITION bytes read */
+	struct meta_adv *adv;		/* decoded; the caller may change it or take it over */
 };
 
 /*
- * Opens device, NULL for the partition labelled META, under a lock that Talos honours: shared, or
- * exclusive and on its disk too. MORTISE_E_DEVICE, MORTISE_E_NOT_EMPTY; nothing is owned then.
+ * Opens and reads device, or the partition labelled META if device is NULL, under the lock that
+ * Talos uses: a shared lock to read, exclusive locks of the partition and its disk to write.
+ * MORTISE_E_DEVICE, MORTISE_E_NOT_EMPTY; the caller owns nothing after a failure.
  */
 MORTISE_MUST_CHECK enum mortise_code meta_partition_open(const char *device, bool write,
 							 struct meta_partition *meta,
 							 struct mortise_error *err);
 void meta_partition_close(struct meta_partition *meta);
 
-/* One copy is good and the other is not like it: what a cut leaves. */
+/* Is one copy valid and the other one different? A power cut leaves this. */
 bool meta_copies_differ(const struct meta_partition *meta);
 
 /*
- * Writes what adv has become. Cut off at any write, and with any of its sectors missing, the old
- * content is there or the new.
+ * Writes the changed adv. After a power cut at any write, even with any of its sectors missing,
+ * the partition holds the old contents or the new ones.
  */
 MORTISE_MUST_CHECK enum mortise_code meta_partition_store(const struct meta_partition *meta,
 							  struct mortise_error *err);

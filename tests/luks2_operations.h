@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every operation that writes a header, as a row: how the disk stands before, what is done,
- * and what must hold of the disk at any moment after. For the tests of power cuts and of
+ * A table of every operation that writes a header: the initial state of the disk, the operation,
+ * and the condition that the disk must meet at any moment. For the tests of power cuts and of
  * failing devices.
  */
 #ifndef LUKS2_OPERATIONS_H
@@ -19,9 +19,9 @@ struct operation {
 	void (*prepare)(void);
 	enum mortise_code (*act)(struct mortise_error *err);
 	bool (*holds)(const char *path);	/* at any moment */
-	bool (*done)(const char *path);		/* when act has succeeded */
+	bool (*done)(const char *path);		/* after act has succeeded */
 	bool formats;
-	bool stale;				/* the state before has a stale copy */
+	bool stale;				/* the initial state has a stale copy */
 };
 
 static inline struct mortise_secret *secret(const char *text)
@@ -94,7 +94,7 @@ static inline enum mortise_code format_disk(const char *passphrase, struct morti
 	struct mortise_luks2 *header = NULL;
 	enum mortise_code code = mortise_luks2_format(&location, &format, &header, err);
 
-	/* The mark is there: what follows is an update like any other. */
+	/* The header is marked as unfinished: from here on, the format is a normal update. */
 	if (!code)
 		spare.formatting = false;
 	if (!code)
@@ -115,7 +115,7 @@ static inline enum mortise_code add_to(struct mortise_luks2 *header, int id, con
 	return code;
 }
 
-/* States before. */
+/* Initial states. */
 
 static inline void prepare_nothing(void)
 {
@@ -169,7 +169,7 @@ static inline void prepare_bad_secondary(void)
 
 static inline enum mortise_code act_change(struct mortise_error *err);
 
-/* Only the primary knows of a change: the secondary still has the area that was freed. */
+/* Only the primary has a change: the secondary still refers to the freed area. */
 static inline void prepare_stale_secondary(void)
 {
 	uint8_t *before = malloc(DISK_SIZE), *after = malloc(DISK_SIZE);
@@ -186,7 +186,7 @@ static inline void prepare_stale_secondary(void)
 	free(after);
 }
 
-/* What is done. */
+/* Operations. */
 
 static inline enum mortise_code act_format(struct mortise_error *err)
 {
@@ -269,7 +269,7 @@ LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
 LOADED(act_load, false, NULL, do_nothing)
 
-/* What must hold. A keyslot that is listed opens: a dead one would be a key that is lost. */
+/* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
 
 static inline bool judge(const char *path, bool (*verdict)(struct mortise_luks2 *header))
 {
@@ -348,7 +348,7 @@ VERDICT(done_gone, both_are_gone)
 VERDICT(done_label, is_labelled)
 VERDICT(done_token, has_token)
 
-/* A cut format leaves no header, the old one, the new one, or one that is known as unfinished. */
+/* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */
 static inline bool holds_format(const char *path)
 {
 	struct mortise_luks2 *header = load(path, false);
@@ -369,12 +369,12 @@ static const struct operation operations[] = {
 	{ "erase", prepare_two, act_erase, holds_all_listed, done_gone, false, false },
 	{ "label", prepare_two, act_label, holds_old, done_label, false, false },
 	{ "token", prepare_two, act_token, holds_old, done_token, false, false },
-	{ "mend the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
-	{ "mend the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
+	{ "repair the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
+	{ "repair the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
 	  false },
-	{ "mend a stale one", prepare_stale_secondary, act_load, holds_new, holds_new, false,
+	{ "repair a stale secondary", prepare_stale_secondary, act_load, holds_new, holds_new, false,
 	  true },
-	{ "mend the secondary and add", prepare_bad_secondary, act_change, holds_either,
+	{ "repair the secondary and change", prepare_bad_secondary, act_change, holds_either,
 	  done_second, false, false },
 	{ "label without locks, bad primary", prepare_bad_primary, act_label_unlocked, holds_old,
 	  done_label, false, false },
@@ -386,7 +386,7 @@ static const struct operation operations[] = {
 
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
-/* Before each run of an operation; also names it in what a failure prints. */
+/* Prepares the disk for one run of an operation. */
 static inline void operation_prepare(const struct operation *operation)
 {
 	disk.recording = false;

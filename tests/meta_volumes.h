@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Are two volumes declared alike? For tests of what is written and read again. */
+/* Compares two declared volumes, for tests that parse what they have written. */
 #ifndef TESTS_META_VOLUMES_H
 #define TESTS_META_VOLUMES_H
 
@@ -28,7 +28,7 @@ static inline bool same_key(const struct config_key *a, const struct config_key 
 	       a->lock_to_state == b->lock_to_state;
 }
 
-/* But for the line. */
+/* The same volume, not counting the line. */
 static inline bool same_volume(const struct config_volume *a, const struct config_volume *b)
 {
 	bool same = same_text(a->name, b->name) && same_text(a->id, b->id) && a->kind == b->kind &&

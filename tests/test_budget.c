@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory budget: what runs side by side never takes more than there is in all. */
+/* The memory budget: parallel tasks never take more than the total. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static void *work(void *context)
 	return NULL;
 }
 
-static void test_never_more_than_there_is(void **state)
+static void test_total_is_bounded(void **state)
 {
 	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_t thread[THREADS];
@@ -73,7 +73,7 @@ static void test_never_more_than_there_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_never_more_than_there_is),
+		cmocka_unit_test(test_total_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

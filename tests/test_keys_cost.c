@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Choosing a cost: bounds and their sentences, and the search on machines of a known speed. */
+/* Choosing a cost: bounds and their errors, and the search on machines of a known speed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #define ID   MORTISE_KDF_ARGON2ID
 #define PB   MORTISE_KDF_PBKDF2
 
-/* cryptsetup's sentences, lib/utils_pbkdf.c of 2.6.1 and (parallel cost) of 2.8.1. */
+/* Messages of cryptsetup: lib/utils_pbkdf.c of 2.6.1 and, for the parallel cost, of 2.8.1. */
 static const struct {
 	struct mortise_kdf_choice choice;
 	enum mortise_code code;
@@ -71,7 +71,7 @@ static void test_refused(void **state)
 	}
 }
 
-/* Forced values are taken as they are, whatever this machine has. */
+/* Forced values are used unchanged, independent of this machine. */
 static const struct {
 	struct mortise_kdf_choice choice;
 	struct mortise_kdf kdf;
@@ -109,9 +109,9 @@ static void test_forced(void **state)
 }
 
 /*
- * What cryptsetup 2.6.1 chooses (lib/crypto_backend/pbkdf_check.c run with a clock that adds
- * ns for each KiB of each pass, and percent of that from slow_from KiB on), and how many
- * measurements it takes to get there.
+ * The choice of cryptsetup 2.6.1 (lib/crypto_backend/pbkdf_check.c, run with a clock that adds ns
+ * for each KiB of each pass, and percent of that from slow_from KiB on), and the number of its
+ * measurements.
  */
 static const struct {
 	uint32_t memory_max, lanes, target_ms, ns, slow_from, percent;
@@ -189,7 +189,7 @@ static void test_search_fails(void **state)
 	}
 }
 
-/* A machine too fast for its clock must not keep the search busy for ever. */
+/* On a machine too fast for its clock, the search must still end. */
 static void test_search_ends(void **state)
 {
 	struct clockwork clockwork = { .ns = 0 };
@@ -229,7 +229,7 @@ static void test_rate(void **state)
 	(void)state;
 	assert_int_equal(keys_pbkdf2_rate("sha256", 32, &narrow, NULL), MORTISE_OK);
 	assert_int_equal(keys_pbkdf2_rate("sha256", 128, &wide, NULL), MORTISE_OK);
-	/* Four blocks of output cost four times as much; other load must not hide that. */
+	/* Four blocks of output cost four times as much; a factor of 2 allows for other load. */
 	assert_true(narrow > wide * 2ull);
 	assert_int_equal(keys_pbkdf2_rate("no-such-hash", 32, &narrow, &err),
 			 MORTISE_E_UNSUPPORTED);

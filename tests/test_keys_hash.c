@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hashes, HMAC and base64 against published vectors. */
+/* Hashes, HMAC and base64, compared with published vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,7 +56,7 @@ static void test_abc(void **state)
 		size = from_hex(abc[i].digest, expected, sizeof(expected));
 		assert_int_equal(keys_hash_size(abc[i].name), size);
 		assert_int_equal(keys_hash_new(abc[i].name, &hash, NULL), MORTISE_OK);
-		/* Twice: what a computation leaves behind must not be seen by the next. */
+		/* Twice: the state after one computation must not affect the next. */
 		for (int turn = 0; turn < 2; turn++) {
 			memset(digest, 0, sizeof(digest));
 			assert_int_equal(keys_hash_parts(hash, parts, 3, digest, NULL), MORTISE_OK);
@@ -67,7 +67,7 @@ static void test_abc(void **state)
 	keys_hash_free(NULL);
 }
 
-/* OpenSSL knows these, LUKS2 does not: digests of any length, aliases, identifiers. */
+/* OpenSSL accepts these names, LUKS2 does not: digests of any length, aliases, identifiers. */
 static void test_refused_names(void **state)
 {
 	static const char *const names[] = { "shake128",
@@ -173,7 +173,7 @@ static void test_base64(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		size = sizeof(bytes);
 		if (base64_decode(bad[i], bytes, &size))
-			fail_msg("taken: \"%s\"", bad[i]);
+			fail_msg("accepted: \"%s\"", bad[i]);
 	}
 }
 

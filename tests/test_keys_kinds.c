@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Passphrases of kind nodeID, and the lock to STATE. */
+/* Passphrases of key kind nodeID, and the lock to STATE. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include "keys/sources/sources.h"
 
-/* The rule is Talos Linux's: no character may make up more than half. 36 / 2 = 18. */
+/* Talos Linux's rule: no character may make up more than half of the UUID. 36 / 2 = 18. */
 static const struct {
 	const char *uuid;
 	enum mortise_code code;
@@ -20,10 +20,10 @@ static const struct {
 	{ "ffffffff-ffff-ffff-ffff-ffffffffffff", MORTISE_E_POLICY },
 	{ "00000000-0000-0000-0000-000000000000", MORTISE_E_POLICY },
 	{ "03000200-0400-0500-0006-000700080009", MORTISE_E_POLICY },
-	/* 18 of 36 is half, 19 is more; hyphens are counted in the length. */
+	/* 18 of 36 is half, 19 is more; the length includes the hyphens. */
 	{ "11111111-1111-1111-1123-456789abcdef", MORTISE_OK },
 	{ "11111111-1111-1111-1113-456789abcdef", MORTISE_E_POLICY },
-	/* An override of the UUID may be any text. */
+	/* A UUID override can be any text. */
 	{ "kiosk-17", MORTISE_OK },
 	{ "aab", MORTISE_E_POLICY },
 	{ "ab", MORTISE_OK },
@@ -63,7 +63,7 @@ static void test_node_id(void **state)
 	assert_null(secret);
 }
 
-/* Not every machine that runs this has SMBIOS: either a UUID, or the reason why not. */
+/* The machine may not have SMBIOS: the result is a UUID, or the reason why it is unavailable. */
 static void test_node_uuid_read(void **state)
 {
 	char uuid[MORTISE_UUID_LEN + 1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Each failure of libcurl's has its sentence, and says whether another try may help. */
+/* Each libcurl failure has its own message, and a code that tells whether a retry may help. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* What the easy handle of a transfer that has failed tells: the handle is one of these. */
+/* Results of curl_easy_getinfo() after a failed transfer. The easy handle points to this struct. */
 struct told {
 	long sys, verdict, connect_code, local_port;
 	double resolved, ready;
@@ -48,7 +48,7 @@ static CURLcode fake_getinfo(CURL *easy, CURLINFO info, ...)
 		*(double *)out = told->ready;
 		break;
 	default:
-		fail_msg("asked for %d", (int)info);
+		fail_msg("unexpected info %d", (int)info);
 	}
 	return CURLE_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Secrets, random bytes, and the sentences of errors. */
+/* Secrets, random bytes, and error messages. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 
-/* What munmap(2) and getrandom(2) are told and say: this program's own take the calls. */
+/* State of the munmap(2) and getrandom(2) of this program, which replace those of libc. */
 static struct {
 	const void *watched;
 	bool unmapped, was_wiped;
@@ -147,7 +147,7 @@ static void test_free_wipes(void **state)
 	assert_true(seam.was_wiped);
 }
 
-/* The line "VmFlags:" of the mapping that holds at. */
+/* Gets the line "VmFlags:" of the mapping that contains at. */
 static void mapping_flags(const void *at, char flags[static 256])
 {
 	FILE *smaps = fopen("/proc/self/smaps", "r");
@@ -176,7 +176,7 @@ static void test_memory_is_guarded(void **state)
 	mapping_flags(mortise_secret_data(secret), flags);
 	assert_non_null(strstr(flags, " dd")); /* not dumped */
 	assert_non_null(strstr(flags, " dc")); /* not copied by fork */
-	/* Locked, where this process may lock at all: limits and sanitizers can forbid it. */
+	/* Locked, if this process may lock memory: limits and sanitizers can prevent it. */
 	probe = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(probe != MAP_FAILED);
 	if (!mlock(probe, 4096)) {
@@ -256,7 +256,7 @@ static void test_error_sentence(void **state)
 	assert_string_equal(err.text,
 			    "volume STATE: cannot open /dev/sda4: No such file or directory");
 	assert_int_equal(err.code, MORTISE_E_DEVICE);
-	/* The old text may be part of the new one. */
+	/* The new text may contain the old text. */
 	error_set_at(&err, MORTISE_E_CORRUPT, 0, 4096, "[%.12s]", err.text);
 	assert_string_equal(err.text, "[volume STATE]");
 	assert_true(err.offset == 4096);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration reader, driven by files: config/bad/NAME.yaml must give exactly the remarks
- * that its first lines announce ("# error: LINE:COL: text", "# notice: ..."), config/good/ none
- * but its notices. The guide-*.yaml files are the examples of Talos's disk encryption guide.
+ * The configuration parser, tested with files: config/bad/NAME.yaml must give exactly the diagnostics
+ * in its first lines ("# error: LINE:COL: text", "# notice: ..."), and config/good/NAME.yaml only
+ * the notices. The guide-*.yaml files are the examples of Talos's disk encryption guide.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@ static struct file file_read(const char *folder, const char *name)
 	stream = fopen(path, "rb");
 	if (!stream)
 		fail_msg("cannot open %s", path);
-	/* Exactly as large as the text, so that reading beyond it is seen. */
+	/* A buffer of the exact size, so that sanitizers detect reads beyond the end. */
 	fseek(stream, 0, SEEK_END);
 	file.size = (size_t)ftell(stream);
 	rewind(stream);
@@ -50,33 +50,34 @@ static struct config *good_read(const char *name)
 {
 	struct file file = file_read("good", name);
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err;
 
-	if (config_parse(file.text, file.size, name, &config, &remarks, &err) != MORTISE_OK)
+	if (config_parse(file.text, file.size, name, &config, &diagnostics, &err) != MORTISE_OK)
 		fail_msg("%s", err.text);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	free(file.text);
 	return config;
 }
 
-/* "# error: 3:5: text" for each remark; the caller frees. */
-static char *remarks_print(const struct config_remarks *remarks)
+/* Returns "# error: 3:5: text" for each diagnostic; the caller frees the text. */
+static char *print_diagnostics(const struct config_diagnostics *diagnostics)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *stream = open_memstream(&text, &size);
 
 	assert_non_null(stream);
-	for (size_t i = 0; i < remarks->count; i++)
-		fprintf(stream, "# %s: %u:%u: %s\n", remarks->remark[i].error ? "error" : "notice",
-			remarks->remark[i].line, remarks->remark[i].column,
-			remarks->remark[i].text);
+	for (size_t i = 0; i < diagnostics->count; i++)
+		fprintf(stream, "# %s: %u:%u: %s\n",
+			diagnostics->diagnostic[i].error ? "error" : "notice",
+			diagnostics->diagnostic[i].line, diagnostics->diagnostic[i].column,
+			diagnostics->diagnostic[i].text);
 	fclose(stream);
 	return text;
 }
 
-/* Bytes of the announcement at the start of a file. */
+/* Returns the size of the expected diagnostics at the start of a file. */
 static size_t announced(const struct file *file)
 {
 	size_t end = 0;
@@ -95,15 +96,15 @@ static bool file_check(const char *folder, const char *name)
 	struct file file = file_read(folder, name);
 	size_t size = announced(&file);
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err = { 0 };
 	bool bad = strcmp(folder, "bad") == 0;
 	enum mortise_code code;
 	char *text;
 	bool same;
 
-	code = config_parse(file.text, file.size, name, &config, &remarks, &err);
-	text = remarks_print(&remarks);
+	code = config_parse(file.text, file.size, name, &config, &diagnostics, &err);
+	text = print_diagnostics(&diagnostics);
 	same = strlen(text) == size && memcmp(text, file.text, size) == 0;
 	if (!same)
 		print_error("%s/%s: got\n%s", folder, name, text);
@@ -111,13 +112,13 @@ static bool file_check(const char *folder, const char *name)
 		print_error("%s/%s: code %d: %s\n", folder, name, code, err.text);
 		same = false;
 	}
-	/* No passphrase of these files, all called so, may stand in what people read. */
+	/* All passphrases in these files contain this word; no message may contain a passphrase. */
 	if (strstr(text, "sesame") || strstr(err.text, "sesame")) {
-		print_error("%s/%s: a passphrase is shown\n", folder, name);
+		print_error("%s/%s: a message contains a passphrase\n", folder, name);
 		same = false;
 	}
 	config_free(config);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	free(text);
 	free(file.text);
 	return same;
@@ -257,7 +258,10 @@ static void test_every_field(void **state)
 	const struct config_key *key = volume->keys;
 
 	(void)state;
-	/* STATE comes first although it stands last; all the others are three deep. */
+	/*
+	 * STATE is last in the file, but comes first; the mount points of the others are equally
+	 * deep.
+	 */
 	assert_int_equal(config->volume_count, 4);
 	assert_string_equal(config->volumes[0].id, "STATE");
 	assert_string_equal(config->volumes[2].id, "u-plain");
@@ -274,7 +278,7 @@ static void test_every_field(void **state)
 	assert_false(volume->mount_noexec);
 	assert_true(volume->mount_noatime);
 
-	/* By slot, not by place. */
+	/* Keys are sorted by slot. */
 	assert_int_equal(volume->key_count, 5);
 	assert_int_equal(key[0].slot, 0);
 	assert_int_equal(key[0].kind, CONFIG_KEY_KMS);
@@ -315,7 +319,7 @@ static void test_system_partitions(void **state)
 		bool secure;
 		bool noexec;
 	} expected[] = {
-		/* Outer mount points first, though LOG stands last. */
+		/* Outer mount points come first, although LOG is last in the file. */
 		{ "LOG", "/var/log", false, false },
 		{ "ETCD", "/var/lib/etcd", true, true },
 		{ "CRI", "/var/lib/containerd", true, false },
@@ -340,7 +344,7 @@ static void test_raw_swap_disk(void **state)
 	const struct config_volume *volume = config->volumes;
 
 	(void)state;
-	/* What is mounted comes first, outer mount points before inner ones. */
+	/* Mounted volumes come first, outer mount points before inner ones. */
 	assert_int_equal(config->volume_count, 6);
 	assert_string_equal(volume[0].id, "EPHEMERAL");
 	assert_string_equal(volume[1].id, "u-secret-store");
@@ -392,7 +396,7 @@ static void test_machine(void **state)
 	assert_int_equal(volume[0].keys[1].tpm_pcrs[0], 7);
 	assert_true(volume[0].keys[1].tpm_check_secureboot);
 
-	/* The mount is its VolumeConfig's, the encryption the machine's. */
+	/* The mount is from its VolumeConfig, the encryption from the machine configuration. */
 	assert_string_equal(volume[1].id, "EPHEMERAL");
 	assert_int_equal(volume[1].line, 3);
 	assert_false(volume[1].mount_secure);
@@ -407,7 +411,7 @@ static void test_machine(void **state)
 	config_free(config);
 }
 
-/* A whole configuration as talosctl writes it: two volumes, and nothing said of the rest. */
+/* A complete configuration as talosctl writes it: two volumes, and no diagnostics about the rest. */
 static void test_talosctl(void **state)
 {
 	struct config *config = good_read("talosctl-controlplane.yaml");
@@ -429,7 +433,7 @@ static void test_talosctl(void **state)
 
 static void test_passphrase_bytes(void **state)
 {
-	/* What YAML makes of each spelling, spaces, newlines and NUL included; nothing trimmed. */
+	/* The YAML value of each spelling, with spaces, newlines and NUL; nothing is trimmed. */
 	static const struct {
 		const char *bytes;
 		size_t size;
@@ -456,12 +460,12 @@ static void test_passphrase_bytes(void **state)
 static enum mortise_code text_parse(const char *text, size_t size, struct mortise_error *err)
 {
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	enum mortise_code code;
 
-	code = config_parse(text, size, "x", &config, &remarks, err);
+	code = config_parse(text, size, "x", &config, &diagnostics, err);
 	config_free(config);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	return code;
 }
 
@@ -476,7 +480,7 @@ static void test_bounds(void **state)
 	memset(text, '#', size);
 	assert_int_equal(text_parse(text, size - 1, &err), MORTISE_OK);
 	assert_int_equal(text_parse(text, size, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text, "x: larger than 1 MiB: this is no configuration");
+	assert_string_equal(err.text, "x: the configuration is larger than 1 MiB");
 
 	for (size_t i = 0; i + 4 <= size; i += 4)
 		memcpy(text + i, "---\n", 4);
@@ -486,15 +490,14 @@ static void test_bounds(void **state)
 
 	memset(text, '[', size);
 	assert_int_equal(text_parse(text, size - 1, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text, "x:1:33: nested more than 32 deep: this is no configuration");
+	assert_string_equal(err.text, "x:1:33: nested more than 32 deep");
 
 	for (size_t i = 1; i + 2 <= size; i += 2)
 		memcpy(text + i, "a,", 2);
 	assert_int_equal(text_parse(text, size - 2, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text,
-			    "x:1:131072: more than 65536 values: this is no configuration");
+	assert_string_equal(err.text, "x:1:131072: more than 65536 values");
 
-	/* Thousands of errors: counted, some kept. */
+	/* Thousands of errors: all are counted, some are kept. */
 	memcpy(text, "kind: VolumeConfig\n", 19);
 	for (size_t i = 19; i + 5 <= 19 + 5000; i += 5)
 		memcpy(text + i, "b: 1\n", 5);
@@ -503,7 +506,7 @@ static void test_bounds(void **state)
 	free(text);
 }
 
-/* However many notices there are, the error is found. */
+/* Many notices do not hide the error. */
 static void test_many_notices(void **state)
 {
 	char *text = NULL;
@@ -537,7 +540,7 @@ static void test_first_error_in_err(void **state)
 	assert_int_equal(text_parse(text, sizeof(text) - 1, &err), MORTISE_E_CONFIG);
 	assert_int_equal(err.code, MORTISE_E_CONFIG);
 	assert_string_equal(err.text, "x:7:6: static passphrase is empty (2 errors in all)");
-	/* A caller that wants no sentence. */
+	/* A caller that passes no error struct. */
 	assert_int_equal(text_parse(text, sizeof(text) - 1, NULL), MORTISE_E_CONFIG);
 	assert_string_equal(config_key_kind_name(CONFIG_KEY_STATIC), "static");
 	assert_string_equal(config_key_kind_name(CONFIG_KEY_NODE_ID), "nodeID");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The salt of STATE: every YAML form of it, and that making it is whole, private and once. */
+/* The salt on STATE: every YAML form of it, and its creation: atomic, private, and only once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 
 #define RACERS 8
 
-/* The form that Talos writes (its YAML encoder indents sequences by four), bytes 224..255. */
+/* Talos's format (its YAML encoder indents sequences by four), with the bytes 224..255. */
 static const char talos_text[] =
 	"diskSalt:\n"
 	"    - 224\n    - 225\n    - 226\n    - 227\n    - 228\n    - 229\n    - 230\n    - 231\n"
@@ -108,7 +108,7 @@ static void test_talos_file(void **state)
 	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_OK);
 	for (size_t i = 0; i < sizeof(salt); i++)
 		assert_int_equal(salt[i], 224 + i);
-	/* What is there is taken, never made anew. */
+	/* An existing salt is used, and never replaced. */
 	memset(salt, 0, sizeof(salt));
 	assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_OK);
 	assert_int_equal(salt[16], 240);
@@ -141,24 +141,24 @@ static void test_bad_files(void **state)
 		const char *text;
 		const char *why;
 	} files[] = {
-		{ "", "it does not hold one mapping with the key diskSalt" },
+		{ "", "it is not a single mapping with the key diskSalt" },
 		{ "diskSalt: [" ONES ",1]\n---\na: b\n",
-		  "it does not hold one mapping with the key diskSalt" },
-		{ "[" ONES ",1]", "it does not hold one mapping with the key diskSalt" },
-		{ "disksalt: [" ONES ",1]", "it has no list diskSalt" },
-		{ "diskSalt:\n", "it has no list diskSalt" },
-		{ "diskSalt: {a: 1}\n", "it has no list diskSalt" },
+		  "it is not a single mapping with the key diskSalt" },
+		{ "[" ONES ",1]", "it is not a single mapping with the key diskSalt" },
+		{ "disksalt: [" ONES ",1]", "the list diskSalt is missing" },
+		{ "diskSalt:\n", "the list diskSalt is missing" },
+		{ "diskSalt: {a: 1}\n", "the list diskSalt is missing" },
 		{ "diskSalt: []\n", "diskSalt does not hold 32 bytes" },
 		{ "diskSalt: [" ONES "]", "diskSalt does not hold 32 bytes" },
 		{ "diskSalt: [" ONES ",1,1]", "diskSalt does not hold 32 bytes" },
 		{ "diskSalt: [" ZEROS ",0]", "diskSalt is all zero" },
-		{ "diskSalt: [" ONES ",256]", "diskSalt holds something that is no byte" },
-		{ "diskSalt: [" ONES ",-1]", "diskSalt holds something that is no byte" },
-		{ "diskSalt: [" ONES ",\"1\"]", "diskSalt holds something that is no byte" },
-		{ "diskSalt: [" ONES ",[1]]", "diskSalt holds something that is no byte" },
+		{ "diskSalt: [" ONES ",256]", "an item of diskSalt is not a byte" },
+		{ "diskSalt: [" ONES ",-1]", "an item of diskSalt is not a byte" },
+		{ "diskSalt: [" ONES ",\"1\"]", "an item of diskSalt is not a byte" },
+		{ "diskSalt: [" ONES ",[1]]", "an item of diskSalt is not a byte" },
 		{ "diskSalt: [" ONES ",1]\ndiskSalt: [" ONES ",1]", "diskSalt is given twice" },
-		{ "diskSalt: &a [" ONES ",1]", "anchors are not read: remove &NAME" },
-		{ "diskSalt: [", "not YAML: while parsing a flow node, did not find expected "
+		{ "diskSalt: &a [" ONES ",1]", "anchors are not supported; remove &NAME" },
+		{ "diskSalt: [", "invalid YAML: while parsing a flow node, did not find expected "
 				 "node content" },
 	};
 	uint8_t salt[CONFIG_SALT_SIZE];
@@ -172,11 +172,11 @@ static void test_bad_files(void **state)
 		memset(salt, 0xaa, sizeof(salt));
 		assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
 		snprintf(expected, sizeof(expected),
-			 "%s/%s: %s; restore the file from a copy: volumes that are locked to it "
-			 "open with no other",
+			 "%s/%s is damaged: %s; restore it from a copy: keys locked to STATE "
+			 "need this salt",
 			 dir, CONFIG_SALT_FILE, files[i].why);
 		assert_string_equal(err.text, expected);
-		/* Nothing is handed out, and a broken salt is never overwritten. */
+		/* No salt is returned, and an invalid file is never overwritten. */
 		assert_true(salt[0] == 0xaa || salt[0] == 0);
 		assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_E_CORRUPT);
 		assert_int_equal(file_read(after, sizeof(after)), strlen(files[i].text));
@@ -237,7 +237,7 @@ static void test_made(void **state)
 	mode_t mask;
 
 	(void)state;
-	/* What a power cut in the middle of the writing leaves. */
+	/* The file left by a power cut during the write. */
 	file_write(".encryption-salt.yaml.new", talos_text, 40);
 	mask = umask(0777);
 	assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_OK);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disk selectors. Expressions marked (Talos) stand in its documentation, its own tests or its
- * issues; what each comes to for a disk was worked out by hand from the definition of CEL
- * (cel-spec, doc/langdef.md).
+ * Disk selectors. Expressions marked (Talos) are from its documentation, tests or issues. The
+ * expected result of each for a disk was derived by hand from the definition of CEL (cel-spec,
+ * doc/langdef.md).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ static const char *const links[] = {
 
 static const char *const no_links[] = { NULL };
 
-/* As in Talos's issue 11223. */
+/* The disk in Talos issue 11223. */
 static const struct disk_facts nvme = {
 	.size = UINT64_C(2000398934016),
 	.io_size = 512,
@@ -42,7 +42,7 @@ static const struct disk_facts nvme = {
 	.symlinks = links,
 };
 
-/* A disk that little is known of, which is the system's. */
+/* The system disk, with few known attributes. */
 static const struct disk_facts plain = {
 	.size = UINT64_C(12) << 30,
 	.io_size = 4096,
@@ -65,7 +65,7 @@ static const struct disk_facts plain = {
 	.symlinks = no_links,
 };
 
-/* What text comes to; 'x' when it has no value, '?' when it is no expression. */
+/* Returns '0' or '1'; 'x' if evaluating the text gives an error, '?' if it is not an expression. */
 static char result(const char *text, const struct disk_facts *disk, struct mortise_error *err)
 {
 	struct config_selector *selector;
@@ -81,7 +81,7 @@ static char result(const char *text, const struct disk_facts *disk, struct morti
 
 static void test_values(void **state)
 {
-	/* What it comes to for nvme and for plain. */
+	/* The results for nvme and for plain. */
 	static const struct {
 		const char *text;
 		const char *answers;
@@ -126,7 +126,7 @@ static void test_values(void **state)
 		{ "disk.firmware_version == '731100WD'", "10" },
 		{ "disk.sub_system == '/sys/class/block'", "10" },
 		{ "disk.wwid.startsWith('eui.')", "10" },
-		/* Which operator goes first. */
+		/* Precedence of operators. */
 		{ "true || false && false", "11" },
 		{ "(true || false) && false", "00" },
 		{ "!false && false", "00" },
@@ -190,7 +190,7 @@ static void test_values(void **state)
 		{ "[1, 2].all(disk, disk > 0)", "11" },
 		{ "has(disk.serial) && has(disk.symlinks) && has(disk.size)", "10" },
 		{ "has(disk.readonly)", "01" },
-		/* What has no value is as good as none where the other side decides. */
+		/* An error is ignored if the other operand decides the result. */
 		{ "1 / 0 == 1 || true", "11" },
 		{ "1 / 0 == 1 && false", "00" },
 		{ "true || 1 / 0 == 1", "11" },
@@ -225,20 +225,20 @@ static void test_values(void **state)
 				result(rows[i].text, &plain, &err) };
 
 		if (strcmp(got, rows[i].answers) != 0)
-			fail_msg("%s: %s, not %s (%s)", rows[i].text, got, rows[i].answers,
+			fail_msg("%s: %s, expected %s (%s)", rows[i].text, got, rows[i].answers,
 				 err.text);
 	}
 }
 
 static void test_refused(void **state)
 {
-	/* Where, and a part of the sentence. */
+	/* The position, and a part of the error. */
 	static const struct {
 		const char *text;
 		const char *place;
 		const char *sentence;
 	} rows[] = {
-		/* (Talos): its own place and, but for the quotation marks, its own words. */
+		/* (Talos): the same position and, except for the quotation marks, the same text. */
 		{ "disk.size > 120", "1:11: ",
 		  "no matching overload for '>' applied to (uint, int): a size is a uint" },
 		{ "", "1:1: ", "ends too early" },
@@ -331,7 +331,7 @@ static void test_refused(void **state)
 		{ "disk.symlinks.exists(s, true) && s == ''", "1:34: ", "undeclared" },
 		{ "[1].exists(a, [1].exists(b, [1].exists(c, [1].exists(d, [1].exists(e, true)))))",
 		  "1:61: ", "too many of these" },
-		/* Patterns that POSIX and RE2 do not read the same way. */
+		/* Patterns with different meanings in POSIX and RE2. */
 		{ "disk.model.matches(disk.serial)", "1:12: ", "a literal pattern" },
 		{ "disk.model.matches('[')", "1:20: ", "without its ]" },
 		{ "disk.model.matches('[[:alpha:')", "1:20: ", "without its ]" },
@@ -361,12 +361,12 @@ static void test_refused(void **state)
 		if (code != MORTISE_E_CONFIG || err.code != code ||
 		    strncmp(err.text, rows[i].place, strlen(rows[i].place)) != 0 ||
 		    !strstr(err.text, rows[i].sentence))
-			fail_msg("%s: %d, \"%s\", not \"%s...%s\"", rows[i].text, code, err.text,
-				 rows[i].place, rows[i].sentence);
+			fail_msg("%s: %d, \"%s\", expected \"%s...%s\"", rows[i].text, code,
+				 err.text, rows[i].place, rows[i].sentence);
 	}
 }
 
-/* times times before, then core, then times times after. */
+/* Returns core with before repeated in front of it and after repeated behind it. */
 static char *repeated(const char *before, const char *core, const char *after, size_t times)
 {
 	const size_t room = times * (strlen(before) + strlen(after)) + strlen(core) + 1;
@@ -412,15 +412,15 @@ static void test_bounds(void **state)
 	(void)state;
 	assert_pattern(256, '0');
 	assert_pattern(257, '?');
-	/* The expression itself counts as the first. */
+	/* The expression itself is the first level. */
 	assert_bound("(", "true", ")", 31, "too many brackets");
 	assert_bound("!!", "true", "", 15, "too many operators");
 	assert_bound("", "true", "||true", 127, "too deep");
 	assert_bound(" ", "true", "", CONFIG_SELECTOR_MAX - 4, "longer than 2048 bytes");
 }
 
-/* Four in one another, each over a list of 60: 13 million steps, of which the last is needed. */
-static void test_endless(void **state)
+/* Four nested loops over lists of 60 elements: 13 million steps, all of them necessary. */
+static void test_step_limit(void **state)
 {
 	struct mortise_error err = { .text = "" };
 	char list[256] = "[0", text[2048];
@@ -464,7 +464,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_step_limit),
 		cmocka_unit_test(test_system_disk_unknown),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How STATE is encrypted as META keeps it under tag 9: the bytes that Talos writes, in both forms,
- * and the reading of them and of worse. "upstream" strings are those of siderolabs/talos,
+ * The encryption of STATE in tag 9 of META: writing the same bytes as Talos, in both forms, and
+ * parsing them and malformed ones. "upstream" strings are from siderolabs/talos,
  * internal/app/machined/pkg/controllers/block/internal/volumes/encryption_meta_test.go.
  */
 #include <setjmp.h>
@@ -20,8 +20,8 @@
 #include "config/volume.h"
 #include "tests/meta_volumes.h"
 
-/* What json-c says of it, and where, is another in each version. */
-#define NOT_JSON "not JSON at byte "
+/* The rest of the error and its position depend on the version of json-c. */
+#define NOT_JSON "invalid JSON at byte "
 
 #define SECRET	 "open sesame, says the passphrase of this test"
 
@@ -65,11 +65,11 @@ static void assert_json(const struct mortise_secret *json, const char *expected)
 	free(text);
 }
 
-/* The inner writer alone, since two keys in one slot are no configuration to the reader. */
-static void assert_written(const char *yaml, enum config_form form, const char *expected)
+/* Calls the internal writer, because the parser rejects two keys in one slot. */
+static void assert_written(const char *yaml, enum config_origin form, const char *expected)
 {
-	struct config_remarks remarks = { 0 };
-	struct config_log log = { .remarks = &remarks };
+	struct config_diagnostics diagnostics = { 0 };
+	struct config_log log = { .diagnostics = &diagnostics };
 	struct config_tree *tree = config_tree_parse(yaml, strlen(yaml), &log);
 	struct mortise_secret *json = config_state_json(&log, tree->document[0], form);
 
@@ -77,7 +77,7 @@ static void assert_written(const char *yaml, enum config_form form, const char *
 	assert_json(json, expected);
 	mortise_secret_free(&json);
 	config_tree_free(tree);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 }
 
 static void test_upstream_written(void **state)
@@ -88,20 +88,20 @@ static void test_upstream_written(void **state)
 	char modern[sizeof(keys) + 32];
 
 	(void)state;
-	assert_written(keys, CONFIG_FORM_MACHINE, upstream_legacy);
+	assert_written(keys, CONFIG_ORIGIN_MACHINE, upstream_legacy);
 	snprintf(modern, sizeof(modern), "provider: LUKS2\n%s", keys);
-	assert_written(modern, CONFIG_FORM_VOLUME, upstream_modern);
+	assert_written(modern, CONFIG_ORIGIN_DOCUMENT, upstream_modern);
 }
 
 static struct config *yaml_parse(const char *yaml, size_t size)
 {
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err;
 
-	if (config_parse(yaml, size, "yaml", &config, &remarks, &err))
+	if (config_parse(yaml, size, "yaml", &config, &diagnostics, &err))
 		fail_msg("%s\n%s", yaml, err.text);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	return config;
 }
 
@@ -110,7 +110,7 @@ static struct config *yaml_parse(const char *yaml, size_t size)
 #define MACHINE(encryption) \
 	"version: v1alpha1\nmachine: {systemDiskEncryption: {state: {" encryption "}}}\n"
 
-/* What Go's encoding/json gives for the structs that these documents become. */
+/* Output of Go's encoding/json for the structs of these documents. */
 static const struct {
 	const char *yaml;
 	const char *json;
@@ -123,7 +123,7 @@ static const struct {
 	  "null" },
 	{ VOLUME("provider: luks2, keys: [{slot: 0, nodeID: {}}]"),
 	  MODERN_HEAD NODE_ID_0 MODERN_TAIL },
-	/* What we take for luks2 is written as what it is. */
+	/* A missing provider, which means luks2, is written as luks2. */
 	{ VOLUME("keys: [{nodeID: {}, static: , lockToState: null}]"),
 	  MODERN_HEAD NODE_ID_0 MODERN_TAIL },
 	/* In the order of the document: keys and PCRs. */
@@ -158,19 +158,19 @@ static const struct {
 	  "\"KeyLockToSTATE\":false}],\"EncryptionCipher\":\"\",\"EncryptionKeySize\":0,"
 	  "\"EncryptionBlockSize\":0,\"EncryptionPerfOptions\":[],"
 	  "\"EncryptionAllowDiscards\":false}" },
-	/* The older form has the provider as it is written. */
+	/* The older form keeps the spelling of the provider. */
 	{ MACHINE("provider: LUKS2, keys: [{slot: 1, static: {passphrase: supersecret}}, {slot: 2, "
 		  "tpm: {}}]"),
 	  "{\"EncryptionProvider\":\"LUKS2\",\"EncryptionKeys\":["
 	  "{\"KeyStatic\":{\"KeyData\":\"supersecret\"},\"KeyNodeID\":null,\"KeyKMS\":null,"
 	  "\"KeySlot\":1,\"KeyTPM\":null},{\"KeyStatic\":null,\"KeyNodeID\":null,\"KeyKMS\":null,"
 	  "\"KeySlot\":2,\"KeyTPM\":{\"TPMCheckSecurebootStatusOnEnroll\":null}}" LEGACY_TAIL },
-	/* A VolumeConfig that does not encrypt leaves it to the machine configuration. */
+	/* With a VolumeConfig without encryption, the machine configuration applies. */
 	{ MACHINE("keys: [{nodeID: {}}], options: []") "---\n" VOLUME("provider: none"),
 	  "{\"EncryptionProvider\":\"\",\"EncryptionKeys\":[{\"KeyStatic\":null,\"KeyNodeID\":{},"
 	  "\"KeyKMS\":null,\"KeySlot\":0,\"KeyTPM\":null}],\"EncryptionCipher\":\"\","
 	  "\"EncryptionKeySize\":0,\"EncryptionBlockSize\":0,\"EncryptionPerfOptions\":[]}" },
-	/* Escapes of Go 1.22 and later; é, DEL, U+2027 and U+1F600 stand as they are. */
+	/* Escapes of Go 1.22 and later; é, DEL, U+2027 and U+1F600 are not escaped. */
 	{ VOLUME("provider: luks2, keys: [{slot: 0, static: {passphrase: "
 		 "\"<a>&\\\"\\\\/'\\0\\x01\\b\\t\\n\\x0b\\f\\r\\x1b\\x1f\\x7f\\xe9\\x85"
 		 "\\u2027\\u2028\\u2029\\u202a\\u20a8\\U0001f600\"}}]"),
@@ -194,7 +194,7 @@ static struct config *state_parse(const void *json, size_t size)
 	return config;
 }
 
-/* What is written is what is read. */
+/* Parsing the written bytes gives the same volume. */
 static void assert_round_trip(struct config *config)
 {
 	const size_t size = mortise_secret_size(config->state_json);
@@ -323,7 +323,7 @@ static void test_not_encrypted(void **state)
 	}
 }
 
-/* As Go reads it: members in whichever case, unknown ones ignored, nothing for null. */
+/* As in Go: names of members in any case, unknown members ignored, null as if absent. */
 static void test_leniency(void **state)
 {
 	static const char text[] =
@@ -352,12 +352,12 @@ static const struct {
 	const char *json;
 	const char *error;
 } hostile[] = {
-	{ "nul", "the JSON is no object" },
-	{ "5", "the JSON is no object" },
-	{ "[{}]", "the JSON is no object" },
-	{ "\"" SECRET "\"", "the JSON is no object" },
-	{ "{", "the JSON has no end" },
-	{ "{\"EncryptionKeys\":[{" STATIC, "the JSON has no end" },
+	{ "nul", "the JSON is not an object" },
+	{ "5", "the JSON is not an object" },
+	{ "[{}]", "the JSON is not an object" },
+	{ "\"" SECRET "\"", "the JSON is not an object" },
+	{ "{", "the JSON is truncated" },
+	{ "{\"EncryptionKeys\":[{" STATIC, "the JSON is truncated" },
 	{ "{} {}", NOT_JSON },
 	{ "{\"a\":'b'}", NOT_JSON },
 	{ "{\"EncryptionKeys\":[{" STATIC "}],}", NOT_JSON },
@@ -379,15 +379,15 @@ static const struct {
 	{ KEYS("{\"KeySlot\":1.5}"), "KeySlot must be of type int, not double" },
 	{ KEYS("{\"KeySlot\":-1,\"KeyNodeID\":{}}"), "key slot -1 is out of range (0-31)" },
 	{ KEYS("{\"KeySlot\":99999999999999999999,\"KeyNodeID\":{}}"),
-	  "\"slot\" must be a whole number, in decimal and without quotes" },
+	  "\"slot\" must be an integer, in decimal and without quotes" },
 	{ KEYS("{\"KeyStatic\":\"" SECRET "\"}"), "KeyStatic must be of type object, not string" },
 	{ KEYS("{\"KeyStatic\":{\"KeyData\":[\"" SECRET "\"]}}"),
 	  "KeyData must be of type string, not array" },
 	{ KEYS("{\"KeyStatic\":{\"KeyData\":5}}"), "KeyData must be of type string, not int" },
 	{ KEYS("{\"KeyStatic\":{}}"), "static passphrase is empty" },
 	{ KEYS("{" STATIC ",\"KeyNodeID\":{}}"),
-	  "slot 0 has several key types (static, nodeID), of which only static would be used: give "
-	  "each a slot of its own" },
+	  "slot 0 has several key types (static, nodeID), of which Talos uses only static; give "
+	  "each its own slot" },
 	{ KEYS("{\"KeyNodeID\":{},\"keynodeid\":{}}"), "\"nodeID\" is given twice" },
 	{ KEYS("{\"KeyTPM\":{\"TPMOptions\":{\"PCRs\":[24]}}}"),
 	  "TPM PCR 24 is out of range (0-23)" },
@@ -416,7 +416,7 @@ static void assert_refused(const char *json, size_t size, const char *error)
 
 	snprintf(expected, sizeof(expected), "META: %s", error);
 	if (config_state_parse(json, size, "META", &config, &err) != MORTISE_E_CONFIG || config)
-		fail_msg("%s is taken", json);
+		fail_msg("%s is accepted", json);
 	assert_null(strstr(err.text, "sesame"));
 	if (strcmp(error, NOT_JSON) == 0)
 		err.text[strlen(expected)] = 0;
@@ -430,7 +430,7 @@ static void test_hostile(void **state)
 		assert_refused(hostile[i].json, strlen(hostile[i].json), hostile[i].error);
 }
 
-/* The last of two equal members counts, as in Go; it is one member to json-c. */
+/* The last of two equal members is used, as in Go; json-c treats them as one member. */
 static void test_duplicate_members(void **state)
 {
 	static const char text[] = KEYS("{\"KeySlot\":1,\"KeyNodeID\":{},\"KeySlot\":2}");
@@ -452,8 +452,8 @@ static void test_bounds(void **state)
 	memset(text, ' ', size);
 	text[0] = '{';
 	text[size - 1] = '}';
-	assert_refused(text, size, "larger than META: this is no encryption configuration");
-	assert_refused(text + 1, size - 1, "the JSON is no object");
+	assert_refused(text, size, "larger than the 262104 bytes that META can hold");
+	assert_refused(text + 1, size - 1, "the JSON is not an object");
 	text[size - 2] = '}';
 	assert_refused(text, size - 1, "encryption keys are required");
 
@@ -497,8 +497,8 @@ static void test_add_state(void **state)
 #ifdef WATCH_FREE
 static bool watched;
 static size_t leaks;
-static long held;      /* pieces of memory */
-static size_t fail_at; /* which of the next requests for memory is refused; 0: none */
+static long held;      /* number of allocations in use */
+static size_t fail_at; /* which of the next allocations fails; 0: none */
 
 void __libc_free(void *memory);
 void *__libc_malloc(size_t size);
@@ -525,7 +525,7 @@ void *calloc(size_t count, size_t size)
 	return refused() ? NULL : given(__libc_calloc(count, size));
 }
 
-/* Everybody's, json-c's and libyaml's too: what is given back must not hold the passphrase. */
+/* Replaces free(3), also for json-c and libyaml: freed memory must not contain the passphrase. */
 void free(void *memory)
 {
 	if (watched && memory && memmem(memory, malloc_usable_size(memory), "sesame", 6))
@@ -565,7 +565,7 @@ static void test_wiped(void **state)
 	assert_int_equal(leaks_of("{\"x\":{\"y\":[\"" SECRET "\"]}}"), 0);
 	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
 		assert_int_equal(leaks_of(hostile[i].json), 0);
-	/* The watch sees what json-c gives back. */
+	/* Check that memory freed by json-c is watched. */
 	leaks = 0;
 	watched = true;
 	json_object_put(json_object_new_string(SECRET));
@@ -574,13 +574,13 @@ static void test_wiped(void **state)
 }
 
 /*
- * True when every request was granted. Whichever is not: an error and no configuration, or the whole
- * of it, where vasprintf(3) helps itself. JSON cannot be tried so: json-c 0.16 does not look at
- * what strdup(3) gives it.
+ * Returns true if every allocation succeeded. If one fails, the result must be an error without a
+ * configuration, or the complete configuration, as vasprintf(3) handles a failure itself. JSON
+ * cannot be tested this way: json-c 0.16 does not check the result of strdup(3).
  */
 static bool parsed_with_refusal(const char *text, const char *json, size_t at)
 {
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err = { 0 };
 	struct config *config;
 	const long before = held;
@@ -588,15 +588,15 @@ static bool parsed_with_refusal(const char *text, const char *json, size_t at)
 	bool granted;
 
 	fail_at = at;
-	code = config_parse(text, strlen(text), "yaml", &config, &remarks, &err);
+	code = config_parse(text, strlen(text), "yaml", &config, &diagnostics, &err);
 	granted = fail_at > 0;
 	fail_at = 0;
 	if (code == MORTISE_OK)
 		assert_json(config->state_json, json);
 	else if (code != MORTISE_E_MEMORY || config || granted)
-		fail_msg("request %zu refused: code %d: %s", at, code, err.text);
+		fail_msg("allocation %zu failed: code %d: %s", at, code, err.text);
 	config_free(config);
-	config_remarks_clear(&remarks);
+	config_diagnostics_clear(&diagnostics);
 	assert_int_equal(held, before);
 	return granted;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The arithmetic of the benchmarks: statistics, loops, walks, and choosing a cost. */
+/* Calculations of the benchmarks: statistics, loops, memory walks, and choosing a cost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static void test_spread_odd_and_even(void **state)
 	assert_int_equal(spread_of(even, 0).runs, 0);
 }
 
-/* Nearest rank: of 1..100 it is 99, of 1..101 the 100th, of 1..200 the 198th. */
+/* Nearest rank: the 99th of 1..100, the 100th of 1..101, the 198th of 1..200. */
 static void test_spread_p99(void **state)
 {
 	const struct {
@@ -58,7 +58,7 @@ static void test_spread_p99(void **state)
 		assert_about(spread_of(values, cases[i].count).p99, cases[i].p99);
 }
 
-static void test_samples_have_room_for_so_many(void **state)
+static void test_samples_capacity(void **state)
 {
 	struct benchmark_samples samples = { 0 };
 
@@ -68,7 +68,7 @@ static void test_samples_have_room_for_so_many(void **state)
 	assert_int_equal(samples.count, MORTISE_BENCHMARK_RUNS_MAX);
 }
 
-static void test_worthless(void **state)
+static void test_noisy(void **state)
 {
 	const struct mortise_spread few = { 2, 1, 1, 1 }, calm = { 7, 100, 105, 120 };
 	const struct mortise_spread wide = { 7, 100, 130, 140 }, stray = { 7, 100, 105, 300 };
@@ -126,7 +126,7 @@ static void test_loop(void **state)
 	assert_int_equal(runs, 2);
 }
 
-/* No time is left: one run all the same. */
+/* One run is made even if no time is left. */
 static void test_loop_runs_once(void **state)
 {
 	const struct mortise_benchmark how = { .struct_size = sizeof(how),
@@ -176,7 +176,7 @@ static void test_walk_refuses(void **state)
 		assert_int_equal(benchmark_walk(&walks[i], &ms, &first, NULL), MORTISE_E_USAGE);
 }
 
-/* 1 ms a MiB in the first pass, half of that later; with two lanes half of either. */
+/* 1 ms per MiB in the first pass, half of that in later passes; with two lanes, half of each. */
 static const struct mortise_argon2_sample made_up[] = {
 	{ { .type = MORTISE_KDF_ARGON2ID, .time = 4, .memory_kib = 65536, .lanes = 1 }, 160, 64 },
 	{ { .type = MORTISE_KDF_ARGON2ID, .time = 4, .memory_kib = 262144, .lanes = 1 }, 640, 256 },
@@ -218,7 +218,7 @@ static void test_choose_then_passes(void **state)
 	double ms;
 
 	(void)state;
-	/* 64 ms, then 32 for each: 10 passes are 352. */
+	/* 64 ms for the first pass and 32 ms for each other: 352 ms for 10 passes. */
 	kdf = choose((struct mortise_argon2_target){ SIZE, .time_ms = 352, .memory_kib = 65536,
 						     .cpus = 1 },
 		     &ms);
@@ -229,8 +229,7 @@ static void test_choose_then_passes(void **state)
 
 static void test_choose_refuses(void **state)
 {
-	struct mortise_argon2_target target = { .struct_size = sizeof(target),
-						.type = MORTISE_KDF_ARGON2I };
+	struct mortise_argon2_target target = { SIZE, .type = MORTISE_KDF_ARGON2I };
 	struct mortise_kdf kdf;
 	double ms;
 
@@ -242,12 +241,10 @@ static void test_choose_refuses(void **state)
 			 MORTISE_E_USAGE);
 }
 
-/* What it chooses may be used for a keyslot. */
+/* The chosen cost is valid for a keyslot. */
 static void test_choose_stays_in_bounds(void **state)
 {
-	struct mortise_argon2_target target = { .struct_size = sizeof(target),
-						.time_ms = 1,
-						.cpus = 4 };
+	struct mortise_argon2_target target = { SIZE, .time_ms = 1, .cpus = 4 };
 	struct mortise_kdf kdf;
 	double ms;
 
@@ -278,8 +275,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spread_odd_and_even),
 		cmocka_unit_test(test_spread_p99),
-		cmocka_unit_test(test_samples_have_room_for_so_many),
-		cmocka_unit_test(test_worthless),
+		cmocka_unit_test(test_samples_capacity),
+		cmocka_unit_test(test_noisy),
 		cmocka_unit_test(test_differs),
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_loop_runs_once),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks out of a made-up sysfs. Its files are as Linux 6.1 writes them for an NVMe disk, a SATA
- * and a USB one, virtio disks and others; what is expected of them is what Talos's documentation
- * (disk management) and go-blockdevice's rules make of such files.
+ * Disks in a simulated sysfs. Its files have the contents that Linux 6.1 shows for an NVMe disk, a
+ * SATA and a USB disk, virtio disks and others. The expected values follow Talos's documentation
+ * (disk management) and the rules of go-blockdevice.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 
 static char root[64];
 
-/* Writes size bytes to root/path, whose directories are made. */
+/* Writes size bytes to root/path, and creates its directories. */
 static void put_bytes(const char *path, const void *bytes, size_t size)
 {
 	char full[512];
@@ -56,7 +56,7 @@ static void link_to(const char *target, const char *path)
 {
 	char full[512];
 
-	/* The directory above. */
+	/* The parent directory. */
 	snprintf(full, sizeof(full), "%s.", path);
 	put(full, "");
 	snprintf(full, sizeof(full), "%s%s.", root, path);
@@ -65,7 +65,7 @@ static void link_to(const char *target, const char *path)
 	assert_int_equal(symlink(target, full), 0);
 }
 
-/* A disk at /sys/devices/PLACE/NAME with its link in /sys/block and its node. */
+/* Creates a disk at /sys/devices/PLACE/NAME, with its link in /sys/block and its node. */
 static void put_disk(const char *place, const char *name, const char *sectors)
 {
 	char directory[256], path[300], target[300];
@@ -86,7 +86,7 @@ static void put_disk(const char *place, const char *name, const char *sectors)
 	put(path, "");
 }
 
-/* A disk of the SCSI layer: its device is HOST:0:0:0, its adapter's driver is told. */
+/* Creates a SCSI disk: its device is HOST:0:0:0, and scsi_host has the adapter's driver. */
 static void put_scsi(const char *bus, int host, const char *name, const char *driver)
 {
 	char place[256], path[300];
@@ -115,12 +115,12 @@ static void put_nvme(void)
 	    "QEMU NVMe Ctrl                          \n");
 	put("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/serial", "deadbeef            \n");
 	put("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/firmware_rev", "1.0\t\n");
-	/* Not looked at where there is a serial. */
+	/* Ignored, because there is a serial. */
 	put_bytes("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/vpd_pg80", "\0\x80\0\1x", 5);
 	link_to("../../../../../../class/block",
 		"/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/nvme0n1/subsystem");
 	put("/sys/class/block/.keep", "");
-	/* Another way to the same disk, which has no node. */
+	/* Another path to the same disk, without a node. */
 	put_disk(place, "nvme0c0n1", "20480000\n");
 	put_in("/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/nvme0c0n1", "hidden", "1\n");
 }
@@ -185,7 +185,7 @@ static int set_up(void **state)
 	/* "!" in sysfs is "/" in /dev. */
 	put_disk("pci0000:00/0000:00:0a.0/block", "cciss!c0d0", "2048\n");
 	put("/sys/devices/pci0000:00/0000:00:0a.0/block/cciss!c0d0/uevent", "DEVNAME=cciss/c0d0\n");
-	/* What is no disk. */
+	/* Block devices that are not disks. */
 	put_disk("virtual/block", "loop0", "2048\n");
 	put_disk("virtual/block", "ram0", "2048\n");
 	put_disk("virtual/block", "zram0", "2048\n");
@@ -256,7 +256,7 @@ static void test_facts(void **state)
 	const struct disk_facts *disk = disk_of(&disks, "/dev/nvme0n1");
 
 	(void)state;
-	/* As in the example of Talos's documentation. */
+	/* The values in the example of Talos's documentation. */
 	assert_int_equal(disk->size, UINT64_C(10485760000));
 	assert_int_equal(disk->sector_size, 512);
 	assert_int_equal(disk->io_size, 131072);
@@ -274,9 +274,9 @@ static void test_facts(void **state)
 	assert_null(disk->symlinks[2]);
 	disk = disk_of(&disks, "/dev/sda");
 	assert_true(disk->rotational);
-	/* No file can write escape sequences to a terminal. */
+	/* Escape sequences are replaced. */
 	assert_string_equal(disk->model, "QEMU?[31m DISK");
-	/* 12 bytes, without blanks. */
+	/* 12 bytes, with blanks removed. */
 	assert_string_equal(disk->serial, "QM00013");
 	assert_string_equal(disk->bus_path, "/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/"
 					    "0:0:0:0");
@@ -284,7 +284,7 @@ static void test_facts(void **state)
 	disk = disk_of(&disks, "/dev/vda");
 	assert_true(disk->readonly);
 	assert_int_equal(disk->sector_size, 4096);
-	/* 12288 is no power of two. */
+	/* 12288 is not a power of two. */
 	assert_int_equal(disk->io_size, 4096);
 	assert_string_equal(disk->serial, "a-serial");
 	assert_string_equal(disk->wwid, "");
@@ -292,7 +292,7 @@ static void test_facts(void **state)
 	disk_list_clear(&disks);
 }
 
-/* The path that a selector leads to, "" and an error when it does not. */
+/* Gets the path of the disk that a selector matches; on error, path is "". */
 static enum mortise_code selected(const char *text, char path[static 64], struct mortise_error *err)
 {
 	char selector[256], name[] = "data", id[] = "u-data";
@@ -364,7 +364,7 @@ static void test_no_sysfs(void **state)
 
 	(void)state;
 	assert_int_equal(disk_list_read("/nowhere", &disks, &err), MORTISE_E_SYSTEM);
-	assert_non_null(strstr(err.text, "is sysfs mounted?"));
+	assert_non_null(strstr(err.text, "mount sysfs"));
 	disk_list_clear(&disks);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What benchmark dm-crypt counts, plans and advises, without a kernel below it. */
+/* Measurements, plans and advice of "benchmark dm-crypt", without device-mapper. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench/dm_benchmark_plan.h"
+#include "bench/dm_benchmark_advice.h"
+#include "bench/dm_benchmark_io.h"
 
 static int by_size(const void *a, const void *b)
 {
@@ -20,7 +21,7 @@ static int by_size(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-/* Against sorting: never below the true value, never more than 1/32 above it. */
+/* Compared with sorting: at least the true value, and at most 1/32 above it. */
 static void latency_percentiles(void **state)
 {
 	enum { COUNT = 20000 };
@@ -30,20 +31,20 @@ static void latency_percentiles(void **state)
 	uint64_t x = 88172645463325252u;
 
 	(void)state;
-	assert_int_equal(bench_latency_at(&latency, 500), 0);
+	assert_int_equal(bench_latency_percentile(&latency, 500), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		/* From 0 ns to 17 s, as many in each octave. */
+		/* From 0 ns to 17 s, the same number in each octave. */
 		values[i] = x >> (30 + x % 34);
 		bench_latency_add(i % 2 ? &latency : &half, values[i]);
 	}
-	bench_latency_join(&latency, &half);
+	bench_latency_merge(&latency, &half);
 	qsort(values, COUNT, sizeof(values[0]), by_size);
 	for (size_t p = 0; p < sizeof(permilles) / sizeof(permilles[0]); p++) {
 		uint64_t exact = values[(COUNT * permilles[p] + 999) / 1000 - 1];
-		uint64_t got = bench_latency_at(&latency, permilles[p]);
+		uint64_t got = bench_latency_percentile(&latency, permilles[p]);
 
 		assert_true(got >= exact && got <= exact + exact / 32);
 	}
@@ -55,10 +56,10 @@ static void latency_beyond_its_end(void **state)
 
 	(void)state;
 	bench_latency_add(&latency, UINT64_MAX);
-	assert_true(bench_latency_at(&latency, 999) > UINT64_C(1) << 40);
+	assert_true(bench_latency_percentile(&latency, 999) > UINT64_C(1) << 40);
 }
 
-/* Parts of what Debian's Linux 6.1 says on a machine with AES-NI, dm-crypt in use. */
+/* Parts of /proc/crypto of Debian's Linux 6.1 on a machine with AES-NI, with dm-crypt in use. */
 static const char crypto[] = "name         : xts(aes)\n"
 			     "driver       : xts(ecb(aes-generic))\n"
 			     "module       : xts\n"
@@ -123,7 +124,7 @@ static void drivers(void **state)
 	expect_driver(crypto, "serpent-xts-plain64", "");
 	expect_driver(crypto, "aes", "");
 	expect_driver("", "aes-xts-plain64", "");
-	/* Cut in the middle, as a file larger than the buffer would be. */
+	/* Truncated, like a file larger than the buffer. */
 	expect_driver("name         : xts(aes)\ndriver       : x", "aes-xts-plain64", "");
 }
 
@@ -162,7 +163,7 @@ static void meters(void **state)
 	put(dir, "class/powercap/intel-rapl:0/max_energy_range_uj", "262143328850\n");
 	put(dir, "class/powercap/intel-rapl:1/energy_uj", "5000000\n");
 	put(dir, "class/powercap/intel-rapl:1/max_energy_range_uj", "262143328850\n");
-	/* A part of package 0, which has it counted already. */
+	/* A subzone of package 0, which already includes its energy. */
 	put(dir, "class/powercap/intel-rapl:0:0/energy_uj", "999\n");
 	bench_meter_read(&files, &before);
 	put(dir, "stat", "cpu  110 10 90 9900 99 3 7 900 0 0\n");
@@ -170,13 +171,13 @@ static void meters(void **state)
 	put(dir, "class/powercap/intel-rapl:1/energy_uj", "7500000\n");
 	bench_meter_read(&files, &after);
 	assert_int_equal(bench_meter_cpu(&before, &after), 50 * 1000000 / sysconf(_SC_CLK_TCK));
-	/* Package 0 has begun anew: 328850 uJ to the end, and 1000000 more. */
+	/* The counter of package 0 has wrapped: 328850 uJ to its end, and 1000000 uJ more. */
 	assert_int_equal(bench_meter_energy(&before, &after), 328850 + 1000000 + 2500000);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);
 }
 
-/* Without duplicates, within the memory, without writes where there may be none. */
+/* A plan has no duplicates, fits the memory, and has no writes unless they are allowed. */
 static void check_plan(const struct bench_plan *plan, const struct bench_scope *scope)
 {
 	assert_false(plan->no_memory);
@@ -218,7 +219,7 @@ static void plans(void **state)
 		check_plan(&plan, &scope);
 		assert_null(plan.cases[0].cipher);
 		whole = plan.count;
-		/* The second part takes nothing up that the first has. */
+		/* The second part repeats no case of the first. */
 		bench_plan_options(&plan, &scope, &aes, 4096);
 		assert_true(plan.count > whole);
 		check_plan(&plan, &scope);
@@ -238,7 +239,7 @@ static void plans(void **state)
 #define AES_SHORT "aes-xts-plain64", 32
 #define ADIANTUM  "xchacha12,aes-adiantum-plain64", 32
 
-/* A way of using dm-crypt, its rate in MiB/s, and p99 in microseconds. */
+/* A set of dm-crypt options, its rate in MiB/s, and p99 in microseconds. */
 struct row {
 	const char *cipher;
 	uint32_t key_size, sector_size, flags;
@@ -295,7 +296,7 @@ static void advice_with_aes(void **state)
 		{ AES_SHORT, 4096, NONE, 1400, 90 },
 		{ ADIANTUM, 4096, NONE, 1050, 90 },
 		{ AES, 4096, BOTH, 1200, 60 },
-		/* Faster still, but no configuration can name it. */
+		/* Faster, but the configuration has no such option. */
 		{ AES, 4096, SUBMIT, 2000, 60 },
 	};
 
@@ -315,7 +316,7 @@ static void advice_without_aes_instructions(void **state)
 	ADVISE(rows, ADIANTUM, 4096, NONE);
 }
 
-static void advice_minds_the_slowest(void **state)
+static void advice_considers_the_slowest(void **state)
 {
 	static const struct row rows[] = {
 		{ AES, 4096, NONE, 1000, 100 },
@@ -352,7 +353,7 @@ static void no_advice(void **state)
 	assert_false(bench_advise(&results, &advice, reason));
 }
 
-/* Both engines, on a file: every request arrives, and a short device is an error. */
+/* Both I/O engines on a file: every request is completed, and a short device gives an error. */
 static void requests(void **state)
 {
 	char path[] = "/tmp/mortise-requests.XXXXXX";
@@ -377,21 +378,21 @@ static void requests(void **state)
 	for (int engine = BENCH_URING; engine <= BENCH_THREADS; engine++) {
 		uint64_t sum = 0;
 
-		job.engine = engine == BENCH_URING ? bench_engine() : BENCH_THREADS;
+		job.engine = engine == BENCH_URING ? bench_engine_choose() : BENCH_THREADS;
 		job.jobs = job.engine == BENCH_URING ? 2 : 4;
 		job.size = 1u << 20;
-		assert_int_equal(bench_io(&job, &tally, &err), MORTISE_OK);
+		assert_int_equal(bench_job_run(&job, &tally, &err), MORTISE_OK);
 		for (size_t i = 0; i < BENCH_SLICES; i++)
 			sum += tally.slices[i];
 		assert_true(tally.bytes > 0 && tally.bytes % job.block_size == 0);
 		assert_true(sum <= tally.bytes);
-		/* Those of the first slice warm up; the last ones may end after the time. */
+		/* The first slice is warm-up; the last requests may end after the duration. */
 		assert_int_equal(tally.latency.count,
 				 (tally.bytes - tally.slices[0]) / job.block_size);
 		assert_true(tally.duration_ns >= job.duration_ns);
 		job.write = false;
 		job.size = UINT64_C(1) << 40;
-		assert_int_equal(bench_io(&job, &tally, &err), MORTISE_E_SYSTEM);
+		assert_int_equal(bench_job_run(&job, &tally, &err), MORTISE_E_SYSTEM);
 		job.write = true;
 	}
 	close(fd);
@@ -407,7 +408,7 @@ int main(void)
 		cmocka_unit_test(plans),
 		cmocka_unit_test(advice_with_aes),
 		cmocka_unit_test(advice_without_aes_instructions),
-		cmocka_unit_test(advice_minds_the_slowest),
+		cmocka_unit_test(advice_considers_the_slowest),
 		cmocka_unit_test(advice_small_sectors),
 		cmocka_unit_test(no_advice),
 		cmocka_unit_test(requests),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reset that is cut off: whatever the moment, and whatever of the unflushed sectors has
- * reached the disk, it is still the volume that it was, or counts as being reset; it never goes
- * back, never counts as empty, and another reset finishes it. Debian's cryptsetup, where it is
- * installed, must not be able to bring it back either.
+ * Power cuts during a reset: after a cut at any moment, with any subset of the unflushed sectors on
+ * the disk, the device is still the original volume, or is recognized as being reset. It never
+ * becomes a volume again, never counts as empty too early, and a second reset finishes the first.
+ * Debian's cryptsetup, if installed, must not be able to recover the volume either.
  */
-#define DISK_SIZE   (18u << 20) /* a header area of 16 MiB, data, the last MiB */
+#define DISK_SIZE   (18u << 20) /* header area of 16 MiB, data, last MiB */
 #define PENDING_MAX 160
 #include "tests/disk.h"
 
@@ -23,7 +23,7 @@
 #define REORDERED  8u
 #define CRYPTSETUP "/usr/sbin/cryptsetup"
 
-/* How the disk stands before, and as what it may be found until it is marked. */
+/* The initial state of the disk, and the contents that may be found until it is marked. */
 struct scenario {
 	const char *name;
 	void (*prepare)(void);
@@ -33,9 +33,9 @@ struct scenario {
 static struct {
 	const struct scenario *scenario;
 	uint8_t *original;
-	bool marked;   /* on stable storage */
-	bool gone;     /* likewise: no sector of the header area is as it was */
-	bool discards; /* the disk can */
+	bool marked;   /* the mark is on stable storage */
+	bool gone;     /* on stable storage, every sector of the header area is overwritten */
+	bool discards; /* the disk supports discard */
 	char key_file[96];
 	unsigned cuts, second_resets, referee_runs;
 } world;
@@ -72,7 +72,7 @@ static void fill(uint8_t *image)
 	}
 }
 
-/* Everywhere something that is not zero: old keys, data. */
+/* No sector is zero: old keys, and data. */
 static void prepare_data(void)
 {
 	uint8_t *image = malloc(DISK_SIZE);
@@ -133,7 +133,7 @@ static void prepare_unfinished(void)
 	free(image);
 }
 
-/* As after something has overwritten the start. */
+/* The start of the device is overwritten. */
 static void prepare_second(void)
 {
 	uint8_t *image = malloc(DISK_SIZE);
@@ -146,7 +146,7 @@ static void prepare_second(void)
 	free(image);
 }
 
-/* As after luksErase: both headers, no keyslot. */
+/* After luksErase: both header copies, but no keyslot. */
 static void prepare_erased(void)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -159,7 +159,7 @@ static void prepare_erased(void)
 	mortise_luks2_free(&header);
 }
 
-/* The magic of ext2 alone: libblkid asks for no more. */
+/* Only the magic of ext2, which is sufficient for libblkid. */
 static void prepare_filesystem(void)
 {
 	uint8_t *image = calloc(1, DISK_SIZE);
@@ -216,7 +216,7 @@ static bool has_key(void)
 	       world.scenario->prepare == prepare_second;
 }
 
-/* cryptsetup repairs what it can, and then tries the passphrase. */
+/* cryptsetup repairs the header if it can, and then tries the passphrase. */
 static bool referee_opens(const char *path)
 {
 	char command[600];
@@ -229,7 +229,7 @@ static bool referee_opens(const char *path)
 	return system(command) == 0;
 }
 
-/* Is a sector of the header area as it was before? Zeros were nothing. */
+/* Returns whether a sector of the header area is unchanged, not counting sectors of zeros. */
 static bool has_old(const uint8_t *image)
 {
 	static const uint8_t zeros[SECTOR];
@@ -278,7 +278,7 @@ static void check_finished(const char *path, const char *when)
 	if (!is_zero(image, EDGE) || !is_zero(image + DISK_SIZE - EDGE, EDGE))
 		disk_wrong("its ends are not zero %s", when);
 	if (has_old(image))
-		disk_wrong("something of the header area is left %s", when);
+		disk_wrong("part of the header area is left %s", when);
 	free(image);
 }
 
@@ -293,17 +293,18 @@ static void check_cut(const uint8_t *image, unsigned variant)
 	if (!as_before && now != DISK_RESETTING && !(world.gone && now == DISK_EMPTY))
 		disk_wrong("call %u, variant %u: it counts as %d", disk.calls, variant, (int)now);
 	if (as_before && (world.marked || open != has_key()))
-		disk_wrong("call %u, variant %u: back again, or not whole", disk.calls, variant);
+		disk_wrong("call %u, variant %u: recovered, or damaged", disk.calls, variant);
 	if (!as_before && open)
 		disk_wrong("call %u, variant %u: opens", disk.calls, variant);
 	if (now == DISK_EMPTY &&
 	    (!is_zero(image, EDGE) || !is_zero(image + DISK_SIZE - EDGE, EDGE)))
-		disk_wrong("call %u, variant %u: empty, but for its ends", disk.calls, variant);
+		disk_wrong("call %u, variant %u: empty, but its ends are not zero", disk.calls,
+			   variant);
 	if (world.gone && has_old(image))
-		disk_wrong("call %u, variant %u: something old is back", disk.calls, variant);
+		disk_wrong("call %u, variant %u: an old sector is back", disk.calls, variant);
 	if (variant % 4 == 0 && !access(CRYPTSETUP, X_OK) &&
 	    referee_opens(disk.cut) != (as_before && has_key()))
-		disk_wrong("call %u, variant %u: not what cryptsetup says", disk.calls, variant);
+		disk_wrong("call %u, variant %u: cryptsetup disagrees", disk.calls, variant);
 	disk_store(disk.cut, image);
 	if (variant % 4 == 0) {
 		world.second_resets++;
@@ -313,7 +314,10 @@ static void check_cut(const uint8_t *image, unsigned variant)
 	}
 }
 
-/* Beyond the variants of a write: of the first few that are pending, one alone, or all but one. */
+/*
+ * In addition to the variants within a write: of the first pending writes, only one reaches the
+ * disk, or all but one.
+ */
 static unsigned variant_of(unsigned variant, unsigned write)
 {
 	unsigned one = variant - DISK_CUTS;
@@ -332,7 +336,7 @@ static void try_cuts(struct disk *unused)
 	if (!world.gone && !has_old(disk.stable)) {
 		world.gone = true;
 		if (is_zero(disk.stable + SECTOR, KEYS_END - SECTOR))
-			disk_wrong("zeros only have been written over the keys");
+			disk_wrong("the keys were overwritten only with zeros");
 	}
 	disk.recording = false;
 	for (unsigned variant = 0; variant < DISK_CUTS + REORDERED; variant++) {
@@ -342,7 +346,7 @@ static void try_cuts(struct disk *unused)
 		disk_store(disk.cut, image);
 		check_cut(image, variant);
 	}
-	/* What is about to be flushed. */
+	/* The pending writes are about to reach stable storage. */
 	for (size_t i = 0; i < disk.pending_count; i++)
 		if (!disk.pending[i].offset)
 			world.marked = true;
@@ -374,13 +378,13 @@ static void test_cuts(void **state)
 		if (*disk.wrong)
 			fail_msg("%s: %s", scenarios[i].name, disk.wrong);
 		if (disk.pending_count)
-			fail_msg("%s: ends with bytes unflushed", scenarios[i].name);
+			fail_msg("%s: ends with unflushed writes", scenarios[i].name);
 	}
-	print_message("%u cuts, %u second resets, %u times cryptsetup\n", world.cuts,
+	print_message("%u cuts, %u second resets, %u runs of cryptsetup\n", world.cuts,
 		      world.second_resets, world.referee_runs);
 }
 
-/* Should ever a sector be torn in itself: no byte of the mark makes the device empty. */
+/* If a cut tears even a single sector, no part of the mark makes the device count as empty. */
 static void test_torn_mark(void **state)
 {
 	uint8_t *image = malloc(DISK_SIZE), *marked = malloc(DISK_SIZE);
@@ -417,7 +421,7 @@ static void test_torn_mark(void **state)
 	free(image);
 }
 
-/* A write that fails: an error, and the state is one of those of a cut. */
+/* If a write fails, an error is returned, and the state is one that a cut can leave. */
 static void test_failures(void **state)
 {
 	unsigned calls;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for devices: regular files, which volumes may be, turn up late or never. */
+/* Waiting for devices that appear late or never. The devices are regular files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static int tear_down(void **state)
 	return rmdir(directory);
 }
 
-/* How long it waits for the volumes "one" and "two", or for those of names. */
+/* Returns the time of waiting for the volumes "one" and "two", or only for those in names. */
 static uint64_t waited(uint32_t device_wait_ms, const char *const *names, size_t name_count)
 {
 	char one[] = "one", two[] = "two", one_id[] = "u-one", two_id[] = "u-two";
@@ -92,7 +92,7 @@ static void test_late(void **state)
 	took = waited(20000, NULL, 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_in_range(took, 250, 10000);
-	/* Both are there: it is not slept at all. */
+	/* Both exist: no wait. */
 	assert_in_range(waited(20000, NULL, 0), 0, 40);
 }
 
@@ -104,11 +104,11 @@ static void test_never(void **state)
 	make(first);
 	assert_in_range(waited(200, NULL, 0), 200, 5000);
 	assert_in_range(waited(0, NULL, 0), 0, 40);
-	/* The other one was not asked for. */
+	/* The missing device belongs to another volume. */
 	assert_in_range(waited(20000, names, 1), 0, 40);
 }
 
-/* STATE is waited for whatever volumes were asked for. */
+/* STATE is waited for, even if only other volumes were requested. */
 static void test_state(void **state)
 {
 	const struct mortise_volume_device devices[] = { { "STATE", second } };

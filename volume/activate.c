@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a header and a volume key to /dev/mapper/NAME: where luks2 and dm meet. */
+/* Activation: turns a segment and a volume key into a dm-crypt mapping. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include "volume/activate.h"
 #include "volume/flags.h"
 
-/* "CRYPT-LUKS2-" and the header's UUID without dashes, then the name; the kernel's limit cuts. */
+/* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
 static void mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1])
 {
@@ -43,7 +43,7 @@ static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t fl
 	return luks2_update_commit(&update, err);
 }
 
-/* The device below: a block device as it is, a file through a loop device. */
+/* The data device: a block device, or a loop device for a file. */
 struct below {
 	char path[4096];
 	uint64_t size; /* bytes */

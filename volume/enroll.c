@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Enrolling by hand: one new keyslot and its token, in one update of the header. */
+/* Enrollment: adds a keyslot and its token in one update of the header. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "volume/record.h"
 #include "volume/sealed.h"
 
-/* Where keyslot and token go, before anything is asked of anybody. */
+/* Chooses keyslot and token ids before a KMS or TPM is contacted. */
 static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    const struct mortise_enrollment *what,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
@@ -38,13 +38,14 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 	enrolled->keyslot = id;
 	enrolled->token = id;
 	if (sealed && volume_token_get(header->metadata, id))
-		return error_set(err, MORTISE_E_EXISTS, 0,
-				 "Token %d in use: a KMS or TPM key has the token of its keyslot's "
-				 "number; select another key slot",
-				 id);
+		return error_set(
+			err, MORTISE_E_EXISTS, 0,
+			"Token %d is in use; the token of a KMS or TPM key has the number of its "
+			"keyslot; select another keyslot",
+			id);
 	if (sealed)
 		return MORTISE_OK;
-	/* Out of the way of those. */
+	/* Not at an id that the token of a sealed key may need. */
 	enrolled->token = volume_token_free_id(header->metadata, 0);
 	return enrolled->token >= 0 ? MORTISE_OK
 				    : error_set(err, MORTISE_E_NO_SPACE, 0,
@@ -78,7 +79,7 @@ static enum mortise_code make_key(const struct mortise_enrollment *what,
 	switch (what->kind) {
 	case MORTISE_ENROLL_KMS:
 		if (!sources->kms_endpoint)
-			return error_set(err, MORTISE_E_USAGE, 0, "no KMS is named");
+			return error_set(err, MORTISE_E_USAGE, 0, "no KMS endpoint is given");
 		return volume_kms_new(sources, sources->kms_endpoint, key, err);
 	case MORTISE_ENROLL_TPM:
 		return volume_tpm_new(sources, &wish, key, err);
@@ -144,7 +145,8 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header,
 		code = luks2_usable(header->metadata, err);
 	volume_key = volume_key ? volume_key : header->volume_key;
 	if (!code && !volume_key)
-		code = error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "the volume key is required to add a keyslot");
 	if (!code)
 		code = mortise_volume_key_verify(header, volume_key, err);
 	if (!code)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Activation flags by their three names. */
+/* Activation flags: public bits, dm-crypt bits, names in the header. */
 #include "volume/flags.h"
 
 #include <string.h>
 
 #include "dm/dm.h"
 
-/* In the order in which cryptsetup writes them. */
+/* In the order in which cryptsetup writes them to the header. */
 static const struct {
 	uint32_t flag;
 	uint32_t dm;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One LUKS2 device: opening its header, making a new one. */
+/* Loading a header, and formatting. */
 #include <stdlib.h>
 #include <string.h>
 

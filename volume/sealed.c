@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Passphrases that a KMS or TPM seals: 256 random bits, used as base64 text, as in Talos. */
+/* Sealed passphrases: 256 random bits, used as base64 text, as in Talos. */
 #include "volume/sealed.h"
 
 #include <stdio.h>
@@ -45,7 +45,7 @@ enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,
 	return MORTISE_OK;
 }
 
-/* bytes as base64, which is the passphrase. */
+/* Encodes bytes in base64 to get the passphrase. */
 static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
 				       struct mortise_secret **passphrase,
 				       struct mortise_error *err)
@@ -60,7 +60,7 @@ static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
 	return MORTISE_OK;
 }
 
-/* The file that was named, or the one in the usual place when it is there. */
+/* The given file, or else the file in the default place if it exists. */
 static const char *kms_file(const char *named, const char *usual)
 {
 	if (named)
@@ -144,7 +144,7 @@ static void name_pcrs(uint32_t pcrs, char *text, size_t room)
 	}
 }
 
-/* What a person who reads "tpm" might think it is bound to, and is not. */
+/* Tells a user that the key is bound to fewer PCRs than Talos would bind it to. */
 static void note_binding(const struct tpm_seal_options *wish, const struct keys_tpm *tpm,
 			 struct volume_key *key)
 {
@@ -153,13 +153,13 @@ static void note_binding(const struct tpm_seal_options *wish, const struct keys_
 	name_pcrs(wish->pcrs, pcrs, sizeof(pcrs));
 	if (!tpm->policy)
 		snprintf(key->notice, sizeof(key->notice),
-			 "keyslot %d (tpm) is bound to %s alone: this machine has no signed policy "
+			 "keyslot %d (tpm) is bound to %s only: this machine has no signed policy "
 			 "of PCR %u",
 			 wish->keyslot, pcrs, KEYS_TPM_SIGNED_PCR);
 }
 
-/* Sealed to what PCRs hold after their door was closed, it would never open at a boot. */
-static enum mortise_code refuse_closed(uint32_t pcrs, struct mortise_error *err)
+/* A key sealed to the value of an extended PCR could not be unsealed at any boot. */
+static enum mortise_code refuse_extended(uint32_t pcrs, struct mortise_error *err)
 {
 	const uint32_t closed = volume_extended_pcrs() & pcrs;
 	char text[128];
@@ -168,8 +168,8 @@ static enum mortise_code refuse_closed(uint32_t pcrs, struct mortise_error *err)
 		return MORTISE_OK;
 	name_pcrs(closed, text, sizeof(text));
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "%s was extended in this boot to close the TPM's door: nothing is sealed "
-			 "to it before the next boot",
+			 "%s was extended in this boot by --extend-pcr; a key can be sealed to it "
+			 "again at the next boot",
 			 text);
 }
 
@@ -187,7 +187,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	if (wish->check_secureboot)
 		code = keys_secureboot_check(EFIVARS, err);
 	if (!code)
-		code = refuse_closed(wish->pcrs, err);
+		code = refuse_extended(wish->pcrs, err);
 	if (!code)
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
@@ -212,16 +212,16 @@ out:
 	return code;
 }
 
-/* A door that was closed on purpose is not a machine that has changed. */
-static enum mortise_code explain_closed(const struct keys_tpm_object *object,
-					enum mortise_code code, struct mortise_error *err)
+/* If a PCR was extended on purpose, report that instead of a changed machine. */
+static enum mortise_code explain_extended(const struct keys_tpm_object *object,
+					  enum mortise_code code, struct mortise_error *err)
 {
 	enum mortise_code closed = MORTISE_OK;
 
 	if (code == MORTISE_E_STALE)
-		closed = refuse_closed(object->pcrs, err);
+		closed = refuse_extended(object->pcrs, err);
 	else if (code == MORTISE_E_SOURCE && object->signed_policy)
-		closed = refuse_closed(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
+		closed = refuse_extended(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
 	return closed ? closed : code;
 }
 
@@ -239,13 +239,13 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	if (code)
 		return code;
 	volume_record_pcr_values(metadata, id, &object);
-	/* Without the policy that it needs, the TPM's side says so in one place. */
+	/* keys_tpm_unseal() reports a missing policy. */
 	if (object.signed_policy)
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code) {
 		code = keys_tpm_unseal(&tpm, &object, &bytes, err);
-		code = explain_closed(&object, code, err);
+		code = explain_extended(&object, code, err);
 	}
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),

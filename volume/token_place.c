@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which id a token has: Talos takes token N for the token of keyslot N. */
+/* Token ids: Talos takes token N for the token of keyslot N. */
 #include <string.h>
 
 #include "volume/sealed.h"
@@ -30,7 +30,7 @@ int volume_token_free_id(struct json_object *metadata, uint32_t taken)
 	return id;
 }
 
-/* Ids of other tokens mean nothing, but what such a token says may be all that opens a volume. */
+/* The ids of other tokens do not matter, but such tokens may be needed to unlock the volume. */
 static bool make_way(struct json_object *metadata, int id)
 {
 	struct json_object *token = volume_token_get(metadata, id);

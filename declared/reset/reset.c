@@ -90,7 +90,7 @@ static enum mortise_code wipe(struct luks2_device *device, const struct mortise_
 			      const struct reset_target *target, struct mortise_error *err)
 {
 	struct teller teller = { .progress = &reset->progress, .volume = target->name };
-	const struct disk_wipe how = { .full = reset->full, .tell = tell, .context = &teller };
+	const struct disk_wipe how = { .full = reset->full, .progress = tell, .context = &teller };
 	enum mortise_code code = luks2_device_writable(device, err);
 
 	if (!code)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile configurations. What is said of them can be printed, and what META is to remember of
- * STATE reads as what was declared.
+ * Hostile configurations. Remarks must be printable, and the record of STATE for META must parse to
+ * the declared volume.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_remarks(const struct config_remarks *remarks)
+static void check_remarks(const struct config_diagnostics *diagnostics)
 {
-	for (size_t i = 0; i < remarks->count; i++)
-		for (const char *at = remarks->remark[i].text; *at; at++)
+	for (size_t i = 0; i < diagnostics->count; i++)
+		for (const char *at = diagnostics->diagnostic[i].text; *at; at++)
 			if ((unsigned char)*at < 0x20 || *at == 0x7f)
 				abort();
 }
@@ -48,13 +48,13 @@ static void check_state(struct config *config)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config *config;
-	struct config_remarks remarks;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err;
 	enum mortise_code code =
-		config_parse((const char *)data, size, "config", &config, &remarks, &err);
+		config_parse((const char *)data, size, "config", &config, &diagnostics, &err);
 
-	check_remarks(&remarks);
-	config_remarks_clear(&remarks);
+	check_remarks(&diagnostics);
+	config_diagnostics_clear(&diagnostics);
 	if (!config != (code != MORTISE_OK))
 		abort();
 	if (!config)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hostile disk selectors: what is taken for an expression must have an answer, or none. */
+/* Hostile disk selectors: evaluating an accepted expression must give a result or an error. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	code = config_selector_parse(text, &selector, &err);
-	/* Whatever is refused is refused with a sentence. */
+	/* A rejected expression must have an error message. */
 	if (code && (selector || err.code != code || !*err.text))
 		abort();
 	if (!code) {

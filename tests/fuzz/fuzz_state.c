@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hostile bytes in tag 9 of META. What is read is kept as it was, and reads the same again. */
+/* Hostile bytes in tag 9 of META. Accepted bytes are kept unchanged, and parse to the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# benchmark dm-crypt on a kernel: that it measures what it says, marks figures of a guest as
-# emulated, leaves data alone and no mapping behind, however it ends. Runs in a guest: see
-# tools/guest/uml. No figure is compared with any other.
-# Usage: benchmark.sh [DIRECTORY-OF-THE-SOURCES]: without it, documents are not checked.
+# benchmark dm-crypt on a kernel: it measures the cases that it lists, marks the results of a guest
+# as emulated, and leaves data unchanged and no mapping behind, however it ends. No figures are
+# compared. Runs in a guest: see tools/guest/uml.
+# Usage: benchmark.sh [SOURCE-DIRECTORY]: without it, the JSON documents are not checked.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -14,14 +14,14 @@ log=$work/log
 cipher=aes-xts-plain64
 short=(--quick --cipher "$cipher" --time-limit 4)
 
-# run FILE OPTION...: the document goes there.
+# run FILE OPTION...: write the JSON document to FILE.
 run() {
 	local file=$1
 	shift
 	"$MORTISE" benchmark dm-crypt --json "$@" >"$file" 2>"$log"
 }
 
-# Mappings that somebody has left, after what the kernel does in its own time.
+# left: print the remaining mappings, after giving the kernel time to remove them.
 left() {
 	local names=
 
@@ -81,7 +81,7 @@ if [[ -n $sources ]]; then
 		(.[1].options | test("--sector-size "))'
 fi
 
-# One device: reads alone, and what is on it stays.
+# A device given by --device: by default it is only read, and its data is unchanged.
 device=$(noise_device)
 before=$(sum "$device")
 check "a device is measured" run "$result" "${short[@]}" --time-limit 6 --device "$device"
@@ -108,19 +108,19 @@ check_status 1 "a cipher that the kernel does not know" run "$result" --quick --
 check "is named" grep -q "does not know cipher foo-xts-plain64" "$log"
 check_equal "no mapping is left by failures" "$(left)" ""
 
-# However it ends. timeout(1) hands its own status on.
+# Interrupted runs. timeout(1) passes the command's exit status on.
 check_fails "interrupted" timeout --signal INT 3 "$MORTISE" benchmark dm-crypt --json
 check_equal "no mapping is left by SIGINT" "$(left)" ""
 check_fails "killed" timeout --signal KILL 3 "$MORTISE" benchmark dm-crypt --json
 check_equal "no mapping is left by SIGKILL" "$(left)" ""
 
-# A RAM disk that somebody uses.
+# A RAM disk in use.
 helper=$(cat /proc/sys/kernel/modprobe)
 "$helper" brd rd_nr=1 rd_size=16384
 echo "somebody's data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
 before=$(sum /dev/ram0)
 check "a RAM disk that holds something" run "$result" "${short[@]}"
-check "is left out, and that is said" grep -q "in use or hold something" "$result"
+check "is left out, and that is said" grep -q "in use or hold data" "$result"
 check_equal "it has not changed" "$(sum /dev/ram0)" "$before"
 dd if=/dev/zero of=/dev/ram0 bs=1M count=16 conv=fsync status=none
 check "an empty one is measured" run "$result" "${short[@]}" --time-limit 8

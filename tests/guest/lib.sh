@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# For scripts that run in a guest (tools/guest): counts what held and what did not, and says
-# so at the end. A script sources it, checks, and ends with finish.
+# For scripts that run in a guest (tools/guest): count the checks that passed and failed, and print
+# the result at the end. A script sources this file, runs checks, and ends with finish.
 #
-# MORTISE is the program under test. With MORTISE=cryptsetup the referee is tested against
-# itself, which shows whether a script asks for what cryptsetup really does.
+# MORTISE is the program under test. With MORTISE=cryptsetup the reference program is tested against
+# itself, which shows whether a script expects what cryptsetup really does.
 
 passed=0
 failed=0
@@ -21,8 +21,8 @@ fail() {
 	[[ $# -lt 2 ]] || printf '    %s\n' "${2//$'\n'/$'\n'    }"
 }
 
-# check_status STATUS TEXT COMMAND...: holds when the command ends with this exit status.
-# In a function that is called so, set -e does not count: its commands are chained by &&.
+# check_status STATUS TEXT COMMAND...: passes if the command exits with this status.
+# set -e has no effect inside a function called this way: its commands are chained with &&.
 check_status() {
 	local expected=$1 text=$2 status=0 output
 	shift 2
@@ -41,7 +41,7 @@ check() {
 	check_status 0 "$@"
 }
 
-# check_fails TEXT COMMAND...: which exit status says it is not what counts.
+# check_fails TEXT COMMAND...: passes on any exit status other than 0.
 check_fails() {
 	local text=$1 output
 	shift
@@ -63,9 +63,9 @@ check_equal() {
 	fi
 }
 
-# check_match TEXT GOT PATTERN: a pattern of the shell's.
+# check_match TEXT GOT PATTERN: PATTERN is a shell pattern.
 check_match() {
-	# shellcheck disable=SC2053  # it is a pattern on purpose
+	# shellcheck disable=SC2053  # the right side is a pattern on purpose
 	if [[ $2 == $3 ]]; then
 		ok "$1"
 	else
@@ -73,7 +73,7 @@ check_match() {
 	fi
 }
 
-# What the last command printed goes to $work/said, for says.
+# said COMMAND...: run it and save its output to $work/said, which says TEXT searches.
 said() {
 	local status=0
 	"$@" >"$work/said" 2>&1 || status=$?
@@ -88,7 +88,7 @@ says() {
 	}
 }
 
-# took COMMAND...: its milliseconds go to $work/took.
+# took COMMAND...: run it and write its duration in milliseconds to $work/took.
 took() {
 	local begin status=0
 
@@ -98,7 +98,7 @@ took() {
 	return "$status"
 }
 
-# appears PATH LOG: waits until somebody has made it; the log is shown when nobody does.
+# appears PATH LOG: wait until PATH exists; on timeout, print LOG.
 appears() {
 	local _
 
@@ -110,7 +110,7 @@ appears() {
 	return 1
 }
 
-# A loop device of $1 MiB, blank, whose memory is taken as it is written to.
+# blank_device MIB: print a blank loop device, whose memory is allocated as it is written.
 blank_device() {
 	local file
 
@@ -119,7 +119,7 @@ blank_device() {
 	losetup --find --show "$file"
 }
 
-# A script that checked nothing has not succeeded.
+# A script without checks fails.
 finish() {
 	printf '%d passed, %d failed\n' "$passed" "$failed"
 	[[ $failed -eq 0 && $passed -gt 0 ]]

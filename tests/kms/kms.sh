@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Keys from a KMS, against servers that we did not write: gRPC's own for JavaScript, right and
-# with faults; node's HTTP/2 with answers that no gRPC library gives; sockets that speak
-# something else. Each failure has its own sentence, and says whether another try may help.
+# Keys from a KMS, with independent servers: gRPC's JavaScript server, correct and with faults;
+# node's HTTP/2 server with responses that a gRPC library does not send; and sockets with other
+# protocols. Each failure has its own message, and an error code that tells whether a retry may
+# help.
 #   kms.sh KMS_CALL
 here=$(dirname "$(realpath "$0")")
 call=$(realpath "${1:?the program kms_call}")
@@ -22,7 +23,7 @@ end() {
 }
 trap end EXIT
 
-# Each of these two starts a program that writes its port to $work/NAME.
+# serve and proxy start a program that writes its port to $work/NAME.
 serve() { # NAME OPTION...
 	node "$here/server.mjs" --port-file "$work/$1" --lifetime 300 "${@:2}" &
 	servers+=($!)
@@ -41,7 +42,7 @@ port() { # NAME
 	cat "$work/$1"
 }
 
-# opens DESCRIPTION [OPTION...] ENDPOINT: what was sealed is unsealed again.
+# opens DESCRIPTION [OPTION...] ENDPOINT: unsealing returns the sealed bytes.
 opens() {
 	got=$("$call" "${@:2:$#-2}" both "${!#}" 2>&1)
 	[[ $? = 0 && $got =~ ^[0-9a-f]{64}$ ]]
@@ -49,21 +50,21 @@ opens() {
 	[[ $got =~ ^[0-9a-f]{64}$ ]] || echo "# $got"
 }
 
-# judge DESCRIPTION GOT STATUS PATTERN: a failure, and its whole line.
+# judge DESCRIPTION GOT STATUS PATTERN: the call failed, with an error that matches PATTERN.
 judge() {
-	# shellcheck disable=SC2053 # A pattern: the words of libraries differ by version.
+	# shellcheck disable=SC2053 # A pattern, because the messages of libraries differ by version.
 	[[ $3 = 1 && $2 == $4 ]] && result 0 "$1" && return
 	result 1 "$1"
-	printf '# got:  %s\n# want: %s\n' "$2" "$4"
+	printf '# got:      %s\n# expected: %s\n' "$2" "$4"
 }
 
-# fails DESCRIPTION CODE SENTENCE [OPTION...] ENDPOINT: sealing does.
+# fails DESCRIPTION CODE MESSAGE [OPTION...] ENDPOINT: sealing fails.
 fails() {
 	got=$("$call" "${@:4:$#-4}" seal "${!#}" "$data" 2>&1)
 	judge "$1" "$got" $? "$2: failed to seal KMS passphrase: ${!#}: $3"
 }
 
-# fault NAME CODE SENTENCE: of the server that $endpoint names.
+# fault NAME CODE MESSAGE: sealing fails when the server at $endpoint has this fault.
 fault() {
 	fails "$1" "$2" "$3" -u "fault:$1" "$endpoint"
 }
@@ -89,37 +90,37 @@ proxy proxy --log "$work/proxy.log"
 proxy proxy-403 --refuse 403
 proxy proxy-502 --refuse 502
 
-# ------------------------------------------------------------ right answers
+# -------------------------------------------------------- correct responses
 plain=grpc://127.0.0.1:$(port plain)
 opens "in the clear" "$plain"
-opens "no scheme: in the clear" "127.0.0.1:$(port plain)"
-opens "path, query and user are passed over" "grpc://user:word@127.0.0.1:$(port plain)/p?q#f"
+opens "without a scheme, in the clear" "127.0.0.1:$(port plain)"
+opens "path, query and user are ignored" "grpc://user:word@127.0.0.1:$(port plain)/p?q#f"
 opens "by name" "grpc://localhost:$(port plain)"
 "$call" -j 16 both "$plain" >many 2>&1
 [ "$(grep -cxE '[0-9a-f]{64}' many)" = 16 ]
-result $? "16 at once, none of which has loaded libcurl"
-# 16 lines, each another key.
+result $? "16 threads at once, none of which has loaded libcurl"
+# 16 lines, each with a different key.
 got=$("$call" -j 16 both "$plain" | grep -xE '[0-9a-f]{64}' | sort -u | wc -l)
 [ "$got" = 16 ]
-result $? "16 threads at once"
+result $? "16 threads at once seal different keys"
 got=$("$call" seal "$plain" "$data")
 [[ $got =~ ^[0-9a-f]{120}$ ]]
-result $? "60 bytes are sealed bytes"
+result $? "sealing returns 60 bytes"
 [ "$("$call" unseal "$plain" "$got")" = "$data" ]
-result $? "they unseal to the same"
+result $? "unsealing returns the sealed bytes"
 other=$("$call" unseal "$plain" "${got:0:118}$(printf '%02x' $((0x${got:118:2} ^ 1)))")
 [[ $other =~ ^[0-9a-f]{64}$ && $other != "$data" ]]
-result $? "bytes that the KMS has not sealed: others come back"
+result $? "bytes that the KMS has not sealed: unsealing returns other bytes"
 [[ $(tail -n 1 plain.log) == *'"method":"Unseal","node":"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"'* ]]
-result $? "the UUID of the node arrives"
+result $? "the KMS receives the UUID of the node"
 got=$("$call" seal "grpc://127.0.0.1:$(port first)" "$data")
 serve second --key-path key
 [ "$("$call" unseal "grpc://127.0.0.1:$(port second)" "$got")" = "$data" ]
-result $? "a server started anew unseals what the first one sealed"
+result $? "a second server with the same key unseals what the first one has sealed"
 
 # --------------------------------------------------------------- endpoints
 sentence='endpoints look like grpc://kms.example:4050 or https://kms.example'
-endpoint() { # ENDPOINT WHY
+endpoint() { # ENDPOINT REASON
 	got=$("$call" seal "$1" "$data")
 	judge "endpoint $1" "$got" $? \
 		"USAGE: failed to seal KMS passphrase: KMS endpoint \"$1\" $2; $sentence"
@@ -128,18 +129,18 @@ endpoint "" "has no host"
 endpoint "grpc://kms:0" "has a port that is none of 1 to 65535"
 got=$("$call" seal "grpc://user:word@a b" "$data")
 [[ $got == *'"grpc://a b" has a host that is no name and no address;'* ]]
-result $? "an endpoint is shown without its password"
+result $? "an error has the endpoint without its password"
 got=$("$call" unseal "grpc://" "$data")
 [[ $got == "USAGE: failed to unseal KMS passphrase: KMS endpoint "* ]]
-result $? "unsealing says that it was unsealing"
+result $? "an error of unsealing says so"
 
 # -------------------------------------------------------------- unreachable
-fails "nobody listens" UNREACHABLE "no connection; is the KMS running, its port right, the \
+fails "connection refused" UNREACHABLE "no connection; is the KMS running, its port right, the \
 network up? (*): Connection refused" grpc://127.0.0.1:1
-fails "no such name" UNREACHABLE "its name was not found; is it right, and the network up? (*)" \
+fails "unknown host name" UNREACHABLE "its name was not found; is it right, and the network up? (*)" \
 	grpc://kms.invalid:4050
 
-# --------------------------------------------------------- statuses of gRPC
+# ----------------------------------------------------------- gRPC statuses
 endpoint=$plain
 status() { # NAME CODE MEANING
 	fault "status:$1" "$2" "the KMS answers $1: $3"
@@ -170,17 +171,17 @@ judge "unsealing too few bytes" "$got" $? "SOURCE: failed to unseal KMS passphra
 KMS answers INVALID_ARGUMENT (incorrect data length): it does not take these bytes; were they \
 sealed by another KMS?"
 
-# ---------------------------------------------------- what the service says
+# ---------------------------------------------------- faults of the service
 fault empty SOURCE "the KMS says OK but its answer holds no data"
 got=$("$call" -u fault:large:4096 seal "$plain" "$data")
 [ ${#got} = 8192 ]
-result $? "4096 sealed bytes are taken"
+result $? "4096 sealed bytes are accepted"
 got=$("$call" -u fault:large:4097 seal "$plain" "$data")
-judge "4097 are not" "$got" $? "SOURCE: failed to seal KMS passphrase: $plain: the KMS \
+judge "4097 sealed bytes are rejected" "$got" $? "SOURCE: failed to seal KMS passphrase: $plain: the KMS \
 answers with 4097 bytes, of 4096 that there is room for"
 got=$("$call" -u fault:random both "$plain")
 [[ $got == "KEY: "* || $got == "SOURCE: "*INVALID_ARGUMENT* ]] || [[ $got =~ ^[0-9a-f]{64}$ ]]
-result $? "random bytes are bytes: $got"
+result $? "random bytes instead of sealed ones: $got"
 busy=0
 for _ in {1..12}; do
 	got=$("$call" seal "grpc://127.0.0.1:$(port rate)" "$data")
@@ -191,22 +192,22 @@ for _ in {1..12}; do
 	esac
 done
 [ $busy -ge 1 ]
-result $? "a server that answers 5 a second ($busy of 12 were too many)"
+result $? "a server that answers 5 calls per second ($busy of 12 rejected)"
 "$call" seal "grpc://127.0.0.1:$(port rate-unavailable)" "$data" >/dev/null
-fails "a server that is busy with one" UNREACHABLE \
+fails "a server that answers one call per second" UNREACHABLE \
 	"the KMS answers UNAVAILABLE (busy): it is not ready to answer" \
 	"grpc://127.0.0.1:$(port rate-unavailable)"
 
 # ------------------------------------------------------- frames and HTTP/2
 raw=grpc://127.0.0.1:$(port raw)
 endpoint=$raw
-opens "by node's HTTP/2" "$raw"
-opens "fields that we do not know, and the data twice" -u fault:unknown-fields "$raw"
-opens "an informational response first" -u fault:early-hints "$raw"
+opens "node's HTTP/2 server" "$raw"
+opens "unknown fields, and the data twice" -u fault:unknown-fields "$raw"
+opens "an informational response before the final one" -u fault:early-hints "$raw"
 fault cut SOURCE "the answer of the KMS is cut short: 15 of 62 bytes came"
 fault cut-head SOURCE "the answer of the KMS is cut short: 3 bytes are no gRPC frame"
 fault no-frame SOURCE "the KMS says OK but its answer is empty"
-# Whether the headers were seen before depends on how the packets fell.
+# Whether the client sees the headers first depends on timing.
 fault reset UNREACHABLE "the connection broke off *INTERNAL_ERROR*"
 fault hangup UNREACHABLE "the connection broke off in the middle of the answer (*)"
 fault goaway UNREACHABLE "the connection broke off before an answer came (*); if it always does: \
@@ -236,26 +237,26 @@ fault http:500 SOURCE "HTTP status 500, where gRPC has 200: is this the address 
 fault type:text/plain SOURCE "the answer is of type \"text/plain\", not application/grpc: is this \
 the address of a KMS?"
 
-# --------------------------------------------------- not HTTP/2, or nothing
-# What libcurl makes of these differs between its versions.
+# --------------------------------------------- other protocols, or no answer
+# The error of libcurl depends on its version.
 hint="*does the server want TLS (https://)\?"
 for name in http1 garbage close close-later; do
 	fails "$name, in the clear" "[US][NO]*" "$hint" "grpc://127.0.0.1:$(port $name)"
 done
-fails "TLS where none was meant" "[US][NO]*" "$hint" "grpc://127.0.0.1:$(port tls)"
+fails "the server expects TLS" "[US][NO]*" "$hint" "grpc://127.0.0.1:$(port tls)"
 ca=(-a ca.pem)
 for name in http1 garbage; do
 	fails "$name, over TLS" SOURCE "no TLS with the KMS (*): does the server speak TLS, does \
 it want a certificate?" "${ca[@]}" "https://127.0.0.1:$(port $name)"
 done
-fails "no TLS where it was meant" SOURCE "no TLS with the KMS (*): does the server speak TLS, \
+fails "the server does not speak TLS" SOURCE "no TLS with the KMS (*): does the server speak TLS, \
 does it want a certificate?" "${ca[@]}" "https://localhost:$(port plain)"
 for name in close close-later; do
 	fails "$name, over TLS" UNREACHABLE "the connection broke off before an answer came (*); \
 if it always does: does the KMS want a certificate (--kms-cert, --kms-key)?" \
 		"${ca[@]}" "https://127.0.0.1:$(port $name)"
 done
-fails "TLS, but HTTP/1.1" SOURCE "the server does not speak HTTP/2, which gRPC needs: is this the \
+fails "TLS with HTTP/1.1" SOURCE "the server does not speak HTTP/2, which gRPC needs: is this the \
 address of a KMS?" "${ca[@]}" "https://localhost:$(port https)"
 
 # -------------------------------------------------------------------- TLS
@@ -263,43 +264,43 @@ tls() { # NAME
 	echo "https://localhost:$(port "$1")"
 }
 opens "TLS with a private CA" "${ca[@]}" "$(tls tls)"
-opens "by address" "${ca[@]}" "https://127.0.0.1:$(port tls)"
-opens "any other scheme is TLS too" "${ca[@]}" "grpcs://localhost:$(port tls)"
-opens "files are not looked at in the clear" -a no-such-file "$plain"
+opens "TLS, by address" "${ca[@]}" "https://127.0.0.1:$(port tls)"
+opens "any other scheme means TLS" "${ca[@]}" "grpcs://localhost:$(port tls)"
+opens "in the clear, certificate files are not read" -a no-such-file "$plain"
 unproven="the KMS does not prove who it is (*): is its CA known here (--kms-ca), is the clock \
 right\?"
-fails "a CA that the system does not know" SOURCE "$unproven" "$(tls tls)"
+fails "a CA unknown to the system" SOURCE "$unproven" "$(tls tls)"
 fails "another CA" SOURCE "$unproven" -a other-ca.pem "$(tls tls)"
-fails "a certificate that has expired" SOURCE "the certificate of the KMS has expired, or the \
+fails "an expired certificate" SOURCE "the certificate of the KMS has expired, or the \
 clock of this machine is wrong (*)" "${ca[@]}" "$(tls expired)"
 fails "a certificate that is not valid yet" UNREACHABLE "the certificate of the KMS is not valid \
 yet (*): is the clock of this machine right?" "${ca[@]}" "$(tls future)"
 fails "a certificate for another name" SOURCE "the certificate of the KMS is for another name \
 (*localhost*): the endpoint has to name the KMS as its certificate does" "${ca[@]}" "$(tls other)"
-fails "no such CA file" USAGE "cannot read the CA certificates no-such-file: No such file or \
+fails "missing CA file" USAGE "cannot read the CA certificates no-such-file: No such file or \
 directory" -a no-such-file "$(tls tls)"
 fails "a CA file without a certificate" USAGE "client.key holds no CA certificate (*)" \
 	-a client.key "$(tls tls)"
 
 # -------------------------------------------------------------- mutual TLS
 opens "mutual TLS" "${ca[@]}" -c client.pem -k client.key "$(tls mutual)"
-# TLS 1.3 refuses when the handshake is over: now and then the alert gets lost in the reset.
-fails "no certificate" "[US][NO]*" "*does *want a certificate*\?" "${ca[@]}" "$(tls mutual)"
-fails "a certificate by another CA" "[US][NO]*" "*certificate\?" \
+# In TLS 1.3 the server rejects the client after the handshake, and a reset may discard its alert.
+fails "no client certificate" "[US][NO]*" "*does *want a certificate*\?" "${ca[@]}" "$(tls mutual)"
+fails "a client certificate of another CA" "[US][NO]*" "*certificate\?" \
 	"${ca[@]}" -c stranger.pem -k stranger.key "$(tls mutual)"
 fails "the key of another certificate" USAGE \
 	"the certificate client.pem and its key stranger.key are of no use (*)" \
 	"${ca[@]}" -c client.pem -k stranger.key "$(tls mutual)"
-fails "a key under a passphrase: nobody is asked" USAGE \
+fails "an encrypted key: no passphrase prompt" USAGE \
 	"the certificate client.pem and its key locked.key are of no use (*)" \
 	"${ca[@]}" -c client.pem -k locked.key "$(tls mutual)"
-fails "a certificate that is none" USAGE \
+fails "a file that is not a certificate" USAGE \
 	"the certificate config and its key client.key are of no use (*)" \
 	"${ca[@]}" -c config -k client.key "$(tls mutual)"
-fails "no such certificate" USAGE \
+fails "missing client certificate file" USAGE \
 	"cannot read the certificate no-such-file: No such file or directory" \
 	"${ca[@]}" -c no-such-file -k client.key "$(tls mutual)"
-fails "no such key" USAGE \
+fails "missing key file" USAGE \
 	"cannot read the key of the certificate no-such-file: No such file or directory" \
 	"${ca[@]}" -c client.pem -k no-such-file "$(tls mutual)"
 fails "a certificate without its key" USAGE "a certificate to show to a KMS and its key go \
@@ -309,37 +310,37 @@ together; only the key is given" "${ca[@]}" -k client.key "$(tls mutual)"
 
 # ------------------------------------------------------------------ proxies
 through=http://127.0.0.1:$(port proxy)
-connects() { # N DESCRIPTION: as many CONNECTs has the proxy seen
+connects() { # N DESCRIPTION: the proxy has logged N CONNECT requests
 	[ "$(grep -c "^CONNECT 127.0.0.1:" proxy.log)" = "$1" ]
 	result $? "$2"
 }
 : >proxy.log
 http_proxy=$through opens "through http_proxy" "$plain"
-connects 2 "which was asked to connect"
-https_proxy=$through opens "in the clear through https_proxy, as Talos has it" "$plain"
-connects 4 "which was asked to connect"
+connects 2 "the proxy was used"
+https_proxy=$through opens "in the clear through https_proxy, as in Talos" "$plain"
+connects 4 "the proxy was used"
 HTTPS_PROXY=$through opens "TLS through HTTPS_PROXY" "${ca[@]}" "https://127.0.0.1:$(port tls)"
-connects 6 "which was asked to connect"
-https_proxy=$through no_proxy=127.0.0.1 opens "not where no_proxy says so" "$plain"
-connects 6 "which was not asked"
+connects 6 "the proxy was used"
+https_proxy=$through no_proxy=127.0.0.1 opens "no proxy for hosts in no_proxy" "$plain"
+connects 6 "the proxy was not used"
 refuses() { # STATUS CODE
-	https_proxy=http://127.0.0.1:$(port "proxy-$1") fails "a proxy that says $1" "$2" "the \
+	https_proxy=http://127.0.0.1:$(port "proxy-$1") fails "a proxy that responds with $1" "$2" "the \
 proxy makes no connection to the KMS: HTTP status $1 (https_proxy, http_proxy and no_proxy say \
 which proxy is asked)" "$plain"
 }
 refuses 403 SOURCE
 refuses 502 UNREACHABLE
-https_proxy=http://kms.invalid:1 fails "no such proxy" UNREACHABLE "the name of the proxy was not \
+https_proxy=http://kms.invalid:1 fails "unknown proxy name" UNREACHABLE "the name of the proxy was not \
 found; is it right, and the network up? (*)" "$plain"
 
-# ------------------------------------------------------------ which libcurl
+# ---------------------------------------------------------- choice of libcurl
 libraries=$(dirname "$call")
-fake() { # NUMBER CODE SENTENCE
+fake() { # NUMBER CODE MESSAGE
 	mkdir -p "fake$1"
 	cp "$libraries/libfake_curl_$1.so" "fake$1/libcurl.so.4"
 	cp "$libraries/libfake_curl_$1.so" "fake$1/libcurl-gnutls.so.4"
 	got=$(LD_LIBRARY_PATH=$PWD/fake$1 "$call" seal "$plain" "$data" 2>&1)
-	judge "libcurl of no use ($1)" "$got" $? \
+	judge "unusable libcurl ($1)" "$got" $? \
 		"$2: failed to seal KMS passphrase: $plain: $3"
 }
 none="a KMS is asked through libcurl, of which there is none that serves: install libcurl4"
@@ -356,15 +357,15 @@ mkdir empty
 : >empty/libcurl.so.4
 : >empty/libcurl-gnutls.so.4
 got=$(LD_LIBRARY_PATH=$PWD/empty "$call" seal "$plain" "$data" 2>&1)
-judge "libcurl that cannot be loaded" "$got" $? "UNSUPPORTED: failed to seal KMS passphrase: \
+judge "libcurl cannot be loaded" "$got" $? "UNSUPPORTED: failed to seal KMS passphrase: \
 $plain: $none (*libcurl.so.4*libcurl-gnutls.so.4*)"
 cp "$libraries/libfake_curl_2.so" empty/libcurl.so.4
 rm empty/libcurl-gnutls.so.4
 if ldconfig -p 2>/dev/null | grep -q 'libcurl-gnutls\.so\.4 '; then
-	LD_LIBRARY_PATH=$PWD/empty opens "the second one does where the first is of no use" "$plain"
+	LD_LIBRARY_PATH=$PWD/empty opens "the second libcurl is used if the first one is unusable" "$plain"
 fi
 
-# -------------------------------------------------- the deadline, all at once
+# ----------------------------------------------- the deadline, in parallel
 late() { # NAME OPTION... ENDPOINT
 	SECONDS=0
 	"$call" "${@:2:$#-2}" seal "${!#}" "$data" >"late.$1" 2>&1
@@ -383,7 +384,7 @@ waits+=($!)
 https_proxy=http://127.0.0.1:$(port silent) late proxy "$plain" &
 waits+=($!)
 
-# mkfs runs meanwhile, for another volume, and inherits what is not closed on exec.
+# Sockets must be close-on-exec: mkfs may be started for another volume during a call.
 "$call" seal "grpc://127.0.0.1:$(port silent)" "$data" >/dev/null 2>&1 &
 waits+=($!)
 flags=
@@ -402,16 +403,16 @@ done
 result $? "the connection is closed on exec (flags $flags)"
 wait "${waits[@]}"
 
-judge_late() { # NAME ENDPOINT WHY
+judge_late() { # NAME ENDPOINT REASON
 	local got status seconds
 
 	got=$(head -n 1 "late.$1")
 	read -r status seconds < <(tail -n 1 "late.$1")
 	[ "$seconds" -ge 9 ] && [ "$seconds" -le 20 ] || status="$status, after $seconds s"
-	judge "$1: too late" "$got" "$status" "UNREACHABLE: failed to seal KMS passphrase: $2: $3"
+	judge "$1: timeout" "$got" "$status" "UNREACHABLE: failed to seal KMS passphrase: $2: $3"
 }
 mute="no answer within 10 s: it is connected but does not answer; is the KMS overloaded\?"
-# The server counts 10 s too, from our header, and may be the first to say so.
+# The server also enforces 10 s, from the request's header, and may report the timeout first.
 judge_late service "$plain" "*no*within 10 s*\?"
 judge_late headers "$raw" "$mute"
 judge_late body "$raw" "$mute"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks a KMS by the inner functions, for kms.sh:
+ * Calls a KMS through the internal functions, for kms.sh:
  *   kms_call [-u UUID] [-a CA] [-c CERT -k KEY] [-j THREADS] seal|unseal|both ENDPOINT [HEX]
- * Prints the answer in hexadecimal, or the name of the error's code and its sentence, which
- * is status 1. both: seals random bytes and unseals them again.
+ * Prints the response in hexadecimal, or the name of the error code and the message, and then exits
+ * with status 1. "both" seals random bytes and unseals the result.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ static enum mortise_code both(struct job *job)
 	if (!code)
 		code = unseal(job);
 	if (!code && (job->size != sizeof(data) || memcmp(job->bytes, data, sizeof(data)) != 0))
-		code = error_set(&job->err, MORTISE_E_KEY, 0, "other bytes came back");
+		code = error_set(&job->err, MORTISE_E_KEY, 0, "unsealing returned other bytes");
 	return code;
 }
 
@@ -103,7 +103,7 @@ static int report(const struct job *job)
 	return 1;
 }
 
-/* Several at once: none has loaded libcurl before. */
+/* Several threads at once, none of which has loaded libcurl before. */
 static int run_all(const struct job *job, unsigned threads)
 {
 	pthread_t ids[THREADS_MAX];

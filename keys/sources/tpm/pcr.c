@@ -180,7 +180,7 @@ enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context, un
 	enum mortise_code code;
 	TSS2_RC rc;
 
-	code = keys_tpm_sha256(&text, 1, digests.digests[0].digest.sha256, err);
+	code = keys_sha256(&text, 1, digests.digests[0].digest.sha256, err);
 	if (!code)
 		code = check_bank(context, UINT32_C(1) << pcr, err);
 	if (code)

@@ -17,20 +17,6 @@
 #define DER_SEQUENCE	  0x30
 #define DER_HEAD_MAX	  4u /* tag, and the length of up to 65535 bytes */
 
-enum mortise_code keys_tpm_sha256(const struct keys_bytes *part, size_t parts,
-				  uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
-				  struct mortise_error *err)
-{
-	struct keys_hash *hash = NULL;
-	enum mortise_code code;
-
-	code = keys_hash_new("sha256", &hash, err);
-	if (!code)
-		code = keys_hash_parts(hash, part, parts, digest, err);
-	keys_hash_free(hash);
-	return code;
-}
-
 static size_t der_head(uint8_t head[static DER_HEAD_MAX], uint8_t tag, size_t length)
 {
 	size_t at = 0;
@@ -76,7 +62,7 @@ enum mortise_code keys_tpm_fingerprint(const struct keys_tpm_signed_policy *poli
 	size += der_integer(body + size, exponent, sizeof(exponent));
 	part[0] = (struct keys_bytes){ head, der_head(head, DER_SEQUENCE, size) };
 	part[1] = (struct keys_bytes){ body, size };
-	return keys_tpm_sha256(part, 2, fingerprint, err);
+	return keys_sha256(part, 2, fingerprint, err);
 }
 
 enum mortise_code keys_tpm_policy_key_name(const struct keys_tpm_signed_policy *policy,
@@ -102,7 +88,7 @@ enum mortise_code keys_tpm_policy_key_name(const struct keys_tpm_signed_policy *
 
 	name[0] = BIG(TPM2_ALG_SHA256, 8);
 	name[1] = BIG(TPM2_ALG_SHA256, 0);
-	return keys_tpm_sha256(part, 2, name + 2, err);
+	return keys_sha256(part, 2, name + 2, err);
 }
 
 static enum mortise_code authorize(const struct keys_tpm_signed_policy *policy,
@@ -123,9 +109,9 @@ static enum mortise_code authorize(const struct keys_tpm_signed_policy *policy,
 
 	code = keys_tpm_policy_key_name(policy, name, err);
 	if (!code)
-		code = keys_tpm_sha256(approved, 3, digest, err);
+		code = keys_sha256(approved, 3, digest, err);
 	if (!code)
-		code = keys_tpm_sha256(&referred, 1, digest, err);
+		code = keys_sha256(&referred, 1, digest, err);
 	return code;
 }
 
@@ -158,9 +144,9 @@ bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_
 			values[count++] =
 				(struct keys_bytes){ pcr_values[pcr], KEYS_TPM_DIGEST_SIZE };
 	}
-	code = keys_tpm_sha256(values, count, held, err);
+	code = keys_sha256(values, count, held, err);
 	if (!code)
-		code = keys_tpm_sha256(part, 3, digest, err);
+		code = keys_sha256(part, 3, digest, err);
 	return code;
 }
 

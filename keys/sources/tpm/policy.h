@@ -9,10 +9,6 @@
 #define KEYS_TPM_OBJECT_NAME_SIZE (2u + KEYS_TPM_DIGEST_SIZE) /* TPM_ALG_ID, digest */
 #define KEYS_TPM_PCR_MASK	  ((UINT32_C(1) << MORTISE_PCRS) - 1)
 
-MORTISE_MUST_CHECK enum mortise_code keys_tpm_sha256(const struct keys_bytes *part, size_t parts,
-						     uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
-						     struct mortise_error *err);
-
 /* SHA-256 of the policy's key as an RSAPublicKey (RFC 8017, appendix A.1.1) in DER. */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_fingerprint(const struct keys_tpm_signed_policy *policy,

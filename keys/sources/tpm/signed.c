@@ -101,7 +101,7 @@ static enum mortise_code verify(struct keys_tpm_context *context, ESYS_TR key,
 	enum mortise_code code;
 	TSS2_RC rc;
 
-	code = keys_tpm_sha256(&signed_bytes, 1, hashed.buffer, err);
+	code = keys_sha256(&signed_bytes, 1, hashed.buffer, err);
 	if (code)
 		return code;
 	memcpy(signature.signature.rsassa.sig.buffer, found->signature, found->signature_size);
