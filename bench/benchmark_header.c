@@ -43,7 +43,7 @@ static enum mortise_code measure_whole(const char *path, struct benchmark_record
 		return code;
 	}
 	benchmark_samples_add(&recorder->total, benchmark_ms_since(start));
-	*binary = header->binary;
+	*binary = *luks2_header_binary(header);
 	mortise_luks2_free(&header);
 	return MORTISE_OK;
 }

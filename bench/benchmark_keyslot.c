@@ -12,7 +12,7 @@
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
-#include "luks2/model.h"
+#include "luks2/policy.h"
 #include "bench/benchmark.h"
 
 #define FILE_SIZE     (4u << 20) /* bytes: header, two keyslots, and data */
@@ -111,10 +111,12 @@ static enum mortise_code measure_create(struct test_header *test, struct benchma
 /* Writes and flushes both copies; only the sequence number changes. */
 static enum mortise_code write_header(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	struct luks2_update update;
+	struct luks2_update *update;
 	enum mortise_code code = luks2_update_begin(header, &update, err);
 
-	return code ? code : luks2_update_commit(&update, err);
+	if (code)
+		return code;
+	return luks2_update_commit(&update, err);
 }
 
 /* Measures each step of adding the keyslot, overwriting the area of the existing keyslot. */
@@ -128,14 +130,14 @@ static enum mortise_code measure_create_steps(struct test_header *test,
 	enum mortise_code code;
 	uint64_t mark;
 
-	code = luks2_keyslot_get(test->header->metadata, test->slot, &keyslot, err);
+	code = luks2_keyslot_get(luks2_header_metadata(test->header), test->slot, &keyslot, err);
 	if (code)
 		return code;
 	area = (struct luks2_area){
 		.cipher = keyslot.cipher,
 		.key_size = keyslot.area_key_size,
 		.offset = keyslot.area_offset,
-		.size = ((size_t)keyslot.key_size * KEYS_AF_STRIPES + 511) / 512 * 512,
+		.size = luks2_area_used(keyslot.key_size),
 	};
 	code = mortise_secret_new(keyslot.area_key_size, &key, err);
 	if (code)
@@ -150,8 +152,9 @@ static enum mortise_code measure_create_steps(struct test_header *test,
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_KDF, &mark);
-	code = keys_af_split(mortise_secret_data(test->header->volume_key), keyslot.key_size,
-			     KEYS_AF_STRIPES, keyslot.af_hash, mortise_secret_data(split), err);
+	code = keys_af_split(mortise_secret_data(luks2_header_volume_key(test->header)),
+			     keyslot.key_size, KEYS_AF_STRIPES, keyslot.af_hash,
+			     mortise_secret_data(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_SPLIT, &mark);

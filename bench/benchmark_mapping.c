@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/secret.h"
-#include "luks2/model.h"
+#include "luks2/header.h"
+#include "luks2/policy.h"
 #include "bench/benchmark.h"
 
 enum { MAPPING_CREATE, MAPPING_REMOVE, MAPPING_STEPS };
@@ -38,7 +39,7 @@ static enum mortise_code get_target(const struct mortise_luks2 *header, const ch
 				    struct dm_crypt_target *target, struct mortise_error *err)
 {
 	struct luks2_segment segment;
-	enum mortise_code code = luks2_segment_get(header->metadata, &segment, err);
+	enum mortise_code code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
 
 	if (code)
 		return code;
@@ -79,12 +80,13 @@ static enum mortise_code measure_mapping(struct dm_control *control,
 /* The size of the volume key in bytes, from a keyslot; 0 without a usable keyslot. */
 static uint32_t find_key_size(const struct mortise_luks2 *header)
 {
+	struct json_object *metadata = luks2_header_metadata(header);
 	struct luks2_keyslot keyslot;
 	struct mortise_error ignored;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(header->metadata, id) &&
-		    !luks2_keyslot_get(header->metadata, id, &keyslot, &ignored))
+		if (luks2_keyslot_opens_data(metadata, id) &&
+		    !luks2_keyslot_get(metadata, id, &keyslot, &ignored))
 			return keyslot.key_size;
 	return 0;
 }
@@ -101,6 +103,7 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 	struct dm_crypt_target target;
 	struct benchmark_loop loop;
 	enum mortise_code code;
+	const char *device = luks2_header_data_path(header);
 	char loop_path[32] = "";
 	int loop_fd = -1;
 
@@ -109,10 +112,10 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 	code = secret_random(key_size, &key, err);
 	if (code)
 		return code;
-	code = attach_file(header->data_path, loop_path, &loop_fd, err);
+	code = attach_file(device, loop_path, &loop_fd, err);
 	if (code)
 		goto out;
-	code = get_target(header, loop_fd >= 0 ? loop_path : header->data_path, key, &target, err);
+	code = get_target(header, loop_fd >= 0 ? loop_path : device, key, &target, err);
 	if (code)
 		goto out;
 	code = dm_open(&control, err);

@@ -10,7 +10,8 @@
 #include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/digest.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "bench/benchmark.h"
 
 enum { UNLOCK_KDF, UNLOCK_AREA, UNLOCK_MERGE, UNLOCK_DIGEST, UNLOCK_STEPS };
@@ -43,22 +44,23 @@ static void unlock_clear(struct unlock *unlock)
 static enum mortise_code unlock_begin(struct unlock *unlock, int id, struct mortise_error *err)
 {
 	struct luks2_keyslot *keyslot = &unlock->keyslot;
+	struct json_object *metadata = luks2_header_metadata(unlock->header);
 	enum mortise_code code;
 	char who[32];
 
-	code = luks2_keyslot_get(unlock->header->metadata, id, keyslot, err);
+	code = luks2_keyslot_get(metadata, id, keyslot, err);
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
 	code = keys_kdf_fits(&keyslot->kdf, who, err);
 	if (code)
 		return code;
-	unlock->digest = luks2_digest_of_keyslot(unlock->header->metadata, id);
+	unlock->digest = luks2_digest_of_keyslot(luks2_header_metadata(unlock->header), id);
 	unlock->area = (struct luks2_area){
 		.cipher = keyslot->cipher,
 		.key_size = keyslot->area_key_size,
 		.offset = keyslot->area_offset,
-		.size = ((size_t)keyslot->key_size * KEYS_AF_STRIPES + 511) / 512 * 512,
+		.size = luks2_area_used(keyslot->key_size),
 	};
 	code = mortise_secret_new(keyslot->area_key_size, &unlock->area_key, err);
 	if (code)
@@ -82,7 +84,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	enum mortise_code code;
 	uint64_t mark;
 
-	drop_cached(unlock->header->device, unlock->area.offset, unlock->area.size);
+	drop_cached(luks2_header_device(unlock->header), unlock->area.offset, unlock->area.size);
 	mark = clock_now_ns();
 	code = keys_kdf_derive(&keyslot->kdf, unlock->passphrase,
 			       (struct keys_bytes){ keyslot->salt, keyslot->salt_size },
@@ -101,7 +103,8 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_MERGE, &mark);
-	code = luks2_digest_verify(unlock->header->metadata, unlock->digest, unlock->key, err);
+	code = luks2_digest_verify(luks2_header_metadata(unlock->header), unlock->digest,
+				   unlock->key, err);
 	benchmark_step_done(recorder, UNLOCK_DIGEST, &mark);
 	/* A random passphrase gives a wrong key, which takes the same time. */
 	return code == MORTISE_E_KEY && !unlock->must_open ? MORTISE_OK : code;
@@ -118,7 +121,7 @@ static enum mortise_code measure_whole(struct unlock *unlock, struct benchmark_r
 
 	if (!unlock->must_open)
 		return MORTISE_OK;
-	drop_cached(unlock->header->device, unlock->area.offset, unlock->area.size);
+	drop_cached(luks2_header_device(unlock->header), unlock->area.offset, unlock->area.size);
 	start = clock_now_ns();
 	code = mortise_keyslot_open(unlock->header, &search, unlock->passphrase, NULL, NULL, err);
 	if (!code)
@@ -143,7 +146,7 @@ enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
 	enum mortise_code code;
 	char step[32];
 
-	code = luks2_usable(header->metadata, err);
+	code = luks2_usable(luks2_header_metadata(header), err);
 	if (code)
 		return code;
 	if (!passphrase) {

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
 #include "declared/plan.h"
 
 #define RECOVERY_TRIES 3u
@@ -50,8 +50,8 @@ enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, s
 		return asked->why.code;
 	asked->asked = true;
 	memset(&asked->why, 0, sizeof(asked->why));
-	return volume_key_get(run, plan->volume, &plan->volume->keys[i], plan->header->metadata,
-			      &asked->passphrase, &asked->why);
+	return volume_key_get(run, plan->volume, &plan->volume->keys[i],
+			      luks2_header_metadata(plan->header), &asked->passphrase, &asked->why);
 }
 
 /* Each on its own slot only. */
@@ -196,7 +196,7 @@ static void rotation_words(const struct volume_plan *plan, char *words, size_t r
 	size_t used = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX && used < room; id++) {
-		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
+		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
 		    (volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << id))
 			continue;
 		used += (size_t)snprintf(words + used, room - used, "%s%d", before, id);

@@ -21,11 +21,11 @@ static struct volume_known known_by(const struct volume_plan *plan)
 		return known;
 	known.volume_key = plan->volume_key;
 	known.keyslot = plan->opened;
-	known.seqid = plan->header->binary.seqid;
+	known.seqid = luks2_header_seqid(plan->header);
 	known.cut = plan->opened_by_first_line;
 	known.declared = plan->opened_by_declared_key;
 	known.recovered = plan->recovered;
-	snprintf(known.header, sizeof(known.header), "%s", plan->header->binary.uuid);
+	snprintf(known.header, sizeof(known.header), "%s", luks2_header_uuid(plan->header));
 	return known;
 }
 
@@ -49,7 +49,7 @@ enum mortise_code volume_known_set(struct volume_known *known, const struct volu
 static struct volume_known find(const struct volume_run *run, const struct volume_plan *plan)
 {
 	const struct mortise_plan *shown = run->options->plan;
-	const char *header = plan->header->binary.uuid;
+	const char *header = luks2_header_uuid(plan->header);
 
 	for (size_t i = 0; shown && i < shown->count; i++) {
 		struct volume_known known = known_by(shown->volumes[i]);
@@ -76,7 +76,7 @@ bool volume_use_known(const struct volume_run *run, struct volume_plan *plan)
 		return false;
 	plan->opened = known.keyslot;
 	/* Which passphrase a keyslot holds is known as long as nobody has changed the header. */
-	if (known.seqid == plan->header->binary.seqid) {
+	if (known.seqid == luks2_header_seqid(plan->header)) {
 		plan->opened_by_first_line = known.cut;
 		plan->opened_by_declared_key = known.declared;
 	}

@@ -152,7 +152,7 @@ static enum mortise_code kms_definition(const struct volume_run *run, const stru
 					struct json_object *metadata, struct mortise_secret **out,
 					struct mortise_error *err)
 {
-	const char *token = luks2_json_plain(volume_token_get(metadata, (int)key->slot));
+	const char *token = luks2_json_plain(luks2_token_get(metadata, (int)key->slot));
 	size_t endpoint_size = strlen(key->kms_endpoint) + 1;
 	size_t token_size = token ? strlen(token) + 1 : 0;
 	uint8_t salt[CONFIG_SALT_SIZE] = { 0 };

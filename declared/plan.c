@@ -223,7 +223,7 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 
 	if (mortise_luks2_load(&location, &plan->header, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	plan->header->gate = volume_budget_limiter(run->budget);
+	luks2_header_set_limiter(plan->header, volume_budget_limiter(run->budget));
 	return MORTISE_OK;
 }
 
@@ -297,7 +297,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		code = volume_plan_keys(run, plan, err);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
-	make = volume_record_mkfs(plan->header->metadata) && !plan->mounted;
+	make = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
 	if (!code && make && run->open_only)
 		return not_configured(plan, err);
 	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);

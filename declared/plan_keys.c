@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
 #include "declared/plan.h"
 
 uint32_t volume_declared_slots(const struct config_volume *volume)
@@ -114,7 +114,8 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 static bool other_pcrs(const struct volume_plan *plan, const struct config_key *key)
 {
 	struct keys_tpm_object object;
-	struct json_object *token = volume_token_get(plan->header->metadata, (int)key->slot);
+	struct json_object *token =
+		luks2_token_get(luks2_header_metadata(plan->header), (int)key->slot);
 
 	return key->kind == CONFIG_KEY_TPM && !volume_token_tpm_read(token, &object, NULL) &&
 	       object.pcrs != volume_key_pcrs(key);
@@ -134,7 +135,7 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 {
 	const struct config_key *key = &plan->volume->keys[i];
 	const struct volume_fingerprint_keys keys = { plan->asked[i].passphrase, plan->volume_key };
-	struct json_object *metadata = plan->header->metadata;
+	struct json_object *metadata = luks2_header_metadata(plan->header);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	struct mortise_secret *other_key = NULL;
 	struct mortise_error why = plan->asked[i].why;
@@ -171,9 +172,10 @@ static bool known_without_asking(struct volume_run *run, struct volume_plan *pla
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 
 	return key->kind == CONFIG_KEY_KMS && !plan->asked[i].asked && !run->options->check_keys &&
-	       !volume_key_fingerprint(run, key, plan->header->metadata, &keys, fingerprint,
-				       NULL) &&
-	       volume_record_matches(plan->header->metadata, (int)key->slot, fingerprint);
+	       !volume_key_fingerprint(run, key, luks2_header_metadata(plan->header), &keys,
+				       fingerprint, NULL) &&
+	       volume_record_matches(luks2_header_metadata(plan->header), (int)key->slot,
+				     fingerprint);
 }
 
 /* Will the keyslot never open by this key again, whoever is asked how often? */
@@ -187,11 +189,10 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 				       struct mortise_error *err)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	struct json_object *keyslots =
-		luks2_json_get(plan->header->metadata, "keyslots", json_type_object);
+	struct json_object *metadata = luks2_header_metadata(plan->header);
 	enum mortise_code code;
 
-	if (!luks2_json_get_id(keyslots, (int)key->slot))
+	if (!luks2_keyslot_in_use(metadata, (int)key->slot))
 		return plan_add(run, plan, key, err);
 	if (known_without_asking(run, plan, i)) {
 		plan->proven = true;
@@ -219,7 +220,7 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 	for (size_t i = 0; !code && i < volume->key_count; i++)
 		code = plan_declared(run, plan, i, err);
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (!luks2_keyslot_opens_data(plan->header->metadata, id) ||
+		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
 		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
 			continue;
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,

@@ -66,7 +66,7 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 	const struct volume_key *made = &step->made;
 	const struct volume_fingerprint_keys keys = { made->passphrase, volume_key };
 	uint32_t declared = volume_declared_slots(work->plan->volume);
-	struct json_object *metadata = update->metadata;
+	struct json_object *metadata = luks2_update_metadata(update);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	int id = step->keyslot;
 	enum mortise_code code;
@@ -98,17 +98,16 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 						  .keyslot = step->keyslot };
 	int id = step->keyslot;
 	struct mortise_kdf kdf;
-	const struct luks2_keyslot_stage stage = {
+	const struct luks2_keyslot_request request = {
 		.what = &what,
 		.kdf = &kdf,
 		.passphrase = step->made.passphrase,
 		.key = volume_key,
-		.digest = luks2_digest_of_segment(update->metadata, 0),
 	};
 	enum mortise_code code = cost_of(work, step->key, &kdf, err);
 
 	if (!code)
-		code = luks2_keyslot_stage(update, &stage, &id, err);
+		code = luks2_keyslot_stage(update, &request, &id, err);
 	return code ? code : stage_token(work, update, step, volume_key, err);
 }
 
@@ -120,22 +119,18 @@ static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
-	if (!plan->header->readonly)
+	if (!luks2_header_is_readonly(plan->header))
 		return MORTISE_OK;
 	code = mortise_luks2_load(&location, &now, err);
 	if (code)
 		return code;
-	if (now->binary.seqid != plan->header->binary.seqid ||
-	    strcmp(now->binary.uuid, plan->header->binary.uuid) ||
-	    !json_object_equal(now->metadata, plan->header->metadata)) {
+	if (!luks2_header_equal(now, plan->header)) {
 		mortise_luks2_free(&now);
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s has changed since it was planned for; run again",
 				 plan->device);
 	}
-	now->gate = plan->header->gate;
-	now->volume_key = plan->header->volume_key;
-	plan->header->volume_key = NULL;
+	luks2_header_inherit(now, plan->header);
 	mortise_luks2_free(&plan->header);
 	plan->header = now;
 	return MORTISE_OK;
@@ -154,7 +149,7 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 		.key_size = volume->key_size,
 		.sector_size = volume->block_size,
 	};
-	struct luks2_update update;
+	struct luks2_update *update;
 	struct disk_probe probe;
 	enum mortise_code code;
 
@@ -166,29 +161,30 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 	if (!code)
 		code = mortise_luks2_format(&location, &format, &plan->header, err);
 	if (!code)
-		plan->header->gate = volume_budget_limiter(work->run->budget);
+		luks2_header_set_limiter(plan->header, volume_budget_limiter(work->run->budget));
 	if (!code)
 		code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
 	for (size_t i = first; !code && i < plan->step_count; i++)
 		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
-			code = stage_key(work, &update, &plan->steps[i], plan->header->volume_key,
-					 err);
+			code = stage_key(work, update, &plan->steps[i],
+					 luks2_header_volume_key(plan->header), err);
 	if (!code && config_filesystem_is_persistent(volume->filesystem) &&
-	    !volume_record_set_mkfs(update.metadata, volume_declared_slots(volume),
+	    !volume_record_set_mkfs(luks2_update_metadata(update), volume_declared_slots(volume),
 				    config_filesystem_name(volume->filesystem)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (code) {
 		luks2_update_abort(&update);
 		return code;
 	}
-	luks2_format_finish(&update);
+	luks2_format_finish(update);
 	code = luks2_update_commit(&update, err);
 	if (!code)
-		code = mortise_secret_from(mortise_secret_data(plan->header->volume_key),
-					   mortise_secret_size(plan->header->volume_key),
-					   &plan->volume_key, err);
+		code = mortise_secret_from(
+			mortise_secret_data(luks2_header_volume_key(plan->header)),
+			mortise_secret_size(luks2_header_volume_key(plan->header)),
+			&plan->volume_key, err);
 	return code;
 }
 
@@ -266,7 +262,7 @@ static enum mortise_code do_key_step(struct volume_work *work, const struct volu
 				     struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
-	struct luks2_update update;
+	struct luks2_update *update;
 	struct mortise_kdf cost;
 	enum mortise_code code = reload(plan, err);
 
@@ -278,16 +274,17 @@ static enum mortise_code do_key_step(struct volume_work *work, const struct volu
 	if (code)
 		return code;
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
-		code = luks2_keyslot_unstage(&update, step->keyslot, true, err);
-		volume_record_forget_key(update.metadata, step->keyslot);
-		volume_token_drop(update.metadata, step->keyslot);
+		code = luks2_keyslot_stage_removal(update, step->keyslot, true, err);
+		volume_record_forget_key(luks2_update_metadata(update), step->keyslot);
+		volume_token_drop(luks2_update_metadata(update), step->keyslot);
 	}
 	if (!code && step->kind == MORTISE_STEP_KEY_RECORD) {
-		if (!volume_record_set_key(update.metadata, volume_declared_slots(plan->volume),
-					   step->keyslot, step->fingerprint))
+		if (!volume_record_set_key(luks2_update_metadata(update),
+					   volume_declared_slots(plan->volume), step->keyslot,
+					   step->fingerprint))
 			code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	} else if (!code && step->kind != MORTISE_STEP_KEY_REMOVE) {
-		code = stage_key(work, &update, step, plan->volume_key, err);
+		code = stage_key(work, update, step, plan->volume_key, err);
 	}
 	if (code) {
 		luks2_update_abort(&update);
@@ -310,7 +307,7 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 {
 	struct volume_plan *plan = work->plan;
 	char node[MORTISE_NAME_MAX + 16];
-	struct luks2_update update;
+	struct luks2_update *update;
 	enum mortise_code code = MORTISE_OK;
 
 	node_path(plan, node);
@@ -331,7 +328,7 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 	code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
-	volume_record_mkfs_done(update.metadata);
+	volume_record_mkfs_done(luks2_update_metadata(update));
 	return luks2_update_commit(&update, err);
 }
 

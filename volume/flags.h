@@ -3,7 +3,7 @@
 #ifndef VOLUME_FLAGS_H
 #define VOLUME_FLAGS_H
 
-#include "luks2/json.h"
+#include "luks2/metadata.h"
 
 uint32_t volume_flags_to_dm(uint32_t flags);
 uint32_t volume_flags_from_dm(uint32_t dm_flags);

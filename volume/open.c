@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "luks2/format.h"
-#include "luks2/model.h"
+#include "luks2/policy.h"
 #include "volume/kernel_cipher.h"
 
 static enum mortise_code open_header_device(const struct mortise_location *location,
@@ -23,17 +23,10 @@ static enum mortise_code set_data_path(struct mortise_luks2 *header,
 				       const struct mortise_location *location,
 				       struct mortise_error *err)
 {
-	char *path;
-
 	if (!location->header)
 		return MORTISE_OK;
-	path = strdup(location->device ? location->device : location->header);
-	if (!path)
-		return error_memory(err);
-	free(header->data_path);
-	header->data_path = path;
-	header->detached = true;
-	return MORTISE_OK;
+	return luks2_header_set_data_path(
+		header, location->device ? location->device : location->header, err);
 }
 
 enum mortise_code mortise_luks2_load(const struct mortise_location *location,
@@ -42,11 +35,13 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	struct mortise_location where;
 	struct luks2_device *device = NULL;
 	struct mortise_luks2 *header = NULL;
-	enum mortise_code code = sized_input(SIZED(mortise_location), &where, location, err);
+	enum mortise_code code;
 
 	*out = NULL;
-	if (!code)
-		code = open_header_device(&where, &device, err);
+	code = sized_input(SIZED(mortise_location), &where, location, err);
+	if (code)
+		return code;
+	code = open_header_device(&where, &device, err);
 	if (code)
 		return code;
 	code = luks2_header_read(device,
@@ -56,8 +51,9 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 		luks2_device_close(device);
 		return code;
 	}
-	header->readonly = where.readonly;
-	header->kernel = volume_kernel_cipher;
+	if (where.readonly)
+		luks2_header_set_readonly(header);
+	luks2_header_set_kernel_cipher(header, &volume_kernel_cipher);
 	code = set_data_path(header, &where, err);
 	if (code)
 		mortise_luks2_free(&header);
@@ -71,11 +67,13 @@ enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 {
 	struct mortise_location look;
 	struct mortise_luks2 *header = NULL;
-	enum mortise_code code = sized_input(SIZED(mortise_location), &look, location, err);
+	enum mortise_code code;
 
+	code = sized_input(SIZED(mortise_location), &look, location, err);
+	if (code)
+		return code;
 	look.readonly = true;
-	if (!code)
-		code = mortise_luks2_load(&look, &header, err);
+	code = mortise_luks2_load(&look, &header, err);
 	mortise_luks2_free(&header);
 	return code;
 }
@@ -87,13 +85,16 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 	struct luks2_device *header = NULL, *data = NULL;
 	struct mortise_location where;
 	struct mortise_format wanted;
-	enum mortise_code code = sized_input(SIZED(mortise_location), &where, location, err);
+	enum mortise_code code;
 
 	*out = NULL;
-	if (!code)
-		code = sized_input(SIZED(mortise_format), &wanted, format, err);
-	if (!code)
-		code = open_header_device(&where, &header, err);
+	code = sized_input(SIZED(mortise_location), &where, location, err);
+	if (code)
+		return code;
+	code = sized_input(SIZED(mortise_format), &wanted, format, err);
+	if (code)
+		return code;
+	code = open_header_device(&where, &header, err);
 	if (!code)
 		code = luks2_device_unused(header, err);
 	if (!code && where.header && where.device)
@@ -108,7 +109,7 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 		luks2_device_close(header);
 		return code;
 	}
-	(*out)->kernel = volume_kernel_cipher;
+	luks2_header_set_kernel_cipher(*out, &volume_kernel_cipher);
 	code = set_data_path(*out, &where, err);
 	if (code) {
 		mortise_luks2_free(out);

@@ -8,14 +8,15 @@
 #include "base/error.h"
 #include "keys/hash.h"
 #include "base/secret.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/sealed.h"
 
 #define TYPE "mortise"
 
 static struct json_object *record(struct json_object *metadata)
 {
-	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
+	struct json_object *tokens = luks2_tokens(metadata);
 
 	json_object_object_foreach(tokens, id, token) {
 		const char *type = luks2_json_text(token, "type");
@@ -30,7 +31,7 @@ static struct json_object *record(struct json_object *metadata)
 /* From the highest id down: Talos takes token N for the token of keyslot N. */
 static struct json_object *record_or_new(struct json_object *metadata, uint32_t taken)
 {
-	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
+	struct json_object *tokens = luks2_tokens(metadata);
 	struct json_object *token = record(metadata);
 	int id = volume_token_free_id(metadata, taken);
 

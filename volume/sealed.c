@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sealed passphrases: 256 random bits, used as base64 text, as in Talos. */
+#include "luks2/metadata.h"
 #include "volume/sealed.h"
 
 #include <stdio.h>
@@ -118,7 +119,7 @@ enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, cons
 	struct keys_kms kms;
 	size_t size;
 	enum mortise_code code =
-		volume_token_kms_read(volume_token_get(metadata, id), sealed, &size, err);
+		volume_token_kms_read(luks2_token_get(metadata, id), sealed, &size, err);
 
 	if (!code)
 		code = kms_of(sources, endpoint, uuid, &kms, err);
@@ -233,8 +234,7 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	struct keys_tpm tpm = { .tcti = sources->tcti };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
-	enum mortise_code code =
-		volume_token_tpm_read(volume_token_get(metadata, id), &object, err);
+	enum mortise_code code = volume_token_tpm_read(luks2_token_get(metadata, id), &object, err);
 
 	if (code)
 		return code;

@@ -45,8 +45,6 @@ MORTISE_MUST_CHECK enum mortise_code volume_token_tpm_read(struct json_object *t
 struct json_object *volume_token_kms_new(const uint8_t *sealed, size_t size);
 struct json_object *volume_token_tpm_new(const struct keys_tpm_object *object, int keyslot);
 
-/* Token N of the metadata, or NULL. */
-struct json_object *volume_token_get(struct json_object *metadata, int id);
 /* Is it the token of a KMS or TPM key? token may be NULL. */
 bool volume_token_is_sealed(struct json_object *token);
 /*

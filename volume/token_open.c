@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "keys/sources/sources.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/sealed.h"
 
 #define TOKEN_KEYRING "luks2-keyring"
@@ -74,14 +75,15 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 					struct mortise_error *err)
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
-		return volume_tpm_get(sources, header->metadata, id, passphrase, err);
+		return volume_tpm_get(sources, luks2_header_metadata(header), id, passphrase, err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
-		return keyring_get(volume_token_get(header->metadata, id), passphrase, err);
+		return keyring_get(luks2_token_get(luks2_header_metadata(header), id), passphrase,
+				   err);
 	if (!sources->kms_endpoint)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0,
 				 "the token does not name its KMS; give the endpoint");
-	return volume_kms_get(sources, sources->kms_endpoint, header->metadata, id, passphrase,
-			      err);
+	return volume_kms_get(sources, sources->kms_endpoint, luks2_header_metadata(header), id,
+			      passphrase, err);
 }
 
 /* The tokens to try, and their keyslots (bit n: keyslot n). */
@@ -193,22 +195,22 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 	struct mortise_key_sources from = { .struct_size = sizeof(from) };
 	struct mortise_token_search what;
 	struct attempt attempt = { header, &what, &from, UINT32_MAX };
-	enum mortise_code code = sized_input(SIZED(mortise_token_search), &what, search, err);
-	enum mortise_code tried;
-	int id = what.token;
+	enum mortise_code code, tried;
 	uint32_t wanted;
+	int id;
 
+	code = sized_input(SIZED(mortise_token_search), &what, search, err);
 	if (!code && sources)
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	if (!code)
-		code = luks2_usable(header->metadata, err);
-	if (!code && what.keyslot != MORTISE_ANY &&
-	    (what.keyslot < 0 || what.keyslot >= (int)MORTISE_KEYSLOTS_MAX))
+		code = luks2_usable(luks2_header_metadata(header), err);
+	if (!code && (what.keyslot < MORTISE_ANY || what.keyslot >= (int)MORTISE_KEYSLOTS_MAX))
 		code = error_set(err, MORTISE_E_USAGE, 0, "keyslot %d is invalid", what.keyslot);
 	if (code)
 		return code;
 	wanted = what.keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << what.keyslot;
 	attempt.keyslots = wanted;
+	id = what.token;
 	code = error_set(err, MORTISE_E_NO_TOKEN, 0, "No usable token is available.");
 	if (id != MORTISE_ANY) {
 		code = try_token(&attempt, id, volume_key, opened, err);
