@@ -32,6 +32,7 @@ test_state() {
 	check_equal "both volumes were written to as often" "$epoch" \
 		"$(cryptsetup luksDump "$data" | grep Epoch)"
 	(cd "$root/var/mnt/data" && exec sleep 600) &
+	until_holds executes $! sleep
 	check_status 6 "down while a directory is in use is not all" mortise down
 	check_match "and says so" "$(mortise down 2>&1)" "*data*unmount*busy*"
 	check_equal "data stays" "$(findmnt -n "$root/var/mnt/data" | wc -l)" 1
@@ -53,14 +54,6 @@ test_state() {
 	check_match "waits for STATE" "$(mortise up data 2>&1)" "*locked to STATE, and STATE is not*"
 	check_equal "data is as it was" "$(sha256sum "$data")" "$before"
 	down
-}
-
-# until_holds COMMAND...: looks twenty times a second, for at most two minutes. Without the rest
-# in between it would leave nothing of the guest's one processor to what it waits for.
-until_holds() {
-	local end=$((SECONDS + 120))
-
-	until "$@" || [[ $SECONDS -gt $end ]]; do sleep 0.05; done
 }
 
 is_marked() {

@@ -102,12 +102,45 @@ took() {
 appears() {
 	local _
 
-	for _ in {1..300}; do
+	for _ in {1..3000}; do
 		[[ ! -e $1 ]] || return 0
 		sleep 0.1
 	done
 	cat "$2"
 	return 1
+}
+
+# until_holds COMMAND...: tries it 20 times a second. The limit only guards against hanging. Without
+# pauses, the guest's one processor would have no time for what is waited for.
+until_holds() {
+	local end=$((SECONDS + 600))
+
+	until "$@"; do
+		[[ $SECONDS -le $end ]] || return 1
+		sleep 0.05
+	done
+}
+
+# traced SYSCALLS COMMAND...: starts the command in the background. These system calls go to
+# $work/trace, its process ID to $work/pid and its output to $work/said.
+traced() {
+	local calls=$1
+	shift
+
+	rm -f "$work/trace" "$work/pid"
+	# shellcheck disable=SC2016  # for the inner shell
+	strace -f -qq -o "$work/trace" -e "trace=$calls" bash -c 'echo $$ >"$0" && exec "$@"' \
+		"$work/pid" "$@" </dev/null >"$work/said" 2>&1 &
+}
+
+# has_called COUNT PATTERN: the traced command has made so many calls like this.
+has_called() {
+	[[ $(grep -c "$2" "$work/trace" 2>/dev/null) -ge $1 ]]
+}
+
+# executes PID NAME: a process that was started in the background has got as far as this program.
+executes() {
+	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]
 }
 
 # A loop device of $1 MiB, blank, whose memory is taken as it is written to.

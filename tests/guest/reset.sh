@@ -50,7 +50,7 @@ test_open() {
 	echo lost >"$root/var/mnt/data/file"
 	(cd "$root/var/mnt/data" && exec sleep 600) &
 	holder=$!
-	sleep 0.2
+	until_holds executes "$holder" sleep
 	is_busy "a process has a directory" "it is mounted at $root/var/mnt/data, where a process has" \
 		data "$device"
 	check "nothing was wiped" opens "$device"
@@ -134,7 +134,7 @@ test_mounts() {
 	check_equal "nothing was unmounted" "$(findmnt -n -o TARGET "$device" | wc -l)" 2
 	unshare -m --propagation private sleep 600 &
 	holder=$!
-	sleep 0.5
+	until_holds executes "$holder" sleep
 	is_busy "mounted in another namespace" "another mount namespace has it mounted" data "$device"
 	kill "$holder"
 	wait "$holder" || true
