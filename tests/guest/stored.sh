@@ -182,13 +182,23 @@ late() {
 	return "$status"
 }
 
+# On a busy machine STATE may be there before the command looks for it, but not each time.
+misses_late() {
+	local _
+
+	for _ in {1..10}; do
+		late "$@" || return 0
+	done
+	return 1
+}
+
 # A device that comes late is waited for before anything is planned.
 test_late() {
 	new_machine
 	declare_keys "$node" "$node"
-	check_fails "plan does not wait by itself" late said mortise plan -f "$config"
-	check "plan waits when it is told" late said mortise plan --wait 30 -f "$config"
-	check "apply waits" late mortise apply -q --wait 30 -f "$config"
+	check "plan does not wait by itself" misses_late said mortise plan -f "$config"
+	check "plan waits when it is told" late said mortise plan --wait 300 -f "$config"
+	check "apply waits" late mortise apply -q --wait 300 -f "$config"
 	check "and has stored it" cmp "$config" "$root/system/state/config.yaml"
 	down
 }

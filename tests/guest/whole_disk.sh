@@ -49,15 +49,25 @@ test_choice() {
 		"disk selector is invalid: 1:11: no matching overload"
 }
 
+# A busy machine may need a second without waiting, but not each time.
+takes_no_second() {
+	local _
+
+	for _ in {1..100}; do
+		took "$@" || return 1
+		[[ $(cat "$work/took") -ge 1000 ]] || return 0
+	done
+	return 1
+}
+
 # The disk that a selector finds first may not be the one that it means: before an empty one is
 # taken, no other may have turned up for a second. Without a file system there is nothing to do.
 test_wait() {
 	by 'disk.size < 200u * MiB'
-	check "up, without a file system" took mortise up --no-mount
-	check "waits for nothing" test "$(cat "$work/took")" -lt 1000
-	check "up, which may wait" took mortise up --no-mount --wait 30
+	check "up, without a file system, waits for nothing" takes_no_second mortise up --no-mount
+	check "up, which may wait" took mortise up --no-mount --wait 300
 	check "waits a second before an empty disk is taken" test "$(cat "$work/took")" -ge 1000
-	check "and no longer" test "$(cat "$work/took")" -lt 15000
+	check "and no longer" test "$(cat "$work/took")" -lt 300000
 	by 'disk.size > 1u * TiB'
 	check_fails "up of a disk that never comes" took mortise up --no-mount --wait 2
 	check "waits as long as it may" test "$(cat "$work/took")" -ge 2000
