@@ -13,7 +13,7 @@
 //   --rate N            answers N calls a second; others get --rate-status at once
 //   --rate-status NAME  RESOURCE_EXHAUSTED, or UNAVAILABLE
 //   --log FILE          a line of JSON for each answer: {ms, method, node, status}
-//   --lifetime SECONDS  it stops by itself after 600
+//   --lifetime SECONDS  it stops by itself after 3600
 //   --fault FAULT       what is wrong with it. A node whose UUID is "fault:FAULT" gets that
 //                       fault whatever stands here. Of a KMS with its gRPC right:
 //                         late  random  empty  large:BYTES  status:NAME[:WORDS]
@@ -39,7 +39,7 @@ const { values } = parseArgs({ options: {
 	'rate': { type: 'string', default: '0' },
 	'rate-status': { type: 'string', default: 'RESOURCE_EXHAUSTED' },
 	'log': { type: 'string' },
-	'lifetime': { type: 'string', default: '600' },
+	'lifetime': { type: 'string', default: '3600' },
 	'fault': { type: 'string', default: '' },
 	'raw': { type: 'boolean', default: false },
 } });
