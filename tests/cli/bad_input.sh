@@ -72,8 +72,8 @@ refused 4 "nothing there: luksFormat" luksFormat -q $cheap x key
 refused 4 "nothing there: header" open --test-passphrase --header x --key-file key good
 # cryptsetup waits for a writer, or for ever.
 mkfifo x
-exits 4 "a fifo: open" timeout 5 "$MORTISE" open --test-passphrase --key-file key x
-exits 4 "a fifo: luksFormat" timeout 5 "$MORTISE" luksFormat -q $cheap x key
+exits 4 "a fifo: open" timeout 300 "$MORTISE" open --test-passphrase --key-file key x
+exits 4 "a fifo: luksFormat" timeout 300 "$MORTISE" luksFormat -q $cheap x key
 rm x
 for verb in "open --test-passphrase --key-file key" luksDump \
 	"luksFormat -q $cheap --key-file key"; do

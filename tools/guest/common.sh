@@ -5,7 +5,8 @@
 # Usage of either:  tools/guest/NAME [OPTION]... SCRIPT [ARGUMENT]...
 #   --disk FILE        a raw disk image; may be repeated, and is written to
 #   --mem MB           memory of the guest
-#   --timeout S        seconds until the guest is killed and the run has failed
+#   --timeout S        seconds until the guest is killed and the run has failed: 1800, which
+#                      only guards against hanging
 #   --env NAME=VALUE   environment of SCRIPT; MORTISE is handed on by itself
 # SCRIPT is run by bash, as root, without standard input. What it prints comes out on standard
 # output, and its exit status is ours. A guest that panics or hangs makes 125 or 124, and the
@@ -21,7 +22,7 @@ guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 guest_cache=${MORTISE_GUEST_CACHE:-$guest_here/../../build/guest}
 guest_mem=1024
-guest_timeout=120
+guest_timeout=1800
 guest_disks=()
 guest_env=()
 guest_words=()
