@@ -138,6 +138,16 @@ has_called() {
 	[[ $(grep -c "$2" "$work/trace" 2>/dev/null) -ge $1 ]]
 }
 
+called_or_ended() {
+	has_called "$@" || { [[ -s $work/pid ]] && ! kill -0 "$(cat "$work/pid")" 2>/dev/null; }
+}
+
+# until_called COUNT PATTERN: fails if the traced command ends before that.
+until_called() {
+	until_holds called_or_ended "$@"
+	has_called "$@"
+}
+
 # executes PID NAME: a process that was started in the background has got as far as this program.
 executes() {
 	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]

@@ -37,7 +37,7 @@ waits() {
 	flock "$kind" "$lock"
 	traced flock "$@" {lock}<&-
 	pid=$!
-	until_holds has_called 3 EAGAIN
+	until_called 3 EAGAIN || return 99
 	[[ $end != signal ]] || kill "$(cat "$work/pid")"
 	[[ $end != release ]] || exec {lock}<&-
 	wait "$pid"

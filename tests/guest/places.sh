@@ -180,7 +180,7 @@ up_with_meta_in_time() {
 
 	traced /nanosleep "$MORTISE" up -f "$config" --root "$root" --wait 300 "${places[@]}"
 	pid=$!
-	until_holds has_called 2 nanosleep
+	until_called 2 nanosleep || return 99
 	kill -STOP "$(cat "$work/pid")"
 	losetup --find --partscan --show "$meta_file" >"$work/late"
 	kill -CONT "$(cat "$work/pid")"
