@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the benchmarks share: a clock, samples, and the loop that repeats a measurement. */
+/* Shared by the benchmarks: samples, and the loop that repeats a measurement. */
 #ifndef BENCH_BENCHMARK_H
 #define BENCH_BENCHMARK_H
 
 #include <mortise-bench.h>
 
-/* Nanoseconds of a clock that nobody sets. */
-uint64_t benchmark_now(void);
-/* Nanoseconds of processor time, all threads. */
-uint64_t benchmark_cpu_now(void);
-/* Milliseconds since a value of benchmark_now(). */
+/* Processor time of all threads, in nanoseconds. */
+uint64_t benchmark_cpu_now_ns(void);
+/* Milliseconds since a value of clock_now_ns(). */
 double benchmark_ms_since(uint64_t start);
 
 struct benchmark_samples {
@@ -17,30 +15,30 @@ struct benchmark_samples {
 	double values[MORTISE_BENCHMARK_RUNS_MAX];
 };
 
-/* Beyond MORTISE_BENCHMARK_RUNS_MAX, samples are not taken. */
+/* Drops the value if there are MORTISE_BENCHMARK_RUNS_MAX samples. */
 void benchmark_samples_add(struct benchmark_samples *samples, double value);
 /* Sorts the samples. */
 void benchmark_samples_spread(struct benchmark_samples *samples, struct mortise_spread *spread);
 
-/* Repeats until there are runs enough, or the time is over. */
+/* Repeats a measurement until there are enough runs, or the time is over. */
 struct benchmark_loop {
 	const struct mortise_benchmark *how;	/* NULL: all defaults */
 	uint64_t start;
-	uint64_t last;		/* when the latest run began */
-	unsigned runs;		/* begun */
+	uint64_t last;		/* start of the last run */
+	unsigned runs;		/* started so far */
 };
 
 void benchmark_loop_begin(struct benchmark_loop *loop, const struct mortise_benchmark *how);
-/* Shall there be a run (another one)? The first is never refused. */
+/* Starts the next run; false to end the loop. The first run is always started. */
 bool benchmark_loop_next(struct benchmark_loop *loop, const char *step);
 
-/* Steps of an operation while they are measured; step numbers are the caller's. */
+/* Collects the times of an operation's steps; the caller numbers the steps. */
 struct benchmark_recorder {
 	struct benchmark_samples total;
 	struct benchmark_samples steps[MORTISE_BENCHMARK_STEPS_MAX];
 };
 
-/* The time from *mark to now is a sample of step; *mark moves on to now. */
+/* Adds the time since *mark as a sample of step, and sets *mark to now. */
 void benchmark_step_done(struct benchmark_recorder *recorder, unsigned step, uint64_t *mark);
 void benchmark_recorder_finish(struct benchmark_recorder *recorder, const char *const *names,
 			       unsigned count, struct mortise_benchmark_steps *steps);
@@ -51,14 +49,15 @@ struct benchmark_walk {
 	uint32_t passes;
 	uint32_t lanes;
 	uint32_t threads;	/* 1..lanes */
-	bool independent;	/* addresses known ahead all the time (Argon2i), not for the first half
-				 * of the first pass only (Argon2id) */
+	bool independent;	/* all addresses are known ahead (Argon2i), not only those in the first
+				 * half of the first pass (Argon2id) */
 };
 
 /*
- * Walks over memory of its own in that order: each block written from the block before it and
- * one that is chosen as in RFC 9106, section 3.4, by what was read just before. *ms and
- * *first_pass_ms take mapping and unmapping in. MORTISE_E_MEMORY, MORTISE_E_SYSTEM.
+ * Allocates memory and visits it in that order: writes each block from the previous block and from
+ * a reference block, which is chosen as in RFC 9106, section 3.4, by the data that was just read.
+ * *ms and *first_pass_ms include mapping the memory, *ms also unmapping it. MORTISE_E_MEMORY,
+ * MORTISE_E_SYSTEM.
  */
 MORTISE_MUST_CHECK enum mortise_code benchmark_walk(const struct benchmark_walk *walk, double *ms,
 						    double *first_pass_ms,

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What an Argon2 cost takes on this machine, beside the limit that its memory sets. */
+/* The time of an Argon2 cost on this machine, and the limit that memory sets. */
 #include <stdio.h>
 
 #include "keys/argon2_cost.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "bench/benchmark.h"
 
-#define KEY_SIZE 64u /* bytes: the key of an area under aes-xts-plain64 */
+#define KEY_SIZE 64u /* bytes: the key of an area with aes-xts-plain64 */
 
 static const uint8_t salt_bytes[32];
 
-/* One measurement of a cost, with all that is repeated in it. */
+/* All repeated measurements of one cost. */
 struct measurement {
 	struct mortise_kdf kdf;
 	struct mortise_kdf one_pass;
@@ -24,8 +25,8 @@ struct measurement {
 	double fastest_ms;
 };
 
-static enum mortise_code derive(struct measurement *m, const struct mortise_kdf *kdf,
-				struct mortise_error *err)
+static enum mortise_code derive_key(struct measurement *m, const struct mortise_kdf *kdf,
+				    struct mortise_error *err)
 {
 	const struct keys_bytes salt = { salt_bytes, sizeof(salt_bytes) };
 
@@ -35,15 +36,15 @@ static enum mortise_code derive(struct measurement *m, const struct mortise_kdf 
 
 static enum mortise_code measure_whole(struct measurement *m, struct mortise_error *err)
 {
-	uint64_t start = benchmark_now(), cpu = benchmark_cpu_now();
-	enum mortise_code code = derive(m, &m->kdf, err);
+	uint64_t start = clock_now_ns(), cpu = benchmark_cpu_now_ns();
+	enum mortise_code code = derive_key(m, &m->kdf, err);
 	double ms = benchmark_ms_since(start);
 
 	if (code)
 		return code;
 	if (!m->time.count || ms < m->fastest_ms) {
 		m->fastest_ms = ms;
-		m->cpu_ms = (double)(benchmark_cpu_now() - cpu) / 1e6;
+		m->cpu_ms = (double)(benchmark_cpu_now_ns() - cpu) / 1e6;
 	}
 	benchmark_samples_add(&m->time, ms);
 	return MORTISE_OK;
@@ -51,8 +52,8 @@ static enum mortise_code measure_whole(struct measurement *m, struct mortise_err
 
 static enum mortise_code measure_first_pass(struct measurement *m, struct mortise_error *err)
 {
-	uint64_t start = benchmark_now();
-	enum mortise_code code = derive(m, &m->one_pass, err);
+	uint64_t start = clock_now_ns();
+	enum mortise_code code = derive_key(m, &m->one_pass, err);
 
 	if (!code)
 		benchmark_samples_add(&m->first_pass, benchmark_ms_since(start));
@@ -72,8 +73,8 @@ static enum mortise_code measure_limit(struct measurement *m, struct mortise_err
 	return MORTISE_OK;
 }
 
-/* How many derivations a second all processors get done, as far as memory lets them. */
-static double guesses(const struct measurement *m)
+/* Derivations per second by all processors, as many at once as fit into the memory. */
+static double count_guesses(const struct measurement *m)
 {
 	const unsigned cpus = machine_cpus();
 	const unsigned threads = m->kdf.lanes < cpus ? m->kdf.lanes : cpus;
@@ -91,12 +92,13 @@ static double guesses(const struct measurement *m)
 	return m->cpu_ms > 0 ? busy * 1000 / m->cpu_ms : 0;
 }
 
-static void conclude(struct measurement *m, struct mortise_argon2_benchmark *result)
+static void fill_result(struct measurement *m, struct mortise_argon2_benchmark *result)
 {
 	const double blocks = m->kdf.memory_kib;
 	const double moved = blocks * 1024 * (2 + 3 * (double)(m->kdf.time - 1));
 
-	*result = (struct mortise_argon2_benchmark){ .cpu_ms = m->cpu_ms, .guesses = guesses(m) };
+	*result = (struct mortise_argon2_benchmark){ .cpu_ms = m->cpu_ms,
+						     .guesses = count_guesses(m) };
 	benchmark_samples_spread(&m->time, &result->time);
 	benchmark_samples_spread(&m->first_pass, &result->first_pass);
 	benchmark_samples_spread(&m->limit, &result->limit);
@@ -105,8 +107,8 @@ static void conclude(struct measurement *m, struct mortise_argon2_benchmark *res
 		result->bandwidth = moved * 1000 / result->time.median;
 }
 
-static enum mortise_code prepare(struct measurement *m, const struct mortise_kdf *kdf,
-				 struct mortise_error *err)
+static enum mortise_code begin_measurement(struct measurement *m, const struct mortise_kdf *kdf,
+					   struct mortise_error *err)
 {
 	const unsigned cpus = machine_cpus();
 	enum mortise_code code;
@@ -121,9 +123,7 @@ static enum mortise_code prepare(struct measurement *m, const struct mortise_kdf
 		.independent = kdf->type == MORTISE_KDF_ARGON2I,
 	};
 	code = secret_random(16, &m->passphrase, err);
-	if (!code)
-		code = mortise_secret_new(KEY_SIZE, &m->key, err);
-	return code;
+	return code ? code : mortise_secret_new(KEY_SIZE, &m->key, err);
 }
 
 enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
@@ -137,25 +137,33 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 	char step[64];
 
 	if (kdf->type == MORTISE_KDF_PBKDF2 || !kdf->time)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "this benchmark is of argon2id and argon2i, from 1 pass up");
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"this benchmark requires argon2id or argon2i, and at least 1 pass");
 	snprintf(step, sizeof(step), "%s m=%u t=%u p=%u", mortise_kdf_name(kdf->type),
 		 kdf->memory_kib, kdf->time, kdf->lanes);
 	code = keys_kdf_fits(kdf, step, err);
 	if (code)
 		return code;
-	code = prepare(&m, kdf, err);
+	code = begin_measurement(&m, kdf, err);
+	if (code)
+		goto out;
 	benchmark_loop_begin(&loop, how);
-	/* In turns, so that what disturbs the machine disturbs all of them. */
-	while (!code && benchmark_loop_next(&loop, step)) {
+	/* The measurements alternate, so that other load affects all of them. */
+	while (benchmark_loop_next(&loop, step)) {
 		code = measure_whole(&m, err);
-		if (!code && kdf->time > 1)
+		if (code)
+			goto out;
+		if (kdf->time > 1)
 			code = measure_first_pass(&m, err);
-		if (!code)
-			code = measure_limit(&m, err);
+		if (code)
+			goto out;
+		code = measure_limit(&m, err);
+		if (code)
+			goto out;
 	}
-	if (!code)
-		conclude(&m, result);
+	fill_result(&m, result);
+out:
 	mortise_secret_free(&m.passphrase);
 	mortise_secret_free(&m.key);
 	return code;

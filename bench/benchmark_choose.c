@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From measured Argon2 costs to the one that fits a time and a memory. */
+/* Choosing an Argon2 cost that fits a time and a memory size, from measured costs. */
 #include <mortise-bench.h>
 
 #include <inttypes.h>
@@ -8,9 +8,9 @@
 #include "keys/kdf.h"
 
 #define TARGET_MS_DEFAULT 2000u
-#define BISECTIONS	  40u /* of less than 2^22 KiB */
+#define BISECTIONS	  40u /* more than enough for less than 2^22 KiB */
 
-/* The samples with one number of lanes. */
+/* The samples with a given type and number of lanes. */
 struct model {
 	const struct mortise_argon2_sample *samples;
 	size_t count;
@@ -24,14 +24,14 @@ struct passes {
 	double later;
 };
 
-static bool belongs(const struct model *model, const struct mortise_argon2_sample *sample)
+static bool is_sample_of(const struct model *model, const struct mortise_argon2_sample *sample)
 {
 	return sample->kdf.type == model->type && sample->kdf.lanes == model->lanes &&
 	       sample->kdf.time && sample->kdf.memory_kib && sample->time_ms > 0;
 }
 
-/* The sample's passes, for kib of memory instead of its own. */
-static struct passes scaled(const struct mortise_argon2_sample *sample, uint32_t kib)
+/* The passes of the sample, scaled to kib of memory. */
+static struct passes scale_passes(const struct mortise_argon2_sample *sample, uint32_t kib)
 {
 	const double factor = (double)kib / sample->kdf.memory_kib;
 	const double average = sample->time_ms / sample->kdf.time * factor;
@@ -46,8 +46,8 @@ static struct passes scaled(const struct mortise_argon2_sample *sample, uint32_t
 	return passes;
 }
 
-/* Between two samples on the line through them; beyond, in proportion to the nearest. */
-static bool passes_at(const struct model *model, uint32_t kib, struct passes *passes)
+/* Interpolates linearly between two samples. Outside, scales the nearest sample. */
+static bool find_passes(const struct model *model, uint32_t kib, struct passes *passes)
 {
 	const struct mortise_argon2_sample *below = NULL, *above = NULL;
 	struct passes low, high;
@@ -55,23 +55,23 @@ static bool passes_at(const struct model *model, uint32_t kib, struct passes *pa
 
 	for (size_t i = 0; i < model->count; i++) {
 		const struct mortise_argon2_sample *sample = &model->samples[i];
-		const uint32_t its = sample->kdf.memory_kib;
+		const uint32_t memory = sample->kdf.memory_kib;
 
-		if (!belongs(model, sample))
+		if (!is_sample_of(model, sample))
 			continue;
-		if (its <= kib && (!below || its > below->kdf.memory_kib))
+		if (memory <= kib && (!below || memory > below->kdf.memory_kib))
 			below = sample;
-		if (its > kib && (!above || its < above->kdf.memory_kib))
+		if (memory > kib && (!above || memory < above->kdf.memory_kib))
 			above = sample;
 	}
 	if (!below && !above)
 		return false;
 	if (!below || !above) {
-		*passes = scaled(below ? below : above, kib);
+		*passes = scale_passes(below ? below : above, kib);
 		return true;
 	}
-	low = scaled(below, below->kdf.memory_kib);
-	high = scaled(above, above->kdf.memory_kib);
+	low = scale_passes(below, below->kdf.memory_kib);
+	high = scale_passes(above, above->kdf.memory_kib);
 	part = (double)(kib - below->kdf.memory_kib) /
 	       (double)(above->kdf.memory_kib - below->kdf.memory_kib);
 	passes->first = low.first + (high.first - low.first) * part;
@@ -79,52 +79,52 @@ static bool passes_at(const struct model *model, uint32_t kib, struct passes *pa
 	return true;
 }
 
-/* Negative when the model knows nothing. */
-static double expected(const struct model *model, uint32_t kib, uint32_t count)
+/* Milliseconds of count passes; negative without samples. */
+static double predict_ms(const struct model *model, uint32_t kib, uint32_t count)
 {
 	struct passes passes;
 
-	if (!passes_at(model, kib, &passes))
+	if (!find_passes(model, kib, &passes))
 		return -1;
 	return passes.first + (count - 1) * passes.later;
 }
 
-static bool fits(const struct model *model, uint32_t kib, double ms)
+static bool fits_time(const struct model *model, uint32_t kib, double ms)
 {
-	const double time = expected(model, kib, KEYS_ARGON2_TIME_MIN);
+	const double time = predict_ms(model, kib, KEYS_ARGON2_TIME_MIN);
 
 	return time >= 0 && time <= ms;
 }
 
-/* The most memory, up to most, with which the fewest passes stay within ms; 0 for none. */
-static uint32_t most_memory(const struct model *model, uint32_t most, double ms)
+/* The most memory, at most max, with which the minimum of passes takes at most ms; 0: none. */
+static uint32_t find_memory(const struct model *model, uint32_t max, double ms)
 {
-	uint32_t low = 8 * model->lanes, high = most;
+	uint32_t low = 8 * model->lanes, high = max;
 
 	if (low < KEYS_ARGON2_MEMORY_MIN)
 		low = KEYS_ARGON2_MEMORY_MIN;
-	if (high < low || !fits(model, low, ms))
+	if (high < low || !fits_time(model, low, ms))
 		return 0;
-	if (fits(model, high, ms))
+	if (fits_time(model, high, ms))
 		return high;
 	for (unsigned i = 0; i < BISECTIONS && high - low > 1; i++) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (fits(model, middle, ms))
+		if (fits_time(model, middle, ms))
 			low = middle;
 		else
 			high = middle;
 	}
-	/* Round figures are easier to paste and to compare. */
+	/* Round numbers are easier to copy and to compare. */
 	return low >= 16384 ? low / 1024 * 1024 : low / 32 * 32;
 }
 
-static uint32_t most_passes(const struct model *model, uint32_t kib, double ms)
+static uint32_t find_time(const struct model *model, uint32_t kib, double ms)
 {
 	struct passes passes;
 	double count;
 
-	if (!passes_at(model, kib, &passes) || passes.later <= 0)
+	if (!find_passes(model, kib, &passes) || passes.later <= 0)
 		return KEYS_ARGON2_TIME_MIN;
 	count = (ms - passes.first) / passes.later + 1;
 	if (count < KEYS_ARGON2_TIME_MIN)
@@ -132,21 +132,21 @@ static uint32_t most_passes(const struct model *model, uint32_t kib, double ms)
 	return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
 }
 
-/* Fills *kdf for one number of lanes; false: nothing fits. */
+/* Chooses a cost for one number of lanes; false: no cost fits. */
 static bool choose_for_lanes(const struct model *model, const struct mortise_argon2_target *target,
 			     struct mortise_kdf *kdf)
 {
 	*kdf = (struct mortise_kdf){ .type = model->type, .lanes = model->lanes };
-	kdf->memory_kib = most_memory(model, target->memory_kib, target->time_ms);
+	kdf->memory_kib = find_memory(model, target->memory_kib, target->time_ms);
 	if (!kdf->memory_kib)
 		return false;
 	kdf->time = KEYS_ARGON2_TIME_MIN;
 	if (kdf->memory_kib == target->memory_kib)
-		kdf->time = most_passes(model, kdf->memory_kib, target->time_ms);
+		kdf->time = find_time(model, kdf->memory_kib, target->time_ms);
 	return true;
 }
 
-static bool is_more(const struct mortise_kdf *a, const struct mortise_kdf *b)
+static bool is_stronger(const struct mortise_kdf *a, const struct mortise_kdf *b)
 {
 	if (a->memory_kib != b->memory_kib)
 		return a->memory_kib > b->memory_kib;
@@ -173,15 +173,15 @@ enum mortise_code mortise_argon2_choose(const struct mortise_argon2_sample *samp
 		if ((wanted.cpus && lanes > wanted.cpus) ||
 		    !choose_for_lanes(&model, &wanted, &candidate))
 			continue;
-		if (is_more(&candidate, &best)) {
+		if (is_stronger(&candidate, &best)) {
 			best = candidate;
-			*expected_ms = expected(&model, best.memory_kib, best.time);
+			*expected_ms = predict_ms(&model, best.memory_kib, best.time);
 		}
 	}
 	if (!best.memory_kib)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "nothing that was measured says how %s would stay within %" PRIu32
-				 " ms and %" PRIu32 " KiB: allow more of either",
+				 "no cost of %s fits into %" PRIu32 " ms and %" PRIu32
+				 " KiB, according to the measurements; allow more time or memory",
 				 mortise_kdf_name(wanted.type), wanted.time_ms, wanted.memory_kib);
 	*kdf = best;
 	return MORTISE_OK;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the time of reading and checking a header goes. */
+/* The time of each step of reading and checking a header. */
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "luks2/header.h"
 #include "luks2/validate.h"
@@ -17,7 +18,7 @@ static const char *const header_names[HEADER_STEPS] = {
 	[HEADER_VALIDATE] = "validate",
 };
 
-/* Opening, reading and checking in one piece, the page cache emptied of it before. */
+/* Measures opening, reading and checking in total. The header is not in the page cache. */
 static enum mortise_code measure_whole(const char *path, struct benchmark_recorder *recorder,
 				       struct luks2_binary *binary, struct mortise_error *err)
 {
@@ -31,7 +32,7 @@ static enum mortise_code measure_whole(const char *path, struct benchmark_record
 		return code;
 	(void)posix_fadvise(device->fd, 0, 2 * LUKS2_COPY_SIZE_MAX, POSIX_FADV_DONTNEED);
 	luks2_device_close(device);
-	start = benchmark_now();
+	start = clock_now_ns();
 	code = luks2_device_open(path, true, &device, err);
 	if (code)
 		return code;
@@ -41,12 +42,12 @@ static enum mortise_code measure_whole(const char *path, struct benchmark_record
 		return code;
 	}
 	benchmark_samples_add(&recorder->total, benchmark_ms_since(start));
-	*binary = header->binary;
+	*binary = *luks2_header_binary(header);
 	mortise_luks2_free(&header);
 	return MORTISE_OK;
 }
 
-/* Steps of the first copy and its JSON; bytes has room for both copies. */
+/* Measures the steps with the first copy and its JSON; bytes has room for both copies. */
 static enum mortise_code measure_copy(const struct luks2_device *device,
 				      const struct luks2_binary *binary, uint8_t *bytes,
 				      struct benchmark_recorder *recorder,
@@ -60,12 +61,12 @@ static enum mortise_code measure_copy(const struct luks2_device *device,
 	uint64_t mark;
 
 	(void)posix_fadvise(device->fd, 0, (off_t)(2 * size), POSIX_FADV_DONTNEED);
-	mark = benchmark_now();
+	mark = clock_now_ns();
 	code = luks2_device_read(device, bytes, 2 * size, 0, err);
 	if (code)
 		return code;
 	benchmark_step_done(recorder, HEADER_READ, &mark);
-	/* That the header is good was found before: here only the time counts. */
+	/* measure_whole() has checked the header: only the time matters here. */
 	(void)!luks2_checksum_check(binary, bytes, &ignored);
 	(void)!luks2_checksum_check(binary, bytes + size, &ignored);
 	benchmark_step_done(recorder, HEADER_CHECKSUM, &mark);
@@ -88,13 +89,15 @@ static enum mortise_code measure_steps(const char *path, const struct luks2_bina
 {
 	struct luks2_device *device = NULL;
 	uint8_t *bytes = malloc(2 * (size_t)binary->copy_size);
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (!bytes)
 		return error_memory(err);
 	code = luks2_device_open(path, false, &device, err);
-	if (!code)
-		code = measure_copy(device, binary, bytes, recorder, err);
+	if (code)
+		goto out;
+	code = measure_copy(device, binary, bytes, recorder, err);
+out:
 	luks2_device_close(device);
 	free(bytes);
 	return code;
@@ -107,17 +110,19 @@ enum mortise_code mortise_benchmark_header(const struct mortise_location *locati
 {
 	const char *path = location->header ? location->header : location->device;
 	struct benchmark_recorder recorder = { 0 };
-	enum mortise_code code = MORTISE_OK;
 	struct luks2_binary binary;
+	enum mortise_code code;
 	struct benchmark_loop loop;
 
 	benchmark_loop_begin(&loop, how);
-	while (!code && benchmark_loop_next(&loop, "header")) {
+	while (benchmark_loop_next(&loop, "header")) {
 		code = measure_whole(path, &recorder, &binary, err);
-		if (!code)
-			code = measure_steps(path, &binary, &recorder, err);
+		if (code)
+			return code;
+		code = measure_steps(path, &binary, &recorder, err);
+		if (code)
+			return code;
 	}
-	if (!code)
-		benchmark_recorder_finish(&recorder, header_names, HEADER_STEPS, steps);
-	return code;
+	benchmark_recorder_finish(&recorder, header_names, HEADER_STEPS, steps);
+	return MORTISE_OK;
 }

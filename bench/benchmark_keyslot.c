@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* What a keyslot costs to make and to open, in a header that lies in memory. */
+/* The time of each step of creating and opening a keyslot, in a header in memory. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "keys/af.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
-#include "luks2/model.h"
+#include "luks2/policy.h"
 #include "bench/benchmark.h"
 
-#define FILE_SIZE     (4u << 20) /* bytes: header, two keyslots, and some data */
+#define FILE_SIZE     (4u << 20) /* bytes: header, two keyslots, and data */
 #define KEYSLOTS_SIZE (1u << 20)
 #define DATA_OFFSET   (2u << 20)
 
@@ -26,32 +27,33 @@ static const char *const create_names[CREATE_STEPS] = {
 	[CREATE_COMMIT] = "header",
 };
 
-struct subject {
+/* A header in a file in memory. */
+struct test_header {
 	int fd;
 	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase;
-	struct mortise_keyslot_new what;
-	int slot; /* that holds the measured keyslot, -1: none */
+	struct mortise_keyslot_new request;
+	int slot; /* of the measured keyslot; -1: not created yet */
 };
 
-static void subject_free(struct subject *subject)
+static void test_header_free(struct test_header *test)
 {
-	mortise_luks2_free(&subject->header);
-	mortise_secret_free(&subject->passphrase);
-	if (subject->fd >= 0)
-		close(subject->fd);
+	mortise_luks2_free(&test->header);
+	mortise_secret_free(&test->passphrase);
+	if (test->fd >= 0)
+		close(test->fd);
 }
 
-static enum mortise_code memory_file(int *fd, struct mortise_error *err)
+static enum mortise_code create_file(int *fd, struct mortise_error *err)
 {
 	*fd = memfd_create("mortise-benchmark", MFD_CLOEXEC);
 	if (*fd < 0 || ftruncate(*fd, FILE_SIZE))
-		return error_set(err, MORTISE_E_SYSTEM, errno, "no file in memory for a benchmark");
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in memory");
 	return MORTISE_OK;
 }
 
-static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subject *subject,
-				     struct mortise_error *err)
+static enum mortise_code test_header_new(const struct mortise_kdf *kdf, struct test_header *test,
+					 struct mortise_error *err)
 {
 	const struct mortise_format format = {
 		.keyslots_size = KEYSLOTS_SIZE,
@@ -61,9 +63,9 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 	enum mortise_code code;
 	char path[48];
 
-	*subject = (struct subject){
+	*test = (struct test_header){
 		.slot = -1,
-		.what = {
+		.request = {
 			.keyslot = MORTISE_ANY,
 			.kdf = {
 				.type = kdf->type,
@@ -74,45 +76,45 @@ static enum mortise_code subject_new(const struct mortise_kdf *kdf, struct subje
 			},
 		},
 	};
-	code = memory_file(&subject->fd, err);
+	code = create_file(&test->fd, err);
 	if (code)
 		return code;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", subject->fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", test->fd);
 	location.device = path;
-	code = mortise_luks2_format(&location, &format, &subject->header, err);
-	if (!code)
-		code = secret_random(16, &subject->passphrase, err);
-	return code;
+	code = mortise_luks2_format(&location, &format, &test->header, err);
+	return code ? code : secret_random(16, &test->passphrase, err);
 }
 
-/* Adds the keyslot in one piece, as luksAddKey does once it has the volume key. */
-static enum mortise_code measure_create(struct subject *subject, struct benchmark_recorder *create,
+/* Measures adding the keyslot in total, as luksAddKey does it after getting the volume key. */
+static enum mortise_code measure_create(struct test_header *test, struct benchmark_recorder *create,
 					struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 	uint64_t start;
-	int old = subject->slot;
+	int old = test->slot;
 
-	start = benchmark_now();
-	code = mortise_keyslot_add(subject->header, &subject->what, subject->passphrase, NULL,
-				   &subject->slot, err);
+	start = clock_now_ns();
+	code = mortise_keyslot_add(test->header, &test->request, test->passphrase, NULL,
+				   &test->slot, err);
 	if (code)
 		return code;
 	benchmark_samples_add(&create->total, benchmark_ms_since(start));
-	return old < 0 ? MORTISE_OK : mortise_keyslot_remove(subject->header, old, err);
+	return old < 0 ? MORTISE_OK : mortise_keyslot_remove(test->header, old, err);
 }
 
-/* An update that changes nothing but the sequence number: both copies, each flushed. */
-static enum mortise_code commit(struct mortise_luks2 *header, struct mortise_error *err)
+/* Writes and flushes both copies; only the sequence number changes. */
+static enum mortise_code write_header(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	struct luks2_update update;
+	struct luks2_update *update;
 	enum mortise_code code = luks2_update_begin(header, &update, err);
 
-	return code ? code : luks2_update_commit(&update, err);
+	if (code)
+		return code;
+	return luks2_update_commit(&update, err);
 }
 
-/* The parts of it one by one, over the area of the keyslot that is there. */
-static enum mortise_code measure_create_steps(struct subject *subject,
+/* Measures each step of adding the keyslot, overwriting the area of the existing keyslot. */
+static enum mortise_code measure_create_steps(struct test_header *test,
 					      struct benchmark_recorder *create,
 					      struct mortise_error *err)
 {
@@ -122,50 +124,54 @@ static enum mortise_code measure_create_steps(struct subject *subject,
 	enum mortise_code code;
 	uint64_t mark;
 
-	code = luks2_keyslot_get(subject->header->metadata, subject->slot, &keyslot, err);
+	code = luks2_keyslot_get(luks2_header_metadata(test->header), test->slot, &keyslot, err);
 	if (code)
 		return code;
 	area = (struct luks2_area){
 		.cipher = keyslot.cipher,
 		.key_size = keyslot.area_key_size,
 		.offset = keyslot.area_offset,
-		.size = ((size_t)keyslot.key_size * KEYS_AF_STRIPES + 511) / 512 * 512,
+		.size = luks2_area_used(keyslot.key_size),
 	};
 	code = mortise_secret_new(keyslot.area_key_size, &key, err);
-	if (!code)
-		code = mortise_secret_new(area.size, &split, err);
+	if (code)
+		return code;
+	code = mortise_secret_new(area.size, &split, err);
 	if (code)
 		goto out;
-	mark = benchmark_now();
-	code = keys_kdf_derive(&keyslot.kdf, subject->passphrase,
+	mark = clock_now_ns();
+	code = keys_kdf_derive(&keyslot.kdf, test->passphrase,
 			       (struct keys_bytes){ keyslot.salt, keyslot.salt_size },
 			       mortise_secret_data(key), keyslot.area_key_size, err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_KDF, &mark);
-	code = keys_af_split(mortise_secret_data(subject->header->volume_key), keyslot.key_size,
-			     KEYS_AF_STRIPES, keyslot.af_hash, mortise_secret_data(split), err);
+	code = keys_af_split(mortise_secret_data(luks2_header_volume_key(test->header)),
+			     keyslot.key_size, KEYS_AF_STRIPES, keyslot.af_hash,
+			     mortise_secret_data(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_SPLIT, &mark);
 	area.key = mortise_secret_data(key);
-	code = luks2_area_write(subject->header, &area, mortise_secret_data(split), err);
+	code = luks2_area_write(test->header, &area, mortise_secret_data(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_AREA, &mark);
-	code = commit(subject->header, err);
-	if (!code)
-		benchmark_step_done(create, CREATE_COMMIT, &mark);
+	code = write_header(test->header, err);
+	if (code)
+		goto out;
+	benchmark_step_done(create, CREATE_COMMIT, &mark);
 out:
 	mortise_secret_free(&split);
 	mortise_secret_free(&key);
 	return code;
 }
 
-static enum mortise_code choose(const struct mortise_kdf_choice *choice,
-				struct mortise_keyslot_benchmark *result, struct mortise_error *err)
+static enum mortise_code choose_cost(const struct mortise_kdf_choice *choice,
+				     struct mortise_keyslot_benchmark *result,
+				     struct mortise_error *err)
 {
-	uint64_t start = benchmark_now();
+	uint64_t start = clock_now_ns();
 	enum mortise_code code = keys_kdf_choose(choice, 64, &result->kdf, err);
 
 	if (!code && !choice->forced_time)
@@ -180,30 +186,38 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 {
 	struct benchmark_recorder create = { 0 };
 	struct mortise_benchmark half = { 0 };
-	struct subject subject = { .fd = -1 };
+	struct test_header test = { .fd = -1 };
 	struct benchmark_loop loop;
 	enum mortise_code code;
 
 	*result = (struct mortise_keyslot_benchmark){ 0 };
-	code = choose(choice, result, err);
-	if (!code)
-		code = keys_kdf_fits(&result->kdf, "a new keyslot", err);
-	if (!code)
-		code = subject_new(&result->kdf, &subject, err);
+	code = choose_cost(choice, result, err);
+	if (code)
+		return code;
+	code = keys_kdf_fits(&result->kdf, "a new keyslot", err);
+	if (code)
+		return code;
+	code = test_header_new(&result->kdf, &test, err);
+	if (code)
+		goto out;
 	if (how)
 		half = *how;
 	half.time_limit_ms /= 2;
 	benchmark_loop_begin(&loop, &half);
-	while (!code && benchmark_loop_next(&loop, "keyslot, created")) {
-		code = measure_create(&subject, &create, err);
-		if (!code)
-			code = measure_create_steps(&subject, &create, err);
+	while (benchmark_loop_next(&loop, "creating a keyslot")) {
+		code = measure_create(&test, &create, err);
+		if (code)
+			goto out;
+		code = measure_create_steps(&test, &create, err);
+		if (code)
+			goto out;
 	}
-	if (!code)
-		code = mortise_benchmark_unlock(subject.header, subject.slot, subject.passphrase,
-						&half, &result->open, err);
-	if (!code)
-		benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &result->create);
-	subject_free(&subject);
+	code = mortise_benchmark_unlock(test.header, test.slot, test.passphrase, &half,
+					&result->open, err);
+	if (code)
+		goto out;
+	benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &result->create);
+out:
+	test_header_free(&test);
 	return code;
 }

@@ -1,54 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock of the benchmarks, and how often a measurement is repeated. */
+/* How often a measurement is repeated. */
 #include <time.h>
 
+#include "base/clock.h"
 #include "bench/benchmark.h"
 
 #define TIME_LIMIT_MS 10000u
 #define RUNS	      7u
-#define RUNS_SHORT    101u  /* enough for a p99 that is not just the largest */
-#define SHORT_MS      250.0 /* all the runs of something short */
+#define RUNS_SHORT    101u  /* enough for a p99 that is not the maximum */
+#define SHORT_MS      250.0 /* of all runs of a short measurement */
 
-static uint64_t read_clock(clockid_t clock)
+uint64_t benchmark_cpu_now_ns(void)
 {
 	struct timespec now = { 0 };
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-uint64_t benchmark_now(void)
-{
-	return read_clock(CLOCK_MONOTONIC_RAW);
-}
-
-uint64_t benchmark_cpu_now(void)
-{
-	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 double benchmark_ms_since(uint64_t start)
 {
-	return (double)(benchmark_now() - start) / 1e6;
+	return (double)(clock_now_ns() - start) / 1e6;
 }
 
 void benchmark_loop_begin(struct benchmark_loop *loop, const struct mortise_benchmark *how)
 {
-	*loop = (struct benchmark_loop){ .how = how, .start = benchmark_now() };
+	*loop = (struct benchmark_loop){ .how = how, .start = clock_now_ns() };
 }
 
-static bool enough(const struct benchmark_loop *loop)
+static bool has_enough_runs(const struct benchmark_loop *loop)
 {
 	const struct mortise_benchmark *how = loop->how;
 	double limit = how && how->time_limit_ms ? how->time_limit_ms : TIME_LIMIT_MS;
-	double gone = benchmark_ms_since(loop->start);
+	double elapsed = benchmark_ms_since(loop->start);
 
-	/* One more like the last must fit into the limit. */
-	if (gone + benchmark_ms_since(loop->last) > limit)
+	/* Another run as long as the last one must fit into the limit. */
+	if (elapsed + benchmark_ms_since(loop->last) > limit)
 		return true;
 	if (how && how->runs)
 		return loop->runs >= how->runs;
-	return loop->runs >= (gone < SHORT_MS ? RUNS_SHORT : RUNS);
+	return loop->runs >= (elapsed < SHORT_MS ? RUNS_SHORT : RUNS);
 }
 
 bool benchmark_loop_next(struct benchmark_loop *loop, const char *step)
@@ -57,21 +48,21 @@ bool benchmark_loop_next(struct benchmark_loop *loop, const char *step)
 	unsigned runs = how && how->runs ? how->runs : RUNS;
 	bool go_on;
 
-	if (loop->runs >= MORTISE_BENCHMARK_RUNS_MAX || (loop->runs && enough(loop)))
+	if (loop->runs >= MORTISE_BENCHMARK_RUNS_MAX || (loop->runs && has_enough_runs(loop)))
 		return false;
 	if (runs <= loop->runs)
 		runs = loop->runs + 1;
 	go_on = !how || !how->tell || how->tell(how->context, step, loop->runs, runs);
 	if (!go_on && loop->runs)
 		return false;
-	loop->last = benchmark_now();
+	loop->last = clock_now_ns();
 	loop->runs++;
 	return true;
 }
 
 void benchmark_step_done(struct benchmark_recorder *recorder, unsigned step, uint64_t *mark)
 {
-	const uint64_t now = benchmark_now();
+	const uint64_t now = clock_now_ns();
 
 	benchmark_samples_add(&recorder->steps[step], (double)(now - *mark) / 1e6);
 	*mark = now;

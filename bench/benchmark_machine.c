@@ -1,47 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The facts about a machine that a benchmark's result is worthless without. */
+/* A description of the machine: without it, results cannot be interpreted. */
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 #endif
 
+#include "base/file.h"
 #include "base/machine.h"
 #include "bench/benchmark.h"
 
-/* The first processor's entry: x86 has 1.5 KiB, of which the flags are most. */
+/* Enough for the first processor's entry: 1.5 KiB on x86, mostly flags. */
 #define FILE_MAX 8192
 
-/* What ciphers, hashes and Argon2 have a use for, as /proc/cpuinfo of x86 and Arm calls it. */
+/* Features that ciphers, hashes and Argon2 use, as named in /proc/cpuinfo of x86 and Arm. */
 static const char *const wanted_features[] = {
 	"sse2",	     "ssse3",	   "avx2", "avx512f", "avx512vl", "aes",   "vaes",
 	"pclmulqdq", "vpclmulqdq", "gfni", "sha_ni",  "neon",	  "asimd", "pmull",
 	"sha1",	     "sha2",	   "sha3", "sha512",  "sve",	  "sve2",
 };
 
-/* Trailing blanks and newlines cut off; "" when the file is not there. */
+/* Removes trailing blanks and newlines. "" if the file cannot be read. */
 static void read_text(const char *path, char *text, size_t room)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = 0;
-	size_t size = 0;
+	size_t size;
 
-	if (fd >= 0) {
-		while (size < room - 1 && (got = read(fd, text + size, room - 1 - size)) > 0)
-			size += (size_t)got;
-		close(fd);
-	}
-	text[size] = '\0';
+	(void)file_read_text(path, text, room);
+	size = strlen(text);
 	while (size && isspace((unsigned char)text[size - 1]))
 		text[--size] = '\0';
 }
 
-/* The value of the first line "key<blanks>: value", its length in *length; NULL for none. */
+/* Finds the value of the first line "key<blanks>: value", and its length; NULL without one. */
 static const char *find_value(const char *text, const char *key, size_t *length)
 {
 	for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -97,7 +90,7 @@ static void read_features(const char *cpuinfo, struct mortise_machine *machine)
 	machine->virtual_machine = list && has_word(list, length, "hypervisor");
 }
 
-/* The signature of a hypervisor, which a CPU that runs by itself does not have. */
+/* Reads the signature of the hypervisor. The CPUID leaf exists only in virtual machines. */
 static void read_signature(char signature[static 13])
 {
 	memset(signature, 0, 13);
@@ -132,7 +125,7 @@ static void read_cpu(struct mortise_machine *machine)
 	char cpuinfo[FILE_MAX];
 
 	read_text("/proc/cpuinfo", cpuinfo, sizeof(cpuinfo));
-	/* x86; RISC-V and MIPS; Arm, which names the chip in the last line or not at all. */
+	/* x86; RISC-V; MIPS; Arm, which may name the chip in the last line. */
 	copy_value(cpuinfo, "model name", machine->cpu, sizeof(machine->cpu));
 	copy_value(cpuinfo, "uarch", machine->cpu, sizeof(machine->cpu));
 	copy_value(cpuinfo, "cpu model", machine->cpu, sizeof(machine->cpu));
@@ -147,7 +140,7 @@ static void read_model(struct mortise_machine *machine)
 {
 	char vendor[48], product[72];
 
-	/* Device trees end the text with a NUL, which ends it here too. */
+	/* In a device tree, the text ends with a NUL. */
 	read_text("/proc/device-tree/model", machine->model, sizeof(machine->model));
 	if (machine->model[0])
 		return;
@@ -157,7 +150,7 @@ static void read_model(struct mortise_machine *machine)
 		 vendor[0] && product[0] ? " " : "", product);
 }
 
-/* "always [madvise] never": the word in brackets. */
+/* The file contains "always [madvise] never": reads the word in brackets. */
 static void read_huge_pages(struct mortise_machine *machine)
 {
 	char text[64];

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the ioctls of an unlock cost: a mapping that shows nothing, made and removed. */
+/* The time of creating and removing a mapping, which shows no data: its key is random. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "dm/dm.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/secret.h"
-#include "luks2/model.h"
+#include "luks2/header.h"
+#include "luks2/policy.h"
 #include "bench/benchmark.h"
 
 enum { MAPPING_CREATE, MAPPING_REMOVE, MAPPING_STEPS };
@@ -16,26 +18,28 @@ static const char *const mapping_names[MAPPING_STEPS] = {
 	[MAPPING_REMOVE] = "remove",
 };
 
-/* A file goes through a loop device, as when it is opened. */
+/* Attaches a file to a loop device, as opening it does. */
 static enum mortise_code attach_file(const char *path, char loop[static 32], int *loop_fd,
 				     struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
 	enum mortise_code code = luks2_device_open(path, false, &device, err);
 
-	if (!code && !device->block)
+	if (code)
+		return code;
+	if (!device->block)
 		code = dm_loop_attach(device->fd, true, 512, loop, loop_fd, err);
 	luks2_device_close(device);
 	return code;
 }
 
-/* Over the first sector of the data: what a mapping costs does not depend on its size. */
-static enum mortise_code describe(const struct mortise_luks2 *header, const char *device,
-				  const struct mortise_secret *key, struct dm_crypt_target *target,
-				  struct mortise_error *err)
+/* Describes a mapping of the first sector of the data: its cost does not depend on its size. */
+static enum mortise_code get_target(const struct mortise_luks2 *header, const char *device,
+				    const struct mortise_secret *key,
+				    struct dm_crypt_target *target, struct mortise_error *err)
 {
 	struct luks2_segment segment;
-	enum mortise_code code = luks2_segment_get(header->metadata, &segment, err);
+	enum mortise_code code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
 
 	if (code)
 		return code;
@@ -56,7 +60,7 @@ static enum mortise_code measure_mapping(struct dm_control *control,
 					 struct mortise_error *err)
 {
 	const struct dm_mapping_options options = { .readonly = true, .hidden = true };
-	uint64_t start = benchmark_now(), mark = start;
+	uint64_t start = clock_now_ns(), mark = start;
 	enum mortise_code code;
 	char name[64];
 
@@ -73,15 +77,16 @@ static enum mortise_code measure_mapping(struct dm_control *control,
 	return MORTISE_OK;
 }
 
-/* Bytes of the volume key as a keyslot tells, 0 when none does. */
-static uint32_t volume_key_size(const struct mortise_luks2 *header)
+/* The size of the volume key in bytes, from a keyslot; 0 without a usable keyslot. */
+static uint32_t find_key_size(const struct mortise_luks2 *header)
 {
+	struct json_object *metadata = luks2_header_metadata(header);
 	struct luks2_keyslot keyslot;
 	struct mortise_error ignored;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(header->metadata, id) &&
-		    !luks2_keyslot_get(header->metadata, id, &keyslot, &ignored))
+		if (luks2_keyslot_opens_data(metadata, id) &&
+		    !luks2_keyslot_get(metadata, id, &keyslot, &ignored))
 			return keyslot.key_size;
 	return 0;
 }
@@ -91,31 +96,39 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 					    struct mortise_benchmark_steps *steps,
 					    struct mortise_error *err)
 {
-	const uint32_t key_size = volume_key_size(header);
+	const uint32_t key_size = find_key_size(header);
 	struct benchmark_recorder recorder = { 0 };
 	struct dm_control *control = NULL;
 	struct mortise_secret *key = NULL;
 	struct dm_crypt_target target;
 	struct benchmark_loop loop;
 	enum mortise_code code;
+	const char *device = luks2_header_data_path(header);
 	char loop_path[32] = "";
 	int loop_fd = -1;
 
 	if (!key_size)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	code = secret_random(key_size, &key, err);
-	if (!code)
-		code = attach_file(header->data_path, loop_path, &loop_fd, err);
-	if (!code)
-		code = describe(header, loop_fd >= 0 ? loop_path : header->data_path, key, &target,
-				err);
-	if (!code)
-		code = dm_open(&control, err);
+	if (code)
+		return code;
+	code = attach_file(device, loop_path, &loop_fd, err);
+	if (code)
+		goto out;
+	code = get_target(header, loop_fd >= 0 ? loop_path : device, key, &target, err);
+	if (code)
+		goto out;
+	code = dm_open(&control, err);
+	if (code)
+		goto out;
 	benchmark_loop_begin(&loop, how);
-	while (!code && benchmark_loop_next(&loop, "mapping"))
+	while (benchmark_loop_next(&loop, "mapping")) {
 		code = measure_mapping(control, &target, &recorder, err);
-	if (!code)
-		benchmark_recorder_finish(&recorder, mapping_names, MAPPING_STEPS, steps);
+		if (code)
+			goto out;
+	}
+	benchmark_recorder_finish(&recorder, mapping_names, MAPPING_STEPS, steps);
+out:
 	dm_close(control);
 	if (loop_fd >= 0)
 		close(loop_fd);

@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* A run: ground by ground, within its time. */
-#include <errno.h>
-#include <stdio.h>
+/* A run: one backing device after the other, within the time limit. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/machine.h"
-#include "bench/dm_benchmark.h"
+#include "bench/dm_benchmark_advice.h"
+#include "bench/dm_benchmark_io.h"
+#include "bench/dm_benchmark_measure.h"
+#include "bench/dm_benchmark_temporary.h"
 
 #define LIMIT_MS       120000u
 #define LIMIT_QUICK_MS 10000u
-#define MEMORY_MAX     (16u << 20) /* bytes of requests under way */
+#define MEMORY_MAX     (16u << 20) /* bytes of requests in flight */
 #define MEMORY_MIN     (1u << 20)
 
-const char *mortise_dm_backing_name(enum mortise_dm_backing ground)
-{
-	static const char *const names[] = {
-		[MORTISE_DM_ZERO] = "zero",
-		[MORTISE_DM_RAM] = "ram",
-		[MORTISE_DM_DEVICE] = "device",
-	};
-
-	return names[ground];
-}
-
-static struct bench_scope scope_of(const struct mortise_dm_benchmark *b, bool writes)
+static struct bench_scope make_scope(const struct mortise_dm_benchmark *b, bool writes)
 {
 	uint64_t memory = machine_available(&machine_files) / 16;
 	const char *cipher = b->options.cipher;
@@ -47,11 +38,11 @@ static struct bench_scope scope_of(const struct mortise_dm_benchmark *b, bool wr
 	return scope;
 }
 
-static enum mortise_code measure_ground(struct mortise_dm_benchmark *b,
-					const struct bench_ground *ground,
-					struct mortise_error *err)
+static enum mortise_code measure_backing(struct mortise_dm_benchmark *b,
+					 const struct bench_backing *backing,
+					 struct mortise_error *err)
 {
-	struct bench_scope scope = scope_of(b, ground->writable);
+	struct bench_scope scope = make_scope(b, backing->writable);
 	struct bench_cipher cipher = scope.only;
 	struct bench_plan plan = { 0 };
 	uint32_t sector_size = 4096;
@@ -59,27 +50,27 @@ static enum mortise_code measure_ground(struct mortise_dm_benchmark *b,
 	size_t first;
 
 	bench_plan_ciphers(&plan, &scope);
-	code = bench_measure(b, ground, &plan, 0, err);
-	if (code || bench_over(b))
+	code = bench_measure_plan(b, backing, &plan, 0, err);
+	if (code || bench_is_over(b))
 		goto out;
-	if (!bench_choose_cipher(&b->results, ground->kind, &cipher, &sector_size) &&
+	if (!bench_choose_cipher(&b->results, backing->kind, &cipher, &sector_size) &&
 	    !scope.only.name)
 		goto out;
 	if (scope.only.name)
 		cipher = scope.only;
-	/* What the first part has measured does not come again. */
+	/* The second part of the plan does not repeat measurements of the first. */
 	first = plan.count;
 	bench_plan_options(&plan, &scope, &cipher, sector_size);
-	code = bench_measure(b, ground, &plan, first, err);
+	code = bench_measure_plan(b, backing, &plan, first, err);
 out:
 	bench_plan_clear(&plan);
 	return code;
 }
 
-/* How many measurements a ground takes, whichever cipher will be chosen. */
+/* The number of measurements on a backing device; it does not depend on the chosen cipher. */
 static size_t count_cases(const struct mortise_dm_benchmark *b, bool writes)
 {
-	struct bench_scope scope = scope_of(b, writes);
+	struct bench_scope scope = make_scope(b, writes);
 	struct bench_cipher any = scope.only;
 	struct bench_plan plan = { 0 };
 	size_t count;
@@ -93,7 +84,7 @@ static size_t count_cases(const struct mortise_dm_benchmark *b, bool writes)
 	return count;
 }
 
-static uint64_t limit_ns(const struct mortise_dm_benchmark *b)
+static uint64_t get_limit_ns(const struct mortise_dm_benchmark *b)
 {
 	uint64_t limit_ms = LIMIT_MS;
 
@@ -104,15 +95,15 @@ static uint64_t limit_ns(const struct mortise_dm_benchmark *b)
 	return limit_ms * 1000000;
 }
 
-/* What is measured on; the device that was named comes first, it matters most. */
-struct grounds {
-	struct bench_ground list[3];
+/* The given device comes first, because it matters most. */
+struct backings {
+	struct bench_backing list[3];
 	size_t count;
 };
 
-/* Grounds that this machine may lack become warnings; the device that was named must work. */
-static enum mortise_code open_grounds(struct mortise_dm_benchmark *b, struct grounds *grounds,
-				      struct mortise_error *err)
+/* The given device must work. Other backing devices that this machine lacks become warnings. */
+static enum mortise_code open_backings(struct mortise_dm_benchmark *b, struct backings *backings,
+				       struct mortise_error *err)
 {
 	const uint64_t memory = machine_available(&machine_files);
 	struct mortise_error why = { 0 };
@@ -120,81 +111,84 @@ static enum mortise_code open_grounds(struct mortise_dm_benchmark *b, struct gro
 
 	if (b->options.device) {
 		code = bench_device_open(b->control, b->options.device, b->options.destroy_data,
-					 &grounds->list[0], err);
+					 &backings->list[0], err);
 		if (code)
 			return code;
-		grounds->count++;
+		backings->count++;
 	}
-	if (!bench_zero_open(b->control, &grounds->list[grounds->count], &why))
-		grounds->count++;
+	if (!bench_zero_open(b->control, &backings->list[backings->count], &why))
+		backings->count++;
 	else
 		bench_warn(b, "%s", why.text);
-	if (!bench_ram_open(b->control, memory, &grounds->list[grounds->count], &why))
-		grounds->count++;
+	if (!bench_ram_open(b->control, memory, &backings->list[backings->count], &why))
+		backings->count++;
 	else
 		bench_warn(b, "%s", why.text);
-	return grounds->count
-		       ? MORTISE_OK
-		       : error_set(err, MORTISE_E_KERNEL, 0,
-				   "There is nothing to measure on: neither dm-zero nor a RAM "
-				   "disk, and no --device was given.");
+	return backings->count ? MORTISE_OK
+			       : error_set(err, MORTISE_E_KERNEL, 0,
+					   "neither dm-zero nor a RAM disk is available; use "
+					   "--device to measure a block device");
 }
 
-static void close_grounds(struct mortise_dm_benchmark *b, struct grounds *grounds)
+static void close_backings(struct mortise_dm_benchmark *b, struct backings *backings)
 {
-	for (size_t i = 0; i < grounds->count; i++)
-		if (grounds->list[i].kind != MORTISE_DM_RAM)
-			bench_ground_close(&grounds->list[i]);
-	/* A RAM disk cannot be wiped or unloaded while a mapping stands on it. */
-	bench_settle(b->control);
-	for (size_t i = 0; i < grounds->count; i++)
-		if (grounds->list[i].kind == MORTISE_DM_RAM)
-			bench_ground_close(&grounds->list[i]);
+	for (size_t i = 0; i < backings->count; i++)
+		if (backings->list[i].kind != MORTISE_DM_RAM)
+			bench_backing_close(&backings->list[i]);
+	/* A RAM disk can be wiped or unloaded only after its last mapping was removed. */
+	bench_temporary_wait(b->control);
+	for (size_t i = 0; i < backings->count; i++)
+		if (backings->list[i].kind == MORTISE_DM_RAM)
+			bench_backing_close(&backings->list[i]);
 }
 
-/* In turn, each with an equal part of the time that is left: none may cost another its turn. */
-static enum mortise_code measure_all(struct mortise_dm_benchmark *b, struct mortise_error *err)
+/* Gives each backing device an equal part of the remaining time. */
+static enum mortise_code measure_backings(struct mortise_dm_benchmark *b, struct mortise_error *err)
 {
-	struct grounds grounds = { .count = 0 };
-	enum mortise_code code = open_grounds(b, &grounds, err);
-	uint64_t end = bench_now() + limit_ns(b), now;
+	struct backings backings = { .count = 0 };
+	enum mortise_code code = open_backings(b, &backings, err);
+	uint64_t end = clock_now_ns() + get_limit_ns(b), now;
 
-	for (size_t i = 0; !code && i < grounds.count; i++)
-		b->total += count_cases(b, grounds.list[i].writable);
-	for (size_t i = 0; !code && i < grounds.count && !b->stopped; i++) {
-		now = bench_now();
-		b->ground = grounds.list[i].kind;
-		b->end_ns = now < end ? now + (end - now) / (grounds.count - i) : now;
-		b->turn = b->done + count_cases(b, grounds.list[i].writable);
+	if (code)
+		goto out;
+	for (size_t i = 0; i < backings.count; i++)
+		b->total += count_cases(b, backings.list[i].writable);
+	for (size_t i = 0; i < backings.count && !b->stopped; i++) {
+		now = clock_now_ns();
+		b->backing = backings.list[i].kind;
+		b->end_ns = now < end ? now + (end - now) / (backings.count - i) : now;
+		b->backing_done = b->done + count_cases(b, backings.list[i].writable);
 		b->late = false;
-		code = measure_ground(b, &grounds.list[i], err);
-		b->done = b->turn;
+		code = measure_backing(b, &backings.list[i], err);
+		if (code)
+			goto out;
+		b->done = b->backing_done;
 	}
-	close_grounds(b, &grounds);
+out:
+	close_backings(b, &backings);
 	return code;
 }
 
-/* What makes figures worth less. */
-static void judge(struct mortise_dm_benchmark *b)
+/* Adds the warnings that concern all results. */
+static void warn_about_noise(struct mortise_dm_benchmark *b)
 {
 	struct mortise_machine machine;
-	size_t unsteady = 0;
+	size_t noisy = 0;
 
 	mortise_benchmark_machine(&machine);
 	if (machine.governor[0] && strcmp(machine.governor, "performance") != 0)
 		bench_warn(b,
-			   "The clock frequency is governed by \"%s\": set \"performance\" "
-			   "for figures that can be compared.",
+			   "the CPU frequency governor is \"%s\"; set \"performance\" for "
+			   "comparable results",
 			   machine.governor);
 	for (size_t i = 0; i < b->results.count; i++)
-		unsteady += mortise_spread_is_noisy(&b->results.list[i].rate) &&
-			    b->results.list[i].rate.runs > 0;
-	if (unsteady > b->results.count / 4)
+		noisy += mortise_spread_is_noisy(&b->results.list[i].rate) &&
+			 b->results.list[i].rate.runs > 0;
+	if (noisy > b->results.count / 4)
 		bench_warn(b,
-			   "%zu of %zu measurements vary too much within themselves: the "
-			   "machine is busy or the time too short, and small differences mean "
-			   "nothing.",
-			   unsteady, b->results.count);
+			   "%zu of %zu measurements are noisy, so small differences mean nothing; "
+			   "stop other load, or set a longer limit",
+			   noisy, b->results.count);
 }
 
 enum mortise_code mortise_dm_benchmark_run(const struct mortise_dm_benchmark_options *options,
@@ -207,24 +201,27 @@ enum mortise_code mortise_dm_benchmark_run(const struct mortise_dm_benchmark_opt
 
 	*out = NULL;
 	if (!b)
-		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "Cannot measure dm-crypt");
+		return error_memory(err);
 	b->options = *options;
-	b->engine = bench_engine();
+	b->engine = bench_engine_choose();
 	code = dm_open(&b->control, err);
-	if (!code)
-		code = dm_target_version(b->control, "crypt", version, err);
-	if (!code)
-		code = measure_all(b, err);
-	dm_close(b->control);
-	b->control = NULL;
-	if (code) {
-		mortise_dm_benchmark_free(&b);
-		return code;
-	}
-	judge(b);
+	if (code)
+		goto out;
+	code = dm_target_version(b->control, "crypt", version, err);
+	if (code)
+		goto out;
+	code = measure_backings(b, err);
+	if (code)
+		goto out;
+	warn_about_noise(b);
 	b->advised = bench_advise(&b->results, &b->advice, b->reason);
 	*out = b;
-	return MORTISE_OK;
+out:
+	dm_close(b->control);
+	b->control = NULL;
+	if (code)
+		mortise_dm_benchmark_free(&b);
+	return code;
 }
 
 void mortise_dm_benchmark_free(struct mortise_dm_benchmark **address)

@@ -1,46 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* How long requests took. */
 #include "bench/dm_benchmark_latency.h"
 
-#define SUB	 32u /* buckets an octave */
-#define SUB_BITS 5u
+#define OCTAVE	    32u /* buckets per octave */
+#define OCTAVE_BITS 5u
 
-static uint32_t bucket_of(uint64_t ns)
+static uint32_t find_bucket(uint64_t ns)
 {
 	uint32_t octave, bucket;
 
-	if (ns < SUB)
+	if (ns < OCTAVE)
 		return (uint32_t)ns;
 	octave = 63u - (uint32_t)__builtin_clzll(ns);
-	bucket =
-		(octave - SUB_BITS + 1) * SUB + ((uint32_t)(ns >> (octave - SUB_BITS)) & (SUB - 1));
+	bucket = (octave - OCTAVE_BITS + 1) * OCTAVE +
+		 ((uint32_t)(ns >> (octave - OCTAVE_BITS)) & (OCTAVE - 1));
 	return bucket < BENCH_LATENCY_BUCKETS ? bucket : BENCH_LATENCY_BUCKETS - 1;
 }
 
-/* The longest time that falls into it. */
+/* The longest latency that falls into the bucket. */
 static uint64_t bucket_end(uint32_t bucket)
 {
-	uint32_t octave = bucket / SUB;
+	uint32_t octave = bucket / OCTAVE;
 
 	if (octave == 0)
 		return bucket;
-	return ((uint64_t)(SUB + bucket % SUB + 1) << (octave - 1)) - 1;
+	return ((uint64_t)(OCTAVE + bucket % OCTAVE + 1) << (octave - 1)) - 1;
 }
 
 void bench_latency_add(struct bench_latency *latency, uint64_t ns)
 {
 	latency->count++;
-	latency->buckets[bucket_of(ns)]++;
+	latency->buckets[find_bucket(ns)]++;
 }
 
-void bench_latency_join(struct bench_latency *latency, const struct bench_latency *from)
+void bench_latency_merge(struct bench_latency *latency, const struct bench_latency *from)
 {
 	latency->count += from->count;
 	for (uint32_t i = 0; i < BENCH_LATENCY_BUCKETS; i++)
 		latency->buckets[i] += from->buckets[i];
 }
 
-uint64_t bench_latency_at(const struct bench_latency *latency, uint32_t permille)
+uint64_t bench_latency_percentile(const struct bench_latency *latency, uint32_t permille)
 {
 	uint64_t wanted = (latency->count * permille + 999) / 1000, seen = 0;
 	uint32_t i;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* How long requests took: a histogram of fixed size, whose buckets are 1/32 wide. */
+/* Latency of requests: a histogram of fixed size, with a resolution of 1/32. */
 #ifndef BENCH_DM_BENCHMARK_LATENCY_H
 #define BENCH_DM_BENCHMARK_LATENCY_H
 
 #include <stdint.h>
 
-/* 32 buckets an octave, from 1 ns to 2^41 ns, half an hour. */
+/* 32 buckets per octave, from 1 ns to 2^41 ns (half an hour). */
 #define BENCH_LATENCY_BUCKETS (37u * 32u)
 
 struct bench_latency {
@@ -14,10 +14,13 @@ struct bench_latency {
 };
 
 void bench_latency_add(struct bench_latency *latency, uint64_t ns);
-/* Adds what from has counted. */
-void bench_latency_join(struct bench_latency *latency, const struct bench_latency *from);
+/* Adds the counts of from. */
+void bench_latency_merge(struct bench_latency *latency, const struct bench_latency *from);
 
-/* The time that permille of the requests did not exceed, rounded up to its bucket; 0: none. */
-uint64_t bench_latency_at(const struct bench_latency *latency, uint32_t permille);
+/*
+ * The latency that permille of the requests did not exceed, rounded up to the end of its bucket; 0
+ * without requests.
+ */
+uint64_t bench_latency_percentile(const struct bench_latency *latency, uint32_t permille);
 
 #endif

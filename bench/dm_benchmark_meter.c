@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processor time, energy, and the driver of a cipher. */
 #include "bench/dm_benchmark_meter.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,30 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A machine that has loaded every cipher has 100 KiB in /proc/crypto. */
+#include "base/file.h"
+
+/* /proc/crypto has 100 KiB on a machine that has loaded every cipher. */
 #define CRYPTO_ROOM (256u << 10)
 
 const struct bench_files bench_files = { "/proc", "/sys" };
 
-void bench_read(const char *dir, const char *name, char *text, size_t room)
+static void read_file(const char *dir, const char *name, char *text, size_t room)
 {
 	char path[PATH_MAX];
-	size_t size = 0;
-	ssize_t got = 1;
-	int fd = -1;
 
+	text[0] = '\0';
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) < (int)sizeof(path))
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && got > 0 && size < room - 1) {
-		got = read(fd, text + size, room - 1 - size);
-		size += got > 0 ? (size_t)got : 0;
-	}
-	if (fd >= 0)
-		close(fd);
-	text[size] = '\0';
+		(void)file_read_text(path, text, room);
 }
 
-/* Packages only: their parts (intel-rapl:0:0) are in them, intel-rapl-mmio is the same again. */
+/*
+ * Reads packages only: they include their subzones (intel-rapl:0:0), and intel-rapl-mmio counts the
+ * same energy again.
+ */
 static void read_energy(const struct bench_files *files, struct bench_meter *meter)
 {
 	char name[80], text[32];
@@ -42,11 +36,11 @@ static void read_energy(const struct bench_files *files, struct bench_meter *met
 		uint64_t energy, range;
 
 		snprintf(name, sizeof(name), "class/powercap/intel-rapl:%u/energy_uj", i);
-		bench_read(files->sys, name, text, sizeof(text));
+		read_file(files->sys, name, text, sizeof(text));
 		if (sscanf(text, "%" SCNu64, &energy) != 1)
 			break;
 		snprintf(name, sizeof(name), "class/powercap/intel-rapl:%u/max_energy_range_uj", i);
-		bench_read(files->sys, name, text, sizeof(text));
+		read_file(files->sys, name, text, sizeof(text));
 		if (sscanf(text, "%" SCNu64, &range) != 1)
 			break;
 		meter->energy_uj[i] = energy;
@@ -62,8 +56,8 @@ void bench_meter_read(const struct bench_files *files, struct bench_meter *meter
 	char text[512];
 
 	memset(meter, 0, sizeof(*meter));
-	bench_read(files->proc, "stat", text, sizeof(text));
-	/* proc(5); what a hypervisor stole stands behind these and was not ours. */
+	read_file(files->proc, "stat", text, sizeof(text));
+	/* proc(5). The next field is stolen time, which this machine did not use. */
 	if (sscanf(text,
 		   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
 		   " %" SCNu64,
@@ -91,8 +85,8 @@ uint64_t bench_meter_energy(const struct bench_meter *before, const struct bench
 	return sum;
 }
 
-/* "aes-xts-plain64" -> "xts(aes)", "capi:xts(aes)-plain64" too; the IV is dm-crypt's own. */
-static bool algorithm_of(const char *cipher, char *name, size_t room)
+/* Both "aes-xts-plain64" and "capi:xts(aes)-plain64" give "xts(aes)"; dm-crypt computes the IV. */
+static bool get_algorithm(const char *cipher, char *name, size_t room)
 {
 	const char *dash, *second;
 	int used;
@@ -114,8 +108,9 @@ static bool algorithm_of(const char *cipher, char *name, size_t room)
 	return used > 0 && (size_t)used < room;
 }
 
-/* The value of "key      : value" in a paragraph of /proc/crypto, false when it has none. */
-static bool field(const char *paragraph, const char *end, const char *key, char *value, size_t room)
+/* Reads the value of "key      : value" in a paragraph of /proc/crypto; false without the key. */
+static bool read_field(const char *paragraph, const char *end, const char *key, char *value,
+		       size_t room)
 {
 	const size_t length = strlen(key);
 	const char *line = paragraph;
@@ -141,7 +136,7 @@ void bench_driver(const char *crypto, const char *cipher, char driver[static BEN
 	long best = -1;
 
 	driver[0] = '\0';
-	if (!algorithm_of(cipher, wanted, sizeof(wanted)))
+	if (!get_algorithm(cipher, wanted, sizeof(wanted)))
 		return;
 	for (; *at; at = *end ? end + 2 : end) {
 		long priority;
@@ -149,13 +144,13 @@ void bench_driver(const char *crypto, const char *cipher, char driver[static BEN
 		end = strstr(at, "\n\n");
 		if (!end)
 			end = at + strlen(at);
-		/* The bound of the last line of a paragraph is the blank line. */
-		if (!field(at, end, "name", value, sizeof(value)) || strcmp(value, wanted) ||
-		    !field(at, end, "internal", value, sizeof(value)) || strcmp(value, "no") ||
-		    !field(at, end, "priority", value, sizeof(value)))
+		/* end is the newline at the end of the paragraph's last line. */
+		if (!read_field(at, end, "name", value, sizeof(value)) || strcmp(value, wanted) ||
+		    !read_field(at, end, "internal", value, sizeof(value)) || strcmp(value, "no") ||
+		    !read_field(at, end, "priority", value, sizeof(value)))
 			continue;
 		priority = strtol(value, NULL, 10);
-		if (priority > best && field(at, end, "driver", driver, BENCH_DRIVER_MAX))
+		if (priority > best && read_field(at, end, "driver", driver, BENCH_DRIVER_MAX))
 			best = priority;
 	}
 }
@@ -168,7 +163,7 @@ void bench_driver_here(const struct bench_files *files, const char *cipher,
 	driver[0] = '\0';
 	if (!text)
 		return;
-	bench_read(files->proc, "crypto", text, CRYPTO_ROOM);
+	read_file(files->proc, "crypto", text, CRYPTO_ROOM);
 	bench_driver(text, cipher, driver);
 	free(text);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plan. Everything with everything would take hours: ciphers are compared with the default
- * options, options with the cipher that came out of it.
+ * Measuring all combinations would take hours. The plan compares ciphers with the default options,
+ * and options with the best cipher.
  */
 #include "bench/dm_benchmark_plan.h"
 
@@ -26,7 +26,7 @@ static const struct bench_cipher ciphers[] = {
 
 static const uint32_t sectors[] = { 4096, 512 };
 static const uint32_t blocks[] = { 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1024 * KIB };
-/* What tells ciphers apart: small requests by what each costs, large ones by the bytes. */
+/* For ciphers: small requests show the cost of a request, large requests the cost of the bytes. */
 static const uint32_t two_blocks[] = { 4 * KIB, 256 * KIB };
 
 static const uint32_t options[] = {
@@ -40,7 +40,7 @@ static const uint32_t options[] = {
 	MORTISE_NO_READ_WORKQUEUE | MORTISE_SUBMIT_FROM_CRYPT_CPUS,
 };
 
-/* The first and the fourth of them, for depths and volumes. */
+/* The first and the fourth of these, for depths and volumes. */
 static const uint32_t two_options[] = {
 	0,
 	MORTISE_NO_READ_WORKQUEUE | MORTISE_NO_WRITE_WORKQUEUE,
@@ -71,7 +71,7 @@ bool bench_same_setup(const struct bench_case *a, const struct bench_case *b)
 	       a->sector_size == b->sector_size && a->flags == b->flags && a->volumes == b->volumes;
 }
 
-static void add(struct bench_plan *plan, const struct bench_case *one)
+static void add_case(struct bench_plan *plan, const struct bench_case *one)
 {
 	struct bench_case *grown;
 
@@ -89,7 +89,7 @@ static void add(struct bench_plan *plan, const struct bench_case *one)
 	plan->cases[plan->count++] = *one;
 }
 
-static bool planned(const struct bench_plan *plan, const struct bench_case *one)
+static bool is_planned(const struct bench_plan *plan, const struct bench_case *one)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct bench_case *other = &plan->cases[i];
@@ -101,7 +101,7 @@ static bool planned(const struct bench_plan *plan, const struct bench_case *one)
 	return false;
 }
 
-/* Reads, and writes where they are allowed, of one size; depth shrinks to fit the memory. */
+/* Adds reads, and writes if they are allowed, of one size. Reduces the depth to fit the memory. */
 static void add_block(struct bench_plan *plan, const struct bench_scope *scope,
 		      const struct bench_case *pattern, uint32_t block_size, uint32_t depth)
 {
@@ -113,8 +113,8 @@ static void add_block(struct bench_plan *plan, const struct bench_scope *scope,
 	one.depth = depth;
 	for (int write = 0; write <= (scope->writes ? 1 : 0); write++) {
 		one.write = write;
-		if (!planned(plan, &one))
-			add(plan, &one);
+		if (!is_planned(plan, &one))
+			add_case(plan, &one);
 	}
 }
 
@@ -145,7 +145,7 @@ void bench_plan_ciphers(struct bench_plan *plan, const struct bench_scope *scope
 			add_block(plan, scope, &bare, blocks[b], depths[d]);
 	if (scope->only.name)
 		add_cipher(plan, scope, &scope->only);
-	/* Quick: AES and one Adiantum. */
+	/* A quick run tries AES and one variant of Adiantum. */
 	for (size_t i = 0; i < (scope->quick ? 4 : COUNT(ciphers)) && !scope->only.name; i++)
 		if (!scope->quick || i % 2 == 0)
 			add_cipher(plan, scope, &ciphers[i]);

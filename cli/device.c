@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths of devices and headers, and the sentences for what is no LUKS2 header. */
+/* Paths of devices and headers, and errors for an invalid header. */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
 		return fail(c, &err);
 	snprintf(sentence, sizeof(sentence), "Device %s is not a valid %s device.", path, kind);
-	/* For what is no header at all the sentence says it; a broken one has more to tell. */
+	/* For a damaged header, print the details too. */
 	if (code == MORTISE_E_CORRUPT || option_set(&c->options, OPTION_DEBUG))
 		fail(c, &err);
 	return fail_with(STATUS_USAGE, "%s", sentence);

@@ -57,7 +57,7 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 		.area_key_size = option_number32(options, OPTION_KEYSLOT_KEY_SIZE) / 8,
 	};
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
-		return STATUS_USAGE; /* main.c has refused it by then */
+		return STATUS_USAGE; /* not reached: main.c refuses it */
 	keyslot_cost(c, kdf);
 	if (kdf->type == MORTISE_KDF_PBKDF2)
 		kdf->hash = hash;

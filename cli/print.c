@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of the program. */
+/* Output: errors, verbose messages, hex. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>

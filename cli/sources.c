@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place that turns options into what the library asks KMS and TPM with. */
+/* Fills struct mortise_key_sources from options and environment. */
 #include <mortise-declared.h>
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 	struct mortise_meta *meta = NULL;
 	struct mortise_meta_entry entry;
 
-	/* Without META, or with none that can be read, firmware has the word. */
+	/* Without a readable META, the UUID in firmware applies. */
 	if (!MORTISE_DECLARED || c->as_cryptsetup || sources->node_uuid || !sources->kms_endpoint ||
 	    mortise_meta_read(NULL, &meta, NULL) != MORTISE_OK)
 		return;

@@ -184,8 +184,7 @@ static enum mortise_code find_header(const struct luks2_device *device, struct d
 	*found = true;
 	probe->content = luks2_format_unfinished(header) ? DISK_UNFINISHED : DISK_LUKS2;
 	snprintf(probe->type, sizeof(probe->type), "LUKS2");
-	doubtful =
-		header->primary_bad || header->secondary_bad || probe->content == DISK_UNFINISHED;
+	doubtful = !luks2_header_is_whole(header) || probe->content == DISK_UNFINISHED;
 	mortise_luks2_free(&header);
 	if (doubtful)
 		code = find_signatures(device, true, &other, &has_other, &ignored, err);

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "luks2/header.h"
-#include "luks2/validate.h"
+#include "luks2/metadata.h"
 #include "disk/reset_mark.h"
 
 #define EDGE		(1u << 20)   /* bytes at either end that are zero on an empty device */
@@ -110,9 +110,11 @@ static enum mortise_code find_keys_end(const struct luks2_device *device,
 	if (code == MORTISE_E_MEMORY)
 		return error_memory(err);
 	if (!code) {
-		data = luks2_first_data_offset(header->metadata);
-		if (data < luks2_keyslots_end(header->metadata))
-			data = luks2_keyslots_end(header->metadata);
+		struct json_object *metadata = luks2_header_metadata(header);
+
+		data = luks2_first_data_offset(metadata);
+		if (data < luks2_keyslots_end(metadata))
+			data = luks2_keyslots_end(metadata);
 	} else if (code != MORTISE_E_NOT_LUKS2 || mark->second_header) {
 		data = DISK_KEYS_END_MAX;
 	}

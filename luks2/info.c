@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The facts about a header, for whoever shows them: no policy here. */
+/* Reading and changing the header's public properties. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 #include "luks2/uuid.h"
-#include "luks2/validate.h"
-
-void mortise_luks2_free(struct mortise_luks2 **address)
-{
-	struct mortise_luks2 *header = address ? *address : NULL;
-
-	if (!header)
-		return;
-	*address = NULL;
-	luks2_device_close(header->device);
-	free(header->data_path);
-	json_object_put(header->metadata);
-	mortise_secret_free(&header->volume_key);
-	free(header);
-}
 
 static const char *text_or_empty(struct json_object *object, const char *key)
 {
@@ -81,7 +68,7 @@ enum mortise_code mortise_header_json(const struct mortise_luks2 *header, char *
 	return MORTISE_OK;
 }
 
-static void fill_kdf(struct json_object *object, struct mortise_keyslot_info *info)
+static void read_kdf(struct json_object *object, struct mortise_keyslot_info *info)
 {
 	struct json_object *kdf = luks2_json_get(object, "kdf", json_type_object);
 	uint64_t time = 0, memory = 0, lanes = 0;
@@ -106,7 +93,7 @@ static void fill_kdf(struct json_object *object, struct mortise_keyslot_info *in
 	info->kdf.lanes = (uint32_t)lanes;
 }
 
-static void fill_reencrypt(struct json_object *object, struct json_object *area,
+static void read_reencrypt(struct json_object *object, struct json_object *area,
 			   struct mortise_keyslot_info *info)
 {
 	info->reencrypt_mode = text_or_empty(object, "mode");
@@ -148,12 +135,12 @@ enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *header, int i
 		info->area_key_size = (uint32_t)number;
 	(void)luks2_json_decimal(area, "offset", &info->area_offset);
 	(void)luks2_json_decimal(area, "size", &info->area_size);
-	fill_kdf(object, info);
-	fill_reencrypt(object, area, info);
+	read_kdf(object, info);
+	read_reencrypt(object, area, info);
 	return MORTISE_OK;
 }
 
-static struct json_object *segment_object(const struct mortise_luks2 *header, int id)
+static struct json_object *find_segment(const struct mortise_luks2 *header, int id)
 {
 	return luks2_json_get_id(section(header, "segments"), id);
 }
@@ -161,11 +148,11 @@ static struct json_object *segment_object(const struct mortise_luks2 *header, in
 enum mortise_code mortise_segment_info(const struct mortise_luks2 *header, int id,
 				       struct mortise_segment_info *info, struct mortise_error *err)
 {
-	struct json_object *object = segment_object(header, id);
+	struct json_object *object = find_segment(header, id);
 	uint64_t number;
 
 	if (!object)
-		return error_set(err, MORTISE_E_USAGE, 0, "there is no segment %d", id);
+		return error_set(err, MORTISE_E_USAGE, 0, "segment %d does not exist", id);
 	*info = (struct mortise_segment_info){
 		.type = luks2_json_text(object, "type"),
 		.cipher = text_or_empty(object, "encryption"),
@@ -182,7 +169,7 @@ enum mortise_code mortise_segment_info(const struct mortise_luks2 *header, int i
 
 const char *mortise_segment_flag(const struct mortise_luks2 *header, int id, unsigned i)
 {
-	return array_text(luks2_json_get(segment_object(header, id), "flags", json_type_array), i);
+	return array_text(luks2_json_get(find_segment(header, id), "flags", json_type_array), i);
 }
 
 enum mortise_code mortise_digest_info(const struct mortise_luks2 *header, int id,
@@ -191,7 +178,7 @@ enum mortise_code mortise_digest_info(const struct mortise_luks2 *header, int id
 	struct json_object *object = luks2_json_get_id(section(header, "digests"), id);
 
 	if (!object)
-		return error_set(err, MORTISE_E_USAGE, 0, "there is no digest %d", id);
+		return error_set(err, MORTISE_E_USAGE, 0, "digest %d does not exist", id);
 	*info = (struct mortise_digest_info){
 		.type = luks2_json_text(object, "type"),
 		.hash = text_or_empty(object, "hash"),
@@ -214,28 +201,34 @@ static enum mortise_code check_label(const char *text, const char *what, struct 
 	return MORTISE_OK;
 }
 
+static void set_field(char *field, size_t size, const char *text)
+{
+	memset(field, 0, size);
+	memcpy(field, text, strlen(text));
+}
+
 enum mortise_code mortise_header_set_label(struct mortise_luks2 *header, const char *label,
 					   const char *subsystem, struct mortise_error *err)
 {
-	struct luks2_update update;
-	enum mortise_code code = check_label(label, "Label", err);
+	struct luks2_update *update;
+	enum mortise_code code;
 
-	if (!code)
-		code = check_label(subsystem, "Subsystem", err);
-	if (!code)
-		code = luks2_usable(header->metadata, err);
-	if (!code)
-		code = luks2_update_begin(header, &update, err);
+	code = check_label(label, "Label", err);
 	if (code)
 		return code;
-	if (label) {
-		memset(update.binary.label, 0, sizeof(update.binary.label));
-		memcpy(update.binary.label, label, strlen(label));
-	}
-	if (subsystem) {
-		memset(update.binary.subsystem, 0, sizeof(update.binary.subsystem));
-		memcpy(update.binary.subsystem, subsystem, strlen(subsystem));
-	}
+	code = check_label(subsystem, "Subsystem", err);
+	if (code)
+		return code;
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	if (label)
+		set_field(update->binary.label, sizeof(update->binary.label), label);
+	if (subsystem)
+		set_field(update->binary.subsystem, sizeof(update->binary.subsystem), subsystem);
 	return luks2_update_commit(&update, err);
 }
 
@@ -243,15 +236,18 @@ enum mortise_code mortise_header_set_uuid(struct mortise_luks2 *header, const ch
 					  struct mortise_error *err)
 {
 	char checked[sizeof(header->binary.uuid)] = { 0 };
-	struct luks2_update update;
-	enum mortise_code code = luks2_uuid_parse(uuid, checked, err);
+	struct luks2_update *update;
+	enum mortise_code code;
 
-	if (!code)
-		code = luks2_usable(header->metadata, err);
-	if (!code)
-		code = luks2_update_begin(header, &update, err);
+	code = luks2_uuid_parse(uuid, checked, err);
 	if (code)
 		return code;
-	memcpy(update.binary.uuid, checked, sizeof(checked));
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	memcpy(update->binary.uuid, checked, sizeof(checked));
 	return luks2_update_commit(&update, err);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Typed access to the JSON metadata, over json-c. */
 #include "luks2/json.h"
 
 #include <errno.h>
@@ -20,8 +19,8 @@ struct json_object *luks2_json_get(struct json_object *object, const char *key, 
 	return member;
 }
 
-/* Ids are written without leading zeros; a key such as "00" is another one. */
-static void id_text(int id, char text[static 12])
+/* Without leading zeros: a key such as "00" is another one. */
+static void format_id(int id, char text[static 12])
 {
 	snprintf(text, 12, "%d", id);
 }
@@ -32,7 +31,7 @@ struct json_object *luks2_json_get_id(struct json_object *object, int id)
 
 	if (id < 0)
 		return NULL;
-	id_text(id, key);
+	format_id(id, key);
 	return luks2_json_get(object, key, json_type_object);
 }
 
@@ -148,7 +147,7 @@ bool luks2_json_add_id(struct json_object *object, int id, struct json_object *v
 {
 	char key[12];
 
-	id_text(id, key);
+	format_id(id, key);
 	return luks2_json_add(object, key, value);
 }
 
@@ -167,7 +166,7 @@ void luks2_json_remove_id(struct json_object *object, int id)
 {
 	char key[12];
 
-	id_text(id, key);
+	format_id(id, key);
 	json_object_object_del(object, key);
 }
 

@@ -8,12 +8,14 @@
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 
-/* Tries one keyslot. MORTISE_E_KEY when the passphrase is not its own. */
-static enum mortise_code open_one(const struct mortise_luks2 *header, int id,
-				  const struct mortise_secret *passphrase,
-				  struct mortise_secret **out, struct mortise_error *err)
+/* MORTISE_E_KEY: the passphrase does not open this keyslot. */
+static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id,
+				      const struct mortise_secret *passphrase,
+				      struct mortise_secret **out, struct mortise_error *err)
 {
 	struct mortise_secret *area_key = NULL, *split = NULL, *key = NULL;
 	struct luks2_keyslot keyslot;
@@ -28,8 +30,9 @@ static enum mortise_code open_one(const struct mortise_luks2 *header, int id,
 	snprintf(who, sizeof(who), "keyslot %d", id);
 	how = (struct luks2_derivation){ who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size } };
 	code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
-	if (!code)
-		code = luks2_derive(header, &how, passphrase, area_key, err);
+	if (code)
+		goto out;
+	code = luks2_derive(header, &how, passphrase, area_key, err);
 	if (code)
 		goto out;
 	area = (struct luks2_area){
@@ -37,31 +40,37 @@ static enum mortise_code open_one(const struct mortise_luks2 *header, int id,
 		.key = mortise_secret_data(area_key),
 		.key_size = keyslot.area_key_size,
 		.offset = keyslot.area_offset,
-		.size = ((size_t)keyslot.key_size * KEYS_AF_STRIPES + 511) / 512 * 512,
+		.size = luks2_area_used(keyslot.key_size),
 	};
 	code = mortise_secret_new(area.size, &split, err);
-	if (!code)
-		code = luks2_area_read(header, &area, mortise_secret_data(split), err);
-	if (!code)
-		code = mortise_secret_new(keyslot.key_size, &key, err);
-	if (!code)
-		code = keys_af_merge(mortise_secret_data(split), keyslot.key_size, KEYS_AF_STRIPES,
-				     keyslot.af_hash, mortise_secret_data(key), err);
-	if (!code)
-		code = luks2_digest_verify(header->metadata,
-					   luks2_digest_of_keyslot(header->metadata, id), key, err);
+	if (code)
+		goto out;
+	code = luks2_area_read(header, &area, mortise_secret_data(split), err);
+	if (code)
+		goto out;
+	code = mortise_secret_new(keyslot.key_size, &key, err);
+	if (code)
+		goto out;
+	code = keys_af_merge(mortise_secret_data(split), keyslot.key_size, KEYS_AF_STRIPES,
+			     keyslot.af_hash, mortise_secret_data(key), err);
+	if (code)
+		goto out;
+	code = luks2_digest_verify(header->metadata, luks2_digest_of_keyslot(header->metadata, id),
+				   key, err);
 	if (code == MORTISE_E_KEY)
 		error_set(err, code, 0, "No key available with this passphrase.");
-out:
-	mortise_secret_free(&area_key);
-	mortise_secret_free(&split);
 	if (code)
-		mortise_secret_free(&key);
-	else
-		*out = key;
+		goto out;
+	*out = key;
+	key = NULL;
+out:
+	mortise_secret_free(&key);
+	mortise_secret_free(&split);
+	mortise_secret_free(&area_key);
 	return code;
 }
 
+/* True if the keyslot holds the volume key or, with unbound, any key that a digest can verify. */
 static bool may_open(const struct mortise_luks2 *header, int id, bool unbound)
 {
 	if (luks2_keyslot_opens_data(header->metadata, id))
@@ -69,7 +78,6 @@ static bool may_open(const struct mortise_luks2 *header, int id, bool unbound)
 	return unbound && luks2_digest_of_keyslot(header->metadata, id) >= 0;
 }
 
-/* The search over every keyslot of one priority, in JSON order. */
 struct attempt {
 	const struct mortise_luks2 *header;
 	const struct mortise_secret *passphrase;
@@ -77,9 +85,10 @@ struct attempt {
 	bool unbound;
 	unsigned tried;
 	int opened;
-	struct mortise_error obstacle; /* the first that was not a wrong passphrase */
+	struct mortise_error obstacle; /* the first error other than a wrong passphrase */
 };
 
+/* Tries the keyslots of one priority, in JSON order as cryptsetup does. */
 static void try_priority(struct attempt *attempt, enum mortise_priority priority)
 {
 	struct json_object *keyslots =
@@ -87,16 +96,19 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 	struct mortise_error why;
 
 	json_object_object_foreach(keyslots, text, object) {
-		uint64_t of_slot = MORTISE_PRIORITY_NORMAL;
+		uint64_t keyslot_priority = MORTISE_PRIORITY_NORMAL;
 		int id = -1;
 
+		/* A key such as "00" is the id of no keyslot. */
 		if (sscanf(text, "%d", &id) != 1 || luks2_json_get_id(keyslots, id) != object)
 			continue;
-		(void)luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &of_slot);
-		if (of_slot != priority || !may_open(attempt->header, id, attempt->unbound))
+		(void)luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER,
+					 &keyslot_priority);
+		if (keyslot_priority != priority ||
+		    !may_open(attempt->header, id, attempt->unbound))
 			continue;
 		attempt->tried++;
-		if (!open_one(attempt->header, id, attempt->passphrase, &attempt->key, &why)) {
+		if (!open_keyslot(attempt->header, id, attempt->passphrase, &attempt->key, &why)) {
 			attempt->opened = id;
 			return;
 		}
@@ -107,7 +119,7 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 
 static enum mortise_code open_any(struct attempt *attempt, struct mortise_error *err)
 {
-	bool prudence;
+	bool refused;
 
 	try_priority(attempt, MORTISE_PRIORITY_PREFER);
 	if (attempt->opened < 0)
@@ -116,9 +128,9 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 		return MORTISE_OK;
 	if (!attempt->tried)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
-	/* A slot that must not be used is no reason to forget that the others did not open. */
-	prudence = attempt->obstacle.code == MORTISE_E_POLICY && attempt->tried > 1;
-	if (attempt->obstacle.code && !prudence) {
+	/* One refused keyslot does not hide that the passphrase opened none of the others. */
+	refused = attempt->obstacle.code == MORTISE_E_POLICY && attempt->tried > 1;
+	if (attempt->obstacle.code && !refused) {
 		if (err)
 			*err = attempt->obstacle;
 		return attempt->obstacle.code;
@@ -126,8 +138,9 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 	return error_set(err, MORTISE_E_KEY, 0, "No key available with this passphrase.");
 }
 
-static enum mortise_code remember(struct mortise_luks2 *header, const struct mortise_secret *key,
-				  struct mortise_error *err)
+static enum mortise_code remember_volume_key(struct mortise_luks2 *header,
+					     const struct mortise_secret *key,
+					     struct mortise_error *err)
 {
 	struct mortise_secret *copy;
 	enum mortise_code code =
@@ -162,25 +175,31 @@ enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	} else {
 		attempt.opened = search->keyslot;
-		code = open_one(header, search->keyslot, passphrase, &attempt.key, err);
+		code = open_keyslot(header, search->keyslot, passphrase, &attempt.key, err);
 	}
-	if (!code && luks2_keyslot_opens_data(header->metadata, attempt.opened))
-		code = remember(header, attempt.key, err);
-	if (code) {
-		mortise_secret_free(&attempt.key);
-		return code;
+	if (code)
+		goto out;
+	if (luks2_keyslot_opens_data(header->metadata, attempt.opened)) {
+		code = remember_volume_key(header, attempt.key, err);
+		if (code)
+			goto out;
 	}
-	if (volume_key)
+	if (volume_key) {
 		*volume_key = attempt.key;
-	else
-		mortise_secret_free(&attempt.key);
+		attempt.key = NULL;
+	}
 	if (opened)
 		*opened = attempt.opened;
-	return MORTISE_OK;
+out:
+	mortise_secret_free(&attempt.key);
+	return code;
 }
 
-/* Keys that differ by zero bytes at the end share a digest (HMAC padding): sizes tell. */
-static bool size_is_known(const struct mortise_luks2 *header, size_t size)
+/*
+ * True if a keyslot of the data holds a key of this size, or no keyslot states a size. HMAC pads a
+ * short key with zero bytes: the digest alone would accept the key with zeros appended.
+ */
+static bool is_volume_key_size(const struct mortise_luks2 *header, size_t size)
 {
 	struct json_object *keyslots =
 		luks2_json_get(header->metadata, "keyslots", json_type_object);
@@ -206,12 +225,14 @@ enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *header,
 {
 	enum mortise_code code;
 
-	/* A digest costs an eighth of a second: a key that was proven once is remembered. */
+	/* The digest of a given key costs an eighth of a second: compute it only once. */
 	if (header->volume_key && mortise_secret_equal(header->volume_key, volume_key))
 		return MORTISE_OK;
-	if (!size_is_known(header, mortise_secret_size(volume_key)))
+	if (!is_volume_key_size(header, mortise_secret_size(volume_key)))
 		return error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
 	code = luks2_digest_verify(header->metadata, luks2_digest_of_segment(header->metadata, 0),
 				   volume_key, err);
-	return code ? code : remember(header, volume_key, err);
+	if (code)
+		return code;
+	return remember_volume_key(header, volume_key, err);
 }

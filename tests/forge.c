@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "luks2/header.h"
+#include "luks2/private.h"
 
 int main(int argc, char **argv)
 {

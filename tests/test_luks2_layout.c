@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #include "luks2/layout.h"
-#include "luks2/model.h"
+#include "luks2/area.h"
+#include "luks2/metadata.h"
 #include "luks2/validate.h"
 
 #define MIB (UINT64_C(1) << 20)

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench/dm_benchmark_plan.h"
+#include "bench/dm_benchmark_advice.h"
+#include "bench/dm_benchmark_io.h"
 
 static int by_size(const void *a, const void *b)
 {
@@ -30,7 +31,7 @@ static void latency_percentiles(void **state)
 	uint64_t x = 88172645463325252u;
 
 	(void)state;
-	assert_int_equal(bench_latency_at(&latency, 500), 0);
+	assert_int_equal(bench_latency_percentile(&latency, 500), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
@@ -39,11 +40,11 @@ static void latency_percentiles(void **state)
 		values[i] = x >> (30 + x % 34);
 		bench_latency_add(i % 2 ? &latency : &half, values[i]);
 	}
-	bench_latency_join(&latency, &half);
+	bench_latency_merge(&latency, &half);
 	qsort(values, COUNT, sizeof(values[0]), by_size);
 	for (size_t p = 0; p < sizeof(permilles) / sizeof(permilles[0]); p++) {
 		uint64_t exact = values[(COUNT * permilles[p] + 999) / 1000 - 1];
-		uint64_t got = bench_latency_at(&latency, permilles[p]);
+		uint64_t got = bench_latency_percentile(&latency, permilles[p]);
 
 		assert_true(got >= exact && got <= exact + exact / 32);
 	}
@@ -55,7 +56,7 @@ static void latency_beyond_its_end(void **state)
 
 	(void)state;
 	bench_latency_add(&latency, UINT64_MAX);
-	assert_true(bench_latency_at(&latency, 999) > UINT64_C(1) << 40);
+	assert_true(bench_latency_percentile(&latency, 999) > UINT64_C(1) << 40);
 }
 
 /* Parts of /proc/crypto of Debian's Linux 6.1 on a machine with AES-NI, with dm-crypt in use. */
@@ -377,10 +378,10 @@ static void requests(void **state)
 	for (int engine = BENCH_URING; engine <= BENCH_THREADS; engine++) {
 		uint64_t sum = 0;
 
-		job.engine = engine == BENCH_URING ? bench_engine() : BENCH_THREADS;
+		job.engine = engine == BENCH_URING ? bench_engine_choose() : BENCH_THREADS;
 		job.jobs = job.engine == BENCH_URING ? 2 : 4;
 		job.size = 1u << 20;
-		assert_int_equal(bench_io(&job, &tally, &err), MORTISE_OK);
+		assert_int_equal(bench_job_run(&job, &tally, &err), MORTISE_OK);
 		for (size_t i = 0; i < BENCH_SLICES; i++)
 			sum += tally.slices[i];
 		assert_true(tally.bytes > 0 && tally.bytes % job.block_size == 0);
@@ -391,7 +392,7 @@ static void requests(void **state)
 		assert_true(tally.duration_ns >= job.duration_ns);
 		job.write = false;
 		job.size = UINT64_C(1) << 40;
-		assert_int_equal(bench_io(&job, &tally, &err), MORTISE_E_SYSTEM);
+		assert_int_equal(bench_job_run(&job, &tally, &err), MORTISE_E_SYSTEM);
 		job.write = true;
 	}
 	close(fd);

@@ -225,7 +225,7 @@ static void test_too_large(void **state)
 
 static const char *type_of(struct json_object *metadata, int id)
 {
-	const char *type = luks2_json_text(volume_token_get(metadata, id), "type");
+	const char *type = luks2_json_text(luks2_token_get(metadata, id), "type");
 
 	return type ? type : "";
 }
@@ -242,7 +242,7 @@ static void test_place(void **state)
 	assert_true(volume_token_put(metadata, 1, parse(talos_kms)));
 	assert_string_equal(type_of(metadata, 1), "sideroKMS");
 	assert_string_equal(type_of(metadata, 30), "clevis");
-	assert_true(json_object_object_get_ex(volume_token_get(metadata, 30), "jwe", NULL));
+	assert_true(json_object_object_get_ex(luks2_token_get(metadata, 30), "jwe", NULL));
 	assert_true(volume_token_put(metadata, 2, parse(talos_kms)));
 	assert_string_equal(type_of(metadata, 2), "sideroKMS");
 	assert_string_equal(type_of(metadata, 29), "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a header and a volume key to /dev/mapper/NAME: where luks2 and dm meet. */
+/* Activation: turns a segment and a volume key into a dm-crypt mapping. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,18 +9,19 @@
 
 #include "dm/dm.h"
 #include "base/error.h"
-#include "luks2/model.h"
+#include "luks2/header.h"
+#include "luks2/policy.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
 
-/* "CRYPT-LUKS2-" and the header's UUID without dashes, then the name; the kernel's limit cuts. */
+/* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
 static void mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1])
 {
 	char plain[MORTISE_UUID_LEN + 1];
 	size_t used = 0;
 
-	for (const char *at = header->binary.uuid; *at && used < MORTISE_UUID_LEN; at++)
+	for (const char *at = luks2_header_uuid(header); *at && used < MORTISE_UUID_LEN; at++)
 		if (*at != '-')
 			plain[used++] = *at;
 	plain[used] = '\0';
@@ -30,19 +31,19 @@ static void mapping_uuid(const struct mortise_luks2 *header, const char *name,
 static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t flags,
 				       struct mortise_error *err)
 {
-	struct luks2_update update;
+	struct luks2_update *update;
 	enum mortise_code code = luks2_update_begin(header, &update, err);
 
 	if (code)
 		return code;
-	if (!volume_flags_to_header(update.metadata, flags)) {
+	if (!volume_flags_to_header(luks2_update_metadata(update), flags)) {
 		luks2_update_abort(&update);
 		return error_memory(err);
 	}
 	return luks2_update_commit(&update, err);
 }
 
-/* The device below: a block device as it is, a file through a loop device. */
+/* The data device: a block device, or a loop device for a file. */
 struct below {
 	char path[4096];
 	uint64_t size; /* bytes */
@@ -52,21 +53,21 @@ struct below {
 static enum mortise_code below_open(const struct mortise_luks2 *header, bool readonly,
 				    struct below *below, struct mortise_error *err)
 {
+	const char *path = luks2_header_data_path(header);
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
 	int fd;
 
 	below->loop_fd = -1;
-	code = luks2_device_open(header->data_path, false, &device, err);
+	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
 	below->size = device->size;
-	snprintf(below->path, sizeof(below->path), "%s", header->data_path);
+	snprintf(below->path, sizeof(below->path), "%s", path);
 	if (!device->block) {
-		fd = open(header->data_path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+		fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 		if (fd < 0)
-			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s",
-					 header->data_path);
+			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s", path);
 		else
 			code = dm_loop_attach(fd, readonly, 512, below->path, &below->loop_fd, err);
 		if (fd >= 0)
@@ -84,14 +85,15 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	struct dm_mapping_options options = { .uuid = uuid, .readonly = flags & MORTISE_READONLY };
 	struct below below = { .loop_fd = -1 };
 	struct dm_control *control = NULL;
-	uint32_t unknown = 0, all = flags | volume_flags_of_header(header->metadata);
+	struct json_object *metadata = luks2_header_metadata(header);
+	uint32_t unknown = 0, all = flags | volume_flags_of_header(metadata);
 	struct dm_crypt_target target;
 	struct luks2_segment segment;
 	enum mortise_code code;
 
-	code = luks2_usable(header->metadata, err);
+	code = luks2_usable(metadata, err);
 	if (!code)
-		code = luks2_segment_get(header->metadata, &segment, err);
+		code = luks2_segment_get(metadata, &segment, err);
 	if (!code && !luks2_cipher_fits(segment.cipher, (uint32_t)mortise_secret_size(volume_key)))
 		code = error_set(err, MORTISE_E_POLICY, 0,
 				 "a volume key of %zu bits does not fit cipher %s",
@@ -108,11 +110,11 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	if (!segment.size || segment.size > below.size ||
 	    segment.offset > below.size - segment.size) {
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 header->data_path);
+				 luks2_header_data_path(header));
 		goto out;
 	}
 	mapping_uuid(header, name, uuid);
-	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", header->binary.uuid,
+	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2_header_uuid(header),
 		 segment.digest);
 	target = (struct dm_crypt_target){
 		.cipher = segment.cipher,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* PCRs that were extended in this boot: one number in a file that goes with the boot. */
+/* PCRs extended in this boot: one number in a file under /run. */
 #include "volume/extended_pcrs.h"
 
 #include <errno.h>

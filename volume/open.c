@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One LUKS2 device: opening its header, making a new one. */
+/* Loading a header, and formatting. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "luks2/format.h"
-#include "luks2/model.h"
+#include "luks2/policy.h"
 #include "volume/kernel_cipher.h"
 
 static enum mortise_code open_header_device(const struct mortise_location *location,
@@ -20,17 +20,10 @@ static enum mortise_code set_data_path(struct mortise_luks2 *header,
 				       const struct mortise_location *location,
 				       struct mortise_error *err)
 {
-	char *path;
-
 	if (!location->header)
 		return MORTISE_OK;
-	path = strdup(location->device ? location->device : location->header);
-	if (!path)
-		return error_memory(err);
-	free(header->data_path);
-	header->data_path = path;
-	header->detached = true;
-	return MORTISE_OK;
+	return luks2_header_set_data_path(
+		header, location->device ? location->device : location->header, err);
 }
 
 enum mortise_code mortise_luks2_load(const struct mortise_location *location,
@@ -51,8 +44,9 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 		luks2_device_close(device);
 		return code;
 	}
-	header->readonly = location->readonly;
-	header->kernel = volume_kernel_cipher;
+	if (location->readonly)
+		luks2_header_set_readonly(header);
+	luks2_header_set_kernel_cipher(header, &volume_kernel_cipher);
 	code = set_data_path(header, location, err);
 	if (code)
 		mortise_luks2_free(&header);
@@ -97,7 +91,7 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 		luks2_device_close(header);
 		return code;
 	}
-	(*out)->kernel = volume_kernel_cipher;
+	luks2_header_set_kernel_cipher(*out, &volume_kernel_cipher);
 	code = set_data_path(*out, location, err);
 	if (code) {
 		mortise_luks2_free(out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The signed policy of PCR 11 that a boot image carries, as systemd-stub leaves it in the initrd. */
+/* The signed PCR 11 policy of a boot image, as systemd-stub passes it to the initrd. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #define SIGNATURE_FILE	"tpm2-pcr-signature.json"
 #define FILE_SIZE_MAX	(1u << 20) /* bytes */
 
-/* A string member of exactly so many bytes in hex. */
+/* Decodes a member that is a hex string of exactly size bytes. */
 static bool read_digest(struct json_object *entry, const char *key,
 			uint8_t digest[static KEYS_TPM_DIGEST_SIZE])
 {
@@ -91,7 +91,7 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 	return code;
 }
 
-/* *text is NULL when there is no such file; free(3) it. */
+/* *text is NULL if the file does not exist; free(3) it. */
 static enum mortise_code read_file(const char *directory, const char *name, char **text,
 				   size_t *size, struct mortise_error *err)
 {
@@ -129,7 +129,7 @@ out:
 	return code;
 }
 
-/* *out stays NULL when one of the two files is not there. */
+/* *out stays NULL if one of the two files is missing. */
 static enum mortise_code read_directory(const char *directory, struct keys_tpm_signed_policy **out,
 					struct mortise_error *err)
 {
@@ -166,7 +166,7 @@ out:
 enum mortise_code volume_signed_policy(const char *directory, struct keys_tpm_signed_policy **out,
 				       struct mortise_error *err)
 {
-	/* Where systemd-stub puts them, and where systemd keeps them when the initrd is left. */
+	/* systemd-stub puts the files into /.extra; systemd copies them to /run/systemd. */
 	static const char *const usual[] = { "/.extra", "/run/systemd" };
 	enum mortise_code code = MORTISE_OK;
 

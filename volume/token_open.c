@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening a volume by what its tokens say, and by a recovery key that a token marks. */
+/* Unlocking with tokens, and with a recovery key whose keyslot a token marks. */
 #include <errno.h>
 #include <linux/keyctl.h>
 #include <string.h>
@@ -8,14 +8,15 @@
 
 #include "base/error.h"
 #include "keys/sources/sources.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/sealed.h"
 
 #define TOKEN_KEYRING "luks2-keyring"
 
 /*
- * cryptsetup's built-in token: the passphrase is a key that the caller's keyrings reach. One that
- * is not there counts as a wrong passphrase, as it does in cryptsetup.
+ * Type luks2-keyring, built into cryptsetup: the passphrase is a key in the caller's keyrings. As in
+ * cryptsetup, a missing key counts as a wrong passphrase.
  */
 static enum mortise_code keyring_get(struct json_object *token, struct mortise_secret **passphrase,
 				     struct mortise_error *err)
@@ -25,7 +26,7 @@ static enum mortise_code keyring_get(struct json_object *token, struct mortise_s
 	long serial, size;
 
 	if (!description)
-		return error_set(err, MORTISE_E_NO_TOKEN, 0, "it has no key_description");
+		return error_set(err, MORTISE_E_NO_TOKEN, 0, "the token has no key_description");
 	serial = syscall(SYS_request_key, "user", description, NULL, 0);
 	if (serial < 0)
 		return error_set(err, MORTISE_E_KEY, errno,
@@ -41,16 +42,16 @@ static enum mortise_code keyring_get(struct json_object *token, struct mortise_s
 		    (size_t)size) != size) {
 		mortise_secret_free(passphrase);
 		*passphrase = NULL;
-		return error_set(err, MORTISE_E_KEY, 0, "the key \"%s\" changed while it was read",
-				 description);
+		return error_set(err, MORTISE_E_KEY, 0,
+				 "the key \"%s\" changed while it was being read", description);
 	}
 	return MORTISE_OK;
 }
 
-/* How a token of a type gives its passphrase. */
+/* The token types and how they are linked to keyslots. */
 struct giver {
 	const char *type;
-	bool by_number; /* token N is of keyslot N, whatever it lists */
+	bool by_number; /* token N belongs to keyslot N, regardless of its list */
 };
 
 static const struct giver givers[] = {
@@ -73,17 +74,18 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 					struct mortise_error *err)
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
-		return volume_tpm_get(sources, header->metadata, id, passphrase, err);
+		return volume_tpm_get(sources, luks2_header_metadata(header), id, passphrase, err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
-		return keyring_get(volume_token_get(header->metadata, id), passphrase, err);
+		return keyring_get(luks2_token_get(luks2_header_metadata(header), id), passphrase,
+				   err);
 	if (!sources->kms_endpoint)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0,
-				 "it does not name its KMS: name the endpoint");
-	return volume_kms_get(sources, sources->kms_endpoint, header->metadata, id, passphrase,
-			      err);
+				 "the token does not name its KMS; give the endpoint");
+	return volume_kms_get(sources, sources->kms_endpoint, luks2_header_metadata(header), id,
+			      passphrase, err);
 }
 
-/* Which tokens are tried, and for which keyslots (bit n: keyslot n). */
+/* The tokens to try, and their keyslots (bit n: keyslot n). */
 struct attempt {
 	struct mortise_luks2 *header;
 	const struct mortise_token_search *search;
@@ -91,7 +93,7 @@ struct attempt {
 	uint32_t keyslots;
 };
 
-/* The keyslots that a token may open, within those that are wanted. */
+/* The wanted keyslots that a token may open. */
 static uint32_t keyslots_of(const struct attempt *attempt, const struct mortise_token_info *info,
 			    const struct giver *giver, int id)
 {
@@ -117,7 +119,8 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 				      struct mortise_secret **volume_key, int *opened,
 				      struct mortise_error *err)
 {
-	enum mortise_code code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is of no keyslot");
+	enum mortise_code code =
+		error_set(err, MORTISE_E_NO_TOKEN, 0, "the token belongs to no keyslot");
 
 	for (int id = 0; code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		const struct mortise_key_search search = { .keyslot = id };
@@ -149,7 +152,7 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 	if (keyslots)
 		code = get_passphrase(header, id, info.type, attempt->sources, &passphrase, err);
 	else
-		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is not one that can be used");
+		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "the token cannot be used");
 	if (!code)
 		code = try_keyslots(header, keyslots, passphrase, volume_key, opened, err);
 	if (code)
@@ -158,7 +161,7 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 	return code;
 }
 
-/* Tokens in the order of their ids; *id receives the one that opened. */
+/* Tries tokens in the order of their ids. *id receives the token that opened a keyslot. */
 static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 				    struct mortise_secret **volume_key, int *opened,
 				    struct mortise_error *err)
@@ -170,7 +173,7 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 		code = try_token(attempt, *id, volume_key, opened, &why);
 		if (!code)
 			return MORTISE_OK;
-		/* One that was really tried says more than those that were none. */
+		/* The error of a token that was tried is more useful than one of an unusable token. */
 		if (code != MORTISE_E_NO_TOKEN) {
 			last = code;
 			error_set(err, code, 0, "%s", why.text);
@@ -190,7 +193,7 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 	const uint32_t wanted =
 		search->keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << search->keyslot;
 	struct attempt attempt = { header, search, sources, wanted };
-	enum mortise_code code = luks2_usable(header->metadata, err), tried;
+	enum mortise_code code = luks2_usable(luks2_header_metadata(header), err), tried;
 	int id = search->token;
 
 	if (code)
@@ -200,7 +203,7 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 		code = try_token(&attempt, id, volume_key, opened, err);
 		goto out;
 	}
-	/* As for passphrases: a keyslot to be ignored opens only when its token is named. */
+	/* As with passphrases, a keyslot of priority "ignore" is opened only on request. */
 	for (size_t i = 0; code && i < sizeof(order) / sizeof(*order); i++) {
 		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
 		tried = try_tokens(&attempt, &id, volume_key, opened, err);

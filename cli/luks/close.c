@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* close: remove a mapping, now or after its last user. */
+/* close: remove a mapping, now or when its last user closes it. */
 #include <stdio.h>
 
 #include "cli/print.h"
@@ -21,7 +21,7 @@ enum status run_close(const struct command *c)
 	code = mortise_deactivate(name, how, &err);
 	if (code != MORTISE_OK) {
 		status = fail(c, &err);
-		/* Scripts read "4" as "nothing to close": so it is without device-mapper. */
+		/* Scripts take status 4 as "nothing to close", which is true without device-mapper. */
 		return code == MORTISE_E_KERNEL ? STATUS_DEVICE : status;
 	}
 	if (deferred && mortise_is_active(name, NULL) == MORTISE_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* config: labels of the header, priority of a keyslot. */
+/* config: set labels of the header and the priority of a keyslot. */
 #include <string.h>
 
 #include "cli/device.h"
@@ -36,7 +36,7 @@ enum status run_config(const struct command *c)
 		status = fail(c, &err);
 		goto out;
 	}
-	/* In cryptsetup one that is not named is cleared. */
+	/* As in cryptsetup, a label that is not given is cleared. */
 	if ((label || subsystem) &&
 	    mortise_header_set_label(header, label ? label : "", subsystem ? subsystem : "", &err))
 		status = fail(c, &err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksDump of a key: asks, unlocks, and shows it or writes it to a new file. */
+/* luksDump --dump-volume-key: confirm, unlock, and print the key or write it to a new file. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 	return file ? volume_key_write(file, *key) : STATUS_OK;
 }
 
-/* The key itself, or where it went. */
+/* Prints the key, or writes it to a file and prints the name. */
 static enum status show_key(const struct command *c, const char *title,
 			    const struct mortise_secret *key)
 {

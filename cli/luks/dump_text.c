@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksDump's text: cryptsetup 2.6.1's, byte for byte, also where it is uneven. */
+/* The text of luksDump, byte for byte as in cryptsetup 2.6.1, uneven spacing included. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static void dump_keyslot(int id, const struct mortise_keyslot_info *slot)
 		printf("\tDigest ID:  %d\n", slot->digest);
 }
 
-/* The token's list has an order of its own, which only its JSON tells. */
+/* cryptsetup prints the keyslots in the order of the token's JSON array. */
 static void dump_token_keyslots(const struct mortise_luks2 *header, int id)
 {
 	struct json_object *token, *keyslots;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* enroll: a further keyslot, whose key a KMS or a TPM seals or a person keeps on paper. */
+/* enroll: add a keyslot for a key sealed by a KMS or TPM, or for a recovery key. */
 #include <stdio.h>
 
 #include "cli/device.h"
@@ -12,7 +12,7 @@
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
-#define PCRS_DEFAULT (UINT32_C(1) << 7) /* what may start this machine: Secure Boot's keys */
+#define PCRS_DEFAULT (UINT32_C(1) << 7) /* PCR 7: the Secure Boot state */
 
 static void describe(const struct command *c, struct mortise_enrolment *what)
 {
@@ -27,12 +27,12 @@ static void describe(const struct command *c, struct mortise_enrolment *what)
 		what->kind = MORTISE_ENROL_RECOVERY;
 	else if (option_set(&c->options, OPTION_TPM))
 		what->kind = MORTISE_ENROL_TPM;
-	/* A list that cannot be read was refused with the option. */
+	/* The option parser has refused an invalid list. */
 	if (!pcrs || !pcr_list(pcrs, &what->tpm_pcrs))
 		what->tpm_pcrs = PCRS_DEFAULT;
 }
 
-/* In the order of luksAddKey. */
+/* The order is that of luksAddKey. */
 static enum status authorize(const struct command *c, const struct paths *paths,
 			     struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
@@ -56,7 +56,7 @@ static enum status authorize(const struct command *c, const struct paths *paths,
 	return status;
 }
 
-/* A keyslot whose key nobody has seen is of no use, and would be counted on. */
+/* A keyslot whose key was never shown is useless, but the user would rely on it. */
 static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *header,
 			     const char *device, const struct mortise_enrolled *enrolled)
 {
@@ -69,7 +69,7 @@ static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *h
 	if (mortise_keyslot_remove(header, enrolled->keyslot, &err) ||
 	    mortise_token_remove(header, enrolled->token, &err))
 		return fail_with(status,
-				 "mortise: Key slot %d opens with a key that is lost; remove it "
+				 "mortise: The key of keyslot %d is lost; remove the keyslot "
 				 "with luksKillSlot: %s",
 				 enrolled->keyslot, err.text);
 	return fail_with(status, "mortise: No recovery key was enrolled.");
@@ -118,7 +118,7 @@ enum status run_enroll(const struct command *c)
 	enum status status;
 
 	describe(c, &what);
-	/* Nobody types a passphrase for a key that could not be shown. */
+	/* Check before asking for a passphrase that the key can be shown. */
 	if (what.kind == MORTISE_ENROL_RECOVERY && !recovery_sink_there(c))
 		return STATUS_USAGE;
 	paths_find(c, command_word(c, 0), &paths);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* erase: remove every keyslot of the data. */
+/* erase: remove every keyslot that opens the data. */
 #include <stdio.h>
 
 #include "cli/device.h"

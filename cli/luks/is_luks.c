@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* isLuks: the exit status is the answer. */
+/* isLuks: report by exit status. */
 #include "cli/device.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -24,8 +24,8 @@ enum status run_is_luks(const struct command *c)
 	if (code == MORTISE_E_DEVICE)
 		return fail(c, &err);
 	/*
-	 * Scripts format when the answer is no. A LUKS1 device is one that we cannot open, but
-	 * "no" would be a lie that costs the data.
+	 * Scripts format a device that is not LUKS. mortise cannot open LUKS1, but reporting it as
+	 * not LUKS would lose the data.
 	 */
 	if (c->type[4] == '\0' && header_is_luks1(paths.header))
 		return STATUS_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksAddKey: a further keyslot for the volume key, or one for an unbound key. */
+/* luksAddKey: add a keyslot for the volume key, or for an unbound key. */
 #include <stdio.h>
 
 #include "cli/device.h"
@@ -10,8 +10,8 @@
 #include "cli/verbs.h"
 
 /*
- * --key-slot names the new slot, as it did before there was --new-key-slot; with the latter
- * it names the one to unlock.
+ * --key-slot is the new keyslot, for compatibility with versions before --new-key-slot. Together with
+ * --new-key-slot it is the keyslot to unlock.
  */
 struct slots {
 	int unlock;
@@ -64,7 +64,7 @@ static enum status add(const struct command *c, const struct paths *paths,
 	enum status status;
 	int added;
 
-	/* 2.6.1 does not look at --new-keyfile for an unbound key. */
+	/* cryptsetup 2.6.1 ignores --new-keyfile for an unbound key. */
 	if (!file && !what->unbound)
 		file = option_text(&c->options, OPTION_NEW_KEYFILE);
 	passphrase_new_source(c, paths->header, file, &source);

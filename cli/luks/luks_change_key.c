@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksChangeKey: a keyslot keeps its number and gets a new passphrase. */
+/* luksChangeKey: change the passphrase of a keyslot, which keeps its number. */
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksDump: what the header says, as text or JSON; on demand the volume key. */
+/* luksDump: print the header as text or JSON, or the volume key. */
 #include <stdio.h>
 #include <stdlib.h>
 

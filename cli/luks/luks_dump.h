@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The two halves of luksDump: the text of a header, and the keys that it guards. */
+/* luksDump: the text of a header, and its keys. */
 #ifndef CLI_LUKS_DUMP_H
 #define CLI_LUKS_DUMP_H
 
 #include "cli/device.h"
 
-/* cryptsetup 2.6.1's text, line for line. */
+/* Prints the header, line for line as cryptsetup 2.6.1. */
 void dump_text(const struct mortise_luks2 *header);
 
-/* --dump-volume-key, and --unbound with --key-slot; both ask first. */
+/* --dump-volume-key, and --unbound with --key-slot. Both ask for confirmation. */
 enum status dump_volume_key(const struct command *c, const struct paths *paths,
 			    struct mortise_luks2 *header);
 enum status dump_unbound_key(const struct command *c, const struct paths *paths,

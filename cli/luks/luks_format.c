@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksFormat: a new header with one keyslot. */
+/* luksFormat: create a header with one keyslot. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #define HEADER_FILE_SIZE	 4096  /* bytes a new header file starts with */
 #define DIGEST_ITERATIONS_FORCED 1000u /* as cryptsetup: no benchmark for the digest either */
 
-/* As sscanf in cryptsetup has it: a name alone means cbc-plain, "-plain" means cbc too. */
+/* As in cryptsetup: a cipher name alone, or with "-plain", means cbc-plain. */
 static void whole_cipher(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
 {
 	const char *mode = strchr(given, '-');
@@ -33,7 +33,7 @@ static void whole_cipher(const char *given, char cipher[static MORTISE_CIPHER_MA
 		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
 }
 
-/* XTS works with two keys. */
+/* XTS uses two keys. */
 static uint32_t default_key_size(const char *cipher)
 {
 	const char *mode = strchr(cipher, '-');
@@ -41,7 +41,7 @@ static uint32_t default_key_size(const char *cipher)
 	return mode && strncmp(mode, "-xts-", 5) == 0 ? 64 : 32;
 }
 
-/* *created tells that a header file was made: nothing there that could be overwritten. */
+/* *created: the header file is new, so there is nothing to overwrite. */
 static enum status make_header_file(const struct command *c, const struct paths *paths,
 				    bool *created)
 {
@@ -99,7 +99,7 @@ static void describe(const struct command *c, const char *cipher, struct mortise
 		format->digest_iterations = DIGEST_ITERATIONS_FORCED;
 }
 
-/* luksFormat's file may stand as a word; --key-file wins over it. */
+/* The key file may be the second argument; --key-file takes precedence. */
 static const char *key_file(const struct command *c)
 {
 	const char *named = option_text(&c->options, OPTION_KEY_FILE);
@@ -172,7 +172,7 @@ enum status run_luks_format(const struct command *c)
 	};
 	if (mortise_luks2_format(&location, &format, &header, &err) ||
 	    mortise_keyslot_add(header, &what, passphrase, NULL, &added, &err)) {
-		/* cryptsetup finds it out before it asks anything, and ends with 1 there. */
+		/* cryptsetup detects this before it asks for anything, and exits with 1. */
 		status = err.code == MORTISE_E_BUSY
 				 ? fail_with(STATUS_USAGE,
 					     "Cannot exclusively open %s, device in use.",

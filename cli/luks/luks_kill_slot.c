@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksKillSlot: remove a keyslot by its number, proving that another key remains. */
+/* luksKillSlot: remove a keyslot by number, after checking that another key remains. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
-/* Tries the passphrase on every keyslot of the data but the one that goes. */
+/* Tries the passphrase on every keyslot except the one to remove. */
 static enum mortise_code open_other(struct mortise_luks2 *header, int gone,
 				    const struct mortise_secret *passphrase, int *opened,
 				    struct mortise_error *err)
@@ -50,7 +50,7 @@ static enum status verify(const struct command *c, const struct paths *paths,
 		    "Operation aborted, the keyslot was NOT wiped.\n"))
 		return STATUS_KEY;
 	status = passphrase_read(c, &source, &passphrase);
-	/* An empty input counts as no question asked: what cryptsetup's callers rely on. */
+	/* With empty input, cryptsetup removes the keyslot without a passphrase; callers rely on it. */
 	if (source.nothing && passphrase_is_stdin(source.file))
 		return STATUS_OK;
 	if (status != STATUS_OK)
@@ -66,7 +66,7 @@ static enum status verify(const struct command *c, const struct paths *paths,
 	return STATUS_OK;
 }
 
-/* cryptsetup takes what is no number for 0, and removes keyslot 0: not here. */
+/* cryptsetup parses an invalid number as 0 and removes keyslot 0; mortise refuses it. */
 static bool parse_keyslot(const char *word, int *keyslot)
 {
 	char *end;
@@ -98,7 +98,7 @@ enum status run_luks_kill_slot(const struct command *c)
 	bool last;
 
 	if (!parse_keyslot(command_word(c, 1), &keyslot))
-		return STATUS_USAGE; /* check_kill_slot has refused it by then */
+		return STATUS_USAGE; /* not reached: check_kill_slot() refuses it */
 	paths_find(c, command_word(c, 0), &paths);
 	status = header_load(c, &paths, "LUKS", &header);
 	if (status != STATUS_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksUUID: show the UUID, or give a new one. */
+/* luksUUID: print the UUID, or set a new one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ enum status run_luks_uuid(const struct command *c)
 	location.device = paths.header;
 	location.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS);
 	code = mortise_luks2_load(&location, &header, &err);
-	/* Silent on what is not LUKS: the exit status says it, as in cryptsetup. */
+	/* As in cryptsetup, a device that is not LUKS is reported by exit status only. */
 	if (code == MORTISE_E_NOT_LUKS2)
 		return STATUS_USAGE;
 	if (code != MORTISE_OK)

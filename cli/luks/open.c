@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* open: try tokens, a passphrase or a volume key, and make the mapping. */
+/* open: unlock with a token, passphrase or volume key, and create the mapping. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
-#define DATA_OFFSET_MIN 4096u /* bytes; below it only beside a detached header */
+#define DATA_OFFSET_MIN 4096u /* bytes; a smaller one requires a detached header */
 
 static uint32_t activation_flags(const struct command *c)
 {
@@ -36,7 +36,7 @@ static uint32_t activation_flags(const struct command *c)
 	return wanted;
 }
 
-/* What must hold before anyone is asked for a passphrase. */
+/* The checks before a passphrase is asked for. */
 static enum status check_target(const struct command *c, const struct paths *paths,
 				const struct mortise_luks2 *header, const char *name)
 {
@@ -114,7 +114,7 @@ enum status run_open(const struct command *c)
 	if (mortise_activate(header, name, volume_key, activation_flags(c), &dropped, &err))
 		status = fail(c, &err);
 	else if (dropped != 0)
-		verbose(c, "This kernel does not know some of the flags; they were left out.");
+		verbose(c, "The kernel does not support some of the flags; they were ignored.");
 out:
 	mortise_secret_free(&volume_key);
 	mortise_luks2_free(&header);

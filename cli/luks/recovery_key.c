@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only place that shows a recovery key. */
+/* The only code that prints a recovery key. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@ bool recovery_sink_there(const struct command *c)
 {
 	if (option_set(&c->options, OPTION_RECOVERY_FILE) || isatty(STDOUT_FILENO))
 		return true;
-	fail_with(STATUS_USAGE, "mortise: A recovery key is shown on a terminal only, so that it "
-				"gets into no log: use one, or --recovery-file FILE.");
+	fail_with(STATUS_USAGE, "mortise: A recovery key is printed only to a terminal, so that it "
+				"does not end up in a log; use --recovery-file FILE.");
 	return false;
 }
 
@@ -34,7 +34,7 @@ enum status recovery_sink_open(const struct command *c, struct recovery_sink *si
 			S_IRUSR | S_IWUSR);
 	if (sink->fd < 0)
 		return fail_with(errno == EEXIST ? STATUS_BUSY : STATUS_USAGE,
-				 "mortise: Cannot make the file %s: %s.", sink->file,
+				 "mortise: Cannot create file %s: %s.", sink->file,
 				 strerror(errno));
 	memset(blanks, ' ', sizeof(blanks));
 	if (write_all(sink->fd, blanks, sizeof(blanks)) && fsync(sink->fd) == 0)
@@ -44,7 +44,7 @@ enum status recovery_sink_open(const struct command *c, struct recovery_sink *si
 	return STATUS_USAGE;
 }
 
-/* No newline, so that the file is a key file for any program that opens LUKS2. */
+/* Without a newline, the file works as a key file for any program that opens LUKS2. */
 static bool fill_file(int fd, const struct mortise_secret *key)
 {
 	return lseek(fd, 0, SEEK_SET) == 0 &&
@@ -63,15 +63,16 @@ enum status recovery_sink_put(struct recovery_sink *sink, const struct mortise_s
 	}
 	fflush(stdout);
 	fprintf(stderr,
-		"The recovery key of %s, key slot %d. It is shown this once and kept nowhere:\n\n",
+		"Recovery key of %s, keyslot %d. It is shown only once and is not stored:\n\n",
 		device, keyslot);
 	if (!write_all(sink->fd, mortise_secret_data(key), mortise_secret_size(key)) ||
 	    !write_all(sink->fd, "\n", 1))
 		return fail_with(STATUS_USAGE, "mortise: Cannot write to standard output: %s.",
 				 strerror(errno));
-	fprintf(stderr, "\nWrite it down, and keep it apart from this machine. It opens the "
-			"device wherever\na passphrase is asked for; mortise and systemd take it "
-			"without dashes and in\ncapital letters too.\n");
+	fprintf(stderr,
+		"\nWrite it down and keep it away from this machine. Enter it wherever a "
+		"passphrase\nis asked for. mortise and systemd also accept it without dashes "
+		"and in capital\nletters.\n");
 	sink->filled = true;
 	return STATUS_OK;
 }

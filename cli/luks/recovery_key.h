@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a new recovery key goes: to a terminal or into a new file, once, and nowhere else. */
+/* Handing out a new recovery key, once: to a terminal or to a new file. */
 #ifndef CLI_RECOVERY_KEY_H
 #define CLI_RECOVERY_KEY_H
 
@@ -11,17 +11,17 @@ struct recovery_sink {
 	bool filled;
 };
 
-/* Is a terminal there, or a file named? Says so when not, before anybody is asked anything. */
+/* Checks, before anything is asked for, that there is a terminal or --recovery-file. Prints errors. */
 bool recovery_sink_there(const struct command *c);
 /*
- * Before anything is changed: makes the file, with room for the key in it, so that what comes
- * later does not fail for want of space.
+ * Creates the file before anything is changed, with space for the key, so that writing the key
+ * cannot fail for lack of space.
  */
 enum status recovery_sink_open(const struct command *c, struct recovery_sink *sink);
-/* Hands the key of a keyslot over. */
+/* Prints or writes the key of a keyslot. */
 enum status recovery_sink_put(struct recovery_sink *sink, const struct mortise_secret *key,
 			      const char *device, int keyslot);
-/* Removes the file again when no key came into it. */
+/* Removes the file if no key was written to it. */
 void recovery_sink_close(struct recovery_sink *sink);
 
 #endif

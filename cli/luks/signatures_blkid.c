@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* luksFormat's warning of what it will overwrite. */
+/* The warning of luksFormat about signatures that it will overwrite. */
 #include <stdio.h>
 
 #include <blkid/blkid.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A build without libblkid: as cryptsetup without it, luksFormat only says that all is lost. */
+/* Without libblkid, luksFormat cannot name the signatures, as in cryptsetup. */
 #include "cli/luks/signatures.h"
 
 enum status signatures_show(const char *device)

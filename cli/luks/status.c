@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* status NAME: how a mapping stands, in cryptsetup 2.6.1's lines. */
+/* status NAME: print the state of a mapping, line for line as cryptsetup 2.6.1. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #define SECTOR 512u /* bytes */
 
-/* cryptsetup knows the type only when it finds the header, and a detached one it does not. */
+/* cryptsetup prints the type only if it finds the header, which a detached one is not. */
 static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
 {
 	const char *detached = option_text(&c->options, OPTION_HEADER);
@@ -32,7 +32,7 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 
 static void print_flags(uint32_t flags)
 {
-	/* Only the last word has no blank behind it: so 2.6.1 prints them. */
+	/* As in 2.6.1, every word but the last is followed by a blank. */
 	static const struct {
 		uint32_t flag;
 		const char *text;
@@ -101,12 +101,13 @@ static enum status mapping_status(const struct command *c, const char *word)
 }
 
 /*
- * With a name and nothing that only declared volumes have it is cryptsetup's verb, which
- * scripts rely on; else it is the table of declared volumes.
+ * With a name and no option of declared volumes, this is cryptsetup's verb, which scripts rely on.
+ * Otherwise it prints the table of declared volumes.
  */
 enum status run_status(const struct command *c)
 {
-	if (MORTISE_DECLARED && (c->word_count == 0 || options_ours(&c->options) != OPTION_COUNT))
+	if (MORTISE_DECLARED &&
+	    (c->word_count == 0 || options_extension(&c->options) != OPTION_COUNT))
 		return run_volume_status(c);
 	return mapping_status(c, command_word(c, 0));
 }

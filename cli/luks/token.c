@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* token import, export, remove: JSON objects in the header. */
+/* token: import, export or remove JSON objects in the header. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,9 +16,9 @@
 #include "cli/write.h"
 
 #define TOKEN_JSON_MAX	((size_t)4 << 20)  /* bytes: the largest header copy */
-#define TOKEN_JSON_ROOM ((size_t)16 << 10) /* bytes to begin with: the usual one */
+#define TOKEN_JSON_ROOM ((size_t)16 << 10) /* bytes: the initial buffer */
 
-/* Bytes up to the end of the file, to be freed, or NULL; errno tells why. */
+/* Reads to the end of the file. Free the result; NULL: errno says why. */
 static char *read_all(int fd, size_t *size)
 {
 	size_t room = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Unlocking in cryptsetup's order and with its sentences. */
+/* Unlocking in cryptsetup's order, with its messages. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "cli/luks/unlock.h"
 
 #define TRIES_DEFAULT 3u
-#define TYPE_BUILT_IN "luks2-keyring" /* the one token that cryptsetup needs no plug-in for */
+#define TYPE_BUILT_IN "luks2-keyring" /* the only token type built into cryptsetup */
 
 bool unlock_wants_token(const struct command *c)
 {
@@ -19,7 +19,7 @@ bool unlock_wants_token(const struct command *c)
 	       option_set(&c->options, OPTION_TOKEN_TYPE);
 }
 
-/* What cryptsetup says, with -v, of the token or type that was asked for. */
+/* Prints what cryptsetup -v reports about the requested token or type. */
 static void say_token(const struct command *c, enum mortise_code code)
 {
 	const char *type = option_text(&c->options, OPTION_TOKEN_TYPE);
@@ -39,8 +39,8 @@ static void say_token(const struct command *c, enum mortise_code code)
 }
 
 /*
- * Is the library's sentence shown? cryptsetup is silent about passphrases of tokens that do not
- * fit, and about tokens that are not there. By our name who asked for one gets an answer.
+ * Is the library's error printed? cryptsetup does not report tokens that are missing or whose
+ * passphrase does not match. Under the name mortise, an error is printed if a token was asked for.
  */
 static bool tells(const struct command *c, enum mortise_code code)
 {
@@ -63,7 +63,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	struct mortise_key_sources sources;
 	char uuid[SOURCES_UUID_ROOM];
 
-	/* cryptsetup has no sentence for a token that cannot be. */
+	/* cryptsetup prints nothing for an invalid token number. */
 	if (search.token < MORTISE_ANY || search.token >= (int)MORTISE_TOKENS_MAX)
 		return STATUS_USAGE;
 	if (built_in && !search.type)
@@ -81,7 +81,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	return (enum status)mortise_exit_status(code);
 }
 
-/* Only a terminal can be asked again. */
+/* Only a terminal is asked again. */
 static uint32_t tries(const struct command *c)
 {
 	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
@@ -91,7 +91,7 @@ static uint32_t tries(const struct command *c)
 						     : TRIES_DEFAULT;
 }
 
-/* The error stays that of the passphrase: nobody need know that there are recovery keys. */
+/* The error remains that of the passphrase, so that it does not reveal recovery keys. */
 static enum mortise_code open_keyslot(struct mortise_luks2 *header,
 				      const struct mortise_key_search *search,
 				      const struct mortise_secret *passphrase,

@@ -140,11 +140,11 @@ done
 mortise_accepts enroll DEV --tpm --tpm-policy D --tcti T --tpm-check-secureboot --volume-key-file F
 mortise_accepts enroll DEV --tpm --kms grpc://kms --token-only
 for list in "," "7," ",7" "7,,7" 24 007 0x7 -1 "7 " 7+8 all; do
-	mortise_rejects "$program: Option --tpm-pcrs wants numbers from 0 to 23 with commas between them, or none." \
+	mortise_rejects "$program: Option --tpm-pcrs takes a list of numbers from 0 to 23, separated by commas, or an empty list." \
 		enroll DEV --tpm --tpm-pcrs "$list"
 done
 mortise_rejects "$program: enroll: requires <device> as arguments" enroll
-mortise_rejects "$program: enroll: requires --recovery-key, --kms or --tpm" enroll DEV
+mortise_rejects "$program: enroll: --recovery-key, --kms or --tpm is required" enroll DEV
 one="$program: Only one of --recovery-key, --kms and --tpm can be enrolled at a time."
 mortise_rejects "$one" enroll DEV --tpm --kms grpc://kms
 mortise_rejects "$one" enroll DEV --tpm --recovery-key
@@ -180,7 +180,7 @@ if has "declared yes"; then
 	done
 	for extension in "" : 7 7: :word 24:x -1:x 007:x x:7 "7:$(printf '\011')" "7:${longest}w" \
 		"7:$(printf '\303\244')"; do
-		mortise_rejects "$program: Option --extend-pcr wants N:WORD: a number from 0 to 23 and 1 to 64 printable characters." \
+		mortise_rejects "$program: Option --extend-pcr takes N:WORD: a number from 0 to 23 and 1 to 64 printable characters." \
 			up --extend-pcr "$extension"
 	done
 	mortise_rejects "$program: invalid numeric value" up --wait 4294968

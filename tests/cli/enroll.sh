@@ -124,21 +124,21 @@ exits 0 "the new recovery key opens" "$referee" open --test-passphrase x -d rk6
 
 # A rejected request changes neither the header nor the file.
 fresh
-says 1 "mortise: A recovery key is shown on a terminal only, so that it gets into no log: use one, or --recovery-file FILE." \
+says 1 "mortise: A recovery key is printed only to a terminal, so that it does not end up in a log; use --recovery-file FILE." \
 	"no terminal and no file" "$MORTISE" enroll x --recovery-key -d key
 unchanged "no terminal"
 [ ! -s out ]
 result $? "nothing is printed"
 cp rk kept
-says 5 "mortise: Cannot make the file rk: File exists." "the file exists" \
+says 5 "mortise: Cannot create file rk: File exists." "the file exists" \
 	"$MORTISE" enroll x --recovery-key -d key --recovery-file rk
 unchanged "file exists"
 ln -s nowhere link
-says 5 "mortise: Cannot make the file link: File exists." "the file is a link" \
+says 5 "mortise: Cannot create file link: File exists." "the file is a link" \
 	"$MORTISE" enroll x --recovery-key -d key --recovery-file link
 [ ! -e nowhere ] && cmp -s rk kept
 result $? "neither file was written"
-says 1 "mortise: Cannot make the file no/such: No such file or directory." "no such folder" \
+says 1 "mortise: Cannot create file no/such: No such file or directory." "no such folder" \
 	"$MORTISE" enroll x --recovery-key -d key --recovery-file no/such
 unchanged "the file cannot be created"
 refused() { # STATUS TEXT DESCRIPTION ARGUMENT...

@@ -34,7 +34,7 @@ result $? "the image is unchanged"
 extend 7 secureboot || exit 1
 extend 0 firmware || exit 1
 exits 0 "bound to PCR 7" "$MORTISE" enroll x --tpm -d key --tcti "$tcti" -v
-grep -q '^mortise: notice: keyslot 1 (tpm) is bound to PCR 7 alone' err
+grep -q '^mortise: notice: keyslot 1 (tpm) is bound to PCR 7 only' err
 result $? "a notice reports it"
 "$referee" luksDump --dump-json-metadata x >json
 jq -e '.keyslots["1"].kdf | del(.salt) == {"type": "argon2id", "time": 4, "memory": 32, "cpus": 1}' \
@@ -57,7 +57,7 @@ exits 0 "a key bound to two PCRs, enrolled with the token" "$MORTISE" enroll x -
 result $? "-q: no notice"
 exits 0 "a recovery key, enrolled with the token" "$MORTISE" enroll x --recovery-key --recovery-file rk \
 	--token-type talos-tpm2
-says 5 "Token 5 in use: a KMS or TPM key has the token of its keyslot's number; select another key slot" \
+says 5 "Token 5 is in use; the token of a KMS or TPM key has the number of its keyslot; select another keyslot" \
 	"the token's number is in use" sh -c '
 	printf "{\"type\":\"foreign\",\"keyslots\":[]}" | "$0" token import x --token-id 5 &&
 	exec "$0" enroll x --tpm -S 5 -d key' "$MORTISE"

@@ -127,7 +127,7 @@ printf '{"type":"luks2-keyring","keyslots":["0"],"key_description":"mortise:miss
 says 0 'mortise: token 3 (luks2-keyring): no key "mortise:missing" in the keyrings of this process: Required key not available' \
 	"the error of a failing token is printed" "$MORTISE" open --test-passphrase x -d key
 exits 2 "with --token-only, a failing token is an error" "$MORTISE" open --test-passphrase x -d key --token-only
-says 1 "mortise: token 3 (luks2-keyring): it is not one that can be used" "a token of another type" \
+says 1 "mortise: token 3 (luks2-keyring): the token cannot be used" "a token of another type" \
 	"$MORTISE" open --test-passphrase x --token-id 3 --token-only --token-type foreign
 says 1 "mortise: No usable token is available." "no token at all" \
 	"$MORTISE" open --test-passphrase bare --token-only

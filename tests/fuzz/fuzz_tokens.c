@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "luks2/private.h"
 #include "volume/sealed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

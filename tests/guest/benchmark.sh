@@ -69,13 +69,13 @@ if [[ -n $sources ]]; then
 	holds "something was measured" '.results | length > 20 and
 		all(.metrics.throughput | .median // .value > 0)'
 	holds "on dm-zero and a RAM disk, both ways, with and without dm-crypt" \
-		'[.results[].parameters | [.ground, .operation, .cipher == null]] | unique | length == 8'
+		'[.results[].parameters | [.backing, .operation, .cipher == null]] | unique | length == 8'
 	holds "with both sector sizes, AES and Adiantum" '[.results[].parameters |
 		select(.cipher) | [.sectorSize, (.cipher | test("adiantum"))]] | unique | length == 4'
 	holds "options, and two volumes at once" '[.results[].parameters] |
 		any(.options == "no_read_workqueue,no_write_workqueue") and any(.volumes == 2)'
 	holds "each cipher names its driver" 'all(.results[].parameters; (.cipher == null) == (.driver == null))'
-	holds "it is set against the bare ground" '[.results[] | select(.metrics.ofBare)] | length > 5'
+	holds "throughput relative to the device without dm-crypt" '[.results[] | select(.metrics.ofBare)] | length > 5'
 	holds "it says what to paste" '.recommendation | length >= 2 and
 		(.[0].options | test("cipher: ") and test("blockSize: ")) and
 		(.[1].options | test("--sector-size "))'
@@ -120,7 +120,7 @@ helper=$(cat /proc/sys/kernel/modprobe)
 echo "somebody's data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
 before=$(sum /dev/ram0)
 check "a RAM disk that holds something" run "$result" "${short[@]}"
-check "is left out, and that is said" grep -q "in use or hold something" "$result"
+check "is left out, and that is said" grep -q "in use or hold data" "$result"
 check_equal "it has not changed" "$(sum /dev/ram0)" "$before"
 dd if=/dev/zero of=/dev/ram0 bs=1M count=16 conv=fsync status=none
 check "an empty one is measured" run "$result" "${short[@]}" --time-limit 8

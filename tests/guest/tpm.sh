@@ -66,7 +66,7 @@ reboot_tpm
 declare_keys 'slot: 0, tpm: {}' 'slot: 1, static: {passphrase: spare}'
 check "a volume is formatted with a tpm key" said mortise up
 check "a notice says that the signed policy is missing" \
-	says 'keyslot 0 (tpm) is bound to PCR 7 alone: this machine has no signed policy of PCR 11'
+	says 'keyslot 0 (tpm) is bound to PCR 7 only: this machine has no signed policy of PCR 11'
 echo kept >"$file"
 check_equal "the token is Talos's, with the number of its keyslot" "$(token_of 0)" talos-tpm2
 check_equal "the tpm keyslot has the minimum cost" "$(slot_cost 0)" 'argon2id 4 32 1'

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Decoding keyslots and segments of a checked header, and the policy on using them. */
-#include "luks2/model.h"
+#include "luks2/policy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,48 +7,9 @@
 
 #include "keys/af.h"
 #include "base/error.h"
-#include "luks2/validate.h"
+#include "luks2/metadata.h"
 
-#define SALT_MIN 8u /* bytes: what Argon2 asks for (RFC 9106, 3.1) */
-
-static int digest_with(struct json_object *metadata, const char *list, int id)
-{
-	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
-	char key[12];
-
-	snprintf(key, sizeof(key), "%d", id);
-	for (int digest = 0; digest < (int)MORTISE_DIGESTS_MAX; digest++) {
-		struct json_object *object = luks2_json_get_id(digests, digest);
-
-		if (luks2_json_array_has(luks2_json_get(object, list, json_type_array), key))
-			return digest;
-	}
-	return -1;
-}
-
-int luks2_digest_of_keyslot(struct json_object *metadata, int keyslot)
-{
-	return digest_with(metadata, "keyslots", keyslot);
-}
-
-int luks2_digest_of_segment(struct json_object *metadata, int segment)
-{
-	return digest_with(metadata, "segments", segment);
-}
-
-bool luks2_keyslot_opens_data(struct json_object *metadata, int keyslot)
-{
-	int digest = luks2_digest_of_keyslot(metadata, keyslot);
-
-	return digest >= 0 && digest == luks2_digest_of_segment(metadata, 0);
-}
-
-uint64_t luks2_area_room(uint32_t key_size)
-{
-	uint64_t split = (uint64_t)key_size * KEYS_AF_STRIPES;
-
-	return (split + 4095) / 4096 * 4096;
-}
+#define SALT_MIN 8u /* bytes: the minimum of Argon2 (RFC 9106, 3.1) */
 
 bool luks2_cipher_is_null(const char *cipher)
 {
@@ -68,9 +28,9 @@ bool luks2_cipher_fits(const char *cipher, uint32_t key_size)
 	return key_size > 0;
 }
 
-/* The cost as the header gives it; bounds are those of the algorithms, not of creating. */
-static enum mortise_code get_kdf(struct json_object *object, int id, struct mortise_kdf *kdf,
-				 struct mortise_error *err)
+/* The bounds are those of the algorithms: other programs may choose costs that mortise does not. */
+static enum mortise_code read_kdf(struct json_object *object, int id, struct mortise_kdf *kdf,
+				  struct mortise_error *err)
 {
 	const char *type = luks2_json_text(object, "type");
 	const char *hash = luks2_json_text(object, "hash");
@@ -82,7 +42,7 @@ static enum mortise_code get_kdf(struct json_object *object, int id, struct mort
 		if (!luks2_json_integer(object, "iterations", UINT32_MAX, &time) || !time ||
 		    !hash || strlen(hash) > MORTISE_HASH_MAX)
 			return error_set(err, MORTISE_E_POLICY, 0,
-					 "keyslot %d: PBKDF2 with impossible values", id);
+					 "keyslot %d: invalid PBKDF2 parameters", id);
 		snprintf(kdf->hash, sizeof(kdf->hash), "%s", hash);
 	} else if (!strcmp(type, "argon2i") || !strcmp(type, "argon2id")) {
 		kdf->type = type[6] == 'i' && type[7] ? MORTISE_KDF_ARGON2ID : MORTISE_KDF_ARGON2I;
@@ -91,10 +51,10 @@ static enum mortise_code get_kdf(struct json_object *object, int id, struct mort
 		    !luks2_json_integer(object, "cpus", 0xffffff, &lanes) || !lanes ||
 		    memory < 8 * lanes)
 			return error_set(err, MORTISE_E_POLICY, 0,
-					 "keyslot %d: Argon2 with impossible costs", id);
+					 "keyslot %d: invalid Argon2 parameters", id);
 	} else {
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "keyslot %d: key derivation \"%.40s\" is not known", id, type);
+				 "keyslot %d: unknown key derivation function \"%.40s\"", id, type);
 	}
 	kdf->time = (uint32_t)time;
 	kdf->memory_kib = (uint32_t)memory;
@@ -102,8 +62,8 @@ static enum mortise_code get_kdf(struct json_object *object, int id, struct mort
 	return MORTISE_OK;
 }
 
-static enum mortise_code get_area(struct json_object *object, struct luks2_keyslot *keyslot,
-				  struct mortise_error *err)
+static enum mortise_code read_area(struct json_object *object, struct luks2_keyslot *keyslot,
+				   struct mortise_error *err)
 {
 	struct json_object *area = luks2_json_get(object, "area", json_type_object);
 	struct json_object *af = luks2_json_get(object, "af", json_type_object);
@@ -112,13 +72,14 @@ static enum mortise_code get_area(struct json_object *object, struct luks2_keysl
 	keyslot->cipher = luks2_json_text(area, "encryption");
 	keyslot->af_hash = luks2_json_text(af, "hash");
 	if (!luks2_json_integer(af, "stripes", INT32_MAX, &stripes) || stripes != KEYS_AF_STRIPES)
-		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: not split into %u stripes",
-				 keyslot->id, KEYS_AF_STRIPES);
-	if (!luks2_json_integer(area, "key_size", 512, &key_size) || !key_size)
-		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad area key size",
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "keyslot %d: its key is not split into %u stripes", keyslot->id,
+				 KEYS_AF_STRIPES);
+	if (!luks2_json_integer(area, "key_size", LUKS2_KEY_SIZE_MAX, &key_size) || !key_size)
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: invalid area key size",
 				 keyslot->id);
 	keyslot->area_key_size = (uint32_t)key_size;
-	/* CVE-2025-59054: under a null cipher any passphrase opens a keyslot. */
+	/* CVE-2025-59054: with a null cipher any passphrase opens a keyslot. */
 	if (luks2_cipher_is_null(keyslot->cipher))
 		return error_set(
 			err, MORTISE_E_POLICY, 0,
@@ -153,26 +114,26 @@ enum mortise_code luks2_keyslot_get(struct json_object *metadata, int id,
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.", id);
 	if (strcmp(type, "luks2"))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "keyslot %d is of type %.40s, which holds no key", id, type);
+				 "keyslot %d has type %.40s, which mortise cannot open", id, type);
 	memset(keyslot, 0, sizeof(*keyslot));
 	keyslot->id = id;
 	if (!luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &number))
 		number = MORTISE_PRIORITY_NORMAL;
 	keyslot->priority = (enum mortise_priority)number;
-	if (!luks2_json_integer(object, "key_size", 512, &number) || !number)
-		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad key size", id);
+	if (!luks2_json_integer(object, "key_size", LUKS2_KEY_SIZE_MAX, &number) || !number)
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: invalid key size", id);
 	keyslot->key_size = (uint32_t)number;
-	code = get_kdf(kdf, id, &keyslot->kdf, err);
+	code = read_kdf(kdf, id, &keyslot->kdf, err);
 	if (code)
 		return code;
 	keyslot->salt_size = sizeof(keyslot->salt);
 	if (!luks2_json_base64(kdf, "salt", keyslot->salt, &keyslot->salt_size) ||
 	    keyslot->salt_size < SALT_MIN)
-		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: bad salt", id);
-	return get_area(object, keyslot, err);
+		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: invalid salt", id);
+	return read_area(object, keyslot, err);
 }
 
-/* The rules for a segment of type crypt that hold whether or not we map it. */
+/* The rules for a segment of type crypt, also if it is not mapped. */
 static enum mortise_code check_crypt(struct json_object *object, uint32_t *sector_size,
 				     struct mortise_error *err)
 {
@@ -190,7 +151,7 @@ static enum mortise_code check_crypt(struct json_object *object, uint32_t *secto
 	if (!luks2_json_integer(object, "sector_size", 4096, &size) || size < 512 ||
 	    (size & (size - 1)))
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "segment 0: its sector size is none of 512, 1024, 2048, 4096");
+				 "segment 0: its sector size is not 512, 1024, 2048 or 4096");
 	*sector_size = (uint32_t)size;
 	return MORTISE_OK;
 }
@@ -223,14 +184,13 @@ enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_s
 	memset(segment, 0, sizeof(*segment));
 	if (!type || strcmp(type, "crypt"))
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "segment 0 is of type %.40s, which mortise does not map",
+				 "cannot map segment 0: its type %.40s is not supported",
 				 type ? type : "(none)");
 	if (second && !luks2_segment_is_backup(second))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "there is more than one data segment, which mortise does not map");
+		return error_set(err, MORTISE_E_POLICY, 0, "cannot map more than one data segment");
 	if (luks2_json_get(object, "integrity", json_type_object))
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "segment 0 has integrity protection, which mortise does not map");
+				 "cannot map segment 0: integrity protection is not supported");
 	code = check_crypt(object, &segment->sector_size, err);
 	if (code)
 		return code;
