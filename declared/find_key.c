@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/metadata.h"
-#include "luks2/policy.h"
 #include "declared/plan.h"
 
 #define RECOVERY_TRIES 3u

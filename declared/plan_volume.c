@@ -166,10 +166,11 @@ static void take_header(struct volume_plan *plan, struct mortise_luks2 *now)
 	if (luks2_header_equal(before, now)) {
 		luks2_header_inherit(now, before);
 	} else {
+		const struct mortise_secret *volume_key = luks2_header_volume_key(before);
+
 		volume_plan_forget_attempts(plan);
-		if (strcmp(luks2_header_uuid(before), luks2_header_uuid(now)) != 0 ||
-		    !luks2_header_volume_key(before) ||
-		    mortise_volume_key_verify(now, luks2_header_volume_key(before), &ignored)) {
+		if (strcmp(luks2_header_uuid(before), luks2_header_uuid(now)) != 0 || !volume_key ||
+		    mortise_volume_key_verify(now, volume_key, &ignored)) {
 			plan->opened = -1;
 			plan->recovered = false;
 		}
@@ -277,7 +278,8 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
-		return refuse(run, plan, err, "no swap area is made on %s: %s;", plan->device, why);
+		return refuse(run, plan, err, "cannot make a swap area on %s: %s;", plan->device,
+			      why);
 	return plan_filesystem(run, plan, plan->device, true, err);
 }
 

@@ -167,8 +167,7 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 		return code;
 	for (size_t i = first; !code && i < plan->step_count; i++)
 		if (plan->steps[i].made.passphrase)
-			code = stage_key(work, update, &plan->steps[i],
-					 luks2_header_volume_key(plan->header), err);
+			code = stage_key(work, update, &plan->steps[i], volume_plan_key(plan), err);
 	if (!code && config_filesystem_is_persistent(volume->filesystem) &&
 	    !volume_record_set_mkfs(luks2_update_metadata(update), volume_declared_slots(volume),
 				    config_filesystem_name(volume->filesystem)))
