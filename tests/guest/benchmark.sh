@@ -84,25 +84,25 @@ uml) emulator="User Mode Linux" ;;
 qemu) emulator="QEMU TCG" ;;
 esac
 check "figures are marked as emulated" grep -q "\"emulator\": \"$emulator\"" "$result"
-check "the driver of the cipher is told" grep -q '"driver": "xts' "$result"
+check "the driver of the cipher is named" grep -q '"driver": "xts' "$result"
 
 if [[ -n $sources ]]; then
 	for schema in result dm-crypt; do
-		check "its document, by $schema.json" "$sources/tests/bench/schema" \
+		check "the document matches $schema.json" "$sources/tests/bench/schema" \
 			"$sources/bench/schema/$schema.json" "$result"
 	done
 	holds "names are unique" '[.results[].name] | length == (unique | length)'
-	holds "something was measured" '.results | length > 20 and
+	holds "rows with a throughput" '.results | length > 20 and
 		all(.metrics.throughput | .median // .value > 0)'
-	holds "on dm-zero and a RAM disk, both ways, with and without dm-crypt" \
+	holds "reads and writes on dm-zero and a RAM disk, with and without dm-crypt" \
 		'[.results[].parameters | [.backing, .operation, .cipher == null]] | unique | length == 8'
-	holds "with both sector sizes, AES and Adiantum" '[.results[].parameters |
+	holds "both sector sizes, AES and Adiantum" '[.results[].parameters |
 		select(.cipher) | [.sectorSize, (.cipher | test("adiantum"))]] | unique | length == 4'
 	holds "options, and two volumes at once" '[.results[].parameters] |
 		any(.options == "no_read_workqueue,no_write_workqueue") and any(.volumes == 2)'
 	holds "each cipher names its driver" 'all(.results[].parameters; (.cipher == null) == (.driver == null))'
 	holds "throughput relative to the device without dm-crypt" '[.results[] | select(.metrics.ofBare)] | length > 5'
-	holds "it says what to paste" '.recommendation | length >= 2 and
+	holds "a recommendation" '.recommendation | length >= 2 and
 		(.[0].options | test("cipher: ") and test("blockSize: ")) and
 		(.[1].options | test("--sector-size "))'
 fi
@@ -114,7 +114,7 @@ check "a device is measured" run "$result" "${short[@]}" --device "$device"
 check "with reads" grep -q '"dm-crypt/device/bare/read 4K' "$result"
 check_fails "and no writes" grep -q '"dm-crypt/device/.*/write' "$result"
 check_equal "it has not changed" "$(sum "$device")" "$before"
-check_status 1 "writes need --batch-mode where nobody can be asked" run "$result" "${short[@]}" \
+check_status 1 "writes without a terminal require --batch-mode" run "$result" "${short[@]}" \
 	--device "$device" --destroy-data
 check_equal "it still has not changed" "$(sum "$device")" "$before"
 check "with it, writes are measured" run "$result" "${short[@]}" \
@@ -126,12 +126,12 @@ mkfs.ext4 -q "$device"
 mkdir -p "$work/mnt"
 mount "$device" "$work/mnt"
 check_status 5 "a mounted device is refused" run "$result" "${short[@]}" --device "$device"
-check_status 5 "all the more for writing" run "$result" "${short[@]}" --device "$device" \
+check_status 5 "a mounted device is refused for writing, too" run "$result" "${short[@]}" --device "$device" \
 	--destroy-data --batch-mode
 umount "$work/mnt"
 check_status 4 "a device that is not there" run "$result" "${short[@]}" --device /dev/nowhere
 check_status 1 "a cipher that the kernel does not know" run "$result" --quick --cipher foo-xts-plain64
-check "is named" grep -q "does not know cipher foo-xts-plain64" "$log"
+check "the error names the cipher" grep -q "does not know cipher foo-xts-plain64" "$log"
 check_equal "no mapping is left by failures" "$(left)" ""
 
 # Interrupted and killed runs.
@@ -143,7 +143,7 @@ check_equal "no mapping is left by SIGKILL" "$(left)" ""
 # A RAM disk in use.
 helper=$(cat /proc/sys/kernel/modprobe)
 "$helper" brd rd_nr=1 rd_size=16384
-echo "somebody's data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
+echo "some data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
 before=$(sum /dev/ram0)
 check "a RAM disk that holds something" run "$result" "${short[@]}"
 check "is left out, and that is said" grep -q "in use or hold data" "$result"
