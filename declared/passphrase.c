@@ -232,7 +232,8 @@ enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 				     const struct mortise_secret *passphrase, bool *cut,
 				     struct mortise_error *err)
 {
-	const struct mortise_key_search search = { .keyslot = keyslot };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
 	const uint8_t *bytes = mortise_secret_data(passphrase), *newline;
 	struct mortise_secret *first_line = NULL;
 	struct mortise_error ignored;

@@ -14,7 +14,9 @@
 /* NULL: it is the one that was planned on. */
 static const char *header_change(const struct volume_plan *plan)
 {
-	const struct mortise_location location = { .device = plan->device, .readonly = true };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device,
+						   .readonly = true };
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error ignored;
 	const char *what = NULL;
@@ -31,7 +33,7 @@ static const char *header_change(const struct volume_plan *plan)
 
 static const char *mapping_change(const struct volume_plan *plan)
 {
-	struct mortise_mapping_info mapping;
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error ignored;
 	char node[MORTISE_NAME_MAX + 16];
 	enum mortise_code code;

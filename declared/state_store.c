@@ -18,7 +18,7 @@ const struct config_volume volume_state = { .name = (char[]){ "STATE" },
 
 void volume_state_dir(const struct mortise_up_options *options, char dir[static VOLUME_PATH_MAX])
 {
-	struct mortise_mapping_info mapping;
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	char device[VOLUME_PATH_MAX];
 	struct mortise_error ignored;
 

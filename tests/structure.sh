@@ -50,6 +50,9 @@ includes() {
 	! grep -rnE --include='*.[ch]' '#include "keys/(crypto\.h|openssl/|nettle/|mbedtls/)' . \
 		--exclude-dir=build | grep -v -e '^\./keys/' -e '^\./tests/' ||
 		fail "keys/crypto.h is used outside keys/"
+	! grep -rn --include='*.[ch]' '#include "luks2/private.h"' . --exclude-dir=build |
+		grep -v -e '^\./luks2/' -e '^\./tests/' ||
+		fail "luks2/private.h is used outside luks2/"
 	! grep -rlE --include='*.c' 'dm-ioctl\.h' . --exclude-dir=build | grep -v '^\./dm/' |
 		grep -v '^\./tests/' || fail "device-mapper ioctls are issued outside dm/"
 }
@@ -63,7 +66,7 @@ lists() {
 	done
 	for folder in $folders; do
 		while read -r file; do
-			grep -qE "(^|[[:space:](])$(basename "$file")([[:space:])]|$)" \
+			grep -qE "(^|[[:space:](])$(basename "$file")([[:space:]),.;]|$)" \
 				"$(dirname "$file")/CMakeLists.txt" ||
 				fail "$(dirname "$file")/CMakeLists.txt does not list $(basename "$file")"
 		done < <(git ls-files "$folder/*.c")
@@ -112,7 +115,7 @@ analysis() {
 phrases='
 \b(is|are|was|were) told\b
 (?<!there )\b(is|was) no (?!longer\b|more than\b|less than\b)
-\bis none\b
+(?-i:\bis none\b)
 \bstands\b(?! for\b)
 \bgoes by\b
 \b(is|can be|could be) had\b

@@ -91,7 +91,7 @@ static enum mortise_code measure(struct benchmark *b, const struct mortise_kdf *
 				 struct samples *samples)
 {
 	const struct mortise_benchmark how = benchmark_how(b, left);
-	struct mortise_argon2_benchmark result;
+	struct mortise_argon2_benchmark result = { .struct_size = sizeof(result) };
 	struct mortise_error err;
 	enum mortise_code code;
 	char name[80];
@@ -116,46 +116,46 @@ static enum mortise_code measure(struct benchmark *b, const struct mortise_kdf *
 }
 
 /* The costs to measure: those of the options, and the usual ones where there is none. */
-static unsigned plan(const struct benchmark *b, const struct mortise_keyslot_new *asked,
+static unsigned plan(const struct benchmark *b, const struct mortise_kdf_choice *asked,
 		     struct mortise_kdf *costs)
 {
 	const uint32_t cap = mortise_argon2_memory_cap();
 	unsigned count = 0;
 
 	for (size_t m = 0; m < COUNT(memories); m++) {
-		uint32_t memory = asked->kdf.memory_kib > 0 ? asked->kdf.memory_kib : memories[m];
+		uint32_t memory = asked->memory_kib > 0 ? asked->memory_kib : memories[m];
 
-		if (memory > cap && asked->kdf.memory_kib == 0)
+		if (memory > cap && asked->memory_kib == 0)
 			memory = m > 0 && memories[m - 1] < cap ? cap : 0;
 		for (size_t l = 0; l < COUNT(all_lanes); l++) {
-			uint32_t lanes = asked->kdf.lanes > 0 ? asked->kdf.lanes : all_lanes[l];
+			uint32_t lanes = asked->lanes > 0 ? asked->lanes : all_lanes[l];
 
 			if (memory / 8 >= lanes)
 				costs[count++] = (struct mortise_kdf){
-					.type = asked->kdf.type,
+					.type = asked->type,
 					.time = option_set(&b->c->options,
 							   OPTION_PBKDF_FORCE_ITERATIONS)
-							? asked->kdf.forced_time
+							? asked->forced_time
 							: PASSES,
 					.memory_kib = memory,
 					.lanes = lanes,
 				};
-			if (asked->kdf.lanes > 0)
+			if (asked->lanes > 0)
 				break;
 		}
-		if (asked->kdf.memory_kib > 0)
+		if (asked->memory_kib > 0)
 			break;
 	}
 	return count;
 }
 
-static enum status measure_all(struct benchmark *b, const struct mortise_keyslot_new *asked,
+static enum status measure_all(struct benchmark *b, const struct mortise_kdf_choice *asked,
 			       struct samples *samples)
 {
 	struct mortise_kdf costs[COUNT(memories) * COUNT(all_lanes)];
 	unsigned count = plan(b, asked, costs);
 
-	benchmark_say(b, "# %s on %s, %u CPUs\n", mortise_kdf_name(asked->kdf.type),
+	benchmark_say(b, "# %s on %s, %u CPUs\n", mortise_kdf_name(asked->type),
 		      b->machine.cpu[0] ? b->machine.cpu : b->machine.architecture,
 		      b->machine.cpus);
 	benchmark_say(b, "#     KiB passes lanes  median ms     min ms     p99 ms runs    GB/s "
@@ -239,6 +239,7 @@ static enum status advise(struct benchmark *b, enum mortise_kdf_type type,
 			  const struct samples *samples)
 {
 	const struct mortise_argon2_target target = {
+		.struct_size = sizeof(target),
 		.type = type,
 		.time_ms = option_number32(&b->c->options, OPTION_TARGET_MS),
 		.memory_kib = memory_bound(b, samples),
@@ -268,21 +269,22 @@ static enum status advise(struct benchmark *b, enum mortise_kdf_type type,
 enum status benchmark_argon2(struct benchmark *b)
 {
 	const char *scale = option_text(&b->c->options, OPTION_SCALE);
-	struct mortise_keyslot_new asked;
+	struct mortise_keyslot_new keyslot;
+	struct mortise_kdf_choice asked;
 	struct samples samples = { 0 };
 	enum status status;
 
-	status = keyslot_describe(b->c, &asked);
+	status = keyslot_describe(b->c, &keyslot, &asked);
 	if (status != STATUS_OK)
 		return status;
-	if (asked.kdf.type == MORTISE_KDF_PBKDF2)
+	if (asked.type == MORTISE_KDF_PBKDF2)
 		return fail_with(STATUS_USAGE, "PBKDF2 is measured by \"benchmark\" alone.");
 	if (scale)
 		status = read_samples(scale, &samples);
 	else
 		status = measure_all(b, &asked, &samples);
 	if (status == STATUS_OK && samples.count > 0)
-		status = advise(b, asked.kdf.type, &samples);
+		status = advise(b, asked.type, &samples);
 	else if (status == STATUS_OK && scale)
 		status = fail_with(STATUS_USAGE, "%s holds no result of benchmark argon2.", scale);
 	return status;

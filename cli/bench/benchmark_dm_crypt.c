@@ -98,17 +98,17 @@ static void recommend(struct benchmark *b, const struct mortise_dm_advice *advic
 
 static void take(struct benchmark *b, const struct mortise_dm_benchmark *found)
 {
-	struct mortise_dm_measurement measurement;
-	struct mortise_dm_advice advice;
+	const struct mortise_dm_measurement *measurement;
+	const struct mortise_dm_advice *advice = mortise_dm_benchmark_advice(found);
 	const char *warning;
 
-	for (size_t i = 0; mortise_dm_benchmark_measurement(found, i, &measurement); i++)
-		dm_crypt_row(b, &measurement, mortise_dm_benchmark_engine(found));
+	for (size_t i = 0; (measurement = mortise_dm_benchmark_measurement(found, i)); i++)
+		dm_crypt_row(b, measurement, mortise_dm_benchmark_engine(found));
 	for (size_t i = 0; (warning = mortise_dm_benchmark_warning(found, i)); i++)
 		benchmark_warn(b, "%s", warning);
 	benchmark_say(b, "\n");
-	if (mortise_dm_benchmark_advice(found, &advice))
-		recommend(b, &advice);
+	if (advice)
+		recommend(b, advice);
 	else
 		benchmark_warn(b, "too little was measured for a recommendation");
 }
@@ -121,6 +121,7 @@ enum status benchmark_dm_crypt(struct benchmark *b)
 	uint64_t left = b->end_ms > now ? b->end_ms - now : 1;
 	bool brief = option_set(given, OPTION_QUICK) && !option_set(given, OPTION_TIME_LIMIT);
 	const struct mortise_dm_benchmark_options options = {
+		.struct_size = sizeof(options),
 		.device = given->device_count > 0 ? given->devices[0] : NULL,
 		.destroy_data = option_set(given, OPTION_DESTROY_DATA),
 		.cipher = option_text(given, OPTION_CIPHER),

@@ -31,7 +31,8 @@ void benchmark_begin(struct benchmark *b, const struct command *c, const char *n
 	}
 	if (gmtime_r(&now, &utc))
 		strftime(b->started, sizeof(b->started), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	mortise_benchmark_machine(&b->machine);
+	b->machine.struct_size = sizeof(b->machine);
+	(void)mortise_benchmark_machine(&b->machine, NULL);
 	progress_begin(&b->progress);
 }
 
@@ -119,6 +120,7 @@ struct mortise_benchmark benchmark_how(struct benchmark *b, unsigned left)
 {
 	uint64_t now = progress_elapsed_ms(&b->progress);
 	struct mortise_benchmark how = {
+		.struct_size = sizeof(how),
 		/* 0 would be the default; the one run that is always made needs no time. */
 		.time_limit_ms = 1,
 		.runs = option_number32(&b->c->options, OPTION_RUNS),

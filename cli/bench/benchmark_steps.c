@@ -11,6 +11,7 @@
 
 /* The least cost that a keyslot may be made with. */
 static const struct mortise_kdf_choice least_cost = {
+	.struct_size = sizeof(least_cost),
 	.type = MORTISE_KDF_ARGON2ID,
 	.forced_time = 4,
 	.memory_kib = 32,
@@ -74,7 +75,7 @@ static enum status measure_keyslot(struct benchmark *b, const char *kind,
 				   const struct mortise_kdf_choice *choice, unsigned left)
 {
 	const struct mortise_benchmark how = benchmark_how(b, left);
-	struct mortise_keyslot_benchmark result;
+	struct mortise_keyslot_benchmark result = { .struct_size = sizeof(result) };
 	struct json_object *row;
 	struct mortise_error err;
 	char name[64];
@@ -98,14 +99,14 @@ static enum status measure_keyslot(struct benchmark *b, const char *kind,
 
 enum status benchmark_keyslot(struct benchmark *b)
 {
-	struct mortise_keyslot_new asked;
-	enum status status = keyslot_describe(b->c, &asked);
+	struct mortise_keyslot_new keyslot;
+	struct mortise_kdf_choice asked;
+	enum status status = keyslot_describe(b->c, &keyslot, &asked);
 
 	if (status == STATUS_OK)
 		status = measure_keyslot(b, "least", &least_cost, 2);
 	if (status == STATUS_OK && !benchmark_over(b, "the usual cost of a keyslot"))
-		status = measure_keyslot(b, asked.kdf.forced_time > 0 ? "forced" : "usual",
-					 &asked.kdf, 1);
+		status = measure_keyslot(b, asked.forced_time > 0 ? "forced" : "usual", &asked, 1);
 	return status;
 }
 
@@ -121,6 +122,7 @@ static enum status find_slot(struct unlocking *u, const struct paths *paths)
 {
 	const struct command *c = u->b->c;
 	const struct mortise_key_search search = {
+		.struct_size = sizeof(search),
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.unbound = true,
 	};
@@ -167,7 +169,7 @@ static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *
 
 static enum status measure_slots(struct unlocking *u)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 	unsigned left = 1; /* for the mapping */
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
@@ -186,7 +188,9 @@ static enum status measure_slots(struct unlocking *u)
 
 static enum status measure_header(struct benchmark *b, const struct paths *paths)
 {
-	const struct mortise_location location = { .device = paths->header, .readonly = true };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = paths->header,
+						   .readonly = true };
 	struct mortise_benchmark how = benchmark_how(b, 10);
 	struct mortise_benchmark_steps steps;
 	struct mortise_error err;
@@ -214,7 +218,7 @@ static enum status measure_mapping(struct unlocking *u)
 enum status benchmark_unlock(struct benchmark *b)
 {
 	struct unlocking u = { .b = b, .opened = MORTISE_ANY };
-	struct mortise_location location = { .readonly = true };
+	struct mortise_location location = { .struct_size = sizeof(location), .readonly = true };
 	struct mortise_error err;
 	struct paths paths;
 	enum status status;

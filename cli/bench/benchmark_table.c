@@ -71,6 +71,7 @@ static enum mortise_code argon2_line(struct benchmark *b, enum mortise_kdf_type 
 {
 	const struct options *options = &b->c->options;
 	const struct mortise_kdf_choice choice = {
+		.struct_size = sizeof(choice),
 		.type = type,
 		.target_ms = target_ms(b),
 		.memory_kib = option_number32(options, OPTION_PBKDF_MEMORY),
