@@ -83,7 +83,7 @@ struct volume_plan {
 	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
 	bool no_key;			/* a volume exists, and no declared key opens it */
 	bool keys_replaced;		/* the key that opened it before may no longer be declared */
-	char notice[1024];		/* it was planned again: why; "" */
+	char notice[1024];		/* for the report: it changed, and was planned again; "" */
 };
 
 struct mortise_plan {
