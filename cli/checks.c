@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options that must not stand together, or that one verb needs; cryptsetup's sentences. */
+/* Options that conflict or that a verb requires. The sentences are cryptsetup's. */
 #include <string.h>
 #include <strings.h>
 
@@ -10,7 +10,7 @@ static bool given(const struct command *c, enum option_id id)
 	return option_set(&c->options, id);
 }
 
-/* A KMS in the clear would take no notice of them, and nobody would of that. */
+/* Over an unencrypted connection they would be ignored without notice. */
 static const char *check_kms(const struct command *c)
 {
 	const char *kms = option_text(&c->options, OPTION_KMS);
@@ -52,8 +52,8 @@ const char *check_dump(const struct command *c)
 }
 
 /*
- * --kms says whom tokens are of, too. Beside another kind it is taken for that only when a token
- * shall open, so that nobody believes to have enrolled both.
+ * --kms also names the KMS of a token that unlocks the device. Together with another kind of key it
+ * has this meaning only if a token is asked for, so that a user never believes to have enrolled both.
  */
 const char *check_enroll(const struct command *c)
 {
@@ -63,7 +63,7 @@ const char *check_enroll(const struct command *c)
 	bool kms = given(c, OPTION_KMS) && !((recovery || tpm) && by_token);
 
 	if (recovery + tpm + kms == 0)
-		return "enroll: requires --recovery-key, --kms or --tpm";
+		return "enroll: --recovery-key, --kms or --tpm is required";
 	if (recovery + tpm + kms > 1)
 		return "Only one of --recovery-key, --kms and --tpm can be enrolled at a time.";
 	if (given(c, OPTION_RECOVERY_FILE) && !recovery)
@@ -90,9 +90,9 @@ const char *check_meta(const struct command *c)
 	bool list = strcmp(action, "list") == 0, set = strcmp(action, "set") == 0;
 
 	if (!list && !set && strcmp(action, "get") != 0 && strcmp(action, "delete") != 0)
-		return "meta: the action is list, get, set or delete";
+		return "meta: unknown action; use list, get, set or delete";
 	if (!list && c->word_count < 2)
-		return "meta: get, set and delete need a tag";
+		return "meta: get, set and delete require a tag";
 	if (c->word_count > (list ? 1u : set ? 3u : 2u))
 		return "meta: too many arguments";
 	if (!list && given(c, OPTION_JSON))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What one run of the program is to do; every verb's function gets this and nothing else. */
+/* The parsed command line that every verb's function receives. */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
@@ -11,10 +11,10 @@
 
 #include "cli/options.h"
 
-/* The exit status, cryptsetup's; 6 is ours: some declared volumes are ready, others not. */
+/* Exit statuses: cryptsetup's, and 6 if only some of the declared volumes are ready. */
 enum status {
 	STATUS_OK = 0,
-	STATUS_USAGE = 1,	/* and whatever has no status of its own */
+	STATUS_USAGE = 1,	/* and errors without a status of their own */
 	STATUS_KEY = 2,
 	STATUS_MEMORY = 3,
 	STATUS_DEVICE = 4,
@@ -25,8 +25,8 @@ enum status {
 struct verb;
 
 struct command {
-	const char *program;	/* as it was called, for usage errors */
-	bool as_cryptsetup;	/* called by the name "cryptsetup" */
+	const char *program;	/* argv[0], for usage errors */
+	bool as_cryptsetup;	/* invoked under the name "cryptsetup" */
 	const struct verb *verb;
 	const char *type;	/* --type, or what an alias implies */
 	char **words;		/* the verb's arguments, word_count of them */
@@ -34,13 +34,13 @@ struct command {
 	struct options options;
 };
 
-/* The verbs and options of declared volumes: not under cryptsetup's name, not in every build. */
+/* Are the verbs and options of declared volumes available? Not under the name cryptsetup. */
 static inline bool command_declares(const struct command *c)
 {
 	return MORTISE_DECLARED && !c->as_cryptsetup;
 }
 
-/* Word i, or NULL when there are not so many. */
+/* Word i, or NULL behind the last. */
 static inline const char *command_word(const struct command *c, size_t i)
 {
 	return i < c->word_count ? c->words[i] : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths of devices and headers, and the sentences for what is no LUKS2 header. */
+/* Paths of devices and headers, and errors for an invalid header. */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
 		return fail(c, &err);
 	snprintf(sentence, sizeof(sentence), "Device %s is not a valid %s device.", path, kind);
-	/* For what is no header at all the sentence says it; a broken one has more to tell. */
+	/* For a damaged header, print the details too. */
 	if (code == MORTISE_E_CORRUPT || option_set(&c->options, OPTION_DEBUG))
 		fail(c, &err);
 	return fail_with(STATUS_USAGE, "%s", sentence);
@@ -62,6 +62,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 			struct mortise_luks2 **out)
 {
 	const struct mortise_location location = {
+		.struct_size = sizeof(location),
 		.device = paths->header,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 	};
@@ -73,6 +74,7 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 				    struct mortise_luks2 **out)
 {
 	const struct mortise_location location = {
+		.struct_size = sizeof(location),
 		.device = paths->device,
 		.header = paths->detached ? paths->header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
@@ -96,22 +98,22 @@ bool header_is_luks1(const char *path)
 	return same;
 }
 
-uint32_t header_volume_key_size(const struct mortise_luks2 *luks2)
+uint32_t header_volume_key_size(const struct mortise_luks2 *header)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (mortise_keyslot_info(luks2, id, &info, NULL) == MORTISE_OK && !info.unbound)
+		if (mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK && !info.unbound)
 			return info.key_size;
 	}
 	return 0;
 }
 
-enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
+enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key)
 {
 	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
-	size_t size = header_volume_key_size(luks2);
+	size_t size = header_volume_key_size(header);
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
 	enum status status;
@@ -124,7 +126,7 @@ enum status header_read_volume_key(const struct command *c, struct mortise_luks2
 	status = volume_key_read(file, size, volume_key);
 	if (status != STATUS_OK)
 		return status;
-	code = mortise_volume_key_verify(luks2, *volume_key, &err);
+	code = mortise_volume_key_verify(header, *volume_key, &err);
 	if (code == MORTISE_E_KEY)
 		return fail_with(STATUS_KEY, "Volume key does not match the volume.");
 	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From words to headers: which path is meant, and loading what is there. */
+/* Resolving device arguments and loading headers. */
 #ifndef CLI_DEVICE_H
 #define CLI_DEVICE_H
 
@@ -11,27 +11,27 @@ struct paths {
 	bool detached;		/* --header was given */
 };
 
-/* Takes "UUID=..." as /dev/disk/by-uuid/... in both. */
+/* Fills *paths. "UUID=..." becomes /dev/disk/by-uuid/... */
 void paths_find(const struct command *c, const char *device, struct paths *paths);
 
 /*
- * Loads the header for a verb that works on the header alone: with --header the device is
- * not looked at, as in cryptsetup. kind is what the sentence calls it: "LUKS" or "LUKS2".
+ * Loads the header for a verb that needs only the header. As in cryptsetup, with --header the device
+ * is not opened. kind is "LUKS" or "LUKS2", for the error message.
  */
 enum status header_load(const struct command *c, const struct paths *paths, const char *kind,
 			struct mortise_luks2 **out);
-/* Loads header and device together, for a mapping. */
+/* Loads the header together with its data device, for a mapping. */
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out);
 
-/* "LUKS", 0xba, 0xbe, version 1: what the library rightly does not take for LUKS2. */
+/* Is it a LUKS1 header, which the library refuses as not LUKS2? */
 bool header_is_luks1(const char *path);
 
-/* Bytes of the volume key as the keyslots tell, 0 when there are none. */
-uint32_t header_volume_key_size(const struct mortise_luks2 *luks2);
+/* Size of the volume key in bytes according to the keyslots; 0 without keyslots. */
+uint32_t header_volume_key_size(const struct mortise_luks2 *header);
 
-/* Reads --volume-key-file and checks that it is this volume's. */
-enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *luks2,
+/* Reads --volume-key-file and checks it against the digest. */
+enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the program says about itself. */
+/* --help, --usage and --version. */
 #include "cli/help.h"
 #include "cli/verbs.h"
 
-/* The version of cryptsetup whose command line this is; scripts read it from --version. */
+/* The cryptsetup version whose command line is implemented; scripts read it from --version. */
 #define CRYPTSETUP_VERSION "2.6.1"
 
 void help_usage(const struct command *c, FILE *out)
@@ -30,7 +30,7 @@ void help_full(const struct command *c)
 	options_print_help(stdout, c->as_cryptsetup);
 	printf("\n<action> is one of:\n");
 	for (size_t i = 0; (verb = verb_at(i)); i++) {
-		if (verb->run && !(verb->ours && c->as_cryptsetup))
+		if (verb->run && !(verb->extension && c->as_cryptsetup))
 			printf("\t%s %s - %s\n", verb->name, verb->words, verb->help);
 	}
 	printf("\nOlder names: luksOpen (open), luksClose, remove (close), luksErase (erase),\n"

@@ -42,22 +42,25 @@ void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf)
 		kdf->lanes = ARGON2_LANES_MAX;
 }
 
-enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what)
+enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what,
+			     struct mortise_kdf_choice *kdf)
 {
 	const struct options *options = &c->options;
-	struct mortise_kdf_choice *kdf = &what->kdf;
 	const char *hash = option_text(options, OPTION_HASH);
 	struct mortise_error err = { 0 };
 	enum status status;
 
 	*what = (struct mortise_keyslot_new){
+		.struct_size = sizeof(struct mortise_keyslot_new),
 		.keyslot = MORTISE_ANY,
+		.kdf = kdf,
 		.hash = hash,
 		.cipher = option_text(options, OPTION_KEYSLOT_CIPHER),
 		.area_key_size = option_number32(options, OPTION_KEYSLOT_KEY_SIZE) / 8,
 	};
+	*kdf = (struct mortise_kdf_choice){ .struct_size = sizeof(*kdf) };
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
-		return STATUS_USAGE; /* main.c has refused it by then */
+		return STATUS_USAGE; /* not reached: main.c refuses it */
 	keyslot_cost(c, kdf);
 	if (kdf->type == MORTISE_KDF_PBKDF2)
 		kdf->hash = hash;
@@ -68,9 +71,9 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 	return status;
 }
 
-enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id)
+enum status keyslot_check_free(const struct mortise_luks2 *header, int id)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
 	if (id == MORTISE_ANY)
 		return STATUS_OK;
@@ -78,7 +81,7 @@ enum status keyslot_check_free(const struct mortise_luks2 *luks2, int id)
 		return fail_with(STATUS_USAGE,
 				 "Key slot %d is invalid, please select between 0 and %u.", id,
 				 MORTISE_KEYSLOTS_MAX - 1);
-	if (luks2 && mortise_keyslot_info(luks2, id, &info, NULL) == MORTISE_OK)
+	if (header && mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK)
 		return fail_with(STATUS_USAGE, "Key slot %d is full, please select another one.",
 				 id);
 	return STATUS_OK;

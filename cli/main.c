@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program: reads the command line, refuses what does not fit, runs one verb. */
+/* Parses and checks the command line, and runs one verb. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "cli/signals.h"
 #include "cli/verbs.h"
 
-/* Usage, then "PROGRAM: sentence", on standard error. */
+/* Prints usage and "PROGRAM: message" to standard error. */
 __attribute__((format(printf, 2, 3))) static enum status refuse(const struct command *c,
 								const char *format, ...)
 {
@@ -32,7 +32,7 @@ static enum status find_verb(struct command *c)
 	if (c->word_count == 0)
 		return refuse(c, "Argument <action> missing.");
 	c->verb = verb_find(c->words[0], &implied);
-	if (!c->verb || (c->verb->ours && c->as_cryptsetup))
+	if (!c->verb || (c->verb->extension && c->as_cryptsetup))
 		return refuse(c, "Unknown action.");
 	c->type = implied ? implied : option_text(&c->options, OPTION_TYPE);
 	if (!c->type)
@@ -42,7 +42,7 @@ static enum status find_verb(struct command *c)
 	return STATUS_OK;
 }
 
-/* What this version lacks is named, never ignored. */
+/* Anything unsupported is refused by name, never ignored. */
 static enum status refuse_lacking(const struct command *c)
 {
 	static const char *const known[] = { "luks1",  "plain", "loopaes",
@@ -70,7 +70,7 @@ static bool is_pbkdf(const char *name)
 	       strcasecmp(name, "argon2id") == 0;
 }
 
-/* The order is cryptsetup's: the first thing wrong is the one that is told. */
+/* The checks are in cryptsetup's order, so that the first error reported is the same. */
 static enum status check(const struct command *c)
 {
 	const struct options *options = &c->options;
@@ -83,7 +83,7 @@ static enum status check(const struct command *c)
 	    !(c->verb->id == VERB_STATUS && command_declares(c)))
 		return refuse(c, "%s: requires %s as arguments", c->verb->name, c->verb->words);
 	option = options_misplaced(options, c->verb->id);
-	ours = options_ours(options);
+	ours = options_extension(options);
 	if (option == OPTION_COUNT && c->as_cryptsetup)
 		option = ours;
 	if (option != OPTION_COUNT)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* One row an option: what it is called, what it takes, who may take it, whether we have it. */
+/* One row for each option: its name, its argument, and the verbs that take it. */
 #ifndef CLI_OPTION_TABLE_H
 #define CLI_OPTION_TABLE_H
 
 #include "cli/options.h"
 
-#define OPTION_OURS (UINT64_C(1) << 63) /* in verbs, unless all may take it: cryptsetup has none */
+#define OPTION_EXTENSION (UINT64_C(1) << 63) /* a bit of verbs: cryptsetup lacks the option */
 
 enum option_kind {
 	KIND_FLAG,
 	KIND_TEXT,
 	KIND_LIST,		/* may be repeated: --device */
-	KIND_SLOT,		/* signed: -1 is the keyslot or token "any" */
+	KIND_SLOT,		/* signed: -1 is any keyslot or token */
 	KIND_UINT32,
 	KIND_UINT64,
 	KIND_SIZE,		/* bytes, with a suffix such as M or KiB */
@@ -21,10 +21,10 @@ struct option_row {
 	const char *name;
 	char letter;
 	enum option_kind kind;
-	const char *value;	/* what help calls its argument */
-	uint64_t verbs;		/* bit n: verb n may take it */
-	uint64_t have;		/* bit n: this version does it for verb n */
-	const char *help;	/* NULL: not shown, because this version lacks it */
+	const char *value;	/* the name of its argument in the help text */
+	uint64_t verbs;		/* bit n: verb n takes it */
+	uint64_t have;		/* bit n: supported for verb n */
+	const char *help;	/* NULL: not supported, not shown */
 };
 
 struct option_alias {

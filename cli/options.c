@@ -150,11 +150,11 @@ static bool check_value(enum option_id id, const struct option_value *value,
 		return refuse(problem, "Option --priority can be only ignore/normal/prefer.");
 	case OPTION_TPM_PCRS:
 		return pcr_list(value->text, &pcrs) ||
-		       refuse(problem, "Option --tpm-pcrs wants numbers from 0 to 23 with commas "
-				       "between them, or none.");
+		       refuse(problem, "Option --tpm-pcrs takes a list of numbers from 0 to 23, "
+				       "separated by commas, or an empty list.");
 	case OPTION_EXTEND_PCR:
 		return pcr_extension(value->text, &pcr, &word) ||
-		       refuse(problem, "Option --extend-pcr wants N:WORD: a number from 0 to 23 "
+		       refuse(problem, "Option --extend-pcr takes N:WORD: a number from 0 to 23 "
 				       "and 1 to 64 printable characters.");
 	case OPTION_WAIT:
 		return value->number <= UINT32_MAX / 1000 || refuse(problem, bad_number);
@@ -325,10 +325,10 @@ enum option_id options_lacking(const struct options *options, enum verb_id verb)
 
 static bool is_ours(const struct option_row *row)
 {
-	return row->verbs != UINT64_MAX && (row->verbs & OPTION_OURS);
+	return row->verbs != UINT64_MAX && (row->verbs & OPTION_EXTENSION);
 }
 
-enum option_id options_ours(const struct options *options)
+enum option_id options_extension(const struct options *options)
 {
 	int i;
 

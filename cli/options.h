@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of the program: one row each in options.c, in the order of this list. */
+/* The options of the program: one row each in option_table.c. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTIONS_DEVICES_MAX 64u	/* --device NAME=/dev/X may be given so often */
+#define OPTIONS_DEVICES_MAX 64u	/* occurrences of --device NAME=/dev/X */
 
-/* A verb as a bit, so that an option can say which verbs may take it. */
+/* Each verb is a bit in the set of verbs that take an option. */
 enum verb_id {
 	VERB_OPEN,
 	VERB_CLOSE,
@@ -168,6 +168,7 @@ enum option_id {
 	OPTION_TPM_PCRS,
 	OPTION_TPM_POLICY,
 	OPTION_TRIES,
+	OPTION_TRY_KEYS,
 	OPTION_TYPE,
 	OPTION_UNBOUND,
 	OPTION_USE_DIRECTIO,
@@ -191,48 +192,47 @@ struct option_value {
 	bool set;
 	const char *text;	/* belongs to argv */
 	uint64_t number;
-	int id;			/* of a keyslot or token, -1 when not given */
+	int id;			/* keyslot or token number, -1 if not given */
 };
 
-/* What the command line says, before anyone has asked whether it makes sense together. */
+/* The parsed command line, before any check for conflicts. */
 struct options {
 	struct option_value values[OPTION_COUNT];
 	const char *devices[OPTIONS_DEVICES_MAX];	/* every --device, in order */
 	size_t device_count;
 	unsigned key_file_count;
-	char **words;		/* the arguments that are no options; a part of argv, reordered */
+	char **words;		/* the other arguments: a part of argv, reordered */
 	size_t word_count;
 };
 
 struct option_problem {
-	bool of_option;		/* text begins with the option: no program name before it */
+	bool of_option;		/* text begins with the option: print no program name before it */
 	char text[256];
 };
 
 /*
- * Reads argv[1..argc-1]. False: *problem says why. Stops early at --help, --usage and
- * --version, as popt does.
+ * Parses argv[1..argc-1]. On failure returns false and fills *problem. Stops at --help, --usage
+ * and --version, as popt does.
  */
-bool options_parse(struct options *options, int argc, char **argv,
-		   struct option_problem *problem);
+bool options_parse(struct options *options, int argc, char **argv, struct option_problem *problem);
 
-/* The first option that is set but that the verb may not take, or OPTION_COUNT. */
+/* The first given option that the verb does not take, or OPTION_COUNT. */
 enum option_id options_misplaced(const struct options *options, enum verb_id verb);
-/* The first option that is set but that this version does not have for the verb. */
+/* The first given option that is not supported with the verb, or OPTION_COUNT. */
 enum option_id options_lacking(const struct options *options, enum verb_id verb);
-/* The first option that is set and that cryptsetup does not know. */
-enum option_id options_ours(const struct options *options);
+/* The first given option that cryptsetup does not have, or OPTION_COUNT. */
+enum option_id options_extension(const struct options *options);
 
 const char *option_name(enum option_id id);
 void options_print_help(FILE *out, bool as_cryptsetup);
 
 bool option_set(const struct options *options, enum option_id id);
-/* NULL when it was not given. */
+/* NULL if it was not given. */
 const char *option_text(const struct options *options, enum option_id id);
-/* 0 when it was not given; sizes in bytes. */
+/* 0 if it was not given. Sizes are bytes. */
 uint64_t option_number(const struct options *options, enum option_id id);
 uint32_t option_number32(const struct options *options, enum option_id id);
-/* MORTISE_ANY when it was not given. */
+/* MORTISE_ANY if it was not given. */
 int option_slot(const struct options *options, enum option_id id);
 
 #endif

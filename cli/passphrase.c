@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading keys as cryptsetup 2.6.1 reads them, byte for byte, straight into secrets. */
+/* Reads passphrases and key files exactly as cryptsetup 2.6.1 does, directly into secrets. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,14 +15,14 @@
 #include "cli/terminal.h"
 #include "cli/write.h"
 
-#define FIRST_SIZE 4096u /* bytes that are read before more room is made */
+#define FIRST_SIZE 4096u /* bytes: the initial buffer */
 
 bool passphrase_is_stdin(const char *file)
 {
 	return !file || strcmp(file, "-") == 0;
 }
 
-/* -y wins over -q; no input but a terminal can be asked twice. */
+/* -y overrides -q. Only a terminal can be asked twice. */
 static bool ask_twice(const struct command *c, bool wanted)
 {
 	bool forced = option_set(&c->options, OPTION_VERIFY_PASSPHRASE);
@@ -62,7 +62,7 @@ void passphrase_new_source(const struct command *c, const char *device, const ch
 	};
 }
 
-/* read(2) that goes on after a signal of no interest; -1 with errno EINTR for one that is. */
+/* read(2), restarted after signals other than those that interrupt the program. */
 static ssize_t read_some(int fd, void *buffer, size_t size)
 {
 	ssize_t got;
@@ -98,7 +98,7 @@ static bool skip_bytes(int fd, uint64_t count)
 	return skipped;
 }
 
-/* Makes room for twice as much, within the limit; what it held moves over. */
+/* Doubles the buffer, up to the limit. */
 static bool grow(struct mortise_secret **secret)
 {
 	size_t old_size = mortise_secret_size(*secret);
@@ -111,7 +111,7 @@ static bool grow(struct mortise_secret **secret)
 	if (mortise_secret_new(new_size, &bigger, &err))
 		return false;
 	memcpy(mortise_secret_data(bigger), mortise_secret_data(*secret), old_size);
-	mortise_secret_free(*secret);
+	mortise_secret_free(secret);
 	*secret = bigger;
 	return true;
 }
@@ -119,11 +119,11 @@ static bool grow(struct mortise_secret **secret)
 enum stop { STOP_SIZE, STOP_END, STOP_NEWLINE, STOP_TOO_LONG, STOP_ERROR, STOP_MEMORY };
 
 /*
- * Fills *secret, growing it when no size was asked for. With by_line it reads byte by byte
- * and stops after a newline: what follows belongs to the next reader of the same pipe.
+ * Reads into *secret, which grows if no size was given. With by_line, reads single bytes up to a
+ * newline: the rest of the pipe belongs to its next reader.
  */
-static enum stop fill(int fd, struct mortise_secret **secret, bool may_grow, bool by_line,
-		      size_t *have)
+static enum stop read_into(int fd, struct mortise_secret **secret, bool may_grow, bool by_line,
+			   size_t *have)
 {
 	*have = 0;
 	for (;;) {
@@ -157,8 +157,8 @@ static enum stop fill(int fd, struct mortise_secret **secret, bool may_grow, boo
 	}
 }
 
-/* The sentence for a reading that ended at stop, or NULL when it is what was asked for. */
-static const char *complaint(enum stop stop, bool empty, bool short_of_size)
+/* The error message for the way a read ended; NULL on success. */
+static const char *read_error(enum stop stop, bool empty, bool short_of_size)
 {
 	switch (stop) {
 	case STOP_MEMORY:
@@ -193,11 +193,11 @@ static enum status read_stream(int fd, struct passphrase_source *source, bool re
 		return fail_with(STATUS_USAGE, "Maximum keyfile size exceeded.");
 	if (mortise_secret_new(source->size > 0 ? (size_t)source->size : FIRST_SIZE, &secret, &err))
 		return fail_with(STATUS_MEMORY, "Out of memory while reading passphrase.");
-	stop = fill(fd, &secret, source->size == 0, by_line, &have);
+	stop = read_into(fd, &secret, source->size == 0, by_line, &have);
 	source->nothing = stop == STOP_ERROR || (stop == STOP_END && have == 0 && !regular);
-	wrong = complaint(stop, have == 0 && !regular, source->size > 0 && have != source->size);
+	wrong = read_error(stop, have == 0 && !regular, source->size > 0 && have != source->size);
 	if (wrong) {
-		mortise_secret_free(secret);
+		mortise_secret_free(&secret);
 		return fail_with(stop == STOP_MEMORY ? STATUS_MEMORY : STATUS_USAGE, "%s", wrong);
 	}
 	mortise_secret_truncate(secret, have);
@@ -234,7 +234,7 @@ out:
 	return status;
 }
 
-/* For a loop device people know the file behind it. */
+/* For a loop device, cryptsetup shows the name of its backing file. */
 static void shown_name(const char *device, char *name, size_t size)
 {
 	char path[96];
@@ -286,8 +286,8 @@ static enum status read_terminal(const struct command *c, const struct passphras
 	*out = first;
 	first = NULL;
 out:
-	mortise_secret_free(second);
-	mortise_secret_free(first);
+	mortise_secret_free(&second);
+	mortise_secret_free(&first);
 	return status;
 }
 
@@ -319,7 +319,7 @@ enum status volume_key_read(const char *file, size_t size, struct mortise_secret
 		status = fail_with(STATUS_USAGE, "Cannot read keyfile %s.", file);
 		goto out;
 	}
-	if (fill(fd, &key, false, false, &have) != STOP_SIZE) {
+	if (read_into(fd, &key, false, false, &have) != STOP_SIZE) {
 		status = fail_with(STATUS_USAGE, "Cannot read %zu bytes from keyfile %s.", size,
 				   file);
 		goto out;
@@ -329,7 +329,7 @@ enum status volume_key_read(const char *file, size_t size, struct mortise_secret
 out:
 	if (fd >= 0)
 		close(fd);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	return status;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads numbers of PCRs. */
+/* Parses PCR numbers. */
 #include <string.h>
 
 #include "cli/pcr.h"
 
-/* One or two digits; *text moves behind them. */
+/* Parses one or two digits and advances *text. */
 static bool read_number(const char **text, unsigned *pcr)
 {
 	size_t digits = strspn(*text, "0123456789");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* PCRs of a TPM as they stand on a command line. */
+/* PCR numbers on the command line. */
 #ifndef CLI_PCR_H
 #define CLI_PCR_H
 
@@ -8,9 +8,9 @@
 
 #include <mortise.h>
 
-#define PCR_WORD_MAX 64u /* characters of a word that a PCR is extended with */
+#define PCR_WORD_MAX 64u /* characters of the word for --extend-pcr */
 
-/* "0,7": bit n of *pcrs is PCR n. "" and "none" are no PCR. */
+/* "0,7": bit n of *pcrs is PCR n. "" and "none" give 0. */
 bool pcr_list(const char *text, uint32_t *pcrs);
 
 /* "11:word"; *word points into text and has 1 to PCR_WORD_MAX printable ASCII characters. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of the program. */
+/* Output: errors, verbose messages, hex. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -125,6 +125,6 @@ enum status print_secret(const char *title, const struct mortise_secret *secret)
 	out[at++] = '\n';
 	if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, out, at))
 		status = fail_with(STATUS_USAGE, "Cannot write to standard output.");
-	mortise_secret_free(text);
+	mortise_secret_free(&text);
 	return status;
 }

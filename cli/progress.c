@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Progress on standard error, which is not where results go. */
+/* Progress on standard error, since results go to standard output. */
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 
-#define PATIENCE_MS 1000u /* what is done by then needs no line */
+#define PATIENCE_MS 1000u /* shorter operations show no progress */
 #define INTERVAL_MS 100u
 #define BAR	    30 /* characters */
 
@@ -32,7 +32,7 @@ uint64_t progress_elapsed_ms(const struct progress *progress)
 	return now_ms() - progress->start_ms;
 }
 
-/* Is it time to write the line again? */
+/* Is a new line due? */
 static bool is_due(struct progress *progress)
 {
 	uint64_t now = now_ms();
@@ -50,7 +50,7 @@ bool progress_tell(void *context, const char *step, unsigned run, unsigned runs)
 	struct progress *progress = context;
 
 	if (is_due(progress)) {
-		/* Carriage return, text, and the rest of the line erased. */
+		/* Carriage return, text, erase to the end of the line. */
 		fprintf(stderr, "\r%llu s  %.60s, run %u of %u\033[K",
 			(unsigned long long)(progress_elapsed_ms(progress) / 1000), step, run + 1,
 			runs);

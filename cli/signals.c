@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The program's signals. */
+/* Signals that interrupt the program. */
 #include <stddef.h>
 #include <string.h>
 
 #include "cli/signals.h"
 
-/* A handler has no other way to speak: the one variable of its kind in this program. */
+/* A signal handler can only set a global variable; this is the only one in the program. */
 static volatile sig_atomic_t caught;
 
 static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -28,7 +28,7 @@ void signals_catch(void)
 	for (size_t i = 0; i < COUNT; i++) {
 		struct sigaction old;
 
-		/* nohup(1) and background jobs have reasons to ignore a signal. */
+		/* nohup(1) and background jobs ignore a signal on purpose. */
 		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(numbers[i], &action, NULL);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Interruption: the first signal lets the step end and the terminal be put right. */
+/* Interruption: the first signal cancels the operation and restores the terminal. */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
@@ -7,15 +7,15 @@
 #include <stdbool.h>
 
 /*
- * SIGINT, SIGTERM, SIGHUP and SIGQUIT set a mark, once; the second one ends the program, for
- * an unlock that takes too long. Reads are interrupted, not restarted.
+ * Catches the first SIGINT, SIGTERM, SIGHUP or SIGQUIT; a second one terminates the program. Reads
+ * are interrupted, not restarted.
  */
 void signals_catch(void);
 bool signals_caught(void);
 
 /*
- * Keeps these signals back until *before is set again, as ppoll(2) does while it waits: none
- * slips in between a look at signals_caught and the wait.
+ * Blocks these signals until *before is restored. ppoll(2) restores it while it waits, so that no
+ * signal is lost between a check of signals_caught() and the wait.
  */
 void signals_hold(sigset_t *before);
 void signals_restore(const sigset_t *before);

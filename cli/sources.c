@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place that turns options into what the library asks KMS and TPM with. */
+/* Fills struct mortise_key_sources from options and environment. */
+#include <mortise-declared.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,7 @@ void sources_fill(const struct command *c, struct mortise_key_sources *sources)
 	if (!option_set(&c->options, OPTION_DEBUG))
 		setenv("TSS2_LOG", "all+none", 0);
 	*sources = (struct mortise_key_sources){
+		.struct_size = sizeof(struct mortise_key_sources),
 		.node_uuid = option_text(&c->options, OPTION_NODE_UUID),
 		.kms_endpoint = option_text(&c->options, OPTION_KMS),
 		.kms_ca = option_text(&c->options, OPTION_KMS_CA),
@@ -31,7 +34,7 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 	struct mortise_meta *meta = NULL;
 	struct mortise_meta_entry entry;
 
-	/* Without META, or with none that can be read, firmware has the word. */
+	/* Without a readable META, the UUID in firmware applies. */
 	if (!MORTISE_DECLARED || c->as_cryptsetup || sources->node_uuid || !sources->kms_endpoint ||
 	    mortise_meta_read(NULL, &meta, NULL) != MORTISE_OK)
 		return;
@@ -41,5 +44,5 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 		uuid[entry.size] = '\0';
 		sources->node_uuid = uuid;
 	}
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 }

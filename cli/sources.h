@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where KMS and TPM are found, as options and the environment say it. */
+/* Where to find KMS and TPM, from options and environment. */
 #ifndef CLI_SOURCES_H
 #define CLI_SOURCES_H
 
@@ -11,8 +11,8 @@ void sources_fill(const struct command *c, struct mortise_key_sources *sources);
 #define SOURCES_UUID_ROOM 64u
 
 /*
- * What META calls this machine, where a KMS is to be asked and nothing else was given: as for
- * declared volumes, whose library functions look for themselves. uuid has to outlive sources.
+ * Uses the node UUID in META if a KMS is to be contacted and no --node-uuid was given, as the library
+ * does for declared volumes. uuid must outlive sources.
  */
 void sources_add_meta(const struct command *c, struct mortise_key_sources *sources,
 		      char uuid[static SOURCES_UUID_ROOM]);

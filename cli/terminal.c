@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The terminal, by read(2) and write(2): no buffer of stdio ever holds what is typed. */
+/* Terminal input by read(2) and write(2): no stdio buffer ever holds a passphrase. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-#define ANSWER_MAX 16u /* bytes of the answer that are looked at: "YES" is 3 */
+#define ANSWER_MAX 16u /* bytes of the answer that are compared with "YES\n" */
 
 static bool put(int fd, const char *text)
 {
@@ -21,7 +21,7 @@ static bool put(int fd, const char *text)
 	return write(fd, text, size) == (ssize_t)size;
 }
 
-/* False on a timeout and a signal; 0 seconds is no timeout. */
+/* False after a timeout or a signal. A timeout of 0 seconds waits forever. */
 static bool wait_for_input(int fd, uint32_t timeout)
 {
 	struct pollfd watch = { .fd = fd, .events = POLLIN };
@@ -40,8 +40,8 @@ static bool wait_for_input(int fd, uint32_t timeout)
 }
 
 /*
- * Reads up to size bytes, ending at a newline, which is left out. Returns how many, or -1:
- * nothing came in time, or a signal did. *whole tells whether the newline or end of input was seen.
+ * Reads up to size bytes or to a newline, which is not stored. Returns the number of bytes, or -1
+ * after a timeout, a signal or an error. *whole: a newline or the end of input was reached.
  */
 static ssize_t read_line(int fd, uint32_t timeout, uint8_t *line, size_t size, bool *whole)
 {
@@ -91,8 +91,8 @@ enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 		silent = before;
 		silent.c_lflag &= (tcflag_t)~ECHO;
 		/*
-		 * TCSAFLUSH: neither what was typed before nor the rest of a long line counts.
-		 * The prompt comes after it, so that who answers a prompt at once is heard.
+		 * TCSAFLUSH discards input typed earlier and the rest of a line that is too long.
+		 * The prompt follows it, so that an immediate answer is not discarded.
 		 */
 		if (tcsetattr(in, TCSAFLUSH, &silent) == 0 && put(answer, prompt))
 			size = read_line(in, timeout, mortise_secret_data(line),
@@ -110,7 +110,7 @@ enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 	if (tty >= 0)
 		close(tty);
 	if (status != STATUS_OK)
-		mortise_secret_free(line);
+		mortise_secret_free(&line);
 	else
 		*out = line;
 	return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Talking with a person: a line without echo, and a confirmation. */
+/* Prompts: a passphrase without echo, and a confirmation. */
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H
 
@@ -8,15 +8,15 @@
 #define TERMINAL_PASSPHRASE_MAX 512u	/* characters, as in cryptsetup */
 
 /*
- * Shows prompt and reads a line on /dev/tty (standard input and error when there is none)
- * with echo off. timeout in seconds, 0 for none. The newline is not part of *out.
+ * Shows prompt and reads a line from /dev/tty with echo off; without /dev/tty, uses standard input
+ * and error. timeout is in seconds; 0 waits forever. *out does not include the newline.
  */
 enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 				     struct mortise_secret **out);
 
 /*
- * Asks for YES when standard input is a terminal; elsewhere the answer is yes, as cryptsetup
- * has it. When it is no, prints refusal (NULL: nothing) and returns false.
+ * Asks for "YES" if standard input is a terminal. Otherwise returns true, as cryptsetup does. For any
+ * other answer, prints refusal unless it is NULL, and returns false.
  */
 bool terminal_confirm(const char *warning, const char *refusal);
 

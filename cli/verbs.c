@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of verbs and their older names; rows without a function are what we lack. */
+/* The table of verbs and their older names. A row without a function is refused by name. */
 #include <string.h>
 
 #include "cli/verbs.h"
 
-/* What a build may lack. */
+/* Parts that a build may leave out. */
 #define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
 #define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
 
@@ -13,46 +13,46 @@ static const struct verb verbs[] = {
 	  "open a device as /dev/mapper/<name>", false },
 	{ "close", VERB_CLOSE, run_close, check_close, 1, "<name>", "remove the mapping", false },
 	{ "status", VERB_STATUS, run_status, check_status, 1, "<name>",
-	  "show how a mapping stands; without <name>, the declared volumes", false },
+	  "show the state of a mapping, or of all declared volumes", false },
 	{ "luksFormat", VERB_FORMAT, run_luks_format, check_format, 1, "<device> [<new key file>]",
-	  "make a new LUKS2 header", false },
+	  "create a LUKS2 header", false },
 	{ "luksAddKey", VERB_ADD_KEY, run_luks_add_key, check_add_key, 1,
-	  "<device> [<new key file>]", "add a key slot", false },
+	  "<device> [<new key file>]", "add a keyslot", false },
 	{ "luksRemoveKey", VERB_REMOVE_KEY, run_luks_remove_key, NULL, 1, "<device> [<key file>]",
-	  "remove the key slot of a passphrase", false },
+	  "remove the keyslot that a passphrase opens", false },
 	{ "luksChangeKey", VERB_CHANGE_KEY, run_luks_change_key, NULL, 1, "<device> [<key file>]",
-	  "give a key slot a new passphrase", false },
+	  "change the passphrase of a keyslot", false },
 	{ "luksKillSlot", VERB_KILL_SLOT, run_luks_kill_slot, check_kill_slot, 2,
-	  "<device> <key slot>", "remove a key slot by its number", false },
+	  "<device> <key slot>", "remove a keyslot by number", false },
 	{ "luksUUID", VERB_UUID, run_luks_uuid, NULL, 1, "<device>",
-	  "show the UUID, or set it with --uuid", false },
+	  "print the UUID, or set it with --uuid", false },
 	{ "isLuks", VERB_IS_LUKS, run_is_luks, NULL, 1, "<device>",
-	  "tell by the exit status whether this is LUKS", false },
-	{ "luksDump", VERB_DUMP, run_luks_dump, check_dump, 1, "<device>", "show the header",
+	  "report by exit status whether a device is LUKS", false },
+	{ "luksDump", VERB_DUMP, run_luks_dump, check_dump, 1, "<device>", "print the header",
 	  false },
 	{ "erase", VERB_ERASE, run_erase, NULL, 1, "<device>",
-	  "remove every key slot: the data is lost", false },
+	  "remove all keyslots; the data is lost", false },
 	{ "config", VERB_CONFIG, run_config, check_config, 1, "<device>",
-	  "set labels and priorities", false },
+	  "set labels and keyslot priorities", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
-	  "store and show tokens", false },
+	  "import, export or remove tokens", false },
 	{ "enroll", VERB_ENROLL, run_enroll, check_enroll, 1, "<device>",
-	  "add a key slot that a KMS, the TPM or a recovery key opens", true },
+	  "add a keyslot for a KMS, the TPM or a recovery key", true },
 	{ "apply", VERB_APPLY, DECLARED(run_apply), DECLARED(check_apply), 0, "",
-	  "store a configuration in this machine and bring its volumes up", true },
-	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]",
-	  "show what up would do, and do nothing", true },
+	  "store a configuration and open its volumes", true },
+	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]", "show what up would do",
+	  true },
 	{ "up", VERB_UP, DECLARED(run_up), NULL, 0, "[<volume>...]",
-	  "bring the declared volumes to ready", true },
+	  "open and mount the declared volumes", true },
 	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
 	{ "reset", VERB_RESET, DECLARED(run_reset), NULL, 1, "<volume>...",
-	  "wipe volumes so that nothing of them opens again", true },
+	  "erase volumes permanently", true },
 	{ "meta", VERB_META, DECLARED(run_meta), check_meta, 1,
-	  "<list|get|set|delete> [<tag>] [<file>]", "show and change what the META partition holds",
-	  true },
+	  "<list|get|set|delete> [<tag>] [<file>]", "show and change the META partition", true },
 	{ "benchmark", VERB_BENCHMARK, MEASURES(run_benchmark), MEASURES(check_benchmark), 0,
-	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]", "measure this machine", false },
+	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]",
+	  "measure key derivation and disk encryption", false },
 	{ "resize", VERB_RESIZE, NULL, NULL, 1, "<name>", NULL, false },
 	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },
 	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
@@ -70,7 +70,7 @@ static const struct verb verbs[] = {
 static const struct {
 	const char *alias;
 	const char *name;
-	const char *type; /* NULL: --type counts */
+	const char *type; /* NULL: as --type says */
 } aliases[] = {
 	{ "luksOpen", "open", "luks" },
 	{ "luksClose", "close", NULL },
@@ -82,7 +82,7 @@ static const struct {
 	{ "tcryptClose", "close", NULL },
 	{ "bitlkClose", "close", NULL },
 	{ "fvault2Close", "close", NULL },
-	/* In cryptsetup "create" has always meant a mapping without a header. */
+	/* In cryptsetup, "create" has always meant a mapping without a header. */
 	{ "create", "open", "plain" },
 	{ "plainOpen", "open", "plain" },
 	{ "loopaesOpen", "open", "loopaes" },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs: one row each in verbs.c, one function each in a file of its name. */
+/* The verbs: one row each in verbs.c, one function each in the file of the same name. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
@@ -8,18 +8,18 @@
 struct verb {
 	const char *name;
 	enum verb_id id;
-	enum status (*run)(const struct command *c);	/* NULL: this version lacks it */
-	/* A sentence when the arguments clash, else NULL. */
+	enum status (*run)(const struct command *c);	/* NULL: not supported */
+	/* NULL, or a sentence that says which arguments conflict. */
 	const char *(*check)(const struct command *c);
 	size_t words_needed;
-	const char *words;	/* what help calls them */
+	const char *words;	/* their names in the help text */
 	const char *help;
-	bool ours;		/* not when called as cryptsetup, which has none */
+	bool extension;		/* not in cryptsetup: refused under that name */
 };
 
-/* Looks name up, aliases too; *type receives the --type that an alias stands for, or NULL. */
+/* Looks up a name or alias. *type receives the --type that the alias implies, or NULL. */
 const struct verb *verb_find(const char *name, const char **type);
-/* Row i, NULL when there are no more. */
+/* Row i, or NULL behind the last. */
 const struct verb *verb_at(size_t i);
 
 const char *check_add_key(const struct command *c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* write(2) until everything is written. */
+/* Complete writes. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 static void xor_into(uint8_t *sum, const uint8_t *stripe, size_t size)
 {
@@ -36,7 +36,7 @@ static enum mortise_code diffuse(struct keys_hash *hash, size_t digest_size, uin
 		if (!code)
 			memcpy(block + at, digest, piece);
 	}
-	keys_wipe(digest, sizeof(digest));
+	secret_wipe(digest, sizeof(digest));
 	return code;
 }
 
@@ -64,7 +64,7 @@ enum mortise_code keys_af_split(const uint8_t *key, size_t key_size, unsigned st
 	uint8_t *last = split + (size_t)(stripes - 1) * key_size;
 	enum mortise_code code;
 
-	code = keys_random(split, (size_t)(stripes - 1) * key_size, err);
+	code = random_bytes(split, (size_t)(stripes - 1) * key_size, err);
 	if (!code)
 		code = sum_stripes(split, key_size, stripes, hash, last, err);
 	if (!code)
@@ -78,7 +78,7 @@ enum mortise_code keys_af_merge(const uint8_t *split, size_t key_size, unsigned 
 	enum mortise_code code = sum_stripes(split, key_size, stripes, hash, key, err);
 
 	if (code)
-		keys_wipe(key, key_size);
+		secret_wipe(key, key_size);
 	else
 		xor_into(key, split + (size_t)(stripes - 1) * key_size, key_size);
 	return code;

@@ -17,7 +17,7 @@ MORTISE_MUST_CHECK enum mortise_code keys_af_split(const uint8_t *key, size_t ke
 
 /* The reverse: reads stripes * key_size bytes at split, writes key_size bytes at key. */
 MORTISE_MUST_CHECK enum mortise_code keys_af_merge(const uint8_t *split, size_t key_size,
-						   unsigned stripes, const char *hash,
-						   uint8_t *key, struct mortise_error *err);
+						   unsigned stripes, const char *hash, uint8_t *key,
+						   struct mortise_error *err);
 
 #endif

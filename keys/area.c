@@ -7,9 +7,9 @@
 #include <strings.h>
 
 #include "keys/crypto.h"
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 #define BLOCK KEYS_CRYPTO_BLOCK
 
@@ -172,7 +172,7 @@ static enum mortise_code iv_cipher_new(const struct area_cipher *area, struct ke
 					 keys_crypto_library());
 	}
 	keys_hash_free(hash);
-	keys_wipe(digest, sizeof(digest));
+	secret_wipe(digest, sizeof(digest));
 	return code;
 }
 
@@ -180,7 +180,7 @@ static enum mortise_code iv_cipher_new(const struct area_cipher *area, struct ke
 static bool key_refused(const struct keys_crypto_algorithm *data, const uint8_t *key)
 {
 	return data->mode == KEYS_CRYPTO_XTS &&
-	       keys_equal(key, key + data->key_size / 2, data->key_size / 2);
+	       secret_equal(key, key + data->key_size / 2, data->key_size / 2);
 }
 
 struct area_bytes {

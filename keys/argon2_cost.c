@@ -17,13 +17,13 @@ static uint32_t clamp(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-uint32_t keys_argon2_memory_cap(const struct keys_machine_files *files)
+uint32_t keys_argon2_memory_cap(const struct machine_files *files)
 {
-	const uint64_t available = keys_machine_available(files);
+	const uint64_t available = machine_available(files);
 	uint64_t total, cap;
 	bool swap;
 
-	total = keys_machine_memory(files, &swap);
+	total = machine_memory(files, &swap);
 	cap = total ? total / 2 : UINT64_MAX;
 	/* All that is available would leave nothing for whoever opens it at the next boot. */
 	if (total < 4 * GIB && !swap && cap > available / 2)

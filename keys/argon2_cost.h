@@ -5,14 +5,14 @@
 
 #include <mortise.h>
 
-#include "keys/machine.h"
+#include "base/machine.h"
 
 /*
  * KiB that a new keyslot may ask for: half of the memory; on a machine below 4 GiB without
  * swap also half of what is available now, as cryptsetup since 2.7.0; and never more than is
  * available. Smaller machines than 128 MiB are capped too, other than in cryptsetup.
  */
-uint32_t keys_argon2_memory_cap(const struct keys_machine_files *files);
+uint32_t keys_argon2_memory_cap(const struct machine_files *files);
 
 /* How long a cost takes, in milliseconds: measured by keys_kdf_choose(), invented by tests. */
 struct keys_stopwatch {

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "keys/crypto.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 /*
  * A closed list: the names come out of headers, and a crypto library would take object
@@ -67,6 +67,18 @@ enum mortise_code keys_hash_parts(struct keys_hash *hash, const struct keys_byte
 		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute a hash",
 				 keys_crypto_library());
 	return MORTISE_OK;
+}
+
+enum mortise_code keys_sha256(const struct keys_bytes *part, size_t parts,
+			      uint8_t digest[static 32], struct mortise_error *err)
+{
+	struct keys_hash *hash = NULL;
+	enum mortise_code code = keys_hash_new("sha256", &hash, err);
+
+	if (!code)
+		code = keys_hash_parts(hash, part, parts, digest, err);
+	keys_hash_free(hash);
+	return code;
 }
 
 enum mortise_code keys_hmac_sha256(struct keys_bytes key, const struct keys_bytes *part,

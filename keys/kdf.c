@@ -6,9 +6,9 @@
 
 #include "keys/argon2/argon2.h"
 #include "keys/crypto.h"
-#include "keys/error.h"
-#include "keys/machine.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/machine.h"
+#include "base/secret.h"
 
 /* RFC 9106, section 3.1. */
 #define SALT_MIN     8u
@@ -47,7 +47,7 @@ enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 	/* Asking takes some fifty system calls, more than so little memory is worth. */
 	if (need <= NOT_ASKED_FOR)
 		return MORTISE_OK;
-	available = keys_machine_available(&keys_machine_files);
+	available = machine_available(&machine_files);
 	if (need <= available)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_MEMORY, 0,
@@ -100,7 +100,7 @@ static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "hash %s is not available",
 				 kdf->hash);
 	if (!keys_crypto_pbkdf2(&what, key, key_size)) {
-		keys_wipe(key, key_size);
+		secret_wipe(key, key_size);
 		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute pbkdf2-%s",
 				 keys_crypto_library(), kdf->hash);
 	}

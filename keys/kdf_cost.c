@@ -4,7 +4,8 @@
 #include <time.h>
 
 #include "keys/argon2_cost.h"
-#include "keys/error.h"
+#include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 
 /* cryptsetup: a rate is read off a run of more than this, reached in at most so many steps. */
@@ -30,8 +31,8 @@ struct bench {
 
 static void bench_free(struct bench *bench)
 {
-	mortise_secret_free(bench->passphrase);
-	mortise_secret_free(bench->key);
+	mortise_secret_free(&bench->passphrase);
+	mortise_secret_free(&bench->key);
 }
 
 static enum mortise_code bench_new(size_t key_size, struct bench *bench, struct mortise_error *err)
@@ -180,10 +181,10 @@ static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, 
 	code = check_argon2_choice(choice, kdf, err);
 	if (code || kdf->time)
 		return code;
-	cpus = keys_machine_cpus();
+	cpus = machine_cpus();
 	if (kdf->lanes > cpus)
 		kdf->lanes = cpus;
-	cap = keys_argon2_memory_cap(&keys_machine_files);
+	cap = keys_argon2_memory_cap(&machine_files);
 	if (cap < KEYS_ARGON2_MEMORY_MIN)
 		return error_set(err, MORTISE_E_MEMORY, 0,
 				 "%s needs at least %u KiB, %u KiB is available: free memory or "
@@ -202,13 +203,20 @@ static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, 
 enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice, size_t key_size,
 				  struct mortise_kdf *kdf, struct mortise_error *err)
 {
-	*kdf = (struct mortise_kdf){ .type = choice->type };
-	switch (choice->type) {
+	struct mortise_kdf_choice wanted = { .struct_size = sizeof(wanted) };
+	enum mortise_code code = MORTISE_OK;
+
+	if (choice)
+		code = sized_input(SIZED(mortise_kdf_choice), &wanted, choice, err);
+	if (code)
+		return code;
+	*kdf = (struct mortise_kdf){ .type = wanted.type };
+	switch (wanted.type) {
 	case MORTISE_KDF_ARGON2ID:
 	case MORTISE_KDF_ARGON2I:
-		return choose_argon2(choice, key_size, kdf, err);
+		return choose_argon2(&wanted, key_size, kdf, err);
 	case MORTISE_KDF_PBKDF2:
-		return choose_pbkdf2(choice, key_size, kdf, err);
+		return choose_pbkdf2(&wanted, key_size, kdf, err);
 	}
-	return error_set(err, MORTISE_E_USAGE, 0, "Unknown PBKDF type %d.", (int)choice->type);
+	return error_set(err, MORTISE_E_USAGE, 0, "Unknown PBKDF type %d.", (int)wanted.type);
 }

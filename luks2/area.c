@@ -1,56 +1,73 @@
 /* SPDX-License-Identifier: MIT */
-/* Keyslot areas on the device: reading, writing, wiping. */
 #include "luks2/area.h"
 
 #include <stdlib.h>
 
+#include "keys/af.h"
 #include "keys/area.h"
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
+#include "luks2/private.h"
 
-#define WIPE_PIECE (128u << 10) /* bytes: small machines have little more to spare */
+#define WIPE_PIECE (128u << 10) /* bytes: a machine with 64 MB of memory has few to spare */
 
-static enum mortise_code no_cipher(const struct luks2_area *area, struct mortise_error *err)
+uint64_t luks2_area_room(uint32_t key_size)
+{
+	uint64_t split = (uint64_t)key_size * KEYS_AF_STRIPES;
+
+	return (split + 4095) / 4096 * 4096;
+}
+
+size_t luks2_area_used(uint32_t key_size)
+{
+	return ((size_t)key_size * KEYS_AF_STRIPES + 511) / 512 * 512;
+}
+
+static enum mortise_code cipher_unsupported(const struct luks2_area *area,
+					    struct mortise_error *err)
 {
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "the crypto library has no cipher %.60s with a key of %zu bits, and the "
-			 "kernel's cannot be reached here",
+			 "cannot use cipher %.60s with a key of %zu bits: the crypto library "
+			 "does not have it, and the kernel's ciphers are not available here",
 			 area->cipher, area->key_size * 8);
 }
 
-enum mortise_code luks2_area_read(const struct mortise_luks2 *luks2, const struct luks2_area *area,
+enum mortise_code luks2_area_read(const struct mortise_luks2 *header, const struct luks2_area *area,
 				  uint8_t *plain, struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	if (!keys_area_supported(area->cipher, area->key_size)) {
-		if (!luks2->kernel.read)
-			return no_cipher(area, err);
-		return luks2->kernel.read(luks2->kernel.context, luks2->device, area, plain, err);
+		if (!header->kernel.read)
+			return cipher_unsupported(area, err);
+		return header->kernel.read(header->kernel.context, header->device, area, plain,
+					   err);
 	}
-	code = luks2_device_read(luks2->device, plain, area->size, area->offset, err);
-	if (!code)
-		code = keys_area_decrypt(area->cipher, area->key, area->key_size, plain, area->size,
-					 err);
-	return code;
+	code = luks2_device_read(header->device, plain, area->size, area->offset, err);
+	if (code)
+		return code;
+	return keys_area_decrypt(area->cipher, area->key, area->key_size, plain, area->size, err);
 }
 
-enum mortise_code luks2_area_write(const struct mortise_luks2 *luks2, const struct luks2_area *area,
-				   uint8_t *plain, struct mortise_error *err)
+enum mortise_code luks2_area_write(const struct mortise_luks2 *header,
+				   const struct luks2_area *area, uint8_t *plain,
+				   struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	if (!keys_area_supported(area->cipher, area->key_size)) {
-		if (!luks2->kernel.write)
-			return no_cipher(area, err);
-		return luks2->kernel.write(luks2->kernel.context, luks2->device, area, plain, err);
+		if (!header->kernel.write)
+			return cipher_unsupported(area, err);
+		return header->kernel.write(header->kernel.context, header->device, area, plain,
+					    err);
 	}
 	code = keys_area_encrypt(area->cipher, area->key, area->key_size, plain, area->size, err);
-	if (!code)
-		code = luks2_device_write(luks2->device, plain, area->size, area->offset, err);
-	if (!code)
-		code = luks2_device_flush(luks2->device, err);
-	return code;
+	if (code)
+		return code;
+	code = luks2_device_write(header->device, plain, area->size, area->offset, err);
+	if (code)
+		return code;
+	return luks2_device_flush(header->device, err);
 }
 
 enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t offset, uint64_t size,
@@ -58,22 +75,25 @@ enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t of
 				  struct mortise_error *err)
 {
 	uint8_t *piece = malloc(size < WIPE_PIECE ? (size_t)size : WIPE_PIECE);
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (!piece)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	for (uint64_t done = 0; !code && done < size;) {
+		return error_memory(err);
+	for (uint64_t done = 0; done < size;) {
 		size_t now = size - done < WIPE_PIECE ? (size_t)(size - done) : WIPE_PIECE;
 
-		code = keys_random(piece, now, err);
-		if (!code)
-			code = luks2_device_write(device, piece, now, offset + done, err);
+		code = random_bytes(piece, now, err);
+		if (code)
+			goto out;
+		code = luks2_device_write(device, piece, now, offset + done, err);
+		if (code)
+			goto out;
 		done += now;
-		if (!code && progress && progress->call)
+		if (progress && progress->call)
 			progress->call(progress->context, "wiping keyslots area", done, size);
 	}
-	if (!code)
-		code = luks2_device_flush(device, err);
+	code = luks2_device_flush(device, err);
+out:
 	free(piece);
 	return code;
 }

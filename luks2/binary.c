@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The binary header: decoding, encoding, checksum. */
 #include "luks2/binary.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
-/* Offsets of the fields, in file order; integers are big-endian. */
+/* Offsets of the fields. Integers are big-endian. */
 enum {
 	AT_MAGIC = 0,
 	AT_VERSION = 6,
@@ -84,12 +83,11 @@ enum mortise_code luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SI
 	binary->copy_size = load_be(bytes + AT_COPY_SIZE, 8);
 	if (at != offset)
 		return error_set_at(err, MORTISE_E_CORRUPT, 0, offset,
-				    "header at offset %" PRIu64 " says it is at %" PRIu64, offset,
-				    at);
+				    "the header at offset %" PRIu64 " states offset %" PRIu64,
+				    offset, at);
 	if (!luks2_copy_size_valid(binary->copy_size) || (offset && offset != binary->copy_size))
 		return error_set_at(err, MORTISE_E_CORRUPT, 0, offset,
-				    "header size %" PRIu64 " is not possible here",
-				    binary->copy_size);
+				    "invalid header size %" PRIu64, binary->copy_size);
 	binary->seqid = load_be(bytes + AT_SEQID, 8);
 	load_text(binary->label, sizeof(binary->label), bytes + AT_LABEL);
 	load_text(binary->checksum_hash, sizeof(binary->checksum_hash), bytes + AT_CHECKSUM_HASH);
@@ -115,9 +113,9 @@ void luks2_binary_encode(const struct luks2_binary *binary, uint64_t offset,
 	store_be(bytes + AT_OFFSET, 8, offset);
 }
 
-static enum mortise_code checksum(const struct luks2_binary *binary, const uint8_t *copy,
-				  uint8_t digest[static KEYS_HASH_SIZE_MAX],
-				  struct mortise_error *err)
+static enum mortise_code compute_checksum(const struct luks2_binary *binary, const uint8_t *copy,
+					  uint8_t digest[static KEYS_HASH_SIZE_MAX],
+					  struct mortise_error *err)
 {
 	static const uint8_t zeros[CHECKSUM_ROOM];
 	const struct keys_bytes part[] = {
@@ -140,7 +138,7 @@ enum mortise_code luks2_checksum_set(const struct luks2_binary *binary, uint8_t 
 				     struct mortise_error *err)
 {
 	uint8_t digest[KEYS_HASH_SIZE_MAX];
-	enum mortise_code code = checksum(binary, copy, digest, err);
+	enum mortise_code code = compute_checksum(binary, copy, digest, err);
 
 	if (!code)
 		memcpy(copy + AT_CHECKSUM, digest, keys_hash_size(binary->checksum_hash));
@@ -151,12 +149,13 @@ enum mortise_code luks2_checksum_check(const struct luks2_binary *binary, const 
 				       struct mortise_error *err)
 {
 	uint8_t digest[KEYS_HASH_SIZE_MAX];
-	enum mortise_code code = checksum(binary, copy, digest, err);
+	enum mortise_code code = compute_checksum(binary, copy, digest, err);
 
 	if (code == MORTISE_E_UNSUPPORTED)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "checksum hash \"%s\" is not known",
+		return error_set(err, MORTISE_E_CORRUPT, 0, "unknown checksum hash \"%s\"",
 				 binary->checksum_hash);
-	if (!code && !keys_equal(digest, copy + AT_CHECKSUM, keys_hash_size(binary->checksum_hash)))
+	if (!code &&
+	    !secret_equal(digest, copy + AT_CHECKSUM, keys_hash_size(binary->checksum_hash)))
 		return error_set(err, MORTISE_E_CORRUPT, 0, "checksum does not match");
 	return code;
 }

@@ -8,9 +8,10 @@
 #define LUKS2_BINARY_SIZE	4096u
 #define LUKS2_COPY_SIZE_MIN	16384u	/* 16 KiB: binary header and JSON area */
 #define LUKS2_COPY_SIZE_MAX	4194304u
+#define LUKS2_KEYSLOTS_SIZE_MAX	(128u << 20) /* cryptsetup's limit */
 #define LUKS2_HEADER_SALT_SIZE	64u
 
-/* One copy's binary header, decoded. Texts are cut at their room and NUL-terminated. */
+/* The decoded binary header of one copy. Strings are truncated to their fields. */
 struct luks2_binary {
 	uint64_t copy_size;	/* bytes: binary header and JSON area */
 	uint64_t seqid;
@@ -21,24 +22,24 @@ struct luks2_binary {
 	char subsystem[MORTISE_LABEL_MAX + 1];
 };
 
-/* Is size one of the nine that a header copy may have (16 KiB to 4 MiB)? */
+/* True for the nine sizes that a header copy can have: powers of two, 16 KiB to 4 MiB. */
 bool luks2_copy_size_valid(uint64_t size);
 
 /*
- * Decodes the 4096 bytes read at offset. MORTISE_E_NOT_LUKS2 without the magic of this
- * copy or with another version, MORTISE_E_CORRUPT when offset or size contradict.
+ * Decodes 4096 bytes read at offset. MORTISE_E_NOT_LUKS2: the magic of this copy is missing, or the
+ * version is not 2. MORTISE_E_CORRUPT: the offset or size in the header is wrong.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SIZE],
-							 uint64_t offset, struct luks2_binary *binary,
-							 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SIZE], uint64_t offset,
+		    struct luks2_binary *binary, struct mortise_error *err);
 
-/* Encodes for the place at offset (0: primary), with the checksum field zero. */
+/* Encodes for offset (0: the primary copy), with a zero checksum. */
 void luks2_binary_encode(const struct luks2_binary *binary, uint64_t offset,
 			 uint8_t bytes[static LUKS2_BINARY_SIZE]);
 
 /*
- * The checksum over a whole copy (binary->copy_size bytes) at copy: set puts it into its
- * field; check compares, MORTISE_E_CORRUPT when it differs.
+ * The checksum of a whole copy (binary->copy_size bytes): set stores it in its field, check
+ * compares it. MORTISE_E_CORRUPT: it differs.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_checksum_set(const struct luks2_binary *binary,
 							uint8_t *copy, struct mortise_error *err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* From a passphrase to an area key. */
 #include "luks2/derive.h"
 
-enum mortise_code luks2_derive(const struct mortise_luks2 *luks2,
+#include "luks2/private.h"
+
+enum mortise_code luks2_derive(const struct mortise_luks2 *header,
 			       const struct luks2_derivation *how,
 			       const struct mortise_secret *passphrase, struct mortise_secret *key,
 			       struct mortise_error *err)
@@ -10,13 +11,13 @@ enum mortise_code luks2_derive(const struct mortise_luks2 *luks2,
 	uint64_t memory = keys_kdf_memory(how->kdf);
 	enum mortise_code code;
 
-	if (luks2->gate.enter)
-		luks2->gate.enter(luks2->gate.context, memory);
+	if (header->limiter.enter)
+		header->limiter.enter(header->limiter.context, memory);
 	code = keys_kdf_fits(how->kdf, how->who, err);
 	if (!code)
 		code = keys_kdf_derive(how->kdf, passphrase, how->salt, mortise_secret_data(key),
 				       mortise_secret_size(key), err);
-	if (luks2->gate.leave)
-		luks2->gate.leave(luks2->gate.context, memory);
+	if (header->limiter.leave)
+		header->limiter.leave(header->limiter.context, memory);
 	return code;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The device or file that a header stands on: opening, whole reads and writes, flushing. */
 #include "luks2/device.h"
 
 #include <errno.h>
@@ -12,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 
 static enum mortise_code read_topology(struct luks2_device *device, struct mortise_error *err)
 {
@@ -20,7 +19,7 @@ static enum mortise_code read_topology(struct luks2_device *device, struct morti
 	unsigned physical = 0, optimal = 0;
 
 	if (ioctl(device->fd, BLKGETSIZE64, &device->size))
-		return error_set(err, MORTISE_E_DEVICE, errno, "cannot tell the size of %s",
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read the size of %s",
 				 device->path);
 	if (!ioctl(device->fd, BLKSSZGET, &logical) && logical > 0)
 		device->logical_block = (uint32_t)logical;
@@ -51,7 +50,7 @@ enum mortise_code luks2_device_open(const char *path, bool locking, struct luks2
 		code = error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot open %s", path);
 		goto out;
 	}
-	/* Looked at before opening: a fifo would hold the open up. */
+	/* Before opening: the open of a FIFO would block. */
 	if (stat(path, &st)) {
 		code = error_set(err, MORTISE_E_DEVICE, 0,
 				 "Device %s does not exist or access denied.", path);
@@ -114,10 +113,10 @@ enum mortise_code luks2_device_writable(struct luks2_device *device, struct mort
 	if (fstat(fd, &st) || !same_device(device, &st)) {
 		close(fd);
 		return error_set(err, MORTISE_E_CHANGED, 0,
-				 "%s is another device now than when it was read; run again",
+				 "%s is now another device than when it was read; run again",
 				 device->path);
 	}
-	/* Some kernels open a read-only block device for writing, and then refuse each write. */
+	/* Some kernels open a read-only block device for writing and then fail each write. */
 	if (device->block && !ioctl(fd, BLKROGET, &readonly) && readonly) {
 		close(fd);
 		return error_set(err, MORTISE_E_DEVICE, EROFS, "Cannot write to device %s",
@@ -163,8 +162,7 @@ enum mortise_code luks2_device_read(const struct luks2_device *device, void *byt
 					    offset + done);
 		if (!got)
 			return error_set_at(err, MORTISE_E_CORRUPT, 0, offset + done,
-					    "%s ends at byte %" PRIu64
-					    ", where more of the header should be",
+					    "cannot read %s: it ends at byte %" PRIu64,
 					    device->path, offset + done);
 		done += (size_t)got;
 	}
@@ -208,7 +206,7 @@ enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 	sys = posix_fallocate(device->fd, 0, (off_t)size);
 	if (sys)
 		return error_set(err, MORTISE_E_NO_SPACE, sys,
-				 "cannot make %s %" PRIu64 " bytes long", device->path, size);
+				 "cannot extend %s to %" PRIu64 " bytes", device->path, size);
 	device->size = size;
 	return MORTISE_OK;
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Digests: PBKDF2 over the volume key. */
+/* Digests of type pbkdf2: PBKDF2 over the volume key. */
 #include "luks2/digest.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
 #include "keys/kdf.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
-#define DIGEST_MIN 20u /* bytes: old headers cut every digest to this */
+#define DIGEST_MIN 20u /* bytes: digests converted from LUKS1 have this size */
 #define SALT_SIZE  32u
 
 enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
@@ -27,14 +27,14 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 	enum mortise_code code;
 
 	if (!type || strcmp(type, "pbkdf2"))
-		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "digest %d is of a type that is not known", id);
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "digest %d has an unknown type",
+				 id);
 	if (!hash || strlen(hash) > MORTISE_HASH_MAX ||
 	    !luks2_json_base64(object, "salt", salt, &salt_size) ||
 	    !luks2_json_base64(object, "digest", expected, &size) ||
 	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
 		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
-	/* A weak digest would let a forged header accept a key that the forger chose. */
+	/* With a weak digest a forged header could accept a key that the attacker chose. */
 	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN ||
 	    (size != keys_hash_size(hash) && size != DIGEST_MIN) || size < DIGEST_MIN)
 		return error_set(err, MORTISE_E_POLICY, 0,
@@ -44,22 +44,37 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 	kdf.time = (uint32_t)iterations;
 	code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, salt_size }, actual, size,
 			       err);
-	if (!code && !keys_equal(expected, actual, size))
+	if (!code && !secret_equal(expected, actual, size))
 		code = error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
-	keys_wipe(actual, sizeof(actual));
+	secret_wipe(actual, sizeof(actual));
 	return code;
 }
 
-static bool fill(struct json_object *object, const struct mortise_kdf *kdf, const uint8_t *salt,
-		 const uint8_t *digest, size_t size)
+static struct json_object *digest_json_new(const struct mortise_kdf *kdf, const uint8_t *salt,
+					   const uint8_t *digest, size_t size)
 {
-	return luks2_json_add(object, "type", json_object_new_string("pbkdf2")) &&
-	       luks2_json_add(object, "keyslots", json_object_new_array()) &&
-	       luks2_json_add(object, "segments", json_object_new_array()) &&
-	       luks2_json_add(object, "hash", json_object_new_string(kdf->hash)) &&
-	       luks2_json_add(object, "iterations", json_object_new_int64(kdf->time)) &&
-	       luks2_json_add(object, "salt", luks2_json_new_base64(salt, SALT_SIZE)) &&
-	       luks2_json_add(object, "digest", luks2_json_new_base64(digest, size));
+	struct json_object *object = json_object_new_object();
+
+	if (object && luks2_json_add(object, "type", json_object_new_string("pbkdf2")) &&
+	    luks2_json_add(object, "keyslots", json_object_new_array()) &&
+	    luks2_json_add(object, "segments", json_object_new_array()) &&
+	    luks2_json_add(object, "hash", json_object_new_string(kdf->hash)) &&
+	    luks2_json_add(object, "iterations", json_object_new_int64(kdf->time)) &&
+	    luks2_json_add(object, "salt", luks2_json_new_base64(salt, SALT_SIZE)) &&
+	    luks2_json_add(object, "digest", luks2_json_new_base64(digest, size)))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+/* As many iterations as take an eighth of a second. */
+static enum mortise_code choose_iterations(const char *hash, size_t key_size, uint32_t *iterations,
+					   struct mortise_error *err)
+{
+	enum mortise_code code = keys_pbkdf2_rate(hash, key_size, iterations, err);
+
+	*iterations /= 8;
+	return code;
 }
 
 enum mortise_code luks2_digest_add(struct json_object *metadata, const char *hash,
@@ -70,8 +85,7 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 	struct mortise_kdf kdf = { .type = MORTISE_KDF_PBKDF2 };
 	uint8_t salt[SALT_SIZE], digest[KEYS_HASH_SIZE_MAX];
 	size_t size = keys_hash_size(hash);
-	struct json_object *object = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	for (*id = 0; luks2_json_get_id(digests, *id); ++*id)
 		;
@@ -82,27 +96,23 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested LUKS hash %.40s is not supported.", hash);
 	if (!iterations) {
-		code = keys_pbkdf2_rate(hash, mortise_secret_size(key), &iterations, err);
-		iterations /= 8;
+		code = choose_iterations(hash, mortise_secret_size(key), &iterations, err);
+		if (code)
+			return code;
 	}
 	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN)
 		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	kdf.time = iterations;
-	if (!code)
-		code = keys_random(salt, sizeof(salt), err);
-	if (!code)
-		code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, sizeof(salt) }, digest,
-				       size, err);
+	code = random_bytes(salt, sizeof(salt), err);
 	if (code)
 		return code;
-	object = json_object_new_object();
-	if (!object || !fill(object, &kdf, salt, digest, size)) {
-		json_object_put(object);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	}
-	if (!luks2_json_add_id(digests, *id, object))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, sizeof(salt) }, digest, size,
+			       err);
+	if (code)
+		return code;
+	if (!luks2_json_add_id(digests, *id, digest_json_new(&kdf, salt, digest, size)))
+		return error_memory(err);
 	return MORTISE_OK;
 }
 

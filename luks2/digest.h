@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Digests: how a header tells the right volume key from a wrong one. */
+/* Digests, which verify a volume key. */
 #ifndef LUKS2_DIGEST_H
 #define LUKS2_DIGEST_H
 
-#include "luks2/header.h"
+#include "luks2/json.h"
 
-#define LUKS2_DIGEST_ITERATIONS_MIN 1000u	/* fewer are refused as weak, and never written */
+#define LUKS2_DIGEST_ITERATIONS_MIN 1000u	/* a digest with fewer is refused as weak */
 
-/* Is key what digest id was made of? MORTISE_E_KEY when not, MORTISE_E_POLICY for weak ones. */
+/* Verifies key. MORTISE_E_KEY: it is another key. MORTISE_E_POLICY: the digest is weak. */
 MORTISE_MUST_CHECK enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 							 const struct mortise_secret *key,
 							 struct mortise_error *err);
 
 /*
- * Adds a digest of key to metadata, with empty lists; *id is the first that is free.
- * iterations 0: an eighth of a second's worth on this machine, at least 1000.
+ * Adds a digest of key with empty lists under the first free id. iterations 0: as many as take an
+ * eighth of a second on this machine, at least 1000.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_digest_add(struct json_object *metadata,
 						      const char *hash, uint32_t iterations,
 						      const struct mortise_secret *key, int *id,
 						      struct mortise_error *err);
 
-/* Adds an id to the list ("keyslots", "segments") of a digest. False: out of memory. */
+/* Adds id to the list "keyslots" or "segments" of a digest. False: out of memory. */
 bool luks2_digest_assign(struct json_object *metadata, int digest, const char *list, int id);
 
 #endif

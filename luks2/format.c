@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a header: the marked one first, then the keyslots area, then what calls it ready. */
+/*
+ * Making a header: first the marked header, then the keyslots area. The mark is removed by the
+ * update that adds the first keyslot.
+ */
 #include "luks2/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/digest.h"
 #include "luks2/layout.h"
-#include "luks2/model.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 #include "luks2/uuid.h"
 
-#define PIECE (128u << 10) /* bytes written at once: see WIPE_PIECE in luks2/area.c */
+#define CIPHER_DEFAULT "aes-xts-plain64"
+#define HASH_DEFAULT   "sha256"
+#define PIECE	       (128u << 10) /* bytes written at once, as WIPE_PIECE in luks2/area.c */
 
-bool luks2_format_unfinished(const struct mortise_luks2 *luks2)
+bool luks2_format_unfinished(const struct mortise_luks2 *header)
 {
-	return !strcmp(luks2->binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM) &&
-	       json_object_object_get_ex(luks2->metadata, LUKS2_UNFINISHED_MEMBER, NULL);
+	return !strcmp(header->binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM) &&
+	       json_object_object_get_ex(header->metadata, LUKS2_UNFINISHED_MEMBER, NULL);
 }
 
 void luks2_format_finish(struct luks2_update *update)
@@ -29,7 +35,7 @@ void luks2_format_finish(struct luks2_update *update)
 
 	if (!json_object_object_get_ex(update->metadata, LUKS2_UNFINISHED_MEMBER, &mark))
 		return;
-	/* The mark keeps the subsystem that was asked for. */
+	/* The value of the mark is the requested subsystem. */
 	snprintf(update->binary.subsystem, sizeof(update->binary.subsystem), "%s",
 		 json_object_get_string(mark));
 	json_object_object_del(update->metadata, LUKS2_UNFINISHED_MEMBER);
@@ -49,31 +55,34 @@ static enum mortise_code set_text(char *field, size_t room, const char *text, co
 }
 
 static enum mortise_code make_binary(const struct mortise_format *format, uint64_t copy_size,
-				     struct mortise_luks2 *luks2, struct mortise_error *err)
+				     struct mortise_luks2 *header, struct mortise_error *err)
 {
-	struct luks2_binary *binary = &luks2->binary;
+	struct luks2_binary *binary = &header->binary;
 	char checked[MORTISE_LABEL_MAX + 1];
 	enum mortise_code code;
 
 	memset(binary, 0, sizeof(*binary));
 	binary->copy_size = copy_size;
-	binary->seqid = 2; /* as cryptsetup counts: 3 with the first keyslot */
+	binary->seqid = 2; /* as in cryptsetup, where the first keyslot makes it 3 */
 	snprintf(binary->checksum_hash, sizeof(binary->checksum_hash), "sha256");
 	snprintf(binary->subsystem, sizeof(binary->subsystem), LUKS2_UNFINISHED_SUBSYSTEM);
 	code = set_text(binary->label, sizeof(binary->label), format->label, "Label", err);
-	if (!code)
-		code = set_text(checked, sizeof(checked), format->subsystem, "Subsystem", err);
-	if (!code)
-		code = format->uuid ? luks2_uuid_parse(format->uuid, binary->uuid, err)
-				    : luks2_uuid_random(binary->uuid, err);
-	if (!code)
-		code = keys_random(binary->salt, sizeof(binary->salt), err);
-	if (!code)
-		code = keys_random(luks2->second_salt, sizeof(luks2->second_salt), err);
-	return code;
+	if (code)
+		return code;
+	code = set_text(checked, sizeof(checked), format->subsystem, "Subsystem", err);
+	if (code)
+		return code;
+	code = format->uuid ? luks2_uuid_parse(format->uuid, binary->uuid, err)
+			    : luks2_uuid_random(binary->uuid, err);
+	if (code)
+		return code;
+	code = random_bytes(binary->salt, sizeof(binary->salt), err);
+	if (code)
+		return code;
+	return random_bytes(header->second_salt, sizeof(header->second_salt), err);
 }
 
-static struct json_object *segment_object(const char *cipher, const struct luks2_layout *layout)
+static struct json_object *segment_json_new(const char *cipher, const struct luks2_layout *layout)
 {
 	struct json_object *segment = json_object_new_object();
 
@@ -88,8 +97,8 @@ static struct json_object *segment_object(const char *cipher, const struct luks2
 	return NULL;
 }
 
-static bool fill_metadata(struct json_object *metadata, const struct mortise_format *format,
-			  const char *cipher, const struct luks2_layout *layout)
+static bool add_sections(struct json_object *metadata, const struct mortise_format *format,
+			 const char *cipher, const struct luks2_layout *layout)
 {
 	struct json_object *segments = json_object_new_object();
 	struct json_object *config = json_object_new_object();
@@ -100,7 +109,7 @@ static bool fill_metadata(struct json_object *metadata, const struct mortise_for
 	       luks2_json_add(metadata, "keyslots", json_object_new_object()) &&
 	       luks2_json_add(metadata, "tokens", json_object_new_object()) &&
 	       luks2_json_add(metadata, "segments", segments) &&
-	       luks2_json_add_id(segments, 0, segment_object(cipher, layout)) &&
+	       luks2_json_add_id(segments, 0, segment_json_new(cipher, layout)) &&
 	       luks2_json_add(metadata, "digests", json_object_new_object()) &&
 	       luks2_json_add(metadata, "config", config) &&
 	       luks2_json_add(config, "json_size",
@@ -111,23 +120,26 @@ static bool fill_metadata(struct json_object *metadata, const struct mortise_for
 
 static enum mortise_code make_metadata(const struct mortise_format *format, const char *cipher,
 				       const struct luks2_layout *layout,
-				       struct mortise_luks2 *luks2, struct mortise_error *err)
+				       struct mortise_luks2 *header, struct mortise_error *err)
 {
-	const char *hash = format->hash ? format->hash : "sha256";
+	const char *hash = format->hash ? format->hash : HASH_DEFAULT;
 	uint32_t iterations = format->digest_iterations;
 	enum mortise_code code;
 	int digest;
 
-	luks2->metadata = json_object_new_object();
-	if (!luks2->metadata || !fill_metadata(luks2->metadata, format, cipher, layout))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	/* Nobody guesses 256 random bits: stretching them would cost every unlock 0.1 s. */
+	header->metadata = json_object_new_object();
+	if (!header->metadata || !add_sections(header->metadata, format, cipher, layout))
+		return error_memory(err);
+	/* A random key cannot be guessed, and stretching it would cost each unlock 0.1 s. */
 	if (!iterations && !format->volume_key)
 		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
-	code = luks2_digest_add(luks2->metadata, hash, iterations, luks2->volume_key, &digest, err);
-	if (!code && !luks2_digest_assign(luks2->metadata, digest, "segments", 0))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	return code;
+	code = luks2_digest_add(header->metadata, hash, iterations, header->volume_key, &digest,
+				err);
+	if (code)
+		return code;
+	if (!luks2_digest_assign(header->metadata, digest, "segments", 0))
+		return error_memory(err);
+	return MORTISE_OK;
 }
 
 uint32_t luks2_volume_key_size(const struct mortise_format *format)
@@ -140,33 +152,37 @@ uint32_t luks2_volume_key_size(const struct mortise_format *format)
 }
 
 static enum mortise_code make_volume_key(const struct mortise_format *format, const char *cipher,
-					 struct mortise_luks2 *luks2, struct mortise_error *err)
+					 struct mortise_luks2 *header, struct mortise_error *err)
 {
 	uint32_t size = luks2_volume_key_size(format);
 
 	if (luks2_cipher_is_null(cipher))
-		return error_set(err, MORTISE_E_POLICY, 0, "cipher %s does not encrypt", cipher);
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "cannot format with cipher %s: it does not encrypt", cipher);
 	if (!strchr(cipher, '-') || strlen(cipher) > MORTISE_CIPHER_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "No known cipher specification pattern detected. (%.60s)", cipher);
-	if (!luks2_cipher_fits(cipher, size) || size > 512)
+	if (!luks2_cipher_fits(cipher, size) || size > LUKS2_KEY_SIZE_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Cipher %s with a key of %u bits is not available.", cipher,
 				 size * 8);
 	if (format->volume_key)
 		return mortise_secret_from(mortise_secret_data(format->volume_key), size,
-					   &luks2->volume_key, err);
-	return keys_secret_random(size, &luks2->volume_key, err);
+					   &header->volume_key, err);
+	return secret_random(size, &header->volume_key, err);
 }
 
-static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t from, uint64_t to,
-				   struct mortise_error *err)
+static enum mortise_code write_zeros(const struct luks2_device *device, uint64_t from, uint64_t to,
+				     struct mortise_error *err)
 {
-	uint8_t *zeros = from < to ? calloc(1, PIECE) : NULL;
 	enum mortise_code code = MORTISE_OK;
+	uint8_t *zeros;
 
-	if (from < to && !zeros)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (from >= to)
+		return MORTISE_OK;
+	zeros = calloc(1, PIECE);
+	if (!zeros)
+		return error_memory(err);
 	while (!code && from < to) {
 		size_t now = to - from < PIECE ? (size_t)(to - from) : PIECE;
 
@@ -177,88 +193,127 @@ static enum mortise_code wipe_zero(const struct luks2_device *device, uint64_t f
 	return code;
 }
 
-/* Both copies marked unfinished: from here on a cut format is known for what it is. */
-static enum mortise_code write_marked(struct mortise_luks2 *luks2, struct mortise_error *err)
+/* Writes both copies with the mark: from here on an interrupted format is recognized. */
+static enum mortise_code write_marked(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	const struct luks2_update first = {
-		.luks2 = luks2,
-		.binary = luks2->binary,
-		.metadata = luks2->metadata,
+		.header = header,
+		.binary = header->binary,
+		.metadata = header->metadata,
 	};
 	enum mortise_code code = luks2_update_fits(&first, err);
 
-	return code ? code : luks2_copies_write(&first, err);
+	if (code)
+		return code;
+	return luks2_copies_write(&first, err);
+}
+
+static enum mortise_code write_locked(const struct mortise_format *format,
+				      const struct luks2_layout *layout,
+				      struct mortise_luks2 *header, struct mortise_error *err)
+{
+	struct luks2_device *device = header->device;
+	uint64_t copies = 2 * layout->copy_size;
+	uint64_t keyslots_end = copies + layout->keyslots_size;
+	enum mortise_code code;
+
+	/* Most old signatures are here. An old secondary header (up to 4 MiB) is overwritten below. */
+	code = write_zeros(device, 0, copies, err);
+	if (code)
+		return code;
+	code = luks2_device_flush(device, err);
+	if (code)
+		return code;
+	code = write_marked(header, err);
+	if (code)
+		return code;
+	code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress, err);
+	if (code)
+		return code;
+	if (!header->detached) {
+		code = write_zeros(device, keyslots_end, layout->data_offset, err);
+		if (code)
+			return code;
+	}
+	return luks2_device_flush(device, err);
 }
 
 static enum mortise_code write_device(const struct mortise_format *format,
 				      const struct luks2_layout *layout,
-				      struct mortise_luks2 *luks2, struct mortise_error *err)
+				      struct mortise_luks2 *header, struct mortise_error *err)
 {
-	struct luks2_device *device = luks2->device;
-	uint64_t copies = 2 * layout->copy_size;
-	uint64_t end = copies + layout->keyslots_size;
-	uint64_t data = luks2->detached ? end : layout->data_offset;
+	uint64_t size = 2 * layout->copy_size + layout->keyslots_size;
 	enum mortise_code code;
 
-	code = luks2_device_grow(device, end > data ? end : data, err);
-	if (!code)
-		code = luks2_device_lock(device, true, err);
+	if (!header->detached && layout->data_offset > size)
+		size = layout->data_offset;
+	code = luks2_device_grow(header->device, size, err);
 	if (code)
 		return code;
-	/* Old signatures lie in front, as a rule; other secondary headers up to 4 MiB. */
-	code = wipe_zero(device, 0, copies, err);
-	if (!code)
-		code = luks2_device_flush(device, err);
-	if (!code)
-		code = write_marked(luks2, err);
-	if (!code)
-		code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress,
-				       err);
-	if (!code)
-		code = wipe_zero(device, end, data, err);
-	if (!code)
-		code = luks2_device_flush(device, err);
-	luks2_device_unlock(device);
+	code = luks2_device_lock(header->device, true, err);
+	if (code)
+		return code;
+	code = write_locked(format, layout, header, err);
+	luks2_device_unlock(header->device);
 	return code;
 }
 
-enum mortise_code luks2_format(const struct mortise_format *format, struct luks2_device *header,
+/* Fills the header in memory. */
+static enum mortise_code make_header(const struct mortise_format *format,
+				     const struct luks2_layout *layout,
+				     struct mortise_luks2 *header, struct mortise_error *err)
+{
+	const char *cipher = format->cipher ? format->cipher : CIPHER_DEFAULT;
+	enum mortise_code code;
+
+	code = make_binary(format, layout->copy_size, header, err);
+	if (code)
+		return code;
+	code = make_volume_key(format, cipher, header, err);
+	if (code)
+		return code;
+	return make_metadata(format, cipher, layout, header, err);
+}
+
+enum mortise_code luks2_format(const struct mortise_format *format, struct luks2_device *device,
 			       struct luks2_device *data, struct mortise_luks2 **out,
 			       struct mortise_error *err)
 {
-	const char *cipher = format->cipher ? format->cipher : "aes-xts-plain64";
-	const char *hash = format->hash ? format->hash : "sha256";
-	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
+	const char *hash = format->hash ? format->hash : HASH_DEFAULT;
+	struct mortise_luks2 *header;
 	struct luks2_layout layout;
 	enum mortise_code code;
 
-	if (!luks2 || !(luks2->data_path = strdup(data->path))) {
-		free(luks2);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	}
-	luks2->detached = header != data;
-	luks2->device = header;
-	code = keys_hash_size(hash)
-		       ? MORTISE_OK
-		       : error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				   "Requested LUKS hash %.40s is not supported.", hash);
-	if (!code)
-		code = luks2_layout_choose(format, header, data, &layout, err);
-	if (!code)
-		code = make_binary(format, layout.copy_size, luks2, err);
-	if (!code)
-		code = make_volume_key(format, cipher, luks2, err);
-	if (!code)
-		code = make_metadata(format, cipher, &layout, luks2, err);
-	if (!code)
-		code = luks2_device_writable(header, err);
-	if (!code)
-		code = write_device(format, &layout, luks2, err);
-	if (code) {
-		luks2->device = NULL;
-		mortise_luks2_free(luks2);
+	if (!keys_hash_size(hash))
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Requested LUKS hash %.40s is not supported.", hash);
+	code = luks2_layout_choose(format, device, data, &layout, err);
+	if (code)
 		return code;
+	header = calloc(1, sizeof(*header));
+	if (!header)
+		return error_memory(err);
+	header->data_path = strdup(data->path);
+	if (!header->data_path) {
+		code = error_memory(err);
+		goto out;
 	}
-	*out = luks2;
-	return MORTISE_OK;
+	header->detached = device != data;
+	header->device = device;
+	code = make_header(format, &layout, header, err);
+	if (code)
+		goto out;
+	code = luks2_device_writable(device, err);
+	if (code)
+		goto out;
+	code = write_device(format, &layout, header, err);
+	if (code)
+		goto out;
+	*out = header;
+	header = NULL;
+out:
+	if (header)
+		header->device = NULL; /* stays the caller's */
+	mortise_luks2_free(&header);
+	return code;
 }

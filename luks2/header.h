@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* A LUKS2 header in memory and on its device: reading, choosing, mending, updating. */
+/*
+ * A LUKS2 header in memory and on its device: reading it, updating it, and what other folders may
+ * know about it. The structures are in luks2/private.h, which only luks2/ includes.
+ */
 #ifndef LUKS2_HEADER_H
 #define LUKS2_HEADER_H
 
 #include "luks2/binary.h"
 #include "luks2/device.h"
-#include "luks2/json.h"
+#include "luks2/metadata.h"
 
-/* A keyslot area as the kernel's cipher sees it. */
+/* A keyslot area and the key that encrypts it. */
 struct luks2_area {
 	const char *cipher;
 	const uint8_t *key;
@@ -17,8 +20,8 @@ struct luks2_area {
 };
 
 /*
- * Ciphers that only the kernel has: reads or writes plain bytes of an area through a mapping
- * that exists only meanwhile. write returns after the bytes are on stable storage.
+ * Access to areas whose cipher only the kernel has. read and write transfer the plain bytes of an
+ * area; write returns after they are on stable storage.
  */
 struct luks2_kernel_cipher {
 	enum mortise_code (*read)(void *context, const struct luks2_device *device,
@@ -30,38 +33,22 @@ struct luks2_kernel_cipher {
 	void *context;
 };
 
-/* Passed by each key derivation: it may wait until so much memory is free. */
-struct luks2_gate {
-	void (*enter)(void *context, uint64_t memory); /* bytes */
+/* Called around each key derivation with its memory in bytes. enter may block. */
+struct memory_limiter {
+	void (*enter)(void *context, uint64_t memory);
 	void (*leave)(void *context, uint64_t memory);
 	void *context;
 };
 
-struct mortise_luks2 {
-	struct luks2_device *device;	/* of the header */
-	char *data_path;		/* of the data; the same path unless detached */
-	bool detached;
-	bool readonly;			/* nothing is ever written */
-	bool primary_bad;		/* damaged or stale, and not mended */
-	bool secondary_bad;		/* likewise: an update writes it first */
-	bool unmendable;		/* one copy may hold something else: no updates either */
-	struct luks2_binary binary;	/* of the primary copy */
-	uint8_t second_salt[LUKS2_HEADER_SALT_SIZE]; /* of the secondary one */
-	struct json_object *metadata;
-	struct mortise_secret *volume_key; /* once known: made, opened or verified here */
-	struct luks2_kernel_cipher kernel; /* functions NULL: none */
-	struct luks2_gate gate;		/* functions NULL: none */
-};
-
-/* Where signatures other than LUKS keep a damaged copy from being mended. */
+/* Whether a damaged or stale header copy is rewritten from the other copy. */
 enum luks2_mend {
 	LUKS2_MEND_NEVER,
-	LUKS2_MEND_UNLESS_FOREIGN, /* refuse when something else is there: luks2/mending.h */
+	LUKS2_MEND_UNLESS_FOREIGN, /* unless luks2_mending_allowed() finds something else */
 };
 
 /*
- * Reads both copies from device (which the object takes over when this succeeds), chooses
- * the newer good one, and mends the other. Errors name the device and, for each copy, why.
+ * Reads both copies, chooses the newer valid one, and mends the other. On success the header owns
+ * device. The error names the device and why each copy is invalid.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_header_read(struct luks2_device *device,
 						       enum luks2_mend mend,
@@ -69,60 +56,74 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_read(struct luks2_device *devi
 						       struct mortise_error *err);
 
 /*
- * Reads the header anew, after another process has changed it. What was read from the object
- * before is gone; the volume key it knows stays. On failure the object is as before.
+ * Reads the header again after another process has changed it. Pointers into the old metadata
+ * become invalid; the known volume key stays. On failure the header is unchanged.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2,
+MORTISE_MUST_CHECK enum mortise_code luks2_header_read_again(struct mortise_luks2 *header,
 							     struct mortise_error *err);
 
-/* An update: metadata and binary are changed in copies, and become the object's on commit. */
-struct luks2_update {
-	struct mortise_luks2 *luks2;
-	struct luks2_binary binary;
-	struct json_object *metadata;
-	/* Areas that nothing refers to after the commit. */
-	struct luks2_freed {
-		uint64_t offset;
-		uint64_t size;	/* bytes */
-	} freed[MORTISE_KEYSLOTS_MAX];
-	unsigned freed_count;
-};
+/* For a detached header. Without this call the data is on the header's device. */
+MORTISE_MUST_CHECK enum mortise_code luks2_header_set_data_path(struct mortise_luks2 *header,
+								const char *path,
+								struct mortise_error *err);
+
+/* Refuses every later update. */
+void luks2_header_set_readonly(struct mortise_luks2 *header);
+bool luks2_header_is_readonly(const struct mortise_luks2 *header);
+
+void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,
+				    const struct luks2_kernel_cipher *cipher);
+void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limiter limiter);
+
+/* Moves the known volume key to header and copies the limiter. */
+void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *from);
+
+const char *luks2_header_uuid(const struct mortise_luks2 *header);
+uint64_t luks2_header_seqid(const struct mortise_luks2 *header);
+const char *luks2_header_data_path(const struct mortise_luks2 *header);
+const struct luks2_device *luks2_header_device(const struct mortise_luks2 *header);
+const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *header);
+
+/* The volume key if format, open or verify has left one, else NULL. The header owns it. */
+const struct mortise_secret *luks2_header_volume_key(const struct mortise_luks2 *header);
+
+/* True if both copies are valid and equally new. */
+bool luks2_header_is_whole(const struct mortise_luks2 *header);
+
+/* True if UUID, sequence number and metadata are equal. */
+bool luks2_header_equal(const struct mortise_luks2 *a, const struct mortise_luks2 *b);
+
+/* For the look-ups of metadata.h and policy.h, and for reading tokens. */
+struct json_object *luks2_header_metadata(const struct mortise_luks2 *header);
+
+/* A change of the header: a copy of its metadata, which replaces the header's on commit. */
+struct luks2_update;
 
 /*
  * Takes the write lock and checks that the header on disk is still the one that was read
  * ("Detected attempt for concurrent LUKS2 metadata update. Aborting operation.").
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *luks2,
-							struct luks2_update *update,
+MORTISE_MUST_CHECK enum mortise_code luks2_update_begin(struct mortise_luks2 *header,
+							struct luks2_update **update,
 							struct mortise_error *err);
 
-/* Does the metadata fit its JSON area? MORTISE_E_NO_SPACE when not. */
+/* The copy. Tokens are changed in it directly. */
+struct json_object *luks2_update_metadata(const struct luks2_update *update);
+
+/* Checks that the metadata fits its JSON area: MORTISE_E_NO_SPACE. */
 MORTISE_MUST_CHECK enum mortise_code luks2_update_fits(const struct luks2_update *update,
 						       struct mortise_error *err);
 
 /*
- * Drops digests that nothing uses, validates, writes both copies with the next seqid, each
- * flushed before the other is touched; then, still under the lock, wipes the freed areas:
- * without it another process could be given one of them. On failure the object is as before,
- * unless only the wiping failed. Ends the update.
+ * Drops unused digests, validates, and writes both copies with the next sequence number, each
+ * flushed before the other is touched. Then it wipes the areas of removed keyslots, still under
+ * the lock, because another process could allocate an area as soon as the lock is free. On failure
+ * the header is unchanged, unless only the wiping failed. Frees the update.
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_update_commit(struct luks2_update *update,
+MORTISE_MUST_CHECK enum mortise_code luks2_update_commit(struct luks2_update **update,
 							 struct mortise_error *err);
 
-/* Ends it without a trace. */
-void luks2_update_abort(struct luks2_update *update);
-
-/*
- * Writes both copies of what the update holds, which fits (luks2_update_fits), as it is: each
- * is flushed before the other is touched, and one known to be bad goes first.
- */
-MORTISE_MUST_CHECK enum mortise_code luks2_copies_write(const struct luks2_update *update,
-							struct mortise_error *err);
-
-/* Writes one copy at offset (0 or copy_size) and flushes it. json: its whole JSON area. */
-MORTISE_MUST_CHECK enum mortise_code luks2_copy_write(const struct luks2_device *device,
-						      const struct luks2_binary *binary,
-						      uint64_t offset, const char *json,
-						      struct mortise_error *err);
+/* Discards the update and frees it. Does nothing after luks2_update_commit(). */
+void luks2_update_abort(struct luks2_update **update);
 
 #endif

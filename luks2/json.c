@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Typed access to the JSON metadata, over json-c. */
 #include "luks2/json.h"
 
 #include <errno.h>
@@ -8,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/base64.h"
+#include "base/base64.h"
 
 struct json_object *luks2_json_get(struct json_object *object, const char *key, enum json_type type)
 {
@@ -20,8 +19,8 @@ struct json_object *luks2_json_get(struct json_object *object, const char *key, 
 	return member;
 }
 
-/* Ids are written without leading zeros; a key such as "00" is another one. */
-static void id_text(int id, char text[static 12])
+/* Without leading zeros: a key such as "00" is another one. */
+static void format_id(int id, char text[static 12])
 {
 	snprintf(text, 12, "%d", id);
 }
@@ -32,7 +31,7 @@ struct json_object *luks2_json_get_id(struct json_object *object, int id)
 
 	if (id < 0)
 		return NULL;
-	id_text(id, key);
+	format_id(id, key);
 	return luks2_json_get(object, key, json_type_object);
 }
 
@@ -83,7 +82,7 @@ bool luks2_json_base64(struct json_object *object, const char *key, uint8_t *byt
 {
 	const char *text = luks2_json_text(object, key);
 
-	return text && keys_base64_decode(text, bytes, size);
+	return text && base64_decode(text, bytes, size);
 }
 
 bool luks2_json_array_has(struct json_object *array, const char *text)
@@ -125,11 +124,11 @@ struct json_object *luks2_json_new_decimal(uint64_t value)
 
 struct json_object *luks2_json_new_base64(const uint8_t *bytes, size_t size)
 {
-	char text[KEYS_BASE64_ROOM(MORTISE_SALT_MAX)];
+	char text[BASE64_ROOM(MORTISE_SALT_MAX)];
 
 	if (size > MORTISE_SALT_MAX)
 		return NULL;
-	keys_base64_encode(bytes, size, text);
+	base64_encode(bytes, size, text);
 	return json_object_new_string(text);
 }
 
@@ -148,7 +147,7 @@ bool luks2_json_add_id(struct json_object *object, int id, struct json_object *v
 {
 	char key[12];
 
-	id_text(id, key);
+	format_id(id, key);
 	return luks2_json_add(object, key, value);
 }
 
@@ -167,7 +166,7 @@ void luks2_json_remove_id(struct json_object *object, int id)
 {
 	char key[12];
 
-	id_text(id, key);
+	format_id(id, key);
 	json_object_object_del(object, key);
 }
 

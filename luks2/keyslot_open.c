@@ -4,16 +4,19 @@
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
+#include "base/sized.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
-#include "luks2/model.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 
-/* Tries one keyslot. MORTISE_E_KEY when the passphrase is not its own. */
-static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
-				  const struct mortise_secret *passphrase,
-				  struct mortise_secret **out, struct mortise_error *err)
+/* MORTISE_E_KEY: the passphrase does not open this keyslot. */
+static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id,
+				      const struct mortise_secret *passphrase,
+				      struct mortise_secret **out, struct mortise_error *err)
 {
 	struct mortise_secret *area_key = NULL, *split = NULL, *key = NULL;
 	struct luks2_keyslot keyslot;
@@ -22,14 +25,15 @@ static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
 	enum mortise_code code;
 	char who[32];
 
-	code = luks2_keyslot_get(luks2->metadata, id, &keyslot, err);
+	code = luks2_keyslot_get(header->metadata, id, &keyslot, err);
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
 	how = (struct luks2_derivation){ who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size } };
 	code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
-	if (!code)
-		code = luks2_derive(luks2, &how, passphrase, area_key, err);
+	if (code)
+		goto out;
+	code = luks2_derive(header, &how, passphrase, area_key, err);
 	if (code)
 		goto out;
 	area = (struct luks2_area){
@@ -37,66 +41,75 @@ static enum mortise_code open_one(const struct mortise_luks2 *luks2, int id,
 		.key = mortise_secret_data(area_key),
 		.key_size = keyslot.area_key_size,
 		.offset = keyslot.area_offset,
-		.size = ((size_t)keyslot.key_size * KEYS_AF_STRIPES + 511) / 512 * 512,
+		.size = luks2_area_used(keyslot.key_size),
 	};
 	code = mortise_secret_new(area.size, &split, err);
-	if (!code)
-		code = luks2_area_read(luks2, &area, mortise_secret_data(split), err);
-	if (!code)
-		code = mortise_secret_new(keyslot.key_size, &key, err);
-	if (!code)
-		code = keys_af_merge(mortise_secret_data(split), keyslot.key_size, KEYS_AF_STRIPES,
-				     keyslot.af_hash, mortise_secret_data(key), err);
-	if (!code)
-		code = luks2_digest_verify(luks2->metadata,
-					   luks2_digest_of_keyslot(luks2->metadata, id), key, err);
+	if (code)
+		goto out;
+	code = luks2_area_read(header, &area, mortise_secret_data(split), err);
+	if (code)
+		goto out;
+	code = mortise_secret_new(keyslot.key_size, &key, err);
+	if (code)
+		goto out;
+	code = keys_af_merge(mortise_secret_data(split), keyslot.key_size, KEYS_AF_STRIPES,
+			     keyslot.af_hash, mortise_secret_data(key), err);
+	if (code)
+		goto out;
+	code = luks2_digest_verify(header->metadata, luks2_digest_of_keyslot(header->metadata, id),
+				   key, err);
 	if (code == MORTISE_E_KEY)
 		error_set(err, code, 0, "No key available with this passphrase.");
-out:
-	mortise_secret_free(area_key);
-	mortise_secret_free(split);
 	if (code)
-		mortise_secret_free(key);
-	else
-		*out = key;
+		goto out;
+	*out = key;
+	key = NULL;
+out:
+	mortise_secret_free(&key);
+	mortise_secret_free(&split);
+	mortise_secret_free(&area_key);
 	return code;
 }
 
-static bool may_open(const struct mortise_luks2 *luks2, int id, bool unbound)
+/* True if the keyslot holds the volume key or, with unbound, any key that a digest can verify. */
+static bool may_open(const struct mortise_luks2 *header, int id, bool unbound)
 {
-	if (luks2_keyslot_opens_data(luks2->metadata, id))
+	if (luks2_keyslot_opens_data(header->metadata, id))
 		return true;
-	return unbound && luks2_digest_of_keyslot(luks2->metadata, id) >= 0;
+	return unbound && luks2_digest_of_keyslot(header->metadata, id) >= 0;
 }
 
-/* The search over every keyslot of one priority, in JSON order. */
 struct attempt {
-	const struct mortise_luks2 *luks2;
+	const struct mortise_luks2 *header;
 	const struct mortise_secret *passphrase;
 	struct mortise_secret *key;
 	bool unbound;
 	unsigned tried;
 	int opened;
-	struct mortise_error obstacle; /* the first that was not a wrong passphrase */
+	struct mortise_error obstacle; /* the first error other than a wrong passphrase */
 };
 
+/* Tries the keyslots of one priority, in JSON order as cryptsetup does. */
 static void try_priority(struct attempt *attempt, enum mortise_priority priority)
 {
 	struct json_object *keyslots =
-		luks2_json_get(attempt->luks2->metadata, "keyslots", json_type_object);
+		luks2_json_get(attempt->header->metadata, "keyslots", json_type_object);
 	struct mortise_error why;
 
 	json_object_object_foreach(keyslots, text, object) {
-		uint64_t of_slot = MORTISE_PRIORITY_NORMAL;
+		uint64_t keyslot_priority = MORTISE_PRIORITY_NORMAL;
 		int id = -1;
 
+		/* A key such as "00" is the id of no keyslot. */
 		if (sscanf(text, "%d", &id) != 1 || luks2_json_get_id(keyslots, id) != object)
 			continue;
-		(void)luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &of_slot);
-		if (of_slot != priority || !may_open(attempt->luks2, id, attempt->unbound))
+		(void)luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER,
+					 &keyslot_priority);
+		if (keyslot_priority != priority ||
+		    !may_open(attempt->header, id, attempt->unbound))
 			continue;
 		attempt->tried++;
-		if (!open_one(attempt->luks2, id, attempt->passphrase, &attempt->key, &why)) {
+		if (!open_keyslot(attempt->header, id, attempt->passphrase, &attempt->key, &why)) {
 			attempt->opened = id;
 			return;
 		}
@@ -107,7 +120,7 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 
 static enum mortise_code open_any(struct attempt *attempt, struct mortise_error *err)
 {
-	bool prudence;
+	bool refused;
 
 	try_priority(attempt, MORTISE_PRIORITY_PREFER);
 	if (attempt->opened < 0)
@@ -116,9 +129,9 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 		return MORTISE_OK;
 	if (!attempt->tried)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
-	/* A slot that must not be used is no reason to forget that the others did not open. */
-	prudence = attempt->obstacle.code == MORTISE_E_POLICY && attempt->tried > 1;
-	if (attempt->obstacle.code && !prudence) {
+	/* One refused keyslot does not hide that the passphrase opened none of the others. */
+	refused = attempt->obstacle.code == MORTISE_E_POLICY && attempt->tried > 1;
+	if (attempt->obstacle.code && !refused) {
 		if (err)
 			*err = attempt->obstacle;
 		return attempt->obstacle.code;
@@ -126,8 +139,9 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 	return error_set(err, MORTISE_E_KEY, 0, "No key available with this passphrase.");
 }
 
-static enum mortise_code remember(struct mortise_luks2 *luks2, const struct mortise_secret *key,
-				  struct mortise_error *err)
+static enum mortise_code remember_volume_key(struct mortise_luks2 *header,
+					     const struct mortise_secret *key,
+					     struct mortise_error *err)
 {
 	struct mortise_secret *copy;
 	enum mortise_code code =
@@ -135,62 +149,69 @@ static enum mortise_code remember(struct mortise_luks2 *luks2, const struct mort
 
 	if (code)
 		return code;
-	mortise_secret_free(luks2->volume_key);
-	luks2->volume_key = copy;
+	mortise_secret_free(&header->volume_key);
+	header->volume_key = copy;
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_keyslot_open(struct mortise_luks2 *luks2,
+enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 				       const struct mortise_key_search *search,
 				       const struct mortise_secret *passphrase,
 				       struct mortise_secret **volume_key, int *opened,
 				       struct mortise_error *err)
 {
-	struct attempt attempt = {
-		.luks2 = luks2,
-		.passphrase = passphrase,
-		.unbound = search->unbound,
-		.opened = -1,
-	};
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	struct attempt attempt = { .header = header, .passphrase = passphrase, .opened = -1 };
+	struct mortise_key_search wanted;
+	enum mortise_code code;
 
+	code = sized_input(SIZED(mortise_key_search), &wanted, search, err);
 	if (code)
 		return code;
-	if (search->keyslot == MORTISE_ANY) {
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	attempt.unbound = wanted.unbound;
+	if (wanted.keyslot == MORTISE_ANY) {
 		code = open_any(&attempt, err);
-	} else if (!may_open(luks2, search->keyslot, search->unbound)) {
+	} else if (!may_open(header, wanted.keyslot, wanted.unbound)) {
 		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	} else {
-		attempt.opened = search->keyslot;
-		code = open_one(luks2, search->keyslot, passphrase, &attempt.key, err);
+		attempt.opened = wanted.keyslot;
+		code = open_keyslot(header, wanted.keyslot, passphrase, &attempt.key, err);
 	}
-	if (!code && luks2_keyslot_opens_data(luks2->metadata, attempt.opened))
-		code = remember(luks2, attempt.key, err);
-	if (code) {
-		mortise_secret_free(attempt.key);
-		return code;
+	if (code)
+		goto out;
+	if (luks2_keyslot_opens_data(header->metadata, attempt.opened)) {
+		code = remember_volume_key(header, attempt.key, err);
+		if (code)
+			goto out;
 	}
-	if (volume_key)
+	if (volume_key) {
 		*volume_key = attempt.key;
-	else
-		mortise_secret_free(attempt.key);
+		attempt.key = NULL;
+	}
 	if (opened)
 		*opened = attempt.opened;
-	return MORTISE_OK;
+out:
+	mortise_secret_free(&attempt.key);
+	return code;
 }
 
-/* Keys that differ by zero bytes at the end share a digest (HMAC padding): sizes tell. */
-static bool size_is_known(const struct mortise_luks2 *luks2, size_t size)
+/*
+ * True if a keyslot of the data holds a key of this size, or no keyslot states a size. HMAC pads a
+ * short key with zero bytes: the digest alone would accept the key with zeros appended.
+ */
+static bool is_volume_key_size(const struct mortise_luks2 *header, size_t size)
 {
 	struct json_object *keyslots =
-		luks2_json_get(luks2->metadata, "keyslots", json_type_object);
+		luks2_json_get(header->metadata, "keyslots", json_type_object);
 	bool any = false;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		struct json_object *keyslot = luks2_json_get_id(keyslots, id);
 		uint64_t key_size;
 
-		if (!keyslot || !luks2_keyslot_opens_data(luks2->metadata, id) ||
+		if (!keyslot || !luks2_keyslot_opens_data(header->metadata, id) ||
 		    !luks2_json_integer(keyslot, "key_size", UINT32_MAX, &key_size))
 			continue;
 		any = true;
@@ -200,18 +221,20 @@ static bool size_is_known(const struct mortise_luks2 *luks2, size_t size)
 	return !any;
 }
 
-enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *luks2,
+enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *header,
 					    const struct mortise_secret *volume_key,
 					    struct mortise_error *err)
 {
 	enum mortise_code code;
 
-	/* A digest costs an eighth of a second: a key that was proven once is remembered. */
-	if (luks2->volume_key && mortise_secret_equal(luks2->volume_key, volume_key))
+	/* The digest of a given key costs an eighth of a second: compute it only once. */
+	if (header->volume_key && mortise_secret_equal(header->volume_key, volume_key))
 		return MORTISE_OK;
-	if (!size_is_known(luks2, mortise_secret_size(volume_key)))
+	if (!is_volume_key_size(header, mortise_secret_size(volume_key)))
 		return error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
-	code = luks2_digest_verify(luks2->metadata, luks2_digest_of_segment(luks2->metadata, 0),
+	code = luks2_digest_verify(header->metadata, luks2_digest_of_segment(header->metadata, 0),
 				   volume_key, err);
-	return code ? code : remember(luks2, volume_key, err);
+	if (code)
+		return code;
+	return remember_volume_key(header, volume_key, err);
 }

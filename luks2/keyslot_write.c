@@ -1,30 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* Putting keyslots into an update, and taking them out. */
+/* Adding keyslots to an update and removing them. */
 #include <stdio.h>
 #include <string.h>
 
 #include "keys/af.h"
-#include "keys/error.h"
+#include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
 #include "luks2/layout.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 
 #define SALT_SIZE     32u
 #define AREA_CIPHER   "aes-xts-plain64"
 #define AREA_KEY_SIZE 64u
 #define HASH_DEFAULT  "sha256"
 
-/* What the area of a new keyslot is encrypted with. */
-static const char *area_cipher(const struct mortise_luks2 *luks2,
-			       const struct mortise_keyslot_new *what, uint32_t data_key_size,
-			       uint32_t *key_size)
+/* Chooses the area's cipher: as requested, else AES-XTS with the key size of AES-XTS data. */
+static const char *choose_area_cipher(const struct mortise_luks2 *header,
+				      const struct mortise_keyslot_new *what,
+				      uint32_t data_key_size, uint32_t *key_size)
 {
 	struct json_object *segments =
-		luks2_json_get(luks2->metadata, "segments", json_type_object);
+		luks2_json_get(header->metadata, "segments", json_type_object);
 	const char *data = luks2_json_text(luks2_json_get_id(segments, 0), "encryption");
 
 	if (what->cipher) {
@@ -37,14 +41,14 @@ static const char *area_cipher(const struct mortise_luks2 *luks2,
 	return AREA_CIPHER;
 }
 
-enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *luks2,
+enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 				     const struct mortise_keyslot_new *what,
 				     struct mortise_kdf *kdf, struct mortise_error *err)
 {
 	uint32_t key_size;
 
-	(void)area_cipher(luks2, what, AREA_KEY_SIZE, &key_size);
-	return keys_kdf_choose(&what->kdf, key_size, kdf, err);
+	(void)choose_area_cipher(header, what, AREA_KEY_SIZE, &key_size);
+	return keys_kdf_choose(what->kdf, key_size, kdf, err);
 }
 
 static enum mortise_code check_parameters(const char *cipher, uint32_t key_size, const char *hash,
@@ -53,8 +57,7 @@ static enum mortise_code check_parameters(const char *cipher, uint32_t key_size,
 	if (luks2_cipher_is_null(cipher) || !strchr(cipher, '-') ||
 	    !luks2_cipher_fits(cipher, key_size))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Keyslot encryption parameters can be set only for a cipher that "
-				 "encrypts, with a key that fits it (%.60s, %u bits).",
+				 "cannot encrypt a keyslot with cipher %.60s and a key of %u bits",
 				 cipher, key_size * 8);
 	if (!keys_hash_size(hash))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
@@ -65,18 +68,29 @@ static enum mortise_code check_parameters(const char *cipher, uint32_t key_size,
 enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 					struct mortise_error *err)
 {
-	struct mortise_kdf_choice dry = what->kdf;
+	struct mortise_kdf_choice choice = { .struct_size = sizeof(choice) };
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
 	enum mortise_code code;
 
-	code = check_parameters(what->cipher ? what->cipher : AREA_CIPHER,
-				what->cipher ? what->area_key_size : AREA_KEY_SIZE,
-				what->hash ? what->hash : HASH_DEFAULT, err);
-	/* A forced cost is checked and not measured; one that is to be measured has bounds. */
-	if (!dry.forced_time)
-		dry.forced_time = dry.type == MORTISE_KDF_PBKDF2 ? KEYS_PBKDF2_TIME_MIN
-								 : KEYS_ARGON2_TIME_MIN;
-	return code ? code : keys_kdf_choose(&dry, AREA_KEY_SIZE, &kdf, err);
+	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	if (code)
+		return code;
+	if (wanted.kdf) {
+		code = sized_input(SIZED(mortise_kdf_choice), &choice, wanted.kdf, err);
+		if (code)
+			return code;
+	}
+	code = check_parameters(wanted.cipher ? wanted.cipher : AREA_CIPHER,
+				wanted.cipher ? wanted.area_key_size : AREA_KEY_SIZE,
+				wanted.hash ? wanted.hash : HASH_DEFAULT, err);
+	if (code)
+		return code;
+	/* With a forced time keys_kdf_choose() checks the other bounds and runs no benchmark. */
+	if (!choice.forced_time)
+		choice.forced_time = choice.type == MORTISE_KDF_PBKDF2 ? KEYS_PBKDF2_TIME_MIN
+								       : KEYS_ARGON2_TIME_MIN;
+	return keys_kdf_choose(&choice, AREA_KEY_SIZE, &kdf, err);
 }
 
 static enum mortise_code choose_id(struct json_object *keyslots, int *id, struct mortise_error *err)
@@ -97,145 +111,166 @@ static enum mortise_code choose_id(struct json_object *keyslots, int *id, struct
 	return MORTISE_OK;
 }
 
-/* The object as cryptsetup writes it: the same members in the same order. */
-struct recipe {
+struct new_keyslot {
 	uint32_t key_size;
 	const struct mortise_kdf *kdf;
 	uint8_t salt[SALT_SIZE];
 	const char *hash;
 	struct luks2_area area;
-	uint64_t area_size; /* bytes reserved, area.size are used */
+	uint64_t area_size; /* bytes reserved; area.size of them are used */
 };
 
-static bool fill_kdf(struct json_object *kdf, const struct recipe *recipe)
+/* The members of all these objects have the order that cryptsetup writes. */
+static bool add_kdf(struct json_object *kdf, const struct new_keyslot *slot)
 {
-	bool good = luks2_json_add(kdf, "type",
-				   json_object_new_string(mortise_kdf_name(recipe->kdf->type)));
+	const struct mortise_kdf *cost = slot->kdf;
+	bool added =
+		luks2_json_add(kdf, "type", json_object_new_string(mortise_kdf_name(cost->type)));
 
-	if (recipe->kdf->type == MORTISE_KDF_PBKDF2)
-		good = good &&
-		       luks2_json_add(kdf, "hash", json_object_new_string(recipe->kdf->hash)) &&
-		       luks2_json_add(kdf, "iterations", json_object_new_int64(recipe->kdf->time));
+	if (cost->type == MORTISE_KDF_PBKDF2)
+		added = added && luks2_json_add(kdf, "hash", json_object_new_string(cost->hash)) &&
+			luks2_json_add(kdf, "iterations", json_object_new_int64(cost->time));
 	else
-		good = good &&
-		       luks2_json_add(kdf, "time", json_object_new_int64(recipe->kdf->time)) &&
-		       luks2_json_add(kdf, "memory",
-				      json_object_new_int64(recipe->kdf->memory_kib)) &&
-		       luks2_json_add(kdf, "cpus", json_object_new_int64(recipe->kdf->lanes));
-	return good && luks2_json_add(kdf, "salt", luks2_json_new_base64(recipe->salt, SALT_SIZE));
+		added = added && luks2_json_add(kdf, "time", json_object_new_int64(cost->time)) &&
+			luks2_json_add(kdf, "memory", json_object_new_int64(cost->memory_kib)) &&
+			luks2_json_add(kdf, "cpus", json_object_new_int64(cost->lanes));
+	return added && luks2_json_add(kdf, "salt", luks2_json_new_base64(slot->salt, SALT_SIZE));
 }
 
-static bool fill_af(struct json_object *af, const struct recipe *recipe)
+static bool add_af(struct json_object *af, const struct new_keyslot *slot)
 {
 	return luks2_json_add(af, "type", json_object_new_string("luks1")) &&
 	       luks2_json_add(af, "stripes", json_object_new_int64(KEYS_AF_STRIPES)) &&
-	       luks2_json_add(af, "hash", json_object_new_string(recipe->hash));
+	       luks2_json_add(af, "hash", json_object_new_string(slot->hash));
 }
 
-static bool fill_area(struct json_object *area, const struct recipe *recipe)
+static bool add_area(struct json_object *area, const struct new_keyslot *slot)
 {
 	return luks2_json_add(area, "type", json_object_new_string("raw")) &&
-	       luks2_json_add(area, "offset", luks2_json_new_decimal(recipe->area.offset)) &&
-	       luks2_json_add(area, "size", luks2_json_new_decimal(recipe->area_size)) &&
-	       luks2_json_add(area, "encryption", json_object_new_string(recipe->area.cipher)) &&
+	       luks2_json_add(area, "offset", luks2_json_new_decimal(slot->area.offset)) &&
+	       luks2_json_add(area, "size", luks2_json_new_decimal(slot->area_size)) &&
+	       luks2_json_add(area, "encryption", json_object_new_string(slot->area.cipher)) &&
 	       luks2_json_add(area, "key_size",
-			      json_object_new_int64((int64_t)recipe->area.key_size));
+			      json_object_new_int64((int64_t)slot->area.key_size));
 }
 
-static bool fill_part(struct json_object *keyslot, const char *key,
-		      bool (*fill)(struct json_object *, const struct recipe *),
-		      const struct recipe *recipe)
+static bool add_object(struct json_object *keyslot, const char *key,
+		       bool (*add_members)(struct json_object *, const struct new_keyslot *),
+		       const struct new_keyslot *slot)
 {
-	struct json_object *part = json_object_new_object();
+	struct json_object *object = json_object_new_object();
 
-	return luks2_json_add(keyslot, key, part) && fill(part, recipe);
+	return luks2_json_add(keyslot, key, object) && add_members(object, slot);
 }
 
-static struct json_object *keyslot_object(const struct recipe *recipe)
+static struct json_object *keyslot_json_new(const struct new_keyslot *slot)
 {
 	struct json_object *keyslot = json_object_new_object();
 
 	if (keyslot && luks2_json_add(keyslot, "type", json_object_new_string("luks2")) &&
-	    luks2_json_add(keyslot, "key_size", json_object_new_int64(recipe->key_size)) &&
-	    fill_part(keyslot, "af", fill_af, recipe) &&
-	    fill_part(keyslot, "area", fill_area, recipe) &&
-	    fill_part(keyslot, "kdf", fill_kdf, recipe))
+	    luks2_json_add(keyslot, "key_size", json_object_new_int64(slot->key_size)) &&
+	    add_object(keyslot, "af", add_af, slot) &&
+	    add_object(keyslot, "area", add_area, slot) &&
+	    add_object(keyslot, "kdf", add_kdf, slot))
 		return keyslot;
 	json_object_put(keyslot);
 	return NULL;
 }
 
-/* Derives the area key, splits the key and writes the area. */
-static enum mortise_code write_area(const struct luks2_update *update, struct recipe *recipe,
-				    const struct luks2_keyslot_stage *stage,
+/* Derives the area key, splits the volume key and writes the area. */
+static enum mortise_code write_area(const struct luks2_update *update, struct new_keyslot *slot,
+				    const struct luks2_keyslot_request *request,
 				    struct mortise_error *err)
 {
 	const struct luks2_derivation how = { "the new keyslot",
-					      recipe->kdf,
-					      { recipe->salt, SALT_SIZE } };
+					      slot->kdf,
+					      { slot->salt, SALT_SIZE } };
 	struct mortise_secret *area_key = NULL, *split = NULL;
-	size_t key_size = mortise_secret_size(stage->key);
 	enum mortise_code code;
 
-	code = mortise_secret_new(recipe->area.key_size, &area_key, err);
-	if (!code)
-		code = luks2_derive(update->luks2, &how, stage->passphrase, area_key, err);
-	if (!code)
-		code = mortise_secret_new(recipe->area.size, &split, err);
-	if (!code)
-		code = keys_af_split(mortise_secret_data(stage->key), key_size, KEYS_AF_STRIPES,
-				     recipe->hash, mortise_secret_data(split), err);
-	if (!code) {
-		recipe->area.key = mortise_secret_data(area_key);
-		code = luks2_area_write(update->luks2, &recipe->area, mortise_secret_data(split),
-					err);
-		recipe->area.key = NULL;
-	}
-	mortise_secret_free(area_key);
-	mortise_secret_free(split);
+	code = mortise_secret_new(slot->area.key_size, &area_key, err);
+	if (code)
+		goto out;
+	code = luks2_derive(update->header, &how, request->passphrase, area_key, err);
+	if (code)
+		goto out;
+	code = mortise_secret_new(slot->area.size, &split, err);
+	if (code)
+		goto out;
+	code = keys_af_split(mortise_secret_data(request->key), slot->key_size, KEYS_AF_STRIPES,
+			     slot->hash, mortise_secret_data(split), err);
+	if (code)
+		goto out;
+	slot->area.key = mortise_secret_data(area_key);
+	code = luks2_area_write(update->header, &slot->area, mortise_secret_data(split), err);
+	slot->area.key = NULL;
+out:
+	mortise_secret_free(&split);
+	mortise_secret_free(&area_key);
 	return code;
 }
 
-enum mortise_code luks2_keyslot_stage(struct luks2_update *update,
-				      const struct luks2_keyslot_stage *stage, int *id,
-				      struct mortise_error *err)
+/* Chooses everything about the new keyslot except its id. */
+static enum mortise_code prepare_keyslot(const struct luks2_update *update,
+					 const struct luks2_keyslot_request *request,
+					 struct new_keyslot *slot, struct mortise_error *err)
+{
+	const struct mortise_keyslot_new *what = request->what;
+	uint32_t area_key_size;
+	enum mortise_code code;
+
+	*slot = (struct new_keyslot){
+		.key_size = (uint32_t)mortise_secret_size(request->key),
+		.kdf = request->kdf,
+		.hash = what->hash ? what->hash : HASH_DEFAULT,
+	};
+	slot->area.cipher =
+		choose_area_cipher(update->header, what, slot->key_size, &area_key_size);
+	slot->area.key_size = area_key_size;
+	code = check_parameters(slot->area.cipher, area_key_size, slot->hash, err);
+	if (code)
+		return code;
+	slot->area_size = luks2_area_room(slot->key_size);
+	slot->area.size = luks2_area_used(slot->key_size);
+	code = luks2_layout_find_area(update->metadata, update->header->metadata, slot->area_size,
+				      &slot->area.offset, err);
+	if (code)
+		return code;
+	return random_bytes(slot->salt, sizeof(slot->salt), err);
+}
+
+enum mortise_code luks2_keyslot_stage_for(struct luks2_update *update,
+					  const struct luks2_keyslot_request *request, int digest,
+					  int *id, struct mortise_error *err)
 {
 	struct json_object *keyslots =
 		luks2_json_get(update->metadata, "keyslots", json_type_object);
-	const struct mortise_keyslot_new *what = stage->what;
-	struct recipe recipe = {
-		.key_size = (uint32_t)mortise_secret_size(stage->key),
-		.kdf = stage->kdf,
-		.hash = what->hash ? what->hash : HASH_DEFAULT,
-	};
-	enum mortise_code code = choose_id(keyslots, id, err);
-	struct json_object *object;
-	uint32_t area_key_size;
+	struct new_keyslot slot;
+	enum mortise_code code;
 
+	code = choose_id(keyslots, id, err);
 	if (code)
 		return code;
-	recipe.area.cipher = area_cipher(update->luks2, what, recipe.key_size, &area_key_size);
-	recipe.area.key_size = area_key_size;
-	code = check_parameters(recipe.area.cipher, area_key_size, recipe.hash, err);
+	code = prepare_keyslot(update, request, &slot, err);
 	if (code)
 		return code;
-	recipe.area_size = luks2_area_room(recipe.key_size);
-	recipe.area.size = ((size_t)recipe.key_size * KEYS_AF_STRIPES + 511) / 512 * 512;
-	code = luks2_layout_find_area(update->metadata, update->luks2->metadata, recipe.area_size,
-				      &recipe.area.offset, err);
-	if (!code)
-		code = keys_random(recipe.salt, sizeof(recipe.salt), err);
-	if (code)
-		return code;
-	object = keyslot_object(&recipe);
-	if (!luks2_json_add_id(keyslots, *id, object) ||
-	    !luks2_digest_assign(update->metadata, stage->digest, "keyslots", *id))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	/* Said before a key is derived and an area written for nothing. */
+	if (!luks2_json_add_id(keyslots, *id, keyslot_json_new(&slot)) ||
+	    !luks2_digest_assign(update->metadata, digest, "keyslots", *id))
+		return error_memory(err);
+	/* Before the derivation, which takes time, and before anything is written. */
 	code = luks2_update_fits(update, err);
-	if (!code)
-		code = write_area(update, &recipe, stage, err);
-	return code;
+	if (code)
+		return code;
+	return write_area(update, &slot, request, err);
+}
+
+enum mortise_code luks2_keyslot_stage(struct luks2_update *update,
+				      const struct luks2_keyslot_request *request, int *id,
+				      struct mortise_error *err)
+{
+	int digest = luks2_digest_of_segment(update->metadata, 0);
+
+	return luks2_keyslot_stage_for(update, request, digest, id, err);
 }
 
 static void remove_links(struct json_object *section, const char *id)
@@ -246,8 +281,8 @@ static void remove_links(struct json_object *section, const char *id)
 	}
 }
 
-enum mortise_code luks2_keyslot_unstage(struct luks2_update *update, int id, bool token_links,
-					struct mortise_error *err)
+enum mortise_code luks2_keyslot_stage_removal(struct luks2_update *update, int id, bool token_links,
+					      struct mortise_error *err)
 {
 	struct json_object *keyslots =
 		luks2_json_get(update->metadata, "keyslots", json_type_object);

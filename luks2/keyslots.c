@@ -1,152 +1,183 @@
 /* SPDX-License-Identifier: MIT */
-/* The public operations on keyslots: each one update of the header. */
+/* The public operations on keyslots. Each is one update of the header. */
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/sized.h"
+#include "base/secret.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 
-/* The key of an unbound keyslot: the one given, or a new random one in *made. */
-static enum mortise_code unbound_key(const struct mortise_keyslot_new *what,
-				     struct mortise_secret **made,
-				     const struct mortise_secret **key, struct mortise_error *err)
+/* The key of an unbound keyslot: the given one, or a new random one in *made. */
+static enum mortise_code choose_unbound_key(const struct mortise_keyslot_new *what,
+					    struct mortise_secret **made,
+					    const struct mortise_secret **key,
+					    struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	*key = what->unbound_key;
 	if (*key)
 		return MORTISE_OK;
-	if (!what->unbound_key_size || what->unbound_key_size > 512)
-		return error_set(err, MORTISE_E_USAGE, 0, "bad size for an unbound key");
-	code = keys_secret_random(what->unbound_key_size, made, err);
+	if (!what->unbound_key_size || what->unbound_key_size > LUKS2_KEY_SIZE_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "an unbound key must have 1 to %u bytes, not %u",
+				 LUKS2_KEY_SIZE_MAX, what->unbound_key_size);
+	code = secret_random(what->unbound_key_size, made, err);
 	*key = *made;
 	return code;
 }
 
-/* Which key goes into the keyslot, checked to be the volume's. */
-static enum mortise_code bound_key(struct mortise_luks2 *luks2,
-				   const struct mortise_secret *volume_key,
-				   const struct mortise_secret **key, struct mortise_error *err)
+/* The volume key: the given one or the one the header knows, verified. */
+static enum mortise_code choose_volume_key(struct mortise_luks2 *header,
+					   const struct mortise_secret *volume_key,
+					   const struct mortise_secret **key,
+					   struct mortise_error *err)
 {
-	*key = volume_key ? volume_key : luks2->volume_key;
+	*key = volume_key ? volume_key : header->volume_key;
 	if (!*key)
-		return error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
-	return mortise_volume_key_verify(luks2, *key, err);
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "cannot add a keyslot without the volume key");
+	return mortise_volume_key_verify(header, *key, err);
 }
 
-/* For a change: the key that keyslot id holds, which need not be the volume's. */
-static enum mortise_code key_of_keyslot(struct mortise_luks2 *luks2, int id,
-					const struct mortise_secret *volume_key,
-					const struct mortise_secret **key,
-					struct mortise_error *err)
+/* The key that keyslot id holds, verified. An unbound keyslot holds another than the volume's. */
+static enum mortise_code choose_key_of_keyslot(struct mortise_luks2 *header, int id,
+					       const struct mortise_secret *volume_key,
+					       const struct mortise_secret **key,
+					       struct mortise_error *err)
 {
-	int digest = luks2_digest_of_keyslot(luks2->metadata, id);
+	int digest = luks2_digest_of_keyslot(header->metadata, id);
 
-	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(luks2->metadata, id))
-		return bound_key(luks2, volume_key, key, err);
+	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(header->metadata, id))
+		return choose_volume_key(header, volume_key, key, err);
 	*key = volume_key;
-	return luks2_digest_verify(luks2->metadata, digest, volume_key, err);
+	return luks2_digest_verify(header->metadata, digest, volume_key, err);
 }
 
-/* After another process has changed the header: is it still this volume's? */
-static enum mortise_code begin_again(struct mortise_luks2 *luks2,
-				     const struct mortise_keyslot_new *what,
-				     const struct mortise_secret *key, struct luks2_update *update,
-				     struct mortise_error *err)
+/* Begins an update of the header that another process has changed, if it is the same volume. */
+static enum mortise_code begin_after_reading(struct mortise_luks2 *header,
+					     const struct luks2_keyslot_request *request,
+					     struct luks2_update **update,
+					     struct mortise_error *err)
 {
-	char uuid[sizeof(luks2->binary.uuid)];
-	enum mortise_code code = luks2_device_lock(luks2->device, true, err);
+	char uuid[sizeof(header->binary.uuid)];
+	enum mortise_code code = luks2_device_lock(header->device, true, err);
 
 	if (code)
 		return code;
-	memcpy(uuid, luks2->binary.uuid, sizeof(uuid));
-	code = luks2_header_read_again(luks2, err);
-	if (!code && strcmp(uuid, luks2->binary.uuid))
+	memcpy(uuid, header->binary.uuid, sizeof(uuid));
+	code = luks2_header_read_again(header, err);
+	if (code)
+		goto out;
+	if (strcmp(uuid, header->binary.uuid)) {
 		code = error_set(err, MORTISE_E_CHANGED, 0,
-				 "%s holds another volume now than when it was read; run again",
-				 luks2->device->path);
-	if (!code)
-		code = luks2_usable(luks2->metadata, err);
-	if (!code && !what->unbound)
-		code = luks2_digest_verify(luks2->metadata,
-					   luks2_digest_of_segment(luks2->metadata, 0), key, err);
-	if (!code)
-		code = luks2_update_begin(luks2, update, err);
-	luks2_device_unlock(luks2->device);
+				 "%s now holds another volume than when it was read; run again",
+				 header->device->path);
+		goto out;
+	}
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		goto out;
+	if (!request->what->unbound) {
+		code = luks2_digest_verify(header->metadata,
+					   luks2_digest_of_segment(header->metadata, 0),
+					   request->key, err);
+		if (code)
+			goto out;
+	}
+	code = luks2_update_begin(header, update, err);
+out:
+	luks2_device_unlock(header->device);
 	return code;
 }
 
 /*
- * A new keyslot disturbs no other one, so that somebody else's update meanwhile is no reason
- * to give up. Without locks it is: nothing would keep the two apart.
+ * A new keyslot conflicts with no other change, so an update by another process in the meantime is
+ * no reason to fail. Without locks it is: the two could write at the same time.
  */
-static enum mortise_code begin_add(struct mortise_luks2 *luks2,
-				   const struct mortise_keyslot_new *what,
-				   const struct mortise_secret *key, struct luks2_update *update,
-				   struct mortise_error *err)
+static enum mortise_code begin_adding(struct mortise_luks2 *header,
+				      const struct luks2_keyslot_request *request,
+				      struct luks2_update **update, struct mortise_error *err)
 {
-	enum mortise_code code = luks2_update_begin(luks2, update, err);
+	enum mortise_code code = luks2_update_begin(header, update, err);
 
-	if (code == MORTISE_E_CHANGED && luks2->device->locking)
-		code = begin_again(luks2, what, key, update, err);
+	if (code == MORTISE_E_CHANGED && header->device->locking)
+		code = begin_after_reading(header, request, update, err);
 	return code;
 }
 
-static enum mortise_code stage_and_commit(struct luks2_update *update,
-					  struct luks2_keyslot_stage *stage, int *id,
-					  struct mortise_error *err)
+static enum mortise_code stage_unbound(struct luks2_update *update,
+				       const struct luks2_keyslot_request *request, int *id,
+				       struct mortise_error *err)
 {
-	const char *hash = stage->what->hash ? stage->what->hash : "sha256";
-	enum mortise_code code = MORTISE_OK;
+	const struct mortise_keyslot_new *what = request->what;
+	const char *hash = what->hash ? what->hash : "sha256";
+	/* A random key needs no stretching. */
+	uint32_t iterations = what->unbound_key ? 0 : LUKS2_DIGEST_ITERATIONS_MIN;
+	enum mortise_code code;
+	int digest;
 
-	if (stage->what->unbound)
-		code = luks2_digest_add(update->metadata, hash,
-					stage->what->unbound_key ? 0 : LUKS2_DIGEST_ITERATIONS_MIN,
-					stage->key, &stage->digest, err);
-	else
-		stage->digest = luks2_digest_of_segment(update->metadata, 0);
-	if (!code)
-		code = luks2_keyslot_stage(update, stage, id, err);
-	if (code) {
-		luks2_update_abort(update);
+	code = luks2_digest_add(update->metadata, hash, iterations, request->key, &digest, err);
+	if (code)
 		return code;
-	}
-	luks2_format_finish(update);
-	return luks2_update_commit(update, err);
+	return luks2_keyslot_stage_for(update, request, digest, id, err);
 }
 
-enum mortise_code mortise_keyslot_add(struct mortise_luks2 *luks2,
+enum mortise_code mortise_keyslot_add(struct mortise_luks2 *header,
 				      const struct mortise_keyslot_new *what,
 				      const struct mortise_secret *passphrase,
 				      const struct mortise_secret *volume_key, int *added,
 				      struct mortise_error *err)
 {
-	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
-	struct mortise_secret *made = NULL;
-	struct luks2_update update;
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
-	int id = what->keyslot;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	struct luks2_keyslot_request request = {
+		.what = &wanted,
+		.kdf = &kdf,
+		.passphrase = passphrase,
+	};
+	struct mortise_secret *made = NULL;
+	struct luks2_update *update = NULL;
+	int id;
+	enum mortise_code code;
 
-	if (!code)
-		code = what->unbound ? unbound_key(what, &made, &stage.key, err)
-				     : bound_key(luks2, volume_key, &stage.key, err);
-	if (!code)
-		code = luks2_keyslot_cost(luks2, what, &kdf, err);
-	stage.kdf = &kdf;
-	if (!code)
-		code = begin_add(luks2, what, stage.key, &update, err);
-	if (!code)
-		code = stage_and_commit(&update, &stage, &id, err);
+	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	if (code)
+		return code;
+	id = wanted.keyslot;
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	code = wanted.unbound ? choose_unbound_key(&wanted, &made, &request.key, err)
+			      : choose_volume_key(header, volume_key, &request.key, err);
+	if (code)
+		goto out;
+	code = luks2_keyslot_cost(header, &wanted, &kdf, err);
+	if (code)
+		goto out;
+	code = begin_adding(header, &request, &update, err);
+	if (code)
+		goto out;
+	code = wanted.unbound ? stage_unbound(update, &request, &id, err)
+			      : luks2_keyslot_stage(update, &request, &id, err);
+	if (code)
+		goto out;
+	luks2_format_finish(update);
+	code = luks2_update_commit(&update, err);
 	if (!code && added)
 		*added = id;
-	mortise_secret_free(made);
+out:
+	luks2_update_abort(&update);
+	mortise_secret_free(&made);
 	return code;
 }
 
-static void carry_priority(struct json_object *keyslots, int id, struct json_object *priority)
+static void set_priority(struct json_object *keyslots, int id, struct json_object *priority)
 {
 	struct json_object *keyslot = luks2_json_get_id(keyslots, id);
 
@@ -154,105 +185,127 @@ static void carry_priority(struct json_object *keyslots, int id, struct json_obj
 		luks2_json_add(keyslot, "priority", json_object_get(priority));
 }
 
-enum mortise_code mortise_keyslot_change(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 					 const struct mortise_keyslot_new *what,
 					 const struct mortise_secret *passphrase,
 					 const struct mortise_secret *volume_key,
 					 struct mortise_error *err)
 {
-	struct luks2_keyslot_stage stage = { .what = what, .passphrase = passphrase };
-	struct json_object *keyslots, *priority;
-	struct luks2_update update;
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	struct luks2_keyslot_request request = {
+		.what = &wanted,
+		.kdf = &kdf,
+		.passphrase = passphrase,
+	};
+	struct json_object *keyslots, *priority = NULL;
+	struct luks2_update *update;
+	enum mortise_code code;
+	int digest;
 
-	if (!code)
-		code = key_of_keyslot(luks2, id, volume_key, &stage.key, err);
-	if (!code)
-		code = luks2_keyslot_cost(luks2, what, &kdf, err);
-	stage.kdf = &kdf;
-	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
 	if (code)
 		return code;
-	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	code = choose_key_of_keyslot(header, id, volume_key, &request.key, err);
+	if (code)
+		return code;
+	code = luks2_keyslot_cost(header, &wanted, &kdf, err);
+	if (code)
+		return code;
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	keyslots = luks2_json_get(update->metadata, "keyslots", json_type_object);
 	priority = json_object_get(
 		luks2_json_get(luks2_json_get_id(keyslots, id), "priority", json_type_int));
-	stage.digest = luks2_digest_of_keyslot(update.metadata, id);
-	code = luks2_keyslot_unstage(&update, id, false, err);
-	if (!code)
-		code = luks2_keyslot_stage(&update, &stage, &id, err);
-	if (!code)
-		carry_priority(keyslots, id, priority);
-	json_object_put(priority);
-	if (code) {
-		luks2_update_abort(&update);
-		return code;
-	}
-	return luks2_update_commit(&update, err);
-}
-
-enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *luks2, int id,
-					 struct mortise_error *err)
-{
-	struct luks2_update update;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
-
-	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+	digest = luks2_digest_of_keyslot(update->metadata, id);
+	code = luks2_keyslot_stage_removal(update, id, false, err);
 	if (code)
-		return code;
-	code = luks2_keyslot_unstage(&update, id, true, err);
-	if (code) {
-		luks2_update_abort(&update);
-		return code;
-	}
-	return luks2_update_commit(&update, err);
-}
-
-enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *luks2, struct mortise_error *err)
-{
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
-
-	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(luks2->metadata, id))
-			code = mortise_keyslot_remove(luks2, id, err);
+		goto out;
+	code = luks2_keyslot_stage_for(update, &request, digest, &id, err);
+	if (code)
+		goto out;
+	set_priority(keyslots, id, priority);
+	code = luks2_update_commit(&update, err);
+out:
+	json_object_put(priority);
+	luks2_update_abort(&update);
 	return code;
 }
 
-enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *header, int id,
+					 struct mortise_error *err)
+{
+	struct luks2_update *update;
+	enum mortise_code code;
+
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	code = luks2_keyslot_stage_removal(update, id, true, err);
+	if (code)
+		goto out;
+	code = luks2_update_commit(&update, err);
+out:
+	luks2_update_abort(&update);
+	return code;
+}
+
+enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *header,
+					     struct mortise_error *err)
+{
+	enum mortise_code code = luks2_usable(header->metadata, err);
+
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (luks2_keyslot_opens_data(header->metadata, id))
+			code = mortise_keyslot_remove(header, id, err);
+	return code;
+}
+
+enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *header, int id,
 					       enum mortise_priority priority,
 					       struct mortise_error *err)
 {
 	struct json_object *keyslots, *keyslot;
-	struct luks2_update update;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	struct luks2_update *update;
+	enum mortise_code code;
 
-	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+	code = luks2_usable(header->metadata, err);
 	if (code)
 		return code;
-	keyslots = luks2_json_get(update.metadata, "keyslots", json_type_object);
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	keyslots = luks2_json_get(update->metadata, "keyslots", json_type_object);
 	keyslot = luks2_json_get_id(keyslots, id);
 	if (!keyslot) {
 		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.", id);
-	} else if (priority == MORTISE_PRIORITY_NORMAL) {
+		goto out;
+	}
+	/* cryptsetup stores no member for normal priority. */
+	if (priority == MORTISE_PRIORITY_NORMAL) {
 		json_object_object_del(keyslot, "priority");
 	} else if (!luks2_json_add(keyslot, "priority", json_object_new_int((int)priority))) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
+		goto out;
 	}
-	if (code) {
-		luks2_update_abort(&update);
-		return code;
-	}
-	return luks2_update_commit(&update, err);
+	code = luks2_update_commit(&update, err);
+out:
+	luks2_update_abort(&update);
+	return code;
 }
 
-unsigned mortise_keyslot_others(const struct mortise_luks2 *luks2, int id)
+unsigned mortise_keyslot_others(const struct mortise_luks2 *header, int id)
 {
 	unsigned count = 0;
 
 	for (int other = 0; other < (int)MORTISE_KEYSLOTS_MAX; other++)
-		count += other != id && luks2_keyslot_opens_data(luks2->metadata, other);
+		count += other != id && luks2_keyslot_opens_data(header->metadata, other);
 	return count;
 }

@@ -1,55 +1,149 @@
 /* SPDX-License-Identifier: MIT */
-/* Where things lie on a device: choosing the layout, finding room for a keyslot area. */
 #include "luks2/layout.h"
 
-#include <inttypes.h>
-
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/binary.h"
-#include "luks2/validate.h"
+#include "luks2/metadata.h"
 
+/* cryptsetup's defaults, bytes. */
 #define ALIGNMENT_DEFAULT (1u << 20)
-#define HEADER_DEFAULT	  (16u << 20) /* copies and keyslots area */
-#define KEYSLOTS_SIZE_MAX (128u << 20)
+#define HEADER_DEFAULT	  (16u << 20) /* both copies and the keyslots area */
+#define PAGE		  4096u	      /* unit of the keyslots area and of data offsets */
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
 	return (value + unit - 1) / unit * unit;
 }
 
-static uint32_t auto_sector_size(const struct luks2_layout *layout, const struct luks2_device *data)
+static enum mortise_code check_sizes(const struct mortise_format *format, uint64_t copy_size,
+				     struct mortise_error *err)
 {
-	uint32_t size = data->physical_block;
+	if (!luks2_copy_size_valid(copy_size) || format->keyslots_size % PAGE ||
+	    format->keyslots_size > LUKS2_KEYSLOTS_SIZE_MAX)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Unsupported LUKS2 metadata size options. (metadata: a power of "
+				 "two from 16 KiB to 4 MiB; keyslots: a multiple of 4096 up to "
+				 "128 MiB)");
+	if (format->data_offset % PAGE)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Data offset is not multiple of 4096 bytes.");
+	return MORTISE_OK;
+}
 
-	if (size > 4096)
-		size = 4096;
-	if (size < 512 || (size & (size - 1)) || layout->data_offset % size ||
-	    (data->size > layout->data_offset && (data->size - layout->data_offset) % size))
+static uint64_t choose_alignment(const struct mortise_format *format,
+				 const struct luks2_device *header)
+{
+	if (format->data_alignment)
+		return format->data_alignment;
+	if (header->optimal_io && header->optimal_io % PAGE == 0)
+		return round_up(ALIGNMENT_DEFAULT, header->optimal_io);
+	return ALIGNMENT_DEFAULT;
+}
+
+/* The keyslots area if nothing requests its size: it fills the default header or the device. */
+static uint64_t default_keyslots_size(const struct luks2_device *header, uint64_t copies)
+{
+	/* A file grows to its header's size, a block device does not. */
+	if (header->block && header->size < HEADER_DEFAULT && header->size > copies)
+		return (header->size - copies) / PAGE * PAGE;
+	return HEADER_DEFAULT - copies;
+}
+
+/* The space before the data, up to the maximum, where requested is zero. */
+static uint64_t choose_keyslots_size(uint64_t requested, uint64_t data_offset, uint64_t copies,
+				     const struct luks2_device *header)
+{
+	uint64_t size = requested;
+
+	if (!size && data_offset)
+		size = data_offset - copies;
+	size -= size % PAGE;
+	if (size > LUKS2_KEYSLOTS_SIZE_MAX)
+		size = LUKS2_KEYSLOTS_SIZE_MAX;
+	if (!size)
+		size = default_keyslots_size(header, copies);
+	if (data_offset && copies + size > data_offset)
+		size = data_offset - copies;
+	return size;
+}
+
+/* Header and data on one device. */
+static enum mortise_code place_attached(const struct mortise_format *format,
+					const struct luks2_device *header,
+					struct luks2_layout *layout, struct mortise_error *err)
+{
+	uint64_t copies = 2 * layout->copy_size;
+
+	layout->data_offset = format->data_offset;
+	if ((layout->data_offset || format->data_offset_given) && layout->data_offset < copies)
+		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
+	layout->keyslots_size =
+		choose_keyslots_size(format->keyslots_size, layout->data_offset, copies, header);
+	if (!layout->data_offset)
+		layout->data_offset =
+			round_up(copies + layout->keyslots_size, choose_alignment(format, header));
+	return MORTISE_OK;
+}
+
+/* The data offset is on another device: it limits the keyslots area, but does not set its size. */
+static void place_detached(const struct mortise_format *format, const struct luks2_device *header,
+			   struct luks2_layout *layout)
+{
+	uint64_t copies = 2 * layout->copy_size, data_offset;
+
+	data_offset = format->data_offset_given ? format->data_offset : format->data_alignment;
+	layout->data_offset = data_offset;
+	layout->keyslots_size = choose_keyslots_size(format->keyslots_size, 0, copies, header);
+	if (data_offset && data_offset < copies + layout->keyslots_size)
+		layout->keyslots_size = data_offset > copies ? data_offset - copies : 0;
+}
+
+static enum mortise_code check_keyslots_size(const struct luks2_layout *layout,
+					     const struct luks2_device *header,
+					     struct mortise_error *err)
+{
+	if (header->block && header->size < 2 * layout->copy_size + layout->keyslots_size)
+		return error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
+				 header->path);
+	if (!layout->keyslots_size)
+		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
+	return MORTISE_OK;
+}
+
+static bool is_data_aligned(const struct luks2_layout *layout, const struct luks2_device *data,
+			    uint32_t sector_size)
+{
+	if (layout->data_offset % sector_size)
+		return false;
+	return data->size <= layout->data_offset ||
+	       (data->size - layout->data_offset) % sector_size == 0;
+}
+
+/* The physical block size, up to 4096, if the data is a multiple of it. */
+static uint32_t default_sector_size(const struct luks2_layout *layout,
+				    const struct luks2_device *data)
+{
+	uint32_t size = data->physical_block > 4096 ? 4096 : data->physical_block;
+
+	if (size < 512 || (size & (size - 1)) || !is_data_aligned(layout, data, size))
 		return 512;
 	return size;
 }
 
-/* Zero keyslots_size and data_offset in layout mean "not given". */
-static void fill_sizes(struct luks2_layout *layout, const struct luks2_device *header,
-		       uint64_t alignment, bool detached)
+static enum mortise_code choose_sector_size(const struct mortise_format *format,
+					    const struct luks2_device *data,
+					    struct luks2_layout *layout, struct mortise_error *err)
 {
-	uint64_t copies = 2 * layout->copy_size;
+	uint32_t size =
+		format->sector_size ? format->sector_size : default_sector_size(layout, data);
 
-	if (!layout->keyslots_size && layout->data_offset)
-		layout->keyslots_size = layout->data_offset - copies;
-	layout->keyslots_size -= layout->keyslots_size % 4096;
-	if (layout->keyslots_size > KEYSLOTS_SIZE_MAX)
-		layout->keyslots_size = KEYSLOTS_SIZE_MAX;
-	if (!layout->keyslots_size) {
-		layout->keyslots_size = HEADER_DEFAULT - copies;
-		/* A file grows; a small device has to do with less. */
-		if (header->block && header->size < HEADER_DEFAULT && header->size > copies)
-			layout->keyslots_size = (header->size - copies) / 4096 * 4096;
-	}
-	if (layout->data_offset && copies + layout->keyslots_size > layout->data_offset)
-		layout->keyslots_size = layout->data_offset - copies;
-	if (!layout->data_offset && !detached)
-		layout->data_offset = round_up(copies + layout->keyslots_size, alignment);
+	if (size < 512 || size > 4096 || (size & (size - 1)))
+		return error_set(err, MORTISE_E_USAGE, 0, "Unsupported encryption sector size.");
+	if (!is_data_aligned(layout, data, size))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Device size is not aligned to requested sector size.");
+	layout->sector_size = size;
+	return MORTISE_OK;
 }
 
 enum mortise_code luks2_layout_choose(const struct mortise_format *format,
@@ -57,64 +151,27 @@ enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 				      const struct luks2_device *data, struct luks2_layout *layout,
 				      struct mortise_error *err)
 {
-	uint64_t alignment = format->data_alignment;
-	bool detached = header != data;
+	enum mortise_code code;
 
 	layout->copy_size = format->metadata_size ? format->metadata_size : LUKS2_COPY_SIZE_MIN;
-	if (!luks2_copy_size_valid(layout->copy_size) || format->keyslots_size % 4096 ||
-	    format->keyslots_size > KEYSLOTS_SIZE_MAX)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Unsupported LUKS2 metadata size options. (metadata: a power of "
-				 "two from 16 KiB to 4 MiB; keyslots: a multiple of 4096 up to "
-				 "128 MiB)");
-	layout->keyslots_size = format->keyslots_size;
-	layout->data_offset = format->data_offset;
-	if (layout->data_offset % 4096)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Data offset is not multiple of 4096 bytes.");
-	if (detached && !format->data_offset_given)
-		layout->data_offset = format->data_alignment;
-	if (!detached && (layout->data_offset || format->data_offset_given) &&
-	    layout->data_offset < 2 * layout->copy_size)
-		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
-	if (!alignment)
-		alignment = header->optimal_io && header->optimal_io % 4096 == 0
-				    ? round_up(ALIGNMENT_DEFAULT, header->optimal_io)
-				    : ALIGNMENT_DEFAULT;
-	/* The data offset of a detached header says nothing about the header's own device. */
-	if (detached) {
-		uint64_t data_offset = layout->data_offset;
-
-		layout->data_offset = 0;
-		fill_sizes(layout, header, alignment, true);
-		layout->data_offset = data_offset;
-		if (data_offset && data_offset < 2 * layout->copy_size + layout->keyslots_size)
-			layout->keyslots_size = data_offset > 2 * layout->copy_size
-							? data_offset - 2 * layout->copy_size
-							: 0;
+	code = check_sizes(format, layout->copy_size, err);
+	if (code)
+		return code;
+	if (header == data) {
+		code = place_attached(format, header, layout, err);
+		if (code)
+			return code;
 	} else {
-		fill_sizes(layout, header, alignment, false);
+		place_detached(format, header, layout);
 	}
-	if (header->block && header->size < 2 * layout->copy_size + layout->keyslots_size)
-		return error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 header->path);
-	if (!layout->keyslots_size)
-		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
-	layout->sector_size =
-		format->sector_size ? format->sector_size : auto_sector_size(layout, data);
-	if (layout->sector_size < 512 || layout->sector_size > 4096 ||
-	    (layout->sector_size & (layout->sector_size - 1)))
-		return error_set(err, MORTISE_E_USAGE, 0, "Unsupported encryption sector size.");
-	if (layout->data_offset % layout->sector_size ||
-	    (data->size > layout->data_offset &&
-	     (data->size - layout->data_offset) % layout->sector_size))
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Device size is not aligned to requested sector size.");
-	return MORTISE_OK;
+	code = check_keyslots_size(layout, header, err);
+	if (code)
+		return code;
+	return choose_sector_size(format, data, layout, err);
 }
 
-/* The keyslot whose area covers or begins in [from, from + room), its end in *end. */
-static bool occupied(struct json_object *metadata, uint64_t from, uint64_t room, uint64_t *end)
+/* True if an area overlaps the room bytes at from. *end receives its end. */
+static bool find_overlap(struct json_object *metadata, uint64_t from, uint64_t room, uint64_t *end)
 {
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
 
@@ -143,11 +200,12 @@ enum mortise_code luks2_layout_find_area(struct json_object *metadata, struct js
 		return error_set(err, MORTISE_E_CORRUPT, 0, "config: json_size is missing");
 	at = 2 * (json_size + LUKS2_BINARY_SIZE);
 	while (at + room <= limit) {
-		if (!occupied(metadata, at, room, &end) && !occupied(on_disk, at, room, &end)) {
+		if (!find_overlap(metadata, at, room, &end) &&
+		    !find_overlap(on_disk, at, room, &end)) {
 			*offset = at;
 			return MORTISE_OK;
 		}
-		at = round_up(end, 4096);
+		at = round_up(end, PAGE);
 	}
 	return error_set(err, MORTISE_E_NO_SPACE, 0, "No space for new keyslot.");
 }

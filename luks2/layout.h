@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where things lie on a device: header copies, keyslots area, data. */
+/* Offsets and sizes on a device: header copies, keyslots area, data. */
 #ifndef LUKS2_LAYOUT_H
 #define LUKS2_LAYOUT_H
 
@@ -14,8 +14,8 @@ struct luks2_layout {
 };
 
 /*
- * The layout that a format asks for, on this header device and this data device (the same
- * object unless detached). MORTISE_E_USAGE and MORTISE_E_NO_SPACE with cryptsetup's sentences.
+ * Chooses the layout for a format. header and data are the same object unless the header is
+ * detached. MORTISE_E_USAGE and MORTISE_E_NO_SPACE with cryptsetup's messages.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 							 const struct luks2_device *header,
@@ -24,9 +24,9 @@ MORTISE_MUST_CHECK enum mortise_code luks2_layout_choose(const struct mortise_fo
 							 struct mortise_error *err);
 
 /*
- * The lowest gap of room bytes in the keyslots area that is free in metadata and also in
- * on_disk, the header that counts until metadata is committed: what that one refers to is
- * never overwritten. MORTISE_E_NO_SPACE: "No space for new keyslot."
+ * Finds the lowest gap of room bytes in the keyslots area. It is free in metadata and in on_disk,
+ * the header on disk until metadata is committed: an area in use is never overwritten.
+ * MORTISE_E_NO_SPACE: "No space for new keyslot."
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_layout_find_area(struct json_object *metadata,
 							    struct json_object *on_disk,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The metadata lock shared with cryptsetup: flock(2) on an agreed file. */
+/* The metadata lock of cryptsetup: flock(2) on a file under /run/cryptsetup or on the image. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/device.h"
 
 #define LOCK_DIR "/run/cryptsetup"
@@ -33,8 +33,8 @@ static int open_lock_file(const struct luks2_device *device)
 	return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 }
 
-/* Whoever releases last unlinks the file: a lock on an unlinked one protects nothing. */
-static bool still_named(const struct luks2_device *device, int fd)
+/* The last holder unlinks the file. A lock on an unlinked file protects nothing. */
+static bool is_linked(const struct luks2_device *device, int fd)
 {
 	struct stat held, named;
 	char path[64];
@@ -56,7 +56,7 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 	if (device->lock_depth) {
 		if (exclusive && !device->lock_exclusive)
 			return error_set(err, MORTISE_E_USAGE, 0,
-					 "write lock on device %s inside a read lock",
+					 "cannot take a write lock on device %s inside a read lock",
 					 device->path);
 		device->lock_depth++;
 		return MORTISE_OK;
@@ -73,7 +73,7 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 			errno = sys;
 			goto failed;
 		}
-		if (still_named(device, fd)) {
+		if (is_linked(device, fd)) {
 			device->lock_fd = fd;
 			device->lock_exclusive = exclusive;
 			device->lock_depth = 1;
@@ -96,7 +96,7 @@ void luks2_device_unlock(struct luks2_device *device)
 		lock_path(device, path);
 		flock(device->lock_fd, LOCK_UN);
 		if (!flock(device->lock_fd, LOCK_EX | LOCK_NB) &&
-		    still_named(device, device->lock_fd))
+		    is_linked(device, device->lock_fd))
 			unlink(path);
 	}
 	close(device->lock_fd);

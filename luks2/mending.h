@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Before a header copy that is damaged or stale is written over: is it only that? */
+/* May a header copy that looks damaged or stale be overwritten, or does it hold other data? */
 #ifndef LUKS2_MENDING_H
 #define LUKS2_MENDING_H
 
@@ -8,11 +8,11 @@
 
 enum luks2_mending {
 	LUKS2_MENDING_SAFE,
-	LUKS2_MENDING_FOREIGN, /* something other than LUKS is on the device too */
-	LUKS2_MENDING_UNKNOWN, /* this build has no libblkid that could tell */
+	LUKS2_MENDING_FOREIGN, /* the device has a signature other than LUKS */
+	LUKS2_MENDING_UNKNOWN, /* this build has no libblkid to look for one */
 };
 
-/* Writes nothing. good: the copy that is to be written to offset. */
+/* Only reads. offset is the place of the bad copy, good the valid one. */
 enum luks2_mending luks2_mending_allowed(const struct luks2_device *device,
 					 const struct luks2_binary *good, uint64_t offset);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What libblkid says of a device whose header copy is to be mended. */
+/* Looks for other signatures with libblkid. */
 #include <blkid/blkid.h>
 
 #include "luks2/mending.h"

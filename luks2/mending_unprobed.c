@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A build without libblkid mends only what is beyond doubt a copy of this header that an
- * update left behind: a power cut leaves some sectors old and others new, and every one of
- * them is a binary header of this UUID, its zeros, or JSON text. Whatever else could be put
- * there (file systems, RAID, partition tables) has bytes that none of these have.
+ * Without libblkid only a copy that an interrupted update left behind is mended: a power cut
+ * leaves some sectors old and others new, and each of them is a binary header with this UUID, its
+ * zeros, or JSON text. Anything else that could be there (file systems, RAID, partition tables) has
+ * bytes that none of these have.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 	return true;
 }
 
-/* Text as JSON has it, and the NUL bytes after it. */
+/* JSON text followed by NUL bytes. */
 static bool is_text(const uint8_t *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
@@ -35,13 +35,13 @@ enum luks2_mending luks2_mending_allowed(const struct luks2_device *device,
 	const size_t size = (size_t)good->copy_size;
 	uint8_t *copy = malloc(size);
 	struct luks2_binary binary;
-	bool ours;
+	bool is_copy;
 
-	ours = copy && !luks2_device_read(device, copy, size, offset, NULL) &&
-	       !luks2_binary_decode(copy, offset, &binary, NULL) &&
-	       binary.copy_size == good->copy_size && !strcmp(binary.uuid, good->uuid) &&
-	       is_zero(copy + BINARY_USED, LUKS2_BINARY_SIZE - BINARY_USED) &&
-	       is_text(copy + LUKS2_BINARY_SIZE, size - LUKS2_BINARY_SIZE);
+	is_copy = copy && !luks2_device_read(device, copy, size, offset, NULL) &&
+		  !luks2_binary_decode(copy, offset, &binary, NULL) &&
+		  binary.copy_size == good->copy_size && !strcmp(binary.uuid, good->uuid) &&
+		  is_zero(copy + BINARY_USED, LUKS2_BINARY_SIZE - BINARY_USED) &&
+		  is_text(copy + LUKS2_BINARY_SIZE, size - LUKS2_BINARY_SIZE);
 	free(copy);
-	return ours ? LUKS2_MENDING_SAFE : LUKS2_MENDING_UNKNOWN;
+	return is_copy ? LUKS2_MENDING_SAFE : LUKS2_MENDING_UNKNOWN;
 }

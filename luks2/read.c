@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a header: both copies, the choice between them, mending the other. */
+/* Reading a header: reading both copies, choosing one, mending the other. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
-#include "luks2/header.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "luks2/mending.h"
+#include "luks2/metadata.h"
+#include "luks2/private.h"
 #include "luks2/validate.h"
 
-/* One copy as found. bytes is what was read: binary header and JSON area. */
+/* One copy on the device. */
 struct copy {
 	uint64_t offset;
-	uint8_t *bytes;
+	uint8_t *bytes; /* binary header and JSON area */
 	struct luks2_binary binary;
-	struct json_object *metadata; /* NULL unless all of it is good */
-	bool checksum_good;	      /* the binary header can be believed */
-	struct mortise_error why;     /* it is not good */
+	struct json_object *metadata; /* NULL unless the whole copy is valid */
+	bool checksum_good;
+	struct mortise_error why; /* why the copy is invalid */
 };
 
-static void copy_clear(struct copy *copy)
+static void clear_copy(struct copy *copy)
 {
 	json_object_put(copy->metadata);
 	free(copy->bytes);
 	memset(copy, 0, sizeof(*copy));
 }
 
-static enum mortise_code parse(const char *text, size_t size, struct json_object **metadata,
-			       struct mortise_error *err)
+static enum mortise_code parse_json(const char *text, size_t size, struct json_object **metadata,
+				    struct mortise_error *err)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 	enum mortise_code code = MORTISE_OK;
@@ -36,7 +37,7 @@ static enum mortise_code parse(const char *text, size_t size, struct json_object
 	size_t end;
 
 	if (!tokener)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	parsed = json_tokener_parse_ex(tokener, text, (int)size);
 	end = json_tokener_get_parse_end(tokener);
 	if (!parsed) {
@@ -46,13 +47,13 @@ static enum mortise_code parse(const char *text, size_t size, struct json_object
 	}
 	if (text[0] != '{' || end >= size) {
 		code = error_set(err, MORTISE_E_CORRUPT, 0,
-				 "the JSON area does not begin with '{' and end with a NUL");
+				 "the JSON area does not start with '{' and end with a NUL");
 		goto out;
 	}
 	for (size_t i = end; !code && i < size; i++)
 		if (text[i])
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
-					 "JSON area, byte %zu: bytes beyond the text", i);
+					 "JSON area, byte %zu: not zero after the text", i);
 out:
 	json_tokener_free(tokener);
 	if (code)
@@ -62,15 +63,16 @@ out:
 	return code;
 }
 
-static enum mortise_code check_metadata(struct copy *copy)
+static enum mortise_code parse_metadata(struct copy *copy)
 {
 	size_t size = (size_t)copy->binary.copy_size - LUKS2_BINARY_SIZE;
-	enum mortise_code code =
-		parse((char *)copy->bytes + LUKS2_BINARY_SIZE, size, &copy->metadata, &copy->why);
+	enum mortise_code code = parse_json((char *)copy->bytes + LUKS2_BINARY_SIZE, size,
+					    &copy->metadata, &copy->why);
 
 	if (code)
 		return code;
 	code = luks2_validate(copy->metadata, size, &copy->why);
+	/* cryptsetup repairs such headers when it reads them, too. */
 	if (code == MORTISE_E_CORRUPT) {
 		luks2_drop_superfluous_kdf_members(copy->metadata);
 		code = luks2_validate(copy->metadata, size, &copy->why);
@@ -82,7 +84,7 @@ static enum mortise_code check_metadata(struct copy *copy)
 	return code;
 }
 
-static enum mortise_code copy_read(const struct luks2_device *device, uint64_t offset,
+static enum mortise_code read_copy(const struct luks2_device *device, uint64_t offset,
 				   struct copy *copy)
 {
 	uint8_t *bytes;
@@ -91,56 +93,60 @@ static enum mortise_code copy_read(const struct luks2_device *device, uint64_t o
 	copy->offset = offset;
 	copy->bytes = malloc(LUKS2_COPY_SIZE_MIN);
 	if (!copy->bytes)
-		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(&copy->why);
 	code = luks2_device_read(device, copy->bytes, LUKS2_COPY_SIZE_MIN, offset, &copy->why);
-	/* What is too short for a header is none. */
+	/* Too short to hold a header. */
 	if (code == MORTISE_E_CORRUPT)
 		return error_set_at(&copy->why, MORTISE_E_NOT_LUKS2, 0, offset, "no LUKS2 magic");
-	if (!code)
-		code = luks2_binary_decode(copy->bytes, offset, &copy->binary, &copy->why);
+	if (code)
+		return code;
+	code = luks2_binary_decode(copy->bytes, offset, &copy->binary, &copy->why);
 	if (code)
 		return code;
 	bytes = realloc(copy->bytes, (size_t)copy->binary.copy_size);
 	if (!bytes)
-		return error_set(&copy->why, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(&copy->why);
 	copy->bytes = bytes;
 	code = luks2_device_read(device, bytes + LUKS2_COPY_SIZE_MIN,
 				 (size_t)copy->binary.copy_size - LUKS2_COPY_SIZE_MIN,
 				 offset + LUKS2_COPY_SIZE_MIN, &copy->why);
-	if (!code)
-		code = luks2_checksum_check(&copy->binary, bytes, &copy->why);
+	if (code)
+		return code;
+	code = luks2_checksum_check(&copy->binary, bytes, &copy->why);
 	if (code)
 		return code;
 	copy->checksum_good = true;
-	return check_metadata(copy);
+	return parse_metadata(copy);
 }
 
-/* Without a primary to say where, the secondary is at one of nine offsets. */
+/* Without a valid primary copy the secondary can be at any of nine offsets. */
 static void search_secondary(const struct luks2_device *device, struct copy *secondary)
 {
 	for (uint64_t offset = LUKS2_COPY_SIZE_MIN; offset <= LUKS2_COPY_SIZE_MAX; offset *= 2) {
-		copy_clear(secondary);
-		if (!copy_read(device, offset, secondary) || secondary->checksum_good)
+		clear_copy(secondary);
+		if (!read_copy(device, offset, secondary) || secondary->checksum_good)
 			return;
 	}
 }
 
-/* Rewrites bad from good: same seqid, same JSON text, a salt of its own. */
-static enum mortise_code mend(const struct luks2_device *device, const struct copy *good,
-			      struct copy *bad, struct mortise_error *err)
+/* Rewrites a copy with the sequence number and JSON text of the good one, and a new salt. */
+static enum mortise_code rewrite_copy(const struct luks2_device *device, const struct copy *good,
+				      struct copy *bad, struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	bad->binary = good->binary;
-	code = keys_random(bad->binary.salt, sizeof(bad->binary.salt), err);
-	if (!code)
-		code = luks2_copy_write(device, &bad->binary, bad->offset,
-					(const char *)good->bytes + LUKS2_BINARY_SIZE, err);
-	return code;
+	code = random_bytes(bad->binary.salt, sizeof(bad->binary.salt), err);
+	if (code)
+		return code;
+	return luks2_copy_write(device, &bad->binary, bad->offset,
+				(const char *)good->bytes + LUKS2_BINARY_SIZE, err);
 }
 
-static enum mortise_code neither(const struct luks2_device *device, const struct copy *primary,
-				 const struct copy *secondary, struct mortise_error *err)
+/* The error when neither copy is valid. */
+static enum mortise_code report_invalid(const struct luks2_device *device,
+					const struct copy *primary, const struct copy *secondary,
+					struct mortise_error *err)
 {
 	if (primary->why.code == MORTISE_E_MEMORY || primary->why.code == MORTISE_E_SYSTEM) {
 		if (err)
@@ -175,61 +181,67 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 			err, MORTISE_E_CORRUPT, 0,
 			"Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
 			"Please run \"cryptsetup repair\" for recovery.");
-	/* A read-only device still opens: the good copy is all that is needed. */
-	if (!luks2_device_writable(device, &ignored) && mend(device, good, bad, &ignored))
+	/* On a read-only device the good copy is enough. */
+	if (!luks2_device_writable(device, &ignored) && rewrite_copy(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,
-				 "%s: one header copy is damaged and cannot be rewritten",
-				 device->path);
+				 "cannot rewrite the damaged header copy of %s", device->path);
 	return MORTISE_OK;
 }
 
-static enum mortise_code build(struct luks2_device *device, struct copy *good,
-			       const struct copy *other, bool unmended, struct mortise_luks2 **out,
-			       struct mortise_error *err)
+/* Makes the header from the good copy. unmended: the other copy is still bad on disk. */
+static enum mortise_code make_header(struct luks2_device *device, struct copy *good,
+				     const struct copy *other, bool unmended,
+				     struct mortise_luks2 **out, struct mortise_error *err)
 {
-	struct mortise_luks2 *luks2 = calloc(1, sizeof(*luks2));
-	const struct copy *second = good->offset ? good : other;
+	struct mortise_luks2 *header = calloc(1, sizeof(*header));
+	const struct copy *secondary = good->offset ? good : other;
 
-	if (luks2)
-		luks2->data_path = strdup(device->path);
-	if (!luks2 || !luks2->data_path) {
-		free(luks2);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	if (header)
+		header->data_path = strdup(device->path);
+	if (!header || !header->data_path) {
+		free(header);
+		return error_memory(err);
 	}
-	luks2->device = device;
-	luks2->primary_bad = good->offset && unmended;
-	luks2->secondary_bad = !good->offset && unmended;
-	luks2->binary = good->binary;
-	memcpy(luks2->second_salt, second->binary.salt, sizeof(luks2->second_salt));
+	header->device = device;
+	header->primary_bad = good->offset && unmended;
+	header->secondary_bad = !good->offset && unmended;
+	header->binary = good->binary;
+	memcpy(header->second_salt, secondary->binary.salt, sizeof(header->second_salt));
 	if (good->offset)
-		memcpy(luks2->binary.salt, other->binary.salt, sizeof(luks2->binary.salt));
-	luks2->metadata = good->metadata;
+		memcpy(header->binary.salt, other->binary.salt, sizeof(header->binary.salt));
+	header->metadata = good->metadata;
 	good->metadata = NULL;
-	*out = luks2;
+	*out = header;
 	return MORTISE_OK;
 }
 
-/* One look under one lock. *again: a copy needs mending, which takes the exclusive lock. */
+static void read_copies(const struct luks2_device *device, struct copy *primary,
+			struct copy *secondary)
+{
+	(void)read_copy(device, 0, primary);
+	if (primary->checksum_good)
+		(void)read_copy(device, primary->binary.copy_size, secondary);
+	else
+		search_secondary(device, secondary);
+}
+
+/* *retry: the other copy needs mending, which needs the exclusive lock. */
 static enum mortise_code read_locked(struct luks2_device *device, bool exclusive,
-				     enum luks2_mend policy, bool *again,
+				     enum luks2_mend policy, bool *retry,
 				     struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct copy primary = { 0 }, secondary = { 0 };
 	struct copy *good = &primary, *other = &secondary;
-	bool stale, unmendable = false;
+	bool stale, unmended, unmendable = false;
 	enum mortise_code code;
 
-	*again = false;
+	*retry = false;
 	code = luks2_device_lock(device, exclusive, err);
 	if (code)
 		return code;
-	(void)copy_read(device, 0, &primary);
-	if (primary.checksum_good)
-		(void)copy_read(device, primary.binary.copy_size, &secondary);
-	else
-		search_secondary(device, &secondary);
+	read_copies(device, &primary, &secondary);
 	if (!primary.metadata && !secondary.metadata) {
-		code = neither(device, &primary, &secondary, err);
+		code = report_invalid(device, &primary, &secondary, err);
 		goto out;
 	}
 	if (!primary.metadata ||
@@ -244,57 +256,57 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 	}
 	stale = !other->metadata || other->binary.seqid != good->binary.seqid;
 	if (stale && policy != LUKS2_MEND_NEVER && !exclusive) {
-		*again = true;
+		*retry = true;
 		goto out;
 	}
-	if (stale)
+	if (stale) {
 		code = mend_if_allowed(device, policy, good, other, &unmendable, err);
-	if (!code)
-		code = build(
-			device, good, other,
-			stale && (policy == LUKS2_MEND_NEVER || unmendable || !device->writable),
-			out, err);
+		if (code)
+			goto out;
+	}
+	unmended = stale && (policy == LUKS2_MEND_NEVER || unmendable || !device->writable);
+	code = make_header(device, good, other, unmended, out, err);
 	if (!code)
 		(*out)->unmendable = unmendable;
 out:
 	luks2_device_unlock(device);
-	copy_clear(&primary);
-	copy_clear(&secondary);
+	clear_copy(&primary);
+	clear_copy(&secondary);
 	return code;
 }
 
-enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend mend_policy,
+enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend policy,
 				    struct mortise_luks2 **out, struct mortise_error *err)
 {
 	enum mortise_code code;
-	bool again;
+	bool retry;
 
-	/* Without locks nobody may write: another process could be doing it. */
+	/* Without locks another process could be writing at the same time. */
 	if (!device->locking)
-		mend_policy = LUKS2_MEND_NEVER;
-	code = read_locked(device, false, mend_policy, &again, out, err);
-	if (!code && again)
-		code = read_locked(device, true, mend_policy, &again, out, err);
+		policy = LUKS2_MEND_NEVER;
+	code = read_locked(device, false, policy, &retry, out, err);
+	if (!code && retry)
+		code = read_locked(device, true, policy, &retry, out, err);
 	return code;
 }
 
-enum mortise_code luks2_header_read_again(struct mortise_luks2 *luks2, struct mortise_error *err)
+enum mortise_code luks2_header_read_again(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
-	code = luks2_header_read(luks2->device, LUKS2_MEND_UNLESS_FOREIGN, &now, err);
+	code = luks2_header_read(header->device, LUKS2_MEND_UNLESS_FOREIGN, &now, err);
 	if (code)
 		return code;
-	json_object_put(luks2->metadata);
-	luks2->metadata = now->metadata;
-	luks2->binary = now->binary;
-	memcpy(luks2->second_salt, now->second_salt, sizeof(luks2->second_salt));
-	luks2->primary_bad = now->primary_bad;
-	luks2->secondary_bad = now->secondary_bad;
-	luks2->unmendable = now->unmendable;
+	json_object_put(header->metadata);
+	header->metadata = now->metadata;
+	header->binary = now->binary;
+	memcpy(header->second_salt, now->second_salt, sizeof(header->second_salt));
+	header->primary_bad = now->primary_bad;
+	header->secondary_bad = now->secondary_bad;
+	header->unmendable = now->unmendable;
 	now->metadata = NULL;
 	now->device = NULL;
-	mortise_luks2_free(now);
+	mortise_luks2_free(&now);
 	return MORTISE_OK;
 }

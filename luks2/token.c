@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens: kept as they come, whatever their type. */
+/* Tokens. Types other than luks2-keyring are stored unchanged. */
 #include "luks2/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "luks2/model.h"
+#include "base/error.h"
+#include "base/sized.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
+#include "luks2/private.h"
 #include "luks2/validate.h"
 
 static enum mortise_code choose_id(struct json_object *tokens,
@@ -29,8 +32,8 @@ static enum mortise_code choose_id(struct json_object *tokens,
 	return MORTISE_OK;
 }
 
-static enum mortise_code link_to(struct json_object *token, int keyslot,
-				 struct json_object *keyslots, struct mortise_error *err)
+static enum mortise_code set_keyslot_link(struct json_object *token, int keyslot,
+					  struct json_object *keyslots, struct mortise_error *err)
 {
 	struct json_object *links = json_object_new_array();
 	char text[12];
@@ -43,12 +46,12 @@ static enum mortise_code link_to(struct json_object *token, int keyslot,
 	snprintf(text, sizeof(text), "%d", keyslot);
 	if (!luks2_json_add(token, "keyslots", links) ||
 	    !luks2_json_append(links, json_object_new_string(text)))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 
-/* luks2-keyring is the one type with rules that cryptsetup keeps itself. */
-static bool type_acceptable(struct json_object *token)
+/* As cryptsetup: it checks luks2-keyring itself and reserves the other "luks2-" types. */
+static bool is_type_allowed(struct json_object *token)
 {
 	const char *type = luks2_json_text(token, "type");
 
@@ -60,89 +63,116 @@ static bool type_acceptable(struct json_object *token)
 	return strncmp(type, "luks2-", 6);
 }
 
+static enum mortise_code set_links(struct json_object *token,
+				   const struct mortise_token_import *how,
+				   struct json_object *keyslots, struct mortise_error *err)
+{
+	if (how->unlinked)
+		return luks2_json_add(token, "keyslots", json_object_new_array())
+			       ? MORTISE_OK
+			       : error_memory(err);
+	if (how->keyslot != MORTISE_ANY)
+		return set_keyslot_link(token, how->keyslot, keyslots, err);
+	return MORTISE_OK;
+}
+
 enum mortise_code luks2_token_stage(struct luks2_update *update,
 				    const struct mortise_token_import *how,
 				    struct json_object *token, int *id, struct mortise_error *err)
 {
 	struct json_object *keyslots =
 		luks2_json_get(update->metadata, "keyslots", json_type_object);
-	struct json_object *tokens = luks2_json_get(update->metadata, "tokens", json_type_object);
-	enum mortise_code code = choose_id(tokens, how, id, err);
+	struct json_object *tokens = luks2_tokens(update->metadata);
+	enum mortise_code code;
 
-	if (!code && how->unlinked && !luks2_json_add(token, "keyslots", json_object_new_array()))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	else if (!code && how->keyslot != MORTISE_ANY)
-		code = link_to(token, how->keyslot, keyslots, err);
-	if (!code &&
-	    (!type_acceptable(token) ||
-	     !luks2_references_valid(luks2_json_get(token, "keyslots", json_type_array), keyslots)))
-		code = error_set(
-			err, MORTISE_E_USAGE, 0,
-			"a token needs a type (not an unknown one that starts with "
-			"\"luks2-\") and keyslots, an array of the ids of existing keyslots");
-	if (code) {
-		json_object_put(token);
-		return code;
+	code = choose_id(tokens, how, id, err);
+	if (code)
+		goto out;
+	code = set_links(token, how, keyslots, err);
+	if (code)
+		goto out;
+	if (!is_type_allowed(token) ||
+	    !luks2_references_valid(luks2_json_get(token, "keyslots", json_type_array), keyslots)) {
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "invalid token: it needs a type (\"luks2-\" types other than "
+				 "luks2-keyring are reserved) and keyslots, an array of ids of "
+				 "existing keyslots");
+		goto out;
 	}
 	if (!luks2_json_add_id(tokens, *id, token))
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	return MORTISE_OK;
-}
-
-enum mortise_code mortise_token_import(struct mortise_luks2 *luks2,
-				       const struct mortise_token_import *how, const char *json,
-				       size_t size, int *imported, struct mortise_error *err)
-{
-	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
-	struct json_object *token = NULL;
-	struct luks2_update update;
-	enum mortise_code code;
-	int id = 0;
-
-	if (tokener && size <= LUKS2_COPY_SIZE_MAX)
-		token = json_tokener_parse_ex(tokener, json, (int)size);
-	if (tokener)
-		json_tokener_free(tokener);
-	if (!json_object_is_type(token, json_type_object)) {
-		json_object_put(token);
-		return error_set(err, MORTISE_E_USAGE, 0, "a token is a JSON object");
-	}
-	code = luks2_usable(luks2->metadata, err);
-	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
-	if (code) {
-		json_object_put(token);
-		return code;
-	}
-	code = luks2_token_stage(&update, how, token, &id, err);
-	if (code) {
-		luks2_update_abort(&update);
-		return code;
-	}
-	code = luks2_update_commit(&update, err);
-	if (!code && imported)
-		*imported = id;
+		code = error_memory(err);
+	token = NULL;
+out:
+	json_object_put(token);
 	return code;
 }
 
-static enum mortise_code find(const struct mortise_luks2 *luks2, int id, struct json_object **token,
-			      struct mortise_error *err)
+static enum mortise_code parse_token(const char *json, size_t size, struct json_object **token,
+				     struct mortise_error *err)
 {
-	struct json_object *tokens = luks2_json_get(luks2->metadata, "tokens", json_type_object);
+	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 
+	if (!tokener)
+		return error_memory(err);
+	*token = size <= LUKS2_COPY_SIZE_MAX ? json_tokener_parse_ex(tokener, json, (int)size)
+					     : NULL;
+	json_tokener_free(tokener);
+	if (json_object_is_type(*token, json_type_object))
+		return MORTISE_OK;
+	json_object_put(*token);
+	return error_set(err, MORTISE_E_USAGE, 0, "invalid token: not a JSON object");
+}
+
+enum mortise_code mortise_token_import(struct mortise_luks2 *header,
+				       const struct mortise_token_import *how, const char *json,
+				       size_t size, int *imported, struct mortise_error *err)
+{
+	struct mortise_token_import wanted;
+	struct luks2_update *update = NULL;
+	struct json_object *token = NULL;
+	enum mortise_code code;
+	int id = 0;
+
+	code = sized_input(SIZED(mortise_token_import), &wanted, how, err);
+	if (code)
+		return code;
+	code = parse_token(json, size, &token, err);
+	if (code)
+		return code;
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		goto out;
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		goto out;
+	code = luks2_token_stage(update, &wanted, json_object_get(token), &id, err);
+	if (code)
+		goto out;
+	code = luks2_update_commit(&update, err);
+	if (!code && imported)
+		*imported = id;
+out:
+	luks2_update_abort(&update);
+	json_object_put(token);
+	return code;
+}
+
+static enum mortise_code find_token(const struct mortise_luks2 *header, int id,
+				    struct json_object **token, struct mortise_error *err)
+{
 	if (id < 0 || id >= (int)MORTISE_TOKENS_MAX)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0, "Token %d is invalid.", id);
-	*token = luks2_json_get_id(tokens, id);
+	*token = luks2_token_get(header->metadata, id);
 	if (!*token)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0, "Token %d is not in use.", id);
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_token_export(const struct mortise_luks2 *luks2, int id, char **json,
+enum mortise_code mortise_token_export(const struct mortise_luks2 *header, int id, char **json,
 				       struct mortise_error *err)
 {
 	struct json_object *token;
-	enum mortise_code code = find(luks2, id, &token, err);
+	enum mortise_code code = find_token(header, id, &token, err);
 	const char *text;
 
 	if (code)
@@ -150,47 +180,51 @@ enum mortise_code mortise_token_export(const struct mortise_luks2 *luks2, int id
 	text = luks2_json_plain(token);
 	*json = text ? strdup(text) : NULL;
 	if (!*json)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_token_remove(struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_token_remove(struct mortise_luks2 *header, int id,
 				       struct mortise_error *err)
 {
+	struct luks2_update *update;
 	struct json_object *token;
-	struct luks2_update update;
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code;
 
-	if (!code)
-		code = find(luks2, id, &token, err);
-	if (!code)
-		code = luks2_update_begin(luks2, &update, err);
+	code = luks2_usable(header->metadata, err);
 	if (code)
 		return code;
-	luks2_json_remove_id(luks2_json_get(update.metadata, "tokens", json_type_object), id);
+	code = find_token(header, id, &token, err);
+	if (code)
+		return code;
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	luks2_json_remove_id(luks2_tokens(update->metadata), id);
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_token_info(const struct mortise_luks2 *luks2, int id,
+enum mortise_code mortise_token_info(const struct mortise_luks2 *header, int id,
 				     struct mortise_token_info *info, struct mortise_error *err)
 {
 	struct json_object *token, *links;
-	enum mortise_code code = find(luks2, id, &token, err);
+	enum mortise_code code = find_token(header, id, &token, err);
+	struct mortise_token_info filled;
 	const char *description;
 
 	if (code)
 		return code;
 	links = luks2_json_get(token, "keyslots", json_type_array);
 	description = luks2_json_text(token, "key_description");
-	*info = (struct mortise_token_info){ .type = luks2_json_text(token, "type") };
-	info->key_description =
-		description && !strcmp(info->type, "luks2-keyring") ? description : "";
+	filled = (struct mortise_token_info){ .type = luks2_json_text(token, "type") };
+	filled.key_description =
+		description && !strcmp(filled.type, "luks2-keyring") ? description : "";
 	for (int keyslot = 0; keyslot < (int)MORTISE_KEYSLOTS_MAX; keyslot++) {
 		char text[12];
 
 		snprintf(text, sizeof(text), "%d", keyslot);
 		if (luks2_json_array_has(links, text))
-			info->keyslots |= 1u << keyslot;
+			filled.keyslots |= 1u << keyslot;
 	}
-	return MORTISE_OK;
+	return sized_output(SIZED(mortise_token_info), info, &filled, err);
 }

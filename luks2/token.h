@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens inside an update. */
+/* Adding tokens to an update. */
 #ifndef LUKS2_TOKEN_H
 #define LUKS2_TOKEN_H
 
 #include "luks2/header.h"
 
 /*
- * Puts token (taken over) into the update under how->token. *id receives the id.
- * MORTISE_E_NO_TOKEN: all are in use; MORTISE_E_EXISTS: "Token N in use."
+ * Adds token, which the update owns afterwards, also after a failure. how->token is the id or
+ * MORTISE_ANY; *id receives the id. MORTISE_E_NO_SPACE: all ids are in use. MORTISE_E_USAGE: the id
+ * is invalid or in use, or the token is.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_token_stage(struct luks2_update *update,
 						       const struct mortise_token_import *how,

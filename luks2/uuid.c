@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The UUID of a header. */
 #include "luks2/uuid.h"
 
 #include <ctype.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
-static bool dash_at(size_t i)
+static bool is_dash(size_t i)
 {
 	return i == 8 || i == 13 || i == 18 || i == 23;
 }
@@ -19,7 +18,7 @@ enum mortise_code luks2_uuid_parse(const char *text, char uuid[static MORTISE_UU
 	bool good = strlen(text) == MORTISE_UUID_LEN;
 
 	for (size_t i = 0; good && i < MORTISE_UUID_LEN; i++) {
-		good = dash_at(i) ? text[i] == '-' : isxdigit((unsigned char)text[i]) != 0;
+		good = is_dash(i) ? text[i] == '-' : isxdigit((unsigned char)text[i]) != 0;
 		uuid[i] = (char)tolower((unsigned char)text[i]);
 	}
 	if (!good)
@@ -34,14 +33,14 @@ enum mortise_code luks2_uuid_random(char uuid[static MORTISE_UUID_LEN + 1],
 	static const char digits[] = "0123456789abcdef";
 	uint8_t bytes[16];
 	size_t at = 0;
-	enum mortise_code code = keys_random(bytes, sizeof(bytes), err);
+	enum mortise_code code = random_bytes(bytes, sizeof(bytes), err);
 
 	if (code)
 		return code;
 	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
 	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
 	for (size_t i = 0; i < sizeof(bytes); i++) {
-		if (dash_at(at))
+		if (is_dash(at))
 			uuid[at++] = '-';
 		uuid[at++] = digits[bytes[i] >> 4];
 		uuid[at++] = digits[bytes[i] & 15];

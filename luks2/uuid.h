@@ -5,12 +5,12 @@
 
 #include <mortise.h>
 
-/* Checks 8-4-4-4-12 hex digits; uuid receives them in lower case. MORTISE_E_USAGE. */
+/* Checks for 8-4-4-4-12 hex digits. uuid receives them in lower case. MORTISE_E_USAGE. */
 MORTISE_MUST_CHECK enum mortise_code luks2_uuid_parse(const char *text,
 						      char uuid[static MORTISE_UUID_LEN + 1],
 						      struct mortise_error *err);
 
-/* A random one, version 4. */
+/* Makes a random UUID, version 4. */
 MORTISE_MUST_CHECK enum mortise_code luks2_uuid_random(char uuid[static MORTISE_UUID_LEN + 1],
 						       struct mortise_error *err);
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of the format: the document as a whole, requirements, tokens, digests, config. */
+/* The rules of the format: the whole document, requirements, tokens, digests, config. */
 #include "luks2/validate.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/binary.h"
-
-#define KEYSLOTS_SIZE_MAX (128u << 20)
+#include "luks2/metadata.h"
 
 static bool all_strings(struct json_object *array)
 {
@@ -31,49 +30,25 @@ bool luks2_references_valid(struct json_object *array, struct json_object *targe
 	return true;
 }
 
-bool luks2_requirement_is_online_reencrypt(const char *name)
-{
-	static const char base[] = "online-reencrypt";
-
-	if (strncmp(name, base, sizeof(base) - 1))
-		return false;
-	name += sizeof(base) - 1;
-	return !*name || (!strncmp(name, "-v", 2) && name[2] && luks2_json_digits(name + 2));
-}
-
-const char *luks2_requirement(struct json_object *metadata, unsigned i)
-{
-	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
-	struct json_object *requirements = luks2_json_get(config, "requirements", json_type_object);
-	struct json_object *mandatory = luks2_json_get(requirements, "mandatory", json_type_array);
-
-	if (!mandatory || i >= json_object_array_length(mandatory))
-		return NULL;
-	return json_object_get_string(json_object_array_get_idx(mandatory, i));
-}
-
 static enum mortise_code validate_requirements(struct json_object *metadata,
 					       struct mortise_error *err)
 {
 	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
 	struct json_object *requirements, *mandatory;
-	const char *name;
-	unsigned online = 0;
 
 	if (!config)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "there is no config object");
+		return error_set(err, MORTISE_E_CORRUPT, 0, "the config object is missing");
 	if (!json_object_object_get_ex(config, "requirements", &requirements))
 		return MORTISE_OK;
 	if (!json_object_is_type(requirements, json_type_object))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "config: requirements is no object");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: requirements is not an object");
 	if (!json_object_object_get_ex(requirements, "mandatory", &mandatory))
 		return MORTISE_OK;
 	if (!json_object_is_type(mandatory, json_type_array) || !all_strings(mandatory))
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "config: requirements.mandatory is no array of strings");
-	for (unsigned i = 0; (name = luks2_requirement(metadata, i)); i++)
-		online += luks2_requirement_is_online_reencrypt(name);
-	if (online > 1)
+				 "config: requirements.mandatory is not an array of strings");
+	if (luks2_online_reencrypt_count(metadata) > 1)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "config: more than one online-reencrypt requirement");
 	return MORTISE_OK;
@@ -90,7 +65,7 @@ static enum mortise_code validate_tokens(struct json_object *metadata, struct mo
 	json_object_object_foreach(tokens, key, token) {
 		if (!luks2_json_digits(key))
 			return error_set(err, MORTISE_E_CORRUPT, 0,
-					 "token \"%.20s\": its key is no number", key);
+					 "token \"%.20s\": its key is not a number", key);
 		if (!luks2_json_text(token, "type"))
 			return error_set(err, MORTISE_E_CORRUPT, 0, "token %.20s has no type", key);
 		if (!luks2_references_valid(luks2_json_get(token, "keyslots", json_type_array),
@@ -113,7 +88,7 @@ static enum mortise_code validate_digests(struct json_object *metadata, struct m
 	json_object_object_foreach(digests, key, digest) {
 		if (!luks2_json_digits(key))
 			return error_set(err, MORTISE_E_CORRUPT, 0,
-					 "digest \"%.20s\": its key is no number", key);
+					 "digest \"%.20s\": its key is not a number", key);
 		if (!luks2_json_text(digest, "type"))
 			return error_set(err, MORTISE_E_CORRUPT, 0, "digest %.20s has no type",
 					 key);
@@ -138,33 +113,20 @@ static enum mortise_code validate_config(struct json_object *metadata, struct mo
 	if (!luks2_json_decimal(config, "json_size", &json_size) ||
 	    json_size > LUKS2_COPY_SIZE_MAX ||
 	    !luks2_copy_size_valid(json_size + LUKS2_BINARY_SIZE))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "config: json_size is not possible");
+		return error_set(err, MORTISE_E_CORRUPT, 0, "config: invalid json_size");
 	if (!luks2_json_decimal(config, "keyslots_size", &keyslots_size) || keyslots_size % 4096 ||
-	    keyslots_size > KEYSLOTS_SIZE_MAX)
-		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "config: keyslots_size is not possible");
+	    keyslots_size > LUKS2_KEYSLOTS_SIZE_MAX)
+		return error_set(err, MORTISE_E_CORRUPT, 0, "config: invalid keyslots_size");
 	data = luks2_first_data_offset(metadata);
 	if (data && data < luks2_keyslots_end(metadata))
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "config: keyslots_size %" PRIu64
-				 " reaches into the data at %" PRIu64,
+				 "config: keyslots_size %" PRIu64 " overlaps the data at %" PRIu64,
 				 keyslots_size, data);
 	if (json_object_object_get_ex(config, "flags", &flags) &&
 	    (!json_object_is_type(flags, json_type_array) || !all_strings(flags)))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "config: flags is no array of strings");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "config: flags is not an array of strings");
 	return MORTISE_OK;
-}
-
-uint64_t luks2_keyslots_end(struct json_object *metadata)
-{
-	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
-	uint64_t json_size, keyslots_size;
-
-	if (!luks2_json_decimal(config, "json_size", &json_size) ||
-	    !luks2_json_decimal(config, "keyslots_size", &keyslots_size) ||
-	    json_size > LUKS2_COPY_SIZE_MAX || keyslots_size > KEYSLOTS_SIZE_MAX)
-		return 0;
-	return 2 * (json_size + LUKS2_BINARY_SIZE) + keyslots_size;
 }
 
 static enum mortise_code validate_json_size(struct json_object *metadata, uint64_t json_size,
@@ -175,10 +137,10 @@ static enum mortise_code validate_json_size(struct json_object *metadata, uint64
 	uint64_t declared;
 
 	if (!text)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	if (!luks2_json_decimal(config, "json_size", &declared) || declared != json_size)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "config: json_size differs from the binary header's");
+				 "config: json_size differs from the binary header");
 	if (strlen(text) > json_size)
 		return error_set(err, MORTISE_E_CORRUPT, 0, "the JSON text exceeds its area");
 	return MORTISE_OK;
@@ -195,7 +157,8 @@ enum mortise_code luks2_validate(struct json_object *metadata, uint64_t json_siz
 	};
 
 	if (!json_object_is_type(metadata, json_type_object))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "the JSON area holds no object");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "the JSON area does not contain an object");
 	for (size_t i = 0; i < sizeof(section) / sizeof(*section); i++) {
 		enum mortise_code code = section[i](metadata, err);
 

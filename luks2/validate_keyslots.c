@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
+#include "luks2/metadata.h"
 #include "luks2/validate.h"
 
 static bool is_argon2(const char *type)
@@ -12,11 +13,11 @@ static bool is_argon2(const char *type)
 	return !strcmp(type, "argon2i") || !strcmp(type, "argon2id");
 }
 
-/* Known KDF types have exactly these members; unknown ones load and cannot be opened. */
+/* KDF objects of a known type have exactly these members. Other types are valid but unusable. */
 static const char *const pbkdf2_members[] = { "type", "hash", "iterations", "salt", NULL };
 static const char *const argon2_members[] = { "type", "time", "memory", "cpus", "salt", NULL };
 
-static const char *const *members_of(const char *kdf_type)
+static const char *const *kdf_members(const char *kdf_type)
 {
 	if (!strcmp(kdf_type, "pbkdf2"))
 		return pbkdf2_members;
@@ -26,7 +27,7 @@ static const char *const *members_of(const char *kdf_type)
 static bool kdf_valid(struct json_object *kdf)
 {
 	const char *type = luks2_json_text(kdf, "type");
-	const char *const *member = type ? members_of(type) : NULL;
+	const char *const *member = type ? kdf_members(type) : NULL;
 	int count = 0;
 
 	if (!type || !member)
@@ -59,7 +60,7 @@ static bool raw_area_valid(struct json_object *area)
 	       luks2_json_text(area, "size");
 }
 
-static unsigned digests_of(struct json_object *metadata, const char *keyslot)
+static unsigned count_digests(struct json_object *metadata, const char *keyslot)
 {
 	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
 	unsigned count = 0;
@@ -76,12 +77,12 @@ static enum mortise_code validate_luks2(struct json_object *metadata, const char
 					struct json_object *keyslot, struct mortise_error *err)
 {
 	if (!kdf_valid(luks2_json_get(keyslot, "kdf", json_type_object)))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad kdf", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: invalid kdf", id);
 	if (!af_valid(luks2_json_get(keyslot, "af", json_type_object)))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad af", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: invalid af", id);
 	if (!raw_area_valid(luks2_json_get(keyslot, "area", json_type_object)))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad area", id);
-	if (digests_of(metadata, id) != 1)
+		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: invalid area", id);
+	if (count_digests(metadata, id) != 1)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "keyslot %.20s: not in exactly one digest", id);
 	return MORTISE_OK;
@@ -110,8 +111,8 @@ static enum mortise_code validate_reencrypt(const char *id, struct json_object *
 	if (good && !strncmp(type, "datashift", 9))
 		good = luks2_json_decimal(area, "shift_size", &number) && number && !(number % 512);
 	if (!good)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad reencrypt members",
-				 id);
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "keyslot %.20s: invalid reencrypt members", id);
 	return MORTISE_OK;
 }
 
@@ -120,8 +121,6 @@ enum mortise_code luks2_validate_keyslots(struct json_object *metadata, struct m
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
 	enum mortise_code code = MORTISE_OK;
 	unsigned reencrypt = 0;
-	const char *name;
-	bool online = false;
 
 	json_object_object_foreach(keyslots, id, keyslot) {
 		const char *type = luks2_json_text(keyslot, "type");
@@ -129,13 +128,13 @@ enum mortise_code luks2_validate_keyslots(struct json_object *metadata, struct m
 
 		if (!luks2_json_digits(id))
 			return error_set(err, MORTISE_E_CORRUPT, 0,
-					 "keyslot \"%.20s\": its key is no number", id);
+					 "keyslot \"%.20s\": its key is not a number", id);
 		if (!type)
 			return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s has no type",
 					 id);
 		if (!luks2_json_integer(keyslot, "key_size", UINT32_MAX, &key_size))
-			return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad key_size",
-					 id);
+			return error_set(err, MORTISE_E_CORRUPT, 0,
+					 "keyslot %.20s: invalid key_size", id);
 		if (!strcmp(type, "luks2")) {
 			code = validate_luks2(metadata, id, keyslot, err);
 		} else if (!strcmp(type, "reencrypt")) {
@@ -145,13 +144,10 @@ enum mortise_code luks2_validate_keyslots(struct json_object *metadata, struct m
 		if (code)
 			return code;
 	}
-	for (unsigned i = 0; (name = luks2_requirement(metadata, i)); i++) {
-		online |= luks2_requirement_is_online_reencrypt(name);
-	}
-	if (reencrypt > 1 || (reencrypt && !online) || (online && !reencrypt))
+	if (reencrypt > 1 || !reencrypt != !luks2_online_reencrypt_count(metadata))
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "the reencrypt keyslot and the online-reencrypt requirement "
-				 "do not go together");
+				 "a reencrypt keyslot without an online-reencrypt requirement, or "
+				 "the reverse");
 	return MORTISE_OK;
 }
 
@@ -160,7 +156,7 @@ struct area {
 	uint64_t size;
 };
 
-static int by_offset(const void *left, const void *right)
+static int compare_offsets(const void *left, const void *right)
 {
 	const struct area *a = left, *b = right;
 
@@ -174,7 +170,7 @@ static enum mortise_code validate_area(const char *id, struct json_object *keysl
 
 	if (!luks2_json_text(area, "type") || !luks2_json_decimal(area, "offset", &out->offset) ||
 	    !luks2_json_decimal(area, "size", &out->size))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: bad area", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "keyslot %.20s: invalid area", id);
 	if (out->offset < first || !out->size || out->offset > end || out->size > end - out->offset)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "keyslot %.20s: its area (offset %" PRIu64 ", size %" PRIu64
@@ -193,19 +189,19 @@ enum mortise_code luks2_validate_areas(struct json_object *metadata, struct mort
 	uint64_t keyslots_size = 0, end = luks2_keyslots_end(metadata);
 
 	if (!areas)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	(void)luks2_json_decimal(config, "keyslots_size", &keyslots_size);
 	json_object_object_foreach(keyslots, id, keyslot) {
-		if (!code)
-			code = validate_area(id, keyslot, end - keyslots_size, end, &areas[count++],
-					     err);
+		code = validate_area(id, keyslot, end - keyslots_size, end, &areas[count++], err);
+		if (code)
+			goto out;
 	}
-	if (!code)
-		qsort(areas, count, sizeof(*areas), by_offset);
+	qsort(areas, count, sizeof(*areas), compare_offsets);
 	for (size_t i = 1; !code && i < count; i++)
 		if (areas[i - 1].size > areas[i].offset - areas[i - 1].offset)
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "keyslot areas overlap at byte %" PRIu64, areas[i].offset);
+out:
 	free(areas);
 	return code;
 }
@@ -219,13 +215,13 @@ void luks2_drop_superfluous_kdf_members(struct json_object *metadata)
 	json_object_object_foreach(keyslots, id, keyslot) {
 		struct json_object *kdf = luks2_json_get(keyslot, "kdf", json_type_object);
 		const char *type = kdf ? luks2_json_text(kdf, "type") : NULL;
-		const char *const *allowed = type ? members_of(type) : NULL;
+		const char *const *allowed = type ? kdf_members(type) : NULL;
 		struct json_object_iterator at, end;
 
 		(void)id;
 		if (!allowed)
 			continue;
-		/* The iterator does not survive a deletion: begin again after each. */
+		/* A deletion invalidates the iterator: start again after each. */
 		for (at = json_object_iter_begin(kdf), end = json_object_iter_end(kdf);
 		     !json_object_iter_equal(&at, &end);) {
 			const char *name = json_object_iter_peek_name(&at);

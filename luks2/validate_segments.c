@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
+#include "luks2/metadata.h"
 #include "luks2/validate.h"
 
 #define SECTOR 512u
@@ -14,42 +15,7 @@ struct extent {
 	uint64_t size; /* UINT64_MAX: dynamic */
 };
 
-static bool segment_has_flag(struct json_object *segment, const char *prefix)
-{
-	struct json_object *flags = luks2_json_get(segment, "flags", json_type_array);
-	size_t length = flags ? json_object_array_length(flags) : 0;
-
-	for (size_t i = 0; i < length; i++) {
-		const char *flag = json_object_get_string(json_object_array_get_idx(flags, i));
-
-		if (flag && !strncmp(flag, prefix, strlen(prefix)))
-			return true;
-	}
-	return false;
-}
-
-bool luks2_segment_is_backup(struct json_object *segment)
-{
-	return segment_has_flag(segment, "backup-");
-}
-
-uint64_t luks2_first_data_offset(struct json_object *metadata)
-{
-	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
-	uint64_t lowest = UINT64_MAX, offset;
-
-	if (!segments)
-		return 0;
-	json_object_object_foreach(segments, key, segment) {
-		(void)key;
-		if (!luks2_segment_is_backup(segment) &&
-		    luks2_json_decimal(segment, "offset", &offset) && offset < lowest)
-			lowest = offset;
-	}
-	return lowest == UINT64_MAX ? 0 : lowest;
-}
-
-static bool extent_of(struct json_object *segment, struct extent *extent)
+static bool read_extent(struct json_object *segment, struct extent *extent)
 {
 	const char *size = luks2_json_text(segment, "size");
 
@@ -60,7 +26,7 @@ static bool extent_of(struct json_object *segment, struct extent *extent)
 	       (luks2_json_decimal(segment, "size", &extent->size) && extent->size);
 }
 
-static bool bound_to_digest(struct json_object *metadata, const char *id)
+static bool is_in_digest(struct json_object *metadata, const char *id)
 {
 	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
 
@@ -79,22 +45,23 @@ static enum mortise_code validate_crypt(struct json_object *metadata, const char
 	uint64_t iv_tweak, sector_size, size;
 
 	if (!luks2_json_decimal(segment, "iv_tweak", &iv_tweak))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad iv_tweak", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: invalid iv_tweak", id);
 	if (!luks2_json_text(segment, "encryption"))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: no encryption", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s has no encryption", id);
 	if (!luks2_json_integer(segment, "sector_size", UINT32_MAX, &sector_size) || !sector_size ||
 	    sector_size % SECTOR)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad sector_size", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: invalid sector_size",
+				 id);
 	if (json_object_object_get_ex(segment, "integrity", &integrity) &&
 	    (!luks2_json_text(integrity, "type") ||
 	     !luks2_json_text(integrity, "journal_encryption") ||
 	     !luks2_json_text(integrity, "journal_integrity")))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad integrity", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: invalid integrity", id);
 	if (luks2_json_decimal(segment, "size", &size) && size % sector_size)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "segment %.20s: size is no multiple of its sector_size", id);
-	if (!bound_to_digest(metadata, id))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: in no digest", id);
+				 "segment %.20s: size is not a multiple of its sector_size", id);
+	if (!is_in_digest(metadata, id))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s is in no digest", id);
 	return MORTISE_OK;
 }
 
@@ -107,12 +74,13 @@ static enum mortise_code validate_opal(const char *id, struct json_object *segme
 	    !luks2_json_integer(segment, "opal_key_size", UINT32_MAX, &key_size) ||
 	    !luks2_json_decimal(segment, "opal_segment_size", &opal_size) ||
 	    !luks2_json_decimal(segment, "size", &size) || size > opal_size)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad OPAL members", id);
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: invalid OPAL members",
+				 id);
 	return MORTISE_OK;
 }
 
-static enum mortise_code validate_one(struct json_object *metadata, const char *id,
-				      struct json_object *segment, struct mortise_error *err)
+static enum mortise_code validate_segment(struct json_object *metadata, const char *id,
+					  struct json_object *segment, struct mortise_error *err)
 {
 	const char *type = luks2_json_text(segment, "type");
 	struct json_object *flags;
@@ -120,15 +88,15 @@ static enum mortise_code validate_one(struct json_object *metadata, const char *
 
 	if (!luks2_json_digits(id))
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "segment \"%.20s\": its key is no number", id);
+				 "segment \"%.20s\": its key is not a number", id);
 	if (!type)
 		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s has no type", id);
-	if (!extent_of(segment, &extent))
-		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: bad offset or size",
+	if (!read_extent(segment, &extent))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "segment %.20s: invalid offset or size",
 				 id);
 	if (extent.offset % SECTOR || (extent.size != UINT64_MAX && extent.size % SECTOR))
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "segment %.20s: offset or size is no multiple of 512", id);
+				 "segment %.20s: offset or size is not a multiple of 512", id);
 	if (json_object_object_get_ex(segment, "flags", &flags)) {
 		bool good = json_object_is_type(flags, json_type_array);
 
@@ -137,7 +105,7 @@ static enum mortise_code validate_one(struct json_object *metadata, const char *
 						   json_type_string);
 		if (!good)
 			return error_set(err, MORTISE_E_CORRUPT, 0,
-					 "segment %.20s: flags is no array of strings", id);
+					 "segment %.20s: flags is not an array of strings", id);
 	}
 	if (!strcmp(type, "crypt"))
 		return validate_crypt(metadata, id, segment, err);
@@ -151,7 +119,7 @@ static enum mortise_code validate_one(struct json_object *metadata, const char *
 	return MORTISE_OK;
 }
 
-/* Ids run 0..n-1 without a gap, backup segments behind the regular ones. */
+/* Ids are 0..n-1 without a gap. Backup segments follow the regular ones. */
 static enum mortise_code validate_order(struct json_object *segments, int count, int *regular,
 					struct mortise_error *err)
 {
@@ -160,27 +128,28 @@ static enum mortise_code validate_order(struct json_object *segments, int count,
 		struct json_object *segment = luks2_json_get_id(segments, i);
 
 		if (!segment)
-			return error_set(err, MORTISE_E_CORRUPT, 0, "there is no segment %d", i);
+			return error_set(err, MORTISE_E_CORRUPT, 0, "segment %d is missing", i);
 		if (luks2_segment_is_backup(segment))
 			continue;
 		if (*regular < i)
 			return error_set(err, MORTISE_E_CORRUPT, 0,
-					 "segment %d stands behind a backup segment", i);
+					 "segment %d follows a backup segment", i);
 		*regular = i + 1;
 	}
 	if (!*regular)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "there is no regular segment");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "the only segments are backup segments");
 	return MORTISE_OK;
 }
 
-static int by_offset(const void *left, const void *right)
+static int compare_offsets(const void *left, const void *right)
 {
 	const struct extent *a = left, *b = right;
 
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* Only the last may be dynamic; none overlaps another. One alone may be of any size. */
+/* Only the last segment may be dynamic. None overlaps another. A single one may have any size. */
 static enum mortise_code validate_extents(struct json_object *segments, int regular,
 					  struct mortise_error *err)
 {
@@ -188,28 +157,32 @@ static enum mortise_code validate_extents(struct json_object *segments, int regu
 	enum mortise_code code = MORTISE_OK;
 
 	if (!extent)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	for (int i = 0; !code && i < regular; i++) {
-		if (!extent_of(luks2_json_get_id(segments, i), &extent[i]) ||
-		    (extent[i].size == UINT64_MAX && i != regular - 1))
+		return error_memory(err);
+	for (int i = 0; i < regular; i++) {
+		if (!read_extent(luks2_json_get_id(segments, i), &extent[i]) ||
+		    (extent[i].size == UINT64_MAX && i != regular - 1)) {
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segment %d is dynamic but not the last", i);
-		else if (regular > 1 && extent[i].size != UINT64_MAX &&
-			 extent[i].offset > UINT64_MAX - extent[i].size)
+			goto out;
+		}
+		if (regular > 1 && extent[i].size != UINT64_MAX &&
+		    extent[i].offset > UINT64_MAX - extent[i].size) {
 			code = error_set(err, MORTISE_E_CORRUPT, 0, "segment %d ends beyond 2^64",
 					 i);
+			goto out;
+		}
 	}
-	if (!code)
-		qsort(extent, (size_t)regular, sizeof(*extent), by_offset);
+	qsort(extent, (size_t)regular, sizeof(*extent), compare_offsets);
 	for (int i = 1; !code && i < regular; i++)
 		if (extent[i - 1].size > extent[i].offset - extent[i - 1].offset)
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segments overlap at byte %" PRIu64, extent[i].offset);
+out:
 	free(extent);
 	return code;
 }
 
-static bool same_member(struct json_object *a, struct json_object *b, const char *key)
+static bool is_member_equal(struct json_object *a, struct json_object *b, const char *key)
 {
 	struct json_object *left = NULL, *right = NULL;
 
@@ -218,43 +191,40 @@ static bool same_member(struct json_object *a, struct json_object *b, const char
 	return json_object_equal(left, right);
 }
 
-static bool same_kind(struct json_object *a, struct json_object *b)
+static bool is_same_kind(struct json_object *a, struct json_object *b)
 {
-	return same_member(a, b, "type") && same_member(a, b, "encryption") &&
-	       same_member(a, b, "sector_size");
+	return is_member_equal(a, b, "type") && is_member_equal(a, b, "encryption") &&
+	       is_member_equal(a, b, "sector_size");
 }
 
-/* While reencrypting, every regular segment is of the old kind or of the new. */
+/* During a reencryption each regular segment is like the previous or the final backup segment. */
 static enum mortise_code validate_reencryption(struct json_object *metadata, int count, int regular,
 					       struct mortise_error *err)
 {
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
 	struct json_object *previous = NULL, *final = NULL;
-	const char *name;
-	bool online = false;
 
-	for (unsigned i = 0; (name = luks2_requirement(metadata, i)); i++)
-		online |= luks2_requirement_is_online_reencrypt(name);
-	if (!online)
+	if (!luks2_online_reencrypt_count(metadata))
 		return MORTISE_OK;
 	for (int i = regular; i < count; i++) {
 		struct json_object *segment = luks2_json_get_id(segments, i);
 
-		if (segment_has_flag(segment, "backup-final"))
+		if (luks2_segment_has_flag(segment, "backup-final"))
 			final = segment;
-		else if (segment_has_flag(segment, "backup-previous"))
+		else if (luks2_segment_has_flag(segment, "backup-previous"))
 			previous = segment;
 	}
 	if (!final || !previous)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "reencryption is under way but a backup segment is missing");
+				 "a backup segment of the reencryption is missing");
 	for (int i = 0; i < regular; i++) {
 		struct json_object *segment = luks2_json_get_id(segments, i);
 
-		if (!same_kind(segment, final) &&
-		    (segment_has_flag(segment, "in-reencryption") || !same_kind(segment, previous)))
+		if (!is_same_kind(segment, final) &&
+		    (luks2_segment_has_flag(segment, "in-reencryption") ||
+		     !is_same_kind(segment, previous)))
 			return error_set(err, MORTISE_E_CORRUPT, 0,
-					 "segment %d is neither of the old nor of the new kind", i);
+					 "segment %d matches neither backup segment", i);
 	}
 	return MORTISE_OK;
 }
@@ -266,16 +236,18 @@ enum mortise_code luks2_validate_segments(struct json_object *metadata, struct m
 	enum mortise_code code;
 
 	if (count < 1)
-		return error_set(err, MORTISE_E_CORRUPT, 0, "there are no segments");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "the segments object is empty or missing");
 	json_object_object_foreach(segments, id, segment) {
-		code = validate_one(metadata, id, segment, err);
+		code = validate_segment(metadata, id, segment, err);
 		if (code)
 			return code;
 	}
 	code = validate_order(segments, count, &regular, err);
-	if (!code)
-		code = validate_extents(segments, regular, err);
-	if (!code)
-		code = validate_reencryption(metadata, count, regular, err);
-	return code;
+	if (code)
+		return code;
+	code = validate_extents(segments, regular, err);
+	if (code)
+		return code;
+	return validate_reencryption(metadata, count, regular, err);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Updating a header: both copies, one after the other, never both unsafe at once. */
+/* Updating a header: at each moment at least one copy on disk is valid. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "luks2/area.h"
+#include "luks2/private.h"
 #include "luks2/validate.h"
 
 enum mortise_code luks2_copy_write(const struct luks2_device *device,
@@ -17,76 +18,99 @@ enum mortise_code luks2_copy_write(const struct luks2_device *device,
 	enum mortise_code code;
 
 	if (!copy)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	luks2_binary_encode(binary, offset, copy);
 	memcpy(copy + LUKS2_BINARY_SIZE, json, size - LUKS2_BINARY_SIZE);
 	code = luks2_checksum_set(binary, copy, err);
-	if (!code)
-		code = luks2_device_write(device, copy, size, offset, err);
-	if (!code)
-		code = luks2_device_flush(device, err);
+	if (code)
+		goto out;
+	code = luks2_device_write(device, copy, size, offset, err);
+	if (code)
+		goto out;
+	code = luks2_device_flush(device, err);
+out:
 	free(copy);
 	return code;
 }
 
-/* The header on disk must be the one that this object holds. */
-static enum mortise_code check_unchanged(const struct mortise_luks2 *luks2,
+static enum mortise_code check_unchanged(const struct mortise_luks2 *header,
 					 struct mortise_error *err)
 {
-	uint64_t offset = luks2->primary_bad ? luks2->binary.copy_size : 0;
+	uint64_t offset = header->primary_bad ? header->binary.copy_size : 0;
 	uint8_t bytes[LUKS2_BINARY_SIZE];
 	struct luks2_binary now;
 	enum mortise_code code;
 
-	code = luks2_device_read(luks2->device, bytes, sizeof(bytes), offset, err);
+	code = luks2_device_read(header->device, bytes, sizeof(bytes), offset, err);
 	if (code)
 		return code;
-	/* Neither a header that was formatted meanwhile nor what replaced it is overwritten. */
+	/* Another process may have formatted the device or put other data there. */
 	if (luks2_binary_decode(bytes, offset, &now, NULL) ||
-	    strcmp(now.uuid, luks2->binary.uuid) || now.seqid != luks2->binary.seqid)
+	    strcmp(now.uuid, header->binary.uuid) || now.seqid != header->binary.seqid)
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "Detected attempt for concurrent LUKS2 metadata update. "
 				 "Aborting operation.");
 	return MORTISE_OK;
 }
 
-enum mortise_code luks2_update_begin(struct mortise_luks2 *luks2, struct luks2_update *update,
+static enum mortise_code check_writable(const struct mortise_luks2 *header,
+					struct mortise_error *err)
+{
+	if (header->readonly)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "cannot update the header of %s: it was opened read-only",
+				 header->device->path);
+	if (header->unmendable)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "cannot update the header of %s: one header copy is damaged and "
+				 "may hold other data; use a build with libblkid, which can tell",
+				 header->device->path);
+	return luks2_device_writable(header->device, err);
+}
+
+enum mortise_code luks2_update_begin(struct mortise_luks2 *header, struct luks2_update **out,
 				     struct mortise_error *err)
 {
-	enum mortise_code code;
+	struct luks2_update *update;
+	enum mortise_code code = check_writable(header, err);
 
-	memset(update, 0, sizeof(*update));
-	if (luks2->readonly)
-		return error_set(err, MORTISE_E_USAGE, 0, "%s was opened for reading only",
-				 luks2->device->path);
-	if (luks2->unmendable)
-		return error_set(
-			err, MORTISE_E_CORRUPT, 0,
-			"%s: one header copy is damaged, and this build has no libblkid to "
-			"tell whether something else was put there: use one that has it",
-			luks2->device->path);
-	code = luks2_device_writable(luks2->device, err);
-	if (!code)
-		code = luks2_device_lock(luks2->device, true, err);
+	*out = NULL;
 	if (code)
 		return code;
-	update->luks2 = luks2;
-	update->binary = luks2->binary;
-	code = check_unchanged(luks2, err);
-	if (!code && json_object_deep_copy(luks2->metadata, &update->metadata, NULL))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+	code = luks2_device_lock(header->device, true, err);
 	if (code)
-		luks2_update_abort(update);
+		return code;
+	update = calloc(1, sizeof(*update));
+	if (!update) {
+		luks2_device_unlock(header->device);
+		return error_memory(err);
+	}
+	update->header = header;
+	update->binary = header->binary;
+	code = check_unchanged(header, err);
+	if (!code && json_object_deep_copy(header->metadata, &update->metadata, NULL))
+		code = error_memory(err);
+	if (code)
+		luks2_update_abort(&update);
+	*out = update;
 	return code;
 }
 
-void luks2_update_abort(struct luks2_update *update)
+void luks2_update_abort(struct luks2_update **address)
 {
+	struct luks2_update *update = *address;
+
+	if (!update)
+		return;
+	*address = NULL;
 	json_object_put(update->metadata);
-	update->metadata = NULL;
-	if (update->luks2)
-		luks2_device_unlock(update->luks2->device);
-	update->luks2 = NULL;
+	luks2_device_unlock(update->header->device);
+	free(update);
+}
+
+struct json_object *luks2_update_metadata(const struct luks2_update *update)
+{
+	return update->metadata;
 }
 
 static void drop_unused_digests(struct json_object *metadata)
@@ -104,6 +128,7 @@ static void drop_unused_digests(struct json_object *metadata)
 			json_object_iter_next(&at);
 			continue;
 		}
+		/* A deletion invalidates the iterator. */
 		json_object_object_del(digests, json_object_iter_peek_name(&at));
 		at = json_object_iter_begin(digests);
 	}
@@ -115,72 +140,97 @@ enum mortise_code luks2_update_fits(const struct luks2_update *update, struct mo
 	const char *text = luks2_json_plain(update->metadata);
 
 	if (!text)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
-	/* A NUL ends the text. */
+		return error_memory(err);
+	/* The text is stored with its NUL. */
 	if (strlen(text) >= room)
 		return error_set(err, MORTISE_E_NO_SPACE, 0,
 				 "%s: the metadata needs %zu bytes, its JSON area has %zu; remove "
 				 "a token or keyslot",
-				 update->luks2->device->path, strlen(text) + 1, room);
+				 update->header->device->path, strlen(text) + 1, room);
 	return MORTISE_OK;
 }
 
 enum mortise_code luks2_copies_write(const struct luks2_update *update, struct mortise_error *err)
 {
-	const struct mortise_luks2 *luks2 = update->luks2;
+	const struct mortise_luks2 *header = update->header;
 	size_t room = (size_t)update->binary.copy_size - LUKS2_BINARY_SIZE;
 	const char *text = luks2_json_plain(update->metadata);
-	struct luks2_binary second = update->binary;
+	const struct luks2_binary *primary = &update->binary;
+	struct luks2_binary secondary = update->binary;
+	uint64_t offset = secondary.copy_size;
 	char *area = calloc(1, room);
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (!text || !area) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 		goto out;
 	}
 	memcpy(area, text, strlen(text));
-	memcpy(second.salt, luks2->second_salt, sizeof(second.salt));
-	/* The copy that is good stands until the other one is. */
-	if (luks2->secondary_bad)
-		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
-	if (!code)
-		code = luks2_copy_write(luks2->device, &update->binary, 0, area, err);
-	if (!code && !luks2->secondary_bad)
-		code = luks2_copy_write(luks2->device, &second, second.copy_size, area, err);
+	memcpy(secondary.salt, header->second_salt, sizeof(secondary.salt));
+	/* A valid copy is overwritten only after the other one is valid. */
+	if (header->secondary_bad) {
+		code = luks2_copy_write(header->device, &secondary, offset, area, err);
+		if (!code)
+			code = luks2_copy_write(header->device, primary, 0, area, err);
+	} else {
+		code = luks2_copy_write(header->device, primary, 0, area, err);
+		if (!code)
+			code = luks2_copy_write(header->device, &secondary, offset, area, err);
+	}
 out:
 	free(area);
 	return code;
 }
 
-enum mortise_code luks2_update_commit(struct luks2_update *update, struct mortise_error *err)
+/* The same rules as for reading: what mortise writes, every reader accepts. */
+static enum mortise_code check_update(const struct luks2_update *update, struct mortise_error *err)
 {
-	struct mortise_luks2 *luks2 = update->luks2;
+	enum mortise_code code = luks2_update_fits(update, err);
+
+	if (code)
+		return code;
+	code = luks2_validate(update->metadata, update->binary.copy_size - LUKS2_BINARY_SIZE, err);
+	/* The update is invalid, not the device. */
+	if (code == MORTISE_E_CORRUPT) {
+		error_prefix(err, "%s: refusing to write", update->header->device->path);
+		code = MORTISE_E_USAGE;
+	}
+	return code;
+}
+
+static enum mortise_code wipe_freed_areas(const struct luks2_update *update,
+					  struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	for (unsigned i = 0; !code && i < update->freed_count; i++)
+		code = luks2_area_wipe(update->header->device, update->freed[i].offset,
+				       update->freed[i].size, NULL, err);
+	return code;
+}
+
+enum mortise_code luks2_update_commit(struct luks2_update **address, struct mortise_error *err)
+{
+	struct luks2_update *update = *address;
+	struct mortise_luks2 *header = update->header;
 	enum mortise_code code;
 
 	drop_unused_digests(update->metadata);
-	code = luks2_update_fits(update, err);
-	if (!code)
-		code = luks2_validate(update->metadata,
-				      update->binary.copy_size - LUKS2_BINARY_SIZE, err);
-	/* What we are about to write is our own doing: the device is not what is corrupt. */
-	if (code == MORTISE_E_CORRUPT) {
-		error_prefix(err, "%s: refusing to write", luks2->device->path);
-		code = MORTISE_E_USAGE;
-	}
+	code = check_update(update, err);
+	if (code)
+		goto out;
 	update->binary.seqid++;
-	if (!code)
-		code = luks2_copies_write(update, err);
-	if (!code) {
-		json_object_put(luks2->metadata);
-		luks2->metadata = update->metadata;
-		luks2->binary = update->binary;
-		luks2->primary_bad = false;
-		luks2->secondary_bad = false;
-		update->metadata = NULL;
-	}
-	for (unsigned i = 0; !code && i < update->freed_count; i++)
-		code = luks2_area_wipe(luks2->device, update->freed[i].offset,
-				       update->freed[i].size, NULL, err);
-	luks2_update_abort(update);
+	code = luks2_copies_write(update, err);
+	if (code)
+		goto out;
+	json_object_put(header->metadata);
+	header->metadata = update->metadata;
+	update->metadata = NULL;
+	header->binary = update->binary;
+	header->primary_bad = false;
+	header->secondary_bad = false;
+	code = wipe_freed_areas(update, err);
+out:
+	luks2_update_abort(address);
 	return code;
 }

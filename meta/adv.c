@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Talos's ADV, from bytes and to bytes, with the older block behind it. */
 #include "meta/adv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 #include "meta/adv_old.h"
 
-/* A copy, big-endian throughout: magic, entries (tag, size, value), SHA-256, magic. */
+/* A copy, big-endian: magic, entries (tag, size, value), SHA-256, magic. */
 #define MAGIC1	      UINT32_C(0x5a4b3c2d)
 #define MAGIC2	      UINT32_C(0xa5b4c3d2)
 #define ENTRIES	      4u
@@ -25,7 +24,7 @@ _Static_assert(CHECKSUM - ENTRIES == META_ADV_CAPACITY, "entries end where the c
 struct meta_adv {
 	struct meta_adv_found found;
 	size_t used;		     /* bytes of entries in copy */
-	uint8_t copy[META_ADV_COPY]; /* the next one, but for its checksum */
+	uint8_t copy[META_ADV_COPY]; /* the copy to write, without its checksum */
 	bool old_changed;
 	uint8_t old[META_ADV_OLD_CAPACITY]; /* entries of the older block */
 };
@@ -49,8 +48,8 @@ static void store_be32(uint8_t *at, uint32_t value)
 	at[3] = (uint8_t)value;
 }
 
-/* The entry at byte at of the entries. *overrun: it is larger than what is left. */
-static bool item_at(const uint8_t *copy, size_t at, struct item *item, bool *overrun)
+/* Reads the entry at offset at of the entries. *overrun: it extends past their end. */
+static bool read_item(const uint8_t *copy, size_t at, struct item *item, bool *overrun)
 {
 	const uint8_t *entries = copy + ENTRIES;
 
@@ -66,18 +65,18 @@ static bool item_at(const uint8_t *copy, size_t at, struct item *item, bool *ove
 	return !*overrun;
 }
 
-static bool entries_good(const uint8_t *copy)
+static bool entries_valid(const uint8_t *copy)
 {
 	bool overrun = false;
 	struct item item;
 
-	for (size_t at = 0; item_at(copy, at, &item, &overrun);)
+	for (size_t at = 0; read_item(copy, at, &item, &overrun);)
 		at += HEAD + item.size;
 	return !overrun;
 }
 
-/* scratch: room for a copy. */
-static enum mortise_code copy_check(const uint8_t *copy, meta_adv_sha256 *sha256, uint8_t *scratch,
+/* scratch holds META_ADV_COPY bytes. */
+static enum mortise_code check_copy(const uint8_t *copy, meta_adv_sha256 *sha256, uint8_t *scratch,
 				    bool *good, struct mortise_error *err)
 {
 	uint8_t digest[CHECKSUM_SIZE];
@@ -88,13 +87,13 @@ static enum mortise_code copy_check(const uint8_t *copy, meta_adv_sha256 *sha256
 		return MORTISE_OK;
 	memcpy(scratch, copy, META_ADV_COPY);
 	memset(scratch + CHECKSUM, 0, CHECKSUM_SIZE);
-	code = sha256(scratch, META_ADV_COPY, digest, err);
+	code = sha256(&(struct keys_bytes){ scratch, META_ADV_COPY }, 1, digest, err);
 	if (!code)
-		*good = !memcmp(digest, copy + CHECKSUM, CHECKSUM_SIZE) && entries_good(copy);
+		*good = !memcmp(digest, copy + CHECKSUM, CHECKSUM_SIZE) && entries_valid(copy);
 	return code;
 }
 
-static void append(struct meta_adv *adv, const struct item *item)
+static void append_item(struct meta_adv *adv, const struct item *item)
 {
 	uint8_t *at = adv->copy + ENTRIES + adv->used;
 
@@ -105,31 +104,31 @@ static void append(struct meta_adv *adv, const struct item *item)
 }
 
 /*
- * Ascending, each tag once: the last of two counts, as in Talos. Tags above 255 have no meaning
- * yet; a newer Talos's are kept, in their order.
+ * Copies the entries by ascending tag. Of entries with the same tag the last one counts, as in
+ * Talos. Tags above 255, which a newer Talos may use, are kept in their order.
  */
-static void take_entries(struct meta_adv *adv, const uint8_t *copy)
+static void copy_entries(struct meta_adv *adv, const uint8_t *copy)
 {
-	size_t place[TAGS] = { 0 }; /* plus 1 */
+	size_t last[TAGS] = { 0 }; /* offset plus 1; 0: no entry */
 	struct item item;
 	bool overrun;
 	size_t at;
 
-	for (at = 0; item_at(copy, at, &item, &overrun); at += HEAD + item.size) {
+	for (at = 0; read_item(copy, at, &item, &overrun); at += HEAD + item.size) {
 		if (item.tag < TAGS)
-			place[item.tag] = at + 1;
+			last[item.tag] = at + 1;
 	}
 	for (size_t tag = 1; tag < TAGS; tag++) {
-		if (place[tag] && item_at(copy, place[tag] - 1, &item, &overrun))
-			append(adv, &item);
+		if (last[tag] && read_item(copy, last[tag] - 1, &item, &overrun))
+			append_item(adv, &item);
 	}
-	for (at = 0; item_at(copy, at, &item, &overrun); at += HEAD + item.size) {
+	for (at = 0; read_item(copy, at, &item, &overrun); at += HEAD + item.size) {
 		if (item.tag >= TAGS)
-			append(adv, &item);
+			append_item(adv, &item);
 	}
 }
 
-static bool copy_magic(const uint8_t *copy)
+static bool has_magic(const uint8_t *copy)
 {
 	return load_be32(copy) == MAGIC1 || load_be32(copy + MAGIC2_AT) == MAGIC2;
 }
@@ -144,34 +143,35 @@ enum mortise_code meta_adv_decode(const uint8_t *copies, const uint8_t *old,
 
 	*out = NULL;
 	if (!adv)
-		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "no memory for what META holds");
+		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot read META");
 	found = &adv->found;
-	for (size_t i = 0; i < 2 && !code; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		const uint8_t *copy = copies + i * META_ADV_COPY,
 			      *half = old + i * META_ADV_OLD_HALF;
 
-		code = copy_check(copy, sha256, adv->copy, &found->copy[i], err);
-		found->old[i] = meta_adv_old_good(half);
-		found->magic = found->magic || copy_magic(copy) || meta_adv_old_magic(half);
-	}
-	if (code) {
-		meta_adv_free(adv);
-		return code;
+		code = check_copy(copy, sha256, adv->copy, &found->copy[i], err);
+		if (code)
+			goto out;
+		found->old[i] = meta_adv_old_valid(half);
+		found->magic = found->magic || has_magic(copy) || meta_adv_old_has_magic(half);
 	}
 	memset(adv->copy, 0, sizeof(adv->copy));
 	if (found->copy[0] || found->copy[1])
-		take_entries(adv, found->copy[0] ? copies : copies + META_ADV_COPY);
+		copy_entries(adv, found->copy[0] ? copies : copies + META_ADV_COPY);
 	if (found->old[0] || found->old[1])
-		meta_adv_old_take(found->old[0] ? old : old + META_ADV_OLD_HALF, adv->old);
+		meta_adv_old_decode(found->old[0] ? old : old + META_ADV_OLD_HALF, adv->old);
 	*out = adv;
-	return MORTISE_OK;
+	adv = NULL;
+out:
+	meta_adv_free(adv);
+	return code;
 }
 
 void meta_adv_free(struct meta_adv *adv)
 {
 	if (!adv)
 		return;
-	keys_wipe(adv, sizeof(*adv));
+	secret_wipe(adv, sizeof(*adv));
 	free(adv);
 }
 
@@ -180,13 +180,13 @@ const struct meta_adv_found *meta_adv_found(const struct meta_adv *adv)
 	return &adv->found;
 }
 
-/* Where tag stands, or would: at byte *at of the entries. False: it does not. */
-static bool place_of(const struct meta_adv *adv, uint8_t tag, size_t *at, struct item *item)
+/* Finds the entry of tag. *at is its offset, or the offset to insert it at. */
+static bool find_item(const struct meta_adv *adv, uint8_t tag, size_t *at, struct item *item)
 {
 	bool overrun;
 
 	*at = 0;
-	while (item_at(adv->copy, *at, item, &overrun) && item->tag < tag)
+	while (read_item(adv->copy, *at, item, &overrun) && item->tag < tag)
 		*at += HEAD + item->size;
 	return *at < adv->used && item->tag == tag;
 }
@@ -199,7 +199,7 @@ bool meta_adv_find(const struct meta_adv *adv, uint8_t tag, struct mortise_meta_
 
 	if (!tag)
 		return false;
-	if (!place_of(adv, tag, &at, &item)) {
+	if (!find_item(adv, tag, &at, &item)) {
 		item.value = meta_adv_old_find(adv->old, tag, &item.size);
 		if (!item.value)
 			return false;
@@ -224,15 +224,15 @@ bool meta_adv_entry(const struct meta_adv *adv, size_t i, struct mortise_meta_en
 	return false;
 }
 
-/* Instead of taken bytes of entries at byte at, there is room for more of them. */
-static void make_room(struct meta_adv *adv, size_t at, size_t taken, size_t room)
+/* Replaces taken bytes at offset at of the entries by room bytes, which the caller fills in. */
+static void resize_item(struct meta_adv *adv, size_t at, size_t taken, size_t room)
 {
 	uint8_t *entries = adv->copy + ENTRIES;
 	size_t used = adv->used - taken + room;
 
 	memmove(entries + at + room, entries + at + taken, adv->used - at - taken);
 	if (used < adv->used)
-		keys_wipe(entries + used, adv->used - used);
+		secret_wipe(entries + used, adv->used - used);
 	adv->used = used;
 }
 
@@ -244,17 +244,16 @@ enum mortise_code meta_adv_set(struct meta_adv *adv, uint8_t tag, const void *va
 	uint8_t *head;
 
 	if (!tag)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "META has tags from 1 to 255: there is no tag 0");
-	if (place_of(adv, tag, &at, &item))
+		return error_set(err, MORTISE_E_USAGE, 0, "invalid META tag 0: tags are 1 to 255");
+	if (find_item(adv, tag, &at, &item))
 		taken = HEAD + item.size;
 	left = META_ADV_CAPACITY - (adv->used - taken);
 	if (left < HEAD || size > left - HEAD)
 		return error_set(err, MORTISE_E_NO_SPACE, 0,
-				 "META has room for %zu bytes under tag %u, not for %zu; delete "
-				 "what is not needed",
-				 left < HEAD ? 0 : left - HEAD, tag, size);
-	make_room(adv, at, taken, HEAD + size);
+				 "cannot store %zu bytes under META tag %u: only %zu are free; "
+				 "delete a tag",
+				 size, tag, left < HEAD ? 0 : left - HEAD);
+	resize_item(adv, at, taken, HEAD + size);
 	head = adv->copy + ENTRIES + at;
 	store_be32(head, tag);
 	store_be32(head + 4, (uint32_t)size);
@@ -271,9 +270,9 @@ bool meta_adv_delete(struct meta_adv *adv, uint8_t tag)
 
 	if (!tag)
 		return false;
-	deleted = place_of(adv, tag, &at, &item);
+	deleted = find_item(adv, tag, &at, &item);
 	if (deleted)
-		make_room(adv, at, HEAD + item.size, 0);
+		resize_item(adv, at, HEAD + item.size, 0);
 	old = meta_adv_old_delete(adv->old, tag);
 	adv->old_changed = adv->old_changed || old;
 	return deleted || old;
@@ -289,7 +288,7 @@ enum mortise_code meta_adv_encode(const struct meta_adv *adv, meta_adv_sha256 *s
 	store_be32(copy, MAGIC1);
 	memset(copy + CHECKSUM, 0, CHECKSUM_SIZE);
 	store_be32(copy + MAGIC2_AT, MAGIC2);
-	code = sha256(copy, META_ADV_COPY, digest, err);
+	code = sha256(&(struct keys_bytes){ copy, META_ADV_COPY }, 1, digest, err);
 	if (!code)
 		memcpy(copy + CHECKSUM, digest, CHECKSUM_SIZE);
 	return code;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The older block of META, as syslinux writes it: little-endian, a sum for a checksum. */
 #include "meta/adv_old.h"
 
 #include <string.h>
 
-#include "keys/secret.h"
+#include "base/secret.h"
 
-/* A half: magic, checksum, entries (tag, size, value; one byte each but the value), magic. */
+/*
+ * A half, little-endian as syslinux writes it: magic, checksum, entries, magic. An entry is one
+ * byte of tag, one byte of size, and the value.
+ */
 #define MAGIC1	  UINT32_C(0x5a2d2fa5)
-#define SUM	  UINT32_C(0xa3041767) /* of the checksum and all words of entries */
+#define SUM	  UINT32_C(0xa3041767) /* sum of the checksum and all words of the entries */
 #define MAGIC2	  UINT32_C(0xdd28bf64)
 #define CHECKSUM  4u
 #define ENTRIES	  8u
@@ -30,7 +32,7 @@ static void store_le32(uint8_t *at, uint32_t value)
 	at[3] = (uint8_t)(value >> 24);
 }
 
-static uint32_t checksum(const uint8_t *half)
+static uint32_t compute_checksum(const uint8_t *half)
 {
 	uint32_t sum = SUM;
 
@@ -39,37 +41,37 @@ static uint32_t checksum(const uint8_t *half)
 	return sum;
 }
 
-bool meta_adv_old_magic(const uint8_t *half)
+bool meta_adv_old_has_magic(const uint8_t *half)
 {
 	return load_le32(half) == MAGIC1 || load_le32(half + MAGIC2_AT) == MAGIC2;
 }
 
-bool meta_adv_old_good(const uint8_t *half)
+bool meta_adv_old_valid(const uint8_t *half)
 {
 	return load_le32(half) == MAGIC1 && load_le32(half + MAGIC2_AT) == MAGIC2 &&
-	       load_le32(half + CHECKSUM) == checksum(half);
+	       load_le32(half + CHECKSUM) == compute_checksum(half);
 }
 
-/* Bytes of the entry at byte at, 0 when the entries end there or one would not fit. */
+/* Bytes of the entry at offset at; 0 if the entries end there or the entry does not fit. */
 static size_t entry_size(const uint8_t *entries, size_t at)
 {
 	size_t left = META_ADV_OLD_CAPACITY - at;
 
-	/* Neither Talos nor syslinux reads an entry in the last two bytes. */
+	/* Like Talos and syslinux: an entry cannot start in the last two bytes. */
 	if (left <= HEAD || !entries[at] || entries[at + 1] > left - HEAD)
 		return 0;
 	return HEAD + (size_t)entries[at + 1];
 }
 
-void meta_adv_old_take(const uint8_t *half, uint8_t *entries)
+void meta_adv_old_decode(const uint8_t *half, uint8_t *entries)
 {
 	size_t at = 0, size;
 
 	memcpy(entries, half + ENTRIES, META_ADV_OLD_CAPACITY);
 	while ((size = entry_size(entries, at)))
 		at += size;
-	/* One that did not fit must not begin to when another is deleted. */
-	keys_wipe(entries + at, META_ADV_OLD_CAPACITY - at);
+	/* An entry that did not fit must not become readable when another one is deleted. */
+	secret_wipe(entries + at, META_ADV_OLD_CAPACITY - at);
 }
 
 const uint8_t *meta_adv_old_find(const uint8_t *entries, uint8_t tag, size_t *size)
@@ -89,14 +91,14 @@ bool meta_adv_old_delete(uint8_t *entries, uint8_t tag)
 	bool deleted = false;
 	size_t at = 0, taken;
 
-	/* All of this tag: behind the first one the next would show. */
+	/* Delete every entry of this tag: each one hides the next. */
 	while ((taken = entry_size(entries, at))) {
 		if (entries[at] != tag) {
 			at += taken;
 			continue;
 		}
 		memmove(entries + at, entries + at + taken, META_ADV_OLD_CAPACITY - at - taken);
-		keys_wipe(entries + META_ADV_OLD_CAPACITY - taken, taken);
+		secret_wipe(entries + META_ADV_OLD_CAPACITY - taken, taken);
 		deleted = true;
 	}
 	return deleted;
@@ -106,6 +108,6 @@ void meta_adv_old_encode(const uint8_t *entries, uint8_t *half)
 {
 	store_le32(half, MAGIC1);
 	memcpy(half + ENTRIES, entries, META_ADV_OLD_CAPACITY);
-	store_le32(half + CHECKSUM, checksum(half));
+	store_le32(half + CHECKSUM, compute_checksum(half));
 	store_le32(half + MAGIC2_AT, MAGIC2);
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Syslinux's ADV, which is the older block of META: short values, two halves that are alike. */
+/* Syslinux's ADV, the older block of META: short values in two identical halves. */
 #ifndef META_ADV_OLD_H
 #define META_ADV_OLD_H
 
 #include "meta/adv.h"
 
 #define META_ADV_OLD_HALF     (META_ADV_OLD / 2u)
-#define META_ADV_OLD_CAPACITY 500u /* bytes of entries, 2 of each its head */
+#define META_ADV_OLD_CAPACITY 500u /* bytes of entries, of which each has 2 of head */
 
-/* A magic number of a half at its place; and the whole of it, checksum too. */
-bool meta_adv_old_magic(const uint8_t *half);
-bool meta_adv_old_good(const uint8_t *half);
+/* Does the half have one of its two magic numbers? */
+bool meta_adv_old_has_magic(const uint8_t *half);
+/* Both magic numbers and the checksum. */
+bool meta_adv_old_valid(const uint8_t *half);
 
-/* The entries of a good half: META_ADV_OLD_CAPACITY bytes, zero behind the last. */
-void meta_adv_old_take(const uint8_t *half, uint8_t *entries);
-/* NULL: there is no such tag. */
+/* Copies the entries of a valid half: META_ADV_OLD_CAPACITY bytes, zero after the last entry. */
+void meta_adv_old_decode(const uint8_t *half, uint8_t *entries);
+/* NULL if the tag has no entry. */
 const uint8_t *meta_adv_old_find(const uint8_t *entries, uint8_t tag, size_t *size);
-/* False when there was none. */
+/* False if the tag has no entry. */
 bool meta_adv_old_delete(uint8_t *entries, uint8_t tag);
 void meta_adv_old_encode(const uint8_t *entries, uint8_t *half);
 

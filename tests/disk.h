@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk for tests: an image file of DISK_SIZE bytes whose writes and flushes are seen as they
- * happen. It knows what is on stable storage and what a power cut could lose or tear, and can
- * make the n-th call fail. Include it in one C file only, with DISK_SIZE defined: it defines
- * pwrite(2) and fsync(2).
+ * A disk for tests: an image file of DISK_SIZE bytes whose writes and flushes are recorded. The
+ * disk tracks its contents on stable storage and the writes that a power cut could lose or tear,
+ * and can make the n-th call fail. Include this file in only one C file, with DISK_SIZE defined: it
+ * defines pwrite(2) and fsync(2).
  */
 #ifndef TESTS_DISK_H
 #define TESTS_DISK_H
@@ -23,13 +23,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define SECTOR		512u	/* what a power cut leaves whole */
+#define SECTOR		512u	/* a power cut does not tear a sector */
 #ifndef PENDING_MAX
 #define PENDING_MAX	8
 #endif
-#define DISK_CUTS	16u	/* ways in which one cut is tried */
+#define DISK_CUTS	16u	/* number of variants of each cut */
 
-/* Written, and not yet flushed. */
+/* A write that is not yet flushed. */
 struct disk_write {
 	uint64_t offset;
 	size_t size;
@@ -39,27 +39,27 @@ struct disk_write {
 struct disk {
 	char directory[64];
 	char path[80];		/* of the image */
-	char cut[80];		/* of an image as a power cut leaves it */
+	char cut[80];		/* of the image after a power cut */
 	bool recording;
 	uint8_t stable[DISK_SIZE];
 	struct disk_write pending[PENDING_MAX];
 	size_t pending_count;
 	unsigned calls;		/* writes and flushes */
-	unsigned fail_at;	/* the call that fails; 0: none */
-	bool fail_torn;		/* half of a failing write is done */
-	/* Called before a write takes effect; NULL: nobody looks. */
+	unsigned fail_at;	/* number of the failing call; 0: none */
+	bool fail_torn;		/* half of the failing write reaches the disk */
+	/* Called before a write takes effect; may be NULL. */
 	void (*before_write)(const uint8_t *bytes, uint64_t offset, size_t size);
-	/* Called before a flush takes effect: every state a cut could leave is one of those. */
+	/* Called before a flush takes effect: every state that a cut can leave exists then. */
 	void (*before_flush)(struct disk *disk);
 	const void *context;
 	/*
-	 * The first thing that was wrong. Told after the operation, not by a jump out of it:
-	 * that would leave its lock behind.
+	 * The first failure. It is reported after the operation, because a longjmp(3) out of the
+	 * operation would not release its lock.
 	 */
 	char wrong[200];
 };
 
-/* One for the program: pwrite(2) and fsync(2) are, too. */
+/* Only one per program, like pwrite(2) and fsync(2). */
 static struct disk disk;
 
 __attribute__((format(printf, 1, 2))) static inline void disk_wrong(const char *format, ...)
@@ -126,7 +126,7 @@ static inline void disk_forget_pending(void)
 		free(disk.pending[--disk.pending_count].bytes);
 }
 
-/* From here on calls are seen; what is there now is on stable storage. */
+/* Starts recording; the present contents are on stable storage. */
 static inline void disk_record(unsigned fail_at, bool fail_torn)
 {
 	disk_fetch(disk.path, disk.stable);
@@ -138,7 +138,7 @@ static inline void disk_record(unsigned fail_at, bool fail_torn)
 	disk.recording = true;
 }
 
-/* How a cut leaves a write: all, nothing, its beginning, its end, every other sector, ... */
+/* The sectors of a write after a cut: all, none, the first ones, the last ones, every other, ... */
 static inline bool disk_reached(size_t sector, size_t count, unsigned variant)
 {
 	uint64_t mixed = (sector + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ variant * 0x85ebca6bu;
@@ -165,7 +165,7 @@ static inline bool disk_reached(size_t sector, size_t count, unsigned variant)
 	}
 }
 
-/* Applies the sectors of a pending write that chosen() picks. */
+/* Applies those sectors of a pending write for which chosen() returns true. */
 static inline void disk_apply(uint8_t *image, const struct disk_write *write,
 			      bool (*chosen)(size_t sector, size_t count, unsigned variant),
 			      unsigned variant)
@@ -181,7 +181,7 @@ static inline void disk_apply(uint8_t *image, const struct disk_write *write,
 	}
 }
 
-/* What a cut before a flush leaves of the disk, in one of DISK_CUTS ways. */
+/* Computes the disk after a cut before a flush, in one of DISK_CUTS variants. */
 static inline void disk_cut(unsigned variant, uint8_t *image)
 {
 	memcpy(image, disk.stable, DISK_SIZE);

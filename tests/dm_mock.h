@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Device-mapper without a kernel: a test is a table of the ioctls that are expected and of what
- * is answered (the idea is libnvme's test/ioctl/mock.h). The layout of the answers is that of
- * linux/dm-ioctl.h; the numbers in them were seen on a Linux 6.1.
+ * A mock of device-mapper: a test is a table of the expected ioctls and their answers (the idea is
+ * from libnvme's test/ioctl/mock.h). The layout of the answers is that of linux/dm-ioctl.h; their
+ * numbers are from Linux 6.1.
  */
 #ifndef TESTS_DM_MOCK_H
 #define TESTS_DM_MOCK_H
@@ -19,26 +19,26 @@
 #include <sys/sysmacros.h>
 
 #include "dm/control.h"
-#include "keys/error.h"
+#include "base/error.h"
 
 #define KEY_NAME "cryptsetup:12345678-90ab-cdef-1234-567890abcdef-d0"
 #define UDEV 0x600000u
 #define DEVICE 0xfe00u		/* 254:0 */
-#define DATA 312u		/* where the kernel puts its data */
+#define DATA 312u		/* offset of the kernel's data */
 
-/* One ioctl: what is expected, and the answer. */
+/* An expected ioctl, and its answer. */
 struct step {
 	unsigned long request;
 	const char *name;
 	const char *uuid;
 	uint32_t flags;
 	uint32_t event_nr;
-	const char *params;		/* of the table */
-	const char *target;		/* its type, NULL: "crypt" */
+	const char *params;		/* parameters of the table */
+	const char *target;		/* type of the target; NULL: "crypt" */
 
 	int sys;
 	uint32_t flags_out;
-	uint32_t version_minor;		/* of the interface, 0: 47 */
+	uint32_t version_minor;		/* version of the interface; 0: 47 */
 	uint32_t target_count;
 	int32_t open_count;
 	const char *name_out;
@@ -52,11 +52,11 @@ struct step {
 struct world {
 	const struct step *steps;
 	size_t at;
-	int key_sys;			/* answer of add_key */
+	int key_sys;			/* errno of add_key(2) */
 	unsigned keys_added, keys_dropped, pauses;
 	struct dm_block block;
 	enum mortise_code block_code;
-	bool exclusive;			/* how the device was looked at */
+	bool exclusive;			/* the device was opened exclusively */
 	struct dm_control *control;
 };
 
@@ -100,7 +100,7 @@ static int mock_ioctl(void *context, unsigned long request, struct dm_ioctl *hea
 	uint32_t room = header->data_size;
 
 	if (request != step->request)
-		fail_msg("step %zu: ioctl %lx, %lx was expected", world->at, request,
+		fail_msg("step %zu: ioctl %lx, expected %lx", world->at, request,
 			 step->request);
 	world->at++;
 	assert_int_equal(header->version[0], 4);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A test tool: puts the JSON text on standard input into both header copies of an image, with
- * right checksums, so that hostile metadata reaches the reader. Nothing is checked.
+ * A test tool: writes the JSON text from standard input to both header copies of an image, with
+ * valid checksums, so that hostile metadata reaches the parser. Nothing is checked.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "luks2/header.h"
+#include "luks2/private.h"
 
 int main(int argc, char **argv)
 {

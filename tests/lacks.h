@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a crypto library lacks: such rows of a test are skipped, and say so. */
+/* Rows of a test for features that the crypto library lacks are skipped, with a message. */
 #ifndef TESTS_LACKS_H
 #define TESTS_LACKS_H
 
@@ -7,8 +7,8 @@
 #include <string.h>
 
 /*
- * Is this row to be skipped? has: the library has it. Fails when something is missing that
- * this library must have: OpenSSL has all of it.
+ * Returns whether to skip a row; "has" tells whether the library has the feature. The test fails if
+ * the library must have it: OpenSSL has all of them.
  */
 static inline bool lacks(const char *name, bool has)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk for tests of luks2/: beside what tests/disk.h knows, what header copies and their areas
- * need of each other. Include it in one C file only.
+ * A disk for tests of luks2/: tests/disk.h, with checks of the write order of header copies and
+ * keyslot areas. Include this file in only one C file.
  */
 #ifndef LUKS2_DISK_H
 #define LUKS2_DISK_H
@@ -10,16 +10,16 @@
 #include "luks2/json.h"
 
 #define COPY_SIZE	LUKS2_COPY_SIZE_MIN
-#define AREA_SIZE	131072u	/* bytes, of a volume key of 32 */
+#define AREA_SIZE	131072u	/* bytes, for a volume key of 32 bytes */
 #define AREAS		4u
 #define DISK_SIZE	(2 * COPY_SIZE + AREAS * AREA_SIZE)
 
 #include "tests/disk.h"
 
-/* What an operation does not need of what was there before. */
+/* Existing contents that an operation may overwrite. */
 static struct {
-	bool formatting;	/* all of it */
-	bool stale;		/* one copy was older from the start: its areas */
+	bool formatting;	/* everything */
+	bool stale;		/* the areas of a copy that was older from the start */
 } spare;
 
 static inline bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
@@ -27,7 +27,7 @@ static inline bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_s
 	return a < b + b_size && b < a + a_size;
 }
 
-/* A header copy on stable storage: its areas and age, when it is whole. */
+/* A header copy on stable storage; its metadata and age are set only if it is valid. */
 struct disk_copy {
 	bool good;
 	uint64_t seqid;
@@ -67,7 +67,7 @@ static inline bool disk_copy_needs(const struct disk_copy *copy, uint64_t offset
 	return false;
 }
 
-/* Flushed must be the other copy, and the areas that this one speaks of. */
+/* The other copy, and the areas to which this copy refers, must already be flushed. */
 static inline void disk_check_order(const uint8_t *bytes, size_t size)
 {
 	struct disk_copy now = { .good = size == COPY_SIZE };
@@ -79,12 +79,12 @@ static inline void disk_check_order(const uint8_t *bytes, size_t size)
 
 		if (write->offset < 2 * COPY_SIZE ||
 		    disk_copy_needs(&now, write->offset, write->size))
-			disk_wrong("call %u writes a header copy with bytes unflushed", disk.calls);
+			disk_wrong("call %u writes a header copy before other writes are flushed", disk.calls);
 	}
 	json_object_put(now.metadata);
 }
 
-/* DESIGN's first rule: a write spares whatever the header on stable storage needs. */
+/* A write must not overwrite anything that the header on stable storage needs. */
 static inline void disk_check_write(const uint8_t *bytes, uint64_t offset, size_t size)
 {
 	struct disk_copy copy[2];

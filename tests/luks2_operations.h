@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every operation that writes a header, as a row: how the disk stands before, what is done,
- * and what must hold of the disk at any moment after. For the tests of power cuts and of
+ * A table of every operation that writes a header: the initial state of the disk, the operation,
+ * and the condition that the disk must meet at any moment. For the tests of power cuts and of
  * failing devices.
  */
 #ifndef LUKS2_OPERATIONS_H
@@ -19,9 +19,9 @@ struct operation {
 	void (*prepare)(void);
 	enum mortise_code (*act)(struct mortise_error *err);
 	bool (*holds)(const char *path);	/* at any moment */
-	bool (*done)(const char *path);		/* when act has succeeded */
+	bool (*done)(const char *path);		/* after act has succeeded */
 	bool formats;
-	bool stale;				/* the state before has a stale copy */
+	bool stale;				/* the initial state has a stale copy */
 };
 
 static inline struct mortise_secret *secret(const char *text)
@@ -34,76 +34,88 @@ static inline struct mortise_secret *secret(const char *text)
 
 static inline const struct mortise_keyslot_new *cheap_keyslot(int id)
 {
+	static const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost),
+		.type = MORTISE_KDF_PBKDF2,
+		.hash = "sha256",
+		.forced_time = 1000,
+	};
 	static struct mortise_keyslot_new what;
 
 	what = (struct mortise_keyslot_new){
+		.struct_size = sizeof(struct mortise_keyslot_new),
 		.keyslot = id,
-		.kdf = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .forced_time = 1000 },
+		.kdf = &cost,
 	};
 	return &what;
 }
 
 static inline struct mortise_luks2 *load(const char *path, bool no_locks)
 {
-	const struct mortise_location location = { .device = path, .no_locks = no_locks };
-	struct mortise_luks2 *luks2 = NULL;
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = path,
+						   .no_locks = no_locks };
+	struct mortise_luks2 *header = NULL;
 
-	if (mortise_luks2_load(&location, &luks2, NULL))
+	if (mortise_luks2_load(&location, &header, NULL))
 		return NULL;
-	return luks2;
+	return header;
 }
 
-static inline bool unlock(struct mortise_luks2 *luks2, int keyslot, const char *passphrase)
+static inline bool unlock(struct mortise_luks2 *header, int keyslot, const char *passphrase)
 {
-	const struct mortise_key_search search = { .keyslot = keyslot };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
 	struct mortise_secret *given = secret(passphrase);
-	enum mortise_code code = mortise_keyslot_open(luks2, &search, given, NULL, NULL, NULL);
+	enum mortise_code code = mortise_keyslot_open(header, &search, given, NULL, NULL, NULL);
 
-	mortise_secret_free(given);
+	mortise_secret_free(&given);
 	return code == MORTISE_OK;
 }
 
-static inline bool listed(const struct mortise_luks2 *luks2, int keyslot)
+static inline bool listed(const struct mortise_luks2 *header, int keyslot)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
-	return mortise_keyslot_info(luks2, keyslot, &info, NULL) == MORTISE_OK;
+	return mortise_keyslot_info(header, keyslot, &info, NULL) == MORTISE_OK;
 }
 
 static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = disk.path };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path };
 	const struct mortise_format format = {
+		.struct_size = sizeof(format),
 		.key_size = 32,
 		.data_offset = DISK_SIZE,
 		.digest_iterations = 1000,
 	};
 	struct mortise_secret *given = secret(passphrase);
-	struct mortise_luks2 *luks2 = NULL;
-	enum mortise_code code = mortise_luks2_format(&location, &format, &luks2, err);
+	struct mortise_luks2 *header = NULL;
+	enum mortise_code code = mortise_luks2_format(&location, &format, &header, err);
 
-	/* The mark is there: what follows is an update like any other. */
+	/* The header is marked as unfinished: from here on, the format is a normal update. */
 	if (!code)
 		spare.formatting = false;
 	if (!code)
-		code = mortise_keyslot_add(luks2, cheap_keyslot(0), given, NULL, NULL, err);
-	mortise_luks2_free(luks2);
-	mortise_secret_free(given);
+		code = mortise_keyslot_add(header, cheap_keyslot(0), given, NULL, NULL, err);
+	mortise_luks2_free(&header);
+	mortise_secret_free(&given);
 	return code;
 }
 
-static inline enum mortise_code add_to(struct mortise_luks2 *luks2, int id, const char *passphrase,
+static inline enum mortise_code add_to(struct mortise_luks2 *header, int id, const char *passphrase,
 				       struct mortise_error *err)
 {
 	struct mortise_secret *given = secret(passphrase);
 	enum mortise_code code;
 
-	code = mortise_keyslot_add(luks2, cheap_keyslot(id), given, NULL, NULL, err);
-	mortise_secret_free(given);
+	code = mortise_keyslot_add(header, cheap_keyslot(id), given, NULL, NULL, err);
+	mortise_secret_free(&given);
 	return code;
 }
 
-/* States before. */
+/* Initial states. */
 
 static inline void prepare_nothing(void)
 {
@@ -122,14 +134,14 @@ static inline void prepare_one(void)
 
 static inline void prepare_two(void)
 {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 
 	prepare_one();
-	luks2 = load(disk.path, false);
-	assert_non_null(luks2);
-	assert_true(unlock(luks2, 0, OLD));
-	assert_int_equal(add_to(luks2, 1, SECOND, NULL), MORTISE_OK);
-	mortise_luks2_free(luks2);
+	header = load(disk.path, false);
+	assert_non_null(header);
+	assert_true(unlock(header, 0, OLD));
+	assert_int_equal(add_to(header, 1, SECOND, NULL), MORTISE_OK);
+	mortise_luks2_free(&header);
 }
 
 static inline void damage(uint64_t offset)
@@ -157,7 +169,7 @@ static inline void prepare_bad_secondary(void)
 
 static inline enum mortise_code act_change(struct mortise_error *err);
 
-/* Only the primary knows of a change: the secondary still has the area that was freed. */
+/* Only the primary has a change: the secondary still refers to the freed area. */
 static inline void prepare_stale_secondary(void)
 {
 	uint8_t *before = malloc(DISK_SIZE), *after = malloc(DISK_SIZE);
@@ -174,7 +186,7 @@ static inline void prepare_stale_secondary(void)
 	free(after);
 }
 
-/* What is done. */
+/* Operations. */
 
 static inline enum mortise_code act_format(struct mortise_error *err)
 {
@@ -182,58 +194,63 @@ static inline enum mortise_code act_format(struct mortise_error *err)
 }
 
 static inline enum mortise_code with_loaded(bool no_locks, const char *passphrase,
-					    enum mortise_code (*what)(struct mortise_luks2 *luks2,
+					    enum mortise_code (*what)(struct mortise_luks2 *header,
 								      struct mortise_error *err),
 					    struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = disk.path, .no_locks = no_locks };
-	struct mortise_luks2 *luks2 = NULL;
-	enum mortise_code code = mortise_luks2_load(&location, &luks2, err);
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path,
+						   .no_locks = no_locks };
+	struct mortise_luks2 *header = NULL;
+	enum mortise_code code = mortise_luks2_load(&location, &header, err);
 
-	if (!code && passphrase && !unlock(luks2, 0, passphrase))
+	if (!code && passphrase && !unlock(header, 0, passphrase))
 		code = MORTISE_E_KEY;
 	if (!code)
-		code = what(luks2, err);
-	mortise_luks2_free(luks2);
+		code = what(header, err);
+	mortise_luks2_free(&header);
 	return code;
 }
 
-static inline enum mortise_code add_one(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code add_one(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	return add_to(luks2, 1, SECOND, err);
+	return add_to(header, 1, SECOND, err);
 }
 
-static inline enum mortise_code change_zero(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code change_zero(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	struct mortise_secret *given = secret(NEW);
 	enum mortise_code code;
 
-	code = mortise_keyslot_change(luks2, 0, cheap_keyslot(0), given, NULL, err);
-	mortise_secret_free(given);
+	code = mortise_keyslot_change(header, 0, cheap_keyslot(0), given, NULL, err);
+	mortise_secret_free(&given);
 	return code;
 }
 
-static inline enum mortise_code remove_one(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code remove_one(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	return mortise_keyslot_remove(luks2, 1, err);
+	return mortise_keyslot_remove(header, 1, err);
 }
 
-static inline enum mortise_code label_it(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code label_it(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	return mortise_header_set_label(luks2, "a label", NULL, err);
+	return mortise_header_set_label(header, "a label", NULL, err);
 }
 
-static inline enum mortise_code import_token(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code import_token(struct mortise_luks2 *header,
+					     struct mortise_error *err)
 {
 	static const char json[] = "{\"type\":\"x\",\"keyslots\":[\"0\"]}";
-	const struct mortise_token_import how = { .token = 0, .keyslot = MORTISE_ANY };
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = 0,
+						  .keyslot = MORTISE_ANY };
 
-	return mortise_token_import(luks2, &how, json, sizeof(json) - 1, NULL, err);
+	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
 
-static inline enum mortise_code do_nothing(struct mortise_luks2 *luks2, struct mortise_error *err)
+static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct mortise_error *err)
 {
-	(void)luks2;
+	(void)header;
 	(void)err;
 	return MORTISE_OK;
 }
@@ -252,70 +269,70 @@ LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
 LOADED(act_load, false, NULL, do_nothing)
 
-/* What must hold. A keyslot that is listed opens: a dead one would be a key that is lost. */
+/* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
 
-static inline bool judge(const char *path, bool (*verdict)(struct mortise_luks2 *luks2))
+static inline bool judge(const char *path, bool (*verdict)(struct mortise_luks2 *header))
 {
-	struct mortise_luks2 *luks2 = load(path, false);
-	bool good = luks2 && verdict(luks2);
+	struct mortise_luks2 *header = load(path, false);
+	bool good = header && verdict(header);
 
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return good;
 }
 
-static inline bool second_lives(struct mortise_luks2 *luks2)
+static inline bool second_lives(struct mortise_luks2 *header)
 {
-	return !listed(luks2, 1) || unlock(luks2, 1, SECOND);
+	return !listed(header, 1) || unlock(header, 1, SECOND);
 }
 
-static inline bool old_opens(struct mortise_luks2 *luks2)
+static inline bool old_opens(struct mortise_luks2 *header)
 {
-	return unlock(luks2, 0, OLD) && second_lives(luks2);
+	return unlock(header, 0, OLD) && second_lives(header);
 }
 
-static inline bool new_opens(struct mortise_luks2 *luks2)
+static inline bool new_opens(struct mortise_luks2 *header)
 {
-	return unlock(luks2, 0, NEW) && second_lives(luks2);
+	return unlock(header, 0, NEW) && second_lives(header);
 }
 
-static inline bool either_opens(struct mortise_luks2 *luks2)
+static inline bool either_opens(struct mortise_luks2 *header)
 {
-	return old_opens(luks2) || new_opens(luks2);
+	return old_opens(header) || new_opens(header);
 }
 
-static inline bool all_listed_open(struct mortise_luks2 *luks2)
+static inline bool all_listed_open(struct mortise_luks2 *header)
 {
-	return (!listed(luks2, 0) || unlock(luks2, 0, OLD)) && second_lives(luks2);
+	return (!listed(header, 0) || unlock(header, 0, OLD)) && second_lives(header);
 }
 
-static inline bool second_opens(struct mortise_luks2 *luks2)
+static inline bool second_opens(struct mortise_luks2 *header)
 {
-	return either_opens(luks2) && listed(luks2, 1);
+	return either_opens(header) && listed(header, 1);
 }
 
-static inline bool second_is_gone(struct mortise_luks2 *luks2)
+static inline bool second_is_gone(struct mortise_luks2 *header)
 {
-	return old_opens(luks2) && !listed(luks2, 1);
+	return old_opens(header) && !listed(header, 1);
 }
 
-static inline bool both_are_gone(struct mortise_luks2 *luks2)
+static inline bool both_are_gone(struct mortise_luks2 *header)
 {
-	return !listed(luks2, 0) && !listed(luks2, 1);
+	return !listed(header, 0) && !listed(header, 1);
 }
 
-static inline bool is_labelled(struct mortise_luks2 *luks2)
+static inline bool is_labelled(struct mortise_luks2 *header)
 {
-	struct mortise_header_info info;
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
 
-	mortise_header_info(luks2, &info);
-	return old_opens(luks2) && !strcmp(info.label, "a label");
+	assert_int_equal(mortise_header_info(header, &info, NULL), MORTISE_OK);
+	return old_opens(header) && !strcmp(info.label, "a label");
 }
 
-static inline bool has_token(struct mortise_luks2 *luks2)
+static inline bool has_token(struct mortise_luks2 *header)
 {
-	struct mortise_token_info info;
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
 
-	return old_opens(luks2) && !mortise_token_info(luks2, 0, &info, NULL);
+	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL);
 }
 
 #define VERDICT(name, verdict) \
@@ -331,13 +348,13 @@ VERDICT(done_gone, both_are_gone)
 VERDICT(done_label, is_labelled)
 VERDICT(done_token, has_token)
 
-/* A cut format leaves no header, the old one, the new one, or one that is known as unfinished. */
+/* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */
 static inline bool holds_format(const char *path)
 {
-	struct mortise_luks2 *luks2 = load(path, false);
-	bool good = !luks2 || luks2_format_unfinished(luks2) || either_opens(luks2);
+	struct mortise_luks2 *header = load(path, false);
+	bool good = !header || luks2_format_unfinished(header) || either_opens(header);
 
-	mortise_luks2_free(luks2);
+	mortise_luks2_free(&header);
 	return good;
 }
 
@@ -352,12 +369,12 @@ static const struct operation operations[] = {
 	{ "erase", prepare_two, act_erase, holds_all_listed, done_gone, false, false },
 	{ "label", prepare_two, act_label, holds_old, done_label, false, false },
 	{ "token", prepare_two, act_token, holds_old, done_token, false, false },
-	{ "mend the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
-	{ "mend the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
+	{ "repair the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
+	{ "repair the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
 	  false },
-	{ "mend a stale one", prepare_stale_secondary, act_load, holds_new, holds_new, false,
+	{ "repair a stale secondary", prepare_stale_secondary, act_load, holds_new, holds_new, false,
 	  true },
-	{ "mend the secondary and add", prepare_bad_secondary, act_change, holds_either,
+	{ "repair the secondary and change", prepare_bad_secondary, act_change, holds_either,
 	  done_second, false, false },
 	{ "label without locks, bad primary", prepare_bad_primary, act_label_unlocked, holds_old,
 	  done_label, false, false },
@@ -369,7 +386,7 @@ static const struct operation operations[] = {
 
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
-/* Before each run of an operation; also names it in what a failure prints. */
+/* Prepares the disk for one run of an operation. */
 static inline void operation_prepare(const struct operation *operation)
 {
 	disk.recording = false;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Are two volumes declared alike? For tests of what is written and read again. */
+/* Compares two declared volumes, for tests that parse what they have written. */
 #ifndef TESTS_META_VOLUMES_H
 #define TESTS_META_VOLUMES_H
 
 #include <string.h>
 
-#include "meta/config.h"
+#include "config/config.h"
 
 static inline bool same_text(const char *a, const char *b)
 {
@@ -17,7 +17,7 @@ static inline bool same_secret(const struct mortise_secret *a, const struct mort
 	return a && b ? mortise_secret_equal(a, b) : a == b;
 }
 
-static inline bool same_key(const struct meta_key *a, const struct meta_key *b)
+static inline bool same_key(const struct config_key *a, const struct config_key *b)
 {
 	return a->slot == b->slot && a->kind == b->kind &&
 	       same_secret(a->passphrase, b->passphrase) &&
@@ -28,8 +28,8 @@ static inline bool same_key(const struct meta_key *a, const struct meta_key *b)
 	       a->lock_to_state == b->lock_to_state;
 }
 
-/* But for the line. */
-static inline bool same_volume(const struct meta_volume *a, const struct meta_volume *b)
+/* The same volume, not counting the line. */
+static inline bool same_volume(const struct config_volume *a, const struct config_volume *b)
 {
 	bool same = same_text(a->name, b->name) && same_text(a->id, b->id) && a->kind == b->kind &&
 		    same_text(a->disk_selector, b->disk_selector) && a->encrypted == b->encrypted &&

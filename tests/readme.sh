@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The README's example, as printed there: compiled against the installed library by the command
-# printed there, once shared and once static, and run. MORTISE, BUILD.
+# Compiles the README's example against the installed library with the README's command, once shared
+# and once static, and runs it. MORTISE: the program. BUILD: the build directory.
 set -euo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -15,7 +15,7 @@ command=$(sed -n 's/^cc example.c \(.*\)/\1/p' "$tree/README.md")
 
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$work/usr" -name mortise.pc)")
-# It was configured for another prefix.
+# mortise.pc was configured for another prefix.
 sed -i "s|^prefix=.*|prefix=$work/usr|" "$PKG_CONFIG_PATH/mortise.pc"
 export LD_LIBRARY_PATH
 LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")

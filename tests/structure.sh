@@ -11,29 +11,37 @@ fail() {
 	failed=1
 }
 
-# Folder by folder, the folders of ours that it may include; the public header is everybody's.
+folders="cli declared bench volume meta disk config luks2 dm keys base"
+
+# The folders whose headers a folder may include, besides include/. DESIGN: docs/architecture.md.
 allowed() {
 	case $1 in
 	cli) echo "cli" ;;
-	volume) echo "volume luks2 dm meta keys" ;;
-	luks2) echo "luks2 keys" ;;
-	dm | meta) echo "$1 keys/secret.h keys/error.h" ;;
-	keys) echo "keys" ;;
+	declared) echo "declared volume meta disk config luks2 dm keys base" ;;
+	bench) echo "bench volume luks2 dm keys base" ;;
+	volume) echo "volume luks2 dm keys base" ;;
+	meta) echo "meta disk config luks2 keys base" ;;
+	disk) echo "disk luks2 dm base" ;;
+	config) echo "config base" ;;
+	luks2) echo "luks2 keys base" ;;
+	dm) echo "dm base" ;;
+	keys) echo "keys base" ;;
+	base) echo "base" ;;
 	esac
 }
 
 includes() {
 	local folder file target entry good
-	for folder in cli volume luks2 dm meta keys; do
+	for folder in $folders; do
 		while IFS=: read -r file target; do
 			good=
 			for entry in $(allowed $folder); do
-				case $target in "$entry" | "$entry"/*) good=1 ;; esac
+				case $target in "$entry"/*) good=1 ;; esac
 			done
-			[ -n "$good" ] || fail "$file includes $target: $folder may not"
+			[ -n "$good" ] || fail "$file includes $target: $folder/ may not include it"
 		done < <(grep -rHoP --include='*.[ch]' '^#include "\K[^"]+' $folder)
 		! grep -rnE --include='*.[ch]' '#include <(libcryptsetup|libdevmapper)' $folder ||
-			fail "$folder uses what we do without"
+			fail "$folder/ uses libcryptsetup or libdevmapper"
 	done
 	! grep -rnE --include='*.[ch]' '#include <(openssl|nettle|mbedtls)/' . --exclude-dir=build |
 		grep -v -e '^\./keys/openssl/' -e '^\./keys/nettle/' -e '^\./keys/mbedtls/' \
@@ -42,8 +50,27 @@ includes() {
 	! grep -rnE --include='*.[ch]' '#include "keys/(crypto\.h|openssl/|nettle/|mbedtls/)' . \
 		--exclude-dir=build | grep -v -e '^\./keys/' -e '^\./tests/' ||
 		fail "keys/crypto.h is used outside keys/"
+	! grep -rn --include='*.[ch]' '#include "luks2/private.h"' . --exclude-dir=build |
+		grep -v -e '^\./luks2/' -e '^\./tests/' ||
+		fail "luks2/private.h is used outside luks2/"
 	! grep -rlE --include='*.c' 'dm-ioctl\.h' . --exclude-dir=build | grep -v '^\./dm/' |
-		grep -v '^\./tests/' || fail "device-mapper is spoken to outside dm/"
+		grep -v '^\./tests/' || fail "device-mapper ioctls are issued outside dm/"
+}
+
+# Each folder lists its files in its own CMakeLists.txt: none is forgotten, none is found by a pattern.
+lists() {
+	local file folder
+	for file in $(git ls-files '*/CMakeLists.txt' CMakeLists.txt); do
+		! grep -nE 'GLOB|REGEX EXCLUDE|EXCLUDE REGEX' "$file" ||
+			fail "$file chooses files by a pattern"
+	done
+	for folder in $folders; do
+		while read -r file; do
+			grep -qE "(^|[[:space:](])$(basename "$file")([[:space:]),.;]|$)" \
+				"$(dirname "$file")/CMakeLists.txt" ||
+				fail "$(dirname "$file")/CMakeLists.txt does not list $(basename "$file")"
+		done < <(git ls-files "$folder/*.c")
+	done
 }
 
 exports() {
@@ -55,7 +82,7 @@ exports() {
 		grep -v '^mortise_')
 	[ -z "$strays" ] || fail "libmortise.a has global $strays"
 	# Every function that the header declares is there, and no other.
-	diff <(grep -oP '\bmortise_[a-z0-9_]+(?=\()' include/mortise.h | sort -u) \
+	diff <(grep -ohP '\bmortise_[a-z0-9_]+(?=\()' include/*.h | sort -u) \
 		<(nm -D --defined-only "$BUILD/libmortise.so" | awk '$2 == "T" {print $3}' |
 			sed 's/@.*//' | sort -u) || fail "the header and the exports differ"
 }
@@ -72,15 +99,82 @@ format() {
 analysis() {
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I include -I . -D_GNU_SOURCE \
-		--suppress=missingIncludeSystem luks2 volume keys dm meta cli || fail "cppcheck"
+		--suppress=missingIncludeSystem $folders || fail "cppcheck"
 	# Its status counts, not what a filter behind it found: each finding is an error, and so is
 	# a clang-tidy that could not run. On stderr it only counts what it has passed over.
-	git ls-files 'luks2/*.c' 'volume/*.c' 'keys/*.c' 'dm/*.c' 'meta/*.c' 'cli/*.c' |
+	for folder in $folders; do git ls-files "$folder/*.c"; done |
 		xargs -P2 -n8 clang-tidy -p "${BUILD:?the build directory}" --quiet 2> /dev/null ||
 		fail "clang-tidy"
 	git ls-files 'tools/*' '*.sh' .ci/run | while read -r file; do
 		case $(head -n1 "$file") in '#!'*sh) echo "$file" ;; esac
 	done | xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2154,SC2086 || fail "shellcheck"
+}
+
+# Phrases of the dialect that this tree was once written in, as Perl regular expressions. A line
+# break inside a comment counts as a blank.
+phrases='
+\b(is|are|was|were) told\b
+(?<!there )\b(is|was) no (?!longer\b|more than\b|less than\b)
+(?-i:\bis none\b)
+\bstands\b(?! for\b)
+\bgoes by\b
+\b(is|can be|could be) had\b
+\bin step\b
+\banew\b
+\bbeside\b
+\b(nobody|somebody)\b
+\bsuch an?\b
+\bwhat is looked at\b
+\bthe way out\b
+\bof that name\b
+\bis meant\b
+'
+
+# find_phrases FILE...: prints FILE: PHRASE for each one found.
+find_phrases() {
+	PHRASES=$phrases perl -0777 -ne '
+		s/\n[ \t]*(?:\*|#|\/\/|\.\\")?[ \t]*/ /g;
+		s/"[ \t]+"//g;
+		for my $phrase (grep { length } split(/\n/, $ENV{PHRASES})) {
+			print "$ARGV: ", substr($_, $-[0] > 30 ? $-[0] - 30 : 0, 80), "\n" while /$phrase/gi;
+		}' "$@"
+}
+
+language() {
+	local found sample work
+	found=$(git ls-files | grep -vE '^tests/(structure\.sh|vectors/|fuzz/corpus/)|\.svg$|package-lock\.json$' |
+		xargs -d '\n' bash -c 'for file; do [ -L "$file" ] || echo "$file"; done' - |
+		while read -r file; do find_phrases "$file"; done)
+	[ -z "$found" ] || {
+		echo "$found"
+		fail "phrases that docs/architecture.md, \"Language\", rules out"
+	}
+	# The lint finds each of them, also across a line break.
+	work=$(mktemp)
+	while read -r sample; do
+		printf '/* a\n * %s\n */\n' "${sample//_/$'\n * '}" > "$work"
+		[ -n "$(find_phrases "$work")" ] || fail "the lint passes \"$sample\""
+	done << 'END'
+the caller is told
+they are told
+this is no header
+there is none
+it stands in the header
+it goes by the name
+a key is had
+a key that can_be had
+keys are in_step
+read anew
+the file beside it
+nobody asks
+somebody asks
+such a key
+what is_looked at
+the way_out
+a mapping of that name
+what is_meant
+END
+	rm -f "$work"
 }
 
 # What contrib/ installs, and what the tools of those who run it think of it.
@@ -118,9 +212,11 @@ END
 case ${1-all} in
 all)
 	includes
+	lists
 	exports
 	format
 	analysis
+	language
 	boot
 	;;
 *) "$1" ;;

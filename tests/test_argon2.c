@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Our Argon2 against libargon2, with every kernel that this processor has. */
+/* Argon2 compared with libargon2, with every kernel that this processor supports. */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -24,14 +24,14 @@
 #define CASES	   2500u
 #define CASES_MIN  100u
 #define MEMORY_MAX 65536u
-/* A sanitizer or a busy machine gets through fewer of them in this time. */
+/* With a sanitizer or on a busy machine, fewer cases are run in this time. */
 #define SECONDS	   15
 
-/* Threads that may still be made; the rest fail as on a system that is out of them. */
+/* How many threads can still be created; others fail, as on a system that has reached its limit. */
 static unsigned threads_left = UINT32_MAX;
 static unsigned threads_made;
 
-/* The linker's --wrap=pthread_create makes these of calls to it. */
+/* The linker option --wrap=pthread_create redirects calls to these functions. */
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
@@ -149,7 +149,7 @@ static void test_blake2b(void **state)
 	}
 }
 
-/* A job of its own on memory that the test looks at. */
+/* Plans a job on memory that the test can inspect. */
 static uint64_t *plan(struct keys_argon2_job *job, struct argon2_case *c, size_t offset)
 {
 	uint8_t *memory;
@@ -161,7 +161,7 @@ static uint64_t *plan(struct keys_argon2_job *job, struct argon2_case *c, size_t
 	return (uint64_t *)(void *)memory;
 }
 
-/* On memory that starts anywhere, and nothing of it is left. */
+/* Memory at any alignment to 64 bytes: the tag is correct, and the memory is wiped. */
 static void test_wiped(void **state)
 {
 	static struct argon2_case c;
@@ -196,7 +196,7 @@ static bool populate_some(void *pages, void *memory, uint64_t size)
 	return true;
 }
 
-/* Memory that ends at any moment ends the job, with any number of threads. */
+/* If memory runs out, at any piece and with any number of threads, the job fails. */
 static void test_no_memory(void **state)
 {
 	static struct argon2_case c;
@@ -224,7 +224,7 @@ static void test_no_memory(void **state)
 	assert_in_range(failed, 4 * 12, 4 * 29);
 }
 
-/* Threads that cannot be made only make it slower. */
+/* If threads cannot be created, the result is still correct. */
 static void test_few_threads(void **state)
 {
 	static struct argon2_case c;
@@ -244,7 +244,7 @@ static void test_few_threads(void **state)
 		assert_int_equal(threads_made, left);
 	}
 	threads_left = UINT32_MAX;
-	/* As many as lanes, and one that populates. */
+	/* One thread for each of the 7 lanes and one that populates; one of them is the caller. */
 	threads_made = 0;
 	c.input.threads = 100;
 	expect_tag(&c, expected, "many threads");
@@ -267,7 +267,7 @@ static void test_small_pages(void **state)
 	assert_int_equal(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), 0);
 }
 
-/* Does /proc/self/smaps show this flag on the mapping with this address? */
+/* Returns whether the mapping with this address has this flag in /proc/self/smaps. */
 static bool mapping_has(const void *address, const char *flag)
 {
 	const uintptr_t at = (uintptr_t)address;
@@ -287,8 +287,11 @@ static bool mapping_has(const void *address, const char *flag)
 	return has;
 }
 
-/* Huge pages while they are cheap; where not, small ones if these are cheaper, and a try. */
-static void test_dear_pages(void **state)
+/*
+ * Huge pages are used while they are cheap. Otherwise small pages are used if they are cheaper,
+ * with huge pages tried again now and then.
+ */
+static void test_slow_huge_pages(void **state)
 {
 	const size_t piece = (size_t)KEYS_ARGON2_PIECE;
 	struct keys_arena arena;
@@ -341,11 +344,11 @@ static void test_select(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_blake2b),	    cmocka_unit_test(test_rfc9106),
-		cmocka_unit_test(test_wiped),	    cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_few_threads), cmocka_unit_test(test_small_pages),
-		cmocka_unit_test(test_dear_pages),  cmocka_unit_test(test_many_lanes),
-		cmocka_unit_test(test_select),	    cmocka_unit_test(test_random),
+		cmocka_unit_test(test_blake2b),		cmocka_unit_test(test_rfc9106),
+		cmocka_unit_test(test_wiped),		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_few_threads),	cmocka_unit_test(test_small_pages),
+		cmocka_unit_test(test_slow_huge_pages), cmocka_unit_test(test_many_lanes),
+		cmocka_unit_test(test_select),		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading what the kernel answers about mappings, honest answers and others. */
+/* Parsing the kernel's answers about mappings, valid and hostile ones. */
 #include "dm_mock.h"
 
 #include <unistd.h>
@@ -61,7 +61,7 @@ static void data_start_in_header(struct dm_ioctl *header)
 	header->data_start = 8;
 }
 
-/* A target as DM_TABLE_STATUS gives it. */
+/* A target in the format of DM_TABLE_STATUS. */
 struct status_record {
 	struct dm_target_spec spec;
 	char params[80];
@@ -162,7 +162,7 @@ struct deps_record {
 
 static void deps(void **state)
 {
-	/* 98:0, 7:300, 4095:1048575 as huge_encode_dev writes them */
+	/* 98:0, 7:300, 4095:1048575, encoded by huge_encode_dev */
 	static const struct deps_record three = { 3, 0, { 0x6200, 0x10072c, 0xffffffff } };
 	static const struct deps_record lie = { 4, 0, { 0x6200, 0x10072c, 0xffffffff } };
 	static const struct deps_record big_lie = { 0xffffffff, 0, { 0 } };
@@ -288,7 +288,7 @@ static void list_hostile(void **state)
 static void versions_hostile(void **state)
 {
 	static const uint32_t nexts[] = { 0, 1, 8, 16, 17, 1000000, 0xffffffff };
-	/* With 8 for next, "crypt" stands where a name would be. */
+	/* With 8 for next, "crypt" is at the position of a name. */
 	struct version_record other = { 0, { 9, 9, 9 }, "other\0\0\0crypt" };
 	struct version_record unended = { 0, { 9, 9, 9 }, "crypt" };
 	const struct step steps[] = { { .request = DM_GET_TARGET_VERSION,
@@ -343,7 +343,7 @@ static void version(void **state)
 	end(&world);
 }
 
-/* A kernel that has much to say: the buffer grows, and the request is made anew each time. */
+/* If the answer does not fit, the buffer grows, and the request is repeated. */
 struct growing {
 	uint32_t enough, largest;
 	unsigned calls;

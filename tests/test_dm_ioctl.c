@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making and removing mappings over a kernel that is a table of ioctls and answers. */
+/* Creating and removing mappings with a mock kernel: a table of ioctls and answers. */
 #include "dm_mock.h"
 
 #define UUID	     "CRYPT-LUKS2-1234567890abcdef1234567890abcdef-t1"
@@ -30,7 +30,7 @@ static const struct version_record crypt_1_10 = { 0, { 1, 10, 0 }, "crypt" };
 		.request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV \
 	}
 
-/* A mapping t1 of 32 MiB at 16 MiB. */
+/* A mapping t1 of 32 MiB, at offset 16 MiB of the device. */
 struct wish {
 	struct dm_crypt_target target;
 	struct dm_mapping_options options;
@@ -63,13 +63,13 @@ static enum mortise_code create(struct world *world, struct wish *wish)
 	wish->target.key = key;
 	code = dm_crypt_create(world->control, "t1", &wish->options, &wish->target, &wish->dropped,
 			       &wish->err);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	if (code)
 		assert_int_equal(wish->err.code, code);
 	return code;
 }
 
-/* Runs steps for a wish and expects code. */
+/* Creates the mapping of a wish; the kernel must get steps, and the result must be code. */
 static void create_expect(const struct step *steps, struct wish *wish, enum mortise_code code)
 {
 	struct world world;
@@ -78,7 +78,7 @@ static void create_expect(const struct step *steps, struct wish *wish, enum mort
 	begin(&world, steps);
 	got = create(&world, wish);
 	if (got != code)
-		fail_msg("code %d (%s), %d was expected", got, wish->err.text, code);
+		fail_msg("code %d (%s), expected %d", got, wish->err.text, code);
 	end(&world);
 }
 
@@ -223,14 +223,14 @@ static void options_are_dropped(void **state)
 		DM_CRYPT_ALLOW_DISCARDS | DM_CRYPT_SAME_CPU_CRYPT | DM_CRYPT_SUBMIT_FROM_CRYPT_CPUS;
 	create_expect(ancient, &wish, MORTISE_OK);
 	assert_int_equal(wish.dropped, wish.target.flags);
-	/* A distribution's kernel that has more than its version says. */
+	/* A distribution's kernel with more features than its version implies. */
 	wish = simple();
 	wish.target.flags = DM_CRYPT_ALLOW_DISCARDS;
 	create_expect(known, &wish, MORTISE_OK);
 	assert_int_equal(wish.dropped, 0);
 }
 
-/* Before Linux 5.4 the version is known only when the module is loaded. */
+/* Before Linux 5.4, the version is available only when the module is loaded. */
 static void old_kernel(void **state)
 {
 	static const struct step loaded[] = {
@@ -275,7 +275,7 @@ static void old_kernel(void **state)
 	assert_int_equal(wish.dropped, DM_CRYPT_NO_READ_WORKQUEUE);
 }
 
-static void what_this_kernel_lacks(void **state)
+static void missing_kernel_features(void **state)
 {
 	static const struct step old[] = { ABSENT, ASK(crypt_1_16), END };
 	static const struct step none[] = {
@@ -359,7 +359,7 @@ static void name_or_uuid_taken(void **state)
 	assert_string_equal(wish.err.text, "Device t1 already exists.");
 	wish = simple();
 	create_expect(other, &wish, MORTISE_E_EXISTS);
-	assert_non_null(strstr(wish.err.text, "active already as the other."));
+	assert_non_null(strstr(wish.err.text, "is already active as the other;"));
 }
 
 static void failures_leave_nothing(void **state)
@@ -367,14 +367,14 @@ static void failures_leave_nothing(void **state)
 	static const struct {
 		int sys;
 		enum mortise_code create, load, resume;
-		const char *text; /* of load */
+		const char *text; /* error if the load fails */
 	} cases[] = {
 		{ EBUSY, 0, MORTISE_E_BUSY, MORTISE_E_SYSTEM,
 		  "Cannot use device /dev/ubda which is in use (already mapped or mounted)." },
 		{ ENOENT, MORTISE_E_SYSTEM, MORTISE_E_KERNEL, MORTISE_E_SYSTEM,
-		  "cipher aes-xts-plain64. Load the modules of its parts (modprobe -a crypto-aes "
-		  "crypto-xts)" },
-		{ ENXIO, MORTISE_E_INACTIVE, MORTISE_E_DEVICE, MORTISE_E_INACTIVE, "gone away" },
+		  "cipher aes-xts-plain64. Load its modules (modprobe -a crypto-aes crypto-xts)" },
+		{ ENXIO, MORTISE_E_INACTIVE, MORTISE_E_DEVICE, MORTISE_E_INACTIVE,
+		  "has disappeared" },
 		{ EIO, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, "t1" },
 		{ ENOMEM, MORTISE_E_MEMORY, MORTISE_E_MEMORY, MORTISE_E_MEMORY, "t1" },
 	};
@@ -436,8 +436,8 @@ static void refused_in_both_forms(void **state)
 	}
 }
 
-/* blkid has it open all the while: the kernel is told to remove it afterwards. */
-static void failure_while_somebody_looks(void **state)
+/* A process such as blkid keeps the device open: deferred removal is requested. */
+static void failure_while_device_is_open(void **state)
 {
 	const struct step busy = {
 		.request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV, .sys = EBUSY
@@ -484,7 +484,7 @@ static void remove_busy(void **state)
 	assert_int_equal(err.sys_errno, EBUSY);
 	assert_int_equal(world.pauses, 6);
 	end(&world);
-	/* Free at the third try. */
+	/* The third attempt succeeds. */
 	memset(&steps[4], 0, sizeof(steps[4]));
 	steps[3].sys = 0;
 	begin(&world, steps);
@@ -539,12 +539,12 @@ int main(void)
 		cmocka_unit_test(keyring_not_asked_for),
 		cmocka_unit_test(options_are_dropped),
 		cmocka_unit_test(old_kernel),
-		cmocka_unit_test(what_this_kernel_lacks),
+		cmocka_unit_test(missing_kernel_features),
 		cmocka_unit_test(device_below),
 		cmocka_unit_test(name_or_uuid_taken),
 		cmocka_unit_test(failures_leave_nothing),
 		cmocka_unit_test(refused_in_both_forms),
-		cmocka_unit_test(failure_while_somebody_looks),
+		cmocka_unit_test(failure_while_device_is_open),
 		cmocka_unit_test(remove_busy),
 		cmocka_unit_test(remove_deferred),
 	};

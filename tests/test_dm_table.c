@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dm-crypt table lines, built and read back, and names as libdevmapper writes them. The lines
- * and names were printed by Debian's dmsetup 1.02.185 on a 6.1 kernel for volumes that Debian's
- * cryptsetup 2.6.1 had opened; the volume key is byte i = 7 * i + 1.
+ * dm-crypt table lines, built and parsed, and names in libdevmapper's encoding. The lines and names
+ * were printed by Debian's dmsetup 1.02.185 on a 6.1 kernel for volumes opened by Debian's
+ * cryptsetup 2.6.1; the volume key is byte i = 7 * i + 1.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,8 +32,8 @@ struct line {
 	uint32_t flags;
 	uint32_t sector_size;
 	uint64_t offset;
-	const char *integrity; /* not NULL: read only, cryptsetup builds these over dm-integrity */
-	unsigned disk;	       /* major number of the device, its minor is 0 */
+	const char *integrity; /* not NULL: only parsed; cryptsetup uses these with dm-integrity */
+	unsigned disk;	       /* major number of the device; the minor number is 0 */
 };
 
 static const struct line lines[] = {
@@ -101,8 +101,8 @@ static void build_lines(void **state)
 			assert_string_equal((char *)mortise_secret_data(params), lines[i].text);
 			assert_int_equal(mortise_secret_size(params), strlen(lines[i].text) + 1);
 		}
-		mortise_secret_free(params);
-		mortise_secret_free(key);
+		mortise_secret_free(&params);
+		mortise_secret_free(&key);
 	}
 }
 
@@ -134,11 +134,11 @@ static void parse_lines(void **state)
 		else
 			assert_null(table.key);
 		dm_crypt_table_clear(&table);
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	}
 }
 
-/* What other tools load, and what newer kernels print. */
+/* Lines that other tools load and newer kernels print. */
 static void parse_other_shapes(void **state)
 {
 	struct dm_crypt_table table;
@@ -204,7 +204,7 @@ static void parse_refuses(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		/* Without a NUL, so that reading beyond the end is seen. */
+		/* Without a NUL, so that sanitizers detect reads beyond the end. */
 		size_t length = strlen(bad[i]);
 		char *text = malloc(length ? length : 1);
 
@@ -212,7 +212,7 @@ static void parse_refuses(void **state)
 		memcpy(text, bad[i], length);
 		memset(&err, 0, sizeof(err));
 		if (dm_crypt_params_parse(text, length, &table, &err) != MORTISE_E_UNSUPPORTED)
-			fail_msg("taken: \"%s\"", bad[i]);
+			fail_msg("accepted: \"%s\"", bad[i]);
 		assert_int_equal(err.code, MORTISE_E_UNSUPPORTED);
 		assert_null(table.key);
 		free(text);
@@ -248,7 +248,7 @@ static void parse_longest_words(void **state)
 	}
 }
 
-/* Every beginning of every line is either refused or leaves nothing undefined. */
+/* Every prefix of every line is rejected, or parsed without undefined values. */
 static void parse_beginnings(void **state)
 {
 	size_t i, length;
@@ -268,7 +268,7 @@ static void parse_beginnings(void **state)
 	}
 }
 
-static void a_bad_key_is_not_shown(void **state)
+static void bad_key_not_in_errors(void **state)
 {
 	static const char text[] = "aes-xts-plain64 0011223344556677zz 0 8:0 0";
 	struct dm_crypt_table table;
@@ -311,9 +311,9 @@ static void check_refuses(void **state)
 	bad[count++].iv_offset = 4;
 	for (i = 0; i < count; i++)
 		if (dm_crypt_target_check(&bad[i], &err) != MORTISE_E_USAGE)
-			fail_msg("target %zu was taken", i);
-	mortise_secret_free(none);
-	mortise_secret_free(key);
+			fail_msg("target %zu was accepted", i);
+	mortise_secret_free(&none);
+	mortise_secret_free(&key);
 }
 
 static void names(void **state)
@@ -336,7 +336,7 @@ static void names(void **state)
 	}
 	dm_name_decode("a\\x20b", decoded);
 	assert_string_equal(decoded, "a b");
-	/* Foreign names that cannot be said in plain bytes. */
+	/* Names with characters that must be encoded. */
 	dm_name_decode("a\\x2fb\\x20c", decoded);
 	assert_string_equal(decoded, "a\\x2fb\\x20c");
 	dm_name_decode("a\\x00b", decoded);
@@ -361,7 +361,7 @@ static void names_refused(void **state)
 	name[MORTISE_NAME_MAX + 1] = '\0';
 	assert_int_equal(dm_name_encode(name, encoded, &err), MORTISE_E_USAGE);
 	assert_non_null(strstr(err.text, "\" too long."));
-	/* 32 blanks are 128 bytes when encoded. */
+	/* 32 blanks take 128 bytes when encoded. */
 	memset(name, ' ', 32);
 	name[32] = '\0';
 	assert_int_equal(dm_name_encode(name, encoded, &err), MORTISE_E_USAGE);
@@ -392,7 +392,7 @@ static void uuids(void **state)
 	dm_uuid_encode(uuid, encoded);
 	assert_int_equal(strlen(encoded), DM_UUID_MAX);
 	assert_memory_equal(encoded, uuid, DM_UUID_MAX);
-	/* An escape is not cut in two. */
+	/* An escape sequence is not split. */
 	memset(uuid + strlen(start), ' ', 127);
 	dm_uuid_encode(uuid, encoded);
 	assert_int_equal(strlen(encoded), strlen(start) + 80);
@@ -407,7 +407,7 @@ int main(void)
 		cmocka_unit_test(parse_refuses),
 		cmocka_unit_test(parse_longest_words),
 		cmocka_unit_test(parse_beginnings),
-		cmocka_unit_test(a_bad_key_is_not_shown),
+		cmocka_unit_test(bad_key_not_in_errors),
 		cmocka_unit_test(check_refuses),
 		cmocka_unit_test(names),
 		cmocka_unit_test(names_refused),

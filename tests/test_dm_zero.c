@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mappings over nothing, over a kernel that is a table of ioctls and answers. */
+/* Mappings of the zero target, with a mock kernel: a table of ioctls and answers. */
 #include "dm_mock.h"
 
 #define UDEV_HIDDEN 0x6e0000u
@@ -68,7 +68,7 @@ static void name_taken(void **state)
 	expect(steps, SIZE, MORTISE_E_EXISTS);
 }
 
-/* Nothing is left behind. */
+/* After a failed resume, the mapping is removed. */
 static void resume_fails(void **state)
 {
 	static const struct step steps[] = {

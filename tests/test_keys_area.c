@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The cipher over a keyslot area and the anti-forensic splitter, against cryptsetup's areas. */
+/* Keyslot area encryption and the anti-forensic splitter, compared with areas of cryptsetup. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,7 +90,7 @@ static void check_area(size_t row)
 	last = split + used - key_size;
 	for (size_t i = 0; i < used - key_size; i++)
 		split[i] = stream(luks2_areas[row].stripes + i);
-	/* With zeros in the last place, merging gives what the key was added to there. */
+	/* With zeros as last stripe, merging returns the value that is XORed with the key there. */
 	assert_int_equal(keys_af_merge(split, key_size, KEYS_AF_STRIPES, hash, merged, NULL),
 			 MORTISE_OK);
 	for (size_t i = 0; i < key_size; i++)
@@ -105,14 +105,14 @@ static void check_area(size_t row)
 	assert_int_equal(keys_kdf_derive(&kdf, passphrase, (struct keys_bytes){ salt, 32 },
 					 area_key, key_size, NULL),
 			 MORTISE_OK);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	memcpy(area, split, size);
 	assert_int_equal(keys_area_encrypt(cipher, area_key, key_size, area, size, NULL),
 			 MORTISE_OK);
 	sha256_of(area, size, digest);
 	from_hex(luks2_areas[row].sha256, expected, sizeof(expected));
 	if (memcmp(digest, expected, sizeof(digest)))
-		fail_msg("%s, %s: not what cryptsetup wrote", cipher, hash);
+		fail_msg("%s, %s: differs from the area of cryptsetup", cipher, hash);
 	assert_int_equal(keys_area_decrypt(cipher, area_key, key_size, area, size, NULL),
 			 MORTISE_OK);
 	assert_memory_equal(area, split, size);
@@ -142,7 +142,7 @@ static void test_split_and_merge(void **state)
 	assert_memory_equal(merged, key, sizeof(key));
 	assert_int_equal(keys_af_merge(two, sizeof(key), 5, "sha1", merged, NULL), MORTISE_OK);
 	assert_memory_equal(merged, key, sizeof(key));
-	/* One bit of one stripe changes its whole piece of digest size, 20 bytes. */
+	/* One bit of one stripe changes a whole block of the digest's size, 20 bytes. */
 	one[0] ^= 1;
 	assert_int_equal(keys_af_merge(one, sizeof(key), 5, "sha1", merged, NULL), MORTISE_OK);
 	assert_memory_not_equal(merged, key, 10);
@@ -164,7 +164,7 @@ static void test_af_unknown_hash(void **state)
 	assert_int_equal(keys_af_split(key, 32, 2, "shake128", split, &err), MORTISE_E_UNSUPPORTED);
 }
 
-/* Ciphers that are in no crypto library, or that no one could mean. */
+/* Ciphers that no crypto library has, and malformed specifications. */
 static const struct {
 	const char *cipher;
 	size_t key_size;
@@ -193,7 +193,7 @@ static const struct {
 	{ "aes-ecb-plain64", 32, MORTISE_E_UNSUPPORTED },
 	{ "aes-cbc-essiv:", 32, MORTISE_E_UNSUPPORTED },
 	{ "aes-cbc-essiv:shake256", 32, MORTISE_E_UNSUPPORTED },
-	/* AES has no key of 20 or 64 bytes. */
+	/* AES does not have keys of 20 or 64 bytes. */
 	{ "aes-cbc-essiv:sha1", 32, MORTISE_E_UNSUPPORTED },
 	{ "aes-cbc-essiv:sha512", 32, MORTISE_E_UNSUPPORTED },
 	{ "aes-cbc-essiv:0123456789012345678901234567890123456789", 32, MORTISE_E_UNSUPPORTED },
@@ -219,7 +219,7 @@ static void test_refused(void **state)
 				      sizeof(area), &err) != refused[i].code ||
 		    keys_area_decrypt(refused[i].cipher, key, refused[i].key_size, area,
 				      sizeof(area), &err) != refused[i].code)
-			fail_msg("taken: %s", refused[i].cipher);
+			fail_msg("accepted: %s", refused[i].cipher);
 		assert_non_null(strstr(err.text, refused[i].cipher));
 		assert_memory_equal(area, before, sizeof(area));
 	}
@@ -232,7 +232,7 @@ static void test_bad_calls(void **state)
 	(void)state;
 	assert_int_equal(keys_area_encrypt("aes-cbc-plain64", key, 32, area, 513, NULL),
 			 MORTISE_E_USAGE);
-	/* Both halves of an XTS key alike: FIPS 140-2 IG A.9 forbids it. */
+	/* An XTS key with equal halves: FIPS 140-2 IG A.9 forbids it. */
 	assert_int_equal(keys_area_encrypt("aes-xts-plain64", key, 64, area, 512, NULL),
 			 MORTISE_E_SYSTEM);
 	assert_int_equal(keys_area_encrypt("aes-cbc-plain64", key, 32, area, 0, NULL), MORTISE_OK);

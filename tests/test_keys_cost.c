@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Choosing a cost: bounds and their sentences, and the search on machines of a known speed. */
+/* Choosing a cost: bounds and their errors, and the search on machines of a known speed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,51 +10,52 @@
 
 #include "keys/argon2_cost.h"
 #include "keys/kdf.h"
-#include "keys/machine.h"
+#include "base/machine.h"
 
-#define ID MORTISE_KDF_ARGON2ID
-#define PB MORTISE_KDF_PBKDF2
+#define SIZE .struct_size = sizeof(struct mortise_kdf_choice)
+#define ID   MORTISE_KDF_ARGON2ID
+#define PB   MORTISE_KDF_PBKDF2
 
-/* cryptsetup's sentences, lib/utils_pbkdf.c of 2.6.1 and (parallel cost) of 2.8.1. */
+/* Messages of cryptsetup: lib/utils_pbkdf.c of 2.6.1 and, for the parallel cost, of 2.8.1. */
 static const struct {
 	struct mortise_kdf_choice choice;
 	enum mortise_code code;
 	const char *text;
 } refused[] = {
-	{ { .type = ID, .forced_time = 3, .memory_kib = 32, .lanes = 1 },
+	{ { SIZE, .type = ID, .forced_time = 3, .memory_kib = 32, .lanes = 1 },
 	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for argon2id (minimum is 4)." },
-	{ { .type = MORTISE_KDF_ARGON2I, .forced_time = 3 },
+	{ { SIZE, .type = MORTISE_KDF_ARGON2I, .forced_time = 3 },
 	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for argon2i (minimum is 4)." },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 31 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 31 },
 	  MORTISE_E_USAGE,
 	  "Forced memory cost is too low for argon2id (minimum is 32 kilobytes)." },
-	{ { .type = ID, .memory_kib = 31 },
+	{ { SIZE, .type = ID, .memory_kib = 31 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too low (minimum is 32 kilobytes)." },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 4194305 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 4194305 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too high (maximum is 4194304 kilobytes)." },
-	{ { .type = ID, .memory_kib = 4194305 },
+	{ { SIZE, .type = ID, .memory_kib = 4194305 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too high (maximum is 4194304 kilobytes)." },
-	{ { .type = ID, .forced_time = 4, .lanes = 5 },
+	{ { SIZE, .type = ID, .forced_time = 4, .lanes = 5 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF parallel cost is too high (maximum is 4)." },
-	{ { .type = PB, .forced_time = 999 },
+	{ { SIZE, .type = PB, .forced_time = 999 },
 	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for pbkdf2 (minimum is 1000)." },
-	{ { .type = PB, .forced_time = 1000, .memory_kib = 32 },
+	{ { SIZE, .type = PB, .forced_time = 1000, .memory_kib = 32 },
 	  MORTISE_E_USAGE,
 	  "PBKDF max memory or parallel threads must not be set with pbkdf2." },
-	{ { .type = PB, .forced_time = 1000, .lanes = 1 },
+	{ { SIZE, .type = PB, .forced_time = 1000, .lanes = 1 },
 	  MORTISE_E_USAGE,
 	  "PBKDF max memory or parallel threads must not be set with pbkdf2." },
-	{ { .type = PB, .forced_time = 1000, .hash = "shake128" },
+	{ { SIZE, .type = PB, .forced_time = 1000, .hash = "shake128" },
 	  MORTISE_E_UNSUPPORTED,
 	  "Requested hash shake128 is not supported." },
-	{ { .type = (enum mortise_kdf_type)9 }, MORTISE_E_USAGE, "Unknown PBKDF type 9." },
+	{ { SIZE, .type = (enum mortise_kdf_type)9 }, MORTISE_E_USAGE, "Unknown PBKDF type 9." },
 };
 
 static void test_refused(void **state)
@@ -70,19 +71,20 @@ static void test_refused(void **state)
 	}
 }
 
-/* Forced values are taken as they are, whatever this machine has. */
+/* Forced values are used unchanged, independent of this machine. */
 static const struct {
 	struct mortise_kdf_choice choice;
 	struct mortise_kdf kdf;
 } forced[] = {
-	{ { .type = ID, .forced_time = 4, .memory_kib = 32, .lanes = 1 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 32, .lanes = 1 },
 	  { .type = ID, .time = 4, .memory_kib = 32, .lanes = 1 } },
-	{ { .type = ID, .forced_time = 5 },
+	{ { SIZE, .type = ID, .forced_time = 5 },
 	  { .type = ID, .time = 5, .memory_kib = 1048576, .lanes = 4 } },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 4194304, .lanes = 4 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 4194304, .lanes = 4 },
 	  { .type = ID, .time = 4, .memory_kib = 4194304, .lanes = 4 } },
-	{ { .type = PB, .forced_time = 1000 }, { .type = PB, .hash = "sha256", .time = 1000 } },
-	{ { .type = PB, .forced_time = 2000, .hash = "sha512" },
+	{ { SIZE, .type = PB, .forced_time = 1000 },
+	  { .type = PB, .hash = "sha256", .time = 1000 } },
+	{ { SIZE, .type = PB, .forced_time = 2000, .hash = "sha512" },
 	  { .type = PB, .hash = "sha512", .time = 2000 } },
 };
 
@@ -107,9 +109,9 @@ static void test_forced(void **state)
 }
 
 /*
- * What cryptsetup 2.6.1 chooses (lib/crypto_backend/pbkdf_check.c run with a clock that adds
- * ns for each KiB of each pass, and percent of that from slow_from KiB on), and how many
- * measurements it takes to get there.
+ * The choice of cryptsetup 2.6.1 (lib/crypto_backend/pbkdf_check.c, run with a clock that adds ns
+ * for each KiB of each pass, and percent of that from slow_from KiB on), and the number of its
+ * measurements.
  */
 static const struct {
 	uint32_t memory_max, lanes, target_ms, ns, slow_from, percent;
@@ -187,7 +189,7 @@ static void test_search_fails(void **state)
 	}
 }
 
-/* A machine too fast for its clock must not keep the search busy for ever. */
+/* On a machine too fast for its clock, the search must still end. */
 static void test_search_ends(void **state)
 {
 	struct clockwork clockwork = { .ns = 0 };
@@ -201,15 +203,19 @@ static void test_search_ends(void **state)
 
 static void test_measured(void **state)
 {
-	const struct mortise_kdf_choice argon2 = { .type = ID, .target_ms = 1, .memory_kib = 1024 };
-	const struct mortise_kdf_choice pbkdf2 = { .type = PB, .target_ms = 100 };
+	const struct mortise_kdf_choice argon2 = {
+		.struct_size = sizeof(argon2), .type = ID, .target_ms = 1, .memory_kib = 1024
+	};
+	const struct mortise_kdf_choice pbkdf2 = { .struct_size = sizeof(pbkdf2),
+						   .type = PB,
+						   .target_ms = 100 };
 	struct mortise_kdf kdf;
 
 	(void)state;
 	assert_int_equal(keys_kdf_choose(&argon2, 32, &kdf, NULL), MORTISE_OK);
 	assert_true(kdf.time >= 4);
 	assert_in_range(kdf.memory_kib, 32, 1024);
-	assert_in_range(kdf.lanes, 1, keys_machine_cpus());
+	assert_in_range(kdf.lanes, 1, machine_cpus());
 	assert_int_equal(keys_kdf_choose(&pbkdf2, 32, &kdf, NULL), MORTISE_OK);
 	assert_true(kdf.time >= 1000);
 	assert_string_equal(kdf.hash, "sha256");
@@ -223,7 +229,7 @@ static void test_rate(void **state)
 	(void)state;
 	assert_int_equal(keys_pbkdf2_rate("sha256", 32, &narrow, NULL), MORTISE_OK);
 	assert_int_equal(keys_pbkdf2_rate("sha256", 128, &wide, NULL), MORTISE_OK);
-	/* Four blocks of output cost four times as much; other load must not hide that. */
+	/* Four blocks of output cost four times as much; a factor of 2 allows for other load. */
 	assert_true(narrow > wide * 2ull);
 	assert_int_equal(keys_pbkdf2_rate("no-such-hash", 32, &narrow, &err),
 			 MORTISE_E_UNSUPPORTED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What keys/crypto.h asks of a crypto library and no keyslot area of the other tests shows. */
+/* Requirements of keys/crypto.h for a crypto library that no keyslot area in other tests covers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +48,7 @@ static const struct {
 	  "2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6" },
 };
 
-/* Twice with one context: what a sector leaves behind must not be seen by the next. */
+/* Twice with one context: the state after one sector must not affect the next. */
 static void check_direction(size_t row, bool encrypt)
 {
 	uint8_t key[32], iv[KEYS_CRYPTO_BLOCK], from[64], to[64], sector[64];
@@ -81,7 +81,7 @@ static void test_sp800_38a(void **state)
 	keys_crypto_cipher_free(NULL);
 }
 
-/* One byte more or less, and sizes that wrap round when counted in bits. */
+/* Keys one byte longer or shorter, and sizes that overflow when counted in bits. */
 static void test_key_sizes(void **state)
 {
 	static const size_t bad[] = { 0, 15, 17, 33, 48, 64, SIZE_MAX / 8 + 1 + 16 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hashes, HMAC and base64 against published vectors. */
+/* Hashes, HMAC and base64, compared with published vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "keys/base64.h"
+#include "base/base64.h"
 #include "keys/hash.h"
 #include "tests/lacks.h"
 #include "tests/vectors/hex.h"
@@ -56,7 +56,7 @@ static void test_abc(void **state)
 		size = from_hex(abc[i].digest, expected, sizeof(expected));
 		assert_int_equal(keys_hash_size(abc[i].name), size);
 		assert_int_equal(keys_hash_new(abc[i].name, &hash, NULL), MORTISE_OK);
-		/* Twice: what a computation leaves behind must not be seen by the next. */
+		/* Twice: the state after one computation must not affect the next. */
 		for (int turn = 0; turn < 2; turn++) {
 			memset(digest, 0, sizeof(digest));
 			assert_int_equal(keys_hash_parts(hash, parts, 3, digest, NULL), MORTISE_OK);
@@ -67,7 +67,7 @@ static void test_abc(void **state)
 	keys_hash_free(NULL);
 }
 
-/* OpenSSL knows these, LUKS2 does not: digests of any length, aliases, identifiers. */
+/* OpenSSL accepts these names, LUKS2 does not: digests of any length, aliases, identifiers. */
 static void test_refused_names(void **state)
 {
 	static const char *const names[] = { "shake128",
@@ -151,29 +151,29 @@ static void test_base64(void **state)
 	static const char *const bad[] = { "Zg=",   "Zg",   "Z",    "Zg==\n",	    " Zg==",
 					   "Zm9v=", "====", "Z===", "Zm9vZg==Zm9v", "Zm-_" };
 	uint8_t bytes[8];
-	char text[KEYS_BASE64_ROOM(8)];
+	char text[BASE64_ROOM(8)];
 	size_t size;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(base64s) / sizeof(base64s[0]); i++) {
 		const size_t length = strlen(base64s[i].bytes);
 
-		keys_base64_encode((const uint8_t *)base64s[i].bytes, length, text);
+		base64_encode((const uint8_t *)base64s[i].bytes, length, text);
 		assert_string_equal(text, base64s[i].text);
 		size = sizeof(bytes);
-		assert_true(keys_base64_decode(base64s[i].text, bytes, &size));
+		assert_true(base64_decode(base64s[i].text, bytes, &size));
 		assert_int_equal(size, length);
 		assert_memory_equal(bytes, base64s[i].bytes, length);
 		size = length;
-		assert_true(keys_base64_decode(base64s[i].text, bytes, &size));
+		assert_true(base64_decode(base64s[i].text, bytes, &size));
 		size = length - 1;
 		if (length)
-			assert_false(keys_base64_decode(base64s[i].text, bytes, &size));
+			assert_false(base64_decode(base64s[i].text, bytes, &size));
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		size = sizeof(bytes);
-		if (keys_base64_decode(bad[i], bytes, &size))
-			fail_msg("taken: \"%s\"", bad[i]);
+		if (base64_decode(bad[i], bytes, &size))
+			fail_msg("accepted: \"%s\"", bad[i]);
 	}
 }
 

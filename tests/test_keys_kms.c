@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes to a KMS and what may come back, byte by byte. Messages were made by protoc 3.21.12
- * from tests/kms/kms.proto, and from one that has more fields; frames and statuses are those of
- * "gRPC over HTTP2".
+ * Requests to a KMS and its possible responses, byte by byte. Messages were encoded by protoc
+ * 3.21.12 with tests/kms/kms.proto, and with a variant that has more fields; frames and statuses
+ * follow "gRPC over HTTP2".
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kms/answer.h"
-#include "keys/kinds/kms/endpoint.h"
-#include "keys/kinds/kms/message.h"
-#include "keys/kinds/kms/text.h"
+#include "keys/sources/kms/answer.h"
+#include "keys/sources/kms/endpoint.h"
+#include "keys/sources/kms/message.h"
+#include "keys/sources/kms/text.h"
 
 static void test_endpoints(void **state)
 {
@@ -54,31 +54,31 @@ static void test_endpoints(void **state)
 	}
 }
 
-static void test_no_endpoints(void **state)
+static void test_invalid_endpoints(void **state)
 {
 	static const struct {
 		const char *text;
 		const char *why;
 	} bad[] = {
-		{ "", "has no host" },
-		{ "grpc://", "has no host" },
-		{ "grpc://:4050", "has no host" },
-		{ "https:///path", "has no host" },
-		{ "kms:0", "has a port that is none" },
-		{ "kms:65536", "has a port that is none" },
-		{ "kms:99999999999999999999", "has a port that is none" },
-		{ "kms:http", "has a port that is none" },
-		{ "kms:-1", "has a port that is none" },
-		{ "::1", "an IPv6 address stands in brackets" },
-		{ "[::1", "has no ']'" },
-		{ "[kms]:1", "has no IPv6 address" },
-		{ "[::1%]:1", "has no IPv6 address" },
-		{ "[::1]4050", "has something other than a port" },
-		{ "grpc://k ms", "has a host that is no name" },
-		{ "grpc://k%6ds", "has a host that is no name" },
-		{ "grpc://k\\ms", "has a host that is no name" },
-		{ "grpc://kms\r\nhost: evil", "has a control character" },
-		{ "averylongschemename://kms", "has a scheme that is none" },
+		{ "", "no host" },
+		{ "grpc://", "no host" },
+		{ "grpc://:4050", "no host" },
+		{ "https:///path", "no host" },
+		{ "kms:0", "the port is not a number from 1 to 65535" },
+		{ "kms:65536", "the port is not a number from 1 to 65535" },
+		{ "kms:99999999999999999999", "the port is not a number from 1 to 65535" },
+		{ "kms:http", "the port is not a number from 1 to 65535" },
+		{ "kms:-1", "the port is not a number from 1 to 65535" },
+		{ "::1", "put an IPv6 address in brackets" },
+		{ "[::1", "no ']'" },
+		{ "[kms]:1", "no IPv6 address" },
+		{ "[::1%]:1", "no IPv6 address" },
+		{ "[::1]4050", "only a port may follow the host" },
+		{ "grpc://k ms", "the host is neither a name nor an address" },
+		{ "grpc://k%6ds", "the host is neither a name nor an address" },
+		{ "grpc://k\\ms", "the host is neither a name nor an address" },
+		{ "grpc://kms\r\nhost: evil", "contains a control character" },
+		{ "averylongschemename://kms", "the scheme is too long" },
 	};
 
 	(void)state;
@@ -92,8 +92,8 @@ static void test_no_endpoints(void **state)
 	}
 }
 
-/* Not one that could be a password is repeated. */
-static void test_user_is_not_shown(void **state)
+/* An error must not repeat text that may be a password. */
+static void test_user_not_in_errors(void **state)
 {
 	struct keys_kms_endpoint endpoint;
 	struct mortise_error err;
@@ -126,7 +126,7 @@ static void test_requests(void **state)
 	check_request(&(struct keys_kms_request){ "8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815", data,
 						  sizeof(data) },
 		      both, sizeof(both) - 1);
-	/* A length of more than one byte, and a field that is left out. */
+	/* A length of more than one byte, and a missing field. */
 	memset(many, 'x', sizeof(many));
 	memcpy(long_one, "\x12\xc8\x01", 3);
 	memcpy(long_one + 3, many, sizeof(many));
@@ -161,16 +161,16 @@ static void test_responses(void **state)
 			  "\x33\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x34\x33\x34"
 			  "\xfa\xff\xff\xff\x0f\x01z"),
 		  MESSAGE("first") },
-		/* The last one counts. */
+		/* The last occurrence of the field is valid. */
 		{ MESSAGE("\x0a\x01"
 			  "a\x0a\x01"
 			  "b"),
 		  MESSAGE("b") },
-		/* Field 1 as another type is one that we do not know. */
+		/* Field 1 with another type is an unknown field. */
 		{ MESSAGE("\x08\x05\x0a\x01"
 			  "b"),
 		  MESSAGE("b") },
-		/* Not the shortest form of a length, which is no error. */
+		/* A length that is not in its shortest form is valid. */
 		{ MESSAGE("\x0a\x81\x00"
 			  "a"),
 		  MESSAGE("a") },
@@ -188,7 +188,7 @@ static void test_responses(void **state)
 	}
 }
 
-static void test_no_responses(void **state)
+static void test_invalid_responses(void **state)
 {
 	static const struct message bad[] = {
 		MESSAGE("\x0a"),
@@ -209,10 +209,10 @@ static void test_no_responses(void **state)
 		MESSAGE("\x34"),
 		MESSAGE("\x33\x3c"),
 		MESSAGE("\xff\xff\xff\xff\x7f\x00"),
-		/* A number of 33 bits for field and type, a value of 65. */
+		/* A tag of 33 bits, and a value of 65 bits. */
 		MESSAGE("\x80\x80\x80\x80\x10\x01"),
 		MESSAGE("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
-		/* Seventeen groups in one another. */
+		/* Seventeen nested groups. */
 		MESSAGE("\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33\x33"
 			"\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34\x34"),
 	};
@@ -228,8 +228,8 @@ static void test_no_responses(void **state)
 		memcpy(exact, bad[i].bytes, bad[i].size);
 		if (keys_kms_response_read(exact, bad[i].size, &data, &size, &err) !=
 			    MORTISE_E_SOURCE ||
-		    data || size || !strstr(err.text, "no protobuf message"))
-			fail_msg("message %zu is taken", i);
+		    data || size || !strstr(err.text, "not a protobuf message"))
+			fail_msg("message %zu is accepted", i);
 		free(exact);
 	}
 }
@@ -238,16 +238,16 @@ static void test_frames(void **state)
 {
 	static const struct {
 		struct message frame;
-		const char *why; /* NULL: it is one */
+		const char *why; /* NULL: valid */
 	} frames[] = {
 		{ MESSAGE("\0\0\0\0\3abc"), NULL },
 		{ MESSAGE("\0\0\0\0\0"), NULL },
-		{ MESSAGE(""), "its answer is empty" },
-		{ MESSAGE("\0\0\0\0"), "4 bytes are no gRPC frame" },
+		{ MESSAGE(""), "the answer of the KMS is empty" },
+		{ MESSAGE("\0\0\0\0"), "4 bytes are too short for a gRPC frame" },
 		{ MESSAGE("\1\0\0\0\3abc"), "is compressed" },
 		{ MESSAGE("\2\0\0\0\3abc"), "its flag byte is 2" },
-		{ MESSAGE("\0\0\0\0\4abc"), "cut short: 3 of 4 bytes came" },
-		{ MESSAGE("\0\0\0\0\2abc"), "longer than its frame says: 3 bytes, of 2" },
+		{ MESSAGE("\0\0\0\0\4abc"), "truncated: 3 of 4 bytes received" },
+		{ MESSAGE("\0\0\0\0\2abc"), "longer than its frame: 3 bytes instead of 2" },
 		{ MESSAGE("\0\xff\xff\xff\xff"
 			  "abc"),
 		  "too large: 4294967295 bytes" },
@@ -276,7 +276,7 @@ static void test_frames(void **state)
 	assert_memory_equal(head, "\0\1\2\3\4", sizeof(head));
 }
 
-/* An answer of these lines and this body; lines end with a newline. */
+/* Creates an answer from header lines, each ending with a newline, and a body. */
 static enum mortise_code judge(const char *lines, const struct message *body, const uint8_t **data,
 			       struct keys_kms_answer *answer, struct mortise_error *err)
 {
@@ -308,25 +308,26 @@ static void test_answers(void **state)
 		{ OK_HEAD "grpc-status: 0\r\n", &frame, MORTISE_OK, "" },
 		{ "HTTP/2 200\r\nContent-Type: application/grpc+proto\r\nGrpc-Status:0\r\n", &frame,
 		  MORTISE_OK, "" },
-		/* Of a proxy, and an informational response, before the one that counts. */
+		/* Responses of a proxy and informational ones before the final response. */
 		{ "HTTP/1.1 200 Connection established\r\ngrpc-status: 7\r\n\r\nHTTP/2 103\r\n"
 		  "\r\n" OK_HEAD "grpc-status: 0\r\n",
 		  &frame, MORTISE_OK, "" },
-		{ OK_HEAD, &frame, MORTISE_E_SOURCE, "ends without a gRPC status" },
-		{ OK_HEAD "grpc-status: 0\r\n", &nothing, MORTISE_E_SOURCE, "holds no data" },
-		{ OK_HEAD "grpc-status: 00000\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
-		{ OK_HEAD "grpc-status: 001\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
-		{ OK_HEAD "grpc-status: 17\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
-		{ OK_HEAD "grpc-status: \r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
+		{ OK_HEAD, &frame, MORTISE_E_SOURCE, "has no gRPC status" },
+		{ OK_HEAD "grpc-status: 0\r\n", &nothing, MORTISE_E_SOURCE, "contains no data" },
+		{ OK_HEAD "grpc-status: 00000\r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
+		{ OK_HEAD "grpc-status: 001\r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
+		{ OK_HEAD "grpc-status: 17\r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
+		{ OK_HEAD "grpc-status: \r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
 		{ "HTTP/2 200\r\ncontent-type: application/grpcweb\r\ngrpc-status: 0\r\n", &frame,
-		  MORTISE_E_SOURCE, "of type \"application/grpcweb\"" },
-		{ "HTTP/2 200\r\ngrpc-status: 0\r\n", &frame, MORTISE_E_SOURCE, "of type \"\"" },
+		  MORTISE_E_SOURCE, "content type \"application/grpcweb\"" },
+		{ "HTTP/2 200\r\ngrpc-status: 0\r\n", &frame, MORTISE_E_SOURCE,
+		  "content type \"\"" },
 		{ "HTTP/2 503\r\ncontent-type: text/html\r\n", &frame, MORTISE_E_UNREACHABLE,
 		  "HTTP status 503" },
 		{ "HTTP/2 404\r\ncontent-type: text/html\r\n", &frame, MORTISE_E_SOURCE,
 		  "HTTP status 404" },
 		{ "HTTP/2 99999999999\r\n", &frame, MORTISE_E_SOURCE, "HTTP status" },
-		/* gRPC's status counts, whatever is around it. */
+		/* The gRPC status takes precedence over everything else. */
 		{ "HTTP/2 503\r\ngrpc-status: 5\r\ngrpc-message: no %22node%22%0a%1b[2J\r\n",
 		  &frame, MORTISE_E_SOURCE, "NOT_FOUND (no \"node\"??[2J)" },
 		{ "grpc-status: 14\r\n", &frame, MORTISE_E_UNREACHABLE, "UNAVAILABLE" },
@@ -368,7 +369,7 @@ static void test_too_large_answer(void **state)
 	keys_kms_answer_clear(&answer);
 }
 
-/* Those that gRPC itself calls worth another try, and three that servers answer in trouble. */
+/* Statuses for which gRPC recommends a retry, and three that failing servers send. */
 static void test_statuses(void **state)
 {
 	static const char again[] = "CANCELLED UNKNOWN DEADLINE_EXCEEDED RESOURCE_EXHAUSTED "
@@ -388,7 +389,7 @@ static void test_statuses(void **state)
 	assert_null(keys_kms_status_name(KEYS_KMS_STATUSES));
 }
 
-/* What a console would obey is made harmless, and characters stay whole. */
+/* Control characters are replaced, and multibyte characters are not split. */
 static void test_text(void **state)
 {
 	static const struct {
@@ -400,8 +401,8 @@ static void test_text(void **state)
 		{ "\x1b[31mred\r\n\x7f", 16, "?[31mred???" },
 		{ "\xc2\x9b"
 		  "31m",
-		  16, "?31m" },				   /* one character that is ESC [ */
-		{ "\xc0\xaf \xe0\x80\xaf", 16, "?? ???" }, /* longer than need be */
+		  16, "?31m" },				   /* CSI: one character for ESC [ */
+		{ "\xc0\xaf \xe0\x80\xaf", 16, "?? ???" }, /* overlong encoding */
 		{ "cut off", 4, "cut" },
 		{ "\xc3\xa4", 8, "\xc3\xa4" },
 		{ "a\xc3\xa4", 3, "a" },
@@ -426,11 +427,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_no_endpoints),
-		cmocka_unit_test(test_user_is_not_shown),
+		cmocka_unit_test(test_invalid_endpoints),
+		cmocka_unit_test(test_user_not_in_errors),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_responses),
-		cmocka_unit_test(test_no_responses),
+		cmocka_unit_test(test_invalid_responses),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_too_large_answer),

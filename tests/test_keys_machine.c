@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How much memory a KDF may have: meminfo, cgroups, limits; and the sentence that refuses. */
+/* How much memory a KDF may use: meminfo, cgroups, limits; and the error if it needs more. */
 #include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -17,11 +17,11 @@
 
 #include "keys/argon2_cost.h"
 #include "keys/kdf.h"
-#include "keys/machine.h"
+#include "base/machine.h"
 
 #define MIB (UINT64_C(1) << 20)
 
-/* A machine as a list of files; a path that ends in '/' is a directory. */
+/* A machine is a list of files; a path that ends with '/' is a directory. */
 struct file {
 	const char *path, *text;
 };
@@ -36,12 +36,12 @@ static const struct {
 	uint32_t cap_mib;
 } machines[] = {
 	{
-		.what = "nothing known",
+		.what = "no files",
 		.available = UINT64_MAX,
 		.cap_mib = UINT32_MAX / 1024,
 	},
 	{
-		.what = "8 GiB, no groups",
+		.what = "8 GiB, no cgroups",
 		.files = { { "proc/meminfo", "MemTotal:        8388608 kB\nMemFree: 1 kB\n"
 					     "MemAvailable:    6291456 kB\nSwapTotal: 0 kB\n"
 					     "SwapFree:       0 kB\n" } },
@@ -50,7 +50,7 @@ static const struct {
 		.cap_mib = 4096,
 	},
 	{
-		.what = "swap counts",
+		.what = "swap is available memory",
 		.files = { { "proc/meminfo", "MemTotal: 2097152 kB\nMemAvailable: 524288 kB\n"
 					     "SwapTotal: 2097152 kB\nSwapFree: 1048576 kB\n" } },
 		.available = 1536 * MIB,
@@ -67,7 +67,7 @@ static const struct {
 		.cap_mib = 256,
 	},
 	{
-		.what = "64 MiB: capped like any other",
+		.what = "64 MiB: the same cap",
 		.files = { { "proc/meminfo", "MemTotal: 65536 kB\nMemAvailable: 32768 kB\n"
 					     "SwapTotal: 0 kB\nSwapFree: 0 kB\n" } },
 		.available = 32 * MIB,
@@ -75,7 +75,7 @@ static const struct {
 		.cap_mib = 16,
 	},
 	{
-		.what = "version 2: the parent's limit counts, its cache is room",
+		.what = "version 2: the parent's limit applies, its cache is available",
 		.files = {
 			{ "proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 6291456 kB\n" },
 			{ "proc/self/cgroup", "0::/system.slice/mortise.service\n" },
@@ -91,7 +91,7 @@ static const struct {
 		.cap_mib = 259,
 	},
 	{
-		.what = "version 2: swap as far as the group may use it",
+		.what = "version 2: swap up to the cgroup's limit",
 		.files = {
 			{ "proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 6291456 kB\n"
 					  "SwapTotal: 4194304 kB\nSwapFree: 4194304 kB\n" },
@@ -125,7 +125,7 @@ static const struct {
 		.cap_mib = 65,
 	},
 	{
-		.what = "a namespace hides the path: its root is asked",
+		.what = "a namespace hides the path: its root is used",
 		.files = {
 			{ "proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 6291456 kB\n" },
 			{ "proc/self/cgroup", "4:memory:/docker/0123\n" },
@@ -170,7 +170,7 @@ static void test_machines(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
 		char root[] = "/tmp/mortise-test-XXXXXX", proc[64], cgroup[64];
-		const struct keys_machine_files files = { proc, cgroup };
+		const struct machine_files files = { proc, cgroup };
 		uint64_t available, memory;
 		uint32_t cap;
 		bool swap;
@@ -180,8 +180,8 @@ static void test_machines(void **state)
 		snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
 		for (size_t f = 0; f < FILES_MAX && machines[i].files[f].path; f++)
 			put_file(root, &machines[i].files[f]);
-		available = keys_machine_available(&files);
-		memory = keys_machine_memory(&files, &swap);
+		available = machine_available(&files);
+		memory = machine_memory(&files, &swap);
 		cap = keys_argon2_memory_cap(&files);
 		assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 		if (available != machines[i].available || memory != machines[i].memory ||
@@ -192,13 +192,13 @@ static void test_machines(void **state)
 	}
 }
 
-/* Quotas as the kernel's documents of both versions of the controller give them. */
+/* CPU quotas from the kernel documentation of both controller versions. */
 static const struct {
 	const char *what;
 	struct file files[FILES_MAX];
 	unsigned cpus;
 } quotas[] = {
-	{ .what = "no groups", .cpus = UINT_MAX },
+	{ .what = "no cgroups", .cpus = UINT_MAX },
 	{
 		.what = "version 2 without a limit",
 		.files = { { "proc/self/cgroup", "0::/a\n" },
@@ -206,14 +206,14 @@ static const struct {
 		.cpus = UINT_MAX,
 	},
 	{
-		.what = "version 2: one and a half, the parent has three",
+		.what = "version 2: 1.5 processors, 3 in the parent",
 		.files = { { "proc/self/cgroup", "0::/a/b\n" },
 			   { "cgroup/a/cpu.max", "300000 100000\n" },
 			   { "cgroup/a/b/cpu.max", "75000 50000\n" } },
 		.cpus = 2,
 	},
 	{
-		.what = "version 2: the parent's limit counts",
+		.what = "version 2: the parent's limit applies",
 		.files = { { "proc/self/cgroup", "0::/a/b\n" },
 			   { "cgroup/a/cpu.max", "20000 100000\n" },
 			   { "cgroup/a/b/cpu.max", "max 100000\n" } },
@@ -229,7 +229,7 @@ static const struct {
 		.cpus = 4,
 	},
 	{
-		.what = "nonsense is no limit",
+		.what = "an invalid limit is ignored",
 		.files = { { "proc/self/cgroup", "0::/a\n" },
 			   { "cgroup/a/cpu.max", "100000 0\n" } },
 		.cpus = UINT_MAX,
@@ -241,7 +241,7 @@ static void test_quotas(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
 		char root[] = "/tmp/mortise-test-XXXXXX", proc[64], cgroup[64];
-		const struct keys_machine_files files = { proc, cgroup };
+		const struct machine_files files = { proc, cgroup };
 		unsigned cpus;
 
 		assert_non_null(mkdtemp(root));
@@ -249,7 +249,7 @@ static void test_quotas(void **state)
 		snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
 		for (size_t f = 0; f < FILES_MAX && quotas[i].files[f].path; f++)
 			put_file(root, &quotas[i].files[f]);
-		cpus = keys_machine_quota(&files);
+		cpus = machine_quota(&files);
 		assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 		if (cpus != quotas[i].cpus)
 			fail_msg("%s: %u processors", quotas[i].what, cpus);
@@ -306,10 +306,10 @@ static void test_this_machine(void **state)
 	bool swap;
 
 	(void)state;
-	assert_true(keys_machine_cpus() >= 1);
-	assert_true(keys_machine_cpus() <= (unsigned)sysconf(_SC_NPROCESSORS_CONF));
-	assert_true(keys_machine_memory(&keys_machine_files, &swap) > MIB);
-	assert_true(keys_machine_available(&keys_machine_files) > MIB);
+	assert_true(machine_cpus() >= 1);
+	assert_true(machine_cpus() <= (unsigned)sysconf(_SC_NPROCESSORS_CONF));
+	assert_true(machine_memory(&machine_files, &swap) > MIB);
+	assert_true(machine_available(&machine_files) > MIB);
 }
 
 int main(void)

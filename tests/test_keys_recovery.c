@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recovery keys in systemd's notation, and the pauses between tries at a KMS. */
+/* Recovery keys in systemd's notation, and the pauses between attempts to reach a KMS. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/kinds.h"
+#include "keys/sources/sources.h"
 
 /*
- * What systemd takes for a recovery key and what it makes of it; NULL: refused. The first part
- * is from its src/home/test-modhex.c, the second from its src/test/test-recovery-key.c.
+ * Inputs and systemd's normalized recovery keys; NULL: rejected. The first part is from systemd's
+ * src/home/test-modhex.c, the second from its src/test/test-recovery-key.c.
  */
 static const struct {
 	const char *typed;
@@ -50,7 +50,7 @@ static const struct {
 	{ "cde123hi-cdefgzij-cdefghij-cdefghij-cdefghij-cdefghij-cdefghijcdefghij", NULL },
 };
 
-/* What ours forgives and refuses beyond those. */
+/* Inputs on which systemd's tests do not decide. */
 static const struct {
 	const char *typed;
 	bool taken;
@@ -62,7 +62,7 @@ static const struct {
 	{ "-iefgcelhbiduvkjvcjvuncnkvlfchdidjhtuhhdeurkllkegilkjgbrthjkbgkt", false },
 	{ "iefgcel-hbiduvkjv-cjvuncnk-vlfchdid-jhtuhhde-urkllkeg-ilkjgbrt-hjkbgktj", false },
 	{ " ", false },
-	/* Neighbours of 'c' and 'C' by one bit. */
+	/* Characters that differ from 'c' and 'C' in one bit. */
 	{ "\003efgcelhbiduvkjvcjvuncnkvlfchdidjhtuhhdeurkllkegilkjgbrthjkbgktj", false },
 	{ "#efgcelhbiduvkjvcjvuncnkvlfchdidjhtuhhdeurkllkegilkjgbrthjkbgktj", false },
 	{ "\343efgcelhbiduvkjvcjvuncnkvlfchdidjhtuhhdeurkllkegilkjgbrthjkbgktj", false },
@@ -76,7 +76,7 @@ static enum mortise_code normalize(const char *typed, struct mortise_secret **ke
 
 	assert_int_equal(mortise_secret_from(typed, strlen(typed), &secret, NULL), MORTISE_OK);
 	code = keys_recovery_normalize(secret, key, err);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	return code;
 }
 
@@ -97,7 +97,7 @@ static void test_vectors(void **state)
 		assert_int_equal(mortise_secret_size(key), MORTISE_RECOVERY_LENGTH);
 		assert_memory_equal(mortise_secret_data(key), vectors[i].key,
 				    MORTISE_RECOVERY_LENGTH);
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	}
 }
 
@@ -110,13 +110,13 @@ static void test_others(void **state)
 
 		if ((normalize(others[i].typed, &key, &err) == MORTISE_OK) != others[i].taken)
 			fail_msg("%s", others[i].typed);
-		/* What was typed may be nearly right: it is in no message. */
+		/* The input may be nearly correct, so an error must not contain it. */
 		assert_null(strstr(err.text, "efgcelh"));
-		mortise_secret_free(key);
+		mortise_secret_free(&key);
 	}
 }
 
-/* A NUL in the middle of what was typed is no end. */
+/* A NUL within the input does not end it. */
 static void test_nul(void **state)
 {
 	static const char typed[64] =
@@ -126,7 +126,7 @@ static void test_nul(void **state)
 	(void)state;
 	assert_int_equal(mortise_secret_from(typed, sizeof(typed), &secret, NULL), MORTISE_OK);
 	assert_int_equal(keys_recovery_normalize(secret, &key, NULL), MORTISE_E_KEY);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 #define MADE 64u
@@ -144,24 +144,24 @@ static void test_new(void **state)
 		assert_int_equal(mortise_secret_size(made[n]), MORTISE_RECOVERY_LENGTH);
 		assert_int_equal(keys_recovery_normalize(made[n], &again, NULL), MORTISE_OK);
 		assert_true(mortise_secret_equal(made[n], again));
-		mortise_secret_free(again);
+		mortise_secret_free(&again);
 		for (size_t before = 0; before < n; before++)
 			assert_false(mortise_secret_equal(made[n], made[before]));
 		key = mortise_secret_data(made[n]);
 		for (size_t i = 0; i < MORTISE_RECOVERY_LENGTH; i++)
 			seen[key[i]]++;
 	}
-	/* Of 4096 letters each of the 16 should be 256; 170 is more than five deviations less. */
+	/* Expected: 256 each of 16 letters; 170 is more than five standard deviations below. */
 	for (const char *letter = "cbdefghijklnrtuv"; *letter; letter++)
 		assert_in_range(seen[(unsigned char)*letter], 170, 345);
 	assert_int_equal(seen['-'], 7 * MADE);
 	for (size_t n = 0; n < MADE; n++)
-		mortise_secret_free(made[n]);
+		mortise_secret_free(&made[n]);
 }
 
 #define DRAWS 4000u
 
-/* Between 50 ms and the ceiling, as often in each quarter of it. */
+/* Pauses are between 50 ms and the ceiling, evenly distributed over the quarters of the range. */
 static void test_backoff(void **state)
 {
 	static const uint32_t ceilings[] = { 500, 1000, 2000, 4000, 8000, 8000, 8000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Secrets, random bytes, and the sentences of errors. */
+/* Secrets, random bytes, and error messages. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,10 +17,10 @@
 
 #include <cmocka.h>
 
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
-/* What munmap(2) and getrandom(2) are told and say: this program's own take the calls. */
+/* State of the munmap(2) and getrandom(2) of this program, which replace those of libc. */
 static struct {
 	const void *watched;
 	bool unmapped, was_wiped;
@@ -81,11 +81,11 @@ static void test_new_is_zero(void **state)
 	assert_int_equal(mortise_secret_size(secret), 5000);
 	for (size_t i = 0; i < 5000; i++)
 		assert_int_equal(mortise_secret_data(secret)[i], 0);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_int_equal(mortise_secret_new(0, &secret, NULL), MORTISE_OK);
 	assert_non_null(mortise_secret_data(secret));
 	assert_int_equal(mortise_secret_size(secret), 0);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	mortise_secret_free(NULL);
 }
 
@@ -96,7 +96,7 @@ static void test_size_limit(void **state)
 
 	(void)state;
 	assert_int_equal(mortise_secret_new(MORTISE_PASSPHRASE_MAX, &secret, &err), MORTISE_OK);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_int_equal(mortise_secret_new(MORTISE_PASSPHRASE_MAX + 1u, &secret, &err),
 			 MORTISE_E_USAGE);
 	assert_null(secret);
@@ -113,14 +113,14 @@ static void test_equal(void **state)
 	assert_true(mortise_secret_equal(a, b));
 	assert_false(mortise_secret_equal(a, c));
 	assert_false(mortise_secret_equal(a, d));
-	assert_true(keys_equal("ab", "ac", 1));
-	assert_false(keys_equal("\x80", "", 1));
-	assert_false(keys_equal("xb", "ab", 2));
-	assert_true(keys_equal("a", "b", 0));
-	mortise_secret_free(a);
-	mortise_secret_free(b);
-	mortise_secret_free(c);
-	mortise_secret_free(d);
+	assert_true(secret_equal("ab", "ac", 1));
+	assert_false(secret_equal("\x80", "", 1));
+	assert_false(secret_equal("xb", "ab", 2));
+	assert_true(secret_equal("a", "b", 0));
+	mortise_secret_free(&a);
+	mortise_secret_free(&b);
+	mortise_secret_free(&c);
+	mortise_secret_free(&d);
 }
 
 static void test_truncate_wipes(void **state)
@@ -133,7 +133,7 @@ static void test_truncate_wipes(void **state)
 	assert_memory_equal(mortise_secret_data(secret), "0123\0\0\0\0\0\0", 10);
 	mortise_secret_truncate(secret, 9);
 	assert_int_equal(mortise_secret_size(secret), 4);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 static void test_free_wipes(void **state)
@@ -142,12 +142,12 @@ static void test_free_wipes(void **state)
 
 	(void)state;
 	seam.watched = secret;
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	assert_true(seam.unmapped);
 	assert_true(seam.was_wiped);
 }
 
-/* The line "VmFlags:" of the mapping that holds at. */
+/* Gets the line "VmFlags:" of the mapping that contains at. */
 static void mapping_flags(const void *at, char flags[static 256])
 {
 	FILE *smaps = fopen("/proc/self/smaps", "r");
@@ -176,7 +176,7 @@ static void test_memory_is_guarded(void **state)
 	mapping_flags(mortise_secret_data(secret), flags);
 	assert_non_null(strstr(flags, " dd")); /* not dumped */
 	assert_non_null(strstr(flags, " dc")); /* not copied by fork */
-	/* Locked, where this process may lock at all: limits and sanitizers can forbid it. */
+	/* Locked, if this process may lock memory: limits and sanitizers can prevent it. */
 	probe = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(probe != MAP_FAILED);
 	if (!mlock(probe, 4096)) {
@@ -186,7 +186,7 @@ static void test_memory_is_guarded(void **state)
 		assert_int_equal(!strstr(flags, " lo"), !strstr(allowed, " lo"));
 	}
 	munmap(probe, 4096);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 static void test_child_has_no_secret(void **state)
@@ -209,7 +209,7 @@ static void test_child_has_no_secret(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSEGV);
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 }
 
 static void test_random_goes_on(void **state)
@@ -219,7 +219,7 @@ static void test_random_goes_on(void **state)
 
 	(void)state;
 	seam.random_faulty = true;
-	assert_int_equal(keys_random(bytes, sizeof(bytes), NULL), MORTISE_OK);
+	assert_int_equal(random_bytes(bytes, sizeof(bytes), NULL), MORTISE_OK);
 	assert_int_equal(seam.random_calls, 8);
 	for (size_t i = 744; i < sizeof(bytes); i++)
 		zeros += !bytes[i];
@@ -233,7 +233,7 @@ static void test_random_fails(void **state)
 
 	(void)state;
 	seam.random_broken = true;
-	assert_int_equal(keys_random(&byte, 1, &err), MORTISE_E_SYSTEM);
+	assert_int_equal(random_bytes(&byte, 1, &err), MORTISE_E_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOSYS);
 	assert_string_equal(err.text, "the kernel gives no random bytes: Function not implemented");
 }
@@ -256,7 +256,7 @@ static void test_error_sentence(void **state)
 	assert_string_equal(err.text,
 			    "volume STATE: cannot open /dev/sda4: No such file or directory");
 	assert_int_equal(err.code, MORTISE_E_DEVICE);
-	/* The old text may be part of the new one. */
+	/* The new text may contain the old text. */
 	error_set_at(&err, MORTISE_E_CORRUPT, 0, 4096, "[%.12s]", err.text);
 	assert_string_equal(err.text, "[volume STATE]");
 	assert_true(err.offset == 4096);

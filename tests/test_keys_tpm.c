@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of kind tpm as far as no TPM is needed; tests/tpm/ has the rest. */
+/* Keys of kind tpm: tests without a TPM. tests/tpm/ has tests with emulated TPMs. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,21 +15,21 @@
 
 #include <cmocka.h>
 
-#include "keys/kinds/tpm/library.h"
-#include "keys/kinds/tpm/pcr.h"
-#include "keys/kinds/tpm/policy.h"
-#include "keys/kinds/tpm/response.h"
-#include "keys/kinds/tpm/template.h"
+#include "keys/sources/tpm/library.h"
+#include "keys/sources/tpm/pcr.h"
+#include "keys/sources/tpm/policy.h"
+#include "keys/sources/tpm/response.h"
+#include "keys/sources/tpm/template.h"
 #include "tests/vectors/hex.h"
 #include "tests/vectors/talos_policy.h"
 
-/* ------------------------------------------------- what the machine under test would have */
+/* ------------------------------------------------------------------- simulated machine */
 
 static struct {
-	int error[2];  /* errno of opening /dev/tpmrm0 and /dev/tpm0 */
-	unsigned busy; /* that the second gives before its own */
+	int error[2];  /* errno when /dev/tpmrm0 and /dev/tpm0 are opened */
+	unsigned busy; /* how often /dev/tpm0 gives EBUSY before that */
 	unsigned opened[2];
-	const char *library; /* that is not installed */
+	const char *library; /* the missing library */
 } machine;
 
 int __real_open(const char *path, int flags, ...);
@@ -81,7 +81,7 @@ static void test_no_tpm(void **state)
 	assert_string_equal(err.text, "this machine has no TPM 2.0 (/dev/tpmrm0, /dev/tpm0)");
 	assert_int_equal(machine.opened[0], 1);
 	assert_int_equal(machine.opened[1], 1);
-	/* A driver without a TPM. */
+	/* The driver exists, but the TPM does not. */
 	machine.error[1] = ENODEV;
 	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
 	assert_string_equal(err.text, "this machine has no TPM 2.0 (/dev/tpmrm0, /dev/tpm0)");
@@ -182,7 +182,7 @@ static void test_policy_digest(void **state)
 			 MORTISE_OK);
 	from_hex(talos_policy_pcrs_0_11, expected, sizeof(expected));
 	assert_memory_equal(digest, expected, sizeof(digest));
-	/* A policy that demands nothing. */
+	/* A policy without conditions. */
 	assert_int_equal(keys_tpm_policy_digest(NULL, 0, values, digest, NULL), MORTISE_OK);
 	memset(expected, 0, sizeof(expected));
 	assert_memory_equal(digest, expected, sizeof(digest));
@@ -218,7 +218,7 @@ static const struct {
 	  "eUTWx4xlmNQKhalnPTjlk3Q7EAyx/Mq8eYNG+eOoNHQR/llX/0KH959wIQ==\n"
 	  "-----END PUBLIC KEY-----\n",
 	  MORTISE_E_SOURCE },
-	/* RSA of 1024 bits. */
+	/* RSA with 1024 bits. */
 	{ "-----BEGIN PUBLIC KEY-----\n"
 	  "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPjKmexyxjjC6EsjlNdoUV52x3\n"
 	  "/eybs9tIeQQfsLOhVkiDDWrB9epkrrCu30999TlihGOsfFu2N0kGngyKYCfc0pEo\n"
@@ -241,7 +241,7 @@ static void test_public_key(void **state)
 			keys[i].code);
 		assert_int_equal(policy.modulus_size, 0);
 	}
-	/* Cut in the middle: size counts, no NUL is looked for. */
+	/* A truncated key: the size is used, not a terminating NUL. */
 	assert_int_equal(keys_tpm_public_key(talos_policy_key, 300, &policy, &err),
 			 MORTISE_E_SOURCE);
 	assert_int_equal(
@@ -251,9 +251,9 @@ static void test_public_key(void **state)
 }
 
 /*
- * TPMT_PUBLIC by hand from TCG's template for an ECC P-256 storage key (TPM v2.0 Provisioning
- * Guidance, section 7.5.1), with 32 zero bytes in either coordinate: type, nameAlg, attributes,
- * policy; AES, 128, CFB; scheme, curve, kdf.
+ * TPMT_PUBLIC, encoded by hand from the TCG's template for an ECC P-256 storage key (TPM v2.0
+ * Provisioning Guidance, section 7.5.1), with 32 zero bytes in each coordinate: type, nameAlg,
+ * attributes, policy; AES, 128, CFB; scheme, curve, kdf.
  */
 static const char srk_template[] =
 	"0023"
@@ -271,7 +271,7 @@ static const char srk_template[] =
 	"0020"
 	"0000000000000000000000000000000000000000000000000000000000000000";
 
-/* keyedHash, SHA-256, fixedTPM|fixedParent|noDA, the policy, scheme NULL, nothing unique. */
+/* keyedHash, SHA-256, fixedTPM|fixedParent|noDA, the policy, scheme NULL, empty unique. */
 static const char sealed_template[] =
 	"0008"
 	"000b"
@@ -310,7 +310,7 @@ static void test_templates(void **state)
 	check_template(&template, sealed_template);
 }
 
-/* ------------------------------------------------------------------------------ answers */
+/* ------------------------------------------------------------------- response codes */
 
 static const struct {
 	TSS2_RC rc;
@@ -323,7 +323,7 @@ static const struct {
 	{ 0x90a, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
 	{ 0x920, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
 	{ 0x128, MORTISE_E_UNREACHABLE, "a PCR was extended" },
-	/* Session 1, handle 1, and none of them. */
+	/* For session 1, for handle 1, and for neither. */
 	{ 0x98e, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
 	{ 0x9a2, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
 	{ 0x08e, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
@@ -333,7 +333,7 @@ static const struct {
 	{ 0x903, MORTISE_E_SOURCE, "the TPM has no room left" },
 	{ 0x80001, MORTISE_E_SOURCE, "this is a TPM 1.2" },
 	{ 0x01e, MORTISE_E_SOURCE, "this is a TPM 1.2" },
-	/* The kernel's resource manager says it in the TPM's stead. */
+	/* The kernel's resource manager returns the second code in place of the TPM. */
 	{ 0x143, MORTISE_E_UNSUPPORTED, "this TPM lacks the command (TPM2_Create: 0x00000143)" },
 	{ 0xc0143, MORTISE_E_UNSUPPORTED, "this TPM lacks the command (TPM2_Create: 0x000c0143)" },
 	/* Parameter 1 of TPM2_Load. */
@@ -342,7 +342,7 @@ static const struct {
 	{ 0x70017, MORTISE_E_MEMORY, "not enough memory for TPM2_Create" },
 	{ 0xa000a, MORTISE_E_UNREACHABLE, "the TPM does not answer TPM2_Create (0x000a000a)" },
 	{ 0x7001b, MORTISE_E_SOURCE, "what answered TPM2_Create is not the TPM" },
-	/* 0x921 in another layer is another code. */
+	/* 0x921 from another layer has another meaning. */
 	{ 0x70921, MORTISE_E_SOURCE, "the TPM refused TPM2_Create with 0x00070921" },
 	{ 0x2d5, MORTISE_E_SOURCE, "the TPM refused TPM2_Create with 0x000002d5" },
 };
@@ -362,7 +362,7 @@ static void test_answers(void **state)
 	assert_true(keys_tpm_busy(0x922));
 	assert_false(keys_tpm_busy(0x921));
 	assert_false(keys_tpm_busy(0));
-	/* FMT1, error 0x22, of session 1: no 0x922. */
+	/* Format 1, error 0x22, session 1: not the same as 0x922. */
 	assert_false(keys_tpm_busy(0x9a2));
 }
 
@@ -427,7 +427,7 @@ static void test_secureboot(void **state)
 	check_secureboot(dir, MORTISE_E_POLICY,
 			 REFUSED "the system is in SecureBoot setup mode (and "
 				 "checkSecurebootOnEnroll is enabled)");
-	/* Of the wrong size: no answer is no "yes". */
+	/* A variable of the wrong size must not count as enabled. */
 	put(dir, "SetupMode", "\6\0\0\0", 4);
 	check_secureboot(dir, MORTISE_E_POLICY, NULL);
 	put(dir, "SetupMode", "\6\0\0\0\0", 5);

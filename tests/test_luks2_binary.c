@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The binary header and the texts of the JSON area, byte by byte. */
+/* The binary header and the text of the JSON area, byte by byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void check_copy(const char *sector_hex, uint64_t offset)
 	assert_string_equal(binary.checksum_hash, "sha256");
 	assert_int_equal(luks2_checksum_check(&binary, copy, &err), MORTISE_OK);
 
-	/* Encoding gives the same sector, and the checksum comes out as cryptsetup's. */
+	/* Encoding gives the same sector, with the checksum of cryptsetup. */
 	luks2_binary_encode(&binary, offset, encoded);
 	memcpy(encoded + 448, copy + 448, 64);
 	assert_memory_equal(encoded, copy, LUKS2_BINARY_SIZE);
@@ -50,7 +50,7 @@ static void check_copy(const char *sector_hex, uint64_t offset)
 	assert_int_equal(luks2_checksum_set(&binary, copy, &err), MORTISE_OK);
 	assert_memory_equal(copy, encoded, LUKS2_BINARY_SIZE);
 
-	/* Each byte counts, in the fill too. */
+	/* The checksum covers every byte, including the padding. */
 	copy[LUKS2_COPY_SIZE_MIN - 1] ^= 1;
 	assert_int_equal(luks2_checksum_check(&binary, copy, &err), MORTISE_E_CORRUPT);
 	free(copy);
@@ -81,11 +81,11 @@ static void test_refused(void **state)
 	assert_int_equal(decode_with(5, 0, 0), MORTISE_E_NOT_LUKS2);
 	assert_int_equal(decode_with(7, 1, 0), MORTISE_E_NOT_LUKS2);
 	assert_int_equal(decode_with(7, 3, 0), MORTISE_E_NOT_LUKS2);
-	/* Each copy has its magic, and says where it is. */
+	/* Each copy has its own magic, and its own offset. */
 	assert_int_equal(decode_with(0, 'S', 0), MORTISE_E_NOT_LUKS2);
 	assert_int_equal(decode_with(263, 1, 0), MORTISE_E_CORRUPT);
 	assert_int_equal(decode_with(262, 0, LUKS2_COPY_SIZE_MIN), MORTISE_E_CORRUPT);
-	/* Sizes that are none of the nine; and one that is, but not at this offset. */
+	/* Sizes other than the nine valid ones, and a valid size at the wrong offset. */
 	assert_int_equal(decode_with(15, 1, 0), MORTISE_E_CORRUPT);
 	assert_int_equal(decode_with(14, 0x20, 0), MORTISE_E_CORRUPT);
 	assert_int_equal(decode_with(8, 1, 0), MORTISE_E_CORRUPT);
@@ -94,7 +94,7 @@ static void test_refused(void **state)
 		assert_int_equal(luks2_copy_size_valid(size), size >= 16384 && size <= 4194304);
 }
 
-/* Fields that are filled to the last byte are cut, not run over. */
+/* Text fields without a terminating NUL are truncated, and not read beyond their end. */
 static void test_texts_end(void **state)
 {
 	uint8_t *copy = whole_copy(luks2_vector_primary);
@@ -115,7 +115,7 @@ static void test_texts_end(void **state)
 	free(copy);
 }
 
-/* What json-c prints of a text, after a deep copy as an update makes it. */
+/* Parses a text, makes a deep copy as an update does, and compares json-c's output. */
 static void check_text(const char *text, const char *expected)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
@@ -135,7 +135,7 @@ static void check_text(const char *text, const char *expected)
 	json_object_put(parsed);
 }
 
-/* As cryptsetup 2.6.1 reads and writes them, seen by adding each to a header of its own. */
+/* The expected texts come from cryptsetup 2.6.1, with each value added to a header. */
 static void test_json_texts(void **state)
 {
 	char deep[256];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Power cuts: whatever the moment, and whatever of the unflushed sectors has reached the disk,
- * the device opens with the old key or the new one.
+ * Power cuts: after a cut at any moment, with any subset of the unflushed sectors on the disk, the
+ * device opens with the old key or the new one.
  */
 #include "tests/luks2_operations.h"
 
@@ -17,9 +17,9 @@ static void try_cut(unsigned variant)
 	disk.recording = false;
 	if (!operation->holds(disk.cut))
 		disk_wrong("lost by a cut before flush, call %u, variant %u", disk.calls, variant);
-	/* Reading has mended it: a second look finds the same, with nothing left to mend. */
+	/* The first read has repaired the header: a second read finds the same. */
 	if (!operation->holds(disk.cut))
-		disk_wrong("lost by mending, call %u, variant %u", disk.calls, variant);
+		disk_wrong("lost by the repair, call %u, variant %u", disk.calls, variant);
 	disk.recording = true;
 }
 
@@ -50,15 +50,15 @@ static void test_cuts(void **state)
 		if (*disk.wrong)
 			fail_msg("%s: %s", operation->name, disk.wrong);
 		if (disk.pending_count)
-			fail_msg("%s: ends with bytes unflushed", operation->name);
+			fail_msg("%s: ends with unflushed writes", operation->name);
 		if (!operation->done(disk.path))
 			fail_msg("%s: not done", operation->name);
 		if (calls < 2)
-			fail_msg("%s: was not seen writing", operation->name);
+			fail_msg("%s: no writes were recorded", operation->name);
 	}
 }
 
-/* What is behind a removed or changed keyslot is gone for good: not one sector is as it was. */
+/* The area of a removed or changed keyslot is wiped: no sector keeps its contents. */
 static void test_wiped(void **state)
 {
 	static const struct {

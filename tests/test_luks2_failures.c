@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that fails: whichever write or flush gives EIO, half done or not at all, the error
- * is told, and the device opens with the old key or the new one, for us and for cryptsetup.
+ * A failing device: if any write or flush fails with EIO, half done or not at all, the error is
+ * reported, and the device opens with the old key or the new one, in mortise and in cryptsetup.
  */
 #include "tests/luks2_operations.h"
 
@@ -19,7 +19,7 @@ static bool take_some(size_t sector, size_t count, unsigned variant)
 	return ((sector * 7 + variant) >> 1) % 3 != 0;
 }
 
-/* What the cache held when the machine went down after the failure. */
+/* The machine stops after the failure, and loses some or all of the disk's write cache. */
 static void try_lost_cache(const struct operation *operation,
 			   bool (*chosen)(size_t sector, size_t count, unsigned variant))
 {
@@ -48,11 +48,11 @@ static void try_failure(const struct operation *operation, unsigned call, bool t
 	if (*disk.wrong)
 		fail_msg("%s: %s", operation->name, disk.wrong);
 	if (!code || !*err.text)
-		fail_msg("%s: call %u failed and nobody was told", operation->name, call);
+		fail_msg("%s: call %u failed, but no error was returned", operation->name, call);
 	if (code != MORTISE_E_SYSTEM)
 		fail_msg("%s: call %u failed with %s: %s", operation->name, call,
 			 mortise_code_text(code), err.text);
-	/* The image itself is judged last: that mends it. */
+	/* The image itself is checked last, because that repairs it. */
 	try_lost_cache(operation, take_none);
 	try_lost_cache(operation, take_some);
 	if (!operation->holds(disk.path))
@@ -85,31 +85,31 @@ static void test_every_call(void **state)
 	}
 }
 
-/* The same object goes on after a failure: it may refuse, it must not destroy. */
-static void test_object_goes_on(void **state)
+/* The object is used again after a failure: it may return errors, but must not lose keys. */
+static void test_object_after_failure(void **state)
 {
 	(void)state;
 	for (unsigned call = 1;; call++) {
-		struct mortise_luks2 *luks2;
+		struct mortise_luks2 *header;
 		struct mortise_error err = { 0 };
 		bool failed;
 
 		prepare_two();
-		luks2 = load(disk.path, false);
-		assert_non_null(luks2);
-		assert_true(unlock(luks2, 0, OLD));
+		header = load(disk.path, false);
+		assert_non_null(header);
+		assert_true(unlock(header, 0, OLD));
 		spare.formatting = spare.stale = false;
 		disk_record(call, true);
-		failed = change_zero(luks2, NULL) != MORTISE_OK;
+		failed = change_zero(header, NULL) != MORTISE_OK;
 		disk.fail_at = 0;
-		(void)label_it(luks2, &err);
-		(void)change_zero(luks2, &err);
+		(void)label_it(header, &err);
+		(void)change_zero(header, &err);
 		disk.recording = false;
-		mortise_luks2_free(luks2);
+		mortise_luks2_free(&header);
 		if (*disk.wrong)
-			fail_msg("going on: %s", disk.wrong);
+			fail_msg("use after a failure: %s", disk.wrong);
 		if (!holds_either(disk.path))
-			fail_msg("lost by going on after call %u failed", call);
+			fail_msg("lost by use after call %u failed", call);
 		if (!failed)
 			break;
 		assert_true(call < 100);
@@ -124,7 +124,7 @@ static bool cryptsetup(const char *arguments)
 		 "PATH=$PATH:/usr/sbin:/sbin cryptsetup %s %s "
 		 ">/dev/null 2>&1 </dev/null",
 		 arguments, disk.path);
-	/* Fixed words and our own path. */
+	/* Only fixed arguments and the path of this test. */
 	return system(command) == 0; /* NOLINT(cert-env33-c) */
 }
 
@@ -140,7 +140,7 @@ static bool cryptsetup_opens(const char *passphrase)
 	return cryptsetup(arguments);
 }
 
-/* The sample that the other program judges: each failing call of a change. */
+/* cryptsetup checks a sample: each failing call of a keyslot change. */
 static void test_cryptsetup_agrees(void **state)
 {
 	unsigned call, refused = 0;
@@ -164,7 +164,7 @@ static void test_cryptsetup_agrees(void **state)
 		if (!failed)
 			break;
 	}
-	/* The old key until the commit, the new one from there. */
+	/* The old key opens until the commit, the new one from there. */
 	assert_true(refused > 0 && refused < call);
 }
 
@@ -172,7 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_call),
-		cmocka_unit_test(test_object_goes_on),
+		cmocka_unit_test(test_object_after_failure),
 		cmocka_unit_test(test_cryptsetup_agrees),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where things lie: the layouts that cryptsetup 2.6.1 chooses, and room for areas. */
+/* Layouts: the offsets and sizes that cryptsetup 2.6.1 chooses, and space for keyslot areas. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #include "luks2/layout.h"
-#include "luks2/model.h"
+#include "luks2/area.h"
+#include "luks2/metadata.h"
 #include "luks2/validate.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -27,7 +28,7 @@ struct layout_case {
 	struct luks2_layout layout;
 };
 
-/* Sizes as cryptsetup 2.6.1's luksDump gave them for the same options. */
+/* Sizes from luksDump of cryptsetup 2.6.1 for the same options. */
 static const struct layout_case cases[] = {
 	{ "defaults, a file",
 	  false,
@@ -193,7 +194,7 @@ static void test_choose(void **state)
 		if (code != c->code)
 			fail_msg("%s: %s (%s)", c->what, mortise_code_text(code), err.text);
 		if (code && !*err.text)
-			fail_msg("%s: nothing is said", c->what);
+			fail_msg("%s: no error message", c->what);
 		if (!code && (layout.copy_size != c->layout.copy_size ||
 			      layout.keyslots_size != c->layout.keyslots_size ||
 			      layout.data_offset != c->layout.data_offset ||
@@ -225,11 +226,11 @@ static void test_detached(void **state)
 	assert_int_equal(layout.data_offset, 0);
 	assert_int_equal(luks2_layout_choose(&at_eight, &header, &data, &layout, NULL), MORTISE_OK);
 	assert_int_equal(layout.data_offset, 8 * MIB);
-	/* The header would not load if its keyslots area reached past the data's offset. */
+	/* A header whose keyslots area extends beyond the data offset does not load. */
 	assert_int_equal(layout.keyslots_size, 8 * MIB - 32 * KIB);
 }
 
-/* Metadata with an area a letter: "a" the first place of 128 KiB, "b" the second, ... */
+/* Metadata with one area per letter: "a" is at the first position of 128 KiB, "b" the second... */
 static struct json_object *metadata_with(const char *places)
 {
 	struct json_object *metadata = json_object_new_object();
@@ -252,7 +253,7 @@ static struct json_object *metadata_with(const char *places)
 	return metadata;
 }
 
-/* The place found, as a letter; '-' for none. */
+/* Returns the found position as a letter, or '-'. */
 static char find(const char *now, const char *on_disk, uint64_t room)
 {
 	struct json_object *metadata = metadata_with(now), *disk = metadata_with(on_disk);
@@ -280,11 +281,11 @@ static void test_find_area(void **state)
 	assert_int_equal(find("ca", "ca", 128 * KIB), 'b');
 	assert_int_equal(find("ca", "ca", 129 * KIB), '-');
 	assert_int_equal(find("abcd", "abcd", 4096), '-');
-	/* What an update has freed is not free until it is committed. */
+	/* An area that an update has freed is not available until the update is committed. */
 	assert_int_equal(find("", "a", 128 * KIB), 'b');
 	assert_int_equal(find("c", "ab", 128 * KIB), 'd');
 	assert_int_equal(find("cd", "ab", 128 * KIB), '-');
-	/* Nor is what it has taken already. */
+	/* Nor is an area that the update already uses. */
 	assert_int_equal(find("ab", "a", 128 * KIB), 'c');
 	assert_int_equal(find("", "", 513 * KIB), '-');
 }

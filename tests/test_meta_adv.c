@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in META, against images that were made by other means, and hostile ones. */
+/* Values in META, compared with independently created images, and hostile images. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,24 +25,11 @@ static uint8_t *const second = image + META_ADV_COPY;
 static uint8_t *const old = image + COPIES;
 static uint8_t out[META_ADV_COPY], out_old[META_ADV_OLD];
 
-static enum mortise_code sha256(const void *bytes, size_t size, uint8_t digest[static 32],
-				struct mortise_error *err)
+static enum mortise_code no_sha256(const struct keys_bytes *part, size_t parts,
+				   uint8_t digest[static 32], struct mortise_error *err)
 {
-	const struct keys_bytes all = { bytes, size };
-	struct keys_hash *hash = NULL;
-	enum mortise_code code = keys_hash_new("sha256", &hash, err);
-
-	if (!code)
-		code = keys_hash_parts(hash, &all, 1, digest, err);
-	keys_hash_free(hash);
-	return code;
-}
-
-static enum mortise_code no_sha256(const void *bytes, size_t size, uint8_t digest[static 32],
-				   struct mortise_error *err)
-{
-	(void)bytes;
-	(void)size;
+	(void)part;
+	(void)parts;
 	(void)digest;
 	if (err)
 		err->code = MORTISE_E_UNSUPPORTED;
@@ -62,12 +49,13 @@ static void frame(uint8_t *copy)
 	memcpy(copy + META_ADV_COPY - 4, "\xa5\xb4\xc3\xd2", 4);
 }
 
-/* A copy with a checksum of ours: for what no vector has. */
+/* Computes the checksum of a copy that is not a test vector. */
 static void seal(uint8_t *copy)
 {
 	frame(copy);
 	memset(copy + CHECKSUM, 0, 32);
-	assert_int_equal(sha256(copy, META_ADV_COPY, out, NULL), MORTISE_OK);
+	assert_int_equal(keys_sha256(&(struct keys_bytes){ copy, META_ADV_COPY }, 1, out, NULL),
+			 MORTISE_OK);
 	memcpy(copy + CHECKSUM, out, 32);
 }
 
@@ -93,14 +81,14 @@ static void vector_copy(uint8_t *copy, const char *entries, const char *checksum
 static struct meta_adv *decode(void)
 {
 	struct meta_adv *adv = NULL;
-	/* Exactly as large as they are: sanitizers see a byte too far. */
+	/* Buffers of the exact size, so that sanitizers detect reads beyond the end. */
 	uint8_t *copies = malloc(COPIES), *block = malloc(META_ADV_OLD);
 
 	assert_non_null(copies);
 	assert_non_null(block);
 	memcpy(copies, image, COPIES);
 	memcpy(block, old, META_ADV_OLD);
-	assert_int_equal(meta_adv_decode(copies, block, sha256, &adv, NULL), MORTISE_OK);
+	assert_int_equal(meta_adv_decode(copies, block, keys_sha256, &adv, NULL), MORTISE_OK);
 	free(copies);
 	free(block);
 	return adv;
@@ -109,7 +97,7 @@ static struct meta_adv *decode(void)
 static void encode(const struct meta_adv *adv)
 {
 	memset(out, 0xee, sizeof(out));
-	assert_int_equal(meta_adv_encode(adv, sha256, out, NULL), MORTISE_OK);
+	assert_int_equal(meta_adv_encode(adv, keys_sha256, out, NULL), MORTISE_OK);
 }
 
 static bool holds(const struct meta_adv *adv, uint8_t tag, const char *value)
@@ -173,7 +161,7 @@ static void test_some(void **state)
 	assert_memory_equal(out, image, META_ADV_COPY);
 	meta_adv_free(adv);
 
-	/* The same, made by hand and not in order. */
+	/* The same, set one by one and in another order. */
 	clear(NULL);
 	adv = decode();
 	assert_int_equal(meta_adv_set(adv, 255, "the last tag", 12, NULL), MORTISE_OK);
@@ -188,7 +176,7 @@ static void test_some(void **state)
 	meta_adv_free(adv);
 }
 
-/* Exactly full, and one byte more. */
+/* A value that fills META exactly, and one byte more. */
 static void test_full(void **state)
 {
 	char *value = malloc(META_ADV_CAPACITY);
@@ -211,7 +199,7 @@ static void test_full(void **state)
 	from_hex(meta_adv_full_sha256, image + CHECKSUM, 32);
 	assert_memory_equal(out, image, META_ADV_COPY);
 
-	/* No room for another, not even an empty one; for itself there is. */
+	/* No room for another tag, not even an empty one; the tag itself can be set again. */
 	assert_int_equal(meta_adv_set(adv, 13, "", 0, NULL), MORTISE_E_NO_SPACE);
 	assert_int_equal(meta_adv_set(adv, 12, value, VALUE_MAX + 1, NULL), MORTISE_E_NO_SPACE);
 	assert_int_equal(meta_adv_set(adv, 12, value, VALUE_MAX, NULL), MORTISE_OK);
@@ -223,7 +211,7 @@ static void test_full(void **state)
 	assert_int_equal(meta_adv_set(adv, 13, "", 0, NULL), MORTISE_OK);
 	assert_int_equal(meta_adv_set(adv, 14, "", 0, NULL), MORTISE_E_NO_SPACE);
 	assert_int_equal(meta_adv_set(adv, 0, "", 0, NULL), MORTISE_E_USAGE);
-	/* What is left when it gets shorter is zero. */
+	/* The remaining space is zero after a deletion. */
 	assert_true(meta_adv_delete(adv, 12));
 	encode(adv);
 	for (size_t i = 12; i < CHECKSUM; i++)
@@ -232,7 +220,7 @@ static void test_full(void **state)
 	free(value);
 }
 
-/* The first good copy counts; of a bad one nothing does. */
+/* The first valid copy is used; no part of an invalid copy is. */
 static void test_copies(void **state)
 {
 	static const size_t places[] = { 0, 3, 4, 20, 1000, CHECKSUM, META_ADV_COPY - 1 };
@@ -262,7 +250,7 @@ static void test_copies(void **state)
 	}
 }
 
-/* Whole by its checksum, and yet: entry sizes that lead out of it. */
+/* Copies with a valid checksum, but with entry sizes that extend beyond the copy. */
 static void test_hostile_sizes(void **state)
 {
 	static const uint32_t sizes[] = { VALUE_MAX + 1, META_ADV_CAPACITY, META_ADV_COPY,
@@ -283,7 +271,7 @@ static void test_hostile_sizes(void **state)
 		assert_int_equal(count(adv), 0);
 		meta_adv_free(adv);
 	}
-	/* The last entry ends where the entries end, or leaves too little for another. */
+	/* The last entry ends at the end of the copy, or leaves too little room for another. */
 	for (uint32_t left = 0; left < 8; left++) {
 		clear(NULL);
 		put(image + 4, 9, VALUE_MAX - left, "");
@@ -296,8 +284,8 @@ static void test_hostile_sizes(void **state)
 	}
 }
 
-/* Of two the last counts, as in Talos; what has no tag of a byte is kept and not shown. */
-static void test_strange_tags(void **state)
+/* The last of two equal tags is used, as in Talos; tags above 255 are kept, but not listed. */
+static void test_unusual_tags(void **state)
 {
 	uint8_t *at = image + 4;
 	struct meta_adv *adv;
@@ -327,7 +315,7 @@ static void test_strange_tags(void **state)
 	seal(second);
 	assert_memory_equal(image, second, META_ADV_COPY);
 
-	/* As many entries as there can be. */
+	/* The maximum number of entries. */
 	clear(NULL);
 	for (uint32_t i = 0; i < META_ADV_CAPACITY / 8; i++)
 		put(image + 4 + (size_t)8 * i, i + 1, 0, "");
@@ -355,11 +343,11 @@ static void test_older_block(void **state)
 	assert_true(holds(adv, 9, "null"));
 	assert_true(meta_adv_find(adv, 200, &entry) && entry.old && entry.size == 250);
 	assert_true(meta_adv_find(adv, 9, &entry) && !entry.old);
-	/* Setting leaves it alone; the new value counts. */
+	/* Setting a tag does not change the older block; the new value takes precedence. */
 	assert_int_equal(meta_adv_set(adv, 6, "B", 1, NULL), MORTISE_OK);
 	assert_true(holds(adv, 6, "B"));
 	assert_false(meta_adv_encode_old(adv, out_old));
-	/* Deleting takes it out there too. */
+	/* Deleting a tag also removes it from the older block. */
 	assert_true(meta_adv_delete(adv, 9));
 	assert_false(holds(adv, 9, "null") || holds(adv, 9, "from the older block"));
 	assert_true(meta_adv_encode_old(adv, out_old));
@@ -368,7 +356,7 @@ static void test_older_block(void **state)
 	assert_memory_equal(out_old + 512, old, 512);
 	meta_adv_free(adv);
 
-	/* No copy: it counts alone. Its first half damaged: the second counts. */
+	/* Without copies, the older block is used; with its first half damaged, the second half. */
 	clear(NULL);
 	from_hex(meta_adv_old_half, old, 512);
 	from_hex(meta_adv_old_less, old + 512, 512);
@@ -387,7 +375,7 @@ static void test_older_block(void **state)
 	meta_adv_free(adv);
 }
 
-/* Makes a half's checksum right: words from 8 to 508 and the checksum give 0xa3041767. */
+/* Sets the checksum of a half: the words from 8 to 508 and the checksum add up to 0xa3041767. */
 static void seal_half(uint8_t *half)
 {
 	uint32_t sum = 0xa3041767;
@@ -407,7 +395,9 @@ static void test_older_hostile(void **state)
 	struct meta_adv *adv;
 
 	(void)state;
-	/* Two of a tag, of which the first counts and both go; one that does not fit. */
+	/*
+	 * A tag twice, of which the first is used and both are deleted; an entry that does not fit.
+	 */
 	memcpy(old + 8,
 	       "\x09\x01"
 	       "1"
@@ -426,13 +416,13 @@ static void test_older_hostile(void **state)
 	assert_true(meta_adv_find(adv, 12, &entry) && entry.size == 255);
 	assert_true(meta_adv_delete(adv, 9));
 	assert_false(meta_adv_find(adv, 9, &entry));
-	/* With 6 bytes less in front of it there would be room. */
+	/* The deletion frees 6 bytes before tag 13, after which it would fit. */
 	assert_false(meta_adv_find(adv, 13, &entry));
 	assert_true(meta_adv_encode_old(adv, out_old));
 	assert_memory_equal(out_old + 8, "\x06\x03six\x0c\xff", 7);
 	meta_adv_free(adv);
 
-	/* An entry that ends where the entries end; two bytes at the end are no entry. */
+	/* An entry that ends at the end of the block; two bytes there are not an entry. */
 	clear(NULL);
 	memcpy(old + 8, "\x09\xff", 2);
 	memcpy(old + 265, "\x0a\xf1", 2);
@@ -466,7 +456,7 @@ static void test_tags(void **state)
 {
 	static const struct {
 		const char *text;
-		unsigned tag; /* 0: none */
+		unsigned tag; /* 0: invalid */
 	} rows[] = {
 		{ "9", 9 },
 		{ "0x9", 9 },
@@ -498,7 +488,7 @@ static void test_tags(void **state)
 
 		if (mortise_meta_tag_parse(rows[i].text, &tag) != (rows[i].tag != 0) ||
 		    tag != rows[i].tag)
-			fail_msg("\"%s\" is %u, not %u", rows[i].text, tag, rows[i].tag);
+			fail_msg("\"%s\" is %u, expected %u", rows[i].text, tag, rows[i].tag);
 	}
 	assert_string_equal(meta_adv_tag_name(0), "");
 	assert_string_equal(meta_adv_tag_name(17), "DiskImageBootloader");
@@ -514,7 +504,7 @@ int main(void)
 		cmocka_unit_test_setup(test_full, clear),
 		cmocka_unit_test_setup(test_copies, clear),
 		cmocka_unit_test_setup(test_hostile_sizes, clear),
-		cmocka_unit_test_setup(test_strange_tags, clear),
+		cmocka_unit_test_setup(test_unusual_tags, clear),
 		cmocka_unit_test_setup(test_older_block, clear),
 		cmocka_unit_test_setup(test_older_hostile, clear),
 		cmocka_unit_test_setup(test_no_hash, clear),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * META and power cuts: whatever the moment, and whatever of the unflushed sectors has reached the
- * disk, a reader finds the old content or the new, and the next write works. The same for a device
- * that fails.
+ * META and power cuts: after a cut at any moment, with any subset of the unflushed sectors on the
+ * disk, a reader finds the old content or the new, and the next write works. The same for a failing
+ * device.
  */
 #define DISK_SIZE (1u << 20)
 
@@ -16,17 +16,17 @@
 #define OLD_BLOCK (DISK_SIZE - META_ADV_OLD)
 #define ROOM	  (300u << 10)
 
-/* No zero in it: each sector of it counts. */
+/* Contains no zero, so that a missing sector is detected. */
 static char long_value[LONG_SIZE];
 
 struct operation {
 	const char *name;
 	void (*prepare)(uint8_t *image);
 	enum mortise_code (*act)(struct mortise_error *err);
-	bool nothing; /* the content stays as it is */
+	bool nothing; /* the content does not change */
 };
 
-/* Everything that a reader is told, in a row. */
+/* All entries that a reader finds, concatenated. */
 struct content {
 	size_t size;
 	uint8_t bytes[ROOM];
@@ -53,7 +53,7 @@ static bool content_read(const char *path, struct content *content)
 		memcpy(content->bytes + content->size, entry.value, entry.size);
 		content->size += entry.size;
 	}
-	mortise_meta_free(meta);
+	mortise_meta_free(&meta);
 	return true;
 }
 
@@ -67,7 +67,7 @@ static enum mortise_code set(uint8_t tag, const char *value, struct mortise_erro
 	return mortise_meta_set(disk.path, tag, value, strlen(value), err);
 }
 
-/* States before: image is all zero. */
+/* Initial states: image is all zero before each. */
 
 static void prepare_zero(uint8_t *image)
 {
@@ -106,7 +106,7 @@ static void prepare_second_bad(uint8_t *image)
 	image[META_ADV_COPY + 5000] ^= 0xff;
 }
 
-/* As a cut between the two writes leaves it, whichever was first. */
+/* The state after a cut between the two writes, with either copy written first. */
 static void prepare_different(uint8_t *image)
 {
 	uint8_t *newer = calloc(1, DISK_SIZE);
@@ -186,10 +186,10 @@ static enum mortise_code act_delete_none(struct mortise_error *err)
 
 static const struct operation operations[] = {
 	{ "the first value", prepare_zero, act_set, false },
-	{ "the first value, a long one", prepare_zero, act_set_longer, false },
+	{ "the first value, long", prepare_zero, act_set_longer, false },
 	{ "another value", prepare_some, act_set, false },
-	{ "one more value", prepare_some, act_set_long, false },
-	{ "one value less", prepare_some, act_delete, false },
+	{ "an additional value", prepare_some, act_set_long, false },
+	{ "a deleted value", prepare_some, act_delete, false },
 	{ "first copy bad", prepare_first_bad, act_set, false },
 	{ "first copy gone", prepare_first_gone, act_set_long, false },
 	{ "second copy bad", prepare_second_bad, act_set, false },
@@ -199,8 +199,8 @@ static const struct operation operations[] = {
 	{ "second copy bad, same value", prepare_second_bad, act_set_same, true },
 	{ "copies different, same value", prepare_different, act_set_same, true },
 	{ "first copy bad, nothing to delete", prepare_first_bad, act_delete_none, true },
-	{ "in the older block alone", prepare_old_only, act_delete_old, false },
-	{ "in the older block alone, copies good", prepare_old_too, act_delete_old, false },
+	{ "only in the older block", prepare_old_only, act_delete_old, false },
+	{ "only in the older block, copies good", prepare_old_too, act_delete_old, false },
 	{ "in a copy and in the older block", prepare_old_too, act_delete, false },
 	{ "older block, first half bad", prepare_old_half, act_delete, false },
 	{ "older block, second half bad", prepare_old_second_bad, act_delete, false },
@@ -227,8 +227,8 @@ static void check_cut(const char *path, const char *what, unsigned number)
 		disk_wrong("neither old nor new: %s %u, call %u", what, number, disk.calls);
 }
 
-/* Whatever a cut has left, the next write makes both copies alike. */
-static void check_mended(const char *path, uint8_t *image)
+/* After any cut, the next write makes both copies equal. */
+static void check_repaired(const char *path, uint8_t *image)
 {
 	if (mortise_meta_set(path, 100, "next", 4, NULL))
 		disk_wrong("the next write fails, call %u", disk.calls);
@@ -250,7 +250,7 @@ static void try_cuts(struct disk *unused)
 		disk_cut(variant, image);
 		disk_store(disk.cut, image);
 		check_cut(disk.cut, "variant", variant);
-		check_mended(disk.cut, image);
+		check_repaired(disk.cut, image);
 	}
 	disk.recording = true;
 	free(image);
@@ -266,7 +266,7 @@ static void test_cuts(void **state)
 		const struct operation *operation = &operations[i];
 		struct mortise_error err = { 0 };
 
-		/* Once without cuts, to know the new content. */
+		/* Once without cuts, to get the new content. */
 		prepare(operation, image);
 		assert_int_equal(operation->act(&err), MORTISE_OK);
 		assert_true(content_read(disk.path, &after));
@@ -288,7 +288,7 @@ static void test_cuts(void **state)
 	free(image);
 }
 
-/* The call fail_at fails; false: there are not so many. */
+/* Makes the call number fail_at fail; returns false if there are fewer calls. */
 static bool try_failure(const struct operation *operation, uint8_t *image, unsigned fail_at,
 			bool torn)
 {
@@ -303,13 +303,16 @@ static bool try_failure(const struct operation *operation, uint8_t *image, unsig
 		return false;
 	check_cut(disk.path, "failure", fail_at);
 	if (operation->act(NULL) || !content_read(disk.path, &now) || !content_equal(&now, &after))
-		disk_wrong("not done the second time, failure %u", fail_at);
+		disk_wrong("the second attempt fails, failure %u", fail_at);
 	if (*disk.wrong)
 		fail_msg("%s: %s", operation->name, disk.wrong);
 	return true;
 }
 
-/* A write or flush that fails, the write torn or not begun: told, nothing lost, done again. */
+/*
+ * If a write or flush fails, with the write torn or not started, an error is returned, nothing is
+ * lost, and a second attempt succeeds.
+ */
 static void test_failures(void **state)
 {
 	uint8_t *image = malloc(DISK_SIZE);
@@ -332,7 +335,7 @@ static void test_failures(void **state)
 	free(image);
 }
 
-/* What is there already, and what was not there, writes nothing. */
+/* Setting a tag to its present value and deleting a missing tag write nothing. */
 static void test_nothing(void **state)
 {
 	uint8_t *image = malloc(DISK_SIZE);
@@ -344,7 +347,7 @@ static void test_nothing(void **state)
 	assert_int_equal(act_set_same(NULL), MORTISE_OK);
 	assert_int_equal(act_delete_none(NULL), MORTISE_OK);
 	assert_int_equal(disk.calls, 0);
-	/* Nor is a new META made by deleting from it. */
+	/* Deleting a tag from an empty partition does not create a META. */
 	prepare(&(struct operation){ .prepare = prepare_zero }, image);
 	disk_record(0, false);
 	assert_int_equal(act_delete(NULL), MORTISE_OK);
@@ -353,13 +356,13 @@ static void test_nothing(void **state)
 	free(image);
 }
 
-/* What is not META is neither read nor written. */
-static void test_strangers(void **state)
+/* Other data than META is neither read nor overwritten. */
+static void test_foreign_data(void **state)
 {
 	static const struct {
 		size_t at;
 		const char *hex;
-		const char *word; /* NULL: it is META all the same */
+		const char *word; /* in the error; NULL: it is META */
 	} rows[] = {
 		{ 0, "58465342", "unknown data" },
 		{ META_ADV_COPY + 7, "01", "byte 262151" },
@@ -385,17 +388,17 @@ static void test_strangers(void **state)
 
 		memset(image, 0, DISK_SIZE);
 		from_hex(rows[i].hex, image + rows[i].at, 16);
-		/* A swap area says how large it is. */
+		/* A swap area contains its size. */
 		memcpy(image + 1024, "\1\0\0\0\xff\0\0\0", rows[i].at == 4086 ? 8 : 0);
 		disk_store(disk.path, image);
 		disk_record(0, false);
 		if (mortise_meta_read(disk.path, &meta, &err) != code ||
 		    (code && !strstr(err.text, rows[i].word)))
 			fail_msg("row %zu: %s", i, err.text);
-		mortise_meta_free(meta);
+		mortise_meta_free(&meta);
 		if (code && (set(9, "null", &err) != code ||
 			     mortise_meta_delete(disk.path, 9, &err) != code || disk.calls))
-			fail_msg("row %zu: written to: %s", i, err.text);
+			fail_msg("row %zu: written, or another error: %s", i, err.text);
 		if (!code && set(9, "null", &err))
 			fail_msg("row %zu: %s", i, err.text);
 		disk.recording = false;
@@ -403,7 +406,7 @@ static void test_strangers(void **state)
 	free(image);
 }
 
-/* A value that would make a stranger of META is not stored. */
+/* A value that would make META look like other data is not stored. */
 static void test_disguise(void **state)
 {
 	struct mortise_error err = { 0 };
@@ -413,7 +416,7 @@ static void test_disguise(void **state)
 	(void)state;
 	assert_non_null(image);
 	prepare(&(struct operation){ .prepare = prepare_some }, image);
-	/* Tag 1 comes first: its value begins at byte 12. */
+	/* Tag 1 is stored first: its value begins at byte 12. */
 	memcpy(value + 1024 - 12, "\1\0\0\0\xff\0\0\0", 8);
 	memcpy(value + 4086 - 12, "SWAPSPACE2", 10);
 	disk_record(0, false);
@@ -436,7 +439,7 @@ static void test_sizes(void **state)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		assert_int_equal(truncate(disk.path, sizes[i]), 0);
 		assert_int_equal(mortise_meta_read(disk.path, &meta, &err), MORTISE_E_DEVICE);
-		assert_non_null(strstr(err.text, "exactly 1048576"));
+		assert_non_null(strstr(err.text, "instead of 1048576"));
 		assert_int_equal(set(9, "null", &err), MORTISE_E_DEVICE);
 	}
 	assert_int_equal(mortise_meta_read("/dev/null", &meta, &err), MORTISE_E_DEVICE);
@@ -478,7 +481,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts),	 cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_nothing),	 cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_nothing),	 cmocka_unit_test(test_foreign_data),
 		cmocka_unit_test(test_disguise), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_uuid),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tokens of sealed keys: the shapes that Talos 1.11 and 1.12 write (from its sources: member
- * names, order, what is left out), and everything that is none of them.
+ * Tokens of sealed keys: the formats of Talos 1.11 and 1.12 (from its sources: member names, order,
+ * omitted members), and invalid tokens.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "volume/record.h"
 #include "volume/sealed.h"
 
-/* 32 bytes of 0x07 and of 0x20, and a name, in base64 by base64(1). */
+/* 32 bytes of 0x07, 32 bytes of 0x20, and a name, encoded by base64(1). */
 #define HASH "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 #define NAME "ACIACyAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg"
 
@@ -89,7 +89,7 @@ static void test_tpm_written_as_talos_does(void **state)
 	json_object_put(token);
 }
 
-/* Version by version, what the members mean. */
+/* The meaning of the members in each version. */
 static void test_tpm_binding(void **state)
 {
 	static const struct {
@@ -100,9 +100,9 @@ static void test_tpm_binding(void **state)
 		{ "\"pcrs\":[7,0],\"pubkey_pcrs\":[11],\"encryption_version\":\"1\"", true, 0x81 },
 		{ "\"pubkey_pcrs\":[11],\"encryption_version\":\"1\"", true, 0 },
 		{ "\"pcrs\":null,\"pubkey_pcrs\":[11],\"encryption_version\":\"1\"", true, 0 },
-		/* Ours, on a machine without a signed policy. */
+		/* Written by mortise, on a machine without a signed policy. */
 		{ "\"pcrs\":[7],\"pubkey_pcrs\":[],\"encryption_version\":\"1\"", false, 0x80 },
-		/* Up to Talos 1.11: it says 11 and means 7 beside the signed 11. */
+		/* Up to Talos 1.11: the member has 11, and means 7 and the signed 11. */
 		{ "\"pcrs\":[11]", true, 0x80 },
 		{ "\"pcrs\":[11],\"encryption_version\":\"\"", true, 0x80 },
 		{ "\"pcrs\":[3]", true, 0 },
@@ -140,8 +140,8 @@ static void test_old_token_opens_as_7(void **state)
 	json_object_put(token);
 }
 
-/* A missing, foreign or broken token is a mismatch, and says which. */
-static void test_what_is_no_token(void **state)
+/* A missing, foreign or malformed token is a mismatch, and the error names the reason. */
+static void test_invalid_tokens(void **state)
 {
 	static const char *const texts[] = {
 		"{}",
@@ -185,7 +185,7 @@ static void test_what_is_no_token(void **state)
 
 		if (volume_token_tpm_read(token, &object, &err) != MORTISE_E_NO_TOKEN ||
 		    volume_token_kms_read(token, sealed, &size, &err) != MORTISE_E_NO_TOKEN)
-			fail_msg("taken: %s", texts[i]);
+			fail_msg("accepted: %s", texts[i]);
 		json_object_put(token);
 	}
 	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
@@ -198,12 +198,12 @@ static void test_what_is_no_token(void **state)
 			 broken[i].is, at + strlen(broken[i].was));
 		token = parse(text);
 		if (volume_token_tpm_read(token, &object, &err) != MORTISE_E_NO_TOKEN)
-			fail_msg("taken: %s", text);
+			fail_msg("accepted: %s", text);
 		json_object_put(token);
 	}
 }
 
-/* Larger than what it is read into. */
+/* Values larger than their buffers. */
 static void test_too_large(void **state)
 {
 	const size_t length = 4 * (KEYS_KMS_SEALED_MAX / 3 + 2);
@@ -225,12 +225,12 @@ static void test_too_large(void **state)
 
 static const char *type_of(struct json_object *metadata, int id)
 {
-	const char *type = luks2_json_text(volume_token_get(metadata, id), "type");
+	const char *type = luks2_json_text(luks2_token_get(metadata, id), "type");
 
 	return type ? type : "";
 }
 
-/* A token of ours takes the place of another of ours; anybody else's moves and stays whole. */
+/* A sealed key's token replaces another one; a foreign token moves, and is not changed. */
 static void test_place(void **state)
 {
 	struct json_object *metadata =
@@ -242,7 +242,7 @@ static void test_place(void **state)
 	assert_true(volume_token_put(metadata, 1, parse(talos_kms)));
 	assert_string_equal(type_of(metadata, 1), "sideroKMS");
 	assert_string_equal(type_of(metadata, 30), "clevis");
-	assert_true(json_object_object_get_ex(volume_token_get(metadata, 30), "jwe", NULL));
+	assert_true(json_object_object_get_ex(luks2_token_get(metadata, 30), "jwe", NULL));
 	assert_true(volume_token_put(metadata, 2, parse(talos_kms)));
 	assert_string_equal(type_of(metadata, 2), "sideroKMS");
 	assert_string_equal(type_of(metadata, 29), "");
@@ -320,7 +320,7 @@ static void test_signatures(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		if (volume_signatures_parse(bad[i], strlen(bad[i]), policy, &err) !=
 		    MORTISE_E_SOURCE)
-			fail_msg("taken: %s", bad[i]);
+			fail_msg("accepted: %s", bad[i]);
 	free(policy);
 }
 
@@ -354,7 +354,7 @@ int main(void)
 		cmocka_unit_test(test_tpm_written_as_talos_does),
 		cmocka_unit_test(test_tpm_binding),
 		cmocka_unit_test(test_old_token_opens_as_7),
-		cmocka_unit_test(test_what_is_no_token),
+		cmocka_unit_test(test_invalid_tokens),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_no_place),

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One boot of the demonstration, on the disk that tools/demo made. The first gives the machine its
-# configuration, the second has nothing but the disk: volumes up, a file written or looked for,
-# volumes down. Runs in the guest or on the host.
+# One boot of the demonstration, on the disk that tools/demo created: bring the volumes up, write a
+# file or look for it, and bring the volumes down. The first boot gives the machine its
+# configuration; the second has only the disk. Runs in the guest or on the host.
 #   demo_boot.sh first|second CONFIG ROOT DISK-PARTITION-PREFIX [OPTION-OF-MORTISE]...
-# Lines that begin with "result" are for tools/demo; they rest on cryptsetup's word, not ours.
+# Lines that begin with "result" are for tools/demo; they rely on cryptsetup, not on mortise.
 set -euo pipefail
 boot=$1 config=$2 root=$3 prefix=$4
 shift 4
@@ -21,12 +21,13 @@ step() {
 	"$@"
 }
 
-# The UUID of the LUKS2 header on a volume's partition, or "none".
+# header NAME: print the UUID of the LUKS2 header on a volume's partition, or "none".
 header() {
 	cryptsetup luksUUID "$prefix${partition[$1]}" 2>/dev/null || echo none
 }
 
-# What became of the file in a volume; a file beside a mount point instead of in it is none.
+# file_of NAME: print the state of the file in a volume. A file outside the mounted volume does not
+# count.
 file_of() {
 	local file=$root${directory[$1]}/demo-file
 	local text="this was written to $1 on the first boot"

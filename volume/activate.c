@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a header and a volume key to /dev/mapper/NAME: where luks2 and dm meet. */
+/* Activation: turns a segment and a volume key into a dm-crypt mapping. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,65 +8,67 @@
 #include <unistd.h>
 
 #include "dm/dm.h"
-#include "keys/error.h"
-#include "luks2/model.h"
+#include "base/error.h"
+#include "base/sized.h"
+#include "luks2/header.h"
+#include "luks2/policy.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
 
-/* "CRYPT-LUKS2-" and the header's UUID without dashes, then the name; the kernel's limit cuts. */
-static void mapping_uuid(const struct mortise_luks2 *luks2, const char *name,
+/* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
+static void mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1])
 {
 	char plain[MORTISE_UUID_LEN + 1];
 	size_t used = 0;
 
-	for (const char *at = luks2->binary.uuid; *at && used < MORTISE_UUID_LEN; at++)
+	for (const char *at = luks2_header_uuid(header); *at && used < MORTISE_UUID_LEN; at++)
 		if (*at != '-')
 			plain[used++] = *at;
 	plain[used] = '\0';
 	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS2-%s-%s", plain, name);
 }
 
-static enum mortise_code persist_flags(struct mortise_luks2 *luks2, uint32_t flags,
+static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t flags,
 				       struct mortise_error *err)
 {
-	struct luks2_update update;
-	enum mortise_code code = luks2_update_begin(luks2, &update, err);
+	struct luks2_update *update;
+	enum mortise_code code = luks2_update_begin(header, &update, err);
 
 	if (code)
 		return code;
-	if (!volume_flags_to_header(update.metadata, flags)) {
+	if (!volume_flags_to_header(luks2_update_metadata(update), flags)) {
 		luks2_update_abort(&update);
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	}
 	return luks2_update_commit(&update, err);
 }
 
-/* The device below: a block device as it is, a file through a loop device. */
+/* The data device: a block device, or a loop device for a file. */
 struct below {
 	char path[4096];
 	uint64_t size; /* bytes */
 	int loop_fd;
 };
 
-static enum mortise_code below_open(const struct mortise_luks2 *luks2, bool readonly,
+static enum mortise_code below_open(const struct mortise_luks2 *header, bool readonly,
 				    struct below *below, struct mortise_error *err)
 {
+	const char *path = luks2_header_data_path(header);
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
 	int fd;
 
 	below->loop_fd = -1;
-	code = luks2_device_open(luks2->data_path, false, &device, err);
+	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
 	below->size = device->size;
-	snprintf(below->path, sizeof(below->path), "%s", luks2->data_path);
+	snprintf(below->path, sizeof(below->path), "%s", path);
 	if (!device->block) {
-		fd = open(luks2->data_path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+		fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 		if (fd < 0)
-			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s",
-					 luks2->data_path);
+			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s", path);
 		else
 			code = dm_loop_attach(fd, readonly, 512, below->path, &below->loop_fd, err);
 		if (fd >= 0)
@@ -76,7 +78,7 @@ static enum mortise_code below_open(const struct mortise_luks2 *luks2, bool read
 	return code;
 }
 
-enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name,
+enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *name,
 				   const struct mortise_secret *volume_key, uint32_t flags,
 				   uint32_t *dropped, struct mortise_error *err)
 {
@@ -84,22 +86,23 @@ enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name
 	struct dm_mapping_options options = { .uuid = uuid, .readonly = flags & MORTISE_READONLY };
 	struct below below = { .loop_fd = -1 };
 	struct dm_control *control = NULL;
-	uint32_t unknown = 0, all = flags | volume_flags_of_header(luks2->metadata);
+	struct json_object *metadata = luks2_header_metadata(header);
+	uint32_t unknown = 0, all = flags | volume_flags_of_header(metadata);
 	struct dm_crypt_target target;
 	struct luks2_segment segment;
 	enum mortise_code code;
 
-	code = luks2_usable(luks2->metadata, err);
+	code = luks2_usable(metadata, err);
 	if (!code)
-		code = luks2_segment_get(luks2->metadata, &segment, err);
+		code = luks2_segment_get(metadata, &segment, err);
 	if (!code && !luks2_cipher_fits(segment.cipher, (uint32_t)mortise_secret_size(volume_key)))
 		code = error_set(err, MORTISE_E_POLICY, 0,
 				 "a volume key of %zu bits does not fit cipher %s",
 				 mortise_secret_size(volume_key) * 8, segment.cipher);
 	if (!code)
-		code = mortise_volume_key_verify(luks2, volume_key, err);
+		code = mortise_volume_key_verify(header, volume_key, err);
 	if (!code)
-		code = below_open(luks2, options.readonly, &below, err);
+		code = below_open(header, options.readonly, &below, err);
 	if (code)
 		return code;
 	if (!segment.size && below.size > segment.offset)
@@ -108,11 +111,11 @@ enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name
 	if (!segment.size || segment.size > below.size ||
 	    segment.offset > below.size - segment.size) {
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 luks2->data_path);
+				 luks2_header_data_path(header));
 		goto out;
 	}
-	mapping_uuid(luks2, name, uuid);
-	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2->binary.uuid,
+	mapping_uuid(header, name, uuid);
+	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2_header_uuid(header),
 		 segment.digest);
 	target = (struct dm_crypt_target){
 		.cipher = segment.cipher,
@@ -130,7 +133,7 @@ enum mortise_code mortise_activate(struct mortise_luks2 *luks2, const char *name
 		code = dm_crypt_create(control, name, &options, &target, &unknown, err);
 	unknown = volume_flags_from_dm(unknown);
 	if (!code && (flags & MORTISE_PERSISTENT))
-		code = persist_flags(luks2, all & ~unknown, err);
+		code = persist_flags(header, all & ~unknown, err);
 	if (dropped)
 		*dropped = unknown;
 out:
@@ -169,19 +172,19 @@ enum mortise_code mortise_is_active(const char *name, struct mortise_error *err)
 	return code;
 }
 
-bool volume_mapping_given_up(const struct mortise_luks2 *luks2, const char *name)
+bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char *name)
 {
 	struct dm_control *control = NULL;
 	char uuid[DM_UUID_MAX + 1];
 	struct mortise_error ignored;
 	struct dm_info info;
-	bool given_up = false;
+	bool tableless_mapping = false;
 
-	mapping_uuid(luks2, name, uuid);
+	mapping_uuid(header, name, uuid);
 	if (!dm_open(&control, &ignored) && !dm_info(control, name, &info, &ignored))
-		given_up = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
+		tableless_mapping = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
 	dm_close(control);
-	return given_up;
+	return tableless_mapping;
 }
 
 static void header_uuid(const char *mapping, struct mortise_mapping_info *info)
@@ -205,30 +208,34 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	struct dm_control *control = NULL;
 	struct dm_crypt_table table = { 0 };
 	struct dm_info mapping;
-	enum mortise_code code = dm_open(&control, err);
+	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
+	enum mortise_code code = sized_check(SIZED(mortise_mapping_info), info, err);
 
-	memset(info, 0, sizeof(*info));
+	if (!code)
+		code = dm_open(&control, err);
 	if (!code)
 		code = dm_info(control, name, &mapping, err);
 	if (!code)
 		code = dm_crypt_table(control, name, &table, err);
 	if (code)
 		goto out;
-	info->in_use = mapping.open_count > 0;
-	info->suspended = mapping.suspended;
-	info->readonly = mapping.readonly;
-	header_uuid(mapping.uuid, info);
-	snprintf(info->cipher, sizeof(info->cipher), "%s", table.cipher);
-	snprintf(info->integrity, sizeof(info->integrity), "%s", table.integrity);
-	info->key_size = table.key_size;
-	info->key_in_keyring = table.key_in_keyring;
-	info->sector_size = table.sector_size;
-	info->offset = table.device_offset;
-	info->size = table.size;
-	info->iv_offset = table.iv_offset;
-	info->flags = volume_flags_from_dm(table.flags);
-	code = dm_device_path(table.device, info->device, sizeof(info->device), err);
-	dm_loop_backing(table.device, info->loop_file, sizeof(info->loop_file));
+	filled.in_use = mapping.open_count > 0;
+	filled.suspended = mapping.suspended;
+	filled.readonly = mapping.readonly;
+	header_uuid(mapping.uuid, &filled);
+	snprintf(filled.cipher, sizeof(filled.cipher), "%s", table.cipher);
+	snprintf(filled.integrity, sizeof(filled.integrity), "%s", table.integrity);
+	filled.key_size = table.key_size;
+	filled.key_in_keyring = table.key_in_keyring;
+	filled.sector_size = table.sector_size;
+	filled.offset = table.device_offset;
+	filled.size = table.size;
+	filled.iv_offset = table.iv_offset;
+	filled.flags = volume_flags_from_dm(table.flags);
+	code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
+	dm_loop_backing(table.device, filled.loop_file, sizeof(filled.loop_file));
+	if (!code)
+		code = sized_output(SIZED(mortise_mapping_info), info, &filled, err);
 out:
 	dm_crypt_table_clear(&table);
 	dm_close(control);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the declared job asks about a mapping beyond the public header. */
+/* Questions about a mapping that the public header does not answer. */
 #ifndef VOLUME_ACTIVATE_H
 #define VOLUME_ACTIVATE_H
 
 #include <mortise.h>
 
 /*
- * Is the name taken by a mapping of this very header that has no table? A run that was killed
- * between making it and loading the table leaves one, which nobody can use.
+ * Does a mapping of this name exist that belongs to this header and has no table? A process killed
+ * between creating the mapping and loading its table leaves one, which cannot be used.
  */
-bool volume_mapping_given_up(const struct mortise_luks2 *luks2, const char *name);
+bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char *name);
 
 #endif

@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Enrolling by hand: one new keyslot and its token, in one update of the header. */
+/* Enrollment: adds a keyslot and its token in one update of the header. */
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
+#include "base/error.h"
+#include "base/sized.h"
+#include "keys/sources/sources.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
 
-/* Where keyslot and token go, before anything is asked of anybody. */
-static enum mortise_code choose_ids(const struct mortise_luks2 *luks2,
-				    const struct mortise_enrolment *what,
+/* Chooses keyslot and token ids before a KMS or TPM is contacted. */
+static enum mortise_code choose_ids(const struct mortise_luks2 *header,
+				    const struct mortise_enrollment *what,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
-	struct json_object *keyslots =
-		luks2_json_get(luks2->metadata, "keyslots", json_type_object);
-	bool sealed = what->kind != MORTISE_ENROL_RECOVERY;
+	struct json_object *metadata = luks2_header_metadata(header);
+	bool sealed = what->kind != MORTISE_ENROLL_RECOVERY;
 	int id = what->keyslot;
 
 	if (id == MORTISE_ANY)
 		for (id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-			if (!luks2_json_get_id(keyslots, id) &&
-			    (!sealed || !volume_token_get(luks2->metadata, id)))
+			if (!luks2_keyslot_in_use(metadata, id) &&
+			    (!sealed || !luks2_token_get(metadata, id)))
 				break;
 	if (what->keyslot == MORTISE_ANY && id == (int)MORTISE_KEYSLOTS_MAX)
 		return error_set(err, MORTISE_E_NO_SPACE, 0, "All key slots full.");
@@ -31,20 +33,21 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *luks2,
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Key slot %d is invalid, please select between 0 and %u.", id,
 				 MORTISE_KEYSLOTS_MAX - 1);
-	if (luks2_json_get_id(keyslots, id))
+	if (luks2_keyslot_in_use(metadata, id))
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "Key slot %d is full, please select another one.", id);
 	enrolled->keyslot = id;
 	enrolled->token = id;
-	if (sealed && volume_token_get(luks2->metadata, id))
-		return error_set(err, MORTISE_E_EXISTS, 0,
-				 "Token %d in use: a KMS or TPM key has the token of its keyslot's "
-				 "number; select another key slot",
-				 id);
+	if (sealed && luks2_token_get(luks2_header_metadata(header), id))
+		return error_set(
+			err, MORTISE_E_EXISTS, 0,
+			"Token %d is in use; the token of a KMS or TPM key has the number of its "
+			"keyslot; select another keyslot",
+			id);
 	if (sealed)
 		return MORTISE_OK;
-	/* Out of the way of those. */
-	enrolled->token = volume_token_free_id(luks2->metadata, 0);
+	/* Not at an id that the token of a sealed key may need. */
+	enrolled->token = volume_token_free_id(luks2_header_metadata(header), 0);
 	return enrolled->token >= 0 ? MORTISE_OK
 				    : error_set(err, MORTISE_E_NO_SPACE, 0,
 						"all %u tokens are in use", MORTISE_TOKENS_MAX);
@@ -62,11 +65,11 @@ static struct json_object *recovery_token(int keyslot)
 	return NULL;
 }
 
-static enum mortise_code make_key(const struct mortise_enrolment *what,
+static enum mortise_code make_key(const struct mortise_enrollment *what,
 				  const struct mortise_key_sources *sources, int keyslot,
 				  struct volume_key *key, struct mortise_error *err)
 {
-	const struct volume_tpm_wish wish = {
+	const struct tpm_seal_options wish = {
 		.keyslot = keyslot,
 		.pcrs = what->tpm_pcrs,
 		.check_secureboot = what->tpm_check_secureboot,
@@ -75,79 +78,94 @@ static enum mortise_code make_key(const struct mortise_enrolment *what,
 
 	memset(key, 0, sizeof(*key));
 	switch (what->kind) {
-	case MORTISE_ENROL_KMS:
+	case MORTISE_ENROLL_KMS:
 		if (!sources->kms_endpoint)
-			return error_set(err, MORTISE_E_USAGE, 0, "no KMS is named");
+			return error_set(err, MORTISE_E_USAGE, 0, "no KMS endpoint is given");
 		return volume_kms_new(sources, sources->kms_endpoint, key, err);
-	case MORTISE_ENROL_TPM:
+	case MORTISE_ENROLL_TPM:
 		return volume_tpm_new(sources, &wish, key, err);
-	case MORTISE_ENROL_RECOVERY:
+	case MORTISE_ENROLL_RECOVERY:
 		code = keys_recovery_new(&key->passphrase, err);
 		if (!code && !(key->token = recovery_token(keyslot)))
-			code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+			code = error_memory(err);
 		return code;
 	}
 	return error_set(err, MORTISE_E_USAGE, 0, "unknown kind of key");
 }
 
-static enum mortise_code store(struct mortise_luks2 *luks2, const struct mortise_enrolled *where,
+static enum mortise_code store(struct mortise_luks2 *header, const struct mortise_enrolled *where,
 			       struct volume_key *key, const struct mortise_secret *volume_key,
 			       struct mortise_error *err)
 {
-	const struct mortise_keyslot_new what = { .keyslot = where->keyslot };
-	struct luks2_keyslot_stage stage = {
+	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
+						  .keyslot = where->keyslot };
+	const struct luks2_keyslot_request request = {
 		.what = &what,
 		.kdf = &volume_least_cost,
 		.passphrase = key->passphrase,
 		.key = volume_key,
 	};
-	struct luks2_update update;
+	struct luks2_update *update;
+	struct json_object *metadata;
 	int id = where->keyslot;
-	enum mortise_code code = luks2_update_begin(luks2, &update, err);
+	enum mortise_code code = luks2_update_begin(header, &update, err);
 
 	if (code)
 		return code;
-	stage.digest = luks2_digest_of_segment(update.metadata, 0);
-	code = luks2_keyslot_stage(&update, &stage, &id, err);
-	if (!code && !volume_token_put(update.metadata, where->token, json_object_get(key->token)))
+	metadata = luks2_update_metadata(update);
+	code = luks2_keyslot_stage(update, &request, &id, err);
+	if (!code && !volume_token_put(metadata, where->token, json_object_get(key->token)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (!code && key->pcr_values &&
-	    !volume_record_set_pcr_values(update.metadata, 0, id, json_object_get(key->pcr_values)))
+	    !volume_record_set_pcr_values(metadata, 0, id, json_object_get(key->pcr_values)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (code) {
 		luks2_update_abort(&update);
 		return code;
 	}
-	luks2_format_finish(&update);
+	luks2_format_finish(update);
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_enroll(struct mortise_luks2 *luks2, const struct mortise_enrolment *what,
+enum mortise_code mortise_enroll(struct mortise_luks2 *header,
+				 const struct mortise_enrollment *what,
 				 const struct mortise_key_sources *sources,
 				 const struct mortise_secret *volume_key,
 				 struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct mortise_enrolled done = { .struct_size = sizeof(done) };
+	struct mortise_enrollment wanted;
 	struct volume_key key = { 0 };
-	enum mortise_code code = luks2_usable(luks2->metadata, err);
+	enum mortise_code code;
 
-	memset(enrolled, 0, sizeof(*enrolled));
-	volume_key = volume_key ? volume_key : luks2->volume_key;
+	code = sized_input(SIZED(mortise_enrollment), &wanted, what, err);
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	if (!code)
+		code = sized_output(SIZED(mortise_enrolled), enrolled, &done, err);
+	if (!code)
+		code = luks2_usable(luks2_header_metadata(header), err);
+	volume_key = volume_key ? volume_key : luks2_header_volume_key(header);
 	if (!code && !volume_key)
-		code = error_set(err, MORTISE_E_USAGE, 0, "the volume key is needed for a keyslot");
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "the volume key is required to add a keyslot");
 	if (!code)
-		code = mortise_volume_key_verify(luks2, volume_key, err);
+		code = mortise_volume_key_verify(header, volume_key, err);
 	if (!code)
-		code = choose_ids(luks2, what, enrolled, err);
+		code = choose_ids(header, &wanted, &done, err);
 	if (!code)
-		code = make_key(what, sources, enrolled->keyslot, &key, err);
+		code = make_key(&wanted, &from, done.keyslot, &key, err);
 	if (!code)
-		code = store(luks2, enrolled, &key, volume_key, err);
-	if (!code && what->kind == MORTISE_ENROL_RECOVERY) {
-		enrolled->recovery_key = key.passphrase;
+		code = store(header, &done, &key, volume_key, err);
+	if (!code && wanted.kind == MORTISE_ENROLL_RECOVERY) {
+		done.recovery_key = key.passphrase;
 		key.passphrase = NULL;
 	}
 	if (!code)
-		snprintf(enrolled->notice, sizeof(enrolled->notice), "%s", key.notice);
+		snprintf(done.notice, sizeof(done.notice), "%s", key.notice);
+	if (!code)
+		code = sized_output(SIZED(mortise_enrolled), enrolled, &done, err);
 	volume_key_clear(&key);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What this build holds: MORTISE_CRYPTO and the like are the build's options. */
+/* The options of this build. */
 #include "keys/argon2/argon2.h"
 
 const char *mortise_features(void)

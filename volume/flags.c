@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Activation flags by their three names. */
+/* Activation flags: public bits, dm-crypt bits, names in the header. */
 #include "volume/flags.h"
 
 #include <string.h>
 
 #include "dm/dm.h"
 
-/* In the order in which cryptsetup writes them. */
+/* In the order in which cryptsetup writes them to the header. */
 static const struct {
 	uint32_t flag;
 	uint32_t dm;
@@ -44,22 +44,19 @@ uint32_t volume_flags_from_dm(uint32_t dm_flags)
 
 uint32_t volume_flags_of_header(struct json_object *metadata)
 {
-	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
-	struct json_object *array = luks2_json_get(config, "flags", json_type_array);
 	uint32_t flags = 0;
 
 	for (size_t i = 0; i < NAMES; i++)
-		if (luks2_json_array_has(array, names[i].text))
+		if (luks2_config_has_flag(metadata, names[i].text))
 			flags |= names[i].flag;
 	return flags;
 }
 
 bool volume_flags_to_header(struct json_object *metadata, uint32_t flags)
 {
-	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
 	struct json_object *array = json_object_new_array();
 
-	if (!luks2_json_add(config, "flags", array))
+	if (!luks2_config_set_flags(metadata, array))
 		return false;
 	for (size_t i = 0; i < NAMES; i++)
 		if ((flags & names[i].flag) &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keyslot areas under ciphers that only the kernel has, through a temporary mapping. */
+/* Keyslot areas with ciphers that only the kernel supports, through a temporary mapping. */
 #include "volume/kernel_cipher.h"
 
 #include <errno.h>
@@ -10,8 +10,8 @@
 
 #include "dm/dm.h"
 #include "keys/area.h"
-#include "keys/error.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "base/secret.h"
 
 struct temporary {
 	struct dm_control *control;
@@ -28,7 +28,7 @@ static void temporary_close(struct temporary *temporary)
 
 	if (temporary->fd >= 0)
 		close(temporary->fd);
-	/* The kernel removes it with its last user, should somebody look at it just now. */
+	/* If another process has it open, the kernel removes it when that process closes it. */
 	if (temporary->mapped &&
 	    dm_remove(temporary->control, temporary->name, DM_REMOVE_DEFERRED, &ignored))
 		temporary->mapped = false;
@@ -68,7 +68,7 @@ static enum mortise_code temporary_open(const struct luks2_device *device,
 	if (!code)
 		code = dm_crypt_create(temporary->control, temporary->name, &options, &target, NULL,
 				       err);
-	mortise_secret_free(key);
+	mortise_secret_free(&key);
 	if (code)
 		return code;
 	temporary->mapped = true;
@@ -106,7 +106,7 @@ static enum mortise_code through_mapping(const struct luks2_device *device,
 	struct temporary temporary;
 	enum mortise_code code;
 
-	/* The mapping goes round the page cache of the device: what it holds must be out. */
+	/* The mapping bypasses the page cache of the device, which must be flushed first. */
 	code = luks2_device_flush(device, err);
 	if (code)
 		return code;
@@ -152,7 +152,7 @@ static bool begins_with_one(const char *text, const char *const *known, size_t c
 	return false;
 }
 
-/* "cipher-mode-iv" of names that Linux has; the kernel that maps it will have the last word. */
+/* Is "cipher-mode-iv" made of names that Linux knows? The kernel that maps it decides. */
 static bool is_name_of_linux(const char *cipher)
 {
 	static const char *const ciphers[] = {
@@ -181,10 +181,10 @@ enum mortise_code volume_cipher_check(const struct luks2_device *device, const c
 	if (keys_area_supported(cipher, key_size))
 		return MORTISE_OK;
 	if (key_size > sizeof(key))
-		return error_set(err, MORTISE_E_USAGE, 0, "a key of %u bits is too long",
+		return error_set(err, MORTISE_E_USAGE, 0, "a key of %u bits is too large",
 				 key_size * 8);
 	available = is_name_of_linux(cipher);
-	if (device->size >= area.size && !keys_random(key, key_size, &why)) {
+	if (device->size >= area.size && !random_bytes(key, key_size, &why)) {
 		available = !temporary_open(device, &area, false, &temporary, &why) ||
 			    (why.code != MORTISE_E_KERNEL && why.code != MORTISE_E_UNSUPPORTED &&
 			     available);

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* What mortise remembers in the header: the token of type "mortise". */
+/* The token of type "mortise": pending mkfs, and fingerprints of keyslots. */
 #include "volume/record.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "keys/error.h"
+#include "base/error.h"
 #include "keys/hash.h"
-#include "keys/secret.h"
-#include "luks2/model.h"
+#include "base/secret.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/sealed.h"
 
 #define TYPE "mortise"
 
 static struct json_object *record(struct json_object *metadata)
 {
-	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
+	struct json_object *tokens = luks2_tokens(metadata);
 
 	json_object_object_foreach(tokens, id, token) {
 		const char *type = luks2_json_text(token, "type");
@@ -27,10 +28,10 @@ static struct json_object *record(struct json_object *metadata)
 	return NULL;
 }
 
-/* From the top: Talos takes the token of a slot's number for the token of that slot. */
+/* From the highest id down: Talos takes token N for the token of keyslot N. */
 static struct json_object *record_or_new(struct json_object *metadata, uint32_t taken)
 {
-	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
+	struct json_object *tokens = luks2_tokens(metadata);
 	struct json_object *token = record(metadata);
 	int id = volume_token_free_id(metadata, taken);
 
@@ -45,7 +46,7 @@ static struct json_object *record_or_new(struct json_object *metadata, uint32_t 
 	return luks2_json_add_id(tokens, id, token) ? token : NULL;
 }
 
-/* A member of the record that is an object, made when it is not there. */
+/* Returns a member that is an object, and creates it if it is missing. */
 static struct json_object *member_or_new(struct json_object *token, const char *key)
 {
 	struct json_object *member = luks2_json_get(token, key, json_type_object);
@@ -82,7 +83,7 @@ enum mortise_code volume_fingerprint(struct json_object *metadata,
 				     uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
 				     struct mortise_error *err)
 {
-	static const char purpose[] = "mortise key in step";
+	static const char purpose[] = "mortise keyslot record";
 	struct luks2_keyslot slot;
 	uint8_t number, mac[32];
 	enum mortise_code code = luks2_keyslot_get(metadata, origin->keyslot, &slot, err);
@@ -102,7 +103,7 @@ enum mortise_code volume_fingerprint(struct json_object *metadata,
 		4, mac, err);
 	if (!code)
 		memcpy(fingerprint, mac, VOLUME_FINGERPRINT_SIZE);
-	keys_wipe(mac, sizeof(mac));
+	secret_wipe(mac, sizeof(mac));
 	return code;
 }
 
@@ -116,7 +117,7 @@ bool volume_record_matches(struct json_object *metadata, int keyslot,
 
 	snprintf(id, sizeof(id), "%d", keyslot);
 	return luks2_json_base64(keys, id, stored, &size) && size == sizeof(stored) &&
-	       keys_equal(stored, fingerprint, size);
+	       secret_equal(stored, fingerprint, size);
 }
 
 bool volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,

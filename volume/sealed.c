@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Passphrases that a KMS or TPM seals: 256 random bits, used as base64 text, as in Talos. */
+/* Sealed passphrases: 256 random bits, used as base64 text, as in Talos. */
+#include "luks2/metadata.h"
 #include "volume/sealed.h"
 
 #include <stdio.h>
@@ -7,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/base64.h"
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
-#include "keys/secret.h"
-#include "volume/closed_pcrs.h"
+#include "base/base64.h"
+#include "base/error.h"
+#include "keys/sources/sources.h"
+#include "base/secret.h"
+#include "volume/extended_pcrs.h"
 #include "volume/record.h"
 
 #define KMS_DIR "/etc/mortise/kms/"
@@ -26,7 +27,7 @@ const struct mortise_kdf volume_least_cost = {
 
 void volume_key_clear(struct volume_key *key)
 {
-	mortise_secret_free(key->passphrase);
+	mortise_secret_free(&key->passphrase);
 	json_object_put(key->token);
 	json_object_put(key->pcr_values);
 	memset(key, 0, sizeof(*key));
@@ -45,22 +46,22 @@ enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,
 	return MORTISE_OK;
 }
 
-/* bytes as base64, which is the passphrase. */
+/* Encodes bytes in base64 to get the passphrase. */
 static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
 				       struct mortise_secret **passphrase,
 				       struct mortise_error *err)
 {
-	const size_t room = KEYS_BASE64_ROOM(size);
+	const size_t room = BASE64_ROOM(size);
 	enum mortise_code code = mortise_secret_new(room, passphrase, err);
 
 	if (code)
 		return code;
-	keys_base64_encode(bytes, size, (char *)mortise_secret_data(*passphrase));
+	base64_encode(bytes, size, (char *)mortise_secret_data(*passphrase));
 	mortise_secret_truncate(*passphrase, room - 1);
 	return MORTISE_OK;
 }
 
-/* The file that was named, or the one in the usual place when it is there. */
+/* The given file, or else the file in the default place if it exists. */
 static const char *kms_file(const char *named, const char *usual)
 {
 	if (named)
@@ -82,6 +83,20 @@ static enum mortise_code kms_of(const struct mortise_key_sources *sources, const
 	return volume_node_uuid(sources, uuid, err);
 }
 
+enum mortise_code volume_kms_check(const struct mortise_key_sources *sources, const char *endpoint,
+				   struct mortise_error *err)
+{
+	const uint8_t nothing[KEYS_KMS_DATA_SIZE] = { 0 };
+	uint8_t sealed[KEYS_KMS_SEALED_MAX];
+	char uuid[VOLUME_NODE_UUID_ROOM];
+	struct keys_kms kms;
+	size_t size = 0;
+	enum mortise_code code = kms_of(sources, endpoint, uuid, &kms, err);
+
+	/* A build without KMS keys has a function that only says so. */
+	return code || MORTISE_KMS ? code : keys_kms_seal(&kms, nothing, sealed, &size, err);
+}
+
 enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, const char *endpoint,
 				 struct volume_key *key, struct mortise_error *err)
 {
@@ -94,17 +109,17 @@ enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, cons
 
 	memset(key, 0, sizeof(*key));
 	if (!code)
-		code = keys_secret_random(KEYS_KMS_DATA_SIZE, &bytes, err);
+		code = secret_random(KEYS_KMS_DATA_SIZE, &bytes, err);
 	if (!code)
 		code = keys_kms_seal(&kms, mortise_secret_data(bytes), sealed, &size, err);
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), KEYS_KMS_DATA_SIZE,
 				     &key->passphrase, err);
 	if (!code && !(key->token = volume_token_kms_new(sealed, size)))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	if (code)
 		volume_key_clear(key);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	return code;
 }
 
@@ -118,7 +133,7 @@ enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, cons
 	struct keys_kms kms;
 	size_t size;
 	enum mortise_code code =
-		volume_token_kms_read(volume_token_get(metadata, id), sealed, &size, err);
+		volume_token_kms_read(luks2_token_get(metadata, id), sealed, &size, err);
 
 	if (!code)
 		code = kms_of(sources, endpoint, uuid, &kms, err);
@@ -127,7 +142,7 @@ enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, cons
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
 				     passphrase, err);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	return code;
 }
 
@@ -144,8 +159,8 @@ static void name_pcrs(uint32_t pcrs, char *text, size_t room)
 	}
 }
 
-/* What a person who reads "tpm" might think it is bound to, and is not. */
-static void note_binding(const struct volume_tpm_wish *wish, const struct keys_tpm *tpm,
+/* Tells a user that the key is bound to fewer PCRs than Talos would bind it to. */
+static void note_binding(const struct tpm_seal_options *wish, const struct keys_tpm *tpm,
 			 struct volume_key *key)
 {
 	char pcrs[128];
@@ -153,46 +168,52 @@ static void note_binding(const struct volume_tpm_wish *wish, const struct keys_t
 	name_pcrs(wish->pcrs, pcrs, sizeof(pcrs));
 	if (!tpm->policy)
 		snprintf(key->notice, sizeof(key->notice),
-			 "keyslot %d (tpm) is bound to %s alone: this machine has no signed policy "
+			 "keyslot %d (tpm) is bound to %s only: this machine has no signed policy "
 			 "of PCR %u",
 			 wish->keyslot, pcrs, KEYS_TPM_SIGNED_PCR);
 }
 
-/* Sealed to what PCRs hold after their door was closed, it would never open at a boot. */
-static enum mortise_code refuse_closed(uint32_t pcrs, struct mortise_error *err)
+/* A key sealed to the value of an extended PCR could not be unsealed at any boot. */
+static enum mortise_code refuse_extended(uint32_t pcrs, struct mortise_error *err)
 {
-	const uint32_t closed = volume_closed_pcrs() & pcrs;
+	const uint32_t closed = volume_extended_pcrs() & pcrs;
 	char text[128];
 
 	if (!closed)
 		return MORTISE_OK;
 	name_pcrs(closed, text, sizeof(text));
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "%s was extended in this boot to close the TPM's door: nothing is sealed "
-			 "to it before the next boot",
+			 "%s was extended in this boot by --extend-pcr; a key can be sealed to it "
+			 "again at the next boot",
 			 text);
 }
 
+enum mortise_code volume_tpm_check(const struct tpm_seal_options *wish, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	/* A build without TPM keys has a function that only says so. */
+	if (wish->check_secureboot || !MORTISE_TPM)
+		code = keys_secureboot_check(EFIVARS, err);
+	return code ? code : refuse_extended(wish->pcrs, err);
+}
+
 enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
-				 const struct volume_tpm_wish *wish, struct volume_key *key,
+				 const struct tpm_seal_options *wish, struct volume_key *key,
 				 struct mortise_error *err)
 {
 	struct keys_tpm_signed_policy *policy = NULL;
 	struct keys_tpm tpm = { .tcti = sources->tcti };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = volume_tpm_check(wish, err);
 
 	memset(key, 0, sizeof(*key));
-	if (wish->check_secureboot)
-		code = keys_secureboot_check(EFIVARS, err);
-	if (!code)
-		code = refuse_closed(wish->pcrs, err);
 	if (!code)
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code)
-		code = keys_secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
+		code = secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
 	if (!code)
 		code = keys_tpm_seal(&tpm, wish->pcrs, mortise_secret_data(bytes), &object, err);
 	if (code)
@@ -202,26 +223,26 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	key->token = volume_token_tpm_new(&object, wish->keyslot);
 	key->pcr_values = volume_record_pcr_values_new(&object);
 	if (!code && (!key->token || !key->pcr_values))
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	note_binding(wish, &tpm, key);
 	if (code)
 		volume_key_clear(key);
 out:
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	free(policy);
 	return code;
 }
 
-/* A door that was closed on purpose is not a machine that has changed. */
-static enum mortise_code explain_closed(const struct keys_tpm_object *object,
-					enum mortise_code code, struct mortise_error *err)
+/* If a PCR was extended on purpose, report that instead of a changed machine. */
+static enum mortise_code explain_extended(const struct keys_tpm_object *object,
+					  enum mortise_code code, struct mortise_error *err)
 {
 	enum mortise_code closed = MORTISE_OK;
 
 	if (code == MORTISE_E_STALE)
-		closed = refuse_closed(object->pcrs, err);
+		closed = refuse_extended(object->pcrs, err);
 	else if (code == MORTISE_E_SOURCE && object->signed_policy)
-		closed = refuse_closed(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
+		closed = refuse_extended(UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
 	return closed ? closed : code;
 }
 
@@ -233,24 +254,23 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	struct keys_tpm tpm = { .tcti = sources->tcti };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
-	enum mortise_code code =
-		volume_token_tpm_read(volume_token_get(metadata, id), &object, err);
+	enum mortise_code code = volume_token_tpm_read(luks2_token_get(metadata, id), &object, err);
 
 	if (code)
 		return code;
 	volume_record_pcr_values(metadata, id, &object);
-	/* Without the policy that it needs, the TPM's side says so in one place. */
+	/* keys_tpm_unseal() reports a missing policy. */
 	if (object.signed_policy)
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code) {
 		code = keys_tpm_unseal(&tpm, &object, &bytes, err);
-		code = explain_closed(&object, code, err);
+		code = explain_extended(&object, code, err);
 	}
 	if (!code)
 		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
 				     passphrase, err);
-	mortise_secret_free(bytes);
+	mortise_secret_free(&bytes);
 	free(policy);
 	return code;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passphrases that a KMS or TPM seals, and the tokens that hold what they gave, as Talos Linux
- * stores them: the token of keyslot N has id N and lists no keyslots.
+ * Passphrases sealed by a KMS or TPM, and the tokens with the sealed data, as Talos Linux stores
+ * them: the token of keyslot N has id N and lists no keyslots.
  */
 #ifndef VOLUME_SEALED_H
 #define VOLUME_SEALED_H
 
-#include "keys/kinds/kms/kms.h"
-#include "keys/kinds/tpm/tpm.h"
+#include "keys/sources/kms/kms.h"
+#include "keys/sources/tpm/tpm.h"
 #include "luks2/header.h"
 
 #define VOLUME_TOKEN_KMS      "sideroKMS"
@@ -16,23 +16,23 @@
 #define VOLUME_NOTICE_MAX     400u
 #define VOLUME_NODE_UUID_ROOM 128u /* an override need not be a UUID */
 
-/* A passphrase, and what has to stand in the header for it to be had again. */
+/* A passphrase, and the data in the header that is needed to unseal it again. */
 struct volume_key {
 	struct mortise_secret *passphrase;
-	struct json_object *token;	/* NULL: its kind has none */
-	struct json_object *pcr_values;	/* tpm: for the record; NULL: none */
-	char notice[VOLUME_NOTICE_MAX];	/* on what it is bound to; "" for none */
+	struct json_object *token;	/* NULL: this kind of key has none */
+	struct json_object *pcr_values;	/* tpm: for volume_record_set_pcr_values(); NULL: none */
+	char notice[VOLUME_NOTICE_MAX];	/* says what the key is not bound to; "": nothing to report */
 };
 
-/* Of keyslots for such passphrases: 256 random bits are as hard to guess at any cost. */
+/* The KDF cost for sealed passphrases: 256 random bits need no stretching. */
 extern const struct mortise_kdf volume_least_cost;
 
-/* Members are freed, the structure is empty afterwards. */
+/* Frees the members and clears the structure. */
 void volume_key_clear(struct volume_key *key);
 
 /*
- * Reading tokens. token may be NULL or anything: MORTISE_E_NO_TOKEN when it is not one of this
- * type and shape.
+ * Parse a token, which may be NULL or of any shape. MORTISE_E_NO_TOKEN: it is not a valid token of
+ * this type.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_token_kms_read(struct json_object *token, uint8_t sealed[static KEYS_KMS_SEALED_MAX],
@@ -41,62 +41,71 @@ MORTISE_MUST_CHECK enum mortise_code volume_token_tpm_read(struct json_object *t
 							   struct keys_tpm_object *object,
 							   struct mortise_error *err);
 
-/* New tokens; NULL: out of memory. */
+/* Create a token. NULL: out of memory. */
 struct json_object *volume_token_kms_new(const uint8_t *sealed, size_t size);
 struct json_object *volume_token_tpm_new(const struct keys_tpm_object *object, int keyslot);
 
-/* Token N of the metadata, NULL when there is none. */
-struct json_object *volume_token_get(struct json_object *metadata, int id);
-/* Is it of one of the types that this file's kinds own? token may be NULL. */
+/* Is it the token of a KMS or TPM key? token may be NULL. */
 bool volume_token_is_sealed(struct json_object *token);
 /*
- * Puts token (taken over) under id: over a sealed one; any other that stands there moves to a
- * free id. False: out of memory or ids.
+ * Stores token, whose ownership it takes, under id. Replaces the token of a sealed key; any other
+ * token at that id moves to a free id. False: out of memory or ids.
  */
 MORTISE_MUST_CHECK bool volume_token_put(struct json_object *metadata, int id,
 					 struct json_object *token);
-/* Removes a sealed token of this id; any other stays. */
+/* Removes the token of this id if it belongs to a sealed key. */
 void volume_token_drop(struct json_object *metadata, int id);
-/* The highest id that is free and not in taken (bit n: id n), -1 when there is none. */
+/* The highest free id that is not in taken (bit n: id n), or -1. */
 int volume_token_free_id(struct json_object *metadata, uint32_t taken);
 /* Bit n: a recovery token marks keyslot n. */
-uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *luks2);
+uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header);
 
 /*
- * Parses a signature file's text ({"sha256":[{"pcrs":[11],"pkfp":...,"pol":...,"sig":...}]})
- * into policy, whose public key stays; entries for other PCRs are left out. MORTISE_E_SOURCE.
+ * Parses the text of a signature file ({"sha256":[{"pcrs":[11],"pkfp":...,"pol":...,"sig":...}]})
+ * into policy, whose public key is unchanged. Skips entries for other PCRs. MORTISE_E_SOURCE.
  */
-MORTISE_MUST_CHECK enum mortise_code
-volume_signatures_parse(const char *text, size_t size, struct keys_tpm_signed_policy *policy,
-			struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code volume_signatures_parse(const char *text, size_t size,
+							     struct keys_tpm_signed_policy *policy,
+							     struct mortise_error *err);
 
 /*
- * The signed policy of this machine, from directory (NULL: /.extra, then /run/systemd). *out is
- * NULL when key or signatures are not there; free(3) it.
+ * Reads the signed policy of this machine from directory (NULL: /.extra, then /run/systemd). *out
+ * is NULL if the key or the signatures are missing; free(3) it.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_signed_policy(const char *directory,
 							  struct keys_tpm_signed_policy **out,
 							  struct mortise_error *err);
 
-/* A new random passphrase, sealed. Errors are those of keys/kinds/, and of efivarfs. */
+/*
+ * Whether a passphrase can be sealed, as far as can be told without asking the KMS or TPM: the
+ * machine's UUID, Secure Boot, extended PCRs.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_kms_check(const struct mortise_key_sources *sources,
+						      const char *endpoint,
+						      struct mortise_error *err);
+struct tpm_seal_options;
+MORTISE_MUST_CHECK enum mortise_code volume_tpm_check(const struct tpm_seal_options *wish,
+						      struct mortise_error *err);
+
+/* Create a random passphrase and seal it. Errors are those of keys/sources/ and of efivarfs. */
 MORTISE_MUST_CHECK enum mortise_code volume_kms_new(const struct mortise_key_sources *sources,
 						    const char *endpoint, struct volume_key *key,
 						    struct mortise_error *err);
 
-struct volume_tpm_wish {
+struct tpm_seal_options {
 	int keyslot;
 	uint32_t pcrs; /* bit n: PCR n */
 	bool check_secureboot;
 };
 
 MORTISE_MUST_CHECK enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
-						    const struct volume_tpm_wish *wish,
+						    const struct tpm_seal_options *wish,
 						    struct volume_key *key,
 						    struct mortise_error *err);
 
 /*
- * The passphrase of keyslot id by its token. MORTISE_E_NO_TOKEN as above; else the errors of
- * keys/kinds/.
+ * Unseal the passphrase of keyslot id with its token. MORTISE_E_NO_TOKEN as above, and the errors of
+ * keys/sources/.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_kms_get(const struct mortise_key_sources *sources,
 						    const char *endpoint,
@@ -108,7 +117,7 @@ MORTISE_MUST_CHECK enum mortise_code volume_tpm_get(const struct mortise_key_sou
 						    struct mortise_secret **passphrase,
 						    struct mortise_error *err);
 
-/* The machine's UUID, or the one that sources give. */
+/* The UUID in sources, or else the machine's. */
 MORTISE_MUST_CHECK enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,
 						      char uuid[static VOLUME_NODE_UUID_ROOM],
 						      struct mortise_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The signed policy of PCR 11 that a boot image carries, as systemd-stub leaves it in the initrd. */
+/* The signed PCR 11 policy of a boot image, as systemd-stub passes it to the initrd. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,15 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/hex.h"
+#include "base/error.h"
+#include "base/hex.h"
 #include "volume/sealed.h"
 
 #define PUBLIC_KEY_FILE "tpm2-pcr-public-key.pem"
 #define SIGNATURE_FILE	"tpm2-pcr-signature.json"
 #define FILE_SIZE_MAX	(1u << 20) /* bytes */
 
-/* A string member of exactly so many bytes in hex. */
+/* Decodes a member that is a hex string of exactly size bytes. */
 static bool read_digest(struct json_object *entry, const char *key,
 			uint8_t digest[static KEYS_TPM_DIGEST_SIZE])
 {
@@ -24,7 +24,7 @@ static bool read_digest(struct json_object *entry, const char *key,
 	if (!text || strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
 		return false;
 	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
-		int high = keys_hex_digit(text[2 * i]), low = keys_hex_digit(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -77,7 +77,7 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 
 	policy->signature_count = 0;
 	if (!tokener)
-		return error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		return error_memory(err);
 	if (size <= FILE_SIZE_MAX)
 		root = json_tokener_parse_ex(tokener, text, (int)size);
 	entries = luks2_json_get(root, "sha256", json_type_array);
@@ -91,7 +91,7 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 	return code;
 }
 
-/* *text is NULL when there is no such file; free(3) it. */
+/* *text is NULL if the file does not exist; free(3) it. */
 static enum mortise_code read_file(const char *directory, const char *name, char **text,
 				   size_t *size, struct mortise_error *err)
 {
@@ -110,7 +110,7 @@ static enum mortise_code read_file(const char *directory, const char *name, char
 		return error_set(err, MORTISE_E_SOURCE, errno, "cannot open %s", path);
 	*text = malloc(FILE_SIZE_MAX + 1);
 	if (!*text) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 		goto out;
 	}
 	while (*size <= FILE_SIZE_MAX &&
@@ -129,7 +129,7 @@ out:
 	return code;
 }
 
-/* *out stays NULL when one of the two files is not there. */
+/* *out stays NULL if one of the two files is missing. */
 static enum mortise_code read_directory(const char *directory, struct keys_tpm_signed_policy **out,
 					struct mortise_error *err)
 {
@@ -146,7 +146,7 @@ static enum mortise_code read_directory(const char *directory, struct keys_tpm_s
 		goto out;
 	policy = calloc(1, sizeof(*policy));
 	if (!policy)
-		code = error_set(err, MORTISE_E_MEMORY, 0, "out of memory");
+		code = error_memory(err);
 	if (!code)
 		code = keys_tpm_public_key(key, key_size, policy, err);
 	if (!code)
@@ -166,7 +166,7 @@ out:
 enum mortise_code volume_signed_policy(const char *directory, struct keys_tpm_signed_policy **out,
 				       struct mortise_error *err)
 {
-	/* Where systemd-stub puts them, and where systemd keeps them when the initrd is left. */
+	/* systemd-stub puts the files into /.extra; systemd copies them to /run/systemd. */
 	static const char *const usual[] = { "/.extra", "/run/systemd" };
 	enum mortise_code code = MORTISE_OK;
 

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening a volume by what its tokens say, and by a recovery key that a token marks. */
+/* Unlocking with tokens, and with a recovery key whose keyslot a token marks. */
 #include <errno.h>
 #include <linux/keyctl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kinds.h"
-#include "luks2/model.h"
+#include "base/error.h"
+#include "base/sized.h"
+#include "keys/sources/sources.h"
+#include "luks2/metadata.h"
+#include "luks2/policy.h"
 #include "volume/sealed.h"
 
 #define TOKEN_KEYRING "luks2-keyring"
 
 /*
- * cryptsetup's built-in token: the passphrase is a key that the caller's keyrings reach. One that
- * is not there counts as a wrong passphrase, as it does in cryptsetup.
+ * Type luks2-keyring, built into cryptsetup: the passphrase is a key in the caller's keyrings. As in
+ * cryptsetup, a missing key counts as a wrong passphrase.
  */
 static enum mortise_code keyring_get(struct json_object *token, struct mortise_secret **passphrase,
 				     struct mortise_error *err)
@@ -25,7 +27,7 @@ static enum mortise_code keyring_get(struct json_object *token, struct mortise_s
 	long serial, size;
 
 	if (!description)
-		return error_set(err, MORTISE_E_NO_TOKEN, 0, "it has no key_description");
+		return error_set(err, MORTISE_E_NO_TOKEN, 0, "the token has no key_description");
 	serial = syscall(SYS_request_key, "user", description, NULL, 0);
 	if (serial < 0)
 		return error_set(err, MORTISE_E_KEY, errno,
@@ -39,18 +41,18 @@ static enum mortise_code keyring_get(struct json_object *token, struct mortise_s
 		return code;
 	if (syscall(SYS_keyctl, KEYCTL_READ, serial, mortise_secret_data(*passphrase),
 		    (size_t)size) != size) {
-		mortise_secret_free(*passphrase);
+		mortise_secret_free(passphrase);
 		*passphrase = NULL;
-		return error_set(err, MORTISE_E_KEY, 0, "the key \"%s\" changed while it was read",
-				 description);
+		return error_set(err, MORTISE_E_KEY, 0,
+				 "the key \"%s\" changed while it was being read", description);
 	}
 	return MORTISE_OK;
 }
 
-/* How a token of a type gives its passphrase. */
+/* The token types and how they are linked to keyslots. */
 struct giver {
 	const char *type;
-	bool by_number; /* token N is of keyslot N, whatever it lists */
+	bool by_number; /* token N belongs to keyslot N, regardless of its list */
 };
 
 static const struct giver givers[] = {
@@ -67,30 +69,32 @@ static const struct giver *giver_of(const char *type)
 	return NULL;
 }
 
-static enum mortise_code get_passphrase(struct mortise_luks2 *luks2, int id, const char *type,
+static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, const char *type,
 					const struct mortise_key_sources *sources,
 					struct mortise_secret **passphrase,
 					struct mortise_error *err)
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
-		return volume_tpm_get(sources, luks2->metadata, id, passphrase, err);
+		return volume_tpm_get(sources, luks2_header_metadata(header), id, passphrase, err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
-		return keyring_get(volume_token_get(luks2->metadata, id), passphrase, err);
+		return keyring_get(luks2_token_get(luks2_header_metadata(header), id), passphrase,
+				   err);
 	if (!sources->kms_endpoint)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0,
-				 "it does not name its KMS: name the endpoint");
-	return volume_kms_get(sources, sources->kms_endpoint, luks2->metadata, id, passphrase, err);
+				 "the token does not name its KMS; give the endpoint");
+	return volume_kms_get(sources, sources->kms_endpoint, luks2_header_metadata(header), id,
+			      passphrase, err);
 }
 
-/* Which tokens are tried, and for which keyslots (bit n: keyslot n). */
+/* The tokens to try, and their keyslots (bit n: keyslot n). */
 struct attempt {
-	struct mortise_luks2 *luks2;
+	struct mortise_luks2 *header;
 	const struct mortise_token_search *search;
 	const struct mortise_key_sources *sources;
 	uint32_t keyslots;
 };
 
-/* The keyslots that a token may open, within those that are wanted. */
+/* The wanted keyslots that a token may open. */
 static uint32_t keyslots_of(const struct attempt *attempt, const struct mortise_token_info *info,
 			    const struct giver *giver, int id)
 {
@@ -99,30 +103,32 @@ static uint32_t keyslots_of(const struct attempt *attempt, const struct mortise_
 	return keyslots & attempt->keyslots;
 }
 
-static uint32_t keyslots_of_priority(const struct mortise_luks2 *luks2,
+static uint32_t keyslots_of_priority(const struct mortise_luks2 *header,
 				     enum mortise_priority priority)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 	uint32_t keyslots = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (!mortise_keyslot_info(luks2, id, &info, NULL) && info.priority == priority)
+		if (!mortise_keyslot_info(header, id, &info, NULL) && info.priority == priority)
 			keyslots |= UINT32_C(1) << id;
 	return keyslots;
 }
 
-static enum mortise_code try_keyslots(struct mortise_luks2 *luks2, uint32_t keyslots,
+static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t keyslots,
 				      const struct mortise_secret *passphrase,
 				      struct mortise_secret **volume_key, int *opened,
 				      struct mortise_error *err)
 {
-	enum mortise_code code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is of no keyslot");
+	enum mortise_code code =
+		error_set(err, MORTISE_E_NO_TOKEN, 0, "the token belongs to no keyslot");
 
 	for (int id = 0; code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		const struct mortise_key_search search = { .keyslot = id };
+		const struct mortise_key_search search = { .struct_size = sizeof(search),
+							   .keyslot = id };
 
 		if (keyslots & UINT32_C(1) << id)
-			code = mortise_keyslot_open(luks2, &search, passphrase, volume_key, opened,
+			code = mortise_keyslot_open(header, &search, passphrase, volume_key, opened,
 						    err);
 	}
 	return code;
@@ -132,13 +138,13 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 				   struct mortise_secret **volume_key, int *opened,
 				   struct mortise_error *err)
 {
-	struct mortise_luks2 *luks2 = attempt->luks2;
+	struct mortise_luks2 *header = attempt->header;
 	const char *type = attempt->search->type;
 	struct mortise_secret *passphrase = NULL;
-	struct mortise_token_info info;
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
 	const struct giver *giver;
 	uint32_t keyslots = 0;
-	enum mortise_code code = mortise_token_info(luks2, id, &info, err);
+	enum mortise_code code = mortise_token_info(header, id, &info, err);
 
 	if (code)
 		return code;
@@ -146,18 +152,18 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 	if (giver && (!type || !strcmp(type, info.type)))
 		keyslots = keyslots_of(attempt, &info, giver, id);
 	if (keyslots)
-		code = get_passphrase(luks2, id, info.type, attempt->sources, &passphrase, err);
+		code = get_passphrase(header, id, info.type, attempt->sources, &passphrase, err);
 	else
-		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "it is not one that can be used");
+		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "the token cannot be used");
 	if (!code)
-		code = try_keyslots(luks2, keyslots, passphrase, volume_key, opened, err);
+		code = try_keyslots(header, keyslots, passphrase, volume_key, opened, err);
 	if (code)
 		error_prefix(err, "token %d (%s)", id, info.type);
-	mortise_secret_free(passphrase);
+	mortise_secret_free(&passphrase);
 	return code;
 }
 
-/* Tokens in the order of their ids; *id receives the one that opened. */
+/* Tries tokens in the order of their ids. *id receives the token that opened a keyslot. */
 static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 				    struct mortise_secret **volume_key, int *opened,
 				    struct mortise_error *err)
@@ -169,7 +175,7 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 		code = try_token(attempt, *id, volume_key, opened, &why);
 		if (!code)
 			return MORTISE_OK;
-		/* One that was really tried says more than those that were none. */
+		/* The error of a token that was tried is more useful than one of an unusable token. */
 		if (code != MORTISE_E_NO_TOKEN) {
 			last = code;
 			error_set(err, code, 0, "%s", why.text);
@@ -178,7 +184,7 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 	return last;
 }
 
-enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
+enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 				     const struct mortise_token_search *search,
 				     const struct mortise_key_sources *sources,
 				     struct mortise_secret **volume_key, int *opened, int *token,
@@ -186,22 +192,33 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *luks2,
 {
 	static const enum mortise_priority order[] = { MORTISE_PRIORITY_PREFER,
 						       MORTISE_PRIORITY_NORMAL };
-	const uint32_t wanted =
-		search->keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << search->keyslot;
-	struct attempt attempt = { luks2, search, sources, wanted };
-	enum mortise_code code = luks2_usable(luks2->metadata, err), tried;
-	int id = search->token;
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct mortise_token_search what;
+	struct attempt attempt = { header, &what, &from, UINT32_MAX };
+	enum mortise_code code, tried;
+	uint32_t wanted;
+	int id;
 
+	code = sized_input(SIZED(mortise_token_search), &what, search, err);
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	if (!code)
+		code = luks2_usable(luks2_header_metadata(header), err);
+	if (!code && (what.keyslot < MORTISE_ANY || what.keyslot >= (int)MORTISE_KEYSLOTS_MAX))
+		code = error_set(err, MORTISE_E_USAGE, 0, "keyslot %d is invalid", what.keyslot);
 	if (code)
 		return code;
+	wanted = what.keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << what.keyslot;
+	attempt.keyslots = wanted;
+	id = what.token;
 	code = error_set(err, MORTISE_E_NO_TOKEN, 0, "No usable token is available.");
 	if (id != MORTISE_ANY) {
 		code = try_token(&attempt, id, volume_key, opened, err);
 		goto out;
 	}
-	/* As for passphrases: a keyslot to be ignored opens only when its token is named. */
+	/* As with passphrases, a keyslot of priority "ignore" is opened only on request. */
 	for (size_t i = 0; code && i < sizeof(order) / sizeof(*order); i++) {
-		attempt.keyslots = wanted & keyslots_of_priority(luks2, order[i]);
+		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
 		tried = try_tokens(&attempt, &id, volume_key, opened, err);
 		if (tried != MORTISE_E_NO_TOKEN)
 			code = tried;
@@ -212,12 +229,12 @@ out:
 	return code;
 }
 
-enum mortise_code mortise_recovery_open(struct mortise_luks2 *luks2,
+enum mortise_code mortise_recovery_open(struct mortise_luks2 *header,
 					const struct mortise_secret *typed,
 					struct mortise_secret **volume_key, int *opened,
 					struct mortise_error *err)
 {
-	uint32_t keyslots = volume_token_recovery_keyslots(luks2);
+	uint32_t keyslots = volume_token_recovery_keyslots(header);
 	struct mortise_secret *passphrase = NULL;
 	enum mortise_code code;
 
@@ -226,15 +243,20 @@ enum mortise_code mortise_recovery_open(struct mortise_luks2 *luks2,
 				 "no token of type " VOLUME_TOKEN_RECOVERY " marks a keyslot");
 	code = keys_recovery_normalize(typed, &passphrase, err);
 	if (!code)
-		code = try_keyslots(luks2, keyslots, passphrase, volume_key, opened, err);
-	mortise_secret_free(passphrase);
+		code = try_keyslots(header, keyslots, passphrase, volume_key, opened, err);
+	mortise_secret_free(&passphrase);
 	return code;
 }
 
 enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, unsigned pcr,
 				     const char *word, struct mortise_error *err)
 {
-	const struct keys_tpm tpm = { .tcti = sources->tcti };
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct keys_tpm tpm = { 0 };
+	enum mortise_code code = MORTISE_OK;
 
-	return keys_tpm_extend(&tpm, pcr, word, err);
+	if (sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	tpm.tcti = from.tcti;
+	return code ? code : keys_tpm_extend(&tpm, pcr, word, err);
 }

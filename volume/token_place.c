@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Which id a token has: Talos takes token N for the token of keyslot N. */
+/* Token ids: Talos takes token N for the token of keyslot N. */
 #include <string.h>
 
+#include "luks2/metadata.h"
 #include "volume/sealed.h"
-
-static struct json_object *all(struct json_object *metadata)
-{
-	return luks2_json_get(metadata, "tokens", json_type_object);
-}
-
-struct json_object *volume_token_get(struct json_object *metadata, int id)
-{
-	return luks2_json_get_id(all(metadata), id);
-}
 
 bool volume_token_is_sealed(struct json_object *token)
 {
@@ -25,47 +16,47 @@ int volume_token_free_id(struct json_object *metadata, uint32_t taken)
 {
 	int id = (int)MORTISE_TOKENS_MAX - 1;
 
-	while (id >= 0 && ((taken & UINT32_C(1) << id) || volume_token_get(metadata, id)))
+	while (id >= 0 && ((taken & UINT32_C(1) << id) || luks2_token_get(metadata, id)))
 		id--;
 	return id;
 }
 
-/* Ids of other tokens mean nothing, but what such a token says may be all that opens a volume. */
+/* The ids of other tokens do not matter, but such tokens may be needed to unlock the volume. */
 static bool make_way(struct json_object *metadata, int id)
 {
-	struct json_object *token = volume_token_get(metadata, id);
+	struct json_object *token = luks2_token_get(metadata, id);
 	int other;
 
 	if (!token || volume_token_is_sealed(token))
 		return true;
 	other = volume_token_free_id(metadata, 0);
-	if (other < 0 || !luks2_json_add_id(all(metadata), other, json_object_get(token)))
+	if (other < 0 || !luks2_json_add_id(luks2_tokens(metadata), other, json_object_get(token)))
 		return false;
-	luks2_json_remove_id(all(metadata), id);
+	luks2_json_remove_id(luks2_tokens(metadata), id);
 	return true;
 }
 
 bool volume_token_put(struct json_object *metadata, int id, struct json_object *token)
 {
 	if (make_way(metadata, id))
-		return luks2_json_add_id(all(metadata), id, token);
+		return luks2_json_add_id(luks2_tokens(metadata), id, token);
 	json_object_put(token);
 	return false;
 }
 
 void volume_token_drop(struct json_object *metadata, int id)
 {
-	if (volume_token_is_sealed(volume_token_get(metadata, id)))
-		luks2_json_remove_id(all(metadata), id);
+	if (volume_token_is_sealed(luks2_token_get(metadata, id)))
+		luks2_json_remove_id(luks2_tokens(metadata), id);
 }
 
-uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *luks2)
+uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header)
 {
-	struct mortise_token_info token;
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
 	uint32_t keyslots = 0;
 
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++)
-		if (!mortise_token_info(luks2, id, &token, NULL) &&
+		if (!mortise_token_info(header, id, &token, NULL) &&
 		    !strcmp(token.type, VOLUME_TOKEN_RECOVERY))
 			keyslots |= token.keyslots;
 	return keyslots;

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The tokens of sealed keys as JSON: Talos's sideroKMS and talos-tpm2, of all its versions. */
+/* The tokens of sealed keys as JSON: sideroKMS and talos-tpm2 of all Talos versions. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/base64.h"
-#include "keys/error.h"
+#include "base/base64.h"
+#include "base/error.h"
 #include "volume/sealed.h"
 
-/* What Talos 1.12 and later write; older tokens have no such member. */
+/* Talos 1.12 and later write this member. */
 #define ENCRYPTION_VERSION "1"
-#define OLD_LITERAL_PCR	   7 /* what old Talos bound to beside PCR 11, whatever it wrote */
+#define OLD_LITERAL_PCR	   7 /* Talos before 1.12 always bound to PCR 7 and PCR 11 */
 
 static enum mortise_code no_token(struct mortise_error *err, const char *type, const char *why)
 {
 	return error_set(err, MORTISE_E_NO_TOKEN, 0, "its token of type %s %s", type, why);
 }
 
-/* The member "UserData" of a token of this type, else NULL. */
+/* The member "UserData" of a token of this type, or NULL. */
 static struct json_object *user_data(struct json_object *token, const char *type)
 {
 	const char *is = luks2_json_text(token, "type");
@@ -26,12 +26,12 @@ static struct json_object *user_data(struct json_object *token, const char *type
 
 static struct json_object *new_base64(const uint8_t *bytes, size_t size)
 {
-	char *text = malloc(KEYS_BASE64_ROOM(size));
+	char *text = malloc(BASE64_ROOM(size));
 	struct json_object *string;
 
 	if (!text)
 		return NULL;
-	keys_base64_encode(bytes, size, text);
+	base64_encode(bytes, size, text);
 	string = json_object_new_string(text);
 	free(text);
 	return string;
@@ -45,7 +45,7 @@ enum mortise_code volume_token_kms_read(struct json_object *token,
 
 	*size = KEYS_KMS_SEALED_MAX;
 	if (!data)
-		return no_token(err, VOLUME_TOKEN_KMS, "is not there");
+		return no_token(err, VOLUME_TOKEN_KMS, "is missing");
 	if (!luks2_json_base64(data, "sealedData", sealed, size) || !*size)
 		return no_token(err, VOLUME_TOKEN_KMS, "has no sealedData");
 	return MORTISE_OK;
@@ -64,7 +64,7 @@ struct json_object *volume_token_kms_new(const uint8_t *sealed, size_t size)
 	return NULL;
 }
 
-/* An array of PCR numbers as bits; a member that is not there is empty. */
+/* Reads an array of PCR numbers as bits. A missing member is empty. */
 static bool read_pcrs(struct json_object *data, const char *key, uint32_t *pcrs)
 {
 	struct json_object *array;
@@ -85,7 +85,7 @@ static bool read_pcrs(struct json_object *data, const char *key, uint32_t *pcrs)
 	return true;
 }
 
-/* Which PCRs it is bound to, in the terms of the version that wrote it. */
+/* Reads the PCRs of the object, in the form of the Talos version that wrote it. */
 static bool read_binding(struct json_object *data, struct keys_tpm_object *object)
 {
 	const uint32_t signed_only = UINT32_C(1) << KEYS_TPM_SIGNED_PCR;
@@ -112,7 +112,7 @@ enum mortise_code volume_token_tpm_read(struct json_object *token, struct keys_t
 
 	memset(object, 0, sizeof(*object));
 	if (!data)
-		return no_token(err, VOLUME_TOKEN_TPM, "is not there");
+		return no_token(err, VOLUME_TOKEN_TPM, "is missing");
 	object->private_size = sizeof(object->private_blob);
 	object->public_size = sizeof(object->public_blob);
 	object->key_name_size = sizeof(object->key_name);
@@ -126,16 +126,16 @@ enum mortise_code volume_token_tpm_read(struct json_object *token, struct keys_t
 		return no_token(err, VOLUME_TOKEN_TPM, "has no key_name");
 	if (!luks2_json_base64(data, "policy_hash", object->policy_hash, &hash_size) ||
 	    hash_size != sizeof(object->policy_hash))
-		return no_token(err, VOLUME_TOKEN_TPM, "has no policy_hash of SHA-256");
+		return no_token(err, VOLUME_TOKEN_TPM, "has no SHA-256 policy_hash");
 	alg = luks2_json_text(data, "alg");
 	if (!alg || strcmp(alg, "sha256"))
-		return no_token(err, VOLUME_TOKEN_TPM, "asks for another bank than sha256");
+		return no_token(err, VOLUME_TOKEN_TPM, "uses a PCR bank other than sha256");
 	if (!read_binding(data, object))
-		return no_token(err, VOLUME_TOKEN_TPM, "lists PCRs in a way that nobody writes");
+		return no_token(err, VOLUME_TOKEN_TPM, "has an invalid list of PCRs");
 	return MORTISE_OK;
 }
 
-/* Ascending, as the TPM takes them. */
+/* In ascending order, as a TPM expects them. */
 static struct json_object *new_pcrs(uint32_t pcrs)
 {
 	struct json_object *array = json_object_new_array();
@@ -149,7 +149,7 @@ static struct json_object *new_pcrs(uint32_t pcrs)
 	return array;
 }
 
-/* The members in the order in which Talos writes them. */
+/* The members are in the order in which Talos writes them. */
 static bool fill_tpm(struct json_object *data, const struct keys_tpm_object *object, int keyslot)
 {
 	struct json_object *keyslots = json_object_new_array();

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2's ends: from the input to the first blocks, from the last blocks to the tag. */
+/* The first and last steps of Argon2: from input to first blocks, from last blocks to tag. */
 #include "keys/argon2/core.h"
 
 #include <string.h>
 
 #include "keys/argon2/blake2b.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
-/* The y of RFC 9106, section 3.2. */
+/* The type y in RFC 9106, section 3.2. */
 static uint32_t type_number(enum mortise_kdf_type type)
 {
 	return type == MORTISE_KDF_ARGON2I ? 1 : 2;
@@ -69,8 +69,8 @@ void keys_argon2_start(const struct keys_argon2_job *job, const struct keys_argo
 				block[keys_argon2_position(job->kernel, i)] =
 					keys_load_le64(bytes + 8 * i);
 		}
-	keys_wipe(bytes, sizeof(bytes));
-	keys_wipe(seed, sizeof(seed));
+	secret_wipe(bytes, sizeof(bytes));
+	secret_wipe(seed, sizeof(seed));
 }
 
 void keys_argon2_finish(const struct keys_argon2_job *job, uint8_t *tag, size_t tag_size)
@@ -87,5 +87,5 @@ void keys_argon2_finish(const struct keys_argon2_job *job, uint8_t *tag, size_t 
 		keys_store_le64(bytes + 8 * i, word);
 	}
 	keys_blake2b_long(tag, (uint32_t)tag_size, bytes, sizeof(bytes));
-	keys_wipe(bytes, sizeof(bytes));
+	secret_wipe(bytes, sizeof(bytes));
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "keys/crypto.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 struct keys_crypto_cipher {
 	enum keys_crypto_mode mode;
@@ -99,7 +99,7 @@ bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
 	case KEYS_CRYPTO_CTR:
 		error = mbedtls_aes_crypt_ctr(&cipher->context.aes, size, &used, counter, stream,
 					      sector, sector);
-		keys_wipe(stream, sizeof(stream));
+		secret_wipe(stream, sizeof(stream));
 		break;
 	case KEYS_CRYPTO_XTS:
 		error = mbedtls_aes_crypt_xts(&cipher->context.xts, cipher->direction, size,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hashes and HMAC through Mbed TLS 2.28. */
+/* Hashes and HMAC through Mbed TLS 2.28 or 3.x. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +10,19 @@ struct keys_hash {
 	mbedtls_md_context_t context;
 };
 
-/* Mbed TLS has no SHA-3 in 2.28, and no BLAKE2, SM3 and Whirlpool at all. */
+/* Mbed TLS has SHA-3 since 3.5. It lacks BLAKE2, SM3 and Whirlpool. */
 static const struct {
 	const char *name;
 	mbedtls_md_type_t type;
 	size_t block; /* bytes */
 } hashes[] = {
-	{ "sha256", MBEDTLS_MD_SHA256, 64 },  { "sha512", MBEDTLS_MD_SHA512, 128 },
-	{ "sha1", MBEDTLS_MD_SHA1, 64 },      { "sha224", MBEDTLS_MD_SHA224, 64 },
-	{ "sha384", MBEDTLS_MD_SHA384, 128 }, { "ripemd160", MBEDTLS_MD_RIPEMD160, 64 },
+	{ "sha256", MBEDTLS_MD_SHA256, 64 },	  { "sha512", MBEDTLS_MD_SHA512, 128 },
+	{ "sha1", MBEDTLS_MD_SHA1, 64 },	  { "sha224", MBEDTLS_MD_SHA224, 64 },
+	{ "sha384", MBEDTLS_MD_SHA384, 128 },	  { "ripemd160", MBEDTLS_MD_RIPEMD160, 64 },
+#ifdef MBEDTLS_SHA3_C
+	{ "sha3-224", MBEDTLS_MD_SHA3_224, 144 }, { "sha3-256", MBEDTLS_MD_SHA3_256, 136 },
+	{ "sha3-384", MBEDTLS_MD_SHA3_384, 104 }, { "sha3-512", MBEDTLS_MD_SHA3_512, 72 },
+#endif
 };
 
 const mbedtls_md_info_t *keys_mbedtls_md(const char *name, size_t *block)

@@ -8,7 +8,7 @@
 
 #include "keys/crypto.h"
 #include "keys/mbedtls/md.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 struct hmac {
 	mbedtls_md_context_t inner, outer; /* after the padded key */
@@ -33,7 +33,7 @@ static int absorb_key(mbedtls_md_context_t *state, const uint8_t *key, size_t bl
 	error = mbedtls_md_starts(state);
 	if (!error)
 		error = mbedtls_md_update(state, padded, block);
-	keys_wipe(padded, sizeof(padded));
+	secret_wipe(padded, sizeof(padded));
 	return error;
 }
 
@@ -64,7 +64,7 @@ static int hmac_new(const char *hash, struct keys_bytes key, struct hmac *hmac)
 		error = absorb_key(&hmac->inner, bytes, block, 0x36);
 	if (!error)
 		error = absorb_key(&hmac->outer, bytes, block, 0x5c);
-	keys_wipe(bytes, sizeof(bytes));
+	secret_wipe(bytes, sizeof(bytes));
 	return error;
 }
 
@@ -100,7 +100,7 @@ static int sum_iterations(struct hmac *hmac, const struct keys_crypto_pbkdf2 *wh
 		for (size_t i = 0; i < hmac->size; i++)
 			sum[i] ^= mac[i];
 	}
-	keys_wipe(mac, sizeof(mac));
+	secret_wipe(mac, sizeof(mac));
 	return error;
 }
 
@@ -119,6 +119,6 @@ bool keys_crypto_pbkdf2(const struct keys_crypto_pbkdf2 *what, uint8_t *key, siz
 			memcpy(key + at, sum, piece);
 	}
 	hmac_free(&hmac);
-	keys_wipe(sum, sizeof(sum));
+	secret_wipe(sum, sizeof(sum));
 	return !error;
 }

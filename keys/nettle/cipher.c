@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "keys/crypto.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 struct keys_crypto_cipher {
 	const struct nettle_cipher *cipher;
@@ -76,7 +76,7 @@ void keys_crypto_cipher_free(struct keys_crypto_cipher *cipher)
 {
 	if (!cipher)
 		return;
-	keys_wipe(cipher->states, 2 * cipher->stride);
+	secret_wipe(cipher->states, 2 * cipher->stride);
 	free(cipher);
 }
 

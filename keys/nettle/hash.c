@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "keys/crypto.h"
-#include "keys/secret.h"
+#include "base/secret.h"
 
 struct keys_hash {
 	const struct nettle_hash *hash;
@@ -58,7 +58,7 @@ void keys_crypto_hash_free(struct keys_hash *hash)
 {
 	if (!hash)
 		return;
-	keys_wipe(hash->state, hash->hash->context_size);
+	secret_wipe(hash->state, hash->hash->context_size);
 	free(hash);
 }
 
@@ -109,7 +109,7 @@ void keys_nettle_hmac_free(struct keys_nettle_hmac *hmac)
 {
 	if (!hmac)
 		return;
-	keys_wipe(hmac->states, 3 * stride(hmac->hash));
+	secret_wipe(hmac->states, 3 * stride(hmac->hash));
 	free(hmac);
 }
 

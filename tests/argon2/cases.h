@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random costs and inputs for Argon2, the same on every machine: case 0, 1, 2... */
+/* Pseudorandom costs and inputs for Argon2: case N is the same on every machine. */
 #ifndef TESTS_ARGON2_CASES_H
 #define TESTS_ARGON2_CASES_H
 
@@ -8,8 +8,8 @@
 
 #include "keys/argon2/argon2.h"
 
-#define CASE_TAG_MAX	1200u
-#define CASE_INPUT_MAX	3000u
+#define CASE_TAG_MAX   1200u
+#define CASE_INPUT_MAX 3000u
 
 struct argon2_case {
 	struct mortise_kdf kdf;
@@ -29,7 +29,7 @@ static inline uint64_t case_random(uint64_t *state)
 	return x ^ x >> 31;
 }
 
-/* A length from least to most, where the ends and short ones are frequent. */
+/* A length from least to most; the minimum and short lengths are frequent. */
 static inline size_t case_length(uint64_t *state, size_t least, size_t most)
 {
 	const uint64_t choice = case_random(state) % 8;
@@ -48,13 +48,13 @@ static inline struct keys_bytes case_bytes(uint64_t *state, uint8_t *bytes, size
 }
 
 /*
- * Memory is 8 * lanes KiB to memory_max. Each doubling is half as frequent as the one before:
- * what can go wrong at the edges goes wrong in little memory. One case of 50 has much.
+ * The memory is 8 * lanes KiB to memory_max. Each doubling is about half as frequent as the
+ * previous one, because edge cases need little memory. One case in 50 favors large memory.
  */
 static inline void case_make(struct argon2_case *c, uint64_t number, uint32_t memory_max)
 {
 	uint64_t state = number << 20;
-	const uint64_t doublings = number % 50 ? 4 : 7;		/* of 8 */
+	const uint64_t doublings = number % 50 ? 4 : 7; /* of 8 */
 	uint32_t memory, most;
 
 	memset(c, 0, sizeof(*c));

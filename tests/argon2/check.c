@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the lines of vectors.c and computes each with every kernel of this processor. */
+/* Reads the output of vectors.c, and checks each tag with every kernel for this processor. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Our Argon2 on processors that this machine is not: AArch64 (NEON and C), 32-bit x86 (C), and
-# s390x (C, big-endian), each compiled statically and run by qemu's user emulation against
-# tags from libargon2. Skipped where a compiler or emulator is missing.
+# Tests Argon2 on other processors: AArch64 (NEON and C), 32-bit x86 (C) and s390x (C, big-endian).
+# Each program is compiled statically, run with QEMU's user emulation, and compared with tags from
+# libargon2. Skipped if a compiler or emulator is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 flags=(-std=c11 -D_GNU_SOURCE -O2 -Iinclude -I. -Wall -Wextra -Wconversion -Wsign-conversion
 	-Wshadow -Wcast-qual -Wmissing-prototypes -Wvla -Werror)
 core=(keys/argon2/{arena,argon2,blake2b,core,crew,kernel,kernel_portable,segment}.c
-	keys/{error,machine,secret}.c)
+	base/{error,machine,secret}.c)
 
 "${CC:-cc}" "${flags[@]}" tests/argon2/vectors.c -largon2 -o "$work/vectors"
 "$work/vectors" "$cases" "$memory" >"$work/tags"
@@ -43,7 +43,7 @@ for target in "${targets[@]}"; do
 	}
 	echo "$machine: $answer"
 	if [[ $answer != *" $kernel"* ]]; then
-		echo "$machine: the $kernel kernel was not tried"
+		echo "$machine: the $kernel kernel was not tested"
 		exit 1
 	fi
 done

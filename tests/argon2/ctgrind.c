@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Argon2 with a passphrase that valgrind takes for uninitialised: it reports whatever branch
- * or address depends on it (Langley's ctgrind). Arguments: i or id, kernel.
+ * Computes Argon2 with a passphrase that is marked as uninitialized, so that valgrind reports each
+ * branch and address that depends on it (Langley's ctgrind). Arguments: i or id, kernel.
  */
 #include <stdio.h>
 #include <string.h>

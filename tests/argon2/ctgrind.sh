@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Time and addresses of Argon2i do not depend
-# on the passphrase: valgrind reports nothing. The rest of Argon2id does depend on it, by
-# design, and must be reported, or this test sees nothing at all.
-# usage: ctgrind.sh PROGRAM (ctgrind.c)
+# Timing and addresses of Argon2i must not depend on the passphrase: valgrind reports nothing. Argon2id
+# depends on it by design, after its first half pass. valgrind must report that, or this test detects
+# nothing.
+#
+# usage: ctgrind.sh PROGRAM (built from ctgrind.c)
 set -euo pipefail
 program=$1
 
@@ -11,7 +12,8 @@ if ! command -v valgrind >/dev/null; then
 	exit 77
 fi
 
-# run TYPE KERNEL: 0 nothing reported, 9 something was, 4 valgrind does not run such a kernel
+# run TYPE KERNEL: prints 0 if valgrind reports nothing, 9 if it reports a dependency, 4 if the kernel
+# is not supported under valgrind.
 run() {
 	local status=0
 	valgrind --quiet --error-exitcode=9 "$program" "$1" "$2" \
@@ -28,7 +30,7 @@ for kernel in portable sse2 ssse3 avx2 avx512 neon; do
 	dependent=$(run id "$kernel")
 	echo "$kernel: argon2i $independent, argon2id $dependent"
 	if [[ $independent != 0 || $dependent != 9 ]]; then
-		echo "$kernel: 0 and 9 were expected"
+		echo "$kernel: expected 0 and 9"
 		exit 1
 	fi
 	tried=$((tried + 1))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The same case computed by libargon2, the reference implementation. */
+/* Computes a case with libargon2, the reference implementation. */
 #ifndef TESTS_ARGON2_REFEREE_H
 #define TESTS_ARGON2_REFEREE_H
 
@@ -7,7 +7,7 @@
 
 #include "tests/argon2/cases.h"
 
-/* An argon2_error_codes value. */
+/* Returns a value of argon2_error_codes. */
 static inline int referee(struct argon2_case *c, uint8_t *tag)
 {
 	argon2_context context = {
@@ -24,7 +24,9 @@ static inline int referee(struct argon2_case *c, uint8_t *tag)
 		.t_cost = c->kdf.time,
 		.m_cost = c->kdf.memory_kib,
 		.lanes = c->kdf.lanes,
-		/* It makes a thread for each lane of each slice, which is most of a small case. */
+		/*
+		 * Starting a thread per lane and slice would take most of the time of small cases.
+		 */
 		.threads = 1,
 		.version = c->input.version,
 		.flags = ARGON2_DEFAULT_FLAGS,

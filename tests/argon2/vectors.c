@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints COUNT lines of a case's number and its tag, as libargon2 computes it. */
+/* Prints COUNT lines, each with the number of a case and its tag as computed by libargon2. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# bench/sealed once, with small costs: that it runs and compares all of its ways.
+# Runs bench/sealed once, with small costs, and checks that its output has every comparison.
 here=$(dirname "$(realpath "$0")")
 # shellcheck source=tests/cli/lib.sh
 . "$here/../cli/lib.sh"
@@ -13,6 +13,6 @@ exits 0 "bench/sealed --tiny" "$here/../../bench/sealed" "$MORTISE" --tiny
 for line in "cryptsetup, Talos's keyslot" "mortise, KMS on this machine" \
 	"mortise, swtpm on this machine" "mortise, local work alone"; do
 	grep -q "^$line.* us" out
-	result $? "a line of $line"
+	result $? "a line for $line"
 done
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# bench/size once, with two verbs: every table is there, and its bytes are those of the file.
+# Runs bench/size once, with two verbs. Every table must be printed, with the size of the file.
 here=$(dirname "$(realpath "$0")")
 # shellcheck source=tests/cli/lib.sh
 . "$here/../cli/lib.sh"
@@ -16,11 +16,11 @@ cp out tables
 result $? "five tables"
 grep '^| \*\*stripped file\*\* |' tables | tr -d ', ' |
 	grep -q "|$(stat -c %s "$MORTISE")|"
-result $? "the file's size is in the first"
+result $? "the first table has the size of the file"
 for part in cli/ dm/ keys/ keys/argon2/ luks2/ volume/ libc; do
 	grep -q "^| $part | [0-9,]*[0-9]" tables
-	result $? "$part has its row"
+	result $? "a row for $part"
 done
 [ "$(grep -c '^| isLuks |' tables)" = 3 ]
-result $? "calls, peak and address space of a verb"
+result $? "system calls, peak memory and address space of a verb"
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Bad input of every kind: an exit status (cryptsetup's, where it has the case), a sentence on
-# standard error, and not a byte of the image changed.
+# Bad input of every kind. The program must exit with an error status (the one of cryptsetup, where
+# cryptsetup knows the case), print a message on standard error, and leave the image unchanged.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 
@@ -14,7 +14,8 @@ fast_argon="--pbkdf-memory 32 --pbkdf-force-iterations 4 --pbkdf-parallel 1"
 
 sum() { sha256sum "$1" 2>/dev/null | cut -c 1-64; }
 
-# refused STATUS|same DESCRIPTION WORDS...: on ./x. "same": whatever status cryptsetup has.
+# refused STATUS|same DESCRIPTION ARGUMENT...: mortise fails on ./x with STATUS, or, for "same",
+# with the status of cryptsetup.
 refused() {
 	local want=$1 what=$2 got before
 	shift 2
@@ -22,7 +23,7 @@ refused() {
 	"$MORTISE" "$@" >out 2>err </dev/null
 	got=$?
 	if [ "$before" != "$(sum x)" ]; then
-		result 1 "$what: the image has changed"
+		result 1 "$what: the image was changed"
 		return
 	fi
 	if [ "$want" = same ]; then
@@ -34,12 +35,12 @@ refused() {
 	if [ "$got" = "$want" ] && [ "$got" != 0 ] && [ -s err ]; then
 		result 0 "$what (status $got)"
 	else
-		result 1 "$what (status $got, not $want; or nothing said)"
+		result 1 "$what (status $got, expected $want; or no message)"
 		sed 's/^/# /' out err
 	fi
 }
 
-# Every verb on a device that is no good.
+# Runs every verb on an unusable device.
 device() { # DESCRIPTION
 	refused same "$1: open" open --test-passphrase --key-file key x
 	refused same "$1: luksDump" luksDump x
@@ -58,19 +59,19 @@ for size in 0 511 4096 16384 32768 1048576; do
 	head -c $size good >x
 	device "cut to $size bytes"
 done
-# The same header, found whole, on a device that ends inside its keyslots area.
+# An intact header on a device that ends inside the keyslots area.
 rm -f x
 head -c 16777215 good >x
-device "one byte short"
+device "one byte too short"
 rm -f x
 mkdir x
 device "a directory"
 refused 4 "a directory: luksFormat" luksFormat -q $cheap x key
 rmdir x
-device "nothing there"
-refused 4 "nothing there: luksFormat" luksFormat -q $cheap x key
-refused 4 "nothing there: header" open --test-passphrase --header x --key-file key good
-# cryptsetup waits for a writer, or for ever.
+device "missing device"
+refused 4 "missing device: luksFormat" luksFormat -q $cheap x key
+refused 4 "missing device: header" open --test-passphrase --header x --key-file key good
+# cryptsetup waits for a writer, possibly forever.
 mkfifo x
 exits 4 "a fifo: open" timeout 300 "$MORTISE" open --test-passphrase --key-file key x
 exits 4 "a fifo: luksFormat" timeout 300 "$MORTISE" luksFormat -q $cheap x key
@@ -81,7 +82,7 @@ for verb in "open --test-passphrase --key-file key" luksDump \
 	exits 4 "a character device: ${verb%% *}" "$MORTISE" $verb /dev/zero
 done
 head -c 20000000 /dev/urandom >x
-device "noise"
+device "random data"
 
 cp --sparse=always good x
 read_only() { # DESCRIPTION
@@ -97,7 +98,7 @@ if [ "$(id -u)" != 0 ]; then
 	chmod 400 x
 	read_only "a read-only file"
 elif chattr +i x 2>/dev/null; then
-	# cryptsetup's status here comes from how its own lock fails.
+	# cryptsetup fails to take its own lock here, and exits with another status.
 	read_only "an immutable file" 4
 	chattr -i x
 fi
@@ -119,8 +120,8 @@ for file in "as" no-such-file too-long; do
 done
 refused same "key file shorter than --keyfile-size" open --test-passphrase --key-file key -l 7 x
 refused same "offset beyond the key file" open --test-passphrase --key-file key --keyfile-offset 7 x
-refused same "new key file shorter" luksAddKey -q $cheap --key-file key --new-keyfile-size 7 x new
-refused same "new offset beyond" luksAddKey -q $cheap --key-file key --new-keyfile-offset 7 x new
+refused same "new key file shorter than --new-keyfile-size" luksAddKey -q $cheap --key-file key --new-keyfile-size 7 x new
+refused same "offset beyond the new key file" luksAddKey -q $cheap --key-file key --new-keyfile-offset 7 x new
 refused same "wrong key" open --test-passphrase --key-file wrong x
 refused same "wrong key: add" luksAddKey -q $cheap --key-file wrong x new
 refused same "wrong key: change" luksChangeKey -q $cheap --key-file wrong x new
@@ -137,7 +138,7 @@ for slot in 31 33 -1 99999999999; do
 	"$MORTISE" luksKillSlot -q x -- "$slot" >out 2>err </dev/null
 	result $(($? != 1)) "kill slot $slot: status 1"
 done
-# cryptsetup takes these for 0 and removes keyslot 0.
+# cryptsetup parses these as 0 and removes keyslot 0.
 for slot in x 1x ""; do
 	refused 1 "kill slot \"$slot\"" luksKillSlot -q x "$slot"
 done
@@ -165,7 +166,7 @@ for uuid in x 12345678 12345678-1234-1234-1234-12345678901 12345678-1234-1234-12
 	refused 1 "format uuid $uuid" luksFormat -q $cheap --uuid "$uuid" x key
 	refused same "set uuid $uuid" luksUUID -q --uuid "$uuid" x
 done
-# cryptsetup 2.6.1 cuts these in silence.
+# cryptsetup 2.6.1 silently truncates these.
 long=123456789012345678901234567890123456789012345678
 for option in label subsystem; do
 	refused 1 "format $option of 48 bytes" luksFormat -q $cheap --$option $long x key
@@ -173,11 +174,11 @@ for option in label subsystem; do
 	cp --sparse=always x y
 	exits 0 "set $option of 47 bytes" "$MORTISE" config --$option ${long%8} y
 	"$referee" luksDump y | grep -q "${long%8}\$"
-	result $? "set $option of 47 bytes: it is there"
+	result $? "set $option of 47 bytes: it is stored in full"
 done
-refused 1 "hash unknown" luksFormat -q $cheap -h no-such-hash x key
-refused 1 "hash unknown for a keyslot" luksAddKey -q $cheap -h no-such-hash --key-file key x new
-refused 1 "hash too long" luksFormat -q $cheap -h $long$long x key
+refused 1 "unknown hash" luksFormat -q $cheap -h no-such-hash x key
+refused 1 "unknown hash for a keyslot" luksAddKey -q $cheap -h no-such-hash --key-file key x new
+refused 1 "hash name too long" luksFormat -q $cheap -h $long$long x key
 for spec in "no-such-cipher -s 256" "aes-nomode-plain64 -s 256" "aes-xts-noiv -s 512" \
 	"aes-xts-plain64 -s 384" \
 	"aes-xts-plain64 -s 8" "aes-xts-plain64 -s 1024" "aes-cbc-essiv:sha256 -s 512" \
@@ -194,27 +195,27 @@ for size in 0 256 511 513 8192; do
 	refused 1 "sector size $size" luksFormat -q $cheap --sector-size $size x key
 done
 
-# A KDF that asks for more than there may be: said, not tried.
+# A KDF that needs more memory than the process may use: reported before it is run.
 rm -f huge
 truncate -s 17M huge
 "$referee" luksFormat -q --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 524288 \
 	--pbkdf-parallel 1 --key-file key huge
 before=$(sum huge)
-# A program built with a sanitizer does not even start in so little address space.
+# A program built with a sanitizer does not even start in this little address space.
 if (ulimit -v 300000 && exec "$MORTISE" --version) >/dev/null 2>&1; then
 	(ulimit -v 300000 && exec "$MORTISE" open --test-passphrase --key-file key huge) >out 2>err
 	[ $? = 3 ] && grep -q "keyslot 0.*MiB" err
-	result $? "no memory for a keyslot: status 3, and why"
+	result $? "no memory for a keyslot: status 3 and the reason"
 	sed 's/^/# /' err
 	(ulimit -v 300000 && exec "$MORTISE" luksAddKey -q --pbkdf argon2id --pbkdf-force-iterations 4 \
 		--pbkdf-memory 524288 --key-file key x new) >out 2>err
 	[ $? = 3 ] && grep -q "keyslot.*MiB" err
-	result $? "no memory for a new keyslot: status 3, and why"
+	result $? "no memory for a new keyslot: status 3 and the reason"
 fi
 [ "$before" = "$(sum huge)" ]
-result $? "no memory: nothing changed"
+result $? "no memory: the image is unchanged"
 
-# Full in every way there is.
+# Headers that are full: keyslots, tokens, JSON area, keyslots area.
 rm -f x
 cp --sparse=always good x
 for _ in $(seq 31); do
@@ -241,7 +242,7 @@ for _ in $(seq 32); do
 done
 "$MORTISE" token export --token-id 31 x >out 2>err
 cmp -s token out
-result $? "32 tokens: the last one is there"
+result $? "32 tokens: the last one is stored"
 refused same "a 33rd token" token import --json-file token x
 
 rm -f x
@@ -255,25 +256,26 @@ result $((imported != 2)) "tokens of 4 kB until the JSON area is full: two fit"
 refused same "a token that does not fit" token import --json-file token x
 "$MORTISE" token import --json-file token x 2>err
 grep -q "JSON area has 12288" err
-result $? "a token that does not fit: the sentence names the area"
-# To the byte: what fits, fits; one more does not.
+result $? "a token that does not fit: the error gives the size of the area"
+# A token that fills the JSON area to the last byte is accepted; one byte more is not.
 used=$(dd if=x bs=4096 skip=1 count=3 status=none | tr -d '\0' | wc -c)
 sized() { printf '{"type":"t","keyslots":[],"fill":"%*s"}' "$1" ""; }
 base=$(($(sized 0 | wc -c) + 5))
 sized $((12288 - used - base)) >token
-refused 1 "a byte too many" token import --json-file token x
+refused 1 "a token one byte too large" token import --json-file token x
 sized $((12287 - used - base)) >token
-exits 0 "to the last byte" "$MORTISE" token import --json-file token x
-exits 0 "... cryptsetup reads it" "$referee" luksDump x
-refused 1 "a keyslot that the JSON area has no room for" luksAddKey -q $cheap --key-file key x new
-exits 0 "... still opens" "$referee" open --test-passphrase --key-file key x
+exits 0 "a token that fills the area" "$MORTISE" token import --json-file token x
+exits 0 "... cryptsetup reads the header" "$referee" luksDump x
+refused 1 "a keyslot that does not fit the JSON area" luksAddKey -q $cheap --key-file key x new
+exits 0 "... the image still opens" "$referee" open --test-passphrase --key-file key x
 
-# A keyslots area with room for one: neither add nor change, as nothing may be overwritten.
+# A keyslots area with room for one keyslot: adding and changing both fail, because the old key
+# must not be overwritten.
 rm -f x
 truncate -s 17M x
 "$referee" luksFormat -q $cheap --luks2-keyslots-size 256k --key-file key x >/dev/null 2>&1
-refused same "no area for another keyslot" luksAddKey -q $cheap --key-file key x new
-refused 1 "no second area for a change" luksChangeKey -q $cheap --key-file key x new
+refused same "no room for another keyslot" luksAddKey -q $cheap --key-file key x new
+refused 1 "no second area for the changed key" luksChangeKey -q $cheap --key-file key x new
 
 for json in '' '{' '[]' '"x"' 'null' '{}' '{"type":"t"}' '{"keyslots":[]}' \
 	'{"type":"","keyslots":[]}' \
@@ -286,7 +288,7 @@ done
 refused same "token file missing" token import --json-file no-such-file x
 refused same "token file is a directory" token import --json-file as x
 
-# Two at once: each finds its place.
+# Processes that add keys at the same time must each get a keyslot of their own.
 rm -f x
 cp --sparse=always good x
 for run in 1 2 3; do
@@ -303,11 +305,12 @@ for run in 1 2 3; do
 	cat err.1 err.2 err.3 | sed 's/^/# /'
 done
 [ "$("$referee" luksDump x | grep -c ': luks2')" = 10 ]
-result $? "all their keyslots are there"
+result $? "all their keyslots exist"
 for slot in 1 2 3 4 5 6 7 8 9; do
 	exits 0 "slot $slot opens" "$referee" open --test-passphrase -S $slot --key-file new x
 done
-# One adds while the other removes: the removed area may be given out only when it is wiped.
+# One process adds a key while another removes one: the area of the removed keyslot may be reused
+# only after it is wiped.
 for run in 1 2 3 4 5; do
 	"$MORTISE" luksAddKey -q $cheap --key-file key -S 20 x new
 	"$MORTISE" luksKillSlot -q x 20 </dev/null 2>err &
@@ -315,7 +318,7 @@ for run in 1 2 3 4 5; do
 	status=$?
 	wait $!
 	[ $status = 0 ] && "$referee" open --test-passphrase -S 21 --key-file new x
-	result $? "add beside a removal, run $run"
+	result $? "add during a removal, run $run"
 	"$MORTISE" luksKillSlot -q x 21 </dev/null 2>/dev/null
 	"$MORTISE" luksKillSlot -q x 20 </dev/null 2>/dev/null
 done

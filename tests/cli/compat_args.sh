@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Upstream's compat-args-test under the name cryptsetup. CRYPTSETUP_TESTS is the unpacked
-# tests folder of cryptsetup 2.6.1, which is not ours to keep. Lines about what this version
-# lacks are left out: the list below, and no more.
+# Runs compat-args-test of cryptsetup on mortise under the name cryptsetup. CRYPTSETUP_TESTS is the
+# unpacked tests directory of cryptsetup 2.6.1, which is not part of this repository. Only the lines
+# for unsupported features, listed below, are left out.
 here=$(dirname "$(realpath "$0")")
 . "$here/lib.sh"
 : "${CRYPTSETUP_TESTS:=$("$here/../../tools/cryptsetup-tests")}"
@@ -12,7 +12,7 @@ if [ ! -f "${CRYPTSETUP_TESTS:-}/compat-args-test" ]; then
 	exit 77
 fi
 
-# Only lines that expect success can need something we lack; refusing is always right.
+# Only lines that expect success can depend on an unsupported feature; an error is always correct.
 cat >lacking <<'LIST'
 exp_pass resize
 exp_pass reencrypt

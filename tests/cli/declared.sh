@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Declared volumes as far as plan and status go without a kernel's help: on files.
+# plan and status of declared volumes on files, without device-mapper.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 cat >config.yaml <<'YAML'
@@ -21,7 +21,7 @@ YAML
 sed 's/provider: luks2/provider: rot13/' config.yaml >bad.yaml
 truncate -s 64M state
 truncate -s 64M data
-mkfs_magic='\123\357' # of ext4, little endian, at 1080
+mkfs_magic='\123\357' # magic number of ext4, little endian, at offset 1080
 printf "$mkfs_magic" | dd of=data bs=1 seek=1080 conv=notrunc 2>/dev/null
 both="--device STATE=state --device data=data"
 json() { # expression of jq
@@ -31,21 +31,21 @@ json() { # expression of jq
 if [ ! -e /etc/mortise/config.yaml ]; then
 	exits 1 "no configuration" "$MORTISE" plan
 fi
-exits 1 "configuration is missing" "$MORTISE" plan -f no-such-file
-exits 1 "configuration is bad" "$MORTISE" up -f bad.yaml
+exits 1 "missing configuration file" "$MORTISE" plan -f no-such-file
+exits 1 "invalid configuration" "$MORTISE" up -f bad.yaml
 grep -q '^mortise: bad.yaml:5:[0-9]*: ' err
-result $? "its error has line and column"
-says 1 "mortise: no volume \"nobody\" is declared" "unknown volume" \
-	"$MORTISE" plan -f config.yaml $both nobody
+result $? "the error has line and column"
+says 1 "mortise: no volume \"unknown\" is declared" "unknown volume" \
+	"$MORTISE" plan -f config.yaml $both unknown
 exits 0 "plan of one volume" "$MORTISE" plan -q -f config.yaml $both STATE
 grep -q '^STATE *format *state ' out
 result $? "an empty device is planned to be formatted"
 [ ! -s err ]
 result $? "-q: no notices"
 exits 6 "plan without devices" "$MORTISE" plan -f config.yaml
-exits 1 "status: none is ready" "$MORTISE" status -f config.yaml $both
+exits 1 "status: no volume is ready" "$MORTISE" status -f config.yaml $both
 grep -q '^VOLUME *DEVICE *PHASE *SLOT *KEY *MOUNTED$' out
-result $? "status: a table"
+result $? "status: prints a table"
 cmp -s state /dev/zero 2>/dev/null || [ "$(tr -d '\0' <state | wc -c)" = 0 ]
 result $? "nothing was written"
 
@@ -61,13 +61,13 @@ if command -v jq >/dev/null; then
 	json '.volumes[0].mountPoint == null and .volumes[0].encrypted'
 	result $? "status --json: nulls and booleans"
 	json '.volumes | all(.notices == [] and .recoveryKeyslots == [])'
-	result $? "status --json: lists that are empty"
+	result $? "status --json: empty lists"
 	"$MORTISE" plan --json -f bad.yaml >out 2>err
 	json '.remarks[0].severity == "error" and .remarks[0].line == 5 and .error.text'
-	result $? "--json of a bad configuration"
+	result $? "--json with an invalid configuration"
 fi
 
-# A static passphrase is as well kept as STATE, where the configuration lies.
+# A static passphrase is only as secret as STATE, which stores the configuration.
 cat >static.yaml <<'YAML'
 apiVersion: v1alpha1
 kind: UserVolumeConfig
@@ -92,17 +92,17 @@ truncate -s 64M empty
 	cat static.yaml
 } >encrypted_state.yaml
 notes plain_state.yaml
-result $? "a static key beside a plain STATE is warned of"
+result $? "a static key with an unencrypted STATE causes a warning"
 notes plain_state.yaml data
-result $? "also when it is looked at alone"
+result $? "also when that volume alone is planned"
 ! notes encrypted_state.yaml
-result $? "beside an encrypted STATE it is not"
+result $? "a static key with an encrypted STATE causes no warning"
 ! notes encrypted_state.yaml data
-result $? "nor when it is looked at alone"
+result $? "nor when that volume alone is planned"
 "$MORTISE" plan -f static.yaml --device data=empty 2>&1 >/dev/null | grep -q 'note: data: a static passphrase'
-result $? "a STATE that is not declared is not encrypted"
+result $? "an undeclared STATE counts as unencrypted"
 
-# What a build has been told to leave out is said where it is needed.
+# plan names the key sources that this build lacks and the configuration needs.
 cat >elsewhere.yaml <<'YAML'
 apiVersion: v1alpha1
 kind: UserVolumeConfig
@@ -122,8 +122,8 @@ for kind in kms tpm; do
 	else
 		grep -q "this build of mortise has no keys of kind $kind" out
 	fi
-	result $? "keys of kind $kind, had or told"
+	result $? "keys of kind $kind are supported, or reported as missing from this build"
 done
 grep -q 'format *state' out && grep -q 'add keyslot 2 (static)' out
-result $? "and the rest is planned"
+result $? "the other keys are planned"
 finish

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# luksDump and its kin: cryptsetup 2.6.1's output, byte for byte, on headers it has made.
+# luksDump and the other verbs that print or change metadata: the output must be, byte for byte,
+# that of cryptsetup 2.6.1, on headers that cryptsetup created.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 
@@ -37,8 +38,8 @@ for program in "$referee" as/cryptsetup; do
 	mv "out.${program##*/}.$$" "file.$((n = n + 1))"
 done
 cmp -s file.1 file.2
-result $? "volume key into a file, mode and all"
-same "volume key into a file that is there" luksDump x --dump-volume-key -d key \
+result $? "volume key into a file: contents, mode and output"
+same "volume key into an existing file" luksDump x --dump-volume-key -d key \
 	--volume-key-file key
 
 format $cheap_id
@@ -73,8 +74,8 @@ change config image -S 7 --priority ignore
 dump "slots, one unbound, priorities"
 same "unbound key" luksDump x --unbound -S 12 -d new
 same "unbound key, -v, wrong passphrase" luksDump -v x --unbound -S 12 -d key
-same "unbound key, of a bound slot" luksDump x --unbound -S 3 -d new
-same "unbound key, of no slot" luksDump x --unbound -S 20 -d new
+same "unbound key of a bound slot" luksDump x --unbound -S 3 -d new
+same "unbound key of an inactive slot" luksDump x --unbound -S 20 -d new
 same "open unbound" open -v --test-passphrase x -S 12 -d new
 same "open ignored slot: by number" open -v --test-passphrase x -S 7 -d new
 same "open preferred slot" open -v --test-passphrase x -d new
@@ -85,9 +86,9 @@ change token import image --json-file - -S 7 <<'JSON'
 JSON
 dump "tokens"
 same "token export" token export x --token-id 2
-same "token export, none there" token export -v x --token-id 9
+same "token export, not in use" token export -v x --token-id 9
 same "token remove" token remove -v x --token-id 2
-same "token remove, none there" token remove -v x --token-id 9
+same "token remove, not in use" token remove -v x --token-id 9
 same "token remove, no such id" token remove -v x --token-id 32
 feed() { printf '{"type":"t","keyslots":["3"]}'; }
 same "token import" token import -v x
@@ -124,7 +125,8 @@ same "isLuks: no such device" isLuks -v no-such-device
 same "isLuks: two devices" isLuks -v x x
 same "dump: detached" luksDump no-such-device --header x
 
-# A LUKS1 header is none of ours, but isLuks must not deny it: scripts format on "no".
+# LUKS1 is not supported, but isLuks must still recognize it: scripts format a device for which
+# isLuks fails.
 rm -f image
 truncate -s 20M image
 "$referee" luksFormat -q --type luks1 --pbkdf-force-iterations 1000 image key || exit 1
@@ -132,7 +134,7 @@ same "isLuks: LUKS1" isLuks -v x
 same "isLuks: LUKS1 as luks2" isLuks -v x --type luks2
 exits 1 "luksDump refuses LUKS1" as/cryptsetup luksDump x
 
-# One run after the other: what one program writes, the other shows the same.
+# A sequence of changes made by mortise: after each, both programs print the same.
 format
 for words in "config image --label new --subsystem sub" "config image -S 0 --priority prefer" \
 	"luksAddKey -q $cheap image -d key new" "luksChangeKey -q $cheap image -d new key" \

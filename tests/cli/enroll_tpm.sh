@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# enroll --tpm and opening by its token, with a TPM in software.
+# enroll --tpm, and opening with its token, on an emulated TPM.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 has "keys .*tpm.*" || { echo "skipped: this build has no keys of kind tpm"; exit 77; }
@@ -28,55 +28,55 @@ truncate -s 17M x
 "$referee" luksFormat -q $cheap x key || exit 1
 cp --sparse=always x before
 says 1 "PCR bank 7 is populated with all zeroes: nothing was measured into it, and a key bound to it would open after any boot" \
-	"a PCR that nothing was measured into" "$MORTISE" enroll x --tpm -d key --tcti "$tcti"
+	"a PCR without measurements" "$MORTISE" enroll x --tpm -d key --tcti "$tcti"
 cmp -s x before
-result $? "changes nothing"
+result $? "the image is unchanged"
 extend 7 secureboot || exit 1
 extend 0 firmware || exit 1
 exits 0 "bound to PCR 7" "$MORTISE" enroll x --tpm -d key --tcti "$tcti" -v
-grep -q '^mortise: notice: keyslot 1 (tpm) is bound to PCR 7 alone' err
-result $? "a notice says so"
+grep -q '^mortise: notice: keyslot 1 (tpm) is bound to PCR 7 only' err
+result $? "a notice reports it"
 "$referee" luksDump --dump-json-metadata x >json
 jq -e '.keyslots["1"].kdf | del(.salt) == {"type": "argon2id", "time": 4, "memory": 32, "cpus": 1}' \
 	json >/dev/null
-result $? "its cost is the least"
+result $? "the keyslot has the minimum cost"
 jq -e '.tokens["1"].type == "talos-tpm2"' json >/dev/null
 result $? "the token has the number of the key slot"
-exits 0 "opens by token" "$MORTISE" open --test-passphrase x --token-only --tcti "$tcti"
+exits 0 "the token opens" "$MORTISE" open --test-passphrase x --token-only --tcti "$tcti"
 MORTISE_TCTI=$tcti
 export MORTISE_TCTI
-exits 0 "the TCTI may be in the environment" "$MORTISE" open --test-passphrase x --token-only -v
+exits 0 "the environment may set the TCTI" "$MORTISE" open --test-passphrase x --token-only -v
 grep -qx 'Key slot 1 unlocked.' out
-result $? "it is the new key slot"
-exits 0 "by cryptsetup's name too" as/cryptsetup open --test-passphrase x --token-only
-exits 1 "not without plug-ins" as/cryptsetup open --test-passphrase x --token-only \
+result $? "the token opens the new key slot"
+exits 0 "the token opens under the name cryptsetup" as/cryptsetup open --test-passphrase x --token-only
+exits 1 "not with --disable-external-tokens" as/cryptsetup open --test-passphrase x --token-only \
 	--disable-external-tokens
-exits 0 "enrolled by the token, bound to two PCRs" "$MORTISE" enroll x --tpm --tpm-pcrs 7,0 \
+exits 0 "a key bound to two PCRs, enrolled with the token" "$MORTISE" enroll x --tpm --tpm-pcrs 7,0 \
 	--token-id 1 -q -S 4
 [ ! -s err ]
 result $? "-q: no notice"
-exits 0 "a recovery key by the token" "$MORTISE" enroll x --recovery-key --recovery-file rk \
+exits 0 "a recovery key, enrolled with the token" "$MORTISE" enroll x --recovery-key --recovery-file rk \
 	--token-type talos-tpm2
-says 5 "Token 5 in use: a KMS or TPM key has the token of its keyslot's number; select another key slot" \
-	"the token's number is taken" sh -c '
+says 5 "Token 5 is in use; the token of a KMS or TPM key has the number of its keyslot; select another keyslot" \
+	"the token's number is in use" sh -c '
 	printf "{\"type\":\"foreign\",\"keyslots\":[]}" | "$0" token import x --token-id 5 &&
 	exec "$0" enroll x --tpm -S 5 -d key' "$MORTISE"
 
 extend 0 update || exit 1
-exits 0 "PCR 0 has changed: the other still opens" "$MORTISE" open --test-passphrase x \
+exits 0 "PCR 0 has changed: the token of PCR 7 still opens" "$MORTISE" open --test-passphrase x \
 	--token-only
 extend 7 other || exit 1
 says 1 "mortise: token 1 (talos-tpm2): PCR 7 has changed since it was sealed" "PCR 7 has changed" \
 	"$MORTISE" open --test-passphrase x --token-only --token-id 1
 says 0 "mortise: token 1 (talos-tpm2): PCR 7 has changed since it was sealed" \
-	"then the passphrase counts" "$MORTISE" open --test-passphrase x --token-id 1 -d key
-exits 0 "or the recovery key" "$MORTISE" open --test-passphrase x -d rk
+	"after the token fails, the passphrase opens" "$MORTISE" open --test-passphrase x --token-id 1 -d key
+exits 0 "after the token fails, the recovery key opens" "$MORTISE" open --test-passphrase x -d rk
 kill $tpm
 wait $tpm 2>/dev/null
-exits 0 "no TPM: the passphrase counts" "$MORTISE" open --test-passphrase x -d key
+exits 0 "no TPM: the passphrase opens" "$MORTISE" open --test-passphrase x -d key
 grep -q '^mortise: token [14] (talos-tpm2): no TPM can be reached' err
-result $? "and why is told in one line"
+result $? "one line gives the reason"
 [ "$(wc -l <err)" = 1 ]
-result $? "without the library's own lines"
+result $? "no lines from the TSS library"
 trap 'rm -rf "$work"' EXIT
 finish

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# luksFormat and its layout options: the header must be the one that cryptsetup 2.6.1 makes,
-# but for what is random; what it refuses is refused with the same words.
+# luksFormat and its layout options: apart from random values, the header must be the one that
+# cryptsetup 2.6.1 writes, and the errors must be the same.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 
 printf 'secret' >key
 head -c 64 /dev/zero >vk
 
-# Of a dump, what is not random. The keyslot's cipher is left out when another cipher than
-# the default was asked for: ours stays AES-XTS then, cryptsetup's follows.
+# Prints a dump without its random parts. The keyslot's cipher is left out if the data cipher is not
+# the default: mortise then keeps AES-XTS for keyslots, cryptsetup uses the data cipher.
 steady() {
 	"$referee" luksDump "$1" 2>&1 | sed -e 's/^UUID: .*/UUID/' -e 's/image\.[cm]/image/' \
 		-e 's/\([0-9a-f][0-9a-f] \)\{16\}$/HEX/' $drop
 }
 
-made() { # size of the file, options
+made() { # SIZE_OF_THE_FILE [OPTION]...
 	size=$1
 	shift
 	drop=
@@ -47,7 +47,7 @@ made() { # size of the file, options
 	fi
 	[ "$(tail -n 1 err.m)" = 0 ] || return
 	[ "$(stat -c %s image.c)" = "$(stat -c %s image.m)" ]
-	result $? "format $size $*: file of the same size"
+	result $? "format $size $*: the files have the same size"
 	"$referee" open --test-passphrase image.m -d key
 	result $? "format $size $*: cryptsetup opens it"
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Reading keys: the same bytes must be taken from standard input, pipes and files as
-# cryptsetup 2.6.1 takes them, with the same words when it goes wrong.
+# Reading keys from standard input, pipes and files: mortise must use the same bytes as cryptsetup
+# 2.6.1, and print the same errors.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 
@@ -25,9 +25,9 @@ same "stdin without newline" $open
 same "stdin, --key-file=-" $open --key-file=-
 same "stdin, -d - short form" $open -d -
 feed() { cat key-nl; }
-same "stdin: newline is eaten" $open
+same "stdin: newline is removed" $open
 same "stdin, --key-file=-: newline counts" $open --key-file=-
-same "stdin, -l takes less" $open --key-file=- -l 6
+same "stdin, -l limits the size" $open --key-file=- -l 6
 feed() { cat key-lines; }
 same "stdin: ends at the first newline" $open
 same "stdin, --key-file=-: all lines" $open --key-file=-
@@ -65,7 +65,7 @@ same "-y without a terminal" $open -y
 same "by slot" $open -S 0
 same "by another slot" $open -S 1
 same "by an inactive slot" $open -S 9
-same "by a slot that cannot be" $open -S 99
+same "by an invalid slot" $open -S 99
 same "by volume key: too short" $open --volume-key-file key
 head -c 64 /dev/zero >vk
 same "by volume key: wrong" $open --volume-key-file vk
@@ -78,8 +78,8 @@ same "no LUKS device" open -v --test-passphrase no-luks
 same "too few arguments" open -v x
 same "detached header, device without one" open -v --test-passphrase no-luks --header x
 
-# added SLOT KEY: both programs must have stored the same passphrase in the slot. Each run of
-# "twice" leaves its image behind as x.c and x.m.
+# twice DESCRIPTION ARGUMENT...: like "same", but keeps the image of each program, as x.c
+# (cryptsetup) and x.m (mortise).
 twice() {
 	what=$1
 	shift
@@ -91,7 +91,7 @@ twice() {
 	feed | as/cryptsetup "$@" >out.m 2>err.m
 	status_m=$?
 	mv x x.m
-	# What cryptsetup tells with -v of each signature it wipes is not told.
+	# mortise does not print cryptsetup's -v line for each signature that is wiped.
 	sed -i '/^Existing .* will be wiped\.$/d' out.c
 	has "signatures no" && sed -i '/^WARNING: Device .* already contains /d' out.c
 	if [ $status_c = $status_m ] && cmp -s out.c out.m && cmp -s err.c err.m; then
@@ -102,16 +102,18 @@ twice() {
 		diff err.c err.m | sed 's/^/# /'
 	fi
 }
+# added SLOT KEY: in both images, KEY opens the slot.
 added() {
 	for image in x.c x.m; do
 		"$referee" open --test-passphrase $image -S "$1" -d "$2" 2>/dev/null
 		result $? "$what: $2 opens slot $1 of $image"
 	done
 }
+# slots: both images have the same number of keyslots.
 slots() {
 	[ "$("$referee" luksDump x.c | grep -c ': luks2')" = \
 	  "$("$referee" luksDump x.m | grep -c ': luks2')" ]
-	result $? "$what: as many slots"
+	result $? "$what: same number of slots"
 }
 
 add="luksAddKey -v x $cheap"
@@ -165,7 +167,7 @@ added 0 new
 twice "change: by the wrong slot" $change -d key new -S 1
 twice "change: by an inactive slot" $change -d key new -S 20
 
-twice "remove: file as a word" luksRemoveKey -v x key
+twice "remove: file as an argument" luksRemoveKey -v x key
 slots
 twice "remove: file by option" luksRemoveKey -v x -d key
 twice "remove: both" luksRemoveKey -v x -d key key-lines
@@ -189,7 +191,7 @@ twice "erase" erase -v x -q
 slots
 twice "kill: after erase" luksKillSlot -v x 0 -d key
 
-# luksFormat: the passphrase's way, and the refusals before anything is written.
+# luksFormat: where the passphrase comes from, and errors before anything is written.
 for key in key key-nl key-lines; do
 	feed() { cat $key; }
 	twice "format: stdin of $key" luksFormat -v -q $cheap x --key-file=-
@@ -199,7 +201,7 @@ feed() { printf 'secret\nrest\n'; }
 twice "format: a line" luksFormat -v $cheap x
 added 0 key
 feed() { :; }
-twice "format: file as a word, slot 3" luksFormat -v $cheap x key -S 3
+twice "format: file as an argument, slot 3" luksFormat -v $cheap x key -S 3
 added 3 key
 twice "format: given volume key" luksFormat -q $cheap x key --volume-key-file vk-right
 for image in x.c x.m; do
@@ -208,13 +210,13 @@ for image in x.c x.m; do
 done
 twice "format: no such file" luksFormat -v $cheap x no-such-file
 twice "format: no such device" luksFormat -v $cheap no-such-device key
-# mv in "twice" has no x when the program was given another image: make one for the next.
+# The runs above leave no x for the mv in "twice": create one for the next run.
 cp --sparse=always image x
 for wrong in "--pbkdf argon2id --pbkdf-force-iterations 3" \
 	"--pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 31" \
 	"--pbkdf argon2i --pbkdf-memory 4194305" "--pbkdf pbkdf2 --pbkdf-force-iterations 999"; do
 	twice "format: $wrong" luksFormat -v -q x key $wrong
 	cmp -s image x.m
-	result $? "format: $wrong: nothing was written"
+	result $? "format: $wrong: the image is unchanged"
 done
 finish

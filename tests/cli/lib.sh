@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What the scripts of this folder share. The caller sets MORTISE to the program under test;
-# CRYPTSETUP may name the referee, which is Debian's cryptsetup 2.6.1.
+# Functions for the scripts of this directory. The caller sets MORTISE to the program under test;
+# CRYPTSETUP may name the program to compare with, Debian's cryptsetup 2.6.1.
 
 : "${MORTISE:?MORTISE must be the path of the program}"
 MORTISE=$(realpath "$MORTISE")
@@ -14,10 +14,10 @@ ln -s "$MORTISE" as/cryptsetup
 count=0
 failed=0
 
-# A cheap PBKDF, for where the cost is not the question.
+# A cheap PBKDF, for tests that do not depend on the cost.
 cheap="--pbkdf pbkdf2 --pbkdf-force-iterations 1000"
 
-# has LINE: the program says this of itself ("declared yes").
+# has LINE: --version of the program prints this line ("declared yes").
 has() {
 	"$MORTISE" --version | grep -qx "$1"
 }
@@ -30,7 +30,7 @@ need_referee() {
 	case $("$referee" --version) in
 	"cryptsetup 2.6.1 "*) ;;
 	*)
-		echo "skipped: the texts compared are those of cryptsetup 2.6.1"
+		echo "skipped: the expected texts are those of cryptsetup 2.6.1"
 		exit 77
 		;;
 	esac
@@ -52,7 +52,7 @@ finish() {
 	exit
 }
 
-# exits STATUS DESCRIPTION COMMAND...: only the exit status counts.
+# exits STATUS DESCRIPTION COMMAND...: the command exits with STATUS.
 exits() {
 	want=$1
 	what=$2
@@ -62,12 +62,13 @@ exits() {
 	if [ "$got" = "$want" ]; then
 		result 0 "$what"
 	else
-		result 1 "$what (status $got, not $want)"
+		result 1 "$what (status $got, expected $want)"
 		sed 's/^/# /' out err
 	fi
 }
 
-# says STATUS TEXT DESCRIPTION COMMAND...: the last line on standard error is TEXT.
+# says STATUS TEXT DESCRIPTION COMMAND...: the command exits with STATUS, and the last line of its
+# standard error is TEXT.
 says() {
 	want=$1
 	text=$2
@@ -78,13 +79,13 @@ says() {
 	if [ "$got" = "$want" ] && [ "$(tail -n 1 err)" = "$text" ]; then
 		result 0 "$what"
 	else
-		result 1 "$what (status $got, not $want; or another text)"
+		result 1 "$what (status $got, expected $want; or another text)"
 		sed 's/^/# /' out err
 	fi
 }
 
-# same DESCRIPTION WORDS...: both programs, each on its own copy of ./image (as ./x), give
-# the same output and exit status. A shell function "feed" is their standard input.
+# same DESCRIPTION ARGUMENT...: both programs, each on its own copy of ./image (named ./x), have the
+# same output and exit status. The shell function "feed" writes their standard input.
 same() {
 	what=$1
 	shift

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The small programs run every verb in 2 MiB of address space, code and stack and all: what
-# Argon2 was told to use comes on top. glibc alone takes more than one of the two: there it
-# is 1 MiB beside the program, 2 where libblkid looks for signatures.
+# The small static programs run every verb in 2 MiB of address space, including code and stack; the
+# memory that Argon2 is configured to use is added to that. glibc alone takes more than 1 MiB: with
+# it, the limit is the size of the program plus 1 MiB, or plus 2 MiB where libblkid searches for
+# signatures.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 if ldd "$MORTISE" 2>/dev/null | grep -q '=>'; then
@@ -13,7 +14,7 @@ program=$(($(stat -c %s "$MORTISE") / 1024))
 limit=2048
 [ $program -lt 700 ] || limit=$((program + 1024))
 
-# small STATUS DESCRIPTION WORDS...
+# small STATUS DESCRIPTION ARGUMENT...: runs mortise with limited address space.
 small() {
 	local want=$1 what=$2
 	shift 2
@@ -42,7 +43,7 @@ small 0 luksKillSlot luksKillSlot -q image 1
 small 0 luksRemoveKey luksRemoveKey -q image new
 small 0 erase erase -q image
 if [ $program -lt 700 ]; then
-	# 64 KiB of memory for a thread or none, and its stack.
+	# The 64 KiB that Argon2 uses.
 	limit=$((limit + 64))
 	small 0 "luksFormat with Argon2" luksFormat -q --pbkdf-memory 64 \
 		--pbkdf-force-iterations 4 --pbkdf-parallel 1 image key

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A header copy that an update left behind is mended when the header is next read, also in a
-# build without libblkid; what may be something else than a copy is not written over there.
+# When a header is read, a copy that an interrupted update left outdated or damaged is repaired,
+# also in a build without libblkid. That build does not overwrite data that may be something else
+# than a header copy.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 printf secret >key
@@ -26,37 +27,38 @@ opens() {
 	exits 0 "$1 opens" "$MORTISE" open --test-passphrase image -d key
 }
 
-# A copy is 32 sectors: 8 of the binary header, 24 of JSON. Those of "new" first.
+# A copy has 32 sectors: 8 for the binary header, 24 for the JSON area. The first $cut sectors of
+# the copy come from "new", as if power failed during the update.
 for cut in 1 3 8 9 16 20 31 32; do
 	cp --sparse=always old image
 	put new 0 $cut
 	opens "primary cut after $cut sectors"
 	alike
-	result $? "primary cut after $cut sectors is mended"
+	result $? "primary cut after $cut sectors is repaired"
 	cp --sparse=always old image
 	put new 0 $((32 + cut))
 	opens "secondary cut after $cut sectors"
 	alike
-	result $? "secondary cut after $cut sectors is mended"
+	result $? "secondary cut after $cut sectors is repaired"
 	"$MORTISE" luksDump image | grep -q 'Priority: *preferred'
-	result $? "secondary cut after $cut sectors: the new header counts"
+	result $? "secondary cut after $cut sectors: the new header is used"
 done
 
-# foreign DESCRIPTION SECTOR: what nobody knows has been put there.
+# foreign DESCRIPTION SECTOR: unknown bytes are written to the sector.
 foreign() {
 	cp --sparse=always new image
 	printf 'who knows\001' | dd of=image bs=512 seek="$2" conv=notrunc status=none
 	cp --sparse=always image before
 	opens "$1"
 	if has "signatures no"; then
-		exits 1 "$1: no update" "$MORTISE" config image --label again
+		exits 1 "$1: no update is made" "$MORTISE" config image --label again
 		grep -q '^image: one header copy is damaged, and this build has no libblkid' err
-		result $? "$1: and why"
+		result $? "$1: the error gives the reason"
 		cmp -s image before
-		result $? "$1: nothing was written"
+		result $? "$1: the image is unchanged"
 	else
 		alike
-		result $? "$1 is mended: libblkid knows no such signature"
+		result $? "$1: the copy is repaired, because libblkid finds no signature"
 	fi
 }
 foreign "bytes over the primary" 0

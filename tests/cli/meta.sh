@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# meta list, get, set, delete on files. What was written is read, and what is read was made, by
-# meta_image.py, which knows the published layouts and nothing of ours.
+# meta list, get, set and delete on files. meta_image.py, an independent implementation of the
+# published layouts, creates the images to read and reads the images that were written.
 here=$(dirname "$(realpath "$0")")
 . "$here/lib.sh"
 
 image() {
 	python3 "$here/meta_image.py" "$@"
 }
-shows() { # LINE DESCRIPTION: meta_image.py says so of the file META
+shows() { # LINE DESCRIPTION: meta_image.py prints LINE for the file META
 	image show META >shown
 	grep -qxF "$1" shown
 	result $? "$2"
@@ -34,28 +34,28 @@ TAG  NAME                   SIZE  VALUE
 200  -                      11    a later one
 TABLE
 cmp out want
-result $? "list: a table, ascending"
+result $? "list: a table, sorted by tag"
 exits 0 "get by number" meta get 9
 [ "$(cat out)" = null ]
-result $? "get: the value and nothing else"
+result $? "get: only the value"
 exits 0 "get by name" meta get stateencryptionconfig
 exits 0 "get by hexadecimal number" meta get 0xC8
 [ "$(hex <out)" = 61206c61746572206f6e65 ]
-result $? "get: no newline behind it"
-says 1 "mortise: META holds nothing under tag 13." "get: nothing there" meta get 13
+result $? "get: no newline is added"
+says 1 "mortise: META holds nothing under tag 13." "get: missing tag" meta get 13
 [ ! -s out ]
-result $? "get: and nothing on standard output"
+result $? "get: nothing on standard output"
 
 # Binary, from a file, from standard input, and longer than one read.
 printf '\000\001\377\nend\000' >binary
 exits 0 "set from a file" meta set 13 binary
-shows "A 13 0001ff0a656e6400" "the first copy holds it"
-shows "B 13 0001ff0a656e6400" "the second copy holds it"
+shows "A 13 0001ff0a656e6400" "the first copy has the value"
+shows "B 13 0001ff0a656e6400" "the second copy has the value"
 meta get 13 >back
 cmp -s back binary
 result $? "get: binary"
 head -c 200000 /dev/urandom >long
-# In two pieces, as a pipe has them.
+# In two pieces, as from a pipe.
 {
 	head -c 1000 long
 	sleep 0.2
@@ -63,66 +63,66 @@ head -c 200000 /dev/urandom >long
 } | meta set UserReserved3 -
 result $? "set from standard input"
 meta get 14 | cmp -s - long
-result $? "get: a long one"
-shows "A 9 6e756c6c" "the others are as they were"
-shows "old 6 41" "the older block, too"
+result $? "get: a long value"
+shows "A 9 6e756c6c" "other values are unchanged"
+shows "old 6 41" "the older block is unchanged"
 exits 0 "list with binary values" meta list
 grep -q '^13   UserReserved2          8       (not text)$' out
-result $? "list: they are not shown"
+result $? "list: binary values are not printed"
 
 # Limits.
 head -c 262097 /dev/zero >large
 says 1 "mortise: Cannot take the value from large: it has more than 262096 bytes" \
-	"a value too long for any META" meta set 12 large
+	"a value too long for any META partition" meta set 12 large
 head -c 262096 /dev/zero >large
-exits 1 "a value too long for what is left" meta set 12 large
-grep -q 'META has room for [0-9]* bytes under tag 12, not for 262096' err
-result $? "it says how much there is"
+exits 1 "a value too long for the free space" meta set 12 large
+grep -q 'cannot store 262096 bytes under META tag 12: only [0-9]* are free; delete a tag' err
+result $? "the error gives the free space"
 new META
-exits 0 "the longest value in a new META" meta set 12 large
+exits 0 "the longest possible value in a new META" meta set 12 large
 [ "$(meta get 12 | wc -c)" = 262096 ]
-result $? "it is there"
-exits 1 "nothing beside it" meta set 13 /dev/null
+result $? "it is stored"
+exits 1 "no room for another tag" meta set 13 /dev/null
 exits 0 "delete" meta delete 12
-shows "A good" "a META without values is good"
-shows "B rest zero" "nothing is left of the value"
-exits 0 "delete what is not there" meta delete 12
+shows "A good" "a META without values is valid"
+shows "B rest zero" "the value is erased"
+exits 0 "delete a missing tag" meta delete 12
 exits 0 "list of an empty META" meta list
 [ "$(cat out)" = "No values." ]
-result $? "list says so"
+result $? "list prints that there are no values"
 
-# Delete takes it out of the older block too.
+# Delete also removes the tag from the older block.
 image make META 9=null "old:9=from the older block" "old:6=A"
-exits 0 "delete, also in the older block" meta delete 9
-exits 1 "it does not show through" meta get 9
-shows "old 6 41" "the older block keeps the rest"
-shows "older good" "both halves of it"
+exits 0 "delete, also from the older block" meta delete 9
+exits 1 "get does not find it in the older block" meta get 9
+shows "old 6 41" "the older block keeps the other tags"
+shows "older good" "both halves of the older block are valid"
 ! grep -q "^old 9" shown
-result $? "and not this"
+result $? "the older block does not have the deleted tag"
 
-# Damage: the other copy counts, and the next write makes it good.
+# A damaged copy: the other copy is used, and the next write repairs it.
 image make META 9=null
 printf 'XX' | dd of=META bs=1 seek=100 conv=notrunc 2>/dev/null
 exits 0 "the first copy is damaged" meta get 9
-shows "A bad" "reading mends nothing"
+shows "A bad" "reading repairs nothing"
 printf null | meta set 9
-shows "A good" "the same value again mends it"
+shows "A good" "setting the same value again repairs it"
 printf null >null
 touch -d '2001-01-01' META
-exits 0 "the same value" meta set 9 null
+exits 0 "set the same value" meta set 9 null
 [ "$(stat -c %Y META)" = "$(date -d '2001-01-01' +%s)" ]
-result $? "is not written again"
+result $? "an unchanged value is not written again"
 
-# The passphrase of STATE is shown to nobody.
+# list does not print the passphrases of STATE.
 cat >state.json <<'JSON'
 {"EncryptionProvider":"luks2","EncryptionKeys":[{"KeySlot":0,"KeyStatic":{"KeyData":"open \"sesame\""}},
 {"KeySlot":1,"KeyStatic":{"KeyData": "s\u0065same\\"},"KeyNodeID":null},{"KeyStatic":{"keydata":["sesame"]}},
 {"KeyStatic":{"\u004beyData":"sesame"}},{"KeyStatic":{"KeyData":""}}],"EncryptionKeySize":0}
 JSON
 new META
-exits 0 "set how STATE is encrypted" meta set 9 state.json
+exits 0 "set the encryption of STATE" meta set 9 state.json
 meta get 9 | cmp -s - state.json
-result $? "get: the whole of it"
+result $? "get: the complete value"
 exits 0 "list --json" meta list --json
 ! grep -q 'same' out
 result $? "--json: no passphrase"
@@ -133,16 +133,16 @@ if command -v jq >/dev/null; then
 	result $? "--json: an entry"
 	jq -r '.entries[0].value' out | jq -e '[.. | .KeyData? // .keydata? // empty] ==
 		["******", "******", "******", "******", "******"]' >/dev/null
-	result $? "--json: what stands instead"
+	result $? "--json: asterisks replace the passphrases"
 fi
 exits 0 "list" meta list
 ! grep -q 'same' out
 result $? "table: no passphrase"
 printf '{"Passphrase":"sesame","a":[{"static":{"passphrase":{"of":"sesame"}}}],"passphrases":"shown"}' >tale
-exits 0 "set a passphrase that is not Talos's" meta set 9 tale
+exits 0 "set passphrases under other names than Talos's" meta set 9 tale
 exits 0 "list --json" meta list --json
 ! grep -q sesame out && grep -q shown out
-result $? "it is hidden, too"
+result $? "they are hidden too"
 for bad in '' '{' '{"KeyData":"sesame"' 'nul' '{"a":1,}' '[1 2]' '01' '"\x"' '{"a":"b' "$(printf '"\001"')" \
 	"$(printf '"\377"')" 'null null' '{a:1}' '-' '1.' '1e' \
 	"$(head -c 40 /dev/zero | tr '\0' '[')$(head -c 40 /dev/zero | tr '\0' ']')"; do
@@ -155,46 +155,46 @@ for good in null ' { } ' '[-0.5e+3,true,false,"ü",{"a":{}}]' '"\ud83d\ude00\n"'
 	exits 0 "JSON: $good" meta set 9 good
 done
 image make META '9={"KeyData":"sesame'
-exits 0 "list of what is not JSON" meta list
+exits 0 "list a value that is not JSON" meta list
 grep -q '(not text)' out && ! grep -q sesame out
-result $? "nothing of it is shown"
+result $? "no part of it is printed"
 
-# A UUID is one.
+# UUIDOverride must be a UUID.
 printf '1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed' >uuid
 exits 0 "set UUIDOverride" meta set uuidoverride uuid
-shows "B 15 $(hex <uuid)" "it is there"
+shows "B 15 $(hex <uuid)" "it is stored"
 echo >>uuid
-says 1 "mortise: tag 15 is a UUID of 36 characters with nothing behind it, or empty" \
-	"a newline is no part of it" meta set 15 uuid
-exits 0 "empty it" meta set 15 /dev/null
+says 1 "mortise: invalid value of META tag 15: it must be a UUID of 36 characters, or empty" \
+	"a UUID followed by a newline" meta set 15 uuid
+exits 0 "set an empty UUIDOverride" meta set 15 /dev/null
 
-# What a terminal must not get.
+# Control characters must not reach a terminal.
 printf 'a\033[2Jb' >escape
 exits 0 "set an escape sequence" meta set 12 escape
 exits 0 "list" meta list
 ! grep -q "$(printf '\033')" out
-result $? "list: not shown"
+result $? "list: escape sequences are not printed"
 printf 'line\n\tand %s' "$(head -c 100 /dev/zero | tr '\0' x)" >lines
-exits 0 "set several lines" meta set 12 lines
+exits 0 "set a value of several lines" meta set 12 lines
 exits 0 "list" meta list
 grep -q "^12 .*  line  and x*\.\.\.$" out
-result $? "list: one line, the beginning"
+result $? "list: the beginning of the value, on one line"
 
 # Arguments.
 exits 1 "no action" "$MORTISE" meta
-exits 1 "another action" meta show
+exits 1 "unknown action" meta show
 exits 1 "no tag" meta get
-exits 1 "a word too many" meta delete 9 9
+exits 1 "too many arguments" meta delete 9 9
 exits 1 "--json with get" meta get 9 --json
-exits 1 "no such tag" meta get 256
-exits 1 "no such name" meta get State
+exits 1 "tag out of range" meta get 256
+exits 1 "unknown tag name" meta get State
 exits 1 "tag 0" meta set 0 null
 exits 1 "another volume" "$MORTISE" meta list --device STATE=META
-exits 1 "not under cryptsetup's name" as/cryptsetup meta list
+exits 1 "not under the name cryptsetup" as/cryptsetup meta list
 exits 4 "no such device" "$MORTISE" meta list --device META=nothing
 exits 4 "no such file" meta set 12 nothing
 truncate -s 2M larger
-says 4 "mortise: larger has 2097152 bytes: a META partition has exactly 1048576" "too large" \
+says 4 "mortise: larger is not a META partition: it has 2097152 bytes instead of 1048576" "too large" \
 	"$MORTISE" meta list --device META=larger
 if command -v mkfs.ext4 >/dev/null || [ -x /sbin/mkfs.ext4 ]; then
 	new other
@@ -202,9 +202,9 @@ if command -v mkfs.ext4 >/dev/null || [ -x /sbin/mkfs.ext4 ]; then
 	sum=$(cksum <other)
 	exits 1 "a file system" "$MORTISE" meta set 9 null --device META=other
 	grep -q '^mortise: other is not META: it holds ext4' err
-	result $? "it is named"
+	result $? "the error names it"
 	[ "$(cksum <other)" = "$sum" ]
-	result $? "and left as it is"
+	result $? "it is unchanged"
 fi
 
 finish

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""META by other means than ours, from the published layouts: Talos's ADV (siderolabs/go-adv, the
-comment of adv/talos/talos.go) and syslinux's (libinstaller/setadv.c, adv.h).
+"""Independent implementation of META, from the published layouts: Talos's ADV (siderolabs/go-adv,
+comment in adv/talos/talos.go) and syslinux's ADV (libinstaller/setadv.c, adv.h).
 
     meta_image.py make FILE [TAG=TEXT]... [old:TAG=TEXT]...
     meta_image.py show FILE
@@ -86,8 +86,8 @@ def vectors():
 
     print("""/* SPDX-License-Identifier: MIT */
 /*
- * META as tests/cli/meta_image.py makes it, which knows the published layouts and none of our
- * code: the entries of a copy and its SHA-256, and half of the older block.
+ * META as written by tests/cli/meta_image.py, an independent implementation of the published
+ * layouts: the entries of a copy and its SHA-256, and one half of the older block.
  */
 #ifndef TESTS_VECTORS_META_ADV_H
 #define TESTS_VECTORS_META_ADV_H
@@ -96,11 +96,11 @@ def vectors():
     some = copy_of(SOME)
     text("meta_adv_some_entries", some[4:4 + sum(8 + len(v) for _, v in SOME)])
     text("meta_adv_some_sha256", some[-36:-4])
-    print("/* Tag 12 alone, all of the room: 262096 times the letter x. */")
+    print("/* Only tag 12, which fills the copy: 262096 times the letter x. */")
     text("meta_adv_full_sha256", copy_of([(12, b"x" * 262096)])[-36:-4])
     print("/* Tags 6, 9 and 200. */")
     text("meta_adv_old_half", old_half(OLD))
-    print("/* The same without 9. */")
+    print("/* The same without tag 9. */")
     text("meta_adv_old_less", old_half([OLD[0], OLD[2]]))
     print("\n#endif")
 

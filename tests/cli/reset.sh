@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# reset on files: after it nothing of header and keys is left in the whole image, libblkid finds
-# nothing, and plan takes the device for empty. cryptsetup makes what is wiped.
+# reset on files that cryptsetup formatted: afterwards no part of header and keys is left anywhere
+# in the image, libblkid finds no signature, and plan treats the device as empty.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 need_referee
@@ -24,7 +24,7 @@ kind: VolumeConfig
 name: STATE
 YAML
 
-# As on a disk that cannot discard, which would hide what was not overwritten.
+# As on a disk without discard: discarding would hide blocks that were not overwritten.
 cannot_discard="strace -f -qq -o trace -e trace=fallocate -e inject=fallocate:error=EOPNOTSUPP"
 $cannot_discard true 2>/dev/null || cannot_discard=
 
@@ -39,7 +39,7 @@ plan() { # image
 	"$MORTISE" plan -f config.yaml --device data="$1" data
 }
 
-volume() { # image MIB [OPTION]...: slots 0 and 31
+volume() { # image MIB [OPTION]...: a volume with keyslots 0 and 31
 	image=$1
 	truncate -s "$2M" "$image"
 	shift 2
@@ -47,7 +47,8 @@ volume() { # image MIB [OPTION]...: slots 0 and 31
 		"$referee" luksAddKey -q $cheap --key-file key -S 31 "$image" key
 }
 
-# left OLD NEW: how many blocks of 512 bytes that are not all zero are in OLD and, wherever, in NEW.
+# left OLD NEW: prints how many blocks of 512 bytes in NEW, at any position, equal a block in OLD
+# that is not all zeros.
 left() {
 	perl -e '
 		$/ = \512;
@@ -59,7 +60,8 @@ left() {
 	' "$1" "$2"
 }
 
-# wiped IMAGE DESCRIPTION: nothing is found, and both ends are zero.
+# wiped IMAGE DESCRIPTION: libblkid finds nothing, both ends are zero, and plan sees an empty
+# device.
 wiped() {
 	! blkid -p "$1" >out 2>&1
 	result $? "$2: libblkid finds nothing"
@@ -67,37 +69,38 @@ wiped() {
 	result $? "$2: both ends are zero"
 	plan "$1" >out 2>&1
 	grep -q "^data *format *$1 .*(empty)" out
-	result $? "$2: empty for plan"
+	result $? "$2: plan sees an empty device"
 }
 
 volume image 40
 head -c 16777216 image >header
 [ "$(left header image)" -gt 500 ]
-result $? "the scan finds what is there before"
+result $? "before the reset, the scan finds header and keys"
 exits 0 "reset of a volume" reset image
 [ "$(left header image)" = 0 ]
-result $? "no block of header and keys is left"
+result $? "no block of header or keys is left"
 wiped image "a volume"
 exits 1 "cryptsetup opens nothing" \
 	"$referee" open --test-passphrase --key-file key image
 "$referee" repair -q image >out 2>&1
-exits 1 "nor when it has repaired" "$referee" open --test-passphrase --key-file key image
+exits 1 "nor after cryptsetup repair" "$referee" open --test-passphrase --key-file key image
 [ "$(stat -c %s image)" = 41943040 ]
-result $? "it is as long as before"
-exits 0 "another reset of what is empty" reset image
+result $? "the size is unchanged"
+exits 0 "reset of the empty device" reset image
 grep -q '^data *image *40.0 MiB *no *nothing$' out
-result $? "which says so"
+result $? "reset lists it as empty"
 wiped image "an empty device"
 
-# Talos wipes the first and the last MiB: slots from 4 on stay, and reset takes them.
+# Talos wipes only the first and the last MiB, which leaves the keyslots from 4 on. reset must wipe
+# them.
 volume image 40
 dd if=/dev/zero of=image bs=1M count=1 conv=notrunc status=none
 head -c 16777216 image >header
 [ "$(left header image)" -gt 200 ]
-result $? "leftovers of a reset by Talos"
-exits 0 "are no volume, but are reset" reset image
+result $? "a reset by Talos leaves key material"
+exits 0 "reset of the leftovers, which are not a volume" reset image
 [ "$(left header image)" = 0 ]
-result $? "and gone"
+result $? "no block of the leftovers is left"
 wiped image "leftovers"
 
 # A header area of more than 16 MiB, also when only its metadata is damaged.
@@ -110,11 +113,11 @@ for damage in none json; do
 	fi
 	exits 0 "a large header area, damage: $damage" reset image
 	[ "$(left header image)" = 0 ]
-	result $? "no block of it is left"
+	result $? "no block of the header area is left"
 	wiped image "a large header area, damage: $damage"
 done
 
-# What else may be there, and devices of a few KiB and up.
+# Other contents, and small devices.
 make() { # kind
 	case $1 in
 	erased) volume image 20 && "$referee" erase -q image ;;
@@ -125,7 +128,7 @@ make() { # kind
 	swap) mkswap image ;;
 	noise) head -c 20971520 /dev/urandom >image ;;
 	gpt) printf 'label: gpt\n,8M\n' | sfdisk -q image ;;
-	# A RAID whose magic is neither in the first 16 MiB nor in the last one: sector 3087 from
+	# A RAID whose magic is outside the first 16 MiB and the last 1 MiB: in sector 3087 from
 	# the end.
 	raid) printf 'Promise Technology, Inc.' |
 		dd of=image bs=512 seek=$((40960 - 3087)) conv=notrunc status=none ;;
@@ -142,21 +145,21 @@ for kind in erased second first luks1 ext4 swap noise gpt raid small; do
 	exits 0 "reset of $kind" reset image
 	sed -n 2p out | sed 's/^/# /'
 	[ "$(left header image)" = 0 ]
-	result $? "$kind: nothing is left"
+	result $? "$kind: no block is left"
 	wiped image "$kind"
 done
 make tiny
 exits 0 "reset of 5000 bytes" reset image
 [ "$(tr -d '\0' <image | wc -c)" = 0 ]
-result $? "all of them are zero"
+result $? "all bytes are zero"
 
-# With discard, data goes too.
+# With discard, the data is erased too.
 rm image
 volume image 40
 printf x | dd of=image bs=1 seek=20000000 conv=notrunc status=none
 exits 0 "reset with discard" "$MORTISE" reset --yes data --device data=image
 [ "$(tr -d '\0' <image | wc -c)" = 0 ]
-result $? "takes the data too"
+result $? "the data is erased too"
 wiped image "discarded"
 
 # --full
@@ -165,9 +168,10 @@ volume image 40
 dd if=/dev/urandom of=image bs=1M seek=16 count=24 conv=notrunc status=none
 exits 0 "reset --full" reset image --full
 [ "$(tr -d '\0' <image | wc -c)" = 0 ]
-result $? "all of it is zero"
+result $? "all bytes are zero"
 
-# Killed in the middle, at a byte beyond which it may not write: marked, and no longer a volume.
+# The file size limit kills the process in the middle of the reset. The device must be marked as
+# being reset, and no longer be a volume.
 volume image 40
 head -c 16777216 image >header
 (
@@ -175,21 +179,21 @@ head -c 16777216 image >header
 	exec "$MORTISE" reset --yes --full data --device data=image
 ) >out 2>&1
 [ $? -gt 128 ]
-result $? "killed while it overwrites everything"
+result $? "killed while overwriting the whole device"
 plan image >out 2>&1
 grep -q '^data *refuse *image .*: a reset of it was cut off; `mortise reset u-data --device u-data=image` finishes it$' out
-result $? "plan refuses, and says what finishes it"
-exits 1 "isLuks says no" "$MORTISE" isLuks image
+result $? "plan refuses, and prints the command that finishes the reset"
+exits 1 "isLuks fails" "$MORTISE" isLuks image
 "$referee" repair -q image >out 2>&1
 exits 1 "cryptsetup opens nothing" "$referee" open --test-passphrase --key-file key image
 [ "$(left header image)" = 0 ]
-result $? "the keys are gone already"
-exits 0 "another reset" reset image
-grep -q '^data *image *40.0 MiB *no *a reset that was cut off$' out
-result $? "says what it is"
-wiped image "after another reset"
+result $? "the keys are wiped already"
+exits 0 "second reset" reset image
+grep -q '^data *image *40.0 MiB *no *an interrupted reset$' out
+result $? "the second reset lists an interrupted reset"
+wiped image "after the second reset"
 
-# What a header knew of its size stands in the mark.
+# The mark records the size of the header area.
 volume image 60 --luks2-keyslots-size 32M --luks2-metadata-size 4M --offset 81920
 head -c 41943040 image >header
 (
@@ -197,49 +201,49 @@ head -c 41943040 image >header
 	exec "$MORTISE" reset --yes data --device data=image
 ) >out 2>&1
 [ "$(left header image)" -gt 100 ]
-result $? "killed while it overwrites the keys of a large header area"
-exits 1 "which is no LUKS any more" "$MORTISE" isLuks image
-exits 0 "another reset" reset image
+result $? "killed while overwriting the keys of a large header area"
+exits 1 "isLuks fails" "$MORTISE" isLuks image
+exits 0 "second reset of a large header area" reset image
 [ "$(left header image)" = 0 ]
-result $? "knows how far they went"
+result $? "the second reset wipes the whole header area"
 
-# STATE: its encryption goes from META, and nothing else does. META that cannot be read is told
-# before anything is wiped.
+# STATE: reset removes its encryption from META, and nothing else. If META cannot be read, reset
+# fails before it wipes anything.
 truncate -s 1M meta
 printf '{"provider":"luks2"}' | "$MORTISE" meta set 9 --device META=meta
 printf kept | "$MORTISE" meta set 200 --device META=meta
 volume image 20
 exits 0 "reset of STATE" "$MORTISE" reset -q STATE --device STATE=image --device META=meta
 [ ! -s out ]
-result $? "-q says nothing"
+result $? "-q prints nothing"
 [ "$("$MORTISE" meta get 200 --device META=meta)" = kept ]
-result $? "other tags of META stay"
-exits 1 "its encryption is gone from META" "$MORTISE" meta get 9 --device META=meta
+result $? "other tags of META are kept"
+exits 1 "the encryption of STATE is removed from META" "$MORTISE" meta get 9 --device META=meta
 volume image 20
 cp image before
 truncate -s 1000 bad
-exits 4 "META that cannot be read" \
+exits 4 "unreadable META" \
 	"$MORTISE" reset --yes STATE --device STATE=image --device META=bad
 cmp -s image before
-result $? "nothing was changed"
+result $? "the image is unchanged"
 
-# Refused, and nothing changed.
-says 1 "mortise: Nobody is there to ask: --yes says that it is meant." "nobody to ask" \
+# Requests that fail without changing anything.
+says 1 "mortise: Nobody is there to ask: --yes says that it is meant." "no terminal, no --yes" \
 	"$MORTISE" reset data --device data=image
-says 1 "mortise: a device is given for \"date\", which is not to be reset" "a slip" \
+says 1 "mortise: a device is given for \"date\", which is not to be reset" "a device for a misspelled volume" \
 	"$MORTISE" reset --yes data --device data=image --device date=header
-says 1 "mortise: data and u-data are the same: ./image" "the same twice" \
+says 1 "mortise: data and u-data are the same: ./image" "the same device twice" \
 	"$MORTISE" reset --yes data u-data --device data=image --device u-data=./image
 exits 1 "META" "$MORTISE" reset --yes META --device META=image
 exits 4 "no such device" "$MORTISE" reset --yes data --device data=nowhere
-exits 4 "a label that is not there" "$MORTISE" reset --yes no-such-volume
+exits 4 "a missing partition label" "$MORTISE" reset --yes no-such-volume
 exits 4 "a directory" "$MORTISE" reset --yes data --device data=/
-exits 1 "a path is no name" "$MORTISE" reset --yes ../x --device ../x=image
-exits 1 "one that is not there among others" \
+exits 1 "a path as a name" "$MORTISE" reset --yes ../x --device ../x=image
+exits 1 "one invalid name among others" \
 	"$MORTISE" reset --yes data EFI/x --device data=image --device EFI/x=header
 chmod a-w image
 [ "$(id -u)" = 0 ] || exits 4 "no permission to write" reset image
 cmp -s image before
-result $? "none of these has changed it"
-exits 1 "as cryptsetup there is no such verb" as/cryptsetup reset --yes data
+result $? "none of these changed the image"
+exits 1 "the verb does not exist under the name cryptsetup" as/cryptsetup reset --yes data
 finish

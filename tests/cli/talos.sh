@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The calls that Talos Linux makes of cryptsetup (go-blockdevice, encryption/luks), unchanged
-# but for the name of the program: the same exit status, the same sentences, the same header.
-# What needs device-mapper is in tests/guest.
+# The cryptsetup commands that Talos Linux runs (go-blockdevice, encryption/luks), with nothing
+# changed but the program: exit status, messages and header must be the same as with cryptsetup.
+# Commands that need device-mapper are tested in tests/guest.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 command -v jq >/dev/null || { echo "skipped: no jq"; exit 77; }
 
-# Passphrases as Talos has them: text, 32 random bytes after a node's UUID (lockToState), and
-# the bytes that have bitten: newline and NUL.
+# Passphrases in the forms that Talos uses: text, a node's UUID followed by 32 random bytes
+# (lockToState), and bytes that have caused bugs: newline and NUL.
 printf 'a static passphrase' >static
 { printf '9b3b1d5e-5d5c-4f4e-8f3e-1c2d3e4f5a6bSTATE'; printf 'salt\nwith\0nul\n\0%020d' 7; } >salted
 printf '\0\n\0' >odd
@@ -18,7 +18,7 @@ printf 'not a passphrase' >wrong
 mkdir c m
 cp static salted odd kms wrong nothing c
 cp static salted odd kms wrong nothing m
-# Costs that Talos leaves to the program; given where they are not what is tested.
+# Talos leaves the cost to the program. It is set here wherever it is not the subject of the test.
 cost="--pbkdf-memory 32 --pbkdf-force-iterations 4 --pbkdf-parallel 1"
 
 json() {
@@ -38,13 +38,13 @@ same_headers() { # DESCRIPTION
 	if [ -s json.c ] && cmp -s json.c json.m; then
 		result 0 "$1: same header"
 	else
-		result 1 "$1: another header"
+		result 1 "$1: different header"
 		diff json.c json.m | sed 's/^/# /'
 	fi
 }
 
-# talos DESCRIPTION INPUT WORDS...: both programs in a directory of their own. With loose=1
-# ours may say more than the other does.
+# talos DESCRIPTION INPUT ARGUMENT...: runs both programs, each in its own directory. With loose=1,
+# standard error may differ.
 loose=
 talos() {
 	local what=$1 input=$2
@@ -61,10 +61,10 @@ talos() {
 	fi
 }
 
-# Talos goes by exit status and, for 1, by words on standard error.
-answers() { # STATUS WORDS
+# Talos checks the exit status and, for status 1, searches standard error for these texts.
+answers() { # STATUS TEXT
 	[ "$(cat m/status)" = "$1" ] && { [ -z "$2" ] || grep -qF "$2" m/err; }
-	result $? "... is $1${2:+, \"$2\"}"
+	result $? "... status $1${2:+, \"$2\"}"
 }
 
 size() { stat -c %s "$1"; }
@@ -73,7 +73,7 @@ be() { # IMAGE OFFSET BYTES: a big-endian number
 	od -An -v -tu1 -j"$2" -N"$3" "$1" | awk '{ for (i = 1; i <= NF; i++) n = n * 256 + $i } END { print n + 0 }'
 }
 
-# What current Talos asks of a header before it hands it on (luks2 header validation).
+# The checks that current Talos makes of a header before it uses it (luks2 header validation).
 accepted() { # DESCRIPTION
 	local bad="" copy=16384 cipher='aes-xts-plain64|xchacha12,aes-adiantum-plain64|xchacha20,aes-adiantum-plain64'
 	local image=m/dev
@@ -83,7 +83,7 @@ accepted() { # DESCRIPTION
 	[ "$(be $image $((copy + 8)) 8)" = $copy ] || bad="$bad second-size"
 	[ "$(be $image 16 8)" = "$(be $image $((copy + 16)) 8)" ] || bad="$bad seqid"
 	cmp -s -n $((copy - 4096)) $image $image 4096 $((copy + 4096)) || bad="$bad copies"
-	# One JSON text, and zeros to the end of the area.
+	# One JSON text, then zeros to the end of the area.
 	dd if=$image bs=4096 skip=1 count=3 status=none >area
 	[ "$(tr -d '\0' <area | wc -c)" = "$(tr '\0' '\n' <area | head -n 1 | tr -d '\n' | wc -c)" ] ||
 		bad="$bad fill"
@@ -105,7 +105,7 @@ fresh() {
 	truncate -s 17M m/dev
 }
 
-# The cost as the programs choose it: once, as it is slow.
+# The cost that the programs choose themselves: once only, because measuring it is slow.
 measured_too=$measured
 fresh
 talos "format, cost measured" static luksFormat --type luks2 --key-file=- \
@@ -119,7 +119,7 @@ accepted "format, cost measured"
 result $? "format, cost measured: the layout and bounds that Talos expects"
 measured_too=
 
-# Without size, perf flags, sector size, another slot: the other forms of the call.
+# Other forms of the command: without size, with perf flags, sector sizes and another slot.
 fresh
 talos "format without size" static luksFormat --type luks2 --key-file=- -c aes-xts-plain64 dev \
 	--key-slot=3 --key-size=512 --perf-no_read_workqueue --perf-no_write_workqueue \
@@ -151,11 +151,11 @@ open "check: wrong key" wrong 0
 answers 2
 open "check: right key, another slot" static 1
 answers 1 "No usable keyslot is available."
-# luksOpen proper, as far as it goes without a key that fits.
+# luksOpen without --test-passphrase, up to the point where the key turns out to be wrong.
 cp c/dev c/header
 cp m/dev m/header
 loose=1
-talos "open by a copy of the header, wrong key" wrong luksOpen dev luks2-STATE \
+talos "open with a copy of the header, wrong key" wrong luksOpen dev luks2-STATE \
 	--header=header --key-file=- --keyfile-size="$(size wrong)" --key-slot=0 \
 	--perf-no_read_workqueue --allow-discards
 loose=
@@ -174,55 +174,55 @@ token() { # DESCRIPTION SLOT JSON
 	same_headers "$1"
 }
 
-# Format and sync as FormatAndEncrypt does them: token first, then the key of that slot.
+# In the order of FormatAndEncrypt: first the token, then the key of that slot.
 token "token of slot 1" 1 '{"type":"sideroKMS","keyslots":[],"userData":{"sealedData":"AAECAwQ/+w=="}}'
 add "add the key of a KMS" static kms 1
 add "add a salted key" static salted 2
-add "add an odd key" kms odd 31
+add "add a key of NUL and newline" kms odd 31
 for i in "kms 1" "salted 2" "odd 31"; do
 	# shellcheck disable=SC2086
 	open "check ${i% *}" $i
 	answers 0
-	# What one program has written the other reads.
+	# Each program reads what the other has written.
 	"$referee" open --test-passphrase m/dev --key-slot="${i#* }" --key-file=- <"${i% *}"
-	result $? "cryptsetup opens slot ${i#* } of ours"
+	result $? "cryptsetup opens slot ${i#* } written by mortise"
 	as/cryptsetup open --test-passphrase c/dev --key-slot="${i#* }" --key-file=- <"${i% *}"
-	result $? "we open slot ${i#* } of cryptsetup's"
+	result $? "mortise opens slot ${i#* } written by cryptsetup"
 done
 cat wrong kms >both
-talos "add by a wrong key" both luksAddKey dev --key-file=- --keyfile-size="$(size wrong)" \
+talos "add with a wrong key" both luksAddKey dev --key-file=- --keyfile-size="$(size wrong)" \
 	--new-keyfile=- --new-keyfile-size="$(size kms)" --key-size=512 --key-slot=5 $cost
 answers 2
 cat static kms >both
 talos "add to a slot in use" both luksAddKey dev --key-file=- --keyfile-size="$(size static)" \
 	--new-keyfile=- --new-keyfile-size="$(size kms)" --key-size=512 --key-slot=1 $cost
 answers 1
-talos "add with too little on the input" static luksAddKey dev --key-file=- \
+talos "add with too short an input" static luksAddKey dev --key-file=- \
 	--keyfile-size="$(size static)" --new-keyfile=- --new-keyfile-size=44 --key-slot=6 $cost
-same_headers "after failures"
+same_headers "after the failures"
 
-# As Talos did before it knew --new-keyfile-size: the new key is cut at its first newline.
+# As Talos did before it used --new-keyfile-size: the new key ends at its first newline.
 cat static salted >both
-talos "add as old Talos did" both luksAddKey dev --key-file=- --keyfile-size="$(size static)" \
+talos "add as old Talos versions did" both luksAddKey dev --key-file=- --keyfile-size="$(size static)" \
 	--key-size=512 --key-slot=7 $cost
 head -n 1 salted | tr -d '\n' >./cut
-open "check what old Talos stored" cut 7
+open "check the key that old Talos versions stored" cut 7
 answers 0
-open "check what it meant" salted 7
+open "check the complete key" salted 7
 answers 2
 
-# Tokens as kms, tpm and others store them: exported as they were imported, to the byte.
+# Tokens as for KMS, TPM and other types: export must return the imported bytes.
 for i in '{"type":"sideroTPM2","keyslots":[],"userData":{"keySlots":["0"],"sealed":"/+==","pcrs":[0,7],"n":1.50}}' \
 	'{"type":"x","keyslots":["1","31"],"deep":{"a":[1,-2,3e5,true,null]},"uni":"é\"\\"}'; do
 	token "token replaced" 1 "$i"
 	talos "token export" nothing token export -q dev --token-id 1
 	answers 0
 	printf '%s' "$i" | cmp -s - m/out
-	result $? "token export gives back what was imported"
+	result $? "token export returns the imported bytes"
 done
-talos "token export: none there" nothing token export -q dev --token-id 2
+talos "token export: not in use" nothing token export -q dev --token-id 2
 answers 1 "Failed to get token"
-talos "token remove: none there" nothing token remove --token-id 2 dev
+talos "token remove: not in use" nothing token remove --token-id 2 dev
 answers 1 "is not in use"
 talos "token import in use, no replace" json token import -q dev --token-id 1 --json-file=-
 answers 1
@@ -235,35 +235,35 @@ talos "token remove" nothing token remove --token-id 1 dev
 answers 0
 same_headers "token removed"
 
-# Removal is authorised by a key of another slot; then the token of that number goes.
-talos "kill by another key" static luksKillSlot dev 1 --key-file=-
+# Removing a keyslot requires the key of another slot.
+talos "kill with another slot's key" static luksKillSlot dev 1 --key-file=-
 answers 0
 same_headers "killed"
 accepted "killed"
 open "check the killed slot" kms 1
 answers 1 "No usable keyslot is available."
-talos "kill by its own key" salted luksKillSlot dev 2 --key-file=-
+talos "kill with its own key" salted luksKillSlot dev 2 --key-file=-
 answers 2
-talos "kill by a wrong key" wrong luksKillSlot dev 2 --key-file=-
+talos "kill with a wrong key" wrong luksKillSlot dev 2 --key-file=-
 answers 2
-talos "kill what is not there" static luksKillSlot dev 1 --key-file=-
+talos "kill an inactive slot" static luksKillSlot dev 1 --key-file=-
 answers 1
-same_headers "after refused removals"
+same_headers "after the failed removals"
 
-talos "is it LUKS" nothing isLuks dev
+talos "isLuks of the device" nothing isLuks dev
 answers 0
 truncate -s 17M c/empty m/empty
-talos "is an empty file LUKS" nothing isLuks empty
+talos "isLuks of an empty file" nothing isLuks empty
 answers 1
-talos "is what is missing LUKS" nothing isLuks missing
+talos "isLuks of a missing file" nothing isLuks missing
 answers 4
 for i in c m; do
 	[ "$("$MORTISE" luksUUID $i/dev)" = "$("$referee" luksUUID $i/dev)" ]
 	result $? "the UUID of $i"
 done
 loose=1
-talos "status of what is not open" nothing status luks2-STATE
+talos "status of a mapping that is not open" nothing status luks2-STATE
 ! grep -qsw device-mapper /proc/misc || answers 4
-talos "close what is not open" nothing luksClose luks2-STATE
+talos "close a mapping that is not open" nothing luksClose luks2-STATE
 answers 4
 finish

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# open and luksAddKey by tokens, before a passphrase is asked for: the same order, words and
-# exit status as cryptsetup 2.6.1, with the one token type that it needs no plug-in for.
+# open and luksAddKey try tokens before they ask for a passphrase: the order, messages and exit
+# status must be those of cryptsetup 2.6.1. Tested with luks2-keyring, the one token type for which
+# cryptsetup needs no plug-in.
 if [ -z "${IN_SESSION:-}" ]; then
 	if ! keyctl session - true >/dev/null 2>&1; then
 		echo "skipped: no keyctl, or no keyrings here"
@@ -31,7 +32,8 @@ foreign() { # ID TYPE KEYSLOTS
 		"$referee" token import image --token-id "$1" || exit 1
 }
 
-# every CASE: what is asked of an image, with the right passphrase on standard input or none.
+# every CASE: opens the image with each token option, with the correct passphrase on standard input
+# and without one.
 every() {
 	for input in secret ''; do
 		feed() { printf '%s' "$input"; }
@@ -59,50 +61,50 @@ every() {
 
 every "no token"
 token 0 mortise:right 0
-every "one that opens"
+every "a token that opens"
 feed() { :; }
-same "it is not looked at for a volume key" open -v --test-passphrase x --volume-key-file key
-same "--key-slot says nothing about tokens" open -v --test-passphrase x -S 1
+same "with a volume key, tokens are not tried" open -v --test-passphrase x --volume-key-file key
+same "--key-slot does not select a token" open -v --test-passphrase x -S 1
 same "no such token" open -v --test-passphrase x --token-only --token-id 7
 same "no such token, passphrase file" open -v --test-passphrase x --token-id 7 -d key
-same "a token that cannot be" open -v --test-passphrase x --token-only --token-id 32
-same "another" open -v --test-passphrase x --token-only --token-id -2
-same "any by number" open -v --test-passphrase x --token-only --token-id -1
+same "token number out of range" open -v --test-passphrase x --token-only --token-id 32
+same "negative token number" open -v --test-passphrase x --token-only --token-id -2
+same "token number -1: any token" open -v --test-passphrase x --token-only --token-id -1
 
 cp bare image
 token 0 mortise:missing 0
-every "a key that is in no keyring"
+every "a key that is not in a keyring"
 token 2 mortise:other 1
-every "and a second one that opens"
+every "a second token that opens"
 cp bare image
 token 0 mortise:wrong 0
 every "a key that opens nothing"
 cp bare image
 token 0 mortise:right 1
-every "the key of another keyslot"
+every "a key that opens another keyslot"
 cp bare image
 foreign 0 foreign '"0"'
 every "an unknown type"
 cp bare image
 printf '{"type":"luks2-keyring","keyslots":[],"key_description":"mortise:right"}' |
 	"$referee" token import image --token-id 0 || exit 1
-every "a token of no keyslot"
+every "a token without a keyslot"
 cp bare image
 printf '{"type":"luks2-keyring","keyslots":["1","0"],"key_description":"mortise:right"}' |
 	"$referee" token import image --token-id 0 || exit 1
-every "a token of two keyslots"
+every "a token for two keyslots"
 
-# Priorities count as they do for passphrases.
+# Keyslot priorities apply as for passphrases.
 cp bare image
 token 0 mortise:right 0
 token 1 mortise:other 1
 "$referee" config image -S 0 --priority ignore
-every "a keyslot to be ignored"
+every "a keyslot with priority ignore"
 "$referee" config image -S 0 --priority normal
 "$referee" config image -S 1 --priority prefer
-every "a keyslot to be preferred"
+every "a keyslot with priority prefer"
 
-# luksAddKey: any of the three options means tokens, unless there is a key file.
+# luksAddKey: each of the three token options selects tokens, unless a key file is given.
 add="luksAddKey -v x $cheap"
 cp bare image
 token 0 mortise:right 0
@@ -110,22 +112,22 @@ feed() { printf 'newkey\n'; }
 for how in --token-only "--token-id 0" "--token-type luks2-keyring"; do
 	same "add: $how" $add $how
 	as/cryptsetup open --test-passphrase x -d new --disable-external-tokens 2>/dev/null
-	result $? "add: $how: opens"
+	result $? "add: $how: the new key opens"
 	same "add: $how, file" $add $how new
 done
 same "add: no such token" $add --token-id 5
 same "add: no such type" $add --token-type foreign
-same "add: a key file wins" $add --token-id 5 -d key new
-same "add: a volume key wins" $add --token-id 0 --volume-key-file key new
+same "add: a key file takes precedence" $add --token-id 5 -d key new
+same "add: a volume key takes precedence" $add --token-id 0 --volume-key-file key new
 
-# By our own name a token that fails is told, and then the passphrase is asked for.
+# Under the name mortise, a failing token is reported before the passphrase is read.
 cp bare x
 printf '{"type":"luks2-keyring","keyslots":["0"],"key_description":"mortise:missing"}' |
 	"$MORTISE" token import x --token-id 3
 says 0 'mortise: token 3 (luks2-keyring): no key "mortise:missing" in the keyrings of this process: Required key not available' \
-	"a token that fails is told" "$MORTISE" open --test-passphrase x -d key
-exits 2 "and is the end with --token-only" "$MORTISE" open --test-passphrase x -d key --token-only
-says 1 "mortise: token 3 (luks2-keyring): it is not one that can be used" "nor of this type" \
+	"the error of a failing token is printed" "$MORTISE" open --test-passphrase x -d key
+exits 2 "with --token-only, a failing token is an error" "$MORTISE" open --test-passphrase x -d key --token-only
+says 1 "mortise: token 3 (luks2-keyring): the token cannot be used" "a token of another type" \
 	"$MORTISE" open --test-passphrase x --token-id 3 --token-only --token-type foreign
 says 1 "mortise: No usable token is available." "no token at all" \
 	"$MORTISE" open --test-passphrase bare --token-only

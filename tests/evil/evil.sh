@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Hostile metadata: what the format lets load and no one should use is refused by name, when
-# opened, and nothing is written. Also bombs: memory that is not there. MORTISE, FORGE.
+# Hostile metadata: headers that the format allows but that must not be used are rejected when they
+# are opened, with an error that names the reason, and nothing is written. Also keyslots that need
+# more memory than the machine has. MORTISE, FORGE: the programs.
 here=$(dirname "$(realpath "$0")")
 . "$here/../cli/lib.sh"
 need_referee
@@ -11,7 +12,7 @@ truncate -s 20M good
 "$MORTISE" luksFormat -q $cheap --key-file pass good
 dd if=good bs=4096 skip=1 count=3 status=none | tr -d '\0' > good.json
 
-# Both give the same verdict on loading; opening must fail with the sentence.
+# Both programs must load the header; mortise must fail to open it, with the given error.
 while IFS= read -r line; do
 	case $line in '#'* | '') continue ;; esac
 	line=${line//\\|/$'\001'}
@@ -23,7 +24,7 @@ while IFS= read -r line; do
 	exits 0 "$name loads in cryptsetup" "$referee" --disable-locks luksDump evil
 	exits 0 "$name loads" "$MORTISE" luksDump evil
 	action="--test-passphrase"
-	# Without device-mapper nothing can be mapped, and that is what would be said.
+	# Without device-mapper, open would fail for that reason first.
 	if [ "$kind" = map ]; then
 		grep -qw device-mapper /proc/misc || continue
 		action=no-such-mapping
@@ -31,16 +32,16 @@ while IFS= read -r line; do
 	if "$MORTISE" open evil $action --key-file pass > out 2> err; then
 		result 1 "$name opened"
 	elif [ "$(tail -n1 err)" = "$sentence" ]; then
-		result 0 "$name is refused by name"
+		result 0 "$name is rejected with its reason"
 	else
-		result 1 "$name: another sentence"
+		result 1 "$name: another error"
 		sed 's/^/# /' err
 	fi
 	cmp -s evil before
-	result $? "$name: not one byte changed"
+	result $? "$name: the image is unchanged"
 done < "$here/cases"
 
-# A keyslot that wants more memory than there is says so before it is tried.
+# A keyslot that needs more memory than the machine has: the error comes before the derivation.
 jq -c '.keyslots."0".kdf={type:"argon2id",time:1,memory:4294967295,cpus:4,
 	salt:.keyslots."0".kdf.salt}' good.json > bomb.json
 cp --sparse=always good evil
@@ -48,7 +49,7 @@ cp --sparse=always good evil
 "$MORTISE" open --test-passphrase evil --key-file pass > out 2> err
 status=$?
 if [ $status = 3 ] && grep -q '^keyslot 0 needs 419430[0-9] MiB, .* MiB is available' err; then
-	result 0 "a memory bomb is said before it is tried"
+	result 0 "memory bomb: rejected before the derivation"
 else
 	result 1 "memory bomb: status $status"
 	sed 's/^/# /' err

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a fuzzer of this folder without a fuzzing engine: every file of a corpus, then so many
- * mutations of them, the same each time. What an engine would find in hours it finds with clang:
+ * Runs a fuzzer of this directory without a fuzzing engine: on every file of a corpus, then on a
+ * number of mutations, which are the same in each run. To run for hours with libFuzzer, use clang:
  *   cmake -B build/fuzz -DCMAKE_C_COMPILER=clang -DMORTISE_FUZZ=ON
  *   build/fuzz/tests/fuzz_kms -max_total_time=3600 COPY-OF-A-CORPUS
  *
@@ -72,7 +72,7 @@ static void flip(struct input *input)
 		input->bytes[below(input->size)] ^= (uint8_t)(1u << below(8));
 }
 
-/* Bytes at which parsers change their minds. */
+/* Bytes that are special to the parsers. */
 static void overwrite(struct input *input)
 {
 	static const uint8_t telling[] = "\x00\x7f\x80\xff\x0a\x22\x5b\x7b\x25\x3a\x08";
@@ -94,7 +94,7 @@ static void take_out(struct input *input)
 	input->size -= size;
 }
 
-/* A piece of one input in the midst of another, or of itself. */
+/* Inserts a piece of one input into another, or into itself. */
 static void splice(struct input *input)
 {
 	const struct input *other = &inputs[below(input_count)];
@@ -117,7 +117,7 @@ static void mutate(struct input *input)
 		changes[below(sizeof(changes) / sizeof(changes[0]))](input);
 }
 
-/* Exactly as large as it is, so that sanitizers see a byte too far. */
+/* Copies the input to a buffer of its exact size: sanitizers detect reads beyond its end. */
 static void run(const struct input *input)
 {
 	uint8_t *copy = malloc(input->size ? input->size : 1);

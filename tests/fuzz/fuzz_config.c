@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile configurations. What is said of them can be printed, and what META is to remember of
- * STATE reads as what was declared.
+ * Hostile configurations. Remarks must be printable, and the record of STATE for META must parse to
+ * the declared volume.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,29 +11,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_remarks(const struct meta_remarks *remarks)
+static void check_remarks(const struct config_diagnostics *diagnostics)
 {
-	for (size_t i = 0; i < remarks->count; i++)
-		for (const char *at = remarks->remark[i].text; *at; at++)
+	for (size_t i = 0; i < diagnostics->count; i++)
+		for (const char *at = diagnostics->diagnostic[i].text; *at; at++)
 			if ((unsigned char)*at < 0x20 || *at == 0x7f)
 				abort();
 }
 
-static void check_volume(const struct meta_volume *volume)
+static void check_volume(const struct config_volume *volume)
 {
 	if (!volume->name || !volume->id || (volume->encrypted && !volume->key_count) ||
-	    (volume->disk_selector && volume->kind != META_VOLUME_USER) ||
-	    !volume->mount_point != (volume->filesystem >= META_FS_SWAP))
+	    (volume->disk_selector && volume->kind != CONFIG_VOLUME_USER) ||
+	    !volume->mount_point != (volume->filesystem >= CONFIG_FS_SWAP))
 		abort();
 }
 
-static void check_state(struct meta_config *config)
+static void check_state(struct config *config)
 {
-	struct meta_config *state;
+	struct config *state;
 
-	if (meta_config_add_state(config, NULL) ||
-	    meta_state_parse(mortise_secret_data(config->state_json),
-			     mortise_secret_size(config->state_json), "META", &state, NULL))
+	if (config_add_state(config, NULL) ||
+	    config_state_parse(mortise_secret_data(config->state_json),
+			       mortise_secret_size(config->state_json), "META", &state, NULL))
 		abort();
 	if (!mortise_secret_equal(config->state_json, state->state_json) ||
 	    config->volumes[0].encrypted != state->volumes[0].encrypted ||
@@ -42,19 +42,19 @@ static void check_state(struct meta_config *config)
 	for (size_t i = 0; i < state->volumes[0].key_count; i++)
 		if (!same_key(&config->volumes[0].keys[i], &state->volumes[0].keys[i]))
 			abort();
-	meta_config_free(state);
+	config_free(state);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct meta_config *config;
-	struct meta_remarks remarks;
+	struct config *config;
+	struct config_diagnostics diagnostics;
 	struct mortise_error err;
 	enum mortise_code code =
-		meta_config_parse((const char *)data, size, "config", &config, &remarks, &err);
+		config_parse((const char *)data, size, "config", &config, &diagnostics, &err);
 
-	check_remarks(&remarks);
-	meta_remarks_clear(&remarks);
+	check_remarks(&diagnostics);
+	config_diagnostics_clear(&diagnostics);
 	if (!config != (code != MORTISE_OK))
 		abort();
 	if (!config)
@@ -62,6 +62,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < config->volume_count; i++)
 		check_volume(&config->volumes[i]);
 	check_state(config);
-	meta_config_free(config);
+	config_free(config);
 	return 0;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a hostile KMS may answer, and endpoints. The first byte says which reader gets the rest;
- * an answer is its lines, a zero byte, its body.
+ * Responses of a hostile KMS, and endpoints. The first byte selects the parser for the rest of the
+ * input. A response is its header lines, a zero byte and its body.
  */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/kinds/kms/answer.h"
-#include "keys/kinds/kms/endpoint.h"
-#include "keys/kinds/kms/message.h"
+#include "keys/sources/kms/answer.h"
+#include "keys/sources/kms/endpoint.h"
+#include "keys/sources/kms/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Sentences end up on consoles. */
+/* Messages are printed on consoles. */
 static void harmless(const char *text)
 {
 	for (; *text; text++)
@@ -22,7 +22,7 @@ static void harmless(const char *text)
 			abort();
 }
 
-/* A failure says so, in words that can be printed. */
+/* An error must have its code and a printable message. */
 static void failed(enum mortise_code code, const struct mortise_error *err)
 {
 	if (code != err->code || !*err->text)
@@ -41,7 +41,7 @@ static void endpoint(const uint8_t *bytes, size_t size)
 		abort();
 	memcpy(text, bytes, size);
 	text[size] = '\0';
-	/* What is taken ends up in a URL. */
+	/* An accepted endpoint becomes part of a URL. */
 	code = keys_kms_endpoint_parse(text, &endpoint, &err);
 	if (code)
 		failed(code, &err);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile bytes in META. With an odd first byte an input is JSON to be shown; else it stands for a
- * partition: two bytes say how long the first copy's entries are, two more those of the second,
- * what is left is the older block. Checksums are good, so that what is behind them is reached.
- * What is read is written again and must read the same.
+ * Hostile bytes in META. If the first byte is odd, the rest is JSON to be printed. Otherwise the
+ * input describes a partition: two bytes have the length of the first copy's entries, two more that
+ * of the second copy's, and the remaining bytes are the older block. The checksums are valid, so
+ * that the code behind them is reached. A decoded META is encoded again, and must decode to the
+ * same values.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/meta_value.h"
+#include "cli/declared/meta_value.h"
 #include "meta/adv.h"
 
 #define CHECKSUM (META_ADV_COPY - 36u)
@@ -17,15 +18,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* No SHA-256, which would take most of the time: the same for the same bytes is enough. */
-static enum mortise_code checksum(const void *bytes, size_t size, uint8_t digest[static 32],
-				  struct mortise_error *err)
+/* A cheap hash: SHA-256 would take most of the time, and any deterministic function will do. */
+static enum mortise_code checksum(const struct keys_bytes *part, size_t parts,
+				  uint8_t digest[static 32], struct mortise_error *err)
 {
 	uint64_t word, mixed = 0xcbf29ce484222325;
 
+	(void)parts;
 	(void)err;
-	for (size_t at = 0; at < size; at += sizeof(word)) {
-		memcpy(&word, (const uint8_t *)bytes + at, sizeof(word));
+	for (size_t at = 0; at < part->size; at += sizeof(word)) {
+		memcpy(&word, (const uint8_t *)part->data + at, sizeof(word));
 		mixed = (mixed ^ word) * 0x100000001b3;
 	}
 	memset(digest, 0, 32);
@@ -33,7 +35,7 @@ static enum mortise_code checksum(const void *bytes, size_t size, uint8_t digest
 	return MORTISE_OK;
 }
 
-/* Takes at most room bytes of the input. */
+/* Moves at most room bytes of the input to the buffer. */
 static void take(const uint8_t **data, size_t *size, uint8_t *to, size_t room)
 {
 	if (room > *size)
@@ -43,7 +45,7 @@ static void take(const uint8_t **data, size_t *size, uint8_t *to, size_t room)
 	*size -= room;
 }
 
-/* Entries at the start of a copy, and the same at the end of it, where there is no more room. */
+/* Puts the entries at the start of a copy and again at its end, where the room is exhausted. */
 static void make_copy(const uint8_t **data, size_t *size, size_t length, uint8_t *copy)
 {
 	const uint8_t *from = *data;
@@ -54,7 +56,7 @@ static void make_copy(const uint8_t **data, size_t *size, size_t length, uint8_t
 	memcpy(copy + CHECKSUM - length, from, length);
 	memcpy(copy, "\x5a\x4b\x3c\x2d", 4);
 	memcpy(copy + META_ADV_COPY - 4, "\xa5\xb4\xc3\xd2", 4);
-	if (checksum(copy, META_ADV_COPY, digest, NULL))
+	if (checksum(&(struct keys_bytes){ copy, META_ADV_COPY }, 1, digest, NULL))
 		abort();
 	memcpy(copy + CHECKSUM, digest, sizeof(digest));
 }
@@ -81,7 +83,7 @@ static struct meta_adv *decode(const uint8_t *copies, const uint8_t *old)
 	return adv;
 }
 
-/* The same tags with the same values in both. */
+/* Both must have the same tags with the same values. */
 static void compare(const struct meta_adv *a, const struct meta_adv *b)
 {
 	struct mortise_meta_entry of_a, of_b;
@@ -117,7 +119,7 @@ static void meta(const uint8_t *data, size_t size)
 	compare(adv, again);
 	meta_adv_free(again);
 
-	/* A change, and what it needs: a deleted tag is nowhere any more. */
+	/* Changes: a deleted tag must not be found again. */
 	while (meta_adv_entry(adv, 0, &entry)) {
 		uint8_t tag = entry.tag;
 
@@ -144,7 +146,7 @@ static void json(const char *text, size_t size)
 	if (!shown)
 		abort();
 	if (meta_value_json(text, size, shown)) {
-		/* What is shown is JSON too, and has nothing to hide. */
+		/* The printed form is JSON too, and has nothing left to hide. */
 		again = malloc(META_VALUE_ROOM(strlen(shown)));
 		if (!again || !meta_value_json(shown, strlen(shown), again) ||
 		    strcmp(again, shown) != 0)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Hostile disk selectors: what is taken for an expression must have an answer, or none. */
+/* Hostile disk selectors: evaluating an accepted expression must give a result or an error. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "meta/selector.h"
+#include "config/selector/selector.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const links[] = { "/dev/disk/by-id/a", "/dev/disk/by-path/b", NULL };
 
-static const struct meta_disk disk = {
+static const struct disk_facts disk = {
 	.size = UINT64_C(1) << 40,
 	.io_size = 512,
 	.sector_size = 512,
@@ -31,7 +31,7 @@ static const struct meta_disk disk = {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
-	struct meta_selector *selector;
+	struct config_selector *selector;
 	struct mortise_error err = { .text = "" };
 	bool matches;
 	enum mortise_code code;
@@ -40,16 +40,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
-	code = meta_selector_parse(text, &selector, &err);
-	/* Whatever is refused is refused with a sentence. */
+	code = config_selector_parse(text, &selector, &err);
+	/* A rejected expression must have an error message. */
 	if (code && (selector || err.code != code || !*err.text))
 		abort();
 	if (!code) {
-		code = meta_selector_matches(selector, &disk, &matches, &err);
+		code = config_selector_matches(selector, &disk, &matches, &err);
 		if (code && (code != MORTISE_E_CONFIG || matches))
 			abort();
 	}
-	meta_selector_free(selector);
+	config_selector_free(selector);
 	free(text);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hostile bytes in tag 9 of META. What is read is kept as it was, and reads the same again. */
+/* Hostile bytes in tag 9 of META. Accepted bytes are kept unchanged, and parse to the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct meta_config *config, *again;
+	struct config *config, *again;
 	struct mortise_error err;
 
-	if (meta_state_parse(data, size, "META", &config, &err) != MORTISE_OK) {
+	if (config_state_parse(data, size, "META", &config, &err) != MORTISE_OK) {
 		if (config || !err.text[0])
 			abort();
 		return 0;
@@ -21,13 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config->volume_count != 1 || strcmp(config->volumes[0].id, "STATE") != 0 ||
 	    config->volumes[0].encrypted != (config->volumes[0].key_count > 0))
 		abort();
-	if (meta_state_parse(mortise_secret_data(config->state_json),
-			     mortise_secret_size(config->state_json), "META", &again, &err))
+	if (config_state_parse(mortise_secret_data(config->state_json),
+			       mortise_secret_size(config->state_json), "META", &again, &err))
 		abort();
 	if (!same_volume(&config->volumes[0], &again->volumes[0]) ||
 	    !mortise_secret_equal(config->state_json, again->state_json))
 		abort();
-	meta_config_free(again);
-	meta_config_free(config);
+	config_free(again);
+	config_free(config);
 	return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile tokens and signature files: the first byte says which reader gets the rest. What is
- * read is written again and must read the same.
+ * Hostile tokens and signature files. The first byte selects the parser for the rest of the input.
+ * An accepted token is written again, and must parse to the same.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "luks2/private.h"
 #include "volume/sealed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -60,7 +61,7 @@ static void signatures(const char *text, size_t size)
 		abort();
 }
 
-/* What luks2/validate.c lets through. */
+/* The same checks as in luks2/validate.c. */
 static bool is_valid(struct json_object *tokens)
 {
 	if (!json_object_is_type(tokens, json_type_object))
@@ -73,15 +74,15 @@ static bool is_valid(struct json_object *tokens)
 	return true;
 }
 
-/* As a whole header's tokens: places, moves, and those that mark recovery keys. */
+/* The input as all tokens of a header: adding and removing tokens, and finding recovery keys. */
 static void places(struct json_object *tokens)
 {
 	struct json_object *metadata = json_object_new_object();
-	struct mortise_luks2 luks2 = { .metadata = metadata };
+	struct mortise_luks2 header = { .metadata = metadata };
 
 	if (is_valid(tokens)) {
 		json_object_object_add(metadata, "tokens", json_object_get(tokens));
-		(void)volume_token_recovery_keyslots(&luks2);
+		(void)volume_token_recovery_keyslots(&header);
 		for (int id = 0; id < 3; id++) {
 			if (!volume_token_put(metadata, id, json_object_new_object()))
 				break;

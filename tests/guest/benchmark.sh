@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# benchmark dm-crypt on a kernel: that it measures what it says, marks figures of a guest as
-# emulated, leaves data alone and no mapping behind, however it ends. Runs in a guest: see
-# tools/guest/uml. No figure is compared with any other.
-# Usage: benchmark.sh [DIRECTORY-OF-THE-SOURCES]: without it, documents are not checked.
+# benchmark dm-crypt on a kernel: it measures the cases that it lists, marks the results of a guest
+# as emulated, and leaves data unchanged and no mapping behind, however it ends. No figures are
+# compared. Runs in a guest: see tools/guest/uml.
+# Usage: benchmark.sh [SOURCE-DIRECTORY]: without it, the JSON documents are not checked.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -14,15 +14,16 @@ log=$work/log
 cipher=aes-xts-plain64
 short=(--quick --cipher "$cipher")
 
-# Where the document is checked, every measurement was made, and took long enough for a request
-# to end. Elsewhere, the wanted one is among them.
+# is_whole FILE: where the document is checked, every measurement was made and took long enough for
+# a request to complete. Elsewhere, the wanted measurement is among them.
 wanted='"driver": "xts'
 is_whole() {
 	grep -q "$wanted" "$1" && { [[ -z $sources ]] || { ! grep -q 'The time was over' "$1" &&
 		jq -e '.results | all(.metrics.throughput | .median // .value > 0)' "$1"; }; }
 }
 
-# run FILE OPTION...: the document goes there. A slow machine gets more time, not fewer measurements.
+# run FILE OPTION...: write the JSON document to FILE. A slow machine gets more time, not fewer
+# measurements.
 run() {
 	local file=$1 limit status=0
 	shift
@@ -46,7 +47,7 @@ signalled() {
 	bash -c 'echo $$ >"$0" && exec "$@"' "$work/pid" "$MORTISE" benchmark dm-crypt --json
 }
 
-# Mappings that somebody has left, after what the kernel does in its own time.
+# left: print the remaining mappings, after giving the kernel time to remove them.
 left() {
 	local names=
 
@@ -94,19 +95,19 @@ if [[ -n $sources ]]; then
 	holds "something was measured" '.results | length > 20 and
 		all(.metrics.throughput | .median // .value > 0)'
 	holds "on dm-zero and a RAM disk, both ways, with and without dm-crypt" \
-		'[.results[].parameters | [.ground, .operation, .cipher == null]] | unique | length == 8'
+		'[.results[].parameters | [.backing, .operation, .cipher == null]] | unique | length == 8'
 	holds "with both sector sizes, AES and Adiantum" '[.results[].parameters |
 		select(.cipher) | [.sectorSize, (.cipher | test("adiantum"))]] | unique | length == 4'
 	holds "options, and two volumes at once" '[.results[].parameters] |
 		any(.options == "no_read_workqueue,no_write_workqueue") and any(.volumes == 2)'
 	holds "each cipher names its driver" 'all(.results[].parameters; (.cipher == null) == (.driver == null))'
-	holds "it is set against the bare ground" '[.results[] | select(.metrics.ofBare)] | length > 5'
+	holds "throughput relative to the device without dm-crypt" '[.results[] | select(.metrics.ofBare)] | length > 5'
 	holds "it says what to paste" '.recommendation | length >= 2 and
 		(.[0].options | test("cipher: ") and test("blockSize: ")) and
 		(.[1].options | test("--sector-size "))'
 fi
 
-# One device: reads alone, and what is on it stays.
+# A device given by --device: by default it is only read, and its data is unchanged.
 device=$(noise_device)
 before=$(sum "$device")
 check "a device is measured" run "$result" "${short[@]}" --device "$device"
@@ -133,19 +134,19 @@ check_status 1 "a cipher that the kernel does not know" run "$result" --quick --
 check "is named" grep -q "does not know cipher foo-xts-plain64" "$log"
 check_equal "no mapping is left by failures" "$(left)" ""
 
-# However it ends.
+# Interrupted and killed runs.
 check_fails "interrupted" signalled INT
 check_equal "no mapping is left by SIGINT" "$(left)" ""
 check_status 137 "killed" signalled KILL
 check_equal "no mapping is left by SIGKILL" "$(left)" ""
 
-# A RAM disk that somebody uses.
+# A RAM disk in use.
 helper=$(cat /proc/sys/kernel/modprobe)
 "$helper" brd rd_nr=1 rd_size=16384
 echo "somebody's data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
 before=$(sum /dev/ram0)
 check "a RAM disk that holds something" run "$result" "${short[@]}"
-check "is left out, and that is said" grep -q "in use or hold something" "$result"
+check "is left out, and that is said" grep -q "in use or hold data" "$result"
 check_equal "it has not changed" "$(sum /dev/ram0)" "$before"
 dd if=/dev/zero of=/dev/ram0 bs=1M count=16 conv=fsync status=none
 wanted='"dm-crypt/ram/'

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Keyslot areas and data under ciphers that only the kernel has: what cryptsetup made opens, what
-# mortise adds cryptsetup opens, and no temporary mapping is left behind. At the end, hostile
-# metadata that has to be refused where it could be mapped. Runs in a guest: see tools/guest/uml.
+# Keyslot areas and data with ciphers that only the kernel implements: mortise opens volumes that
+# cryptsetup formatted, cryptsetup opens keyslots that mortise added, and no temporary mapping is
+# left. At the end, hostile metadata must be refused where it could be mapped.
+# Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -10,7 +11,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 
 ours=$MORTISE
 theirs=cryptsetup
-# Built beside the program.
+# Built next to the program.
 export FORGE=${FORGE:-$(dirname "$MORTISE")/tests/forge}
 name=ciphers
 mapped=/dev/mapper/$name
@@ -32,8 +33,8 @@ on() {
 	"$program" "$verb" -q --key-file "$key" "$device" "$@"
 }
 
-# exchange DEVICE WRITER READER: what one writes through a mapping of its own the other reads.
-# Chained, because set -e does not count in what check calls.
+# exchange DEVICE WRITER READER: each program opens its own mapping; one writes, the other reads.
+# Commands are chained, because set -e has no effect inside functions that check calls.
 exchange() {
 	head -c 256K /dev/urandom >"$work/written" &&
 		on "$1" "$2" open "$name" &&
@@ -62,7 +63,7 @@ area_cipher() {
 	"$theirs" luksDump --dump-json-metadata "$1" | jq -r '.keyslots."1".area.encryption'
 }
 
-# one_cipher CIPHER BITS SECTOR DEVICE, which is a block device or a file.
+# one_cipher CIPHER BITS SECTOR DEVICE: DEVICE is a block device or a file.
 one_cipher() {
 	local cipher=$1 bits=$2 sector=$3 device=$4
 	local text="$cipher, sectors of $sector"
@@ -71,18 +72,19 @@ one_cipher() {
 	"$theirs" luksFormat -q --type luks2 "${cheap[@]}" -c "$cipher" -s "$bits" \
 		--keyslot-cipher "$cipher" --keyslot-key-size "$bits" --sector-size "$sector" \
 		"$device" "$key"
-	check "$text: theirs opens" on "$device" "$ours" open --test-passphrase
-	check_equal "with the same volume key" "$(volume_key "$device" "$ours")" \
+	check "$text: mortise opens a volume of cryptsetup" \
+		on "$device" "$ours" open --test-passphrase
+	check_equal "both programs print the same volume key" "$(volume_key "$device" "$ours")" \
 		"$(volume_key "$device" "$theirs")"
-	check "theirs writes, ours reads" exchange "$device" "$theirs" "$ours"
-	check "ours writes, theirs reads" exchange "$device" "$ours" "$theirs"
+	check "mortise reads data that cryptsetup wrote" exchange "$device" "$theirs" "$ours"
+	check "cryptsetup reads data that mortise wrote" exchange "$device" "$ours" "$theirs"
 	on "$device" "$theirs" open "$name"
-	check "ours adds a key under it while the volume is open" \
+	check "mortise adds a key with this keyslot cipher while the volume is open" \
 		add_key "$device" "$ours" "$cipher" "$bits"
-	check "ours opens with it" opens_new "$device" "$ours"
+	check "mortise opens the new keyslot" opens_new "$device" "$ours"
 	"$theirs" close "$name"
-	check "and theirs" opens_new "$device" "$theirs"
-	check_equal "its area is under the cipher" "$(area_cipher "$device")" "$cipher"
+	check "cryptsetup opens the new keyslot" opens_new "$device" "$theirs"
+	check_equal "the new keyslot area uses this cipher" "$(area_cipher "$device")" "$cipher"
 	check_equal "no mapping is left" "$(dmsetup ls)" "No devices found"
 	if [[ ! -b $device ]]; then
 		check_equal "no loop device is left" "$(losetup -j "$device")" ""
@@ -102,19 +104,19 @@ test_list() {
 	done <<<"$list"
 }
 
-# A wrong passphrase goes through the kernel's cipher too.
+# A wrong passphrase is also checked with the kernel's cipher.
 test_wrong() {
 	local device
 
 	device=$(blank_device 20)
 	"$theirs" luksFormat -q --type luks2 "${cheap[@]}" -c serpent-xts-plain64 -s 512 "$device" \
 		"$key"
-	check_status 2 "a wrong passphrase is 2" \
+	check_status 2 "a wrong passphrase gives exit status 2" \
 		"$ours" open --test-passphrase --key-file "$new_key" "$device"
-	check_equal "and leaves no mapping" "$(dmsetup ls)" "No devices found"
+	check_equal "a wrong passphrase leaves no mapping" "$(dmsetup ls)" "No devices found"
 }
 
-# The kernel is kept from loading the module, which nobody uses now.
+# Unload the unused module and keep the kernel from loading it again.
 test_no_module() {
 	local device modprobe before
 
@@ -125,22 +127,23 @@ test_no_module() {
 	echo /bin/false >/proc/sys/kernel/modprobe
 	rmmod serpent_generic
 	before=$(sha256sum "$device")
-	check_match "without the module the cipher is named" \
+	check_match "without the module, the error names the cipher" \
 		"$(on "$device" "$ours" open --test-passphrase 2>&1)" \
 		"*keyslot area*serpent-xts-plain64*kernel*"
-	check_fails "no key is added" add_key "$device" "$ours" serpent-xts-plain64 512
+	check_fails "without the module, no key is added" \
+		add_key "$device" "$ours" serpent-xts-plain64 512
 	check_equal "nothing was written" "$(sha256sum "$device")" "$before"
 	check_equal "no mapping is left" "$(dmsetup ls)" "No devices found"
 	echo "$modprobe" >/proc/sys/kernel/modprobe
-	check "with it the key opens" on "$device" "$ours" open --test-passphrase
+	check "with the module, the key opens" on "$device" "$ours" open --test-passphrase
 }
 
 test_evil() {
 	local status=0
 
 	bash "$here/../evil/evil.sh" >"$work/evil" 2>&1 || status=$?
-	check_equal "hostile metadata" "$(grep '^not ok' "$work/evil") $status" " 0"
-	check_match "also where it would be mapped" "$(cat "$work/evil")" \
+	check_equal "hostile metadata is refused" "$(grep '^not ok' "$work/evil") $status" " 0"
+	check_match "hostile metadata is refused where it would be mapped" "$(cat "$work/evil")" \
 		"*segment-linear is refused by name*"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One volume, two programs: whatever mortise does to the kernel or the header, cryptsetup must
-# see as its own work, and the other way round. Runs in a guest: see tools/guest/uml.
+# One volume, two programs: cryptsetup must accept every change that mortise makes to the kernel
+# or the header, and mortise must accept cryptsetup's. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -15,7 +15,7 @@ mapped=/dev/mapper/$name
 printf 'interop passphrase' >"$key"
 printf 'another one' >"$work/key2"
 printf 'not the passphrase' >"$work/wrong"
-# Four passes over 32 KiB: the strength of the key is not what is tested here.
+# Four passes over 32 KiB: the cost of key derivation is not tested here.
 cheap=(--pbkdf argon2id --pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 
 # format PROGRAM [OPTION]...
@@ -32,8 +32,8 @@ open() {
 	"$program" open --key-file "$key" "$@" "$device" "$name"
 }
 
-# put PROGRAM WORD, get PROGRAM WORD: through a mapping that this program makes and removes.
-# Chained, because set -e does not count in what check calls.
+# put PROGRAM WORD, get PROGRAM WORD: write or read data through a mapping that PROGRAM opens and
+# closes. Commands are chained, because set -e has no effect inside functions that check calls.
 put() {
 	yes "$2" | head -c 1M >"$work/written" || true
 	open "$1" &&
@@ -49,7 +49,7 @@ get() {
 		cmp "$work/read" "$work/expected"
 }
 
-# What the world sees of the mapping, each by somebody else's eyes.
+# Print how dmsetup, cryptsetup and lsblk describe the mapping.
 seen() {
 	dmsetup table --showkeys "$name"
 	dmsetup info -c --noheadings -o name,uuid,open,segments,attr "$name"
@@ -59,7 +59,7 @@ seen() {
 	[[ -b $mapped ]] && echo "$mapped is a block device"
 }
 
-# The same volume opened with these options by each of the two looks the same.
+# same_mapping TEXT [OPTION]...: both programs create the same mapping with these options.
 same_mapping() {
 	local text=$1 by_ours by_theirs
 	shift
@@ -72,17 +72,17 @@ same_mapping() {
 }
 
 test_data() {
-	check "ours formats" format "$ours"
-	check "theirs reads our header" "$theirs" luksDump "$device"
-	check_equal "both name the same UUID" "$("$ours" luksUUID "$device")" \
+	check "mortise formats" format "$ours"
+	check "cryptsetup reads mortise's header" "$theirs" luksDump "$device"
+	check_equal "both programs print the same UUID" "$("$ours" luksUUID "$device")" \
 		"$("$theirs" luksUUID "$device")"
-	check "theirs writes to the volume we formatted" put "$theirs" one
-	check "ours reads what theirs wrote" get "$ours" one
-	check "ours writes" put "$ours" two
-	check "theirs reads what ours wrote" get "$theirs" two
-	check "theirs formats" format "$theirs"
-	check "ours writes to the volume they formatted" put "$ours" three
-	check "theirs reads what ours wrote there" get "$theirs" three
+	check "cryptsetup writes to a volume formatted by mortise" put "$theirs" one
+	check "mortise reads data that cryptsetup wrote" get "$ours" one
+	check "mortise writes" put "$ours" two
+	check "cryptsetup reads data that mortise wrote" get "$theirs" two
+	check "cryptsetup formats" format "$theirs"
+	check "mortise writes to a volume formatted by cryptsetup" put "$ours" three
+	check "cryptsetup reads data that mortise wrote there" get "$theirs" three
 }
 
 test_mappings() {
@@ -94,13 +94,15 @@ test_mappings() {
 	same_mapping "the same mapping with performance flags" --perf-same_cpu_crypt \
 		--perf-no_read_workqueue --perf-no_write_workqueue
 	open "$ours"
-	check_match "the key is in the kernel's keyring" "$(dmsetup table --showkeys "$name")" \
+	check_match "the volume key is in the kernel's keyring" \
+		"$(dmsetup table --showkeys "$name")" \
 		"* :64:logon:cryptsetup:* *"
 	"$ours" close "$name"
 	open "$ours" --disable-keyring
-	check_equal "or in the table" \
+	check_equal "with --disable-keyring, the volume key is in the table" \
 		"$(dmsetup table --showkeys "$name" | cut -d' ' -f5 | grep -Ec '^[0-9a-f]{128}$')" 1
-	check_equal "where dmsetup hides it" "$(dmsetup table "$name" | cut -d' ' -f5 | tr -d 0)" ""
+	check_equal "dmsetup hides the volume key in the table" \
+		"$(dmsetup table "$name" | cut -d' ' -f5 | tr -d 0)" ""
 	"$ours" close "$name"
 }
 
@@ -108,7 +110,8 @@ test_persistent_flags() {
 	format "$theirs"
 	open "$ours" --allow-discards --persistent
 	"$ours" close "$name"
-	check_match "theirs finds the flags we stored" "$("$theirs" luksDump "$device")" \
+	check_match "cryptsetup finds the flags that mortise stored" \
+		"$("$theirs" luksDump "$device")" \
 		"*allow-discards*"
 	same_mapping "the same mapping with flags from the header"
 }
@@ -141,25 +144,28 @@ test_status() {
 	check_equal "status of an active mapping" "$("$ours" status "$name" | tr -s ' ')" \
 		"$("$theirs" status "$name" | tr -s ' ')"
 	"$theirs" close "$name"
-	check_status 4 "status of none is 4" "$ours" status "$name"
+	check_status 4 "status of a name that is not active gives exit status 4" \
+		"$ours" status "$name"
 }
 
 test_refusals() {
 	format "$theirs"
-	check_status 2 "a wrong passphrase is 2" \
+	check_status 2 "open with a wrong passphrase gives exit status 2" \
 		"$ours" open --key-file "$work/wrong" "$device" "$name"
-	check_status 2 "and so is a wrong one that is only tested" \
+	check_status 2 "open --test-passphrase with a wrong passphrase gives exit status 2" \
 		"$ours" open --test-passphrase --key-file "$work/wrong" "$device"
-	check "the right one is tested" "$ours" open --test-passphrase --key-file "$key" "$device"
-	check_status 1 "testing makes no mapping" test -e "$mapped"
-	check_status 4 "a device that is not there is 4" \
+	check "open --test-passphrase accepts the right passphrase" \
+		"$ours" open --test-passphrase --key-file "$key" "$device"
+	check_status 1 "open --test-passphrase creates no mapping" test -e "$mapped"
+	check_status 4 "open of a missing device gives exit status 4" \
 		"$ours" open --key-file "$key" /dev/nowhere "$name"
-	check_status 4 "closing what is not open is 4" "$ours" close "$name"
+	check_status 4 "close of a name that is not active gives exit status 4" \
+		"$ours" close "$name"
 	open "$theirs"
-	check_status 5 "a name that is taken is 5" open "$ours"
-	check_status 5 "a device that is in use is 5" \
+	check_status 5 "open with a name in use gives exit status 5" open "$ours"
+	check_status 5 "open of a device in use gives exit status 5" \
 		"$ours" open --key-file "$key" "$device" second
-	# 1 from cryptsetup 2.6.1, 5 from ours.
+	# The exit status is 1 with cryptsetup 2.6.1 and 5 with mortise.
 	check_fails "formatting a device in use is refused" format "$ours"
 	"$theirs" close "$name"
 }
@@ -170,69 +176,75 @@ test_busy() {
 	mkfs.ext4 -q "$mapped"
 	mount "$mapped" /mnt
 	echo kept >/mnt/file
-	check_status 5 "closing a mounted volume is 5" "$ours" close "$name"
-	check_equal "and it goes on working" "$(cat /mnt/file)" kept
-	check "deferred close of a mounted volume" "$ours" close --deferred "$name"
-	check "leaves it there" dmsetup info "$name"
-	check "until cancelled" "$ours" close --cancel-deferred "$name"
+	check_status 5 "close of a mounted volume gives exit status 5" "$ours" close "$name"
+	check_equal "the volume still works" "$(cat /mnt/file)" kept
+	check "close --deferred accepts a mounted volume" "$ours" close --deferred "$name"
+	check "close --deferred keeps a volume in use open" dmsetup info "$name"
+	check "close --cancel-deferred succeeds" "$ours" close --cancel-deferred "$name"
 	umount /mnt
-	check "it is there after its last user" dmsetup info "$name"
-	# cryptsetup takes the node away at once, and does not make it again when cancelling.
+	check "after the cancellation, the volume stays when its last user ends" \
+		dmsetup info "$name"
+	# cryptsetup removes the node at once, and does not create it again on cancellation.
 	dmsetup mknodes "$name"
 	mount "$mapped" /mnt
-	check "deferred again" "$ours" close --deferred "$name"
+	check "close --deferred succeeds again" "$ours" close --deferred "$name"
 	umount /mnt
-	check_status 1 "it goes with its last user" dmsetup info "$name"
-	# Nobody of ours runs when the kernel removes it.
+	check_status 1 "the volume closes when its last user ends" dmsetup info "$name"
+	# The kernel removes the mapping when no mortise process is running to remove the node.
 	rm -f "$mapped"
 	open "$theirs"
 	mount "$mapped" /mnt
 	check_equal "the file is still there" "$(cat /mnt/file)" kept
 	umount /mnt
-	check "ours closes theirs" "$ours" close "$name"
-	check_status 1 "the node is gone, with no udev to remove it" test -e "$mapped"
+	check "mortise closes a mapping of cryptsetup" "$ours" close "$name"
+	check_status 1 "the node is gone, without udev to remove it" test -e "$mapped"
 }
 
 test_suspend() {
 	format "$theirs"
 	open "$ours"
-	check "ours suspends" "$ours" luksSuspend "$name"
-	check_match "theirs sees it" "$("$theirs" status "$name")" "*suspended*"
-	check "theirs resumes" "$theirs" luksResume --key-file "$key" "$name"
-	check "theirs suspends" "$theirs" luksSuspend "$name"
-	check_status 2 "a wrong key does not resume" \
+	check "mortise suspends" "$ours" luksSuspend "$name"
+	check_match "cryptsetup shows that the mapping is suspended" \
+		"$("$theirs" status "$name")" "*suspended*"
+	check "cryptsetup resumes" "$theirs" luksResume --key-file "$key" "$name"
+	check "cryptsetup suspends" "$theirs" luksSuspend "$name"
+	check_status 2 "luksResume with a wrong key gives exit status 2" \
 		"$ours" luksResume --key-file "$work/wrong" "$name"
-	check "ours resumes" "$ours" luksResume --key-file "$key" "$name"
-	check "reads go on" dd if="$mapped" of=/dev/null bs=1M count=1
+	check "mortise resumes" "$ours" luksResume --key-file "$key" "$name"
+	check "reads succeed again" dd if="$mapped" of=/dev/null bs=1M count=1
 	"$ours" close "$name"
 }
 
 test_resize() {
 	format "$theirs"
 	open "$ours" --disable-keyring
-	check "ours makes it smaller" "$ours" resize --size 2048 "$name"
-	check_equal "to 1 MiB" "$(blockdev --getsize64 "$mapped")" 1048576
-	check "ours makes it whole again" "$ours" resize "$name"
-	check_equal "to the end of the device" "$(blockdev --getsize64 "$mapped")" $((48 << 20))
+	check "mortise shrinks the mapping" "$ours" resize --size 2048 "$name"
+	check_equal "the mapping has 1 MiB" "$(blockdev --getsize64 "$mapped")" 1048576
+	check "mortise grows the mapping again" "$ours" resize "$name"
+	check_equal "the mapping extends to the end of the device" \
+		"$(blockdev --getsize64 "$mapped")" $((48 << 20))
 	"$ours" close "$name"
 }
 
 test_keys() {
 	format "$theirs"
-	check "ours adds a key" "$ours" luksAddKey -q "${cheap[@]}" --key-file "$key" \
+	check "mortise adds a key" "$ours" luksAddKey -q "${cheap[@]}" --key-file "$key" \
 		"$device" "$work/key2"
-	check "theirs opens with it" "$theirs" open --test-passphrase --key-slot 1 \
+	check "cryptsetup opens the new keyslot" "$theirs" open --test-passphrase --key-slot 1 \
 		--key-file "$work/key2" "$device"
-	check "ours kills the first" "$ours" luksKillSlot -q --key-file "$work/key2" "$device" 0
-	check_status 2 "theirs cannot open with it" "$theirs" open --test-passphrase \
+	check "mortise kills the first keyslot" \
+		"$ours" luksKillSlot -q --key-file "$work/key2" "$device" 0
+	check_status 2 "cryptsetup no longer opens with the first key" \
+		"$theirs" open --test-passphrase \
 		--key-file "$key" "$device"
-	check "theirs adds it again" "$theirs" luksAddKey -q "${cheap[@]}" \
+	check "cryptsetup adds the first key again" "$theirs" luksAddKey -q "${cheap[@]}" \
 		--key-file "$work/key2" "$device" "$key"
-	check "ours opens with it" "$ours" open --test-passphrase --key-file "$key" "$device"
+	check "mortise opens with the first key" \
+		"$ours" open --test-passphrase --key-file "$key" "$device"
 }
 
 topics=(data mappings persistent_flags ciphers status refusals busy keys)
-# Not every version of ours has these, and it says so in its help.
+# Some builds of mortise lack these verbs; its help lists those that it has.
 help=$("$ours" --help)
 [[ $help != *luksSuspend* ]] || topics+=(suspend)
 [[ $help != *resize* ]] || topics+=(resize)

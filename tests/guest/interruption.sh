@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two runs at once, runs that are cut off, a volume that is in use, and a STATE that is lost:
-# nothing is done twice, and what was left undone is finished.
+# Two runs at once, interrupted runs, a volume in use, and a lost STATE: no step is done twice, and
+# the next run completes the unfinished steps.
 # Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
@@ -12,7 +12,7 @@ set -euo pipefail
 declared="slot: 0, static: {passphrase: declared}"
 device=
 
-# Two runs at once on blank disks; then STATE is lost, on which data's only key depends.
+# Two runs at once on blank disks. Then STATE is lost, to which data's only key is locked.
 test_state() {
 	local state data first=0 second=0 epoch before
 
@@ -25,34 +25,35 @@ test_state() {
 	mortise up >"$work/second" 2>&1 || second=$?
 	wait $! || first=$?
 	check_equal "two runs at once succeed" "$first $second" "0 0"
-	check_equal "one of them formatted" \
+	check_equal "only one of them formatted data" \
 		"$(cat "$work/first" "$work/second" | grep -c '^data: formatting')" 1
 	check_equal "data is mounted once" "$(findmnt -n "$root/var/mnt/data" | wc -l)" 1
 	epoch=$(cryptsetup luksDump "$state" | grep Epoch)
-	check_equal "both volumes were written to as often" "$epoch" \
+	check_equal "both headers were written equally often" "$epoch" \
 		"$(cryptsetup luksDump "$data" | grep Epoch)"
 	(cd "$root/var/mnt/data" && exec sleep 600) &
 	until_holds executes $! sleep
-	check_status 6 "down while a directory is in use is not all" mortise down
-	check_match "and says so" "$(mortise down 2>&1)" "*data*unmount*busy*"
-	check_equal "data stays" "$(findmnt -n "$root/var/mnt/data" | wc -l)" 1
+	check_status 6 "down of a volume in use gives exit status 6" mortise down
+	check_match "down names the busy volume" "$(mortise down 2>&1)" "*data*unmount*busy*"
+	check_equal "data stays mounted" "$(findmnt -n "$root/var/mnt/data" | wc -l)" 1
 	kill $!
 	wait $! || true
-	check "down when it is free" mortise down
-	check_equal "closes all" "$(dmsetup ls)" "No devices found"
+	check "down succeeds when the volume is no longer in use" mortise down
+	check_equal "down closes all mappings" "$(dmsetup ls)" "No devices found"
 
-	# Zeros again, and the memory that they took is given back.
+	# Discard STATE: it reads as zeros again, and the guest's memory for it is freed.
 	blkdiscard -f "$state"
 	before=$(sha256sum "$data")
-	check_status 6 "up without the STATE that data is locked to" mortise up
-	check_match "says why" "$(mortise up data 2>&1)" \
+	check_status 6 "up gives exit status 6 without the STATE that data is locked to" mortise up
+	check_match "up says why" "$(mortise up data 2>&1)" \
 		"*data*does not open, and is locked to STATE: was STATE wiped*"
-	check_equal "one run writes as often as two at once" \
+	check_equal "one run writes the header as often as two at once" \
 		"$(cryptsetup luksDump "$state" | grep Epoch)" "$epoch"
 	down
-	check_status 1 "up of data alone" mortise up data
-	check_match "waits for STATE" "$(mortise up data 2>&1)" "*locked to STATE, and STATE is not*"
-	check_equal "data is as it was" "$(sha256sum "$data")" "$before"
+	check_status 1 "up of data alone fails" mortise up data
+	check_match "the error says that STATE is missing" \
+		"$(mortise up data 2>&1)" "*locked to STATE, and STATE is not*"
+	check_equal "data is unchanged" "$(sha256sum "$data")" "$before"
 	down
 }
 
@@ -64,7 +65,7 @@ is_mapped() {
 	dmsetup info luks2-u-data >"$work/out" 2>&1
 }
 
-# start_up COMMAND...: a run of up, killed at the moment when the command holds.
+# start_up COMMAND...: start up, and kill it as soon as COMMAND succeeds.
 start_up() {
 	local run
 
@@ -75,7 +76,7 @@ start_up() {
 	wait "$run" 2>"$work/out" || true
 }
 
-# make_endless_mkfs BYTES: an mkfs that writes so many and comes to no end.
+# make_endless_mkfs BYTES: create an mkfs that writes this many bytes and never ends.
 make_endless_mkfs() {
 	mkdir -p "$work/bin"
 	rm -f "$work/endless"
@@ -89,50 +90,52 @@ make_endless_mkfs() {
 	chmod +x "$work/bin/mkfs.ext4"
 }
 
-# A disk that is blank and declared.
+# new_disk: declare a volume on a blank disk.
 new_disk() {
 	device=$(blank_device 20)
 	declare_none
 	declare_volume data "$device" "$declared"
 }
 
-# finished TEXT: another run does the rest.
+# finished TEXT: another run completes the volume.
 finished() {
-	check "up after one that was cut off $1" mortise up
-	check_equal "has made the file system" "$(findmnt -no FSTYPE "$root/var/mnt/data")" ext4
-	check "the declared key opens it" cryptsetup open --test-passphrase \
+	check "up succeeds after a run that was killed $1" mortise up
+	check_equal "the file system is mounted" "$(findmnt -no FSTYPE "$root/var/mnt/data")" ext4
+	check "the declared key opens the volume" cryptsetup open --test-passphrase \
 		--key-file <(printf declared) "$device"
-	check_status 1 "no mark is left" is_marked "$device"
-	check_equal "of either kind" "$(cryptsetup token export --token-id 31 "$device" | jq .mkfs)" \
+	check_status 1 "no format mark is left" is_marked "$device"
+	check_equal "no file system mark is left" \
+		"$(cryptsetup token export --token-id 31 "$device" | jq .mkfs)" \
 		null
-	check "down" mortise down
+	check "down succeeds" mortise down
 }
 
 test_cuts() {
 	new_disk
 	start_up is_marked "$device"
-	check_match "a cut format is known" "$(mortise plan)" "*format cut off*"
+	check_match "plan reports an interrupted format" "$(mortise plan)" "*format cut off*"
 	finished "at its first write"
 	new_disk
 	make_endless_mkfs 0
 	PATH=$work/bin:$PATH start_up test -s "$work/endless"
-	check "it had mapped" is_mapped
+	check "the killed run had created the mapping" is_mapped
 	kill "$(cat "$work/endless")"
-	check_match "a cut run is known" "$(mortise plan)" "*make ext4*mount*"
-	finished "when it had mapped"
+	check_match "plan continues after a run killed with the mapping open" \
+		"$(mortise plan)" "*make ext4*mount*"
+	finished "after it created the mapping"
 	new_disk
 	make_endless_mkfs 100000
 	PATH=$work/bin:$PATH start_up test -s "$work/endless"
 	kill "$(cat "$work/endless")"
 	until_holds cryptsetup close luks2-u-data
-	check_match "a cut mkfs is known" "$(mortise plan)" "*open*make ext4*"
-	finished "in mkfs"
+	check_match "plan continues after a killed mkfs" "$(mortise plan)" "*open*make ext4*"
+	finished "during mkfs"
 	new_disk
 	start_up sleep "$((RANDOM % 4)).$((RANDOM % 10))"
-	finished "at any moment"
+	finished "at a random moment"
 }
 
-# cryptsetup token import with the mark that a file system is still to be made.
+# set_mark: import the token which marks that a file system must still be created.
 set_mark() {
 	cryptsetup token import --token-id 31 --token-replace "$device" \
 		<<<'{"type": "mortise", "keyslots": [], "mkfs": "ext4"}'
@@ -142,20 +145,20 @@ test_mark() {
 	new_disk
 	format_with_file "$device" declared
 	set_mark
-	check "up with a mark on a file system that was in use" mortise up
-	check_equal "keeps the data" "$(cat "$root/var/mnt/data/file")" kept
-	check_equal "and takes the mark away" \
+	check "up succeeds with a mark on a file system that was used" mortise up
+	check_equal "up keeps the data" "$(cat "$root/var/mnt/data/file")" kept
+	check_equal "up removes the mark" \
 		"$(cryptsetup token export --token-id 31 "$device" | jq .mkfs)" null
 	down
 	cryptsetup open --key-file <(printf declared) "$device" made
 	dd if=/dev/urandom of=/dev/mapper/made bs=1M count=1 conv=fsync status=none
 	cryptsetup close made
-	check_status 1 "up without a mark makes no file system" mortise up
-	check_match "and says what is wrong" "$(mortise up 2>&1)" "*cannot mount*ext4*"
-	check "down" mortise down
+	check_status 1 "up without a mark creates no file system" mortise up
+	check_match "up reports the mount error" "$(mortise up 2>&1)" "*cannot mount*ext4*"
+	check "down succeeds" mortise down
 	set_mark
-	check "up with a mark makes it" mortise up
-	check_equal "an empty one" "$(ls "$root/var/mnt/data")" lost+found
+	check "up with a mark creates a file system" mortise up
+	check_equal "the new file system is empty" "$(ls "$root/var/mnt/data")" lost+found
 	down
 }
 

@@ -1,10 +1,10 @@
-# shellcheck shell=bash disable=SC2154  # of volumes.sh, which comes first
-# For scripts about the keys of one volume, beside volumes.sh: declaring and judging them.
+# shellcheck shell=bash disable=SC2154  # set in volumes.sh, which must be sourced first
+# For scripts about the keys of one volume, in addition to volumes.sh: declare keys and check them.
 
 file=$root/var/mnt/data/file
 device=
 
-# declare_keys SLOT=PASSPHRASE...: in YAML's double quotes, so that \n is a newline.
+# declare_keys SLOT=PASSPHRASE...: quoted with YAML's double quotes, so that \n is a newline.
 declare_keys() {
 	local key keys=()
 
@@ -19,12 +19,12 @@ boot() {
 	mortise down && mortise up "$@"
 }
 
-# opens SLOT PASSPHRASE: does cryptsetup open this slot with it?
+# opens SLOT PASSPHRASE: cryptsetup opens this keyslot with the passphrase.
 opens() {
 	printf '%b' "$2" | cryptsetup open --test-passphrase --key-slot "$1" --key-file - "$device"
 }
 
-# Of no slot at all.
+# opens_nothing PASSPHRASE: cryptsetup opens no keyslot with the passphrase.
 opens_nothing() {
 	local status=0
 
@@ -40,7 +40,8 @@ slots() {
 	metadata | jq -r '.keyslots | keys | join(" ")'
 }
 
-# What Talos checks before it opens: both texts alike, zeros behind them, and the rules.
+# Talos's checks before opening: both JSON areas are equal and padded with zeros, and follow its
+# rules.
 fits_talos() {
 	local length
 
@@ -71,7 +72,7 @@ format() {
 	format_with_file "$device" "$@"
 }
 
-# add SLOT PASSPHRASE KNOWN: a key of cryptsetup's, authorised by another.
+# add SLOT PASSPHRASE KNOWN: cryptsetup adds a key, authorized by the passphrase KNOWN.
 add() {
 	cryptsetup luksAddKey -q "${cheap[@]}" --key-slot "$1" --key-file <(printf %s "$3") \
 		"$device" <(printf %s "$2")

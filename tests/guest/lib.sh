@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# For scripts that run in a guest (tools/guest): counts what held and what did not, and says
-# so at the end. A script sources it, checks, and ends with finish.
+# For scripts that run in a guest (tools/guest): count the checks that passed and failed, and print
+# the result at the end. A script sources this file, runs checks, and ends with finish.
 #
-# MORTISE is the program under test. With MORTISE=cryptsetup the referee is tested against
-# itself, which shows whether a script asks for what cryptsetup really does.
+# MORTISE is the program under test. With MORTISE=cryptsetup the reference program is tested against
+# itself, which shows whether a script expects what cryptsetup really does.
 
 passed=0
 failed=0
@@ -21,8 +21,8 @@ fail() {
 	[[ $# -lt 2 ]] || printf '    %s\n' "${2//$'\n'/$'\n'    }"
 }
 
-# check_status STATUS TEXT COMMAND...: holds when the command ends with this exit status.
-# In a function that is called so, set -e does not count: its commands are chained by &&.
+# check_status STATUS TEXT COMMAND...: passes if the command exits with this status.
+# set -e has no effect inside a function called this way: its commands are chained with &&.
 check_status() {
 	local expected=$1 text=$2 status=0 output
 	shift 2
@@ -41,7 +41,7 @@ check() {
 	check_status 0 "$@"
 }
 
-# check_fails TEXT COMMAND...: which exit status says it is not what counts.
+# check_fails TEXT COMMAND...: passes on any exit status other than 0.
 check_fails() {
 	local text=$1 output
 	shift
@@ -63,9 +63,9 @@ check_equal() {
 	fi
 }
 
-# check_match TEXT GOT PATTERN: a pattern of the shell's.
+# check_match TEXT GOT PATTERN: PATTERN is a shell pattern.
 check_match() {
-	# shellcheck disable=SC2053  # it is a pattern on purpose
+	# shellcheck disable=SC2053  # the right side is a pattern on purpose
 	if [[ $2 == $3 ]]; then
 		ok "$1"
 	else
@@ -73,7 +73,7 @@ check_match() {
 	fi
 }
 
-# What the last command printed goes to $work/said, for says.
+# said COMMAND...: run it and save its output to $work/said, which says TEXT searches.
 said() {
 	local status=0
 	"$@" >"$work/said" 2>&1 || status=$?
@@ -88,7 +88,7 @@ says() {
 	}
 }
 
-# took COMMAND...: its milliseconds go to $work/took.
+# took COMMAND...: run it and write its duration in milliseconds to $work/took.
 took() {
 	local begin status=0
 
@@ -98,7 +98,7 @@ took() {
 	return "$status"
 }
 
-# appears PATH LOG: waits until somebody has made it; the log is shown when nobody does.
+# appears PATH LOG: wait until PATH exists; on timeout, print LOG.
 appears() {
 	local _
 
@@ -110,8 +110,8 @@ appears() {
 	return 1
 }
 
-# until_holds COMMAND...: tries it 20 times a second. The limit only guards against hanging. Without
-# pauses, the guest's one processor would have no time for what is waited for.
+# until_holds COMMAND...: run COMMAND 20 times a second until it succeeds. The limit only guards
+# against hanging. Without pauses, the guest's only processor would have no time for other processes.
 until_holds() {
 	local end=$((SECONDS + 600))
 
@@ -121,8 +121,8 @@ until_holds() {
 	done
 }
 
-# traced SYSCALLS COMMAND...: starts the command in the background. These system calls go to
-# $work/trace, its process ID to $work/pid and its output to $work/said.
+# traced SYSCALLS COMMAND...: start COMMAND in the background. Writes these system calls to
+# $work/trace, the process ID to $work/pid and the output to $work/said.
 traced() {
 	local calls=$1
 	shift
@@ -133,7 +133,7 @@ traced() {
 		"$work/pid" "$@" </dev/null >"$work/said" 2>&1 &
 }
 
-# has_called COUNT PATTERN: the traced command has made so many calls like this.
+# has_called COUNT PATTERN: the traced command has made at least COUNT calls that match PATTERN.
 has_called() {
 	[[ $(grep -c "$2" "$work/trace" 2>/dev/null) -ge $1 ]]
 }
@@ -142,18 +142,18 @@ called_or_ended() {
 	has_called "$@" || { [[ -s $work/pid ]] && ! kill -0 "$(cat "$work/pid")" 2>/dev/null; }
 }
 
-# until_called COUNT PATTERN: fails if the traced command ends before that.
+# until_called COUNT PATTERN: wait for these calls; fail if the traced command ends before.
 until_called() {
 	until_holds called_or_ended "$@"
 	has_called "$@"
 }
 
-# executes PID NAME: a process that was started in the background has got as far as this program.
+# executes PID NAME: the background process has reached execve(2) of this program.
 executes() {
 	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]
 }
 
-# A loop device of $1 MiB, blank, whose memory is taken as it is written to.
+# blank_device MIB: print a blank loop device, whose memory is allocated as it is written.
 blank_device() {
 	local file
 
@@ -162,7 +162,7 @@ blank_device() {
 	losetup --find --show "$file"
 }
 
-# A script that checked nothing has not succeeded.
+# A script without checks fails.
 finish() {
 	printf '%d passed, %d failed\n' "$passed" "$failed"
 	[[ $failed -eq 0 && $passed -gt 0 ]]

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# For scripts about a machine that carries its configuration, beside lib.sh: META, STATE and a user
-# volume on blank devices, and the program told where they are.
+# For scripts about a machine that carries its configuration, in addition to lib.sh: META, STATE and
+# a user volume on blank devices, and the program with options that name them.
 
 root=${work:?lib.sh comes first}/root
 mkdir "$root"
 uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
-# shellcheck disable=SC2034  # a script uses it
+# shellcheck disable=SC2034  # scripts use it
 other_uuid=1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed
 cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 config=$work/config.yaml
 places=()
 
-# new_machine: META, STATE and one user volume, all blank. The memory of the last one is given back.
+# new_machine: create META, STATE and one user volume, all blank, and free the last ones' memory.
 new_machine() {
 	losetup --detach-all
 	rm -f "$work"/disk.*
@@ -37,7 +37,7 @@ meta_tag() {
 	"$MORTISE" meta get "$1" --device "META=$meta"
 }
 
-# declare STATE-KEYS DATA-KEYS: each as in YAML's braces, by ";"; "-": not encrypted.
+# declare_keys STATE-KEYS DATA-KEYS: keys as in YAML's braces, separated by ";"; "-": not encrypted.
 declare_keys() {
 	local key
 
@@ -60,7 +60,7 @@ down() {
 	mortise down >"$work/down" 2>&1
 }
 
-# By others' hands, where there is no configuration to go by.
+# Close the volumes without mortise, without a configuration that names them.
 close_by_hand() {
 	umount "$root/var/mnt/data" "$root/system/state"
 	cryptsetup close luks2-u-data
@@ -75,5 +75,5 @@ opens() {
 	printf %s "$3" | cryptsetup open --test-passphrase --key-slot "$2" --key-file - "$1"
 }
 
-# shellcheck disable=SC2034  # the scripts use it
+# shellcheck disable=SC2034  # scripts use it
 node='nodeID: {}, slot: 0'

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# META on partitions: found by its label, and under the locks that Talos takes.
+# META on partitions: found by its label, and with the locks that Talos takes.
 # Runs in a guest: see tools/guest/uml.
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# disk NAME...: a disk of partitions of 1 MiB with these labels.
+# disk NAME...: create a disk with 1 MiB partitions that have these labels.
 disk() {
 	local device
 
@@ -22,7 +22,7 @@ meta() {
 	"$MORTISE" meta "$@"
 }
 
-# under KIND DEVICE COMMAND...: runs the command while the device is locked.
+# under KIND DEVICE COMMAND...: run COMMAND while DEVICE is locked.
 under() {
 	flock "$@"
 }

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Which META, which STATE and which device are meant: found by label, given by --device, late, or
-# not to be written. Runs in a guest: see tools/guest/uml.
-# shellcheck disable=SC2154,SC2317  # work, meta: in what is sourced; functions: through check
+# Which META, STATE and device mortise uses: found by label, given with --device, appearing late, or
+# read-only. Runs in a guest: see tools/guest/uml.
+# shellcheck disable=SC2154,SC2317  # work, meta: set in sourced files; functions: through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/guest/machine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-# labelled SIZE LABEL=MIB...: a disk with these partitions, as its loop device.
+# labelled SIZE LABEL=MIB...: create a disk with these partitions; print its loop device.
 labelled() {
 	local file part
 
@@ -24,7 +24,7 @@ labelled() {
 	losetup --find --show --partscan "$file"
 }
 
-# META that has the label belongs to this machine's STATE, and to no other that is given.
+# META found by its label belongs to this machine's STATE, and not to another STATE that is given.
 test_other_disk() {
 	local disk other before
 
@@ -34,36 +34,39 @@ test_other_disk() {
 	other=$(blank_device 330)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
-	check "apply by labels" mortise apply -f "$config"
+	check "apply finds the volumes by label" mortise apply -f "$config"
 	down
 	before=$("$MORTISE" meta get 9)
 	places=(--device "STATE=$other" --device "data=$data")
 	declare_keys "static: {passphrase: other}, slot: 0" "$node"
-	check_status 4 "apply to a STATE on another disk" mortise apply -f "$config"
-	check_equal "leaves META alone" "$("$MORTISE" meta get 9)" "$before"
-	check "up of it" "$MORTISE" up -f "$config" STATE "${cost[@]}" --root "$root" "${places[@]}"
-	check_equal "leaves META alone, too" "$("$MORTISE" meta get 9)" "$before"
+	check_status 4 "apply to a STATE on another disk fails" mortise apply -f "$config"
+	check_equal "apply leaves META unchanged" "$("$MORTISE" meta get 9)" "$before"
+	check "up succeeds with this STATE" \
+		"$MORTISE" up -f "$config" STATE "${cost[@]}" --root "$root" "${places[@]}"
+	check_equal "up leaves META unchanged" "$("$MORTISE" meta get 9)" "$before"
 	"$MORTISE" down -f "$config" --root "$root" "${places[@]}" >"$work/down" 2>&1
-	check_fails "up by what is stored" said mortise up --wait 0
-	check "does not go by that META" says 'META lies on another disk than STATE'
-	check "reset of it" said "$MORTISE" reset --yes STATE --device "STATE=$other"
-	check_fails "does not speak of META" says META
-	check_equal "and leaves it alone" "$("$MORTISE" meta get 9)" "$before"
+	check_fails "up fails with the stored configuration" said mortise up --wait 0
+	check "up does not use META on another disk" says 'META lies on another disk than STATE'
+	check "reset of this STATE succeeds" \
+		said "$MORTISE" reset --yes STATE --device "STATE=$other"
+	check_fails "reset does not mention META" says META
+	check_equal "reset leaves META unchanged" "$("$MORTISE" meta get 9)" "$before"
 	places=(--device "STATE=${disk}p2" --device "data=$data")
-	check "STATE by device, on the disk of META" mortise up
+	check "up finds META on the disk of the given STATE" mortise up
 	down
 	places=(--device "data=$data")
-	check "up by labels" mortise up
+	check "up finds the volumes by label" mortise up
 	down
-	check "reset, on the disk of META" \
+	check "reset of the STATE on META's disk succeeds" \
 		said "$MORTISE" reset --yes STATE --device "STATE=${disk}p2"
-	check "says what META loses" says "META (${disk}p1) forgets how STATE is encrypted (tag 9)."
-	check_fails "which is gone" "$MORTISE" meta get 9
-	check "reset once more" said "$MORTISE" reset --yes STATE
-	check_fails "has nothing to say of META" says META
+	check "reset says what it removes from META" \
+		says "META (${disk}p1) forgets how STATE is encrypted (tag 9)."
+	check_fails "the entry is gone from META" "$MORTISE" meta get 9
+	check "a second reset succeeds" said "$MORTISE" reset --yes STATE
+	check_fails "the second reset does not mention META" says META
 }
 
-# The command that a refusal names wipes the device that was refused.
+# The reset command in an error message wipes the refused device.
 test_way_out() {
 	local disk first second hint
 
@@ -81,32 +84,42 @@ test_way_out() {
 		declare_document UserVolumeConfig EPHEMERAL \
 			"encryption: {provider: luks2, keys: [$static]}"
 	} >"$config"
-	check_status 6 "plan refuses both" said "$MORTISE" plan -f "$config" \
+	check_status 6 "plan refuses both volumes" said "$MORTISE" plan -f "$config" \
 		--device "u-data=$first" --device "u-EPHEMERAL=$second"
-	check "says which" says "mortise reset u-EPHEMERAL --device u-EPHEMERAL=$second"
+	check "the error names the device" \
+		says "mortise reset u-EPHEMERAL --device u-EPHEMERAL=$second"
 	while read -r hint; do
-		# shellcheck disable=SC2086  # its words
+		# shellcheck disable=SC2086  # split into words
 		check "$hint" "$MORTISE" reset --yes ${hint#mortise reset }
 	done < <(grep -o 'mortise reset [^`]*' "$work/said")
-	check_equal "what was refused is wiped" "$(blkid -p -o device "$first" "$second" || true)" ""
-	check_equal "and nothing else" "$(blkid -p -o value -s TYPE "${disk}p1")" ext4
-	check_equal "is" "$(blkid -p -o value -s TYPE "${disk}p2")" ext4
-	# A label of a system volume is never a user volume's name.
-	check_status 1 "a device for EPHEMERAL" said "$MORTISE" plan -f "$config" \
+	check_equal "the refused devices are wiped" \
+		"$(blkid -p -o device "$first" "$second" || true)" ""
+	check_equal "the first partition is not wiped" \
+		"$(blkid -p -o value -s TYPE "${disk}p1")" ext4
+	check_equal "the second partition is not wiped" \
+		"$(blkid -p -o value -s TYPE "${disk}p2")" ext4
+	# The label of a system volume is never the name of a user volume.
+	check_status 1 "plan refuses --device EPHEMERAL without a system volume" \
+		said "$MORTISE" plan -f "$config" \
 		--device "EPHEMERAL=$second" --device "u-data=$first"
-	check "is none for the user volume" \
+	check "the error names the user volume" \
 		says 'a device is given for "EPHEMERAL", which is not declared (u-EPHEMERAL is)'
-	check_status 1 "up of EPHEMERAL" said "$MORTISE" up -f "$config" EPHEMERAL --wait 0
-	check "is not of the user volume" says 'no volume "EPHEMERAL" is declared (u-EPHEMERAL is)'
-	check_status 1 "one device for two" said "$MORTISE" plan -f "$config" \
+	check_status 1 "up refuses EPHEMERAL without a system volume" \
+		said "$MORTISE" up -f "$config" EPHEMERAL --wait 0
+	check "the error names the user volume" \
+		says 'no volume "EPHEMERAL" is declared (u-EPHEMERAL is)'
+	check_status 1 "a --device name shared by two volumes is refused" \
+		said "$MORTISE" plan -f "$config" \
 		--device "data=$first" --device "u-EPHEMERAL=$second"
-	check "is refused" says 'which 2 volumes are called'
+	check "the error says that the name is ambiguous" says 'which 2 volumes are called'
 	declare_document VolumeConfig EPHEMERAL "encryption: {provider: luks2, keys: [$static]}" \
 		>>"$config"
-	check_status 6 "with both declared" said "$MORTISE" plan -f "$config" --device "r-data=$data" \
+	check_status 6 "plan refuses the user volumes when both EPHEMERAL volumes are declared" \
+		said "$MORTISE" plan -f "$config" --device "r-data=$data" \
 		--device "u-data=$first" --device "EPHEMERAL=$second"
-	check "the system volume is meant" says "open $second as luks2-EPHEMERAL"
-	check_fails "alone" says "open $second as luks2-u-EPHEMERAL"
+	check "EPHEMERAL means the system volume" says "open $second as luks2-EPHEMERAL"
+	check_fails "EPHEMERAL does not mean the user volume" \
+		says "open $second as luks2-u-EPHEMERAL"
 }
 
 # declare_document KIND NAME [LINE]
@@ -115,7 +128,7 @@ declare_document() {
 	[[ $# -lt 3 ]] || echo "$3"
 }
 
-# A plain raw volume is its user's, but for what another configuration left.
+# mortise accepts any contents of a plain raw volume, except for leftovers of another configuration.
 test_raw() {
 	local keys="encryption: {provider: luks2, keys: [$static]}"
 
@@ -127,43 +140,46 @@ test_raw() {
 		"$MORTISE" "$verb" -f "$config" --device "raw=$data" "$@"
 	}
 	declare_document RawVolumeConfig raw >"$config"
-	check "blank" raw up
+	check "up accepts a blank device" raw up
 	mkfs.ext4 -q "$data"
-	check "with a file system" raw up
-	check "which stays" blkid -p "$data"
+	check "up accepts a file system" raw up
+	check "the file system is still there" blkid -p "$data"
 	"$MORTISE" reset --yes raw --device "raw=$data" >"$work/out"
 	declare_document RawVolumeConfig raw "$keys" >"$config"
 	raw up "${cost[@]}" >"$work/out" 2>&1
 	raw down >"$work/out"
 	declare_document RawVolumeConfig raw >"$config"
-	check_fails "no longer encrypted" said raw up
-	check "is told" says 'volume is encrypted, but no encryption config provided'
-	check "with the way out" says "mortise reset r-raw --device r-raw=$data"
+	check_fails "up refuses a volume that is no longer declared encrypted" said raw up
+	check "the error says why" says 'volume is encrypted, but no encryption config provided'
+	check "the error names the reset command" says "mortise reset r-raw --device r-raw=$data"
 	printf 'mortise: being reset, not a volume: finish it with `mortise reset'"'"'\n%s\n' \
 		'keys-end 16777216' | dd of="$data" conv=notrunc status=none
-	check_fails "a reset cut off" said raw up
-	check "is told" says "a reset of it was cut off; \`mortise reset r-raw --device r-raw=$data"
+	check_fails "up refuses a volume with an interrupted reset" said raw up
+	check "the error names the reset command" \
+		says "a reset of it was cut off; \`mortise reset r-raw --device r-raw=$data"
 }
 
-# META that cannot be written hinders nobody who would not change it.
+# A read-only META prevents only operations that would change it.
 test_readonly() {
 	new_machine
 	declare_keys "$node" "$node"
 	mortise apply -f "$config" >/dev/null
 	blockdev --setro "$meta"
-	check "apply of the same, META read-only" mortise apply -f "$config"
+	check "apply of an unchanged configuration succeeds with META read-only" \
+		mortise apply -f "$config"
 	down
-	check "up" mortise up
+	check "up succeeds with META read-only" mortise up
 	declare_keys "$node;static: {passphrase: second}, slot: 1" "$node"
-	check_fails "apply of other keys" said mortise apply -f "$config"
-	check "tells what that means" says "META could not be brought in step: the next boot goes by"
+	check_fails "apply of other keys fails with META read-only" said mortise apply -f "$config"
+	check "apply reports the consequences" \
+		says "META could not be brought in step: the next boot goes by"
 	blockdev --setrw "$meta"
-	check "apply when it can be written" mortise apply -f "$config"
-	check_match "brings META in step" "$(meta_tag 9)" '*"KeySlot":1*'
+	check "apply succeeds when META is writable again" mortise apply -f "$config"
+	check_match "apply updates META" "$(meta_tag 9)" '*"KeySlot":1*'
 	down
 }
 
-# up_with_late_meta OPTION...: META's disk turns up after two seconds.
+# up_with_late_meta OPTION...: run up; META's disk appears after two seconds.
 up_with_late_meta() {
 	local pid status=0
 
@@ -190,10 +206,11 @@ up_with_meta_in_time() {
 took_between() {
 	local milliseconds
 	milliseconds=$(cat "$work/took")
-	check "in $milliseconds ms, $1 to $2" test "$milliseconds" -ge "$1" -a "$milliseconds" -le "$2"
+	check "the run takes $milliseconds ms, from $1 to $2" \
+		test "$milliseconds" -ge "$1" -a "$milliseconds" -le "$2"
 }
 
-# META may lie on a disk that is found later than STATE's. That there is none is told from it.
+# META may be on a disk that appears later than STATE's. This is not the same as having no META.
 test_late_meta() {
 	local disk
 
@@ -204,24 +221,25 @@ test_late_meta() {
 	disk=$(labelled 400 STATE=330)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
-	check "apply" mortise apply -f "$config"
+	check "apply succeeds" mortise apply -f "$config"
 	down
 	printf %s "$uuid" >"$work/uuid"
 	"$MORTISE" meta set 15 "$work/uuid"
 	losetup --detach "$meta"
 	until_holds test ! -e "${meta}p1"
-	check_fails "up without META" said mortise up --wait 0
-	check "says that there is none" says "no partition is labelled META"
-	check "up waits for META of a STATE that is LUKS2" up_with_late_meta --wait 300
+	check_fails "up fails without META" said mortise up --wait 0
+	check "the error says that META is missing" says "no partition is labelled META"
+	check "up waits for META if STATE is LUKS2" up_with_late_meta --wait 300
 	losetup --detach "$(cat "$work/late")"
 	until_holds test ! -e "$(cat "$work/late")p1"
-	check "STATE is mounted: META is not waited for" took mortise up --wait 300
+	check "up does not wait for META if STATE is mounted" took mortise up --wait 300
 	took_between 0 299999
 	down
-	check_fails "META that never comes" took mortise up --wait 2
+	check_fails "up fails if META never appears" took mortise up --wait 2
 	took_between 2000 299999
-	# The UUID that META would give: not long, since most machines have no META.
-	check "a machine without META" took "$MORTISE" up -f "$config" --root "$root" --wait 300 \
+	# mortise waits only briefly for the UUID in META, because most machines have no META.
+	check "up succeeds on a machine without META" \
+		took "$MORTISE" up -f "$config" --root "$root" --wait 300 \
 		"${cost[@]}" --node-uuid "$uuid" "${places[@]}"
 	took_between 0 299999
 	"$MORTISE" down -f "$config" --root "$root" "${places[@]}" >"$work/down" 2>&1
@@ -233,7 +251,7 @@ test_late_meta() {
 	took "$MORTISE" up -f "$config" --root "$root" --wait 300 "${places[@]}" data \
 		>"$work/out" 2>&1 || true
 	took_between 1000 299999
-	check "META gives the UUID in time" up_with_meta_in_time
+	check "up uses the UUID in META if it appears in time" up_with_meta_in_time
 	down
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the declared job must not do: format what is not empty, write when it only looks, take
-# another's mapping for its own.
+# mortise must not format a device that is not empty, must not write in read-only operations, and
+# must not take a foreign mapping for its own.
 # Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
@@ -13,7 +13,7 @@ declared="slot: 0, static: {passphrase: declared}"
 key=$work/key
 printf declared >"$key"
 
-# put DEVICE OFFSET [BYTES]: octal escapes.
+# put DEVICE OFFSET [BYTES]: write BYTES, given as octal escapes.
 put() {
 	printf '%b' "${3:-x}" | dd of="$1" bs=1 seek="$2" conv=notrunc,fsync status=none
 }
@@ -22,8 +22,8 @@ json() {
 	jq -r "$1" "$work/json"
 }
 
-# An md superblock of version 1.2 lies at 4 KiB: magic and version, set and name, level 1 over
-# two disks, and at byte 144 its own place in sectors (md_p.h of the kernel).
+# The superblock of md version 1.2 is at 4 KiB: magic and version, set and name, level 1 with two
+# disks, and at byte 144 its own position in sectors (md_p.h of the kernel).
 make_raid() {
 	put "$1" 4096 '\0374\0116\0053\0251\0001'
 	put "$1" 4112 'sixteen bytes id'
@@ -33,7 +33,7 @@ make_raid() {
 	put "$1" 4240 '\0010'
 }
 
-# xfs wants 300 MiB to be made; its signature does without most of them.
+# mkfs.xfs needs 300 MiB, but the signature does not need most of them.
 make_xfs() {
 	local file
 
@@ -44,7 +44,7 @@ make_xfs() {
 	rm "$work/xfs"
 }
 
-# A file system where a volume was, which happens to spare the second header.
+# A volume overwritten with a file system that happens to spare the second header.
 make_two() {
 	format_with_file "$1" declared
 	dd if="$1" of="$work/second" bs=16K skip=1 count=1 status=none
@@ -73,7 +73,7 @@ make() {
 	esac
 }
 
-# What is on the device, and what is said of it.
+# The contents of each device, and the expected error.
 declare -A refusals=(
 	[ext4]="holds ext4: not formatted*" [xfs]="holds xfs: not formatted*"
 	[luks1]="holds LUKS1: not formatted*" [raid]="holds linux_raid_member: not formatted*"
@@ -97,7 +97,7 @@ test_contents() {
 		devices+=("$device")
 	done
 	before=$(sha256sum "${devices[@]}")
-	check_status 6 "plan refuses" mortise plan --json
+	check_status 6 "plan gives exit status 6" mortise plan --json
 	mortise plan --json >"$work/json" || true
 	for name in "${!refusals[@]}"; do
 		text=$(json ".steps[] | select(.volume == \"$name\") | .text")
@@ -105,19 +105,19 @@ test_contents() {
 		check_match "plan of $name" "$kind: $text" \
 			"*@(refuse|fail): *${refusals[$name]}"
 	done
-	check_status 1 "status" mortise status
-	check_status 1 "up brings up none" mortise up
+	check_status 1 "status gives exit status 1" mortise status
+	check_status 1 "up brings up no volume" mortise up
 	mortise up --json >"$work/json" 2>"$work/out" || true
 	for name in "${!refusals[@]}"; do
 		check_match "up refuses $name" \
 			"$(json ".volumes[] | select(.name == \"$name\") | .error")" \
 			"*${refusals[$name]}"
 	done
-	check_equal "not a byte has changed" "$(sha256sum "${devices[@]}")" "$before"
-	check_equal "no mapping was made" "$(dmsetup ls)" "No devices found"
+	check_equal "the devices are unchanged" "$(sha256sum "${devices[@]}")" "$before"
+	check_equal "no mapping was created" "$(dmsetup ls)" "No devices found"
 }
 
-# Only the second header is left, or one of both is bad: who looks does not write.
+# Only the second header is left, or one of the two is damaged: read-only operations do not write.
 test_half_headers() {
 	local device before damage verb
 
@@ -130,22 +130,26 @@ test_half_headers() {
 		dd if=/dev/zero of="$device" bs=16 seek=$((offset / 16)) count=$((size / 16)) \
 			conv=notrunc,fsync status=none
 		before=$(sha256sum "$device")
-		check "isLuks without the $damage header" "$MORTISE" isLuks "$device"
+		check "isLuks recognizes the volume without the $damage header" \
+			"$MORTISE" isLuks "$device"
 		check_match "plan opens it" "$(mortise plan)" "*open*with keyslot 0*mount*"
-		check_status 1 "status" mortise status
-		check_equal "none of them wrote" "$(sha256sum "$device")" "$before"
+		check_status 1 "status gives exit status 1" mortise status
+		check_equal "none of these verbs wrote to the device" \
+			"$(sha256sum "$device")" "$before"
 		verb=(luksDump "$device")
 		[[ $damage == first ]] ||
 			verb=(open --test-passphrase --key-file "$key" "$device")
-		check "${verb[0]}" "$MORTISE" "${verb[@]}"
-		check "mends it" cmp <(dd if="$device" bs=4096 skip=1 count=3 status=none) \
+		check "${verb[0]} succeeds" "$MORTISE" "${verb[@]}"
+		check "${verb[0]} repairs the header" \
+			cmp <(dd if="$device" bs=4096 skip=1 count=3 status=none) \
 			<(dd if="$device" bs=4096 skip=5 count=3 status=none)
-		check "so that both are good" cmp <(head -c 6 "$device") <(printf 'LUKS\xba\xbe')
+		check "the first header has its magic again" \
+			cmp <(head -c 6 "$device") <(printf 'LUKS\xba\xbe')
 	done
 	dd if=/dev/zero of="$device" bs=4096 count=4 conv=notrunc,fsync status=none
-	check "up with the second header only" mortise up
-	check_equal "finds the data" "$(cat "$root/var/mnt/data/file")" kept
-	check "and mends the first" cmp <(head -c 6 "$device") <(printf 'LUKS\xba\xbe')
+	check "up succeeds with only the second header" mortise up
+	check_equal "the data is still there" "$(cat "$root/var/mnt/data/file")" kept
+	check "up repairs the first header" cmp <(head -c 6 "$device") <(printf 'LUKS\xba\xbe')
 	down
 }
 
@@ -158,19 +162,20 @@ test_mappings() {
 	declare_volume data "$device" "$declared"
 	format_with_file "$other" declared
 	cryptsetup open --key-file "$key" "$other" luks2-u-data
-	check_match "a blank device under a taken name" "$(mortise up 2>&1)" \
+	check_match "up refuses a blank device if its name is in use" "$(mortise up 2>&1)" \
 		"*luks2-u-data is active already, but not of $device*"
-	check "is left blank" cmp -n $((20 << 20)) "$device" /dev/zero
+	check "the device is still blank" cmp -n $((20 << 20)) "$device" /dev/zero
 	format_with_file "$device" declared
-	check_match "another device's mapping" "$(mortise up 2>&1)" "*but not of $device*"
-	# The same header under another device, as after copying a disk.
+	check_match "up refuses the mapping of another device" \
+		"$(mortise up 2>&1)" "*but not of $device*"
+	# Both devices have the same header, as after copying a disk.
 	dd if="$other" of="$device" bs=1M conv=notrunc,fsync status=none
 	before=$(sha256sum "$device")
-	check_match "a copy's mapping" "$(mortise up 2>&1)" "*but not of $device*"
-	check_match "is not closed either" "$(mortise down 2>&1)" "*but not of $device*"
-	check_equal "the copy is as it was" "$(sha256sum "$device")" "$before"
+	check_match "up refuses the mapping of a copy" "$(mortise up 2>&1)" "*but not of $device*"
+	check_match "down refuses it, too" "$(mortise down 2>&1)" "*but not of $device*"
+	check_equal "the copy is unchanged" "$(sha256sum "$device")" "$before"
 	cryptsetup close luks2-u-data
-	check "up when the name is free" mortise up
+	check "up succeeds when the name is free" mortise up
 	down
 }
 

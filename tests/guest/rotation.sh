@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Keys change over the boots of one machine: what is declared comes, what is not goes, nothing
-# is written when nothing changes, and the data stays. cryptsetup is the judge of each key, and
-# makes the headers that are not ours. Runs in a guest: see tools/guest/uml.
+# Keys change over several boots of one machine: declared keys are added, undeclared keys are
+# removed, nothing is written if nothing changes, and the data stays. cryptsetup checks each key,
+# and creates the foreign headers. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -16,81 +16,84 @@ test_rotation() {
 
 	device=$(blank_device 40)
 	declare_keys 0=alpha
-	check "the first boot formats" mortise up
+	check "the first boot formats the volume" mortise up
 	echo kept >"$file"
-	check "as Talos wants it" fits_talos
+	check "the header fits Talos" fits_talos
 	before=$(whole_header)
-	check "the second boot opens" boot
-	check_equal "and writes nothing to the header" "$(whole_header)" "$before"
+	check "the second boot succeeds" boot
+	check_equal "the second boot does not write to the header" "$(whole_header)" "$before"
 	declare_keys 0=alpha 1=beta
 	check "the third boot adds a key" boot
-	check "the new one opens" opens 1 beta
-	check "and so does the old one" opens 0 alpha
+	check "the new key opens" opens 1 beta
+	check "the old key still opens" opens 0 alpha
 	check_equal "the data is still there" "$(cat "$file")" kept
 	declare_keys 1=beta
-	check "the old one is removed from an open volume" mortise up
-	check_equal "its slot is gone" "$(slots)" 1
-	check "its passphrase opens nothing" opens_nothing alpha
-	check "as Talos wants it" fits_talos
+	check "up removes the old key from an open volume" mortise up
+	check_equal "its keyslot is gone" "$(slots)" 1
+	check "its passphrase opens no keyslot" opens_nothing alpha
+	check "the header fits Talos" fits_talos
 	before=$(whole_header)
-	check "up again" mortise up
-	check_equal "writes nothing" "$(whole_header)" "$before"
-	check "up that tries every key" mortise up --check-keys
-	check_equal "writes nothing either" "$(whole_header)" "$before"
-	check "the next boot opens with the new key" boot
-	check_equal "and finds the data" "$(cat "$file")" kept
+	check "up succeeds again" mortise up
+	check_equal "up does not write to the header" "$(whole_header)" "$before"
+	check "up --check-keys succeeds" mortise up --check-keys
+	check_equal "up --check-keys does not write to the header" "$(whole_header)" "$before"
+	check "the next boot succeeds with the new key" boot
+	check_equal "the data is still there" "$(cat "$file")" kept
 }
 
 test_strangers() {
 	format beta --key-slot 1
 	declare_keys 1=beta
-	check "a header of cryptsetup's is brought up" mortise up
-	check_equal "with its data" "$(cat "$file")" kept
+	check "up succeeds with a header of cryptsetup" mortise up
+	check_equal "the data is there" "$(cat "$file")" kept
 	add 5 stranger beta
 	add 6 recovery beta
 	cryptsetup token import --json-file - "$device" \
 		<<<'{"type": "systemd-recovery", "keyslots": ["6"]}'
-	check_match "plan says what will go" "$(mortise plan)" "*key-remove*5*not declared*"
-	check "up of an open volume" mortise up
-	check_equal "removes what is not declared and no recovery key" "$(slots)" "1 6"
+	check_match "plan shows the key to be removed" \
+		"$(mortise plan)" "*key-remove*5*not declared*"
+	check "up succeeds with an open volume" mortise up
+	check_equal "up removes the undeclared key, but not the recovery key" "$(slots)" "1 6"
 	check "the recovery key opens" opens 6 recovery
-	check "the stranger's does not" opens_nothing stranger
-	check_match "its token is kept" "$(cryptsetup token export --token-id 0 "$device")" \
+	check "the undeclared key opens no keyslot" opens_nothing stranger
+	check_match "the recovery token is kept" \
+		"$(cryptsetup token export --token-id 0 "$device")" \
 		"*systemd-recovery*"
-	check "as Talos wants it" fits_talos
+	check "the header fits Talos" fits_talos
 }
 
-# Room for one keyslot: the second cannot be had, which keeps nobody from the data.
+# Room for one keyslot only: the second one cannot be added, but the volume still opens.
 test_no_room() {
 	format alpha --luks2-keyslots-size 258048
 	declare_keys 0=alpha 1=beta
-	check "a key that cannot be added does not fail up" mortise up
+	check "up succeeds although a key cannot be added" mortise up
 	check_equal "the volume is ready" "$(mortise status --json | jq -r '.volumes[0].phase')" \
 		ready
-	check_match "status names the key and why" \
+	check_match "status names the key and the reason" \
 		"$(mortise status --json | jq -r '.volumes[0].failedSyncs[0]')" "cannot add keyslot 1 (static): *pace*"
 	check_equal "the data is there" "$(cat "$file")" kept
 	check "the other key opens" opens 0 alpha
 	format first --luks2-keyslots-size 258048
 	declare_keys "0=first\\nsecond"
-	check "neither does one that cannot be replaced" mortise up
-	check_match "status names it" "$(mortise status --json | jq -r '.volumes[0].failedSyncs[0]')" \
+	check "up succeeds although a key cannot be replaced" mortise up
+	check_match "status names the key and the reason" \
+		"$(mortise status --json | jq -r '.volumes[0].failedSyncs[0]')" \
 		"cannot replace keyslot 0 (static): *pace*"
-	check "the old one opens" opens 0 first
+	check "the old key opens" opens 0 first
 }
 
 # Talos before 2026 added keys through a pipe that ended at the first newline.
 test_newline() {
 	format first
 	declare_keys "0=first\\nsecond"
-	check "a key cut at its newline opens" mortise up
-	check "and is replaced by the whole one" opens 0 'first\nsecond'
-	check "the cut one opens nothing" opens_nothing first
+	check "up succeeds with a key truncated at its newline" mortise up
+	check "the whole key replaces it" opens 0 'first\nsecond'
+	check "the truncated key opens no keyslot" opens_nothing first
 	check_equal "the data is there" "$(cat "$file")" kept
-	check "as Talos wants it" fits_talos
+	check "the header fits Talos" fits_talos
 }
 
-# The guide's two steps, its text as it stands, each brought about by COMMAND.
+# The two steps of the guide, with its own text; COMMAND executes each step.
 test_guide() {
 	local command kept=$root/var/file
 
@@ -109,7 +112,7 @@ test_guide() {
 			        passphrase: oldkey
 			      slot: 0
 		END
-		check "the guide's volume" mortise up
+		check "up formats the guide's volume" mortise up
 		echo kept >"$kept"
 		cat >>"$config" <<-END
 			    - static:
@@ -118,8 +121,8 @@ test_guide() {
 		END
 		# shellcheck disable=SC2086  # a command and its argument
 		check "$command adds the new key" $command
-		check "which opens" opens 1 newkey
-		check "beside the old one" opens 0 oldkey
+		check "the new key opens" opens 1 newkey
+		check "the old key still opens" opens 0 oldkey
 		cat >"$config" <<-END
 			apiVersion: v1alpha1
 			kind: VolumeConfig
@@ -132,16 +135,17 @@ test_guide() {
 		END
 		# shellcheck disable=SC2086
 		check "$command removes the old key" $command
-		check_equal "its slot is gone" "$(slots)" 1
-		check "it opens nothing" opens_nothing oldkey
-		check "the next boot" boot
-		check_equal "finds the data" "$(cat "$kept")" kept
-		check "as Talos wants it" fits_talos
+		check_equal "its keyslot is gone" "$(slots)" 1
+		check "the old key opens no keyslot" opens_nothing oldkey
+		check "the next boot succeeds" boot
+		check_equal "the data is still there" "$(cat "$kept")" kept
+		check "the header fits Talos" fits_talos
 		down
 	done
 }
 
-# declare_all WORD [WORD]: WORD0 to WORD31; slot 0 from the second word.
+# declare_all WORD [FIRST]: declare the passphrases WORD1 to WORD31 for keyslots 1 to 31, and FIRST0
+# (default: WORD0) for keyslot 0.
 declare_all() {
 	local slot keys=("0=${2:-$1}0")
 
@@ -156,63 +160,63 @@ test_all_slots() {
 
 	device=$(blank_device 40)
 	declare_keys 0=first0
-	check "a volume with one key" mortise up
+	check "up formats a volume with one key" mortise up
 	echo kept >"$file"
 	declare_all first
-	check "31 keys come in one run" mortise up
-	check_equal "and all slots are taken" "$(metadata | jq '.keyslots | length')" 32
-	check "the first opens" opens 0 first0
-	check "one in the middle" opens 17 first17
-	check "the last" opens 31 first31
+	check "up adds 31 keys in one run" mortise up
+	check_equal "all keyslots are in use" "$(metadata | jq '.keyslots | length')" 32
+	check "the first key opens" opens 0 first0
+	check "a key in the middle opens" opens 17 first17
+	check "the last key opens" opens 31 first31
 	before=$(whole_header)
-	check "the next boot" boot
-	check_equal "writes nothing" "$(whole_header)" "$before"
+	check "the next boot succeeds" boot
+	check_equal "the boot does not write to the header" "$(whole_header)" "$before"
 	declare_all second
 	down
-	check_fails "all keys changed at once" mortise up
-	check_equal "change nothing" "$(whole_header)" "$before"
+	check_fails "changing all keys at once is refused" mortise up
+	check_equal "the header is unchanged" "$(whole_header)" "$before"
 	declare_all second first
-	check "all but one are replaced in one run" mortise up
-	check "the one that stays opens" opens 0 first0
-	check "one that was replaced" opens 31 second31
+	check "up replaces all keys but one in one run" mortise up
+	check "the remaining key opens" opens 0 first0
+	check "a replaced key opens" opens 31 second31
 	declare_all second
-	check "and that one in another" boot
-	check_equal "none failed" \
+	check "the next boot replaces the remaining key" boot
+	check_equal "no key failed" \
 		"$(mortise status --json | jq -c '.volumes[0].failedSyncs')" "[]"
-	check "the first opens" opens 0 second0
-	check "one in the middle" opens 17 second17
-	check "an old one does not" opens_nothing first17
+	check "the first key opens" opens 0 second0
+	check "a key in the middle opens" opens 17 second17
+	check "an old key opens no keyslot" opens_nothing first17
 	before=$(whole_header)
-	check "every key is tried" mortise up --check-keys
-	check_equal "and is in step" "$(whole_header)" "$before"
+	check "up --check-keys succeeds" mortise up --check-keys
+	check_equal "up --check-keys does not write to the header" "$(whole_header)" "$before"
 	check_equal "the data is still there" "$(cat "$file")" kept
-	check "as Talos wants it" fits_talos
+	check "the header fits Talos" fits_talos
 }
 
-# A recovery key of ours, and a declaration that wants its slot.
+# A recovery key that mortise enrolled, and a declaration that uses its keyslot.
 test_recovery() {
 	format beta --key-slot 1
 	declare_keys 1=beta
-	check "a recovery key is made" "$MORTISE" enroll "$device" --recovery-key --key-slot 7 \
+	check "enroll adds a recovery key" "$MORTISE" enroll "$device" --recovery-key --key-slot 7 \
 		--key-file <(printf beta) --recovery-file "$work/recovery"
-	check "the next boot" boot
-	check_equal "keeps its slot" "$(slots)" "1 7"
+	check "the next boot succeeds" boot
+	check_equal "the boot keeps the recovery keyslot" "$(slots)" "1 7"
 	declare_keys 1=beta 7=gamma
-	check "up that wants this slot" mortise up
-	check_match "says that it will not have it" \
+	check "up succeeds with a key declared for that keyslot" mortise up
+	check_match "status says that the keyslot is left as it is" \
 		"$(mortise status --json | jq -r '.volumes[0].failedSyncs[0]')" \
 		"keyslot 7 (static) left as it is: it holds a recovery key*"
 	declare_keys 1=beta 2=gamma
-	check "a rotation" boot
+	check "a rotation starts" boot
 	declare_keys 2=gamma
-	check "to its end" boot
-	check_equal "leaves it alone too" "$(slots)" "2 7"
-	check "it opens" opens 7 "$(cat "$work/recovery")"
+	check "the rotation completes" boot
+	check_equal "the rotation keeps the recovery keyslot" "$(slots)" "2 7"
+	check "the recovery key opens" opens 7 "$(cat "$work/recovery")"
 	check_equal "the data is still there" "$(cat "$file")" kept
 	rm "$work/recovery"
 }
 
-# Talos's own calls, with its costs.
+# Format with the same calls as Talos, and with its costs.
 test_talos() {
 	local disk id type state before
 
@@ -233,13 +237,15 @@ test_talos() {
 		$state STATE xfs
 		$device u-data ext4
 	END
-	check "Talos's volumes come up" mortise up
+	check "up succeeds with Talos's volumes" mortise up
 	check_equal "STATE is mounted" "$(findmnt -no FSTYPE "$root/system/state")" xfs
-	check_equal "and data" "$(findmnt -no SOURCE "$root/var/mnt/data")" /dev/mapper/luks2-u-data
-	check "as Talos wants it afterwards" fits_talos
+	check_equal "data is mounted" \
+		"$(findmnt -no SOURCE "$root/var/mnt/data")" /dev/mapper/luks2-u-data
+	check "the header still fits Talos" fits_talos
 	before=$(cryptsetup luksDump "$state" | grep Epoch)
-	check "the next boot" boot
-	check_equal "writes nothing" "$(cryptsetup luksDump "$state" | grep Epoch)" "$before"
+	check "the next boot succeeds" boot
+	check_equal "the boot does not write to STATE's header" \
+		"$(cryptsetup luksDump "$state" | grep Epoch)" "$before"
 }
 
 for topic in rotation guide all_slots strangers recovery no_room newline talos; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The power is cut at any moment while keys change: dm-log-writes records what a real kernel
-# sends to the disk, and replay tries each state in which a cut could leave it.
+# Power cuts at any moment while keys change: dm-log-writes records the writes that a real kernel
+# sends to the disk, and replay tests each state in which a cut could leave the disk.
 # Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
@@ -13,7 +13,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 device=
 log=
 
-# declare_word WORD DEVICE: what stands in a mark, 0=passphrase,1=another, is declared.
+# declare_word WORD DEVICE: declare the keys of a mark, such as 0=passphrase,1=another.
 declare_word() {
 	local key keys=()
 
@@ -24,22 +24,22 @@ declare_word() {
 	declare_volume data "$2" "${keys[@]}"
 }
 
-# From here on the log is about WORD; whatever is still in the kernel belongs before it.
+# mark WORD: the log entries from here on belong to WORD. First flush the writes that precede it.
 mark() {
 	sync "$device"
 	dmsetup message logged 0 mark "$1"
 }
 
-# rotate WORD: one run, from its mark to that of its end.
+# rotate WORD: one run, between its mark and the mark "done".
 rotate() {
 	declare_word "$1" "$device"
 	cp "$config" "$work/$1.yaml"
 	mark "$1"
-	check "up with $1" mortise up
+	check "up succeeds with $1" mortise up
 	mark "done"
 }
 
-# begin_recording WORD: a volume with these keys and a file in it, closed.
+# begin_recording WORD: create a volume with these keys and a file in it, and close it.
 begin_recording() {
 	local disk
 
@@ -48,12 +48,12 @@ begin_recording() {
 	device=$(losetup --find --show "$disk")
 	log=$(blank_device 64)
 	declare_word "$1" "$device"
-	check "a volume with $1" mortise up
+	check "up formats a volume with $1" mortise up
 	echo kept >"$root/var/mnt/data/file"
 	down
 	sync "$device"
 	cp "$disk" "$work/image"
-	# There is no udev that would make the node.
+	# udev, which would create the node, is not running.
 	DM_DISABLE_UDEV=1 dmsetup create logged --table \
 		"0 $(blockdev --getsz "$device") log-writes $device $log"
 	device=/dev/mapper/logged
@@ -61,7 +61,7 @@ begin_recording() {
 	mark "$1"
 }
 
-# What replay lets run on a volume that was cut: the next boot, with the file that was new.
+# The script that replay runs after a cut: the next boot, with the new configuration.
 make_next_boot() {
 	cat >"$work/next_boot" <<-END
 		set -e
@@ -79,7 +79,7 @@ replay_recording() {
 	DM_DISABLE_UDEV=1 dmsetup remove logged
 	image=$(losetup --find --show "$work/image")
 	make_next_boot "$image"
-	check "no cut loses a key" said "$here/replay" "$work/image" "$log" \
+	check "no key is lost at any cut" said "$here/replay" "$work/image" "$log" \
 		bash "$work/next_boot"
 	cat "$work/said"
 	losetup -d "$image"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The configuration that a machine carries: what apply refuses, what up does when META or STATE do
-# not have what it needs, kills at many moments of an apply, and that nothing is derived twice.
-# Runs in a guest: see tools/guest/uml.
+# The configuration that a machine carries: apply refuses bad configurations, up reports missing or
+# damaged information in META and STATE, apply can be killed at many moments, and no key is derived
+# twice. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -16,160 +16,173 @@ test_refusals() {
 	new_machine
 	declare_keys "$node" "$node"
 	before=$(checksum "$meta" "$state" "$data")
-	check_status 1 "apply without a file" mortise apply
-	check_status 1 "apply of some volumes" mortise apply -f "$config" data
-	check_status 1 "staged on a blank machine" said mortise apply --staged -f "$config"
-	check "says what it lacks" says '--staged needs a STATE that is there already'
-	# An encrypted STATE that nothing could open again.
+	check_status 1 "apply without a file is refused" mortise apply
+	check_status 1 "apply of some volumes is refused" mortise apply -f "$config" data
+	check_status 1 "apply --staged is refused on a blank machine" \
+		said mortise apply --staged -f "$config"
+	check "the error says that STATE is missing" \
+		says '--staged needs an existing STATE'
+	# Without META, the encrypted STATE could never be opened again.
 	places=(--device "STATE=$state" --device "data=$data")
-	check_status 4 "without META" said mortise apply -f "$config"
-	check "says why" says 'no partition is labelled "META"'
+	check_status 4 "apply is refused without META" said mortise apply -f "$config"
+	check "the error says that META is missing" says 'no partition is labelled "META"'
 	mkfs.ext4 -q "$meta"
 	places+=(--device "META=$meta")
-	check_fails "a META that holds a file system" said mortise apply -f "$config"
-	check "is named" says ext4
+	check_fails "a META that holds a file system is refused" said mortise apply -f "$config"
+	check "the error names the file system" says ext4
 	dd if=/dev/zero of="$meta" bs=1M count=1 status=none
 	echo 'kind: VolumeConfig' >"$work/bad.yaml"
-	check_status 1 "a file with errors" said mortise apply -f "$work/bad.yaml"
-	check_equal "and none of it changed anything" "$(checksum "$meta" "$state" "$data")" \
+	check_status 1 "a file with errors is refused" said mortise apply -f "$work/bad.yaml"
+	check_equal "the refused operations changed nothing" \
+		"$(checksum "$meta" "$state" "$data")" \
 		"$before"
-	check_status 1 "up on a blank machine" said mortise up
-	check "says what to do" says 'mortise apply -f config.yaml'
-	check "plan" said mortise plan
-	check "tells that too" says 'this machine has no configuration yet'
-	check_equal "and changes nothing" "$(checksum "$meta" "$state" "$data")" "$before"
+	check_status 1 "up fails on a blank machine" said mortise up
+	check "up says what to do" says 'mortise apply -f config.yaml'
+	check "plan succeeds" said mortise plan
+	check "plan says that the configuration is missing" \
+		says 'this machine has no configuration yet'
+	check_equal "up and plan change nothing" "$(checksum "$meta" "$state" "$data")" "$before"
 }
 
 test_first() {
 	new_machine
 	declare_keys "$node" "$node, lockToState: true"
-	check "apply" said mortise apply -f "$config"
-	check "stored" cmp "$config" "$root/system/state/config.yaml"
-	check "status by what is stored" said mortise status
-	check "knows data" says "$data"
-	check "apply again changes nothing" mortise apply -f "$config"
-	check "down" mortise down
-	check_status 1 "status without STATE" said mortise status
-	check "is about STATE alone" says "$state"
-	check "plan without STATE" said mortise plan
-	check "opens it, and no more" says "open $state as luks2-STATE with keyslot 0"
-	check "saying so" says 'STATE is not open'
-	check "up" said mortise up
-	check "with all" test -e "$root/var/mnt/data/lost+found"
+	check "apply succeeds" said mortise apply -f "$config"
+	check "apply stores the configuration" cmp "$config" "$root/system/state/config.yaml"
+	check "status uses the stored configuration" said mortise status
+	check "status lists data" says "$data"
+	check "apply succeeds again" mortise apply -f "$config"
+	check "down succeeds" mortise down
+	check_status 1 "status fails without STATE" said mortise status
+	check "status lists STATE" says "$state"
+	check "plan succeeds without STATE" said mortise plan
+	check "plan opens STATE" says "open $state as luks2-STATE with keyslot 0"
+	check "plan says that STATE is not open" says 'STATE is not open'
+	check "up succeeds" said mortise up
+	check "up mounts data" test -e "$root/var/mnt/data/lost+found"
 	down
-	check_fails "another machine" "$MORTISE" up --root "$root" --node-uuid "$other_uuid" \
+	check_fails "up fails on another machine" \
+		"$MORTISE" up --root "$root" --node-uuid "$other_uuid" \
 		"${places[@]}"
-	check_fails "opens nothing" test -e /dev/mapper/luks2-STATE
+	check_fails "STATE is not open" test -e /dev/mapper/luks2-STATE
 	printf %s "$uuid" >"$work/uuid"
-	check "META gives it this one's UUID" \
+	check "META stores this machine's UUID" \
 		"$MORTISE" meta set 15 "$work/uuid" --device "META=$meta"
-	check "and it opens" "$MORTISE" up --root "$root" "${places[@]}"
+	check "up uses the UUID in META" "$MORTISE" up --root "$root" "${places[@]}"
 	down
-	check "the UUID goes again" "$MORTISE" meta delete UUIDOverride --device "META=$meta"
+	check "the UUID is removed from META" \
+		"$MORTISE" meta delete UUIDOverride --device "META=$meta"
 }
 
-# What META says and what STATE holds may differ: the configuration counts, META follows.
+# If META and the configuration in STATE differ, the configuration counts and META is updated.
 test_disagreement() {
 	mortise up >/dev/null
 	cp "$config" "$work/before.yaml"
 	declare_keys "$node;static: {passphrase: second}, slot: 4" "$node, lockToState: true"
 	cp "$config" "$root/system/state/config.yaml"
 	down
-	check "a configuration that META knows nothing of" mortise up
-	check "its key is made" opens "$state" 4 second
-	check_match "and META follows" "$(meta_tag 9)" '*"KeySlot":4*'
+	check "up applies a configuration that META does not match" mortise up
+	check "the new key opens STATE" opens "$state" 4 second
+	check_match "META contains the new key" "$(meta_tag 9)" '*"KeySlot":4*'
 	down
 	declare_keys "static: {passphrase: second}, slot: 4" "$node, lockToState: true"
 	mortise up >/dev/null
 	cp "$config" "$root/system/state/config.yaml"
 	down
-	check "a key that only META has still opens" mortise up
-	check_fails "and is removed" opens "$state" 0 "${uuid}STATE"
-	check_match "from META too" "$(meta_tag 9)" '*"EncryptionKeys":\[{"KeySlot":4*'
+	check "a key that only META contains still opens STATE" mortise up
+	check_fails "the key is removed from the header" opens "$state" 0 "${uuid}STATE"
+	check_match "the key is removed from META" \
+		"$(meta_tag 9)" '*"EncryptionKeys":\[{"KeySlot":4*'
 	echo nonsense: 1 >"$root/system/state/config.yaml"
-	check_status 1 "down says it too" mortise down
+	check_status 1 "down fails with an invalid stored configuration" mortise down
 	close_by_hand
-	check_status 1 "a stored file with errors" said mortise up
-	check "is told with its place" says 'config.yaml in STATE:1:1:'
-	check "STATE is open, to mend it" mountpoint -q "$root/system/state"
-	check "apply mends it" mortise apply -f "$config"
+	check_status 1 "up fails with an invalid stored configuration" said mortise up
+	check "the error names the position in the file" says 'config.yaml in STATE:1:1:'
+	check "STATE is open, so that it can be repaired" mountpoint -q "$root/system/state"
+	check "apply repairs the configuration" mortise apply -f "$config"
 	rm "$root/system/state/config.yaml"
 	close_by_hand
-	check_status 1 "no stored file" said mortise up
-	check "says what to do" says 'STATE holds no configuration'
-	check "apply" mortise apply -f "$config"
+	check_status 1 "up fails without a stored configuration" said mortise up
+	check "up says what is missing" says 'STATE holds no configuration'
+	check "apply succeeds" mortise apply -f "$config"
 	down
-	# META damaged, in one copy and in both.
+	# Damage one copy of META, then remove STATE's entry from both.
 	dd if=/dev/urandom of="$meta" bs=4096 seek=3 count=1 conv=notrunc status=none
-	check "one copy of META is as good as two" mortise up
+	check "up succeeds with one copy of META" mortise up
 	down
 	"$MORTISE" meta delete 9 --device "META=$meta"
-	check_fails "META without STATE" said mortise up
-	check "is told" says 'META has none for STATE'
-	check "apply brings it back" mortise apply -f "$config"
+	check_fails "up fails without STATE's entry in META" said mortise up
+	check "the error says that the entry is missing" says 'META has none for STATE'
+	check "apply restores the entry" mortise apply -f "$config"
 	down
-	check "up" mortise up
+	check "up succeeds" mortise up
 	down
 }
 
-# as_it_was WORDS: status tells that data is open, and down closes it, whatever is declared.
+# as_it_was WORDS: status reports that data is open in its old state, and down closes it, although
+# the declaration has changed.
 as_it_was() {
-	check_status 6 "status of what is open as it was" said mortise status --json
-	check "says so" says "it is still open as it was, $1, and not as it is declared"
-	check_equal "and where" "$(jq -r '.volumes[1].mountPoint' <(sed -n '/^{/,$p' "$work/said"))" \
+	check_status 6 "status of a volume open in its old state gives exit status 6" \
+		said mortise status --json
+	check "status reports the old state" \
+		says "it is still open as it was, $1, and not as it is declared"
+	check_equal "status reports the mount point" \
+		"$(jq -r '.volumes[1].mountPoint' <(sed -n '/^{/,$p' "$work/said"))" \
 		"$root/var/mnt/data"
 	mount -t tmpfs tmpfs "$root/var/mnt/data/lost+found"
-	check_status 1 "down of what is in use" said mortise down data
-	check "names it" says "data: cannot unmount"
+	check_status 1 "down of a volume in use fails" said mortise down data
+	check "the error names the volume" says "data: cannot unmount"
 	umount "$root/var/mnt/data/lost+found"
-	check "down" mortise down
-	check_fails "unmounts it" grep -q "$root/var/mnt/data" /proc/mounts
-	check_equal "and leaves no mapping" "$(dmsetup ls)" "No devices found"
+	check "down succeeds" mortise down
+	check_fails "data is not mounted" grep -q "$root/var/mnt/data" /proc/mounts
+	check_equal "no mapping is left" "$(dmsetup ls)" "No devices found"
 }
 
-# A change between plain and encrypted that is staged leaves the volume open as it is.
+# A staged change between plain and encrypted leaves the open volume in its old state.
 test_other_way() {
 	new_machine
 	declare_keys "$node" "$node"
 	mortise apply -q -f "$config" >/dev/null
 	declare_keys "$node" -
-	check "encrypted is to be plain" mortise apply --staged -f "$config"
+	check "apply --staged accepts a change from encrypted to plain" \
+		mortise apply --staged -f "$config"
 	as_it_was encrypted
 	new_machine
 	declare_keys "$node" -
 	mortise apply -q -f "$config" >/dev/null
 	declare_keys "$node" "$node"
-	check "plain is to be encrypted" mortise apply --staged -f "$config"
+	check "apply --staged accepts a change from plain to encrypted" \
+		mortise apply --staged -f "$config"
 	as_it_was "not encrypted"
-	# Somebody else's mapping has the name: it is no way to this volume, and not ours to remove.
+	# A foreign mapping has the volume's name: it does not lead to the volume, and stays open.
 	declare_keys "$node" -
 	mortise apply -q -f "$config" >/dev/null
 	dmsetup create luks2-u-data --table "0 8 zero"
-	check "down beside a mapping of that name" mortise down
-	check "leaves it" dmsetup info luks2-u-data
+	check "down succeeds with a foreign mapping of the volume's name" mortise down
+	check "the foreign mapping stays" dmsetup info luks2-u-data
 	dmsetup remove luks2-u-data
-	# Without STATE, which was closed, what is declared is not known any more.
+	# When STATE has been closed, mortise cannot read the declared configuration any more.
 	declare_keys "$node" "$node"
 	new_machine
 	mortise apply -q -f "$config" >/dev/null
 	mount -t tmpfs tmpfs "$root/var/mnt/data/lost+found"
-	check_status 6 "down of what is in use, and of STATE" mortise down
+	check_status 6 "down with one volume in use gives exit status 6" mortise down
 	umount "$root/var/mnt/data/lost+found"
-	check "down of the rest" mortise down
-	check_equal "which is unmounted and closed" "$(dmsetup ls)" "No devices found"
+	check "down closes the remaining volume" mortise down
+	check_equal "no mapping is left" "$(dmsetup ls)" "No devices found"
 	new_machine
 	declare_keys "$node" -
 	mortise apply -q -f "$config" >/dev/null
-	# Mounted where no configuration says.
+	# The volume is mounted at a place that no configuration names.
 	mkdir -p "$work/elsewhere"
 	mount "$data" "$work/elsewhere"
-	check_status 6 "down of what is mounted elsewhere, too" said mortise down
-	check "says so" says "data: $data is still in use"
+	check_status 6 "down of a volume mounted elsewhere gives exit status 6" said mortise down
+	check "down says that the device is in use" says "data: $data is still in use"
 	umount "$work/elsewhere"
 	down
 }
 
-# late COMMAND...: with STATE found after two seconds only.
+# late COMMAND...: run COMMAND; STATE's device appears after two seconds.
 late() {
 	local status=0
 
@@ -182,7 +195,8 @@ late() {
 	return "$status"
 }
 
-# On a busy machine STATE may be there before the command looks for it, but not each time.
+# misses_late COMMAND...: on a busy machine, STATE may appear before COMMAND looks for it, but not
+# each time.
 misses_late() {
 	local _
 
@@ -192,30 +206,34 @@ misses_late() {
 	return 1
 }
 
-# A device that comes late is waited for before anything is planned.
+# With --wait, mortise waits for a late device before it plans.
 test_late() {
 	new_machine
 	declare_keys "$node" "$node"
-	check "plan does not wait by itself" misses_late said mortise plan -f "$config"
-	check "plan waits when it is told" late said mortise plan --wait 300 -f "$config"
-	check "apply waits" late mortise apply -q --wait 300 -f "$config"
-	check "and has stored it" cmp "$config" "$root/system/state/config.yaml"
+	check "plan does not wait by default" misses_late said mortise plan -f "$config"
+	check "plan --wait waits" late said mortise plan --wait 300 -f "$config"
+	check "apply --wait waits" late mortise apply -q --wait 300 -f "$config"
+	check "the configuration is stored" cmp "$config" "$root/system/state/config.yaml"
 	down
 }
 
-# What apply showed to a person is in its JSON.
+# apply --json contains what apply prints for a user.
 test_json() {
 	new_machine
 	declare_keys "static: {passphrase: weak}, slot: 0" "$node"
 	"$MORTISE" apply -q --json -f "$config" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
 		"${places[@]}" >"$work/json"
-	check "notes" jq -e '.notes | any(contains("in META in clear text"))' "$work/json"
-	check "steps" jq -e '.steps | any(.volume == "data" and .kind == "format")' "$work/json"
-	check "volumes" jq -e '.volumes | length == 2 and all(.phase == "ready")' "$work/json"
+	check "the output contains the notes" \
+		jq -e '.notes | any(contains("in META in clear text"))' "$work/json"
+	check "the output contains the steps" \
+		jq -e '.steps | any(.volume == "data" and .kind == "format")' "$work/json"
+	check "the output contains the volumes" \
+		jq -e '.volumes | length == 2 and all(.phase == "ready")' "$work/json"
 	down
 }
 
-# The derivation is what costs. A keyslot whose area is noise opens by no derivation.
+# Derivations are the main cost. A keyslot area overwritten with noise cannot be opened, so an
+# unneeded derivation would be reported.
 test_derivations() {
 	new_machine
 	declare_keys "$node;static: {passphrase: second}, slot: 1" \
@@ -224,27 +242,29 @@ test_derivations() {
 	down
 	spoil "$state" 1
 	spoil "$data" 1
-	check "second slots are not looked at" said mortise up
-	check_fails "no complaint" says 'slot 1'
+	check "up succeeds with spoiled second keyslots" said mortise up
+	check_fails "up does not mention the second keyslots" says 'slot 1'
 	down
-	# STATE is opened as META says and planned as the stored configuration says.
+	# STATE is opened as META says and then planned as the stored configuration says.
 	new_machine
 	declare_keys "$node;static: {passphrase: second}, slot: 1" \
 		"$node;static: {passphrase: second}, slot: 1"
 	cost=(--pbkdf-memory 20000 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 	mortise apply -f "$config" >/dev/null
 	down
-	check_equal "a boot derives one key a volume" "$(derivations up)" 2
+	check_equal "a boot derives one key per volume" "$(derivations up)" 2
 	down
 	declare_keys "$node;static: {passphrase: second}, slot: 1" \
 		"$node;static: {passphrase: third}, slot: 1"
-	# Two opened, one found changed when it is shown and when it is done, one made.
-	check_equal "an apply no more than it needs" "$(derivations apply -f "$config")" 5
+	# Two keys to open the volumes, two to find a changed key (when planning and when
+	# executing), and one for the new keyslot.
+	check_equal "apply derives no more keys than necessary" \
+		"$(derivations apply -f "$config")" 5
 	cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 	down
 }
 
-# How often this run of the program takes the memory that the cost of a keyslot asks for.
+# derivations VERB [ARGUMENT]...: how often this run allocates the memory that a keyslot requires.
 derivations() {
 	local verb=$1
 	shift
@@ -254,7 +274,7 @@ derivations() {
 	awk -F'[(, ]+' '$4 ~ /^[0-9]+$/ && $4 >= 20000 * 1024 && $4 < 24000 * 1024' "$work/trace" | wc -l
 }
 
-# spoil DEVICE SLOT: noise over the area of a keyslot.
+# spoil DEVICE SLOT: overwrite the area of a keyslot with noise.
 spoil() {
 	local offset size
 
@@ -277,7 +297,7 @@ killed_apply() {
 	down || true
 }
 
-# A killed apply: before, the old configuration counts, after, the new one; never neither.
+# After a killed apply, either the old configuration or the new one is in effect.
 test_kills() {
 	local delay old=$work/old.yaml new=$work/new.yaml
 
@@ -294,19 +314,19 @@ test_kills() {
 		killed_apply "$new" "$delay"
 		said mortise up || fail "up after a kill at $delay s" "$(cat "$work/said")"
 		if cmp -s "$root/system/state/config.yaml" "$old"; then
-			check "$delay s: the old keys" opens "$data" 1 old
+			check "$delay s: the old key opens" opens "$data" 1 old
 		else
-			check "$delay s: the new configuration" \
+			check "$delay s: the new configuration is stored" \
 				cmp "$root/system/state/config.yaml" "$new"
-			check "$delay s: the new keys" opens "$data" 2 new
+			check "$delay s: the new key opens" opens "$data" 2 new
 		fi
-		check "$delay s: the file" grep -q kept "$root/var/mnt/data/file"
-		mortise apply -f "$old" >/dev/null 2>&1 || fail "back again"
+		check "$delay s: the file is still there" grep -q kept "$root/var/mnt/data/file"
+		mortise apply -f "$old" >/dev/null 2>&1 || fail "apply of the old configuration"
 		down
 	done
 }
 
-# On the first apply of all: what a cut leaves is finished by another apply.
+# The very first apply is killed: another apply completes it.
 test_first_kills() {
 	local delay
 
@@ -314,9 +334,9 @@ test_first_kills() {
 		new_machine
 		declare_keys "$node" "$node, lockToState: true"
 		killed_apply "$config" "$delay"
-		check "$delay s: apply again" mortise apply -f "$config"
+		check "$delay s: apply succeeds again" mortise apply -f "$config"
 		down
-		check "$delay s: up" mortise up
+		check "$delay s: up succeeds" mortise up
 		down
 	done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A machine that carries its configuration opens at the next boot, whatever kept an apply from its
-# end: META read-only, STATE full, a KMS that is not there, two at once, a source that gives no
-# key for a blank volume. Runs in a guest: see tools/guest/uml.
+# A machine that carries its configuration can be opened at the next boot, even if an apply did not
+# complete: META read-only, STATE full, a KMS out of reach, two runs at once, no key available for a
+# blank volume. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -14,7 +14,7 @@ b='static: {passphrase: bbbb}, slot: 1'
 c='static: {passphrase: cccc}, slot: 0'
 kms='kms: {endpoint: "grpc://127.0.0.1:1"}, slot: 0'
 
-# machine_of STATE-KEYS: one that carries them.
+# machine_of STATE-KEYS: create a machine that carries these keys.
 machine_of() {
 	down || true
 	new_machine
@@ -31,65 +31,68 @@ boots() {
 	said mortise up
 }
 
-# Keys that META knows stay in the header until META has learnt the new ones.
+# Keys listed in META stay in the header until META lists the new ones.
 test_meta_read_only() {
 	machine_of "$a"
 	blockdev --setro "$meta"
 	declare_keys "$a;$b" "$node"
-	check "a key is added with META read-only" said mortise up -f "$config"
-	check "which is told" says META
+	check "up adds a key with META read-only" said mortise up -f "$config"
+	check "up reports META" says META
 	declare_keys "$b" "$node"
-	check "the old key goes" said mortise up -f "$config"
-	check "later" says 'keyslot 0 is left as it is'
-	check_equal "it is still there" "$(slots)" '["0","1"]'
+	check "up succeeds without the old key in the configuration" said mortise up -f "$config"
+	check "up does not yet remove the old key" says 'keyslot 0 is left as it is'
+	check_equal "the old key is still there" "$(slots)" '["0","1"]'
 	check_fails "apply fails" said mortise apply -f "$config"
-	check "and says what was not done" says 'the configuration was not stored'
-	check_equal "and leaves it too" "$(slots)" '["0","1"]'
+	check "apply says that it did not store the configuration" \
+		says 'the configuration was not stored'
+	check_equal "apply does not remove the old key either" "$(slots)" '["0","1"]'
 	blockdev --setrw "$meta"
-	check "the next boot opens" boots
+	check "the next boot succeeds" boots
 	declare_keys "$b" "$node"
-	check "apply, with META" mortise apply -f "$config"
-	check_equal "takes it away" "$(slots)" '["1"]'
-	check "and the boot after opens" boots
+	check "apply succeeds with META writable" mortise apply -f "$config"
+	check_equal "apply removes the old key" "$(slots)" '["1"]'
+	check "the boot after that succeeds" boots
 }
 
 test_state_full() {
 	machine_of "$a"
-	# One large file, and small ones for what is left.
+	# Fill it with one large file, and use up the rest in small writes.
 	dd if=/dev/zero of="$root/system/state/fill" bs=64k 2>/dev/null || true
 	dd if=/dev/zero of="$root/system/state/rest" bs=512 2>/dev/null || true
 	head -c 200000 /dev/zero | tr '\0' '#' >"$work/long.yaml"
 	declare_keys "$a;$b" "$node"
 	cat "$work/long.yaml" >>"$config"
-	check_fails "apply into a full STATE" said mortise apply -f "$config"
+	check_fails "apply into a full STATE fails" said mortise apply -f "$config"
 	declare_keys "$b" "$node"
 	cat "$work/long.yaml" >>"$config"
-	check_fails "and the second step" said mortise apply -f "$config"
-	check_equal "the old key is there" "$(slots)" '["0","1"]'
-	check "the next boot opens" boots
+	check_fails "the second step fails, too" said mortise apply -f "$config"
+	check_equal "the old key is still there" "$(slots)" '["0","1"]'
+	check "the next boot succeeds" boots
 }
 
-# A key of which nobody knows that it opens is not what a machine is left with.
+# A machine must not be left with only keys that have never opened it.
 test_unproven() {
 	machine_of "$a"
 	declare_keys "$kms" "$node"
-	check_fails "a KMS that is not there" said mortise apply -f "$config" --wait 0
-	check_match "nothing of it is stored" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
-	check_fails "nor staged" said mortise apply --staged -f "$config" --wait 0
+	check_fails "apply with a KMS out of reach fails" said mortise apply -f "$config" --wait 0
+	check_match "META is unchanged" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
+	check_fails "apply --staged fails, too" said mortise apply --staged -f "$config" --wait 0
 	down
-	check_fails "nor staged with STATE closed" said mortise apply --staged -f "$config" --wait 0
-	check "the next boot opens" boots
-	# Edited by hand, with no key that opens: META's key stays.
+	check_fails "apply --staged fails with STATE closed" \
+		said mortise apply --staged -f "$config" --wait 0
+	check "the next boot succeeds" boots
+	# Edit the configuration by hand, so that it has no key that opens: META's key stays.
 	declare_keys "$kms" "$node"
 	cp "$config" "$root/system/state/config.yaml"
 	down
-	check "a stored configuration with a KMS that is not there" said mortise up --wait 0
-	check "says that its key was not to be had" says 'keyslot 0 (kms) left as it is'
-	check_equal "keeps what opened: the slot" "$(slots)" '["0"]'
-	check_match "and META" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
+	check "up succeeds with a KMS out of reach in the stored configuration" \
+		said mortise up --wait 0
+	check "a notice says that the kms key is not available" says 'keyslot 0 (kms) left as it is'
+	check_equal "the old keyslot is still there" "$(slots)" '["0"]'
+	check_match "META still contains the old key" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
 }
 
-# Both were planned before either had the lock.
+# Two runs that were both planned before either got the lock.
 test_two_at_once() {
 	local y x lock
 
@@ -110,8 +113,8 @@ test_two_at_once() {
 	exec {lock}>&-
 	wait "$y" || true
 	wait "$x" || true
-	check "two applies at once leave a machine that opens" boots
-	# And one that is staged meanwhile.
+	check "the machine boots after two applies at once" boots
+	# The same with a staged apply.
 	machine_of "$a;$b"
 	down
 	exec {lock}>>/run/mortise/lock
@@ -134,10 +137,10 @@ test_two_at_once() {
 	exec {lock}>&-
 	wait "$y" || true
 	wait "$x" || true
-	check "an apply and a staged one too" boots
+	check "the machine boots after an apply and a staged apply at once" boots
 }
 
-# The plan is shown before the lock is waited for.
+# planned FILE: wait for the plan in this output: it is printed before the wait for the lock.
 planned() {
 	local _
 
@@ -149,24 +152,27 @@ planned() {
 	sleep 0.3
 }
 
-# A volume that nothing could open is not made.
+# A volume is not formatted if no key would open it.
 test_no_key() {
 	down
 	new_machine
 	declare_keys "$a" "$kms"
-	check_status 6 "apply with a KMS that is not there" said mortise apply -f "$config" --wait 0
-	check "says what was not done" says 'not formatted: none of its keys can be had'
-	check_fails "and has not done it" blkid -p "$data"
+	check_status 6 "apply with a KMS out of reach gives exit status 6" \
+		said mortise apply -f "$config" --wait 0
+	check "apply says that data is not formatted" \
+		says 'not formatted: no key is available'
+	check_fails "data is not formatted" blkid -p "$data"
 	declare_keys "$a" "$node"
-	check "another key, and it is made" mortise apply -f "$config"
+	check "apply formats data with another key" mortise apply -f "$config"
 	down
 	new_machine
 	declare_keys "$a" "$node, lockToState: true"
-	check_fails "locked to a STATE that is not there" said mortise up -f "$config" data
-	check_fails "it is not made either" blkid -p "$data"
+	check_fails "up of data without the STATE that it is locked to fails" \
+		said mortise up -f "$config" data
+	check_fails "data is not formatted either" blkid -p "$data"
 }
 
-# --device may mean another STATE than the one that is open.
+# --device may name another STATE than the open one.
 test_other_state() {
 	local other
 
@@ -174,12 +180,13 @@ test_other_state() {
 	other=$(blank_device 330)
 	places=(--device "META=$meta" --device "STATE=$other" --device "data=$data")
 	declare_keys - "$node"
-	check_fails "a plain STATE elsewhere" said mortise apply -f "$config"
-	check "while one is open" says 'luks2-STATE is active'
-	check_fails "nor staged" said mortise apply --staged -f "$config"
-	check_match "META stays" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
+	check_fails "apply with a plain STATE on another device fails" \
+		said mortise apply -f "$config"
+	check "the error says that STATE is open" says 'luks2-STATE is active'
+	check_fails "apply --staged fails, too" said mortise apply --staged -f "$config"
+	check_match "META is unchanged" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
 	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
-	check "the machine opens" boots
+	check "the machine boots" boots
 }
 
 test_meta_read_only

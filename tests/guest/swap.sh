@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Swap and raw volumes over several boots: the LUKS layer stays, the swap area is new each time,
-# and nothing is written over what may be of use to somebody. Judges: the kernel's own list of
-# swap areas, blkid and cryptsetup.
-# Runs in a guest: see tools/guest/uml.
+# Swap and raw volumes over several boots: the LUKS layer stays, each boot creates a new swap area,
+# and data that may be useful is never overwritten. Checked with the kernel's own list of swap
+# areas, blkid and cryptsetup. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -14,25 +13,25 @@ key=$work/key
 printf declared >"$key"
 inside=/dev/mapper/luks2-s-crypt
 
-# one KIND NAME DEVICE [KEY]: without a key it is not encrypted.
+# one KIND NAME DEVICE [KEY]: declare a volume; without a key, it is not encrypted.
 one() {
 	printf -- '---\napiVersion: v1alpha1\nkind: %s\nname: %s\n' "$1" "$2" >>"$config"
 	[[ $# -lt 4 ]] || printf 'encryption:\n  provider: luks2\n  keys: [{%s}]\n' "$4" >>"$config"
 	options+=(--device "$2=$3")
 }
 
-# kind KIND DEVICE [KEY]: this volume alone.
+# alone KIND DEVICE [KEY]: declare only this volume.
 alone() {
 	declare_none
 	one "$1" only "${@:2}"
 }
 
-# A value of blkid's, read from the device and not from its cache.
+# value TAG DEVICE: print a value of blkid, read from the device and not from its cache.
 value() {
 	blkid -p -o value -s "$1" "$2" || true
 }
 
-# What the kernel swaps to: devices, resolved.
+# areas: print the devices that the kernel uses for swap, with links resolved.
 areas() {
 	local path
 
@@ -58,7 +57,7 @@ ready() {
 		[[ $(jq -r '[.volumes[] | .phase] | unique | join(" ")' "$work/said") == ready ]]
 }
 
-# place NAME: where status says that it is mounted.
+# place NAME: print the mount point in the status.
 place() {
 	mortise status --json | jq -r ".volumes[] | select(.name == \"$1\") | .mountPoint"
 }
@@ -67,40 +66,43 @@ test_first() {
 	local before
 
 	before=$(checksum "$crypt" "$plain" "$secret" "$open")
-	check "plan" said mortise plan
-	check "it says that a swap area is made" says "make a swap area on luks2-s-crypt"
-	check "and switched on" says "swap on luks2-s-crypt"
-	check "also without encryption" says "make a swap area on $plain"
-	check_fails "nothing is made in a raw volume" says "on luks2-r-secret"
-	check_equal "plan wrote nothing" "$(checksum "$crypt" "$plain" "$secret" "$open")" "$before"
-	check "up" mortise up
+	check "plan succeeds" said mortise plan
+	check "plan creates a swap area" says "make a swap area on luks2-s-crypt"
+	check "plan turns swap on" says "swap on luks2-s-crypt"
+	check "plan creates a swap area without encryption" says "make a swap area on $plain"
+	check_fails "plan creates nothing in a raw volume" says "on luks2-r-secret"
+	check_equal "plan writes nothing" \
+		"$(checksum "$crypt" "$plain" "$secret" "$open")" "$before"
+	check "up succeeds" mortise up
 	check "both areas are in use" same_areas "$inside" "$plain"
-	check_equal "the encrypted one" "$(value TYPE "$inside")" swap
-	check_equal "its label is its id, cut to what fits" "$(value LABEL "$inside")" s-crypt
-	check_equal "the plain one" "$(value TYPE "$plain")" swap
-	check_equal "a label that is too long is cut" "$(value LABEL "$plain")" s-a-name-longer
+	check_equal "the encrypted volume holds swap" "$(value TYPE "$inside")" swap
+	check_equal "its label is its id" "$(value LABEL "$inside")" s-crypt
+	check_equal "the plain volume holds swap" "$(value TYPE "$plain")" swap
+	check_equal "a label that is too long is truncated" \
+		"$(value LABEL "$plain")" s-a-name-longer
 	check "cryptsetup opens the header" cryptsetup open --test-passphrase --key-slot 0 \
 		--key-file "$key" "$crypt"
-	check_fails "no file system is waited for" grep -q mkfs <(json_area "$crypt" 1)
-	check "the raw mapping is there" test -b /dev/mapper/luks2-r-secret
-	check_fails "with nothing in it" blkid -p /dev/mapper/luks2-r-secret
-	check_fails "nor is one waited for" grep -q mkfs <(json_area "$secret" 1)
-	check_equal "the plain raw volume was not touched" "$(value TYPE "$open")" ext4
-	check "all are ready" ready
-	check_equal "where swap is" "$(place crypt)" "[swap]"
-	check_equal "where a raw volume is" "$(place secret)" null
+	check_fails "the header has no mark for a file system" grep -q mkfs <(json_area "$crypt" 1)
+	check "the raw mapping exists" test -b /dev/mapper/luks2-r-secret
+	check_fails "the raw mapping is empty" blkid -p /dev/mapper/luks2-r-secret
+	check_fails "the raw volume has no mark for a file system" \
+		grep -q mkfs <(json_area "$secret" 1)
+	check_equal "the plain raw volume is unchanged" "$(value TYPE "$open")" ext4
+	check "all volumes are ready" ready
+	check_equal "status shows swap as [swap]" "$(place crypt)" "[swap]"
+	check_equal "status shows no mount point for a raw volume" "$(place secret)" null
 }
 
 test_again() {
 	local before
 
 	before="$(value UUID "$inside") $(value UUID "$plain") $(headers "$crypt")"
-	check "up, with all of it in use" mortise up
-	check_equal "no area was made anew" \
+	check "up succeeds with all volumes in use" mortise up
+	check_equal "no area was created again" \
 		"$(value UUID "$inside") $(value UUID "$plain") $(headers "$crypt")" "$before"
-	check "both are in use still" same_areas "$inside" "$plain"
-	check "plan has no step" said mortise plan
-	check_fails "none at all" says "swap on"
+	check "both areas are still in use" same_areas "$inside" "$plain"
+	check "plan succeeds" said mortise plan
+	check_fails "plan has no step" says "swap on"
 }
 
 test_next_boot() {
@@ -109,23 +111,23 @@ test_next_boot() {
 	before=$(value UUID "$inside")
 	plain_before=$(value UUID "$plain")
 	printf 'data of the raw volume' | dd of=/dev/mapper/luks2-r-secret conv=notrunc,fsync status=none
-	check "down" mortise down
-	check_equal "nothing is swapped to" "$(areas)" ""
+	check "down succeeds" mortise down
+	check_equal "no swap is in use" "$(areas)" ""
 	check_fails "the mapping is gone" test -e "$inside"
 	header=$(headers "$crypt")
-	check "up, without using what is there" mortise up --no-mount
-	check_equal "no area is used" "$(areas)" ""
-	check_equal "nor made" "$(value UUID "$inside")" "$before"
+	check "up --no-mount succeeds" mortise up --no-mount
+	check_equal "no swap is in use" "$(areas)" ""
+	check_equal "no area was created again" "$(value UUID "$inside")" "$before"
 	mortise down >"$work/out" 2>&1
-	check "up, once more" mortise up
+	check "up succeeds again" mortise up
 	check "both areas are in use" same_areas "$inside" "$plain"
-	check_fails "the encrypted one is new" test "$(value UUID "$inside")" = "$before"
-	check_fails "so is the plain one" test "$(value UUID "$plain")" = "$plain_before"
-	check_equal "the header is the same, to the byte" "$(headers "$crypt")" "$header"
+	check_fails "the encrypted area is new" test "$(value UUID "$inside")" = "$before"
+	check_fails "the plain area is new" test "$(value UUID "$plain")" = "$plain_before"
+	check_equal "the header is unchanged" "$(headers "$crypt")" "$header"
 	data=$(head -c 22 /dev/mapper/luks2-r-secret)
-	check_equal "what is in the raw volume stays" "$data" "data of the raw volume"
-	check "down" mortise down
-	check_equal "the plain raw volume was not touched" "$(value TYPE "$open")" ext4
+	check_equal "the raw volume keeps its data" "$data" "data of the raw volume"
+	check "down succeeds" mortise down
+	check_equal "the plain raw volume is unchanged" "$(value TYPE "$open")" ext4
 }
 
 # refuses DEVICE WORDS [KEY]
@@ -134,10 +136,10 @@ refuses() {
 
 	alone SwapVolumeConfig "$1" "${@:3}"
 	before=$(checksum "$1")
-	check_fails "up does not make a swap area over it" said mortise up
-	check "it says why: $2" says "$2"
+	check_fails "up creates no swap area over it" said mortise up
+	check "the error says: $2" says "$2"
 	check_equal "nothing was written" "$(checksum "$1")" "$before"
-	check_equal "nothing is swapped to" "$(areas)" ""
+	check_equal "no swap is in use" "$(areas)" ""
 	down || true
 }
 
@@ -151,7 +153,7 @@ test_refusals() {
 
 	device=$(blank_device 20)
 	suspended "$device"
-	check_equal "blkid sees a suspended system" "$(value TYPE "$device")" swsuspend
+	check_equal "blkid recognizes a suspended system" "$(value TYPE "$device")" swsuspend
 	refuses "$device" "the image of a system that was suspended to disk"
 	device=$(blank_device 20)
 	printf ULSUSPEND | dd of="$device" bs=1 seek=4086 conv=notrunc,fsync status=none
@@ -170,7 +172,7 @@ test_refusals() {
 	refuses "$device" "no encryption config provided"
 }
 
-# make_inside DEVICE COMMAND...: a header of cryptsetup's, and what the command makes inside.
+# make_inside DEVICE COMMAND...: cryptsetup formats the device, and COMMAND writes inside.
 make_inside() {
 	local device=$1
 
@@ -178,7 +180,7 @@ make_inside() {
 	cryptsetup open --key-file "$key" "$device" made
 	"${@:2}" /dev/mapper/made
 	cryptsetup close made
-	# The record of the keys, which is no part of this, is written the first time.
+	# The first run writes the record of the keys, which is not tested here.
 	alone RawVolumeConfig "$device" "$static"
 	mortise up >"$work/out"
 	mortise down >"$work/out" 2>&1
@@ -189,28 +191,28 @@ test_refusals_inside() {
 
 	device=$(blank_device 40)
 	make_inside "$device" mkfs.ext4 -q
-	refuses "$device" "no swap area is made on /dev/mapper/luks2-s-only: it holds ext4" "$static"
+	refuses "$device" "cannot make a swap area on /dev/mapper/luks2-s-only: it holds ext4" "$static"
 	device=$(blank_device 40)
 	make_inside "$device" suspended
 	refuses "$device" "was suspended to disk" "$static"
 }
 
-# What old Talos or a person made is taken as it is: an area in a header, noise in a header.
+# Contents created by an old Talos or a user are accepted: a swap area or noise in a LUKS volume.
 test_foreign() {
 	local device
 
 	device=$(blank_device 40)
 	make_inside "$device" mkswap -q -L old
 	alone SwapVolumeConfig "$device" "$static"
-	check "up, over another's swap area" mortise up
-	check_equal "it is a new one" "$(value LABEL /dev/mapper/luks2-s-only)" s-only
-	check "down" mortise down
+	check "up succeeds over a foreign swap area" mortise up
+	check_equal "the swap area is new" "$(value LABEL /dev/mapper/luks2-s-only)" s-only
+	check "down succeeds" mortise down
 	device=$(blank_device 40)
 	make_inside "$device" true
 	alone SwapVolumeConfig "$device" "$static"
-	check "up, over noise" mortise up
-	check "it is in use" same_areas /dev/mapper/luks2-s-only
-	check "down" mortise down
+	check "up succeeds over noise" mortise up
+	check "the area is in use" same_areas /dev/mapper/luks2-s-only
+	check "down succeeds" mortise down
 }
 
 test_programs() {
@@ -219,16 +221,18 @@ test_programs() {
 	device=$(blank_device 20)
 	alone SwapVolumeConfig "$device"
 	mkdir "$work/none" "$work/small"
-	check_fails "up, without mkswap" said env PATH="$work/none" "$MORTISE" up "${options[@]}"
-	check "it says what is missing" says "cannot run mkswap; is it installed?"
+	check_fails "up fails without mkswap" \
+		said env PATH="$work/none" "$MORTISE" up "${options[@]}"
+	check "the error says what is missing" says "cannot run mkswap; is it installed?"
 	ln -s "$(command -v busybox)" "$work/small/mkswap"
-	check "up, with busybox" env PATH="$work/small" "$MORTISE" up "${options[@]}"
-	check "it is in use" same_areas "$device"
-	check_equal "and labelled" "$(value LABEL "$device")" s-only
-	check "down" mortise down
+	check "up succeeds with busybox's mkswap" \
+		env PATH="$work/small" "$MORTISE" up "${options[@]}"
+	check "the area is in use" same_areas "$device"
+	check_equal "the area has its label" "$(value LABEL "$device")" s-only
+	check "down succeeds" mortise down
 }
 
-# A raw volume takes whatever there is, and lets it go again.
+# A raw volume accepts any contents, and down releases it.
 test_raw() {
 	local device before
 
@@ -236,16 +240,17 @@ test_raw() {
 	mkfs.ext4 -q "$device"
 	before=$(checksum "$device")
 	alone RawVolumeConfig "$device"
-	check "up of a plain raw volume" mortise up
-	check "it is ready" ready
-	check_equal "and not touched" "$(checksum "$device")" "$before"
-	check "down" mortise down
+	check "up succeeds with a plain raw volume" mortise up
+	check "the volume is ready" ready
+	check_equal "the volume is unchanged" "$(checksum "$device")" "$before"
+	check "down succeeds" mortise down
 	alone RawVolumeConfig "$device" "$static"
-	check_fails "to be encrypted, it has to be empty" said mortise up
-	check "it says so" says "holds ext4: not formatted"
-	check_equal "and not touched" "$(checksum "$device")" "$before"
+	check_fails "an encrypted raw volume is refused on a device that is not empty" \
+		said mortise up
+	check "the error names the contents" says "holds ext4: not formatted"
+	check_equal "the device is unchanged" "$(checksum "$device")" "$before"
 	alone RawVolumeConfig "$work/nothing"
-	check_fails "one that is not there" mortise up
+	check_fails "a missing device is refused" mortise up
 }
 
 static="slot: 0, static: {passphrase: declared}"

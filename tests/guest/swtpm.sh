@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A TPM for scripts beside lib.sh: swtpm on a socket, whose PCRs are what a boot leaves in them.
+# A TPM for scripts, in addition to lib.sh: swtpm on a socket, with PCRs extended as by a boot.
 
 tcti=swtpm:path=${work:?lib.sh comes first}/tpm
 pcr0=crtm
@@ -7,7 +7,7 @@ pcr7=firmware
 pcr11=
 tpm_state=
 
-# A check runs in a shell of its own: what all must know is in files.
+# check runs commands in a subshell, so state that must persist is kept in files.
 tpm_runs() {
 	[[ -s $work/tpm.pid ]] && kill -0 "$(cat "$work/tpm.pid" 2>/dev/null)" 2>/dev/null
 }
@@ -18,7 +18,7 @@ stop_tpm() {
 	rm -f "$work/tpm" "$work/tpm.ctrl" "$work/tpm.pid"
 }
 
-# start_tpm NAME: one with this state, which outlives its process, as in a board.
+# start_tpm NAME: start a TPM with this state, which survives its process, as on a board.
 start_tpm() {
 	stop_tpm
 	tpm_state=$work/tpm-$1
@@ -37,7 +37,7 @@ digest_of() {
 	printf '%s' "$1" | sha256sum | cut -d ' ' -f 1
 }
 
-# A power cycle: PCRs are zero, then firmware and boot extend them.
+# A power cycle: the PCRs are zero, then firmware and boot loader extend them.
 reboot_tpm() {
 	local word
 
@@ -47,12 +47,12 @@ reboot_tpm() {
 	for word in $pcr11; do tpm2 pcrextend "11:sha256=$(digest_of "$word")"; done
 }
 
-# What PCR $1 holds, in hex.
+# pcr NUMBER: print a PCR's value, in hex.
 pcr() {
 	tpm2 pcrread "sha256:$1" | sed -n 's/.*0x\([0-9A-Fa-f]*\).*/\1/p' | tr 'A-F' 'a-f'
 }
 
-# extended WORD...: what a PCR holds that was extended with their hashes, by sha256sum.
+# extended WORD...: print the value of a PCR extended with the words' hashes, computed by sha256sum.
 extended() {
 	local value word
 
@@ -64,8 +64,8 @@ extended() {
 	echo "$value"
 }
 
-# sign_pcr_11 DIRECTORY WORD...: a signed policy for PCR 11 extended with these words, as
-# systemd-measure would leave it. The policy's digest is the TPM's own, over those values.
+# sign_pcr_11 DIRECTORY WORD...: create a signed policy for PCR 11 extended with these words, in the
+# format of systemd-measure. The TPM itself computes the policy's digest from those values.
 sign_pcr_11() {
 	local directory=$1 fingerprint policy
 	shift
@@ -85,7 +85,7 @@ sign_pcr_11() {
 		"$policy" "$(base64 -w 0 "$work/signature")" >"$directory/tpm2-pcr-signature.json"
 }
 
-# type_to FILE COMMAND...: on a terminal of its own, each line typed when it is asked for.
+# type_to FILE COMMAND...: run COMMAND on its own terminal, and type a line of FILE at each prompt.
 type_to() {
 	local lines=$1
 	shift

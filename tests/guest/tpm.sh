@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Keys of kind tpm over the boots of one machine, with swtpm as its TPM: what is sealed opens
-# at the next boot, changed PCRs and another TPM are told and mended by another key, a closed door
-# stays closed, and a recovery key is asked for only when all else fails. cryptsetup judges the
-# keyslots, tpm2-tools the PCRs. Runs in a guest: see tools/guest/uml.
+# tpm keys over several boots of one machine, with swtpm as its TPM: sealed keys open at the next
+# boot; changed PCRs and another TPM are reported, and another key repairs the keyslot; a key sealed
+# to a PCR that was extended stays unavailable; and a recovery key is requested only when all other
+# keys fail. cryptsetup checks the keyslots, tpm2-tools the PCRs.
+# Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -15,7 +16,7 @@ set -euo pipefail
 file=$root/var/mnt/data/file
 device=$(blank_device 40)
 
-# declare_keys KEY...: of the volume data, each as in YAML's braces.
+# declare_keys KEY...: declare keys of the volume data, each as in YAML's braces.
 declare_keys() {
 	declare_none
 	declare_volume data "$device" "$@"
@@ -26,7 +27,7 @@ metadata() {
 	json_area "$device" 1 | tr -d '\0'
 }
 
-# One boot of the machine up to the end of "up": the volume was closed and the TPM restarted.
+# One boot of the machine to the end of up: the volume is closed and the TPM restarted.
 boot() {
 	down
 	reboot_tpm
@@ -45,7 +46,7 @@ token_of() {
 	metadata | jq -r --arg id "$1" '.tokens[$id].type // "none"'
 }
 
-# Header and keyslots; a file system is written to when it is mounted.
+# The checksum of header and keyslots only, because mounting writes to the file system.
 header_sum() {
 	head -c 16M "$device" | cksum
 }
@@ -63,159 +64,164 @@ start_tpm first
 pcr7=firmware
 reboot_tpm
 declare_keys 'slot: 0, tpm: {}' 'slot: 1, static: {passphrase: spare}'
-check "a volume is formatted with a TPM key" said mortise up
-check "that there is no signed policy is a notice" \
-	says 'keyslot 0 (tpm) is bound to PCR 7 alone: this machine has no signed policy of PCR 11'
+check "a volume is formatted with a tpm key" said mortise up
+check "a notice says that the signed policy is missing" \
+	says 'keyslot 0 (tpm) is bound to PCR 7 only: this machine has no signed policy of PCR 11'
 echo kept >"$file"
-check_equal "its token is Talos's, under the number of its slot" "$(token_of 0)" talos-tpm2
-check_equal "its slot has the least cost" "$(slot_cost 0)" 'argon2id 4 32 1'
-check_equal "the other slot has what was asked for" "$(slot_cost 1)" 'argon2id 4 64 1'
-check_equal "the token says what Talos would" \
+check_equal "the token is Talos's, with the number of its keyslot" "$(token_of 0)" talos-tpm2
+check_equal "the tpm keyslot has the minimum cost" "$(slot_cost 0)" 'argon2id 4 32 1'
+check_equal "the other keyslot has the requested cost" "$(slot_cost 1)" 'argon2id 4 64 1'
+check_equal "the token has the fields of Talos" \
 	"$(metadata | jq -c '.tokens["0"] | [.keyslots, .UserData.keyslots, .UserData.pcrs,
 		.UserData.alg, .UserData.encryption_version]')" '[[],[0],[7],"sha256","1"]'
-check "cryptsetup opens the static one" \
+check "cryptsetup opens the static keyslot" \
 	cryptsetup open --test-passphrase --key-slot 1 --key-file <(printf spare) "$device"
-check "the next boot opens" boot
-check "by the TPM" opened_by '0 tpm'
-check_equal "and the data is there" "$(cat "$file")" kept
+check "the next boot succeeds" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
+check_equal "the data is still there" "$(cat "$file")" kept
 check "a boot without changes writes nothing" unchanged_by boot
 
-## A PCR changes: the spare key opens, the plan says what will be done, up does it.
+## A PCR changes: the spare key opens the volume, plan shows the re-enrollment, up performs it.
 down
 pcr7=other-firmware
 reboot_tpm
-check "plan tells which PCR has changed" said mortise plan
-check "and that a TPM key wants Secure Boot" says 'a tpm key is strong with Secure Boot only'
-check "by its number" says 'replace keyslot 0 (tpm): PCR 7 has changed'
-check "and does nothing" unchanged_by mortise plan
-check "the other slot opens the volume" said mortise up
-check "it is said that the key was enrolled again" \
+check "plan succeeds after a PCR has changed" said mortise plan
+check "plan says that a tpm key needs Secure Boot" says 'a tpm key is strong with Secure Boot only'
+check "plan names the PCR" says 'replace keyslot 0 (tpm): PCR 7 has changed'
+check "plan changes nothing" unchanged_by mortise plan
+check "up succeeds with the other keyslot" said mortise up
+check "a notice says that the key was enrolled again" \
 	says 'keyslot 0 (tpm) was enrolled again: PCR 7 has changed'
-check "opened by the spare key" opened_by '1 static'
-check "status remembers the notice" bash -c "[[ \$('$MORTISE' status ${options[*]@Q} --json |
+check "the spare key opened the volume" opened_by '1 static'
+check "status shows the notice" bash -c "[[ \$('$MORTISE' status ${options[*]@Q} --json |
 	jq -r '.volumes[0].notices[0]') == *'enrolled again'* ]]"
-check_equal "the data is there" "$(cat "$file")" kept
-check "the boot after that opens" boot
-check "by the TPM again" opened_by '0 tpm'
+check_equal "the data is still there" "$(cat "$file")" kept
+check "the next boot succeeds" boot
+check "the tpm key opens the volume again" opened_by '0 tpm'
 
-## Another TPM, then none.
+## Another TPM, then no TPM.
 start_tpm second
 pcr7=other-firmware
-check "a board with another TPM boots" boot
-check "which is said" says 'another TPM'
-check "the key is sealed by the new one" boot
-check "and opens" opened_by '0 tpm'
+check "the boot succeeds with another TPM" boot
+check "a notice mentions the other TPM" says 'another TPM'
+check "the boot succeeds with a key sealed by the new TPM" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 stop_tpm
 down
-check "without a TPM the spare key opens" said mortise up
-check "what failed is told" says 'keyslot 0 (tpm)'
-check_equal "and the slot is left" "$(token_of 0)" talos-tpm2
+check "up succeeds without a TPM" said mortise up
+check "a notice names the tpm keyslot" says 'keyslot 0 (tpm)'
+check_equal "the token is still there" "$(token_of 0)" talos-tpm2
 start_tpm second
-check "when the TPM is back" boot
-check "its key opens as before" opened_by '0 tpm'
+check "the boot succeeds when the TPM is back" boot
+check "the tpm key opens the volume as before" opened_by '0 tpm'
 
-## Tokens that are none.
+## Missing, foreign and damaged tokens.
 down
 cryptsetup token remove --token-id 0 "$device"
-check "without its token the slot is made anew" boot
-check "and has one again" test "$(token_of 0)" = talos-tpm2
+check "the boot succeeds without the token of the tpm keyslot" boot
+check "the tpm keyslot has a token again" test "$(token_of 0)" = talos-tpm2
 down
 cryptsetup token remove --token-id 0 "$device"
 echo '{"type":"clevis","keyslots":["1"],"jwe":{"kept":1}}' |
 	cryptsetup token import --token-id 0 --json-file - "$device"
-check "a foreign token in its place is no crash" boot
-check "the slot is made anew" test "$(token_of 0)" = talos-tpm2
-check_equal "and the foreign token is kept elsewhere" \
+check "the boot succeeds with a foreign token of the same number" boot
+check "the tpm keyslot has a token again" test "$(token_of 0)" = talos-tpm2
+check_equal "the foreign token is kept under another number" \
 	"$(metadata | jq -c '[.tokens[] | select(.type == "clevis") | .jwe.kept]')" '[1]'
-check "the boot after that opens" boot
-check "by the TPM" opened_by '0 tpm'
+check "the next boot succeeds" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 down
 metadata | jq -c '.tokens["0"].UserData.sealed_blob_private = "AAIBAg==" | .tokens["0"]' |
 	cryptsetup token import --token-replace --token-id 0 --json-file - "$device"
-check "a damaged blob is no crash" boot
-check "opened by the spare key" opened_by '1 static'
-check "the damaged one is mended" boot
-check "and opens" opened_by '0 tpm'
+check "the boot succeeds with a damaged blob" boot
+check "the spare key opened the volume" opened_by '1 static'
+check "the boot succeeds with the repaired token" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 
-## Declared otherwise.
+## Changed declarations.
 declare_keys 'slot: 0, tpm: {options: {pcrs: [7, 0]}}' 'slot: 1, static: {passphrase: spare}'
-check "other PCRs are declared" boot
-check "the key is sealed to them" \
+check "the boot succeeds when other PCRs are declared" boot
+check "the key is sealed to the declared PCRs" \
 	test "$(metadata | jq -c '.tokens["0"].UserData.pcrs')" = '[0,7]'
-check "and opens" boot
-check "by the TPM" opened_by '0 tpm'
+check "the next boot succeeds" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 down
 pcr7=third-firmware
 reboot_tpm
-check "of two PCRs one changes" said mortise plan
-check "it is known which" says 'replace keyslot 0 (tpm): PCR 7 has changed'
-check "and mended" boot
+check "plan succeeds after one of two PCRs has changed" said mortise plan
+check "plan names the changed PCR" says 'replace keyslot 0 (tpm): PCR 7 has changed'
+check "the boot succeeds and enrolls the key again" boot
 declare_keys 'slot: 0, static: {passphrase: instead}' 'slot: 1, static: {passphrase: spare}'
-check "a passphrase takes the TPM key's place" boot
-check_equal "its token is gone" "$(token_of 0)" none
+check "a passphrase replaces the tpm key" boot
+check_equal "the tpm keyslot's token is removed" "$(token_of 0)" none
 declare_keys 'slot: 1, static: {passphrase: spare}' \
 	'slot: 2, tpm: {checkSecurebootStatusOnEnroll: true}'
-check "without Secure Boot a key that wants it is not enrolled" boot
-check "which is told" says 'failed to enroll the TPM2 key'
-check_equal "there is no such slot" "$(metadata | jq -c '.keyslots | keys')" '["1"]'
+check "the boot succeeds without Secure Boot, which the new key requires" boot
+check "a notice says that the key was not enrolled" says 'failed to enroll the TPM2 key'
+check_equal "the new keyslot does not exist" "$(metadata | jq -c '.keyslots | keys')" '["1"]'
 
-## Closing the door.
+## --extend-pcr: after it, the TPM no longer unseals the key in this boot.
 declare_keys 'slot: 0, tpm: {}' 'slot: 1, static: {passphrase: spare}'
-check "the TPM key is declared again" boot
-check "the door is closed after the volumes are ready" boot --extend-pcr 7:start-the-world
-check "PCR 7 holds what Talos's recipe says" test "$(pcr 7)" = "$(extended "$pcr7" start-the-world)"
-check "a second up leaves the PCR as it is" said mortise up --extend-pcr 7:start-the-world
+check "the boot succeeds with the tpm key declared again" boot
+check "up extends the PCR after the volumes are ready" boot --extend-pcr 7:start-the-world
+check "PCR 7 has the value of Talos's recipe" \
+	test "$(pcr 7)" = "$(extended "$pcr7" start-the-world)"
+check "a second up succeeds" said mortise up --extend-pcr 7:start-the-world
 check "PCR 7 was extended once" test "$(pcr 7)" = "$(extended "$pcr7" start-the-world)"
 down
-check "in this boot the TPM unseals no more" said mortise up
-check "which is told" says 'PCR 7 was extended in this boot'
-check "the spare key opens" opened_by '1 static'
-check "and nothing was enrolled again" bash -c "! grep -q 'enrolled again' '$work/said'"
-rm /run/mortise/closed-pcrs # as a new boot has it
-check "the next boot opens" boot
-check "by the TPM" opened_by '0 tpm'
+check "up succeeds in the same boot" said mortise up
+check "a notice says that the PCR was extended" says 'PCR 7 was extended in this boot'
+check "the spare key opened the volume" opened_by '1 static'
+check "no key was enrolled again" bash -c "! grep -q 'enrolled again' '$work/said'"
+rm /run/mortise/closed-pcrs # as at a new boot
+check "the next boot succeeds" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 
-## A volume that only the TPM opens, with its door closed and a recovery key.
+## A volume that only the TPM opens, with its PCR extended, and a recovery key.
 declare_keys 'slot: 0, tpm: {}'
-check "the spare key is taken away" boot --extend-pcr 7:start-the-world
-check "an open volume stays ready when its key is not to be had" said mortise up
-check "which is told" says 'keyslot 0 (tpm) not checked'
-"$MORTISE" open --test-passphrase --key-file <(printf spare) "$device" && fail "the spare key is gone"
+check "the boot removes the spare key" boot --extend-pcr 7:start-the-world
+check "an open volume stays ready when its key is not available" said mortise up
+check "a notice says that the key was not checked" says 'keyslot 0 (tpm) not checked'
+"$MORTISE" open --test-passphrase --key-file <(printf spare) "$device" &&
+	fail "the spare key no longer opens"
 rm /run/mortise/closed-pcrs
-check "the next boot has it" boot
-check "a recovery key is enrolled, authorised by the TPM" said "$MORTISE" enroll "$device" \
+check "the next boot succeeds" boot
+check "enroll adds a recovery key, authorized by the TPM" said "$MORTISE" enroll "$device" \
 	--recovery-key --recovery-file "$work/recovery" --token-only --tcti "$tcti"
-check_equal "into a slot that systemd's token marks" \
+check_equal "systemd's token marks the recovery keyslot" \
 	"$(metadata | jq -c '[.tokens[] | select(.type == "systemd-recovery") | .keyslots]')" '[["1"]]'
-check "cryptsetup opens with it" cryptsetup open --test-passphrase --key-slot 1 \
+check "cryptsetup opens with the recovery key" cryptsetup open --test-passphrase --key-slot 1 \
 	--key-file <(tr -d '\n' <"$work/recovery") "$device"
-check "the key sync leaves it" boot
-check "it is still there" test "$(metadata | jq -c '.keyslots | keys')" = '["0","1"]'
-check "status shows it" test "$(mortise status --json | jq -c '.volumes[0].recoveryKeyslots')" = '[1]'
+check "the next boot succeeds with the recovery key in the header" boot
+check "up does not remove the recovery key" \
+	test "$(metadata | jq -c '.keyslots | keys')" = '["0","1"]'
+check "status shows the recovery keyslot" \
+	test "$(mortise status --json | jq -c '.volumes[0].recoveryKeyslots')" = '[1]'
 
 down
 start_tpm third
 reboot_tpm
-check_fails "with a dead TPM and nothing else the volume stays closed" mortise up
+check_fails "with another TPM and no other key, up fails" mortise up
 said mortise up || true
-check "the way out is told" says 'mortise up --recovery'
-check "nothing was changed" unchanged_by mortise up
+check "the error suggests --recovery" says 'mortise up --recovery'
+check "up changes nothing" unchanged_by mortise up
 printf 'wrong\nwrong again\n%s\n' "$(tr '[:lower:]' '[:upper:]' <"$work/recovery" | tr -d -- '-\n')" >"$work/typed"
-check "the third try, in capitals without dashes, opens it" \
+check "the third attempt, in capitals without dashes, opens the volume" \
 	said type_to "$work/typed" "$MORTISE" up "${options[@]}" --recovery
-check "the dead TPM key is enrolled again" says 'keyslot 0 (tpm) was enrolled again'
-check_equal "the data is there" "$(cat "$file")" kept
-check "the boot after that opens" boot
-check "by the TPM" opened_by '0 tpm'
+check "the tpm key is enrolled again" says 'keyslot 0 (tpm) was enrolled again'
+check_equal "the data is still there" "$(cat "$file")" kept
+check "the next boot succeeds" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 check "the recovery key is still there" test "$(token_of 31)" != none
 printf 'wrong\nwrong\nwrong\n' >"$work/typed"
 down
 start_tpm fourth
 reboot_tpm
-check_fails "three wrong tries are the end" type_to "$work/typed" "$MORTISE" up "${options[@]}" \
+check_fails "up fails after three wrong attempts" \
+	type_to "$work/typed" "$MORTISE" up "${options[@]}" \
 	--recovery
 
-## The signed policy of PCR 11, made by openssl and tpm2-tools.
+## The signed policy of PCR 11, created by openssl and tpm2-tools.
 start_tpm fifth
 reboot_tpm
 sign_pcr_11 "$work/policy" enter-initrd leave-initrd enter-machined
@@ -224,31 +230,32 @@ declare_keys 'slot: 0, tpm: {options: {}}' 'slot: 1, static: {passphrase: spare}
 options+=(--tpm-policy "$work/policy")
 pcr11='enter-initrd leave-initrd enter-machined'
 check "a key is bound to the signed policy" boot
-check_equal "as Talos has it" "$(metadata | jq -c '.tokens["0"].UserData |
+check_equal "the token has Talos's form" "$(metadata | jq -c '.tokens["0"].UserData |
 	[.pcrs, .pubkey_pcrs]')" '[null,[11]]'
-check "the next boot opens" boot
-check "by the TPM" opened_by '0 tpm'
+check "the next boot succeeds" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 pcr7=whatever
-check "PCR 7 may change" boot
-check "by the TPM still" opened_by '0 tpm'
+check "the boot succeeds with another value of PCR 7" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 pcr11='enter-initrd leave-initrd enter-machined start-the-world'
-check "a state of PCR 11 that nobody has signed does not open it" boot
-check "by the spare key" opened_by '1 static'
-check "which is told" says 'PCR 11 is in a state that nobody has signed'
-check "nothing is made anew, since that would not open either" bash -c \
+check "the boot succeeds with a value of PCR 11 that is not signed" boot
+check "the spare key opened the volume" opened_by '1 static'
+check "a notice says that the value of PCR 11 is not signed" \
+	says 'PCR 11 is in a state that nobody has signed'
+check "the key is not enrolled again, because a new one would not open either" bash -c \
 	"! grep -q 'enrolled again' '$work/said'"
 pcr11='enter-initrd leave-initrd enter-machined'
-check "the signed state" boot
-check "the door of PCR 11 is closed" said mortise up --extend-pcr 11:start-the-world
+check "the boot succeeds with the signed value" boot
+check "up extends PCR 11" said mortise up --extend-pcr 11:start-the-world
 down
-check "in this boot the spare key opens" said mortise up
-check "the door is told" says 'PCR 11 was extended in this boot'
+check "up succeeds in the same boot with the spare key" said mortise up
+check "a notice says that the PCR was extended" says 'PCR 11 was extended in this boot'
 rm /run/mortise/closed-pcrs
 pcr11='enter-initrd leave-initrd enter-machined'
-check "in the signed state it opens" boot
-check "by the TPM" opened_by '0 tpm'
+check "the next boot succeeds with the signed value" boot
+check "the tpm key opens the volume" opened_by '0 tpm'
 
-## A machine that carries its configuration: META says that the TPM opens STATE.
+## A machine that carries its configuration: META says that a tpm key opens STATE.
 down
 start_tpm sixth
 pcr7=firmware
@@ -261,26 +268,26 @@ places=(--root "$root" --node-uuid "$uuid" --tcti "$tcti" --device "META=$meta"
 printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\nencryption:\n  provider: luks2\n' \
 	>"$work/state.yaml"
 printf '  keys:\n    - {slot: 0, tpm: {}}\n' >>"$work/state.yaml"
-check "apply" said "$MORTISE" apply -f "$work/state.yaml" "${places[@]}"
-check "a recovery key for STATE" said "$MORTISE" enroll "$state" --recovery-key \
+check "apply succeeds" said "$MORTISE" apply -f "$work/state.yaml" "${places[@]}"
+check "enroll adds a recovery key to STATE" said "$MORTISE" enroll "$state" --recovery-key \
 	--recovery-file "$work/recovery.state" --token-only --tcti "$tcti"
 carried() {
 	"$MORTISE" down "${places[@]}" >"$work/down" 2>&1
 	reboot_tpm
 	said "$MORTISE" up "${places[@]}" "$@"
 }
-check "the next boot has nothing but the disk and the TPM" carried
+check "the next boot needs only the disk and the TPM" carried
 "$MORTISE" down "${places[@]}" >"$work/down" 2>&1
 start_tpm seventh
 check_fails "another TPM does not open STATE" carried
-check "the way out is told" says 'mortise up --recovery'
+check "the error suggests --recovery" says 'mortise up --recovery'
 tr -d '\n' <"$work/recovery.state" >"$work/typed"
 echo >>"$work/typed"
-check "the recovery key does" \
+check "the recovery key opens STATE" \
 	said type_to "$work/typed" "$MORTISE" up "${places[@]}" --recovery
-check "it is told" says 'opened with the recovery key'
-check "and STATE's TPM key is enrolled again" says 'keyslot 0 (tpm) was enrolled again'
-check "the boot after that needs nobody" carried
+check "a notice says that the recovery key was used" says 'opened with the recovery key'
+check "STATE's tpm key is enrolled again" says 'keyslot 0 (tpm) was enrolled again'
+check "the next boot needs no recovery key" carried
 "$MORTISE" down "${places[@]}" >"$work/down" 2>&1
 stop_tpm
 finish

@@ -32,39 +32,40 @@ mortise() {
 	"$MORTISE" "$verb" "${options[@]}" "$@"
 }
 
-# The slot that opened it stands in the table.
+# opened_by PATTERN: the status table shows the keyslot that opened the volume.
 opened_by() {
 	mortise status | grep -Eq "^data +/dev/vda +ready +$1 "
 }
 
-# What firmware measures: it changes before the third boot, and stays so.
+# Firmware measures these words: they change before the third boot, and then stay the same.
 if [[ $boot -lt 3 ]]; then extend_7 'Secure Boot keys'; else extend_7 'other keys'; fi
 
 if [[ $boot -eq 3 ]]; then
-	check_match "plan says what will be done" "$(mortise plan 2>&1)" \
+	check_match "plan says that the key will be replaced" "$(mortise plan 2>&1)" \
 		'*replace keyslot 0 (tpm): PCR 7 has changed*'
 fi
 mortise up >"$work/said" 2>&1 || fail "up" "$(cat "$work/said")"
 case $boot in
 1) echo "kept over boots" >"$root/var/mnt/data/file" ;;
-2 | 4) check "opened by the TPM" opened_by '0 +tpm' ;;
+2 | 4) check "the tpm key opened the volume" opened_by '0 +tpm' ;;
 3)
-	check "opened by the fallback" opened_by '1 +nodeID'
+	check "the fallback key opened the volume" opened_by '1 +nodeID'
 	check "the TPM key was enrolled again" grep -q \
 		'keyslot 0 (tpm) was enrolled again: PCR 7 has changed' "$work/said"
 	;;
 esac
 check_equal "the data is there" "$(cat "$root/var/mnt/data/file")" "kept over boots"
-check_equal "cryptsetup sees Talos's token" \
+check_equal "cryptsetup lists Talos's token" \
 	"$(cryptsetup luksDump /dev/vda | grep -c '0: talos-tpm2')" 1
-check_equal "the TPM holds no object of ours" \
+check_equal "mortise left no object in the TPM" \
 	"$(TPM2TOOLS_TCTI=device:/dev/tpm0 tpm2 getcap handles-transient)" ''
 if [[ $boot -eq 4 ]]; then
-	check "the door is closed" mortise up --extend-pcr 7:start-the-world
+	check "up extends PCR 7" mortise up --extend-pcr 7:start-the-world
 	mortise down
 	mortise up >"$work/said" 2>&1 || fail "up" "$(cat "$work/said")"
-	check "and the TPM unseals no more in this boot" opened_by '1 +nodeID'
-	check "which is told" grep -q 'PCR 7 was extended in this boot' "$work/said"
+	check "the TPM no longer unseals the key in this boot" opened_by '1 +nodeID'
+	check "a notice says that the PCR was extended" \
+		grep -q 'PCR 7 was extended in this boot' "$work/said"
 fi
-check "closed" mortise down
+check "down succeeds" mortise down
 finish

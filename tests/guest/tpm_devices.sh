@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Keys of kind tpm through the kernel: /dev/tpmrm0, and /dev/tpm0 where that is all there is,
-# which one program at a time has for itself. Runs in a guest with a TPM: see tools/guest/qemu.
+# tpm keys through the kernel: /dev/tpmrm0, and /dev/tpm0 without a resource manager; only one
+# program at a time can open the latter. Runs in a guest with a TPM: see tools/guest/qemu.
 #   --file .../tpm_call:/bin/tpm_call --file .../tpm2:/bin/tpm2
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
@@ -25,7 +25,7 @@ is_waited_for() {
 	until_holds pidof tpm_call && sleep 3
 }
 
-# Milliseconds since the boot.
+# now: print the milliseconds since the boot.
 now() {
 	local seconds rest
 
@@ -44,29 +44,29 @@ left_behind() {
 head -c 32 /dev/urandom >secret
 tpm2 pcrextend "7:sha256=$(printf %064d 7)"
 begin=$(now)
-check "/dev/tpmrm0: sealed and unsealed" round
+check "/dev/tpmrm0 seals and unseals" round
 took "sealing and unsealing, this emulated machine"
 check_equal "nothing is left in the TPM" "$(left_behind)" ''
 
 mv /dev/tpmrm0 "$work/hidden"
-check "/dev/tpm0: sealed and unsealed" round
+check "/dev/tpm0 seals and unseals" round
 check_equal "nothing is left in the TPM" "$(left_behind)" ''
 hold is_waited_for &
 until_holds test -e held
 begin=$(now)
-check "it is waited for while another program has it" round
+check "the call waits while another program has the device open" round
 took "of which about 3 s are the other program's"
 wait
 rm held
 hold until_holds test -e ended &
 until_holds test -e held
-check_equal "but not for ever" "$(tpm_call -L 5000 unseal object 2>/dev/null)" \
+check_equal "the call stops waiting after a limit" "$(tpm_call -L 5000 unseal object 2>/dev/null)" \
 	"KMS or TPM does not answer: another program keeps the TPM for itself: /dev/tpm0: $(
 	)Device or resource busy"
 touch ended
 wait
 tpm2 pcrextend "7:sha256=$(printf %064d 7)"
-check_equal "a changed PCR" "$(tpm_call unseal object 2>/dev/null)" \
+check_equal "a changed PCR is reported" "$(tpm_call unseal object 2>/dev/null)" \
 	"TPM unseals this no more: PCR 7 has changed since it was sealed"
 check_equal "nothing is left in the TPM" "$(left_behind)" ''
 mv "$work/hidden" /dev/tpmrm0

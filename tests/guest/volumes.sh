@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# For scripts about declared volumes, beside lib.sh: a configuration, the program with it, and
-# headers of cryptsetup's making.
+# For scripts about declared volumes, in addition to lib.sh: a configuration, a function that runs
+# the program with it, and headers created by cryptsetup.
 
 root=${work:?lib.sh comes first}/root
 config=$work/config.yaml
 options=()
 uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
 mkdir "$root"
-# The cost of a key is not what is tested; Talos accepts Argon2 only.
+# Keep key derivation cheap; its cost is not tested. Talos accepts only Argon2.
 up_cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 cheap=(--pbkdf argon2id "${up_cost[@]}")
 
@@ -16,7 +16,7 @@ declare_none() {
 	options=(-f "$config" --root "$root" --node-uuid "$uuid")
 }
 
-# declare_volume NAME DEVICE KEY...: one more, each key as in YAML's braces.
+# declare_volume NAME DEVICE KEY...: declare another volume, with each key as in YAML's braces.
 declare_volume() {
 	local name=$1 device=$2 kind=UserVolumeConfig
 	shift 2
@@ -39,12 +39,12 @@ mortise() {
 	"$MORTISE" "$verb" "${options[@]}" "${cost[@]}" "$@"
 }
 
-# For what is not looked at.
+# For calls whose output is not checked.
 down() {
 	mortise down >"$work/down" 2>&1
 }
 
-# format_with_file DEVICE PASSPHRASE [OPTION]...: by cryptsetup, with ext4 and a file inside.
+# format_with_file DEVICE PASSPHRASE [OPTION]...: with cryptsetup, with ext4 and a file inside.
 format_with_file() {
 	local device=$1 passphrase=$2
 	shift 2
@@ -59,7 +59,7 @@ format_with_file() {
 	cryptsetup close made
 }
 
-# json_area DEVICE 1|5: the JSON text and its zeros, of the first and of the second header.
+# json_area DEVICE 1|5: print the padded JSON text of the first or of the second header.
 json_area() {
 	dd if="$1" bs=4096 skip="$2" count=3 status=none
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A volume on a whole disk, found by a selector. Judges: cryptsetup, blkid and findmnt.
+# A volume on a whole disk, found by a selector. Checked with cryptsetup, blkid and findmnt.
 # Runs in a guest with two blank disks, of 300 and of 120 MiB: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
@@ -13,7 +13,7 @@ small=$2
 key=$work/key
 printf declared >"$key"
 
-# by SELECTOR [KEY]: the volume that it declares.
+# by SELECTOR [KEY]: declare the volume with this selector.
 by() {
 	declare_none
 	{
@@ -35,7 +35,7 @@ refuses() {
 	by "$2" "$static"
 	before=$(checksum "$large" "$small")
 	check_fails "$1" said mortise up
-	check "it says: $3" says "$3"
+	check "the error says: $3" says "$3"
 	check_equal "nothing was written" "$(checksum "$large" "$small")" "$before"
 }
 
@@ -49,7 +49,7 @@ test_choice() {
 		"disk selector is invalid: 1:11: no matching overload"
 }
 
-# A busy machine may need a second without waiting, but not each time.
+# takes_no_second COMMAND...: a busy machine may need a second without waiting, but not each time.
 takes_no_second() {
 	local _
 
@@ -60,64 +60,65 @@ takes_no_second() {
 	return 1
 }
 
-# The disk that a selector finds first may not be the one that it means: before an empty one is
-# taken, no other may have turned up for a second. Without a file system there is nothing to do.
+# The first disk that a selector matches may be the wrong one: up uses an empty disk only after no
+# other one has appeared for a second. With --no-mount, an unencrypted volume needs no step.
 test_wait() {
 	by 'disk.size < 200u * MiB'
-	check "up, without a file system, waits for nothing" takes_no_second mortise up --no-mount
-	check "up, which may wait" took mortise up --no-mount --wait 300
-	check "waits a second before an empty disk is taken" test "$(cat "$work/took")" -ge 1000
-	check "and no longer" test "$(cat "$work/took")" -lt 300000
+	check "up --no-mount does not wait" takes_no_second mortise up --no-mount
+	check "up --no-mount --wait succeeds" took mortise up --no-mount --wait 300
+	check "up --wait waits a second before it uses an empty disk" test "$(cat "$work/took")" -ge 1000
+	check "up --wait does not wait until its limit" test "$(cat "$work/took")" -lt 300000
 	by 'disk.size > 1u * TiB'
-	check_fails "up of a disk that never comes" took mortise up --no-mount --wait 2
-	check "waits as long as it may" test "$(cat "$work/took")" -ge 2000
+	check_fails "up fails if no disk appears" took mortise up --no-mount --wait 2
+	check "up waits for the given time" test "$(cat "$work/took")" -ge 2000
 	check_fails "nothing was written" blkid -p "$small"
 }
 
 test_whole() {
 	by "disk.size < 200u * MiB && !disk.readonly && disk.dev_path.startsWith('/dev/ubd')" \
 		"$static"
-	check "up" mortise up
-	check "the disk is a volume of LUKS2" cryptsetup isLuks --type luks2 "$small"
+	check "up succeeds" mortise up
+	check "the disk holds a LUKS2 volume" cryptsetup isLuks --type luks2 "$small"
 	check "cryptsetup opens it" cryptsetup open --test-passphrase --key-slot 0 --key-file "$key" \
 		"$small"
-	check_equal "it is mounted" "$(findmnt -no SOURCE "$root/var/mnt/data")" \
+	check_equal "the volume is mounted" "$(findmnt -no SOURCE "$root/var/mnt/data")" \
 		/dev/mapper/luks2-u-data
-	check_fails "the other disk was not touched" blkid -p "$large"
+	check_fails "the other disk is unchanged" blkid -p "$large"
 	echo kept >"$root/var/mnt/data/file"
-	check "status" said mortise status --json
-	check_equal "which disk it is" "$(jq -r '.volumes[0].device' "$work/said")" "$small"
-	check_equal "its id" "$(jq -r '.volumes[0].id' "$work/said")" u-data
-	check "down" mortise down
-	check "up" mortise up
-	check_equal "what was in it is in it" "$(cat "$root/var/mnt/data/file")" kept
-	check "down" mortise down
+	check "status succeeds" said mortise status --json
+	check_equal "status shows the disk" "$(jq -r '.volumes[0].device' "$work/said")" "$small"
+	check_equal "status shows the id" "$(jq -r '.volumes[0].id' "$work/said")" u-data
+	check "down succeeds" mortise down
+	check "up succeeds again" mortise up
+	check_equal "the file is still there" "$(cat "$root/var/mnt/data/file")" kept
+	check "down succeeds" mortise down
 }
 
-# The disk that holds STATE is the system's; the partition's own name is its place in a disk.
+# The system disk is the one that holds STATE. A partition's device name starts with its disk's
+# name.
 test_system_disk() {
 	sfdisk -q "$large" <<<$'label: gpt\nsize=100MiB, name=STATE'
 	check_equal "the kernel knows the label" \
 		"$(sed -n 's/^PARTNAME=//p' "/sys/class/block/${large#/dev/}"*1/uevent)" STATE
 	by '!system_disk' "$static"
-	check "up of the one that is not the system's" mortise up
-	check_equal "what was in it is in it" "$(cat "$root/var/mnt/data/file")" kept
-	check "down" mortise down
+	check "up uses the disk that is not the system disk" mortise up
+	check_equal "the file is still there" "$(cat "$root/var/mnt/data/file")" kept
+	check "down succeeds" mortise down
 	refuses "a disk with partitions" 'system_disk' "$large holds a partition table (gpt)"
 	by 'system_disk'
-	check_fails "also without encryption" said mortise up
-	check "it says so" says "a partition table (gpt) != ext4"
-	check "the partition is there still" grep -q PARTNAME=STATE \
+	check_fails "the partitioned disk is also refused without encryption" said mortise up
+	check "the error names the partition table" says "a partition table (gpt) != ext4"
+	check "the partition is still there" grep -q PARTNAME=STATE \
 		"/sys/class/block/${large#/dev/}"*1/uevent
 }
 
-# What --device says counts, whatever the selector would say.
+# --device takes precedence over the selector.
 test_given() {
 	by 'disk.size > 1u * TiB' "$static"
 	options+=(--device "data=$small")
-	check "up of a disk by name" mortise up
-	check_equal "what was in it is in it" "$(cat "$root/var/mnt/data/file")" kept
-	check "down" mortise down
+	check "up uses the given disk" mortise up
+	check_equal "the file is still there" "$(cat "$root/var/mnt/data/file")" kept
+	check "down succeeds" mortise down
 }
 
 static="slot: 0, static: {passphrase: declared}"

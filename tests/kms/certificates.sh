@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Makes certificates in the current directory, for kms.sh and whoever needs TLS on loopback:
+# Creates certificates in the current directory, for kms.sh and other tests with TLS on loopback:
 #   ca.pem, other-ca.pem       two private CAs
-#   server.pem, server.key     localhost, 127.0.0.1 and ::1, by ca.pem
-#   expired, future, other     the same, but no longer or not yet valid, or for another name
-#   client.pem, client.key     a client's, by ca.pem
-#   stranger.pem, stranger.key a client's, by other-ca.pem
-#   locked.key                 client.key under a passphrase
+#   server.pem, server.key     for localhost, 127.0.0.1 and ::1, issued by ca.pem
+#   expired, future, other     the same, but expired, not yet valid, or for another name
+#   client.pem, client.key     a client certificate, issued by ca.pem
+#   stranger.pem, stranger.key a client certificate, issued by other-ca.pem
+#   locked.key                 client.key encrypted with a passphrase
 set -euo pipefail
 
 settings() {

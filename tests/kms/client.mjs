@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Asks a KMS through gRPC's own library for JavaScript, as Talos would: the other half of a
-// comparison with our client.
+// Calls a KMS with gRPC's JavaScript library, as Talos would, for comparison with mortise's client.
 //   NODE_PATH=$(tools/npm-packages) node tests/kms/client.mjs HOST:PORT seal|unseal UUID BASE64
 import { createRequire } from 'node:module';
 import { definition } from './service.mjs';

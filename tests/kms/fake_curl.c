@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A libcurl that is of no use, for kms.sh: FAKE says in which way. */
+/* An unusable libcurl for kms.sh; FAKE selects its defect. */
 #include <curl/curl.h>
 
 #include <signal.h>
@@ -10,7 +10,7 @@
 #define NO_TLS	    3
 #define NO_START    4
 #define NO_OPTIONS  5
-#define BROKEN_PIPE 6 /* writes to a socket that is closed, as a TLS library would */
+#define BROKEN_PIPE 6 /* writes to a closed socket, as a TLS library may */
 
 #undef curl_easy_setopt
 

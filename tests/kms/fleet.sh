@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# 200 machines boot at once, and their KMS answers 20 calls a second: all of them open in the
-# end. Each is a process that plans a volume whose only key is the KMS's. How their tries spread
-# is printed. MORTISE: the program.
+# 200 machines boot at once, and their KMS answers 20 calls per second. All of them must open their
+# volume in the end. Each machine is a process that plans a volume whose only key is from the KMS.
+# The script prints the distribution of their attempts. MORTISE: the program.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${MORTISE:?the program under test}"
@@ -19,7 +19,7 @@ end() {
 }
 trap end EXIT
 
-# start RATE: with the same key each time.
+# start RATE: starts the KMS, with the same key each time.
 start() {
 	[[ -z $kms ]] || kill "$kms"
 	rm -f "$work/port"
@@ -68,12 +68,12 @@ for ((i = 0; i < machines; i++)); do
 	}
 done
 
-# A try is a line of the log; tries of one machine have its UUID.
+# Each line of the log is an attempt, with the UUID of the machine.
 jq -s -r --argjson machines "$machines" --argjson rate "$rate" '
 	(map(.ms) | min) as $begin | map(. + {second: ((.ms - $begin) / 1000 | floor)}) as $tries |
 	($tries | group_by(.node) | map(length) | sort) as $each |
-	"\($machines) machines, \($rate) answers a second: \($tries | length) tries, " +
-	"a machine \($each | first) to \($each | last), median \($each[($each | length) / 2 | floor])",
+	"\($machines) machines, \($rate) answers per second: \($tries | length) attempts, " +
+	"per machine \($each | first) to \($each | last), median \($each[($each | length) / 2 | floor])",
 	"second  tries  answered",
 	($tries | group_by(.second)[] | "\(.[0].second | tostring | "      "[length:] + .)  " +
 	"\(length | tostring | "     "[length:] + .)  \(map(select(.status == 0 or .status == "OK")) |

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks a KMS by the inner functions, for kms.sh:
+ * Calls a KMS through the internal functions, for kms.sh:
  *   kms_call [-u UUID] [-a CA] [-c CERT -k KEY] [-j THREADS] seal|unseal|both ENDPOINT [HEX]
- * Prints the answer in hexadecimal, or the name of the error's code and its sentence, which
- * is status 1. both: seals random bytes and unseals them again.
+ * Prints the response in hexadecimal, or the name of the error code and the message, and then exits
+ * with status 1. "both" seals random bytes and unseals the result.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys/error.h"
-#include "keys/kinds/kms/kms.h"
-#include "keys/secret.h"
+#include "base/error.h"
+#include "keys/sources/kms/kms.h"
+#include "base/secret.h"
 
 #define THREADS_MAX 64u
 
@@ -35,7 +35,7 @@ static enum mortise_code unseal(struct job *job)
 		return code;
 	job->size = mortise_secret_size(data);
 	memcpy(job->bytes, mortise_secret_data(data), job->size);
-	mortise_secret_free(data);
+	mortise_secret_free(&data);
 	return MORTISE_OK;
 }
 
@@ -54,14 +54,14 @@ static enum mortise_code both(struct job *job)
 	uint8_t data[KEYS_KMS_DATA_SIZE];
 	enum mortise_code code;
 
-	code = keys_random(data, sizeof(data), &job->err);
+	code = random_bytes(data, sizeof(data), &job->err);
 	memcpy(job->bytes, data, sizeof(data));
 	if (!code)
 		code = seal(job);
 	if (!code)
 		code = unseal(job);
 	if (!code && (job->size != sizeof(data) || memcmp(job->bytes, data, sizeof(data)) != 0))
-		code = error_set(&job->err, MORTISE_E_KEY, 0, "other bytes came back");
+		code = error_set(&job->err, MORTISE_E_KEY, 0, "unsealing returned other bytes");
 	return code;
 }
 
@@ -103,7 +103,7 @@ static int report(const struct job *job)
 	return 1;
 }
 
-/* Several at once: none has loaded libcurl before. */
+/* Several threads at once, none of which has loaded libcurl before. */
 static int run_all(const struct job *job, unsigned threads)
 {
 	pthread_t ids[THREADS_MAX];

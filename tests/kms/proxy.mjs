@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An HTTP proxy that does CONNECT and nothing else, to the loopback interface only:
+// An HTTP proxy that supports only CONNECT, and connects only to the loopback interface:
 //   node tests/kms/proxy.mjs --port-file FILE [--log FILE] [--refuse STATUS] [--lifetime SECONDS]
-// Each CONNECT is a line of the log.
+// It logs one line for each CONNECT.
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Servers that are wrong below the service: in gRPC's frames, in HTTP/2, or from the first byte.
-// A gRPC library would not do any of this, so it is written on node's own http2 and net.
+// Servers with faults below the service: in gRPC's frames, in HTTP/2, or from the first byte on. A
+// gRPC library cannot produce these faults, so node's http2 and net modules are used directly.
 import fs from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -15,7 +15,7 @@ function frame(message, { flag = 0, length = message.length } = {}) {
 	return Buffer.concat([head, message]);
 }
 
-// A whole answer that is right but for what is given; trailers null: none.
+// Sends a correct response, except for the given parameters. trailers: null sends no trailers.
 function answer(stream, { status = 200, type = 'application/grpc', headers = {}, body,
 			  trailers = { 'grpc-status': '0' } }) {
 	stream.respond({ ':status': status, 'content-type': type, ...headers },
@@ -24,15 +24,15 @@ function answer(stream, { status = 200, type = 'application/grpc', headers = {},
 	stream.end(body);
 }
 
-// Faults of one call: (stream, message, argument, headers); message is what the right answer
-// holds, headers are those of the request.
+// Faults of one call: (stream, message, argument, headers). message is the message of the correct
+// response, headers are those of the request.
 const streamFaults = {
 	'': (stream, message) => answer(stream, { body: frame(message) }),
-	// Cut in the frame, though the stream ends as it should.
+	// The frame is cut short, but the stream ends normally.
 	'cut': (stream, message) => answer(stream, { body: frame(message).subarray(0, 20) }),
 	'cut-head': (stream, message) => answer(stream, { body: frame(message).subarray(0, 3) }),
 	'no-frame': (stream) => answer(stream, { body: Buffer.alloc(0) }),
-	// Cut in the frame by the end of the stream or of the connection.
+	// The stream or the connection breaks off within the frame.
 	'reset': (stream, message) => {
 		stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
 		stream.write(frame(message).subarray(0, 20), () =>
@@ -43,7 +43,7 @@ const streamFaults = {
 		stream.write(frame(message).subarray(0, 20), () =>
 			setTimeout(() => stream.session.destroy(), 50));
 	},
-	// No stream of this connection was looked at.
+	// GOAWAY: the server has processed no stream of this connection.
 	'goaway': (stream) => {
 		stream.session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, 0);
 		setTimeout(() => stream.session.destroy(), 50);
@@ -66,7 +66,7 @@ const streamFaults = {
 	'trailing': (stream, message) =>
 		answer(stream, { body: Buffer.concat([frame(message), Buffer.from('more')]) }),
 	'no-protobuf': (stream) => answer(stream, { body: frame(Buffer.from('no protobuf')) }),
-	// Fields that we do not know around the data, which comes twice: the last one counts.
+	// Unknown fields around the data. The data occurs twice: the last one is valid.
 	'unknown-fields': (stream, message) => answer(stream, { body: frame(Buffer.concat([
 		Buffer.from('0a0578787878781001', 'hex'), message,
 		Buffer.from('18ffffffffffffffffff01250000000029000000000000000032027878' +
@@ -77,12 +77,12 @@ const streamFaults = {
 		answer(stream, { body: frame(message), trailers: { 'grpc-status': 'banana' } }),
 	'status-17': (stream, message) =>
 		answer(stream, { body: frame(message), trailers: { 'grpc-status': '17' } }),
-	// Only trailers, as servers answer that fail at once; and words with things in them.
+	// Only trailers, as sent by servers that fail immediately, with a hostile message.
 	'words': (stream) => stream.respond({
 		':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5',
 		'grpc-message': 'caf%C3%A9%1B[31m%0Ared%FF 100% %e2%80%ae%',
 	}, { endStream: true }),
-	// What the request said of itself.
+	// Returns headers of the request.
 	'headers': (stream, message, argument, headers) => stream.respond({
 		':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5',
 		'grpc-message': ['content-type', 'te', 'grpc-timeout', 'accept', 'expect']
@@ -93,14 +93,14 @@ const streamFaults = {
 				 body: Buffer.from('<h1>no</h1>'), trailers: null }),
 	'type': (stream, message, type) =>
 		answer(stream, { type, body: frame(message), trailers: null }),
-	// An informational response before the one that counts.
+	// An informational response before the final one.
 	'early-hints': (stream, message) => {
 		stream.additionalHeaders({ ':status': 103, 'link': '<x>' });
 		answer(stream, { body: frame(message) });
 	},
 };
 
-// Faults of the connection; no HTTP/2 at all.
+// Faults of the connection: no HTTP/2 at all.
 const socketFaults = {
 	'http1': (socket) => socket.once('data', () => socket.end(
 		'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the reference server does with bytes: AES-256-GCM under one key, nonce before and tag
-// behind; bytes that it did not seal get random ones back, so that nobody learns which they are.
+// Seals and unseals as the reference server does: AES-256-GCM with one key, the nonce before the
+// ciphertext and the tag after it. For bytes that it did not seal, it returns random bytes, so that
+// clients cannot tell them from sealed ones.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 
@@ -9,8 +10,8 @@ const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 export const SEALED_SIZE = NONCE_SIZE + DATA_SIZE + TAG_SIZE;
 
-// The key in file, made when there is none, so that a server started anew opens what its
-// forerunner sealed. No file: a key of this process.
+// Reads the key from the file, which is created if it does not exist: a restarted server unseals
+// what the previous one has sealed. Without a file, the key lasts as long as the process.
 export function loadKey(file) {
 	if (!file)
 		return crypto.randomBytes(32);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
-// A KMS to test against, on the loopback interface:
+// A KMS for tests, on the loopback interface:
 //   NODE_PATH=$(tools/npm-packages) node tests/kms/server.mjs --port-file FILE [OPTION]...
 //
-//   --port NUMBER       this port; else one that the kernel chooses
-//   --port-file FILE    it is written here once the server listens
-//   --listen ADDRESS    127.0.0.1; another one of the loopback interface: ::1
-//   --key-path FILE     the 32 bytes that it seals with, made when there are none: another
-//                       server with the same file opens what this one sealed
-//   --tls-cert FILE --tls-key FILE    TLS instead of HTTP/2 in the clear
-//   --client-ca FILE    clients have to show a certificate of this CA
-//   --delay MS          the reference server sleeps for 1000 before each answer
-//   --rate N            answers N calls a second; others get --rate-status at once
-//   --rate-status NAME  RESOURCE_EXHAUSTED, or UNAVAILABLE
-//   --log FILE          a line of JSON for each answer: {ms, method, node, status}
-//   --lifetime SECONDS  it stops by itself after 3600
-//   --fault FAULT       what is wrong with it. A node whose UUID is "fault:FAULT" gets that
-//                       fault whatever stands here. Of a KMS with its gRPC right:
-//                         late  random  empty  large:BYTES  status:NAME[:WORDS]
-//   --raw               faults in frames and in HTTP/2 instead: the names in raw.mjs
+//   --port NUMBER       listen on this port (default: the kernel chooses one)
+//   --port-file FILE    write the port to FILE once the server listens
+//   --listen ADDRESS    listen on this loopback address, such as ::1 (default: 127.0.0.1)
+//   --key-path FILE     seal with the 32 bytes in FILE, which is created if it does not exist:
+//                       another server with the same file unseals what this one has sealed
+//   --tls-cert FILE --tls-key FILE    use TLS (default: HTTP/2 in the clear)
+//   --client-ca FILE    require a client certificate of this CA
+//   --delay MS          wait before each response (the reference server waits for 1000 ms)
+//   --rate N            answer N calls per second, and reject others immediately with --rate-status
+//   --rate-status NAME  RESOURCE_EXHAUSTED (default) or UNAVAILABLE
+//   --log FILE          append a line of JSON for each response: {ms, method, node, status}
+//   --lifetime SECONDS  exit after this time (default: 3600)
+//   --fault FAULT       respond with this fault. A node whose UUID is "fault:FAULT" gets that
+//                       fault instead. Faults of a KMS whose gRPC is correct:
+//                         late  random  empty  large:BYTES  status:NAME[:MESSAGE]
+//   --raw               faults in frames and in HTTP/2 instead; raw.mjs has their names
 //
-// It does what the reference server does: 32 bytes are sealed to 60; bytes that it has not
-// sealed are answered with 32 random ones; another length is INVALID_ARGUMENT.
+// It behaves like the reference server: it seals 32 bytes to 60, returns 32 random bytes for bytes
+// that it has not sealed, and INVALID_ARGUMENT for another length.
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadKey } from './seal.mjs';
@@ -45,7 +45,7 @@ const { values } = parseArgs({ options: {
 } });
 
 if (!/^(127\.[0-9.]+|::1)$/.test(values.listen))
-	throw new Error(`${values.listen} is not of the loopback interface`);
+	throw new Error(`${values.listen} is not a loopback address`);
 
 const options = {
 	listen: values.listen.includes(':') && !values.raw ? `[${values.listen}]` : values.listen,
@@ -68,7 +68,7 @@ const log = (method, node, status) => {
 
 const start = values.raw ? startRaw : startService;
 const port = await start(options, loadKey(values['key-path']), faultOf, log);
-// By a rename: who waits for the file never reads half a number.
+// Renamed into place, so that a waiting process never reads half a number.
 fs.writeFileSync(`${values['port-file']}.new`, `${port}\n`);
 fs.renameSync(`${values['port-file']}.new`, values['port-file']);
 setTimeout(() => process.exit(0), Number(values.lifetime) * 1000);

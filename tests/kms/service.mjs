@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The KMS as gRPC's own library for JavaScript serves it, and the faults that a KMS may have
-// while its gRPC is right.
+// The KMS, served by gRPC's JavaScript library, with the faults that a KMS can have when its gRPC
+// is correct.
 import { createRequire } from 'node:module';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
@@ -8,7 +8,7 @@ import path from 'node:path';
 import url from 'node:url';
 import { DATA_SIZE, SEALED_SIZE, seal, unseal } from './seal.mjs';
 
-// Of these, import does not look into NODE_PATH; require does.
+// require searches NODE_PATH for these modules, import does not.
 const require = createRequire(import.meta.url);
 const grpc = require('@grpc/grpc-js');
 const loader = require('@grpc/proto-loader');
@@ -16,7 +16,7 @@ const loader = require('@grpc/proto-loader');
 const here = path.dirname(url.fileURLToPath(import.meta.url));
 export const definition = loader.loadSync(path.join(here, 'kms.proto'))['sidero.kms.KMSService'];
 
-// Answers at most rate calls in any second.
+// Allows at most rate calls within any second.
 function limiter(rate) {
 	const times = [];
 	return () => {
@@ -32,7 +32,8 @@ function limiter(rate) {
 	};
 }
 
-// "NOT_FOUND", or "NOT_FOUND:words"; true when the fault was an answer.
+// Responds with a fault, such as "status:NOT_FOUND" or "status:NOT_FOUND:message". Returns false if
+// there is no fault, and the caller must respond.
 function answerFault(fault, callback) {
 	const [kind, ...rest] = fault.split(':');
 	switch (kind) {
@@ -53,12 +54,13 @@ function answerFault(fault, callback) {
 		callback({ code: grpc.status[rest[0]], details: rest.slice(1).join(':') });
 		return true;
 	default:
-		callback({ code: grpc.status.INVALID_ARGUMENT, details: `no fault ${fault}` });
+		callback({ code: grpc.status.INVALID_ARGUMENT, details: `unknown fault ${fault}` });
 		return true;
 	}
 }
 
-// options: see server.mjs. faultOf(nodeUuid), log(call, verdict).
+// options: see server.mjs. faultOf(nodeUuid) returns a fault, log(method, node, status) logs a
+// response.
 export function startService(options, key, faultOf, log) {
 	const mayAnswer = limiter(options.rate);
 

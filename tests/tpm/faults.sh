@@ -1,24 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# TPMs that are not there, busy, broken, full or not what they should be.
+# TPMs that are missing, busy, broken, full, or of an unsupported kind.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 source="KMS or TPM gives no key"
 unreachable="KMS or TPM does not answer"
 create=153 create_primary=131 unseal=15e
 
-# through PROXY_WORDS...: the calls that follow go that way.
+# through PROXY_ARGUMENT...: sends the following calls through the proxy.
 through() {
 	TPM2TOOLS_TCTI="cmd:$TPM_PROXY $work/tpm $*"
-	unasked=1
+	skip_empty_check=1
 }
 
 directly() {
 	TPM2TOOLS_TCTI=swtpm:path=$work/tpm
-	unasked=
+	skip_empty_check=
 }
 
-# answers CC RC CODE PATTERN
+# answers CC RC CODE PATTERN: if the TPM answers RC to command CC, the error has CODE and PATTERN.
 answers() {
 	through answer $1 $2 1000000
 	call -L 3000 unseal object >out 2>err
@@ -40,18 +40,18 @@ if [ -z "$no_device" ]; then
 fi
 "$TPM_CALL" -T swtpm:path=$work/nowhere seal object 7 <secret >out 2>&1
 grep -q "^$source: no TPM can be reached by the TCTI swtpm:path=.* (0x000a" out
-result $? "no TPM where the TCTI says"
+result $? "no TPM at the TCTI"
 [ "$(wc -l <out)" = 1 ]
-result $? "and nothing else is printed"
+result $? "nothing else is printed"
 
 tpm one
 says "$source: PCR bank 7 is populated with all zeroes: nothing was measured into it, and a key \
-bound to it would open after any boot" "nothing measured" seal object 7
+bound to it would open after any boot" "PCR 7 not measured" seal object 7
 says "$source: PCR bank 17 is populated with all 0xFF: nothing was measured into it, and a key \
 bound to it would open after any boot" "a PCR of all ones" seal object 17
 measure 7
 says "$source: PCR bank 0 is populated with all zeroes: nothing was measured into it, and a key \
-bound to it would open after any boot" "one of two not measured" seal object 0,7
+bound to it would open after any boot" "one of two PCRs not measured" seal object 0,7
 new_key maker
 sign maker
 says "$source: PCR bank 11 is populated with all zeroes: nothing was measured into it, and a key \
@@ -62,8 +62,8 @@ brings no signed policy of PCR 11, and the list of PCRs is empty" "bound to noth
 openssl genrsa 4096 2>/dev/null | openssl rsa -pubout -out large.pem 2>/dev/null
 call -k large.pem seal object 7 <secret >out
 grep -q "^not supported: this TPM takes no RSA key of 4096 bits" out
-result $? "a key that this TPM cannot load is refused before anything is bound to it"
-is_empty "a key too large"
+result $? "a key that this TPM cannot load is rejected before an object is bound to it"
+is_empty "an RSA key that is too large"
 
 succeeds "seal" seal object 7
 succeeds "seal to the signed policy" -k maker.pem -s $signature seal signed 7
@@ -75,7 +75,7 @@ says "$source: PCR bank 11 is populated with all zeroes: nothing was measured in
 bound to it would open after any boot" "PCR 11 not measured when unsealing" \
 	-k maker.pem -s $signature unseal signed
 
-# More than ESYS tries by itself.
+# More retries than ESYS makes by itself.
 for rc in 922 908 90a; do
 	through answer $unseal $rc 12
 	opens "TPM_RC $rc twelve times, then an answer" unseal object
@@ -98,11 +98,11 @@ answers $unseal 99d "TPM unseals this no more" "the TPM holds another policy .*"
 through answer $unseal 1b5 1
 call unseal object >out
 grep -q "^$source: the TPM refused TPM2_Unseal with 0x000001b5 (tpm2_rc_decode 0x1b5 explains it)$" out
-result $? "any other code is told as it is"
+result $? "the error has the number of any other code"
 directly
 
-# A TPM that does not answer is given up, whatever the command.
-given_up() { # DESCRIPTION WORDS...
+# mortise gives up a TPM that does not answer, at any command.
+given_up() { # DESCRIPTION ARGUMENT...
 	local what=$1 begin
 	shift
 	begin=$(date +%s)
@@ -113,22 +113,22 @@ given_up() { # DESCRIPTION WORDS...
 }
 
 through mute $unseal
-given_up "mute" unseal object
+given_up "TPM that does not answer one command" unseal object
 directly
 sleep 1
 tpm2_flushcontext -t
 tpm2_flushcontext -l
 kill -STOP $pid
-given_up "stopped" seal again 7
+given_up "stopped TPM" seal again 7
 kill -CONT $pid
-opens "and afterwards it is asked again" -L 300000 unseal object
+opens "a continued TPM is used again" -L 300000 unseal object
 {
 	kill $pid
 	wait $pid
 } 2>/dev/null
 pid=
 
-# Full: swtpm has room for three objects.
+# A full TPM: swtpm has room for three objects.
 tpm one
 measure 7
 srk
@@ -136,15 +136,15 @@ for _ in 1 2 3; do
 	tpm2_load -Q -C srk.ctx -u object/public -r object/private -c object.ctx ||
 		tpm2_createprimary -Q -C o -c other.ctx
 done 2>/dev/null
-unasked=1
+skip_empty_check=1
 call unseal object >out
 grep -q "^$source: the TPM has no room left: .* (TPM2_CreatePrimary: 0x00000902)$" out
-result $? "no room"
-unasked=
+result $? "no room for an object"
+skip_empty_check=
 tpm2_flushcontext -t
 opens "room again" unseal object
 
-# Lockout does not concern objects that no password opens.
+# Lockout does not affect objects without a password.
 tpm2_dictionarylockout -s -n 1 -t 1000 -l 1000
 srk
 tpm2_create -Q -C srk.ctx -p right -i secret -u public -r private
@@ -155,18 +155,18 @@ tpm2_unseal -Q -c guarded.ctx -p wrong 2>/dev/null
 tpm2_flushcontext -t
 tpm2_getcap properties-variable | grep -q 'inLockout: *1'
 result $? "in lockout"
-opens "and it is unsealed all the same" unseal object
+opens "in lockout, an object without a password is unsealed" unseal object
 mkdir old
 cp object/* old
 tpm2_create -Q -C srk.ctx -g sha256 -a "fixedtpm|fixedparent" -L object/policy -i secret \
 	-u old/public -r old/private
 tpm2_flushcontext -t
-opens "and so is an object of Talos up to 1.11, as no session of ours is bound to it" unseal old
+opens "in lockout, an object of Talos up to 1.11 is unsealed, as no session is bound to it" unseal old
 tpm2_changeauth -c owner secret
 call unseal object >out
 grep -q "^$source: the TPM refuses an empty password for its owner hierarchy: " out
-result $? "an owner's password"
-is_empty "an owner's password"
+result $? "owner hierarchy with a password"
+is_empty "owner hierarchy with a password"
 
 tpm no_bank
 tpm2_pcrallocate -Q sha1:all+sha256:none >/dev/null
@@ -179,7 +179,7 @@ done
 
 tpm twelve --flags not-need-init
 TPM2TOOLS_TCTI="cmd:$TPM_PROXY $work/tpm"
-unasked=1
+skip_empty_check=1
 call unseal object >out
 grep -q "^$source: this is a TPM 1.2, and a key needs a TPM 2.0 (TPM2_GetCapability: 0x00080001)$" out
 result $? "a TPM 1.2"

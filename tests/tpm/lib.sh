@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# What the scripts of this folder share. TPM_CALL and TPM_PROXY: the programs beside it. Each
-# script has its own emulated TPMs, on sockets in its own directory, and ends them.
+# Functions for the scripts of this directory. TPM_CALL and TPM_PROXY: the programs built from
+# tpm_call.c and proxy.c. Each script starts its own emulated TPMs, on sockets in its own directory,
+# and ends them.
 
 : "${TPM_CALL:?TPM_CALL must be the path of tpm_call}" "${TPM_PROXY:?}"
 TPM_CALL=$(realpath "$TPM_CALL")
@@ -25,8 +26,8 @@ end_tpm() {
 trap 'end_tpm; cd /; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# tpm DIR [SWTPM_WORDS...]: from now on the TPM whose state is kept in DIR, just started: its
-# PCRs are as after a reset.
+# tpm DIR [SWTPM_ARGUMENT]...: starts the TPM with its state in DIR, in place of the current one.
+# Its PCRs have their values after a reset.
 tpm() {
 	local dir=$1
 	shift
@@ -44,7 +45,7 @@ tpm() {
 	TPM2TOOLS_TCTI=swtpm:path=$work/tpm
 }
 
-# measure PCR...: what a boot would do; the same each time.
+# measure PCR...: extends the PCRs as a boot would, with the same values each time.
 measure() {
 	local pcr
 	for pcr; do
@@ -52,13 +53,13 @@ measure() {
 	done
 }
 
-# call WORDS...: tpm_call on the TPM of now.
+# call ARGUMENT...: runs tpm_call on the current TPM.
 call() {
 	"$TPM_CALL" -T "$TPM2TOOLS_TCTI" "$@"
 }
 
-# is_empty DESCRIPTION: no object and no session was left in the TPM. Asked after every call:
-# /dev/tpm0 has no resource manager that would see to it.
+# is_empty DESCRIPTION: no object and no session is left in the TPM. Checked after every call,
+# because /dev/tpm0 has no resource manager that would flush them.
 is_empty() {
 	if [ -z "$(tpm2_getcap handles-transient)$(tpm2_getcap handles-loaded-session)" ]; then
 		return 0
@@ -68,7 +69,7 @@ is_empty() {
 	tpm2_flushcontext -l
 }
 
-# opens DESCRIPTION WORDS...: the call gives what is in ./secret.
+# opens DESCRIPTION ARGUMENT...: the call prints the contents of ./secret.
 opens() {
 	local what=$1
 	shift
@@ -79,7 +80,7 @@ opens() {
 	is_empty "$what"
 }
 
-# succeeds DESCRIPTION WORDS...
+# succeeds DESCRIPTION ARGUMENT...
 succeeds() {
 	local what=$1
 	shift
@@ -89,7 +90,7 @@ succeeds() {
 	is_empty "$what"
 }
 
-# says TEXT DESCRIPTION WORDS...: the call fails, and this is all that it says.
+# says TEXT DESCRIPTION ARGUMENT...: the call fails, and prints TEXT and nothing else.
 says() {
 	local text=$1 what=$2 status
 	shift 2
@@ -98,14 +99,14 @@ says() {
 	[ $status = 1 ] && [ "$(cat out)" = "$text" ]
 	result $? "$what"
 	[ "$(cat out)" = "$text" ] || sed 's/^/# /' out err
-	[ -n "$unasked" ] || is_empty "$what"
+	[ -n "$skip_empty_check" ] || is_empty "$what"
 }
-unasked=
+skip_empty_check=
 
 head -c 32 /dev/urandom >secret
 
-# The template of the recipe. unique as the TSS has it in memory: twice a size, of 32, and 128
-# bytes, of which 32 count.
+# The template of Talos's storage root key. unique is in the TSS's memory layout: two fields, each a
+# size (32) and a buffer of 128 bytes, of which 32 are used.
 order=$(printf '\001\000' | od -An -t u2 | tr -d ' ')
 [ "$order" = 1 ] && size='\040\000' || size='\000\040'
 {
@@ -121,7 +122,7 @@ srk() {
 	tpm2_flushcontext -t
 }
 
-# new_key NAME: of a maker of boot images.
+# new_key NAME: creates a key that signs boot images.
 new_key() {
 	openssl genrsa -out "$1.key" 2048 2>/dev/null
 	openssl rsa -in "$1.key" -pubout -out "$1.pem" 2>/dev/null
@@ -129,7 +130,7 @@ new_key() {
 		sha256sum | cut -d' ' -f1 >"$1.fingerprint"
 }
 
-# sign NAME: what PCR 11 holds now, as systemd-measure would; sets $signature.
+# sign NAME: signs the current value of PCR 11, as systemd-measure does, and sets $signature.
 sign() {
 	tpm2_startauthsession -S trial.ctx
 	tpm2_policypcr -Q -S trial.ctx -l sha256:11 -L pol11

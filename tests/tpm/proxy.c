@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between a TPM and who asks it, for a TCTI of type cmd: what tests want to see of the bus, and
- * answers that a healthy TPM would not give.
+ * A proxy between a TPM and its user, for the TCTI of type cmd. It logs the traffic for tests, and
+ * sends responses that a working TPM does not send.
  *
  *   proxy SOCKET [log FILE] [answer CC RC TIMES]... [mute CC]
  *
- * SOCKET: the data channel of swtpm. log: all bytes of both directions. answer: to the first
- * TIMES commands of code CC, RC without asking the TPM. mute: no answer to CC, ever.
+ * SOCKET is the data channel of swtpm. "log" appends all bytes of both directions to FILE. "answer"
+ * sends RC in response to the first TIMES commands with code CC, without asking the TPM. "mute"
+ * never responds to commands with code CC.
  */
 #include <poll.h>
 #include <stdint.h>
@@ -32,7 +33,10 @@ static unsigned long load32(const uint8_t *at)
 	       at[3];
 }
 
-/* A command or an answer: both have their size in bytes 2 to 5. Ends with the other side. */
+/*
+ * Reads a command or a response; both have their size in bytes 2 to 5. Exits if the other side has
+ * closed the connection.
+ */
 static size_t get(int fd, uint8_t *message, size_t room)
 {
 	size_t size = HEADER;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# The recipe of a tpm key as tpm2-tools carry it out, beside lib.sh.
+# Sealing and unsealing of tpm keys with tpm2-tools, independent of mortise. Needs lib.sh.
 
-# policy SESSION SIGNED PCRS: brings a session of tpm2-tools to the policy; ./digest is its.
+# policy SESSION SIGNED PCRS: executes the policy in a session of tpm2-tools, and writes its digest
+# to ./digest.
 policy() {
 	if [ $2 = signed ]; then
 		tpm2_policypcr -Q -S $1 -l sha256:11 -L pol11
@@ -15,8 +16,8 @@ policy() {
 	[ $3 = - ] || tpm2_policypcr -Q -S $1 -l sha256:$3 -L digest
 }
 
-# theirs SIGNED PCRS DIR ATTRIBUTES: an object made by tpm2-tools.
-theirs() {
+# tools_seal SIGNED PCRS DIR ATTRIBUTES: seals ./secret with tpm2-tools.
+tools_seal() {
 	mkdir -p $3
 	tpm2_startauthsession -S trial.ctx
 	policy trial.ctx $1 $2
@@ -31,8 +32,8 @@ theirs() {
 	: >$3/values
 }
 
-# unseal_theirs SIGNED PCRS DIR: by tpm2-tools.
-unseal_theirs() {
+# tools_unseal SIGNED PCRS DIR: unseals with tpm2-tools, to standard output.
+tools_unseal() {
 	srk
 	tpm2_load -Q -C srk.ctx -u $3/public -r $3/private -c object.ctx
 	tpm2_flushcontext -t

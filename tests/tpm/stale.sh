@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What is said when a sealed object opens no more: which PCR, which TPM, which policy.
+# Errors for sealed objects that can no longer be unsealed: which PCR changed, another TPM, another
+# policy.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
 stale="TPM unseals this no more"
@@ -20,7 +21,7 @@ succeeds "sealed: 0,4,7" seal three 0,4,7
 succeeds "sealed: 7 and signed 11" "${signed[@]}" seal signed 7
 succeeds "sealed: signed 11" "${signed[@]}" seal only-signed -
 
-# A restart of the machine after nothing has changed, then after something has.
+# A restart of the machine with unchanged PCRs, then with changed ones.
 tpm one
 measure 0 4 7 11
 opens "after a restart: 7" unseal literal
@@ -28,53 +29,53 @@ opens "after a restart: 0,4,7" unseal three
 opens "after a restart: 7 and signed 11" "${signed[@]}" unseal signed
 
 tpm2_pcrextend "7:sha256=$(printf %064d 1)"
-says "$stale: PCR 7 has changed since it was sealed" "PCR 7 of 7" unseal literal
-says "$stale: PCR 7 has changed since it was sealed" "PCR 7 of 0,7" unseal two
-says "$stale: PCR 7 has changed since it was sealed" "PCR 7 and signed 11" \
+says "$stale: PCR 7 has changed since it was sealed" "PCR 7 changed, bound to 7" unseal literal
+says "$stale: PCR 7 has changed since it was sealed" "PCR 7 changed, bound to 0,7" unseal two
+says "$stale: PCR 7 has changed since it was sealed" "PCR 7 changed, bound to 7 and signed 11" \
 	"${signed[@]}" unseal signed
-opens "it does not matter where it is not bound to" "${signed[@]}" unseal only-signed
+opens "PCR 7 changed, not bound to it" "${signed[@]}" unseal only-signed
 tpm2_pcrextend "0:sha256=$(printf %064d 1)"
-says "$stale: PCR 0 and PCR 7 have changed since it was sealed" "both" unseal two
+says "$stale: PCR 0 and PCR 7 have changed since it was sealed" "both PCRs changed" unseal two
 tpm2_pcrextend "4:sha256=$(printf %064d 1)"
-says "$stale: PCR 0, PCR 4 and PCR 7 have changed since it was sealed" "all three" unseal three
+says "$stale: PCR 0, PCR 4 and PCR 7 have changed since it was sealed" "all three PCRs changed" unseal three
 
-# What a token of Talos does not tell.
+# A token of Talos does not record the values of the PCRs.
 echo "0 145 0" >three/bound
-says "$stale: PCR 0, PCR 4 or PCR 7 has changed since it was sealed" "three, values unknown" \
+says "$stale: PCR 0, PCR 4 or PCR 7 has changed since it was sealed" "three PCRs, values unknown" \
 	unseal three
 echo "0 128 0" >literal/bound
-says "$stale: PCR 7 has changed since it was sealed" "one, value unknown" unseal literal
+says "$stale: PCR 7 has changed since it was sealed" "one PCR, value unknown" unseal literal
 echo "1 128 0" >signed/bound
 says "$stale: PCR 7 has changed since it was sealed, or the key that signs the policy of PCR 11 has" \
-	"one, value unknown, and signed" "${signed[@]}" unseal signed
+	"one PCR, value unknown, and signed 11" "${signed[@]}" unseal signed
 
 tpm one
 measure 0 4 7 11
 sign other
 says "$stale: PCR 7 has changed since it was sealed, or the key that signs the policy of PCR 11 has" \
-	"another key, value unknown" -k other.pem -s $signature unseal signed
+	"another signing key, PCR value unknown" -k other.pem -s $signature unseal signed
 echo "1 128 128" >signed/bound
 says "$stale: the boot image brings another key for the policy of PCR 11 than the one that it was \
-sealed under" "another key, value known" -k other.pem -s $signature unseal signed
+sealed under" "another signing key, PCR value known" -k other.pem -s $signature unseal signed
 says "$stale: the boot image brings another key for the policy of PCR 11 than the one that it was \
-sealed under" "another key, no other PCR" -k other.pem -s $signature unseal only-signed
+sealed under" "another signing key, no other PCR" -k other.pem -s $signature unseal only-signed
 says "$stale: it is bound to a signed policy of PCR 11, and this boot image brings none" \
-	"no signed policy any more" unseal signed
+	"no signed policy" unseal signed
 says "$unsigned" "no signature" -k maker.pem unseal signed
 says "KMS or TPM gives no key: certificate fingerprint does not match: what PCR 11 holds is signed \
-by another key than the one that came with the signature" "a signature of another key" \
+by another key than the one that came with the signature" "a signature by another key" \
 	-k maker.pem -s $signature unseal signed
 cp maker.fingerprint other.fingerprint
 sign other
 says "KMS or TPM gives no key: the signature over what PCR 11 holds is wrong: the boot image is \
-damaged or has been tampered with" "a signature of another key under this one's fingerprint" \
+damaged or has been tampered with" "a signature by another key with this key's fingerprint" \
 	-k maker.pem -s $signature unseal signed
 false_signature=$signature
 sign maker
-opens "of several signatures the right one is taken" \
+opens "the valid one of several signatures is used" \
 	-k maker.pem -s "${false_signature/:*:/:$(printf %064d 0):}" -s $signature unseal signed
 call "${signed[@]}" extend 11 start-the-world
-says "$unsigned" "the door is closed" "${signed[@]}" unseal signed
+says "$unsigned" "PCR 11 extended after the boot phase" "${signed[@]}" unseal signed
 
 # Another TPM, and a damaged token.
 tpm two
@@ -82,7 +83,7 @@ measure 0 4 7 11
 says "$another" "another TPM" unseal two
 tpm one
 measure 0 4 7 11
-opens "back on the TPM that it was sealed by" unseal two
+opens "on the TPM that sealed the object" unseal two
 cp -r two damaged
 printf '\377' | dd of=damaged/private bs=1 seek=60 conv=notrunc status=none
 call unseal damaged >out
@@ -99,5 +100,5 @@ printf '\377' | dd of=damaged/policy bs=1 seek=3 conv=notrunc status=none
 says "$stale: sealing policy digest does not match, and no PCR has changed: the token was altered" \
 	"another policy hash" unseal damaged
 tpm2_clear
-says "$another" "a TPM that was cleared" unseal two
+says "$another" "a cleared TPM" unseal two
 finish

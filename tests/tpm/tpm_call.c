@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls one function of keys/kinds/tpm/tpm.h for the scripts beside it. The parts of an object
- * are files of a directory, in the formats of tpm2-tools. On failure: "CODE: sentence" on
- * standard output, where CODE is mortise_code_text()'s, and status 1.
+ * Calls one function of the key source tpm, for the scripts in this directory. The parts of an
+ * object are the files of a directory, in the formats of tpm2-tools. On failure it prints "CODE:
+ * message" to standard output, with CODE from mortise_code_text(), and exits with status 1.
  *
  *   tpm_call [-T TCTI] [-L LIMIT_MS] [-k PUBLIC_KEY.pem [-s POLICY:FINGERPRINT:SIGNATURE]...]
  *     seal DIR PCRS < secret	unseal DIR > secret	extend PCR WORD
  *     digest PCRS VALUES_FILE	key-name		fingerprint	secureboot DIR
- *   PCRS: "0,7", "-" for none. POLICY, FINGERPRINT: hex. SIGNATURE, VALUES_FILE: files.
+ *   PCRS: "0,7", or "-" for an empty list. POLICY, FINGERPRINT: hex. SIGNATURE, VALUES_FILE: files.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,9 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keys/kinds/tpm/policy.h"
-#include "keys/kinds/tpm/tpm.h"
-#include "keys/secret.h"
+#include "keys/sources/tpm/policy.h"
+#include "keys/sources/tpm/tpm.h"
+#include "base/secret.h"
 
 static struct keys_tpm_signed_policy policy;
 static struct keys_tpm_object object;
@@ -131,8 +131,8 @@ static void load_object(const char *dir)
 }
 
 /*
- * How often the secret is in memory that this process can write to. Its second half tells: free(3)
- * writes over the first.
+ * Counts the copies of the secret in writable memory of this process. Only its second half is
+ * searched for, because free(3) overwrites the first.
  */
 static unsigned copies(const uint8_t *secret)
 {
@@ -152,10 +152,10 @@ static unsigned copies(const uint8_t *secret)
 		    strstr(line, "[v"))
 			continue;
 		size = to - from;
-		/* The shadow that AddressSanitizer has of all memory. */
+		/* Skip AddressSanitizer's shadow memory. */
 		if (size > UINT32_C(1) << 30)
 			continue;
-		/* Of the kernel, so that what is searched is not changed by where it is put. */
+		/* malloc(3) takes this size from mmap(2): the searched heap does not change. */
 		bytes = malloc(size);
 		if (!bytes)
 			die("memory");
@@ -165,7 +165,7 @@ static unsigned copies(const uint8_t *secret)
 				   KEYS_TPM_SECRET_SIZE / 2));
 		     left = (size_t)got - (size_t)(++hit - bytes))
 			found++;
-		keys_wipe(bytes, size);
+		secret_wipe(bytes, size);
 		free(bytes);
 	}
 	if (maps)
@@ -202,7 +202,7 @@ static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct
 		    0)
 			die("write");
 	}
-	mortise_secret_free(secret);
+	mortise_secret_free(&secret);
 	return code;
 }
 
@@ -215,7 +215,7 @@ static enum mortise_code digest(const struct keys_tpm *tpm, char **words, struct
 	uint8_t packed[sizeof(values)];
 	size_t at = 0;
 
-	/* As tpm2_pcrread -o writes them: those asked for, one behind the other. */
+	/* In the format of tpm2_pcrread -o: the selected PCRs, one after the other. */
 	memset(packed, 0, sizeof(packed));
 	if (pcrs)
 		load(NULL, words[1], packed, sizeof(packed));
@@ -268,7 +268,7 @@ int main(int argc, char **argv)
 	size_t size;
 	int option;
 
-	/* It would tell on standard error what the sentences tell. */
+	/* Without this, the TSS repeats the error on standard error. */
 	setenv("TSS2_LOG", "all+none", 0);
 	while ((option = getopt(argc, argv, "T:L:k:s:")) != -1) {
 		switch (option) {
@@ -293,7 +293,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind == argc)
-		die("nothing to call");
+		die("no function to call");
 	code = run(&tpm, argv + optind, &err);
 	if (!code)
 		return 0;

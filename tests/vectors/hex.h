@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Vectors are written in hexadecimal, as their sources print them. */
+/* Test vectors are written in hexadecimal, as in their sources. */
 #ifndef TESTS_HEX_H
 #define TESTS_HEX_H
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Decodes text to bytes, which has room for room of them; returns how many. */
+/* Decodes text to at most room bytes, and returns their number. */
 static inline size_t from_hex(const char *text, uint8_t *bytes, size_t room)
 {
 	const size_t size = strlen(text) / 2;

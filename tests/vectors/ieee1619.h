@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * IEEE Std 1619-2007, annex B, vectors 4 (XTS-AES-128) and 10 (XTS-AES-256): a data unit of
- * 512 bytes, 00 01 .. ff 00 01 .. ff, encrypted as unit number sector.
+ * 512 bytes, 00 01 .. ff 00 01 .. ff, encrypted with the data unit number in sector.
  */
 static const struct {
 	unsigned sector;

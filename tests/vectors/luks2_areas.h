@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keyslot areas that Debian's cryptsetup 2.6.1 wrote:
+ * Keyslot areas written by Debian's cryptsetup 2.6.1:
  *
  *   cryptsetup luksFormat --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --hash HASH
  *     --cipher CIPHER --key-size BITS --volume-key-file VK --key-file PASS
  *     --luks2-metadata-size 16k --luks2-keyslots-size 512k
  *
- * with the passphrase "test" and a volume key whose byte i is 0x40 + 7 * i. A preloaded
- * read(2) put a known stream in the place of /dev/urandom, so that neither the stripes nor
- * the areas (64 to 256 KB, not compressible) need be kept: byte n of the stream is byte n % 8,
- * from the low end, of number n / 8 + 1 of SplitMix64 (Steele, Lea, Flood 2014) from state 0;
- * the first 3999 stripes are the bytes from stripes on. sha256 is that of the area as it stood
- * in the file, 4000 * key_size bytes and zeros up to a whole sector.
+ * with the passphrase "test" and a volume key whose byte i is 0x40 + 7 * i. A preloaded read(2)
+ * returned a known stream for /dev/urandom, so that neither the stripes nor the areas (64 to 256
+ * KB, not compressible) need to be stored: byte n of the stream is byte n % 8, from the low end, of
+ * number n / 8 + 1 of SplitMix64 (Steele, Lea, Flood 2014) from state 0. The first 3999 stripes are
+ * the bytes of the stream from offset stripes on. sha256 is the hash of the area in the file: 4000
+ * * key_size bytes, and zeros up to a whole sector.
  */
 static const struct {
 	const char *cipher;
-	size_t key_size;	/* of the volume key and of the area's */
-	const char *hash;	/* of PBKDF2 and of the splitter */
-	uint64_t stripes;	/* where in the stream */
+	size_t key_size;  /* of the volume key and of the area key */
+	const char *hash; /* of PBKDF2 and of the anti-forensic splitter */
+	uint64_t stripes; /* offset in the stream */
 	const char *salt, *sha256;
 } luks2_areas[] = {
 	{ "aes-xts-plain64", 32, "sha256", 524512,

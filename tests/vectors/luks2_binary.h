@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A header made by Debian's cryptsetup 2.6.1: the first sector of either copy (the rest of
- * the binary header is zero) and the text of the JSON area (the rest of it is zero).
+ * A header written by Debian's cryptsetup 2.6.1: the first sector of each copy (the rest of the
+ * binary header is zero) and the text of the JSON area (padded with zeros).
  *   cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --label "a label" \
  *     --subsystem "a subsystem" --uuid 11111111-2222-3333-4444-555555555555 --key-file=- IMAGE
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * META as tests/cli/meta_image.py makes it, which knows the published layouts and none of our
- * code: the entries of a copy and its SHA-256, and half of the older block.
+ * META as written by tests/cli/meta_image.py, an independent implementation of the published
+ * layouts: the entries of a copy and its SHA-256, and one half of the older block.
  */
 #ifndef TESTS_VECTORS_META_ADV_H
 #define TESTS_VECTORS_META_ADV_H
@@ -12,7 +12,7 @@ static const char meta_adv_some_entries[] =
 	"00000009000000046e756c6c0000000c00000000000000ff0000000c746865206c61737420746167";
 static const char meta_adv_some_sha256[] =
 	"596f87713429b17c666da97ac98705b1d83f5f06a663771aa364c0b89c15fab1";
-/* Tag 12 alone, all of the room: 262096 times the letter x. */
+/* Only tag 12, which fills the copy: 262096 times the letter x. */
 static const char meta_adv_full_sha256[] =
 	"90ffa8e0de2dcaa810e67252036b89c4e2bbe7367e3dcb59f6a40f0fd576b4da";
 /* Tags 6, 9 and 200. */
@@ -30,7 +30,7 @@ static const char meta_adv_old_half[] =
 	"000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 	"000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 	"0000000064bf28dd";
-/* The same without 9. */
+/* The same without tag 9. */
 static const char meta_adv_old_less[] =
 	"a52f2d5a2173e1b3060141c8fa000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c"
 	"1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f40414243444546"

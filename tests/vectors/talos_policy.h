@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Policy digests that Talos Linux publishes for its sealed objects: the public key is
- * siderolabs/talos internal/pkg/secureboot/tpm2/testdata/pcr-signing-crt.pem, the digests those
- * of policy_test.go beside it (tests with no PCRs, and with PCRs 0 and 11 of the same value).
+ * Policy digests that Talos Linux publishes for its sealed objects. The public key is
+ * internal/pkg/secureboot/tpm2/testdata/pcr-signing-crt.pem of siderolabs/talos; the digests are in
+ * internal/pkg/secureboot/tpm2/policy_test.go (tests without PCRs, and with the same value in PCRs
+ * 0 and 11).
  */
 #ifndef TESTS_VECTORS_TALOS_POLICY_H
 #define TESTS_VECTORS_TALOS_POLICY_H
@@ -34,7 +35,7 @@ static const char talos_policy_pcrs_0_11[] =
 static const char talos_policy_fingerprint[] =
 	"58f58f625bd8a8b6681e4b40688cf99b26419b6b2c5f6e14a2c7c67a3b0b1620";
 
-/* A key whose exponent is 2147483649, which DER writes in five bytes, and likewise its print. */
+/* A key with the exponent 2147483649, which takes five bytes in DER, and its fingerprint. */
 static const char large_exponent_key[] =
 	"-----BEGIN PUBLIC KEY-----\n"
 	"MIIBJDANBgkqhkiG9w0BAQEFAAOCAREAMIIBDAKCAQEArbOn1eRPuqDb99QRAgNS\n"

@@ -1,16 +1,16 @@
-# shellcheck shell=bash disable=SC2034  # the guests use what is set here
-# What both guests share: where things are kept, the command line, packages that are unpacked
-# without being installed, and the console, which is the only way back from a guest.
+# shellcheck shell=bash disable=SC2034  # the guests use the variables set here
+# The common part of both guests: the cache, the command line, packages that are unpacked without
+# being installed, and the console, which is the only way to get results out of a guest.
 #
 # Usage of either:  tools/guest/NAME [OPTION]... SCRIPT [ARGUMENT]...
-#   --disk FILE        a raw disk image; may be repeated, and is written to
+#   --disk FILE        a raw disk image, which the guest writes to; may be repeated
 #   --mem MB           memory of the guest
-#   --timeout S        seconds until the guest is killed and the run has failed: 1800, which
+#   --timeout S        seconds until the guest is killed and the run fails (default: 1800). The limit
 #                      only guards against hanging
-#   --env NAME=VALUE   environment of SCRIPT; MORTISE is handed on by itself
-# SCRIPT is run by bash, as root, without standard input. What it prints comes out on standard
-# output, and its exit status is ours. A guest that panics or hangs makes 125 or 124, and the
-# end of its console is shown. Options end at SCRIPT.
+#   --env NAME=VALUE   environment of SCRIPT; MORTISE is always passed on
+# bash runs SCRIPT as root, without standard input. Its output goes to standard output, and its
+# exit status becomes the exit status of the run. If the guest panics the status is 125, if it hangs
+# 124, and the end of its console is printed. Options end at SCRIPT.
 
 guest_fail() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -18,7 +18,7 @@ guest_fail() {
 }
 
 guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# Debian keeps modprobe and its like out of the PATH of ordinary users.
+# Debian keeps modprobe and similar programs out of the PATH of ordinary users.
 PATH=$PATH:/usr/sbin:/sbin
 guest_cache=${MORTISE_GUEST_CACHE:-$guest_here/../../build/guest}
 guest_mem=1024
@@ -31,7 +31,7 @@ guest_run=
 guest_pid=
 guest_helpers=()
 
-# An option that only one of the guests has: overridden there. Leaves in $1 what it did not take.
+# Handle an option of one guest only. That guest overrides this function.
 guest_option() {
 	guest_fail "unknown option $1"
 }
@@ -49,11 +49,11 @@ guest_options() {
 		shift 2
 	done
 	[[ -n $guest_script ]] || return 0
-	[[ $# -ge 1 ]] || guest_fail "no script was given"
+	[[ $# -ge 1 ]] || guest_fail "missing script"
 	guest_words=("$(realpath -e "$1")" "${@:2}")
 }
 
-# The lock is for two runs that start at once in a tree where nothing is cached yet.
+# The lock is for two runs that start at the same time in a tree with an empty cache.
 guest_begin() {
 	mkdir -p "$guest_cache"
 	guest_cache=$(cd "$guest_cache" && pwd)
@@ -66,7 +66,7 @@ guest_begin() {
 	flock "$guest_lock"
 }
 
-# The cache is made: what is started from here on must not keep its lock.
+# The cache is complete: processes started from here on must not inherit its lock.
 guest_unlock() {
 	exec {guest_lock}>&-
 }
@@ -81,21 +81,21 @@ guest_end() {
 	exit "$status"
 }
 
-# timeout(1) leads a process group of its own and passes the signal on to all of it.
+# timeout(1) leads its own process group and passes the signal on to all of it.
 guest_stop() {
 	[[ -n $guest_pid ]] || return 0
 	kill -TERM "$guest_pid" 2>/dev/null || return 0
 	wait "$guest_pid" 2>/dev/null
 }
 
-# Debian removes a package from its servers when a newer one is out, so what an old list names
-# may be gone: one more try with a new list.
+# Debian removes a package from its servers when a newer version is released, so an old package list
+# may name a missing file: then update the list and try once more.
 guest_download() {
-	# apt reads packages as its own user, which cannot enter a directory of ours.
+	# apt downloads as its own user, which cannot enter the temporary directory.
 	(cd "$1" && apt-get -q -o APT::Sandbox::User=root download "$2") >&2
 }
 
-# Unpacks Debian's package $1 as the directory $2; nothing is installed.
+# Unpack Debian's package $1 into the directory $2; nothing is installed.
 guest_package() {
 	local name=$1 into=$2 work=$guest_run/package
 
@@ -110,11 +110,11 @@ guest_package() {
 }
 
 guest_refresh() {
-	echo "reading Debian's list of packages again" >&2
-	apt-get -q update >&2 || guest_fail "apt-get update failed: is the network there, are we root?"
+	echo "updating Debian's package lists" >&2
+	apt-get -q update >&2 || guest_fail "apt-get update failed; it needs the network and root"
 }
 
-# What init and the script are told. $1: the guest's name, $2: path of the script inside it.
+# Write the job and the settings for init. $1: the guest's name, $2: path of the script inside it.
 guest_job() {
 	local guest=$1 script=$2 pair
 
@@ -132,8 +132,8 @@ guest_job() {
 	printf 'mark=%s\n' "$guest_mark" >"$guest_run/settings"
 }
 
-# Reads the console on standard input, shows what stands between the marks, sets guest_status.
-# A mark may follow output that did not end its line.
+# Read the console from standard input, print the lines between the marks, and set guest_status.
+# A mark may follow output that does not end with a newline.
 guest_console() {
 	local line shown=
 
@@ -153,7 +153,7 @@ guest_console() {
 	done
 }
 
-# Runs the guest's command line and returns with the exit status of the script in it.
+# Run the guest's command line; return the exit status of the script in it.
 guest_boot() {
 	local status=0
 

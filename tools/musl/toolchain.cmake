@@ -1,10 +1,10 @@
-# Builds with musl and what tools/musl/libraries made; libraries of the host, which are
-# glibc's, are never found.
+# Compile with musl and the libraries of tools/musl/libraries; never find libraries of the host,
+# which are linked with glibc.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR ${CMAKE_HOST_SYSTEM_PROCESSOR})
 set(mortise_musl ${CMAKE_CURRENT_LIST_DIR}/../../build/musl)
 set(CMAKE_C_COMPILER ${mortise_musl}/bin/musl-gcc)
-# For link-time optimisation.
+# For link-time optimization.
 set(CMAKE_C_COMPILER_AR /usr/bin/gcc-ar)
 set(CMAKE_C_COMPILER_RANLIB /usr/bin/gcc-ranlib)
 set(CMAKE_FIND_ROOT_PATH ${mortise_musl})

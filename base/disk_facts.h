@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The description of a disk that disk/ reads from sysfs and that a disk selector is applied to. */
+#ifndef BASE_DISK_FACTS_H
+#define BASE_DISK_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A disk as Talos's Disks.block.talos.dev shows it. Texts are "" when not known, never NULL. */
+struct disk_facts {
+	uint64_t size;		/* bytes, as the next two */
+	uint64_t io_size;
+	uint64_t sector_size;
+	bool readonly;
+	bool rotational;
+	bool cdrom;
+	bool system;		/* system_disk */
+	bool system_known;	/* false: no disk is known as that one; asking for it is an error */
+	const char *bus_path;
+	const char *dev_path;	/* "/dev/sda" */
+	const char *firmware_version;
+	const char *modalias;
+	const char *model;
+	const char *serial;
+	const char *sub_system;
+	const char *transport;	/* "nvme", "sata", "ata", "sas", "usb", "virtio", "mmc", ... */
+	const char *uuid;
+	const char *wwid;
+	const char *const *symlinks; /* "/dev/disk/by-id/...", NULL behind the last */
+};
+
+#endif

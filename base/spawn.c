@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Running another program: mkfs, modprobe. */
+#include "base/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum mortise_code spawn(char *const argv[], char *said, size_t room, struct mortise_error *err)
+{
+	posix_spawn_file_actions_t actions;
+	int pipe_fd[2] = { -1, -1 }, status = 0, sys;
+	size_t used = 0;
+	ssize_t got;
+	pid_t child;
+
+	said[0] = '\0';
+	if (pipe2(pipe_fd, O_CLOEXEC))
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot run %s", argv[0]);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fd[1], 1);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fd[1], 2);
+	sys = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipe_fd[1]);
+	if (sys) {
+		close(pipe_fd[0]);
+		return error_set(err, sys == ENOENT ? MORTISE_E_UNSUPPORTED : MORTISE_E_SYSTEM, sys,
+				 "cannot run %s; is it installed?", argv[0]);
+	}
+	while ((got = read(pipe_fd[0], said + used, room - 1 - used)) != 0) {
+		if (got < 0 && errno != EINTR)
+			break;
+		used += got > 0 ? (size_t)got : 0;
+		/* Keep the end of what is said: the reason stands there. */
+		if (used == room - 1) {
+			memmove(said, said + room / 2, used - room / 2);
+			used -= room / 2;
+		}
+	}
+	close(pipe_fd[0]);
+	said[used] = '\0';
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	for (char *at = said; *at; at++)
+		if (*at == '\n' || *at == '\r')
+			*at = ' ';
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed with status %d: %.300s",
+				 argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : -1, said);
+	return MORTISE_OK;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text and JSON in values of META. A JSON library would leave passphrases behind in memory that
+ * it does not wipe; to find them and pass over them needs no tree.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "cli/declared/meta_value.h"
+
+#define DEPTH_MAX 32u
+#define HIDDEN	  "\"******\""
+
+/* RFC 3629: no surrogates, nothing above 0x10ffff, no character longer than it must be. */
+size_t meta_value_character(const char *text, size_t size)
+{
+	static const unsigned long least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char first = size > 0 ? (unsigned char)text[0] : 0;
+	size_t length = first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	unsigned long code;
+
+	if (first < 0x80)
+		return (first >= ' ' && first != 0x7f) || first == '\t' || first == '\n' ||
+		       first == '\r';
+	if (length == 0 || length > size || first > 0xf4)
+		return 0;
+	code = first & (0x7fu >> length);
+	for (size_t i = 1; i < length; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | ((unsigned char)text[i] & 0x3f);
+	}
+	/* Terminals obey U+0080 to U+009F. */
+	if (code < least[length] || code < 0xa0 || code > 0x10ffff || (code & ~0x7fful) == 0xd800)
+		return 0;
+	return length;
+}
+
+bool meta_value_is_text(const char *value, size_t size)
+{
+	size_t at = 0, length = 1;
+
+	while (at < size && length > 0) {
+		length = meta_value_character(value + at, size - at);
+		at += length;
+	}
+	return length > 0;
+}
+
+struct json {
+	const char *at;
+	const char *end;
+	const char *copied; /* what stands before it is in out */
+	char *out;	    /* NULL: nobody wants it */
+	unsigned depth;
+	unsigned hiding; /* inside so many values that are not shown */
+};
+
+static char next(const struct json *json)
+{
+	return json->at < json->end ? *json->at : '\0';
+}
+
+static void skip_blanks(struct json *json)
+{
+	while (json->at < json->end && strchr(" \t\r\n", *json->at) && *json->at != '\0')
+		json->at++;
+}
+
+static void copy_to_here(struct json *json)
+{
+	size_t size = (size_t)(json->at - json->copied);
+
+	if (json->out && json->hiding == 0) {
+		memcpy(json->out, json->copied, size);
+		json->out += size;
+	}
+	json->copied = json->at;
+}
+
+static bool skip_escape(struct json *json)
+{
+	const char *hex = "0123456789abcdefABCDEF";
+	char kind;
+
+	json->at++;
+	kind = next(json);
+	if (kind == '\0' || !strchr("\"\\/bfnrtu", kind))
+		return false;
+	json->at++;
+	for (unsigned left = kind == 'u' ? 4 : 0; left > 0; left--, json->at++) {
+		if (next(json) == '\0' || !strchr(hex, next(json)))
+			return false;
+	}
+	return true;
+}
+
+static bool skip_string(struct json *json)
+{
+	if (next(json) != '"')
+		return false;
+	json->at++;
+	while (json->at < json->end && *json->at != '"') {
+		size_t length = meta_value_character(json->at, (size_t)(json->end - json->at));
+
+		if (*json->at == '\\') {
+			if (!skip_escape(json))
+				return false;
+			continue;
+		}
+		/* DEL and what lies between it and U+00A0 may stand in JSON: not in ours. */
+		if (length == 0 || (unsigned char)*json->at < ' ')
+			return false;
+		json->at += length;
+	}
+	if (json->at == json->end)
+		return false;
+	json->at++;
+	return true;
+}
+
+static bool skip_digits(struct json *json)
+{
+	const char *first = json->at;
+
+	while (next(json) >= '0' && next(json) <= '9')
+		json->at++;
+	return json->at > first;
+}
+
+static bool skip_number(struct json *json)
+{
+	json->at += next(json) == '-';
+	if (next(json) == '0')
+		json->at++;
+	else if (!skip_digits(json))
+		return false;
+	if (next(json) == '.') {
+		json->at++;
+		if (!skip_digits(json))
+			return false;
+	}
+	if (next(json) == 'e' || next(json) == 'E') {
+		json->at++;
+		json->at += next(json) == '+' || next(json) == '-';
+		return skip_digits(json);
+	}
+	return true;
+}
+
+static bool skip_word(struct json *json, const char *word)
+{
+	size_t size = strlen(word);
+
+	if ((size_t)(json->end - json->at) < size || memcmp(json->at, word, size) != 0)
+		return false;
+	json->at += size;
+	return true;
+}
+
+/*
+ * Talos's member, in any case as Go reads it, and what it is called in a configuration; an escape
+ * may be a disguise.
+ */
+static bool is_secret(const char *name, size_t size)
+{
+	static const char *const secrets[] = { "\"KeyData\"", "\"passphrase\"" };
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		if (size == strlen(secrets[i]) && strncasecmp(name, secrets[i], size) == 0)
+			return true;
+	return memchr(name, '\\', size) != NULL;
+}
+
+static bool skip_value(struct json *json);
+
+static bool skip_hidden(struct json *json)
+{
+	bool skipped;
+
+	copy_to_here(json);
+	json->hiding++;
+	skipped = skip_value(json);
+	copy_to_here(json);
+	json->hiding--;
+	if (json->out && json->hiding == 0) {
+		memcpy(json->out, HIDDEN, sizeof(HIDDEN) - 1);
+		json->out += sizeof(HIDDEN) - 1;
+	}
+	return skipped;
+}
+
+static bool skip_member(struct json *json)
+{
+	const char *name = json->at;
+	bool secret;
+
+	if (!skip_string(json))
+		return false;
+	secret = is_secret(name, (size_t)(json->at - name));
+	skip_blanks(json);
+	if (next(json) != ':')
+		return false;
+	json->at++;
+	skip_blanks(json);
+	return secret ? skip_hidden(json) : skip_value(json);
+}
+
+/* Of an object or an array, whose first character is next. */
+static bool skip_items(struct json *json, char end, bool (*skip)(struct json *json))
+{
+	if (json->depth == DEPTH_MAX)
+		return false;
+	json->depth++;
+	json->at++;
+	skip_blanks(json);
+	if (next(json) != end) {
+		for (;;) {
+			skip_blanks(json);
+			if (!skip(json))
+				return false;
+			skip_blanks(json);
+			if (next(json) != ',')
+				break;
+			json->at++;
+		}
+	}
+	if (next(json) != end)
+		return false;
+	json->at++;
+	json->depth--;
+	return true;
+}
+
+static bool skip_value(struct json *json)
+{
+	switch (next(json)) {
+	case '{':
+		return skip_items(json, '}', skip_member);
+	case '[':
+		return skip_items(json, ']', skip_value);
+	case '"':
+		return skip_string(json);
+	case 't':
+		return skip_word(json, "true");
+	case 'f':
+		return skip_word(json, "false");
+	case 'n':
+		return skip_word(json, "null");
+	default:
+		return skip_number(json);
+	}
+}
+
+bool meta_value_json(const char *value, size_t size, char *shown)
+{
+	struct json json = { .at = value, .end = value + size, .copied = value, .out = shown };
+	bool good;
+
+	skip_blanks(&json);
+	good = skip_value(&json);
+	skip_blanks(&json);
+	good = good && json.at == json.end;
+	copy_to_here(&json);
+	if (shown)
+		*json.out = '\0';
+	return good;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Declared volumes: the configuration, its remarks, and what the library is told. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/keyslot.h"
+#include "cli/pcr.h"
+#include "cli/print.h"
+#include "cli/signals.h"
+#include "cli/sources.h"
+#include "cli/verbs.h"
+#include "cli/declared/volumes.h"
+
+#define WAIT_DEFAULT_MS 30000u
+
+/* "mortise: config.yaml:12:5: text"; a remark on a document as a whole has no place. */
+static void print_remarks(const struct mortise_config *config, const char *file, bool notices)
+{
+	struct mortise_remark remark;
+
+	for (size_t i = 0; mortise_config_remark(config, i, &remark); i++) {
+		if (!remark.error && !notices)
+			continue;
+		fprintf(stderr, "mortise: %s:", file);
+		if (remark.line > 0)
+			fprintf(stderr, "%u:%u:", remark.line, remark.column);
+		fprintf(stderr, " %s%s\n", remark.error ? "" : "notice: ", remark.text);
+	}
+}
+
+static enum status find_config(const struct command *c, struct volumes *volumes, const char **file,
+			       struct mortise_error *err)
+{
+	enum mortise_code code;
+	enum status status;
+
+	*file = option_text(&c->options, OPTION_FILE);
+	if (!*file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
+		*file = VOLUMES_CONFIG_DEFAULT;
+	if (*file)
+		return mortise_config_read(*file, &volumes->config, err) == MORTISE_OK
+			       ? STATUS_OK
+			       : STATUS_USAGE;
+	*file = "config.yaml in STATE";
+	code = mortise_config_stored(&volumes->options, &volumes->config,
+				     c->verb->id == VERB_UP ? &volumes->plan : NULL, err);
+	status = (enum status)mortise_exit_status(code);
+	/* That there is no configuration is no failure of a device, and no volume is ready. */
+	return status == STATUS_PARTLY || status == STATUS_DEVICE ? STATUS_USAGE : status;
+}
+
+enum status volumes_read(const struct command *c, struct volumes *volumes)
+{
+	struct mortise_error err = { 0 };
+	struct mortise_remark remark;
+	const char *file;
+	enum status status = find_config(c, volumes, &file, &err);
+
+	if (volumes->config)
+		print_remarks(volumes->config, file, !option_set(&c->options, OPTION_BATCH_MODE));
+	if (status == STATUS_OK)
+		return STATUS_OK;
+	/* The remarks have said it, when there are any. */
+	if (!volumes->config || !mortise_config_remark(volumes->config, 0, &remark))
+		fail_with(status, "mortise: %s", err.text);
+	if (volumes->json) {
+		struct json_object *document = volumes_json(volumes->config, c->verb->name);
+
+		json_add_error(document, &err);
+		(void)json_print(document);
+	}
+	volumes_close(volumes);
+	return status;
+}
+
+/* Splits every "NAME=/dev/X" at its first "=". */
+enum status volumes_read_devices(const struct command *c, struct volumes *volumes)
+{
+	size_t count = c->options.device_count, size = 0, at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *equals = strchr(c->options.devices[i], '=');
+
+		if (!equals || equals == c->options.devices[i] || equals[1] == '\0')
+			return fail_with(STATUS_USAGE,
+					 "mortise: --device wants NAME=/dev/X, not \"%s\".",
+					 c->options.devices[i]);
+		size += strlen(c->options.devices[i]) + 1;
+	}
+	if (count == 0)
+		return STATUS_OK;
+	volumes->devices = calloc(count, sizeof(*volumes->devices));
+	volumes->device_names = malloc(size);
+	if (!volumes->devices || !volumes->device_names)
+		return fail_with(STATUS_MEMORY, "mortise: Out of memory.");
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(c->options.devices[i]) + 1;
+		char *pair = volumes->device_names + at;
+		char *equals;
+
+		memcpy(pair, c->options.devices[i], length);
+		equals = strchr(pair, '=');
+		*equals = '\0';
+		volumes->devices[i].name = pair;
+		volumes->devices[i].device = equals + 1;
+		at += length;
+	}
+	return STATUS_OK;
+}
+
+/* up waits as long as Talos does between two tries; plan tells how things stand now. */
+static uint32_t wait_ms(const struct command *c)
+{
+	if (option_set(&c->options, OPTION_WAIT))
+		return option_number32(&c->options, OPTION_WAIT) * 1000;
+	return c->verb->id == VERB_PLAN ? 0 : WAIT_DEFAULT_MS;
+}
+
+static void read_extension(const struct command *c, struct mortise_up_options *options)
+{
+	const char *text = option_text(&c->options, OPTION_EXTEND_PCR);
+
+	if (text && !pcr_extension(text, &options->extend_pcr, &options->extend_word))
+		options->extend_word = NULL; /* refused with the option */
+}
+
+/* Checked before anything is done with it. */
+static enum status read_cost(const struct command *c, struct mortise_kdf_choice *cost)
+{
+	struct mortise_keyslot_new what = { .struct_size = sizeof(what), .keyslot = MORTISE_ANY };
+	struct mortise_error err = { 0 };
+
+	*cost = (struct mortise_kdf_choice){ .struct_size = sizeof(*cost) };
+	keyslot_cost(c, cost);
+	what.kdf = cost;
+	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
+}
+
+static bool answer(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	(void)event;
+	return !signals_caught();
+}
+
+enum status volumes_options(const struct command *c, struct volumes *volumes)
+{
+	enum status status;
+
+	*volumes = (struct volumes){
+		.json = option_set(&c->options, OPTION_JSON),
+		.events = { .call = answer },
+	};
+	status = read_cost(c, &volumes->cost);
+	if (status == STATUS_OK)
+		status = volumes_read_devices(c, volumes);
+	if (status != STATUS_OK) {
+		volumes_close(volumes);
+		return status;
+	}
+	volumes->options = (struct mortise_up_options){
+		.names = c->word_count > 0 ? (const char *const *)c->words : NULL,
+		.name_count = c->word_count,
+		.devices = volumes->devices,
+		.device_count = c->options.device_count,
+		.sources = &volumes->sources,
+		.cost = &volumes->cost,
+		.wait_ms = wait_ms(c),
+		.device_wait_ms = option_number32(&c->options, OPTION_WAIT) * 1000,
+		.events = &volumes->events,
+		.root = option_text(&c->options, OPTION_ROOT),
+		.recovery = option_set(&c->options, OPTION_RECOVERY),
+		.try_keys = option_set(&c->options, OPTION_TRY_KEYS),
+		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
+		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
+	};
+	sources_fill(c, &volumes->sources);
+	read_extension(c, &volumes->options);
+	return STATUS_OK;
+}
+
+enum status volumes_open(const struct command *c, struct volumes *volumes)
+{
+	enum status status = volumes_options(c, volumes);
+
+	return status == STATUS_OK ? volumes_read(c, volumes) : status;
+}
+
+void volumes_close(struct volumes *volumes)
+{
+	mortise_plan_free(&volumes->plan);
+	mortise_config_free(&volumes->config);
+	free(volumes->devices);
+	free(volumes->device_names);
+	*volumes = (struct volumes){ 0 };
+}
+
+void table_measure(struct table *table, const char *const *cells)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		int width = (int)strlen(cells[i]);
+
+		if ((int)strlen(table->titles[i]) > width)
+			width = (int)strlen(table->titles[i]);
+		if (width > table->widths[i])
+			table->widths[i] = width;
+	}
+}
+
+void table_print(const struct table *table, const char *const *cells)
+{
+	for (size_t i = 0; i + 1 < table->count; i++)
+		printf("%-*s  ", table->widths[i], cells[i]);
+	printf("%s\n", cells[table->count - 1]);
+}
+
+void table_print_titles(const struct table *table)
+{
+	table_print(table, table->titles);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* enroll: add a keyslot for a key sealed by a KMS or TPM, or for a recovery key. */
+#include <stdio.h>
+
+#include "cli/device.h"
+#include "cli/keyslot.h"
+#include "cli/passphrase.h"
+#include "cli/pcr.h"
+#include "cli/print.h"
+#include "cli/luks/recovery_key.h"
+#include "cli/sources.h"
+#include "cli/luks/unlock.h"
+#include "cli/verbs.h"
+
+#define PCRS_DEFAULT (UINT32_C(1) << 7) /* PCR 7: the Secure Boot state */
+
+static void describe(const struct command *c, struct mortise_enrollment *what)
+{
+	const char *pcrs = option_text(&c->options, OPTION_TPM_PCRS);
+
+	*what = (struct mortise_enrollment){
+		.struct_size = sizeof(struct mortise_enrollment),
+		.kind = MORTISE_ENROLL_KMS,
+		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+		.tpm_check_secureboot = option_set(&c->options, OPTION_TPM_CHECK_SECUREBOOT),
+	};
+	if (option_set(&c->options, OPTION_RECOVERY_KEY))
+		what->kind = MORTISE_ENROLL_RECOVERY;
+	else if (option_set(&c->options, OPTION_TPM))
+		what->kind = MORTISE_ENROLL_TPM;
+	/* The option parser has refused an invalid list. */
+	if (!pcrs || !pcr_list(pcrs, &what->tpm_pcrs))
+		what->tpm_pcrs = PCRS_DEFAULT;
+}
+
+/* The order is that of luksAddKey. */
+static enum status authorize(const struct command *c, const struct paths *paths,
+			     struct mortise_luks2 *header, struct mortise_secret **volume_key)
+{
+	const struct unlock_passphrase how = {
+		.device = paths->header,
+		.prompt = "Enter any existing passphrase: ",
+		.search = { .struct_size = sizeof(how.search), .keyslot = MORTISE_ANY },
+	};
+
+	enum status status;
+	int opened;
+
+	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+		return header_read_volume_key(c, header, volume_key);
+	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
+	    !unlock_wants_token(c))
+		return unlock_by_passphrase(c, &how, header, volume_key);
+	status = unlock_by_token(c, header, volume_key, &opened);
+	if (status == STATUS_OK)
+		say_slot(c, opened, SLOT_UNLOCKED);
+	return status;
+}
+
+/* A keyslot whose key was never shown is useless, but the user would rely on it. */
+static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *header,
+			     const char *device, const struct mortise_enrolled *enrolled)
+{
+	struct mortise_error err = { 0 };
+	enum status status;
+
+	status = recovery_sink_put(sink, enrolled->recovery_key, device, enrolled->keyslot);
+	if (status == STATUS_OK)
+		return STATUS_OK;
+	if (mortise_keyslot_remove(header, enrolled->keyslot, &err) ||
+	    mortise_token_remove(header, enrolled->token, &err))
+		return fail_with(status,
+				 "mortise: The key of keyslot %d is lost; remove the keyslot "
+				 "with luksKillSlot: %s",
+				 enrolled->keyslot, err.text);
+	return fail_with(status, "mortise: No recovery key was enrolled.");
+}
+
+static enum status enroll(const struct command *c, const struct paths *paths,
+			  struct mortise_luks2 *header, const struct mortise_enrollment *what,
+			  const struct mortise_secret *volume_key)
+{
+	bool recovery = what->kind == MORTISE_ENROLL_RECOVERY;
+	struct mortise_enrolled enrolled = { .struct_size = sizeof(enrolled) };
+	struct mortise_key_sources sources;
+	char uuid[SOURCES_UUID_ROOM];
+	struct mortise_error err = { 0 };
+	enum status status = STATUS_OK;
+	struct recovery_sink sink;
+
+	if (recovery)
+		status = recovery_sink_open(c, &sink);
+	if (status != STATUS_OK)
+		return status;
+	sources_fill(c, &sources);
+	sources_add_meta(c, &sources, uuid);
+	if (mortise_enroll(header, what, &sources, volume_key, &enrolled, &err))
+		status = fail(c, &err);
+	else if (recovery)
+		status = hand_over(&sink, header, paths->header, &enrolled);
+	if (status == STATUS_OK) {
+		say_slot(c, enrolled.keyslot, SLOT_CREATED);
+		verbose(c, "Token %d created.", enrolled.token);
+		if (enrolled.notice[0] != '\0' && !option_set(&c->options, OPTION_BATCH_MODE))
+			fprintf(stderr, "mortise: notice: %s\n", enrolled.notice);
+	}
+	mortise_secret_free(&enrolled.recovery_key);
+	if (recovery)
+		recovery_sink_close(&sink);
+	return status;
+}
+
+enum status run_enroll(const struct command *c)
+{
+	struct mortise_secret *volume_key = NULL;
+	struct mortise_luks2 *header = NULL;
+	struct mortise_enrollment what;
+	struct paths paths;
+	enum status status;
+
+	describe(c, &what);
+	/* Check before asking for a passphrase that the key can be shown. */
+	if (what.kind == MORTISE_ENROLL_RECOVERY && !recovery_sink_there(c))
+		return STATUS_USAGE;
+	paths_find(c, command_word(c, 0), &paths);
+	status = header_load(c, &paths, "LUKS2", &header);
+	if (status != STATUS_OK)
+		return status;
+	status = keyslot_check_free(header, what.keyslot);
+	if (status == STATUS_OK)
+		status = authorize(c, &paths, header, &volume_key);
+	if (status == STATUS_OK)
+		status = enroll(c, &paths, header, &what, volume_key);
+	mortise_secret_free(&volume_key);
+	mortise_luks2_free(&header);
+	return status;
+}

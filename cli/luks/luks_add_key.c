@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* luksAddKey: add a keyslot for the volume key, or for an unbound key. */
+#include <stdio.h>
+
+#include "cli/device.h"
+#include "cli/keyslot.h"
+#include "cli/passphrase.h"
+#include "cli/print.h"
+#include "cli/luks/unlock.h"
+#include "cli/verbs.h"
+
+/*
+ * --key-slot is the new keyslot, for compatibility with versions before --new-key-slot. Together with
+ * --new-key-slot it is the keyslot to unlock.
+ */
+struct slots {
+	int unlock;
+	int added;
+};
+
+static struct slots find_slots(const struct command *c)
+{
+	int key_slot = option_slot(&c->options, OPTION_KEY_SLOT);
+
+	if (option_set(&c->options, OPTION_NEW_KEY_SLOT))
+		return (struct slots){ key_slot, option_slot(&c->options, OPTION_NEW_KEY_SLOT) };
+	if (option_set(&c->options, OPTION_KEY_SLOT) && !option_set(&c->options, OPTION_BATCH_MODE))
+		printf("WARNING: The --key-slot parameter is used for new keyslot number.\n");
+	return (struct slots){ MORTISE_ANY, key_slot };
+}
+
+static enum status key_from_passphrase(const struct command *c, const struct paths *paths,
+				       struct mortise_luks2 *header, int keyslot,
+				       struct mortise_secret **volume_key)
+{
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
+	struct mortise_secret *passphrase = NULL;
+	struct passphrase_source source;
+	struct mortise_error err = { 0 };
+	enum status status;
+	int opened;
+
+	passphrase_source(c, paths->header, &source);
+	source.prompt = "Enter any existing passphrase: ";
+	status = passphrase_read(c, &source, &passphrase);
+	if (status != STATUS_OK)
+		return status;
+	if (mortise_keyslot_open(header, &search, passphrase, volume_key, &opened, &err))
+		status = fail_passphrase(c, &err);
+	else if (passphrase_is_stdin(source.file))
+		say_slot(c, opened, SLOT_UNLOCKED);
+	mortise_secret_free(&passphrase);
+	return status;
+}
+
+static enum status add(const struct command *c, const struct paths *paths,
+		       struct mortise_luks2 *header, struct mortise_keyslot_new *what,
+		       const struct mortise_secret *volume_key)
+{
+	const char *file = command_word(c, 1);
+	struct mortise_secret *passphrase = NULL;
+	struct passphrase_source source;
+	struct mortise_error err = { 0 };
+	enum status status;
+	int added;
+
+	/* cryptsetup 2.6.1 ignores --new-keyfile for an unbound key. */
+	if (!file && !what->unbound)
+		file = option_text(&c->options, OPTION_NEW_KEYFILE);
+	passphrase_new_source(c, paths->header, file, &source);
+	source.prompt = "Enter new passphrase for key slot: ";
+	status = passphrase_read(c, &source, &passphrase);
+	if (status != STATUS_OK)
+		return status;
+	status = keyslot_check_free(header, what->keyslot);
+	if (status != STATUS_OK)
+		goto out;
+	if (mortise_keyslot_add(header, what, passphrase, volume_key, &added, &err))
+		status = fail(c, &err);
+	else
+		say_slot(c, added, SLOT_CREATED);
+out:
+	mortise_secret_free(&passphrase);
+	return status;
+}
+
+static enum status add_unbound(const struct command *c, const struct paths *paths,
+			       struct mortise_luks2 *header, struct mortise_keyslot_new *what)
+{
+	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
+	uint32_t size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
+	struct mortise_secret *key = NULL;
+	enum status status = STATUS_OK;
+
+	what->keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
+	what->unbound = true;
+	what->unbound_key_size = size;
+	if (file)
+		status = volume_key_read(file, size, &key);
+	what->unbound_key = key;
+	if (status == STATUS_OK)
+		status = add(c, paths, header, what, NULL);
+	mortise_secret_free(&key);
+	return status;
+}
+
+static enum status add_bound(const struct command *c, const struct paths *paths,
+			     struct mortise_luks2 *header, struct mortise_keyslot_new *what)
+{
+	const struct slots slots = find_slots(c);
+	struct mortise_secret *volume_key = NULL;
+	enum status status;
+	int opened;
+
+	what->keyslot = slots.added;
+	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+		status = header_read_volume_key(c, header, &volume_key);
+	else if (passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) &&
+		 unlock_wants_token(c))
+		status = unlock_by_token(c, header, &volume_key, &opened);
+	else
+		status = key_from_passphrase(c, paths, header, slots.unlock, &volume_key);
+	if (status == STATUS_OK)
+		status = add(c, paths, header, what, volume_key);
+	mortise_secret_free(&volume_key);
+	return status;
+}
+
+enum status run_luks_add_key(const struct command *c)
+{
+	bool unbound = option_set(&c->options, OPTION_UNBOUND);
+	struct mortise_luks2 *header = NULL;
+	struct mortise_keyslot_new what;
+	struct mortise_kdf_choice kdf;
+	struct paths paths;
+	enum status status;
+
+	paths_find(c, command_word(c, 0), &paths);
+	status = header_load(c, &paths, unbound ? "LUKS2" : "LUKS", &header);
+	if (status != STATUS_OK)
+		return status;
+	status = keyslot_describe(c, &what, &kdf);
+	if (status == STATUS_OK)
+		status = unbound ? add_unbound(c, &paths, header, &what)
+				 : add_bound(c, &paths, header, &what);
+	mortise_luks2_free(&header);
+	return status;
+}

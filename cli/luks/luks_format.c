@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* luksFormat: create a header with one keyslot. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/device.h"
+#include "cli/keyslot.h"
+#include "cli/passphrase.h"
+#include "cli/print.h"
+#include "cli/luks/signatures.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+#define SECTOR			 512u  /* bytes; --offset and --align-payload count them */
+#define HEADER_FILE_SIZE	 4096  /* bytes a new header file starts with */
+#define DIGEST_ITERATIONS_FORCED 1000u /* as cryptsetup: no benchmark for the digest either */
+
+/* As in cryptsetup: a cipher name alone, or with "-plain", means cbc-plain. */
+static void whole_cipher(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
+{
+	const char *mode = strchr(given, '-');
+
+	if (!mode)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s-cbc-plain", given);
+	else if (strcmp(mode, "-plain") == 0)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%.*s-cbc-plain", (int)(mode - given),
+			 given);
+	else
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
+}
+
+/* XTS uses two keys. */
+static uint32_t default_key_size(const char *cipher)
+{
+	const char *mode = strchr(cipher, '-');
+
+	return mode && strncmp(mode, "-xts-", 5) == 0 ? 64 : 32;
+}
+
+/* *created: the header file is new, so there is nothing to overwrite. */
+static enum status make_header_file(const struct command *c, const struct paths *paths,
+				    bool *created)
+{
+	enum status status = STATUS_OK;
+	struct stat st;
+	int fd;
+
+	*created = false;
+	if (!paths->detached || stat(paths->header, &st) == 0 || errno != ENOENT)
+		return STATUS_OK;
+	if (!option_set(&c->options, OPTION_BATCH_MODE) &&
+	    !terminal_confirm("Header file does not exist, do you want to create it?",
+			      "Operation aborted.\n"))
+		return STATUS_KEY;
+	fd = open(paths->header, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	if (fd < 0 || posix_fallocate(fd, 0, HEADER_FILE_SIZE) != 0)
+		status = fail_with(STATUS_USAGE, "Cannot create header file %s.", paths->header);
+	*created = status == STATUS_OK;
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+static enum status confirm(const char *device)
+{
+	char warning[PATH_MAX + 64];
+	enum status status;
+
+	status = signatures_show(device);
+	if (status != STATUS_OK)
+		return status;
+	snprintf(warning, sizeof(warning), "This will overwrite data on %s irrevocably.", device);
+	return terminal_confirm(warning, "Operation aborted.\n") ? STATUS_OK : STATUS_USAGE;
+}
+
+static void describe(const struct command *c, const char *cipher, struct mortise_format *format)
+{
+	const struct options *options = &c->options;
+
+	*format = (struct mortise_format){
+		.struct_size = sizeof(struct mortise_format),
+		.cipher = cipher,
+		.key_size = option_number32(options, OPTION_KEY_SIZE) / 8,
+		.hash = option_text(options, OPTION_HASH),
+		.sector_size = option_number32(options, OPTION_SECTOR_SIZE),
+		.label = option_text(options, OPTION_LABEL),
+		.subsystem = option_text(options, OPTION_SUBSYSTEM),
+		.uuid = option_text(options, OPTION_UUID),
+		.metadata_size = option_number(options, OPTION_LUKS2_METADATA_SIZE),
+		.keyslots_size = option_number(options, OPTION_LUKS2_KEYSLOTS_SIZE),
+		.data_offset = option_number(options, OPTION_OFFSET) * SECTOR,
+		.data_offset_given = option_set(options, OPTION_OFFSET),
+		.data_alignment = option_number(options, OPTION_ALIGN_PAYLOAD) * SECTOR,
+	};
+	if (option_set(options, OPTION_PBKDF_FORCE_ITERATIONS))
+		format->digest_iterations = DIGEST_ITERATIONS_FORCED;
+}
+
+/* The key file may be the second argument; --key-file takes precedence. */
+static const char *key_file(const struct command *c)
+{
+	const char *named = option_text(&c->options, OPTION_KEY_FILE);
+	const char *word = command_word(c, 1);
+
+	if (named && word)
+		fprintf(stderr,
+			"Option --key-file takes precedence over specified key file argument.\n");
+	return named ? named : word;
+}
+
+enum status run_luks_format(const struct command *c)
+{
+	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
+	const char *given_cipher = option_text(&c->options, OPTION_CIPHER);
+	struct mortise_secret *passphrase = NULL, *volume_key = NULL;
+	char cipher[MORTISE_CIPHER_MAX + 1];
+	struct mortise_location location;
+	struct passphrase_source source;
+	struct mortise_luks2 *header = NULL;
+	struct mortise_keyslot_new what;
+	struct mortise_kdf_choice kdf;
+	struct mortise_error err = { 0 };
+	struct mortise_format format;
+	struct paths paths;
+	enum status status;
+	bool created;
+	int added;
+
+	if (option_number(&c->options, OPTION_OFFSET) > UINT64_MAX / SECTOR)
+		return fail_with(STATUS_USAGE, "Requested data offset is too large.");
+	whole_cipher(given_cipher ? given_cipher : "aes-xts-plain64", cipher);
+	paths_find(c, command_word(c, 0), &paths);
+	describe(c, cipher, &format);
+	status = keyslot_describe(c, &what, &kdf);
+	if (status != STATUS_OK)
+		return status;
+	what.keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
+	status = keyslot_check_free(NULL, what.keyslot);
+	if (status != STATUS_OK)
+		return status;
+	status = make_header_file(c, &paths, &created);
+	if (status != STATUS_OK)
+		return status;
+	if (access(paths.header, F_OK) != 0)
+		return fail_with(STATUS_DEVICE, "Device %s does not exist or access denied.",
+				 paths.header);
+	if (!created && !option_set(&c->options, OPTION_BATCH_MODE)) {
+		status = confirm(paths.header);
+		if (status != STATUS_OK)
+			return status;
+	}
+	passphrase_new_source(c, paths.header, key_file(c), &source);
+	source.offset = option_number(&c->options, OPTION_KEYFILE_OFFSET);
+	source.size = option_number(&c->options, OPTION_KEYFILE_SIZE);
+	status = passphrase_read(c, &source, &passphrase);
+	if (status != STATUS_OK)
+		goto out;
+	if (vk_file) {
+		status = volume_key_read(
+			vk_file, format.key_size > 0 ? format.key_size : default_key_size(cipher),
+			&volume_key);
+		if (status != STATUS_OK)
+			goto out;
+		format.volume_key = volume_key;
+	}
+	location = (struct mortise_location){
+		.struct_size = sizeof(struct mortise_location),
+		.device = paths.device,
+		.header = paths.detached ? paths.header : NULL,
+		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+	};
+	if (mortise_luks2_format(&location, &format, &header, &err) ||
+	    mortise_keyslot_add(header, &what, passphrase, NULL, &added, &err)) {
+		/* cryptsetup detects this before it asks for anything, and exits with 1. */
+		status = err.code == MORTISE_E_BUSY
+				 ? fail_with(STATUS_USAGE,
+					     "Cannot exclusively open %s, device in use.",
+					     paths.header)
+				 : fail(c, &err);
+		goto out;
+	}
+	say_slot(c, added, SLOT_CREATED);
+out:
+	mortise_luks2_free(&header);
+	mortise_secret_free(&volume_key);
+	mortise_secret_free(&passphrase);
+	return status;
+}

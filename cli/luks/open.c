@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* open: unlock with a token, passphrase or volume key, and create the mapping. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/device.h"
+#include "cli/print.h"
+#include "cli/signals.h"
+#include "cli/luks/unlock.h"
+#include "cli/verbs.h"
+
+#define DATA_OFFSET_MIN 4096u /* bytes; a smaller one requires a detached header */
+
+static uint32_t activation_flags(const struct command *c)
+{
+	static const struct {
+		enum option_id option;
+		uint32_t flag;
+	} flags[] = {
+		{ OPTION_ALLOW_DISCARDS, MORTISE_ALLOW_DISCARDS },
+		{ OPTION_PERF_SAME_CPU_CRYPT, MORTISE_SAME_CPU_CRYPT },
+		{ OPTION_PERF_SUBMIT_FROM_CRYPT_CPUS, MORTISE_SUBMIT_FROM_CRYPT_CPUS },
+		{ OPTION_PERF_NO_READ_WORKQUEUE, MORTISE_NO_READ_WORKQUEUE },
+		{ OPTION_PERF_NO_WRITE_WORKQUEUE, MORTISE_NO_WRITE_WORKQUEUE },
+		{ OPTION_READONLY, MORTISE_READONLY },
+		{ OPTION_DISABLE_KEYRING, MORTISE_NO_KEYRING },
+		{ OPTION_PERSISTENT, MORTISE_PERSISTENT },
+	};
+	uint32_t wanted = 0;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (option_set(&c->options, flags[i].option))
+			wanted |= flags[i].flag;
+	}
+	return wanted;
+}
+
+/* The checks before a passphrase is asked for. */
+static enum status check_target(const struct command *c, const struct paths *paths,
+				const struct mortise_luks2 *header, const char *name)
+{
+	struct mortise_segment_info segment = { .struct_size = sizeof(segment) };
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+	struct stat st;
+
+	if (!name)
+		return STATUS_OK;
+	if (mortise_segment_info(header, 0, &segment, &err))
+		return fail(c, &err);
+	if (!paths->detached && segment.offset < DATA_OFFSET_MIN)
+		return fail_with(STATUS_USAGE,
+				 "Reduced data offset is allowed only for detached LUKS header.");
+	if (stat(paths->device, &st) == 0 && S_ISREG(st.st_mode) &&
+	    segment.offset >= (uint64_t)st.st_size)
+		return fail_with(STATUS_USAGE,
+				 "LUKS file container %s is too small for activation, there is no "
+				 "remaining space for data.",
+				 paths->device);
+	code = mortise_is_active(name, &err);
+	if (code == MORTISE_OK)
+		return fail_with(STATUS_BUSY, "Device %s already exists.", name);
+	return code == MORTISE_E_INACTIVE ? STATUS_OK : fail(c, &err);
+}
+
+static enum status unlock(const struct command *c, const struct paths *paths,
+			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
+{
+	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
+	const struct unlock_passphrase how = {
+		.device = paths->device,
+		.search = {
+			.struct_size = sizeof(how.search),
+			.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+			.unbound = testing && (option_set(&c->options, OPTION_KEY_SLOT) ||
+					       option_set(&c->options, OPTION_UNBOUND)),
+		},
+	};
+	enum status status;
+	int opened;
+
+	status = unlock_by_token(c, header, volume_key, &opened);
+	if (status == STATUS_OK)
+		say_slot(c, opened, SLOT_UNLOCKED);
+	if (status == STATUS_OK || option_set(&c->options, OPTION_TOKEN_ONLY) || signals_caught())
+		return status;
+	return unlock_by_passphrase(c, &how, header, volume_key);
+}
+
+enum status run_open(const struct command *c)
+{
+	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
+	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
+	const char *name = testing ? NULL : command_word(c, 1);
+	struct mortise_secret *volume_key = NULL;
+	struct mortise_luks2 *header = NULL;
+	struct mortise_error err = { 0 };
+	struct paths paths;
+	enum status status;
+	uint32_t dropped;
+
+	if (!testing && !name)
+		return fail_with(STATUS_USAGE,
+				 "Command requires device and mapped name as arguments.");
+	paths_find(c, command_word(c, 0), &paths);
+	status = header_load_with_device(c, &paths, &header);
+	if (status != STATUS_OK)
+		return status;
+	status = check_target(c, &paths, header, name);
+	if (status != STATUS_OK)
+		goto out;
+	status = vk_file ? header_read_volume_key(c, header, &volume_key)
+			 : unlock(c, &paths, header, &volume_key);
+	if (status != STATUS_OK || !name)
+		goto out;
+	if (mortise_activate(header, name, volume_key, activation_flags(c), &dropped, &err))
+		status = fail(c, &err);
+	else if (dropped != 0)
+		verbose(c, "The kernel does not support some of the flags; they were ignored.");
+out:
+	mortise_secret_free(&volume_key);
+	mortise_luks2_free(&header);
+	return status;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* status NAME: print the state of a mapping, line for line as cryptsetup 2.6.1. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/print.h"
+#include "cli/verbs.h"
+
+#define SECTOR 512u /* bytes */
+
+/* cryptsetup prints the type only if it finds the header, which a detached one is not. */
+static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
+{
+	const char *detached = option_text(&c->options, OPTION_HEADER);
+	const struct mortise_location location = {
+		.struct_size = sizeof(location),
+		.device = detached ? detached : info->device,
+		.readonly = true,
+		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+	};
+	struct mortise_luks2 *header = NULL;
+	struct mortise_header_info found = { .struct_size = sizeof(found) };
+	bool same;
+
+	if (!info->luks2 || mortise_luks2_load(&location, &header, NULL))
+		return false;
+	(void)mortise_header_info(header, &found, NULL);
+	same = strcmp(found.uuid, info->uuid) == 0;
+	mortise_luks2_free(&header);
+	return same;
+}
+
+static void print_flags(uint32_t flags)
+{
+	/* As in 2.6.1, every word but the last is followed by a blank. */
+	static const struct {
+		uint32_t flag;
+		const char *text;
+	} words[] = {
+		{ MORTISE_ALLOW_DISCARDS, "discards " },
+		{ MORTISE_SAME_CPU_CRYPT, "same_cpu_crypt " },
+		{ MORTISE_SUBMIT_FROM_CRYPT_CPUS, "submit_from_crypt_cpus " },
+		{ MORTISE_NO_READ_WORKQUEUE, "no_read_workqueue " },
+		{ MORTISE_NO_WRITE_WORKQUEUE, "no_write_workqueue" },
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!(flags & words[i].flag))
+			continue;
+		printf("%s%s", any ? "" : "  flags:   ", words[i].text);
+		any = true;
+	}
+	if (any)
+		printf("\n");
+}
+
+static void print_mapping(const struct mortise_mapping_info *info)
+{
+	printf("  cipher:  %s\n", info->cipher);
+	printf("  keysize: %" PRIu32 " bits\n", info->key_size * 8);
+	printf("  key location: %s\n", info->key_in_keyring ? "keyring" : "dm-crypt");
+	if (info->integrity[0] != '\0')
+		printf("  integrity: %s\n", info->integrity);
+	printf("  device:  %s\n", info->device);
+	if (info->loop_file[0] != '\0')
+		printf("  loop:    %s\n", info->loop_file);
+	printf("  sector size:  %" PRIu32 "\n", info->sector_size);
+	printf("  offset:  %" PRIu64 " sectors\n", info->offset / SECTOR);
+	printf("  size:    %" PRIu64 " sectors\n", info->size / SECTOR);
+	if (info->iv_offset != 0)
+		printf("  skipped: %" PRIu64 " sectors\n", info->iv_offset);
+	printf("  mode:    %s%s\n", info->readonly ? "readonly" : "read/write",
+	       info->suspended ? " (suspended)" : "");
+	print_flags(info->flags);
+}
+
+static enum status mapping_status(const struct command *c, const char *word)
+{
+	static const char directory[] = "/dev/mapper/";
+	const char *before = strchr(word, '/') ? "" : directory;
+	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
+	struct mortise_error err = { 0 };
+	const char *name = word;
+	enum mortise_code code;
+
+	if (strncmp(word, directory, sizeof(directory) - 1) == 0)
+		name += sizeof(directory) - 1;
+	code = mortise_mapping_info(name, &info, &err);
+	if (code == MORTISE_E_INACTIVE) {
+		printf("%s%s is inactive.\n", before, word);
+		return STATUS_DEVICE;
+	}
+	if (code != MORTISE_OK)
+		return fail(c, &err);
+	printf("%s%s is active%s.\n", before, word, info.in_use ? " and is in use" : "");
+	printf("  type:    %s\n", header_found(c, &info) ? "LUKS2" : "n/a");
+	if (info.cipher[0] != '\0')
+		print_mapping(&info);
+	return STATUS_OK;
+}
+
+/*
+ * With a name and no option of declared volumes, this is cryptsetup's verb, which scripts rely on.
+ * Otherwise it prints the table of declared volumes.
+ */
+enum status run_status(const struct command *c)
+{
+	if (MORTISE_DECLARED &&
+	    (c->word_count == 0 || options_extension(&c->options) != OPTION_COUNT))
+		return run_volume_status(c);
+	return mapping_status(c, command_word(c, 0));
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* token: import, export or remove JSON objects in the header. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/device.h"
+#include "cli/passphrase.h"
+#include "cli/print.h"
+#include "cli/signals.h"
+#include "cli/verbs.h"
+#include "cli/write.h"
+
+#define TOKEN_JSON_MAX	((size_t)4 << 20)  /* bytes: the largest header copy */
+#define TOKEN_JSON_ROOM ((size_t)16 << 10) /* bytes: the initial buffer */
+
+/* Reads to the end of the file. Free the result; NULL: errno says why. */
+static char *read_all(int fd, size_t *size)
+{
+	size_t room = 0;
+	char *bytes = NULL, *larger;
+	ssize_t got = 1;
+
+	*size = 0;
+	while (got && *size < TOKEN_JSON_MAX) {
+		if (*size == room) {
+			room = room ? 2 * room : TOKEN_JSON_ROOM;
+			larger = realloc(bytes, room);
+			if (!larger)
+				goto failed;
+			bytes = larger;
+		}
+		got = read(fd, bytes + *size, room - *size);
+		if (got < 0 && (errno != EINTR || signals_caught()))
+			goto failed;
+		*size += got > 0 ? (size_t)got : 0;
+	}
+	if (!got)
+		return bytes;
+	errno = EFBIG;
+failed:
+	free(bytes);
+	return NULL;
+}
+
+static enum status read_json(const struct command *c, char **json, size_t *size)
+{
+	const char *file = option_text(&c->options, OPTION_JSON_FILE);
+	enum status status = STATUS_OK;
+	int fd = STDIN_FILENO;
+
+	*json = NULL;
+	if (!passphrase_is_stdin(file))
+		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return fail_with(STATUS_USAGE, "Failed to open file %s in read-only mode.", file);
+	if (isatty(fd) && !option_set(&c->options, OPTION_BATCH_MODE)) {
+		printf("Provide valid LUKS2 token JSON:\n");
+		fflush(stdout);
+	}
+	*json = read_all(fd, size);
+	if (!*json && errno == ENOMEM)
+		status = fail_with(STATUS_MEMORY, "Out of memory while reading JSON file.");
+	else if (!*json)
+		status = fail_with(STATUS_USAGE, "Failed to read JSON file.");
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return status;
+}
+
+static enum status token_import(const struct command *c, struct mortise_luks2 *header)
+{
+	const struct mortise_token_import how = {
+		.struct_size = sizeof(how),
+		.token = option_slot(&c->options, OPTION_TOKEN_ID),
+		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+		.replace = option_set(&c->options, OPTION_TOKEN_REPLACE),
+	};
+	struct mortise_keyslot_info keyslot = { .struct_size = sizeof(keyslot) };
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
+	struct mortise_error err = { 0 };
+	enum status status;
+	char *json = NULL;
+	size_t size = 0;
+	int imported;
+
+	if (how.token < MORTISE_ANY || how.token >= (int)MORTISE_TOKENS_MAX)
+		return fail_with(STATUS_USAGE, "Token %d is invalid.", how.token);
+	if (how.token != MORTISE_ANY && !how.replace &&
+	    mortise_token_info(header, how.token, &token, NULL) == MORTISE_OK)
+		return fail_with(STATUS_USAGE, "Token %d in use.", how.token);
+	if (how.keyslot != MORTISE_ANY && mortise_keyslot_info(header, how.keyslot, &keyslot, NULL))
+		return fail_with(STATUS_USAGE, "Keyslot %d is not active.", how.keyslot);
+	status = read_json(c, &json, &size);
+	if (status != STATUS_OK)
+		return status;
+	if (mortise_token_import(header, &how, json, size, &imported, &err)) {
+		fail(c, &err);
+		status = fail_with(STATUS_USAGE, "Failed to import token from file.");
+	} else {
+		verbose(c, "Token %d created.", imported);
+	}
+	free(json);
+	return status;
+}
+
+static enum status write_json(const char *file, const char *json)
+{
+	bool to_stdout = passphrase_is_stdin(file);
+	int fd = STDOUT_FILENO;
+	bool written;
+
+	if (!to_stdout)
+		fd = open(file, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOCTTY,
+			  S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return fail_with(STATUS_USAGE, "Failed to open file %s in write mode.", file);
+	written = write_all(fd, json, strlen(json)) && (!isatty(fd) || write_all(fd, "\n", 1));
+	if (!to_stdout && close(fd) != 0)
+		written = false;
+	return written ? STATUS_OK : fail_with(STATUS_USAGE, "Failed to write JSON file.");
+}
+
+static enum status token_export(const struct command *c, const struct mortise_luks2 *header)
+{
+	int id = option_slot(&c->options, OPTION_TOKEN_ID);
+	enum status status;
+	char *json = NULL;
+
+	if (mortise_token_export(header, id, &json, NULL))
+		return fail_with(STATUS_USAGE, "Failed to get token %d for export.", id);
+	status = write_json(option_text(&c->options, OPTION_JSON_FILE), json);
+	free(json);
+	return status;
+}
+
+static enum status token_remove(const struct command *c, struct mortise_luks2 *header)
+{
+	int id = option_slot(&c->options, OPTION_TOKEN_ID);
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
+	struct mortise_error err = { 0 };
+
+	if (id < 0 || id >= (int)MORTISE_TOKENS_MAX)
+		return fail_with(STATUS_USAGE, "Token %d is invalid.", id);
+	if (mortise_token_info(header, id, &token, NULL))
+		return fail_with(STATUS_USAGE, "Token %d is not in use.", id);
+	if (mortise_token_remove(header, id, &err))
+		return fail(c, &err);
+	verbose(c, "Token %d removed.", id);
+	return STATUS_OK;
+}
+
+enum status run_token(const struct command *c)
+{
+	const char *action = command_word(c, 0);
+	struct mortise_luks2 *header = NULL;
+	struct paths paths;
+	enum status status;
+
+	paths_find(c, command_word(c, 1), &paths);
+	status = header_load(c, &paths, "LUKS2", &header);
+	if (status != STATUS_OK)
+		return status;
+	if (strcmp(action, "import") == 0)
+		status = token_import(c, header);
+	else if (strcmp(action, "export") == 0)
+		status = token_export(c, header);
+	else
+		status = token_remove(c, header);
+	mortise_luks2_free(&header);
+	return status;
+}

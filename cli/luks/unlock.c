@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Unlocking in cryptsetup's order, with its messages. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/passphrase.h"
+#include "cli/print.h"
+#include "cli/sources.h"
+#include "cli/luks/unlock.h"
+
+#define TRIES_DEFAULT 3u
+#define TYPE_BUILT_IN "luks2-keyring" /* the only token type built into cryptsetup */
+
+bool unlock_wants_token(const struct command *c)
+{
+	return option_set(&c->options, OPTION_TOKEN_ID) ||
+	       option_set(&c->options, OPTION_TOKEN_ONLY) ||
+	       option_set(&c->options, OPTION_TOKEN_TYPE);
+}
+
+/* Prints what cryptsetup -v reports about the requested token or type. */
+static void say_token(const struct command *c, enum mortise_code code)
+{
+	const char *type = option_text(&c->options, OPTION_TOKEN_TYPE);
+	const char *what = code == MORTISE_E_KEY ? "cannot unlock assigned keyslot(s) (wrong "
+						   "keyslot passphrase)"
+						 : "requires additional missing resource";
+	int id = option_slot(&c->options, OPTION_TOKEN_ID);
+
+	if (code == MORTISE_E_NO_TOKEN && type)
+		verbose(c, "No usable token (type %s) is available.", type);
+	else if (code == MORTISE_E_NO_TOKEN)
+		verbose(c, "No usable token is available.");
+	else if (id != MORTISE_ANY)
+		verbose(c, "Token %d %s.", id, what);
+	else if (type)
+		verbose(c, "Token (type %s) %s.", type, what);
+}
+
+/*
+ * Is the library's error printed? cryptsetup does not report tokens that are missing or whose
+ * passphrase does not match. Under the name mortise, an error is printed if a token was asked for.
+ */
+static bool tells(const struct command *c, enum mortise_code code)
+{
+	if (c->as_cryptsetup)
+		return code != MORTISE_E_NO_TOKEN && code != MORTISE_E_KEY;
+	return code != MORTISE_E_NO_TOKEN || unlock_wants_token(c);
+}
+
+enum status unlock_by_token(const struct command *c, struct mortise_luks2 *header,
+			    struct mortise_secret **volume_key, int *opened)
+{
+	bool built_in = option_set(&c->options, OPTION_DISABLE_EXTERNAL_TOKENS);
+	struct mortise_token_search search = {
+		.struct_size = sizeof(search),
+		.token = option_slot(&c->options, OPTION_TOKEN_ID),
+		.type = option_text(&c->options, OPTION_TOKEN_TYPE),
+		.keyslot = MORTISE_ANY,
+	};
+	struct mortise_error err = { .code = MORTISE_E_NO_TOKEN, .text = "No usable token." };
+	enum mortise_code code = MORTISE_E_NO_TOKEN;
+	struct mortise_key_sources sources;
+	char uuid[SOURCES_UUID_ROOM];
+
+	/* cryptsetup prints nothing for an invalid token number. */
+	if (search.token < MORTISE_ANY || search.token >= (int)MORTISE_TOKENS_MAX)
+		return STATUS_USAGE;
+	if (built_in && !search.type)
+		search.type = TYPE_BUILT_IN;
+	sources_fill(c, &sources);
+	sources_add_meta(c, &sources, uuid);
+	if (!built_in || strcmp(search.type, TYPE_BUILT_IN) == 0)
+		code = mortise_token_open(header, &search, &sources, volume_key, opened, NULL,
+					  &err);
+	if (code == MORTISE_OK)
+		return STATUS_OK;
+	if (tells(c, code))
+		fprintf(stderr, "mortise: %s\n", err.text);
+	say_token(c, code);
+	return (enum status)mortise_exit_status(code);
+}
+
+/* Only a terminal is asked again. */
+static uint32_t tries(const struct command *c)
+{
+	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
+	    !isatty(STDIN_FILENO))
+		return 1;
+	return option_set(&c->options, OPTION_TRIES) ? option_number32(&c->options, OPTION_TRIES)
+						     : TRIES_DEFAULT;
+}
+
+/* The error remains that of the passphrase, so that it does not reveal recovery keys. */
+static enum mortise_code open_keyslot(struct mortise_luks2 *header,
+				      const struct mortise_key_search *search,
+				      const struct mortise_secret *passphrase,
+				      struct mortise_secret **volume_key, int *opened,
+				      struct mortise_error *err)
+{
+	struct mortise_secret *recovered = NULL;
+	enum mortise_code code;
+
+	code = mortise_keyslot_open(header, search, passphrase, volume_key, opened, err);
+	if (code != MORTISE_E_KEY ||
+	    mortise_recovery_open(header, passphrase, &recovered, opened, NULL))
+		return code;
+	if (search->keyslot == MORTISE_ANY || search->keyslot == *opened) {
+		*volume_key = recovered;
+		return MORTISE_OK;
+	}
+	mortise_secret_free(&recovered);
+	return code;
+}
+
+enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
+				 struct mortise_luks2 *header, struct mortise_secret **volume_key)
+{
+	struct mortise_secret *passphrase = NULL;
+	struct passphrase_source source;
+	struct mortise_error err = { 0 };
+	uint32_t left = tries(c);
+	enum mortise_code code;
+	enum status status;
+	int opened;
+
+	do {
+		passphrase_source(c, how->device, &source);
+		source.prompt = how->prompt;
+		status = passphrase_read(c, &source, &passphrase);
+		if (status != STATUS_OK)
+			return status;
+		code = open_keyslot(header, &how->search, passphrase, volume_key, &opened, &err);
+		mortise_secret_free(&passphrase);
+		if (code == MORTISE_OK) {
+			say_slot(c, opened, SLOT_UNLOCKED);
+			return STATUS_OK;
+		}
+		status = fail_passphrase(c, &err);
+	} while (code == MORTISE_E_KEY && left-- > 1);
+	return status;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Unlocking a volume key with a token, a passphrase or a key file. */
+#ifndef CLI_UNLOCK_H
+#define CLI_UNLOCK_H
+
+#include "cli/command.h"
+
+/* Was --token-id, --token-only or --token-type given? */
+bool unlock_wants_token(const struct command *c);
+
+/*
+ * Tries the tokens that --token-id and --token-type select, and prints why they failed; if there are
+ * none, only with -v. As in cryptsetup, --key-slot does not apply.
+ */
+enum status unlock_by_token(const struct command *c, struct mortise_luks2 *header,
+			    struct mortise_secret **volume_key, int *opened);
+
+struct unlock_passphrase {
+	const char *device;	/* for prompts */
+	const char *prompt;	/* NULL: "Enter passphrase for DEVICE: " */
+	struct mortise_key_search search;
+};
+
+/*
+ * Reads a passphrase from --key-file or the prompt and opens a keyslot with it, also if it is a
+ * recovery key in another notation. Asks on a terminal up to --tries times.
+ */
+enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
+				 struct mortise_luks2 *header, struct mortise_secret **volume_key);
+
+#endif

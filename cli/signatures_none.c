@@ -1,9 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* A build without libblkid: as cryptsetup without it, luksFormat only says that all is lost. */
-#include "cli/signatures.h"
-
-enum status signatures_show(const char *device)
-{
-	(void)device;
-	return STATUS_OK;
-}

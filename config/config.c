@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "config/volume.h"
+
+/* The documents read so far. */
+struct reading {
+	struct config_declaration *declared;
+	size_t count;
+	struct config_declaration machine[CONFIG_MACHINE_VOLUMES];
+	unsigned machine_line; /* of the machine configuration; 0: none yet */
+	const struct config_node *other[CONFIG_DOCUMENTS_MAX];
+	size_t other_count;
+};
+
+/* Kind and name identify a volume. */
+static void check_repeated(struct config_log *log, const struct reading *reading)
+{
+	const struct config_declaration *last = &reading->declared[reading->count - 1];
+	char shown[CONFIG_PRINTABLE_SIZE];
+
+	if (!last->volume.name || !*last->volume.name)
+		return;
+	for (const struct config_declaration *at = reading->declared; at < last; at++) {
+		if (at->volume.kind != last->volume.kind || !at->volume.name ||
+		    strcmp(at->volume.name, last->volume.name) != 0)
+			continue;
+		config_printable(last->volume.name, strlen(last->volume.name), shown);
+		config_error(log, last->position,
+			     "%s \"%s\" in line %u is already declared in line %u",
+			     config_document_name(last->volume.kind), shown, last->volume.line,
+			     at->volume.line);
+		return;
+	}
+}
+
+static void read_volume_document(struct config_log *log, const struct config_node *root,
+				 enum config_volume_kind kind, struct reading *reading)
+{
+	struct config_declaration *declared = &reading->declared[reading->count++];
+
+	declared->position = root->position;
+	declared->volume.line = root->position.line;
+	if (kind == CONFIG_VOLUME_SYSTEM)
+		config_system_read(log, root, declared);
+	else
+		config_user_read(log, root, kind, declared);
+	check_repeated(log, reading);
+}
+
+static void read_document(struct config_log *log, const struct config_node *root,
+			  struct reading *reading)
+{
+	enum config_volume_kind kind = CONFIG_VOLUME_SYSTEM;
+
+	switch (config_document_kind(log, root, &kind)) {
+	case CONFIG_DOCUMENT_VOLUME:
+		read_volume_document(log, root, kind, reading);
+		break;
+	case CONFIG_DOCUMENT_MACHINE:
+		if (reading->machine_line)
+			config_error(
+				log, root->position,
+				"a second v1alpha1 machine configuration; the first is in line "
+				"%u",
+				reading->machine_line);
+		else
+			config_machine_read(log, root, reading->machine);
+		if (!reading->machine_line)
+			reading->machine_line = root->position.line;
+		break;
+	case CONFIG_DOCUMENT_OTHER:
+		reading->other[reading->other_count++] = root;
+		break;
+	case CONFIG_DOCUMENT_NOTHING:
+		break;
+	}
+}
+
+static struct config_declaration *find_system_volume(struct reading *reading, const char *name)
+{
+	for (size_t i = 0; i < reading->count; i++) {
+		struct config_declaration *declared = &reading->declared[i];
+
+		if (declared->volume.kind == CONFIG_VOLUME_SYSTEM && declared->volume.name &&
+		    strcmp(declared->volume.name, name) == 0)
+			return declared;
+	}
+	return NULL;
+}
+
+/*
+ * Moves a volume of the machine configuration, which declares its encryption only, into the
+ * VolumeConfig of the same name, or adds it.
+ */
+static void join_machine_volume(struct config_log *log, struct config_declaration *machine,
+				struct reading *reading)
+{
+	struct config_declaration *declared;
+
+	if (!machine->volume.name)
+		return;
+	declared = find_system_volume(reading, machine->volume.name);
+	if (!declared) {
+		reading->declared[reading->count++] = *machine;
+	} else if (declared->volume.encrypted) {
+		config_error(log, machine->position,
+			     "system disk encryption for \"%s\" is configured in both "
+			     "v1alpha1.Config and VolumeConfig",
+			     machine->volume.name);
+		return;
+	} else {
+		config_volume_move_encryption(&declared->volume, &machine->volume);
+		declared->encryption = machine->encryption;
+		declared->origin = CONFIG_ORIGIN_MACHINE;
+		config_volume_clear(&machine->volume);
+	}
+	*machine = (struct config_declaration){ 0 };
+}
+
+#define RANKS 8u
+
+/*
+ * STATE comes first, then volumes by depth of the mount point, so that /var is mounted before
+ * /var/mnt/x. Volumes without a mount point come last.
+ */
+static unsigned get_rank(const struct config_volume *volume)
+{
+	unsigned depth = 0;
+
+	if (strcmp(volume->id, CONFIG_STATE) == 0)
+		return 0;
+	if (!volume->mount_point)
+		return RANKS - 1;
+	for (const char *at = volume->mount_point; *at; at++)
+		depth += *at == '/' && depth < RANKS - 2;
+	return depth;
+}
+
+/* Moves the volumes that this program handles, by rank. */
+static struct config *make_config(struct config_log *log, struct reading *reading)
+{
+	const struct config_declaration *state = find_system_volume(reading, CONFIG_STATE);
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (config)
+		config->volumes = calloc(reading->count + 1, sizeof(*config->volumes));
+	if (config)
+		config->state_json =
+			config_state_json(log, state ? state->encryption : NULL,
+					  state ? state->origin : CONFIG_ORIGIN_DOCUMENT);
+	if (!config || !config->volumes || !config->state_json) {
+		log->out_of_memory = true;
+		return config;
+	}
+	for (unsigned rank = 0; rank < RANKS; rank++) {
+		for (size_t i = 0; i < reading->count; i++) {
+			struct config_volume *volume = &reading->declared[i].volume;
+
+			if (!volume->id || get_rank(volume) != rank)
+				continue;
+			config->volumes[config->volume_count++] = *volume;
+			*volume = (struct config_volume){ 0 };
+		}
+	}
+	return config;
+}
+
+static struct config *read_documents(struct config_log *log, const struct config_tree *tree)
+{
+	struct reading reading = { 0 };
+	struct config *config = NULL;
+
+	reading.declared =
+		calloc(tree->document_count + CONFIG_MACHINE_VOLUMES, sizeof(*reading.declared));
+	if (!reading.declared) {
+		log->out_of_memory = true;
+		return NULL;
+	}
+	for (size_t i = 0; i < tree->document_count; i++)
+		read_document(log, tree->document[i], &reading);
+	config_report_ignored(log, reading.other, reading.other_count);
+	for (size_t i = 0; i < CONFIG_MACHINE_VOLUMES && !log->out_of_memory; i++)
+		join_machine_volume(log, &reading.machine[i], &reading);
+	if (log->errors == 0 && !log->out_of_memory)
+		config = make_config(log, &reading);
+	if (config && config->volume_count == 0)
+		config_notice(log, (struct config_position){ 0 }, "no volume is declared");
+	for (size_t i = 0; i < reading.count; i++)
+		config_volume_clear(&reading.declared[i].volume);
+	for (size_t i = 0; i < CONFIG_MACHINE_VOLUMES; i++)
+		config_volume_clear(&reading.machine[i].volume);
+	free(reading.declared);
+	return config;
+}
+
+enum mortise_code config_parse(const char *text, size_t size, const char *source,
+			       struct config **config, struct config_diagnostics *diagnostics,
+			       struct mortise_error *err)
+{
+	struct config_log log = { .diagnostics = diagnostics };
+	struct config_tree *tree = NULL;
+
+	*config = NULL;
+	*diagnostics = (struct config_diagnostics){ 0 };
+	if (size > CONFIG_TEXT_MAX) {
+		config_error(&log, (struct config_position){ 0 },
+			     "the configuration is larger than 1 MiB");
+	} else {
+		tree = config_tree_parse_lax(text, size, &log);
+		if (tree)
+			*config = read_documents(&log, tree);
+	}
+	config_tree_free(tree);
+	config_diagnostics_sort(diagnostics);
+	if (log.out_of_memory) {
+		config_free(*config);
+		*config = NULL;
+		return error_set(err, MORTISE_E_MEMORY, 0,
+				 "%s: not enough memory to read the configuration", source);
+	}
+	if (log.errors)
+		return config_errors_report(&log, source, err);
+	return MORTISE_OK;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->volume_count; i++)
+		config_volume_clear(&config->volumes[i]);
+	free(config->volumes);
+	mortise_secret_free(&config->state_json);
+	free(config);
+}

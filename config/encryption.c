@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* The fields of "encryption", except the entries of "keys". */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/volume.h"
+
+enum {
+	F_PROVIDER,
+	F_KEYS,
+	F_CIPHER,
+	F_KEY_SIZE,
+	F_BLOCK_SIZE,
+	F_OPTIONS,
+	F_ALLOW_DISCARDS,
+	F_COUNT,
+};
+
+static const char *const field_names[F_COUNT] = {
+	[F_PROVIDER] = "provider",
+	[F_KEYS] = "keys",
+	[F_CIPHER] = "cipher",
+	[F_KEY_SIZE] = "keySize",
+	[F_BLOCK_SIZE] = "blockSize",
+	[F_OPTIONS] = "options",
+	[F_ALLOW_DISCARDS] = "allowDiscards",
+};
+
+static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
+static const struct config_schema machine_schema = { .names = field_names,
+						     .count = F_ALLOW_DISCARDS };
+
+/* Key sizes in bits, the default first. */
+static const struct cipher {
+	const char *name;
+	unsigned key_bits[2];
+} ciphers[] = {
+	{ "aes-xts-plain64", { 512, 256 } },
+	{ "xchacha12,aes-adiantum-plain64", { 256 } },
+	{ "xchacha20,aes-adiantum-plain64", { 256 } },
+};
+
+enum provider {
+	PROVIDER_MISSING,
+	PROVIDER_NONE,
+	PROVIDER_LUKS2,
+	PROVIDER_UNKNOWN,
+};
+
+/* In the machine configuration and in META an empty provider is a missing one. */
+static enum provider read_provider(struct config_log *log, const struct config_field *field,
+				   enum config_origin origin)
+{
+	const char *text;
+	char shown[CONFIG_PRINTABLE_SIZE];
+
+	if (!field->value)
+		return PROVIDER_MISSING;
+	if (!config_field_text(log, field, &text))
+		return PROVIDER_UNKNOWN;
+	if (!*text && origin != CONFIG_ORIGIN_DOCUMENT)
+		return PROVIDER_MISSING;
+	if (strcasecmp(text, "luks2") == 0)
+		return PROVIDER_LUKS2;
+	if (strcasecmp(text, "none") == 0)
+		return PROVIDER_NONE;
+	config_error(log, field->value->position, "unsupported encryption provider: %s",
+		     config_printable(text, strlen(text), shown));
+	return PROVIDER_UNKNOWN;
+}
+
+static bool are_keys_empty(const struct config_field *keys)
+{
+	return !keys->value || (keys->value->kind == CONFIG_LIST && !keys->value->child);
+}
+
+static void read_keys(struct config_log *log, const struct config_field *keys,
+		      struct config_position missing, enum config_origin origin,
+		      struct config_volume *volume)
+{
+	uint32_t slots = 0;
+
+	if (are_keys_empty(keys) && origin == CONFIG_ORIGIN_MACHINE) {
+		config_error(log, keys->key ? config_field_position(keys) : missing,
+			     "partition \"%s\": no encryption keys provided", volume->name);
+		return;
+	}
+	if (are_keys_empty(keys)) {
+		config_error(log, keys->key ? config_field_position(keys) : missing,
+			     "encryption keys are required");
+		return;
+	}
+	if (!config_field_list(log, keys))
+		return;
+	volume->keys = calloc(MORTISE_KEYSLOTS_MAX, sizeof(*volume->keys));
+	if (!volume->keys) {
+		log->out_of_memory = true;
+		return;
+	}
+	for (const struct config_node *item = keys->value->child; item; item = item->next)
+		config_key_read(log, item, origin, volume, &slots);
+}
+
+static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field)
+{
+	const char *text = "";
+	char shown[CONFIG_PRINTABLE_SIZE];
+
+	config_field_text(log, field, &text);
+	if (!*text)
+		return &ciphers[0];
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (strcmp(text, ciphers[i].name) == 0)
+			return &ciphers[i];
+	config_error(log, field->value->position, "unknown cipher kind %s; use %s, %s or %s",
+		     config_printable(text, strlen(text), shown), ciphers[0].name, ciphers[1].name,
+		     ciphers[2].name);
+	return NULL;
+}
+
+static void choose_cipher(struct config_log *log, const struct config_field *field,
+			  struct config_volume *volume)
+{
+	const struct cipher *cipher = read_cipher(log, &field[F_CIPHER]);
+	long long bits = 0;
+
+	config_field_number(log, &field[F_KEY_SIZE], &bits);
+	if (!cipher)
+		return;
+	if (bits == 0)
+		bits = cipher->key_bits[0];
+	if (bits == cipher->key_bits[0] || bits == cipher->key_bits[1]) {
+		volume->cipher = config_strdup(log, cipher->name);
+		volume->key_size = (uint32_t)bits / 8;
+	} else if (cipher->key_bits[1]) {
+		config_error(log, field[F_KEY_SIZE].value->position,
+			     "invalid keySize %lld for cipher %s; use %u or %u", bits, cipher->name,
+			     cipher->key_bits[0], cipher->key_bits[1]);
+	} else {
+		config_error(log, field[F_KEY_SIZE].value->position,
+			     "invalid keySize %lld for cipher %s; use %u", bits, cipher->name,
+			     cipher->key_bits[0]);
+	}
+}
+
+static void read_block_size(struct config_log *log, const struct config_field *field,
+			    struct config_volume *volume)
+{
+	long long size = 0;
+
+	config_field_number(log, field, &size);
+	if (size == 0 || size == 512 || size == 1024 || size == 2048 || size == 4096)
+		volume->block_size = (uint32_t)size;
+	else
+		config_error(log, field->value->position,
+			     "invalid blockSize %lld; use 512, 1024, 2048, 4096, or 0 to choose by "
+			     "the device",
+			     size);
+}
+
+static void read_options(struct config_log *log, const struct config_field *field,
+			 struct config_volume *volume)
+{
+	static const char *const names[] = {
+		"no_read_workqueue",
+		"no_write_workqueue",
+		"same_cpu_crypt",
+	};
+	char shown[CONFIG_PRINTABLE_SIZE];
+
+	if (!config_field_list(log, field))
+		return;
+	for (const struct config_node *item = field->value->child; item; item = item->next) {
+		const struct config_field option = { .name = "options", .value = item };
+		const char *text;
+		size_t i = 0;
+
+		if (!config_field_text(log, &option, &text))
+			continue;
+		while (i < 3 && strcmp(text, names[i]) != 0)
+			i++;
+		if (i < 3)
+			volume->perf |= 1u << i;
+		else
+			config_error(log, item->position,
+				     "invalid perf option %s; use %s, %s or %s",
+				     config_printable(text, strlen(text), shown), names[0],
+				     names[1], names[2]);
+	}
+}
+
+static bool has_any_value(const struct config_field *field, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (field[i].value)
+			return true;
+	return false;
+}
+
+/* In a volume's document, keys without a provider mean luks2. */
+static bool is_wanted_without_provider(struct config_log *log,
+				       const struct config_field *encryption,
+				       const struct config_field *field)
+{
+	bool keys = field[F_KEYS].value;
+
+	if (keys)
+		config_notice(log, encryption->key->position,
+			      "no provider: luks2 is assumed; Talos requires \"provider: luks2\"");
+	else if (has_any_value(field, F_COUNT))
+		config_error(log, encryption->key->position,
+			     "encryption has neither provider nor keys: the volume would not be "
+			     "encrypted; add them or write \"provider: none\"");
+	else
+		config_notice(log, encryption->key->position,
+			      "encryption is empty: the volume is not encrypted");
+	return keys;
+}
+
+/* Is encryption declared? Yes after an error too, so that the other fields are checked. */
+static bool is_wanted(struct config_log *log, const struct config_field *encryption,
+		      const struct config_field *field, enum config_origin origin)
+{
+	switch (read_provider(log, &field[F_PROVIDER], origin)) {
+	case PROVIDER_NONE:
+		if (are_keys_empty(&field[F_KEYS]) && origin != CONFIG_ORIGIN_MACHINE)
+			return false;
+		config_error(log, field[F_PROVIDER].value->position,
+			     "unsupported encryption provider: none");
+		return true;
+	case PROVIDER_MISSING:
+		return origin != CONFIG_ORIGIN_DOCUMENT ||
+		       is_wanted_without_provider(log, encryption, field);
+	case PROVIDER_LUKS2:
+	case PROVIDER_UNKNOWN:
+		break;
+	}
+	return true;
+}
+
+void config_encryption_read(struct config_log *log, const struct config_field *encryption,
+			    enum config_origin origin, struct config_volume *volume)
+{
+	struct config_field field[F_COUNT] = { 0 };
+
+	if (!config_field_mapping(log, encryption))
+		return;
+	config_fields_read(log, encryption->value,
+			   origin == CONFIG_ORIGIN_MACHINE ? &machine_schema : &schema, field);
+	volume->encrypted = is_wanted(log, encryption, field, origin);
+	if (!volume->encrypted)
+		return;
+	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
+	choose_cipher(log, field, volume);
+	read_block_size(log, &field[F_BLOCK_SIZE], volume);
+	read_options(log, &field[F_OPTIONS], volume);
+	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disk selectors: expressions in the Common Expression Language (cel.dev). Supported is Talos's
+ * environment for disks except maps, time, conversions to string, and arithmetic on strings and
+ * lists. Everything else is an error with its position.
+ */
+#ifndef CONFIG_SELECTOR_H
+#define CONFIG_SELECTOR_H
+
+#include <mortise.h>
+
+#include "base/disk_facts.h"
+
+#define CONFIG_SELECTOR_MAX 2048u /* bytes of an expression */
+
+struct config_selector;
+
+/*
+ * Parses text and checks its types: its value must be a bool. MORTISE_E_CONFIG; the error starts
+ * with line and column inside text ("1:11: ").
+ */
+MORTISE_MUST_CHECK enum mortise_code
+config_selector_parse(const char *text, struct config_selector **out, struct mortise_error *err);
+void config_selector_free(struct config_selector *selector);
+
+/* Parses text and discards the result. */
+MORTISE_MUST_CHECK enum mortise_code config_selector_check(const char *text,
+							   struct mortise_error *err);
+
+/*
+ * Evaluates the expression for this disk. MORTISE_E_CONFIG: it has no value because of an overflow,
+ * a division by zero, an index out of range, an unknown system disk, or too many steps.
+ */
+MORTISE_MUST_CHECK enum mortise_code config_selector_matches(const struct config_selector *selector,
+							     const struct disk_facts *disk,
+							     bool *matches,
+							     struct mortise_error *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Sizes ("2.5GiB", "-10GB", "80%") and durations ("36h") in Talos's syntax. */
+#ifndef CONFIG_SIZE_H
+#define CONFIG_SIZE_H
+
+#include "config/fields.h"
+
+struct config_size {
+	bool given;
+	bool negative;		/* maxSize: leave this much free */
+	bool percent;
+	uint64_t value;		/* bytes, or percent */
+};
+
+/* Parses a size; "80%" only if percent is true. Errors go to the log. */
+void config_field_size(struct config_log *log, const struct config_field *field, bool percent,
+		       struct config_size *size);
+
+/* Parses a Go duration, in seconds. False if there is no valid one. */
+bool config_field_duration(struct config_log *log, const struct config_field *field,
+			   double *seconds);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Executing the plan of one volume: one step after another, those that remove keys last. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "declared/declared.h"
+#include "declared/steps.h"
+
+void volume_opening_clear(struct volume_opening *opening)
+{
+	free(opening->failed_syncs);
+	free(opening->notices);
+	*opening = (struct volume_opening){ .keyslot = -1 };
+}
+
+void volume_opening_add(char **text, const char *sentence)
+{
+	size_t used = *text ? strlen(*text) : 0;
+	char *grown = realloc(*text, used + strlen(sentence) + 2);
+
+	if (!grown)
+		return;
+	*text = grown;
+	snprintf(grown + used, strlen(sentence) + 2, "%s%s", used ? "\n" : "", sentence);
+}
+
+static bool is_key_step(enum mortise_step_kind kind)
+{
+	return kind == MORTISE_STEP_KEY_ADD || kind == MORTISE_STEP_KEY_REPLACE ||
+	       kind == MORTISE_STEP_KEY_REMOVE || kind == MORTISE_STEP_KEY_RECORD ||
+	       kind == MORTISE_STEP_KEY_FAIL;
+}
+
+/* How far a volume has come when a step fails. */
+static enum mortise_phase phase_of(const struct volume_plan *plan, const struct mortise_error *why)
+{
+	if (why->code == MORTISE_E_WAIT || why->code == MORTISE_E_CANCELED)
+		return MORTISE_PHASE_WAITING;
+	return *plan->device ? MORTISE_PHASE_FAILED : MORTISE_PHASE_MISSING;
+}
+
+/* False: canceled. */
+static bool report_step(struct volume_run *run, const struct mortise_step *step,
+			enum mortise_event_type type, const struct mortise_error *error)
+{
+	const struct mortise_event event = {
+		.type = type,
+		.volume = step->volume,
+		.text = step->text,
+		.step = step,
+		.error = error,
+		.device = step->device,
+	};
+
+	return !run->events.call || run->events.call(run->events.context, &event);
+}
+
+/* The notices of a finished key step go into the report. */
+static void add_notices(const struct volume_step *step, struct volume_opening *opening)
+{
+	if (*step->notice)
+		volume_opening_add(&opening->notices, step->notice);
+	if (*step->made.notice)
+		volume_opening_add(&opening->notices, step->made.notice);
+}
+
+static void fill_opening(const struct volume_plan *plan, struct volume_opening *opening)
+{
+	opening->keyslot = plan->opened;
+	if (plan->header)
+		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->header);
+	if (plan->recovered)
+		volume_opening_add(&opening->notices, "opened with the recovery key");
+	if (*plan->notice)
+		volume_opening_add(&opening->notices, plan->notice);
+}
+
+/* What was done to a volume that was neither formatted nor opened. */
+static const char *without_opening(const struct volume_plan *plan)
+{
+	const bool swap = plan->volume->filesystem == CONFIG_FS_SWAP;
+
+	if (plan->volume->encrypted)
+		return "was open";
+	if (!*plan->mount_point)
+		return "found";
+	if (plan->mounted)
+		return swap ? "was swapped on" : "was mounted";
+	return swap ? "swapped on" : "mounted";
+}
+
+/* Does the step remove a key that the next boot may need? */
+static bool takes_away(enum mortise_step_kind kind)
+{
+	return kind == MORTISE_STEP_KEY_REPLACE || kind == MORTISE_STEP_KEY_REMOVE;
+}
+
+/* A format that cannot be finished is not begun: only the steps that say why are executed. */
+static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
+{
+	return plan->failed && plan->steps[0].kind == MORTISE_STEP_FORMAT &&
+	       kind != MORTISE_STEP_KEY_FAIL && kind != MORTISE_STEP_WAIT &&
+	       kind != MORTISE_STEP_FAIL && kind != MORTISE_STEP_REFUSE;
+}
+
+static void stop(struct volume_work *work, const struct mortise_error *why)
+{
+	work->result->why = *why;
+	work->result->phase = phase_of(work->plan, why);
+}
+
+/* False: the volume is not worked on any further. */
+static bool carry_out_step(struct volume_work *work, size_t i)
+{
+	struct volume_plan *plan = work->plan;
+	struct volume_result *result = work->result;
+	struct mortise_error why = { 0 };
+	struct mortise_step shown;
+	bool ok;
+
+	volume_plan_show(plan, i, &shown);
+	if (events_canceled(&work->run->events) ||
+	    !report_step(work->run, &shown, MORTISE_EVENT_STEP_BEGIN, NULL)) {
+		(void)events_cancel_error(&why);
+		stop(work, &why);
+		return false;
+	}
+	ok = volume_do_step(work, i, &why) == MORTISE_OK;
+	/* A cancellation is noticed before the next step. */
+	(void)report_step(work->run, &shown, MORTISE_EVENT_STEP_END, ok ? NULL : &why);
+	if (ok) {
+		plan->proven |= shown.kind == MORTISE_STEP_KEY_ADD ||
+				shown.kind == MORTISE_STEP_KEY_REPLACE;
+		add_notices(&plan->steps[i], &result->opening);
+		return true;
+	}
+	/* A failed sync never keeps a volume from its data. */
+	if (is_key_step(shown.kind) && why.code != MORTISE_E_CANCELED) {
+		volume_opening_add(&result->opening.failed_syncs, why.text);
+		return true;
+	}
+	stop(work, &why);
+	return false;
+}
+
+/* A step that is not executed, so that a key is left. */
+static void keep(struct volume_work *work, const struct volume_step *step, const char *why)
+{
+	char text[MORTISE_ERROR_TEXT];
+
+	snprintf(text, sizeof(text), "keyslot %d is left as it is: %.400s", step->keyslot, why);
+	volume_opening_add(&work->result->opening.failed_syncs, text);
+}
+
+/*
+ * Keys are removed last. Until META is updated the next boot opens STATE with the keys that META
+ * holds; and while no declared key is known to open a volume, the key that opened it may be the
+ * only one.
+ */
+static void take_keys_away(struct volume_work *work)
+{
+	struct volume_plan *plan = work->plan;
+	struct mortise_error why = { 0 };
+
+	if (events_canceled(&work->run->events)) {
+		(void)events_cancel_error(&why);
+		stop(work, &why);
+		return;
+	}
+	if (plan->volume->encrypted && !plan->proven && !plan->recovered)
+		error_set(&why, MORTISE_E_KEY, 0, "no declared key is known to open %s",
+			  plan->device);
+	else if (store_state_config(work->run, plan, &why))
+		volume_opening_add(&work->result->opening.failed_syncs, why.text);
+	if (volume_is_state(plan->volume))
+		work->run->not_stored = why;
+	for (size_t i = 0; i < plan->step_count; i++) {
+		if (!takes_away(plan->steps[i].kind))
+			continue;
+		if (why.code)
+			keep(work, &plan->steps[i], why.text);
+		else if (!carry_out_step(work, i))
+			return;
+	}
+}
+
+/* The keys of a format are made already, and none of them is available. */
+static bool stop_format(struct volume_work *work)
+{
+	const struct mortise_error *lack = volume_format_lacks_key(work->plan);
+	struct mortise_error why;
+
+	if (!lack)
+		return false;
+	for (size_t i = 0; i < work->plan->step_count; i++) {
+		const struct volume_step *step = &work->plan->steps[i];
+
+		if (step->why.code || step->kind == MORTISE_STEP_KEY_FAIL)
+			volume_opening_add(&work->result->opening.failed_syncs,
+					   step->why.code ? step->why.text : step->text);
+	}
+	error_set(&why, MORTISE_E_DEVICE, 0, "not formatted: no key is available (%.350s)",
+		  lack->text);
+	stop(work, &why);
+	return true;
+}
+
+void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
+		      struct volume_result *result)
+{
+	struct volume_work work = { .run = run, .plan = plan, .result = result };
+	bool further;
+
+	memset(result, 0, sizeof(*result));
+	result->phase = MORTISE_PHASE_READY;
+	further = !stop_format(&work);
+	for (size_t i = 0; further && i < plan->step_count; i++)
+		if (!takes_away(plan->steps[i].kind) && !is_skipped(plan, plan->steps[i].kind))
+			further = carry_out_step(&work, i);
+	if (result->phase == MORTISE_PHASE_READY)
+		take_keys_away(&work);
+	fill_opening(plan, &result->opening);
+	if (!*result->text && result->phase == MORTISE_PHASE_READY)
+		snprintf(result->text, sizeof(result->text), "%s", without_opening(plan));
+}

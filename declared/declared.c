@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What up, plan, down and status have in common: names, lock, memory of openings. */
+#include "declared/declared.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "luks2/json.h"
+#include "declared/locate.h"
+#include "base/run_dir.h"
+
+bool volume_is_state(const struct config_volume *volume)
+{
+	return !strcmp(volume->id, CONFIG_STATE);
+}
+
+bool volume_is_wanted(const struct config_volume *volume, const struct mortise_up_options *options)
+{
+	if (!options->name_count)
+		return true;
+	for (size_t i = 0; i < options->name_count; i++)
+		if (volume_is_called(volume, options->names[i]))
+			return true;
+	return false;
+}
+
+static size_t count_called(const struct config *volumes, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < volumes->volume_count; i++)
+		count += volume_is_called(&volumes->volumes[i], name);
+	return count;
+}
+
+/* " (u-STATE is)" when a name means another volume than the one that has it; "" else. */
+static void other_of_name(const struct config *volumes, const char *name,
+			  char text[static MORTISE_NAME_MAX + 16])
+{
+	text[0] = '\0';
+	for (size_t i = 0; i < volumes->volume_count; i++)
+		if (!strcmp(volumes->volumes[i].name, name))
+			snprintf(text, MORTISE_NAME_MAX + 16, " (%s is)", volumes->volumes[i].id);
+}
+
+/* One device for two volumes would be taken for both. */
+static enum mortise_code check_device(const struct config *volumes, const char *name,
+				      struct mortise_error *err)
+{
+	const size_t count = count_called(volumes, name);
+	char other[MORTISE_NAME_MAX + 16];
+
+	other_of_name(volumes, name, other);
+	if (count > 1)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "a device is given for \"%s\", which %zu volumes are called; say "
+				 "which one by its label, as u-%s",
+				 name, count, name);
+	if (!count && strcmp(name, "META") != 0)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "a device is given for \"%s\", which is not declared%s", name,
+				 other);
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_check_names(const struct mortise_config *config,
+				     const struct mortise_up_options *options,
+				     struct mortise_error *err)
+{
+	char other[MORTISE_NAME_MAX + 16];
+	enum mortise_code code = MORTISE_OK;
+
+	if (!config->volumes)
+		return error_set(err, MORTISE_E_CONFIG, 0, "the configuration has errors");
+	for (size_t i = 0; i < options->name_count; i++) {
+		if (count_called(config->volumes, options->names[i]))
+			continue;
+		other_of_name(config->volumes, options->names[i], other);
+		return error_set(err, MORTISE_E_USAGE, 0, "no volume \"%s\" is declared%s",
+				 options->names[i], other);
+	}
+	/* What STATE holds is not known to META. */
+	if (!config->text)
+		return MORTISE_OK;
+	for (size_t i = 0; !code && i < options->device_count; i++)
+		code = check_device(config->volumes, options->devices[i].name, err);
+	return code;
+}
+
+enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
+				  struct mortise_error *err)
+{
+	enum mortise_code code = run_dir_make(err);
+
+	if (code)
+		return code;
+	*fd = open(RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot open " RUN_DIR "/lock");
+	code = events_lock(events, *fd, LOCK_EX, UINT64_MAX, RUN_DIR "/lock", err);
+	if (code) {
+		close(*fd);
+		*fd = -1;
+	}
+	return code;
+}
+
+static void opening_path(const struct config_volume *volume, char *path, size_t room)
+{
+	snprintf(path, room, RUN_DIR "/%s.json", volume->id);
+}
+
+static bool add_text(struct json_object *object, const char *key, const char *text)
+{
+	return luks2_json_add(object, key, json_object_new_string(text ? text : ""));
+}
+
+static char *copy_text(struct json_object *object, const char *key)
+{
+	const char *text = luks2_json_text(object, key);
+
+	return text ? strdup(text) : NULL;
+}
+
+/* Losing it loses a line of status, so that no failure here is one of the volume. */
+void volume_opening_store(const struct config_volume *volume, const struct volume_opening *opening)
+{
+	struct json_object *object = json_object_new_object();
+	char path[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 8];
+
+	opening_path(volume, path, sizeof(path));
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
+	    luks2_json_add(object, "recoveryKeyslots",
+			   json_object_new_int64(opening->recovery_keyslots)) &&
+	    add_text(object, "failedSyncs", opening->failed_syncs) &&
+	    add_text(object, "notices", opening->notices) &&
+	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
+		(void)rename(temporary, path);
+	json_object_put(object);
+}
+
+void volume_opening_read(const struct config_volume *volume, struct volume_opening *opening)
+{
+	char path[VOLUME_PATH_MAX];
+	struct json_object *object;
+	uint64_t number;
+
+	*opening = (struct volume_opening){ .keyslot = -1 };
+	opening_path(volume, path, sizeof(path));
+	if (access(path, R_OK))
+		return;
+	object = json_object_from_file(path);
+	if (luks2_json_integer(object, "keyslot", MORTISE_KEYSLOTS_MAX - 1, &number))
+		opening->keyslot = (int)number;
+	if (luks2_json_integer(object, "recoveryKeyslots", UINT32_MAX, &number))
+		opening->recovery_keyslots = (uint32_t)number;
+	opening->failed_syncs = copy_text(object, "failedSyncs");
+	opening->notices = copy_text(object, "notices");
+	json_object_put(object);
+}
+
+void volume_opening_forget(const struct config_volume *volume)
+{
+	char path[VOLUME_PATH_MAX];
+
+	opening_path(volume, path, sizeof(path));
+	(void)unlink(path);
+}

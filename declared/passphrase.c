@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* From a declared key to the passphrase of its keyslot: had again, or made anew. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/secret.h"
+#include "config/salt.h"
+#include "declared/plan.h"
+#include "volume/record.h"
+
+_Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "the salt in STATE is what keys lock to");
+
+uint32_t volume_key_pcrs(const struct config_key *key)
+{
+	uint32_t pcrs = 0;
+
+	for (size_t i = 0; i < key->tpm_pcr_count; i++)
+		pcrs |= UINT32_C(1) << key->tpm_pcrs[i];
+	return pcrs;
+}
+
+static enum mortise_code node_id(const struct volume_run *run, const struct config_volume *volume,
+				 struct mortise_secret **out, struct mortise_error *err)
+{
+	char uuid[VOLUME_NODE_UUID_ROOM];
+	enum mortise_code code = volume_node_uuid(&run->sources, uuid, err);
+
+	return code ? code : keys_node_id(uuid, volume->id, out, err);
+}
+
+static enum mortise_code inner_get(const struct volume_run *run, const struct config_volume *volume,
+				   const struct config_key *key, struct json_object *metadata,
+				   struct mortise_secret **out, struct mortise_error *err)
+{
+	const struct mortise_key_sources *sources = &run->sources;
+
+	switch (key->kind) {
+	case CONFIG_KEY_STATIC:
+		return mortise_secret_from(mortise_secret_data(key->passphrase),
+					   mortise_secret_size(key->passphrase), out, err);
+	case CONFIG_KEY_NODE_ID:
+		return node_id(run, volume, out, err);
+	case CONFIG_KEY_KMS:
+		return volume_kms_get(sources, key->kms_endpoint, metadata, (int)key->slot, out,
+				      err);
+	case CONFIG_KEY_TPM:
+		return volume_tpm_get(sources, metadata, (int)key->slot, out, err);
+	}
+	return error_set(err, MORTISE_E_CONFIG, 0, "unknown kind of key");
+}
+
+static enum mortise_code inner_new(const struct volume_run *run, const struct config_volume *volume,
+				   const struct config_key *key, struct volume_key *made,
+				   struct mortise_error *err)
+{
+	const struct mortise_key_sources *sources = &run->sources;
+	const struct tpm_seal_options wish = {
+		.keyslot = (int)key->slot,
+		.pcrs = volume_key_pcrs(key),
+		.check_secureboot = key->tpm_check_secureboot,
+	};
+
+	switch (key->kind) {
+	case CONFIG_KEY_KMS:
+		return volume_kms_new(sources, key->kms_endpoint, made, err);
+	case CONFIG_KEY_TPM:
+		return volume_tpm_new(sources, &wish, made, err);
+	case CONFIG_KEY_STATIC:
+	case CONFIG_KEY_NODE_ID:
+		break;
+	}
+	return inner_get(run, volume, key, NULL, &made->passphrase, err);
+}
+
+static enum mortise_code state_salt(const struct volume_run *run,
+				    uint8_t salt[static CONFIG_SALT_SIZE],
+				    struct mortise_error *err)
+{
+	static const char state_default[] = "/system/state";
+	char path[VOLUME_PATH_MAX] = "";
+	enum mortise_code code;
+
+	for (size_t i = 0; i < run->config->volume_count; i++)
+		if (!strcmp(run->config->volumes[i].id, CONFIG_STATE))
+			volume_mount_path(run, &run->config->volumes[i], path);
+	if (!*path)
+		snprintf(path, sizeof(path), "%s%s", run->options->root ? run->options->root : "",
+			 state_default);
+	code = config_salt_read(path, salt, err);
+	if (code == MORTISE_E_WAIT)
+		error_set(err, code, 0,
+			  "locked to STATE, and STATE is not there yet (%s has no %s)", path,
+			  CONFIG_SALT_FILE);
+	return code;
+}
+
+/* Puts the locked passphrase in the place of the inner one. */
+static enum mortise_code lock(struct mortise_secret **passphrase,
+			      const uint8_t salt[static CONFIG_SALT_SIZE],
+			      struct mortise_error *err)
+{
+	struct mortise_secret *inner = *passphrase;
+	enum mortise_code code;
+
+	*passphrase = NULL;
+	code = keys_lock_to_state(inner, salt, passphrase, err);
+	mortise_secret_free(&inner);
+	return code;
+}
+
+/* The salt comes first: without it nobody needs to be asked for the rest. */
+enum mortise_code volume_key_get(const struct volume_run *run, const struct config_volume *volume,
+				 const struct config_key *key, struct json_object *metadata,
+				 struct mortise_secret **out, struct mortise_error *err)
+{
+	uint8_t salt[CONFIG_SALT_SIZE];
+	enum mortise_code code = MORTISE_OK;
+
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	if (!code)
+		code = inner_get(run, volume, key, metadata, out, err);
+	if (!code && key->lock_to_state)
+		code = lock(out, salt, err);
+	secret_wipe(salt, sizeof(salt));
+	return code;
+}
+
+enum mortise_code volume_key_check(const struct volume_run *run, const struct config_volume *volume,
+				   const struct config_key *key, struct mortise_error *err)
+{
+	const struct tpm_seal_options wish = {
+		.keyslot = (int)key->slot,
+		.pcrs = volume_key_pcrs(key),
+		.check_secureboot = key->tpm_check_secureboot,
+	};
+	uint8_t salt[CONFIG_SALT_SIZE];
+	struct mortise_secret *passphrase = NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	secret_wipe(salt, sizeof(salt));
+	if (code)
+		return code;
+	switch (key->kind) {
+	case CONFIG_KEY_KMS:
+		return volume_kms_check(&run->sources, key->kms_endpoint, err);
+	case CONFIG_KEY_TPM:
+		return volume_tpm_check(&wish, err);
+	case CONFIG_KEY_NODE_ID:
+		code = node_id(run, volume, &passphrase, err);
+		mortise_secret_free(&passphrase);
+		break;
+	case CONFIG_KEY_STATIC:
+		break;
+	}
+	return code;
+}
+
+enum mortise_code volume_key_new(const struct volume_run *run, const struct config_volume *volume,
+				 const struct config_key *key, struct volume_key *made,
+				 struct mortise_error *err)
+{
+	uint8_t salt[CONFIG_SALT_SIZE];
+	enum mortise_code code = MORTISE_OK;
+
+	memset(made, 0, sizeof(*made));
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	if (!code)
+		code = inner_new(run, volume, key, made, err);
+	if (!code && key->lock_to_state)
+		code = lock(&made->passphrase, salt, err);
+	secret_wipe(salt, sizeof(salt));
+	if (code)
+		volume_key_clear(made);
+	return code;
+}
+
+/* What a kms passphrase is had by: server, token and salt. Not one byte of it is secret alone. */
+static enum mortise_code kms_definition(const struct volume_run *run, const struct config_key *key,
+					struct json_object *metadata, struct mortise_secret **out,
+					struct mortise_error *err)
+{
+	const char *token = luks2_json_plain(luks2_token_get(metadata, (int)key->slot));
+	size_t endpoint_size = strlen(key->kms_endpoint) + 1;
+	size_t token_size = token ? strlen(token) + 1 : 0;
+	uint8_t salt[CONFIG_SALT_SIZE] = { 0 };
+	enum mortise_code code = MORTISE_OK;
+
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	if (!code)
+		code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
+	if (!code) {
+		memcpy(mortise_secret_data(*out), key->kms_endpoint, endpoint_size);
+		if (token)
+			memcpy(mortise_secret_data(*out) + endpoint_size, token, token_size);
+		memcpy(mortise_secret_data(*out) + endpoint_size + token_size, salt, sizeof(salt));
+	}
+	secret_wipe(salt, sizeof(salt));
+	return code;
+}
+
+enum mortise_code volume_key_fingerprint(const struct volume_run *run, const struct config_key *key,
+					 struct json_object *metadata,
+					 const struct volume_fingerprint_keys *keys,
+					 uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
+					 struct mortise_error *err)
+{
+	struct volume_origin origin = {
+		.keyslot = (int)key->slot,
+		.is_definition = key->kind == CONFIG_KEY_KMS,
+		.bytes = keys->passphrase,
+	};
+	struct mortise_secret *definition = NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	if (origin.is_definition)
+		code = kms_definition(run, key, metadata, &definition, err);
+	if (definition)
+		origin.bytes = definition;
+	if (!code)
+		code = volume_fingerprint(metadata, &origin, keys->volume_key, fingerprint, err);
+	mortise_secret_free(&definition);
+	return code;
+}
+
+enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
+				     const struct mortise_secret *passphrase, bool *cut,
+				     struct mortise_error *err)
+{
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
+	const uint8_t *bytes = mortise_secret_data(passphrase), *newline;
+	struct mortise_secret *first_line = NULL;
+	struct mortise_error ignored;
+	enum mortise_code code;
+
+	*cut = false;
+	code = mortise_keyslot_open(header, &search, passphrase, NULL, NULL, err);
+	newline = memchr(bytes, '\n', mortise_secret_size(passphrase));
+	if (code != MORTISE_E_KEY || !newline)
+		return code;
+	/* Talos before 2026 added keys through a pipe that ended at the first newline. */
+	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &first_line, &ignored))
+		return code;
+	if (!mortise_keyslot_open(header, &search, first_line, NULL, NULL, &ignored)) {
+		*cut = true;
+		code = MORTISE_OK;
+	}
+	mortise_secret_free(&first_line);
+	return code;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan as an object: its volumes, their steps and keys, and what the public header shows of it. */
+#include "declared/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "declared/declared.h"
+#include "declared/locate.h"
+#include "disk/swap.h"
+
+static void clear_steps(struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		volume_key_clear(&plan->steps[i].made);
+	free(plan->steps);
+	plan->steps = NULL;
+	plan->step_count = 0;
+}
+
+void volume_plan_forget_attempts(struct volume_plan *plan)
+{
+	for (size_t i = 0; plan->attempts && i < plan->volume->key_count; i++) {
+		mortise_secret_free(&plan->attempts[i].passphrase);
+		plan->attempts[i] = (struct key_attempt){ .asked = false };
+	}
+}
+
+void volume_plan_forget_header(struct volume_plan *plan)
+{
+	volume_plan_forget_attempts(plan);
+	mortise_luks2_free(&plan->header);
+	plan->opened = -1;
+	plan->recovered = false;
+}
+
+void volume_plan_clear_decisions(struct volume_plan *plan)
+{
+	clear_steps(plan);
+	plan->planned = plan->waits = false;
+	plan->active = plan->tableless_mapping = plan->mounted = false;
+	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
+	plan->device[0] = '\0';
+	plan->probe = (struct disk_probe){ .content = DISK_EMPTY };
+}
+
+void volume_plan_wipe(struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		volume_key_clear(&plan->steps[i].made);
+	volume_plan_forget_attempts(plan);
+	mortise_luks2_free(&plan->header);
+}
+
+void volume_plan_free(struct volume_plan *plan)
+{
+	if (!plan)
+		return;
+	volume_plan_forget_header(plan);
+	clear_steps(plan);
+	free(plan->attempts);
+	free(plan);
+}
+
+static struct volume_plan *plan_new(const struct config_volume *volume)
+{
+	struct volume_plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return NULL;
+	plan->volume = volume;
+	plan->opened = -1;
+	plan->attempts = calloc(volume->key_count + 1, sizeof(*plan->attempts));
+	volume_mapping_name(volume, plan->mapping);
+	if (plan->attempts)
+		return plan;
+	free(plan);
+	return NULL;
+}
+
+enum mortise_code volume_plans_new(const struct mortise_config *config,
+				   const struct mortise_up_options *options,
+				   struct mortise_plan **out, struct mortise_error *err)
+{
+	const struct config *volumes = config->volumes;
+	struct mortise_plan *plan = calloc(1, sizeof(*plan));
+	bool ok = plan;
+
+	if (ok) {
+		plan->config = config;
+		plan->volumes = calloc(volumes->volume_count + 1, sizeof(*plan->volumes));
+		ok = plan->volumes;
+	}
+	for (size_t i = 0; ok && i < volumes->volume_count; i++) {
+		if (!volume_is_wanted(&volumes->volumes[i], options))
+			continue;
+		plan->volumes[plan->count] = plan_new(&volumes->volumes[i]);
+		ok = plan->volumes[plan->count];
+		plan->count += ok;
+	}
+	if (!ok) {
+		mortise_plan_free(&plan);
+		return error_memory(err);
+	}
+	*out = plan;
+	return MORTISE_OK;
+}
+
+void mortise_plan_free(struct mortise_plan **address)
+{
+	struct mortise_plan *plan = address ? *address : NULL;
+
+	if (!plan)
+		return;
+	*address = NULL;
+	for (size_t i = 0; i < plan->count; i++)
+		volume_plan_free(plan->volumes[i]);
+	free(plan->volumes);
+	for (size_t i = 0; i < plan->note_count; i++)
+		free(plan->notes[i]);
+	free(plan->notes);
+	free(plan);
+}
+
+const struct mortise_secret *volume_plan_key(const struct volume_plan *plan)
+{
+	return plan->header ? luks2_header_volume_key(plan->header) : NULL;
+}
+
+void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished)
+{
+	volume_plan_forget_header(plan);
+	/* The attempts stay behind: META's keys need not be those of the configuration. */
+	plan->header = finished->header;
+	finished->header = NULL;
+	plan->opened = finished->opened;
+	plan->recovered = finished->recovered;
+}
+
+void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)
+{
+	if (!plan->header)
+		return;
+	luks2_header_set_limiter(plan->header, run ? volume_budget_limiter(&run->budget)
+						   : (struct memory_limiter){ .enter = NULL });
+}
+
+struct volume_step *volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind,
+				    int keyslot, const char *format, ...)
+{
+	struct volume_step *steps, *step;
+	va_list arguments;
+
+	steps = realloc(plan->steps, (plan->step_count + 1) * sizeof(*steps));
+	if (!steps)
+		return NULL;
+	plan->steps = steps;
+	step = &steps[plan->step_count++];
+	*step = (struct volume_step){ .kind = kind, .keyslot = keyslot };
+	va_start(arguments, format);
+	vsnprintf(step->text, sizeof(step->text), format, arguments);
+	va_end(arguments);
+	if (kind == MORTISE_STEP_WAIT || kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL)
+		plan->failed = true;
+	return step;
+}
+
+void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step)
+{
+	*step = (struct mortise_step){
+		.kind = plan->steps[i].kind,
+		.volume = plan->volume->name,
+		.device = plan->device,
+		.keyslot = plan->steps[i].keyslot,
+		.text = plan->steps[i].text,
+	};
+}
+
+const char *mortise_plan_note(const struct mortise_plan *plan, size_t i)
+{
+	return i < plan->note_count ? plan->notes[i] : NULL;
+}
+
+bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step)
+{
+	for (size_t volume = 0; volume < plan->count; volume++) {
+		if (i < plan->volumes[volume]->step_count) {
+			volume_plan_show(plan->volumes[volume], i, step);
+			return true;
+		}
+		i -= plan->volumes[volume]->step_count;
+	}
+	return false;
+}
+
+void volume_mapping_name(const struct config_volume *volume, char name[static MORTISE_NAME_MAX + 1])
+{
+	snprintf(name, MORTISE_NAME_MAX + 1, "luks2-%s", volume->id);
+}
+
+void volume_mount_path(const struct volume_run *run, const struct config_volume *volume,
+		       char path[static VOLUME_PATH_MAX])
+{
+	path[0] = '\0';
+	if (volume->filesystem == CONFIG_FS_SWAP && !run->options->no_mount)
+		snprintf(path, VOLUME_PATH_MAX, DISK_SWAP_MOUNT_POINT);
+	else if (volume->mount_point && !run->options->no_mount)
+		snprintf(path, VOLUME_PATH_MAX, "%s%s",
+			 run->options->root ? run->options->root : "", volume->mount_point);
+}
+
+void volume_reset_command(const struct volume_run *run, const struct config_volume *volume,
+			  const char *device, char command[static VOLUME_RESET_COMMAND])
+{
+	int length = snprintf(command, VOLUME_RESET_COMMAND, "mortise reset %s", volume->id);
+
+	if (volume->disk_selector || volume_given_device(volume, run->options))
+		snprintf(command + length, VOLUME_RESET_COMMAND - (size_t)length, " --device %s=%s",
+			 volume->id, device);
+}

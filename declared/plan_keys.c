@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Planning the keyslots: what must change so that they are what is declared. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "luks2/metadata.h"
+#include "declared/plan.h"
+
+uint32_t volume_declared_slots(const struct config_volume *volume)
+{
+	uint32_t slots = 0;
+
+	for (size_t i = 0; i < volume->key_count; i++)
+		slots |= UINT32_C(1) << volume->keys[i].slot;
+	return slots;
+}
+
+static enum mortise_code key_failed(struct volume_plan *plan, const struct config_key *key,
+				    const char *why, struct mortise_error *err)
+{
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
+			       "keyslot %u (%s) left as it is: %.400s", key->slot,
+			       config_key_kind_name(key->kind), why);
+}
+
+/* A recovery key was made on purpose by a person: it is not ours to remove. */
+static bool is_recovery(const struct volume_plan *plan, int keyslot)
+{
+	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
+}
+
+/* Appends ", SENTENCE" or ": SENTENCE" to the text of a step. */
+static void append(struct volume_step *step, const char *separator, const char *sentence)
+{
+	size_t used = strlen(step->text);
+
+	snprintf(step->text + used, sizeof(step->text) - used, "%s%.300s", separator, sentence);
+}
+
+enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan *plan,
+				      const struct config_key *key, enum mortise_step_kind kind,
+				      struct mortise_error *why, struct mortise_error *err)
+{
+	char sealed[300] = "";
+	struct volume_step *step;
+
+	memset(why, 0, sizeof(*why));
+	if (volume_key_check(run, plan->volume, key, why))
+		return MORTISE_OK;
+	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)",
+			       kind == MORTISE_STEP_KEY_ADD ? "add" : "replace", key->slot,
+			       config_key_kind_name(key->kind));
+	if (!step)
+		return error_memory(err);
+	step->key = key;
+	if (key->kind == CONFIG_KEY_KMS)
+		snprintf(sealed, sizeof(sealed), "will be sealed by KMS %.250s", key->kms_endpoint);
+	else if (key->kind == CONFIG_KEY_TPM)
+		snprintf(sealed, sizeof(sealed), "will be sealed by the TPM");
+	if (*sealed)
+		append(step, ", ", sealed);
+	return MORTISE_OK;
+}
+
+/* Why the old keyslot is replaced: in the plan, and in the report. */
+static void add_reason(struct volume_step *step, const char *reason)
+{
+	append(step, ": ", reason);
+	snprintf(step->notice, sizeof(step->notice), "keyslot %u (%s) was enrolled again: %.300s",
+		 step->key->slot, config_key_kind_name(step->key->kind), reason);
+}
+
+static enum mortise_code plan_add(struct volume_run *run, struct volume_plan *plan,
+				  const struct config_key *key, struct mortise_error *err)
+{
+	struct mortise_error why;
+	enum mortise_code code =
+		volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_ADD, &why, err);
+
+	return code || !why.code ? code : key_failed(plan, key, why.text, err);
+}
+
+/* reason: NULL when only the declaration has changed. */
+static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan *plan,
+				      const struct config_key *key, const char *reason,
+				      struct mortise_error *err)
+{
+	struct mortise_error why;
+	enum mortise_code code;
+
+	if (is_recovery(plan, (int)key->slot))
+		return key_failed(plan, key,
+				  "it holds a recovery key, which is never removed by itself; "
+				  "declare another slot",
+				  err);
+	code = volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_REPLACE, &why, err);
+	if (code)
+		return code;
+	if (why.code)
+		return key_failed(plan, key, why.text, err);
+	if (reason)
+		add_reason(&plan->steps[plan->step_count - 1], reason);
+	return MORTISE_OK;
+}
+
+static enum mortise_code plan_record(struct volume_plan *plan, const struct config_key *key,
+				     const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
+				     struct mortise_error *err)
+{
+	struct volume_step *step = volume_plan_add(plan, MORTISE_STEP_KEY_RECORD, (int)key->slot,
+						   "note what is in keyslot %u (%s)", key->slot,
+						   config_key_kind_name(key->kind));
+
+	if (!step)
+		return error_memory(err);
+	step->key = key;
+	memcpy(step->fingerprint, fingerprint, VOLUME_FINGERPRINT_SIZE);
+	return MORTISE_OK;
+}
+
+/* A sealed key that gave its passphrase, but is bound to other PCRs than are declared. */
+static bool other_pcrs(const struct volume_plan *plan, const struct config_key *key)
+{
+	struct keys_tpm_object object;
+	struct json_object *token =
+		luks2_token_get(luks2_header_metadata(plan->header), (int)key->slot);
+
+	return key->kind == CONFIG_KEY_TPM && !volume_token_tpm_read(token, &object, NULL) &&
+	       object.pcrs != volume_key_pcrs(key);
+}
+
+/* A KMS that has lost its key answers with random bytes, so that nobody learns that it has. */
+static const char *unsealed_for_nothing(const struct config_key *key)
+{
+	return key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM
+		       ? "what was unsealed does not open it"
+		       : NULL;
+}
+
+/* The passphrase is there: is it still what the keyslot holds? */
+static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan, size_t i,
+				     struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	const struct volume_fingerprint_keys keys = { plan->attempts[i].passphrase,
+						      volume_plan_key(plan) };
+	struct json_object *metadata = luks2_header_metadata(plan->header);
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+	enum mortise_code code = plan->attempts[i].why.code;
+	bool recorded;
+
+	recorded = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL) &&
+		   volume_record_matches(metadata, (int)key->slot, fingerprint);
+	if (!code && recorded && !run->options->check_keys) {
+		plan->proven = true;
+		return MORTISE_OK;
+	}
+	code = volume_try_key(run, plan, i);
+	if (code == MORTISE_E_KEY || (!code && plan->attempts[i].cut))
+		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
+	if (code)
+		return key_failed(plan, key, plan->attempts[i].why.text, err);
+	plan->proven = true;
+	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
+}
+
+/* Of a kind that would have to be asked over the network, and as it was when last in step. */
+static bool known_without_asking(struct volume_run *run, struct volume_plan *plan, size_t i)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	const struct volume_fingerprint_keys keys = { NULL, volume_plan_key(plan) };
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+
+	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].asked &&
+	       !run->options->check_keys &&
+	       !volume_key_fingerprint(run, key, luks2_header_metadata(plan->header), &keys,
+				       fingerprint, NULL) &&
+	       volume_record_matches(luks2_header_metadata(plan->header), (int)key->slot,
+				     fingerprint);
+}
+
+/* Will the keyslot never open by this key again, whoever is asked how often? */
+static bool is_dead(const struct volume_plan *plan, enum mortise_code code)
+{
+	return code == MORTISE_E_NO_TOKEN || code == MORTISE_E_STALE ||
+	       (code == MORTISE_E_SOURCE && plan->recovered);
+}
+
+static enum mortise_code plan_declared(struct volume_run *run, struct volume_plan *plan, size_t i,
+				       struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	struct json_object *metadata = luks2_header_metadata(plan->header);
+	enum mortise_code code;
+
+	if (!luks2_keyslot_in_use(metadata, (int)key->slot))
+		return plan_add(run, plan, key, err);
+	if (known_without_asking(run, plan, i)) {
+		plan->proven = true;
+		return MORTISE_OK;
+	}
+	/* What was too busy a moment ago is not worth another wait: the volume is open. */
+	code = plan->attempts[i].asked && !plan->attempts[i].passphrase ? plan->attempts[i].why.code
+									: volume_ask(run, plan, i);
+	if (is_dead(plan, code))
+		return plan_replace(run, plan, key, plan->attempts[i].why.text, err);
+	if (code)
+		return key_failed(plan, key, plan->attempts[i].why.text, err);
+	if (other_pcrs(plan, key))
+		return plan_replace(run, plan, key, "other PCRs are declared than it was sealed to",
+				    err);
+	return compare_key(run, plan, i, err);
+}
+
+enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *plan,
+				   struct mortise_error *err)
+{
+	const struct config_volume *volume = plan->volume;
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < volume->key_count; i++)
+		code = plan_declared(run, plan, i, err);
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
+		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
+			continue;
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,
+				       "remove keyslot %d, which is not declared", id);
+	}
+	return code;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding what is to be reset: by device or by label, without a configuration. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "declared/locate.h"
+#include "disk/partition.h"
+#include "declared/meta_state.h"
+#include "declared/reset/reset.h"
+#include "disk/users.h"
+
+#define META	 "META"
+#define SIZE_MIN 4096u /* bytes: less can be no volume */
+
+const char *reset_content_text(const struct disk_probe *probe)
+{
+	switch (probe->content) {
+	case DISK_EMPTY:
+		return "nothing";
+	case DISK_UNFINISHED:
+		return "a format that was cut off";
+	default:
+		return probe->type;
+	}
+}
+
+/* A user, raw or swap volume: whichever there is. */
+static enum mortise_code find_prefixed(const char *name, char *path, size_t room,
+				       struct mortise_error *err)
+{
+	static const char *const prefixes[] = { "u-", "r-", "s-" };
+	char label[MORTISE_NAME_MAX + 3], found_label[sizeof(label)] = "", other[VOLUME_PATH_MAX];
+	enum mortise_code code;
+
+	path[0] = '\0';
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		snprintf(label, sizeof(label), "%s%s", prefixes[i], name);
+		code = disk_find_label(label, name, other, sizeof(other), err);
+		if (code && (code != MORTISE_E_DEVICE || *other))
+			return code;
+		if (code)
+			continue;
+		if (*found_label)
+			return error_set(err, MORTISE_E_DEVICE, 0,
+					 "there are volumes %s and %s; say which one is meant by "
+					 "its label",
+					 found_label, label);
+		snprintf(found_label, sizeof(found_label), "%s", label);
+		snprintf(path, room, "%s", other);
+	}
+	if (*found_label)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "\"%s\" is the label of no system volume, and no partition is labelled "
+			 "u-%s, r-%s or s-%s; --device %s=/dev/X says where it is",
+			 name, name, name, name, name);
+}
+
+static const char *given_device(const struct mortise_reset_options *options, const char *name)
+{
+	for (size_t i = 0; i < options->device_count; i++)
+		if (!strcmp(options->devices[i].name, name))
+			return options->devices[i].device;
+	return NULL;
+}
+
+static enum mortise_code find_path(const struct mortise_reset_options *options, const char *name,
+				   char *path, size_t room, struct mortise_error *err)
+{
+	const char *given = given_device(options, name);
+
+	if (!given)
+		return volume_is_label(name) ? disk_find_label(name, name, path, room, err)
+					     : find_prefixed(name, path, room, err);
+	if (strlen(given) >= room)
+		return error_set(err, MORTISE_E_DEVICE, ENAMETOOLONG, "%.100s...", given);
+	snprintf(path, room, "%s", given);
+	return MORTISE_OK;
+}
+
+static enum mortise_code look_at(struct reset_target *target, struct mortise_error *err)
+{
+	struct luks2_device *device = NULL;
+	char partitions[160];
+	enum mortise_code code;
+
+	code = luks2_device_open(target->device, false, &device, err);
+	if (code)
+		return code;
+	target->number = device->number;
+	target->inode = device->inode;
+	target->size = device->size;
+	target->in_use = disk_in_use(device);
+	if (device->size < SIZE_MIN)
+		code = error_set(err, MORTISE_E_DEVICE, 0,
+				 "%s has %" PRIu64 " bytes: too small for a volume", device->path,
+				 device->size);
+	else if (disk_partitions(device, partitions, sizeof(partitions)))
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "%s has partitions (%s): what is reset is one of them, or a disk "
+				 "that has none",
+				 device->path, partitions);
+	luks2_device_close(device);
+	return code ? code : disk_probe(target->device, &target->probe, err);
+}
+
+static bool same_place(const struct reset_target *a, const struct reset_target *b)
+{
+	return a->number == b->number && a->inode == b->inode;
+}
+
+static enum mortise_code find_target(const struct mortise_reset_options *options, const char *name,
+				     struct mortise_reset *reset, struct mortise_error *err)
+{
+	struct reset_target *target = &reset->targets[reset->count];
+	enum mortise_code code;
+
+	if (!*name || strlen(name) > MORTISE_NAME_MAX || strchr(name, '/'))
+		return error_set(err, MORTISE_E_USAGE, 0, "\"%.40s\" is no name of a volume", name);
+	if (!strcmp(name, META))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "META is no volume that is reset; `mortise meta delete` deletes "
+				 "what it holds");
+	snprintf(target->name, sizeof(target->name), "%s", name);
+	code = find_path(options, name, target->device, sizeof(target->device), err);
+	if (!code)
+		code = look_at(target, err);
+	if (code) {
+		error_prefix(err, "%s", name);
+		return code;
+	}
+	for (size_t i = 0; i < reset->count; i++)
+		if (same_place(&reset->targets[i], target))
+			return error_set(err, MORTISE_E_USAGE, 0, "%s and %s are the same: %s",
+					 reset->targets[i].name, name, target->device);
+	reset->count++;
+	return MORTISE_OK;
+}
+
+static bool is_named(const struct mortise_reset_options *options, const char *name)
+{
+	for (size_t i = 0; i < options->name_count; i++)
+		if (!strcmp(options->names[i], name))
+			return true;
+	return false;
+}
+
+/* A device for a name that is not reset is a slip that could cost another volume. */
+static enum mortise_code check_devices(const struct mortise_reset_options *options,
+				       struct mortise_error *err)
+{
+	for (size_t i = 0; i < options->device_count; i++)
+		if (strcmp(options->devices[i].name, META) != 0 &&
+		    !is_named(options, options->devices[i].name))
+			return error_set(err, MORTISE_E_USAGE, 0,
+					 "a device is given for \"%s\", which is not to be reset",
+					 options->devices[i].name);
+	return MORTISE_OK;
+}
+
+static enum mortise_code find_meta(const struct mortise_reset_options *options,
+				   struct mortise_reset *reset, struct mortise_error *err)
+{
+	const struct volume_devices devices = { options->devices, options->device_count };
+	struct volume_meta_place place;
+	struct mortise_meta_entry entry;
+	struct mortise_meta *meta = NULL;
+	enum mortise_code code;
+
+	if (!is_named(options, CONFIG_STATE))
+		return MORTISE_OK;
+	code = volume_meta_find(&devices, &place, err);
+	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
+	if (code || !*place.path || place.foreign)
+		return code;
+	code = mortise_meta_read(place.path, &meta, err);
+	if (code)
+		return code;
+	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
+	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry);
+	mortise_meta_free(&meta);
+	return MORTISE_OK;
+}
+
+enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
+				     struct mortise_reset **out, struct mortise_error *err)
+{
+	struct mortise_reset *reset = calloc(1, sizeof(*reset));
+	enum mortise_code code;
+
+	*out = NULL;
+	if (reset)
+		reset->targets = calloc(options->name_count + 1, sizeof(*reset->targets));
+	if (!reset || !reset->targets) {
+		mortise_reset_free(&reset);
+		return error_memory(err);
+	}
+	reset->full = options->full;
+	reset->events = options->events;
+	code = options->name_count
+		       ? check_devices(options, err)
+		       : error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is named");
+	for (size_t i = 0; !code && i < options->name_count; i++)
+		code = find_target(options, options->names[i], reset, err);
+	if (!code)
+		code = find_meta(options, reset, err);
+	if (code)
+		mortise_reset_free(&reset);
+	else
+		*out = reset;
+	return code;
+}
+
+void mortise_reset_free(struct mortise_reset **address)
+{
+	struct mortise_reset *reset = address ? *address : NULL;
+
+	if (!reset)
+		return;
+	*address = NULL;
+	free(reset->targets);
+	free(reset);
+}
+
+bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
+			  struct mortise_reset_target *target)
+{
+	if (i >= reset->count)
+		return false;
+	*target = (struct mortise_reset_target){
+		.name = reset->targets[i].name,
+		.device = reset->targets[i].device,
+		.content = reset_content_text(&reset->targets[i].probe),
+		.size = reset->targets[i].size,
+		.in_use = reset->targets[i].in_use,
+	};
+	return true;
+}
+
+const char *mortise_reset_meta(const struct mortise_reset *reset)
+{
+	return reset->meta_knows ? reset->meta : NULL;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration that a machine carries: META opens STATE, and STATE holds the rest. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "config/state_file.h"
+#include "declared/locate.h"
+#include "declared/meta_state.h"
+#include "declared/state_store.h"
+#include "declared/up.h"
+#include "declared/wait.h"
+
+/* A machine without STATE carries no configuration. */
+static enum mortise_code check_state(const struct mortise_up_options *options,
+				     struct mortise_error *err)
+{
+	char device[VOLUME_PATH_MAX];
+	enum mortise_code code = volume_locate(&volume_state, options, device, sizeof(device), err);
+
+	if (code)
+		error_prefix(err, "no configuration was given, and this machine carries none");
+	return code;
+}
+
+/* STATE alone, as META describes it. */
+static enum mortise_code from_meta(const struct mortise_up_options *options,
+				   struct mortise_config **out, struct mortise_error *err)
+{
+	struct mortise_config *config = calloc(1, sizeof(*config));
+	enum mortise_code code;
+
+	if (!config)
+		return error_memory(err);
+	code = volume_meta_state_read(options, &config->volumes, err);
+	if (code)
+		mortise_config_free(&config);
+	else
+		*out = config;
+	return code;
+}
+
+/*
+ * Opens STATE with META's keys. *plan has no configuration of its own: *meta, which outlives it, is
+ * what it was made from.
+ */
+static enum mortise_code open_state(const struct mortise_up_options *options,
+				    struct mortise_config **meta, struct mortise_plan **plan,
+				    struct mortise_error *err)
+{
+	struct mortise_up_options of_state = *options;
+	struct mortise_report *report = NULL;
+	struct mortise_volume_status status;
+	const struct volume_up up = { .options = &of_state, .keep_keys = true };
+	struct volume_up run = up;
+	enum mortise_code code = from_meta(options, meta, err);
+
+	if (code)
+		return code;
+	of_state.names = NULL;
+	of_state.name_count = 0;
+	of_state.extend_word = NULL;
+	of_state.no_mount = false;
+	run.config = *meta;
+	code = volume_plans_new(*meta, &of_state, plan, err);
+	if (!code) {
+		/* The caller has waited for STATE and META. */
+		(*plan)->waited = true;
+		code = volume_up(&run, *plan, &report, err);
+	}
+	/* For a single volume its own message says more than the number of ready volumes. */
+	if (code && code != MORTISE_E_CANCELED && report &&
+	    mortise_report_volume(report, 0, &status) && *status.error)
+		code = error_set(err, code, 0, "STATE: %s", status.error);
+	mortise_report_free(&report);
+	return code;
+}
+
+static enum mortise_code read_stored(const char *dir, struct mortise_config **config,
+				     struct mortise_error *err)
+{
+	char path[VOLUME_PATH_MAX + sizeof(CONFIG_STORED_CONFIG)];
+	enum mortise_code code;
+
+	snprintf(path, sizeof(path), "%s/" CONFIG_STORED_CONFIG, dir);
+	if (access(path, F_OK))
+		return error_set(
+			err, MORTISE_E_WAIT, 0,
+			"STATE holds no configuration (%s); `mortise apply -f config.yaml` "
+			"stores one",
+			path);
+	code = mortise_config_read(path, config, err);
+	return code ? code : mortise_config_add_state(*config, err);
+}
+
+/* A plan of config, in which nothing is decided yet, that continues with STATE's volume key. */
+static enum mortise_code continue_with(const struct mortise_config *config,
+				       const struct mortise_up_options *options,
+				       struct mortise_plan *opened, struct mortise_plan **out,
+				       struct mortise_error *err)
+{
+	enum mortise_code code = volume_plans_new(config, options, out, err);
+
+	if (!code && opened->count && (*out)->count && volume_is_state((*out)->volumes[0]->volume))
+		volume_plan_continue((*out)->volumes[0], opened->volumes[0]);
+	return code;
+}
+
+enum mortise_code mortise_config_stored(const struct mortise_up_options *options,
+					struct mortise_config **config, struct mortise_plan **plan,
+					struct mortise_error *err)
+{
+	struct mortise_config *meta = NULL;
+	struct mortise_plan *opened = NULL;
+	char dir[VOLUME_PATH_MAX];
+	enum mortise_code code = MORTISE_OK;
+
+	*config = NULL;
+	if (plan) {
+		*plan = NULL;
+		code = volume_wait_for_state(options, err);
+	}
+	if (!code)
+		code = check_state(options, err);
+	if (code)
+		return code;
+	volume_state_dir(options, dir);
+	if (!*dir && !plan)
+		return from_meta(options, config, err);
+	if (!*dir) {
+		code = open_state(options, &meta, &opened, err);
+		if (!code)
+			volume_state_dir(options, dir);
+	}
+	if (!code)
+		code = read_stored(dir, config, err);
+	if (!code && opened)
+		code = continue_with(*config, options, opened, plan, err);
+	mortise_plan_free(&opened);
+	mortise_config_free(&meta);
+	return code;
+}
+
+bool mortise_config_is_complete(const struct mortise_config *config)
+{
+	return config->text != NULL;
+}
+
+enum mortise_code mortise_config_add_state(struct mortise_config *config, struct mortise_error *err)
+{
+	if (!config->volumes)
+		return error_set(err, MORTISE_E_CONFIG, 0, "the configuration has errors");
+	return config_add_state(config->volumes, err);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* Making and executing a plan: STATE first, then the other volumes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "base/secret.h"
+#include "config/salt.h"
+#include "declared/up.h"
+#include "declared/wait.h"
+#include "declared/wave.h"
+#include "volume/extended_pcrs.h"
+
+static bool state_is_wanted(const struct mortise_plan *plan,
+			    const struct mortise_up_options *options)
+{
+	return plan->count && volume_is_state(plan->volumes[0]->volume) && !options->no_mount;
+}
+
+static enum mortise_code wait_for_devices(struct mortise_plan *plan,
+					  const struct mortise_up_options *options,
+					  struct mortise_error *err)
+{
+	if (plan->waited)
+		return MORTISE_OK;
+	plan->waited = true;
+	return volume_wait_for_devices(plan->config->volumes, options, err);
+}
+
+/* What the threads of one run share. */
+struct shared {
+	struct volume_run *run;
+	struct mortise_plan *plan;
+	struct mortise_report *report; /* entry i: of volume i of the plan */
+};
+
+static enum mortise_code plan_one(void *context, size_t i, struct mortise_error *err)
+{
+	const struct shared *shared = context;
+
+	return volume_plan_make(shared->run, shared->plan->volumes[i], err);
+}
+
+enum mortise_code mortise_plan_make(const struct mortise_config *config,
+				    const struct mortise_up_options *options,
+				    struct mortise_plan **out, struct mortise_error *err)
+{
+	struct mortise_plan *plan = NULL;
+	struct volume_run run;
+	struct shared shared = { .run = &run };
+	enum mortise_code code = volume_check_names(config, options, err);
+
+	*out = NULL;
+	if (!code)
+		code = volume_plans_new(config, options, &plan, err);
+	if (!code)
+		code = wait_for_devices(plan, options, err);
+	if (code)
+		goto out;
+	shared.plan = plan;
+	code = volume_run_init(&run, config, options, err);
+	run.state_may_come = state_is_wanted(plan, options);
+	if (!code)
+		code = volume_wave(plan, 0, plan_one, &shared, err);
+	/* The run ends here; the plan goes on. */
+	for (size_t i = 0; i < plan->count; i++)
+		volume_plan_attach(plan->volumes[i], NULL);
+	volume_run_clear(&run);
+	if (!code)
+		code = volume_notes_make(config->volumes, plan, err);
+out:
+	if (code)
+		mortise_plan_free(&plan);
+	*out = plan;
+	return code;
+}
+
+/* STATE is ready: the salt that other volumes are locked to exists from now on. */
+static void ensure_salt(const struct volume_plan *plan, struct volume_result *result)
+{
+	uint8_t salt[CONFIG_SALT_SIZE];
+	struct mortise_error why;
+
+	if (!volume_is_state(plan->volume) || !*plan->mount_point ||
+	    result->phase != MORTISE_PHASE_READY)
+		return;
+	if (config_salt_ensure(plan->mount_point, salt, &why)) {
+		result->phase = MORTISE_PHASE_FAILED;
+		result->why = why;
+	}
+	secret_wipe(salt, sizeof(salt));
+}
+
+/* The entry takes over what was allocated for the result. */
+static void fill_entry(struct volume_entry *entry, const struct volume_plan *plan,
+		       const struct volume_result *result)
+{
+	entry->phase = result->phase;
+	entry->opening = result->opening;
+	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
+	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
+	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
+	if (result->phase != MORTISE_PHASE_READY)
+		return;
+	if (plan->volume->encrypted)
+		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", plan->mapping);
+	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
+}
+
+/* Decides on the steps, where that is still to be done, and makes the keys. Writes nothing. */
+static enum mortise_code prepare(struct volume_run *run, struct volume_plan *plan,
+				 struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	if (!plan->planned)
+		code = volume_plan_make(run, plan, err);
+	else if (plan->waits)
+		code = volume_plan_second_stage(run, plan, err);
+	if (!code)
+		code = volume_make_keys(run, plan, err);
+	/* Whether STATE would open at the next boot is certain only now that its keys are made. */
+	if (!code && run->store && volume_is_state(plan->volume)) {
+		code = volume_plan_check_apply(plan, false, err);
+		run->refused = code;
+	}
+	return code;
+}
+
+static enum mortise_code bring_up(void *context, size_t i, struct mortise_error *err)
+{
+	const struct shared *shared = context;
+	struct volume_run *run = shared->run;
+	struct volume_plan *plan = shared->plan->volumes[i];
+	struct volume_result result;
+	enum mortise_code code = prepare(run, plan, err);
+
+	if (!code) {
+		volume_carry_out(run, plan, &result);
+		ensure_salt(plan, &result);
+		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
+			volume_opening_store(plan->volume, &result.opening);
+		fill_entry(&shared->report->entries[i], plan, &result);
+		if (result.why.code == MORTISE_E_CANCELED)
+			code = events_cancel_error(err);
+	}
+	volume_run_set_unfinished(run, plan->volume, false);
+	if (run->keep_keys)
+		volume_plan_attach(plan, NULL);
+	else
+		volume_plan_wipe(plan);
+	return code;
+}
+
+/* The message has the number of ready volumes and the first that is not. */
+static enum mortise_code verdict(const struct mortise_report *report, struct mortise_error *err)
+{
+	size_t ready = 0;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < report->count; i++) {
+		ready += report->entries[i].phase == MORTISE_PHASE_READY;
+		if (report->entries[i].phase != MORTISE_PHASE_READY && !first)
+			first = report->entries[i].volume->name;
+	}
+	if (!first)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_WAIT, 0, "%zu of %zu volumes are ready; %s is not", ready,
+			 report->count, first);
+}
+
+/* A configuration that could not be stored ends the run: no volume is created for it. */
+static enum mortise_code check_stored(const struct volume_run *run,
+				      const struct volume_entry *state, struct mortise_error *err)
+{
+	if (state->phase != MORTISE_PHASE_READY)
+		return error_set(
+			err, MORTISE_E_WAIT, 0,
+			"nothing was stored, because STATE is not ready; no other volume was "
+			"changed");
+	if (!run->not_stored.code)
+		return MORTISE_OK;
+	return error_set(err, run->not_stored.code, run->not_stored.sys_errno,
+			 "the configuration was not stored: %.400s", run->not_stored.text);
+}
+
+static enum mortise_code bring_all_up(const struct shared *shared, struct mortise_error *err)
+{
+	struct volume_run *run = shared->run;
+	struct shared all = *shared;
+	const bool state_first = all.plan->count && volume_is_state(all.plan->volumes[0]->volume);
+	enum mortise_code code = MORTISE_OK;
+
+	run->state_may_come = state_is_wanted(all.plan, run->options);
+	/* Before the first write. */
+	code = volume_plans_refresh(run, all.plan, err);
+	if (!code && run->store) {
+		code = volume_plans_check_apply(all.plan, false, err);
+		run->refused = code;
+	}
+	if (!code && state_first)
+		code = bring_up(&all, 0, err);
+	if (!code && state_first && run->store)
+		code = check_stored(run, &all.report->entries[0], err);
+	/* STATE is mounted by now, or will not be in this run: volumes may open without it. */
+	run->state_may_come = false;
+	return code ? code : volume_wave(all.plan, state_first, bring_up, &all, err);
+}
+
+/*
+ * Once in a boot. The note is written first: a key that was sealed to the value of the PCR
+ * afterwards would open at no boot.
+ */
+static enum mortise_code extend_pcr(const struct mortise_up_options *options,
+				    struct mortise_error *err)
+{
+	struct mortise_error ignored;
+	enum mortise_code code;
+
+	if (!options->extend_word || (volume_extended_pcrs() & UINT32_C(1) << options->extend_pcr))
+		return MORTISE_OK;
+	code = volume_extended_pcr_store(options->extend_pcr, true, err);
+	if (code)
+		return code;
+	code = mortise_tpm_extend(options->sources, options->extend_pcr, options->extend_word, err);
+	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
+		error_prefix(err, "PCR %u is recorded as extended, but was not",
+			     options->extend_pcr);
+	return code;
+}
+
+static enum mortise_code run_up(const struct volume_up *up, struct mortise_plan *plan,
+				struct mortise_report **report, struct mortise_error *err)
+{
+	struct volume_run run;
+	struct shared shared = { .run = &run, .plan = plan };
+	enum mortise_code code = volume_run_init(&run, up->config, up->options, err);
+
+	run.store = up->store;
+	run.keep_keys = up->keep_keys;
+	if (!code)
+		code = volume_report_new(run.config, report, err);
+	for (size_t i = 0; !code && i < plan->count; i++) {
+		volume_report_add(*report, plan->volumes[i]->volume);
+		volume_run_set_unfinished(&run, plan->volumes[i]->volume, true);
+	}
+	shared.report = *report;
+	if (!code)
+		code = bring_all_up(&shared, err);
+	if (!code)
+		code = verdict(*report, err);
+	if (!code)
+		code = extend_pcr(up->options, err);
+	for (size_t i = 0; i < plan->count; i++) {
+		volume_plan_attach(plan->volumes[i], NULL);
+		if (!up->keep_keys)
+			volume_plan_wipe(plan->volumes[i]);
+	}
+	volume_run_clear(&run);
+	if (run.refused)
+		mortise_report_free(report);
+	return code;
+}
+
+enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *plan,
+			    struct mortise_report **report, struct mortise_error *err)
+{
+	int lock = -1;
+	enum mortise_code code;
+
+	*report = NULL;
+	if (plan->config != up->config || plan->executed)
+		return error_set(err, MORTISE_E_USAGE, 0, "the plan was %s",
+				 plan->executed ? "executed before"
+						: "made from another configuration");
+	if (up->options->extend_word && up->options->extend_pcr >= MORTISE_PCRS)
+		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
+				 up->options->extend_pcr);
+	code = volume_check_names(up->config, up->options, err);
+	if (!code)
+		code = wait_for_devices(plan, up->options, err);
+	if (!code)
+		code = volume_run_lock(up->options->events, &lock, err);
+	if (code)
+		return code;
+	plan->executed = true;
+	code = run_up(up, plan, report, err);
+	close(lock);
+	return code;
+}
+
+enum mortise_code mortise_up(const struct mortise_config *config,
+			     const struct mortise_up_options *options, struct mortise_plan *plan,
+			     struct mortise_report **report, struct mortise_error *err)
+{
+	const struct volume_up up = { .config = config, .options = options };
+	struct mortise_plan *made = NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	*report = NULL;
+	if (!plan)
+		code = volume_check_names(config, options, err);
+	if (!code && !plan)
+		code = volume_plans_new(config, options, &made, err);
+	if (!code)
+		code = volume_up(&up, plan ? plan : made, report, err);
+	mortise_plan_free(&made);
+	return code;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounting and unmounting by mount(2). A device whose mount point is DISK_SWAP_MOUNT_POINT is a
+ * swap area, which these functions switch on and off instead.
+ */
+#ifndef DISK_MOUNT_H
+#define DISK_MOUNT_H
+
+#include <mortise.h>
+
+/*
+ * Is the block device mounted at this path? For "" or NULL: is it mounted anywhere, or in use as
+ * swap?
+ */
+bool disk_is_mounted(const char *device, const char *mount_point);
+
+struct disk_mount_options {
+	const char *type;	/* for mount(2); unused for a swap area */
+	bool secure;		/* nosuid, nodev */
+	bool noexec;
+	bool noatime;
+	bool project_quota;	/* xfs only */
+	unsigned new_mode;	/* of the root directory of a new file system; 0: unchanged */
+};
+
+/* Mounts device at mount_point, which is created if it does not exist. */
+MORTISE_MUST_CHECK enum mortise_code disk_mount(const struct disk_mount_options *options,
+						const char *device, const char *mount_point,
+						struct mortise_error *err);
+
+/* MORTISE_E_BUSY: a process uses it. MORTISE_OK if it is not mounted. */
+MORTISE_MUST_CHECK enum mortise_code disk_unmount(const char *device, const char *mount_point,
+						  struct mortise_error *err);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* sysfs shows the label of every partition (PARTNAME in uevent). */
+#include "disk/partition.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/error.h"
+#include "disk/sysfs.h"
+
+#define SYSFS_BLOCK   "/sys/class/block"
+#define SYSFS_NUMBERS "/sys/dev/block"
+
+/* Counts the partitions with this label; path receives the first. */
+static enum mortise_code count_labelled(const char *label, char *path, size_t room, unsigned *found,
+					struct mortise_error *err)
+{
+	DIR *directory = opendir(SYSFS_BLOCK);
+	struct dirent *entry;
+
+	*found = 0;
+	if (!directory)
+		return error_set(err, MORTISE_E_SYSTEM, errno,
+				 "cannot list partitions in " SYSFS_BLOCK
+				 "; mount sysfs or use --device NAME=/dev/X");
+	while ((entry = readdir(directory))) {
+		char value[128], node[128];
+
+		if (entry->d_name[0] == '.' ||
+		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "PARTNAME", value, sizeof(value)) ||
+		    strcmp(value, label) ||
+		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "DEVNAME", node, sizeof(node)))
+			continue;
+		if (++*found == 1)
+			snprintf(path, room, "/dev/%s", node);
+	}
+	closedir(directory);
+	return MORTISE_OK;
+}
+
+enum mortise_code disk_find_label(const char *label, const char *name, char *path, size_t room,
+				  struct mortise_error *err)
+{
+	enum mortise_code code;
+	unsigned found;
+
+	path[0] = '\0';
+	code = count_labelled(label, path, room, &found, err);
+	if (code || found == 1)
+		return code;
+	if (found)
+		return error_set(err, MORTISE_E_DEVICE, 0,
+				 "%u partitions are labelled \"%s\"; select one with "
+				 "--device %s=/dev/X",
+				 found, label, name);
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "no partition is labelled \"%s\"; set the label or use --device %s=/dev/X",
+			 label, name);
+}
+
+bool disk_of_partition(dev_t device, char *path, size_t room)
+{
+	char disk[48], node[128];
+
+	snprintf(disk, sizeof(disk), "%u:%u", major(device), minor(device));
+	if (!sysfs_uevent(SYSFS_NUMBERS, disk, "DEVTYPE", node, sizeof(node)) ||
+	    strcmp(node, "partition"))
+		return false;
+	/* The link leads into the directory of the disk, which contains its partitions'. */
+	snprintf(disk, sizeof(disk), "%u:%u/..", major(device), minor(device));
+	if (!sysfs_uevent(SYSFS_NUMBERS, disk, "DEVNAME", node, sizeof(node)))
+		return false;
+	snprintf(path, room, "/dev/%s", node);
+	return true;
+}
+
+bool disk_mapping_is_on(const struct mortise_mapping_info *mapping, const char *device)
+{
+	struct stat wanted, data;
+
+	if (stat(device, &wanted))
+		return true;
+	if (S_ISBLK(wanted.st_mode))
+		return stat(mapping->device, &data) || wanted.st_rdev == data.st_rdev;
+	return !*mapping->loop_file || stat(mapping->loop_file, &data) ||
+	       (wanted.st_dev == data.st_dev && wanted.st_ino == data.st_ino);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding partitions by label, and the disks that hold them. */
+#ifndef DISK_PARTITION_H
+#define DISK_PARTITION_H
+
+#include <mortise.h>
+
+#include <sys/types.h>
+
+/*
+ * Finds the partition with this label. MORTISE_E_DEVICE: no partition has it (path is ""), or
+ * several have (path is the first of them). name is the name that the error gives to --device.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_find_label(const char *label, const char *name,
+						     char *path, size_t room,
+						     struct mortise_error *err);
+
+/* The disk that holds the partition device; false if device is not a partition. */
+bool disk_of_partition(dev_t device, char *path, size_t room);
+
+/*
+ * Is device the data device of an active mapping? device may be a file behind a loop device. True
+ * also if the system cannot tell, because the disk is gone.
+ */
+bool disk_mapping_is_on(const struct mortise_mapping_info *mapping, const char *device);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Kind nodeID: the passphrase is the machine's UUID followed by the volume's id. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "keys/sources/sources.h"
+
+#define UUID_FILE "/sys/class/dmi/id/product_uuid"
+
+static bool is_uuid(const char *text)
+{
+	for (unsigned i = 0; i < MORTISE_UUID_LEN; i++) {
+		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (hyphen ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return true;
+}
+
+enum mortise_code keys_node_uuid_read(char uuid[static MORTISE_UUID_LEN + 1],
+				      struct mortise_error *err)
+{
+	ssize_t got;
+	int fd, sys;
+
+	memset(uuid, 0, MORTISE_UUID_LEN + 1);
+	fd = open(UUID_FILE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno,
+				 "failed to get UUID (give one with --node-uuid): " UUID_FILE);
+	got = read(fd, uuid, MORTISE_UUID_LEN);
+	sys = got < 0 ? errno : 0;
+	close(fd);
+	if (got != MORTISE_UUID_LEN || !is_uuid(uuid)) {
+		memset(uuid, 0, MORTISE_UUID_LEN + 1);
+		return error_set(err, MORTISE_E_SYSTEM, sys,
+				 "failed to get UUID (give one with --node-uuid): " UUID_FILE
+				 " holds none");
+	}
+	/* Older kernels print it in upper case. */
+	for (unsigned i = 0; i < MORTISE_UUID_LEN; i++)
+		uuid[i] = (char)tolower((unsigned char)uuid[i]);
+	return MORTISE_OK;
+}
+
+enum mortise_code keys_node_uuid_check(const char *uuid, struct mortise_error *err)
+{
+	const size_t length = strlen(uuid);
+	size_t count[256] = { 0 };
+
+	if (!length)
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "machine UUID is not populated: give one with --node-uuid");
+	for (size_t i = 0; i < length; i++) {
+		if (++count[(unsigned char)uuid[i]] > length / 2)
+			return error_set(err, MORTISE_E_POLICY, 0,
+					 "machine UUID %s entropy check failed: the firmware gives "
+					 "a made-up one; give another with --node-uuid",
+					 uuid);
+	}
+	return MORTISE_OK;
+}
+
+enum mortise_code keys_node_id(const char *uuid, const char *volume_id, struct mortise_secret **out,
+			       struct mortise_error *err)
+{
+	const size_t uuid_length = strlen(uuid), id_length = strlen(volume_id);
+	enum mortise_code code;
+
+	*out = NULL;
+	code = keys_node_uuid_check(uuid, err);
+	if (!code)
+		code = mortise_secret_new(uuid_length + id_length, out, err);
+	if (code)
+		return code;
+	memcpy(mortise_secret_data(*out), uuid, uuid_length);
+	memcpy(mortise_secret_data(*out) + uuid_length, volume_id, id_length);
+	return MORTISE_OK;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions of tpm.h that need a TPM. Each runs in a thread of its own: neither tpm2-tss nor
+ * Linux lets a command that a TPM does not answer be given up (poll(2) on /dev/tpmrm0 waits as
+ * read(2) does, minutes for some commands), and other keys have to get their turn.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "keys/sources/tpm/context.h"
+#include "keys/sources/tpm/operations.h"
+#include "keys/sources/tpm/pcr.h"
+#include "keys/sources/tpm/policy.h"
+#include "base/secret.h"
+
+/* By this much the thread's own limit comes first, since it can say what it waited for. */
+#define GRACE_MS   500
+
+#define STACK_USED 65536u /* bytes, several times what is */
+
+/* Everything that the thread touches is in here, and whoever leaves last frees it. */
+struct call {
+	enum mortise_code (*run)(struct call *call, struct keys_tpm_context *context);
+	char *tcti;
+	struct keys_tpm_signed_policy *policy;
+	struct keys_tpm_object object;
+	struct mortise_secret *secret;
+	unsigned pcr;
+	char *word;
+
+	int64_t deadline;
+	enum mortise_code code;
+	struct mortise_error err;
+
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	bool over;	/* the thread has ended */
+	bool abandoned; /* the caller waits no more */
+};
+
+static void call_free(struct call *call)
+{
+	if (!call)
+		return;
+	pthread_cond_destroy(&call->ended);
+	pthread_mutex_destroy(&call->lock);
+	mortise_secret_free(&call->secret);
+	free(call->word);
+	free(call->policy);
+	free(call->tcti);
+	free(call);
+}
+
+static bool copy_text(const char *text, char **copy)
+{
+	*copy = text ? strdup(text) : NULL;
+	return !text || *copy;
+}
+
+static struct call *call_new(const struct keys_tpm *tpm, const char *word,
+			     struct mortise_error *err)
+{
+	const uint32_t limit = tpm->limit_ms ? tpm->limit_ms : KEYS_TPM_LIMIT_MS;
+	struct call *call = calloc(1, sizeof(*call));
+	pthread_condattr_t monotonic;
+	bool complete;
+
+	if (!call) {
+		error_set(err, MORTISE_E_MEMORY, 0, "not enough memory to ask the TPM");
+		return NULL;
+	}
+	call->deadline = keys_tpm_clock_ms() + limit;
+	pthread_mutex_init(&call->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&call->ended, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	complete = copy_text(tpm->tcti, &call->tcti) && copy_text(word, &call->word);
+	if (complete && tpm->policy) {
+		call->policy = malloc(sizeof(*call->policy));
+		complete = call->policy;
+		if (complete)
+			*call->policy = *tpm->policy;
+	}
+	if (complete)
+		return call;
+	call_free(call);
+	error_set(err, MORTISE_E_MEMORY, 0, "not enough memory to ask the TPM");
+	return NULL;
+}
+
+/* tpm2-tss leaves secrets and session keys on it. */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+	uint8_t below[STACK_USED];
+
+	secret_wipe(below, sizeof(below));
+}
+
+static void *thread(void *argument)
+{
+	struct keys_tpm_context context;
+	struct call *call = argument;
+	bool abandoned;
+
+	call->code = keys_tpm_open(&context, call->tcti, call->deadline, &call->err);
+	if (!call->code)
+		call->code = call->run(call, &context);
+	keys_tpm_close(&context);
+	wipe_stack();
+	pthread_mutex_lock(&call->lock);
+	call->over = true;
+	abandoned = call->abandoned;
+	pthread_cond_signal(&call->ended);
+	pthread_mutex_unlock(&call->lock);
+	if (abandoned)
+		call_free(call);
+	return NULL;
+}
+
+/* Signals are the caller's business. */
+static int start(struct call *call, pthread_t *id)
+{
+	sigset_t all, before;
+	int sys;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sys = pthread_create(id, NULL, thread, call);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return sys;
+}
+
+/* False: it was not over in time, and call is the thread's alone from now on. */
+static bool wait_for(struct call *call)
+{
+	const int64_t until = call->deadline + GRACE_MS;
+	const struct timespec end = {
+		.tv_sec = (time_t)(until / 1000),
+		.tv_nsec = (long)(until % 1000) * 1000000,
+	};
+	int sys = 0;
+	bool over;
+
+	pthread_mutex_lock(&call->lock);
+	while (!call->over && !sys)
+		sys = pthread_cond_timedwait(&call->ended, &call->lock, &end);
+	over = call->over;
+	call->abandoned = !over;
+	pthread_mutex_unlock(&call->lock);
+	return over;
+}
+
+/* *call is NULL afterwards when the TPM did not let go of it. */
+static enum mortise_code carry_out(struct call **call, struct mortise_error *err)
+{
+	const int64_t begun = keys_tpm_clock_ms();
+	pthread_t id;
+	int sys;
+
+	sys = start(*call, &id);
+	if (sys)
+		return error_set(err, MORTISE_E_SYSTEM, sys, "no thread to ask the TPM in");
+	if (!wait_for(*call)) {
+		pthread_detach(id);
+		*call = NULL;
+		return error_set(err, MORTISE_E_UNREACHABLE, 0,
+				 "the TPM has not answered for %lld s, and was given up",
+				 (long long)(keys_tpm_clock_ms() - begun) / 1000);
+	}
+	pthread_join(id, NULL);
+	if ((*call)->code && err)
+		*err = (*call)->err;
+	return (*call)->code;
+}
+
+static enum mortise_code run_seal(struct call *call, struct keys_tpm_context *context)
+{
+	return keys_tpm_seal_object(context, call->policy, call->secret, &call->object, &call->err);
+}
+
+static enum mortise_code run_unseal(struct call *call, struct keys_tpm_context *context)
+{
+	return keys_tpm_unseal_object(context, call->policy, &call->object, &call->secret,
+				      &call->err);
+}
+
+static enum mortise_code run_extend(struct call *call, struct keys_tpm_context *context)
+{
+	return keys_tpm_pcr_extend(context, call->pcr, call->word, &call->err);
+}
+
+enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
+				const uint8_t secret[static KEYS_TPM_SECRET_SIZE],
+				struct keys_tpm_object *object, struct mortise_error *err)
+{
+	enum mortise_code code;
+	struct call *call;
+
+	memset(object, 0, sizeof(*object));
+	if (pcrs & ~KEYS_TPM_PCR_MASK)
+		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has PCR 0 to PCR %u",
+				 MORTISE_PCRS - 1);
+	if (!tpm->policy && !pcrs)
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"a key of kind tpm needs PCRs to be bound to: this boot image brings "
+			"no signed policy of PCR %u, and the list of PCRs is empty",
+			KEYS_TPM_SIGNED_PCR);
+	call = call_new(tpm, NULL, err);
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_seal;
+	call->object.pcrs = pcrs;
+	code = mortise_secret_from(secret, KEYS_TPM_SECRET_SIZE, &call->secret, err);
+	if (!code)
+		code = carry_out(&call, err);
+	if (!code)
+		*object = call->object;
+	call_free(call);
+	return code;
+}
+
+enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_tpm_object *object,
+				  struct mortise_secret **secret, struct mortise_error *err)
+{
+	enum mortise_code code;
+	struct call *call;
+
+	*secret = NULL;
+	call = call_new(tpm, NULL, err);
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_unseal;
+	call->object = *object;
+	code = carry_out(&call, err);
+	if (!code) {
+		*secret = call->secret;
+		call->secret = NULL;
+	}
+	call_free(call);
+	return code;
+}
+
+enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, const char *word,
+				  struct mortise_error *err)
+{
+	enum mortise_code code;
+	struct call *call;
+
+	if (pcr >= MORTISE_PCRS)
+		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has PCR 0 to PCR %u, not %u",
+				 MORTISE_PCRS - 1, pcr);
+	call = call_new(tpm, word, err);
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_extend;
+	call->pcr = pcr;
+	code = carry_out(&call, err);
+	call_free(call);
+	return code;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What PCR 11 holds, in the name of whoever signed it. */
+#include "keys/sources/tpm/signed.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "keys/sources/tpm/pcr.h"
+#include "keys/sources/tpm/policy.h"
+#include "keys/sources/tpm/response.h"
+#include "keys/sources/tpm/session.h"
+
+enum mortise_code keys_tpm_policy_pcr(const struct keys_tpm_context *context, ESYS_TR session,
+				      uint32_t pcrs, struct mortise_error *err)
+{
+	const TPML_PCR_SELECTION selection = keys_tpm_pcr_selection(pcrs);
+	const TPM2B_DIGEST as_they_are = { 0 };
+	TSS2_RC rc;
+
+	do
+		rc = context->library.Esys_PolicyPCR(context->esys, session, ESYS_TR_NONE,
+						     ESYS_TR_NONE, ESYS_TR_NONE, &as_they_are,
+						     &selection);
+	while (keys_tpm_again(context, rc));
+	return rc ? keys_tpm_failed(rc, "TPM2_PolicyPCR", err) : MORTISE_OK;
+}
+
+enum mortise_code keys_tpm_session_digest(const struct keys_tpm_context *context, ESYS_TR session,
+					  uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+					  struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+	TPM2B_DIGEST *answer = NULL;
+	TSS2_RC rc;
+
+	do
+		rc = context->library.Esys_PolicyGetDigest(context->esys, session, ESYS_TR_NONE,
+							   ESYS_TR_NONE, ESYS_TR_NONE, &answer);
+	while (keys_tpm_again(context, rc));
+	if (rc)
+		return keys_tpm_failed(rc, "TPM2_PolicyGetDigest", err);
+	if (answer->size == KEYS_TPM_DIGEST_SIZE)
+		memcpy(digest, answer->buffer, KEYS_TPM_DIGEST_SIZE);
+	else
+		code = error_set(err, MORTISE_E_SOURCE, 0,
+				 "the TPM answered TPM2_PolicyGetDigest with %u bytes",
+				 answer->size);
+	context->library.Esys_Free(answer);
+	return code;
+}
+
+/* The signature over digest by this policy's key. */
+static enum mortise_code find(const struct keys_tpm_signed_policy *policy,
+			      const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+			      const struct keys_tpm_signature **found, struct mortise_error *err)
+{
+	uint8_t fingerprint[KEYS_TPM_DIGEST_SIZE];
+	enum mortise_code code;
+	bool by_another = false;
+
+	*found = NULL;
+	code = keys_tpm_fingerprint(policy, fingerprint, err);
+	if (code)
+		return code;
+	for (size_t i = 0; i < policy->signature_count && i < KEYS_TPM_SIGNATURES_MAX; i++) {
+		const struct keys_tpm_signature *signature = &policy->signatures[i];
+
+		if (memcmp(signature->policy, digest, KEYS_TPM_DIGEST_SIZE))
+			continue;
+		if (!memcmp(signature->fingerprint, fingerprint, KEYS_TPM_DIGEST_SIZE)) {
+			*found = signature;
+			return MORTISE_OK;
+		}
+		by_another = true;
+	}
+	if (by_another)
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "certificate fingerprint does not match: what PCR %u holds is "
+				 "signed by another key than the one that came with the signature",
+				 KEYS_TPM_SIGNED_PCR);
+	/* Sealed anew it would not open in this state either. */
+	return error_set(err, MORTISE_E_SOURCE, 0,
+			 "PCR %u is in a state that nobody has signed: another boot image, or a "
+			 "phase of the boot in which the key must not be had; a restart opens it "
+			 "again if the image is right",
+			 KEYS_TPM_SIGNED_PCR);
+}
+
+static enum mortise_code verify(struct keys_tpm_context *context, ESYS_TR key,
+				const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+				const struct keys_tpm_signature *found, TPMT_TK_VERIFIED **ticket,
+				struct mortise_error *err)
+{
+	const struct keys_bytes signed_bytes = { digest, KEYS_TPM_DIGEST_SIZE };
+	TPM2B_DIGEST hashed = { .size = KEYS_TPM_DIGEST_SIZE };
+	TPMT_SIGNATURE signature = {
+		.sigAlg = TPM2_ALG_RSASSA,
+		.signature.rsassa = { .hash = TPM2_ALG_SHA256,
+				      .sig.size = (UINT16)found->signature_size },
+	};
+	enum mortise_code code;
+	TSS2_RC rc;
+
+	code = keys_sha256(&signed_bytes, 1, hashed.buffer, err);
+	if (code)
+		return code;
+	memcpy(signature.signature.rsassa.sig.buffer, found->signature, found->signature_size);
+	do
+		rc = context->library.Esys_VerifySignature(context->esys, key, ESYS_TR_NONE,
+							   ESYS_TR_NONE, ESYS_TR_NONE, &hashed,
+							   &signature, ticket);
+	while (keys_tpm_again(context, rc));
+	if (rc && (keys_tpm_reason(rc) == TPM2_RC_SIGNATURE || keys_tpm_reason(rc) == TPM2_RC_SIZE))
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "the signature over what PCR %u holds is wrong: the boot image is "
+				 "damaged or has been tampered with",
+				 KEYS_TPM_SIGNED_PCR);
+	return rc ? keys_tpm_failed(rc, "TPM2_VerifySignature", err) : MORTISE_OK;
+}
+
+static enum mortise_code authorize(const struct keys_tpm_context *context, ESYS_TR session,
+				   const struct keys_tpm_signed_policy *policy,
+				   const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+				   const TPMT_TK_VERIFIED *ticket, struct mortise_error *err)
+{
+	TPM2B_DIGEST approved = { .size = KEYS_TPM_DIGEST_SIZE };
+	TPM2B_NAME name = { .size = KEYS_TPM_OBJECT_NAME_SIZE };
+	const TPM2B_NONCE no_reference = { 0 };
+	enum mortise_code code;
+	TSS2_RC rc;
+
+	memcpy(approved.buffer, digest, KEYS_TPM_DIGEST_SIZE);
+	code = keys_tpm_policy_key_name(policy, name.name, err);
+	if (code)
+		return code;
+	do
+		rc = context->library.Esys_PolicyAuthorize(context->esys, session, ESYS_TR_NONE,
+							   ESYS_TR_NONE, ESYS_TR_NONE, &approved,
+							   &no_reference, &name, ticket);
+	while (keys_tpm_again(context, rc));
+	return rc ? keys_tpm_failed(rc, "TPM2_PolicyAuthorize", err) : MORTISE_OK;
+}
+
+enum mortise_code keys_tpm_authorize(struct keys_tpm_context *context,
+				     const struct keys_tpm_signed_policy *policy, ESYS_TR session,
+				     struct mortise_error *err)
+{
+	const struct keys_tpm_signature *found;
+	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
+	TPMT_TK_VERIFIED *ticket = NULL;
+	enum mortise_code code;
+	ESYS_TR key;
+
+	code = keys_tpm_policy_pcr(context, session, UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
+	if (!code)
+		code = keys_tpm_session_digest(context, session, digest, err);
+	if (!code)
+		code = find(policy, digest, &found, err);
+	if (!code)
+		code = keys_tpm_load_policy_key(context, policy, &key, err);
+	if (!code)
+		code = verify(context, key, digest, found, &ticket, err);
+	if (!code)
+		code = authorize(context, session, policy, digest, ticket, err);
+	context->library.Esys_Free(ticket);
+	return code;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Public areas, as Talos Linux has them. */
+#include "keys/sources/tpm/template.h"
+
+#include <string.h>
+
+#define SRK_COORDINATE 32u
+
+void keys_tpm_srk_template(TPM2B_PUBLIC *template)
+{
+	*template = (TPM2B_PUBLIC){
+		.publicArea = {
+			.type = TPM2_ALG_ECC,
+			.nameAlg = TPM2_ALG_SHA256,
+			.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+					    TPMA_OBJECT_SENSITIVEDATAORIGIN |
+					    TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA |
+					    TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
+			.parameters.eccDetail = {
+				.symmetric = { .algorithm = TPM2_ALG_AES,
+					       .keyBits.aes = 128,
+					       .mode.aes = TPM2_ALG_CFB },
+				.scheme.scheme = TPM2_ALG_NULL,
+				.curveID = TPM2_ECC_NIST_P256,
+				.kdf.scheme = TPM2_ALG_NULL,
+			},
+			.unique.ecc = { .x.size = SRK_COORDINATE, .y.size = SRK_COORDINATE },
+		},
+	};
+}
+
+void keys_tpm_sealed_template(TPM2B_PUBLIC *template,
+			      const uint8_t policy_hash[static KEYS_TPM_DIGEST_SIZE])
+{
+	*template = (TPM2B_PUBLIC){
+		.publicArea = {
+			.type = TPM2_ALG_KEYEDHASH,
+			.nameAlg = TPM2_ALG_SHA256,
+			.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+					    TPMA_OBJECT_NODA,
+			.authPolicy.size = KEYS_TPM_DIGEST_SIZE,
+			.parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL,
+		},
+	};
+	memcpy(template->publicArea.authPolicy.buffer, policy_hash, KEYS_TPM_DIGEST_SIZE);
+}
+
+void keys_tpm_policy_key_template(TPM2B_PUBLIC *template,
+				  const struct keys_tpm_signed_policy *policy)
+{
+	*template = (TPM2B_PUBLIC){
+		.publicArea = {
+			.type = TPM2_ALG_RSA,
+			.nameAlg = TPM2_ALG_SHA256,
+			.objectAttributes = TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_DECRYPT |
+					    TPMA_OBJECT_SIGN_ENCRYPT,
+			.parameters.rsaDetail = {
+				.symmetric.algorithm = TPM2_ALG_NULL,
+				.scheme.scheme = TPM2_ALG_NULL,
+				.keyBits = (UINT16)(policy->modulus_size * 8),
+				.exponent = policy->exponent,
+			},
+			.unique.rsa.size = (UINT16)policy->modulus_size,
+		},
+	};
+	memcpy(template->publicArea.unique.rsa.buffer, policy->modulus, policy->modulus_size);
+}

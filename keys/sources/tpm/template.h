@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The objects of the recipe, as the TPM is asked for them. */
+#ifndef KEYS_TPM_TEMPLATE_H
+#define KEYS_TPM_TEMPLATE_H
+
+#include <tss2/tss2_tpm2_types.h>
+
+#include "keys/sources/tpm/tpm.h"
+
+/*
+ * The storage root key: TCG TPM v2.0 Provisioning Guidance, section 7.5.1, template for ECC
+ * P-256. unique is of 32 zero bytes each, not empty: the key is derived from it.
+ */
+void keys_tpm_srk_template(TPM2B_PUBLIC *template);
+
+/* A sealed object that only its policy opens, whatever lockout the TPM is in. */
+void keys_tpm_sealed_template(TPM2B_PUBLIC *template,
+			      const uint8_t policy_hash[static KEYS_TPM_DIGEST_SIZE]);
+
+/* The key of a signed policy: its name is that of keys_tpm_policy_key_name(). */
+void keys_tpm_policy_key_template(TPM2B_PUBLIC *template,
+				  const struct keys_tpm_signed_policy *policy);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Unsealing, in the order in which causes can be told apart. */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "keys/sources/tpm/operations.h"
+#include "keys/sources/tpm/pcr.h"
+#include "keys/sources/tpm/response.h"
+#include "keys/sources/tpm/session.h"
+#include "keys/sources/tpm/signed.h"
+#include "keys/sources/tpm/stale.h"
+#include "base/secret.h"
+
+static enum mortise_code check_name(const struct keys_tpm_object *object, const TPM2B_NAME *name,
+				    struct mortise_error *err)
+{
+	if (object->key_name_size == 2u + name->size &&
+	    !memcmp(object->key_name + 2, name->name, name->size))
+		return MORTISE_OK;
+	return error_set(
+		err, MORTISE_E_STALE, 0,
+		"it was sealed by another TPM, or the TPM was cleared since (srk name does "
+		"not match)");
+}
+
+static enum mortise_code load(struct keys_tpm_context *context, ESYS_TR primary, ESYS_TR session,
+			      const struct keys_tpm_object *object, ESYS_TR *item,
+			      struct mortise_error *err)
+{
+	TPM2B_PRIVATE private = { 0 };
+	TPM2B_PUBLIC public = { 0 };
+	TSS2_RC rc;
+
+	rc = context->library.Tss2_MU_TPM2B_PRIVATE_Unmarshal(object->private_blob,
+							      object->private_size, NULL, &private);
+	if (!rc)
+		rc = context->library.Tss2_MU_TPM2B_PUBLIC_Unmarshal(
+			object->public_blob, object->public_size, NULL, &public);
+	if (rc)
+		return error_set(err, MORTISE_E_STALE, 0,
+				 "the token holds no sealed object of a TPM 2.0 (0x%08x)", rc);
+	do
+		rc = context->library.Esys_Load(context->esys, primary, session, ESYS_TR_NONE,
+						ESYS_TR_NONE, &private, &public, item);
+	while (keys_tpm_again(context, rc));
+	/* The private blob is opaque to us: its shape is the TPM's to judge. */
+	if (keys_tpm_reason(rc) == TPM2_RC_SIZE || keys_tpm_reason(rc) == TPM2_RC_INSUFFICIENT)
+		return error_set(
+			err, MORTISE_E_STALE, 0,
+			"the token holds no sealed object of a TPM 2.0 (TPM2_Load: 0x%08x)", rc);
+	if (rc)
+		return keys_tpm_failed(rc, "TPM2_Load", err);
+	keys_tpm_keep(context, *item);
+	return MORTISE_OK;
+}
+
+/* Brings session to the policy of object, or says why that cannot be. */
+static enum mortise_code
+meet_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
+	    const struct keys_tpm_object *object, ESYS_TR session,
+	    const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+	    struct mortise_error *err)
+{
+	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
+	enum mortise_code code = MORTISE_OK;
+
+	if (policy)
+		code = keys_tpm_authorize(context, policy, session, err);
+	if (!code && object->pcrs)
+		code = keys_tpm_policy_pcr(context, session, object->pcrs, err);
+	if (!code)
+		code = keys_tpm_session_digest(context, session, digest, err);
+	if (!code && memcmp(digest, object->policy_hash, KEYS_TPM_DIGEST_SIZE))
+		code = keys_tpm_stale(object, policy, values, err);
+	return code;
+}
+
+/* ESYS decrypts the answer where it received it, and frees that without wiping. */
+static void wipe_answer(const struct keys_tpm_context *context)
+{
+	TSS2_SYS_CONTEXT *sys = NULL;
+	const uint8_t *answer = NULL;
+	size_t size = 0;
+
+	if (!context->library.Esys_GetSysContext(context->esys, &sys) &&
+	    !context->library.Tss2_Sys_GetRpBuffer(sys, &size, &answer))
+		secret_wipe((void *)(uintptr_t)answer, size);
+}
+
+static enum mortise_code unseal(struct keys_tpm_context *context, ESYS_TR item, ESYS_TR policy,
+				ESYS_TR encryption, struct mortise_secret **secret,
+				struct mortise_error *err)
+{
+	TPM2B_SENSITIVE_DATA *data = NULL;
+	enum mortise_code code;
+	TSS2_RC rc;
+
+	do
+		rc = context->library.Esys_Unseal(context->esys, item, policy, encryption,
+						  ESYS_TR_NONE, &data);
+	while (keys_tpm_again(context, rc));
+	if (rc)
+		return keys_tpm_failed(rc, "TPM2_Unseal", err);
+	wipe_answer(context);
+	if (data->size == KEYS_TPM_SECRET_SIZE)
+		code = mortise_secret_from(data->buffer, data->size, secret, err);
+	else
+		code = error_set(err, MORTISE_E_SOURCE, 0,
+				 "the TPM unsealed %u bytes, and a key has %u", data->size,
+				 KEYS_TPM_SECRET_SIZE);
+	secret_wipe(data, sizeof(*data));
+	context->library.Esys_Free(data);
+	return code;
+}
+
+static enum mortise_code check_policy(const struct keys_tpm_object *object,
+				      const struct keys_tpm_signed_policy *policy,
+				      struct mortise_error *err)
+{
+	if (object->signed_policy && !policy)
+		return error_set(err, MORTISE_E_STALE, 0,
+				 "it is bound to a signed policy of PCR %u, and this boot image "
+				 "brings none",
+				 KEYS_TPM_SIGNED_PCR);
+	return MORTISE_OK;
+}
+
+enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
+					 const struct keys_tpm_signed_policy *policy,
+					 const struct keys_tpm_object *object,
+					 struct mortise_secret **secret, struct mortise_error *err)
+{
+	const uint32_t signed_pcr = object->signed_policy ? UINT32_C(1) << KEYS_TPM_SIGNED_PCR : 0;
+	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
+	ESYS_TR primary, encryption, session, item;
+	TPM2B_NAME *name = NULL;
+	enum mortise_code code;
+
+	if (!object->signed_policy)
+		policy = NULL;
+	code = check_policy(object, policy, err);
+	if (!code)
+		code = keys_tpm_pcr_read(context, object->pcrs | signed_pcr, values, err);
+	if (!code)
+		code = keys_tpm_primary(context, &primary, &name, err);
+	if (!code)
+		code = check_name(object, name, err);
+	if (!code)
+		code = keys_tpm_session(context, primary, TPM2_SE_HMAC, TPMA_SESSION_ENCRYPT,
+					&encryption, err);
+	if (!code)
+		code = load(context, primary, encryption, object, &item, err);
+	if (!code)
+		code = keys_tpm_session(context, primary, TPM2_SE_POLICY, 0, &session, err);
+	if (!code)
+		code = meet_policy(context, policy, object, session, values, err);
+	if (!code)
+		code = unseal(context, item, session, encryption, secret, err);
+	context->library.Esys_Free(name);
+	return code;
+}

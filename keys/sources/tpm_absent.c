@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* A build without keys of kind tpm (MORTISE_TPM). */
+#include "base/error.h"
+#include "keys/sources/tpm/tpm.h"
+
+static enum mortise_code absent(struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+			 "this build of mortise has no keys of kind tpm: build it with "
+			 "MORTISE_TPM");
+}
+
+enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
+				const uint8_t secret[static KEYS_TPM_SECRET_SIZE],
+				struct keys_tpm_object *object, struct mortise_error *err)
+{
+	(void)tpm;
+	(void)pcrs;
+	(void)secret;
+	(void)object;
+	return absent(err);
+}
+
+enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_tpm_object *object,
+				  struct mortise_secret **secret, struct mortise_error *err)
+{
+	(void)tpm;
+	(void)object;
+	*secret = NULL;
+	return absent(err);
+}
+
+enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, const char *word,
+				  struct mortise_error *err)
+{
+	(void)tpm;
+	(void)pcr;
+	(void)word;
+	return absent(err);
+}
+
+enum mortise_code keys_tpm_public_key(const char *pem, size_t size,
+				      struct keys_tpm_signed_policy *policy,
+				      struct mortise_error *err)
+{
+	(void)pem;
+	(void)size;
+	(void)policy;
+	return absent(err);
+}
+
+enum mortise_code keys_secureboot_check(const char *efivars, struct mortise_error *err)
+{
+	(void)efivars;
+	return absent(err);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The header object: what other folders may know about it and set in it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "luks2/private.h"
+
+void mortise_luks2_free(struct mortise_luks2 **address)
+{
+	struct mortise_luks2 *header = address ? *address : NULL;
+
+	if (!header)
+		return;
+	*address = NULL;
+	luks2_device_close(header->device);
+	free(header->data_path);
+	json_object_put(header->metadata);
+	mortise_secret_free(&header->volume_key);
+	free(header);
+}
+
+enum mortise_code luks2_header_set_data_path(struct mortise_luks2 *header, const char *path,
+					     struct mortise_error *err)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return error_memory(err);
+	free(header->data_path);
+	header->data_path = copy;
+	header->detached = true;
+	return MORTISE_OK;
+}
+
+void luks2_header_set_readonly(struct mortise_luks2 *header)
+{
+	header->readonly = true;
+}
+
+bool luks2_header_is_readonly(const struct mortise_luks2 *header)
+{
+	return header->readonly;
+}
+
+void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,
+				    const struct luks2_kernel_cipher *cipher)
+{
+	header->kernel = *cipher;
+}
+
+void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limiter limiter)
+{
+	header->limiter = limiter;
+}
+
+void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *from)
+{
+	header->limiter = from->limiter;
+	mortise_secret_free(&header->volume_key);
+	header->volume_key = from->volume_key;
+	from->volume_key = NULL;
+}
+
+const char *luks2_header_uuid(const struct mortise_luks2 *header)
+{
+	return header->binary.uuid;
+}
+
+uint64_t luks2_header_seqid(const struct mortise_luks2 *header)
+{
+	return header->binary.seqid;
+}
+
+const char *luks2_header_data_path(const struct mortise_luks2 *header)
+{
+	return header->data_path;
+}
+
+const struct luks2_device *luks2_header_device(const struct mortise_luks2 *header)
+{
+	return header->device;
+}
+
+const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *header)
+{
+	return &header->binary;
+}
+
+const struct mortise_secret *luks2_header_volume_key(const struct mortise_luks2 *header)
+{
+	return header->volume_key;
+}
+
+bool luks2_header_is_whole(const struct mortise_luks2 *header)
+{
+	return !header->primary_bad && !header->secondary_bad;
+}
+
+bool luks2_header_equal(const struct mortise_luks2 *a, const struct mortise_luks2 *b)
+{
+	return a->binary.seqid == b->binary.seqid && !strcmp(a->binary.uuid, b->binary.uuid) &&
+	       json_object_equal(a->metadata, b->metadata);
+}
+
+struct json_object *luks2_header_metadata(const struct mortise_luks2 *header)
+{
+	return header->metadata;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What mortise does with a valid header: it decodes the objects that it can use and refuses the
+ * others. The rules of the format itself are in validate.h.
+ */
+#ifndef LUKS2_POLICY_H
+#define LUKS2_POLICY_H
+
+#include "luks2/json.h"
+#include "luks2/model.h"
+
+/*
+ * Decodes a keyslot. MORTISE_E_NO_KEYSLOT: the id is not in use. MORTISE_E_POLICY: a null cipher,
+ * an area shorter than its key, other than 4000 stripes, a cost or salt out of bounds.
+ * MORTISE_E_UNSUPPORTED: another keyslot type, or an unknown KDF.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_get(struct json_object *metadata, int id,
+						       struct luks2_keyslot *keyslot,
+						       struct mortise_error *err);
+
+/*
+ * Checks that the header may be changed and its keyslots opened. MORTISE_E_POLICY: it has
+ * requirements ("Unmet LUKS2 requirements detected."), its data is not encrypted, or its sector
+ * size or cipher name is invalid.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_usable(struct json_object *metadata,
+						  struct mortise_error *err);
+
+/*
+ * Decodes the data segment. MORTISE_E_POLICY: there is more than one, or it is of a type that
+ * mortise does not map.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_segment_get(struct json_object *metadata,
+						       struct luks2_segment *segment,
+						       struct mortise_error *err);
+
+/* True if the cipher does not encrypt. */
+bool luks2_cipher_is_null(const char *cipher);
+
+/*
+ * Checks the key size (bytes) for the ciphers whose sizes are known: "aes-xts-plain64" takes 32 or
+ * 64. For any other cipher the kernel decides later.
+ */
+bool luks2_cipher_fits(const char *cipher, uint32_t key_size);
+
+#endif

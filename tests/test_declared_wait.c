@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for devices that appear late or never. The devices are regular files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "declared/wait.h"
+
+/* Long enough for any machine to make a file in the meantime. */
+#define LONG_MS 300000u
+
+static char directory[64], first[96], second[96];
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void make(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void *make_late(void *path)
+{
+	const struct timespec pause = { .tv_nsec = 300000000 };
+
+	(void)nanosleep(&pause, NULL);
+	make(path);
+	return NULL;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/mortise-wait.XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(first, sizeof(first), "%s/first", directory);
+	snprintf(second, sizeof(second), "%s/second", directory);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	(void)unlink(first);
+	(void)unlink(second);
+	return rmdir(directory);
+}
+
+/* Returns the time of waiting for the volumes "one" and "two", or only for those in names. */
+static uint64_t took(uint32_t device_wait_ms, const char *const *names, size_t name_count)
+{
+	char one[] = "one", two[] = "two", one_id[] = "u-one", two_id[] = "u-two";
+	struct config_volume volumes[] = { { .name = one, .id = one_id },
+					   { .name = two, .id = two_id } };
+	const struct config config = { .volumes = volumes, .volume_count = 2 };
+	const struct mortise_volume_device devices[] = { { "one", first }, { "u-two", second } };
+	const struct mortise_up_options options = {
+		.names = names,
+		.name_count = name_count,
+		.devices = devices,
+		.device_count = 2,
+		.device_wait_ms = device_wait_ms,
+	};
+	const uint64_t begin = now_ms();
+
+	assert_int_equal(volume_wait_for_devices(&config, &options, NULL), MORTISE_OK);
+	return now_ms() - begin;
+}
+
+/* A busy machine may take as long as a pause without one, but not each time. */
+static bool waits(uint32_t device_wait_ms, const char *const *names, size_t name_count)
+{
+	for (unsigned try = 0; try < 100; try++)
+		if (took(device_wait_ms, names, name_count) <= 40)
+			return false;
+	return true;
+}
+
+static void test_late(void **state)
+{
+	const uint64_t begin = now_ms();
+	pthread_t thread;
+
+	(void)state;
+	make(first);
+	assert_int_equal(pthread_create(&thread, NULL, make_late, second), 0);
+	assert_in_range(took(LONG_MS, NULL, 0), 0, LONG_MS - 1);
+	assert_int_equal(access(second, F_OK), 0);
+	assert_true(now_ms() - begin >= 300);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	/* Both exist: no wait. */
+	assert_false(waits(LONG_MS, NULL, 0));
+}
+
+static void test_never(void **state)
+{
+	const char *const names[] = { "one" };
+
+	(void)state;
+	make(first);
+	assert_in_range(took(200, NULL, 0), 200, LONG_MS);
+	assert_false(waits(0, NULL, 0));
+	/* The missing device belongs to another volume. */
+	assert_false(waits(LONG_MS, names, 1));
+}
+
+/* STATE is waited for, even if only other volumes were requested. */
+static void test_state(void **state)
+{
+	const struct mortise_volume_device devices[] = { { "STATE", second } };
+	const char *const names[] = { "one" };
+	struct mortise_up_options options = {
+		.names = names,
+		.name_count = 1,
+		.devices = devices,
+		.device_count = 1,
+		.device_wait_ms = LONG_MS,
+	};
+	pthread_t thread;
+	uint64_t begin = now_ms();
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, make_late, second), 0);
+	assert_int_equal(volume_wait_for_state(&options, NULL), MORTISE_OK);
+	assert_int_equal(access(second, F_OK), 0);
+	assert_in_range(now_ms() - begin, 300, LONG_MS - 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_never, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_state, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
