@@ -34,7 +34,7 @@ static bool on_one_disk(const char *a, const char *b)
 enum mortise_code volume_meta_find(const struct volume_devices *devices,
 				   struct volume_meta_place *place, struct mortise_error *err)
 {
-	const char *meta = given(devices, META_LABEL), *state = given(devices, "STATE");
+	const char *meta = given(devices, META_LABEL), *state = given(devices, CONFIG_STATE);
 	struct mortise_error why;
 	enum mortise_code code;
 

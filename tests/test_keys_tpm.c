@@ -114,7 +114,7 @@ static void test_tpm_in_use(void **state)
 			    "the TPM cannot be opened: /dev/tpm0: Operation not permitted");
 	assert_int_equal(machine.opened[1], 4);
 	machine.busy = UINT32_MAX;
-	assert_int_equal(ask(500, &err), MORTISE_E_UNREACHABLE);
+	assert_int_equal(ask(2000, &err), MORTISE_E_UNREACHABLE);
 	assert_string_equal(err.text, "another program keeps the TPM for itself: /dev/tpm0: Device "
 				      "or resource busy");
 }

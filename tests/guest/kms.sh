@@ -118,7 +118,7 @@ check "the notice names the endpoint" says "127.0.0.1:$port"
 check "the other volume cannot be opened" says 'no declared key opens'
 check_equal "its header is unchanged" "$(header_sum "$data")" "$before"
 (sleep 4 && start_kms) &
-check "up waits until the KMS is back" said mortise up --wait 60
+check "up waits until the KMS is back" said mortise up --wait 600
 wait
 check "the kms key opens the volume" opened_by data '0 kms'
 stop_kms
@@ -156,9 +156,9 @@ check "the next boot succeeds" boot
 check "the kms key opens the volume" opened_by data '0 kms'
 stop_kms
 start_kms --fault late
-SECONDS=0
+asked=$(calls Unseal)
 check "a KMS that never answers does not prevent opening with the spare key" boot
-check "the boot takes no longer than the timeout of a call" test "$SECONDS" -lt 25
+check_equal "the KMS is asked once" "$(calls Unseal)" "$((asked + 1))"
 check "a notice says that the kms keyslot is left as it is" says 'keyslot 0 (kms) left as it is'
 stop_kms
 down
