@@ -22,13 +22,16 @@ void benchmark_samples_spread(struct benchmark_samples *samples, struct mortise_
 
 /* Repeats a measurement until there are enough runs, or the time is over. */
 struct benchmark_loop {
-	const struct mortise_benchmark *how;	/* NULL: all defaults */
+	struct mortise_benchmark how;
 	uint64_t start;
 	uint64_t last;		/* start of the last run */
 	unsigned runs;		/* started so far */
 };
 
-void benchmark_loop_begin(struct benchmark_loop *loop, const struct mortise_benchmark *how);
+/* how NULL: all defaults. MORTISE_E_USAGE: its struct_size. */
+MORTISE_MUST_CHECK enum mortise_code benchmark_loop_begin(struct benchmark_loop *loop,
+							  const struct mortise_benchmark *how,
+							  struct mortise_error *err);
 /* Starts the next run; false to end the loop. The first run is always started. */
 bool benchmark_loop_next(struct benchmark_loop *loop, const char *step);
 

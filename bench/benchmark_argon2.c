@@ -5,6 +5,7 @@
 #include "keys/argon2_cost.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "bench/benchmark.h"
@@ -92,19 +93,23 @@ static double count_guesses(const struct measurement *m)
 	return m->cpu_ms > 0 ? busy * 1000 / m->cpu_ms : 0;
 }
 
-static void fill_result(struct measurement *m, struct mortise_argon2_benchmark *result)
+static enum mortise_code fill_result(struct measurement *m, struct mortise_argon2_benchmark *result,
+				     struct mortise_error *err)
 {
 	const double blocks = m->kdf.memory_kib;
 	const double moved = blocks * 1024 * (2 + 3 * (double)(m->kdf.time - 1));
+	struct mortise_argon2_benchmark filled = {
+		.cpu_ms = m->cpu_ms,
+		.guesses = count_guesses(m),
+	};
 
-	*result = (struct mortise_argon2_benchmark){ .cpu_ms = m->cpu_ms,
-						     .guesses = count_guesses(m) };
-	benchmark_samples_spread(&m->time, &result->time);
-	benchmark_samples_spread(&m->first_pass, &result->first_pass);
-	benchmark_samples_spread(&m->limit, &result->limit);
-	benchmark_samples_spread(&m->limit_first_pass, &result->limit_first_pass);
-	if (result->time.median > 0)
-		result->bandwidth = moved * 1000 / result->time.median;
+	benchmark_samples_spread(&m->time, &filled.time);
+	benchmark_samples_spread(&m->first_pass, &filled.first_pass);
+	benchmark_samples_spread(&m->limit, &filled.limit);
+	benchmark_samples_spread(&m->limit_first_pass, &filled.limit_first_pass);
+	if (filled.time.median > 0)
+		filled.bandwidth = moved * 1000 / filled.time.median;
+	return sized_output(SIZED(mortise_argon2_benchmark), result, &filled, err);
 }
 
 static enum mortise_code begin_measurement(struct measurement *m, const struct mortise_kdf *kdf,
@@ -142,13 +147,16 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 			"this benchmark requires argon2id or argon2i, and at least 1 pass");
 	snprintf(step, sizeof(step), "%s m=%u t=%u p=%u", mortise_kdf_name(kdf->type),
 		 kdf->memory_kib, kdf->time, kdf->lanes);
-	code = keys_kdf_fits(kdf, step, err);
+	code = sized_check(SIZED(mortise_argon2_benchmark), result, err);
+	if (!code)
+		code = benchmark_loop_begin(&loop, how, err);
+	if (!code)
+		code = keys_kdf_fits(kdf, step, err);
 	if (code)
 		return code;
 	code = begin_measurement(&m, kdf, err);
 	if (code)
 		goto out;
-	benchmark_loop_begin(&loop, how);
 	/* The measurements alternate, so that other load affects all of them. */
 	while (benchmark_loop_next(&loop, step)) {
 		code = measure_whole(&m, err);
@@ -162,7 +170,7 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 		if (code)
 			goto out;
 	}
-	fill_result(&m, result);
+	code = fill_result(&m, result, err);
 out:
 	mortise_secret_free(&m.passphrase);
 	mortise_secret_free(&m.key);

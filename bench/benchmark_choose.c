@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 
 #define TARGET_MS_DEFAULT 2000u
@@ -158,9 +159,14 @@ enum mortise_code mortise_argon2_choose(const struct mortise_argon2_sample *samp
 					struct mortise_kdf *kdf, double *expected_ms,
 					struct mortise_error *err)
 {
-	struct mortise_argon2_target wanted = *target;
+	struct mortise_argon2_target wanted = { .struct_size = sizeof(wanted) };
 	struct mortise_kdf best = { .memory_kib = 0 }, candidate;
+	enum mortise_code code = MORTISE_OK;
 
+	if (target)
+		code = sized_input(SIZED(mortise_argon2_target), &wanted, target, err);
+	if (code)
+		return code;
 	if (!wanted.time_ms)
 		wanted.time_ms = TARGET_MS_DEFAULT;
 	if (!wanted.memory_kib)

@@ -72,7 +72,9 @@ enum mortise_code mortise_benchmark_cipher(const char *cipher, uint32_t key_size
 	code = mortise_secret_new(CIPHER_BYTES, &run.bytes, err);
 	if (code)
 		goto out;
-	benchmark_loop_begin(&loop, how);
+	code = benchmark_loop_begin(&loop, how, err);
+	if (code)
+		goto out;
 	while (benchmark_loop_next(&loop, cipher)) {
 		code = measure_once(&run, false, err);
 		if (code)

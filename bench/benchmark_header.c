@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/header.h"
 #include "luks2/validate.h"
 #include "bench/benchmark.h"
@@ -108,13 +109,22 @@ enum mortise_code mortise_benchmark_header(const struct mortise_location *locati
 					   struct mortise_benchmark_steps *steps,
 					   struct mortise_error *err)
 {
-	const char *path = location->header ? location->header : location->device;
+	struct mortise_location where;
+	const char *path;
 	struct benchmark_recorder recorder = { 0 };
 	struct luks2_binary binary;
 	enum mortise_code code;
 	struct benchmark_loop loop;
 
-	benchmark_loop_begin(&loop, how);
+	code = sized_input(SIZED(mortise_location), &where, location, err);
+	if (code)
+		return code;
+	path = where.header ? where.header : where.device;
+	if (!path)
+		return error_set(err, MORTISE_E_USAGE, 0, "no device is named");
+	code = benchmark_loop_begin(&loop, how, err);
+	if (code)
+		return code;
 	while (benchmark_loop_next(&loop, "header")) {
 		code = measure_whole(path, &recorder, &binary, err);
 		if (code)

@@ -8,6 +8,7 @@
 #include "keys/af.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
@@ -32,6 +33,7 @@ struct test_header {
 	int fd;
 	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase;
+	struct mortise_kdf_choice cost;
 	struct mortise_keyslot_new request;
 	int slot; /* of the measured keyslot; -1: not created yet */
 };
@@ -57,23 +59,27 @@ static enum mortise_code test_header_new(const struct mortise_kdf *kdf, struct t
 {
 	const struct mortise_format format = {
 		.keyslots_size = KEYSLOTS_SIZE,
+		.struct_size = sizeof(format),
 		.data_offset = DATA_OFFSET,
 	};
-	struct mortise_location location = { 0 };
+	struct mortise_location location = { .struct_size = sizeof(location) };
 	enum mortise_code code;
 	char path[48];
 
 	*test = (struct test_header){
 		.slot = -1,
+		.cost = {
+			.struct_size = sizeof(struct mortise_kdf_choice),
+			.type = kdf->type,
+			.forced_time = kdf->time,
+			.memory_kib = kdf->memory_kib,
+			.lanes = kdf->lanes,
+			.hash = kdf->hash[0] ? kdf->hash : NULL,
+		},
 		.request = {
+			.struct_size = sizeof(struct mortise_keyslot_new),
 			.keyslot = MORTISE_ANY,
-			.kdf = {
-				.type = kdf->type,
-				.forced_time = kdf->time,
-				.memory_kib = kdf->memory_kib,
-				.lanes = kdf->lanes,
-				.hash = kdf->hash[0] ? kdf->hash : NULL,
-			},
+			.kdf = &test->cost,
 		},
 	};
 	code = create_file(&test->fd, err);
@@ -174,7 +180,7 @@ static enum mortise_code choose_cost(const struct mortise_kdf_choice *choice,
 	uint64_t start = clock_now_ns();
 	enum mortise_code code = keys_kdf_choose(choice, 64, &result->kdf, err);
 
-	if (!code && !choice->forced_time)
+	if (!code && !(choice && choice->forced_time))
 		result->choice_ms = benchmark_ms_since(start);
 	return code;
 }
@@ -185,25 +191,28 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 					    struct mortise_error *err)
 {
 	struct benchmark_recorder create = { 0 };
-	struct mortise_benchmark half = { 0 };
+	struct mortise_benchmark half = { .struct_size = sizeof(half) };
+	struct mortise_keyslot_benchmark filled = { 0 };
 	struct test_header test = { .fd = -1 };
 	struct benchmark_loop loop;
 	enum mortise_code code;
 
-	*result = (struct mortise_keyslot_benchmark){ 0 };
-	code = choose_cost(choice, result, err);
+	code = sized_check(SIZED(mortise_keyslot_benchmark), result, err);
+	if (!code && how)
+		code = sized_input(SIZED(mortise_benchmark), &half, how, err);
+	half.time_limit_ms /= 2;
+	if (!code)
+		code = benchmark_loop_begin(&loop, &half, err);
+	if (!code)
+		code = choose_cost(choice, &filled, err);
+	if (!code)
+		code = keys_kdf_fits(&filled.kdf, "a new keyslot", err);
 	if (code)
 		return code;
-	code = keys_kdf_fits(&result->kdf, "a new keyslot", err);
-	if (code)
-		return code;
-	code = test_header_new(&result->kdf, &test, err);
+	code = test_header_new(&filled.kdf, &test, err);
 	if (code)
 		goto out;
-	if (how)
-		half = *how;
-	half.time_limit_ms /= 2;
-	benchmark_loop_begin(&loop, &half);
+	loop.start = clock_now_ns();
 	while (benchmark_loop_next(&loop, "creating a keyslot")) {
 		code = measure_create(&test, &create, err);
 		if (code)
@@ -213,10 +222,11 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 			goto out;
 	}
 	code = mortise_benchmark_unlock(test.header, test.slot, test.passphrase, &half,
-					&result->open, err);
+					&filled.open, err);
 	if (code)
 		goto out;
-	benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &result->create);
+	benchmark_recorder_finish(&create, create_names, CREATE_STEPS, &filled.create);
+	code = sized_output(SIZED(mortise_keyslot_benchmark), result, &filled, err);
 out:
 	test_header_free(&test);
 	return code;

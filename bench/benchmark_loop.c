@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/sized.h"
 #include "bench/benchmark.h"
 
 #define TIME_LIMIT_MS 10000u
@@ -23,36 +24,39 @@ double benchmark_ms_since(uint64_t start)
 	return (double)(clock_now_ns() - start) / 1e6;
 }
 
-void benchmark_loop_begin(struct benchmark_loop *loop, const struct mortise_benchmark *how)
+enum mortise_code benchmark_loop_begin(struct benchmark_loop *loop,
+				       const struct mortise_benchmark *how,
+				       struct mortise_error *err)
 {
-	*loop = (struct benchmark_loop){ .how = how, .start = clock_now_ns() };
+	*loop = (struct benchmark_loop){ .start = clock_now_ns() };
+	return how ? sized_input(SIZED(mortise_benchmark), &loop->how, how, err) : MORTISE_OK;
 }
 
 static bool has_enough_runs(const struct benchmark_loop *loop)
 {
-	const struct mortise_benchmark *how = loop->how;
-	double limit = how && how->time_limit_ms ? how->time_limit_ms : TIME_LIMIT_MS;
+	const struct mortise_benchmark *how = &loop->how;
+	double limit = how->time_limit_ms ? how->time_limit_ms : TIME_LIMIT_MS;
 	double elapsed = benchmark_ms_since(loop->start);
 
 	/* Another run as long as the last one must fit into the limit. */
 	if (elapsed + benchmark_ms_since(loop->last) > limit)
 		return true;
-	if (how && how->runs)
+	if (how->runs)
 		return loop->runs >= how->runs;
 	return loop->runs >= (elapsed < SHORT_MS ? RUNS_SHORT : RUNS);
 }
 
 bool benchmark_loop_next(struct benchmark_loop *loop, const char *step)
 {
-	const struct mortise_benchmark *how = loop->how;
-	unsigned runs = how && how->runs ? how->runs : RUNS;
+	const struct mortise_benchmark *how = &loop->how;
+	unsigned runs = how->runs ? how->runs : RUNS;
 	bool go_on;
 
 	if (loop->runs >= MORTISE_BENCHMARK_RUNS_MAX || (loop->runs && has_enough_runs(loop)))
 		return false;
 	if (runs <= loop->runs)
 		runs = loop->runs + 1;
-	go_on = !how || !how->tell || how->tell(how->context, step, loop->runs, runs);
+	go_on = !how->tell || how->tell(how->context, step, loop->runs, runs);
 	if (!go_on && loop->runs)
 		return false;
 	loop->last = clock_now_ns();

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/machine.h"
+#include "base/sized.h"
 #include "bench/benchmark.h"
 
 /* Enough for the first processor's entry: 1.5 KiB on x86, mostly flags. */
@@ -164,14 +165,15 @@ static void read_huge_pages(struct mortise_machine *machine)
 			 (int)(end - start - 1), start + 1);
 }
 
-void mortise_benchmark_machine(struct mortise_machine *machine)
+enum mortise_code mortise_benchmark_machine(struct mortise_machine *out, struct mortise_error *err)
 {
-	struct utsname name;
-
-	*machine = (struct mortise_machine){
+	struct mortise_machine filled = {
 		.cpus = machine_cpus(),
 		.memory_available = machine_available(&machine_files),
 	};
+	struct mortise_machine *machine = &filled;
+	struct utsname name;
+
 	machine->memory = machine_memory(&machine_files, &machine->swap);
 	if (machine->memory_available == UINT64_MAX)
 		machine->memory_available = 0;
@@ -186,4 +188,5 @@ void mortise_benchmark_machine(struct mortise_machine *machine)
 	read_huge_pages(machine);
 	read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", machine->governor,
 		  sizeof(machine->governor));
+	return sized_output(SIZED(mortise_machine), out, &filled, err);
 }

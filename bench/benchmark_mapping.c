@@ -121,7 +121,9 @@ enum mortise_code mortise_benchmark_mapping(struct mortise_luks2 *header,
 	code = dm_open(&control, err);
 	if (code)
 		goto out;
-	benchmark_loop_begin(&loop, how);
+	code = benchmark_loop_begin(&loop, how, err);
+	if (code)
+		goto out;
 	while (benchmark_loop_next(&loop, "mapping")) {
 		code = measure_mapping(control, &target, &recorder, err);
 		if (code)

@@ -113,7 +113,9 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 static enum mortise_code measure_whole(struct unlock *unlock, struct benchmark_recorder *recorder,
 				       struct mortise_error *err)
 {
-	const struct mortise_key_search search = { .keyslot = unlock->keyslot.id, .unbound = true };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = unlock->keyslot.id,
+						   .unbound = true };
 	enum mortise_code code;
 	uint64_t start;
 
@@ -157,7 +159,9 @@ enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
 	if (code)
 		goto out;
 	snprintf(step, sizeof(step), "opening keyslot %d", id);
-	benchmark_loop_begin(&loop, how);
+	code = benchmark_loop_begin(&loop, how, err);
+	if (code)
+		goto out;
 	while (benchmark_loop_next(&loop, step)) {
 		code = measure_steps(&unlock, &recorder, err);
 		if (code)

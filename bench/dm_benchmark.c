@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/machine.h"
+#include "base/sized.h"
 #include "bench/dm_benchmark_advice.h"
 #include "bench/dm_benchmark_io.h"
 #include "bench/dm_benchmark_measure.h"
@@ -172,10 +173,10 @@ out:
 /* Adds the warnings that concern all results. */
 static void warn_about_noise(struct mortise_dm_benchmark *b)
 {
-	struct mortise_machine machine;
+	struct mortise_machine machine = { .struct_size = sizeof(machine) };
 	size_t noisy = 0;
 
-	mortise_benchmark_machine(&machine);
+	(void)mortise_benchmark_machine(&machine, NULL);
 	if (machine.governor[0] && strcmp(machine.governor, "performance") != 0)
 		bench_warn(b,
 			   "the CPU frequency governor is \"%s\"; set \"performance\" for "
@@ -202,8 +203,12 @@ enum mortise_code mortise_dm_benchmark_run(const struct mortise_dm_benchmark_opt
 	*out = NULL;
 	if (!b)
 		return error_memory(err);
-	b->options = *options;
 	b->engine = bench_engine_choose();
+	if (options) {
+		code = sized_input(SIZED(mortise_dm_benchmark_options), &b->options, options, err);
+		if (code)
+			goto out;
+	}
 	code = dm_open(&b->control, err);
 	if (code)
 		goto out;
@@ -236,13 +241,10 @@ void mortise_dm_benchmark_free(struct mortise_dm_benchmark **address)
 	free(benchmark);
 }
 
-bool mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i,
-				      struct mortise_dm_measurement *measurement)
+const struct mortise_dm_measurement *
+mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i)
 {
-	if (i >= benchmark->results.count)
-		return false;
-	*measurement = benchmark->results.list[i];
-	return true;
+	return i < benchmark->results.count ? &benchmark->results.list[i] : NULL;
 }
 
 const char *mortise_dm_benchmark_warning(const struct mortise_dm_benchmark *benchmark, size_t i)
@@ -255,10 +257,8 @@ const char *mortise_dm_benchmark_engine(const struct mortise_dm_benchmark *bench
 	return benchmark->engine == BENCH_URING ? "io_uring" : "threads";
 }
 
-bool mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark,
-				 struct mortise_dm_advice *advice)
+const struct mortise_dm_advice *
+mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark)
 {
-	if (benchmark->advised)
-		*advice = benchmark->advice;
-	return benchmark->advised;
+	return benchmark->advised ? &benchmark->advice : NULL;
 }

@@ -62,6 +62,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 			struct mortise_luks2 **out)
 {
 	const struct mortise_location location = {
+		.struct_size = sizeof(location),
 		.device = paths->header,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 	};
@@ -73,6 +74,7 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 				    struct mortise_luks2 **out)
 {
 	const struct mortise_location location = {
+		.struct_size = sizeof(location),
 		.device = paths->device,
 		.header = paths->detached ? paths->header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
@@ -98,7 +100,7 @@ bool header_is_luks1(const char *path)
 
 uint32_t header_volume_key_size(const struct mortise_luks2 *header)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		if (mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK && !info.unbound)

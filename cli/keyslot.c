@@ -42,20 +42,23 @@ void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf)
 		kdf->lanes = ARGON2_LANES_MAX;
 }
 
-enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what)
+enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what,
+			     struct mortise_kdf_choice *kdf)
 {
 	const struct options *options = &c->options;
-	struct mortise_kdf_choice *kdf = &what->kdf;
 	const char *hash = option_text(options, OPTION_HASH);
 	struct mortise_error err = { 0 };
 	enum status status;
 
 	*what = (struct mortise_keyslot_new){
+		.struct_size = sizeof(struct mortise_keyslot_new),
 		.keyslot = MORTISE_ANY,
+		.kdf = kdf,
 		.hash = hash,
 		.cipher = option_text(options, OPTION_KEYSLOT_CIPHER),
 		.area_key_size = option_number32(options, OPTION_KEYSLOT_KEY_SIZE) / 8,
 	};
+	*kdf = (struct mortise_kdf_choice){ .struct_size = sizeof(*kdf) };
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))
 		return STATUS_USAGE; /* not reached: main.c refuses it */
 	keyslot_cost(c, kdf);
@@ -70,7 +73,7 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 
 enum status keyslot_check_free(const struct mortise_luks2 *header, int id)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
 	if (id == MORTISE_ANY)
 		return STATUS_OK;

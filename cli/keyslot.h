@@ -9,10 +9,11 @@
 void keyslot_cost(const struct command *c, struct mortise_kdf_choice *kdf);
 
 /*
- * Fills *what from --pbkdf*, --iter-time, --hash and --keyslot-*, with MORTISE_ANY for the id.
- * Refuses costs out of bounds, before anything is written.
+ * Fills *what from --hash and --keyslot-*, with MORTISE_ANY for the id, and *kdf, to which it
+ * points, from --pbkdf* and --iter-time. Refuses costs out of bounds, before anything is written.
  */
-enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what);
+enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new *what,
+			     struct mortise_kdf_choice *kdf);
 
 /* Checks that keyslot id is free, or id is MORTISE_ANY. Prints cryptsetup's error otherwise. */
 enum status keyslot_check_free(const struct mortise_luks2 *header, int id);

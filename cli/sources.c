@@ -17,6 +17,7 @@ void sources_fill(const struct command *c, struct mortise_key_sources *sources)
 	if (!option_set(&c->options, OPTION_DEBUG))
 		setenv("TSS2_LOG", "all+none", 0);
 	*sources = (struct mortise_key_sources){
+		.struct_size = sizeof(struct mortise_key_sources),
 		.node_uuid = option_text(&c->options, OPTION_NODE_UUID),
 		.kms_endpoint = option_text(&c->options, OPTION_KMS),
 		.kms_ca = option_text(&c->options, OPTION_KMS_CA),

@@ -32,7 +32,7 @@ struct place {
 static void find_place(const struct volume_run *run, const struct config_volume *volume,
 		       const char *device, struct place *place)
 {
-	struct mortise_mapping_info info;
+	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error ignored;
 	bool known, ours;
 

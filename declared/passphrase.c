@@ -82,7 +82,7 @@ static enum mortise_code state_salt(const struct volume_run *run,
 	enum mortise_code code;
 
 	for (size_t i = 0; i < run->config->volume_count; i++)
-		if (!strcmp(run->config->volumes[i].id, "STATE"))
+		if (!strcmp(run->config->volumes[i].id, CONFIG_STATE))
 			volume_mount_path(run, &run->config->volumes[i], path);
 	if (!*path)
 		snprintf(path, sizeof(path), "%s%s", run->options->root ? run->options->root : "",
@@ -232,7 +232,8 @@ enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 				     const struct mortise_secret *passphrase, bool *cut,
 				     struct mortise_error *err)
 {
-	const struct mortise_key_search search = { .keyslot = keyslot };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
 	const uint8_t *bytes = mortise_secret_data(passphrase), *newline;
 	struct mortise_secret *first_line = NULL;
 	struct mortise_error ignored;

@@ -86,7 +86,7 @@ static enum mortise_code plan_first_keys(struct volume_run *run, struct volume_p
 		const struct config_key *key = &volume->keys[i];
 		struct mortise_error reason;
 
-		code = volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_ADD, &reason, err);
+		code = volume_plan_new_key(run, plan, key, NULL, &reason, err);
 		if (code || !reason.code) {
 			*available += !code;
 			continue;
@@ -181,7 +181,9 @@ static void take_header(struct volume_plan *plan, struct mortise_luks2 *now)
 static enum mortise_code load_header(struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = plan->device, .readonly = true };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device,
+						   .readonly = true };
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error why;
 
@@ -197,8 +199,7 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 /* A mapping of our name must be of this very header, on this very device: copies share UUIDs. */
 static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_error *err)
 {
-	struct mortise_mapping_info mapping;
-	struct mortise_header_info header = { .uuid = "" };
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error why;
 	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
 
@@ -210,9 +211,7 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 		return MORTISE_OK;
 	if (code)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	if (plan->header)
-		mortise_header_info(plan->header, &header);
-	if (!plan->header || strcmp(mapping.uuid, header.uuid) ||
+	if (!plan->header || strcmp(mapping.uuid, luks2_header_uuid(plan->header)) ||
 	    !disk_mapping_is_on(&mapping, plan->device))
 		return VOLUME_PLAN_ADD(
 			plan, err, MORTISE_STEP_FAIL, -1,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "declared/cond.h"
 #include "declared/declared.h"
 #include "declared/meta_state.h"
@@ -57,7 +58,6 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 		.machine = config,
 		.config = config->volumes,
 		.options = options,
-		.sources = options->sources,
 		.open_only = !config->text,
 	};
 	pthread_mutex_init(&run->events_lock, NULL);
@@ -67,6 +67,12 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (options->events && options->events->call)
 		run->events = (struct mortise_events){ .call = forward, .context = run };
 	volume_budget_init(&run->budget, &run->events);
+	if (options->sources) {
+		code = sized_input(SIZED(mortise_key_sources), &run->sources, options->sources,
+				   err);
+		if (code)
+			return code;
+	}
 	run->unfinished = calloc(run->config->volume_count + 1, sizeof(*run->unfinished));
 	if (!run->unfinished)
 		return error_memory(err);

@@ -51,7 +51,7 @@ static enum mortise_code cost_of(struct volume_work *work, const struct config_k
 		(void)volume_budget_take(&run->budget, run->budget.total);
 		code = events_canceled(&run->events)
 			       ? events_cancel_error(err)
-			       : keys_kdf_choose(&run->options->cost, 64, &run->cost, err);
+			       : keys_kdf_choose(run->options->cost, 64, &run->cost, err);
 		volume_budget_give_back(&run->budget, run->budget.total);
 		run->cost_known = !code;
 	}
@@ -97,7 +97,8 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 				   const struct mortise_secret *volume_key,
 				   struct mortise_error *err)
 {
-	const struct mortise_keyslot_new what = { .keyslot = step->keyslot };
+	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
+						  .keyslot = step->keyslot };
 	int id = step->keyslot;
 	struct mortise_kdf kdf;
 	const struct luks2_keyslot_request request = {
@@ -116,7 +117,8 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 /* Loads the header for writing: it must be the one that the plan was made for. */
 static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = plan->device };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device };
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
@@ -142,8 +144,10 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 {
 	struct volume_plan *plan = work->plan;
 	const struct config_volume *volume = plan->volume;
-	const struct mortise_location location = { .device = plan->device };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device };
 	const struct mortise_format format = {
+		.struct_size = sizeof(format),
 		.cipher = volume->cipher,
 		.key_size = volume->key_size,
 		.sector_size = volume->block_size,

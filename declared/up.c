@@ -225,8 +225,7 @@ static enum mortise_code extend_pcr(const struct mortise_up_options *options,
 	code = volume_extended_pcr_store(options->extend_pcr, true, err);
 	if (code)
 		return code;
-	code = mortise_tpm_extend(&options->sources, options->extend_pcr, options->extend_word,
-				  err);
+	code = mortise_tpm_extend(options->sources, options->extend_pcr, options->extend_word, err);
 	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
 		error_prefix(err, "PCR %u is recorded as extended, but was not",
 			     options->extend_pcr);

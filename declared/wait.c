@@ -108,7 +108,8 @@ static enum standing look_at_meta(const struct config *volumes,
 	struct disk_probe probe;
 	struct mortise_error ignored;
 
-	if (!from_meta && (options->sources.node_uuid || !volume_needs_node_uuid(volumes)))
+	if (!from_meta &&
+	    ((options->sources && options->sources->node_uuid) || !volume_needs_node_uuid(volumes)))
 		return THERE;
 	/* The run that mounted STATE has waited already. */
 	volume_state_dir(options, path);

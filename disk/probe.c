@@ -171,7 +171,9 @@ static enum mortise_code check_edges(const struct luks2_device *device, struct d
 static enum mortise_code find_header(const struct luks2_device *device, struct disk_probe *probe,
 				     bool *found, struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = device->path, .readonly = true };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = device->path,
+						   .readonly = true };
 	struct disk_probe other = { .content = DISK_EMPTY };
 	struct mortise_luks2 *header = NULL;
 	bool doubtful, has_other = false, ignored;

@@ -99,7 +99,10 @@ static enum mortise_code find_keys_end(const struct luks2_device *device,
 				       struct mortise_error *err)
 {
 	const struct mortise_location location = {
-		.device = device->path, .readonly = true, .no_locks = true, /* held by the caller */
+		.struct_size = sizeof(location),
+		.device = device->path,
+		.readonly = true,
+		.no_locks = true, /* held by the caller */
 	};
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error why;

@@ -22,6 +22,7 @@ extern "C" {
 
 /* How long a benchmark may take, how often it repeats, and who is told. Zero: the default. */
 struct mortise_benchmark {
+	size_t struct_size;
 	uint32_t time_limit_ms;	/* 10000; one run of each measurement is made in any case */
 	uint32_t runs;		/* of each measurement, at most MORTISE_BENCHMARK_RUNS_MAX: 7, and
 				 * more of those that take milliseconds */
@@ -48,6 +49,7 @@ bool mortise_spread_differs(const struct mortise_spread *a, const struct mortise
 
 /* The machine that a result was measured on; "" and 0 for what it does not tell. */
 struct mortise_machine {
+	size_t struct_size;
 	char model[128];	/* of the board, as firmware names it */
 	char kernel[128];	/* "Linux 6.1.0-18-amd64" */
 	char architecture[32];	/* "x86_64" */
@@ -63,10 +65,12 @@ struct mortise_machine {
 	char emulator[32];	/* "QEMU TCG", "User Mode Linux": its times mean nothing */
 };
 
-void mortise_benchmark_machine(struct mortise_machine *machine);
+/* Fails for a bad struct_size alone: MORTISE_E_USAGE. */
+enum mortise_code mortise_benchmark_machine(struct mortise_machine *out, struct mortise_error *err);
 
 /* What one Argon2 cost takes here. Times in milliseconds, of the whole derivation. */
 struct mortise_argon2_benchmark {
+	size_t struct_size;
 	struct mortise_spread time;
 	struct mortise_spread first_pass;	/* with one pass only; not measured when that is all */
 	/*
@@ -96,6 +100,7 @@ struct mortise_argon2_sample {
 
 /* What an unlock may take on the machine that the samples are of. Zero: the default. */
 struct mortise_argon2_target {
+	size_t struct_size;
 	enum mortise_kdf_type type;	/* argon2id */
 	uint32_t time_ms;		/* 2000 */
 	uint32_t memory_kib;		/* at most: 1048576 */
@@ -151,6 +156,7 @@ struct mortise_benchmark_steps {
 
 /* Making and opening a keyslot in a header that exists in memory only. */
 struct mortise_keyslot_benchmark {
+	size_t struct_size;
 	struct mortise_kdf kdf;		/* the cost that was used */
 	double choice_ms;		/* choosing it, 0 when it was forced */
 	struct mortise_benchmark_steps create;
@@ -229,6 +235,7 @@ struct mortise_dm_measurement {
 };
 
 struct mortise_dm_benchmark_options {
+	size_t struct_size;
 	const char *device;	/* measured too; NULL: dm-zero and a RAM disk only */
 	bool destroy_data;	/* writes to device: what is on it is lost */
 	const char *cipher;	/* this one alone; NULL: all that the kernel has */
@@ -254,9 +261,9 @@ mortise_dm_benchmark_run(const struct mortise_dm_benchmark_options *options,
 /* NULL is allowed. */
 void mortise_dm_benchmark_free(struct mortise_dm_benchmark **benchmark);
 
-/* Measurement i, false when there is none. */
-bool mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i,
-				      struct mortise_dm_measurement *measurement);
+/* Measurement i, NULL when there is none. */
+const struct mortise_dm_measurement *
+mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i);
 /* A sentence, NULL: no more. */
 const char *mortise_dm_benchmark_warning(const struct mortise_dm_benchmark *benchmark, size_t i);
 /* "io_uring" or "threads". */
@@ -271,9 +278,9 @@ struct mortise_dm_advice {
 	const char *reason;		/* sentences */
 };
 
-/* False when too little was measured. */
-bool mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark,
-				 struct mortise_dm_advice *advice);
+/* NULL when too little was measured. */
+const struct mortise_dm_advice *
+mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -121,8 +121,10 @@ struct mortise_up_options {
 	size_t name_count;
 	const struct mortise_volume_device *devices; /* META's among them */
 	size_t device_count;
-	struct mortise_key_sources sources; /* kms_endpoint is not used: keys declare theirs */
-	struct mortise_kdf_choice cost;	/* Argon2id, of new keyslots for static and nodeID keys;
+	const struct mortise_key_sources *sources; /* NULL: the defaults; kms_endpoint is not used:
+					 * keys declare theirs */
+	const struct mortise_kdf_choice *cost; /* NULL: the defaults; Argon2id, of new
+					 * keyslots for static and nodeID keys;
 					 * random passphrases of KMS and TPM need none */
 	uint32_t device_wait_ms;	/* wait this long for missing devices, once for each plan */
 	uint32_t wait_ms;		/* ask a KMS again for so long when no other key opens */

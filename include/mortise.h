@@ -10,6 +10,10 @@
  * - Sizes and offsets are bytes, in uint64_t or size_t. Times are milliseconds.
  * - What a function hands out by pointer belongs to the caller and has a _free function;
  *   what an accessor returns as "const" lives as long as the object it was read from.
+ * - A struct that the caller allocates begins with size_t struct_size: set it to the sizeof of
+ *   the struct. Members beyond that size have their default. A size that is smaller than the
+ *   struct was in its first release, or a member beyond what this library knows that is not
+ *   zero, is MORTISE_E_USAGE.
  * - There are no globals: two threads may work on two objects at the same time, and one
  *   object belongs to one thread at a time.
  * - Passphrases and keys travel in struct mortise_secret and nowhere else.
@@ -197,6 +201,7 @@ struct mortise_kdf {
 
 /* How to choose a cost. Zero in any field means the default in its comment. */
 struct mortise_kdf_choice {
+	size_t struct_size;
 	enum mortise_kdf_type type;	/* argon2id */
 	const char *hash;		/* PBKDF2 only: "sha256" */
 	uint32_t forced_time;		/* given: no benchmark, this many passes or iterations */
@@ -215,6 +220,7 @@ struct mortise_luks2;
 
 /* Where a header is, and how careful to be with it. */
 struct mortise_location {
+	size_t struct_size;
 	const char *device;	/* the data: a block device or a regular file */
 	const char *header;	/* a detached header: device or file; NULL: on device itself */
 	bool readonly;		/* never write, not even to mend a bad copy */
@@ -245,6 +251,7 @@ struct mortise_progress {
 
 /* How to format. Zero and NULL mean the default in the comment. */
 struct mortise_format {
+	size_t struct_size;
 	const char *cipher;		/* "aes-xts-plain64" */
 	uint32_t key_size;		/* bytes of the volume key: 64 for xts, 32 otherwise */
 	const struct mortise_secret *volume_key; /* random */
@@ -275,6 +282,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_luks2_format(const struct mortise_l
 
 /* The facts about a header. Strings belong to the object. */
 struct mortise_header_info {
+	size_t struct_size;
 	uint64_t seqid;			/* cryptsetup prints it as "Epoch" */
 	uint64_t metadata_size;		/* bytes of one copy */
 	uint64_t keyslots_size;		/* bytes */
@@ -286,7 +294,9 @@ struct mortise_header_info {
 	const char *header;		/* path of the header */
 };
 
-void mortise_header_info(const struct mortise_luks2 *header, struct mortise_header_info *info);
+/* Fails for a bad struct_size alone: MORTISE_E_USAGE. */
+enum mortise_code mortise_header_info(const struct mortise_luks2 *header,
+				      struct mortise_header_info *info, struct mortise_error *err);
 
 /* The text of config.flags[i] ("allow-discards") or requirements.mandatory[i]; NULL: no more. */
 const char *mortise_header_flag(const struct mortise_luks2 *header, unsigned i);
@@ -321,6 +331,7 @@ enum mortise_priority {
 
 /* A keyslot. Strings belong to the object; members that a type lacks are 0 or "". */
 struct mortise_keyslot_info {
+	size_t struct_size;
 	const char *type;		/* "luks2", "reencrypt", or one we do not know */
 	bool unbound;			/* its key belongs to no segment */
 	uint32_t key_size;		/* bytes of the volume key */
@@ -349,6 +360,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_keyslot_info(const struct mortise_l
 							  struct mortise_error *err);
 
 struct mortise_segment_info {
+	size_t struct_size;
 	const char *type;		/* "crypt", "linear", or one we do not know */
 	uint64_t offset;		/* bytes */
 	bool dynamic;			/* to the end of the device */
@@ -367,6 +379,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_segment_info(const struct mortise_l
 const char *mortise_segment_flag(const struct mortise_luks2 *header, int id, unsigned i);
 
 struct mortise_digest_info {
+	size_t struct_size;
 	const char *type;		/* "pbkdf2" */
 	const char *hash;
 	uint64_t iterations;
@@ -380,6 +393,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_digest_info(const struct mortise_lu
 							 struct mortise_error *err);
 
 struct mortise_token_info {
+	size_t struct_size;
 	const char *type;
 	uint32_t keyslots;		/* bit n: keyslot n */
 	const char *key_description;	/* type luks2-keyring, else "" */
@@ -394,6 +408,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_token_info(const struct mortise_luk
 
 /* Which keyslots a passphrase may open. */
 struct mortise_key_search {
+	size_t struct_size;
 	int keyslot;		/* an id, or MORTISE_ANY: by priority, then in JSON order */
 	bool unbound;		/* unbound keyslots count too */
 };
@@ -417,8 +432,9 @@ mortise_volume_key_verify(struct mortise_luks2 *header, const struct mortise_sec
 
 /* A new keyslot. Zero and NULL mean the default. */
 struct mortise_keyslot_new {
+	size_t struct_size;
 	int keyslot;			/* an id that is free, or MORTISE_ANY: the first */
-	struct mortise_kdf_choice kdf;
+	const struct mortise_kdf_choice *kdf; /* NULL: the defaults */
 	const char *hash;		/* of the splitter: "sha256" */
 	const char *cipher;		/* of the area, with area_key_size: "aes-xts-plain64" */
 	uint32_t area_key_size;		/* bytes: 64, or the data's when that is AES-XTS */
@@ -477,6 +493,7 @@ unsigned mortise_keyslot_others(const struct mortise_luks2 *header, int id);
 
 /* What to do with a token that is imported. */
 struct mortise_token_import {
+	size_t struct_size;
 	int token;		/* id, or MORTISE_ANY: the first free */
 	int keyslot;		/* link it to this keyslot; MORTISE_ANY: as its JSON says */
 	bool unlinked;		/* link it to none */
@@ -506,6 +523,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_token_remove(struct mortise_luks2 *
  * prints what a TPM refuses unless TSS2_LOG is "all+none".
  */
 struct mortise_key_sources {
+	size_t struct_size;
 	const char *node_uuid;		/* the machine's: what a KMS knows it by, and nodeID */
 	const char *kms_endpoint;	/* of tokens, which do not name their KMS: it is not asked */
 	const char *kms_ca;		/* /etc/mortise/kms/ca.pem when it is there, else the
@@ -517,23 +535,25 @@ struct mortise_key_sources {
 					 * tpm2-pcr-signature.json: /.extra, then /run/systemd */
 };
 
-enum mortise_enrol_kind {
-	MORTISE_ENROL_KMS,	/* sealed by the KMS at sources->kms_endpoint; Talos's token */
-	MORTISE_ENROL_TPM,	/* sealed by the TPM; Talos's token */
-	MORTISE_ENROL_RECOVERY,	/* 256 random bits to be written down; systemd's token */
+enum mortise_enroll_kind {
+	MORTISE_ENROLL_KMS,	/* sealed by the KMS at sources->kms_endpoint; Talos's token */
+	MORTISE_ENROLL_TPM,	/* sealed by the TPM; Talos's token */
+	MORTISE_ENROLL_RECOVERY,	/* 256 random bits to be written down; systemd's token */
 };
 
-struct mortise_enrolment {
-	enum mortise_enrol_kind kind;
+struct mortise_enrollment {
+	size_t struct_size;
+	enum mortise_enroll_kind kind;
 	int keyslot;			/* MORTISE_ANY: the first whose token id is free too */
 	uint32_t tpm_pcrs;		/* bit n: bound to what PCR n holds now, 0..23 */
 	bool tpm_check_secureboot;	/* refuse when Secure Boot is off or in setup mode */
 };
 
 struct mortise_enrolled {
+	size_t struct_size;
 	int keyslot;
 	int token;
-	struct mortise_secret *recovery_key; /* MORTISE_ENROL_RECOVERY, else NULL: to be
+	struct mortise_secret *recovery_key; /* MORTISE_ENROLL_RECOVERY, else NULL: to be
 					      * shown once; mortise_secret_free */
 	char notice[400];		/* a sentence on what it is bound to, "" for none */
 };
@@ -546,12 +566,13 @@ struct mortise_enrolled {
  * Boot). The header is as it was unless MORTISE_OK.
  */
 MORTISE_MUST_CHECK enum mortise_code
-mortise_enroll(struct mortise_luks2 *header, const struct mortise_enrolment *what,
+mortise_enroll(struct mortise_luks2 *header, const struct mortise_enrollment *what,
 	       const struct mortise_key_sources *sources, const struct mortise_secret *volume_key,
 	       struct mortise_enrolled *enrolled, struct mortise_error *err);
 
 /* Which tokens may open it. */
 struct mortise_token_search {
+	size_t struct_size;
 	int token;		/* an id, or MORTISE_ANY: in the order of their ids */
 	const char *type;	/* this type alone; NULL: any */
 	int keyslot;		/* the keyslot it is to open, or MORTISE_ANY */
@@ -622,6 +643,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_is_active(const char *name, struct 
 
 /* An active mapping. */
 struct mortise_mapping_info {
+	size_t struct_size;
 	bool in_use;
 	bool suspended;
 	bool readonly;

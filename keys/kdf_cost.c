@@ -5,6 +5,7 @@
 
 #include "keys/argon2_cost.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 
 /* cryptsetup: a rate is read off a run of more than this, reached in at most so many steps. */
@@ -202,13 +203,20 @@ static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, 
 enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice, size_t key_size,
 				  struct mortise_kdf *kdf, struct mortise_error *err)
 {
-	*kdf = (struct mortise_kdf){ .type = choice->type };
-	switch (choice->type) {
+	struct mortise_kdf_choice wanted = { .struct_size = sizeof(wanted) };
+	enum mortise_code code = MORTISE_OK;
+
+	if (choice)
+		code = sized_input(SIZED(mortise_kdf_choice), &wanted, choice, err);
+	if (code)
+		return code;
+	*kdf = (struct mortise_kdf){ .type = wanted.type };
+	switch (wanted.type) {
 	case MORTISE_KDF_ARGON2ID:
 	case MORTISE_KDF_ARGON2I:
-		return choose_argon2(choice, key_size, kdf, err);
+		return choose_argon2(&wanted, key_size, kdf, err);
 	case MORTISE_KDF_PBKDF2:
-		return choose_pbkdf2(choice, key_size, kdf, err);
+		return choose_pbkdf2(&wanted, key_size, kdf, err);
 	}
-	return error_set(err, MORTISE_E_USAGE, 0, "Unknown PBKDF type %d.", (int)choice->type);
+	return error_set(err, MORTISE_E_USAGE, 0, "Unknown PBKDF type %d.", (int)wanted.type);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
@@ -28,11 +29,11 @@ static const char *array_text(struct json_object *array, unsigned i)
 	return json_object_get_string(json_object_array_get_idx(array, i));
 }
 
-void mortise_header_info(const struct mortise_luks2 *header, struct mortise_header_info *info)
+enum mortise_code mortise_header_info(const struct mortise_luks2 *header,
+				      struct mortise_header_info *info, struct mortise_error *err)
 {
 	struct json_object *config = section(header, "config");
-
-	*info = (struct mortise_header_info){
+	struct mortise_header_info filled = {
 		.seqid = header->binary.seqid,
 		.metadata_size = header->binary.copy_size,
 		.uuid = header->binary.uuid,
@@ -42,8 +43,10 @@ void mortise_header_info(const struct mortise_luks2 *header, struct mortise_head
 		.device = header->data_path,
 		.header = header->device->path,
 	};
-	if (!luks2_json_decimal(config, "keyslots_size", &info->keyslots_size))
-		info->keyslots_size = 0;
+
+	if (!luks2_json_decimal(config, "keyslots_size", &filled.keyslots_size))
+		filled.keyslots_size = 0;
+	return sized_output(SIZED(mortise_header_info), info, &filled, err);
 }
 
 const char *mortise_header_flag(const struct mortise_luks2 *header, unsigned i)
@@ -113,11 +116,12 @@ enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *header, int i
 	struct json_object *area = luks2_json_get(object, "area", json_type_object);
 	struct json_object *af = luks2_json_get(object, "af", json_type_object);
 	struct json_object *stripes = luks2_json_get(af, "stripes", json_type_int);
+	struct mortise_keyslot_info filled;
 	uint64_t number;
 
 	if (!object)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.", id);
-	*info = (struct mortise_keyslot_info){
+	filled = (struct mortise_keyslot_info){
 		.type = luks2_json_text(object, "type"),
 		.priority = MORTISE_PRIORITY_NORMAL,
 		.cipher = text_or_empty(area, "encryption"),
@@ -125,19 +129,19 @@ enum mortise_code mortise_keyslot_info(const struct mortise_luks2 *header, int i
 		.af_hash = text_or_empty(af, "hash"),
 		.digest = luks2_digest_of_keyslot(header->metadata, id),
 	};
-	info->unbound =
-		!strcmp(info->type, "luks2") && !luks2_keyslot_opens_data(header->metadata, id);
+	filled.unbound =
+		!strcmp(filled.type, "luks2") && !luks2_keyslot_opens_data(header->metadata, id);
 	if (luks2_json_integer(object, "key_size", UINT32_MAX, &number))
-		info->key_size = (uint32_t)number;
+		filled.key_size = (uint32_t)number;
 	if (luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &number))
-		info->priority = (enum mortise_priority)number;
+		filled.priority = (enum mortise_priority)number;
 	if (luks2_json_integer(area, "key_size", UINT32_MAX, &number))
-		info->area_key_size = (uint32_t)number;
-	(void)luks2_json_decimal(area, "offset", &info->area_offset);
-	(void)luks2_json_decimal(area, "size", &info->area_size);
-	read_kdf(object, info);
-	read_reencrypt(object, area, info);
-	return MORTISE_OK;
+		filled.area_key_size = (uint32_t)number;
+	(void)luks2_json_decimal(area, "offset", &filled.area_offset);
+	(void)luks2_json_decimal(area, "size", &filled.area_size);
+	read_kdf(object, &filled);
+	read_reencrypt(object, area, &filled);
+	return sized_output(SIZED(mortise_keyslot_info), info, &filled, err);
 }
 
 static struct json_object *find_segment(const struct mortise_luks2 *header, int id)
@@ -149,22 +153,23 @@ enum mortise_code mortise_segment_info(const struct mortise_luks2 *header, int i
 				       struct mortise_segment_info *info, struct mortise_error *err)
 {
 	struct json_object *object = find_segment(header, id);
+	struct mortise_segment_info filled;
 	uint64_t number;
 
 	if (!object)
 		return error_set(err, MORTISE_E_USAGE, 0, "segment %d does not exist", id);
-	*info = (struct mortise_segment_info){
+	filled = (struct mortise_segment_info){
 		.type = luks2_json_text(object, "type"),
 		.cipher = text_or_empty(object, "encryption"),
 		.integrity = text_or_empty(luks2_json_get(object, "integrity", json_type_object),
 					   "type"),
 	};
-	(void)luks2_json_decimal(object, "offset", &info->offset);
-	(void)luks2_json_decimal(object, "iv_tweak", &info->iv_tweak);
-	info->dynamic = !luks2_json_decimal(object, "size", &info->size);
+	(void)luks2_json_decimal(object, "offset", &filled.offset);
+	(void)luks2_json_decimal(object, "iv_tweak", &filled.iv_tweak);
+	filled.dynamic = !luks2_json_decimal(object, "size", &filled.size);
 	if (luks2_json_integer(object, "sector_size", UINT32_MAX, &number))
-		info->sector_size = (uint32_t)number;
-	return MORTISE_OK;
+		filled.sector_size = (uint32_t)number;
+	return sized_output(SIZED(mortise_segment_info), info, &filled, err);
 }
 
 const char *mortise_segment_flag(const struct mortise_luks2 *header, int id, unsigned i)
@@ -176,21 +181,22 @@ enum mortise_code mortise_digest_info(const struct mortise_luks2 *header, int id
 				      struct mortise_digest_info *info, struct mortise_error *err)
 {
 	struct json_object *object = luks2_json_get_id(section(header, "digests"), id);
+	struct mortise_digest_info filled;
 
 	if (!object)
 		return error_set(err, MORTISE_E_USAGE, 0, "digest %d does not exist", id);
-	*info = (struct mortise_digest_info){
+	filled = (struct mortise_digest_info){
 		.type = luks2_json_text(object, "type"),
 		.hash = text_or_empty(object, "hash"),
 	};
-	(void)luks2_json_integer(object, "iterations", UINT32_MAX, &info->iterations);
-	info->salt.size = sizeof(info->salt.bytes);
-	if (!luks2_json_base64(object, "salt", info->salt.bytes, &info->salt.size))
-		info->salt.size = 0;
-	info->digest_size = sizeof(info->digest);
-	if (!luks2_json_base64(object, "digest", info->digest, &info->digest_size))
-		info->digest_size = 0;
-	return MORTISE_OK;
+	(void)luks2_json_integer(object, "iterations", UINT32_MAX, &filled.iterations);
+	filled.salt.size = sizeof(filled.salt.bytes);
+	if (!luks2_json_base64(object, "salt", filled.salt.bytes, &filled.salt.size))
+		filled.salt.size = 0;
+	filled.digest_size = sizeof(filled.digest);
+	if (!luks2_json_base64(object, "digest", filled.digest, &filled.digest_size))
+		filled.digest_size = 0;
+	return sized_output(SIZED(mortise_digest_info), info, &filled, err);
 }
 
 static enum mortise_code check_label(const char *text, const char *what, struct mortise_error *err)

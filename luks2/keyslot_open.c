@@ -5,6 +5,7 @@
 
 #include "keys/af.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
@@ -159,23 +160,24 @@ enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 				       struct mortise_secret **volume_key, int *opened,
 				       struct mortise_error *err)
 {
-	struct attempt attempt = {
-		.header = header,
-		.passphrase = passphrase,
-		.unbound = search->unbound,
-		.opened = -1,
-	};
-	enum mortise_code code = luks2_usable(header->metadata, err);
+	struct attempt attempt = { .header = header, .passphrase = passphrase, .opened = -1 };
+	struct mortise_key_search wanted;
+	enum mortise_code code;
 
+	code = sized_input(SIZED(mortise_key_search), &wanted, search, err);
 	if (code)
 		return code;
-	if (search->keyslot == MORTISE_ANY) {
+	code = luks2_usable(header->metadata, err);
+	if (code)
+		return code;
+	attempt.unbound = wanted.unbound;
+	if (wanted.keyslot == MORTISE_ANY) {
 		code = open_any(&attempt, err);
-	} else if (!may_open(header, search->keyslot, search->unbound)) {
+	} else if (!may_open(header, wanted.keyslot, wanted.unbound)) {
 		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	} else {
-		attempt.opened = search->keyslot;
-		code = open_keyslot(header, search->keyslot, passphrase, &attempt.key, err);
+		attempt.opened = wanted.keyslot;
+		code = open_keyslot(header, wanted.keyslot, passphrase, &attempt.key, err);
 	}
 	if (code)
 		goto out;

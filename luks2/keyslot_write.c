@@ -5,6 +5,7 @@
 
 #include "keys/af.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
@@ -47,7 +48,7 @@ enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 	uint32_t key_size;
 
 	(void)choose_area_cipher(header, what, AREA_KEY_SIZE, &key_size);
-	return keys_kdf_choose(&what->kdf, key_size, kdf, err);
+	return keys_kdf_choose(what->kdf, key_size, kdf, err);
 }
 
 static enum mortise_code check_parameters(const char *cipher, uint32_t key_size, const char *hash,
@@ -67,13 +68,22 @@ static enum mortise_code check_parameters(const char *cipher, uint32_t key_size,
 enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 					struct mortise_error *err)
 {
-	struct mortise_kdf_choice choice = what->kdf;
+	struct mortise_kdf_choice choice = { .struct_size = sizeof(choice) };
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
 	enum mortise_code code;
 
-	code = check_parameters(what->cipher ? what->cipher : AREA_CIPHER,
-				what->cipher ? what->area_key_size : AREA_KEY_SIZE,
-				what->hash ? what->hash : HASH_DEFAULT, err);
+	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	if (code)
+		return code;
+	if (wanted.kdf) {
+		code = sized_input(SIZED(mortise_kdf_choice), &choice, wanted.kdf, err);
+		if (code)
+			return code;
+	}
+	code = check_parameters(wanted.cipher ? wanted.cipher : AREA_CIPHER,
+				wanted.cipher ? wanted.area_key_size : AREA_KEY_SIZE,
+				wanted.hash ? wanted.hash : HASH_DEFAULT, err);
 	if (code)
 		return code;
 	/* With a forced time keys_kdf_choose() checks the other bounds and runs no benchmark. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "base/secret.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
@@ -133,32 +134,37 @@ enum mortise_code mortise_keyslot_add(struct mortise_luks2 *header,
 				      const struct mortise_secret *volume_key, int *added,
 				      struct mortise_error *err)
 {
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
 	struct luks2_keyslot_request request = {
-		.what = what,
+		.what = &wanted,
 		.kdf = &kdf,
 		.passphrase = passphrase,
 	};
 	struct mortise_secret *made = NULL;
 	struct luks2_update *update = NULL;
-	int id = what->keyslot;
+	int id;
 	enum mortise_code code;
 
+	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	if (code)
+		return code;
+	id = wanted.keyslot;
 	code = luks2_usable(header->metadata, err);
 	if (code)
 		return code;
-	code = what->unbound ? choose_unbound_key(what, &made, &request.key, err)
-			     : choose_volume_key(header, volume_key, &request.key, err);
+	code = wanted.unbound ? choose_unbound_key(&wanted, &made, &request.key, err)
+			      : choose_volume_key(header, volume_key, &request.key, err);
 	if (code)
 		goto out;
-	code = luks2_keyslot_cost(header, what, &kdf, err);
+	code = luks2_keyslot_cost(header, &wanted, &kdf, err);
 	if (code)
 		goto out;
 	code = begin_adding(header, &request, &update, err);
 	if (code)
 		goto out;
-	code = what->unbound ? stage_unbound(update, &request, &id, err)
-			     : luks2_keyslot_stage(update, &request, &id, err);
+	code = wanted.unbound ? stage_unbound(update, &request, &id, err)
+			      : luks2_keyslot_stage(update, &request, &id, err);
 	if (code)
 		goto out;
 	luks2_format_finish(update);
@@ -185,9 +191,10 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 					 const struct mortise_secret *volume_key,
 					 struct mortise_error *err)
 {
+	struct mortise_keyslot_new wanted;
 	struct mortise_kdf kdf;
 	struct luks2_keyslot_request request = {
-		.what = what,
+		.what = &wanted,
 		.kdf = &kdf,
 		.passphrase = passphrase,
 	};
@@ -196,13 +203,16 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 	enum mortise_code code;
 	int digest;
 
+	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	if (code)
+		return code;
 	code = luks2_usable(header->metadata, err);
 	if (code)
 		return code;
 	code = choose_key_of_keyslot(header, id, volume_key, &request.key, err);
 	if (code)
 		return code;
-	code = luks2_keyslot_cost(header, what, &kdf, err);
+	code = luks2_keyslot_cost(header, &wanted, &kdf, err);
 	if (code)
 		return code;
 	code = luks2_update_begin(header, &update, err);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
@@ -126,11 +127,15 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *header,
 				       const struct mortise_token_import *how, const char *json,
 				       size_t size, int *imported, struct mortise_error *err)
 {
+	struct mortise_token_import wanted;
 	struct luks2_update *update = NULL;
 	struct json_object *token = NULL;
 	enum mortise_code code;
 	int id = 0;
 
+	code = sized_input(SIZED(mortise_token_import), &wanted, how, err);
+	if (code)
+		return code;
 	code = parse_token(json, size, &token, err);
 	if (code)
 		return code;
@@ -140,7 +145,7 @@ enum mortise_code mortise_token_import(struct mortise_luks2 *header,
 	code = luks2_update_begin(header, &update, err);
 	if (code)
 		goto out;
-	code = luks2_token_stage(update, how, json_object_get(token), &id, err);
+	code = luks2_token_stage(update, &wanted, json_object_get(token), &id, err);
 	if (code)
 		goto out;
 	code = luks2_update_commit(&update, err);
@@ -204,21 +209,22 @@ enum mortise_code mortise_token_info(const struct mortise_luks2 *header, int id,
 {
 	struct json_object *token, *links;
 	enum mortise_code code = find_token(header, id, &token, err);
+	struct mortise_token_info filled;
 	const char *description;
 
 	if (code)
 		return code;
 	links = luks2_json_get(token, "keyslots", json_type_array);
 	description = luks2_json_text(token, "key_description");
-	*info = (struct mortise_token_info){ .type = luks2_json_text(token, "type") };
-	info->key_description =
-		description && !strcmp(info->type, "luks2-keyring") ? description : "";
+	filled = (struct mortise_token_info){ .type = luks2_json_text(token, "type") };
+	filled.key_description =
+		description && !strcmp(filled.type, "luks2-keyring") ? description : "";
 	for (int keyslot = 0; keyslot < (int)MORTISE_KEYSLOTS_MAX; keyslot++) {
 		char text[12];
 
 		snprintf(text, sizeof(text), "%d", keyslot);
 		if (luks2_json_array_has(links, text))
-			info->keyslots |= 1u << keyslot;
+			filled.keyslots |= 1u << keyslot;
 	}
-	return MORTISE_OK;
+	return sized_output(SIZED(mortise_token_info), info, &filled, err);
 }

@@ -34,18 +34,27 @@ static inline struct mortise_secret *secret(const char *text)
 
 static inline const struct mortise_keyslot_new *cheap_keyslot(int id)
 {
+	static const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost),
+		.type = MORTISE_KDF_PBKDF2,
+		.hash = "sha256",
+		.forced_time = 1000,
+	};
 	static struct mortise_keyslot_new what;
 
 	what = (struct mortise_keyslot_new){
+		.struct_size = sizeof(struct mortise_keyslot_new),
 		.keyslot = id,
-		.kdf = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .forced_time = 1000 },
+		.kdf = &cost,
 	};
 	return &what;
 }
 
 static inline struct mortise_luks2 *load(const char *path, bool no_locks)
 {
-	const struct mortise_location location = { .device = path, .no_locks = no_locks };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = path,
+						   .no_locks = no_locks };
 	struct mortise_luks2 *header = NULL;
 
 	if (mortise_luks2_load(&location, &header, NULL))
@@ -55,7 +64,8 @@ static inline struct mortise_luks2 *load(const char *path, bool no_locks)
 
 static inline bool unlock(struct mortise_luks2 *header, int keyslot, const char *passphrase)
 {
-	const struct mortise_key_search search = { .keyslot = keyslot };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
 	struct mortise_secret *given = secret(passphrase);
 	enum mortise_code code = mortise_keyslot_open(header, &search, given, NULL, NULL, NULL);
 
@@ -65,15 +75,17 @@ static inline bool unlock(struct mortise_luks2 *header, int keyslot, const char 
 
 static inline bool listed(const struct mortise_luks2 *header, int keyslot)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
 	return mortise_keyslot_info(header, keyslot, &info, NULL) == MORTISE_OK;
 }
 
 static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = disk.path };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path };
 	const struct mortise_format format = {
+		.struct_size = sizeof(format),
 		.key_size = 32,
 		.data_offset = DISK_SIZE,
 		.digest_iterations = 1000,
@@ -186,7 +198,9 @@ static inline enum mortise_code with_loaded(bool no_locks, const char *passphras
 								      struct mortise_error *err),
 					    struct mortise_error *err)
 {
-	const struct mortise_location location = { .device = disk.path, .no_locks = no_locks };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path,
+						   .no_locks = no_locks };
 	struct mortise_luks2 *header = NULL;
 	enum mortise_code code = mortise_luks2_load(&location, &header, err);
 
@@ -223,10 +237,13 @@ static inline enum mortise_code label_it(struct mortise_luks2 *header, struct mo
 	return mortise_header_set_label(header, "a label", NULL, err);
 }
 
-static inline enum mortise_code import_token(struct mortise_luks2 *header, struct mortise_error *err)
+static inline enum mortise_code import_token(struct mortise_luks2 *header,
+					     struct mortise_error *err)
 {
 	static const char json[] = "{\"type\":\"x\",\"keyslots\":[\"0\"]}";
-	const struct mortise_token_import how = { .token = 0, .keyslot = MORTISE_ANY };
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = 0,
+						  .keyslot = MORTISE_ANY };
 
 	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
@@ -305,15 +322,15 @@ static inline bool both_are_gone(struct mortise_luks2 *header)
 
 static inline bool is_labelled(struct mortise_luks2 *header)
 {
-	struct mortise_header_info info;
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
 
-	mortise_header_info(header, &info);
+	assert_int_equal(mortise_header_info(header, &info, NULL), MORTISE_OK);
 	return old_opens(header) && !strcmp(info.label, "a label");
 }
 
 static inline bool has_token(struct mortise_luks2 *header)
 {
-	struct mortise_token_info info;
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
 
 	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL);
 }

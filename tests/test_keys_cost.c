@@ -12,8 +12,9 @@
 #include "keys/kdf.h"
 #include "base/machine.h"
 
-#define ID MORTISE_KDF_ARGON2ID
-#define PB MORTISE_KDF_PBKDF2
+#define SIZE .struct_size = sizeof(struct mortise_kdf_choice)
+#define ID   MORTISE_KDF_ARGON2ID
+#define PB   MORTISE_KDF_PBKDF2
 
 /* Messages of cryptsetup: lib/utils_pbkdf.c of 2.6.1 and, for the parallel cost, of 2.8.1. */
 static const struct {
@@ -21,40 +22,40 @@ static const struct {
 	enum mortise_code code;
 	const char *text;
 } refused[] = {
-	{ { .type = ID, .forced_time = 3, .memory_kib = 32, .lanes = 1 },
+	{ { SIZE, .type = ID, .forced_time = 3, .memory_kib = 32, .lanes = 1 },
 	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for argon2id (minimum is 4)." },
-	{ { .type = MORTISE_KDF_ARGON2I, .forced_time = 3 },
+	{ { SIZE, .type = MORTISE_KDF_ARGON2I, .forced_time = 3 },
 	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for argon2i (minimum is 4)." },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 31 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 31 },
 	  MORTISE_E_USAGE,
 	  "Forced memory cost is too low for argon2id (minimum is 32 kilobytes)." },
-	{ { .type = ID, .memory_kib = 31 },
+	{ { SIZE, .type = ID, .memory_kib = 31 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too low (minimum is 32 kilobytes)." },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 4194305 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 4194305 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too high (maximum is 4194304 kilobytes)." },
-	{ { .type = ID, .memory_kib = 4194305 },
+	{ { SIZE, .type = ID, .memory_kib = 4194305 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF memory cost is too high (maximum is 4194304 kilobytes)." },
-	{ { .type = ID, .forced_time = 4, .lanes = 5 },
+	{ { SIZE, .type = ID, .forced_time = 4, .lanes = 5 },
 	  MORTISE_E_USAGE,
 	  "Requested maximum PBKDF parallel cost is too high (maximum is 4)." },
-	{ { .type = PB, .forced_time = 999 },
+	{ { SIZE, .type = PB, .forced_time = 999 },
 	  MORTISE_E_USAGE,
 	  "Forced iteration count is too low for pbkdf2 (minimum is 1000)." },
-	{ { .type = PB, .forced_time = 1000, .memory_kib = 32 },
+	{ { SIZE, .type = PB, .forced_time = 1000, .memory_kib = 32 },
 	  MORTISE_E_USAGE,
 	  "PBKDF max memory or parallel threads must not be set with pbkdf2." },
-	{ { .type = PB, .forced_time = 1000, .lanes = 1 },
+	{ { SIZE, .type = PB, .forced_time = 1000, .lanes = 1 },
 	  MORTISE_E_USAGE,
 	  "PBKDF max memory or parallel threads must not be set with pbkdf2." },
-	{ { .type = PB, .forced_time = 1000, .hash = "shake128" },
+	{ { SIZE, .type = PB, .forced_time = 1000, .hash = "shake128" },
 	  MORTISE_E_UNSUPPORTED,
 	  "Requested hash shake128 is not supported." },
-	{ { .type = (enum mortise_kdf_type)9 }, MORTISE_E_USAGE, "Unknown PBKDF type 9." },
+	{ { SIZE, .type = (enum mortise_kdf_type)9 }, MORTISE_E_USAGE, "Unknown PBKDF type 9." },
 };
 
 static void test_refused(void **state)
@@ -75,14 +76,15 @@ static const struct {
 	struct mortise_kdf_choice choice;
 	struct mortise_kdf kdf;
 } forced[] = {
-	{ { .type = ID, .forced_time = 4, .memory_kib = 32, .lanes = 1 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 32, .lanes = 1 },
 	  { .type = ID, .time = 4, .memory_kib = 32, .lanes = 1 } },
-	{ { .type = ID, .forced_time = 5 },
+	{ { SIZE, .type = ID, .forced_time = 5 },
 	  { .type = ID, .time = 5, .memory_kib = 1048576, .lanes = 4 } },
-	{ { .type = ID, .forced_time = 4, .memory_kib = 4194304, .lanes = 4 },
+	{ { SIZE, .type = ID, .forced_time = 4, .memory_kib = 4194304, .lanes = 4 },
 	  { .type = ID, .time = 4, .memory_kib = 4194304, .lanes = 4 } },
-	{ { .type = PB, .forced_time = 1000 }, { .type = PB, .hash = "sha256", .time = 1000 } },
-	{ { .type = PB, .forced_time = 2000, .hash = "sha512" },
+	{ { SIZE, .type = PB, .forced_time = 1000 },
+	  { .type = PB, .hash = "sha256", .time = 1000 } },
+	{ { SIZE, .type = PB, .forced_time = 2000, .hash = "sha512" },
 	  { .type = PB, .hash = "sha512", .time = 2000 } },
 };
 
@@ -201,8 +203,12 @@ static void test_search_ends(void **state)
 
 static void test_measured(void **state)
 {
-	const struct mortise_kdf_choice argon2 = { .type = ID, .target_ms = 1, .memory_kib = 1024 };
-	const struct mortise_kdf_choice pbkdf2 = { .type = PB, .target_ms = 100 };
+	const struct mortise_kdf_choice argon2 = {
+		.struct_size = sizeof(argon2), .type = ID, .target_ms = 1, .memory_kib = 1024
+	};
+	const struct mortise_kdf_choice pbkdf2 = { .struct_size = sizeof(pbkdf2),
+						   .type = PB,
+						   .target_ms = 100 };
 	struct mortise_kdf kdf;
 
 	(void)state;

@@ -113,7 +113,7 @@ static void test_tpm_in_use(void **state)
 	assert_string_equal(err.text, "cannot open the TPM /dev/tpm0: Operation not permitted");
 	assert_int_equal(machine.opened[1], 4);
 	machine.busy = UINT32_MAX;
-	assert_int_equal(ask(500, &err), MORTISE_E_UNREACHABLE);
+	assert_int_equal(ask(2000, &err), MORTISE_E_UNREACHABLE);
 	assert_string_equal(err.text, "cannot open the TPM /dev/tpm0, which another program uses: "
 				      "Device or resource busy");
 }

@@ -9,6 +9,7 @@
 
 #include "dm/dm.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/header.h"
 #include "luks2/policy.h"
 #include "volume/activate.h"
@@ -207,30 +208,34 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	struct dm_control *control = NULL;
 	struct dm_crypt_table table = { 0 };
 	struct dm_info mapping;
-	enum mortise_code code = dm_open(&control, err);
+	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
+	enum mortise_code code = sized_check(SIZED(mortise_mapping_info), info, err);
 
-	memset(info, 0, sizeof(*info));
+	if (!code)
+		code = dm_open(&control, err);
 	if (!code)
 		code = dm_info(control, name, &mapping, err);
 	if (!code)
 		code = dm_crypt_table(control, name, &table, err);
 	if (code)
 		goto out;
-	info->in_use = mapping.open_count > 0;
-	info->suspended = mapping.suspended;
-	info->readonly = mapping.readonly;
-	header_uuid(mapping.uuid, info);
-	snprintf(info->cipher, sizeof(info->cipher), "%s", table.cipher);
-	snprintf(info->integrity, sizeof(info->integrity), "%s", table.integrity);
-	info->key_size = table.key_size;
-	info->key_in_keyring = table.key_in_keyring;
-	info->sector_size = table.sector_size;
-	info->offset = table.device_offset;
-	info->size = table.size;
-	info->iv_offset = table.iv_offset;
-	info->flags = volume_flags_from_dm(table.flags);
-	code = dm_device_path(table.device, info->device, sizeof(info->device), err);
-	dm_loop_backing(table.device, info->loop_file, sizeof(info->loop_file));
+	filled.in_use = mapping.open_count > 0;
+	filled.suspended = mapping.suspended;
+	filled.readonly = mapping.readonly;
+	header_uuid(mapping.uuid, &filled);
+	snprintf(filled.cipher, sizeof(filled.cipher), "%s", table.cipher);
+	snprintf(filled.integrity, sizeof(filled.integrity), "%s", table.integrity);
+	filled.key_size = table.key_size;
+	filled.key_in_keyring = table.key_in_keyring;
+	filled.sector_size = table.sector_size;
+	filled.offset = table.device_offset;
+	filled.size = table.size;
+	filled.iv_offset = table.iv_offset;
+	filled.flags = volume_flags_from_dm(table.flags);
+	code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
+	dm_loop_backing(table.device, filled.loop_file, sizeof(filled.loop_file));
+	if (!code)
+		code = sized_output(SIZED(mortise_mapping_info), info, &filled, err);
 out:
 	dm_crypt_table_clear(&table);
 	dm_close(control);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/sources/sources.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
@@ -14,11 +15,11 @@
 
 /* Chooses keyslot and token ids before a KMS or TPM is contacted. */
 static enum mortise_code choose_ids(const struct mortise_luks2 *header,
-				    const struct mortise_enrolment *what,
+				    const struct mortise_enrollment *what,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_header_metadata(header);
-	bool sealed = what->kind != MORTISE_ENROL_RECOVERY;
+	bool sealed = what->kind != MORTISE_ENROLL_RECOVERY;
 	int id = what->keyslot;
 
 	if (id == MORTISE_ANY)
@@ -64,7 +65,7 @@ static struct json_object *recovery_token(int keyslot)
 	return NULL;
 }
 
-static enum mortise_code make_key(const struct mortise_enrolment *what,
+static enum mortise_code make_key(const struct mortise_enrollment *what,
 				  const struct mortise_key_sources *sources, int keyslot,
 				  struct volume_key *key, struct mortise_error *err)
 {
@@ -77,13 +78,13 @@ static enum mortise_code make_key(const struct mortise_enrolment *what,
 
 	memset(key, 0, sizeof(*key));
 	switch (what->kind) {
-	case MORTISE_ENROL_KMS:
+	case MORTISE_ENROLL_KMS:
 		if (!sources->kms_endpoint)
 			return error_set(err, MORTISE_E_USAGE, 0, "no KMS endpoint is given");
 		return volume_kms_new(sources, sources->kms_endpoint, key, err);
-	case MORTISE_ENROL_TPM:
+	case MORTISE_ENROLL_TPM:
 		return volume_tpm_new(sources, &wish, key, err);
-	case MORTISE_ENROL_RECOVERY:
+	case MORTISE_ENROLL_RECOVERY:
 		code = keys_recovery_new(&key->passphrase, err);
 		if (!code && !(key->token = recovery_token(keyslot)))
 			code = error_memory(err);
@@ -96,7 +97,8 @@ static enum mortise_code store(struct mortise_luks2 *header, const struct mortis
 			       struct volume_key *key, const struct mortise_secret *volume_key,
 			       struct mortise_error *err)
 {
-	const struct mortise_keyslot_new what = { .keyslot = where->keyslot };
+	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
+						  .keyslot = where->keyslot };
 	const struct luks2_keyslot_request request = {
 		.what = &what,
 		.kdf = &volume_least_cost,
@@ -125,15 +127,25 @@ static enum mortise_code store(struct mortise_luks2 *header, const struct mortis
 	return luks2_update_commit(&update, err);
 }
 
-enum mortise_code mortise_enroll(struct mortise_luks2 *header, const struct mortise_enrolment *what,
+enum mortise_code mortise_enroll(struct mortise_luks2 *header,
+				 const struct mortise_enrollment *what,
 				 const struct mortise_key_sources *sources,
 				 const struct mortise_secret *volume_key,
 				 struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct mortise_enrolled done = { .struct_size = sizeof(done) };
+	struct mortise_enrollment wanted;
 	struct volume_key key = { 0 };
-	enum mortise_code code = luks2_usable(luks2_header_metadata(header), err);
+	enum mortise_code code;
 
-	memset(enrolled, 0, sizeof(*enrolled));
+	code = sized_input(SIZED(mortise_enrollment), &wanted, what, err);
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	if (!code)
+		code = sized_output(SIZED(mortise_enrolled), enrolled, &done, err);
+	if (!code)
+		code = luks2_usable(luks2_header_metadata(header), err);
 	volume_key = volume_key ? volume_key : luks2_header_volume_key(header);
 	if (!code && !volume_key)
 		code = error_set(err, MORTISE_E_USAGE, 0,
@@ -141,17 +153,19 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header, const struct mort
 	if (!code)
 		code = mortise_volume_key_verify(header, volume_key, err);
 	if (!code)
-		code = choose_ids(header, what, enrolled, err);
+		code = choose_ids(header, &wanted, &done, err);
 	if (!code)
-		code = make_key(what, sources, enrolled->keyslot, &key, err);
+		code = make_key(&wanted, &from, done.keyslot, &key, err);
 	if (!code)
-		code = store(header, enrolled, &key, volume_key, err);
-	if (!code && what->kind == MORTISE_ENROL_RECOVERY) {
-		enrolled->recovery_key = key.passphrase;
+		code = store(header, &done, &key, volume_key, err);
+	if (!code && wanted.kind == MORTISE_ENROLL_RECOVERY) {
+		done.recovery_key = key.passphrase;
 		key.passphrase = NULL;
 	}
 	if (!code)
-		snprintf(enrolled->notice, sizeof(enrolled->notice), "%s", key.notice);
+		snprintf(done.notice, sizeof(done.notice), "%s", key.notice);
+	if (!code)
+		code = sized_output(SIZED(mortise_enrolled), enrolled, &done, err);
 	volume_key_clear(&key);
 	return code;
 }

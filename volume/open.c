@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "luks2/format.h"
 #include "luks2/policy.h"
 #include "volume/kernel_cipher.h"
@@ -13,6 +14,8 @@ static enum mortise_code open_header_device(const struct mortise_location *locat
 {
 	const char *path = location->header ? location->header : location->device;
 
+	if (!path)
+		return error_set(err, MORTISE_E_USAGE, 0, "no device is named");
 	return luks2_device_open(path, !location->no_locks, device, err);
 }
 
@@ -29,25 +32,29 @@ static enum mortise_code set_data_path(struct mortise_luks2 *header,
 enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 				     struct mortise_luks2 **out, struct mortise_error *err)
 {
+	struct mortise_location where;
 	struct luks2_device *device = NULL;
 	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 
 	*out = NULL;
-	code = open_header_device(location, &device, err);
+	code = sized_input(SIZED(mortise_location), &where, location, err);
+	if (code)
+		return code;
+	code = open_header_device(&where, &device, err);
 	if (code)
 		return code;
 	code = luks2_header_read(device,
-				 location->readonly ? LUKS2_MEND_NEVER : LUKS2_MEND_UNLESS_FOREIGN,
+				 where.readonly ? LUKS2_MEND_NEVER : LUKS2_MEND_UNLESS_FOREIGN,
 				 &header, err);
 	if (code) {
 		luks2_device_close(device);
 		return code;
 	}
-	if (location->readonly)
+	if (where.readonly)
 		luks2_header_set_readonly(header);
 	luks2_header_set_kernel_cipher(header, &volume_kernel_cipher);
-	code = set_data_path(header, location, err);
+	code = set_data_path(header, &where, err);
 	if (code)
 		mortise_luks2_free(&header);
 	else
@@ -58,10 +65,13 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 				      struct mortise_error *err)
 {
-	struct mortise_location look = *location;
+	struct mortise_location look;
 	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 
+	code = sized_input(SIZED(mortise_location), &look, location, err);
+	if (code)
+		return code;
 	look.readonly = true;
 	code = mortise_luks2_load(&look, &header, err);
 	mortise_luks2_free(&header);
@@ -73,26 +83,34 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 				       struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct luks2_device *header = NULL, *data = NULL;
+	struct mortise_location where;
+	struct mortise_format wanted;
 	enum mortise_code code;
 
 	*out = NULL;
-	code = open_header_device(location, &header, err);
+	code = sized_input(SIZED(mortise_location), &where, location, err);
+	if (code)
+		return code;
+	code = sized_input(SIZED(mortise_format), &wanted, format, err);
+	if (code)
+		return code;
+	code = open_header_device(&where, &header, err);
 	if (!code)
 		code = luks2_device_unused(header, err);
-	if (!code && location->header && location->device)
-		code = luks2_device_open(location->device, false, &data, err);
-	if (!code && format->cipher && !luks2_cipher_is_null(format->cipher))
-		code = volume_cipher_check(data ? data : header, format->cipher,
-					   luks2_volume_key_size(format), err);
+	if (!code && where.header && where.device)
+		code = luks2_device_open(where.device, false, &data, err);
+	if (!code && wanted.cipher && !luks2_cipher_is_null(wanted.cipher))
+		code = volume_cipher_check(data ? data : header, wanted.cipher,
+					   luks2_volume_key_size(&wanted), err);
 	if (!code)
-		code = luks2_format(format, header, data ? data : header, out, err);
+		code = luks2_format(&wanted, header, data ? data : header, out, err);
 	luks2_device_close(data);
 	if (code) {
 		luks2_device_close(header);
 		return code;
 	}
 	luks2_header_set_kernel_cipher(*out, &volume_kernel_cipher);
-	code = set_data_path(*out, location, err);
+	code = set_data_path(*out, &where, err);
 	if (code) {
 		mortise_luks2_free(out);
 		*out = NULL;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "keys/sources/sources.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
@@ -105,7 +106,7 @@ static uint32_t keyslots_of(const struct attempt *attempt, const struct mortise_
 static uint32_t keyslots_of_priority(const struct mortise_luks2 *header,
 				     enum mortise_priority priority)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 	uint32_t keyslots = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
@@ -123,7 +124,8 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 		error_set(err, MORTISE_E_NO_TOKEN, 0, "the token belongs to no keyslot");
 
 	for (int id = 0; code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		const struct mortise_key_search search = { .keyslot = id };
+		const struct mortise_key_search search = { .struct_size = sizeof(search),
+							   .keyslot = id };
 
 		if (keyslots & UINT32_C(1) << id)
 			code = mortise_keyslot_open(header, &search, passphrase, volume_key, opened,
@@ -139,7 +141,7 @@ static enum mortise_code try_token(const struct attempt *attempt, int id,
 	struct mortise_luks2 *header = attempt->header;
 	const char *type = attempt->search->type;
 	struct mortise_secret *passphrase = NULL;
-	struct mortise_token_info info;
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
 	const struct giver *giver;
 	uint32_t keyslots = 0;
 	enum mortise_code code = mortise_token_info(header, id, &info, err);
@@ -190,14 +192,25 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 {
 	static const enum mortise_priority order[] = { MORTISE_PRIORITY_PREFER,
 						       MORTISE_PRIORITY_NORMAL };
-	const uint32_t wanted =
-		search->keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << search->keyslot;
-	struct attempt attempt = { header, search, sources, wanted };
-	enum mortise_code code = luks2_usable(luks2_header_metadata(header), err), tried;
-	int id = search->token;
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct mortise_token_search what;
+	struct attempt attempt = { header, &what, &from, UINT32_MAX };
+	enum mortise_code code, tried;
+	uint32_t wanted;
+	int id;
 
+	code = sized_input(SIZED(mortise_token_search), &what, search, err);
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	if (!code)
+		code = luks2_usable(luks2_header_metadata(header), err);
+	if (!code && (what.keyslot < MORTISE_ANY || what.keyslot >= (int)MORTISE_KEYSLOTS_MAX))
+		code = error_set(err, MORTISE_E_USAGE, 0, "keyslot %d is invalid", what.keyslot);
 	if (code)
 		return code;
+	wanted = what.keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << what.keyslot;
+	attempt.keyslots = wanted;
+	id = what.token;
 	code = error_set(err, MORTISE_E_NO_TOKEN, 0, "No usable token is available.");
 	if (id != MORTISE_ANY) {
 		code = try_token(&attempt, id, volume_key, opened, err);
@@ -238,7 +251,12 @@ enum mortise_code mortise_recovery_open(struct mortise_luks2 *header,
 enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, unsigned pcr,
 				     const char *word, struct mortise_error *err)
 {
-	const struct keys_tpm tpm = { .tcti = sources->tcti };
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct keys_tpm tpm = { 0 };
+	enum mortise_code code = MORTISE_OK;
 
-	return keys_tpm_extend(&tpm, pcr, word, err);
+	if (sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	tpm.tcti = from.tcti;
+	return code ? code : keys_tpm_extend(&tpm, pcr, word, err);
 }

@@ -52,7 +52,7 @@ void volume_token_drop(struct json_object *metadata, int id)
 
 uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header)
 {
-	struct mortise_token_info token;
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
 	uint32_t keyslots = 0;
 
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++)

@@ -7,15 +7,15 @@
 #include "cli/bench/benchmark.h"
 #include "cli/print.h"
 
-#define FILE_MAX (64 << 20) /* bytes: a run of everything makes some hundred kilobytes */
+#define FILE_MAX (64 << 20) /* bytes; a run of all benchmarks has a few hundred kilobytes */
 
-struct json_object *benchmark_read(const char *path)
+struct json_object *benchmark_read_file(const char *path)
 {
 	struct json_object *document;
 	struct stat st;
 
 	if (stat(path, &st)) {
-		fail_with(STATUS_USAGE, "Cannot read %s: %s.", path, strerror(errno));
+		fail_with(STATUS_USAGE, "cannot read %s: %s", path, strerror(errno));
 		return NULL;
 	}
 	document =
@@ -24,7 +24,7 @@ struct json_object *benchmark_read(const char *path)
 	    json_object_is_type(json_object_object_get(document, "results"), json_type_array))
 		return document;
 	json_object_put(document);
-	fail_with(STATUS_USAGE, "%s is not a result of \"mortise benchmark --json\".", path);
+	fail_with(STATUS_USAGE, "%s is not a result of \"mortise benchmark --json\"", path);
 	return NULL;
 }
 

@@ -129,11 +129,12 @@ static void read_extension(const struct command *c, struct mortise_up_options *o
 /* Checked before anything is done with it. */
 static enum status read_cost(const struct command *c, struct mortise_kdf_choice *cost)
 {
-	struct mortise_keyslot_new what = { .keyslot = MORTISE_ANY };
+	struct mortise_keyslot_new what = { .struct_size = sizeof(what), .keyslot = MORTISE_ANY };
 	struct mortise_error err = { 0 };
 
-	keyslot_cost(c, &what.kdf);
-	*cost = what.kdf;
+	*cost = (struct mortise_kdf_choice){ .struct_size = sizeof(*cost) };
+	keyslot_cost(c, cost);
+	what.kdf = cost;
 	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
 }
 
@@ -146,14 +147,13 @@ static bool answer(void *context, const struct mortise_event *event)
 
 enum status volumes_options(const struct command *c, struct volumes *volumes)
 {
-	struct mortise_kdf_choice cost;
 	enum status status;
 
 	*volumes = (struct volumes){
 		.json = option_set(&c->options, OPTION_JSON),
 		.events = { .call = answer },
 	};
-	status = read_cost(c, &cost);
+	status = read_cost(c, &volumes->cost);
 	if (status == STATUS_OK)
 		status = volumes_read_devices(c, volumes);
 	if (status != STATUS_OK) {
@@ -165,7 +165,8 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.name_count = c->word_count,
 		.devices = volumes->devices,
 		.device_count = c->options.device_count,
-		.cost = cost,
+		.sources = &volumes->sources,
+		.cost = &volumes->cost,
 		.wait_ms = wait_ms(c),
 		.device_wait_ms = option_number32(&c->options, OPTION_WAIT) * 1000,
 		.events = &volumes->events,
@@ -175,7 +176,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
 	};
-	sources_fill(c, &volumes->options.sources);
+	sources_fill(c, &volumes->sources);
 	read_extension(c, &volumes->options);
 	return STATUS_OK;
 }

@@ -17,6 +17,8 @@ struct volumes {
 	struct mortise_plan *plan;	/* for up and apply to execute; NULL: none yet */
 	struct mortise_up_options options;
 	struct mortise_events events;	/* of options: a signal cancels */
+	struct mortise_key_sources sources;
+	struct mortise_kdf_choice cost;
 	struct mortise_volume_device *devices;
 	char *device_names;		/* what devices[].name point into */
 	bool json;			/* --json */

@@ -51,10 +51,11 @@ static enum status show_key(const struct command *c, const char *title,
 enum status dump_volume_key(const struct command *c, const struct paths *paths,
 			    struct mortise_luks2 *header)
 {
-	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = MORTISE_ANY };
 	struct mortise_secret *key = NULL;
-	struct mortise_segment_info segment;
-	struct mortise_header_info info;
+	struct mortise_segment_info segment = { .struct_size = sizeof(segment) };
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	enum status status;
 	const char *mode;
@@ -70,7 +71,7 @@ enum status dump_volume_key(const struct command *c, const struct paths *paths,
 	status = unlock(c, paths, header, &search, &key);
 	if (status != STATUS_OK)
 		goto out;
-	mortise_header_info(header, &info);
+	(void)mortise_header_info(header, &info, NULL);
 	mode = strchr(segment.cipher, '-');
 	printf("LUKS header information for %s\n", paths->header);
 	printf("Cipher name:   \t%.*s\n", (int)strcspn(segment.cipher, "-"), segment.cipher);
@@ -88,10 +89,12 @@ enum status dump_unbound_key(const struct command *c, const struct paths *paths,
 			     struct mortise_luks2 *header)
 {
 	int keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
-	const struct mortise_key_search search = { .keyslot = keyslot, .unbound = true };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot,
+						   .unbound = true };
 	struct mortise_secret *key = NULL;
-	struct mortise_keyslot_info slot;
-	struct mortise_header_info info;
+	struct mortise_keyslot_info slot = { .struct_size = sizeof(slot) };
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
 	enum status status;
 
 	if (mortise_keyslot_info(header, keyslot, &slot, NULL) || !slot.unbound)
@@ -104,7 +107,7 @@ enum status dump_unbound_key(const struct command *c, const struct paths *paths,
 	status = unlock(c, paths, header, &search, &key);
 	if (status != STATUS_OK)
 		goto out;
-	mortise_header_info(header, &info);
+	(void)mortise_header_info(header, &info, NULL);
 	printf("LUKS header information for %s\n", paths->header);
 	printf("UUID:    \t%s\n", info.uuid);
 	printf("Keyslot: \t%d\n", keyslot);

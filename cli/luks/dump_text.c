@@ -143,7 +143,7 @@ static void dump_token_keyslots(const struct mortise_luks2 *header, int id)
 
 static void dump_tokens(const struct mortise_luks2 *header)
 {
-	struct mortise_token_info token;
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
 
 	printf("Tokens:\n");
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++) {
@@ -172,12 +172,12 @@ static void dump_digest(int id, const struct mortise_digest_info *digest)
 
 void dump_text(const struct mortise_luks2 *header)
 {
-	struct mortise_segment_info segment;
-	struct mortise_keyslot_info keyslot;
-	struct mortise_digest_info digest;
-	struct mortise_header_info info;
+	struct mortise_segment_info segment = { .struct_size = sizeof(segment) };
+	struct mortise_keyslot_info keyslot = { .struct_size = sizeof(keyslot) };
+	struct mortise_digest_info digest = { .struct_size = sizeof(digest) };
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
 
-	mortise_header_info(header, &info);
+	(void)mortise_header_info(header, &info, NULL);
 	printf("LUKS header information\n");
 	printf("Version:       \t2\n");
 	printf("Epoch:         \t%" PRIu64 "\n", info.seqid);

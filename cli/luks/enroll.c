@@ -14,19 +14,20 @@
 
 #define PCRS_DEFAULT (UINT32_C(1) << 7) /* PCR 7: the Secure Boot state */
 
-static void describe(const struct command *c, struct mortise_enrolment *what)
+static void describe(const struct command *c, struct mortise_enrollment *what)
 {
 	const char *pcrs = option_text(&c->options, OPTION_TPM_PCRS);
 
-	*what = (struct mortise_enrolment){
-		.kind = MORTISE_ENROL_KMS,
+	*what = (struct mortise_enrollment){
+		.struct_size = sizeof(struct mortise_enrollment),
+		.kind = MORTISE_ENROLL_KMS,
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.tpm_check_secureboot = option_set(&c->options, OPTION_TPM_CHECK_SECUREBOOT),
 	};
 	if (option_set(&c->options, OPTION_RECOVERY_KEY))
-		what->kind = MORTISE_ENROL_RECOVERY;
+		what->kind = MORTISE_ENROLL_RECOVERY;
 	else if (option_set(&c->options, OPTION_TPM))
-		what->kind = MORTISE_ENROL_TPM;
+		what->kind = MORTISE_ENROLL_TPM;
 	/* The option parser has refused an invalid list. */
 	if (!pcrs || !pcr_list(pcrs, &what->tpm_pcrs))
 		what->tpm_pcrs = PCRS_DEFAULT;
@@ -39,7 +40,7 @@ static enum status authorize(const struct command *c, const struct paths *paths,
 	const struct unlock_passphrase how = {
 		.device = paths->header,
 		.prompt = "Enter any existing passphrase: ",
-		.search.keyslot = MORTISE_ANY,
+		.search = { .struct_size = sizeof(how.search), .keyslot = MORTISE_ANY },
 	};
 
 	enum status status;
@@ -76,11 +77,11 @@ static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *h
 }
 
 static enum status enroll(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, const struct mortise_enrolment *what,
+			  struct mortise_luks2 *header, const struct mortise_enrollment *what,
 			  const struct mortise_secret *volume_key)
 {
-	bool recovery = what->kind == MORTISE_ENROL_RECOVERY;
-	struct mortise_enrolled enrolled = { 0 };
+	bool recovery = what->kind == MORTISE_ENROLL_RECOVERY;
+	struct mortise_enrolled enrolled = { .struct_size = sizeof(enrolled) };
 	struct mortise_key_sources sources;
 	char uuid[SOURCES_UUID_ROOM];
 	struct mortise_error err = { 0 };
@@ -113,13 +114,13 @@ enum status run_enroll(const struct command *c)
 {
 	struct mortise_secret *volume_key = NULL;
 	struct mortise_luks2 *header = NULL;
-	struct mortise_enrolment what;
+	struct mortise_enrollment what;
 	struct paths paths;
 	enum status status;
 
 	describe(c, &what);
 	/* Check before asking for a passphrase that the key can be shown. */
-	if (what.kind == MORTISE_ENROL_RECOVERY && !recovery_sink_there(c))
+	if (what.kind == MORTISE_ENROLL_RECOVERY && !recovery_sink_there(c))
 		return STATUS_USAGE;
 	paths_find(c, command_word(c, 0), &paths);
 	status = header_load(c, &paths, "LUKS2", &header);

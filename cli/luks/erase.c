@@ -9,7 +9,7 @@
 
 static uint32_t bound_keyslots(const struct mortise_luks2 *header)
 {
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 	uint32_t bound = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {

@@ -6,7 +6,7 @@
 
 enum status run_is_luks(const struct command *c)
 {
-	struct mortise_location location = { 0 };
+	struct mortise_location location = { .struct_size = sizeof(location) };
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
 	struct paths paths;

@@ -33,7 +33,8 @@ static enum status key_from_passphrase(const struct command *c, const struct pat
 				       struct mortise_luks2 *header, int keyslot,
 				       struct mortise_secret **volume_key)
 {
-	const struct mortise_key_search search = { .keyslot = keyslot };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
 	struct mortise_secret *passphrase = NULL;
 	struct passphrase_source source;
 	struct mortise_error err = { 0 };
@@ -131,6 +132,7 @@ enum status run_luks_add_key(const struct command *c)
 	bool unbound = option_set(&c->options, OPTION_UNBOUND);
 	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_new what;
+	struct mortise_kdf_choice kdf;
 	struct paths paths;
 	enum status status;
 
@@ -138,7 +140,7 @@ enum status run_luks_add_key(const struct command *c)
 	status = header_load(c, &paths, unbound ? "LUKS2" : "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
-	status = keyslot_describe(c, &what);
+	status = keyslot_describe(c, &what, &kdf);
 	if (status == STATUS_OK)
 		status = unbound ? add_unbound(c, &paths, header, &what)
 				 : add_bound(c, &paths, header, &what);

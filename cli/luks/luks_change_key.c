@@ -10,6 +10,7 @@ static enum status change(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *header, const struct mortise_keyslot_new *what)
 {
 	const struct mortise_key_search search = {
+		.struct_size = sizeof(search),
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.unbound = true,
 	};
@@ -49,6 +50,7 @@ enum status run_luks_change_key(const struct command *c)
 {
 	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_new what;
+	struct mortise_kdf_choice kdf;
 	struct paths paths;
 	enum status status;
 
@@ -56,7 +58,7 @@ enum status run_luks_change_key(const struct command *c)
 	status = header_load(c, &paths, "LUKS", &header);
 	if (status != STATUS_OK)
 		return status;
-	status = keyslot_describe(c, &what);
+	status = keyslot_describe(c, &what, &kdf);
 	if (status == STATUS_OK)
 		status = change(c, &paths, header, &what);
 	mortise_luks2_free(&header);

@@ -82,6 +82,7 @@ static void describe(const struct command *c, const char *cipher, struct mortise
 	const struct options *options = &c->options;
 
 	*format = (struct mortise_format){
+		.struct_size = sizeof(struct mortise_format),
 		.cipher = cipher,
 		.key_size = option_number32(options, OPTION_KEY_SIZE) / 8,
 		.hash = option_text(options, OPTION_HASH),
@@ -121,6 +122,7 @@ enum status run_luks_format(const struct command *c)
 	struct passphrase_source source;
 	struct mortise_luks2 *header = NULL;
 	struct mortise_keyslot_new what;
+	struct mortise_kdf_choice kdf;
 	struct mortise_error err = { 0 };
 	struct mortise_format format;
 	struct paths paths;
@@ -133,7 +135,7 @@ enum status run_luks_format(const struct command *c)
 	whole_cipher(given_cipher ? given_cipher : "aes-xts-plain64", cipher);
 	paths_find(c, command_word(c, 0), &paths);
 	describe(c, cipher, &format);
-	status = keyslot_describe(c, &what);
+	status = keyslot_describe(c, &what, &kdf);
 	if (status != STATUS_OK)
 		return status;
 	what.keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
@@ -166,6 +168,7 @@ enum status run_luks_format(const struct command *c)
 		format.volume_key = volume_key;
 	}
 	location = (struct mortise_location){
+		.struct_size = sizeof(struct mortise_location),
 		.device = paths.device,
 		.header = paths.detached ? paths.header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),

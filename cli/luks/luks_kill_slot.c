@@ -16,11 +16,12 @@ static enum mortise_code open_other(struct mortise_luks2 *header, int gone,
 				    struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_E_KEY;
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 
 	err->code = code;
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		const struct mortise_key_search search = { .keyslot = id };
+		const struct mortise_key_search search = { .struct_size = sizeof(search),
+							   .keyslot = id };
 
 		if (id == gone || mortise_keyslot_info(header, id, &info, NULL) || info.unbound)
 			continue;
@@ -34,7 +35,7 @@ static enum mortise_code open_other(struct mortise_luks2 *header, int gone,
 static enum status verify(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *header, int keyslot, bool last)
 {
-	const struct mortise_key_search own = { .keyslot = keyslot };
+	const struct mortise_key_search own = { .struct_size = sizeof(own), .keyslot = keyslot };
 	struct mortise_secret *passphrase = NULL;
 	struct passphrase_source source;
 	struct mortise_error err = { 0 };
@@ -90,7 +91,7 @@ const char *check_kill_slot(const struct command *c)
 enum status run_luks_kill_slot(const struct command *c)
 {
 	struct mortise_luks2 *header = NULL;
-	struct mortise_keyslot_info info;
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	struct paths paths;
 	enum status status;

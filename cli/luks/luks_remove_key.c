@@ -28,7 +28,8 @@ static enum status remove_keyslot(const struct command *c, struct mortise_luks2 
 
 enum status run_luks_remove_key(const struct command *c)
 {
-	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = MORTISE_ANY };
 	struct mortise_secret *passphrase = NULL;
 	struct mortise_luks2 *header = NULL;
 	struct passphrase_source source;

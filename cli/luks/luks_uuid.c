@@ -11,9 +11,9 @@
 enum status run_luks_uuid(const struct command *c)
 {
 	const char *uuid = option_text(&c->options, OPTION_UUID);
-	struct mortise_location location = { 0 };
+	struct mortise_location location = { .struct_size = sizeof(location) };
 	struct mortise_luks2 *header = NULL;
-	struct mortise_header_info info;
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
 	enum mortise_code code;
@@ -28,7 +28,7 @@ enum status run_luks_uuid(const struct command *c)
 		return STATUS_USAGE;
 	if (code != MORTISE_OK)
 		return fail(c, &err);
-	mortise_header_info(header, &info);
+	(void)mortise_header_info(header, &info, NULL);
 	if (!uuid) {
 		printf("%s\n", info.uuid);
 	} else if (strcmp(uuid, info.uuid) != 0) {

@@ -40,7 +40,7 @@ static uint32_t activation_flags(const struct command *c)
 static enum status check_target(const struct command *c, const struct paths *paths,
 				const struct mortise_luks2 *header, const char *name)
 {
-	struct mortise_segment_info segment;
+	struct mortise_segment_info segment = { .struct_size = sizeof(segment) };
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
 	struct stat st;
@@ -70,9 +70,12 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
 	const struct unlock_passphrase how = {
 		.device = paths->device,
-		.search.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
-		.search.unbound = testing && (option_set(&c->options, OPTION_KEY_SLOT) ||
-					      option_set(&c->options, OPTION_UNBOUND)),
+		.search = {
+			.struct_size = sizeof(how.search),
+			.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+			.unbound = testing && (option_set(&c->options, OPTION_KEY_SLOT) ||
+					       option_set(&c->options, OPTION_UNBOUND)),
+		},
 	};
 	enum status status;
 	int opened;

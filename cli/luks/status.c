@@ -14,17 +14,18 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 {
 	const char *detached = option_text(&c->options, OPTION_HEADER);
 	const struct mortise_location location = {
+		.struct_size = sizeof(location),
 		.device = detached ? detached : info->device,
 		.readonly = true,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 	};
 	struct mortise_luks2 *header = NULL;
-	struct mortise_header_info found;
+	struct mortise_header_info found = { .struct_size = sizeof(found) };
 	bool same;
 
 	if (!info->luks2 || mortise_luks2_load(&location, &header, NULL))
 		return false;
-	mortise_header_info(header, &found);
+	(void)mortise_header_info(header, &found, NULL);
 	same = strcmp(found.uuid, info->uuid) == 0;
 	mortise_luks2_free(&header);
 	return same;
@@ -79,7 +80,7 @@ static enum status mapping_status(const struct command *c, const char *word)
 {
 	static const char directory[] = "/dev/mapper/";
 	const char *before = strchr(word, '/') ? "" : directory;
-	struct mortise_mapping_info info;
+	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	const char *name = word;
 	enum mortise_code code;

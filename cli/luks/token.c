@@ -75,12 +75,13 @@ static enum status read_json(const struct command *c, char **json, size_t *size)
 static enum status token_import(const struct command *c, struct mortise_luks2 *header)
 {
 	const struct mortise_token_import how = {
+		.struct_size = sizeof(how),
 		.token = option_slot(&c->options, OPTION_TOKEN_ID),
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.replace = option_set(&c->options, OPTION_TOKEN_REPLACE),
 	};
-	struct mortise_keyslot_info keyslot;
-	struct mortise_token_info token;
+	struct mortise_keyslot_info keyslot = { .struct_size = sizeof(keyslot) };
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
 	struct mortise_error err = { 0 };
 	enum status status;
 	char *json = NULL;
@@ -140,7 +141,7 @@ static enum status token_export(const struct command *c, const struct mortise_lu
 static enum status token_remove(const struct command *c, struct mortise_luks2 *header)
 {
 	int id = option_slot(&c->options, OPTION_TOKEN_ID);
-	struct mortise_token_info token;
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
 	struct mortise_error err = { 0 };
 
 	if (id < 0 || id >= (int)MORTISE_TOKENS_MAX)

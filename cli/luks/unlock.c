@@ -54,6 +54,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 {
 	bool built_in = option_set(&c->options, OPTION_DISABLE_EXTERNAL_TOKENS);
 	struct mortise_token_search search = {
+		.struct_size = sizeof(search),
 		.token = option_slot(&c->options, OPTION_TOKEN_ID),
 		.type = option_text(&c->options, OPTION_TOKEN_TYPE),
 		.keyslot = MORTISE_ANY,

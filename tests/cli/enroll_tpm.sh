@@ -14,7 +14,7 @@ swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --server "type=unixio,path=$work/
 tpm=$!
 trap 'kill $tpm; rm -rf "$work"' EXIT
 tries=0
-while [ ! -S tpm/sock ] && [ $tries -lt 50 ]; do
+while [ ! -S tpm/sock ] && [ $tries -lt 3000 ]; do
 	sleep 0.1
 	tries=$((tries + 1))
 done

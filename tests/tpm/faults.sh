@@ -107,8 +107,8 @@ given_up() { # DESCRIPTION ARGUMENT...
 	shift
 	begin=$(date +%s)
 	call -L 1000 "$@" >out 2>err <secret
-	grep -q "^$unreachable: the TPM did not answer within [1-9] s$" out &&
-		[ $(($(date +%s) - begin)) -lt 10 ]
+	grep -q "^$unreachable: the TPM did not answer within [1-9][0-9]* s$" out &&
+		[ $(($(date +%s) - begin)) -lt 300 ]
 	result $? "$what"
 }
 
@@ -121,7 +121,7 @@ tpm2_flushcontext -l
 kill -STOP $pid
 given_up "stopped TPM" seal again 7
 kill -CONT $pid
-opens "a continued TPM is used again" -L 10000 unseal object
+opens "a continued TPM is used again" -L 300000 unseal object
 {
 	kill $pid
 	wait $pid

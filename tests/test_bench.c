@@ -106,18 +106,22 @@ static bool count_and_stop(void *context, const char *step, unsigned run, unsign
 
 static void test_loop(void **state)
 {
-	struct mortise_benchmark how = { .runs = 5, .time_limit_ms = 60000 };
+	struct mortise_benchmark how = { .struct_size = sizeof(how),
+					 .runs = 5,
+					 .time_limit_ms = 60000 };
 	struct benchmark_loop loop;
 	unsigned runs = 0, told = 0;
 
 	(void)state;
-	for (benchmark_loop_begin(&loop, &how); benchmark_loop_next(&loop, "x");)
+	assert_int_equal(benchmark_loop_begin(&loop, &how, NULL), MORTISE_OK);
+	for (; benchmark_loop_next(&loop, "x");)
 		runs++;
 	assert_int_equal(runs, 5);
 	how.tell = count_and_stop;
 	how.context = &told;
 	runs = 0;
-	for (benchmark_loop_begin(&loop, &how); benchmark_loop_next(&loop, "x");)
+	assert_int_equal(benchmark_loop_begin(&loop, &how, NULL), MORTISE_OK);
+	for (; benchmark_loop_next(&loop, "x");)
 		runs++;
 	assert_int_equal(runs, 2);
 }
@@ -125,12 +129,15 @@ static void test_loop(void **state)
 /* One run is made even if no time is left. */
 static void test_loop_runs_once(void **state)
 {
-	const struct mortise_benchmark how = { .runs = 5, .time_limit_ms = 1 };
+	const struct mortise_benchmark how = { .struct_size = sizeof(how),
+					       .runs = 5,
+					       .time_limit_ms = 1 };
 	struct benchmark_loop loop;
 	unsigned runs = 0;
 
 	(void)state;
-	for (benchmark_loop_begin(&loop, &how); benchmark_loop_next(&loop, "x"); runs++)
+	assert_int_equal(benchmark_loop_begin(&loop, &how, NULL), MORTISE_OK);
+	for (; benchmark_loop_next(&loop, "x"); runs++)
 		while (benchmark_ms_since(loop.start) < 2)
 			;
 	assert_int_equal(runs, 1);
@@ -176,6 +183,8 @@ static const struct mortise_argon2_sample made_up[] = {
 	{ { .type = MORTISE_KDF_ARGON2ID, .time = 4, .memory_kib = 65536, .lanes = 2 }, 80, 32 },
 };
 
+#define SIZE .struct_size = sizeof(struct mortise_argon2_target)
+
 static struct mortise_kdf choose(struct mortise_argon2_target target, double *expected_ms)
 {
 	struct mortise_error err;
@@ -193,12 +202,12 @@ static void test_choose_most_memory(void **state)
 	double ms;
 
 	(void)state;
-	kdf = choose((struct mortise_argon2_target){ .time_ms = 320, .cpus = 1 }, &ms);
+	kdf = choose((struct mortise_argon2_target){ SIZE, .time_ms = 320, .cpus = 1 }, &ms);
 	assert_int_equal(kdf.lanes, 1);
 	assert_int_equal(kdf.time, 4);
 	assert_int_equal(kdf.memory_kib, 131072);
 	assert_about(ms, 320);
-	kdf = choose((struct mortise_argon2_target){ .time_ms = 320 }, &ms);
+	kdf = choose((struct mortise_argon2_target){ SIZE, .time_ms = 320 }, &ms);
 	assert_int_equal(kdf.lanes, 2);
 	assert_int_equal(kdf.memory_kib, 262144);
 }
@@ -210,9 +219,9 @@ static void test_choose_then_passes(void **state)
 
 	(void)state;
 	/* 64 ms for the first pass and 32 ms for each other: 352 ms for 10 passes. */
-	kdf = choose(
-		(struct mortise_argon2_target){ .time_ms = 352, .memory_kib = 65536, .cpus = 1 },
-		&ms);
+	kdf = choose((struct mortise_argon2_target){ SIZE, .time_ms = 352, .memory_kib = 65536,
+						     .cpus = 1 },
+		     &ms);
 	assert_int_equal(kdf.memory_kib, 65536);
 	assert_int_equal(kdf.time, 10);
 	assert_about(ms, 352);
@@ -220,14 +229,14 @@ static void test_choose_then_passes(void **state)
 
 static void test_choose_refuses(void **state)
 {
-	struct mortise_argon2_target target = { .type = MORTISE_KDF_ARGON2I };
+	struct mortise_argon2_target target = { SIZE, .type = MORTISE_KDF_ARGON2I };
 	struct mortise_kdf kdf;
 	double ms;
 
 	(void)state;
 	assert_int_equal(mortise_argon2_choose(made_up, COUNT(made_up), &target, &kdf, &ms, NULL),
 			 MORTISE_E_USAGE);
-	target = (struct mortise_argon2_target){ .memory_kib = 16 };
+	target = (struct mortise_argon2_target){ SIZE, .memory_kib = 16 };
 	assert_int_equal(mortise_argon2_choose(made_up, COUNT(made_up), &target, &kdf, &ms, NULL),
 			 MORTISE_E_USAGE);
 }
@@ -235,7 +244,7 @@ static void test_choose_refuses(void **state)
 /* The chosen cost is valid for a keyslot. */
 static void test_choose_stays_in_bounds(void **state)
 {
-	struct mortise_argon2_target target = { .time_ms = 1, .cpus = 4 };
+	struct mortise_argon2_target target = { SIZE, .time_ms = 1, .cpus = 4 };
 	struct mortise_kdf kdf;
 	double ms;
 
@@ -251,10 +260,10 @@ static void test_choose_stays_in_bounds(void **state)
 
 static void test_machine(void **state)
 {
-	struct mortise_machine machine;
+	struct mortise_machine machine = { .struct_size = sizeof(machine) };
 
 	(void)state;
-	mortise_benchmark_machine(&machine);
+	assert_int_equal(mortise_benchmark_machine(&machine, NULL), MORTISE_OK);
 	assert_true(machine.cpus >= 1);
 	assert_true(machine.memory > 0);
 	assert_memory_equal(machine.kernel, "Linux ", 6);

@@ -85,8 +85,11 @@ static void prepare_data(void)
 
 static struct mortise_luks2 *format(void)
 {
-	const struct mortise_location location = { .device = disk.path };
-	const struct mortise_format what = { .key_size = 32, .digest_iterations = 1000 };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path };
+	const struct mortise_format what = { .struct_size = sizeof(what),
+					     .key_size = 32,
+					     .digest_iterations = 1000 };
 	struct mortise_luks2 *header = NULL;
 
 	prepare_data();
@@ -96,9 +99,16 @@ static struct mortise_luks2 *format(void)
 
 static void prepare_volume(void)
 {
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost),
+		.type = MORTISE_KDF_PBKDF2,
+		.hash = "sha256",
+		.forced_time = 1000,
+	};
 	const struct mortise_keyslot_new what = {
+		.struct_size = sizeof(what),
 		.keyslot = 0,
-		.kdf = { .type = MORTISE_KDF_PBKDF2, .hash = "sha256", .forced_time = 1000 },
+		.kdf = &cost,
 	};
 	struct mortise_luks2 *header = format();
 	struct mortise_secret *given = NULL;
@@ -139,7 +149,8 @@ static void prepare_second(void)
 /* After luksErase: both header copies, but no keyslot. */
 static void prepare_erased(void)
 {
-	const struct mortise_location location = { .device = disk.path };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path };
 	struct mortise_luks2 *header = NULL;
 
 	prepare_volume();
@@ -181,8 +192,11 @@ static enum disk_content content(const char *path)
 
 static bool opens(const char *path)
 {
-	const struct mortise_location location = { .device = path, .readonly = true };
-	const struct mortise_key_search search = { .keyslot = MORTISE_ANY };
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = path,
+						   .readonly = true };
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = MORTISE_ANY };
 	struct mortise_secret *given = NULL;
 	struct mortise_luks2 *header = NULL;
 	bool open;
