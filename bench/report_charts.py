@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of bench/report: gnuplot draws them as SVG that can stand inside a page."""
+"""Pictures of bench/report. gnuplot draws them as SVG, which is embedded in the page."""
 import html
 import re
 import subprocess
 
-# Paul Tol's "bright" colours, which people with any colour vision tell apart; grey is for limits.
-COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#994400", "#222222"]
-GREY = "#999999"
-LONG = 10  # characters; longer names of categories are turned
+# Paul Tol's "bright" colors, distinguishable with color blindness. Gray is for limits.
+COLORS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#994400", "#222222"]
+GRAY = "#999999"
+LONG = 10  # characters; longer names of categories are rotated
 POINTS = [7, 5, 9, 13, 11, 6, 4, 8]
 
 
@@ -16,7 +16,7 @@ class GnuplotMissing(Exception):
 
 
 def plain(text):
-    """Nothing that ends a string of gnuplot's, or that it would run or take for an escape."""
+    """Replace characters that would end a string of gnuplot, or that gnuplot would interpret."""
     text = re.sub(r"[\x00-\x1f]", " ", str(text))
     return text.translate({ord("'"): "\u2019", ord("`"): "\u2019", ord('"'): "\u201d", ord("\\"): "/"})
 
@@ -26,7 +26,7 @@ def quote(text):
 
 
 def gnuplot(script, title):
-    """The svg element that the script draws, with a title for those who do not see it."""
+    """Return the svg element that the script draws, with a title for screen readers."""
     try:
         done = subprocess.run(["gnuplot", "-"], input=script, capture_output=True, text=True,
                               check=False)
@@ -41,7 +41,7 @@ def gnuplot(script, title):
 
 
 def frame(name, title, ylabel, height):
-    """What both kinds of pictures begin with. name keeps ids apart within a page."""
+    """Return the start of a script. name makes the ids unique within a page."""
     return [
         f"set terminal svg size 720,{height} dynamic noenhanced rounded font 'sans-serif,14' "
         f"name {quote(name)} background '#ffffff'",
@@ -58,8 +58,8 @@ def frame(name, title, ylabel, height):
 
 def lines(name, title, axes, series):
     """
-    axes: xlabel, ylabel, xtics as (text, value), logy, ymax. series: (label, points, limit), points
-    being (x, y, low, high); limit draws it grey and dashed.
+    Draw a line chart. axes: xlabel, ylabel, xtics as (text, value), logy, ymax. series: (label,
+    points, limit) with points (x, y, low, high); a limit is drawn gray and dashed.
     """
     script = frame(name, title, axes["ylabel"], 380 + 20 * len(series))
     script.append("set xlabel " + quote(axes["xlabel"]) + " offset 0,0.8")
@@ -73,18 +73,18 @@ def lines(name, title, axes, series):
     script.append(f"set xtics ({ticks})")
     values = [value for _, value in axes["xtics"]]
     script.append(f"set xrange [{min(values) / 1.3}:{max(values) * 1.3}]")
-    plots, data, colour = [], [], 0
+    plots, data, color = [], [], 0
     for label, points, limit in series:
         if limit:
-            style = f"linespoints linewidth 2 dashtype 2 linecolor '{GREY}' pointtype 2 pointsize 0.6"
-            spread = GREY
+            style = f"linespoints linewidth 2 dashtype 2 linecolor '{GRAY}' pointtype 2 pointsize 0.6"
+            spread = GRAY
         else:
-            spread = COLOURS[colour % len(COLOURS)]
+            spread = COLORS[color % len(COLORS)]
             style = (f"linespoints linewidth 2 linecolor '{spread}' pointsize 0.7 "
-                     f"pointtype {POINTS[colour % len(POINTS)]}")
-            if colour >= len(COLOURS):
+                     f"pointtype {POINTS[color % len(POINTS)]}")
+            if color >= len(COLORS):
                 style += " dashtype 4"
-            colour += 1
+            color += 1
         plots.append(f"'-' using 1:2 with {style} title {quote(label)}")
         data.append("".join(f"{x} {y}\n" for x, y, _, _ in points) + "e\n")
         if any(low < high for _, _, low, high in points):
@@ -96,7 +96,7 @@ def lines(name, title, axes, series):
 
 
 def bars(name, title, ylabel, categories, series):
-    """series: (label, a value or None for each category)."""
+    """Draw a bar chart. series: (label, a value or None for each category)."""
     script = frame(name, title, ylabel, 440)
     script += ["set style data histograms", "set style histogram clustered gap 1",
                "set style fill solid 0.9 noborder", "set boxwidth 0.9",
@@ -106,8 +106,8 @@ def bars(name, title, ylabel, categories, series):
         script += ["set xtics rotate by -25", "set bmargin 7", "set rmargin 10"]
     plots, data = [], []
     for number, (label, values) in enumerate(series):
-        colour = COLOURS[number % len(COLOURS)]
-        plots.append(f"'-' using 2:xtic(1) linecolor '{colour}' title {quote(label)}")
+        color = COLORS[number % len(COLORS)]
+        plots.append(f"'-' using 2:xtic(1) linecolor '{color}' title {quote(label)}")
         rows = zip(categories, values)
         data.append("".join(f'"{plain(text)}" {"?" if value is None else value}\n'
                             for text, value in rows) + "e\n")

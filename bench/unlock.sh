@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whole processes in turn on one header: cryptsetup open --test-passphrase against mortise's.
+# Compare "open --test-passphrase" of cryptsetup and mortise on one header, alternating.
 # usage: unlock.sh MORTISE [MEMORY-KIB [PASSES [LANES [ROUNDS]]]]
 set -euo pipefail
 
@@ -17,40 +17,40 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 printf 'correct horse' >"$work/key"
 truncate -s 20M "$work/header"
-# cryptsetup caps the lanes at the processors when it formats, so ours does this.
+# cryptsetup does not format with more lanes than processors, so mortise formats.
 "$mortise" luksFormat --batch-mode --key-file "$work/key" --pbkdf argon2id \
 	--pbkdf-memory "$memory" --pbkdf-force-iterations "$passes" --pbkdf-parallel "$lanes" \
 	"$work/header"
 got=$(cryptsetup luksDump "$work/header" | grep -m1 Threads: | tr -dc 0-9)
 if [[ $got != "$lanes" ]]; then
-	echo "formatted with $got lanes, not $lanes" >&2
+	echo "formatted with $got lanes instead of $lanes" >&2
 fi
 
-# Memory that was free for long may be with the host of a guest, which gives it back slowly.
-warm() {
+# The host of a virtual machine may have reclaimed free memory; returning it takes time.
+touch_memory() {
 	dd if=/dev/zero of=/dev/null bs=$((memory * 4 / 3))K count=1 status=none
 }
 
-# once PROGRAM: microseconds
-once() {
+# measure_once PROGRAM: print the time in microseconds.
+measure_once() {
 	local start
-	warm
+	touch_memory
 	start=${EPOCHREALTIME/./}
 	"$1" open --test-passphrase --key-file "$work/key" "$work/header"
 	echo $((${EPOCHREALTIME/./} - start))
 }
 
 for ((round = 0; round < rounds; round++)); do
-	once cryptsetup >>"$work/theirs"
-	once "$mortise" >>"$work/ours"
+	measure_once cryptsetup >>"$work/cryptsetup"
+	measure_once "$mortise" >>"$work/mortise"
 done
-for who in theirs ours; do
-	sort -n "$work/$who" >"$work/$who.sorted"
+for program in cryptsetup mortise; do
+	sort -n "$work/$program" >"$work/$program.sorted"
 done
 middle=$((rounds / 2 + 1))
-theirs=$(sed -n "${middle}p" "$work/theirs.sorted")
-ours=$(sed -n "${middle}p" "$work/ours.sorted")
+reference=$(sed -n "${middle}p" "$work/cryptsetup.sorted")
+own=$(sed -n "${middle}p" "$work/mortise.sorted")
 echo "$memory KiB, $passes passes, $got lanes, $rounds rounds, us: median (min)"
-echo "cryptsetup $theirs ($(head -n1 "$work/theirs.sorted"))"
-echo "mortise    $ours ($(head -n1 "$work/ours.sorted"))"
-echo "ratio      $((theirs * 100 / ours)) %"
+echo "cryptsetup $reference ($(head -n1 "$work/cryptsetup.sorted"))"
+echo "mortise    $own ($(head -n1 "$work/mortise.sorted"))"
+echo "ratio      $((reference * 100 / own))%"

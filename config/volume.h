@@ -35,7 +35,7 @@ enum config_document_kind config_document_kind(struct config_log *log,
 					       const struct config_node *root,
 					       enum config_volume_kind *kind);
 
-/* The kind of a document that declares such a volume: "VolumeConfig". */
+/* The document kind for a volume kind: "VolumeConfig". */
 const char *config_document_name(enum config_volume_kind kind);
 
 /* Adds one notice for each kind among the CONFIG_DOCUMENT_OTHER documents. */

@@ -1,66 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving a machine its configuration: what would lose something is not stored. */
+/* Giving a machine its configuration, unless something would be lost. */
 #include <unistd.h>
 
 #include "base/error.h"
 #include "declared/meta_state.h"
+#include "declared/state_store.h"
 #include "declared/up.h"
-
-/* Will a declared key open STATE once the plan is carried out, or now when it is not? */
-static bool opens_state(const struct volume_plan *plan, bool staged)
-{
-	if (!plan->volume->encrypted || plan->proven || (!staged && plan->recovered))
-		return true;
-	for (size_t i = 0; !staged && i < plan->step_count; i++)
-		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
-			return true;
-	return false;
-}
-
-/* Why a volume keeps the configuration from being stored; NULL when it does not. */
-static const char *obstacle(const struct volume_plan *plan, bool staged)
-{
-	bool state = volume_is_state(plan->volume);
-
-	for (size_t i = 0; i < plan->step_count; i++) {
-		enum mortise_step_kind kind = plan->steps[i].kind;
-
-		/* Without STATE nothing can be stored, nor be read at the next boot. */
-		if (state && (kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL ||
-			      kind == MORTISE_STEP_WAIT))
-			return plan->steps[i].text;
-		/* To be reset before the next boot. */
-		if (staged)
-			continue;
-		if (kind == MORTISE_STEP_REFUSE || (kind == MORTISE_STEP_FAIL && plan->no_key))
-			return plan->steps[i].text;
-	}
-	if (state && staged && plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT)
-		return "it is empty, and --staged needs a STATE that is there already";
-	if (state && !opens_state(plan, staged))
-		return "none of its declared keys is known to open it";
-	return NULL;
-}
-
-static enum mortise_code check_plan(const struct mortise_plan *plan, bool staged,
-				    struct mortise_error *err)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct volume_plan *of = plan->volumes[i];
-		const char *why = obstacle(of, staged);
-
-		if (why && (volume_is_state(of->volume) || of->no_key))
-			return error_set(err, MORTISE_E_NOT_EMPTY, 0,
-					 "nothing was stored, since %s would not come up: %.350s",
-					 of->volume->name, why);
-		if (why)
-			return error_set(err, MORTISE_E_NOT_EMPTY, 0,
-					 "nothing was stored: %s: %.300s; --staged stores it for a "
-					 "boot after the reset",
-					 of->volume->name, why);
-	}
-	return MORTISE_OK;
-}
 
 static const struct config_volume *state_of(const struct config *config)
 {
@@ -95,26 +40,33 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	return code;
 }
 
-static enum mortise_code check_state_again(const struct volume_up *up, struct mortise_error *err)
+/* Under the lock: another run may have changed STATE's keyslots since the plan was made. */
+static enum mortise_code check_state_again(const struct volume_up *up, struct mortise_plan *plan,
+					   struct mortise_error *err)
 {
-	static const char *const names[] = { "STATE" };
-	struct mortise_up_options of_state = *up->options;
-	struct mortise_plan *plan = NULL;
-	enum mortise_code code;
+	struct volume_plan *state = plan->volumes[0];
+	struct volume_run run;
+	const char *what;
+	enum mortise_code code = volume_run_init(&run, up->config, up->options, err);
 
-	of_state.names = names;
-	of_state.name_count = 1;
-	code = mortise_plan_make(up->config, &of_state, &plan, err);
+	run.state_may_come = true;
+	volume_plan_attach(state, &run);
+	/* This run may have opened STATE itself: that is no change to report. */
+	if (!code && !volume_plan_is_current(&run, state, &what))
+		code = volume_plan_make(&run, state, err);
 	if (!code)
-		code = check_plan(plan, true, err);
-	mortise_plan_free(&plan);
+		code = volume_plan_check_apply(state, true, err);
+	volume_plan_attach(state, NULL);
+	volume_run_clear(&run);
 	return code;
 }
 
-/* For the next boot: STATE is opened with the keys that it has now, and no volume is changed. */
-static enum mortise_code stage(const struct volume_up *up, struct mortise_error *err)
+/* For the next boot: STATE is opened with the keys that META has now, and no volume is changed. */
+static enum mortise_code stage(const struct volume_up *up, struct mortise_plan *plan,
+			       struct mortise_error *err)
 {
 	struct mortise_config *before = NULL;
+	struct mortise_plan *opened = NULL;
 	char dir[VOLUME_PATH_MAX];
 	struct mortise_error why = { 0 };
 	int lock = -1;
@@ -122,21 +74,22 @@ static enum mortise_code stage(const struct volume_up *up, struct mortise_error 
 
 	volume_state_dir(up->options, dir);
 	if (!*dir) {
-		/* STATE may hold no configuration yet. It is open then, which is what counts. */
-		code = mortise_config_stored(up->options, true, up->watch, &before, &why);
+		/* STATE may hold no configuration yet. That it is open is what counts. */
+		code = mortise_config_stored(up->options, &before, &opened, &why);
+		mortise_plan_free(&opened);
 		mortise_config_free(&before);
 		volume_state_dir(up->options, dir);
+		if (!*dir && code == MORTISE_E_CANCELED)
+			return error_set(err, code, 0, "%s", why.text);
 		if (!*dir)
-			return error_set(
-				err, code ? code : MORTISE_E_WAIT, 0,
-				"nothing was stored: %.300s (--staged needs a STATE that is "
-				"there already)",
-				why.text);
+			return error_set(err, code ? code : MORTISE_E_WAIT, 0,
+					 "nothing was stored: %.300s (--staged needs an existing "
+					 "STATE)",
+					 why.text);
 	}
-	code = volume_run_lock(&lock, err);
-	/* Another run may have changed STATE's keyslots since the plan was made. */
+	code = volume_run_lock(up->options->events, &lock, err);
 	if (!code)
-		code = check_state_again(up, err);
+		code = check_state_again(up, plan, err);
 	if (!code)
 		code = volume_store(up->config, up->options, dir, err);
 	if (lock >= 0)
@@ -146,29 +99,22 @@ static enum mortise_code stage(const struct volume_up *up, struct mortise_error 
 
 enum mortise_code mortise_apply(const struct mortise_config *config,
 				const struct mortise_up_options *options, bool staged,
-				const struct mortise_watch *watch, struct mortise_report **report,
+				struct mortise_plan *plan, struct mortise_report **report,
 				struct mortise_error *err)
 {
-	struct mortise_up_options planned = *options;
-	struct mortise_plan *plan = NULL;
-	const struct volume_up up = {
-		.config = config,
-		.options = &planned,
-		.watch = watch,
-		.store = true,
-	};
+	const struct volume_up up = { .config = config, .options = options, .store = true };
+	struct mortise_plan *made = NULL;
 	enum mortise_code code;
 
 	*report = NULL;
 	code = check_places(config, options, err);
-	if (!code && !planned.plan) {
-		code = mortise_plan_make(config, options, &plan, err);
-		planned.plan = plan;
-	}
+	if (!code && !plan)
+		code = mortise_plan_make(config, options, &made, err);
+	plan = plan ? plan : made;
 	if (!code)
-		code = check_plan(planned.plan, staged, err);
+		code = volume_plans_check_apply(plan, staged, err);
 	if (!code)
-		code = staged ? stage(&up, err) : volume_up(&up, report, err);
-	mortise_plan_free(&plan);
+		code = staged ? stage(&up, plan, err) : volume_up(&up, plan, report, err);
+	mortise_plan_free(&made);
 	return code;
 }

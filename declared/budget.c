@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for key derivations that run side by side. */
+/* Memory for key derivations that run at the same time. */
 #include "declared/budget.h"
 
+#include "declared/cond.h"
 #include "base/machine.h"
 
-void volume_budget_init(struct volume_budget *budget)
+void volume_budget_init(struct volume_budget *budget, const struct mortise_events *events)
 {
 	pthread_mutex_init(&budget->lock, NULL);
-	pthread_cond_init(&budget->returned, NULL);
+	volume_cond_init(&budget->returned);
+	budget->events = events;
 	budget->total = machine_available(&machine_files);
 	budget->taken = 0;
 	budget->holders = 0;
@@ -25,14 +27,17 @@ static bool must_wait(const struct volume_budget *budget, uint64_t memory)
 	       (memory > budget->total || budget->taken > budget->total - memory);
 }
 
-void volume_budget_take(struct volume_budget *budget, uint64_t memory)
+bool volume_budget_take(struct volume_budget *budget, uint64_t memory)
 {
+	bool go_on = true;
+
 	pthread_mutex_lock(&budget->lock);
-	while (must_wait(budget, memory))
-		pthread_cond_wait(&budget->returned, &budget->lock);
+	while (go_on && must_wait(budget, memory))
+		go_on = volume_cond_wait(budget->events, &budget->returned, &budget->lock);
 	budget->holders++;
 	budget->taken += memory;
 	pthread_mutex_unlock(&budget->lock);
+	return go_on;
 }
 
 void volume_budget_give_back(struct volume_budget *budget, uint64_t memory)
@@ -44,9 +49,10 @@ void volume_budget_give_back(struct volume_budget *budget, uint64_t memory)
 	pthread_mutex_unlock(&budget->lock);
 }
 
+/* After cancellation the derivation ends at its first look at the events. */
 static void enter(void *context, uint64_t memory)
 {
-	volume_budget_take(context, memory);
+	(void)volume_budget_take(context, memory);
 }
 
 static void leave(void *context, uint64_t memory)

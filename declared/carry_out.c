@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Carrying out a plan: one step after another, keys that are taken away last, and what came of it. */
+/* Executing the plan of one volume: one step after another, those that remove keys last. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "declared/declared.h"
 #include "declared/steps.h"
 
@@ -36,23 +37,29 @@ static bool is_key_step(enum mortise_step_kind kind)
 /* How far a volume has come when a step fails. */
 static enum mortise_phase phase_of(const struct volume_plan *plan, const struct mortise_error *why)
 {
-	if (why->code == MORTISE_E_WAIT)
+	if (why->code == MORTISE_E_WAIT || why->code == MORTISE_E_CANCELED)
 		return MORTISE_PHASE_WAITING;
 	return *plan->device ? MORTISE_PHASE_FAILED : MORTISE_PHASE_MISSING;
 }
 
-static void tell(struct volume_run *run, const struct mortise_step *step, bool done,
-		 const struct mortise_error *err)
+/* False: canceled. */
+static bool report_step(struct volume_run *run, const struct mortise_step *step,
+			enum mortise_event_type type, const struct mortise_error *error)
 {
-	if (!run->watch || !run->watch->call)
-		return;
-	pthread_mutex_lock(&run->watch_lock);
-	run->watch->call(run->watch->context, step, done, err);
-	pthread_mutex_unlock(&run->watch_lock);
+	const struct mortise_event event = {
+		.type = type,
+		.volume = step->volume,
+		.text = step->text,
+		.step = step,
+		.error = error,
+		.device = step->device,
+	};
+
+	return !run->events.call || run->events.call(run->events.context, &event);
 }
 
-/* What a person should know of a key step that has been done. */
-static void note(const struct volume_step *step, struct volume_opening *opening)
+/* The notices of a finished key step go into the report. */
+static void add_notices(const struct volume_step *step, struct volume_opening *opening)
 {
 	if (*step->notice)
 		volume_opening_add(&opening->notices, step->notice);
@@ -67,10 +74,12 @@ static void fill_opening(const struct volume_plan *plan, struct volume_opening *
 		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->header);
 	if (plan->recovered)
 		volume_opening_add(&opening->notices, "opened with the recovery key");
+	if (*plan->notice)
+		volume_opening_add(&opening->notices, plan->notice);
 }
 
-/* Of a volume that was neither formatted nor opened. */
-static const char *standing(const struct volume_plan *plan)
+/* What was done to a volume that was neither formatted nor opened. */
+static const char *without_opening(const struct volume_plan *plan)
 {
 	const bool swap = plan->volume->filesystem == CONFIG_FS_SWAP;
 
@@ -83,13 +92,13 @@ static const char *standing(const struct volume_plan *plan)
 	return swap ? "swapped on" : "mounted";
 }
 
-/* What takes a key away that the next boot may go by. */
+/* Does the step remove a key that the next boot may need? */
 static bool takes_away(enum mortise_step_kind kind)
 {
 	return kind == MORTISE_STEP_KEY_REPLACE || kind == MORTISE_STEP_KEY_REMOVE;
 }
 
-/* Formatting that cannot be finished is not begun: of such a plan the reasons are told. */
+/* A format that cannot be finished is not begun: only the steps that say why are executed. */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
 	return plan->failed && plan->steps[0].kind == MORTISE_STEP_FORMAT &&
@@ -97,7 +106,13 @@ static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind ki
 	       kind != MORTISE_STEP_FAIL && kind != MORTISE_STEP_REFUSE;
 }
 
-/* False: the volume got no further. */
+static void stop(struct volume_work *work, const struct mortise_error *why)
+{
+	work->result->why = *why;
+	work->result->phase = phase_of(work->plan, why);
+}
+
+/* False: the volume is not worked on any further. */
 static bool carry_out_step(struct volume_work *work, size_t i)
 {
 	struct volume_plan *plan = work->plan;
@@ -107,26 +122,31 @@ static bool carry_out_step(struct volume_work *work, size_t i)
 	bool ok;
 
 	volume_plan_show(plan, i, &shown);
-	tell(work->run, &shown, false, NULL);
+	if (events_canceled(&work->run->events) ||
+	    !report_step(work->run, &shown, MORTISE_EVENT_STEP_BEGIN, NULL)) {
+		(void)events_cancel_error(&why);
+		stop(work, &why);
+		return false;
+	}
 	ok = volume_do_step(work, i, &why) == MORTISE_OK;
-	tell(work->run, &shown, true, ok ? NULL : &why);
+	/* A cancellation is noticed before the next step. */
+	(void)report_step(work->run, &shown, MORTISE_EVENT_STEP_END, ok ? NULL : &why);
 	if (ok) {
 		plan->proven |= shown.kind == MORTISE_STEP_KEY_ADD ||
 				shown.kind == MORTISE_STEP_KEY_REPLACE;
-		note(&plan->steps[i], &result->opening);
+		add_notices(&plan->steps[i], &result->opening);
 		return true;
 	}
 	/* A failed sync never keeps a volume from its data. */
-	if (is_key_step(shown.kind)) {
+	if (is_key_step(shown.kind) && why.code != MORTISE_E_CANCELED) {
 		volume_opening_add(&result->opening.failed_syncs, why.text);
 		return true;
 	}
-	result->why = why;
-	result->phase = phase_of(plan, &why);
+	stop(work, &why);
 	return false;
 }
 
-/* A step that is not done, so that a key is left. */
+/* A step that is not executed, so that a key is left. */
 static void keep(struct volume_work *work, const struct volume_step *step, const char *why)
 {
 	char text[MORTISE_ERROR_TEXT];
@@ -136,39 +156,67 @@ static void keep(struct volume_work *work, const struct volume_step *step, const
 }
 
 /*
- * Keys that are taken away come last. The next boot opens STATE by what META says until that is
- * settled; and while no declared key is known to open a volume, what did may be all there is.
+ * Keys are removed last. Until META is updated the next boot opens STATE with the keys that META
+ * holds; and while no declared key is known to open a volume, the key that opened it may be the
+ * only one.
  */
 static void take_keys_away(struct volume_work *work)
 {
 	struct volume_plan *plan = work->plan;
 	struct mortise_error why = { 0 };
 
+	if (events_canceled(&work->run->events)) {
+		(void)events_cancel_error(&why);
+		stop(work, &why);
+		return;
+	}
 	if (plan->volume->encrypted && !plan->proven && !plan->recovered)
 		error_set(&why, MORTISE_E_KEY, 0, "no declared key is known to open %s",
 			  plan->device);
 	else if (store_state_config(work->run, plan, &why))
 		volume_opening_add(&work->result->opening.failed_syncs, why.text);
 	if (volume_is_state(plan->volume))
-		work->run->unsettled = why;
+		work->run->not_stored = why;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (!takes_away(plan->steps[i].kind))
 			continue;
 		if (why.code)
 			keep(work, &plan->steps[i], why.text);
-		else
-			carry_out_step(work, i);
+		else if (!carry_out_step(work, i))
+			return;
 	}
+}
+
+/* The keys of a format are made already, and none of them is available. */
+static bool stop_format(struct volume_work *work)
+{
+	const struct mortise_error *lack = volume_format_lacks_key(work->plan);
+	struct mortise_error why;
+
+	if (!lack)
+		return false;
+	for (size_t i = 0; i < work->plan->step_count; i++) {
+		const struct volume_step *step = &work->plan->steps[i];
+
+		if (step->why.code || step->kind == MORTISE_STEP_KEY_FAIL)
+			volume_opening_add(&work->result->opening.failed_syncs,
+					   step->why.code ? step->why.text : step->text);
+	}
+	error_set(&why, MORTISE_E_DEVICE, 0, "not formatted: no key is available (%.350s)",
+		  lack->text);
+	stop(work, &why);
+	return true;
 }
 
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result)
 {
 	struct volume_work work = { .run = run, .plan = plan, .result = result };
-	bool further = true;
+	bool further;
 
 	memset(result, 0, sizeof(*result));
 	result->phase = MORTISE_PHASE_READY;
+	further = !stop_format(&work);
 	for (size_t i = 0; further && i < plan->step_count; i++)
 		if (!takes_away(plan->steps[i].kind) && !is_skipped(plan, plan->steps[i].kind))
 			further = carry_out_step(&work, i);
@@ -176,5 +224,5 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		take_keys_away(&work);
 	fill_opening(plan, &result->opening);
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
-		snprintf(result->text, sizeof(result->text), "%s", standing(plan));
+		snprintf(result->text, sizeof(result->text), "%s", without_opening(plan));
 }

@@ -95,7 +95,6 @@ void mortise_config_free(struct mortise_config **address)
 	config_free(config->volumes);
 	config_diagnostics_clear(&config->diagnostics);
 	mortise_secret_free(&config->text);
-	volume_known_clear(&config->state);
 	free(config);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "luks2/json.h"
 #include "declared/locate.h"
 #include "base/run_dir.h"
@@ -94,7 +95,8 @@ enum mortise_code volume_check_names(const struct mortise_config *config,
 	return code;
 }
 
-enum mortise_code volume_run_lock(int *fd, struct mortise_error *err)
+enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
+				  struct mortise_error *err)
 {
 	enum mortise_code code = run_dir_make(err);
 
@@ -103,14 +105,12 @@ enum mortise_code volume_run_lock(int *fd, struct mortise_error *err)
 	*fd = open(RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0)
 		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot open " RUN_DIR "/lock");
-	while (flock(*fd, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
+	code = events_lock(events, *fd, LOCK_EX, UINT64_MAX, RUN_DIR "/lock", err);
+	if (code) {
 		close(*fd);
 		*fd = -1;
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock " RUN_DIR "/lock");
 	}
-	return MORTISE_OK;
+	return code;
 }
 
 static void opening_path(const struct config_volume *volume, char *path, size_t room)

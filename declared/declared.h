@@ -10,14 +10,6 @@ struct mortise_config {
 	struct config_diagnostics diagnostics;
 	struct mortise_secret *text;	/* as it was read, text_size bytes; NULL: from META */
 	size_t text_size;
-	struct volume_known state;	/* STATE was opened so that it could be read */
-};
-
-struct mortise_plan {
-	struct volume_plan **volumes;
-	size_t count;
-	char **notes;			/* sentences, note_count of them */
-	size_t note_count;
 };
 
 /* MORTISE_E_CONFIG without volumes, MORTISE_E_USAGE for a name that is not declared. */
@@ -36,9 +28,11 @@ MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct config *decl
 bool volume_is_wanted(const struct config_volume *volume, const struct mortise_up_options *options);
 
 /*
- * One at a time: the lock under /run/mortise, waited for. *fd is closed to release it.
+ * The lock under /run/mortise: one run at a time. Waits for it until events cancel. Close *fd to
+ * release it.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_run_lock(int *fd, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
+						     struct mortise_error *err);
 
 /* What is known of an open volume only from its opening, kept in /run/mortise. */
 void volume_opening_store(const struct config_volume *volume, const struct volume_opening *opening);

@@ -112,7 +112,7 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 	/* Where the system unmounts before it calls down, META is left to go by: it knows STATE. */
 	code = only_state ? MORTISE_OK : volume_check_names(config, options, err);
 	if (!code)
-		code = volume_run_lock(&lock, err);
+		code = volume_run_lock(options->events, &lock, err);
 	if (code)
 		return code;
 	run.config = config->volumes;

@@ -2,79 +2,80 @@
 /* Finding the key that opens a volume: the declared ones in turn, and when all fail a person. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "luks2/metadata.h"
 #include "declared/plan.h"
 
 #define RECOVERY_TRIES 3u
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run)
 {
-	*patience = (struct volume_patience){ .end_ms = now_ms() + run->options->wait_ms };
+	*patience = (struct volume_patience){ .end_ms = clock_now_ms() + run->options->wait_ms };
 }
 
-bool volume_patience_pause(struct volume_patience *patience)
+bool volume_patience_pause(struct volume_patience *patience, const struct volume_run *run)
 {
-	uint64_t now = now_ms(), pause = keys_backoff_ms(patience->attempt++);
-	struct timespec left;
+	uint64_t now = clock_now_ms(), pause = keys_backoff_ms(patience->attempt++);
 
 	if (now >= patience->end_ms)
 		return false;
 	/* The last try is at the end of the time, not after it. */
 	if (pause > patience->end_ms - now)
 		pause = patience->end_ms - now;
-	left = (struct timespec){ .tv_sec = (time_t)(pause / 1000),
-				  .tv_nsec = (long)(pause % 1000) * 1000000 };
-	while (nanosleep(&left, &left))
-		;
-	return true;
+	return events_sleep_ms(&run->events, pause);
 }
 
 enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
-	struct key_attempt *asked = &plan->asked[i];
+	struct key_attempt *attempt = &plan->attempts[i];
 
-	if (asked->passphrase)
+	if (attempt->passphrase)
 		return MORTISE_OK;
-	if (asked->asked && asked->why.code != MORTISE_E_UNREACHABLE)
-		return asked->why.code;
-	asked->asked = true;
-	memset(&asked->why, 0, sizeof(asked->why));
+	if (attempt->asked && attempt->why.code != MORTISE_E_UNREACHABLE)
+		return attempt->why.code;
+	attempt->asked = true;
+	memset(&attempt->why, 0, sizeof(attempt->why));
 	return volume_key_get(run, plan->volume, &plan->volume->keys[i],
-			      luks2_header_metadata(plan->header), &asked->passphrase, &asked->why);
+			      luks2_header_metadata(plan->header), &attempt->passphrase,
+			      &attempt->why);
+}
+
+enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i)
+{
+	struct key_attempt *attempt = &plan->attempts[i];
+	enum mortise_code code;
+
+	if (attempt->tried)
+		return attempt->why.code;
+	code = volume_ask(run, plan, i);
+	if (code)
+		return code;
+	code = volume_try_keyslot(plan->header, (int)plan->volume->keys[i].slot,
+				  attempt->passphrase, &attempt->cut, &attempt->why);
+	if (!code)
+		memset(&attempt->why, 0, sizeof(attempt->why));
+	/* A lack of memory may pass; the answer of a keyslot does not change. */
+	attempt->tried = !code || code == MORTISE_E_KEY;
+	return code;
 }
 
 /* Each on its own slot only. */
 static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
-	struct key_attempt *asked = &plan->asked[i];
-	int keyslot = (int)plan->volume->keys[i].slot;
-
-	if (volume_ask(run, plan, i) ||
-	    volume_try_keyslot(plan->header, keyslot, asked->passphrase, &plan->volume_key,
-			       &plan->opened_by_first_line, &asked->why))
+	if (volume_try_key(run, plan, i))
 		return false;
-	memset(&asked->why, 0, sizeof(asked->why));
-	plan->opened = keyslot;
-	plan->opened_by_declared_key = true;
+	plan->opened = (int)plan->volume->keys[i].slot;
 	plan->proven = true;
 	return true;
 }
 
-/* It will be the one that opens, once STATE is there. */
-static bool waits_for_state(const struct volume_run *run, const struct key_attempt *asked)
+/* This key may open the volume once STATE is mounted. */
+static bool waits_for_state(const struct volume_run *run, const struct key_attempt *attempt)
 {
-	return asked->why.code == MORTISE_E_WAIT && run->state_may_come;
+	return attempt->why.code == MORTISE_E_WAIT && run->state_may_come;
 }
 
 /*
@@ -92,72 +93,85 @@ static enum mortise_code try_declared(struct volume_run *run, struct volume_plan
 	do {
 		again = false;
 		for (size_t i = 0; i < volume->key_count; i++) {
-			struct key_attempt *asked = &plan->asked[i];
+			struct key_attempt *attempt = &plan->attempts[i];
 
-			if (!first && asked->why.code != MORTISE_E_UNREACHABLE)
+			if (!first && attempt->why.code != MORTISE_E_UNREACHABLE)
 				continue;
 			if (key_opens(run, plan, i))
 				return MORTISE_OK;
-			if (waits_for_state(run, asked))
-				return VOLUME_PLAN_ADD(
-					plan, err, MORTISE_STEP_WAIT, (int)volume->keys[i].slot,
-					"keyslot %u is %s", volume->keys[i].slot, asked->why.text);
-			again |= asked->why.code == MORTISE_E_UNREACHABLE;
+			if (waits_for_state(run, attempt))
+				return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT,
+						       (int)volume->keys[i].slot,
+						       "keyslot %u is %s", volume->keys[i].slot,
+						       attempt->why.text);
+			if (attempt->why.code == MORTISE_E_CANCELED)
+				return events_cancel_error(err);
+			again |= attempt->why.code == MORTISE_E_UNREACHABLE;
 		}
 		first = false;
-	} while (again && volume_patience_pause(&patience));
+	} while (again && volume_patience_pause(&patience, run));
 	return MORTISE_OK;
 }
 
-/* One volume at a time has the person's attention. */
-static bool ask_person(struct volume_run *run, const struct volume_plan *plan, unsigned left,
-		       struct mortise_secret **typed)
+/* *typed stays NULL: no answer. */
+static enum mortise_code prompt(struct volume_run *run, const struct volume_plan *plan,
+				unsigned left, struct mortise_secret **typed,
+				struct mortise_error *err)
 {
-	const struct mortise_ask *ask = &run->options->recovery;
-	bool answered;
+	const struct mortise_event event = {
+		.type = MORTISE_EVENT_PROMPT,
+		.volume = plan->volume->name,
+		.text = "",
+		.device = plan->device,
+		.tries_left = left,
+		.answer = typed,
+	};
 
-	pthread_mutex_lock(&run->watch_lock);
-	answered = ask->call(ask->context, plan->volume->name, plan->device, left, typed);
-	pthread_mutex_unlock(&run->watch_lock);
-	return answered;
+	if (!run->events.call)
+		return MORTISE_OK;
+	if (run->events.call(run->events.context, &event))
+		return MORTISE_OK;
+	mortise_secret_free(typed);
+	return events_cancel_error(err);
 }
 
-static void try_recovery(struct volume_run *run, struct volume_plan *plan)
+static enum mortise_code try_recovery(struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
 {
 	struct mortise_error ignored;
 
-	if (!run->options->recovery.call || !volume_token_recovery_keyslots(plan->header))
-		return;
-	for (unsigned left = RECOVERY_TRIES; left > 0; left--) {
+	if (!run->options->recovery || !volume_token_recovery_keyslots(plan->header))
+		return MORTISE_OK;
+	for (unsigned left = RECOVERY_TRIES; left > 0 && !plan->recovered; left--) {
 		struct mortise_secret *typed = NULL;
+		enum mortise_code code = prompt(run, plan, left - 1, &typed, err);
 
-		if (!ask_person(run, plan, left - 1, &typed))
-			return;
-		plan->recovered = !mortise_recovery_open(plan->header, typed, &plan->volume_key,
-							 &plan->opened, &ignored);
+		if (code || !typed)
+			return code;
+		plan->recovered =
+			!mortise_recovery_open(plan->header, typed, NULL, &plan->opened, &ignored);
 		mortise_secret_free(&typed);
-		if (plan->recovered)
-			return;
 	}
+	return MORTISE_OK;
 }
 
 /* Why a declared key does not open, as the end of "keyslot 1 (kms): ". */
-static const char *reason(const struct config_key *key, const struct key_attempt *asked)
+static const char *reason(const struct config_key *key, const struct key_attempt *attempt)
 {
-	if (asked->why.code == MORTISE_E_KEY && key->lock_to_state)
+	if (attempt->why.code == MORTISE_E_KEY && key->lock_to_state)
 		return "does not open, and is locked to STATE: was STATE wiped or replaced?";
-	if (asked->why.code == MORTISE_E_KEY)
+	if (attempt->why.code == MORTISE_E_KEY)
 		return "does not open";
-	if (asked->why.code == MORTISE_E_NO_KEYSLOT)
+	if (attempt->why.code == MORTISE_E_NO_KEYSLOT)
 		return "is not on the device";
-	return asked->why.text;
+	return attempt->why.text;
 }
 
 /* Is it the source that fails, and not a key that is wrong? */
-static bool source_fails(const struct key_attempt *asked)
+static bool source_fails(const struct key_attempt *attempt)
 {
-	return asked->why.code == MORTISE_E_UNREACHABLE || asked->why.code == MORTISE_E_SOURCE ||
-	       asked->why.code == MORTISE_E_STALE;
+	return attempt->why.code == MORTISE_E_UNREACHABLE ||
+	       attempt->why.code == MORTISE_E_SOURCE || attempt->why.code == MORTISE_E_STALE;
 }
 
 /* It is open: a KMS that is down now, or a TPM whose door was closed, changes nothing. */
@@ -171,7 +185,7 @@ static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_err
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
 				       "keyslot %u (%s) not checked: %.400s", key->slot,
 				       config_key_kind_name(key->kind),
-				       reason(key, &plan->asked[i]));
+				       reason(key, &plan->attempts[i]));
 	}
 	return code;
 }
@@ -180,7 +194,7 @@ static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_err
 static bool may_have_changed(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->volume->key_count; i++) {
-		enum mortise_code why = plan->asked[i].why.code;
+		enum mortise_code why = plan->attempts[i].why.code;
 
 		if (why == MORTISE_E_NO_KEYSLOT ||
 		    (why == MORTISE_E_KEY && !plan->volume->keys[i].lock_to_state))
@@ -218,19 +232,19 @@ static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan
 		const struct config_key *key = &volume->keys[i];
 		int written;
 
-		waits |= plan->asked[i].why.code == MORTISE_E_WAIT ||
-			 plan->asked[i].why.code == MORTISE_E_UNREACHABLE;
-		source |= source_fails(&plan->asked[i]);
+		waits |= plan->attempts[i].why.code == MORTISE_E_WAIT ||
+			 plan->attempts[i].why.code == MORTISE_E_UNREACHABLE;
+		source |= source_fails(&plan->attempts[i]);
 		written = snprintf(reasons + used, sizeof(reasons) - used, "%skeyslot %u (%s): %s",
 				   used ? "; " : "", key->slot, config_key_kind_name(key->kind),
-				   reason(key, &plan->asked[i]));
+				   reason(key, &plan->attempts[i]));
 		used += written > 0 ? (size_t)written : 0;
 		if (used >= sizeof(reasons))
 			used = sizeof(reasons) - 1;
 	}
 	if (plan->active && source)
 		return stays_open(plan, err);
-	if (volume_token_recovery_keyslots(plan->header) && !run->options->recovery.call &&
+	if (volume_token_recovery_keyslots(plan->header) && !run->options->recovery &&
 	    used < sizeof(reasons) - 1)
 		snprintf(reasons + used, sizeof(reasons) - used,
 			 "; it has a recovery key: mortise up --recovery");
@@ -243,16 +257,29 @@ static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan
 			       *words ? ";" : ":", reasons);
 }
 
+/* Known from a plan of a moment ago. Is it known that a declared key opens the volume? */
+static bool opened_by_declared_key(const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->volume->key_count; i++)
+		if (plan->attempts[i].tried && !plan->attempts[i].why.code)
+			return true;
+	return false;
+}
+
 enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *plan,
 				  struct mortise_error *err)
 {
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
-	if (volume_use_known(run, plan))
+	if (volume_plan_key(plan)) {
+		plan->proven = opened_by_declared_key(plan);
 		return MORTISE_OK;
+	}
 	code = try_declared(run, plan, err);
 	if (!code && plan->opened < 0 && !plan->failed)
-		try_recovery(run, plan);
+		code = try_recovery(run, plan, err);
+	if (!code && events_canceled(&run->events))
+		code = events_cancel_error(err);
 	if (!code && plan->opened < 0 && !plan->failed)
 		code = no_key(run, plan, err);
 	return code;

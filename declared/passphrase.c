@@ -127,6 +127,38 @@ enum mortise_code volume_key_get(const struct volume_run *run, const struct conf
 	return code;
 }
 
+enum mortise_code volume_key_check(const struct volume_run *run, const struct config_volume *volume,
+				   const struct config_key *key, struct mortise_error *err)
+{
+	const struct tpm_seal_options wish = {
+		.keyslot = (int)key->slot,
+		.pcrs = volume_key_pcrs(key),
+		.check_secureboot = key->tpm_check_secureboot,
+	};
+	uint8_t salt[CONFIG_SALT_SIZE];
+	struct mortise_secret *passphrase = NULL;
+	enum mortise_code code = MORTISE_OK;
+
+	if (key->lock_to_state)
+		code = state_salt(run, salt, err);
+	secret_wipe(salt, sizeof(salt));
+	if (code)
+		return code;
+	switch (key->kind) {
+	case CONFIG_KEY_KMS:
+		return volume_kms_check(&run->sources, key->kms_endpoint, err);
+	case CONFIG_KEY_TPM:
+		return volume_tpm_check(&wish, err);
+	case CONFIG_KEY_NODE_ID:
+		code = node_id(run, volume, &passphrase, err);
+		mortise_secret_free(&passphrase);
+		break;
+	case CONFIG_KEY_STATIC:
+		break;
+	}
+	return code;
+}
+
 enum mortise_code volume_key_new(const struct volume_run *run, const struct config_volume *volume,
 				 const struct config_key *key, struct volume_key *made,
 				 struct mortise_error *err)
@@ -197,8 +229,7 @@ enum mortise_code volume_key_fingerprint(const struct volume_run *run, const str
 }
 
 enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
-				     const struct mortise_secret *passphrase,
-				     struct mortise_secret **volume_key, bool *cut,
+				     const struct mortise_secret *passphrase, bool *cut,
 				     struct mortise_error *err)
 {
 	const struct mortise_key_search search = { .struct_size = sizeof(search),
@@ -209,14 +240,14 @@ enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 	enum mortise_code code;
 
 	*cut = false;
-	code = mortise_keyslot_open(header, &search, passphrase, volume_key, NULL, err);
+	code = mortise_keyslot_open(header, &search, passphrase, NULL, NULL, err);
 	newline = memchr(bytes, '\n', mortise_secret_size(passphrase));
 	if (code != MORTISE_E_KEY || !newline)
 		return code;
 	/* Talos before 2026 added keys through a pipe that ended at the first newline. */
 	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &first_line, &ignored))
 		return code;
-	if (!mortise_keyslot_open(header, &search, first_line, volume_key, NULL, &ignored)) {
+	if (!mortise_keyslot_open(header, &search, first_line, NULL, NULL, &ignored)) {
 		*cut = true;
 		code = MORTISE_OK;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plan: what is there, what is declared, and the steps between them, as data. Making it
- * reads and derives keys but writes nothing; carrying it out decides nothing again.
+ * The plan: for each volume its steps, the facts that they rest on, and the keys that they need.
+ * Making it reads devices and derives keys and writes nothing. Executing it makes no decisions.
  */
 #ifndef VOLUME_PLAN_H
 #define VOLUME_PLAN_H
@@ -16,106 +16,183 @@
 
 #define VOLUME_PATH_MAX 256u
 
-/* A volume key that was found a moment ago, so that nothing is derived twice. */
-struct volume_known {
-	char header[40];		/* the UUID of its header */
-	uint64_t seqid;			/* as it was then: another has changed keyslots since */
-	struct mortise_secret *volume_key; /* NULL: nothing is known */
-	int keyslot;			/* that opened it */
-	bool cut;			/* with what stands before the passphrase's first newline */
-	bool declared;			/* by the key that is still declared for this keyslot */
-	bool recovered;			/* by a recovery key */
-};
-
-struct volume_up;
-
-/* What one run knows beside the configuration. Volumes may be worked on side by side. */
+/* The context of one run, shared by the threads that work on its volumes. */
 struct volume_run {
-	const struct config *config;
+	const struct mortise_config *machine;
+	const struct config *config;	/* its volumes */
 	const struct mortise_up_options *options;
-	struct volume_budget *budget;	/* of memory for key derivations */
-	const struct mortise_watch *watch;
+	struct mortise_events events;	/* options->events; sends one event at a time, except polls */
+	pthread_mutex_t events_lock;
+	struct volume_budget budget;	/* of memory for key derivations */
 	struct mortise_key_sources sources; /* those of options, with META's UUID where it has one */
 	char node_uuid[VOLUME_NODE_UUID_ROOM];
-	bool open_only;			/* for what META says of STATE: nothing is made or changed */
-	const struct volume_known *state; /* STATE's key from before this run, or NULL */
-	struct volume_known *learn;	/* receives STATE's key, or NULL */
-	const struct volume_up *up;	/* NULL while nothing is carried out */
-	struct mortise_error unsettled;	/* STATE is ready, and could not be settled */
-	pthread_mutex_t watch_lock;	/* it is told of one thing at a time */
+	bool open_only;			/* STATE as META describes it: nothing is created or changed */
+	bool store;			/* store the configuration in STATE (mortise_apply) */
+	bool keep_keys;			/* headers and volume keys stay in the plan, for the next run */
+	bool state_may_come;		/* STATE is still to be mounted in this run */
+	bool refused;			/* before the first write, by volume_plan_check_apply */
+	struct mortise_error not_stored; /* STATE is ready, but META or the configuration could not be
+					  * written */
 	pthread_mutex_t cost_lock;
 	struct mortise_kdf cost;	/* of new keyslots with the full cost, once measured */
 	bool cost_known;
-	bool state_may_come;		/* STATE is still to be brought up in this run */
 	pthread_mutex_t order_lock;
 	pthread_cond_t order_changed;
-	bool *unfinished;		/* by volume: it is still being worked on, or will be */
+	bool *unfinished;		/* by volume: it is being worked on, or will be */
 };
 
 struct volume_step {
 	enum mortise_step_kind kind;
 	int keyslot;			/* -1: none */
 	const struct config_key *key;	/* of key steps that need one */
-	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: what goes into the keyslot */
+	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
+	struct mortise_error why;	/* likewise: the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
-	char notice[VOLUME_NOTICE_MAX];	/* for the report, once it is done; "" for none */
+	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step is done; "" for none */
 	char text[MORTISE_ERROR_TEXT];
 };
 
-/* What came of asking for one declared key. */
+/* What is known of one declared key. It holds for one state of the header. */
 struct key_attempt {
 	bool asked;
-	struct mortise_secret *passphrase; /* NULL: it could not be had */
-	struct mortise_error why;	/* it could not, or does not open its keyslot */
+	struct mortise_secret *passphrase; /* NULL: not available */
+	bool tried;			/* on its keyslot: why.code is MORTISE_OK when it opens */
+	bool cut;			/* it opens with the passphrase's first line */
+	struct mortise_error why;	/* it is not available, or does not open its keyslot */
 };
 
 struct volume_plan {
 	const struct config_volume *volume;
+	bool planned;			/* false: the steps are still to be decided */
+	bool waits;			/* for STATE, or for a KMS or TPM: planned again when executed */
 	char device[VOLUME_PATH_MAX];	/* "" when not found */
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
 	char mount_point[VOLUME_PATH_MAX];  /* with the root in front; "" for none */
 	struct disk_probe probe;
-	bool active;			/* the mapping is there already */
-	bool tableless_mapping;			/* a killed run left it without a table: OPEN removes it */
-	bool mounted;			/* ours, where it belongs */
-	struct mortise_luks2 *header;	/* read-only; knows the volume key once a key opened */
-	struct mortise_secret *volume_key;
-	struct key_attempt *asked;	/* by declared key */
+	bool active;			/* the mapping exists already */
+	bool tableless_mapping;		/* a killed run left it without a table: OPEN removes it */
+	bool mounted;			/* from this mapping or device, at mount_point */
+	/* Read-only until a step writes. It owns the volume key, once known. */
+	struct mortise_luks2 *header;
+	struct key_attempt *attempts;	/* by declared key */
 	int opened;			/* keyslot that opened the volume, -1 */
-	bool opened_by_declared_key;		/* by the key that is declared for it */
+	bool recovered;			/* with a recovery key: dead keys are enrolled again */
 	bool proven;			/* a declared key is known to open it */
-	bool opened_by_first_line;		/* with what stands before the passphrase's first newline */
-	bool recovered;			/* a recovery key did it: dead keys are enrolled again */
 	struct volume_step *steps;
 	size_t step_count;
 	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
-	bool no_key;			/* there is a volume, and no declared key opens it */
-	bool keys_replaced;		/* what opened it before may be declared no more */
+	bool no_key;			/* a volume exists, and no declared key opens it */
+	bool keys_replaced;		/* the key that opened it before may no longer be declared */
+	char notice[1024];		/* it was planned again: why; "" */
 };
 
-/* volumes: those of the configuration. Ended by volume_run_clear, also when it fails. */
+struct mortise_plan {
+	const struct mortise_config *config;
+	struct volume_plan **volumes;	/* in the order of the configuration */
+	size_t count;
+	char **notes;			/* sentences, note_count of them */
+	size_t note_count;
+	bool waited;			/* for devices */
+	bool executed;
+};
+
+/* Fills run for config. Ended by volume_run_clear, also when it fails. Do not move run. */
 MORTISE_MUST_CHECK enum mortise_code volume_run_init(struct volume_run *run,
-						     const struct config *volumes,
+						     const struct mortise_config *config,
 						     const struct mortise_up_options *options,
-						     struct volume_budget *budget,
 						     struct mortise_error *err);
 void volume_run_clear(struct volume_run *run);
 
-/* Does a key of theirs ask for the UUID of the machine? */
+/* Does a key of these volumes need the UUID of the machine? */
 bool volume_needs_node_uuid(const struct config *volumes);
 
-/* Waits until every volume that is mounted above this one has been worked on. */
-void volume_run_wait_for_outer(struct volume_run *run, const struct config_volume *volume);
-/* A volume is to be worked on, or has been. */
+/* Waits until every volume that is mounted above this one is finished. False: canceled. */
+MORTISE_MUST_CHECK bool volume_run_wait_for_outer(struct volume_run *run,
+						  const struct config_volume *volume);
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,
 			       bool unfinished);
 
-/* Decides for one volume. Failures of the volume are steps; only memory fails the call. */
-MORTISE_MUST_CHECK enum mortise_code volume_plan_make(struct volume_run *run,
-						      const struct config_volume *volume,
-						      struct volume_plan **out,
+/* Sends MORTISE_EVENT_NOTICE. */
+void volume_run_notify(struct volume_run *run, const char *volume, const char *text);
+
+/* A plan of the wanted volumes of config, with no steps yet. */
+MORTISE_MUST_CHECK enum mortise_code volume_plans_new(const struct mortise_config *config,
+						      const struct mortise_up_options *options,
+						      struct mortise_plan **out,
 						      struct mortise_error *err);
+
+/* Wipes and frees header, keys and passphrases; the steps stay. */
+void volume_plan_wipe(struct volume_plan *plan);
 void volume_plan_free(struct volume_plan *plan);
+
+/* Empties the plan of one volume in parts: for volume_plan_make. */
+void volume_plan_forget_attempts(struct volume_plan *plan);
+void volume_plan_forget_header(struct volume_plan *plan); /* with the attempts */
+void volume_plan_clear_decisions(struct volume_plan *plan);
+
+/* The volume key, NULL while it is not known. The header owns it. */
+const struct mortise_secret *volume_plan_key(const struct volume_plan *plan);
+
+/*
+ * Moves STATE's header and volume key from a finished plan to a plan of the same volume under
+ * another configuration.
+ */
+void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished);
+
+/* Lets the header take memory and cancellation from run; NULL: from none. */
+void volume_plan_attach(struct volume_plan *plan, struct volume_run *run);
+
+/*
+ * Decides on the steps of one volume. Failures of the volume are steps; the call fails with
+ * MORTISE_E_MEMORY and MORTISE_E_CANCELED only. To plan again, call it again: keys that are known
+ * from the same header are neither derived nor asked for again.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_make(struct volume_run *run,
+						      struct volume_plan *plan,
+						      struct mortise_error *err);
+
+/*
+ * Compares the volume with its plan: device, contents, header, and mapping. False: it has changed,
+ * and what says how.
+ */
+bool volume_plan_is_current(const struct volume_run *run, const struct volume_plan *plan,
+			    const char **what);
+
+/*
+ * Plans the volumes that have changed since they were planned again, and reports each. A volume
+ * that would now be formatted, which its plan did not say, fails.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plans_refresh(struct volume_run *run,
+							  struct mortise_plan *plans,
+							  struct mortise_error *err);
+
+/* Plans a volume again that waited for STATE or a source, and reports its steps. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_second_stage(struct volume_run *run,
+							      struct volume_plan *plan,
+							      struct mortise_error *err);
+
+/*
+ * Makes the keys of KEY_ADD and KEY_REPLACE steps: a KMS or TPM seals each once. A key that cannot
+ * be made has step->why. When a format has no key at all, unreachable sources are asked again as
+ * long as the options allow. Fails with MORTISE_E_CANCELED only.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_make_keys(struct volume_run *run,
+						      struct volume_plan *plan,
+						      struct mortise_error *err);
+/* The plan formats, and its keys are made. Returns NULL, or why none could be made. */
+const struct mortise_error *volume_format_lacks_key(const struct volume_plan *plan);
+
+/*
+ * Why a configuration must not be stored: STATE would not open, or a volume would lose its last
+ * key. MORTISE_E_NOT_EMPTY.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plans_check_apply(const struct mortise_plan *plans,
+							      bool staged,
+							      struct mortise_error *err);
+/* The same for one volume. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_apply(const struct volume_plan *plan,
+							     bool staged,
+							     struct mortise_error *err);
 
 /* Appends a step; NULL when memory is short. */
 __attribute__((format(printf, 4, 5))) struct volume_step *
@@ -128,8 +205,9 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 					    : error_memory(err))
 
 /*
- * A KEY_ADD or KEY_REPLACE step for a key that is made now. *why: it could not be had, and there
- * is no step; its code is MORTISE_OK when there is one.
+ * Adds a KEY_ADD or KEY_REPLACE step for a key that is made when the plan is executed. *why: it
+ * could not be made, as far as can be told without asking its source, and there is no step;
+ * its code is MORTISE_OK when there is one.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct config_key *key,
@@ -147,29 +225,23 @@ volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortis
 MORTISE_MUST_CHECK enum mortise_code
 volume_find_key(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
-/* Takes over what plan knows; MORTISE_OK also when it knows no key. */
-MORTISE_MUST_CHECK enum mortise_code volume_known_set(struct volume_known *known,
-						      const struct volume_plan *plan,
-						      struct mortise_error *err);
-void volume_known_clear(struct volume_known *known);
-/* Opens the volume with a key that is known from a moment ago. False: none is. */
-bool volume_use_known(const struct volume_run *run, struct volume_plan *plan);
-
 /*
- * Asks for declared key i, unless that was done already and another try would not help. The
- * outcome is in plan->asked[i], and its code is returned.
+ * Asks for the passphrase of declared key i, unless that was done already and another try would
+ * not help. The outcome is in plan->attempts[i], and its code is returned.
  */
 enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, size_t i);
+/* The same, and tries it on its keyslot, once for each state of the header. */
+enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i);
 
-/* Trying again what a KMS or TPM was too busy for, as long as the options say. */
+/* Trying a busy KMS or TPM again, as long as the options allow. */
 struct volume_patience {
 	uint64_t end_ms;
 	unsigned attempt;
 };
 
 void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run);
-/* Pauses before the next try. False: time is up. */
-bool volume_patience_pause(struct volume_patience *patience);
+/* Pauses before the next try. False: time is up, or the run is canceled. */
+bool volume_patience_pause(struct volume_patience *patience, const struct volume_run *run);
 
 /* Bit n: keyslot n is declared. */
 uint32_t volume_declared_slots(const struct config_volume *volume);
@@ -179,14 +251,23 @@ uint32_t volume_key_pcrs(const struct config_key *key);
 /*
  * The passphrase of a declared key whose keyslot is in metadata. MORTISE_E_WAIT: locked to
  * STATE, whose salt is not there yet; MORTISE_E_NO_TOKEN: its token is not there, or not of
- * its kind; else the errors of keys/kinds/.
+ * its kind; else the errors of keys/sources/.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_get(const struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct json_object *metadata,
 	       struct mortise_secret **out, struct mortise_error *err);
 
-/* What goes into the keyslot of a declared key that is to be made. */
+/*
+ * Whether volume_key_new can make the key, as far as can be told without asking a KMS or TPM.
+ * MORTISE_E_WAIT: locked to STATE, whose salt is not available yet.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_key_check(const struct volume_run *run,
+						      const struct config_volume *volume,
+						      const struct config_key *key,
+						      struct mortise_error *err);
+
+/* Makes the passphrase, and the token, for a new keyslot of a declared key. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_new(const struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct volume_key *made, struct mortise_error *err);
@@ -206,10 +287,12 @@ volume_key_fingerprint(const struct volume_run *run, const struct config_key *ke
 		       uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
 		       struct mortise_error *err);
 
-/* Opens a keyslot with passphrase, or with what old Talos cut at its first newline. */
+/*
+ * Opens a keyslot with passphrase, or with its first line (*cut), which is all that old versions of
+ * Talos used. The header keeps the volume key.
+ */
 MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 							const struct mortise_secret *passphrase,
-							struct mortise_secret **volume_key,
 							bool *cut, struct mortise_error *err);
 
 /* Where a volume is mounted under the root of this run; "" when it is not to be. */
@@ -239,7 +322,7 @@ void volume_opening_clear(struct volume_opening *opening);
 /* Another sentence of failed_syncs or notices; without memory it is lost, and nothing else. */
 void volume_opening_add(char **text, const char *sentence);
 
-/* Carries out one step after another. Stops at the first that fails, but for key steps. */
+/* How far a volume has come. */
 struct volume_result {
 	enum mortise_phase phase;
 	struct volume_opening opening;
@@ -247,13 +330,17 @@ struct volume_result {
 	struct mortise_error why;	/* it is not ready */
 };
 
+/*
+ * Executes one step after another, those that remove keys last. Stops at the first that fails,
+ * except for key steps, and between two steps when canceled (result->why). The keys are made.
+ */
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result);
 
 /*
- * STATE is mounted, and a declared key opens it: from now on META says so, and where it is to be
- * stored the configuration lies in STATE. Until then no keyslot is taken away, since the next
- * boot goes by what META says.
+ * STATE is mounted, and a declared key opens it: updates META and, with run->store, stores the
+ * configuration in STATE. Until then no keyslot is removed, because the next boot uses the keys in
+ * META.
  */
 MORTISE_MUST_CHECK enum mortise_code store_state_config(const struct volume_run *run,
 							const struct volume_plan *plan,

@@ -30,34 +30,43 @@ static bool is_recovery(const struct volume_plan *plan, int keyslot)
 	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
 }
 
+/* Appends ", SENTENCE" or ": SENTENCE" to the text of a step. */
+static void append(struct volume_step *step, const char *separator, const char *sentence)
+{
+	size_t used = strlen(step->text);
+
+	snprintf(step->text + used, sizeof(step->text) - used, "%s%.300s", separator, sentence);
+}
+
 enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan *plan,
 				      const struct config_key *key, enum mortise_step_kind kind,
 				      struct mortise_error *why, struct mortise_error *err)
 {
+	char sealed[300] = "";
 	struct volume_step *step;
-	struct volume_key made;
 
 	memset(why, 0, sizeof(*why));
-	if (volume_key_new(run, plan->volume, key, &made, why))
+	if (volume_key_check(run, plan->volume, key, why))
 		return MORTISE_OK;
 	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)",
 			       kind == MORTISE_STEP_KEY_ADD ? "add" : "replace", key->slot,
 			       config_key_kind_name(key->kind));
-	if (!step) {
-		volume_key_clear(&made);
+	if (!step)
 		return error_memory(err);
-	}
 	step->key = key;
-	step->made = made;
+	if (key->kind == CONFIG_KEY_KMS)
+		snprintf(sealed, sizeof(sealed), "will be sealed by KMS %.250s", key->kms_endpoint);
+	else if (key->kind == CONFIG_KEY_TPM)
+		snprintf(sealed, sizeof(sealed), "will be sealed by the TPM");
+	if (*sealed)
+		append(step, ", ", sealed);
 	return MORTISE_OK;
 }
 
-/* What has befallen the old keyslot goes into the plan, and into the report. */
+/* Why the old keyslot is replaced: in the plan, and in the report. */
 static void add_reason(struct volume_step *step, const char *reason)
 {
-	size_t used = strlen(step->text);
-
-	snprintf(step->text + used, sizeof(step->text) - used, ": %.300s", reason);
+	append(step, ": ", reason);
 	snprintf(step->notice, sizeof(step->notice), "keyslot %u (%s) was enrolled again: %.300s",
 		 step->key->slot, config_key_kind_name(step->key->kind), reason);
 }
@@ -134,32 +143,24 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 				     struct mortise_error *err)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	const struct volume_fingerprint_keys keys = { plan->asked[i].passphrase, plan->volume_key };
+	const struct volume_fingerprint_keys keys = { plan->attempts[i].passphrase,
+						      volume_plan_key(plan) };
 	struct json_object *metadata = luks2_header_metadata(plan->header);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
-	struct mortise_secret *other_key = NULL;
-	struct mortise_error why = plan->asked[i].why;
-	enum mortise_code code;
-	bool recorded, cut = false;
+	enum mortise_code code = plan->attempts[i].why.code;
+	bool recorded;
 
 	recorded = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL) &&
 		   volume_record_matches(metadata, (int)key->slot, fingerprint);
-	code = why.code;
 	if (!code && recorded && !run->options->check_keys) {
 		plan->proven = true;
 		return MORTISE_OK;
 	}
-	/* One that was tried while opening is not tried twice. */
-	if (plan->opened_by_declared_key && plan->opened == (int)key->slot)
-		cut = plan->opened_by_first_line;
-	else if (!code)
-		code = volume_try_keyslot(plan->header, (int)key->slot, plan->asked[i].passphrase,
-					  &other_key, &cut, &why);
-	mortise_secret_free(&other_key);
-	if (code == MORTISE_E_KEY || cut)
+	code = volume_try_key(run, plan, i);
+	if (code == MORTISE_E_KEY || (!code && plan->attempts[i].cut))
 		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
 	if (code)
-		return key_failed(plan, key, why.text, err);
+		return key_failed(plan, key, plan->attempts[i].why.text, err);
 	plan->proven = true;
 	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
 }
@@ -168,10 +169,11 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 static bool known_without_asking(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	const struct volume_fingerprint_keys keys = { NULL, plan->volume_key };
+	const struct volume_fingerprint_keys keys = { NULL, volume_plan_key(plan) };
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 
-	return key->kind == CONFIG_KEY_KMS && !plan->asked[i].asked && !run->options->check_keys &&
+	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].asked &&
+	       !run->options->check_keys &&
 	       !volume_key_fingerprint(run, key, luks2_header_metadata(plan->header), &keys,
 				       fingerprint, NULL) &&
 	       volume_record_matches(luks2_header_metadata(plan->header), (int)key->slot,
@@ -199,12 +201,12 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 		return MORTISE_OK;
 	}
 	/* What was too busy a moment ago is not worth another wait: the volume is open. */
-	code = plan->asked[i].asked && !plan->asked[i].passphrase ? plan->asked[i].why.code
-								  : volume_ask(run, plan, i);
+	code = plan->attempts[i].asked && !plan->attempts[i].passphrase ? plan->attempts[i].why.code
+									: volume_ask(run, plan, i);
 	if (is_dead(plan, code))
-		return plan_replace(run, plan, key, plan->asked[i].why.text, err);
+		return plan_replace(run, plan, key, plan->attempts[i].why.text, err);
 	if (code)
-		return key_failed(plan, key, plan->asked[i].why.text, err);
+		return key_failed(plan, key, plan->attempts[i].why.text, err);
 	if (other_pcrs(plan, key))
 		return plan_replace(run, plan, key, "other PCRs are declared than it was sealed to",
 				    err);

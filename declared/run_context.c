@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What the volumes of one run share while they are worked on side by side. */
+/* The context of one run, shared by the threads that work on its volumes. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "declared/cond.h"
+#include "declared/declared.h"
 #include "declared/meta_state.h"
-#include "declared/plan.h"
 
-/* Keys of the machine itself, and what a KMS knows it by. */
+/* nodeID keys contain it, and a KMS identifies the machine by it. */
 bool volume_needs_node_uuid(const struct config *volumes)
 {
 	for (size_t i = 0; i < volumes->volume_count; i++)
@@ -19,28 +20,63 @@ bool volume_needs_node_uuid(const struct config *volumes)
 	return false;
 }
 
-enum mortise_code volume_run_init(struct volume_run *run, const struct config *volumes,
+/* Polls may come from several threads at once; every other event waits for the one before it. */
+static bool forward(void *context, const struct mortise_event *event)
+{
+	struct volume_run *run = context;
+	const struct mortise_events *to = run->options->events;
+	bool go_on;
+
+	if (event->type == MORTISE_EVENT_POLL)
+		return to->call(to->context, event);
+	pthread_mutex_lock(&run->events_lock);
+	go_on = to->call(to->context, event);
+	pthread_mutex_unlock(&run->events_lock);
+	return go_on;
+}
+
+void volume_run_notify(struct volume_run *run, const char *volume, const char *text)
+{
+	const struct mortise_event event = {
+		.type = MORTISE_EVENT_NOTICE,
+		.volume = volume,
+		.text = text,
+	};
+
+	/* A cancellation is noticed by the next poll. */
+	if (run->events.call)
+		(void)run->events.call(run->events.context, &event);
+}
+
+enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_config *config,
 				  const struct mortise_up_options *options,
-				  struct volume_budget *budget, struct mortise_error *err)
+				  struct mortise_error *err)
 {
 	enum mortise_code code;
 
-	*run = (struct volume_run){ .config = volumes, .options = options, .budget = budget };
-	volume_budget_init(budget);
-	pthread_mutex_init(&run->watch_lock, NULL);
+	*run = (struct volume_run){
+		.machine = config,
+		.config = config->volumes,
+		.options = options,
+		.open_only = !config->text,
+	};
+	pthread_mutex_init(&run->events_lock, NULL);
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
-	pthread_cond_init(&run->order_changed, NULL);
+	volume_cond_init(&run->order_changed);
+	if (options->events && options->events->call)
+		run->events = (struct mortise_events){ .call = forward, .context = run };
+	volume_budget_init(&run->budget, &run->events);
+	run->unfinished = calloc(run->config->volume_count + 1, sizeof(*run->unfinished));
+	if (!run->unfinished)
+		return error_memory(err);
 	if (options->sources) {
 		code = sized_input(SIZED(mortise_key_sources), &run->sources, options->sources,
 				   err);
 		if (code)
 			return code;
 	}
-	run->unfinished = calloc(volumes->volume_count + 1, sizeof(*run->unfinished));
-	if (!run->unfinished)
-		return error_memory(err);
-	if (run->sources.node_uuid || !volume_needs_node_uuid(volumes))
+	if (run->sources.node_uuid || !volume_needs_node_uuid(run->config))
 		return MORTISE_OK;
 	code = volume_meta_node_uuid(options, run->node_uuid, err);
 	if (!code && *run->node_uuid)
@@ -51,11 +87,11 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct config *v
 void volume_run_clear(struct volume_run *run)
 {
 	free(run->unfinished);
+	volume_budget_clear(&run->budget);
 	pthread_cond_destroy(&run->order_changed);
 	pthread_mutex_destroy(&run->order_lock);
 	pthread_mutex_destroy(&run->cost_lock);
-	pthread_mutex_destroy(&run->watch_lock);
-	volume_budget_clear(run->budget);
+	pthread_mutex_destroy(&run->events_lock);
 }
 
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,
@@ -84,10 +120,13 @@ static bool outer_is_unfinished(const struct volume_run *run, const struct confi
 	return false;
 }
 
-void volume_run_wait_for_outer(struct volume_run *run, const struct config_volume *volume)
+bool volume_run_wait_for_outer(struct volume_run *run, const struct config_volume *volume)
 {
+	bool go_on = true;
+
 	pthread_mutex_lock(&run->order_lock);
-	while (outer_is_unfinished(run, volume))
-		pthread_cond_wait(&run->order_changed, &run->order_lock);
+	while (go_on && outer_is_unfinished(run, volume))
+		go_on = volume_cond_wait(&run->events, &run->order_changed, &run->order_lock);
 	pthread_mutex_unlock(&run->order_lock);
+	return go_on;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Doing the steps of a plan. What the plan rests on is checked again under the lock. */
+/* The steps of a plan. Before its first write each compares the device with the plan once more. */
 #include "declared/steps.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "keys/kdf.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
@@ -46,10 +47,12 @@ static enum mortise_code cost_of(struct volume_work *work, const struct config_k
 	}
 	pthread_mutex_lock(&run->cost_lock);
 	if (!run->cost_known) {
-		/* All there is: beside other derivations a measurement would come out too low. */
-		volume_budget_take(run->budget, run->budget->total);
-		code = keys_kdf_choose(run->options->cost, 64, &run->cost, err);
-		volume_budget_give_back(run->budget, run->budget->total);
+		/* All memory: other derivations at the same time would falsify the measurement. */
+		(void)volume_budget_take(&run->budget, run->budget.total);
+		code = events_canceled(&run->events)
+			       ? events_cancel_error(err)
+			       : keys_kdf_choose(run->options->cost, 64, &run->cost, err);
+		volume_budget_give_back(&run->budget, run->budget.total);
 		run->cost_known = !code;
 	}
 	*kdf = run->cost;
@@ -111,7 +114,7 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 	return code ? code : stage_token(work, update, step, volume_key, err);
 }
 
-/* The header as it is now, to be written to: it must be the one that was planned on. */
+/* Loads the header for writing: it must be the one that the plan was made for. */
 static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -127,7 +130,7 @@ static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *
 	if (!luks2_header_equal(now, plan->header)) {
 		mortise_luks2_free(&now);
 		return error_set(err, MORTISE_E_CHANGED, 0,
-				 "%s has changed since it was planned for; run again",
+				 "the header of %s has changed since the plan was made; run again",
 				 plan->device);
 	}
 	luks2_header_inherit(now, plan->header);
@@ -161,15 +164,14 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 	if (!code)
 		code = mortise_luks2_format(&location, &format, &plan->header, err);
 	if (!code)
-		luks2_header_set_limiter(plan->header, volume_budget_limiter(work->run->budget));
+		luks2_header_set_limiter(plan->header, volume_budget_limiter(&work->run->budget));
 	if (!code)
 		code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
 	for (size_t i = first; !code && i < plan->step_count; i++)
-		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
-			code = stage_key(work, update, &plan->steps[i],
-					 luks2_header_volume_key(plan->header), err);
+		if (plan->steps[i].made.passphrase)
+			code = stage_key(work, update, &plan->steps[i], volume_plan_key(plan), err);
 	if (!code && config_filesystem_is_persistent(volume->filesystem) &&
 	    !volume_record_set_mkfs(luks2_update_metadata(update), volume_declared_slots(volume),
 				    config_filesystem_name(volume->filesystem)))
@@ -179,16 +181,10 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 		return code;
 	}
 	luks2_format_finish(update);
-	code = luks2_update_commit(&update, err);
-	if (!code)
-		code = mortise_secret_from(
-			mortise_secret_data(luks2_header_volume_key(plan->header)),
-			mortise_secret_size(luks2_header_volume_key(plan->header)),
-			&plan->volume_key, err);
-	return code;
+	return luks2_update_commit(&update, err);
 }
 
-/* One header, committed once, with every key that can be had. */
+/* One header, committed once, with all available keys. */
 static enum mortise_code do_format(struct volume_work *work, size_t first,
 				   struct mortise_error *err)
 {
@@ -207,27 +203,29 @@ static enum mortise_code do_format(struct volume_work *work, size_t first,
 	/* Measured before anything is locked or written. */
 	code = MORTISE_OK;
 	for (size_t i = first; !code && i < work->plan->step_count; i++)
-		if (work->plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
+		if (work->plan->steps[i].made.passphrase)
 			code = cost_of(work, work->plan->steps[i].key, &cost, err);
 	if (code)
 		return code;
 	fd = open(work->plan->device, O_RDONLY | O_CLOEXEC);
-	/*
-	 * udev and Talos leave a block device alone while somebody holds this lock. On a file it
-	 * would be the metadata lock itself, which the header is written under.
-	 */
-	if (fd < 0 || fstat(fd, &st) || (S_ISBLK(st.st_mode) && flock(fd, LOCK_EX))) {
-		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot lock %s",
+	if (fd < 0 || fstat(fd, &st))
+		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s",
 				 work->plan->device);
-		if (fd >= 0)
-			close(fd);
-		return code;
-	}
-	code = format_locked(work, first, err);
-	close(fd);
-	snprintf(work->result->text, sizeof(work->result->text), "formatted");
+	/*
+	 * udev and Talos leave a block device alone while another process holds this lock. On a
+	 * file it would be the metadata lock itself, which the header is written under.
+	 */
+	else if (S_ISBLK(st.st_mode))
+		code = events_lock(&work->run->events, fd, LOCK_EX, UINT64_MAX, work->plan->device,
+				   err);
+	if (!code)
+		code = format_locked(work, first, err);
+	if (fd >= 0)
+		close(fd);
+	if (!code)
+		snprintf(work->result->text, sizeof(work->result->text), "formatted");
 	for (size_t i = first; !code && work->plan->opened < 0 && i < work->plan->step_count; i++)
-		if (work->plan->steps[i].kind == MORTISE_STEP_KEY_ADD)
+		if (work->plan->steps[i].made.passphrase)
 			work->plan->opened = work->plan->steps[i].keyslot;
 	return code;
 }
@@ -252,7 +250,7 @@ static enum mortise_code do_open(struct volume_work *work, struct mortise_error 
 		code = mortise_deactivate(work->plan->mapping, MORTISE_CLOSE_NOW, err);
 	if (!code)
 		code = mortise_activate(work->plan->header, work->plan->mapping,
-					work->plan->volume_key, flags, &dropped, err);
+					volume_plan_key(work->plan), flags, &dropped, err);
 	if (!code && !*work->result->text)
 		snprintf(work->result->text, sizeof(work->result->text), "opened");
 	return code;
@@ -284,7 +282,7 @@ static enum mortise_code do_key_step(struct volume_work *work, const struct volu
 					   step->fingerprint))
 			code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	} else if (!code && step->kind != MORTISE_STEP_KEY_REMOVE) {
-		code = stage_key(work, update, step, plan->volume_key, err);
+		code = stage_key(work, update, step, volume_plan_key(plan), err);
 	}
 	if (code) {
 		luks2_update_abort(&update);
@@ -298,8 +296,20 @@ static enum mortise_code do_key_step_named(struct volume_work *work, const struc
 {
 	enum mortise_code code = do_key_step(work, step, err);
 
-	if (code)
-		error_prefix(err, "cannot %.200s", step->text);
+	static const char *const verbs[] = {
+		[MORTISE_STEP_KEY_ADD] = "add",
+		[MORTISE_STEP_KEY_REPLACE] = "replace",
+		[MORTISE_STEP_KEY_REMOVE] = "remove",
+		[MORTISE_STEP_KEY_RECORD] = "record",
+	};
+
+	if (!code)
+		return MORTISE_OK;
+	if (step->key)
+		error_prefix(err, "cannot %s keyslot %d (%s)", verbs[step->kind], step->keyslot,
+			     config_key_kind_name(step->key->kind));
+	else
+		error_prefix(err, "cannot %s keyslot %d", verbs[step->kind], step->keyslot);
 	return code;
 }
 
@@ -345,8 +355,9 @@ static enum mortise_code do_mount(struct volume_work *work, struct mortise_error
 	};
 	char node[MORTISE_NAME_MAX + 16];
 
-	/* Mounted first, it would be hidden by what comes above it. */
-	volume_run_wait_for_outer(work->run, work->plan->volume);
+	/* A volume that is mounted above this one later would hide it. */
+	if (!volume_run_wait_for_outer(work->run, work->plan->volume))
+		return events_cancel_error(err);
 	node_path(work->plan, node);
 	return disk_mount(&options, node, work->plan->mount_point, err);
 }
@@ -364,7 +375,12 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 	case MORTISE_STEP_KEY_REPLACE:
 	case MORTISE_STEP_KEY_REMOVE:
 	case MORTISE_STEP_KEY_RECORD:
-		/* A fresh header has them already, by the one commit. */
+		if (step->why.code) {
+			if (err)
+				*err = step->why;
+			return step->why.code;
+		}
+		/* The format has written the keys already, with its one commit. */
 		if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
 			return MORTISE_OK;
 		return do_key_step_named(work, step, err);

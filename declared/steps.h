@@ -5,15 +5,15 @@
 
 #include "declared/plan.h"
 
-/* What the steps of one volume share while they are carried out. */
+/* What the steps of one volume share. */
 struct volume_work {
 	struct volume_run *run;
 	struct volume_plan *plan;
 	struct volume_result *result;
-	bool fresh; /* the file system was made just now */
+	bool fresh; /* this run made the file system */
 };
 
-/* Does step i. What the plan rests on is checked again under the lock. */
+/* Executes step i, after it has compared the device with the plan once more. */
 MORTISE_MUST_CHECK enum mortise_code volume_do_step(struct volume_work *work, size_t i,
 						    struct mortise_error *err);
 

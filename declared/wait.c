@@ -5,36 +5,19 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/events.h"
 #include "declared/declared.h"
-#include "disk/disks.h"
 #include "declared/locate.h"
 #include "declared/meta_state.h"
-#include "declared/up.h"
+#include "declared/state_store.h"
+#include "disk/disks.h"
 
 enum {
 	POLL_MS = 50,
 	SETTLE_MS = 1000,
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void sleep_ms(uint64_t milliseconds)
-{
-	const struct timespec pause = {
-		.tv_sec = (time_t)(milliseconds / 1000),
-		.tv_nsec = (long)(milliseconds % 1000) * 1000000,
-	};
-
-	(void)nanosleep(&pause, NULL);
-}
 
 static size_t disk_count(void)
 {
@@ -48,7 +31,7 @@ static size_t disk_count(void)
 	return count;
 }
 
-/* Of all block devices, partitions among them: one more or less is what counts. */
+/* All block devices, partitions among them: a change of the number is what counts. */
 static size_t node_count(void)
 {
 	DIR *directory = opendir("/sys/class/block");
@@ -108,15 +91,15 @@ static bool meta_is_there(const struct mortise_up_options *options)
 	struct mortise_error ignored;
 	struct stat st;
 
-	/* Of several that have the label planning tells. */
+	/* Planning reports several partitions with the label. */
 	if (volume_meta_find(&devices, &place, &ignored))
 		return true;
 	return *place.path && !stat(place.path, &st);
 }
 
 /*
- * What META would say counts: the machine's UUID, or, with from_meta, what opens STATE. A STATE
- * that is LUKS2 opens without META in no case.
+ * META gives the machine's UUID or, with from_meta, the keys of STATE. A STATE that is LUKS2 never
+ * opens without META.
  */
 static enum standing look_at_meta(const struct config *volumes,
 				  const struct mortise_up_options *options, bool from_meta)
@@ -128,7 +111,7 @@ static enum standing look_at_meta(const struct config *volumes,
 	if (!from_meta &&
 	    ((options->sources && options->sources->node_uuid) || !volume_needs_node_uuid(volumes)))
 		return THERE;
-	/* Who has mounted STATE has waited, in this run or long ago. */
+	/* The run that mounted STATE has waited already. */
 	volume_state_dir(options, path);
 	if (*path || meta_is_there(options))
 		return THERE;
@@ -139,20 +122,22 @@ static enum standing look_at_meta(const struct config *volumes,
 	return FRESH;
 }
 
-/* Not every machine has META, and a disk may be another than is meant: these are let settle. */
-static void wait_for(const struct config *volumes, const struct mortise_up_options *options,
-		     bool from_meta)
+/* Not every machine has META, and a selector may mean another disk: both are given time to settle. */
+static enum mortise_code wait_for(const struct config *volumes,
+				  const struct mortise_up_options *options, bool from_meta,
+				  struct mortise_error *err)
 {
-	const uint64_t begin = now_ms(), end = begin + options->device_wait_ms;
+	const uint64_t begin = clock_now_ms(), end = begin + options->device_wait_ms;
 	uint64_t now = begin, changed = begin;
 	enum standing before = MISSING;
+	enum mortise_code code = MORTISE_OK;
 	size_t count_before = 0;
 	bool *there;
 
 	if (!options->device_wait_ms)
-		return;
+		return MORTISE_OK;
 	there = calloc(volumes->volume_count + 1, sizeof(*there));
-	while (there && now < end) {
+	while (!code && there && now < end) {
 		enum standing worst = look_at_all(volumes, options, there);
 		size_t count;
 
@@ -170,25 +155,29 @@ static void wait_for(const struct config *volumes, const struct mortise_up_optio
 		before = worst;
 		if (worst == FRESH && now - changed >= SETTLE_MS)
 			break;
-		sleep_ms(end - now < POLL_MS ? end - now : POLL_MS);
-		now = now_ms();
+		if (!events_sleep_ms(options->events, end - now < POLL_MS ? end - now : POLL_MS))
+			code = events_cancel_error(err);
+		now = clock_now_ms();
 	}
 	free(there);
+	return code;
 }
 
-void volume_wait_for_devices(const struct config *volumes, const struct mortise_up_options *options)
+enum mortise_code volume_wait_for_devices(const struct config *volumes,
+					  const struct mortise_up_options *options,
+					  struct mortise_error *err)
 {
-	wait_for(volumes, options, false);
+	return wait_for(volumes, options, false, err);
 }
 
-void volume_wait_for_state(const struct mortise_up_options *options)
+enum mortise_code volume_wait_for_state(const struct mortise_up_options *options,
+					struct mortise_error *err)
 {
-	char name[] = "STATE";
 	struct mortise_up_options of_state = *options;
-	struct config_volume state = { .name = name, .id = name };
+	struct config_volume state = volume_state;
 	const struct config volumes = { .volumes = &state, .volume_count = 1 };
 
 	/* It is needed whatever volumes were asked for. */
 	of_state.name_count = 0;
-	wait_for(&volumes, &of_state, true);
+	return wait_for(&volumes, &of_state, true, err);
 }

@@ -6,19 +6,21 @@
 #include "config/config.h"
 
 /*
- * Returns when the devices of all wanted volumes are there, or after options->device_wait_ms.
- * Which are missing is what planning finds out. A disk found by a selector that would be
- * formatted is not believed before no other has turned up for a second: the selector may mean
- * one that comes later. In the same way META counts as absent, where keys need the machine's UUID
- * and only META could give another than the firmware does.
+ * Returns when the devices of all wanted volumes exist, or after options->device_wait_ms. Planning
+ * reports what is missing. A disk found by a selector that would be formatted counts only when no
+ * other disk has appeared for a second: the selector may mean a disk that appears later. In the
+ * same way META counts as absent, where keys need the machine's UUID and only META could give
+ * another one than the firmware. Fails with MORTISE_E_CANCELED only.
  */
-void volume_wait_for_devices(const struct config *volumes,
-			     const struct mortise_up_options *options);
+MORTISE_MUST_CHECK enum mortise_code volume_wait_for_devices(const struct config *volumes,
+							     const struct mortise_up_options *options,
+							     struct mortise_error *err);
 
 /*
- * The same for STATE alone and its META, where no configuration has been read yet. For META of a
- * STATE that is LUKS2 it is waited as long as may be.
+ * The same for STATE alone and its META, before a configuration is read. While STATE is LUKS2, META
+ * is waited for as long as the options allow.
  */
-void volume_wait_for_state(const struct mortise_up_options *options);
+MORTISE_MUST_CHECK enum mortise_code volume_wait_for_state(const struct mortise_up_options *options,
+							   struct mortise_error *err);
 
 #endif

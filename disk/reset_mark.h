@@ -15,7 +15,7 @@ struct disk_mark {
 	bool first;		/* at the start of the device */
 	bool second;		/* at an offset of second headers */
 	bool second_header;	/* a second header's magic is still on the device */
-	uint64_t keys_end;	/* bytes; from the first mark found, 0 if there is none */
+	uint64_t keys_end;	/* bytes; from the first mark found, 0 without a mark */
 };
 
 /* Checks the start of the device only: every boot pays for this read. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A look at the block device below a mapping, before the kernel is asked to take it. */
+/* The properties of the block device below a mapping. */
 #include "dm/host.h"
 
 #include "dm/control.h"
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum mortise_code open_failed(struct mortise_error *err, int sys, const char *path)
+static enum mortise_code open_error(struct mortise_error *err, int sys, const char *path)
 {
 	enum mortise_code code;
 
@@ -27,11 +27,11 @@ static enum mortise_code open_failed(struct mortise_error *err, int sys, const c
 	else
 		return error_set(err, MORTISE_E_DEVICE, sys,
 				 "Device %s does not exist or access denied", path);
-	return dm_with_errno(err, sys, code);
+	return dm_set_errno(err, sys, code);
 }
 
-enum mortise_code dm_block_look(void *context, const char *path, bool exclusive,
-				struct dm_block *block, struct mortise_error *err)
+enum mortise_code dm_block_inspect(void *context, const char *path, bool exclusive,
+				   struct dm_block *block, struct mortise_error *err)
 {
 	int logical = 0, readonly = 0;
 	enum mortise_code code;
@@ -41,10 +41,10 @@ enum mortise_code dm_block_look(void *context, const char *path, bool exclusive,
 	int fd;
 
 	(void)context;
-	/* For reading: a close after writing would wake udev. */
+	/* Read-only: udev processes a device again after a close of a writable descriptor. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | (exclusive ? O_EXCL : 0));
 	if (fd < 0)
-		return open_failed(err, errno, path);
+		return open_error(err, errno, path);
 	if (fstat(fd, &st)) {
 		code = error_set(err, MORTISE_E_DEVICE, errno, "Cannot get info about device %s",
 				 path);
@@ -52,7 +52,7 @@ enum mortise_code dm_block_look(void *context, const char *path, bool exclusive,
 	}
 	if (!S_ISBLK(st.st_mode)) {
 		code = error_set(err, MORTISE_E_DEVICE, 0,
-				 "Device %s is not compatible. It is no block device.", path);
+				 "Device %s is not compatible. It is not a block device.", path);
 		goto out;
 	}
 	if (ioctl(fd, BLKGETSIZE64, &size) || ioctl(fd, BLKSSZGET, &logical) ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One ioctl on the control node: the buffer, its growth, its wiping, and the errno. */
+/* Running an ioctl on the control node. */
 #include "dm/control.h"
 #include "base/error.h"
 
@@ -9,15 +9,15 @@
 #include <sys/sysmacros.h>
 
 #define BUFFER_FIRST (16u << 10)
-#define BUFFER_LAST  (4u << 20) /* 25000 mappings in a list */
-#define ALIGNMENT    8u		/* of struct dm_ioctl and of what follows it */
+#define BUFFER_LAST  (4u << 20) /* holds a list of 25000 mappings */
+#define ALIGNMENT    8u		/* of struct dm_ioctl and its payload */
 
-/* The kernel takes the payload from here and puts its own there as well. */
+/* The offset of the payload, for the request and the answer. */
 #define DATA_START   ((uint32_t)sizeof(struct dm_ioctl))
-_Static_assert(DATA_START % ALIGNMENT == 0, "the payload is aligned as the kernel wants it");
+_Static_assert(DATA_START % ALIGNMENT == 0, "the payload is aligned");
 
-/* A secret's bytes have no alignment that is promised. */
-static struct dm_ioctl *align(struct mortise_secret *memory)
+/* The bytes of a secret need not be aligned. */
+static struct dm_ioctl *align_buffer(struct mortise_secret *memory)
 {
 	uint8_t *bytes = mortise_secret_data(memory);
 	size_t past = (uintptr_t)bytes % ALIGNMENT;
@@ -25,11 +25,11 @@ static struct dm_ioctl *align(struct mortise_secret *memory)
 	return (void *)(bytes + (past ? ALIGNMENT - past : 0));
 }
 
-static void fill(struct dm_ioctl *header, const struct dm_call *call, size_t room)
+static void write_request(struct dm_ioctl *header, const struct dm_call *call, size_t room)
 {
 	/*
-	 * 4.0.0, not the version of the header that we were compiled with: the kernel
-	 * refuses a minor number above its own.
+	 * 4.0.0 instead of the version in linux/dm-ioctl.h: the kernel refuses a minor number
+	 * above its own.
 	 */
 	header->version[0] = DM_VERSION_MAJOR;
 	header->data_size = (uint32_t)room;
@@ -46,15 +46,15 @@ static void fill(struct dm_ioctl *header, const struct dm_call *call, size_t roo
 		       mortise_secret_size(call->payload));
 }
 
-/* What the kernel says about its answer is checked once, here. */
-static int take(struct dm_reply *reply, const struct dm_ioctl *header, size_t room)
+/* Checks the sizes in the kernel's answer. */
+static int read_reply(struct dm_reply *reply, const struct dm_ioctl *header, size_t room)
 {
 	reply->header = *header;
 	reply->header.name[sizeof(reply->header.name) - 1] = '\0';
 	reply->header.uuid[sizeof(reply->header.uuid) - 1] = '\0';
 	if (header->data_size > room)
 		return EPROTO;
-	/* An ioctl without an answer of its own leaves data_size at the header. */
+	/* Without a payload data_size is the size of the header. */
 	if (header->data_size <= sizeof(*header))
 		return 0;
 	if (header->data_start < offsetof(struct dm_ioctl, data) ||
@@ -78,13 +78,13 @@ int dm_run(struct dm_control *control, const struct dm_call *call, struct dm_rep
 	for (; room <= BUFFER_LAST; room *= 2) {
 		if (mortise_secret_new(room + ALIGNMENT, &reply->memory, NULL))
 			return ENOMEM;
-		header = align(reply->memory);
-		fill(header, call, room);
+		header = align_buffer(reply->memory);
+		write_request(header, call, room);
 		sys = control->kernel.ioctl(control->kernel.context, call->request, header);
 		if (sys)
 			return sys;
 		if (!(header->flags & DM_BUFFER_FULL_FLAG))
-			return take(reply, header, room);
+			return read_reply(reply, header, room);
 		dm_reply_clear(reply);
 	}
 	return E2BIG;
@@ -103,40 +103,48 @@ dev_t dm_decode_device(uint64_t device)
 		       (unsigned)((device & 0xff) | (device >> 12 & 0xfff00)));
 }
 
-enum mortise_code dm_with_errno(struct mortise_error *err, int sys, enum mortise_code code)
+enum mortise_code dm_set_errno(struct mortise_error *err, int sys, enum mortise_code code)
 {
 	if (err)
 		err->sys_errno = sys;
 	return code;
 }
 
-enum mortise_code dm_call_failed(struct mortise_error *err, int sys, const char *task,
-				 const char *name)
+enum mortise_code dm_call_error(struct mortise_error *err, int sys, const char *task,
+				const char *name)
 {
 	switch (sys) {
 	case ENXIO:
-		return dm_with_errno(
+		return dm_set_errno(
 			err, sys,
 			error_set(err, MORTISE_E_INACTIVE, 0, "Device %s is not active.", name));
 	case EPERM:
 	case EACCES:
-		return error_set(err, MORTISE_E_DEVICE, sys,
-				 "Cannot %s %s, run it as root (CAP_SYS_ADMIN)", task, name);
+		return dm_set_errno(err, sys,
+				    error_set(err, MORTISE_E_DEVICE, 0,
+					      "cannot %s %s: permission denied; run as root "
+					      "(CAP_SYS_ADMIN)",
+					      task, name));
 	case ENOMEM:
-		return error_set(err, MORTISE_E_MEMORY, sys, "Cannot %s %s", task, name);
+		return error_set(err, MORTISE_E_MEMORY, sys, "cannot %s %s", task, name);
 	case ENOTTY:
-		return error_set(err, MORTISE_E_KERNEL, sys,
-				 "Cannot %s %s, device-mapper of this kernel is too old", task,
-				 name);
+		return dm_set_errno(err, sys,
+				    error_set(err, MORTISE_E_KERNEL, 0,
+					      "cannot %s %s: the kernel's device-mapper is too old",
+					      task, name));
 	case EPROTO:
-		return error_set(err, MORTISE_E_SYSTEM, sys,
-				 "Cannot %s %s, the kernel's answer makes no sense", task, name);
+		return dm_set_errno(err, sys,
+				    error_set(err, MORTISE_E_SYSTEM, 0,
+					      "cannot %s %s: the kernel's answer is invalid", task,
+					      name));
 	case E2BIG:
-		return error_set(err, MORTISE_E_SYSTEM, sys,
-				 "Cannot %s %s, the kernel's answer has more than %u bytes", task,
-				 name, BUFFER_LAST);
+		return dm_set_errno(err, sys,
+				    error_set(err, MORTISE_E_SYSTEM, 0,
+					      "cannot %s %s: the kernel's answer has more than %u "
+					      "bytes",
+					      task, name, BUFFER_LAST));
 	default:
 		return error_set(err, MORTISE_E_SYSTEM, sys,
-				 "Cannot %s %s, the kernel's log may say more", task, name);
+				 "cannot %s %s (the kernel log may have details)", task, name);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening device-mapper's control node, which an initramfs may have to make first. */
+/* Opening device-mapper's control node, after creating it if necessary. */
 #include "dm/control.h"
 #include "base/error.h"
 
@@ -15,7 +15,7 @@
 
 #define CONTROL_NODE  "/dev/" DM_DIR "/" DM_CONTROL_NODE
 #define MISC_MAJOR    10u  /* Documentation/admin-guide/devices.txt */
-#define CONTROL_MINOR 236u /* the same; an open of it loads the module */
+#define CONTROL_MINOR 236u /* likewise; opening the node loads the module */
 
 static int kernel_ioctl(void *context, unsigned long request, struct dm_ioctl *data)
 {
@@ -24,8 +24,8 @@ static int kernel_ioctl(void *context, unsigned long request, struct dm_ioctl *d
 	return ioctl(control->fd, request, data) < 0 ? errno : 0;
 }
 
-/* The number that the running kernel uses, from "236 device-mapper" in /proc/misc. */
-static bool control_minor(unsigned *control)
+/* Reads the minor number of the running kernel: "236 device-mapper" in /proc/misc. */
+static bool read_control_minor(unsigned *control)
 {
 	char line[64], word[32];
 	bool found = false;
@@ -48,17 +48,17 @@ static bool control_minor(unsigned *control)
 	return found;
 }
 
-/* Returns 0 or errno; *made when the node is ours to remove if it leads nowhere. */
-static int control_node(bool *made)
+/* Returns 0 or errno. *made: this call created the node. */
+static int create_control_node(bool *made)
 {
 	unsigned number = CONTROL_MINOR;
-	bool known = control_minor(&number);
+	bool known = read_control_minor(&number);
 	struct stat st;
 
 	if (!lstat(CONTROL_NODE, &st)) {
 		if (S_ISCHR(st.st_mode) && (!known || st.st_rdev == makedev(MISC_MAJOR, number)))
 			return 0;
-		/* Left from another boot by a /dev on disk. */
+		/* A /dev on disk keeps nodes from earlier boots. */
 		if (unlink(CONTROL_NODE))
 			return errno;
 	}
@@ -70,18 +70,18 @@ static int control_node(bool *made)
 	return 0;
 }
 
-static enum mortise_code open_failed(struct mortise_error *err, int sys)
+static enum mortise_code open_error(struct mortise_error *err, int sys)
 {
 	if (geteuid() != 0 || sys == EPERM || sys == EACCES)
-		return dm_with_errno(
+		return dm_set_errno(
 			err, sys,
 			error_set(err, MORTISE_E_DEVICE, 0,
 				  "Cannot initialize device-mapper, running as non-root user. "
-				  "Run it as root."));
+				  "Run as root."));
 	if (sys == EROFS)
 		return error_set(err, MORTISE_E_DEVICE, sys,
-				 "Cannot make %s, mount a devtmpfs on /dev", CONTROL_NODE);
-	return dm_with_errno(
+				 "cannot create %s (mount a devtmpfs on /dev)", CONTROL_NODE);
+	return dm_set_errno(
 		err, sys,
 		error_set(err, MORTISE_E_KERNEL, 0,
 			  "Cannot initialize device-mapper. Is dm_mod kernel module loaded? "
@@ -97,11 +97,11 @@ static enum mortise_code check_version(struct dm_control *control, struct mortis
 	memcpy(control->version, reply.header.version, sizeof(control->version));
 	dm_reply_clear(&reply);
 	if (sys)
-		return open_failed(err, sys);
+		return open_error(err, sys);
 	if (control->version[0] != DM_VERSION_MAJOR)
 		return error_set(err, MORTISE_E_KERNEL, 0,
-				 "Cannot initialize device-mapper. The kernel speaks version %u "
-				 "of its interface, %u is needed.",
+				 "Cannot initialize device-mapper. The kernel has version %u "
+				 "of its interface, version %u is needed.",
 				 control->version[0], DM_VERSION_MAJOR);
 	return MORTISE_OK;
 }
@@ -114,9 +114,9 @@ static struct dm_control *control_new(void)
 		return NULL;
 	control->fd = -1;
 	control->host = (struct dm_host){
-		.block_look = dm_block_look,
+		.block_inspect = dm_block_inspect,
 		.key_add = dm_key_add,
-		.key_drop = dm_key_drop,
+		.key_remove = dm_key_remove,
 		.pause = dm_pause,
 	};
 	return control;
@@ -132,12 +132,12 @@ enum mortise_code dm_open(struct dm_control **out, struct mortise_error *err)
 	*out = NULL;
 	control = control_new();
 	if (!control)
-		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "Cannot open device-mapper");
-	sys = control_node(&made);
-	/* The node may work where it cannot be checked: under a read-only /dev, without /proc. */
+		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot open device-mapper");
+	sys = create_control_node(&made);
+	/* The node may work even if creating it failed: with a read-only /dev or without /proc. */
 	control->fd = open(CONTROL_NODE, O_RDWR | O_CLOEXEC);
 	if (control->fd < 0) {
-		code = open_failed(err, sys ? sys : errno);
+		code = open_error(err, sys ? sys : errno);
 		goto out;
 	}
 	control->kernel = (struct dm_kernel){ .ioctl = kernel_ioctl, .context = control };
@@ -163,7 +163,7 @@ enum mortise_code dm_open_kernel(const struct dm_kernel *kernel, struct dm_contr
 	*out = NULL;
 	control = control_new();
 	if (!control)
-		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "Cannot open device-mapper");
+		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot open device-mapper");
 	control->kernel = *kernel;
 	code = check_version(control, err);
 	if (code)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside dm/: the open control node, one call on it, and names as the kernel stores them. */
+/* Inside dm/: the open control node, calls on it, and the names that the kernel stores. */
 #ifndef DM_CONTROL_H
 #define DM_CONTROL_H
 
@@ -13,12 +13,12 @@
 struct dm_control {
 	struct dm_kernel kernel;
 	struct dm_host host;
-	bool nodes;		/* a real kernel: see to /dev/mapper/NAME as well */
-	int fd;			/* -1 over a kernel of the caller's */
+	bool nodes;		/* the running kernel: maintain /dev/mapper/NAME, too */
+	int fd;			/* -1: the kernel is the caller's */
 	uint32_t version[3];	/* of the kernel's ioctl interface */
 };
 
-/* A request; what is zero is left out. */
+/* A request. Members that are zero are omitted. */
 struct dm_call {
 	unsigned long request;
 	const char *name;	/* encoded */
@@ -26,71 +26,70 @@ struct dm_call {
 	uint32_t flags;		/* DM_*_FLAG */
 	uint32_t event_nr;	/* udev flags << DM_UDEV_SHIFT: never a cookie */
 	uint32_t target_count;
-	const struct mortise_secret *payload; /* goes behind the header */
+	const struct mortise_secret *payload; /* follows the header */
 };
 
-/* What the kernel answered. Everything lies in memory, which may hold a key. */
+/* The kernel's answer. data points into memory, which may contain a key. */
 struct dm_reply {
 	struct mortise_secret *memory;
 	struct dm_ioctl header;	/* a copy; name and uuid are NUL-terminated */
-	const uint8_t *data;	/* behind the header, bounds checked */
+	const uint8_t *data;	/* the payload, within bounds */
 	size_t size;
 };
 
 /*
- * Runs one call, with a larger buffer for as long as the kernel says that it is too small.
- * Returns 0 or an errno value; EPROTO: the answer contradicts itself. *reply is filled in
- * either case and wants dm_reply_clear.
+ * Runs a call, again with a larger buffer if the answer does not fit. Returns 0 or an errno value;
+ * EPROTO: the answer is inconsistent. Call dm_reply_clear() in every case.
  */
 MORTISE_MUST_CHECK int dm_run(struct dm_control *control, const struct dm_call *call,
 			      struct dm_reply *reply);
 void dm_reply_clear(struct dm_reply *reply);
 
 /*
- * For calls that name a mapping: ENXIO, EPERM and the like as sentences. task completes
- * "Cannot TASK NAME": "read the table of".
+ * The error for a call that names a mapping: "cannot TASK NAME: ...", where task is, for example,
+ * "read the table of". ENXIO: MORTISE_E_INACTIVE.
  */
-enum mortise_code dm_call_failed(struct mortise_error *err, int sys, const char *task,
-				 const char *name);
-/* Keeps errno beside a sentence that says it in its own words; returns code. */
-enum mortise_code dm_with_errno(struct mortise_error *err, int sys, enum mortise_code code);
+enum mortise_code dm_call_error(struct mortise_error *err, int sys, const char *task,
+				const char *name);
+/* Sets err->sys_errno without appending its text. Returns code. */
+enum mortise_code dm_set_errno(struct mortise_error *err, int sys, enum mortise_code code);
 
-/* The kernel's dev_t, as it stands in the structures of linux/dm-ioctl.h. */
+/* Decodes a device number of linux/dm-ioctl.h. */
 dev_t dm_decode_device(uint64_t device);
 
 /*
- * libdevmapper and its udev rules keep to names of [A-Za-z0-9#+-.:=@_] and write any other
- * byte as \xNN, in the kernel too. Names that are written so already stay as they are.
+ * Encodes a name as libdevmapper and its udev rules do, also for the kernel: each byte other than
+ * [A-Za-z0-9#+-.:=@_] becomes \xNN. An encoded name is left unchanged.
  */
 MORTISE_MUST_CHECK enum mortise_code
 dm_name_encode(const char *name, char encoded[static DM_NAME_LEN], struct mortise_error *err);
-/* A UUID that is too long is cut, as cryptsetup does. */
+/* Truncates a long UUID, as cryptsetup does. */
 void dm_uuid_encode(const char *uuid, char encoded[static DM_UUID_LEN]);
-/* decoded has the room of encoded. */
+/* decoded is as large as encoded. */
 void dm_name_decode(const char *encoded, char *decoded);
 
-/* MORTISE_OK with known false: a kernel before 5.4 that has not loaded the target yet. */
-MORTISE_MUST_CHECK enum mortise_code dm_target_ask(struct dm_control *control, const char *target,
-						   uint32_t version[static 3], bool *known,
-						   struct mortise_error *err);
+/* Sets *known to false on a kernel before 5.4 that has not loaded the target's module. */
+MORTISE_MUST_CHECK enum mortise_code dm_target_query(struct dm_control *control, const char *target,
+						     uint32_t version[static 3], bool *known,
+						     struct mortise_error *err);
 bool dm_version_before(const uint32_t version[static 3], uint32_t major, uint32_t minor,
 		       uint32_t patch);
 
-/* Takes a mapping away, trying again while it is busy; errno value. */
+/* Removes a mapping, with a few retries while it is busy. Returns 0 or an errno value. */
 int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t flags,
 		      uint32_t *flags_out);
 
-/* Lets a mapping that has a table begin to work; errno value. */
+/* Resumes a mapping with the table that was loaded. Returns 0 or an errno value. */
 int dm_resume(struct dm_control *control, const char *encoded, bool hidden);
 
-/* How libdevmapper's udev rules are told what to do: the upper half of event_nr. */
+/* Flags for libdevmapper's udev rules, in the upper half of event_nr. */
 #define DM_UDEV_SHIFT 16
 enum dm_udev_flags {
 	DM_UDEV_NO_SUBSYSTEM_RULES = 0x02,
 	DM_UDEV_NO_DISK_RULES = 0x04,
 	DM_UDEV_NO_OTHER_RULES = 0x08,
 	DM_UDEV_NO_LIBRARY_FALLBACK = 0x20,
-	DM_UDEV_PRIMARY_SOURCE = 0x40,	/* without it the rules take the event for a spurious one */
+	DM_UDEV_PRIMARY_SOURCE = 0x40,	/* the rules ignore an event without it */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a dm-crypt mapping: create, load, resume, node; or nothing of it. */
+/* Creating a dm-crypt mapping: create, load, resume, node. A failure undoes all of it. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
 #include "base/error.h"
@@ -11,7 +11,7 @@
 
 #define MODULES_ROOM 256u
 
-/* Options that may be left out, and the dm-crypt that knows them first. */
+/* Options that may be omitted, and the minor version of dm-crypt that introduced them. */
 static const struct {
 	uint32_t flags;
 	uint32_t minor;
@@ -21,13 +21,12 @@ static const struct {
 	{ DM_CRYPT_NO_READ_WORKQUEUE | DM_CRYPT_NO_WRITE_WORKQUEUE, 22 },
 };
 
-/* One mapping on its way. */
 struct creation {
 	struct dm_control *control;
 	const char *name;
 	char encoded[DM_NAME_LEN];
 	struct dm_mapping_options options;
-	struct dm_crypt_target target; /* flags shrink when the kernel lacks one */
+	struct dm_crypt_target target; /* without the flags that the kernel lacks */
 	struct dm_block block;
 	uint32_t version[3]; /* of dm-crypt */
 	bool version_known;
@@ -39,7 +38,7 @@ static bool crypt_before(const struct creation *creation, uint32_t minor, uint32
 	return creation->version_known && dm_version_before(creation->version, 1, minor, patch);
 }
 
-/* What cannot be left out. */
+/* Checks for the options that cannot be omitted. */
 static enum mortise_code check_version(const struct creation *creation, struct mortise_error *err)
 {
 	const struct dm_crypt_target *target = &creation->target;
@@ -61,7 +60,7 @@ static enum mortise_code check_version(const struct creation *creation, struct m
 			 what, creation->version[0], creation->version[1], creation->version[2]);
 }
 
-static enum mortise_code check_fit(const struct creation *creation, struct mortise_error *err)
+static enum mortise_code check_size(const struct creation *creation, struct mortise_error *err)
 {
 	const struct dm_crypt_target *target = &creation->target;
 	const struct dm_block *block = &creation->block;
@@ -74,21 +73,21 @@ static enum mortise_code check_fit(const struct creation *creation, struct morti
 	if (target->size > block->size - target->device_offset)
 		return error_set(err, MORTISE_E_NO_SPACE, 0,
 				 "Device %s is too small. It has %" PRIu64 " bytes, %" PRIu64
-				 " from offset %" PRIu64 " on are needed.",
+				 " bytes at offset %" PRIu64 " are needed.",
 				 target->device, block->size, target->size, target->device_offset);
 	/* device_area_is_invalid in drivers/md/dm-table.c */
 	if (target->device_offset % block->logical || target->size % block->logical)
 		return error_set(err, MORTISE_E_KERNEL, 0,
-				 "Device %s has logical blocks of %" PRIu32 " bytes. Offset "
-				 "%" PRIu64 " and size %" PRIu64 " of the data must be multiples "
-				 "of them: format it with that sector size.",
+				 "Device %s has logical blocks of %" PRIu32 " bytes. The data's "
+				 "offset %" PRIu64 " and size %" PRIu64 " must be multiples of "
+				 "that; format with that sector size.",
 				 target->device, block->logical, target->device_offset,
 				 target->size);
 	return MORTISE_OK;
 }
 
-static enum mortise_code exists(const struct creation *creation, const char *uuid,
-				struct mortise_error *err)
+static enum mortise_code exists_error(const struct creation *creation, const char *uuid,
+				      struct mortise_error *err)
 {
 	const struct dm_call call = { .request = DM_DEV_STATUS, .uuid = uuid };
 	char other[DM_NAME_LEN] = "";
@@ -102,7 +101,7 @@ static enum mortise_code exists(const struct creation *creation, const char *uui
 	}
 	if (*other)
 		return error_set(err, MORTISE_E_EXISTS, 0,
-				 "Device %s is active already as %s. Close that one first.",
+				 "Device %s is already active as %s; close that mapping first.",
 				 creation->target.device, other);
 	return error_set(err, MORTISE_E_EXISTS, 0, "Device %s already exists.", creation->name);
 }
@@ -122,11 +121,11 @@ static enum mortise_code create_device(struct creation *creation, struct mortise
 	creation->device = dm_decode_device(reply.header.dev);
 	dm_reply_clear(&reply);
 	if (sys == EBUSY)
-		return exists(creation, uuid, err);
-	return sys ? dm_call_failed(err, sys, "create mapping", creation->name) : MORTISE_OK;
+		return exists_error(creation, uuid, err);
+	return sys ? dm_call_error(err, sys, "create mapping", creation->name) : MORTISE_OK;
 }
 
-/* The table as DM_TABLE_LOAD takes it: one struct dm_target_spec and its parameters. */
+/* The payload of DM_TABLE_LOAD: one struct dm_target_spec and its parameters. */
 static enum mortise_code build_payload(const struct creation *creation, bool keyring,
 				       struct mortise_secret **payload, struct mortise_error *err)
 {
@@ -153,7 +152,7 @@ out:
 	return code;
 }
 
-/* Tries one form of the table. *sys: errno of the kernel, 0 with MORTISE_OK when loaded. */
+/* Tries one form of the table. *sys: the kernel's errno, 0: loaded. */
 static enum mortise_code load_once(struct creation *creation, bool keyring, int *sys,
 				   struct mortise_error *err)
 {
@@ -177,19 +176,20 @@ static enum mortise_code load_once(struct creation *creation, bool keyring, int 
 			return MORTISE_OK;
 	}
 	code = build_payload(creation, keyring, &payload, err);
-	if (!code) {
-		call.payload = payload;
-		*sys = dm_run(creation->control, &call, &reply);
-		dm_reply_clear(&reply);
-	}
+	if (code)
+		goto out;
+	call.payload = payload;
+	*sys = dm_run(creation->control, &call, &reply);
+	dm_reply_clear(&reply);
+out:
 	mortise_secret_free(&payload);
-	/* dm-crypt has made its own copy. */
+	/* dm-crypt has its own copy. */
 	if (keyring)
-		host->key_drop(host->context, serial);
+		host->key_remove(host->context, serial);
 	return code;
 }
 
-/* Leaves out what is newer than the dm-crypt that runs; false when there is no such thing. */
+/* Omits the options that the running dm-crypt is too old for. False: there are none. */
 static bool drop_newer(struct creation *creation)
 {
 	uint32_t before = creation->target.flags;
@@ -201,8 +201,8 @@ static bool drop_newer(struct creation *creation)
 	return creation->target.flags != before;
 }
 
-/* "aes-xts-plain64" -> " crypto-aes crypto-xts": each algorithm has such an alias. */
-static void cipher_modules(const char *cipher, char text[static MODULES_ROOM])
+/* "aes-xts-plain64" -> " crypto-aes crypto-xts", the module aliases of the algorithms. */
+static void list_cipher_modules(const char *cipher, char text[static MODULES_ROOM])
 {
 	unsigned dashes = 0;
 	size_t used = 0;
@@ -211,7 +211,7 @@ static void cipher_modules(const char *cipher, char text[static MODULES_ROOM])
 	*text = '\0';
 	if (!strncmp(cipher, "capi:", 5))
 		return;
-	/* The second dash begins the IV, which is dm-crypt's own affair. */
+	/* The IV after the second dash is a part of dm-crypt. */
 	for (from = cipher; dashes < 2 && used < MODULES_ROOM; from++) {
 		size_t size = strcspn(from, "-,");
 
@@ -224,8 +224,8 @@ static void cipher_modules(const char *cipher, char text[static MODULES_ROOM])
 	}
 }
 
-static enum mortise_code load_failed(const struct creation *creation, int sys,
-				     struct mortise_error *err)
+static enum mortise_code load_error(const struct creation *creation, int sys,
+				    struct mortise_error *err)
 {
 	const struct dm_crypt_target *target = &creation->target;
 	char modules[MODULES_ROOM];
@@ -240,41 +240,40 @@ static enum mortise_code load_failed(const struct creation *creation, int sys,
 		break;
 	case ENOENT:
 	case ELIBBAD:
-		cipher_modules(target->cipher, modules);
+		list_cipher_modules(target->cipher, modules);
 		code = error_set(err, MORTISE_E_KERNEL, 0,
-				 "The kernel does not know cipher %s. Load the modules of its "
-				 "parts (modprobe -a%s), or use a kernel that has them.",
+				 "The kernel does not know cipher %s. Load its modules "
+				 "(modprobe -a%s), or use a kernel that has them.",
 				 target->cipher, modules);
 		break;
 	case ENXIO:
 	case ENODEV:
-		code = error_set(err, MORTISE_E_DEVICE, sys, "Device %s has gone away meanwhile",
+		code = error_set(err, MORTISE_E_DEVICE, sys, "Device %s has disappeared",
 				 target->device);
 		break;
 	case EACCES:
 	case EPERM:
 		code = error_set(err, MORTISE_E_DEVICE, 0,
-				 "Cannot use device %s, permission denied. Run it as root, and "
-				 "open what is write-protected read-only.",
+				 "Cannot use device %s, permission denied. Run as root; if the "
+				 "device is write-protected, open it read-only.",
 				 target->device);
 		break;
 	case EINVAL:
 		code = error_set(err, MORTISE_E_KERNEL, 0,
-				 "The kernel refused the mapping of %s: cipher %s, key of %zu "
-				 "bits, sectors of %" PRIu32 " bytes. Its log (dmesg) says which "
-				 "of these.",
+				 "The kernel refused the mapping of %s (cipher %s, key of %zu "
+				 "bits, sectors of %" PRIu32 " bytes); see the kernel log (dmesg)",
 				 target->device, target->cipher,
 				 target->key ? mortise_secret_size(target->key) * 8 : 0,
 				 target->sector_size);
 		break;
 	default:
-		return dm_call_failed(err, sys, "load the table of", creation->name);
+		return dm_call_error(err, sys, "load the table of", creation->name);
 	}
-	return dm_with_errno(err, sys, code);
+	return dm_set_errno(err, sys, code);
 }
 
-/* Errors that a table with the key in it may not meet. */
-static bool keyring_refused(int sys)
+/* True for errors that loading with the key in the table may avoid. */
+static bool may_be_keyring_error(int sys)
 {
 	switch (sys) {
 	case EINVAL: /* dm-crypt built without CONFIG_KEYS */
@@ -294,10 +293,10 @@ static bool keyring_refused(int sys)
 }
 
 /*
- * All that was asked for first, since distributions add options without a new version
- * number; then without what is too new; then with the key in the table.
+ * Tries the table first as requested, because distributions backport options without changing the
+ * version number; then without options that are too new; then with the key in the table.
  */
-static enum mortise_code load(struct creation *creation, struct mortise_error *err)
+static enum mortise_code load_table(struct creation *creation, struct mortise_error *err)
 {
 	const struct dm_crypt_target *target = &creation->target;
 	bool keyring = target->key_description && !dm_crypt_cipher_null(target->cipher) &&
@@ -310,9 +309,9 @@ static enum mortise_code load(struct creation *creation, struct mortise_error *e
 		if (code || !sys)
 			return code;
 		if (sys == EINVAL && !creation->version_known) {
-			/* The failed load has brought the module in. */
-			code = dm_target_ask(creation->control, "crypt", creation->version,
-					     &creation->version_known, err);
+			/* The failed load has loaded the module, so that its version is known. */
+			code = dm_target_query(creation->control, "crypt", creation->version,
+					       &creation->version_known, err);
 			if (!code)
 				code = check_version(creation, err);
 			if (code)
@@ -320,8 +319,8 @@ static enum mortise_code load(struct creation *creation, struct mortise_error *e
 		}
 		if (sys == EINVAL && drop_newer(creation))
 			continue;
-		if (!keyring || !keyring_refused(sys))
-			return load_failed(creation, sys, err);
+		if (!keyring || !may_be_keyring_error(sys))
+			return load_error(creation, sys, err);
 		keyring = false;
 	}
 }
@@ -335,54 +334,57 @@ int dm_resume(struct dm_control *control, const char *encoded, bool hidden)
 
 	if (hidden)
 		udev |= DM_UDEV_NO_SUBSYSTEM_RULES | DM_UDEV_NO_DISK_RULES | DM_UDEV_NO_OTHER_RULES;
-	/* No cookie in the lower half: the rules run, and nobody is to be told. */
+	/* No cookie in the lower half: nothing waits for the udev rules to finish. */
 	call.event_nr = udev << DM_UDEV_SHIFT;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);
 	return sys;
 }
 
-static enum mortise_code resume(struct creation *creation, struct mortise_error *err)
+static enum mortise_code resume_mapping(struct creation *creation, struct mortise_error *err)
 {
 	int sys = dm_resume(creation->control, creation->encoded, creation->options.hidden);
 
-	return sys ? dm_call_failed(err, sys, "resume mapping", creation->name) : MORTISE_OK;
+	return sys ? dm_call_error(err, sys, "resume mapping", creation->name) : MORTISE_OK;
 }
 
-/* Everything up to the first change. */
-static enum mortise_code prepare(struct creation *creation, struct mortise_error *err)
+/* Checks everything before the first change. */
+static enum mortise_code check_creation(struct creation *creation, struct mortise_error *err)
 {
 	struct dm_control *control = creation->control;
 	enum mortise_code code;
 	struct dm_info info;
 
 	code = dm_name_encode(creation->name, creation->encoded, err);
-	if (!code)
-		code = dm_crypt_target_check(&creation->target, err);
 	if (code)
 		return code;
-	/* Before the device below, which is busy when the mapping is active already. */
+	code = dm_crypt_target_check(&creation->target, err);
+	if (code)
+		return code;
+	/* Before the device below: if the mapping is already active, the device is busy. */
 	code = dm_info(control, creation->name, &info, err);
 	if (!code)
 		return error_set(err, MORTISE_E_EXISTS, 0, "Device %s already exists.",
 				 creation->name);
 	if (code != MORTISE_E_INACTIVE)
 		return code;
-	code = dm_target_ask(control, "crypt", creation->version, &creation->version_known, err);
-	if (!code)
-		code = check_version(creation, err);
-	/* Temporary mappings stand beside the one that holds the device. */
-	if (!code)
-		code = control->host.block_look(control->host.context, creation->target.device,
-						!creation->options.hidden, &creation->block, err);
-	if (!code)
-		code = check_fit(creation, err);
-	if (!code && creation->block.readonly)
+	code = dm_target_query(control, "crypt", creation->version, &creation->version_known, err);
+	if (code)
+		return code;
+	code = check_version(creation, err);
+	if (code)
+		return code;
+	/* Another mapping may hold the device of a temporary one. */
+	code = control->host.block_inspect(control->host.context, creation->target.device,
+					   !creation->options.hidden, &creation->block, err);
+	if (code)
+		return code;
+	if (creation->block.readonly)
 		creation->options.readonly = true;
-	return code;
+	return check_size(creation, err);
 }
 
-static void undo(struct creation *creation)
+static void undo_creation(struct creation *creation)
 {
 	if (dm_remove_encoded(creation->control, creation->encoded, 0, NULL) == EBUSY)
 		(void)dm_remove_encoded(creation->control, creation->encoded, DM_DEFERRED_REMOVE,
@@ -406,21 +408,28 @@ enum mortise_code dm_crypt_create(struct dm_control *control, const char *name,
 
 	if (dropped)
 		*dropped = 0;
-	code = prepare(&creation, err);
-	if (!code)
-		code = create_device(&creation, err);
+	code = check_creation(&creation, err);
 	if (code)
 		return code;
-	code = load(&creation, err);
-	if (!code)
-		code = resume(&creation, err);
-	if (!code && control->nodes) {
-		dm_sysfs_read_ahead(creation.device, creation.block.read_ahead);
-		code = dm_node_make(creation.encoded, creation.device, err);
-	}
+	code = create_device(&creation, err);
 	if (code)
-		undo(&creation);
-	else if (dropped)
+		return code;
+	code = load_table(&creation, err);
+	if (code)
+		goto out;
+	code = resume_mapping(&creation, err);
+	if (code)
+		goto out;
+	if (control->nodes) {
+		dm_sysfs_read_ahead(creation.device, creation.block.read_ahead);
+		code = dm_node_create(creation.encoded, creation.device, err);
+		if (code)
+			goto out;
+	}
+	if (dropped)
 		*dropped = target->flags & ~creation.target.flags;
+out:
+	if (code)
+		undo_creation(&creation);
 	return code;
 }

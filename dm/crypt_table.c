@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define TEXT_ROOM	1024u /* bytes of a line but for its key: cipher, four numbers, options */
+#define TEXT_ROOM	1024u /* bytes of a line without its key: cipher, four numbers, options */
 #define SECTOR_SIZE_MAX 4096u
 
-/* In the order that cryptsetup writes them. */
+/* In cryptsetup's order. */
 static const struct {
 	uint32_t flag;
 	const char *word;
@@ -26,7 +26,7 @@ static const struct {
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
-/* One word of the line: no blank, no backslash (device-mapper's quote), nothing unprintable. */
+/* True for printable ASCII without blanks and backslashes, which device-mapper interprets. */
 static bool is_word(const char *text, size_t max)
 {
 	size_t i;
@@ -49,46 +49,48 @@ enum mortise_code dm_crypt_target_check(const struct dm_crypt_target *target,
 	uint32_t sector = target->sector_size;
 
 	if (!target->device || !*target->device)
-		return error_set(err, MORTISE_E_USAGE, 0, "A mapping needs a device below it.");
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "cannot create a mapping without a device");
 	if (!target->cipher || !is_word(target->cipher, MORTISE_CIPHER_MAX))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "The name of the cipher is not valid. It is one like "
-				 "aes-xts-plain64, with at most %u bytes.",
+				 "invalid cipher name; use one like aes-xts-plain64, with at "
+				 "most %u bytes",
 				 MORTISE_CIPHER_MAX);
 	if (key_size > DM_KEY_MAX || (!key_size && !dm_crypt_cipher_null(target->cipher)))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "A key of %zu bytes does not fit cipher %s. Give 1 to %u bytes.",
+				 "a key of %zu bytes does not fit cipher %s; use 1 to %u bytes",
 				 key_size, target->cipher, DM_KEY_MAX);
 	/* A logon key needs a prefix with a colon (man 7 keyrings). */
 	if (target->key_description &&
 	    (!is_word(target->key_description, 255) || !strchr(target->key_description, ':')))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "The description of the kernel key is not valid. It is one like "
-				 "cryptsetup:UUID-d0, with at most 255 bytes.");
+				 "invalid description of the kernel key; use one like "
+				 "cryptsetup:UUID-d0, with at most 255 bytes");
 	if (sector < DM_SECTOR || sector > SECTOR_SIZE_MAX || (sector & (sector - 1)))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "An encryption sector of %" PRIu32 " bytes is not possible. "
-				 "Use 512, 1024, 2048 or 4096.",
+				 "invalid encryption sector size %" PRIu32 "; use 512, 1024, 2048 "
+				 "or 4096",
 				 sector);
 	if (target->device_offset % DM_SECTOR)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Data offset %" PRIu64 " on %s is not a multiple of %u bytes.",
+				 "data offset %" PRIu64 " on %s is not a multiple of %u bytes",
 				 target->device_offset, target->device, DM_SECTOR);
 	if (!target->size || target->size % sector)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Device size is not aligned to requested sector size. The data on "
-				 "%s has %" PRIu64 " bytes, that is no multiple of %" PRIu32 ".",
+				 "%s has %" PRIu64 " bytes, which is not a multiple of %" PRIu32
+				 ".",
 				 target->device, target->size, sector);
 	/* crypt_ctr: "Invalid iv_offset sector" */
 	if (target->iv_offset % (sector / DM_SECTOR))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "IV offset %" PRIu64 " does not fit sectors of %" PRIu32 " bytes. "
-				 "It counts 512 bytes and is a multiple of %" PRIu32 ".",
+				 "IV offset %" PRIu64 " (in units of 512 bytes) does not fit "
+				 "sectors of %" PRIu32 " bytes; use a multiple of %" PRIu32,
 				 target->iv_offset, sector, sector / DM_SECTOR);
 	return MORTISE_OK;
 }
 
-/* Without a table that is indexed by the key. */
+/* No look-up table: the key must not select which cache lines are read. */
 static char hex_digit(unsigned nibble)
 {
 	return (char)('0' + nibble + (((9u - nibble) >> 8) & ('a' - '0' - 10)));
@@ -138,7 +140,7 @@ enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target, de
 					bool keyring, struct mortise_secret **params,
 					struct mortise_error *err)
 {
-	/* What was checked bounds every part: cipher 128, description 255, options 140. */
+	/* Enough after dm_crypt_target_check(): cipher 128, description 255, options 140. */
 	size_t room = TEXT_ROOM + 2 * DM_KEY_MAX;
 	enum mortise_code code;
 	size_t used;
@@ -151,8 +153,8 @@ enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target, de
 	used = (size_t)sprintf(out, "%s ", target->cipher);
 	used += put_key(out + used, target, keyring);
 	/*
-	 * The device by its number: it is the one that was looked at, whatever becomes of
-	 * its path, and a path with blanks would fall apart.
+	 * By number: this is the device that was checked, even if its path has changed, and a path
+	 * can contain blanks.
 	 */
 	used += (size_t)sprintf(out + used, " %" PRIu64 " %u:%u %" PRIu64, target->iv_offset,
 				major(device), minor(device), target->device_offset / DM_SECTOR);
@@ -161,13 +163,13 @@ enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target, de
 	return MORTISE_OK;
 }
 
-/* The line and how far it has been read. */
+/* The rest of the line. */
 struct words {
 	const char *at;
 	size_t left;
 };
 
-/* The next word, not NUL-terminated; false at the end. */
+/* Returns the next word, not NUL-terminated. False at the end. */
 static bool next_word(struct words *words, const char **word, size_t *size)
 {
 	size_t i = 0;
@@ -185,13 +187,13 @@ static bool next_word(struct words *words, const char **word, size_t *size)
 	return i > 0;
 }
 
-static bool same(const char *word, size_t size, const char *text)
+static bool is_equal(const char *word, size_t size, const char *text)
 {
 	return size == strlen(text) && !memcmp(word, text, size);
 }
 
-/* Decimal digits and nothing else, at most max. */
-static bool number(const char *word, size_t size, uint64_t max, uint64_t *value)
+/* Decimal digits only, at most max. */
+static bool parse_number(const char *word, size_t size, uint64_t max, uint64_t *value)
 {
 	size_t i;
 
@@ -211,7 +213,7 @@ static bool next_number(struct words *words, uint64_t max, uint64_t *value)
 	const char *word;
 	size_t size;
 
-	return next_word(words, &word, &size) && number(word, size, max, value);
+	return next_word(words, &word, &size) && parse_number(word, size, max, value);
 }
 
 static bool copy_word(char *out, size_t room, const char *word, size_t size)
@@ -223,6 +225,7 @@ static bool copy_word(char *out, size_t room, const char *word, size_t size)
 	return true;
 }
 
+/* Branch-free for the same reason as hex_digit(). *bad: not a hexadecimal digit. */
 static unsigned nibble(char c, unsigned *bad)
 {
 	unsigned u = (unsigned char)c;
@@ -245,10 +248,10 @@ static bool parse_keyring_key(const char *word, size_t size, struct dm_crypt_tab
 
 	word++;
 	colon = memchr(word, ':', (size_t)(end - word));
-	if (!colon || !number(word, (size_t)(colon - word), DM_KEY_MAX, &value))
+	if (!colon || !parse_number(word, (size_t)(colon - word), DM_KEY_MAX, &value))
 		return false;
 	word = colon + 1;
-	/* A key of another type keeps it, so that it is not taken for ours. */
+	/* The type "logon" is omitted. Any other stays in the description. */
 	if ((size_t)(end - word) >= strlen(logon) && !memcmp(word, logon, strlen(logon)))
 		word += strlen(logon);
 	table->key_size = (uint32_t)value;
@@ -265,7 +268,7 @@ static enum mortise_code parse_key(const char *word, size_t size, struct dm_cryp
 	uint8_t *key;
 	size_t i;
 
-	if (same(word, size, "-"))
+	if (is_equal(word, size, "-"))
 		return MORTISE_OK;
 	if (*word == ':' && parse_keyring_key(word, size, table))
 		return MORTISE_OK;
@@ -281,9 +284,9 @@ static enum mortise_code parse_key(const char *word, size_t size, struct dm_cryp
 	if (!bad)
 		return MORTISE_OK;
 bad:
-	/* The word itself is not shown: it may be a key. */
+	/* Without the word, which may be a key. */
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "The key in the dm-crypt table is written in an unknown way.");
+			 "the key in the dm-crypt table has an unknown format");
 }
 
 static bool parse_option(const char *word, size_t size, struct dm_crypt_table *table)
@@ -295,14 +298,14 @@ static bool parse_option(const char *word, size_t size, struct dm_crypt_table *t
 	size_t i;
 
 	for (i = 0; i < OPTIONS; i++) {
-		if (same(word, size, options[i].word)) {
+		if (is_equal(word, size, options[i].word)) {
 			table->flags |= options[i].flag;
 			return true;
 		}
 	}
 	if (size > strlen(sectors) && !memcmp(word, sectors, strlen(sectors))) {
-		bool valid = number(word + strlen(sectors), size - strlen(sectors), SECTOR_SIZE_MAX,
-				    &value);
+		bool valid = parse_number(word + strlen(sectors), size - strlen(sectors),
+					  SECTOR_SIZE_MAX, &value);
 
 		table->sector_size = (uint32_t)value;
 		return valid && value >= DM_SECTOR && !(value & (value - 1));
@@ -310,8 +313,8 @@ static bool parse_option(const char *word, size_t size, struct dm_crypt_table *t
 	if (size > strlen(integrity) && !memcmp(word, integrity, strlen(integrity)))
 		return copy_word(table->integrity, sizeof(table->integrity),
 				 word + strlen(integrity), size - strlen(integrity));
-	/* Of no consequence to what we tell about a mapping (Linux 6.11, 6.13). */
-	return same(word, size, "high_priority") ||
+	/* Options of Linux 6.11 and 6.13 that struct dm_crypt_table has no member for. */
+	return is_equal(word, size, "high_priority") ||
 	       (size > strlen(tag_key) && !memcmp(word, tag_key, strlen(tag_key)));
 }
 
@@ -324,7 +327,7 @@ static enum mortise_code parse_options(struct words *words, struct dm_crypt_tabl
 
 	if (!next_word(words, &word, &size))
 		return MORTISE_OK;
-	if (!number(word, size, 64, &count))
+	if (!parse_number(word, size, 64, &count))
 		goto bad;
 	for (i = 0; i < count; i++)
 		if (!next_word(words, &word, &size) || !parse_option(word, size, table))
@@ -333,7 +336,7 @@ static enum mortise_code parse_options(struct words *words, struct dm_crypt_tabl
 		return MORTISE_OK;
 bad:
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "The dm-crypt table has an option that is not known here: \"%.*s\".",
+			 "the dm-crypt table has the unknown option \"%.*s\"",
 			 (int)(size < 64 ? size : 64), word);
 }
 
@@ -358,8 +361,8 @@ enum mortise_code dm_crypt_params_parse(const char *params, size_t length,
 	if (!next_number(&words, UINT64_MAX, &table->iv_offset) || !next_word(&words, &word, &size))
 		goto bad;
 	colon = memchr(word, ':', size);
-	if (!colon || !number(word, (size_t)(colon - word), UINT32_MAX, &above) ||
-	    !number(colon + 1, size - (size_t)(colon - word) - 1, UINT32_MAX, &below))
+	if (!colon || !parse_number(word, (size_t)(colon - word), UINT32_MAX, &above) ||
+	    !parse_number(colon + 1, size - (size_t)(colon - word) - 1, UINT32_MAX, &below))
 		goto bad;
 	table->device = makedev((unsigned)above, (unsigned)below);
 	if (!next_number(&words, UINT64_MAX / DM_SECTOR, &offset))
@@ -368,8 +371,7 @@ enum mortise_code dm_crypt_params_parse(const char *params, size_t length,
 	code = parse_options(&words, table, err);
 	goto out;
 bad:
-	code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "The dm-crypt table is written in an unknown way.");
+	code = error_set(err, MORTISE_E_UNSUPPORTED, 0, "the dm-crypt table has an unknown format");
 out:
 	if (code)
 		dm_crypt_table_clear(table);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside dm/: the parameters of dm-crypt as text, built and read back. */
+/* Inside dm/: the table parameters of dm-crypt, as text. */
 #ifndef DM_CRYPT_TABLE_H
 #define DM_CRYPT_TABLE_H
 
 #include "dm/dm.h"
 
 #define DM_SECTOR 512u
-#define DM_KEY_MAX 1024u	/* bytes; the largest that a cipher of the kernel's takes is 96 */
+#define DM_KEY_MAX 1024u	/* bytes; the kernel's ciphers take at most 96 */
 
-/* Everything about a target that can be refused without asking the kernel. */
+/* Checks all that needs no call of the kernel. */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_target_check(const struct dm_crypt_target *target,
 							   struct mortise_error *err);
 
-/* cipher_null takes no key: "-" stands in the table, and nothing goes into the keyring. */
+/* True for a cipher without a key: the table has "-", and the keyring is not used. */
 bool dm_crypt_cipher_null(const char *cipher);
 
 /*
- * "CIPHER KEY IVOFF MAJOR:MINOR OFFSET [N options]" with its NUL, for a checked target.
- * keyring: the key stands there by its description.
+ * Formats "CIPHER KEY IVOFF MAJOR:MINOR OFFSET [N options]" with its NUL for a checked target.
+ * keyring: KEY refers to the keyring instead of containing the key.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target,
 							   dev_t device, bool keyring,
@@ -25,8 +25,8 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_params_build(const struct dm_crypt
 							   struct mortise_error *err);
 
 /*
- * The reverse: fills all but size. params need not be NUL-terminated.
- * MORTISE_E_UNSUPPORTED names what is not understood.
+ * Parses length bytes of params. Sets every member except size. MORTISE_E_UNSUPPORTED: a part is
+ * unknown; the error names it.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_params_parse(const char *params, size_t length,
 							   struct dm_crypt_table *table,

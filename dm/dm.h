@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Device-mapper by ioctl(2) on /dev/mapper/control: linux/dm-ioctl.h, without libdevmapper,
- * cookies or semaphores. Sectors of 512 bytes exist inside this folder only.
+ * Device-mapper by ioctl(2) on /dev/mapper/control (linux/dm-ioctl.h), without libdevmapper,
+ * cookies and semaphores. Other folders never count in sectors of 512 bytes, except for iv_offset.
  */
 #ifndef DM_DM_H
 #define DM_DM_H
@@ -10,13 +10,13 @@
 
 #include <sys/types.h>
 
-#define DM_UUID_MAX 128u	/* bytes of a mapping's UUID without its NUL; a longer one is cut */
+#define DM_UUID_MAX 128u	/* bytes of a mapping's UUID without its NUL; longer ones are truncated */
 
 struct dm_ioctl;
 
 /*
- * The seam to the kernel. request is one of linux/dm-ioctl.h's DM_*; returns 0 or an errno
- * value. Tests put a table of expected requests and canned replies here.
+ * The interface to the kernel, which tests replace. request is one of linux/dm-ioctl.h's DM_*.
+ * Returns 0 or an errno value.
  */
 struct dm_kernel {
 	int (*ioctl)(void *context, unsigned long request, struct dm_ioctl *data);
@@ -26,23 +26,23 @@ struct dm_kernel {
 struct dm_control;
 
 /*
- * Opens /dev/mapper/control, making the node from /proc/misc when there is none, and checks
- * that the kernel speaks interface 4. MORTISE_E_KERNEL when device-mapper is not there (says
- * which module to load), MORTISE_E_DEVICE without permission.
+ * Opens /dev/mapper/control, after creating the node if necessary, and checks that the interface
+ * has version 4. MORTISE_E_KERNEL: the kernel has no device-mapper; the error names the module.
+ * MORTISE_E_DEVICE: permission denied.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_open(struct dm_control **out, struct mortise_error *err);
-/* The same over a kernel of the caller's; no nodes are made. */
+/* Uses the caller's kernel instead, and creates no nodes. */
 MORTISE_MUST_CHECK enum mortise_code
 dm_open_kernel(const struct dm_kernel *kernel, struct dm_control **out, struct mortise_error *err);
 void dm_close(struct dm_control *control);
 
-/* Version of a target ("crypt"), loading its module; MORTISE_E_KERNEL when there is none. */
+/* Reads the version of a target ("crypt"), loading its module. MORTISE_E_KERNEL: unknown target. */
 MORTISE_MUST_CHECK enum mortise_code dm_target_version(struct dm_control *control,
 						       const char *target,
 						       uint32_t version[static 3],
 						       struct mortise_error *err);
 
-/* Activation options of dm-crypt, bits. */
+/* Options of dm-crypt, bits. */
 enum dm_crypt_flags {
 	DM_CRYPT_ALLOW_DISCARDS = 1u << 0,
 	DM_CRYPT_SAME_CPU_CRYPT = 1u << 1,
@@ -52,12 +52,12 @@ enum dm_crypt_flags {
 	DM_CRYPT_IV_LARGE_SECTORS = 1u << 5,
 };
 
-/* One dm-crypt target over (part of) a block device. */
+/* A dm-crypt target over a block device or part of it. */
 struct dm_crypt_target {
 	const char *cipher;	/* "aes-xts-plain64" or "capi:..." */
 	const struct mortise_secret *key;
-	const char *key_description; /* "cryptsetup:UUID-d0": try the keyring first under this
-				      * name; NULL: the key goes into the table */
+	const char *key_description; /* "cryptsetup:UUID-d0": pass the key in the keyring under
+				      * this name if possible; NULL: pass it in the table */
 	const char *device;	/* path of the block device */
 	uint64_t device_offset;	/* bytes, multiple of 512 */
 	uint64_t size;		/* bytes, multiple of sector_size */
@@ -68,19 +68,19 @@ struct dm_crypt_target {
 
 struct dm_mapping_options {
 	const char *uuid;	/* "CRYPT-LUKS2-..." or NULL */
-	bool readonly;		/* also without it when the device is write-protected */
+	bool readonly;		/* implied if the device is write-protected */
 	bool hidden;		/* a temporary mapping: udev makes no links under /dev/disk and
-				 * scans nothing, and other mappings may stand on the device */
+				 * does not scan it, and other mappings may use the device */
 };
 
 /*
- * Creates the mapping, loads the table, resumes it, and sees to /dev/mapper/NAME (waits for
- * nobody: udev's node or our own). On failure nothing is left behind. *dropped receives the
- * enum dm_crypt_flags that this kernel did not know and that were left out (discards,
- * workqueue and CPU options only; NULL: not wanted).
- * MORTISE_E_EXISTS: a mapping of that name or UUID is active. MORTISE_E_BUSY: the device is
- * in use. MORTISE_E_KERNEL: target, cipher or sector size unknown to this kernel, said which.
- * MORTISE_E_NO_SPACE: the device is smaller than the table. MORTISE_E_USAGE: bad name.
+ * Creates the mapping and /dev/mapper/NAME, without waiting for udev. A failure undoes
+ * everything. *dropped (or NULL) receives the enum dm_crypt_flags that this kernel does not know
+ * and that were omitted: discards, workqueue and CPU options only.
+ * MORTISE_E_EXISTS: a mapping with this name or UUID is active. MORTISE_E_BUSY: the device is in
+ * use. MORTISE_E_KERNEL: this kernel does not know the target, cipher or sector size; the error
+ * says which. MORTISE_E_NO_SPACE: the device is smaller than the table. MORTISE_E_USAGE: invalid
+ * name.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control, const char *name,
 						     const struct dm_mapping_options *options,
@@ -88,23 +88,23 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control,
 						     uint32_t *dropped, struct mortise_error *err);
 
 /*
- * A hidden mapping of size bytes (a multiple of 4096) that reads as zeros and forgets what is
- * written: what dm-crypt costs is measured over it. Otherwise as dm_crypt_create.
+ * Creates a hidden mapping of size bytes (a multiple of 4096) that reads as zeros and discards
+ * writes, to measure dm-crypt without a disk. Otherwise like dm_crypt_create().
  */
 MORTISE_MUST_CHECK enum mortise_code dm_zero_create(struct dm_control *control, const char *name,
 						    uint64_t size, struct mortise_error *err);
 
 enum dm_remove_mode {
-	DM_REMOVE_NOW,		/* MORTISE_E_BUSY when in use; a few short retries first */
-	DM_REMOVE_DEFERRED,	/* when in use: removed by the kernel after the last close */
+	DM_REMOVE_NOW,		/* in use after a few short retries: MORTISE_E_BUSY */
+	DM_REMOVE_DEFERRED,	/* in use: the kernel removes it after the last close */
 	DM_REMOVE_CANCEL_DEFERRED,
 };
 
-/* MORTISE_E_INACTIVE when there is no such mapping. */
+/* MORTISE_E_INACTIVE: the mapping does not exist. */
 MORTISE_MUST_CHECK enum mortise_code dm_remove(struct dm_control *control, const char *name,
 					       enum dm_remove_mode mode, struct mortise_error *err);
 
-/* What a mapping is. Strings are NUL-terminated; empty when not known. */
+/* A mapping. Unknown strings are empty. */
 struct dm_info {
 	char name[DM_UUID_MAX];
 	char uuid[DM_UUID_MAX + 1];
@@ -117,56 +117,53 @@ struct dm_info {
 	bool has_table;
 };
 
-/* MORTISE_E_INACTIVE when there is no such mapping. */
+/* MORTISE_E_INACTIVE: the mapping does not exist. */
 MORTISE_MUST_CHECK enum mortise_code dm_info(struct dm_control *control, const char *name,
 					     struct dm_info *info, struct mortise_error *err);
 
-/* The one dm-crypt target of a mapping, read back from the kernel. */
+/* A dm-crypt target as the kernel reports it. */
 struct dm_crypt_table {
 	char cipher[MORTISE_CIPHER_MAX + 1];
 	uint32_t key_size;	/* bytes */
 	bool key_in_keyring;
-	char key_description[256]; /* when in the keyring, without "logon:" */
-	struct mortise_secret *key; /* when in the table; freed by dm_crypt_table_clear */
+	char key_description[256]; /* if in the keyring, without "logon:" */
+	struct mortise_secret *key; /* if in the table; freed by dm_crypt_table_clear() */
 	dev_t device;		/* the device below */
 	uint64_t device_offset;	/* bytes */
 	uint64_t size;		/* bytes */
 	uint64_t iv_offset;	/* 512-byte sectors */
 	uint32_t sector_size;	/* bytes */
 	uint32_t flags;		/* enum dm_crypt_flags */
-	char integrity[64];	/* "28:aead", empty without */
+	char integrity[64];	/* "28:aead", or empty */
 };
 
-/* MORTISE_E_UNSUPPORTED when the mapping is not one dm-crypt target: says what it is. */
+/* MORTISE_E_UNSUPPORTED: the mapping is not a single dm-crypt target; the error says what it is. */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
 						    struct dm_crypt_table *table,
 						    struct mortise_error *err);
 void dm_crypt_table_clear(struct dm_crypt_table *table);
 
-/*
- * The block devices that a mapping stands on, the first *count of them (at most 64). *count:
- * room in, number out.
- */
+/* Reads the block devices below a mapping, at most 64. *count: room in, number out. */
 MORTISE_MUST_CHECK enum mortise_code dm_deps(struct dm_control *control, const char *name,
 					     dev_t *devices, size_t *count,
 					     struct mortise_error *err);
 
-/* Calls each for every mapping; a callback that returns false ends the walk. */
+/* Calls each for every mapping until it returns false. */
 MORTISE_MUST_CHECK enum mortise_code
 dm_list(struct dm_control *control, bool (*each)(void *context, const char *name, dev_t dev),
 	void *context, struct mortise_error *err);
 
 /*
- * A regular file becomes a block device: attaches fd to a free loop device that detaches
- * itself after the last close. *loop_fd keeps it alive until closed; path has the node.
+ * Attaches the regular file fd to a free loop device, which is detached after the last close.
+ * *loop_fd keeps it attached; path receives its node.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_loop_attach(int fd, bool readonly, uint32_t sector_size,
 						    char path[static 32], int *loop_fd,
 						    struct mortise_error *err);
-/* The file behind a loop device ("" when it is none). */
+/* The file of a loop device, or "". */
 void dm_loop_backing(dev_t device, char *file, size_t room);
 
-/* The path of a block device by its number, from sysfs: "/dev/vda2", "/dev/mapper/x". */
+/* Finds the path of a block device in sysfs: "/dev/vda2", "/dev/mapper/x". */
 MORTISE_MUST_CHECK enum mortise_code dm_device_path(dev_t device, char *path, size_t room,
 						    struct mortise_error *err);
 

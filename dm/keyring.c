@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Logon keys by system call: libkeyutils would be one more library for three lines. */
+/* Logon keys by system call, to avoid a dependency on libkeyutils. */
 #include "dm/host.h"
 
 #include <errno.h>
@@ -21,10 +21,10 @@ int dm_key_add(void *context, const char *description, const struct mortise_secr
 	return 0;
 }
 
-void dm_key_drop(void *context, int32_t serial)
+void dm_key_remove(void *context, int32_t serial)
 {
 	(void)context;
-	/* Invalidating has the payload collected now, not at the end of the thread. */
+	/* After an invalidation the kernel frees the payload now, not at the end of the thread. */
 	(void)syscall(SYS_keyctl, KEYCTL_INVALIDATE, serial);
 	(void)syscall(SYS_keyctl, KEYCTL_UNLINK, serial, KEY_SPEC_THREAD_KEYRING);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A regular file as a block device (man 4 loop). */
+/* Loop devices (man 4 loop). */
 #include "dm/dm.h"
 
 #include "base/error.h"
@@ -17,9 +17,9 @@
 #define CONTROL	       "/dev/loop-control"
 #define CONTROL_NUMBER makedev(10, 237) /* Documentation/admin-guide/devices.txt */
 #define LOOP_MAJOR     7u
-#define TRIES	       64u /* others who take numbers at the same time */
+#define TRIES	       64u /* other processes may take the same number */
 
-/* Since Linux 5.8; older headers lack it. */
+/* Linux 5.8; older kernel headers lack it. */
 #ifndef LOOP_CONFIGURE
 #define LOOP_CONFIGURE 0x4C0A
 struct loop_config {
@@ -54,19 +54,19 @@ static int open_loop(int number, bool readonly, char path[static 32])
 
 	snprintf(path, 32, "/dev/loop%d", number);
 	fd = open(path, flags);
-	/* The number is also the minor as long as loops have no partitions (max_part=0). */
+	/* The number is the minor unless loop devices have partitions (max_part=0). */
 	if (fd < 0 && errno == ENOENT &&
 	    !mknod(path, S_IFBLK | 0600, makedev(LOOP_MAJOR, (unsigned)number)))
 		fd = open(path, flags);
 	return fd;
 }
 
-/* For kernels before 5.8: three calls, with another process perhaps in between. */
+/* For kernels before 5.8: three calls, which another process can interrupt. */
 static int configure_old(int loop, const struct loop_config *config)
 {
 	if (ioctl(loop, LOOP_SET_FD, config->fd))
 		return errno;
-	/* Without it the device has blocks of 512 bytes, which every table fits. */
+	/* After a failure the blocks have 512 bytes, which every table fits. */
 	if (config->block_size)
 		(void)ioctl(loop, LOOP_SET_BLOCK_SIZE, (unsigned long)config->block_size);
 	if (ioctl(loop, LOOP_SET_STATUS64, &config->info)) {
@@ -78,7 +78,7 @@ static int configure_old(int loop, const struct loop_config *config)
 	return 0;
 }
 
-static int configure(int loop, const struct loop_config *config)
+static int configure_loop(int loop, const struct loop_config *config)
 {
 	struct loop_info64 info = { .lo_flags = 0 };
 	int sys = 0;
@@ -89,7 +89,7 @@ static int configure(int loop, const struct loop_config *config)
 		sys = configure_old(loop, config);
 	if (sys)
 		return sys;
-	/* A loop that stays would keep the file busy for ever. */
+	/* Without autoclear the loop device would keep the file busy. */
 	if (ioctl(loop, LOOP_GET_STATUS64, &info) || !(info.lo_flags & LO_FLAGS_AUTOCLEAR)) {
 		(void)ioctl(loop, LOOP_CLR_FD, 0);
 		return ENOTSUP;
@@ -97,7 +97,7 @@ static int configure(int loop, const struct loop_config *config)
 	return 0;
 }
 
-static void name_file(int fd, struct loop_info64 *info)
+static void set_file_name(int fd, struct loop_info64 *info)
 {
 	char link[32], file[LO_NAME_SIZE];
 	ssize_t size;
@@ -108,7 +108,7 @@ static void name_file(int fd, struct loop_info64 *info)
 		memcpy(info->lo_file_name, file, (size_t)size);
 }
 
-static enum mortise_code control_failed(struct mortise_error *err, int sys)
+static enum mortise_code control_error(struct mortise_error *err, int sys)
 {
 	if (sys == EACCES || sys == EPERM)
 		return error_set(err, MORTISE_E_DEVICE, sys,
@@ -134,8 +134,8 @@ enum mortise_code dm_loop_attach(int fd, bool readonly, uint32_t sector_size, ch
 	*path = '\0';
 	control = open_control();
 	if (control < 0)
-		return control_failed(err, errno);
-	name_file(fd, &config.info);
+		return control_error(err, errno);
+	set_file_name(fd, &config.info);
 	for (i = 0; i < TRIES; i++) {
 		number = ioctl(control, LOOP_CTL_GET_FREE);
 		if (number >= 0)
@@ -144,7 +144,7 @@ enum mortise_code dm_loop_attach(int fd, bool readonly, uint32_t sector_size, ch
 			sys = errno;
 			break;
 		}
-		sys = configure(loop, &config);
+		sys = configure_loop(loop, &config);
 		if (!sys)
 			break;
 		close(loop);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking about mappings: what there is, what it is, and what it stands on. */
+/* Queries about mappings: properties, table, devices below, list. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
 #include "base/error.h"
@@ -41,12 +41,12 @@ enum mortise_code dm_info(struct dm_control *control, const char *name, struct d
 		info->has_table = header->flags & DM_ACTIVE_PRESENT_FLAG;
 	}
 	dm_reply_clear(&reply);
-	return sys ? dm_call_failed(err, sys, "look at mapping", name) : MORTISE_OK;
+	return sys ? dm_call_error(err, sys, "query mapping", name) : MORTISE_OK;
 }
 
-/* The first target of a status reply, its parameters and their length. */
-static bool first_target(const struct dm_reply *reply, struct dm_target_spec *spec,
-			 const char **params, size_t *length)
+/* Reads the first target of a status reply, its parameters and their length. */
+static bool read_target(const struct dm_reply *reply, struct dm_target_spec *spec,
+			const char **params, size_t *length)
 {
 	if (reply->size < sizeof(*spec))
 		return false;
@@ -67,20 +67,22 @@ static enum mortise_code read_table(const struct dm_reply *reply, const char *na
 
 	if (!reply->header.target_count)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "Device %s has no table, it is being made or was given up.", name);
-	if (!first_target(reply, &spec, &params, &length))
-		return dm_call_failed(err, EPROTO, "read the table of", name);
+				 "Device %s has no table: it is being created, or its creation was "
+				 "interrupted",
+				 name);
+	if (!read_target(reply, &spec, &params, &length))
+		return dm_call_error(err, EPROTO, "read the table of", name);
 	if (reply->header.target_count > 1)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "Device %s is not one dm-crypt target, but %u targets, the first "
-				 "of which is \"%s\".",
+				 "Device %s is not a single dm-crypt target, but %u targets, the "
+				 "first of which is \"%s\".",
 				 name, reply->header.target_count, spec.target_type);
 	if (strcmp(spec.target_type, "crypt"))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Device %s is not a dm-crypt target, but \"%s\".", name,
 				 spec.target_type);
 	if (spec.length > UINT64_MAX / DM_SECTOR)
-		return dm_call_failed(err, EPROTO, "read the table of", name);
+		return dm_call_error(err, EPROTO, "read the table of", name);
 	code = dm_crypt_params_parse(params, length, table, err);
 	if (code)
 		error_prefix(err, "Device %s", name);
@@ -108,7 +110,7 @@ enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
 		return code;
 	sys = dm_run(control, &call, &reply);
 	if (sys)
-		code = dm_call_failed(err, sys, "read the table of", name);
+		code = dm_call_error(err, sys, "read the table of", name);
 	else
 		code = read_table(&reply, name, table, err);
 	dm_reply_clear(&reply);
@@ -144,18 +146,18 @@ enum mortise_code dm_deps(struct dm_control *control, const char *name, dev_t *d
 		*count = i + 1;
 	}
 	dm_reply_clear(&reply);
-	return sys ? dm_call_failed(err, sys, "ask for the devices below", name) : MORTISE_OK;
+	return sys ? dm_call_error(err, sys, "list the devices below", name) : MORTISE_OK;
 }
 
-/* Walks struct dm_name_list: next counts from the record itself, 0 ends the list. */
-static int walk(const struct dm_reply *reply,
-		bool (*each)(void *context, const char *name, dev_t dev), void *context)
+/* Walks struct dm_name_list. next is relative to the record itself, 0 ends the list. */
+static int walk_names(const struct dm_reply *reply,
+		      bool (*each)(void *context, const char *name, dev_t dev), void *context)
 {
 	char decoded[DM_NAME_LEN];
 	struct dm_name_list record;
 	size_t at = 0;
 
-	/* One record without a device, or nothing at all, stands for an empty list. */
+	/* An empty list is one record without a device, or no record. */
 	while (reply->size > LIST_NAME_AT) {
 		const char *name = (const char *)reply->data + at + LIST_NAME_AT;
 		size_t room = reply->size - LIST_NAME_AT - at;
@@ -187,7 +189,7 @@ enum mortise_code dm_list(struct dm_control *control,
 
 	sys = dm_run(control, &call, &reply);
 	if (!sys)
-		sys = walk(&reply, each, context);
+		sys = walk_names(&reply, each, context);
 	dm_reply_clear(&reply);
-	return sys ? dm_call_failed(err, sys, "list", "the mappings") : MORTISE_OK;
+	return sys ? dm_call_error(err, sys, "list", "the mappings") : MORTISE_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names and UUIDs of mappings as libdevmapper writes them into the kernel. */
+/* Encoding of the names and UUIDs of mappings, as in libdevmapper. */
 #include "dm/control.h"
 #include "base/error.h"
 
@@ -7,7 +7,7 @@
 
 #define ESCAPE 4u /* bytes of "\xNN" */
 
-static bool plain(char c)
+static bool is_plain(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
 	       (c && strchr("#+-.:=@_", c));
@@ -30,7 +30,7 @@ static bool is_escape(const char *text)
 	       hex_value(text[3]) >= 0;
 }
 
-/* Is it written with \xNN already, and nothing in it that would have to be? */
+/* True if the text has \xNN, and no other byte that needs encoding. */
 static bool is_encoded(const char *text)
 {
 	bool escapes = false;
@@ -39,7 +39,7 @@ static bool is_encoded(const char *text)
 		if (is_escape(text)) {
 			escapes = true;
 			text += ESCAPE;
-		} else if (plain(*text)) {
+		} else if (is_plain(*text)) {
 			text++;
 		} else {
 			return false;
@@ -48,8 +48,8 @@ static bool is_encoded(const char *text)
 	return escapes;
 }
 
-/* Returns false when it was cut, before a byte that had no room. */
-static bool encode(const char *text, char *out, size_t room)
+/* Returns false if the result is truncated, at a whole byte. */
+static bool encode_text(const char *text, char *out, size_t room)
 {
 	static const char digits[] = "0123456789abcdef";
 	bool keep = is_encoded(text);
@@ -57,7 +57,7 @@ static bool encode(const char *text, char *out, size_t room)
 
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
-		bool one = plain(*text) || keep;
+		bool one = is_plain(*text) || keep;
 		size_t step = keep && is_escape(text) ? ESCAPE : 1;
 
 		if (used + (one ? step : ESCAPE) >= room)
@@ -81,28 +81,28 @@ enum mortise_code dm_name_encode(const char *name, char encoded[static DM_NAME_L
 				 struct mortise_error *err)
 {
 	if (!name || !*name)
-		return error_set(err, MORTISE_E_USAGE, 0, "A mapping needs a name.");
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "the name of a mapping must not be empty");
 	if (strlen(name) > MORTISE_NAME_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Name \"%.160s\" too long. It may have %u bytes.", name,
+				 "Name \"%.160s\" too long. Use at most %u bytes.", name,
 				 MORTISE_NAME_MAX);
 	if (strchr(name, '/'))
 		return error_set(err, MORTISE_E_USAGE, 0, "Name \"%s\" invalid. It contains \"/\".",
 				 name);
-	/* The node would be the control node or a directory. */
+	/* The node would replace the control node or a directory. */
 	if (!strcmp(name, "control") || !strcmp(name, ".") || !strcmp(name, ".."))
+		return error_set(err, MORTISE_E_USAGE, 0, "Name \"%s\" invalid. It is reserved.",
+				 name);
+	if (!encode_text(name, encoded, DM_NAME_LEN))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Name \"%s\" invalid. Device-mapper keeps it for itself.", name);
-	if (!encode(name, encoded, DM_NAME_LEN))
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Name \"%s\" too long. Bytes other than letters, digits and "
-				 "#+-.:=@_ count four times, %u in all.",
+				 "Name \"%s\" too long. Use at most %u bytes; bytes other than "
+				 "letters, digits and #+-.:=@_ count four times.",
 				 name, MORTISE_NAME_MAX);
-	/* libdevmapper refuses it too: half of it is encoded already, or all of it twice. */
+	/* Half or twice encoded. libdevmapper refuses it, too. */
 	if (strstr(encoded, "\\x5cx"))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "Name \"%s\" invalid. It mixes encoded bytes (\\x20) with plain "
-				 "ones.",
+				 "Name \"%s\" invalid. It mixes encoded (\\x20) and plain bytes.",
 				 name);
 	return MORTISE_OK;
 }
@@ -111,10 +111,10 @@ void dm_uuid_encode(const char *uuid, char encoded[static DM_UUID_LEN])
 {
 	char cut[DM_UUID_LEN];
 
-	/* Cut first: cryptsetup cuts the plain text and encodes what is left. */
+	/* cryptsetup truncates the plain text and encodes the rest. */
 	strncpy(cut, uuid, sizeof(cut) - 1);
 	cut[sizeof(cut) - 1] = '\0';
-	(void)encode(cut, encoded, DM_UUID_LEN);
+	(void)encode_text(cut, encoded, DM_UUID_LEN);
 }
 
 void dm_name_decode(const char *encoded, char *decoded)
@@ -125,7 +125,7 @@ void dm_name_decode(const char *encoded, char *decoded)
 	while (*from) {
 		int value = is_escape(from) ? hex_value(from[2]) * 16 + hex_value(from[3]) : -1;
 
-		/* What no name may hold stays escaped, and is found again in that form. */
+		/* A byte that a name cannot contain: leave the whole name encoded. */
 		if (value == 0 || value == '/')
 			break;
 		*to++ = value > 0 ? (char)value : *from;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /dev/mapper/NAME: udev's link where udev runs, else a node of our own. */
+/* /dev/mapper/NAME: a link as udev makes it if udev is running, else a node. */
 #include "dm/control.h"
 #include "base/error.h"
 
@@ -22,44 +22,45 @@ static bool is_device(const char *path, dev_t device)
 	return !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == device;
 }
 
-/* The socket is there for as long as the daemon takes events. */
-static bool udev_runs(void)
+/* The socket exists while the daemon accepts events. */
+static bool is_udev_running(void)
 {
 	return !access("/run/udev/control", F_OK);
 }
 
 /*
- * Made beside and moved over, so that a stale node is replaced at once. With udev running
- * it is the very link that udev's rules make, which they then leave alone; a node in that
- * place would keep them from it.
+ * Creates the entry under a temporary name and renames it, which replaces a stale node atomically.
+ * If udev is running, it is the same link that udev's rules make: they keep it, whereas a node
+ * would prevent them from making theirs.
  */
 static int put_node(const char *path, dev_t device)
 {
-	char beside[sizeof(FOLDER) + 40], target[32], real[40];
+	char temporary[sizeof(FOLDER) + 40], target[32], real[40];
 	int sys;
 
 	snprintf(target, sizeof(target), "../dm-%u", minor(device));
 	snprintf(real, sizeof(real), "/dev/dm-%u", minor(device));
-	snprintf(beside, sizeof(beside), FOLDER "/.mortise-%u-%u", major(device), minor(device));
+	snprintf(temporary, sizeof(temporary), FOLDER "/.mortise-%u-%u", major(device),
+		 minor(device));
 	if (mkdir(FOLDER, 0755) && errno != EEXIST)
 		return errno;
-	(void)unlink(beside);
-	if (udev_runs() && is_device(real, device))
-		sys = symlink(target, beside) ? errno : 0;
+	(void)unlink(temporary);
+	if (is_udev_running() && is_device(real, device))
+		sys = symlink(target, temporary) ? errno : 0;
 	else
-		sys = mknod(beside, S_IFBLK | 0600, device) ? errno : 0;
-	if (!sys && rename(beside, path))
+		sys = mknod(temporary, S_IFBLK | 0600, device) ? errno : 0;
+	if (!sys && rename(temporary, path))
 		sys = errno;
 	if (sys)
-		(void)unlink(beside);
+		(void)unlink(temporary);
 	return sys;
 }
 
 /*
- * A number has one name at a time: another node of it is left from a mapping that went away
- * by itself, after a deferred removal without udev, and would now show somebody else's data.
+ * Removes other nodes of the device number. They are left over from a deferred removal without
+ * udev, and would give access to this mapping under the old name.
  */
-static void sweep(const char *encoded, dev_t device)
+static void remove_stale_nodes(const char *encoded, dev_t device)
 {
 	struct dirent *entry;
 	struct stat st;
@@ -78,23 +79,24 @@ static void sweep(const char *encoded, dev_t device)
 	closedir(folder);
 }
 
-enum mortise_code dm_node_make(const char *encoded, dev_t device, struct mortise_error *err)
+enum mortise_code dm_node_create(const char *encoded, dev_t device, struct mortise_error *err)
 {
 	char path[PATH_ROOM];
 	struct stat st;
 	int sys;
 
-	sweep(encoded, device);
+	remove_stale_nodes(encoded, device);
 	snprintf(path, sizeof(path), FOLDER "/%s", encoded);
 	if (is_device(path, device))
 		return MORTISE_OK;
 	if (!lstat(path, &st) && !S_ISBLK(st.st_mode) && !S_ISLNK(st.st_mode))
 		return error_set(err, MORTISE_E_EXISTS, 0,
-				 "%s is in the way, it is no device node. Remove it.", path);
+				 "cannot create %s: it exists and is not a device node; remove it",
+				 path);
 	sys = put_node(path, device);
-	/* udev may have been quicker. */
+	/* udev may have created it in the meantime. */
 	if (sys && !is_device(path, device))
-		return error_set(err, MORTISE_E_DEVICE, sys, "Cannot make %s", path);
+		return error_set(err, MORTISE_E_DEVICE, sys, "cannot create %s", path);
 	return MORTISE_OK;
 }
 
@@ -109,7 +111,7 @@ void dm_node_remove(const char *encoded, dev_t device)
 	if (lstat(path, &st))
 		return;
 	if (S_ISLNK(st.st_mode)) {
-		/* The device is gone already, so the link leads nowhere: go by its text. */
+		/* The device no longer exists, so compare the link's text. */
 		size = readlink(path, target, sizeof(target) - 1);
 		if (size < 0)
 			return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking a mapping away: now, after its last user, or not after all. */
+/* Removing a mapping: now, after its last close, or canceling that. */
 #include "dm/control.h"
 #include "base/error.h"
 
@@ -9,8 +9,8 @@
 #include <time.h>
 
 /*
- * blkid and udev open a device for a moment whenever it was written to. 10, 20, 40 ... ms
- * between the tries, 0.63 s in all; libdevmapper waits for 5 s.
+ * blkid and udev open a device for a moment after it was written to. The pauses of 10, 20, 40 ...
+ * ms between the tries are 0.63 s in total; libdevmapper waits for 5 s.
  */
 #define TRIES	    7u
 #define FIRST_PAUSE 10u /* ms */
@@ -50,21 +50,21 @@ int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t 
 	}
 }
 
-static enum mortise_code busy(struct dm_control *control, const char *name, dev_t device,
-			      struct mortise_error *err)
+static enum mortise_code busy_error(struct dm_control *control, const char *name, dev_t device,
+				    struct mortise_error *err)
 {
-	char user[160] = "Unmount it or close what stands on it first.";
+	char user[160] = "Unmount it or close the mapping above it first.";
 
-	/* Over a kernel of the caller's, sysfs would speak of another one. */
+	/* With a caller's kernel, sysfs describes another one. */
 	if (control->nodes)
-		(void)dm_sysfs_user(device, user, sizeof(user));
-	return dm_with_errno(
+		(void)dm_sysfs_describe_user(device, user, sizeof(user));
+	return dm_set_errno(
 		err, EBUSY,
 		error_set(err, MORTISE_E_BUSY, 0, "Device %s is still in use. %s", name, user));
 }
 
-static enum mortise_code cancel(struct dm_control *control, const char *name, const char *encoded,
-				struct mortise_error *err)
+static enum mortise_code cancel_removal(struct dm_control *control, const char *name,
+					const char *encoded, struct mortise_error *err)
 {
 	static const char message[] = "@cancel_deferred_remove";
 	struct mortise_secret *payload = NULL;
@@ -84,12 +84,10 @@ static enum mortise_code cancel(struct dm_control *control, const char *name, co
 	dm_reply_clear(&reply);
 	mortise_secret_free(&payload);
 	if (sys == EBUSY)
-		return dm_with_errno(
-			err, sys,
-			error_set(err, MORTISE_E_BUSY, 0,
-				  "Device %s is being removed at this moment, too late to cancel.",
-				  name));
-	return sys ? dm_call_failed(err, sys, "cancel the deferred removal of", name) : MORTISE_OK;
+		return dm_set_errno(err, sys,
+				    error_set(err, MORTISE_E_BUSY, 0,
+					      "Device %s is already being removed.", name));
+	return sys ? dm_call_error(err, sys, "cancel the deferred removal of", name) : MORTISE_OK;
 }
 
 enum mortise_code dm_remove(struct dm_control *control, const char *name, enum dm_remove_mode mode,
@@ -108,8 +106,8 @@ enum mortise_code dm_remove(struct dm_control *control, const char *name, enum d
 	if (code)
 		return code;
 	if (mode == DM_REMOVE_CANCEL_DEFERRED)
-		return cancel(control, name, encoded, err);
-	/* An older kernel ignores the flag: Linux 3.13 has interface 4.27. */
+		return cancel_removal(control, name, encoded, err);
+	/* Linux 3.13 has interface 4.27. An older kernel ignores the flag. */
 	if (deferred && dm_version_before(control->version, 4, 27, 0))
 		return error_set(err, MORTISE_E_KERNEL, 0,
 				 "Requested deferred flag is not supported. The kernel has version "
@@ -117,10 +115,10 @@ enum mortise_code dm_remove(struct dm_control *control, const char *name, enum d
 				 control->version[0], control->version[1], control->version[2]);
 	sys = dm_remove_encoded(control, encoded, deferred ? DM_DEFERRED_REMOVE : 0, &flags);
 	if (sys == EBUSY)
-		return busy(control, name, info.device, err);
+		return busy_error(control, name, info.device, err);
 	if (sys)
-		return dm_call_failed(err, sys, "remove", name);
-	/* The flag comes back set when the mapping stays until its last close. */
+		return dm_call_error(err, sys, "remove", name);
+	/* The kernel returns the flag if the mapping stays until its last close. */
 	if (control->nodes && !(deferred && (flags & DM_DEFERRED_REMOVE)))
 		dm_node_remove(encoded, info.device);
 	return MORTISE_OK;

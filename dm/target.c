@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which version of a target the kernel runs, loading its module on the way. */
+/* The version of a target in the kernel, after loading its module. */
 #include "dm/control.h"
 #include "base/error.h"
 
@@ -9,8 +9,9 @@
 
 #define NAME_AT offsetof(struct dm_target_versions, name)
 
-/* Walks struct dm_target_versions: next counts from the record itself, 0 ends the list. */
-static bool find(const struct dm_reply *reply, const char *target, uint32_t version[static 3])
+/* Walks struct dm_target_versions. next is relative to the record itself, 0 ends the list. */
+static bool find_target(const struct dm_reply *reply, const char *target,
+			uint32_t version[static 3])
 {
 	struct dm_target_versions record;
 	size_t at = 0;
@@ -41,9 +42,9 @@ bool dm_version_before(const uint32_t version[static 3], uint32_t major, uint32_
 	return version[2] < patch;
 }
 
-static enum mortise_code no_target(struct mortise_error *err, int sys, const char *target)
+static enum mortise_code no_target_error(struct mortise_error *err, int sys, const char *target)
 {
-	return dm_with_errno(
+	return dm_set_errno(
 		err, sys,
 		error_set(err, MORTISE_E_KERNEL, 0,
 			  "The kernel has no device-mapper target \"%s\". Load its module "
@@ -51,8 +52,9 @@ static enum mortise_code no_target(struct mortise_error *err, int sys, const cha
 			  target, target));
 }
 
-enum mortise_code dm_target_ask(struct dm_control *control, const char *target,
-				uint32_t version[static 3], bool *known, struct mortise_error *err)
+enum mortise_code dm_target_query(struct dm_control *control, const char *target,
+				  uint32_t version[static 3], bool *known,
+				  struct mortise_error *err)
 {
 	struct dm_call call = { .request = DM_GET_TARGET_VERSION, .name = target };
 	struct dm_reply reply;
@@ -60,7 +62,7 @@ enum mortise_code dm_target_ask(struct dm_control *control, const char *target,
 	int sys;
 
 	*known = false;
-	/* Loads the module; Linux 5.4. */
+	/* Linux 5.4. It also loads the module. */
 	sys = dm_run(control, &call, &reply);
 	loads = sys != ENOTTY;
 	if (!loads) {
@@ -69,12 +71,12 @@ enum mortise_code dm_target_ask(struct dm_control *control, const char *target,
 		sys = dm_run(control, &call, &reply);
 	}
 	if (!sys)
-		*known = find(&reply, target, version);
+		*known = find_target(&reply, target, version);
 	dm_reply_clear(&reply);
 	if (sys == EINVAL || (!sys && loads && !*known))
-		return no_target(err, sys, target);
+		return no_target_error(err, sys, target);
 	if (sys)
-		return dm_call_failed(err, sys, "ask for the device-mapper target", target);
+		return dm_call_error(err, sys, "query the device-mapper target", target);
 	return MORTISE_OK;
 }
 
@@ -82,9 +84,9 @@ enum mortise_code dm_target_version(struct dm_control *control, const char *targ
 				    uint32_t version[static 3], struct mortise_error *err)
 {
 	bool known;
-	enum mortise_code code = dm_target_ask(control, target, version, &known, err);
+	enum mortise_code code = dm_target_query(control, target, version, &known, err);
 
 	if (code || known)
 		return code;
-	return no_target(err, 0, target);
+	return no_target_error(err, 0, target);
 }

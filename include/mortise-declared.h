@@ -111,16 +111,9 @@ struct mortise_volume_device {
 };
 
 /*
- * Asks a person; device is the path that volume was found at, *typed a new secret. False: nobody
- * is there, or nobody wants to.
+ * The steps of each volume, the facts that they rest on, and the keys that they need. A plan refers
+ * to the configuration that it was made from, which must outlive it.
  */
-struct mortise_ask {
-	bool (*call)(void *context, const char *volume, const char *device, unsigned tries_left,
-		     struct mortise_secret **typed);
-	void *context;
-};
-
-/* What was decided for each volume, and what the decisions rest on. */
 struct mortise_plan;
 
 struct mortise_up_options {
@@ -133,18 +126,18 @@ struct mortise_up_options {
 	const struct mortise_kdf_choice *cost; /* NULL: the defaults; Argon2id, of new
 					 * keyslots for static and nodeID keys;
 					 * random passphrases of KMS and TPM need none */
-	uint32_t device_wait_ms;	/* wait so long for devices that are not there yet; not once
-					 * more where there is a plan */
+	uint32_t device_wait_ms;	/* wait this long for missing devices, once for each plan */
 	uint32_t wait_ms;		/* ask a KMS again for so long when no other key opens */
-	struct mortise_ask recovery;	/* asked for a recovery key when all else has failed, three
-					 * times a volume; NULL: never. What is declared is then
-					 * brought in step again */
+	const struct mortise_events *events; /* NULL: no progress, no prompts, no cancellation */
+	bool recovery;			/* send MORTISE_EVENT_PROMPT for a recovery key when no declared
+					 * key opens a volume, at most three times a volume; the
+					 * declared keys are then enrolled again */
+	bool try_keys;			/* mortise_plan_make: have each new key sealed by its KMS or TPM,
+					 * and throw it away */
 	const char *extend_word;	/* once all volumes are ready, extend a PCR with it, so that
 					 * the TPM unseals no more until the next boot; NULL: no */
 	unsigned extend_pcr;		/* 0..23 */
 	const char *root;		/* put before mount points; NULL: "" */
-	const struct mortise_plan *plan; /* made of the same configuration a moment ago: volume
-					 * keys that it found are not derived again; or NULL */
 	bool check_keys;		/* try every keyslot, also those unchanged since the last sync */
 	bool no_mount;			/* stop when the mapping is there */
 };
@@ -158,10 +151,10 @@ enum mortise_step_kind {
 	MORTISE_STEP_KEY_RECORD,	/* what was found in step is noted in the header */
 	MORTISE_STEP_MKFS,		/* a file system, or at every boot a new swap area */
 	MORTISE_STEP_MOUNT,		/* or the swap area is switched on */
-	MORTISE_STEP_WAIT,		/* cannot be planned yet: what it waits for is in text */
+	MORTISE_STEP_WAIT,		/* cannot be planned yet; text says what it waits for */
 	MORTISE_STEP_REFUSE,		/* will not be done: why is in text */
 	MORTISE_STEP_FAIL,		/* planning it failed: why is in text */
-	MORTISE_STEP_KEY_FAIL,		/* one key could not be had or checked: why is in text */
+	MORTISE_STEP_KEY_FAIL,		/* one key is not available or not checked; text says why */
 };
 
 const char *mortise_step_kind_name(enum mortise_step_kind kind);
@@ -175,13 +168,16 @@ struct mortise_step {
 };
 
 /*
- * Waits for devices as long as device_wait_ms says, looks at every one and decides; changes
- * nothing. Volumes that wait for another are planned as far as can be seen now.
+ * Waits for devices as long as device_wait_ms allows, examines each volume, and decides on its
+ * steps. Changes nothing. A KMS or TPM is asked only to unseal a key that opens a volume or that
+ * must be compared with its keyslot; new keys are sealed when the plan is executed. A volume that
+ * depends on STATE is planned as far as possible; mortise_up plans it again once STATE is mounted.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_plan_make(const struct mortise_config *config,
 						       const struct mortise_up_options *options,
 						       struct mortise_plan **out,
 						       struct mortise_error *err);
+/* NULL is allowed. Wipes the keys. */
 void mortise_plan_free(struct mortise_plan **plan);
 /* Step i in order, false when there is none. */
 bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step);
@@ -232,48 +228,49 @@ void mortise_report_free(struct mortise_report **report);
 bool mortise_report_volume(const struct mortise_report *report, size_t i,
 			   struct mortise_volume_status *status);
 
-/* Told of each step as it begins (done false) and ends. */
-struct mortise_watch {
-	void (*call)(void *context, const struct mortise_step *step, bool done,
-		     const struct mortise_error *err);
-	void *context;
-};
-
 /*
- * Plans and carries out, volume by volume, until none can get further. One at a time on a
- * machine: a second one waits for the first. *report is set whenever MORTISE_OK or a failure
- * of volumes is returned; MORTISE_OK means that all are ready (failed syncs do not count).
+ * Executes plan, which mortise_plan_make or mortise_config_stored made from the same configuration
+ * and options; NULL: makes a plan and executes it. One run at a time on a machine: a second run
+ * waits for the first. First, each volume is compared with the plan: device, contents, header, and
+ * mapping. A volume that has changed is planned again, which MORTISE_EVENT_NOTICE reports. So is a
+ * volume that waited for STATE, after STATE is mounted. A volume that has become empty is not
+ * formatted unless the plan said so. A plan is executed once: on return mortise_plan_step shows the
+ * steps as executed, and its keys are wiped. The caller frees it.
+ *
+ * *report is set when MORTISE_OK, MORTISE_E_WAIT, or MORTISE_E_CANCELED is returned; MORTISE_OK
+ * means that all volumes are ready (failed syncs do not count). After cancellation each volume has
+ * stopped between two steps; another run continues.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_up(const struct mortise_config *config,
 						const struct mortise_up_options *options,
-						const struct mortise_watch *watch,
+						struct mortise_plan *plan,
 						struct mortise_report **report,
 						struct mortise_error *err);
 
 /*
- * The configuration that the machine carries, as mortise_apply stores it. With open, STATE is
- * brought up by what META says of it, changing nothing, and is left open. Without, a STATE that is
- * not mounted has the configuration be what META says of STATE, and no more:
- * mortise_config_is_complete is false. *out is also set when the stored file has errors, for its
- * remarks. MORTISE_E_WAIT: there is none yet, and err says what to do.
+ * The configuration that the machine carries, as mortise_apply stores it. With plan (not NULL),
+ * STATE is opened with the keys that META holds, nothing is changed, and STATE stays open; *plan is
+ * then NULL or a plan for mortise_up, which continues with STATE's volume key. Without plan, while
+ * STATE is not mounted, the configuration is META's description of STATE alone, and
+ * mortise_config_is_complete is false. *out is also set when the stored file has errors, so that
+ * its remarks can be printed. MORTISE_E_WAIT: there is no configuration yet; err says what to do.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_up_options *options,
-							   bool open,
-							   const struct mortise_watch *watch,
 							   struct mortise_config **out,
+							   struct mortise_plan **plan,
 							   struct mortise_error *err);
 bool mortise_config_is_complete(const struct mortise_config *config);
 
 /*
- * Gives the machine its configuration, which declares STATE: brings all volumes up and, as soon
- * as STATE is ready, stores it there and STATE's part in META. staged: only stores it, for the
- * next boot; *report stays NULL. Refused, with nothing changed, when it would not bring STATE up
- * at the next boot or leave a volume without a key that opens it; those that hold something else
- * may be staged, to be reset. Else as mortise_up.
+ * Gives the machine its configuration, which declares STATE: executes plan as mortise_up does and,
+ * as soon as STATE is ready, stores the configuration in STATE and STATE's part in META. staged:
+ * only stores it, for the next boot; *report stays NULL. Refused with MORTISE_E_NOT_EMPTY, before
+ * the first write, when STATE would not open at the next boot or another volume would be left
+ * without a key that opens it; a volume with other contents may be staged, to be reset.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_apply(const struct mortise_config *config,
 						   const struct mortise_up_options *options,
-						   bool staged, const struct mortise_watch *watch,
+						   bool staged, struct mortise_plan *plan,
 						   struct mortise_report **report,
 						   struct mortise_error *err);
 
@@ -289,24 +286,14 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
 						    struct mortise_report **report,
 						    struct mortise_error *err);
 
-/* How far a reset has come; total 0: it cannot be told. */
-struct mortise_reset_progress {
-	/*
-	 * step: "overwriting keys", static. False ends a step that only takes time, and the
-	 * reset with it, unfinished. NULL call: nobody is told.
-	 */
-	bool (*call)(void *context, const char *volume, const char *step, uint64_t done,
-		     uint64_t total);
-	void *context;
-};
-
 struct mortise_reset_options {
 	const char *const *names;	/* volumes: "STATE", "data", or an id "u-data" */
 	size_t name_count;
 	const struct mortise_volume_device *devices; /* META too */
 	size_t device_count;
 	bool full;			/* overwrite all of the device, not only what opens it */
-	struct mortise_reset_progress progress;
+	const struct mortise_events *events; /* PROGRESS: bytes; cancellation leaves the volume marked
+					 * as being reset; NULL: neither */
 };
 
 /* What a reset is about to wipe. */

@@ -75,22 +75,25 @@ enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t of
 				  struct mortise_error *err)
 {
 	uint8_t *piece = malloc(size < WIPE_PIECE ? (size_t)size : WIPE_PIECE);
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	if (!piece)
 		return error_memory(err);
-	for (uint64_t done = 0; !code && done < size;) {
+	for (uint64_t done = 0; done < size;) {
 		size_t now = size - done < WIPE_PIECE ? (size_t)(size - done) : WIPE_PIECE;
 
 		code = random_bytes(piece, now, err);
-		if (!code)
-			code = luks2_device_write(device, piece, now, offset + done, err);
+		if (code)
+			goto out;
+		code = luks2_device_write(device, piece, now, offset + done, err);
+		if (code)
+			goto out;
 		done += now;
-		if (!code && progress && progress->call)
+		if (progress && progress->call)
 			progress->call(progress->context, "wiping keyslots area", done, size);
 	}
-	if (!code)
-		code = luks2_device_flush(device, err);
+	code = luks2_device_flush(device, err);
+out:
 	free(piece);
 	return code;
 }

@@ -33,7 +33,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_open(const char *path, bool lo
 						       struct mortise_error *err);
 void luks2_device_close(struct luks2_device *device);
 
-/* Opens for writing, if it is not open for that yet. MORTISE_E_CHANGED: the path is another device. */
+/* Opens for writing, once. MORTISE_E_CHANGED: the path leads to another device. */
 MORTISE_MUST_CHECK enum mortise_code luks2_device_writable(struct luks2_device *device,
 							   struct mortise_error *err);
 

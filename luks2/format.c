@@ -21,7 +21,6 @@
 
 #define CIPHER_DEFAULT "aes-xts-plain64"
 #define HASH_DEFAULT   "sha256"
-#define KEY_SIZE_MAX   512u	    /* bytes: what luks2_keyslot_get() accepts */
 #define PIECE	       (128u << 10) /* bytes written at once, as WIPE_PIECE in luks2/area.c */
 
 bool luks2_format_unfinished(const struct mortise_luks2 *header)
@@ -163,7 +162,7 @@ static enum mortise_code make_volume_key(const struct mortise_format *format, co
 	if (!strchr(cipher, '-') || strlen(cipher) > MORTISE_CIPHER_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "No known cipher specification pattern detected. (%.60s)", cipher);
-	if (!luks2_cipher_fits(cipher, size) || size > KEY_SIZE_MAX)
+	if (!luks2_cipher_fits(cipher, size) || size > LUKS2_KEY_SIZE_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Cipher %s with a key of %u bits is not available.", cipher,
 				 size * 8);

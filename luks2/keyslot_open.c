@@ -198,8 +198,8 @@ out:
 }
 
 /*
- * True if a keyslot of the data holds a key of this size, or no keyslot states one. PBKDF2 pads
- * short keys with zero bytes for HMAC: the digest alone accepts a key with zeros appended.
+ * True if a keyslot of the data holds a key of this size, or no keyslot states a size. HMAC pads a
+ * short key with zero bytes: the digest alone would accept the key with zeros appended.
  */
 static bool is_volume_key_size(const struct mortise_luks2 *header, size_t size)
 {

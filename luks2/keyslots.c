@@ -12,8 +12,6 @@
 #include "luks2/policy.h"
 #include "luks2/private.h"
 
-#define KEY_SIZE_MAX 512u /* bytes: what luks2_keyslot_get() accepts */
-
 /* The key of an unbound keyslot: the given one, or a new random one in *made. */
 static enum mortise_code choose_unbound_key(const struct mortise_keyslot_new *what,
 					    struct mortise_secret **made,
@@ -25,10 +23,10 @@ static enum mortise_code choose_unbound_key(const struct mortise_keyslot_new *wh
 	*key = what->unbound_key;
 	if (*key)
 		return MORTISE_OK;
-	if (!what->unbound_key_size || what->unbound_key_size > KEY_SIZE_MAX)
+	if (!what->unbound_key_size || what->unbound_key_size > LUKS2_KEY_SIZE_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "an unbound key must have 1 to %u bytes, not %u", KEY_SIZE_MAX,
-				 what->unbound_key_size);
+				 "an unbound key must have 1 to %u bytes, not %u",
+				 LUKS2_KEY_SIZE_MAX, what->unbound_key_size);
 	code = secret_random(what->unbound_key_size, made, err);
 	*key = *made;
 	return code;

@@ -5,6 +5,8 @@
 
 #include <mortise.h>
 
+#define LUKS2_KEY_SIZE_MAX 512u	/* bytes of a volume key or area key */
+
 /* A keyslot of type luks2. */
 struct luks2_keyslot {
 	int id;

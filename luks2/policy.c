@@ -75,7 +75,7 @@ static enum mortise_code read_area(struct json_object *object, struct luks2_keys
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "keyslot %d: its key is not split into %u stripes", keyslot->id,
 				 KEYS_AF_STRIPES);
-	if (!luks2_json_integer(area, "key_size", 512, &key_size) || !key_size)
+	if (!luks2_json_integer(area, "key_size", LUKS2_KEY_SIZE_MAX, &key_size) || !key_size)
 		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: invalid area key size",
 				 keyslot->id);
 	keyslot->area_key_size = (uint32_t)key_size;
@@ -120,7 +120,7 @@ enum mortise_code luks2_keyslot_get(struct json_object *metadata, int id,
 	if (!luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER, &number))
 		number = MORTISE_PRIORITY_NORMAL;
 	keyslot->priority = (enum mortise_priority)number;
-	if (!luks2_json_integer(object, "key_size", 512, &number) || !number)
+	if (!luks2_json_integer(object, "key_size", LUKS2_KEY_SIZE_MAX, &number) || !number)
 		return error_set(err, MORTISE_E_POLICY, 0, "keyslot %d: invalid key size", id);
 	keyslot->key_size = (uint32_t)number;
 	code = read_kdf(kdf, id, &keyslot->kdf, err);

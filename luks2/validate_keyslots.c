@@ -192,16 +192,16 @@ enum mortise_code luks2_validate_areas(struct json_object *metadata, struct mort
 		return error_memory(err);
 	(void)luks2_json_decimal(config, "keyslots_size", &keyslots_size);
 	json_object_object_foreach(keyslots, id, keyslot) {
-		if (!code)
-			code = validate_area(id, keyslot, end - keyslots_size, end, &areas[count++],
-					     err);
+		code = validate_area(id, keyslot, end - keyslots_size, end, &areas[count++], err);
+		if (code)
+			goto out;
 	}
-	if (!code)
-		qsort(areas, count, sizeof(*areas), compare_offsets);
+	qsort(areas, count, sizeof(*areas), compare_offsets);
 	for (size_t i = 1; !code && i < count; i++)
 		if (areas[i - 1].size > areas[i].offset - areas[i - 1].offset)
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "keyslot areas overlap at byte %" PRIu64, areas[i].offset);
+out:
 	free(areas);
 	return code;
 }

@@ -149,7 +149,7 @@ static int compare_offsets(const void *left, const void *right)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* Only the last segment may be dynamic, and none overlaps another. A single one may be of any size. */
+/* Only the last segment may be dynamic. None overlaps another. A single one may have any size. */
 static enum mortise_code validate_extents(struct json_object *segments, int regular,
 					  struct mortise_error *err)
 {
@@ -158,22 +158,26 @@ static enum mortise_code validate_extents(struct json_object *segments, int regu
 
 	if (!extent)
 		return error_memory(err);
-	for (int i = 0; !code && i < regular; i++) {
+	for (int i = 0; i < regular; i++) {
 		if (!read_extent(luks2_json_get_id(segments, i), &extent[i]) ||
-		    (extent[i].size == UINT64_MAX && i != regular - 1))
+		    (extent[i].size == UINT64_MAX && i != regular - 1)) {
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segment %d is dynamic but not the last", i);
-		else if (regular > 1 && extent[i].size != UINT64_MAX &&
-			 extent[i].offset > UINT64_MAX - extent[i].size)
+			goto out;
+		}
+		if (regular > 1 && extent[i].size != UINT64_MAX &&
+		    extent[i].offset > UINT64_MAX - extent[i].size) {
 			code = error_set(err, MORTISE_E_CORRUPT, 0, "segment %d ends beyond 2^64",
 					 i);
+			goto out;
+		}
 	}
-	if (!code)
-		qsort(extent, (size_t)regular, sizeof(*extent), compare_offsets);
+	qsort(extent, (size_t)regular, sizeof(*extent), compare_offsets);
 	for (int i = 1; !code && i < regular; i++)
 		if (extent[i - 1].size > extent[i].offset - extent[i - 1].offset)
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "segments overlap at byte %" PRIu64, extent[i].offset);
+out:
 	free(extent);
 	return code;
 }
@@ -240,9 +244,10 @@ enum mortise_code luks2_validate_segments(struct json_object *metadata, struct m
 			return code;
 	}
 	code = validate_order(segments, count, &regular, err);
-	if (!code)
-		code = validate_extents(segments, regular, err);
-	if (!code)
-		code = validate_reencryption(metadata, count, regular, err);
-	return code;
+	if (code)
+		return code;
+	code = validate_extents(segments, regular, err);
+	if (code)
+		return code;
+	return validate_reencryption(metadata, count, regular, err);
 }

@@ -40,7 +40,7 @@ void meta_adv_free(struct meta_adv *adv);
 
 const struct meta_adv_found *meta_adv_found(const struct meta_adv *adv);
 
-/* Entry i by ascending tag, or the entry of a tag; false if there is none. */
+/* Entry i by ascending tag, or the entry of a tag; false if it does not exist. */
 bool meta_adv_entry(const struct meta_adv *adv, size_t i, struct mortise_meta_entry *entry);
 bool meta_adv_find(const struct meta_adv *adv, uint8_t tag, struct mortise_meta_entry *entry);
 

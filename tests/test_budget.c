@@ -24,7 +24,7 @@ struct seen {
 
 static void hold(struct seen *seen, uint64_t memory)
 {
-	volume_budget_take(&seen->budget, memory);
+	assert_true(volume_budget_take(&seen->budget, memory));
 	pthread_mutex_lock(&seen->lock);
 	seen->now += memory;
 	seen->most = memory <= TOTAL && seen->now > seen->most ? seen->now : seen->most;
@@ -55,7 +55,7 @@ static void test_total_is_bounded(void **state)
 	pthread_t thread[THREADS];
 
 	(void)state;
-	volume_budget_init(&seen.budget);
+	volume_budget_init(&seen.budget, NULL);
 	assert_true(seen.budget.total > 0);
 	seen.budget.total = TOTAL;
 	for (unsigned i = 0; i < THREADS; i++)

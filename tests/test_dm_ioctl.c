@@ -359,7 +359,7 @@ static void name_or_uuid_taken(void **state)
 	assert_string_equal(wish.err.text, "Device t1 already exists.");
 	wish = simple();
 	create_expect(other, &wish, MORTISE_E_EXISTS);
-	assert_non_null(strstr(wish.err.text, "active already as the other."));
+	assert_non_null(strstr(wish.err.text, "is already active as the other;"));
 }
 
 static void failures_leave_nothing(void **state)
@@ -372,9 +372,9 @@ static void failures_leave_nothing(void **state)
 		{ EBUSY, 0, MORTISE_E_BUSY, MORTISE_E_SYSTEM,
 		  "Cannot use device /dev/ubda which is in use (already mapped or mounted)." },
 		{ ENOENT, MORTISE_E_SYSTEM, MORTISE_E_KERNEL, MORTISE_E_SYSTEM,
-		  "cipher aes-xts-plain64. Load the modules of its parts (modprobe -a crypto-aes "
-		  "crypto-xts)" },
-		{ ENXIO, MORTISE_E_INACTIVE, MORTISE_E_DEVICE, MORTISE_E_INACTIVE, "gone away" },
+		  "cipher aes-xts-plain64. Load its modules (modprobe -a crypto-aes crypto-xts)" },
+		{ ENXIO, MORTISE_E_INACTIVE, MORTISE_E_DEVICE, MORTISE_E_INACTIVE,
+		  "has disappeared" },
 		{ EIO, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, MORTISE_E_SYSTEM, "t1" },
 		{ ENOMEM, MORTISE_E_MEMORY, MORTISE_E_MEMORY, MORTISE_E_MEMORY, "t1" },
 	};

@@ -404,8 +404,7 @@ static const struct {
 	{ "{\"EncryptionKeys\":[{\"KeyNodeID\":{}}],\"EncryptionCipher\":\"a\\u0000b\"}",
 	  "\"cipher\" must be text without NUL characters" },
 	{ "{\"EncryptionKeys\":[{\"KeyNodeID\":{}}],\"EncryptionBlockSize\":100}",
-	  "blockSize 100 is no sector size: 512, 1024, 2048 or 4096 bytes, or 0 for what suits the "
-	  "device" },
+	  "invalid blockSize 100; use 512, 1024, 2048, 4096, or 0 to choose by the device" },
 };
 
 static void assert_refused(const char *json, size_t size, const char *error)

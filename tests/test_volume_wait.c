@@ -77,7 +77,7 @@ static uint64_t waited(uint32_t device_wait_ms, const char *const *names, size_t
 	};
 	const uint64_t begin = now_ms();
 
-	volume_wait_for_devices(&config, &options);
+	assert_int_equal(volume_wait_for_devices(&config, &options, NULL), MORTISE_OK);
 	return now_ms() - begin;
 }
 
@@ -125,7 +125,7 @@ static void test_state(void **state)
 
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, make_late, second), 0);
-	volume_wait_for_state(&options);
+	assert_int_equal(volume_wait_for_state(&options, NULL), MORTISE_OK);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_in_range(now_ms() - begin, 250, 10000);
 }

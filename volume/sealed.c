@@ -83,6 +83,20 @@ static enum mortise_code kms_of(const struct mortise_key_sources *sources, const
 	return volume_node_uuid(sources, uuid, err);
 }
 
+enum mortise_code volume_kms_check(const struct mortise_key_sources *sources, const char *endpoint,
+				   struct mortise_error *err)
+{
+	const uint8_t nothing[KEYS_KMS_DATA_SIZE] = { 0 };
+	uint8_t sealed[KEYS_KMS_SEALED_MAX];
+	char uuid[VOLUME_NODE_UUID_ROOM];
+	struct keys_kms kms;
+	size_t size = 0;
+	enum mortise_code code = kms_of(sources, endpoint, uuid, &kms, err);
+
+	/* A build without KMS keys has a function that only says so. */
+	return code || MORTISE_KMS ? code : keys_kms_seal(&kms, nothing, sealed, &size, err);
+}
+
 enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, const char *endpoint,
 				 struct volume_key *key, struct mortise_error *err)
 {
@@ -174,6 +188,16 @@ static enum mortise_code refuse_extended(uint32_t pcrs, struct mortise_error *er
 			 text);
 }
 
+enum mortise_code volume_tpm_check(const struct tpm_seal_options *wish, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	/* A build without TPM keys has a function that only says so. */
+	if (wish->check_secureboot || !MORTISE_TPM)
+		code = keys_secureboot_check(EFIVARS, err);
+	return code ? code : refuse_extended(wish->pcrs, err);
+}
+
 enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 				 const struct tpm_seal_options *wish, struct volume_key *key,
 				 struct mortise_error *err)
@@ -182,13 +206,9 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	struct keys_tpm tpm = { .tcti = sources->tcti };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = volume_tpm_check(wish, err);
 
 	memset(key, 0, sizeof(*key));
-	if (wish->check_secureboot)
-		code = keys_secureboot_check(EFIVARS, err);
-	if (!code)
-		code = refuse_extended(wish->pcrs, err);
 	if (!code)
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;

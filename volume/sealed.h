@@ -76,6 +76,17 @@ MORTISE_MUST_CHECK enum mortise_code volume_signed_policy(const char *directory,
 							  struct keys_tpm_signed_policy **out,
 							  struct mortise_error *err);
 
+/*
+ * Whether a passphrase can be sealed, as far as can be told without asking the KMS or TPM: the
+ * machine's UUID, Secure Boot, extended PCRs.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_kms_check(const struct mortise_key_sources *sources,
+						      const char *endpoint,
+						      struct mortise_error *err);
+struct tpm_seal_options;
+MORTISE_MUST_CHECK enum mortise_code volume_tpm_check(const struct tpm_seal_options *wish,
+						      struct mortise_error *err);
+
 /* Create a random passphrase and seal it. Errors are those of keys/sources/ and of efivarfs. */
 MORTISE_MUST_CHECK enum mortise_code volume_kms_new(const struct mortise_key_sources *sources,
 						    const char *endpoint, struct volume_key *key,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast Argon2id is here: our kernels, libargon2, and the same memory accesses without the
- * compression, in turn in one run. See usage() for the options; MORTISE_ARGON2 names one kernel
- * to measure instead of all.
+ * Measures the speed of Argon2id on this machine: each kernel of keys/argon2/, libargon2, and the
+ * same memory accesses without the compression, alternating in one run. The options are in usage().
+ * MORTISE_ARGON2 selects one kernel instead of all.
  */
 #include <argon2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "keys/argon2/argon2.h"
 #include "keys/argon2/kernel.h"
+#include "base/clock.h"
 #include "base/machine.h"
 
 #define CONTENDERS_MAX 8u
@@ -24,19 +24,16 @@ struct options {
 	unsigned rounds;
 };
 
-/* libargon2 when there is no kernel. */
+/* kernel NULL: libargon2. */
 struct contender {
 	const char *name;
 	const struct keys_argon2_kernel *kernel;
 	double ms[ROUNDS_MAX], first_ms[ROUNDS_MAX]; /* all passes; one pass */
 };
 
-static double now_ms(void)
+static double ms_since(uint64_t start)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+	return (double)(clock_now_ns() - start) / 1e6;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -46,16 +43,16 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorts them. */
-static double median(double *values, unsigned count)
+/* Sorts the values. */
+static double find_median(double *values, unsigned count)
 {
 	qsort(values, count, sizeof(*values), compare_doubles);
 	return values[count / 2];
 }
 
 /*
- * What no Argon2 can be faster than: each block's 16 lines and its reference's are read, its
- * own are written, and its first word hangs on all of them, as the next address does.
+ * A lower bound for any Argon2: reads the 16 lines of the block and of its reference block, and
+ * writes those of the block. Its first word depends on all of them, as the next address does.
  */
 static void access_only(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
 			uint64_t *scratch)
@@ -76,8 +73,8 @@ static const struct keys_argon2_kernel floor_kernel = {
 	.fill_over = access_only,
 };
 
-/* Memory that was not used lately may be with the host, which takes a while to give it back. */
-static void warm(size_t size)
+/* The host of a virtual machine may have reclaimed free memory; returning it takes time. */
+static void touch_memory(size_t size)
 {
 	uint8_t *memory;
 
@@ -91,7 +88,8 @@ static void warm(size_t size)
 	munmap(memory, size);
 }
 
-static bool run(const struct contender *contender, const struct mortise_kdf *kdf, double *ms)
+static bool measure_once(const struct contender *contender, const struct mortise_kdf *kdf,
+			 double *ms)
 {
 	static const char passphrase[] = "correct horse", salt[] = "0123456789abcdef";
 	const struct keys_argon2_input input = {
@@ -100,23 +98,23 @@ static bool run(const struct contender *contender, const struct mortise_kdf *kdf
 		.kernel = contender->kernel,
 	};
 	uint8_t tag[32];
-	double start;
-	bool well;
+	uint64_t start;
+	bool ok;
 
-	warm((size_t)kdf->memory_kib * 1024);
-	start = now_ms();
+	touch_memory((size_t)kdf->memory_kib * 1024);
+	start = clock_now_ns();
 	if (contender->kernel)
-		well = !keys_argon2(kdf, &input, tag, sizeof(tag), NULL);
+		ok = !keys_argon2(kdf, &input, tag, sizeof(tag), NULL);
 	else
-		well = argon2id_hash_raw(kdf->time, kdf->memory_kib, kdf->lanes, passphrase,
-					 strlen(passphrase), salt, strlen(salt), tag,
-					 sizeof(tag)) == ARGON2_OK;
-	*ms = now_ms() - start;
-	return well;
+		ok = argon2id_hash_raw(kdf->time, kdf->memory_kib, kdf->lanes, passphrase,
+				       strlen(passphrase), salt, strlen(salt), tag,
+				       sizeof(tag)) == ARGON2_OK;
+	*ms = ms_since(start);
+	return ok;
 }
 
-/* MORTISE_ARGON2 or all; then libargon2; then the floor. */
-static unsigned line_up(struct contender *contenders)
+/* The kernel named by MORTISE_ARGON2, or all kernels; then libargon2; then the lower bound. */
+static unsigned list_contenders(struct contender *contenders)
 {
 	const char *only = getenv("MORTISE_ARGON2");
 	const struct keys_argon2_kernel *kernel;
@@ -132,7 +130,7 @@ static unsigned line_up(struct contender *contenders)
 	return count;
 }
 
-static bool compare(const struct options *options, uint32_t lanes)
+static bool compare_contenders(const struct options *options, uint32_t lanes)
 {
 	const struct mortise_kdf kdf = { .type = MORTISE_KDF_ARGON2ID,
 					 .time = options->passes,
@@ -145,23 +143,23 @@ static bool compare(const struct options *options, uint32_t lanes)
 	unsigned count;
 
 	memset(contenders, 0, sizeof(contenders));
-	count = line_up(contenders);
+	count = list_contenders(contenders);
 	first.time = 1;
 	for (unsigned round = 0; round < options->rounds; round++)
 		for (unsigned i = 0; i < count; i++)
-			if (!run(&contenders[i], &kdf, &contenders[i].ms[round]) ||
-			    !run(&contenders[i], &first, &contenders[i].first_ms[round]))
+			if (!measure_once(&contenders[i], &kdf, &contenders[i].ms[round]) ||
+			    !measure_once(&contenders[i], &first, &contenders[i].first_ms[round]))
 				return false;
-	reference = median(contenders[count - 2].ms, options->rounds);
-	floor_ns = (median(contenders[count - 1].ms, options->rounds) -
-		    median(contenders[count - 1].first_ms, options->rounds)) /
+	reference = find_median(contenders[count - 2].ms, options->rounds);
+	floor_ns = (find_median(contenders[count - 1].ms, options->rounds) -
+		    find_median(contenders[count - 1].first_ms, options->rounds)) /
 		   later;
 	printf("\n%u KiB, %u passes, %u lanes\n%-10s %9s %9s %9s %14s %9s\n", kdf.memory_kib,
 	       kdf.time, lanes, "", "median ms", "min ms", "libargon2", "ns/later block",
 	       "(memory)");
 	for (unsigned i = 0; i < count; i++) {
-		all = median(contenders[i].ms, options->rounds);
-		one = median(contenders[i].first_ms, options->rounds);
+		all = find_median(contenders[i].ms, options->rounds);
+		one = find_median(contenders[i].first_ms, options->rounds);
 		printf("%-10s %9.2f %9.2f %8.2fx", contenders[i].name, all, contenders[i].ms[0],
 		       reference / all);
 		if (options->passes > 1)
@@ -172,30 +170,31 @@ static bool compare(const struct options *options, uint32_t lanes)
 	return true;
 }
 
-/* Blocks that fit the first cache, so that only the compression counts. */
+/* The blocks fit into the L1 cache, so that only the compression is measured. */
 static void measure_kernel(const struct keys_argon2_kernel *kernel)
 {
 	static _Alignas(64) uint64_t blocks[8][KEYS_ARGON2_BLOCK_WORDS];
 	static _Alignas(64) uint64_t scratch[KEYS_ARGON2_BLOCK_WORDS];
 	const unsigned repeats = 2000, batch = 64;
-	double start, ns, least = 1e9;
+	double ns, least = 1e9;
+	uint64_t start;
 
 	for (unsigned r = 0; r < repeats; r++) {
-		start = now_ms();
+		start = clock_now_ns();
 		for (unsigned i = 0; i < batch; i++)
 			kernel->fill_over(blocks[(i + 1) % 8], blocks[i % 8], blocks[(i + 5) % 8],
 					  scratch);
-		ns = (now_ms() - start) * 1e6 / batch;
+		ns = (double)(clock_now_ns() - start) / batch;
 		if (ns < least)
 			least = ns;
 	}
-	printf("%-10s %6.1f ns a block in the first cache\n", kernel->name, least);
+	printf("%-10s %6.1f ns per block in the L1 cache\n", kernel->name, least);
 }
 
 static int usage(void)
 {
 	fputs("usage: argon2 [-m KIB] [-t PASSES] [-p LANES] [-n ROUNDS]\n"
-	      "  defaults: 65536 KiB, 4 passes, 1, 2 and 4 lanes in turn, 5 rounds\n",
+	      "  defaults: 65536 KiB, 4 passes, 5 rounds, with 1, then 2, then 4 lanes\n",
 	      stderr);
 	return 1;
 }
@@ -224,7 +223,7 @@ int main(int argc, char **argv)
 			return usage();
 	}
 	if (only && !keys_argon2_select(only)) {
-		fprintf(stderr, "this processor has no kernel called %s\n", only);
+		fprintf(stderr, "this processor does not support the kernel %s\n", only);
 		return 1;
 	}
 	printf("%u processors, fastest kernel %s\n", machine_cpus(), keys_argon2_kernel());
@@ -232,6 +231,7 @@ int main(int argc, char **argv)
 		if (!only || !strcmp(only, kernel->name))
 			measure_kernel(kernel);
 	if (options.lanes)
-		return !compare(&options, options.lanes);
-	return !(compare(&options, 1) && compare(&options, 2) && compare(&options, 4));
+		return !compare_contenders(&options, options.lanes);
+	return !(compare_contenders(&options, 1) && compare_contenders(&options, 2) &&
+		 compare_contenders(&options, 4));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* argon2_reference KIB PASSES LANES: one Argon2id key by libargon2, and nothing else. */
+/* argon2_reference KIB PASSES LANES: derives one Argon2id key with libargon2. */
 #include <argon2.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * measure MIB PROGRAM [ARGUMENT]...: runs a program once and prints, on standard error, the
- * nanoseconds from fork to its end and its peak memory in KiB. MIB of memory are touched and
- * freed before: a guest that gave memory back to its host would get it again while the clock
- * runs. A program of its own, since a child begins with the peak of who forked it.
+ * measure MIB PROGRAM [ARGUMENT]...: runs a program once, and prints on standard error the time
+ * from fork(2) to its end in nanoseconds, and its peak memory in KiB. Touches and frees MIB of
+ * memory before: otherwise, memory that the host of a virtual machine has reclaimed would be
+ * returned during the measurement. This is a separate program because a child starts with its
+ * parent's peak.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void touch(size_t mib)
+static void touch_memory(size_t mib)
 {
 	size_t size = mib << 20;
 	char *memory;
@@ -32,7 +33,7 @@ static void touch(size_t mib)
 	munmap(memory, size);
 }
 
-static uint64_t now(void)
+static uint64_t now_ns(void)
 {
 	struct timespec time;
 
@@ -49,9 +50,9 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 125;
-	touch((size_t)strtoul(argv[1], NULL, 10));
-	start = now();
-	/* Not vfork(2): the child would share this process's peak. */
+	touch_memory((size_t)strtoul(argv[1], NULL, 10));
+	start = now_ns();
+	/* With vfork(2), the child would share this process's peak. */
 	child = fork();
 	if (child == 0) {
 		execvp(argv[2], argv + 2);
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "measure: %s\n", strerror(errno));
 		return 125;
 	}
-	fprintf(stderr, "measured %llu %ld\n", (unsigned long long)(now() - start),
+	fprintf(stderr, "measured %llu %ld\n", (unsigned long long)(now_ns() - start),
 		usage.ru_maxrss);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
 }

@@ -39,7 +39,7 @@ static void name_row(const struct mortise_dm_measurement *m, const char *options
 static void add_parameters(struct json_object *row, const struct mortise_dm_measurement *m,
 			   const char *options, const char *engine)
 {
-	benchmark_parameter(row, "ground", mortise_dm_backing_name(m->ground));
+	benchmark_parameter(row, "backing", mortise_dm_backing_name(m->ground));
 	benchmark_parameter(row, "cipher", m->cipher);
 	benchmark_number(row, "keySize", m->key_size * 8);
 	benchmark_number(row, "sectorSize", m->sector_size);

@@ -26,9 +26,9 @@ const char *check_apply(const struct command *c)
 	return NULL;
 }
 
-/* The plan, and that nothing or no more than storing it was done. */
+/* Ends a run that changed no volume: the plan as JSON, or that the configuration is stored. */
 static enum status show(const struct command *c, const struct volumes *volumes,
-			const struct mortise_plan *plan, const struct mortise_error *err)
+			const struct mortise_error *err)
 {
 	struct json_object *document;
 	enum status status = STATUS_OK;
@@ -41,17 +41,17 @@ static enum status show(const struct command *c, const struct volumes *volumes,
 		enum status printed;
 
 		document = volumes_json(volumes->config, c->verb->name);
-		plan_json(document, plan);
+		plan_json(document, volumes->plan);
 		json_add_error(document, err);
 		printed = json_print(document);
 		return status == STATUS_OK ? printed : status;
 	}
 	if (status == STATUS_OK && option_set(&c->options, OPTION_STAGED))
-		printf("Stored. The next `mortise up` goes by it.\n");
+		printf("Stored. It takes effect at the next `mortise up`.\n");
 	return status;
 }
 
-/* What is stored would not be looked at. */
+/* The stored configuration would not be read. */
 static void warn_of_default(const struct command *c)
 {
 	if (access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0 &&
@@ -60,27 +60,24 @@ static void warn_of_default(const struct command *c)
 				" rather than what is stored, as long as that file is there\n");
 }
 
-static enum status apply(const struct command *c, struct volumes *volumes,
-			 const struct bringing *bringing, const struct mortise_plan *plan)
+static enum status apply(const struct command *c, struct volumes *volumes)
 {
 	bool staged = option_set(&c->options, OPTION_STAGED);
 	struct mortise_report *report = NULL;
 	struct mortise_error err = { 0 };
 
-	volumes->options.plan = plan;
-	if (mortise_apply(volumes->config, &volumes->options, staged, &bringing->watch, &report,
+	if (mortise_apply(volumes->config, &volumes->options, staged, volumes->plan, &report,
 			  &err) == MORTISE_OK) {
 		err.code = MORTISE_OK;
 		warn_of_default(c);
 	}
 	if (staged)
-		return show(c, volumes, plan, &err);
+		return show(c, volumes, &err);
 	return volumes_finish(c, volumes, report, MORTISE_PHASE_READY, &err);
 }
 
 enum status run_apply(const struct command *c)
 {
-	struct mortise_plan *plan = NULL;
 	struct mortise_error err = { 0 };
 	struct bringing bringing;
 	struct volumes volumes;
@@ -89,25 +86,24 @@ enum status run_apply(const struct command *c)
 	if (status != STATUS_OK)
 		return status;
 	if (mortise_config_add_state(volumes.config, &err) ||
-	    mortise_plan_make(volumes.config, &volumes.options, &plan, &err)) {
-		status = show(c, &volumes, NULL, &err);
+	    mortise_plan_make(volumes.config, &volumes.options, &volumes.plan, &err)) {
+		status = show(c, &volumes, &err);
 		goto out;
 	}
 	err.code = MORTISE_OK;
-	plan_print_notes(c, plan);
+	plan_print_notes(c, volumes.plan);
 	if (!volumes.json && bringing.out) {
-		plan_print(plan);
-		/* Another run may hold the lock for long: what waits for it is known before. */
+		plan_print(volumes.plan);
+		/* Another run may hold the lock for long: print the plan before waiting for it. */
 		fflush(stdout);
 	}
 	if (option_set(&c->options, OPTION_DRY_RUN)) {
-		status = show(c, &volumes, plan, &err);
-		status = status == STATUS_OK ? plan_judge(plan) : status;
+		status = show(c, &volumes, &err);
+		status = status == STATUS_OK ? plan_judge(volumes.plan) : status;
 	} else {
-		status = apply(c, &volumes, &bringing, plan);
+		status = apply(c, &volumes);
 	}
 out:
-	mortise_plan_free(&plan);
 	volumes_close(&volumes);
 	return status;
 }

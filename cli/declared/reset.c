@@ -6,6 +6,7 @@
 
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/declared/volumes.h"
@@ -14,9 +15,12 @@
 
 static const char *const titles[COLUMNS] = { "VOLUME", "DEVICE", "SIZE", "IN USE", "CONTENT" };
 
-static bool tell(void *context, const char *volume, const char *step, uint64_t done, uint64_t total)
+static bool handle(void *context, const struct mortise_event *event)
 {
-	return progress_tell_bytes(context, volume, step, done, total);
+	if (event->type == MORTISE_EVENT_PROGRESS)
+		return progress_tell_bytes(context, event->volume, event->text, event->done,
+					   event->total);
+	return !signals_caught();
 }
 
 static void fill_cells(const struct mortise_reset_target *target, char size[static 24],
@@ -101,6 +105,7 @@ enum status run_reset(const struct command *c)
 	struct mortise_error err = { 0 };
 	struct volumes volumes = { 0 };
 	struct progress progress;
+	const struct mortise_events events = { .call = handle, .context = &progress };
 	enum status status = volumes_read_devices(c, &volumes);
 	const struct mortise_reset_options options = {
 		.names = (const char *const *)c->words,
@@ -108,7 +113,7 @@ enum status run_reset(const struct command *c)
 		.devices = volumes.devices,
 		.device_count = c->options.device_count,
 		.full = option_set(&c->options, OPTION_FULL),
-		.progress = { .call = tell, .context = &progress },
+		.events = &events,
 	};
 
 	if (status == STATUS_OK && mortise_reset_find(&options, &reset, &err))

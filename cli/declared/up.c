@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* up: bring the declared volumes to ready. */
+/* up: open and mount the declared volumes. */
 #include "cli/declared/up_console.h"
 #include "cli/verbs.h"
 
@@ -13,8 +13,7 @@ enum status run_up(const struct command *c)
 
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_up(volumes.config, &volumes.options, &bringing.watch, &report, &err) ==
-	    MORTISE_OK)
+	if (mortise_up(volumes.config, &volumes.options, volumes.plan, &report, &err) == MORTISE_OK)
 		err.code = MORTISE_OK;
 	status = volumes_finish(c, &volumes, report, MORTISE_PHASE_READY, &err);
 	volumes_close(&volumes);

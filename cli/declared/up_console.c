@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* While volumes are brought up: each step is said as it begins, and a recovery key asked for. */
+/* While volumes are opened: prints each step as it begins, and asks for a recovery key. */
 #include "cli/declared/up_console.h"
 
 #include <string.h>
 
+#include "cli/signals.h"
 #include "cli/terminal.h"
 
 static const char *const doing[] = {
@@ -17,52 +18,64 @@ static const char *const doing[] = {
 	[MORTISE_STEP_MOUNT] = "mounting",
 };
 
-static void tell(void *context, const struct mortise_step *step, bool done,
-		 const struct mortise_error *err)
+static void print_begin(const struct bringing *bringing, const struct mortise_step *step)
 {
-	const struct bringing *bringing = context;
-
-	if (!bringing->out)
-		return;
-	/* Such a step has said why it fails as it began. */
-	if (done && step->kind >= MORTISE_STEP_WAIT)
-		return;
-	if (done && err && err->code != MORTISE_OK) {
-		fprintf(bringing->out, "%s: failed: %s\n", step->volume, err->text);
-	} else if (done) {
-		if (bringing->verbose)
-			fprintf(bringing->out, "%s: done: %s\n", step->volume, step->text);
-	} else if (step->kind >= MORTISE_STEP_WAIT) {
+	if (step->kind >= MORTISE_STEP_WAIT) {
 		fprintf(bringing->out, "%s: %s\n", step->volume, step->text);
-	} else {
-		fprintf(bringing->out, "%s: %s %s", step->volume, doing[step->kind], step->device);
-		if (step->keyslot >= 0)
-			fprintf(bringing->out, ", slot %d", step->keyslot);
-		fprintf(bringing->out, " ...\n");
+		return;
 	}
-	/* What is on the console when the power goes is the step that was under way. */
-	fflush(bringing->out);
+	fprintf(bringing->out, "%s: %s %s", step->volume, doing[step->kind], step->device);
+	if (step->keyslot >= 0)
+		fprintf(bringing->out, ", slot %d", step->keyslot);
+	fprintf(bringing->out, " ...\n");
 }
 
-/* An empty line is the answer of somebody who has no recovery key. */
-static bool ask(void *context, const char *volume, const char *device, unsigned tries_left,
-		struct mortise_secret **typed)
+static void print_end(const struct bringing *bringing, const struct mortise_step *step,
+		      const struct mortise_error *error)
+{
+	/* The reason of these steps was printed when they began. */
+	if (step->kind >= MORTISE_STEP_WAIT)
+		return;
+	if (error)
+		fprintf(bringing->out, "%s: failed: %s\n", step->volume, error->text);
+	else if (bringing->verbose)
+		fprintf(bringing->out, "%s: done: %s\n", step->volume, step->text);
+}
+
+/* An empty line means that there is no recovery key. */
+static void prompt(struct bringing *bringing, const struct mortise_event *event)
+{
+	struct mortise_secret *typed = NULL;
+	char text[PATH_MAX + 256];
+
+	if (strcmp(bringing->asked, event->volume) == 0)
+		fprintf(stderr, "No key available with this recovery key.\n");
+	snprintf(bringing->asked, sizeof(bringing->asked), "%s", event->volume);
+	snprintf(text, sizeof(text), "Recovery key for %s (%s): ", event->volume, event->device);
+	if (terminal_read_passphrase(text, bringing->timeout, &typed) != STATUS_OK)
+		return;
+	if (mortise_secret_size(typed) > 0)
+		*event->answer = typed;
+	else
+		mortise_secret_free(&typed);
+}
+
+static bool handle(void *context, const struct mortise_event *event)
 {
 	struct bringing *bringing = context;
-	char prompt[PATH_MAX + 256];
 
-	(void)tries_left;
-	if (strcmp(bringing->asked, volume) == 0)
-		fprintf(stderr, "No key available with this recovery key.\n");
-	snprintf(bringing->asked, sizeof(bringing->asked), "%s", volume);
-	snprintf(prompt, sizeof(prompt), "Recovery key for %s (%s): ", volume, device);
-	if (terminal_read_passphrase(prompt, bringing->timeout, typed) != STATUS_OK)
-		return false;
-	if (mortise_secret_size(*typed) > 0)
-		return true;
-	mortise_secret_free(typed);
-	*typed = NULL;
-	return false;
+	if (event->type == MORTISE_EVENT_PROMPT)
+		prompt(bringing, event);
+	if (bringing->out && event->type == MORTISE_EVENT_STEP_BEGIN)
+		print_begin(bringing, event->step);
+	if (bringing->out && event->type == MORTISE_EVENT_STEP_END)
+		print_end(bringing, event->step, event->error);
+	if (bringing->out && event->type == MORTISE_EVENT_NOTICE)
+		fprintf(bringing->out, "%s: %s\n", event->volume, event->text);
+	/* After a power cut the last line on the console is the step that was interrupted. */
+	if (bringing->out && event->type != MORTISE_EVENT_POLL)
+		fflush(bringing->out);
+	return !signals_caught();
 }
 
 enum status bringing_begin(const struct command *c, struct volumes *volumes,
@@ -77,12 +90,9 @@ enum status bringing_begin(const struct command *c, struct volumes *volumes,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
 			   option_set(&c->options, OPTION_DEBUG),
 		.timeout = option_number32(&c->options, OPTION_TIMEOUT),
-		.watch = { .call = tell, .context = bringing },
 	};
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		bringing->out = NULL;
-	if (option_set(&c->options, OPTION_RECOVERY))
-		volumes->options.recovery =
-			(struct mortise_ask){ .call = ask, .context = bringing };
-	return volumes_read(c, volumes, &bringing->watch);
+	volumes->events = (struct mortise_events){ .call = handle, .context = bringing };
+	return volumes_read(c, volumes);
 }

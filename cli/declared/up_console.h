@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What up and apply say and ask while the library works. */
+/* What up and apply print and ask while the library works. */
 #ifndef CLI_BRINGING_H
 #define CLI_BRINGING_H
 
@@ -11,13 +11,12 @@ struct bringing {
 	FILE *out;			/* NULL with -q */
 	bool verbose;
 	uint32_t timeout;		/* seconds for an answer, 0 for none */
-	char asked[MORTISE_NAME_MAX + 1]; /* the volume that was asked for last */
-	struct mortise_watch watch;	/* for the library */
+	char asked[MORTISE_NAME_MAX + 1]; /* the volume of the last prompt */
 };
 
 /*
- * Reads the configuration, too; nothing is owned when it fails. *bringing stays where it is:
- * bringing->watch and volumes->options point to it.
+ * Reads the configuration, too; nothing is owned when it fails. Do not move *bringing:
+ * volumes->events point to it.
  */
 enum status bringing_begin(const struct command *c, struct volumes *volumes,
 			   struct bringing *bringing);

@@ -8,6 +8,7 @@
 #include "cli/keyslot.h"
 #include "cli/pcr.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 #include "cli/declared/volumes.h"
@@ -29,8 +30,7 @@ static void print_remarks(const struct mortise_config *config, const char *file,
 	}
 }
 
-static enum status find_config(const struct command *c, struct volumes *volumes,
-			       const struct mortise_watch *watch, const char **file,
+static enum status find_config(const struct command *c, struct volumes *volumes, const char **file,
 			       struct mortise_error *err)
 {
 	enum mortise_code code;
@@ -44,20 +44,19 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 			       ? STATUS_OK
 			       : STATUS_USAGE;
 	*file = "config.yaml in STATE";
-	code = mortise_config_stored(&volumes->options, c->verb->id == VERB_UP, watch,
-				     &volumes->config, err);
+	code = mortise_config_stored(&volumes->options, &volumes->config,
+				     c->verb->id == VERB_UP ? &volumes->plan : NULL, err);
 	status = (enum status)mortise_exit_status(code);
 	/* That there is no configuration is no failure of a device, and no volume is ready. */
 	return status == STATUS_PARTLY || status == STATUS_DEVICE ? STATUS_USAGE : status;
 }
 
-enum status volumes_read(const struct command *c, struct volumes *volumes,
-			 const struct mortise_watch *watch)
+enum status volumes_read(const struct command *c, struct volumes *volumes)
 {
 	struct mortise_error err = { 0 };
 	struct mortise_remark remark;
 	const char *file;
-	enum status status = find_config(c, volumes, watch, &file, &err);
+	enum status status = find_config(c, volumes, &file, &err);
 
 	if (volumes->config)
 		print_remarks(volumes->config, file, !option_set(&c->options, OPTION_BATCH_MODE));
@@ -139,11 +138,21 @@ static enum status read_cost(const struct command *c, struct mortise_kdf_choice 
 	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
 }
 
+static bool answer(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	(void)event;
+	return !signals_caught();
+}
+
 enum status volumes_options(const struct command *c, struct volumes *volumes)
 {
 	enum status status;
 
-	*volumes = (struct volumes){ .json = option_set(&c->options, OPTION_JSON) };
+	*volumes = (struct volumes){
+		.json = option_set(&c->options, OPTION_JSON),
+		.events = { .call = answer },
+	};
 	status = read_cost(c, &volumes->cost);
 	if (status == STATUS_OK)
 		status = volumes_read_devices(c, volumes);
@@ -160,7 +169,10 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.cost = &volumes->cost,
 		.wait_ms = wait_ms(c),
 		.device_wait_ms = option_number32(&c->options, OPTION_WAIT) * 1000,
+		.events = &volumes->events,
 		.root = option_text(&c->options, OPTION_ROOT),
+		.recovery = option_set(&c->options, OPTION_RECOVERY),
+		.try_keys = option_set(&c->options, OPTION_TRY_KEYS),
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
 	};
@@ -173,11 +185,12 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 {
 	enum status status = volumes_options(c, volumes);
 
-	return status == STATUS_OK ? volumes_read(c, volumes, NULL) : status;
+	return status == STATUS_OK ? volumes_read(c, volumes) : status;
 }
 
 void volumes_close(struct volumes *volumes)
 {
+	mortise_plan_free(&volumes->plan);
 	mortise_config_free(&volumes->config);
 	free(volumes->devices);
 	free(volumes->device_names);

@@ -11,12 +11,14 @@
 
 #define VOLUMES_CONFIG_DEFAULT "/etc/mortise/config.yaml"
 
-/* A configuration that was read, and the options for the library. */
+/* The configuration and the options for the library. Do not move: options point into it. */
 struct volumes {
 	struct mortise_config *config;
+	struct mortise_plan *plan;	/* for up and apply to execute; NULL: none yet */
 	struct mortise_up_options options;
 	struct mortise_key_sources sources;
 	struct mortise_kdf_choice cost;
+	struct mortise_events events;	/* of options: a signal cancels */
 	struct mortise_volume_device *devices;
 	char *device_names;		/* what devices[].name point into */
 	bool json;			/* --json */
@@ -28,10 +30,9 @@ enum status volumes_open(const struct command *c, struct volumes *volumes);
 enum status volumes_options(const struct command *c, struct volumes *volumes);
 /*
  * Finds the configuration, by -f, at its default place, or in the machine, and prints its remarks.
- * For up, STATE is opened to read it, which watch (or NULL) is told of.
+ * For up, STATE is opened to read it, and volumes->plan continues with its key.
  */
-enum status volumes_read(const struct command *c, struct volumes *volumes,
-			 const struct mortise_watch *watch);
+enum status volumes_read(const struct command *c, struct volumes *volumes);
 void volumes_close(struct volumes *volumes);
 /* --device alone, for verbs that need no configuration. Ended by volumes_close, also on failure. */
 enum status volumes_read_devices(const struct command *c, struct volumes *volumes);
@@ -39,7 +40,7 @@ enum status volumes_read_devices(const struct command *c, struct volumes *volume
 /*
  * Prints the report, as a table or as JSON, and frees it. err is why the whole failed, its
  * code MORTISE_OK when it did not. done is the phase that every volume should have reached.
- * A plan that volumes->options were given is part of the JSON.
+ * The plan of apply is part of the JSON.
  */
 enum status volumes_finish(const struct command *c, const struct volumes *volumes,
 			   struct mortise_report *report, enum mortise_phase done,

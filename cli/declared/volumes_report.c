@@ -247,7 +247,7 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 
 	if (report)
 		status = judge(report, done);
-	if (err->code != MORTISE_OK && !explained(report)) {
+	if (err->code == MORTISE_E_CANCELED || (err->code != MORTISE_OK && !explained(report))) {
 		fprintf(stderr, "mortise: ");
 		status = fail(c, err);
 	}
@@ -255,8 +255,8 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 		print_sentences(report);
 	if (volumes->json) {
 		document = volumes_json(volumes->config, c->verb->name);
-		if (volumes->options.plan)
-			plan_json(document, volumes->options.plan);
+		if (c->verb->id == VERB_APPLY)
+			plan_json(document, volumes->plan);
 		rows = json_object_new_array();
 		for (size_t i = 0; report && mortise_report_volume(report, i, &volume); i++)
 			json_object_array_add(rows, volume_json(&volume));

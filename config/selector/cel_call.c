@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions, methods, and the macros that look at each item of a list. */
+/* Functions, methods, and macros that evaluate a condition for each item of a list. */
 #include <string.h>
 
 #include "config/selector/cel.h"
 
 enum { ARGUMENTS_MAX = 2 };
 
-#define LIST_OF_ANY  0x100u /* beside the types: what a signature may ask for */
+/* Further types of arguments in signatures. */
+#define LIST_OF_ANY  0x100u
 #define ANY_NUMBER   0x101u
 #define LITERAL_TEXT 0x102u
 
-/* As a method the first of them stands before the dot; both: it may stand in either place. */
+/* A method has its first argument before the dot. Some can be called in both ways. */
 static const struct function {
 	const char *name;
 	enum config_cel_op op;
@@ -71,7 +72,7 @@ static const struct macro {
 	{ "all", CONFIG_CEL_ALL },
 };
 
-static bool fits(const struct config_cel_node *value, unsigned wanted)
+static bool is_type(const struct config_cel_node *value, unsigned wanted)
 {
 	switch (wanted) {
 	case LIST_OF_ANY:
@@ -86,26 +87,27 @@ static bool fits(const struct config_cel_node *value, unsigned wanted)
 	}
 }
 
-/* LIST.exists(NAME, CONDITION): NAME is known in the condition only. */
-static struct config_cel_node *macro_call(struct config_cel_reader *reader,
-					  const struct macro *macro, struct config_cel_node *list,
-					  const struct config_cel_token *name)
+/* LIST.exists(NAME, CONDITION). NAME is visible in the condition only. */
+static struct config_cel_node *parse_macro(struct config_cel_reader *reader,
+					   const struct macro *macro, struct config_cel_node *list,
+					   const struct config_cel_token *name)
 {
 	const unsigned number = reader->variable_count;
 	struct config_cel_node *condition = NULL, *node;
 
 	if (!(list->type & CONFIG_CEL_LIST)) {
-		config_cel_fail(reader, name->at, "%s() looks at a list, not at a %s", macro->name,
+		config_cel_fail(reader, name->at, "%s() needs a list, not a %s", macro->name,
 				config_cel_type_name(list->type));
 		return NULL;
 	}
 	if (number == CONFIG_CEL_VARIABLES_MAX) {
-		config_cel_fail(reader, name->at, "too many of these in one another");
+		config_cel_fail(reader, name->at,
+				"exists(), exists_one() and all() are nested too deeply");
 		return NULL;
 	}
 	if (reader->token.kind != CONFIG_CEL_NAME) {
 		config_cel_fail(reader, reader->token.at,
-				"%s() takes a name for the item and a condition", macro->name);
+				"%s() needs a name for the item and a condition", macro->name);
 		return NULL;
 	}
 	reader->variable[number].at = reader->token.at;
@@ -119,7 +121,7 @@ static struct config_cel_node *macro_call(struct config_cel_reader *reader,
 	if (!condition || !config_cel_expect(reader, ")"))
 		return NULL;
 	if (condition->type != CONFIG_CEL_BOOL) {
-		config_cel_fail(reader, condition->at, "a condition is a bool, not a %s",
+		config_cel_fail(reader, condition->at, "a condition must be a bool, not a %s",
 				config_cel_type_name(condition->type));
 		return NULL;
 	}
@@ -130,25 +132,25 @@ static struct config_cel_node *macro_call(struct config_cel_reader *reader,
 	return node;
 }
 
-/* has(disk.FIELD): it is not empty, zero or false, as protocol buffers have it. */
-static struct config_cel_node *has_call(struct config_cel_reader *reader,
-					const struct config_cel_token *name)
+/* has(disk.FIELD): as in protocol buffers, the field is not empty, zero or false. */
+static struct config_cel_node *parse_has(struct config_cel_reader *reader,
+					 const struct config_cel_token *name)
 {
 	struct config_cel_node *field = config_cel_inner(reader);
 
 	if (!field || !config_cel_expect(reader, ")"))
 		return NULL;
 	if (field->op != CONFIG_CEL_FIELD) {
-		config_cel_fail(reader, field->at, "has() takes a field of the disk");
+		config_cel_fail(reader, field->at, "has() needs a field of the disk");
 		return NULL;
 	}
 	return config_cel_node(reader, CONFIG_CEL_HAS, CONFIG_CEL_BOOL, name->at,
 			       (struct config_cel_node *[3]){ field });
 }
 
-/* Up to the closing parenthesis; argument[*count] on are free. */
-static bool arguments(struct config_cel_reader *reader, struct config_cel_node *argument[3],
-		      unsigned *count)
+/* Appends the arguments up to the closing parenthesis. */
+static bool parse_arguments(struct config_cel_reader *reader, struct config_cel_node *argument[3],
+			    unsigned *count)
 {
 	if (config_cel_is(reader, ")"))
 		return config_cel_advance(reader);
@@ -165,9 +167,9 @@ static bool arguments(struct config_cel_reader *reader, struct config_cel_node *
 	}
 }
 
-static struct config_cel_node *checked(struct config_cel_reader *reader,
-				       const struct function *function,
-				       struct config_cel_node *const argument[3], size_t at)
+static struct config_cel_node *create_call(struct config_cel_reader *reader,
+					   const struct function *function,
+					   struct config_cel_node *const argument[3], size_t at)
 {
 	const char *flaw = NULL;
 
@@ -188,11 +190,11 @@ struct config_cel_node *config_cel_call(struct config_cel_reader *reader,
 	bool exists = false;
 
 	if (!target && config_cel_named(reader, name, "has"))
-		return has_call(reader, name);
+		return parse_has(reader, name);
 	for (size_t i = 0; target && i < sizeof(macros) / sizeof(*macros); i++)
 		if (config_cel_named(reader, name, macros[i].name))
-			return macro_call(reader, &macros[i], target, name);
-	if (!arguments(reader, argument, &count))
+			return parse_macro(reader, &macros[i], target, name);
+	if (!parse_arguments(reader, argument, &count))
 		return NULL;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
 		const struct function *function = &functions[i];
@@ -203,15 +205,15 @@ struct config_cel_node *config_cel_call(struct config_cel_reader *reader,
 			continue;
 		exists = true;
 		for (unsigned j = 0; good && j < count; j++)
-			good = fits(argument[j], function->argument[j]);
+			good = is_type(argument[j], function->argument[j]);
 		if (good)
-			return checked(reader, function, argument, name->at);
+			return create_call(reader, function, argument, name->at);
 	}
 	if (exists)
 		config_cel_fail(reader, name->at, "%.*s() does not take these arguments%s",
 				(int)name->size, reader->text + name->at,
 				config_cel_named(reader, name, "matches")
-					? ": it takes a text and a literal pattern"
+					? "; use a text and a literal pattern"
 					: "");
 	else
 		config_cel_fail(reader, name->at, "undeclared reference to \"%.*s()\"",

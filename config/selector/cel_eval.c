@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What a disk selector comes to for one disk. */
+/* Evaluating a disk selector for one disk. */
 #include <stdint.h>
 #include <string.h>
 
 #include "config/selector/cel.h"
 
-static bool lacks(struct config_cel_run *run, const struct config_cel_node *node, const char *why)
+static bool set_no_value(struct config_cel_run *run, const struct config_cel_node *node,
+			 const char *why)
 {
 	run->why = why;
 	run->why_at = node->at;
 	return false;
 }
 
-/* Number of items of a list. */
-static size_t item_count(const struct config_cel_value *list)
+static size_t count_items(const struct config_cel_value *list)
 {
 	size_t count = 0;
 
@@ -24,33 +24,34 @@ static size_t item_count(const struct config_cel_value *list)
 	return count;
 }
 
-/* The items one after another; false at the end. Zeroes begin. */
-struct walk {
+/* An iterator over a list; begin with begun false. */
+struct iterator {
 	const char *const *text;
 	const struct config_cel_node *item;
 	bool begun;
 };
 
-static bool walk_on(struct walk *walk, const struct config_cel_value *list)
+static bool next_item(struct iterator *iterator, const struct config_cel_value *list)
 {
-	if (!walk->begun) {
-		walk->text = list->strings;
-		walk->item = list->items;
-		walk->begun = true;
-	} else if (walk->text) {
-		walk->text++;
+	if (!iterator->begun) {
+		iterator->text = list->strings;
+		iterator->item = list->items;
+		iterator->begun = true;
+	} else if (iterator->text) {
+		iterator->text++;
 	} else {
-		walk->item = walk->item->next;
+		iterator->item = iterator->item->next;
 	}
-	return walk->text ? *walk->text != NULL : walk->item != NULL;
+	return iterator->text ? *iterator->text != NULL : iterator->item != NULL;
 }
 
-static bool item_value(struct config_cel_run *run, const struct walk *walk,
-		       struct config_cel_value *value)
+static bool get_item(struct config_cel_run *run, const struct iterator *iterator,
+		     struct config_cel_value *value)
 {
-	if (walk->item)
-		return config_cel_evaluate(run, walk->item, value);
-	*value = (struct config_cel_value){ .type = CONFIG_CEL_STRING, .is.string = *walk->text };
+	if (iterator->item)
+		return config_cel_evaluate(run, iterator->item, value);
+	*value = (struct config_cel_value){ .type = CONFIG_CEL_STRING,
+					    .is.string = *iterator->text };
 	return true;
 }
 
@@ -58,16 +59,16 @@ static void read_field(const struct disk_facts *disk, unsigned number,
 		       struct config_cel_value *value)
 {
 	const struct config_cel_field *field = config_cel_field_at(number);
-	const void *place = (const char *)disk + field->offset;
+	const void *member = (const char *)disk + field->offset;
 
 	if (field->type == CONFIG_CEL_BOOL)
-		memcpy(&value->is.truth, place, sizeof(value->is.truth));
+		memcpy(&value->is.truth, member, sizeof(value->is.truth));
 	else if (field->type == CONFIG_CEL_UINT)
-		memcpy(&value->is.natural, place, sizeof(value->is.natural));
+		memcpy(&value->is.natural, member, sizeof(value->is.natural));
 	else if (field->type == CONFIG_CEL_STRING)
-		memcpy(&value->is.string, place, sizeof(value->is.string));
+		memcpy(&value->is.string, member, sizeof(value->is.string));
 	else
-		memcpy(&value->strings, place, sizeof(value->strings));
+		memcpy(&value->strings, member, sizeof(value->strings));
 }
 
 static bool is_set(const struct config_cel_value *value)
@@ -80,13 +81,13 @@ static bool is_set(const struct config_cel_value *value)
 	case CONFIG_CEL_STRING:
 		return *value->is.string;
 	default:
-		return item_count(value) > 0;
+		return count_items(value) > 0;
 	}
 }
 
-/* One side that decides is enough, even when the other has no value: so CEL wants it. */
-static bool and_or(struct config_cel_run *run, const struct config_cel_node *node,
-		   struct config_cel_value *value)
+/* In CEL one deciding side suffices, even if the other has no value. */
+static bool evaluate_and_or(struct config_cel_run *run, const struct config_cel_node *node,
+			    struct config_cel_value *value)
 {
 	const bool decisive = node->op == CONFIG_CEL_OR;
 	const char *why = NULL;
@@ -109,18 +110,18 @@ static bool and_or(struct config_cel_run *run, const struct config_cel_node *nod
 	return !why;
 }
 
-static bool is_in(struct config_cel_run *run, const struct config_cel_node *node,
-		  struct config_cel_value *value)
+static bool evaluate_in(struct config_cel_run *run, const struct config_cel_node *node,
+			struct config_cel_value *value)
 {
 	struct config_cel_value pair[2], list, equal;
-	struct walk walk = { .begun = false };
+	struct iterator iterator = { .begun = false };
 
 	value->is.truth = false;
 	if (!config_cel_evaluate(run, node->child[0], &pair[0]) ||
 	    !config_cel_evaluate(run, node->child[1], &list))
 		return false;
-	while (!value->is.truth && walk_on(&walk, &list)) {
-		if (!item_value(run, &walk, &pair[1]))
+	while (!value->is.truth && next_item(&iterator, &list)) {
+		if (!get_item(run, &iterator, &pair[1]))
 			return false;
 		equal.type = CONFIG_CEL_BOOL;
 		(void)config_cel_compute(CONFIG_CEL_EQUAL, pair, &equal);
@@ -129,34 +130,34 @@ static bool is_in(struct config_cel_run *run, const struct config_cel_node *node
 	return true;
 }
 
-static bool indexed(struct config_cel_run *run, const struct config_cel_node *node,
-		    struct config_cel_value *value)
+static bool evaluate_index(struct config_cel_run *run, const struct config_cel_node *node,
+			   struct config_cel_value *value)
 {
 	struct config_cel_value list, number;
-	struct walk walk = { .begun = false };
+	struct iterator iterator = { .begun = false };
 
 	if (!config_cel_evaluate(run, node->child[0], &list) ||
 	    !config_cel_evaluate(run, node->child[1], &number))
 		return false;
-	for (int64_t i = 0; walk_on(&walk, &list); i++)
+	for (int64_t i = 0; next_item(&iterator, &list); i++)
 		if (i == number.is.integer)
-			return item_value(run, &walk, value);
-	return lacks(run, node, "the list has no such item");
+			return get_item(run, &iterator, value);
+	return set_no_value(run, node, "index out of range");
 }
 
-/* exists() and all() stop at the item that decides; exists_one() looks at each. */
-static bool each_item(struct config_cel_run *run, const struct config_cel_node *node,
-		      struct config_cel_value *value)
+/* exists() and all() stop at the deciding item; exists_one() evaluates every item. */
+static bool evaluate_macro(struct config_cel_run *run, const struct config_cel_node *node,
+			   struct config_cel_value *value)
 {
 	struct config_cel_value list, item, condition;
-	struct walk walk = { .begun = false };
+	struct iterator iterator = { .begun = false };
 	const char *why = NULL;
 	size_t why_at = 0, held = 0;
 
 	if (!config_cel_evaluate(run, node->child[0], &list))
 		return false;
-	while (walk_on(&walk, &list)) {
-		bool good = item_value(run, &walk, &item);
+	while (next_item(&iterator, &list)) {
+		bool good = get_item(run, &iterator, &item);
 
 		run->variable[node->value.number] = item;
 		good = good && config_cel_evaluate(run, node->child[1], &condition);
@@ -179,7 +180,7 @@ static bool each_item(struct config_cel_run *run, const struct config_cel_node *
 	return !why;
 }
 
-static bool text_function(enum config_cel_op op, const char *text, const char *other)
+static bool call_text_function(enum config_cel_op op, const char *text, const char *other)
 {
 	const size_t length = strlen(text), other_length = strlen(other);
 
@@ -191,15 +192,15 @@ static bool text_function(enum config_cel_op op, const char *text, const char *o
 	case CONFIG_CEL_CONTAINS:
 		return strstr(text, other);
 	case CONFIG_CEL_MATCHES:
-		return config_cel_pattern_fits(other, text);
+		return config_cel_pattern_matches(other, text);
 	default:
 		return config_cel_glob(text, other);
 	}
 }
 
-/* Of all operands first: they have no say in whether others are looked at. */
-static bool function_value(struct config_cel_run *run, const struct config_cel_node *node,
-			   struct config_cel_value *value)
+/* Functions and operators that evaluate all their operands. */
+static bool evaluate_function(struct config_cel_run *run, const struct config_cel_node *node,
+			      struct config_cel_value *value)
 {
 	struct config_cel_value operand[2] = { { .type = CONFIG_CEL_BOOL },
 					       { .type = CONFIG_CEL_BOOL } };
@@ -215,7 +216,7 @@ static bool function_value(struct config_cel_run *run, const struct config_cel_n
 	case CONFIG_CEL_SIZE:
 		value->is.integer = (int64_t)(operand[0].type == CONFIG_CEL_STRING
 						      ? config_cel_length(operand[0].is.string)
-						      : item_count(&operand[0]));
+						      : count_items(&operand[0]));
 		return true;
 	case CONFIG_CEL_MATCHES:
 		run->steps += CONFIG_CEL_PATTERN_STEPS;
@@ -225,11 +226,11 @@ static bool function_value(struct config_cel_run *run, const struct config_cel_n
 	case CONFIG_CEL_CONTAINS:
 	case CONFIG_CEL_GLOB:
 		value->is.truth =
-			text_function(node->op, operand[0].is.string, operand[1].is.string);
+			call_text_function(node->op, operand[0].is.string, operand[1].is.string);
 		return true;
 	default:
 		why = config_cel_compute(node->op, operand, value);
-		return why ? lacks(run, node, why) : true;
+		return why ? set_no_value(run, node, why) : true;
 	}
 }
 
@@ -240,7 +241,7 @@ bool config_cel_evaluate(struct config_cel_run *run, const struct config_cel_nod
 
 	*value = (struct config_cel_value){ .type = node->type };
 	if (++run->steps > CONFIG_CEL_STEPS_MAX)
-		return lacks(run, node, "the expression takes too many steps");
+		return set_no_value(run, node, "the expression takes too many steps");
 	switch (node->op) {
 	case CONFIG_CEL_CONSTANT:
 		value->is = node->value;
@@ -251,9 +252,10 @@ bool config_cel_evaluate(struct config_cel_run *run, const struct config_cel_nod
 	case CONFIG_CEL_SYSTEM_DISK:
 		value->is.truth = run->disk->system;
 		return run->disk->system_known ||
-		       lacks(run, node,
-			     "which disk is the system disk is not known: none has a partition "
-			     "labelled STATE, EPHEMERAL or META");
+		       set_no_value(run, node,
+				    "the system disk is unknown: no disk has a partition labelled "
+				    "STATE, "
+				    "EPHEMERAL or META");
 	case CONFIG_CEL_VARIABLE:
 		*value = run->variable[node->value.number];
 		return true;
@@ -262,19 +264,19 @@ bool config_cel_evaluate(struct config_cel_run *run, const struct config_cel_nod
 		return true;
 	case CONFIG_CEL_AND:
 	case CONFIG_CEL_OR:
-		return and_or(run, node, value);
+		return evaluate_and_or(run, node, value);
 	case CONFIG_CEL_CHOICE:
 		return config_cel_evaluate(run, node->child[0], &condition) &&
 		       config_cel_evaluate(run, node->child[condition.is.truth ? 1 : 2], value);
 	case CONFIG_CEL_IN:
-		return is_in(run, node, value);
+		return evaluate_in(run, node, value);
 	case CONFIG_CEL_INDEX:
-		return indexed(run, node, value);
+		return evaluate_index(run, node, value);
 	case CONFIG_CEL_EXISTS:
 	case CONFIG_CEL_EXISTS_ONE:
 	case CONFIG_CEL_ALL:
-		return each_item(run, node, value);
+		return evaluate_macro(run, node, value);
 	default:
-		return function_value(run, node, value);
+		return evaluate_function(run, node, value);
 	}
 }

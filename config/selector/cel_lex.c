@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tokens of a disk selector. */
+/* Splitting a disk selector into tokens. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static bool is_name_byte(char byte)
 	       (byte >= 'A' && byte <= 'Z');
 }
 
-/* The value of a digit in any base up to 16; 16 for what is none. */
+/* The value of a hexadecimal digit; 16 for any other character. */
 static unsigned digit_value(char byte)
 {
 	if (is_digit(byte))
@@ -44,8 +44,7 @@ bool config_cel_named(const struct config_cel_reader *reader, const struct confi
 	       !memcmp(reader->text + token->at, name, token->size);
 }
 
-/* Blanks and comments. */
-static void skip(struct config_cel_reader *reader)
+static void skip_blanks_and_comments(struct config_cel_reader *reader)
 {
 	for (;;) {
 		const char *text = reader->text + reader->at;
@@ -78,8 +77,8 @@ static char *put_code_point(char *out, unsigned long code)
 	return out;
 }
 
-/* The code point after "\x", "\u", "\U" or, in three octal digits, "\". */
-static bool escaped_number(struct config_cel_reader *reader, char **out)
+/* The code point after "\x", "\u" or "\U", or three octal digits after "\". */
+static bool read_escaped_number(struct config_cel_reader *reader, char **out)
 {
 	const char *text = reader->text;
 	const size_t at = reader->at - 1;
@@ -92,36 +91,36 @@ static bool escaped_number(struct config_cel_reader *reader, char **out)
 		const unsigned digit = digit_value(text[reader->at]);
 
 		if (digit >= base)
-			return config_cel_fail(reader, at, "an escape sequence is cut short");
+			return config_cel_fail(reader, at, "incomplete escape sequence");
 		code = code * base + digit;
 	}
 	if (!code || code > (base == 8 ? 0xff : 0x10ffff) || (code >= 0xd800 && code < 0xe000))
-		return config_cel_fail(reader, at, "no character has this number");
+		return config_cel_fail(reader, at, "no character has this code point");
 	*out = put_code_point(*out, code);
 	return true;
 }
 
-/* reader->at is behind a backslash. */
-static bool escaped(struct config_cel_reader *reader, char **out)
+/* reader->at is after a backslash. */
+static bool read_escape(struct config_cel_reader *reader, char **out)
 {
 	static const char letters[] = "\\\"'`?abfnrtv";
-	static const char meant[] = "\\\"'`?\a\b\f\n\r\t\v";
+	static const char values[] = "\\\"'`?\a\b\f\n\r\t\v";
 	const char letter = reader->text[reader->at];
 	const char *found = letter ? strchr(letters, letter) : NULL;
 
 	if (found) {
-		*(*out)++ = meant[found - letters];
+		*(*out)++ = values[found - letters];
 		reader->at++;
 		return true;
 	}
 	if (letter && strchr("0123xXuU", letter))
-		return escaped_number(reader, out);
+		return read_escaped_number(reader, out);
 	return config_cel_fail(reader, reader->at - 1,
-			       "no such escape sequence; write \\\\ for one "
+			       "unknown escape sequence; write \\\\ for a "
 			       "backslash");
 }
 
-/* From its quotation mark on; raw: a backslash is one. */
+/* reader->at is at the quotation mark. raw: a backslash is literal. */
 static bool read_string(struct config_cel_reader *reader, bool raw)
 {
 	const char *text = reader->text;
@@ -135,11 +134,11 @@ static bool read_string(struct config_cel_reader *reader, bool raw)
 
 		if (!byte || byte == '\n')
 			return config_cel_fail(reader, reader->token.at,
-					       "this string does not end: %c is missing", quote);
+					       "unterminated string: %c is missing", quote);
 		reader->at++;
 		if (byte != '\\' || raw)
 			*out++ = byte;
-		else if (!escaped(reader, &out))
+		else if (!read_escape(reader, &out))
 			return false;
 	}
 	reader->at++;
@@ -149,8 +148,8 @@ static bool read_string(struct config_cel_reader *reader, bool raw)
 	return true;
 }
 
-/* "1.5", ".5", "1e9": where a double ends; 0 when it is none. */
-static size_t double_size(const char *text)
+/* Bytes of a double such as "1.5", ".5", "1e9"; 0 if the text is not one. */
+static size_t measure_double(const char *text)
 {
 	size_t whole = strspn(text, "0123456789"), size = whole, digits;
 
@@ -169,8 +168,8 @@ static size_t double_size(const char *text)
 	return size > whole ? size : 0;
 }
 
-/* The decimal point of strtod(3) is the locale's; this one's is the language's. */
-static bool real_value(const char *text, size_t size, double *out)
+/* Unlike strtod(3), independent of the locale. */
+static bool parse_double(const char *text, size_t size, double *out)
 {
 	const size_t mantissa = strcspn(text, "eE");
 	double value = 0, scale = 1;
@@ -201,27 +200,27 @@ static bool read_number(struct config_cel_reader *reader)
 	struct config_cel_token *token = &reader->token;
 	const char *text = reader->text + reader->at;
 	const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-	const size_t real = hex ? 0 : double_size(text);
+	const size_t real = hex ? 0 : measure_double(text);
 	char *end;
 
 	token->kind = CONFIG_CEL_LITERAL;
 	if (real) {
 		token->type = CONFIG_CEL_DOUBLE;
-		if (!real_value(text, real, &token->value.real))
+		if (!parse_double(text, real, &token->value.real))
 			return config_cel_fail(reader, token->at,
-					       "this number is too long or large");
+					       "the number is too long or too large");
 		reader->at += real;
 	} else {
 		errno = 0;
 		token->value.natural = strtoull(text, &end, hex ? 16 : 10);
 		if (errno == ERANGE)
-			return config_cel_fail(reader, token->at, "this number is too large");
+			return config_cel_fail(reader, token->at, "the number is too large");
 		reader->at += (size_t)(end - text);
 		token->type = *end == 'u' || *end == 'U' ? CONFIG_CEL_UINT : CONFIG_CEL_INT;
 		reader->at += token->type == CONFIG_CEL_UINT;
 	}
 	if (is_name_byte(reader->text[reader->at]))
-		return config_cel_fail(reader, token->at, "a number with a letter in it");
+		return config_cel_fail(reader, token->at, "the number contains a letter");
 	return true;
 }
 
@@ -232,7 +231,7 @@ bool config_cel_advance(struct config_cel_reader *reader)
 	const char *text;
 	char next;
 
-	skip(reader);
+	skip_blanks_and_comments(reader);
 	text = reader->text + reader->at;
 	*token = (struct config_cel_token){ .kind = CONFIG_CEL_OPERATOR, .at = reader->at };
 	next = text[0] ? text[1] : '\0';

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts against wildcards, and their length in characters. */
 #include <string.h>
 
 #include "config/selector/cel.h"
@@ -8,7 +7,6 @@ bool config_cel_glob(const char *pattern, const char *text)
 {
 	const char *star = NULL, *after = text;
 
-	/* An empty pattern fits an empty text, and "*" any. */
 	while (*text) {
 		if (*pattern == '*') {
 			star = pattern++;

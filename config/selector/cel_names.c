@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What names stand for: a disk's fields, Talos's units of size, variables of exists(). */
+/* Resolving names: fields of a disk, Talos's units of size, variables of exists(). */
 #include <stddef.h>
 #include <string.h>
 
@@ -62,18 +62,18 @@ const char *config_cel_type_name(unsigned type)
 	return type & CONFIG_CEL_LIST ? lists[type & ~(unsigned)CONFIG_CEL_LIST] : names[type];
 }
 
-/* How much of a name is shown in a sentence: it is only letters, digits and _. */
-static int shown(const struct config_cel_token *name)
+/* Bytes of a name in an error. Names have only letters, digits and _. */
+static int limit_name(const struct config_cel_token *name)
 {
 	return name->size < 40 ? (int)name->size : 40;
 }
 
-static struct config_cel_node *variable(struct config_cel_reader *reader,
-					const struct config_cel_token *name)
+static struct config_cel_node *find_variable(struct config_cel_reader *reader,
+					     const struct config_cel_token *name)
 {
 	struct config_cel_node *node;
 
-	/* The innermost of several with one name. */
+	/* The innermost variable of this name. */
 	for (unsigned i = reader->variable_count; i > 0; i--) {
 		if (reader->variable[i - 1].size != name->size ||
 		    memcmp(reader->text + reader->variable[i - 1].at, reader->text + name->at,
@@ -87,9 +87,9 @@ static struct config_cel_node *variable(struct config_cel_reader *reader,
 	return NULL;
 }
 
-static struct config_cel_node *known(struct config_cel_reader *reader,
-				     const struct config_cel_token *name, unsigned type,
-				     union config_cel_constant value)
+static struct config_cel_node *create_constant(struct config_cel_reader *reader,
+					       const struct config_cel_token *name, unsigned type,
+					       union config_cel_constant value)
 {
 	struct config_cel_node *node =
 		config_cel_node(reader, CONFIG_CEL_CONSTANT, type, name->at, NULL);
@@ -101,17 +101,19 @@ static struct config_cel_node *known(struct config_cel_reader *reader,
 struct config_cel_node *config_cel_named_value(struct config_cel_reader *reader,
 					       const struct config_cel_token *name)
 {
-	struct config_cel_node *node = variable(reader, name);
+	struct config_cel_node *node = find_variable(reader, name);
 
 	if (node)
 		return node;
 	if (config_cel_named(reader, name, "true") || config_cel_named(reader, name, "false"))
-		return known(reader, name, CONFIG_CEL_BOOL,
-			     (union config_cel_constant){ .truth = reader->text[name->at] == 't' });
+		return create_constant(
+			reader, name, CONFIG_CEL_BOOL,
+			(union config_cel_constant){ .truth = reader->text[name->at] == 't' });
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
 		if (config_cel_named(reader, name, units[i].name))
-			return known(reader, name, CONFIG_CEL_UINT,
-				     (union config_cel_constant){ .natural = units[i].bytes });
+			return create_constant(
+				reader, name, CONFIG_CEL_UINT,
+				(union config_cel_constant){ .natural = units[i].bytes });
 	if (config_cel_named(reader, name, "system_disk"))
 		return config_cel_node(reader, CONFIG_CEL_SYSTEM_DISK, CONFIG_CEL_BOOL, name->at,
 				       NULL);
@@ -119,9 +121,9 @@ struct config_cel_node *config_cel_named_value(struct config_cel_reader *reader,
 		return config_cel_node(reader, CONFIG_CEL_CONSTANT, CONFIG_CEL_DISK, name->at,
 				       NULL);
 	config_cel_fail(reader, name->at,
-			"undeclared reference to \"%.*s\": there are disk, system_disk, and units "
-			"from KiB to EiB and kB to EB",
-			shown(name), reader->text + name->at);
+			"undeclared reference to \"%.*s\"; use disk, system_disk, or a unit from "
+			"KiB to EiB or kB to EB",
+			limit_name(name), reader->text + name->at);
 	return NULL;
 }
 
@@ -139,11 +141,11 @@ struct config_cel_node *config_cel_field(struct config_cel_reader *reader,
 	}
 	if (number < 0) {
 		config_cel_fail(reader, name->at,
-				"undefined field \"%.*s\": a disk has bus_path, cdrom, dev_path, "
+				"undefined field \"%.*s\"; use bus_path, cdrom, dev_path, "
 				"firmware_version, io_size, modalias, model, readonly, rotational, "
-				"sector_size, serial, size, sub_system, symlinks, transport, uuid, "
-				"wwid",
-				shown(name), reader->text + name->at);
+				"sector_size, serial, size, sub_system, symlinks, transport, uuid "
+				"or wwid",
+				limit_name(name), reader->text + name->at);
 		return NULL;
 	}
 	node = config_cel_node(reader, CONFIG_CEL_FIELD, fields[number].type, name->at, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers of a disk selector, and what is compared. Nothing wraps around. */
+/* Arithmetic without overflow, comparisons, and conversions. */
 #include <string.h>
 
 #include "config/selector/cel.h"
 
-/* The powers of two behind the largest int and uint: a double holds them exactly. */
+/* The largest int and uint, plus 1: a double holds these exactly. */
 #define INT_END	 9223372036854775808.0
 #define UINT_END 18446744073709551616.0
 
@@ -51,7 +51,7 @@ static const char *compute_uint(enum config_cel_op op, uint64_t left, uint64_t r
 	return NULL;
 }
 
-/* As IEEE 754 has it: also by zero. */
+/* IEEE 754 defines the division by zero. */
 static double compute_double(enum config_cel_op op, double left, double right)
 {
 	switch (op) {
@@ -66,7 +66,7 @@ static double compute_double(enum config_cel_op op, double left, double right)
 	}
 }
 
-static bool compare(enum config_cel_op op, const struct config_cel_value operand[static 2])
+static bool compare_values(enum config_cel_op op, const struct config_cel_value operand[static 2])
 {
 	const union config_cel_constant left = operand[0].is, right = operand[1].is;
 	bool less, greater, equal;
@@ -91,7 +91,7 @@ static bool compare(enum config_cel_op op, const struct config_cel_value operand
 	case CONFIG_CEL_DOUBLE:
 		less = left.real < right.real;
 		greater = left.real > right.real;
-		/* Not a number is equal to nothing. */
+		/* NaN equals nothing. */
 		equal = left.real <= right.real && left.real >= right.real;
 		break;
 	default:
@@ -107,17 +107,17 @@ static bool compare(enum config_cel_op op, const struct config_cel_value operand
 	       (!equal && op == CONFIG_CEL_NOT_EQUAL);
 }
 
-static double as_double(const struct config_cel_value *value)
+static double convert_to_double(const struct config_cel_value *value)
 {
 	if (value->type == CONFIG_CEL_INT)
 		return (double)value->is.integer;
 	return value->type == CONFIG_CEL_UINT ? (double)value->is.natural : value->is.real;
 }
 
-/* Towards zero, as CEL does. */
-static const char *convert(const struct config_cel_value *from, struct config_cel_value *to)
+/* Rounds towards zero, as CEL does. */
+static const char *convert_number(const struct config_cel_value *from, struct config_cel_value *to)
 {
-	const double real = as_double(from);
+	const double real = convert_to_double(from);
 
 	if (to->type == CONFIG_CEL_DOUBLE) {
 		to->is.real = real;
@@ -130,7 +130,7 @@ static const char *convert(const struct config_cel_value *from, struct config_ce
 		else
 			to->is.natural = (uint64_t)real;
 	} else {
-		/* The bits of a number that fits in both are the same. */
+		/* A number that fits into both types has the same bits in both. */
 		if (from->type != to->type && from->is.natural > INT64_MAX)
 			return too_large;
 		to->is = from->is;
@@ -160,12 +160,12 @@ const char *config_cel_compute(enum config_cel_op op,
 	case CONFIG_CEL_GREATER_EQUAL:
 	case CONFIG_CEL_EQUAL:
 	case CONFIG_CEL_NOT_EQUAL:
-		value->is.truth = compare(op, operand);
+		value->is.truth = compare_values(op, operand);
 		return NULL;
 	case CONFIG_CEL_TO_INT:
 	case CONFIG_CEL_TO_UINT:
 	case CONFIG_CEL_TO_DOUBLE:
-		return convert(&operand[0], value);
+		return convert_number(&operand[0], value);
 	default:
 		break;
 	}

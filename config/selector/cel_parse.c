@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From tokens to a tree. Every level of it, and every bracket on the way, is counted. */
+/* A recursive descent parser. Depth of the tree and nesting of the text are limited. */
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +59,7 @@ bool config_cel_expect(struct config_cel_reader *reader, const char *operator_te
 	return config_cel_advance(reader);
 }
 
-/* Binary operators; those with the same strength are done from left to right. */
+/* Operators of the same strength associate from left to right. */
 static const struct binary {
 	const char *text;
 	enum config_cel_op op;
@@ -74,7 +74,7 @@ static const struct binary {
 	{ "/", CONFIG_CEL_DIVIDE, 5 },	 { "%", CONFIG_CEL_REMAINDER, 5 },
 };
 
-static const struct binary *binary_here(const struct config_cel_reader *reader)
+static const struct binary *find_binary(const struct config_cel_reader *reader)
 {
 	for (size_t i = 0; i < sizeof(binaries) / sizeof(*binaries); i++)
 		if (config_cel_is(reader, binaries[i].text) ||
@@ -84,7 +84,7 @@ static const struct binary *binary_here(const struct config_cel_reader *reader)
 	return NULL;
 }
 
-static struct config_cel_node *constant(struct config_cel_reader *reader, bool negative)
+static struct config_cel_node *parse_constant(struct config_cel_reader *reader, bool negative)
 {
 	const struct config_cel_token token = reader->token;
 	const uint64_t most = (uint64_t)INT64_MAX + negative;
@@ -92,7 +92,7 @@ static struct config_cel_node *constant(struct config_cel_reader *reader, bool n
 
 	if (token.type == CONFIG_CEL_INT && token.value.natural > most) {
 		config_cel_fail(reader, token.at,
-				"this number is too large without the letter u behind it");
+				"the number is too large for an int; append u to make it a uint");
 		return NULL;
 	}
 	if (!config_cel_advance(reader))
@@ -107,8 +107,8 @@ static struct config_cel_node *constant(struct config_cel_reader *reader, bool n
 	return node;
 }
 
-/* [A, B, C]: all of one type. */
-static struct config_cel_node *items(struct config_cel_reader *reader)
+/* [A, B, C], all of one type. */
+static struct config_cel_node *parse_list(struct config_cel_reader *reader)
 {
 	struct config_cel_node *list, *first = NULL, **end = &first;
 	const size_t at = reader->token.at;
@@ -120,9 +120,9 @@ static struct config_cel_node *items(struct config_cel_reader *reader)
 		if ((first && !config_cel_advance(reader)) || !(*end = config_cel_inner(reader)))
 			return NULL;
 		if ((*end)->type != first->type || first->type > CONFIG_CEL_STRING) {
-			config_cel_fail(
-				reader, (*end)->at,
-				"a list here holds texts, or numbers of one type, or bools");
+			config_cel_fail(reader, (*end)->at,
+					"the items of a list must be strings, bools, or numbers of "
+					"one type");
 			return NULL;
 		}
 		depth = (*end)->depth > depth ? (*end)->depth : depth;
@@ -137,15 +137,15 @@ static struct config_cel_node *items(struct config_cel_reader *reader)
 	return list;
 }
 
-static struct config_cel_node *primary(struct config_cel_reader *reader)
+static struct config_cel_node *parse_primary(struct config_cel_reader *reader)
 {
 	const struct config_cel_token token = reader->token;
 	struct config_cel_node *node;
 
 	if (token.kind == CONFIG_CEL_LITERAL)
-		return constant(reader, false);
+		return parse_constant(reader, false);
 	if (config_cel_is(reader, "["))
-		return items(reader);
+		return parse_list(reader);
 	if (config_cel_is(reader, "(")) {
 		node = config_cel_advance(reader) ? config_cel_inner(reader) : NULL;
 		return node && config_cel_expect(reader, ")") ? node : NULL;
@@ -163,8 +163,8 @@ static struct config_cel_node *primary(struct config_cel_reader *reader)
 	return NULL;
 }
 
-static struct config_cel_node *index_of(struct config_cel_reader *reader,
-					struct config_cel_node *list)
+static struct config_cel_node *parse_index(struct config_cel_reader *reader,
+					   struct config_cel_node *list)
 {
 	const size_t at = reader->token.at;
 	struct config_cel_node *number =
@@ -176,23 +176,23 @@ static struct config_cel_node *index_of(struct config_cel_reader *reader,
 				    (struct config_cel_node *[3]){ list, number });
 }
 
-/* VALUE.FIELD, VALUE.METHOD(...), LIST[NUMBER], one behind another. */
-static struct config_cel_node *member(struct config_cel_reader *reader)
+/* Any sequence of VALUE.FIELD, VALUE.METHOD(...), LIST[NUMBER]. */
+static struct config_cel_node *parse_member(struct config_cel_reader *reader)
 {
-	struct config_cel_node *node = primary(reader);
+	struct config_cel_node *node = parse_primary(reader);
 
 	while (node && (config_cel_is(reader, ".") || config_cel_is(reader, "["))) {
 		struct config_cel_token name;
 
 		if (config_cel_is(reader, "[")) {
-			node = index_of(reader, node);
+			node = parse_index(reader, node);
 			continue;
 		}
 		if (!config_cel_advance(reader))
 			return NULL;
 		name = reader->token;
 		if (name.kind != CONFIG_CEL_NAME) {
-			config_cel_fail(reader, name.at, "a name is missing behind the dot");
+			config_cel_fail(reader, name.at, "a name is missing after the dot");
 			return NULL;
 		}
 		if (!config_cel_advance(reader))
@@ -206,41 +206,42 @@ static struct config_cel_node *member(struct config_cel_reader *reader)
 	return node;
 }
 
-/* "!" and "-" bind to what stands right behind them. */
-static struct config_cel_node *unary(struct config_cel_reader *reader)
+/* "!" and "-" apply to the operand that follows directly. */
+static struct config_cel_node *parse_unary(struct config_cel_reader *reader)
 {
 	const bool not = config_cel_is(reader, "!");
 	const size_t at = reader->token.at;
 	struct config_cel_node *operand;
 
 	if (!not &&!config_cel_is(reader, "-"))
-		return member(reader);
+		return parse_member(reader);
 	if (!config_cel_advance(reader))
 		return NULL;
 	if (!not &&reader->token.kind == CONFIG_CEL_LITERAL && reader->token.type == CONFIG_CEL_INT)
-		return constant(reader, true);
+		return parse_constant(reader, true);
 	if (++reader->nesting > CONFIG_CEL_NESTING_MAX) {
 		config_cel_fail(reader, at, "too many operators in a row");
 		return NULL;
 	}
-	operand = unary(reader);
+	operand = parse_unary(reader);
 	reader->nesting--;
 	return operand ? config_cel_operation(reader, not ? CONFIG_CEL_NOT : CONFIG_CEL_NEGATE, at,
 					      (struct config_cel_node *[3]){ operand })
 		       : NULL;
 }
 
-/* What is held together by operators of at least this strength. */
-static struct config_cel_node *binary(struct config_cel_reader *reader, unsigned strength)
+/* An expression whose operators have at least this strength. */
+static struct config_cel_node *parse_binary(struct config_cel_reader *reader, unsigned strength)
 {
-	struct config_cel_node *left = unary(reader);
+	struct config_cel_node *left = parse_unary(reader);
 	const struct binary *found;
 
-	while (left && (found = binary_here(reader)) && found->strength >= strength) {
+	while (left && (found = find_binary(reader)) && found->strength >= strength) {
 		const size_t at = reader->token.at;
 		struct config_cel_node *right;
 
-		right = config_cel_advance(reader) ? binary(reader, found->strength + 1) : NULL;
+		right = config_cel_advance(reader) ? parse_binary(reader, found->strength + 1)
+						   : NULL;
 		left = right ? config_cel_operation(reader, found->op, at,
 						    (struct config_cel_node *[3]){ left, right })
 			     : NULL;
@@ -255,14 +256,14 @@ struct config_cel_node *config_cel_inner(struct config_cel_reader *reader)
 	size_t at;
 
 	if (++reader->nesting > CONFIG_CEL_NESTING_MAX) {
-		config_cel_fail(reader, begin, "too many brackets in brackets: more than %d",
+		config_cel_fail(reader, begin, "more than %d nested brackets",
 				CONFIG_CEL_NESTING_MAX);
 		return NULL;
 	}
-	node = binary(reader, 1);
+	node = parse_binary(reader, 1);
 	at = reader->token.at;
 	if (node && config_cel_is(reader, "?")) {
-		yes = config_cel_advance(reader) ? binary(reader, 1) : NULL;
+		yes = config_cel_advance(reader) ? parse_binary(reader, 1) : NULL;
 		if (yes && config_cel_expect(reader, ":"))
 			no = config_cel_inner(reader);
 		node = no ? config_cel_operation(reader, CONFIG_CEL_CHOICE, at,
@@ -280,13 +281,11 @@ struct config_cel_node *config_cel_expression(struct config_cel_reader *reader)
 	if (!root)
 		return NULL;
 	if (reader->token.kind != CONFIG_CEL_END) {
-		config_cel_fail(reader, reader->token.at, "the expression should end here");
+		config_cel_fail(reader, reader->token.at, "unexpected text after the expression");
 		return NULL;
 	}
 	if (root->type != CONFIG_CEL_BOOL) {
-		config_cel_fail(reader, root->at,
-				"this is of type %s: an expression that is true or "
-				"false is needed",
+		config_cel_fail(reader, root->at, "the expression must be a bool, not a %s",
 				config_cel_type_name(root->type));
 		return NULL;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Patterns. CEL's matches() is RE2; regexec(3), which is everywhere, reads most of it the same
- * way as a POSIX extended regular expression. What it would read another way is refused.
+ * Regular expressions. CEL's matches() uses RE2; regexec(3) needs no further library and interprets
+ * most patterns alike as POSIX extended ones. Patterns that it interprets differently are refused.
  */
 #include <regex.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include "config/selector/cel.h"
 
-/* RE2's limit too. What nested ones multiply to counts, since regcomp(3) copies what repeats. */
+/* As in RE2. It limits the product of nested counts: regcomp(3) copies what is repeated. */
 #define REPEAT_MAX 1000ul
 
 static bool is_letter_or_digit(char byte)
@@ -19,18 +19,18 @@ static bool is_letter_or_digit(char byte)
 	       (byte >= 'A' && byte <= 'Z');
 }
 
-/* *at is behind a "[", and comes to be behind its "]". */
-static const char *bracket_flaw(const char *pattern, size_t *at)
+/* *at moves from after "[" to after its "]". */
+static const char *check_bracket(const char *pattern, size_t *at)
 {
 	*at += pattern[*at] == '^';
 	*at += pattern[*at] == ']';
 	for (; pattern[*at] && pattern[*at] != ']'; ++*at) {
 		if (pattern[*at] == '\\')
-			return "between [ and ] a backslash is not supported";
+			return "a backslash between [ and ] is not supported";
 		if (pattern[*at] != '[')
 			continue;
 		if (pattern[*at + 1] == '.' || pattern[*at + 1] == '=')
-			return "between [ and ] neither [. nor [= is supported";
+			return "[. and [= between [ and ] are not supported";
 		if (pattern[*at + 1] != ':')
 			continue;
 		*at += strcspn(pattern + *at, "]");
@@ -38,16 +38,17 @@ static const char *bracket_flaw(const char *pattern, size_t *at)
 			break;
 	}
 	if (!pattern[*at])
-		return "a [ without its ] in this pattern";
+		return "[ without ] in the pattern";
 	++*at;
 	return NULL;
 }
 
-/* *at is behind a "{", and comes to be behind its "}". */
-static const char *repeat_flaw(const char *pattern, size_t *at, unsigned long *product)
+/* *at moves from after "{" to after its "}". */
+static const char *check_repeat(const char *pattern, size_t *at, unsigned long *product)
 {
-	static const char flaw[] = "write {N}, {N,} or {N,M}, no more than 1000 in all, and \\{ "
-				   "for the character";
+	static const char flaw[] =
+		"write {N}, {N,} or {N,M} with a product of at most 1000, and \\{ "
+		"for the character";
 	size_t digits = strspn(pattern + *at, "0123456789");
 	unsigned long most;
 
@@ -69,8 +70,8 @@ static const char *repeat_flaw(const char *pattern, size_t *at, unsigned long *p
 	return NULL;
 }
 
-/* What POSIX leaves open or reads in another way. */
-static const char *difference(const char *pattern)
+/* Finds syntax that POSIX leaves undefined or interprets differently. */
+static const char *find_difference(const char *pattern)
 {
 	unsigned long product = 1;
 	bool repeatable = false;
@@ -80,15 +81,14 @@ static const char *difference(const char *pattern)
 		const char byte = pattern[at++];
 
 		if (strchr("*+?{", byte) && !repeatable)
-			return "there is nothing that * + ? or { could repeat; neither (?...) nor "
-			       "*? and the like are supported";
+			return "* + ? or { has nothing to repeat; (?...) and *? are not supported";
 		repeatable = !strchr("*+?{(|", byte);
 		if (byte == '[')
-			flaw = bracket_flaw(pattern, &at);
+			flaw = check_bracket(pattern, &at);
 		else if (byte == '{')
-			flaw = repeat_flaw(pattern, &at, &product);
+			flaw = check_repeat(pattern, &at, &product);
 		else if (byte == '\\' && is_letter_or_digit(pattern[at]))
-			return "\\d, \\w and the like are not supported: write [0-9], "
+			return "classes like \\d and \\w are not supported; write [0-9], "
 			       "[A-Za-z0-9_]";
 		else if (byte == '\\' && pattern[at])
 			at++;
@@ -102,25 +102,25 @@ const char *config_cel_pattern_flaw(const char *pattern)
 	regex_t compiled;
 
 	if (strlen(pattern) > CONFIG_CEL_PATTERN_MAX)
-		return "this pattern is longer than 256 bytes";
-	flaw = difference(pattern);
+		return "the pattern is longer than 256 bytes";
+	flaw = find_difference(pattern);
 	if (flaw)
 		return flaw;
 	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
-		return "not a regular expression";
+		return "invalid regular expression";
 	regfree(&compiled);
 	return NULL;
 }
 
-bool config_cel_pattern_fits(const char *pattern, const char *text)
+bool config_cel_pattern_matches(const char *pattern, const char *text)
 {
 	regex_t compiled;
-	bool fits;
+	bool matched;
 
-	/* It has been compiled before: only memory can fail now. */
+	/* Compiled successfully while parsing, so only malloc(3) can fail. */
 	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
 		return false;
-	fits = !regexec(&compiled, text, 0, NULL, 0);
+	matched = !regexec(&compiled, text, 0, NULL, 0);
 	regfree(&compiled);
-	return fits;
+	return matched;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A build without regular expressions (MORTISE_REGEX): some C libraries' take 20 kB. */
+/* For builds without regular expressions (MORTISE_REGEX), which add up to 20 kB. */
 #include "config/selector/cel.h"
 
 const char *config_cel_pattern_flaw(const char *pattern)
 {
 	(void)pattern;
-	return "this build of mortise has no matches(): build it with MORTISE_REGEX, or use glob()";
+	return "matches() is not supported by this build; use glob() or build with MORTISE_REGEX";
 }
 
-bool config_cel_pattern_fits(const char *pattern, const char *text)
+bool config_cel_pattern_matches(const char *pattern, const char *text)
 {
 	(void)pattern;
 	(void)text;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What operators take, and the type of what comes of it. */
+/* The types of operands and results. */
 #include <string.h>
 
 #include "config/selector/cel.h"
@@ -9,8 +9,8 @@ static bool is_number(unsigned type)
 	return type == CONFIG_CEL_INT || type == CONFIG_CEL_UINT || type == CONFIG_CEL_DOUBLE;
 }
 
-/* The type of the result; false when the operands do not fit. right is BOOL when there is none. */
-static bool result_type(enum config_cel_op op, unsigned left, unsigned right, unsigned *type)
+/* False if the operands' types do not fit. For unary operators right is BOOL. */
+static bool get_result_type(enum config_cel_op op, unsigned left, unsigned right, unsigned *type)
 {
 	const bool same = left == right;
 
@@ -49,14 +49,14 @@ static bool result_type(enum config_cel_op op, unsigned left, unsigned right, un
 	}
 }
 
-static struct config_cel_node *choice(struct config_cel_reader *reader, size_t at,
-				      struct config_cel_node *const child[3])
+static struct config_cel_node *create_choice(struct config_cel_reader *reader, size_t at,
+					     struct config_cel_node *const child[3])
 {
 	if (child[0]->type == CONFIG_CEL_BOOL && child[1]->type == child[2]->type &&
 	    child[1]->type != CONFIG_CEL_DISK)
 		return config_cel_node(reader, CONFIG_CEL_CHOICE, child[1]->type, at, child);
 	config_cel_fail(reader, at,
-			"\"? :\" takes a bool and two values of one type, not %s, %s, %s",
+			"\"? :\" needs a bool and two values of one type, not %s, %s, %s",
 			config_cel_type_name(child[0]->type), config_cel_type_name(child[1]->type),
 			config_cel_type_name(child[2]->type));
 	return NULL;
@@ -73,12 +73,12 @@ struct config_cel_node *config_cel_operation(struct config_cel_reader *reader,
 	unsigned type;
 
 	if (op == CONFIG_CEL_CHOICE)
-		return choice(reader, at, child);
-	if (result_type(op, left, right, &type))
+		return create_choice(reader, at, child);
+	if (get_result_type(op, left, right, &type))
 		return config_cel_node(reader, op, type, at, child);
 	if ((left == CONFIG_CEL_UINT && right == CONFIG_CEL_INT) ||
 	    (left == CONFIG_CEL_INT && right == CONFIG_CEL_UINT))
-		hint = ": a size is a uint, so write numbers with the letter u, as 120u";
+		hint = "; sizes are uint, so append u to the number: 120u";
 	if (!child[1])
 		config_cel_fail(reader, at, "no matching overload for '%c' applied to %s", *sign,
 				config_cel_type_name(left));

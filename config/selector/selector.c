@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk selector, from its text to its answer for a disk. */
 #include "config/selector/selector.h"
 
 #include <stdlib.h>
@@ -66,9 +65,8 @@ enum mortise_code config_selector_check(const char *text, struct mortise_error *
 	return code;
 }
 
-/* The sentence with its place in front. */
 __attribute__((format(printf, 4, 5))) static enum mortise_code
-no_value(struct mortise_error *err, const char *text, size_t at, const char *format, ...)
+set_no_value(struct mortise_error *err, const char *text, size_t at, const char *format, ...)
 {
 	enum mortise_code code;
 	va_list arguments;
@@ -88,7 +86,7 @@ enum mortise_code config_selector_matches(const struct config_selector *selector
 
 	*matches = false;
 	if (!config_cel_evaluate(&run, selector->root, &value))
-		return no_value(err, selector->text, run.why_at, "%s", run.why);
+		return set_no_value(err, selector->text, run.why_at, "%s", run.why);
 	*matches = value.is.truth;
 	return MORTISE_OK;
 }

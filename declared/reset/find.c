@@ -200,7 +200,7 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 		return error_memory(err);
 	}
 	reset->full = options->full;
-	reset->progress = options->progress;
+	reset->events = options->events;
 	code = options->name_count
 		       ? check_devices(options, err)
 		       : error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is named");

@@ -10,29 +10,30 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "declared/declared.h"
 #include "disk/users.h"
 #include "disk/wipe.h"
 
-struct teller {
-	const struct mortise_reset_progress *progress;
+struct progress {
+	const struct mortise_events *events;
 	const char *volume;
 };
 
-static bool tell(void *context, const char *step, uint64_t done, uint64_t total)
+static bool report_progress(void *context, const char *step, uint64_t done, uint64_t total)
 {
-	const struct teller *teller = context;
-	const struct mortise_reset_progress *progress = teller->progress;
+	const struct progress *progress = context;
 
-	return !progress->call ||
-	       progress->call(progress->context, teller->volume, step, done, total);
+	return events_progress(progress->events, progress->volume, step, done, total);
 }
 
 /*
- * Held until the end: with it the kernel mounts the device for nobody else and makes no mapping
- * over it, and udev and Talos leave it alone. On a file the lock would be the metadata lock.
+ * Held until the end: meanwhile the kernel neither mounts the device nor creates a mapping on it for
+ * another process, and udev and Talos leave it alone. On a file the lock would be the metadata lock.
  */
-static enum mortise_code hold(const struct luks2_device *device, int *fd, struct mortise_error *err)
+static enum mortise_code hold(const struct luks2_device *device,
+			      const struct mortise_events *events, int *fd,
+			      struct mortise_error *err)
 {
 	if (!device->block)
 		return MORTISE_OK;
@@ -42,16 +43,12 @@ static enum mortise_code hold(const struct luks2_device *device, int *fd, struct
 				 "%s is in use: another mount namespace has it mounted, or a "
 				 "program has it for itself",
 				 device->path);
-	while (*fd >= 0 && flock(*fd, LOCK_EX))
-		if (errno != EINTR) {
-			close(*fd);
-			*fd = -1;
-		}
-	return *fd < 0 ? error_set(err, MORTISE_E_DEVICE, errno, "cannot lock %s", device->path)
-		       : MORTISE_OK;
+	if (*fd < 0)
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s", device->path);
+	return events_lock(events, *fd, LOCK_EX, UINT64_MAX, device->path, err);
 }
 
-/* It was this that somebody has said yes to. */
+/* Is it the device, with the contents, that the user has confirmed? */
 static enum mortise_code look_again(const struct luks2_device *device,
 				    const struct reset_target *target, struct mortise_error *err)
 {
@@ -89,8 +86,10 @@ static enum mortise_code check_empty(const struct luks2_device *device, struct m
 static enum mortise_code wipe(struct luks2_device *device, const struct mortise_reset *reset,
 			      const struct reset_target *target, struct mortise_error *err)
 {
-	struct teller teller = { .progress = &reset->progress, .volume = target->name };
-	const struct disk_wipe how = { .full = reset->full, .progress = tell, .context = &teller };
+	struct progress progress = { .events = reset->events, .volume = target->name };
+	const struct disk_wipe how = { .full = reset->full,
+				       .progress = report_progress,
+				       .context = &progress };
 	enum mortise_code code = luks2_device_writable(device, err);
 
 	if (!code)
@@ -134,7 +133,7 @@ static enum mortise_code reset_one(const struct mortise_reset *reset,
 	if (!code)
 		code = disk_release(device, err);
 	if (!code)
-		code = hold(device, &held, err);
+		code = hold(device, reset->events, &held, err);
 	if (!code)
 		code = look_again(device, target, err);
 	if (!code)
@@ -156,7 +155,7 @@ enum mortise_code mortise_reset_run(struct mortise_reset *reset, struct mortise_
 	enum mortise_code code;
 	int lock = -1;
 
-	code = volume_run_lock(&lock, err);
+	code = volume_run_lock(reset->events, &lock, err);
 	for (size_t i = 0; !code && i < reset->count; i++)
 		code = reset_one(reset, &reset->targets[i], err);
 	if (lock >= 0)

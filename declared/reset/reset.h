@@ -21,7 +21,7 @@ struct mortise_reset {
 	char meta[VOLUME_PATH_MAX];	/* the META partition of STATE, "" when there is none */
 	bool meta_knows;		/* it says how STATE is encrypted */
 	bool full;
-	struct mortise_reset_progress progress;
+	const struct mortise_events *events;
 };
 
 /* The volume whose encryption META holds. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages for Argon2: huge ones where they are to be had, populated in parallel where not. */
+/* Memory pages for Argon2: huge pages if available, else small pages populated in parallel. */
 #include "keys/argon2/arena.h"
 
 #include <errno.h>
@@ -7,25 +7,25 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of x86-64, and of AArch64 with 4 KiB pages; elsewhere only a boundary that does no harm. */
+/* The huge page size of x86-64, and of AArch64 with 4 KiB pages; elsewhere a harmless alignment. */
 #define HUGE_PAGE     ((size_t)1 << 21)
 
-/* Below it a huge page would cost more memory than it saves time. */
+/* Arenas up to this size use small pages: a huge page would waste more memory than it is worth. */
 #define HUGE_MIN      ((size_t)1 << 20)
 
-/* No memory is so fast that 2 MiB of it are cleared in less. */
+/* No machine clears 2 MiB in less time: a shorter time means that the pages were present. */
 #define PRESENT_US    20u
 
-/* Below it nothing is to be gained by another kind of page. */
+/* While a huge page takes at most this long, small pages gain nothing. */
 #define HUGE_CHEAP_US 1500u
 
-/* What passes after the first lose on 2 MiB of small pages: misses of the TLB. */
+/* The time that the passes after the first lose on 2 MiB of small pages, to TLB misses. */
 #define SMALL_LOSS_US 1000u
 
-/* Of dear pieces, one in so many is of the kind that is not preferred. */
+/* While huge pages are slow, one piece in this many uses the page size that is not preferred. */
 #define OTHER_EVERY   16u
 
-/* Linux 5.14; C libraries are later. */
+/* Added in Linux 5.14; the headers of older C libraries lack it. */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -35,8 +35,8 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Of this thread alone: a busy machine must not look like dear pages. */
-static uint32_t spent_us(void)
+/* CPU time of this thread, so that load on the machine is not mistaken for slow pages. */
+static uint32_t read_thread_us(void)
 {
 	struct timespec spent;
 
@@ -45,10 +45,11 @@ static uint32_t spent_us(void)
 }
 
 /*
- * A huge page is cleared in 0.1 to 1 ms. Where it takes longer, memory is compacted for it, or
- * the host of a virtual machine has taken it away and gives it back piece by piece: 4.6 ms,
- * where 512 small pages, which were in use a moment ago, took 0.5. Then small pages are taken
- * while they save more than later passes lose on them, and the other kind now and then.
+ * The kernel clears a huge page in 0.1 to 1 ms. It takes longer if the kernel compacts memory
+ * first, or if the host of a virtual machine has reclaimed the page and returns it piece by
+ * piece: 4.6 ms in one measurement, where 512 small pages that had just been in use took 0.5 ms.
+ * In this case, use small pages while they save more time than later passes lose on them, and
+ * try the other page size now and then.
  */
 static bool prefers_small(struct keys_arena *arena)
 {
@@ -61,8 +62,8 @@ static bool prefers_small(struct keys_arena *arena)
 	return (atomic_fetch_add(&arena->pieces, 1) + 1) % OTHER_EVERY ? prefers : !prefers;
 }
 
-/* What another thread has populated costs nothing and tells nothing. */
-static void learn(_Atomic uint32_t *average_us, uint32_t cost_us)
+/* Ignores pieces that another thread has already populated: they cost no time. */
+static void update_average(_Atomic uint32_t *average_us, uint32_t cost_us)
 {
 	const uint32_t before = atomic_load(average_us);
 
@@ -71,17 +72,18 @@ static void learn(_Atomic uint32_t *average_us, uint32_t cost_us)
 }
 
 /*
- * Where no huge page is to be had, madvise(MADV_HUGEPAGE) succeeds all the same, and each
- * page would cost a fault of its own. Before Linux 5.14 the advice is unknown, and the faults
- * come. An error that means there is no memory is better news than the OOM killer's.
+ * madvise(MADV_HUGEPAGE) succeeds even if no huge page is available; each small page then costs
+ * a page fault of its own, unless it is populated here. Kernels before Linux 5.14 do not know
+ * MADV_POPULATE_WRITE, and the faults occur. Reporting ENOMEM is better than letting the OOM
+ * killer end the process.
  */
-static bool populate(void *context, void *memory, uint64_t size)
+static bool populate_piece(void *context, void *memory, uint64_t size)
 {
 	struct keys_arena *arena = context;
 	const uintptr_t into = (uintptr_t)memory % page_size();
 	const bool whole = size == HUGE_PAGE && (uintptr_t)memory % HUGE_PAGE == 0;
 	const bool small = whole && prefers_small(arena);
-	const uint32_t start = spent_us();
+	const uint32_t start = read_thread_us();
 
 	if (small)
 		(void)madvise(memory, HUGE_PAGE, MADV_NOHUGEPAGE);
@@ -89,11 +91,12 @@ static bool populate(void *context, void *memory, uint64_t size)
 	    errno == ENOMEM)
 		return false;
 	if (whole)
-		learn(small ? &arena->small_us : &arena->huge_us, spent_us() - start);
+		update_average(small ? &arena->small_us : &arena->huge_us,
+			       read_thread_us() - start);
 	return true;
 }
 
-/* With more room around it, which is given back, so that it starts on a huge page. */
+/* Aligns the mapping to a huge page: maps more than size and unmaps the excess on both sides. */
 static void *map_aligned(size_t size)
 {
 	uint8_t *room = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
@@ -126,11 +129,11 @@ bool keys_arena_map(struct keys_arena *arena, uint64_t size)
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	} else {
 		memory = map_aligned(arena->size);
-		arena->populate = populate;
+		arena->populate = populate_piece;
 	}
 	if (memory == MAP_FAILED)
 		return false;
-	/* Old kernels lack some of these, and nothing depends on them. */
+	/* Old kernels do not know all of this advice; the arena works without it. */
 	if (arena->populate)
 		(void)madvise(memory, arena->size, MADV_HUGEPAGE);
 	(void)madvise(memory, arena->size, MADV_DONTDUMP);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory that Argon2 works on: its pages, and keeping it out of core dumps. */
+/* The memory that Argon2 fills: allocation of its pages, and exclusion from core dumps. */
 #ifndef KEYS_ARGON2_ARENA_H
 #define KEYS_ARGON2_ARENA_H
 
@@ -9,22 +9,26 @@
 #include <stdint.h>
 
 struct keys_arena {
-	void *memory;		/* page-aligned; a large arena on a huge page's boundary */
-	size_t size;		/* what was mapped, whole pages */
+	void *memory;		/* page-aligned; in a large arena, aligned to a huge page */
+	size_t size;		/* bytes mapped, a multiple of the page size */
 	/*
-	 * For fresh memory just before it is written, by any thread; arena is this one. False
-	 * when there is none. NULL: all of it is present.
+	 * Populates memory just before it is first written; any thread may call it. arena is the
+	 * address of this struct. Returns false if the system is out of memory. NULL: all memory
+	 * is populated already.
 	 */
 	bool (*populate)(void *arena, void *memory, uint64_t size);
-	/* Microseconds that a piece took lately as a huge page and as small ones; 0: not known. */
+	/*
+	 * The recent average time in microseconds to populate a piece as a huge page and as small
+	 * pages; 0: not measured yet.
+	 */
 	_Atomic uint32_t huge_us, small_us;
-	_Atomic unsigned pieces;	/* since huge pages were found to be dear */
+	_Atomic unsigned pieces;	/* pieces populated while huge pages were slow */
 };
 
-/* False with errno set. */
+/* Returns false with errno set if it fails. */
 bool keys_arena_map(struct keys_arena *arena, uint64_t size);
 
-/* Whoever wrote secrets to it has wiped it. A zeroed arena is allowed. */
+/* The caller has wiped the secrets in the arena. A zeroed arena is allowed. */
 void keys_arena_unmap(struct keys_arena *arena);
 
 #endif

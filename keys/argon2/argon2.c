@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2 of our own: memory, threads and kernel chosen for this machine. */
+/* The built-in Argon2, with the memory, threads and kernel that suit this machine. */
 #include "keys/argon2/argon2.h"
 
 #include "keys/argon2/arena.h"
@@ -8,10 +8,10 @@
 #include "base/machine.h"
 #include "base/secret.h"
 
-/* Under it threads wait for each other longer than they work. */
+/* With less memory, threads wait for each other longer than they compute. */
 #define THREADS_MIN_KIB 4096u
 
-static unsigned threads_for(const struct mortise_kdf *kdf, const struct keys_argon2_input *input)
+static unsigned choose_threads(const struct mortise_kdf *kdf, const struct keys_argon2_input *input)
 {
 	if (input->threads)
 		return input->threads;
@@ -37,14 +37,13 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 		job.memory = arena.memory;
 		job.populate = arena.populate;
 		job.pages = &arena;
-		if (!keys_argon2_crew_run(&job, input, threads_for(kdf, input), tag, tag_size))
+		if (!keys_argon2_crew_run(&job, input, choose_threads(kdf, input), tag, tag_size))
 			code = MORTISE_E_MEMORY;
 		keys_arena_unmap(&arena);
 	}
 	if (!code)
 		return MORTISE_OK;
 	secret_wipe(tag, tag_size);
-	return error_set(err, code, 0, "%s needs %u KiB of memory, which the system does not give",
-			 kdf->type == MORTISE_KDF_ARGON2I ? "argon2i" : "argon2id",
-			 kdf->memory_kib);
+	return error_set(err, code, 0, "cannot allocate %u KiB of memory for %s", kdf->memory_kib,
+			 kdf->type == MORTISE_KDF_ARGON2I ? "argon2i" : "argon2id");
 }

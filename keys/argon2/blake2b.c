@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* BLAKE2b in plain C: Argon2 computes a few hundred of its blocks in all. */
+/* BLAKE2b in plain C: one Argon2 derivation hashes only a few hundred blocks with it. */
 #include "keys/argon2/blake2b.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ static const uint64_t iv[8] = {
 	UINT64_C(0x1f83d9abfb41bd6b), UINT64_C(0x5be0cd19137e2179),
 };
 
-/* RFC 7693, section 2.7; rounds 10 and 11 take the first two again. */
+/* RFC 7693, section 2.7. Rounds 10 and 11 use the first two rows again. */
 static const uint8_t sigma[10][16] = {
 	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
 	{ 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3 },
@@ -31,7 +31,7 @@ static inline uint64_t rotate(uint64_t x, unsigned bits)
 	return x >> bits | x << (64 - bits);
 }
 
-static inline void quarter(uint64_t v[static 4], const uint64_t x, const uint64_t y)
+static inline void quarter_round(uint64_t v[static 4], const uint64_t x, const uint64_t y)
 {
 	v[0] += v[1] + x;
 	v[3] = rotate(v[3] ^ v[0], 32);
@@ -64,7 +64,7 @@ static void compress(struct keys_blake2b *hash, const uint8_t block[static 128],
 			const unsigned d = 12 + (k + 3 * turn) % 4;
 			uint64_t q[4] = { v[k], v[b], v[c], v[d] };
 
-			quarter(q, m[s[2 * i]], m[s[2 * i + 1]]);
+			quarter_round(q, m[s[2 * i]], m[s[2 * i + 1]]);
 			v[k] = q[0];
 			v[b] = q[1];
 			v[c] = q[2];
@@ -77,7 +77,7 @@ static void compress(struct keys_blake2b *hash, const uint8_t block[static 128],
 	secret_wipe(v, sizeof(v));
 }
 
-static void count(struct keys_blake2b *hash, uint64_t bytes)
+static void count_bytes(struct keys_blake2b *hash, uint64_t bytes)
 {
 	hash->counted[0] += bytes;
 	hash->counted[1] += hash->counted[0] < bytes;
@@ -87,7 +87,7 @@ void keys_blake2b_init(struct keys_blake2b *hash, size_t size)
 {
 	memset(hash, 0, sizeof(*hash));
 	memcpy(hash->state, iv, sizeof(iv));
-	/* Digest size, no key, fanout and depth of 1. */
+	/* The parameter block: digest size, no key, fanout 1, depth 1. */
 	hash->state[0] ^= UINT64_C(0x01010000) ^ size;
 	hash->size = size;
 }
@@ -98,9 +98,9 @@ void keys_blake2b_update(struct keys_blake2b *hash, const void *bytes, size_t si
 	size_t part;
 
 	while (size) {
-		/* A full block waits for more to come: the last one is compressed differently. */
+		/* Keep a full block until more input follows: the last one is compressed differently. */
 		if (hash->used == sizeof(hash->block)) {
-			count(hash, sizeof(hash->block));
+			count_bytes(hash, sizeof(hash->block));
 			compress(hash, hash->block, 0);
 			hash->used = 0;
 		}
@@ -118,7 +118,7 @@ void keys_blake2b_final(struct keys_blake2b *hash, uint8_t *digest)
 {
 	uint8_t bytes[KEYS_BLAKE2B_SIZE_MAX];
 
-	count(hash, hash->used);
+	count_bytes(hash, hash->used);
 	memset(hash->block + hash->used, 0, sizeof(hash->block) - hash->used);
 	compress(hash, hash->block, UINT64_MAX);
 	for (unsigned i = 0; i < 8; i++)

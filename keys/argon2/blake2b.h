@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* BLAKE2b without key (RFC 7693), and the hash H' of any length that Argon2 makes of it. */
+/* Unkeyed BLAKE2b (RFC 7693), and the variable-length hash H' that Argon2 builds from it. */
 #ifndef KEYS_ARGON2_BLAKE2B_H
 #define KEYS_ARGON2_BLAKE2B_H
 
@@ -9,23 +9,23 @@
 #define KEYS_BLAKE2B_SIZE_MAX	64u
 #define KEYS_BLAKE2B_BLOCK_SIZE 128u
 
-/* Holds secrets until keys_blake2b_final(). */
+/* The state of a hash. Holds secrets until keys_blake2b_final(). */
 struct keys_blake2b {
 	uint64_t state[8];
 	uint64_t counted[2];		/* bytes compressed so far, low word first */
 	uint8_t block[KEYS_BLAKE2B_BLOCK_SIZE];
 	size_t used;			/* bytes in block */
-	size_t size;			/* of the digest */
+	size_t size;			/* bytes of the digest */
 };
 
-/* size: 1..KEYS_BLAKE2B_SIZE_MAX. */
+/* size: bytes of the digest, 1..KEYS_BLAKE2B_SIZE_MAX. */
 void keys_blake2b_init(struct keys_blake2b *hash, size_t size);
 void keys_blake2b_update(struct keys_blake2b *hash, const void *bytes, size_t size);
 
-/* digest has room for the size given to keys_blake2b_init(); the context is wiped. */
+/* Writes as many bytes to digest as keys_blake2b_init() was given, and wipes *hash. */
 void keys_blake2b_final(struct keys_blake2b *hash, uint8_t *digest);
 
-/* H' of RFC 9106, section 3.3: out_size is 1 or more, and hashed with the input. */
+/* H' of RFC 9106, section 3.3. out_size is at least 1, and is hashed together with the input. */
 void keys_blake2b_long(uint8_t *out, uint32_t out_size, const void *in, size_t in_size);
 
 static inline uint64_t keys_load_le64(const uint8_t bytes[static 8])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2's ends: from the input to the first blocks, from the last blocks to the tag. */
+/* The first and last steps of Argon2: from input to first blocks, from last blocks to tag. */
 #include "keys/argon2/core.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "keys/argon2/blake2b.h"
 #include "base/secret.h"
 
-/* The y of RFC 9106, section 3.2. */
+/* The type y in RFC 9106, section 3.2. */
 static uint32_t type_number(enum mortise_kdf_type type)
 {
 	return type == MORTISE_KDF_ARGON2I ? 1 : 2;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Argon2i and Argon2id over memory that the caller gives: no allocation, no thread, no system
- * call. The caller starts, fills every segment in the order that threads allow, and finishes.
+ * Argon2i and Argon2id in memory that the caller provides, without allocations, threads or system
+ * calls. The caller calls keys_argon2_start(), then keys_argon2_fill() for all lanes of each
+ * slice, one slice after the other, then keys_argon2_finish().
  */
 #ifndef KEYS_ARGON2_CORE_H
 #define KEYS_ARGON2_CORE_H
@@ -11,13 +12,13 @@
 
 #define KEYS_ARGON2_SLICES	4u
 
-/* Lanes that one thread fills side by side: memory answers for some while it computes others. */
+/* Lanes that one thread fills in turn: it computes some while memory accesses for others wait. */
 #define KEYS_ARGON2_SIDE_BY_SIDE 4u
 
-/* Fresh memory is announced in pieces of this many bytes, a huge page. */
+/* Memory is populated in pieces of this many bytes, a huge page. */
 #define KEYS_ARGON2_PIECE	(UINT64_C(1) << 21)
 
-/* What one thread works with; holds secrets, and the caller wipes it. */
+/* The working memory of one thread. It holds secrets; the caller wipes it. */
 struct keys_argon2_workspace {
 	_Alignas(64) uint64_t scratch[KEYS_ARGON2_BLOCK_WORDS];
 	_Alignas(64) uint64_t addresses[KEYS_ARGON2_SIDE_BY_SIDE][KEYS_ARGON2_BLOCK_WORDS];
@@ -31,20 +32,20 @@ struct keys_argon2_job {
 	enum mortise_kdf_type type;
 	uint32_t version;		/* 0x10 or 0x13 */
 	uint32_t time, memory_kib, lanes;
-	uint32_t segment;		/* blocks */
+	uint32_t segment;		/* blocks in a segment */
 	/*
-	 * Makes memory present that is about to be written for the first time; false when
-	 * there is none, which ends the job. NULL: the memory is there.
+	 * Populates memory just before it is first written. False: the system is out of memory,
+	 * which ends the job. NULL: all memory is populated already.
 	 */
 	bool (*populate)(void *pages, void *memory, uint64_t size);
 	void *pages;			/* the first argument of populate() */
 };
 
-/* All but memory, populate and pages. */
+/* Sets every member of job except memory, populate and pages, which are zeroed. */
 void keys_argon2_plan(struct keys_argon2_job *job, const struct mortise_kdf *kdf,
 		      const struct keys_argon2_input *input);
 
-/* Bytes of memory that the job works on: memory_kib rounded down to a multiple of 4 * lanes. */
+/* Bytes of memory that the job fills: memory_kib rounded down to a multiple of 4 * lanes. */
 static inline uint64_t keys_argon2_job_size(const struct keys_argon2_job *job)
 {
 	return (uint64_t)job->segment * KEYS_ARGON2_SLICES * job->lanes * KEYS_ARGON2_BLOCK_SIZE;
@@ -57,23 +58,24 @@ static inline uint64_t *keys_argon2_block(const struct keys_argon2_job *job, uin
 				     KEYS_ARGON2_BLOCK_WORDS;
 }
 
-/* The first two blocks of each lane. */
+/* Computes the first two blocks of each lane. */
 void keys_argon2_start(const struct keys_argon2_job *job, const struct keys_argon2_input *input,
 		       size_t tag_size);
 
-/* One pass's slice of count lanes, at most KEYS_ARGON2_SIDE_BY_SIDE, from first on. */
+/* One slice of lanes first..first+count-1 in one pass; count <= KEYS_ARGON2_SIDE_BY_SIDE. */
 struct keys_argon2_part {
 	uint32_t pass, slice, first, count;
 };
 
 /*
- * All lanes of a slice can be filled at once; the next slice needs all of them. False when
- * there is no memory.
+ * Fills a part. Threads may fill the lanes of one slice in parallel; the next slice needs all of
+ * them. Returns false if populate() failed.
  */
 MORTISE_MUST_CHECK bool keys_argon2_fill(const struct keys_argon2_job *job,
 					 const struct keys_argon2_part *part,
 					 struct keys_argon2_workspace *work);
 
+/* Computes the tag from the last block of each lane. */
 void keys_argon2_finish(const struct keys_argon2_job *job, uint8_t *tag, size_t tag_size);
 
 #endif

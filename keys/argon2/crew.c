@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads over Argon2's lanes: dealt out once, waiting for each other after each slice. */
+/*
+ * The threads that fill Argon2's lanes. Lanes are distributed to the threads once; the threads
+ * wait for each other after each slice.
+ */
 #include "keys/argon2/crew.h"
 
 #include <pthread.h>
@@ -7,17 +10,17 @@
 
 #include "base/secret.h"
 
-/* A thread holds its workspace of 8 KiB, and a sanitizer's frames. */
+/* Room for a thread's workspace of 8 KiB and for the stack frames of a sanitizer. */
 #define STACK_SIZE ((size_t)256 << 10)
 
-/* Under it, making a thread costs about what it saves. */
+/* With less memory, creating a thread costs about as much time as it saves. */
 #define AHEAD_MIN  (UINT64_C(16) << 20)
 
-/* Where a number of threads wait until all of them are there. */
+/* A barrier: threads wait at it until a given number of them has reached it. */
 struct gate {
 	pthread_cond_t opens;
 	unsigned waiting, turn;
-	bool well; /* as it was when the gate opened: all take the same way */
+	bool well; /* set when the gate opens, so that all threads act on the same value */
 };
 
 struct crew {
@@ -34,8 +37,8 @@ struct worker {
 	pthread_t thread;
 };
 
-/* Sleeps until count threads have called it; false once any of them has failed. */
-static bool meet(struct crew *crew, struct gate *gate, unsigned count, bool well)
+/* Sleeps until count threads have called it. Returns false once any of them has failed. */
+static bool wait_at_gate(struct crew *crew, struct gate *gate, unsigned count, bool well)
 {
 	unsigned turn;
 
@@ -56,8 +59,8 @@ static bool meet(struct crew *crew, struct gate *gate, unsigned count, bool well
 	return well;
 }
 
-/* The share number of a whole that is dealt evenly to count. */
-static uint64_t share(uint64_t whole, unsigned number, unsigned count)
+/* Returns where share number begins if whole is divided evenly into count shares. */
+static uint64_t share_begin(uint64_t whole, unsigned number, unsigned count)
 {
 	return whole / count * number + whole % count * number / count;
 }
@@ -67,8 +70,8 @@ static bool fill_slice(const struct worker *worker, struct keys_argon2_part *par
 {
 	const struct crew *crew = worker->crew;
 	const uint32_t lanes = crew->job->lanes;
-	const uint32_t first = (uint32_t)share(lanes, worker->number, crew->fillers);
-	const uint32_t end = (uint32_t)share(lanes, worker->number + 1, crew->fillers);
+	const uint32_t first = (uint32_t)share_begin(lanes, worker->number, crew->fillers);
+	const uint32_t end = (uint32_t)share_begin(lanes, worker->number + 1, crew->fillers);
 
 	for (uint32_t lane = first; lane < end; lane += part->count) {
 		part->first = lane;
@@ -81,7 +84,7 @@ static bool fill_slice(const struct worker *worker, struct keys_argon2_part *par
 	return true;
 }
 
-static bool fill(const struct worker *worker)
+static bool fill_lanes(const struct worker *worker)
 {
 	struct crew *crew = worker->crew;
 	struct keys_argon2_workspace work = { 0 };
@@ -91,7 +94,7 @@ static bool fill(const struct worker *worker)
 	for (part.pass = 0; well && part.pass < crew->job->time; part.pass++)
 		for (part.slice = 0; well && part.slice < KEYS_ARGON2_SLICES; part.slice++) {
 			well = fill_slice(worker, &part, &work);
-			well = meet(crew, &crew->slice, crew->fillers, well);
+			well = wait_at_gate(crew, &crew->slice, crew->fillers, well);
 		}
 	secret_wipe(&work, sizeof(work));
 	return well;
@@ -101,14 +104,14 @@ static void wipe_share(const struct worker *worker)
 {
 	const unsigned all = worker->crew->all;
 	const uint64_t blocks = keys_argon2_job_size(worker->crew->job) / KEYS_ARGON2_BLOCK_SIZE;
-	const uint64_t from = share(blocks, worker->number, all);
-	const uint64_t end = share(blocks, worker->number + 1, all);
+	const uint64_t from = share_begin(blocks, worker->number, all);
+	const uint64_t end = share_begin(blocks, worker->number + 1, all);
 
 	secret_wipe(worker->crew->job->memory + from * KEYS_ARGON2_BLOCK_WORDS,
 		    (size_t)(end - from) * KEYS_ARGON2_BLOCK_SIZE);
 }
 
-/* A thread without a lane makes pages present before those with lanes come to them. */
+/* A thread without a lane populates pages before the threads with lanes reach them. */
 static void populate_ahead(const struct keys_argon2_job *job)
 {
 	uint8_t *memory = (uint8_t *)job->memory;
@@ -120,25 +123,25 @@ static void populate_ahead(const struct keys_argon2_job *job)
 			return;
 }
 
-static void *work(void *argument)
+static void *run_worker(void *argument)
 {
 	struct worker *worker = argument;
 	struct crew *crew = worker->crew;
 
-	/* Held until it is known how many there are. */
+	/* The creating thread holds the lock until the number of threads is final. */
 	pthread_mutex_lock(&crew->lock);
 	pthread_mutex_unlock(&crew->lock);
 	if (worker->number >= crew->fillers)
 		populate_ahead(crew->job);
 	else
-		(void)fill(worker);
-	if (meet(crew, &crew->end, crew->all, true))
+		(void)fill_lanes(worker);
+	if (wait_at_gate(crew, &crew->end, crew->all, true))
 		wipe_share(worker);
 	return NULL;
 }
 
-/* How many threads can be of use. */
-static unsigned useful(const struct keys_argon2_job *job, unsigned threads)
+/* Lowers threads to the number that this job can use. */
+static unsigned limit_threads(const struct keys_argon2_job *job, unsigned threads)
 {
 	unsigned most = job->lanes < KEYS_ARGON2_CREW_MAX ? job->lanes : KEYS_ARGON2_CREW_MAX - 1;
 
@@ -147,8 +150,8 @@ static unsigned useful(const struct keys_argon2_job *job, unsigned threads)
 	return threads < most ? threads : most;
 }
 
-/* Signals stay with the threads that the program knows of. */
-static void hire(struct crew *crew, struct worker *workers, unsigned threads)
+/* Blocks all signals in the new threads: the program's own threads handle them. */
+static void create_threads(struct crew *crew, struct worker *workers, unsigned threads)
 {
 	pthread_attr_t attributes;
 	sigset_t every, before;
@@ -159,8 +162,8 @@ static void hire(struct crew *crew, struct worker *workers, unsigned threads)
 	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
-	while (crew->all < threads &&
-	       !pthread_create(&workers[crew->all].thread, &attributes, work, &workers[crew->all]))
+	while (crew->all < threads && !pthread_create(&workers[crew->all].thread, &attributes,
+						      run_worker, &workers[crew->all]))
 		crew->all++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
@@ -182,14 +185,14 @@ bool keys_argon2_crew_run(const struct keys_argon2_job *job, const struct keys_a
 		workers[i] = (struct worker){ .crew = &crew, .number = i };
 	keys_argon2_start(job, input, tag_size);
 	pthread_mutex_lock(&crew.lock);
-	hire(&crew, workers, useful(job, threads));
+	create_threads(&crew, workers, limit_threads(job, threads));
 	crew.fillers = crew.all < job->lanes ? crew.all : job->lanes;
 	pthread_mutex_unlock(&crew.lock);
-	well = fill(&workers[0]);
+	well = fill_lanes(&workers[0]);
 	if (well)
 		keys_argon2_finish(job, tag, tag_size);
-	/* Wiping memory that is not there would ask for it once more. */
-	if (meet(&crew, &crew.end, crew.all, true))
+	/* After a failure, wiping would fault in the pages that the system does not have. */
+	if (wait_at_gate(&crew, &crew.end, crew.all, true))
 		wipe_share(&workers[0]);
 	for (unsigned i = 1; i < crew.all; i++)
 		pthread_join(workers[i].thread, NULL);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that fill Argon2's lanes, all passes with one set of them. */
+/* Threads that fill Argon2's lanes; one set of threads runs all passes. */
 #ifndef KEYS_ARGON2_CREW_H
 #define KEYS_ARGON2_CREW_H
 
 #include "keys/argon2/core.h"
 
-/* More would only wait for memory. */
+/* More threads would only wait for memory. */
 #define KEYS_ARGON2_CREW_MAX	64u
 
 /*
- * From the input to the tag, with at most threads of them, this one counted; fewer when the
- * system gives no more. The job's memory is wiped at the end. False when populate said that
- * there is no memory: then neither is the tag set nor the rest of the memory touched, and the
- * caller gives it back to the system.
+ * Computes the tag from the input with at most the given number of threads, including the calling
+ * one; with fewer if the system cannot create them. Wipes the job's memory at the end. Returns
+ * false if populate() failed: then neither the tag nor the rest of the memory is written, and the
+ * caller returns the memory to the system.
  */
 MORTISE_MUST_CHECK bool keys_argon2_crew_run(const struct keys_argon2_job *job,
 					     const struct keys_argon2_input *input,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which kernels this build has, and which of them this processor can run. */
+/* The kernels in this build, and the checks whether this processor can run them. */
 #include "keys/argon2/kernel.h"
 
 #include <stddef.h>
@@ -14,13 +14,15 @@
 #include "keys/argon2/argon2.h"
 
 /*
- * Not in the kernels' own files: those are compiled with flags that let the compiler use
- * what this asks about. The answers include whether the system saves the wide registers.
+ * These checks are not in the kernels' own files, since those are compiled with flags that let
+ * the compiler use the instructions to check for. The results include whether the operating
+ * system saves the wide registers.
  */
 #if defined(__x86_64__)
 /*
- * glibc, from 2.34, has asked the processor when the program started. Asking once more is a
- * dozen instructions that each leave a virtual machine: 70 us in one, a thirtieth of an unlock.
+ * Since 2.34 glibc queries the processor at program start. Querying it again takes a dozen
+ * instructions, each of which causes an exit from a virtual machine: 70 us there, which is a
+ * thirtieth of an unlock.
  */
 #ifdef CPU_FEATURE_ACTIVE
 #define HAS(here, elsewhere) CPU_FEATURE_ACTIVE(here)
@@ -45,28 +47,28 @@ static bool has_ssse3(void)
 #elif defined(__aarch64__)
 static bool has_neon(void)
 {
-	/* HWCAP_ASIMD of <asm/hwcap.h>. */
+	/* HWCAP_ASIMD in <asm/hwcap.h>. */
 	return getauxval(AT_HWCAP) & (1u << 1);
 }
 #endif
 
-static bool always(void)
+static bool is_always_usable(void)
 {
 	return true;
 }
 
-/* The fastest first. */
+/* Ordered by speed, fastest first. */
 static const struct {
 	const struct keys_argon2_kernel *kernel;
 	bool (*usable)(void);
 } kernels[] = {
 #if defined(__x86_64__)
-	{ &keys_argon2_avx512, has_avx512 }, { &keys_argon2_avx2, has_avx2 },
-	{ &keys_argon2_ssse3, has_ssse3 },   { &keys_argon2_sse2, always },
+	{ &keys_argon2_avx512, has_avx512 },	     { &keys_argon2_avx2, has_avx2 },
+	{ &keys_argon2_ssse3, has_ssse3 },	     { &keys_argon2_sse2, is_always_usable },
 #elif defined(__aarch64__)
 	{ &keys_argon2_neon, has_neon },
 #endif
-	{ &keys_argon2_portable, always },
+	{ &keys_argon2_portable, is_always_usable },
 };
 
 const struct keys_argon2_kernel *keys_argon2_select(const char *name)

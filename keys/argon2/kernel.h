@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2's compression function (RFC 9106, section 3.5) in the ways that processors are fast at. */
+/* Argon2's compression function (RFC 9106, section 3.5), one kernel for each instruction set. */
 #ifndef KEYS_ARGON2_KERNEL_H
 #define KEYS_ARGON2_KERNEL_H
 
@@ -10,8 +10,8 @@
 #define KEYS_ARGON2_BLOCK_SIZE	1024u
 
 /*
- * Every block is 64-byte aligned and holds words in the machine's byte order. to is neither
- * previous nor reference; scratch is one block, and holds secrets afterwards.
+ * All blocks are 64-byte aligned and hold words in the machine's byte order. to differs from
+ * previous and from reference. scratch is one block; it holds secrets afterwards.
  */
 typedef void keys_argon2_compress(uint64_t *to, const uint64_t *previous,
 				  const uint64_t *reference, uint64_t *scratch);
@@ -20,15 +20,16 @@ struct keys_argon2_kernel {
 	const char *name;
 	bool paired_rows;		/* see keys_argon2_position() */
 	keys_argon2_compress *fill;	/* to = G(previous, reference) */
-	keys_argon2_compress *fill_over;/* to ^= G(previous, reference); asks for what comes next */
+	keys_argon2_compress *fill_over;/* to ^= G(previous, reference), prefetching what follows */
 };
 
 /*
- * For fill_over(), once the loads of its own block are done and before it ends: memory would
- * be idle while it computes. Blocks are filled over in order, so what comes next is known; two
- * ahead, and beyond the last block it does no harm, since asking never faults.
+ * fill_over() calls this after it has loaded its own block and before it returns, because memory
+ * would be idle while it computes. Blocks are filled in order, so the following blocks are known.
+ * The block two ahead is prefetched; beyond the last block this is harmless, since a prefetch
+ * never faults.
  */
-static inline void keys_argon2_ask_for_next(const uint64_t *to)
+static inline void keys_argon2_prefetch_next(const uint64_t *to)
 {
 	const char *next = (const char *)((uintptr_t)to + 2 * KEYS_ARGON2_BLOCK_SIZE);
 
@@ -47,9 +48,10 @@ extern const struct keys_argon2_kernel keys_argon2_neon;
 #endif
 
 /*
- * Where a kernel keeps word 0..127 of a block. Vectors of eight words hold four of row 2y and
- * the same four of row 2y+1, so that one layout serves rows and columns without transposing.
- * Word 0, from which addresses are taken, is at 0 always.
+ * Returns the position at which a kernel stores word 0..127 of a block. With paired_rows, each
+ * vector of eight words holds four words of row 2y and the same four words of row 2y+1, so that
+ * one layout serves rows and columns without transposing. Word 0, from which addresses are
+ * derived, is always at position 0.
  */
 static inline unsigned keys_argon2_position(const struct keys_argon2_kernel *kernel, unsigned word)
 {
@@ -60,7 +62,7 @@ static inline unsigned keys_argon2_position(const struct keys_argon2_kernel *ker
 	return (row / 2 * 4 + quarter) * 8 + row % 2 * 4 + word % 4;
 }
 
-/* Kernel number index of those that this processor has, the fastest first; NULL at the end. */
+/* The kernels that this processor can run, indexed from 0, fastest first; NULL after the last. */
 const struct keys_argon2_kernel *keys_argon2_kernel_at(unsigned index);
 
 #endif

@@ -9,17 +9,17 @@
 
 typedef __m256i vec;
 
-static inline vec load(const uint64_t *words)
+static inline vec load_vec(const uint64_t *words)
 {
 	return _mm256_load_si256((const __m256i *)words);
 }
 
-static inline void store(uint64_t *words, vec x)
+static inline void store_vec(uint64_t *words, vec x)
 {
 	_mm256_store_si256((__m256i *)words, x);
 }
 
-static inline vec exclusive(vec x, vec y)
+static inline vec xor_vec(vec x, vec y)
 {
 	return _mm256_xor_si256(x, y);
 }
@@ -73,8 +73,8 @@ INLINE struct eight load_rows(const uint64_t *words)
 	const uint64_t *next = words + ROW;
 
 	return (struct eight){
-		load(words),	 load(next),	 load(words + 4),  load(next + 4),
-		load(words + 8), load(next + 8), load(words + 12), load(next + 12),
+		load_vec(words),     load_vec(next),	 load_vec(words + 4),  load_vec(next + 4),
+		load_vec(words + 8), load_vec(next + 8), load_vec(words + 12), load_vec(next + 12),
 	};
 }
 
@@ -82,27 +82,27 @@ INLINE void store_rows(uint64_t *words, struct eight x)
 {
 	uint64_t *next = words + ROW;
 
-	store(words, x.a0);
-	store(words + 4, x.b0);
-	store(words + 8, x.c0);
-	store(words + 12, x.d0);
-	store(next, x.a1);
-	store(next + 4, x.b1);
-	store(next + 8, x.c1);
-	store(next + 12, x.d1);
+	store_vec(words, x.a0);
+	store_vec(words + 4, x.b0);
+	store_vec(words + 8, x.c0);
+	store_vec(words + 12, x.d0);
+	store_vec(next, x.a1);
+	store_vec(next + 4, x.b1);
+	store_vec(next + 8, x.c1);
+	store_vec(next + 12, x.d1);
 }
 
-/* to gets what the result is XORed with at the end. */
+/* Also stores in *to the value that the result is XORed with at the end. */
 INLINE void rows_straight(uint64_t *to, uint64_t *words, const uint64_t *previous,
 			  const uint64_t *reference, bool over)
 {
-	const struct eight x = exclusive_eight(load_rows(previous), load_rows(reference));
+	const struct eight x = xor_eight(load_rows(previous), load_rows(reference));
 
-	store_rows(to, over ? exclusive_eight(load_rows(to), x) : x);
-	store_rows(words, half(x));
+	store_rows(to, over ? xor_eight(load_rows(to), x) : x);
+	store_rows(words, half_round(x));
 }
 
-/* b stays, as in diagonal(). */
+/* b is not rotated, for the reason given at diagonal(). */
 INLINE void rows_diagonal(uint64_t *words)
 {
 	struct eight x = load_rows(words);
@@ -113,7 +113,7 @@ INLINE void rows_diagonal(uint64_t *words)
 	x.c1 = _mm256_permute4x64_epi64(x.c1, LEFT);
 	x.d0 = _mm256_permute4x64_epi64(x.d0, SWAP);
 	x.d1 = _mm256_permute4x64_epi64(x.d1, SWAP);
-	x = half(x);
+	x = half_round(x);
 	x.a0 = _mm256_permute4x64_epi64(x.a0, LEFT);
 	x.a1 = _mm256_permute4x64_epi64(x.a1, LEFT);
 	x.c0 = _mm256_permute4x64_epi64(x.c0, RIGHT);
@@ -124,8 +124,8 @@ INLINE void rows_diagonal(uint64_t *words)
 }
 
 /*
- * A half of one permutation and a half of another stand beside each other, so that the
- * processor always has two chains to work on; values pass through scratch.
+ * The second half of each permutation is interleaved with the first half of the next one, so that
+ * the processor always has two dependency chains to work on. Values pass through scratch.
  */
 INLINE void compress(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
 		     uint64_t *scratch, bool over)
@@ -139,7 +139,7 @@ INLINE void compress(uint64_t *to, const uint64_t *previous, const uint64_t *ref
 	}
 	rows_diagonal(scratch + ROW * 6);
 	if (over)
-		keys_argon2_ask_for_next(to);
+		keys_argon2_prefetch_next(to);
 	straight(scratch, ROW);
 	for (unsigned word = 0; word < 12; word += 4) {
 		straight(scratch + word + 4, ROW);
@@ -148,22 +148,22 @@ INLINE void compress(uint64_t *to, const uint64_t *previous, const uint64_t *ref
 	diagonal_into(to + 12, scratch + 12, ROW);
 }
 
-static void fill(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-		 uint64_t *scratch)
+static void fill_block(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+		       uint64_t *scratch)
 {
 	compress(to, previous, reference, scratch, false);
 }
 
-static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-		      uint64_t *scratch)
+static void fill_block_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+			    uint64_t *scratch)
 {
 	compress(to, previous, reference, scratch, true);
 }
 
 const struct keys_argon2_kernel keys_argon2_avx2 = {
 	.name = "avx2",
-	.fill = fill,
-	.fill_over = fill_over,
+	.fill = fill_block,
+	.fill_over = fill_block_over,
 };
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Argon2's compression function for x86-64 with AVX-512F: the whole block in 16 registers,
- * register (x, y) with words 4x..4x+3 of row 2y in its low half and of row 2y+1 in its high.
+ * Argon2's compression function for x86-64 with AVX-512F. The whole block is in 16 registers;
+ * register (x, y) has words 4x..4x+3 of row 2y in its low half and those of row 2y+1 in its high
+ * half.
  */
 #include "keys/argon2/kernel.h"
 
@@ -11,7 +12,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Four registers that go through every step together; the steps of one alone would wait. */
+/* Four registers that go through every step together; a single one would wait after each step. */
 struct four {
 	__m512i k0, k1, k2, k3;
 };
@@ -29,13 +30,16 @@ INLINE struct four mix(struct four x, struct four y)
 			      mix_one(x.k3, y.k3) };
 }
 
-INLINE struct four exclusive(struct four x, struct four y)
+INLINE struct four xor_four(struct four x, struct four y)
 {
 	return (struct four){ _mm512_xor_si512(x.k0, y.k0), _mm512_xor_si512(x.k1, y.k1),
 			      _mm512_xor_si512(x.k2, y.k2), _mm512_xor_si512(x.k3, y.k3) };
 }
 
-/* Macros where an instruction wants its constant: a function's parameter is none without -O. */
+/*
+ * Macros where an instruction needs an immediate operand: without -O, a function's parameter is
+ * not a constant.
+ */
 #define ROTATE(x, bits)                                                                 \
 	((struct four){ _mm512_ror_epi64((x).k0, bits), _mm512_ror_epi64((x).k1, bits), \
 			_mm512_ror_epi64((x).k2, bits), _mm512_ror_epi64((x).k3, bits) })
@@ -48,35 +52,40 @@ INLINE struct four exclusive(struct four x, struct four y)
 #define SWAP  0x4e /* elements 2 3 0 1 */
 #define RIGHT 0x93 /* elements 3 0 1 2 */
 
-INLINE void half(struct four *a, struct four *b, struct four *c, struct four *d)
+INLINE void half_round(struct four *a, struct four *b, struct four *c, struct four *d)
 {
 	*a = mix(*a, *b);
-	*d = exclusive(*d, *a);
+	*d = xor_four(*d, *a);
 	*d = ROTATE(*d, 32);
 	*c = mix(*c, *d);
-	*b = exclusive(*b, *c);
+	*b = xor_four(*b, *c);
 	*b = ROTATE(*b, 24);
 	*a = mix(*a, *b);
-	*d = exclusive(*d, *a);
+	*d = xor_four(*d, *a);
 	*d = ROTATE(*d, 16);
 	*c = mix(*c, *d);
-	*b = exclusive(*b, *c);
+	*b = xor_four(*b, *c);
 	*b = ROTATE(*b, 63);
 }
 
 /*
- * Rows: their diagonals come from turning a, c and d in each half while b, which is ready
- * last, stays. They are not turned back: all registers of one x are turned alike by then, x =
- * 0, 1, 2, 3 by 3, 0, 1, 2 places, and a column lies within one x. So the columns' own moves
- * take account of it, and the moves at the end undo both at once.
+ * Rows: the diagonals are formed by turning (rotating) a, c and d within each half; b, which is
+ * ready last, is not turned. The rows are not turned back. At that point all registers with the
+ * same x are turned by the same number of places (3, 0, 1, 2 places for x = 0, 1, 2, 3), and a
+ * column lies within one x. The moves for the columns therefore take the turn into account, and
+ * the moves at the end undo both at once.
  *
- * A column is words 2j and 2j+1 of every row: in the four registers of its x, element t =
- * 2 * half + (word & 1), at place e of that half with word = (e + turned) % 4.
+ * A column consists of words 2j and 2j+1 of every row. In each of the four registers of its x,
+ * these are the elements t = 2 * half + (word & 1), at place e of that half, where
+ * word = (e + turned) % 4.
  */
 #define WORD(i, turned)	       (((i) % 4 + (turned)) % 4)
 #define ELEMENT(i, turned)     ((i) / 4 * 2 + WORD(i, turned) % 2)
 #define PLACE(t, word, turned) ((t) / 2 * 4 + (((word)&2) + (t) % 2 + 4 - (turned)) % 4)
-/* From where place i is filled when elements of columns move by some, turned rows or not. */
+/*
+ * The place that place i is filled from. FROM: the elements of columns move by `by` elements, in
+ * rows turned by `turned` places. BACK: the reverse of that move, which also turns the rows back.
+ */
 #define FROM(i, by, turned)    PLACE((ELEMENT(i, turned) + (by)) % 4, WORD(i, turned), turned)
 #define BACK(i, by, turned)    PLACE(((i) / 4 * 2 + (i) % 2 + 4 - (by)) % 4, (i) % 4, turned)
 #define ORDER(f, by, turned)                                                                      \
@@ -91,7 +100,7 @@ INLINE struct four move_columns_1(struct four x)
 			      _mm512_permutexvar_epi64(ORDER(FROM, 1, 2), x.k3) };
 }
 
-/* Two elements on is the other half, however the rows are turned. */
+/* A move by two elements swaps the halves, however far the rows are turned. */
 INLINE struct four move_columns_2(struct four x)
 {
 	return (struct four){ _mm512_shuffle_i64x2(x.k0, x.k0, SWAP),
@@ -114,40 +123,43 @@ INLINE struct four move_columns_3(struct four x)
 			_mm512_permutexvar_epi64(ORDER(BACK, by, 1), (x).k2), \
 			_mm512_permutexvar_epi64(ORDER(BACK, by, 2), (x).k3) })
 
-INLINE __m512i load(const uint64_t *words, unsigned x, unsigned y)
+INLINE __m512i load_register(const uint64_t *words, unsigned x, unsigned y)
 {
 	return _mm512_load_si512(words + (4 * y + x) * 8);
 }
 
-INLINE void store(uint64_t *words, unsigned x, unsigned y, __m512i value)
+INLINE void store_register(uint64_t *words, unsigned x, unsigned y, __m512i value)
 {
 	_mm512_store_si512(words + (4 * y + x) * 8, value);
 }
 
-/* Registers (0..3, y) of previous ^ reference; to gets what the result is XORed with. */
-INLINE struct four take(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-			unsigned y, bool over)
+/*
+ * Registers (0..3, y) of previous ^ reference. Also stores in *to the value that the result is
+ * XORed with at the end.
+ */
+INLINE struct four load_inputs(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+			       unsigned y, bool over)
 {
 	struct four x = {
-		_mm512_xor_si512(load(previous, 0, y), load(reference, 0, y)),
-		_mm512_xor_si512(load(previous, 1, y), load(reference, 1, y)),
-		_mm512_xor_si512(load(previous, 2, y), load(reference, 2, y)),
-		_mm512_xor_si512(load(previous, 3, y), load(reference, 3, y)),
+		_mm512_xor_si512(load_register(previous, 0, y), load_register(reference, 0, y)),
+		_mm512_xor_si512(load_register(previous, 1, y), load_register(reference, 1, y)),
+		_mm512_xor_si512(load_register(previous, 2, y), load_register(reference, 2, y)),
+		_mm512_xor_si512(load_register(previous, 3, y), load_register(reference, 3, y)),
 	};
 
-	store(to, 0, y, over ? _mm512_xor_si512(load(to, 0, y), x.k0) : x.k0);
-	store(to, 1, y, over ? _mm512_xor_si512(load(to, 1, y), x.k1) : x.k1);
-	store(to, 2, y, over ? _mm512_xor_si512(load(to, 2, y), x.k2) : x.k2);
-	store(to, 3, y, over ? _mm512_xor_si512(load(to, 3, y), x.k3) : x.k3);
+	store_register(to, 0, y, over ? _mm512_xor_si512(load_register(to, 0, y), x.k0) : x.k0);
+	store_register(to, 1, y, over ? _mm512_xor_si512(load_register(to, 1, y), x.k1) : x.k1);
+	store_register(to, 2, y, over ? _mm512_xor_si512(load_register(to, 2, y), x.k2) : x.k2);
+	store_register(to, 3, y, over ? _mm512_xor_si512(load_register(to, 3, y), x.k3) : x.k3);
 	return x;
 }
 
-INLINE void give(uint64_t *to, unsigned y, struct four x)
+INLINE void xor_into(uint64_t *to, unsigned y, struct four x)
 {
-	store(to, 0, y, _mm512_xor_si512(load(to, 0, y), x.k0));
-	store(to, 1, y, _mm512_xor_si512(load(to, 1, y), x.k1));
-	store(to, 2, y, _mm512_xor_si512(load(to, 2, y), x.k2));
-	store(to, 3, y, _mm512_xor_si512(load(to, 3, y), x.k3));
+	store_register(to, 0, y, _mm512_xor_si512(load_register(to, 0, y), x.k0));
+	store_register(to, 1, y, _mm512_xor_si512(load_register(to, 1, y), x.k1));
+	store_register(to, 2, y, _mm512_xor_si512(load_register(to, 2, y), x.k2));
+	store_register(to, 3, y, _mm512_xor_si512(load_register(to, 3, y), x.k3));
 }
 
 INLINE void transpose(struct four *a, struct four *b, struct four *c, struct four *d)
@@ -162,41 +174,41 @@ INLINE void transpose(struct four *a, struct four *b, struct four *c, struct fou
 
 INLINE void compress(uint64_t *to, const uint64_t *previous, const uint64_t *reference, bool over)
 {
-	struct four a = take(to, previous, reference, 0, over);
-	struct four b = take(to, previous, reference, 1, over);
-	struct four c = take(to, previous, reference, 2, over);
-	struct four d = take(to, previous, reference, 3, over);
+	struct four a = load_inputs(to, previous, reference, 0, over);
+	struct four b = load_inputs(to, previous, reference, 1, over);
+	struct four c = load_inputs(to, previous, reference, 2, over);
+	struct four d = load_inputs(to, previous, reference, 3, over);
 
-	/* Only names change: a is now x = 0 of the four row pairs. */
+	/* Only names change: a is now the registers with x = 0 of the four row pairs. */
 	transpose(&a, &b, &c, &d);
-	half(&a, &b, &c, &d);
+	half_round(&a, &b, &c, &d);
 	a = TURN(a, RIGHT);
 	c = TURN(c, LEFT);
 	d = TURN(d, SWAP);
-	half(&a, &b, &c, &d);
+	half_round(&a, &b, &c, &d);
 	transpose(&a, &b, &c, &d);
-	half(&a, &b, &c, &d);
+	half_round(&a, &b, &c, &d);
 	a = move_columns_3(a);
 	c = move_columns_1(c);
 	d = move_columns_2(d);
 	if (over)
-		keys_argon2_ask_for_next(to);
-	half(&a, &b, &c, &d);
-	give(to, 0, MOVE_BACK(a, 3));
-	give(to, 1, MOVE_BACK(b, 0));
-	give(to, 2, MOVE_BACK(c, 1));
-	give(to, 3, MOVE_BACK(d, 2));
+		keys_argon2_prefetch_next(to);
+	half_round(&a, &b, &c, &d);
+	xor_into(to, 0, MOVE_BACK(a, 3));
+	xor_into(to, 1, MOVE_BACK(b, 0));
+	xor_into(to, 2, MOVE_BACK(c, 1));
+	xor_into(to, 3, MOVE_BACK(d, 2));
 }
 
-static void fill(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-		 uint64_t *scratch)
+static void fill_block(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+		       uint64_t *scratch)
 {
 	(void)scratch;
 	compress(to, previous, reference, false);
 }
 
-static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-		      uint64_t *scratch)
+static void fill_block_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+			    uint64_t *scratch)
 {
 	(void)scratch;
 	compress(to, previous, reference, true);
@@ -205,8 +217,8 @@ static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *re
 const struct keys_argon2_kernel keys_argon2_avx512 = {
 	.name = "avx512",
 	.paired_rows = true,
-	.fill = fill,
-	.fill_over = fill_over,
+	.fill = fill_block,
+	.fill_over = fill_block_over,
 };
 
 #endif

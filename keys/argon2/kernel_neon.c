@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2's compression function for AArch64's vectors. */
+/* Argon2's compression function for AArch64 with Advanced SIMD (NEON). */
 #include "keys/argon2/kernel.h"
 
 #if defined(__aarch64__)
@@ -9,17 +9,17 @@
 
 typedef uint64x2_t vec;
 
-static inline vec load(const uint64_t *words)
+static inline vec load_vec(const uint64_t *words)
 {
 	return vld1q_u64(words);
 }
 
-static inline void store(uint64_t *words, vec x)
+static inline void store_vec(uint64_t *words, vec x)
 {
 	vst1q_u64(words, x);
 }
 
-static inline vec exclusive(vec x, vec y)
+static inline vec xor_vec(vec x, vec y)
 {
 	return veorq_u64(x, y);
 }
@@ -64,8 +64,8 @@ static inline vec join(vec x, vec y)
 
 const struct keys_argon2_kernel keys_argon2_neon = {
 	.name = "neon",
-	.fill = fill,
-	.fill_over = fill_over,
+	.fill = fill_block,
+	.fill_over = fill_block_over,
 };
 
 #endif

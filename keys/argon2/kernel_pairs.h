@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel for vectors of two words; included once by each file that has such vectors. */
+/* The kernel for vectors of two words. Each file that defines these vectors includes it once. */
 #ifndef KEYS_ARGON2_KERNEL_PAIRS_H
 #define KEYS_ARGON2_KERNEL_PAIRS_H
 
@@ -9,8 +9,9 @@
 #define PAIRS (KEYS_ARGON2_BLOCK_WORDS / 2)
 
 /*
- * A half of one permutation and a half of another stand beside each other, so that the
- * processor always has two chains to work on. Loops stay rolled: they fit the micro-op cache.
+ * The second half of each permutation is interleaved with the first half of the next one, so that
+ * the processor always has two dependency chains to work on. The loops are not unrolled, so that
+ * they fit the micro-op cache.
  */
 static void rounds(uint64_t *to, uint64_t *scratch, bool over)
 {
@@ -21,7 +22,7 @@ static void rounds(uint64_t *to, uint64_t *scratch, bool over)
 	}
 	diagonal_in_place(scratch + 16 * 7, 2);
 	if (over)
-		keys_argon2_ask_for_next(to);
+		keys_argon2_prefetch_next(to);
 	straight(scratch, 16);
 	for (unsigned column = 0; column < 7; column++) {
 		straight(scratch + 2 * (column + 1), 16);
@@ -30,26 +31,26 @@ static void rounds(uint64_t *to, uint64_t *scratch, bool over)
 	diagonal_into(to + 2 * 7, scratch + 2 * 7, 16);
 }
 
-static void fill(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+static void fill_block(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
 		 uint64_t *scratch)
 {
 	for (unsigned i = 0; i < PAIRS; i++) {
-		const vec both = exclusive(load(previous + 2 * i), load(reference + 2 * i));
+		const vec both = xor_vec(load_vec(previous + 2 * i), load_vec(reference + 2 * i));
 
-		store(scratch + 2 * i, both);
-		store(to + 2 * i, both);
+		store_vec(scratch + 2 * i, both);
+		store_vec(to + 2 * i, both);
 	}
 	rounds(to, scratch, false);
 }
 
-static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+static void fill_block_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
 		      uint64_t *scratch)
 {
 	for (unsigned i = 0; i < PAIRS; i++) {
-		const vec both = exclusive(load(previous + 2 * i), load(reference + 2 * i));
+		const vec both = xor_vec(load_vec(previous + 2 * i), load_vec(reference + 2 * i));
 
-		store(scratch + 2 * i, both);
-		store(to + 2 * i, exclusive(load(to + 2 * i), both));
+		store_vec(scratch + 2 * i, both);
+		store_vec(to + 2 * i, xor_vec(load_vec(to + 2 * i), both));
 	}
 	rounds(to, scratch, true);
 }

@@ -12,8 +12,8 @@ static inline uint64_t rotate(uint64_t x, unsigned bits)
 	return x >> bits | x << (64 - bits);
 }
 
-/* One of the eight G of a permutation; the words stay in memory, registers are too few. */
-static inline void quarter(uint64_t *at_a, uint64_t *at_b, uint64_t *at_c, uint64_t *at_d)
+/* One of the eight G of a permutation. The words stay in memory: there are too few registers. */
+static inline void quarter_round(uint64_t *at_a, uint64_t *at_b, uint64_t *at_c, uint64_t *at_d)
 {
 	uint64_t a = *at_a, b = *at_b, c = *at_c, d = *at_d;
 
@@ -31,19 +31,19 @@ static inline void quarter(uint64_t *at_a, uint64_t *at_b, uint64_t *at_c, uint6
 	*at_d = d;
 }
 
-/* Word i of a permutation, whose eight pairs of words lie stride words apart. */
+/* Word i of a permutation whose eight pairs of words are stride words apart. */
 #define AT(i) (words + (i) / 2 * stride + (i) % 2)
 
 static inline void permute(uint64_t *words, unsigned stride)
 {
-	quarter(AT(0), AT(4), AT(8), AT(12));
-	quarter(AT(1), AT(5), AT(9), AT(13));
-	quarter(AT(2), AT(6), AT(10), AT(14));
-	quarter(AT(3), AT(7), AT(11), AT(15));
-	quarter(AT(0), AT(5), AT(10), AT(15));
-	quarter(AT(1), AT(6), AT(11), AT(12));
-	quarter(AT(2), AT(7), AT(8), AT(13));
-	quarter(AT(3), AT(4), AT(9), AT(14));
+	quarter_round(AT(0), AT(4), AT(8), AT(12));
+	quarter_round(AT(1), AT(5), AT(9), AT(13));
+	quarter_round(AT(2), AT(6), AT(10), AT(14));
+	quarter_round(AT(3), AT(7), AT(11), AT(15));
+	quarter_round(AT(0), AT(5), AT(10), AT(15));
+	quarter_round(AT(1), AT(6), AT(11), AT(12));
+	quarter_round(AT(2), AT(7), AT(8), AT(13));
+	quarter_round(AT(3), AT(4), AT(9), AT(14));
 }
 
 static void rounds(uint64_t *to, uint64_t *scratch, bool over)
@@ -51,23 +51,23 @@ static void rounds(uint64_t *to, uint64_t *scratch, bool over)
 	for (unsigned row = 0; row < 8; row++)
 		permute(scratch + 16 * row, 2);
 	if (over)
-		keys_argon2_ask_for_next(to);
+		keys_argon2_prefetch_next(to);
 	for (unsigned column = 0; column < 8; column++)
 		permute(scratch + 2 * column, 16);
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i++)
 		to[i] ^= scratch[i];
 }
 
-static void fill(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-		 uint64_t *scratch)
+static void fill_block(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+		       uint64_t *scratch)
 {
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i++)
 		to[i] = scratch[i] = previous[i] ^ reference[i];
 	rounds(to, scratch, false);
 }
 
-static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
-		      uint64_t *scratch)
+static void fill_block_over(uint64_t *to, const uint64_t *previous, const uint64_t *reference,
+			    uint64_t *scratch)
 {
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i++) {
 		scratch[i] = previous[i] ^ reference[i];
@@ -78,6 +78,6 @@ static void fill_over(uint64_t *to, const uint64_t *previous, const uint64_t *re
 
 const struct keys_argon2_kernel keys_argon2_portable = {
 	.name = "portable",
-	.fill = fill,
-	.fill_over = fill_over,
+	.fill = fill_block,
+	.fill_over = fill_block_over,
 };

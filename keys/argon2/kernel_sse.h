@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What kernel_pairs.h wants and every x86-64 has in one instruction or few: SSE2. */
+/* The operations for kernel_pairs.h that take one or a few instructions of SSE2 (any x86-64). */
 #ifndef KEYS_ARGON2_KERNEL_SSE_H
 #define KEYS_ARGON2_KERNEL_SSE_H
 
@@ -8,17 +8,17 @@
 
 typedef __m128i vec;
 
-static inline vec load(const uint64_t *words)
+static inline vec load_vec(const uint64_t *words)
 {
 	return _mm_load_si128((const __m128i *)words);
 }
 
-static inline void store(uint64_t *words, vec x)
+static inline void store_vec(uint64_t *words, vec x)
 {
 	_mm_store_si128((__m128i *)words, x);
 }
 
-static inline vec exclusive(vec x, vec y)
+static inline vec xor_vec(vec x, vec y)
 {
 	return _mm_xor_si128(x, y);
 }

@@ -25,8 +25,8 @@ static inline vec join(vec x, vec y)
 
 const struct keys_argon2_kernel keys_argon2_sse2 = {
 	.name = "sse2",
-	.fill = fill,
-	.fill_over = fill_over,
+	.fill = fill_block,
+	.fill_over = fill_block_over,
 };
 
 #endif

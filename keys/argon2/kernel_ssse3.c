@@ -29,8 +29,8 @@ static inline vec join(vec x, vec y)
 
 const struct keys_argon2_kernel keys_argon2_ssse3 = {
 	.name = "ssse3",
-	.fill = fill,
-	.fill_over = fill_over,
+	.fill = fill_block,
+	.fill_over = fill_block_over,
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Argon2 through libargon2, in place of our own, on memory that is left out of core dumps. */
+/* Argon2 by libargon2 instead of the built-in one, in memory excluded from core dumps. */
 #include "keys/argon2/argon2.h"
 
 #include <argon2.h>
@@ -10,8 +10,8 @@
 #include "base/secret.h"
 
 /*
- * Called by libargon2. Huge pages: nearly every block lies on another page, and page walks
- * cost a third of the time.
+ * Called by libargon2. It uses huge pages, because nearly every block is on a different page, and
+ * page walks cost a third of the time.
  */
 static int map_arena(uint8_t **memory, size_t size)
 {
@@ -32,7 +32,7 @@ static void unmap_arena(uint8_t *memory, size_t size)
 	munmap(memory, size);
 }
 
-/* libargon2's context has no const; it writes to these only when a flag asks it to. */
+/* The members of libargon2's context are not const; it writes to them only if a flag says so. */
 static uint8_t *mutable_bytes(struct keys_bytes bytes)
 {
 	union {
@@ -48,7 +48,7 @@ const char *keys_argon2_kernel(void)
 	return "libargon2";
 }
 
-/* It has one only, chosen when it was compiled. */
+/* libargon2 has only one implementation, chosen when it was compiled. */
 const struct keys_argon2_kernel *keys_argon2_select(const char *name)
 {
 	(void)name;
@@ -73,7 +73,7 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 		.t_cost = kdf->time,
 		.m_cost = kdf->memory_kib,
 		.lanes = kdf->lanes,
-		/* More threads than processors only cost; a header may ask for 2^24 of them. */
+		/* More threads than CPUs only cost time, and a header may ask for 2^24 lanes. */
 		.threads = kdf->lanes < threads ? kdf->lanes : threads,
 		.version = input->version ? input->version : KEYS_ARGON2_VERSION,
 		.allocate_cbk = map_arena,
@@ -87,8 +87,7 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 	result = argon2_ctx(&context, kdf->type == MORTISE_KDF_ARGON2I ? Argon2_i : Argon2_id);
 	if (result == ARGON2_MEMORY_ALLOCATION_ERROR)
 		code = error_set(err, MORTISE_E_MEMORY, 0,
-				 "%s needs %u KiB of memory, which the system does not give", name,
-				 kdf->memory_kib);
+				 "cannot allocate %u KiB of memory for %s", kdf->memory_kib, name);
 	else if (result != ARGON2_OK)
 		code = error_set(err, MORTISE_E_SYSTEM, 0, "%s failed: %s", name,
 				 argon2_error_message(result));

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* How Argon2 fills memory (RFC 9106, section 3.4), several lanes of one slice side by side. */
+/* The memory filling of Argon2 (RFC 9106, section 3.4), several lanes of one slice in turn. */
 #include "keys/argon2/core.h"
 
-/* Reference blocks are asked for this many blocks ahead where addresses are known. */
+/* Reference blocks are prefetched this many blocks ahead if their addresses are known. */
 #define AHEAD  3u
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* What stays the same while a slice is filled. */
+/* The values that do not change while a slice is filled. */
 struct slice {
 	const struct keys_argon2_job *job;
 	struct keys_argon2_part part;
 	uint32_t lane_length;
-	uint32_t before; /* blocks of other segments that may be referred to */
-	uint32_t start;	 /* the oldest of them */
+	uint32_t before; /* number of blocks of other segments that may be referenced */
+	uint32_t start;	 /* the oldest of these blocks */
 };
 
-/* What one lane knows of the blocks to come. */
+/* The state of one lane while its segment is filled. */
 struct lane {
 	uint32_t number;
-	bool asks;	     /* for memory ahead of its use */
-	uint64_t *segment;   /* its first block of this slice */
-	uint64_t *addresses; /* 128 of them, made from counters */
+	bool prefetches;     /* reference blocks, before they are used */
+	uint64_t *segment;   /* first block of the lane in this slice */
+	uint64_t *addresses; /* 128 addresses, computed from counters */
 	const uint64_t *previous;
-	const uint64_t *reference[AHEAD + 1]; /* of block i at i % (AHEAD + 1) */
+	const uint64_t *reference[AHEAD + 1]; /* for block i at i % (AHEAD + 1) */
 };
 
-static struct slice slice_of(const struct keys_argon2_job *job, const struct keys_argon2_part *part)
+static struct slice describe_slice(const struct keys_argon2_job *job,
+				   const struct keys_argon2_part *part)
 {
 	struct slice s = { .job = job, .part = *part };
 
@@ -41,16 +42,16 @@ static struct slice slice_of(const struct keys_argon2_job *job, const struct key
 	return s;
 }
 
-/* The low half of 64 bits chooses the block, the high half its lane (section 3.4.2). */
-INLINE const uint64_t *reference(const struct slice *s, uint32_t own_lane, uint32_t index,
-				 uint64_t random)
+/* The low half of random chooses the block, the high half its lane (section 3.4.2). */
+INLINE const uint64_t *find_reference(const struct slice *s, uint32_t own_lane, uint32_t index,
+				      uint64_t random)
 {
 	const uint32_t lanes = s->job->lanes, high = (uint32_t)(random >> 32);
 	const uint64_t low = (uint32_t)random;
 	uint32_t lane, area = s->before;
 	uint64_t at;
 
-	/* Division is slow, and lanes are a power of two mostly. */
+	/* Division is slow, and the number of lanes is usually a power of two. */
 	lane = lanes & (lanes - 1) ? high % lanes : high & (lanes - 1);
 	if (!s->part.pass && !s->part.slice)
 		lane = own_lane;
@@ -64,16 +65,14 @@ INLINE const uint64_t *reference(const struct slice *s, uint32_t own_lane, uint3
 	return keys_argon2_block(s->job, lane, (uint32_t)at);
 }
 
-/* Into the second cache: the first has few places to wait for memory, and they are in use. */
-INLINE void ask_for(const uint64_t *block)
+/* Prefetches into the L2 cache: L1 has few buffers for outstanding misses, and they are in use. */
+INLINE void prefetch_block(const uint64_t *block)
 {
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i += 8)
 		__builtin_prefetch(block + i, 0, 2);
 }
 
-/*
- * The 128 addresses that index is among, made from counters only (section 3.4.1.2).
- */
+/* Computes the 128 addresses that include the one of index, from counters (section 3.4.1.2). */
 static void make_addresses(const struct slice *s, uint32_t lane, uint32_t index,
 			   struct keys_argon2_workspace *work, uint64_t *addresses)
 {
@@ -91,7 +90,7 @@ static void make_addresses(const struct slice *s, uint32_t lane, uint32_t index,
 	for (unsigned i = 0; i < sizeof(input) / sizeof(input[0]); i++)
 		work->counter[keys_argon2_position(job->kernel, i)] = input[i];
 	job->kernel->fill(addresses, work->zero, work->counter, work->scratch);
-	/* Once more over the result; fill() does not work in place. */
+	/* Apply it to the result once more; fill() does not work in place. */
 	job->kernel->fill(work->counter, work->zero, addresses, work->scratch);
 	for (unsigned i = 0; i < KEYS_ARGON2_BLOCK_WORDS; i++) {
 		addresses[i] = work->counter[keys_argon2_position(job->kernel, i)];
@@ -99,8 +98,12 @@ static void make_addresses(const struct slice *s, uint32_t lane, uint32_t index,
 	}
 }
 
-/* Fresh memory of a lane, up to the next huge page when block i is the first in one. */
-static bool populate(const struct slice *s, const struct lane *lane, uint32_t i, uint32_t first)
+/*
+ * Populates the memory of a lane up to the next huge page, if block i is the first block of a huge
+ * page or of the segment.
+ */
+static bool populate_ahead(const struct slice *s, const struct lane *lane, uint32_t i,
+			   uint32_t first)
 {
 	uint64_t *block = lane->segment + (uint64_t)i * KEYS_ARGON2_BLOCK_WORDS;
 	const uint64_t into = (uintptr_t)block % KEYS_ARGON2_PIECE;
@@ -115,14 +118,14 @@ static bool populate(const struct slice *s, const struct lane *lane, uint32_t i,
 
 INLINE void set_reference(const struct slice *s, struct lane *lane, uint32_t i, uint64_t random)
 {
-	const uint64_t *block = reference(s, lane->number, i, random);
+	const uint64_t *block = find_reference(s, lane->number, i, random);
 
 	lane->reference[i % (AHEAD + 1)] = block;
-	if (lane->asks)
-		ask_for(block);
+	if (lane->prefetches)
+		prefetch_block(block);
 }
 
-/* Block i's reference from the counters; blocks come in order from first on. */
+/* Sets the reference of block i from the counters. Called for all blocks in order from first on. */
 INLINE void set_counted_reference(const struct slice *s, struct lane *lane, uint32_t i,
 				  uint32_t first, struct keys_argon2_workspace *work)
 {
@@ -131,8 +134,8 @@ INLINE void set_counted_reference(const struct slice *s, struct lane *lane, uint
 	set_reference(s, lane, i, lane->addresses[i % KEYS_ARGON2_BLOCK_WORDS]);
 }
 
-INLINE bool fill(const struct slice *s, struct lane *lanes, uint32_t count,
-		 struct keys_argon2_workspace *work, const bool independent, const bool later)
+INLINE bool fill_lanes(const struct slice *s, struct lane *lanes, uint32_t count,
+		       struct keys_argon2_workspace *work, const bool independent, const bool later)
 {
 	const struct keys_argon2_job *job = s->job;
 	const uint32_t first = s->part.pass || s->part.slice ? 0 : 2, segment = job->segment;
@@ -152,7 +155,7 @@ INLINE bool fill(const struct slice *s, struct lane *lanes, uint32_t count,
 			struct lane *lane = &lanes[l];
 			uint64_t *block = lane->segment + (uint64_t)i * KEYS_ARGON2_BLOCK_WORDS;
 
-			if (!later && job->populate && !populate(s, lane, i, first))
+			if (!later && job->populate && !populate_ahead(s, lane, i, first))
 				return false;
 			if (independent && segment - i > ahead)
 				set_counted_reference(s, lane, i + ahead, first, work);
@@ -169,20 +172,21 @@ INLINE bool fill(const struct slice *s, struct lane *lanes, uint32_t count,
 bool keys_argon2_fill(const struct keys_argon2_job *job, const struct keys_argon2_part *part,
 		      struct keys_argon2_workspace *work)
 {
-	const struct slice s = slice_of(job, part);
+	const struct slice s = describe_slice(job, part);
 	const uint32_t first = s.part.slice * job->segment, count = s.part.count;
 	const bool independent = job->type == MORTISE_KDF_ARGON2I ||
 				 (!s.part.pass && s.part.slice < KEYS_ARGON2_SLICES / 2);
 	/*
-	 * One lane alone, whose addresses come at the last moment, has nothing else to do until
-	 * memory answers: asking first made it a sixth slower than just reading.
+	 * With a single lane whose addresses are known only just before they are used, there is
+	 * nothing else to compute until memory responds: prefetching made this case a sixth slower
+	 * than plain reads.
 	 */
-	const bool asks = independent || count > 1;
+	const bool prefetches = independent || count > 1;
 	struct lane lanes[KEYS_ARGON2_SIDE_BY_SIDE] = { 0 };
 
 	for (uint32_t l = 0; l < count; l++) {
 		lanes[l].number = s.part.first + l;
-		lanes[l].asks = asks;
+		lanes[l].prefetches = prefetches;
 		lanes[l].addresses = work->addresses[l];
 		lanes[l].segment = keys_argon2_block(job, lanes[l].number, first);
 		if (!s.part.pass && !s.part.slice)
@@ -192,8 +196,8 @@ bool keys_argon2_fill(const struct keys_argon2_job *job, const struct keys_argon
 							      (first ? first : s.lane_length) - 1);
 	}
 	if (independent)
-		return s.part.pass ? fill(&s, lanes, count, work, true, true)
-				   : fill(&s, lanes, count, work, true, false);
-	return s.part.pass ? fill(&s, lanes, count, work, false, true)
-			   : fill(&s, lanes, count, work, false, false);
+		return s.part.pass ? fill_lanes(&s, lanes, count, work, true, true)
+				   : fill_lanes(&s, lanes, count, work, true, false);
+	return s.part.pass ? fill_lanes(&s, lanes, count, work, false, true)
+			   : fill_lanes(&s, lanes, count, work, false, false);
 }

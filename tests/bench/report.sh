@@ -34,7 +34,7 @@ exits 0 "time against memory: a line for each of 3 lanes on 2 machines" \
 # Seven sets of options and the device without dm-crypt.
 exits 0 "throughput against block size: a line for each set of options" \
 	grep -q "^Reads: aes-xts-plain64 512, sectors of 4096: 16 plots" pictures
-exits 0 "machines side by side" grep -q "^Reads over dm-zero: 4 plots" pictures
+exits 0 "machines side by side" grep -q "^Reads on dm-zero: 4 plots" pictures
 exits 0 "comparison of programs" grep -q "^Unlock with 1 GiB, whole process: 2 plots" pictures
 exits 0 "emulated machines are marked" grep -q 'class="emulated">emulated: QEMU TCG' all.html
 exits 0 "recommended configuration" grep -q "cipher: aes-xts-plain64" all.html

@@ -69,13 +69,13 @@ if [[ -n $sources ]]; then
 	holds "something was measured" '.results | length > 20 and
 		all(.metrics.throughput | .median // .value > 0)'
 	holds "on dm-zero and a RAM disk, both ways, with and without dm-crypt" \
-		'[.results[].parameters | [.ground, .operation, .cipher == null]] | unique | length == 8'
+		'[.results[].parameters | [.backing, .operation, .cipher == null]] | unique | length == 8'
 	holds "with both sector sizes, AES and Adiantum" '[.results[].parameters |
 		select(.cipher) | [.sectorSize, (.cipher | test("adiantum"))]] | unique | length == 4'
 	holds "options, and two volumes at once" '[.results[].parameters] |
 		any(.options == "no_read_workqueue,no_write_workqueue") and any(.volumes == 2)'
 	holds "each cipher names its driver" 'all(.results[].parameters; (.cipher == null) == (.driver == null))'
-	holds "it is set against the bare ground" '[.results[] | select(.metrics.ofBare)] | length > 5'
+	holds "throughput relative to the device without dm-crypt" '[.results[] | select(.metrics.ofBare)] | length > 5'
 	holds "it says what to paste" '.recommendation | length >= 2 and
 		(.[0].options | test("cipher: ") and test("blockSize: ")) and
 		(.[1].options | test("--sector-size "))'

@@ -21,7 +21,7 @@ test_refusals() {
 	check_status 1 "apply --staged is refused on a blank machine" \
 		said mortise apply --staged -f "$config"
 	check "the error says that STATE is missing" \
-		says '--staged needs a STATE that is there already'
+		says '--staged needs an existing STATE'
 	# Without META, the encrypted STATE could never be opened again.
 	places=(--device "STATE=$state" --device "data=$data")
 	check_status 4 "apply is refused without META" said mortise apply -f "$config"

@@ -160,7 +160,7 @@ test_no_key() {
 	check_status 6 "apply with a KMS out of reach gives exit status 6" \
 		said mortise apply -f "$config" --wait 0
 	check "apply says that data is not formatted" \
-		says 'not formatted: none of its keys can be had'
+		says 'not formatted: no key is available'
 	check_fails "data is not formatted" blkid -p "$data"
 	declare_keys "$a" "$node"
 	check "apply formats data with another key" mortise apply -f "$config"

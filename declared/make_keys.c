@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Making the keys that a plan needs, before its first write: a KMS or TPM seals each of them once. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "declared/plan.h"
+
+static bool needs_key(const struct volume_step *step)
+{
+	return (step->kind == MORTISE_STEP_KEY_ADD || step->kind == MORTISE_STEP_KEY_REPLACE) &&
+	       !step->made.passphrase;
+}
+
+static bool is_format(const struct volume_plan *plan)
+{
+	return plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT;
+}
+
+/* Makes the keys that are missing, or with again, those whose source could not be reached. */
+static enum mortise_code make_missing(struct volume_run *run, struct volume_plan *plan, bool again,
+				      struct mortise_error *err)
+{
+	for (size_t i = 0; i < plan->step_count; i++) {
+		struct volume_step *step = &plan->steps[i];
+		enum mortise_code code;
+
+		if (!needs_key(step) || (again && step->why.code != MORTISE_E_UNREACHABLE))
+			continue;
+		if (events_canceled(&run->events))
+			return events_cancel_error(err);
+		step->why.code = MORTISE_OK;
+		code = volume_key_new(run, plan->volume, step->key, &step->made, &step->why);
+		if (code == MORTISE_E_CANCELED)
+			return events_cancel_error(err);
+		if (code)
+			error_prefix(&step->why, "keyslot %d (%s)%s", step->keyslot,
+				     config_key_kind_name(step->key->kind),
+				     is_format(plan) ? "" : " left as it is");
+	}
+	return MORTISE_OK;
+}
+
+/* Not one key, and a source that may answer later. */
+static bool is_worth_another_try(const struct volume_plan *plan)
+{
+	bool unreachable = false;
+
+	if (!is_format(plan))
+		return false;
+	for (size_t i = 0; i < plan->step_count; i++) {
+		if (plan->steps[i].made.passphrase)
+			return false;
+		unreachable |= plan->steps[i].why.code == MORTISE_E_UNREACHABLE;
+	}
+	return unreachable;
+}
+
+enum mortise_code volume_make_keys(struct volume_run *run, struct volume_plan *plan,
+				   struct mortise_error *err)
+{
+	struct volume_patience patience;
+	enum mortise_code code;
+
+	/* A plan that cannot be finished is not begun. */
+	if (plan->failed)
+		return MORTISE_OK;
+	volume_patience_begin(&patience, run);
+	code = make_missing(run, plan, false, err);
+	while (!code && is_worth_another_try(plan) && volume_patience_pause(&patience, run))
+		code = make_missing(run, plan, true, err);
+	if (!code && events_canceled(&run->events))
+		code = events_cancel_error(err);
+	return code;
+}
+
+const struct mortise_error *volume_format_lacks_key(const struct volume_plan *plan)
+{
+	const struct mortise_error *last = NULL;
+
+	if (!is_format(plan) || plan->failed)
+		return NULL;
+	for (size_t i = 0; i < plan->step_count; i++) {
+		if (plan->steps[i].made.passphrase)
+			return NULL;
+		if (plan->steps[i].why.code)
+			last = &plan->steps[i].why;
+	}
+	return last;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Is a volume still as its plan says? If not, or if the plan waited, the volume is planned again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "declared/declared.h"
+#include "declared/locate.h"
+#include "disk/mount.h"
+#include "disk/partition.h"
+#include "volume/activate.h"
+
+/* NULL: it is the one that was planned on. */
+static const char *header_change(const struct volume_plan *plan)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = plan->device,
+						   .readonly = true };
+	struct mortise_luks2 *now = NULL;
+	struct mortise_error ignored;
+	const char *what = NULL;
+
+	if (mortise_luks2_load(&location, &now, &ignored))
+		return "its header cannot be read";
+	if (strcmp(luks2_header_uuid(now), luks2_header_uuid(plan->header)) != 0)
+		what = "it has another header";
+	else if (!luks2_header_equal(now, plan->header))
+		what = "its header was updated";
+	mortise_luks2_free(&now);
+	return what;
+}
+
+static const char *mapping_change(const struct volume_plan *plan)
+{
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
+	struct mortise_error ignored;
+	char node[MORTISE_NAME_MAX + 16];
+	enum mortise_code code;
+	bool tableless, mounted;
+
+	code = mortise_mapping_info(plan->mapping, &mapping, &ignored);
+	tableless =
+		code && plan->header && volume_mapping_is_tableless(plan->header, plan->mapping);
+	if (tableless != plan->tableless_mapping || !code != plan->active ||
+	    (!code && !disk_mapping_is_on(&mapping, plan->device)))
+		return code ? "it was closed" : "it was opened";
+	/* A raw volume that is not encrypted is used by others as they like. */
+	if (!plan->volume->encrypted && plan->volume->filesystem == CONFIG_FS_NONE)
+		return NULL;
+	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
+	if (plan->volume->encrypted)
+		mounted = plan->active && disk_is_mounted(node, plan->mount_point);
+	else
+		mounted = disk_is_mounted(plan->device, plan->mount_point);
+	if (mounted != plan->mounted)
+		return mounted ? "it was mounted" : "it was unmounted";
+	return NULL;
+}
+
+bool volume_plan_is_current(const struct volume_run *run, const struct volume_plan *plan,
+			    const char **what)
+{
+	char device[VOLUME_PATH_MAX];
+	struct disk_probe probe = { .content = DISK_EMPTY };
+	struct mortise_error ignored;
+
+	*what = NULL;
+	if (volume_locate(plan->volume, run->options, device, sizeof(device), &ignored))
+		device[0] = '\0';
+	if (strcmp(device, plan->device) != 0) {
+		*what = *device ? "it is on another device" : "its device is missing";
+		return false;
+	}
+	/* What was missing or unreadable then, and is now, leaves nothing to compare. */
+	if (!*device || disk_probe(device, &probe, &ignored))
+		return true;
+	if (probe.content != plan->probe.content || strcmp(probe.type, plan->probe.type) != 0)
+		*what = "its contents are different";
+	else if (plan->header)
+		*what = header_change(plan);
+	/* A plan that ends before the volume is opened does not depend on mapping and mount. */
+	if (!*what && !plan->failed)
+		*what = mapping_change(plan);
+	return !*what;
+}
+
+/* "open /dev/vdb as luks2-STATE with keyslot 0; mount ...". */
+static void list_steps(const struct volume_plan *plan, char *text, size_t room)
+{
+	size_t used = 0;
+
+	snprintf(text, room, "nothing to do");
+	for (size_t i = 0; i < plan->step_count && used + 1 < room; i++)
+		used += (size_t)snprintf(text + used, room - used, "%s%s", used ? "; " : "",
+					 plan->steps[i].text);
+}
+
+static void report_again(struct volume_run *run, struct volume_plan *plan, const char *why)
+{
+	char steps[800];
+
+	list_steps(plan, steps, sizeof(steps));
+	snprintf(plan->notice, sizeof(plan->notice), "%s: %s", why, steps);
+	volume_run_notify(run, plan->volume->name, plan->notice);
+}
+
+/* Does the plan overwrite what the device holds? */
+static bool makes(const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].kind == MORTISE_STEP_FORMAT ||
+		    plan->steps[i].kind == MORTISE_STEP_MKFS)
+			return true;
+	return false;
+}
+
+static bool is_empty(const struct volume_plan *plan)
+{
+	return *plan->device &&
+	       (plan->probe.content == DISK_EMPTY || plan->probe.content == DISK_UNFINISHED);
+}
+
+static enum mortise_code refuse_to_make(struct volume_plan *plan, struct mortise_error *err)
+{
+	const struct disk_probe probe = plan->probe;
+	char device[VOLUME_PATH_MAX];
+
+	snprintf(device, sizeof(device), "%s", plan->device);
+	volume_plan_clear_decisions(plan);
+	snprintf(plan->device, sizeof(plan->device), "%s", device);
+	plan->probe = probe;
+	plan->planned = true;
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+			       "not formatted: %s is empty now, and was not when the plan was "
+			       "made; run again",
+			       plan->device);
+}
+
+/* A plan that kept the contents of a device never turns into one that formats it. */
+static enum mortise_code plan_again(struct volume_run *run, struct volume_plan *plan,
+				    const char *why, struct mortise_error *err)
+{
+	const bool was_empty = is_empty(plan);
+	enum mortise_code code = volume_plan_make(run, plan, err);
+
+	if (!code && !was_empty && is_empty(plan) && makes(plan))
+		code = refuse_to_make(plan, err);
+	if (!code)
+		report_again(run, plan, why);
+	return code;
+}
+
+static enum mortise_code refresh(struct volume_run *run, struct volume_plan *plan,
+				 struct mortise_error *err)
+{
+	const char *what;
+	char why[160];
+
+	if (volume_plan_is_current(run, plan, &what))
+		return MORTISE_OK;
+	snprintf(why, sizeof(why), "changed since the plan was made (%s); planned again", what);
+	return plan_again(run, plan, why, err);
+}
+
+enum mortise_code volume_plans_refresh(struct volume_run *run, struct mortise_plan *plans,
+				       struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < plans->count; i++) {
+		struct volume_plan *plan = plans->volumes[i];
+
+		volume_plan_attach(plan, run);
+		if (events_canceled(&run->events))
+			code = events_cancel_error(err);
+		else if (plan->planned && !plan->waits)
+			code = refresh(run, plan, err);
+	}
+	return code;
+}
+
+enum mortise_code volume_plan_second_stage(struct volume_run *run, struct volume_plan *plan,
+					   struct mortise_error *err)
+{
+	return plan_again(run, plan, "planned in the second stage", err);
+}
