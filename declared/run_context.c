@@ -76,6 +76,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 		if (code)
 			return code;
 	}
+	run->sources.events = &run->events;
 	if (run->sources.node_uuid || !volume_needs_node_uuid(run->config))
 		return MORTISE_OK;
 	code = volume_meta_node_uuid(options, run->node_uuid, err);

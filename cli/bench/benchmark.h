@@ -20,6 +20,7 @@ struct benchmark {
 	struct mortise_machine machine;
 	char started[32];		/* ISO 8601, UTC */
 	struct progress progress;
+	struct mortise_events events;	/* show progress; do not move this struct */
 	uint64_t end_ms;		/* by progress_elapsed_ms(): when the time is over */
 	struct json_object *results;
 	struct json_object *recommendation;	/* NULL until there is one */

@@ -54,7 +54,7 @@ static enum mortise_code pbkdf2_line(struct benchmark *b, const char *hash,
 	char name[64];
 
 	progress_tell(&b->progress, hash, 0, 1);
-	code = mortise_benchmark_pbkdf2(hash, key_bits(b) / 8, &iterations, err);
+	code = mortise_benchmark_pbkdf2(hash, key_bits(b) / 8, &signals_events, &iterations, err);
 	if (code) {
 		benchmark_say(b, "PBKDF2-%-9s     N/A\n", hash);
 		return code;
@@ -84,7 +84,7 @@ static enum mortise_code argon2_line(struct benchmark *b, enum mortise_kdf_type 
 
 	progress_tell(&b->progress, type_name, 0, 1);
 	*kdf = (struct mortise_kdf){ 0 };
-	code = mortise_benchmark_kdf_choice(&choice, key_bits(b) / 8, kdf, err);
+	code = mortise_benchmark_kdf_choice(&choice, key_bits(b) / 8, &signals_events, kdf, err);
 	if (code) {
 		benchmark_say(b, "%-10s N/A\n", type_name);
 		return code;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "keys/sources/tpm/context.h"
 #include "keys/sources/tpm/operations.h"
 #include "keys/sources/tpm/pcr.h"
@@ -135,20 +136,29 @@ static int start(struct call *call, pthread_t *id)
 	return sys;
 }
 
-/* False: it was not over in time, and call is the thread's alone from now on. */
-static bool wait_for(struct call *call)
+/*
+ * False: it was not over in time or was canceled, and call is the thread's alone from now on. The
+ * thread ends when the TPM has answered, and wipes what it got.
+ */
+static bool wait_for(struct call *call, const struct mortise_events *events, bool *canceled)
 {
 	const int64_t until = call->deadline + GRACE_MS;
-	const struct timespec end = {
-		.tv_sec = (time_t)(until / 1000),
-		.tv_nsec = (long)(until % 1000) * 1000000,
-	};
-	int sys = 0;
+	int64_t now = keys_tpm_clock_ms();
 	bool over;
 
+	*canceled = false;
 	pthread_mutex_lock(&call->lock);
-	while (!call->over && !sys)
-		sys = pthread_cond_timedwait(&call->ended, &call->lock, &end);
+	while (!call->over && now < until && !*canceled) {
+		const int64_t next = until - now < EVENTS_POLL_MS ? until : now + EVENTS_POLL_MS;
+		const struct timespec end = {
+			.tv_sec = (time_t)(next / 1000),
+			.tv_nsec = (long)(next % 1000) * 1000000,
+		};
+
+		(void)pthread_cond_timedwait(&call->ended, &call->lock, &end);
+		*canceled = !call->over && events_canceled(events);
+		now = keys_tpm_clock_ms();
+	}
 	over = call->over;
 	call->abandoned = !over;
 	pthread_mutex_unlock(&call->lock);
@@ -156,18 +166,22 @@ static bool wait_for(struct call *call)
 }
 
 /* *call is NULL afterwards when the TPM did not let go of it. */
-static enum mortise_code carry_out(struct call **call, struct mortise_error *err)
+static enum mortise_code carry_out(const struct keys_tpm *tpm, struct call **call,
+				   struct mortise_error *err)
 {
 	const int64_t begun = keys_tpm_clock_ms();
+	bool canceled;
 	pthread_t id;
 	int sys;
 
 	sys = start(*call, &id);
 	if (sys)
 		return error_set(err, MORTISE_E_SYSTEM, sys, "no thread to ask the TPM in");
-	if (!wait_for(*call)) {
+	if (!wait_for(*call, tpm->events, &canceled)) {
 		pthread_detach(id);
 		*call = NULL;
+		if (canceled)
+			return events_cancel_error(err);
 		return error_set(err, MORTISE_E_UNREACHABLE, 0,
 				 "the TPM has not answered for %lld s, and was given up",
 				 (long long)(keys_tpm_clock_ms() - begun) / 1000);
@@ -218,7 +232,7 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 	call->object.pcrs = pcrs;
 	code = mortise_secret_from(secret, KEYS_TPM_SECRET_SIZE, &call->secret, err);
 	if (!code)
-		code = carry_out(&call, err);
+		code = carry_out(tpm, &call, err);
 	if (!code)
 		*object = call->object;
 	call_free(call);
@@ -237,7 +251,7 @@ enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_
 		return MORTISE_E_MEMORY;
 	call->run = run_unseal;
 	call->object = *object;
-	code = carry_out(&call, err);
+	code = carry_out(tpm, &call, err);
 	if (!code) {
 		*secret = call->secret;
 		call->secret = NULL;
@@ -260,7 +274,7 @@ enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, cons
 		return MORTISE_E_MEMORY;
 	call->run = run_extend;
 	call->pcr = pcr;
-	code = carry_out(&call, err);
+	code = carry_out(tpm, &call, err);
 	call_free(call);
 	return code;
 }
