@@ -2,7 +2,6 @@
 /* Memory and processors of this machine, as /proc, the cgroups and the limits tell. */
 #include "base/machine.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
@@ -12,32 +11,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 /* meminfo has 1.5 KiB, memory.stat 1 to 4, /proc/self/cgroup a line for each controller. */
 #define FILE_MAX 8192
 
 const struct machine_files machine_files = { "/proc", "/sys/fs/cgroup" };
 
-/* The file as text; false when it is not there. */
 static bool read_text(const char *dir, const char *name, char text[static FILE_MAX])
 {
 	char path[PATH_MAX];
-	size_t size = 0;
-	ssize_t got = 1;
-	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	while (got > 0 && size < FILE_MAX - 1) {
-		got = read(fd, text + size, FILE_MAX - 1 - size);
-		if (got > 0)
-			size += (size_t)got;
-	}
-	close(fd);
-	text[size] = '\0';
-	return size > 0;
+	return snprintf(path, sizeof(path), "%s/%s", dir, name) < (int)sizeof(path) &&
+	       file_read_text(path, text, FILE_MAX) > 0;
 }
 
 /* The number after label at the start of a line of text. */

@@ -180,7 +180,8 @@ static void take_keys_away(struct volume_work *work)
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (!takes_away(plan->steps[i].kind))
 			continue;
-		if (why.code)
+		/* A key that could not be made is a better reason, which its step reports. */
+		if (why.code && !plan->steps[i].why.code)
 			keep(work, &plan->steps[i], why.text);
 		else if (!carry_out_step(work, i))
 			return;

@@ -19,7 +19,7 @@
 
 bool volume_is_state(const struct config_volume *volume)
 {
-	return !strcmp(volume->id, "STATE");
+	return !strcmp(volume->id, CONFIG_STATE);
 }
 
 bool volume_is_wanted(const struct config_volume *volume, const struct mortise_up_options *options)

@@ -34,7 +34,8 @@ static bool on_one_disk(const char *a, const char *b)
 enum mortise_code volume_meta_find(const struct volume_devices *devices,
 				   struct volume_meta_place *place, struct mortise_error *err)
 {
-	const char *meta = given(devices, META_LABEL), *state = given(devices, "STATE");
+	const char *meta = given(devices, META_LABEL), *state = given(devices, CONFIG_STATE);
+	struct mortise_error why;
 	enum mortise_code code;
 
 	*place = (struct volume_meta_place){ .path = "" };
@@ -42,10 +43,12 @@ enum mortise_code volume_meta_find(const struct volume_devices *devices,
 		snprintf(place->path, sizeof(place->path), "%s", meta);
 		return MORTISE_OK;
 	}
-	code = disk_find_label(META_LABEL, META_LABEL, place->path, sizeof(place->path), err);
-	/* With several of them the path is that of one. */
+	code = disk_find_label(META_LABEL, META_LABEL, place->path, sizeof(place->path), &why);
+	/* If there are several, the path is that of one of them. */
 	if (code == MORTISE_E_DEVICE && !*place->path)
 		return MORTISE_OK;
+	if (code && err)
+		*err = why;
 	place->foreign = !code && state && !on_one_disk(place->path, state);
 	return code;
 }

@@ -82,7 +82,7 @@ static enum mortise_code state_salt(const struct volume_run *run,
 	enum mortise_code code;
 
 	for (size_t i = 0; i < run->config->volume_count; i++)
-		if (!strcmp(run->config->volumes[i].id, "STATE"))
+		if (!strcmp(run->config->volumes[i].id, CONFIG_STATE))
 			volume_mount_path(run, &run->config->volumes[i], path);
 	if (!*path)
 		snprintf(path, sizeof(path), "%s%s", run->options->root ? run->options->root : "",

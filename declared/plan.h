@@ -83,7 +83,7 @@ struct volume_plan {
 	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
 	bool no_key;			/* a volume exists, and no declared key opens it */
 	bool keys_replaced;		/* the key that opened it before may no longer be declared */
-	char notice[1024];		/* it was planned again: why; "" */
+	char notice[1024];		/* for the report: it changed, and was planned again; "" */
 };
 
 struct mortise_plan {
@@ -205,14 +205,14 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 					    : error_memory(err))
 
 /*
- * Adds a KEY_ADD or KEY_REPLACE step for a key that is made when the plan is executed. *why: it
- * could not be made, as far as can be told without asking its source, and there is no step;
- * its code is MORTISE_OK when there is one.
+ * Adds a KEY_ADD step or, with a reason to replace the keyslot ("": the declaration has changed), a
+ * KEY_REPLACE step. The key is made when the plan is executed. *why: it could not be made, as far
+ * as can be told without asking its source, and there is no step; its code is MORTISE_OK when there
+ * is one.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct config_key *key,
-		    enum mortise_step_kind kind, struct mortise_error *why,
-		    struct mortise_error *err);
+		    const char *reason, struct mortise_error *why, struct mortise_error *err);
 
 /* Step as the public header shows it. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);

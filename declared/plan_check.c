@@ -96,13 +96,14 @@ static void list_steps(const struct volume_plan *plan, char *text, size_t room)
 					 plan->steps[i].text);
 }
 
-static void report_again(struct volume_run *run, struct volume_plan *plan, const char *why)
+static void report_again(struct volume_run *run, const struct volume_plan *plan, const char *why,
+			 char *text, size_t room)
 {
 	char steps[800];
 
 	list_steps(plan, steps, sizeof(steps));
-	snprintf(plan->notice, sizeof(plan->notice), "%s: %s", why, steps);
-	volume_run_notify(run, plan->volume->name, plan->notice);
+	snprintf(text, room, "%s: %s", why, steps);
+	volume_run_notify(run, plan->volume->name, text);
 }
 
 /* Does the plan overwrite what the device holds? */
@@ -139,15 +140,13 @@ static enum mortise_code refuse_to_make(struct volume_plan *plan, struct mortise
 
 /* A plan that kept the contents of a device never turns into one that formats it. */
 static enum mortise_code plan_again(struct volume_run *run, struct volume_plan *plan,
-				    const char *why, struct mortise_error *err)
+				    struct mortise_error *err)
 {
 	const bool was_empty = is_empty(plan);
 	enum mortise_code code = volume_plan_make(run, plan, err);
 
 	if (!code && !was_empty && is_empty(plan) && makes(plan))
 		code = refuse_to_make(plan, err);
-	if (!code)
-		report_again(run, plan, why);
 	return code;
 }
 
@@ -156,11 +155,16 @@ static enum mortise_code refresh(struct volume_run *run, struct volume_plan *pla
 {
 	const char *what;
 	char why[160];
+	enum mortise_code code;
 
 	if (volume_plan_is_current(run, plan, &what))
 		return MORTISE_OK;
+	code = plan_again(run, plan, err);
+	if (code)
+		return code;
 	snprintf(why, sizeof(why), "changed since the plan was made (%s); planned again", what);
-	return plan_again(run, plan, why, err);
+	report_again(run, plan, why, plan->notice, sizeof(plan->notice));
+	return MORTISE_OK;
 }
 
 enum mortise_code volume_plans_refresh(struct volume_run *run, struct mortise_plan *plans,
@@ -183,5 +187,10 @@ enum mortise_code volume_plans_refresh(struct volume_run *run, struct mortise_pl
 enum mortise_code volume_plan_second_stage(struct volume_run *run, struct volume_plan *plan,
 					   struct mortise_error *err)
 {
-	return plan_again(run, plan, "planned in the second stage", err);
+	enum mortise_code code = plan_again(run, plan, err);
+	char text[sizeof(plan->notice)];
+
+	if (!code)
+		report_again(run, plan, "planned in the second stage", text, sizeof(text));
+	return code;
 }

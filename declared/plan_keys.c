@@ -30,58 +30,56 @@ static bool is_recovery(const struct volume_plan *plan, int keyslot)
 	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
 }
 
-/* Appends ", SENTENCE" or ": SENTENCE" to the text of a step. */
-static void append(struct volume_step *step, const char *separator, const char *sentence)
+/* Appends ": SENTENCE", or after another one "; SENTENCE". */
+static void append(struct volume_step *step, const char *sentence)
 {
 	size_t used = strlen(step->text);
 
-	snprintf(step->text + used, sizeof(step->text) - used, "%s%.300s", separator, sentence);
+	snprintf(step->text + used, sizeof(step->text) - used, "%s%.250s",
+		 strchr(step->text, ':') ? "; " : ": ", sentence);
 }
 
 enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan *plan,
-				      const struct config_key *key, enum mortise_step_kind kind,
+				      const struct config_key *key, const char *reason,
 				      struct mortise_error *why, struct mortise_error *err)
 {
-	char sealed[300] = "";
+	const bool sealed = key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM;
+	const char *kind = config_key_kind_name(key->kind);
 	struct volume_step *step;
+	char by[300];
 
 	memset(why, 0, sizeof(*why));
 	if (volume_key_check(run, plan->volume, key, why))
 		return MORTISE_OK;
-	step = volume_plan_add(plan, kind, (int)key->slot, "%s keyslot %u (%s)",
-			       kind == MORTISE_STEP_KEY_ADD ? "add" : "replace", key->slot,
-			       config_key_kind_name(key->kind));
+	step = volume_plan_add(plan, reason ? MORTISE_STEP_KEY_REPLACE : MORTISE_STEP_KEY_ADD,
+			       (int)key->slot, "%s keyslot %u (%s)", reason ? "replace" : "add",
+			       key->slot, kind);
 	if (!step)
 		return error_memory(err);
 	step->key = key;
-	if (key->kind == CONFIG_KEY_KMS)
-		snprintf(sealed, sizeof(sealed), "will be sealed by KMS %.250s", key->kms_endpoint);
-	else if (key->kind == CONFIG_KEY_TPM)
-		snprintf(sealed, sizeof(sealed), "will be sealed by the TPM");
-	if (*sealed)
-		append(step, ", ", sealed);
+	if (reason && *reason) {
+		append(step, reason);
+		snprintf(step->notice, sizeof(step->notice),
+			 "keyslot %u (%s) was enrolled again: %.300s", key->slot, kind, reason);
+	}
+	snprintf(by, sizeof(by), "will be sealed by %s%.250s",
+		 key->kind == CONFIG_KEY_KMS ? "KMS " : "the TPM",
+		 key->kind == CONFIG_KEY_KMS ? key->kms_endpoint : "");
+	if (sealed)
+		append(step, by);
 	return MORTISE_OK;
-}
-
-/* Why the old keyslot is replaced: in the plan, and in the report. */
-static void add_reason(struct volume_step *step, const char *reason)
-{
-	append(step, ": ", reason);
-	snprintf(step->notice, sizeof(step->notice), "keyslot %u (%s) was enrolled again: %.300s",
-		 step->key->slot, config_key_kind_name(step->key->kind), reason);
 }
 
 static enum mortise_code plan_add(struct volume_run *run, struct volume_plan *plan,
 				  const struct config_key *key, struct mortise_error *err)
 {
 	struct mortise_error why;
-	enum mortise_code code =
-		volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_ADD, &why, err);
+	enum mortise_code code = volume_plan_new_key(run, plan, key, NULL, &why, err);
 
 	return code || !why.code ? code : key_failed(plan, key, why.text, err);
 }
 
-/* reason: NULL when only the declaration has changed. */
+/* reason: "" when only the declaration has changed. */
 static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan *plan,
 				      const struct config_key *key, const char *reason,
 				      struct mortise_error *err)
@@ -94,14 +92,8 @@ static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan
 				  "it holds a recovery key, which is never removed by itself; "
 				  "declare another slot",
 				  err);
-	code = volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_REPLACE, &why, err);
-	if (code)
-		return code;
-	if (why.code)
-		return key_failed(plan, key, why.text, err);
-	if (reason)
-		add_reason(&plan->steps[plan->step_count - 1], reason);
-	return MORTISE_OK;
+	code = volume_plan_new_key(run, plan, key, reason, &why, err);
+	return code || !why.code ? code : key_failed(plan, key, why.text, err);
 }
 
 static enum mortise_code plan_record(struct volume_plan *plan, const struct config_key *key,
@@ -135,7 +127,7 @@ static const char *unsealed_for_nothing(const struct config_key *key)
 {
 	return key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM
 		       ? "what was unsealed does not open it"
-		       : NULL;
+		       : "";
 }
 
 /* The passphrase is there: is it still what the keyslot holds? */

@@ -86,7 +86,7 @@ static enum mortise_code plan_first_keys(struct volume_run *run, struct volume_p
 		const struct config_key *key = &volume->keys[i];
 		struct mortise_error reason;
 
-		code = volume_plan_new_key(run, plan, key, MORTISE_STEP_KEY_ADD, &reason, err);
+		code = volume_plan_new_key(run, plan, key, NULL, &reason, err);
 		if (code || !reason.code) {
 			*available += !code;
 			continue;

@@ -13,8 +13,8 @@
 #define STATE_MAPPING "luks2-STATE"
 #define STATE_NODE    "/dev/mapper/" STATE_MAPPING
 
-const struct config_volume volume_state = { .name = (char[]){ "STATE" },
-					    .id = (char[]){ "STATE" } };
+const struct config_volume volume_state = { .name = (char[]){ CONFIG_STATE },
+					    .id = (char[]){ CONFIG_STATE } };
 
 void volume_state_dir(const struct mortise_up_options *options, char dir[static VOLUME_PATH_MAX])
 {

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -32,17 +34,23 @@ enum {
 static enum mortise_code lock(int fd, int how, const char *path, struct mortise_error *err)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+	enum mortise_code code = MORTISE_OK;
+	sigset_t all, before;
 
-	for (unsigned waited = 0; flock(fd, how | LOCK_NB); waited += LOCK_PAUSE_MS) {
+	/* Outside ppoll, a signal would be handled without ending the wait. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (unsigned waited = 0; !code && flock(fd, how | LOCK_NB); waited += LOCK_PAUSE_MS) {
 		if (errno != EWOULDBLOCK)
-			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock %s", path);
-		if (waited >= LOCK_WAIT_MS || nanosleep(&pause, NULL))
-			return error_set(err, MORTISE_E_BUSY, 0,
+			code = error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock %s", path);
+		else if (waited >= LOCK_WAIT_MS || ppoll(NULL, 0, &pause, &before))
+			code = error_set(err, MORTISE_E_BUSY, 0,
 					 "META is locked by another program, which uses %s; run "
 					 "again when it has ended",
 					 path);
 	}
-	return MORTISE_OK;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return code;
 }
 
 /* Talos locks the disk before the partition; the same order avoids a deadlock. */

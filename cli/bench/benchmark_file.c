@@ -10,9 +10,9 @@
 #include "cli/print.h"
 #include "cli/read.h"
 
-#define FILE_MAX ((size_t)64 << 20) /* bytes: all benchmarks together write a few 100 KiB */
+#define FILE_MAX ((size_t)64 << 20) /* bytes; a run of all benchmarks has a few hundred kilobytes */
 
-struct json_object *benchmark_read(const char *path)
+struct json_object *benchmark_read_file(const char *path)
 {
 	struct json_object *document = NULL, *result = NULL;
 	char *text = NULL;
@@ -23,14 +23,13 @@ struct json_object *benchmark_read(const char *path)
 	if (fd >= 0)
 		text = read_all(fd, FILE_MAX, &size);
 	if (!text) {
-		fail_with(STATUS_USAGE, "Cannot read %s: %s.", path, strerror(errno));
+		fail_with(STATUS_USAGE, "cannot read %s: %s", path, strerror(errno));
 		goto out;
 	}
 	document = json_tokener_parse(text);
 	if (!json_object_is_type(json_object_object_get(document, "benchmark"), json_type_string) ||
 	    !json_object_is_type(json_object_object_get(document, "results"), json_type_array)) {
-		fail_with(STATUS_USAGE, "%s is not a result of \"mortise benchmark --json\".",
-			  path);
+		fail_with(STATUS_USAGE, "%s is not a result of \"mortise benchmark --json\"", path);
 		goto out;
 	}
 	result = document;

@@ -171,7 +171,7 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 	struct mortise_meta *meta = NULL;
 	enum mortise_code code;
 
-	if (!is_named(options, RESET_STATE))
+	if (!is_named(options, CONFIG_STATE))
 		return MORTISE_OK;
 	code = volume_meta_find(&devices, &place, err);
 	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */

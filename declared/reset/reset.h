@@ -24,9 +24,6 @@ struct mortise_reset {
 	const struct mortise_events *events;
 };
 
-/* The volume whose encryption META holds. */
-#define RESET_STATE "STATE"
-
 /* What a person calls that content. */
 const char *reset_content_text(const struct disk_probe *probe);
 

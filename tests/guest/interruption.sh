@@ -32,6 +32,7 @@ test_state() {
 	check_equal "both headers were written equally often" "$epoch" \
 		"$(cryptsetup luksDump "$data" | grep Epoch)"
 	(cd "$root/var/mnt/data" && exec sleep 600) &
+	until_holds executes $! sleep
 	check_status 6 "down of a volume in use gives exit status 6" mortise down
 	check_match "down names the busy volume" "$(mortise down 2>&1)" "*data*unmount*busy*"
 	check_equal "data stays mounted" "$(findmnt -n "$root/var/mnt/data" | wc -l)" 1
@@ -54,14 +55,6 @@ test_state() {
 		"$(mortise up data 2>&1)" "*locked to STATE, and STATE is not*"
 	check_equal "data is unchanged" "$(sha256sum "$data")" "$before"
 	down
-}
-
-# until_holds COMMAND...: check twenty times a second, for at most two minutes. Without the pause,
-# it would take all the time of the guest's one processor.
-until_holds() {
-	local end=$((SECONDS + 120))
-
-	until "$@" || [[ $SECONDS -gt $end ]]; do sleep 0.05; done
 }
 
 is_marked() {

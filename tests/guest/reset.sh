@@ -50,7 +50,7 @@ test_open() {
 	echo lost >"$root/var/mnt/data/file"
 	(cd "$root/var/mnt/data" && exec sleep 600) &
 	holder=$!
-	sleep 0.2
+	until_holds executes "$holder" sleep
 	is_busy "a process uses a directory" \
 		"mounted at $root/var/mnt/data, where a process has" \
 		data "$device"
@@ -138,7 +138,7 @@ test_mounts() {
 	check_equal "nothing was unmounted" "$(findmnt -n -o TARGET "$device" | wc -l)" 2
 	unshare -m --propagation private sleep 600 &
 	holder=$!
-	sleep 0.5
+	until_holds executes "$holder" sleep
 	is_busy "another namespace has it mounted" \
 		"another mount namespace has it mounted" data "$device"
 	kill "$holder"

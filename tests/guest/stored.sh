@@ -195,13 +195,24 @@ late() {
 	return "$status"
 }
 
+# misses_late COMMAND...: on a busy machine, STATE may appear before COMMAND looks for it, but not
+# each time.
+misses_late() {
+	local _
+
+	for _ in {1..10}; do
+		late "$@" || return 0
+	done
+	return 1
+}
+
 # With --wait, mortise waits for a late device before it plans.
 test_late() {
 	new_machine
 	declare_keys "$node" "$node"
-	check_fails "plan does not wait by default" late said mortise plan -f "$config"
-	check "plan --wait waits" late said mortise plan --wait 30 -f "$config"
-	check "apply --wait waits" late mortise apply -q --wait 30 -f "$config"
+	check "plan does not wait by default" misses_late said mortise plan -f "$config"
+	check "plan --wait waits" late said mortise plan --wait 300 -f "$config"
+	check "apply --wait waits" late mortise apply -q --wait 300 -f "$config"
 	check "the configuration is stored" cmp "$config" "$root/system/state/config.yaml"
 	down
 }
@@ -245,10 +256,9 @@ test_derivations() {
 	down
 	declare_keys "$node;static: {passphrase: second}, slot: 1" \
 		"$node;static: {passphrase: third}, slot: 1"
-	# Two keys to open the volumes, two to find a changed key (when planning and when
-	# executing), and one for the new keyslot.
+	# Two keys to open the volumes, one to find a changed key, and one for the new keyslot.
 	check_equal "apply derives no more keys than necessary" \
-		"$(derivations apply -f "$config")" 5
+		"$(derivations apply -f "$config")" 4
 	cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 	down
 }

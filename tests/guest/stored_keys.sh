@@ -144,7 +144,7 @@ test_two_at_once() {
 planned() {
 	local _
 
-	for _ in {1..100}; do
+	for _ in {1..3000}; do
 		! grep -q '^VOLUME' "$1" || break
 		sleep 0.1
 	done
