@@ -184,16 +184,18 @@ const char *mortise_plan_note(const struct mortise_plan *plan, size_t i)
 	return i < plan->note_count ? plan->notes[i] : NULL;
 }
 
-bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step)
+const struct mortise_step *mortise_plan_step(const struct mortise_plan *plan, size_t i)
 {
-	for (size_t volume = 0; volume < plan->count; volume++) {
-		if (i < plan->volumes[volume]->step_count) {
-			volume_plan_show(plan->volumes[volume], i, step);
-			return true;
+	for (size_t j = 0; j < plan->count; j++) {
+		const struct volume_plan *volume = plan->volumes[j];
+
+		if (i < volume->step_count) {
+			volume_plan_show(volume, i, &volume->steps[i].shown);
+			return &volume->steps[i].shown;
 		}
-		i -= plan->volumes[volume]->step_count;
+		i -= volume->step_count;
 	}
-	return false;
+	return NULL;
 }
 
 void volume_mapping_name(const struct config_volume *volume, char name[static MORTISE_NAME_MAX + 1])

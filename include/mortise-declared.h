@@ -47,12 +47,10 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_meta_read(const char *device, struct mortise_meta **out, struct mortise_error *err);
 /* NULL is allowed. Wipes: a value may hold a passphrase. */
 void mortise_meta_free(struct mortise_meta **meta);
-/* Entry i by ascending tag, false when there is none. */
-bool mortise_meta_entry(const struct mortise_meta *meta, size_t i,
-			struct mortise_meta_entry *entry);
-/* The entry of a tag, false when there is none. */
-bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
-		       struct mortise_meta_entry *entry);
+/* Entry i by ascending tag, NULL past the last. */
+const struct mortise_meta_entry *mortise_meta_entry(const struct mortise_meta *meta, size_t i);
+/* The entry of a tag, NULL when META does not hold the tag. */
+const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *meta, uint8_t tag);
 
 /*
  * Reads META under its lock, changes one tag and writes it; device as above. Nothing is written
@@ -100,9 +98,8 @@ void mortise_config_free(struct mortise_config **config);
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_config_add_state(struct mortise_config *config,
 							      struct mortise_error *err);
-/* Remark i, false when there is none. */
-bool mortise_config_remark(const struct mortise_config *config, size_t i,
-			   struct mortise_remark *remark);
+/* Remark i, NULL past the last. */
+const struct mortise_remark *mortise_config_remark(const struct mortise_config *config, size_t i);
 
 /* "NAME=/dev/X": where a volume is, when partition labels cannot say. */
 struct mortise_volume_device {
@@ -117,6 +114,7 @@ struct mortise_volume_device {
 struct mortise_plan;
 
 struct mortise_up_options {
+	size_t struct_size;
 	const char *const *names;	/* only these volumes; NULL: all */
 	size_t name_count;
 	const struct mortise_volume_device *devices; /* META's among them */
@@ -179,8 +177,8 @@ MORTISE_MUST_CHECK enum mortise_code mortise_plan_make(const struct mortise_conf
 						       struct mortise_error *err);
 /* NULL is allowed. Wipes the keys. */
 void mortise_plan_free(struct mortise_plan **plan);
-/* Step i in order, false when there is none. */
-bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step);
+/* Step i in order, NULL past the last. */
+const struct mortise_step *mortise_plan_step(const struct mortise_plan *plan, size_t i);
 /* What a person should know of what is declared, a sentence each; NULL when there is none. */
 const char *mortise_plan_note(const struct mortise_plan *plan, size_t i);
 
@@ -224,9 +222,9 @@ struct mortise_volume_status {
 struct mortise_report;
 
 void mortise_report_free(struct mortise_report **report);
-/* Volume i, false when there is none. */
-bool mortise_report_volume(const struct mortise_report *report, size_t i,
-			   struct mortise_volume_status *status);
+/* Volume i, NULL past the last. */
+const struct mortise_volume_status *mortise_report_volume(const struct mortise_report *report,
+							  size_t i);
 
 /*
  * Executes plan, which mortise_plan_make or mortise_config_stored made from the same configuration
@@ -241,11 +239,9 @@ bool mortise_report_volume(const struct mortise_report *report, size_t i,
  * means that all volumes are ready (failed syncs do not count). After cancellation each volume has
  * stopped between two steps; another run continues.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_up(const struct mortise_config *config,
-						const struct mortise_up_options *options,
-						struct mortise_plan *plan,
-						struct mortise_report **report,
-						struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+mortise_up(const struct mortise_config *config, const struct mortise_up_options *options,
+	   struct mortise_plan *plan, struct mortise_report **report, struct mortise_error *err);
 
 /*
  * The configuration that the machine carries, as mortise_apply stores it. With plan (not NULL),
@@ -287,6 +283,7 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
 						    struct mortise_error *err);
 
 struct mortise_reset_options {
+	size_t struct_size;
 	const char *const *names;	/* volumes: "STATE", "data", or an id "u-data" */
 	size_t name_count;
 	const struct mortise_volume_device *devices; /* META too */
@@ -316,9 +313,9 @@ MORTISE_MUST_CHECK enum mortise_code mortise_reset_find(const struct mortise_res
 							struct mortise_reset **out,
 							struct mortise_error *err);
 void mortise_reset_free(struct mortise_reset **reset);
-/* Target i, false when there is none. */
-bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
-			  struct mortise_reset_target *target);
+/* Target i, NULL past the last. */
+const struct mortise_reset_target *mortise_reset_target(const struct mortise_reset *reset,
+							size_t i);
 /* The META partition that forgets how STATE is encrypted; NULL when none does. */
 const char *mortise_reset_meta(const struct mortise_reset *reset);
 

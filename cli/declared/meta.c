@@ -121,20 +121,20 @@ static void list_table(const struct mortise_meta *meta)
 	static const char *const titles[COLUMNS] = { "TAG", "NAME", "SIZE", "VALUE" };
 	struct table table = { .titles = titles, .count = COLUMNS };
 	char numbers[2][12], line[LINE_MAX_SHOWN + 4];
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 	const char *cells[COLUMNS];
 
-	if (!mortise_meta_entry(meta, 0, &entry)) {
+	if (!mortise_meta_entry(meta, 0)) {
 		printf("No values.\n");
 		return;
 	}
-	for (size_t i = 0; mortise_meta_entry(meta, i, &entry); i++) {
-		fill_cells(&entry, numbers, line, cells);
+	for (size_t i = 0; (entry = mortise_meta_entry(meta, i)); i++) {
+		fill_cells(entry, numbers, line, cells);
 		table_measure(&table, cells);
 	}
 	table_print_titles(&table);
-	for (size_t i = 0; mortise_meta_entry(meta, i, &entry); i++) {
-		fill_cells(&entry, numbers, line, cells);
+	for (size_t i = 0; (entry = mortise_meta_entry(meta, i)); i++) {
+		fill_cells(entry, numbers, line, cells);
 		table_print(&table, cells);
 	}
 }
@@ -158,10 +158,10 @@ static enum status list_json(const struct command *c, const struct mortise_meta 
 {
 	struct json_object *document = volumes_json(NULL, c->verb->name);
 	struct json_object *rows = json_object_new_array();
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 
-	for (size_t i = 0; meta && mortise_meta_entry(meta, i, &entry); i++)
-		json_object_array_add(rows, entry_json(&entry));
+	for (size_t i = 0; meta && (entry = mortise_meta_entry(meta, i)); i++)
+		json_object_array_add(rows, entry_json(entry));
 	json_object_object_add(document, "entries", rows);
 	json_add_error(document, err);
 	return json_print(document);
@@ -188,14 +188,15 @@ static enum status get(const struct command *c, const char *device, uint8_t tag)
 {
 	enum status status = STATUS_OK;
 	struct mortise_meta *meta = NULL;
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 	struct mortise_error err = { 0 };
 
 	if (mortise_meta_read(device, &meta, &err))
 		return fail_meta(c, &err);
-	if (!mortise_meta_find(meta, tag, &entry))
+	entry = mortise_meta_find(meta, tag);
+	if (!entry)
 		status = fail_with(STATUS_USAGE, "mortise: META holds nothing under tag %u.", tag);
-	else if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, entry.value, entry.size))
+	else if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, entry->value, entry->size))
 		status = fail_with(STATUS_USAGE, "mortise: Cannot write to standard output.");
 	mortise_meta_free(&meta);
 	return status;

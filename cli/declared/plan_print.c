@@ -27,20 +27,20 @@ void plan_print(const struct mortise_plan *plan)
 {
 	struct table table = { .titles = titles, .count = COLUMNS };
 	const char *cells[COLUMNS];
-	struct mortise_step step;
+	const struct mortise_step *step;
 	char slot[12];
 
-	for (size_t i = 0; mortise_plan_step(plan, i, &step); i++) {
-		fill_cells(&step, slot, cells);
+	for (size_t i = 0; (step = mortise_plan_step(plan, i)); i++) {
+		fill_cells(step, slot, cells);
 		table_measure(&table, cells);
 	}
-	if (!mortise_plan_step(plan, 0, &step)) {
+	if (!mortise_plan_step(plan, 0)) {
 		printf("Nothing to do.\n");
 		return;
 	}
 	table_print_titles(&table);
-	for (size_t i = 0; mortise_plan_step(plan, i, &step); i++) {
-		fill_cells(&step, slot, cells);
+	for (size_t i = 0; (step = mortise_plan_step(plan, i)); i++) {
+		fill_cells(step, slot, cells);
 		table_print(&table, cells);
 	}
 }
@@ -48,16 +48,16 @@ void plan_print(const struct mortise_plan *plan)
 static struct json_object *steps_json(const struct mortise_plan *plan)
 {
 	struct json_object *rows = json_object_new_array();
-	struct mortise_step step;
+	const struct mortise_step *step;
 
-	for (size_t i = 0; plan && mortise_plan_step(plan, i, &step); i++) {
+	for (size_t i = 0; plan && (step = mortise_plan_step(plan, i)); i++) {
 		struct json_object *row = json_object_new_object();
 
-		json_add_text(row, "volume", step.volume);
-		json_add_text(row, "kind", mortise_step_kind_name(step.kind));
-		json_add_text(row, "device", step.device);
-		json_add_keyslot(row, "keyslot", step.keyslot);
-		json_add_text(row, "text", step.text);
+		json_add_text(row, "volume", step->volume);
+		json_add_text(row, "kind", mortise_step_kind_name(step->kind));
+		json_add_text(row, "device", step->device);
+		json_add_keyslot(row, "keyslot", step->keyslot);
+		json_add_text(row, "text", step->text);
 		json_object_array_add(rows, row);
 	}
 	return rows;
@@ -65,10 +65,10 @@ static struct json_object *steps_json(const struct mortise_plan *plan)
 
 enum status plan_judge(const struct mortise_plan *plan)
 {
-	struct mortise_step step;
+	const struct mortise_step *step;
 
-	for (size_t i = 0; mortise_plan_step(plan, i, &step); i++) {
-		if (step.kind == MORTISE_STEP_REFUSE || step.kind == MORTISE_STEP_FAIL)
+	for (size_t i = 0; (step = mortise_plan_step(plan, i)); i++) {
+		if (step->kind == MORTISE_STEP_REFUSE || step->kind == MORTISE_STEP_FAIL)
 			return STATUS_PARTLY;
 	}
 	return STATUS_OK;

@@ -45,17 +45,17 @@ static void fill_cells(const struct mortise_reset_target *target, char size[stat
 static void print_targets(const struct mortise_reset *reset)
 {
 	struct table table = { .titles = titles, .count = COLUMNS };
-	struct mortise_reset_target target;
+	const struct mortise_reset_target *target;
 	const char *cells[COLUMNS];
 	char size[24];
 
-	for (size_t i = 0; mortise_reset_target(reset, i, &target); i++) {
-		fill_cells(&target, size, cells);
+	for (size_t i = 0; (target = mortise_reset_target(reset, i)); i++) {
+		fill_cells(target, size, cells);
 		table_measure(&table, cells);
 	}
 	table_print_titles(&table);
-	for (size_t i = 0; mortise_reset_target(reset, i, &target); i++) {
-		fill_cells(&target, size, cells);
+	for (size_t i = 0; (target = mortise_reset_target(reset, i)); i++) {
+		fill_cells(target, size, cells);
 		table_print(&table, cells);
 	}
 	if (mortise_reset_meta(reset))
@@ -66,10 +66,10 @@ static void print_targets(const struct mortise_reset *reset)
 
 static bool resets_state(const struct mortise_reset *reset)
 {
-	struct mortise_reset_target target;
+	const struct mortise_reset_target *target;
 
-	for (size_t i = 0; mortise_reset_target(reset, i, &target); i++)
-		if (strcmp(target.name, "STATE") == 0)
+	for (size_t i = 0; (target = mortise_reset_target(reset, i)); i++)
+		if (strcmp(target->name, "STATE") == 0)
 			return true;
 	return false;
 }
@@ -108,6 +108,7 @@ enum status run_reset(const struct command *c)
 	const struct mortise_events events = { .call = handle, .context = &progress };
 	enum status status = volumes_read_devices(c, &volumes);
 	const struct mortise_reset_options options = {
+		.struct_size = sizeof(options),
 		.names = (const char *const *)c->words,
 		.name_count = c->word_count,
 		.devices = volumes.devices,

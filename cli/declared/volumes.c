@@ -18,15 +18,15 @@
 /* "mortise: config.yaml:12:5: text"; a remark on a document as a whole has no place. */
 static void print_remarks(const struct mortise_config *config, const char *file, bool notices)
 {
-	struct mortise_remark remark;
+	const struct mortise_remark *remark;
 
-	for (size_t i = 0; mortise_config_remark(config, i, &remark); i++) {
-		if (!remark.error && !notices)
+	for (size_t i = 0; (remark = mortise_config_remark(config, i)); i++) {
+		if (!remark->error && !notices)
 			continue;
 		fprintf(stderr, "mortise: %s:", file);
-		if (remark.line > 0)
-			fprintf(stderr, "%u:%u:", remark.line, remark.column);
-		fprintf(stderr, " %s%s\n", remark.error ? "" : "notice: ", remark.text);
+		if (remark->line > 0)
+			fprintf(stderr, "%u:%u:", remark->line, remark->column);
+		fprintf(stderr, " %s%s\n", remark->error ? "" : "notice: ", remark->text);
 	}
 }
 
@@ -54,7 +54,6 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 enum status volumes_read(const struct command *c, struct volumes *volumes)
 {
 	struct mortise_error err = { 0 };
-	struct mortise_remark remark;
 	const char *file;
 	enum status status = find_config(c, volumes, &file, &err);
 
@@ -63,7 +62,7 @@ enum status volumes_read(const struct command *c, struct volumes *volumes)
 	if (status == STATUS_OK)
 		return STATUS_OK;
 	/* The remarks have said it, when there are any. */
-	if (!volumes->config || !mortise_config_remark(volumes->config, 0, &remark))
+	if (!volumes->config || !mortise_config_remark(volumes->config, 0))
 		fail_with(status, "mortise: %s", err.text);
 	if (volumes->json) {
 		struct json_object *document = volumes_json(volumes->config, c->verb->name);
@@ -161,6 +160,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		return status;
 	}
 	volumes->options = (struct mortise_up_options){
+		.struct_size = sizeof(struct mortise_up_options),
 		.names = c->word_count > 0 ? (const char *const *)c->words : NULL,
 		.name_count = c->word_count,
 		.devices = volumes->devices,

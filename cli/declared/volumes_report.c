@@ -55,25 +55,25 @@ static void print_recovery(const struct mortise_volume_status *volume)
 static void print_table(const struct mortise_report *report)
 {
 	struct table table = { .titles = titles, .count = COLUMNS };
-	struct mortise_volume_status volume;
+	const struct mortise_volume_status *volume;
 	const char *cells[COLUMNS];
 	char slot[12];
 
-	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++) {
-		fill_cells(&volume, slot, cells);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
+		fill_cells(volume, slot, cells);
 		table_measure(&table, cells);
 	}
-	if (!mortise_report_volume(report, 0, &volume)) {
+	if (!mortise_report_volume(report, 0)) {
 		printf("No volumes.\n");
 		return;
 	}
 	table_print_titles(&table);
-	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++) {
-		fill_cells(&volume, slot, cells);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
+		fill_cells(volume, slot, cells);
 		table_print(&table, cells);
 	}
-	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++)
-		print_recovery(&volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_recovery(volume);
 }
 
 /* "mortise: STATE: line" for every line of text, with a word before it. */
@@ -90,12 +90,12 @@ static void print_lines(const char *volume, const char *word, const char *text)
 
 static void print_sentences(const struct mortise_report *report)
 {
-	struct mortise_volume_status volume;
+	const struct mortise_volume_status *volume;
 
-	for (size_t i = 0; mortise_report_volume(report, i, &volume); i++) {
-		print_lines(volume.name, "", volume.error);
-		print_lines(volume.name, "", volume.failed_syncs);
-		print_lines(volume.name, "notice: ", volume.notices);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
+		print_lines(volume->name, "", volume->error);
+		print_lines(volume->name, "", volume->failed_syncs);
+		print_lines(volume->name, "notice: ", volume->notices);
 	}
 }
 
@@ -157,17 +157,17 @@ struct json_object *volumes_json(const struct mortise_config *config, const char
 {
 	struct json_object *document = json_object_new_object();
 	struct json_object *remarks = json_object_new_array();
-	struct mortise_remark remark;
+	const struct mortise_remark *remark;
 
 	json_add_text(document, "mortise", MORTISE_VERSION);
 	json_add_text(document, "command", verb);
-	for (size_t i = 0; config && mortise_config_remark(config, i, &remark); i++) {
+	for (size_t i = 0; config && (remark = mortise_config_remark(config, i)); i++) {
 		struct json_object *row = json_object_new_object();
 
-		json_add_text(row, "severity", remark.error ? "error" : "notice");
-		json_object_object_add(row, "line", json_object_new_int64(remark.line));
-		json_object_object_add(row, "column", json_object_new_int64(remark.column));
-		json_add_text(row, "text", remark.text);
+		json_add_text(row, "severity", remark->error ? "error" : "notice");
+		json_object_object_add(row, "line", json_object_new_int64(remark->line));
+		json_object_object_add(row, "column", json_object_new_int64(remark->column));
+		json_add_text(row, "text", remark->text);
 		json_object_array_add(remarks, row);
 	}
 	json_object_object_add(document, "remarks", remarks);
@@ -216,11 +216,11 @@ enum status json_print(struct json_object *document)
 /* 0 when all have got there, 1 when none has, 6 when some have. */
 static enum status judge(const struct mortise_report *report, enum mortise_phase done)
 {
-	struct mortise_volume_status volume;
+	const struct mortise_volume_status *volume;
 	size_t reached = 0, i;
 
-	for (i = 0; mortise_report_volume(report, i, &volume); i++)
-		reached += volume.phase == done;
+	for (i = 0; (volume = mortise_report_volume(report, i)); i++)
+		reached += volume->phase == done;
 	if (reached == i)
 		return STATUS_OK;
 	return reached == 0 ? STATUS_USAGE : STATUS_PARTLY;
@@ -229,10 +229,10 @@ static enum status judge(const struct mortise_report *report, enum mortise_phase
 /* Does a volume's own sentence say why the whole failed? */
 static bool explained(const struct mortise_report *report)
 {
-	struct mortise_volume_status volume;
+	const struct mortise_volume_status *volume;
 
-	for (size_t i = 0; report && mortise_report_volume(report, i, &volume); i++)
-		if (volume.error[0] != '\0')
+	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
+		if (volume->error[0] != '\0')
 			return true;
 	return false;
 }
@@ -242,7 +242,7 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 			   const struct mortise_error *err)
 {
 	enum status status = STATUS_OK, printed = STATUS_OK;
-	struct mortise_volume_status volume;
+	const struct mortise_volume_status *volume;
 	struct json_object *document, *rows;
 
 	if (report)
@@ -258,8 +258,8 @@ enum status volumes_finish(const struct command *c, const struct volumes *volume
 		if (c->verb->id == VERB_APPLY)
 			plan_json(document, volumes->plan);
 		rows = json_object_new_array();
-		for (size_t i = 0; report && mortise_report_volume(report, i, &volume); i++)
-			json_object_array_add(rows, volume_json(&volume));
+		for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
+			json_object_array_add(rows, volume_json(volume));
 		json_object_object_add(document, "volumes", rows);
 		json_add_error(document, err);
 		printed = json_print(document);

@@ -133,7 +133,7 @@ static unsigned set_peer(const struct keys_kms_call *call, const struct keys_kms
 	refused |= curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	refused |= curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (kms->ca) {
-		/* Replaces the system's roots: without CAPATH, their directory would still be used. */
+		/* Replaces the system's roots; their directory is still used unless cleared. */
 		refused |= curl->easy_setopt(easy, CURLOPT_CAINFO, kms->ca);
 		refused |= curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
