@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # Compares docs/*.3 with include/*.h: each function is in the SYNOPSIS of one page, with the header's
-# prototype; each struct is shown in one page, with the header's members; both are described, and
-# each constant is named.
+# prototype; each struct is shown in one page, followed by a list of its members; each constant is
+# named.
 #   tests/manual.pl                 print the differences; status 1 if there are any
 #   tests/manual.pl --update        rewrite the prototypes and structs of the pages
 #   tests/manual.pl --examples DIR  write each example to DIR/PAGE-NUMBER.c
@@ -119,7 +119,6 @@ sub check {
 	my ($page) = $path =~ m{([^/]*)\.3$};
 	my ($name_section) = $text =~ /^\.Sh NAME\n(.*?)^\.Sh /ms;
 	my ($synopsis, $body) = $text =~ /^\.Sh SYNOPSIS\n(.*?)(^\.Sh .*)/ms;
-	my $prose = $body;
 	my %listed = map { $_ => 1 } $name_section =~ /^\.Nm (\w+)/mg;
 
 	$names{$_} = 1 for keys %listed;
@@ -143,9 +142,8 @@ sub check {
 	}
 	delete $listed{$page};
 	fail("$path: not in SYNOPSIS: $_") for sort keys %listed;
-	$prose =~ s/$structs//g;
-	while ($body =~ /$structs/g) {
-		my ($lines, $name) = ($1, $2);
+	while ($body =~ /$structs(.*?)(?=^\.S[sh] |^struct mortise_\w+ \{|\z)/msg) {
+		my ($lines, $name, $list) = ($1, $2, $3);
 		fail("struct $name is in $shown_in{$name} and in $path") if $shown_in{$name};
 		$shown_in{$name} = $path;
 		if (!$struct{$name}) {
@@ -155,7 +153,7 @@ sub check {
 		fail("$path: struct $name differs from the header's") if squeeze($lines) ne squeeze($struct{$name});
 		for my $member (members($struct{$name})) {
 			fail("$path does not describe $member of struct $name")
-				unless $member eq 'struct_size' || $prose =~ /^\.(?:It )?(?:Va|Fa|Fn) (?:.* )?$member\b/m;
+				unless $member eq 'struct_size' || $list =~ /^\.It (?:Va \w+ , )*Va $member\b/m;
 		}
 	}
 	$text =~ s/^\.Dt .*//m;
