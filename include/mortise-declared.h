@@ -43,8 +43,10 @@ struct mortise_meta;
  * no good copy it is empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB;
  * MORTISE_E_NOT_EMPTY: it holds something else; MORTISE_E_BUSY: locked for 10 seconds.
  */
-MORTISE_MUST_CHECK enum mortise_code
-mortise_meta_read(const char *device, struct mortise_meta **out, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
+						       const struct mortise_events *events,
+						       struct mortise_meta **out,
+						       struct mortise_error *err);
 /* NULL is allowed. Wipes: a value may hold a passphrase. */
 void mortise_meta_free(struct mortise_meta **meta);
 /* Entry i by ascending tag, NULL past the last. */
@@ -58,12 +60,14 @@ const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *me
  * made alike. The longest value is 262096 bytes. MORTISE_E_NO_SPACE; MORTISE_E_USAGE: tag 0, no
  * UUID under MORTISE_META_UUID_OVERRIDE, or a value that would make META look like a file system.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device, uint8_t tag,
-						      const void *value, size_t size,
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device,
+						      const struct mortise_events *events,
+						      uint8_t tag, const void *value, size_t size,
 						      struct mortise_error *err);
 /* The same without the tag, from the older block too. MORTISE_OK too when there is no such tag. */
-MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device, uint8_t tag,
-							 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device,
+							 const struct mortise_events *events,
+							 uint8_t tag, struct mortise_error *err);
 /* A tag by its number ("9", "0x9"), not 0, or its name in any case; false when it is neither. */
 bool mortise_meta_tag_parse(const char *text, uint8_t *tag);
 

@@ -174,7 +174,7 @@ static enum status list(const struct command *c, const char *device)
 	struct mortise_meta *meta = NULL;
 	struct mortise_error err = { 0 };
 
-	if (mortise_meta_read(device, &meta, &err))
+	if (mortise_meta_read(device, &signals_events, &meta, &err))
 		status = fail_meta(c, &err);
 	if (json)
 		printed = list_json(c, meta, &err);
@@ -191,7 +191,7 @@ static enum status get(const struct command *c, const char *device, uint8_t tag)
 	const struct mortise_meta_entry *entry;
 	struct mortise_error err = { 0 };
 
-	if (mortise_meta_read(device, &meta, &err))
+	if (mortise_meta_read(device, &signals_events, &meta, &err))
 		return fail_meta(c, &err);
 	entry = mortise_meta_find(meta, tag);
 	if (!entry)
@@ -262,7 +262,7 @@ static enum status set(const struct command *c, const char *device, uint8_t tag)
 				   "mortise: Under tag %u stands how STATE is encrypted, as JSON: "
 				   "this is none. null means that it is not encrypted.",
 				   tag);
-	else if (mortise_meta_set(device, tag, bytes, size, &err))
+	else if (mortise_meta_set(device, &signals_events, tag, bytes, size, &err))
 		status = fail_meta(c, &err);
 	else
 		verbose(c, "Tag %u set to %zu bytes.", tag, size);
@@ -274,7 +274,7 @@ out:
 static enum status delete (const struct command *c, const char *device, uint8_t tag) {
 	struct mortise_error err = { 0 };
 
-	if (mortise_meta_delete(device, tag, &err)) return fail_meta(c, &err);
+	if (mortise_meta_delete(device, &signals_events, tag, &err)) return fail_meta(c, &err);
 	verbose(c, "Tag %u deleted.", tag);
 	return STATUS_OK;
 }
