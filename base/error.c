@@ -32,9 +32,9 @@ static const struct {
 	[MORTISE_E_WAIT] = { "waiting for something else", 1 },
 	[MORTISE_E_KERNEL] = { "kernel lacks device-mapper or a target", 1 },
 	[MORTISE_E_UNREACHABLE] = { "KMS or TPM does not answer", 1 },
-	[MORTISE_E_SOURCE] = { "KMS or TPM gives no key", 1 },
+	[MORTISE_E_SOURCE] = { "KMS or TPM provides no key", 1 },
 	[MORTISE_E_CANCELED] = { "canceled", 1 },
-	[MORTISE_E_STALE] = { "TPM unseals this no more", 1 },
+	[MORTISE_E_STALE] = { "TPM can no longer unseal this", 1 },
 };
 
 #define CODES (sizeof(codes) / sizeof(codes[0]))

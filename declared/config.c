@@ -27,25 +27,47 @@ static enum mortise_code read_text(const char *path, struct mortise_secret **tex
 	return code;
 }
 
+static enum mortise_code make_remarks(struct mortise_config *config, struct mortise_error *err)
+{
+	const struct config_diagnostics *diagnostics = &config->diagnostics;
+
+	config->remarks = calloc(diagnostics->count + 1, sizeof(*config->remarks));
+	if (!config->remarks)
+		return error_memory(err);
+	for (size_t i = 0; i < diagnostics->count; i++)
+		config->remarks[i] = (struct mortise_remark){
+			.error = diagnostics->diagnostic[i].error,
+			.line = diagnostics->diagnostic[i].line,
+			.column = diagnostics->diagnostic[i].column,
+			.text = diagnostics->diagnostic[i].text,
+		};
+	return MORTISE_OK;
+}
+
 enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
 				      struct mortise_error *err)
 {
 	struct mortise_config *config;
-	enum mortise_code code;
+	enum mortise_code code, parsed;
 
 	*out = NULL;
 	config = calloc(1, sizeof(*config));
 	if (!config)
 		return error_memory(err);
 	code = read_text(path, &config->text, err);
-	if (code) {
-		mortise_config_free(&config);
-		return code;
-	}
+	if (code)
+		goto fail;
+	parsed = config_parse((const char *)mortise_secret_data(config->text),
+			      mortise_secret_size(config->text), path, &config->volumes,
+			      &config->diagnostics, err);
+	code = make_remarks(config, err);
+	if (code)
+		goto fail;
 	*out = config;
-	return config_parse((const char *)mortise_secret_data(config->text),
-			    mortise_secret_size(config->text), path, &config->volumes,
-			    &config->diagnostics, err);
+	return parsed;
+fail:
+	mortise_config_free(&config);
+	return code;
 }
 
 void mortise_config_free(struct mortise_config **address)
@@ -56,21 +78,13 @@ void mortise_config_free(struct mortise_config **address)
 		return;
 	*address = NULL;
 	config_free(config->volumes);
+	free(config->remarks);
 	config_diagnostics_clear(&config->diagnostics);
 	mortise_secret_free(&config->text);
 	free(config);
 }
 
-bool mortise_config_remark(const struct mortise_config *config, size_t i,
-			   struct mortise_remark *remark)
+const struct mortise_remark *mortise_config_remark(const struct mortise_config *config, size_t i)
 {
-	if (!config || i >= config->diagnostics.count)
-		return false;
-	*remark = (struct mortise_remark){
-		.error = config->diagnostics.diagnostic[i].error,
-		.line = config->diagnostics.diagnostic[i].line,
-		.column = config->diagnostics.diagnostic[i].column,
-		.text = config->diagnostics.diagnostic[i].text,
-	};
-	return true;
+	return config && i < config->diagnostics.count ? &config->remarks[i] : NULL;
 }

@@ -8,8 +8,14 @@
 struct mortise_config {
 	struct config *volumes;	/* NULL if the file has errors */
 	struct config_diagnostics diagnostics;
+	struct mortise_remark *remarks;	/* diagnostics in their public form */
 	struct mortise_secret *text;	/* the file; NULL: the volumes are from META */
 };
+
+/* Copies options of any valid struct_size. MORTISE_E_USAGE: its size is invalid, or it is NULL. */
+MORTISE_MUST_CHECK enum mortise_code volume_options_copy(struct mortise_up_options *copy,
+							 const struct mortise_up_options *options,
+							 struct mortise_error *err);
 
 /*
  * Checks the names in options. MORTISE_E_CONFIG: config has no volumes. MORTISE_E_USAGE: a name is

@@ -104,36 +104,46 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 			       const struct mortise_up_options *options,
 			       struct mortise_report **report, struct mortise_error *err)
 {
-	struct volume_run run = { .options = options };
+	struct mortise_up_options wanted;
+	struct volume_run run = { .options = &wanted };
 	const bool only_state = config->volumes && !config->text;
 	size_t failed = 0;
 	int lock = -1;
 	enum mortise_code code;
 
 	*report = NULL;
-	/* If the system has unmounted STATE already, META still describes STATE. */
-	code = only_state ? MORTISE_OK : volume_check_names(config, options, err);
-	if (!code)
-		code = volume_run_lock(options->events, &lock, err);
+	code = volume_options_copy(&wanted, options, err);
+	if (code)
+		return code;
+	/* The configuration is META's, because STATE was closed before: check no names. */
+	if (!only_state) {
+		code = volume_check_names(config, &wanted, err);
+		if (code)
+			return code;
+	}
+	code = volume_run_lock(wanted.events, &lock, err);
 	if (code)
 		return code;
 	run.config = config->volumes;
 	code = volume_report_new(run.config, report, err);
-	for (size_t i = run.config->volume_count; !code && i > 0; i--) {
+	if (code)
+		goto out;
+	for (size_t i = run.config->volume_count; i > 0; i--) {
 		const struct config_volume *volume = &run.config->volumes[i - 1];
 		struct volume_entry *entry;
 
-		if (!volume_is_wanted(volume, options))
+		if (!volume_is_wanted(volume, &wanted))
 			continue;
 		entry = volume_report_add(*report, volume);
 		close_volume(&run, volume, entry);
 		failed += entry->phase == MORTISE_PHASE_FAILED;
 	}
-	if (!code && failed)
+	if (failed)
 		code = error_set(err, MORTISE_E_BUSY, 0, "cannot close %zu of %zu volumes", failed,
 				 (*report)->count);
-	if (!code && only_state)
-		code = volume_close_remembered(run.config, options, err);
+	else if (only_state)
+		code = volume_close_remembered(run.config, &wanted, err);
+out:
 	close(lock);
 	return code;
 }
@@ -191,18 +201,24 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 				 const struct mortise_up_options *options,
 				 struct mortise_report **report, struct mortise_error *err)
 {
-	struct volume_run run = { .options = options };
+	struct mortise_up_options wanted;
+	struct volume_run run = { .options = &wanted };
 	enum mortise_code code;
 
 	*report = NULL;
-	code = volume_check_names(config, options, err);
+	code = volume_options_copy(&wanted, options, err);
+	if (code)
+		return code;
+	code = volume_check_names(config, &wanted, err);
 	if (code)
 		return code;
 	run.config = config->volumes;
 	code = volume_report_new(run.config, report, err);
-	for (size_t i = 0; !code && i < run.config->volume_count; i++)
-		if (volume_is_wanted(&run.config->volumes[i], options))
+	if (code)
+		return code;
+	for (size_t i = 0; i < run.config->volume_count; i++)
+		if (volume_is_wanted(&run.config->volumes[i], &wanted))
 			examine_volume(&run, &run.config->volumes[i],
 				       volume_report_add(*report, &run.config->volumes[i]));
-	return code;
+	return MORTISE_OK;
 }

@@ -72,7 +72,7 @@ static enum mortise_code read_meta(const struct mortise_up_options *options, boo
 	*meta = NULL;
 	if (code || !*place.path || (of_state && place.foreign))
 		return code;
-	return mortise_meta_read(place.path, meta, err);
+	return mortise_meta_read(place.path, options->events, meta, err);
 }
 
 enum mortise_code volume_meta_check(const struct mortise_up_options *options, bool *present,
@@ -90,26 +90,30 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 					char uuid[static VOLUME_NODE_UUID_ROOM],
 					struct mortise_error *err)
 {
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = read_meta(options, false, &meta, err);
+	enum mortise_code code;
 
 	uuid[0] = '\0';
+	code = read_meta(options, false, &meta, err);
 	if (code) {
 		error_prefix(err,
 			     "cannot read this machine's UUID from META (--node-uuid overrides "
 			     "it)");
-	} else if (meta && mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE, &entry)) {
-		if (entry.size < VOLUME_NODE_UUID_ROOM && !memchr(entry.value, '\0', entry.size)) {
-			memcpy(uuid, entry.value, entry.size);
-			uuid[entry.size] = '\0';
-		} else {
-			code = error_set(err, MORTISE_E_CORRUPT, 0,
-					 "META: the UUID under tag %d must be a text of less than "
-					 "%u bytes",
-					 MORTISE_META_UUID_OVERRIDE, VOLUME_NODE_UUID_ROOM);
-		}
+		return code;
 	}
+	entry = meta ? mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE) : NULL;
+	if (!entry)
+		goto out;
+	if (entry->size >= VOLUME_NODE_UUID_ROOM || memchr(entry->value, '\0', entry->size)) {
+		code = error_set(err, MORTISE_E_CORRUPT, 0,
+				 "META: the UUID under tag %d must be a text of less than %u bytes",
+				 MORTISE_META_UUID_OVERRIDE, VOLUME_NODE_UUID_ROOM);
+		goto out;
+	}
+	memcpy(uuid, entry->value, entry->size);
+	uuid[entry->size] = '\0';
+out:
 	mortise_meta_free(&meta);
 	return code;
 }
@@ -117,14 +121,17 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 enum mortise_code volume_meta_state_read(const struct mortise_up_options *options,
 					 struct config **config, struct mortise_error *err)
 {
-	struct mortise_meta_entry entry = { .value = "" };
+	const struct mortise_meta_entry *entry = NULL;
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = read_meta(options, true, &meta, err);
+	enum mortise_code code;
 
-	if (!code && meta && !mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry))
-		entry = (struct mortise_meta_entry){ .value = "" };
-	if (!code)
-		code = config_state_parse(entry.value, entry.size, META_LABEL, config, err);
+	code = read_meta(options, true, &meta, err);
+	if (code)
+		return code;
+	if (meta)
+		entry = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION);
+	code = config_state_parse(entry ? entry->value : "", entry ? entry->size : 0, META_LABEL,
+				  config, err);
 	mortise_meta_free(&meta);
 	return code;
 }
@@ -151,7 +158,7 @@ enum mortise_code volume_meta_state_store(const struct mortise_up_options *optio
 	enum mortise_code code = find_meta(options, &place, err);
 
 	if (!code && *place.path && !place.foreign)
-		code = mortise_meta_set(place.path, MORTISE_META_STATE_ENCRYPTION,
+		code = mortise_meta_set(place.path, options->events, MORTISE_META_STATE_ENCRYPTION,
 					mortise_secret_data(config->state_json),
 					mortise_secret_size(config->state_json), err);
 	if (code)

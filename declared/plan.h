@@ -52,6 +52,7 @@ struct volume_step {
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
+	struct mortise_step shown;	/* set when the caller requests it */
 };
 
 /* The result of using one declared key. It is valid for one state of the header. */

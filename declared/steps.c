@@ -53,7 +53,7 @@ static enum mortise_code choose_cost(struct volume_work *work, const struct conf
 	if (events_canceled(&run->events))
 		code = events_cancel_error(err);
 	else
-		code = keys_kdf_choose(run->options->cost, 64, &run->cost, err);
+		code = keys_kdf_choose(run->options->cost, 64, &run->events, &run->cost, err);
 	volume_budget_give_back(&run->budget, run->budget.total);
 	run->cost_known = !code;
 out:
@@ -121,7 +121,8 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 static enum mortise_code reload_header(struct volume_plan *plan, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device };
+						   .device = plan->device,
+						   .events = luks2_header_events(plan->header) };
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
@@ -184,7 +185,8 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 {
 	struct volume_plan *plan = work->plan;
 	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device };
+						   .device = plan->device,
+						   .events = &work->run->events };
 	const struct mortise_format format = {
 		.struct_size = sizeof(format),
 		.cipher = plan->volume->cipher,
@@ -411,14 +413,16 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 
 	get_node_path(plan, node);
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
-		return disk_swap_make(plan->volume->id, plan->volume->encrypted, node, err);
+		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
+				      node, err);
 	/* If the volume was open already, no step has loaded the header for writing yet. */
 	if (plan->volume->encrypted) {
 		code = reload_header(plan, err);
 		if (code)
 			return code;
 	}
-	code = disk_make_filesystem(config_filesystem_name(plan->volume->filesystem),
+	code = disk_make_filesystem(&work->run->events,
+				    config_filesystem_name(plan->volume->filesystem),
 				    plan->volume->id, node, err);
 	/* A file system that was mounted once is kept; only the mark is left over. */
 	if (code == MORTISE_E_NOT_EMPTY && plan->volume->encrypted)

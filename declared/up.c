@@ -51,23 +51,27 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	struct mortise_plan *plan = NULL;
 	struct volume_run run;
 	struct shared shared = { .run = &run };
+	struct mortise_up_options wanted;
 	enum mortise_code code;
 
 	*out = NULL;
-	code = volume_check_names(config, options, err);
+	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
-	code = volume_plans_new(config, options, &plan, err);
+	code = volume_check_names(config, &wanted, err);
 	if (code)
 		return code;
-	code = wait_for_devices(plan, options, err);
+	code = volume_plans_new(config, &wanted, &plan, err);
+	if (code)
+		return code;
+	code = wait_for_devices(plan, &wanted, err);
 	if (code)
 		goto free_plan;
 	shared.plan = plan;
-	code = volume_run_init(&run, config, options, err);
+	code = volume_run_init(&run, config, &wanted, err);
 	if (code)
 		goto clear_run;
-	run.state_may_come = state_is_wanted(plan, options);
+	run.state_may_come = state_is_wanted(plan, &wanted);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
 		code = volume_notes_make(config->volumes, plan, err);
@@ -319,17 +323,21 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 			     const struct mortise_up_options *options, struct mortise_plan *plan,
 			     struct mortise_report **report, struct mortise_error *err)
 {
-	const struct volume_up up = { .config = config, .options = options };
+	struct mortise_up_options wanted;
+	const struct volume_up up = { .config = config, .options = &wanted };
 	struct mortise_plan *made = NULL;
 	enum mortise_code code;
 
 	*report = NULL;
-	if (plan)
-		return volume_up(&up, plan, report, err);
-	code = volume_check_names(config, options, err);
+	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
-	code = volume_plans_new(config, options, &made, err);
+	if (plan)
+		return volume_up(&up, plan, report, err);
+	code = volume_check_names(config, &wanted, err);
+	if (code)
+		return code;
+	code = volume_plans_new(config, &wanted, &made, err);
 	if (code)
 		return code;
 	code = volume_up(&up, made, report, err);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* From passphrase to key, and whether the machine can do it now. */
+/* Derives keys from passphrases, and checks that the machine has the memory for it. */
 #include "keys/kdf.h"
 
 #include <inttypes.h>
 
 #include "keys/argon2/argon2.h"
 #include "keys/crypto.h"
+#include "keys/pbkdf2.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "base/machine.h"
 #include "base/secret.h"
 
@@ -36,7 +38,7 @@ uint64_t keys_kdf_memory(const struct mortise_kdf *kdf)
 	return kdf->type == MORTISE_KDF_PBKDF2 ? 0 : (uint64_t)kdf->memory_kib * 1024;
 }
 
-#define NOT_ASKED_FOR (1u << 20) /* bytes */
+#define SMALL_MEMORY (1u << 20) /* bytes that are not worth a check */
 
 enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 				struct mortise_error *err)
@@ -44,15 +46,15 @@ enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 	const uint64_t need = keys_kdf_memory(kdf);
 	uint64_t available;
 
-	/* Asking takes some fifty system calls, more than so little memory is worth. */
-	if (need <= NOT_ASKED_FOR)
+	/* The check takes about fifty system calls, too many for so little memory. */
+	if (need <= SMALL_MEMORY)
 		return MORTISE_OK;
 	available = machine_available(&machine_files);
 	if (need <= available)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_MEMORY, 0,
-			 "%s needs %" PRIu64 " MiB, %" PRIu64 " MiB is available: free memory, "
-			 "raise the limit, or give it a lower --pbkdf-memory on a larger machine",
+			 "%s needs %" PRIu64 " MiB, %" PRIu64 " MiB is available; free memory, "
+			 "raise the limit, or set a lower --pbkdf-memory on a larger machine",
 			 who, (need + MIB - 1) / MIB, available / MIB);
 }
 
@@ -77,21 +79,23 @@ static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t
 				 salt_size);
 	if (key_size < TAG_MIN || key_size > UINT32_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "%s makes keys of at least %u bytes, not %zu", name, TAG_MIN,
+				 "%s derives keys of at least %u bytes, not %zu", name, TAG_MIN,
 				 key_size);
 	return MORTISE_OK;
 }
 
-static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
+static enum mortise_code pbkdf2(const struct mortise_kdf *kdf, const struct mortise_events *events,
 				const struct mortise_secret *passphrase, struct keys_bytes salt,
 				uint8_t *key, size_t key_size, struct mortise_error *err)
 {
-	const struct keys_crypto_pbkdf2 what = {
+	const struct keys_pbkdf2 what = {
 		.hash = keys_hash_name(kdf->hash),
 		.passphrase = { mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
 		.salt = salt,
 		.iterations = kdf->time,
+		.events = events,
 	};
+	enum mortise_code code;
 
 	if (salt.size > MORTISE_SALT_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0, "a salt has at most %u bytes, not %zu",
@@ -99,21 +103,24 @@ static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
 	if (!what.hash)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "hash %s is not available",
 				 kdf->hash);
-	if (!keys_crypto_pbkdf2(&what, key, key_size)) {
-		secret_wipe(key, key_size);
-		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute pbkdf2-%s",
+	code = keys_pbkdf2(&what, key, key_size);
+	if (code == MORTISE_E_CANCELED)
+		return events_cancel_error(err);
+	if (code)
+		return error_set(err, code, 0, "%s failed to compute pbkdf2-%s",
 				 keys_crypto_library(), kdf->hash);
-	}
 	return MORTISE_OK;
 }
 
 enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
+				  const struct mortise_events *events,
 				  const struct mortise_secret *passphrase, struct keys_bytes salt,
 				  uint8_t *key, size_t key_size, struct mortise_error *err)
 {
 	const struct keys_argon2_input input = {
 		.passphrase = { mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
 		.salt = salt,
+		.events = events,
 	};
 	enum mortise_code code;
 
@@ -126,7 +133,7 @@ enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
 		if (!kdf->time || !key_size)
 			return error_set(err, MORTISE_E_USAGE, 0,
 					 "pbkdf2 needs at least 1 iteration and 1 byte of key");
-		return pbkdf2(kdf, passphrase, salt, key, key_size, err);
+		return pbkdf2(kdf, events, passphrase, salt, key, key_size, err);
 	}
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0, "unknown key derivation function");
 }

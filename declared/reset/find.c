@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "declared/locate.h"
 #include "disk/partition.h"
 #include "declared/meta_state.h"
@@ -169,7 +170,6 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 {
 	const struct volume_devices devices = { options->devices, options->device_count };
 	struct volume_meta_place place;
-	struct mortise_meta_entry entry;
 	struct mortise_meta *meta = NULL;
 	enum mortise_code code;
 
@@ -179,11 +179,11 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 	/* Not every machine has META. If META cannot be read, fail before STATE is wiped. */
 	if (code || !*place.path || place.foreign)
 		return code;
-	code = mortise_meta_read(place.path, &meta, err);
+	code = mortise_meta_read(place.path, options->events, &meta, err);
 	if (code)
 		return code;
 	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
-	reset->meta_has_state = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry);
+	reset->meta_has_state = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION) != NULL;
 	mortise_meta_free(&meta);
 	return MORTISE_OK;
 }
@@ -191,29 +191,40 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
 				     struct mortise_reset **out, struct mortise_error *err)
 {
-	struct mortise_reset *reset = calloc(1, sizeof(*reset));
+	struct mortise_reset_options wanted;
+	struct mortise_reset *reset;
 	enum mortise_code code;
 
 	*out = NULL;
-	if (reset)
-		reset->targets = calloc(options->name_count + 1, sizeof(*reset->targets));
-	if (!reset || !reset->targets) {
-		mortise_reset_free(&reset);
-		return error_memory(err);
-	}
-	reset->full = options->full;
-	reset->events = options->events;
-	code = options->name_count
-		       ? check_devices(options, err)
-		       : error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is given");
-	for (size_t i = 0; !code && i < options->name_count; i++)
-		code = find_target(options, options->names[i], reset, err);
-	if (!code)
-		code = find_meta(options, reset, err);
+	code = sized_input(SIZED(mortise_reset_options), &wanted, options, err);
 	if (code)
-		mortise_reset_free(&reset);
-	else
-		*out = reset;
+		return code;
+	if (!wanted.name_count)
+		return error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is given");
+	code = check_devices(&wanted, err);
+	if (code)
+		return code;
+	reset = calloc(1, sizeof(*reset));
+	if (!reset)
+		return error_memory(err);
+	reset->full = wanted.full;
+	reset->events = wanted.events;
+	reset->targets = calloc(wanted.name_count, sizeof(*reset->targets));
+	if (!reset->targets) {
+		code = error_memory(err);
+		goto out;
+	}
+	for (size_t i = 0; !code && i < wanted.name_count; i++)
+		code = find_target(&wanted, wanted.names[i], reset, err);
+	if (code)
+		goto out;
+	code = find_meta(&wanted, reset, err);
+	if (code)
+		goto out;
+	*out = reset;
+	reset = NULL;
+out:
+	mortise_reset_free(&reset);
 	return code;
 }
 
@@ -228,19 +239,21 @@ void mortise_reset_free(struct mortise_reset **address)
 	free(reset);
 }
 
-bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
-			  struct mortise_reset_target *target)
+const struct mortise_reset_target *mortise_reset_target(const struct mortise_reset *reset, size_t i)
 {
+	struct reset_target *target;
+
 	if (i >= reset->count)
-		return false;
-	*target = (struct mortise_reset_target){
-		.name = reset->targets[i].name,
-		.device = reset->targets[i].device,
-		.content = reset_content_text(&reset->targets[i].probe),
-		.size = reset->targets[i].size,
-		.in_use = reset->targets[i].in_use,
+		return NULL;
+	target = &reset->targets[i];
+	target->shown = (struct mortise_reset_target){
+		.name = target->name,
+		.device = target->device,
+		.content = reset_content_text(&target->probe),
+		.size = target->size,
+		.in_use = target->in_use,
 	};
-	return true;
+	return &target->shown;
 }
 
 const char *mortise_reset_meta(const struct mortise_reset *reset)

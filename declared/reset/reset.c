@@ -110,7 +110,8 @@ static enum mortise_code wipe_target(struct luks2_device *device, const struct m
 		goto out;
 	/* Before the mark is removed, so that after a power cut another reset does this again. */
 	if (*reset->meta && !strcmp(target->name, CONFIG_STATE)) {
-		code = mortise_meta_delete(reset->meta, MORTISE_META_STATE_ENCRYPTION, err);
+		code = mortise_meta_delete(reset->meta, reset->events,
+					   MORTISE_META_STATE_ENCRYPTION, err);
 		if (code)
 			goto out;
 	}

@@ -14,11 +14,11 @@ log=$work/log
 cipher=aes-xts-plain64
 short=(--quick --cipher "$cipher")
 
-# is_whole FILE: where the document is checked, every measurement was made and took long enough for
-# a request to complete. Elsewhere, the wanted measurement is among them.
+# is_complete FILE: the document has the wanted measurement. If documents are checked, every
+# measurement was made, and took long enough for a request to complete.
 wanted='"driver": "xts'
-is_whole() {
-	grep -q "$wanted" "$1" && { [[ -z $sources ]] || { ! grep -q 'The time was over' "$1" &&
+is_complete() {
+	grep -q "$wanted" "$1" && { [[ -z $sources ]] || { ! grep -q 'time limit reached' "$1" &&
 		jq -e '.results | all(.metrics.throughput | .median // .value > 0)' "$1"; }; }
 }
 
@@ -31,7 +31,7 @@ run() {
 	for limit in 8 16 32 64 128 256 512; do
 		"$MORTISE" benchmark dm-crypt --json --time-limit "$limit" "$@" \
 			>"$file" 2>"$log" || status=$?
-		[[ $status -eq 0 ]] && ! is_whole "$file" || break
+		[[ $status -eq 0 ]] && ! is_complete "$file" || break
 	done
 	return "$status"
 }
@@ -40,8 +40,8 @@ has_mapping() {
 	dmsetup ls | grep -qv '^No devices'
 }
 
-# signalled SIGNAL: the benchmark gets it when a mapping is there.
-signalled() {
+# interrupt SIGNAL: run the benchmark, and send the signal when a mapping exists.
+interrupt() {
 	(until_holds has_mapping && kill -s "$1" "$(cat "$work/pid")") &
 	# shellcheck disable=SC2016  # for the inner shell
 	bash -c 'echo $$ >"$0" && exec "$@"' "$work/pid" "$MORTISE" benchmark dm-crypt --json
@@ -78,12 +78,12 @@ sum() {
 
 check "a quick run" run "$result" --quick
 check_equal "no mapping is left" "$(left)" ""
-check_equal "nor the module of RAM disks" "$(ls -d /sys/module/brd 2>/dev/null)" ""
+check_equal "the module of RAM disks is unloaded" "$(ls -d /sys/module/brd 2>/dev/null)" ""
 case $GUEST in
 uml) emulator="User Mode Linux" ;;
 qemu) emulator="QEMU TCG" ;;
 esac
-check "figures are marked as emulated" grep -q "\"emulator\": \"$emulator\"" "$result"
+check "results are marked as emulated" grep -q "\"emulator\": \"$emulator\"" "$result"
 check "the driver of the cipher is named" grep -q '"driver": "xts' "$result"
 
 if [[ -n $sources ]]; then
@@ -111,16 +111,16 @@ fi
 device=$(noise_device)
 before=$(sum "$device")
 check "a device is measured" run "$result" "${short[@]}" --device "$device"
-check "with reads" grep -q '"dm-crypt/device/bare/read 4K' "$result"
-check_fails "and no writes" grep -q '"dm-crypt/device/.*/write' "$result"
-check_equal "it has not changed" "$(sum "$device")" "$before"
+check "the device is read" grep -q '"dm-crypt/device/bare/read 4K' "$result"
+check_fails "the device is not written" grep -q '"dm-crypt/device/.*/write' "$result"
+check_equal "the data is unchanged" "$(sum "$device")" "$before"
 check_status 1 "writes without a terminal require --batch-mode" run "$result" "${short[@]}" \
 	--device "$device" --destroy-data
-check_equal "it still has not changed" "$(sum "$device")" "$before"
-check "with it, writes are measured" run "$result" "${short[@]}" \
+check_equal "the data is unchanged after the refusal" "$(sum "$device")" "$before"
+check "--destroy-data --batch-mode" run "$result" "${short[@]}" \
 	--device "$device" --destroy-data --batch-mode
-check "and told" grep -q '"dm-crypt/device/bare/write 4K' "$result"
-check_fails "its data is lost" test "$(sum "$device")" = "$before"
+check "writes are measured" grep -q '"dm-crypt/device/bare/write 4K' "$result"
+check_fails "the data is lost" test "$(sum "$device")" = "$before"
 
 mkfs.ext4 -q "$device"
 mkdir -p "$work/mnt"
@@ -135,9 +135,9 @@ check "the error names the cipher" grep -q "does not know cipher foo-xts-plain64
 check_equal "no mapping is left by failures" "$(left)" ""
 
 # Interrupted and killed runs.
-check_fails "interrupted" signalled INT
+check_fails "interrupted" interrupt INT
 check_equal "no mapping is left by SIGINT" "$(left)" ""
-check_status 137 "killed" signalled KILL
+check_status 137 "killed" interrupt KILL
 check_equal "no mapping is left by SIGKILL" "$(left)" ""
 
 # A RAM disk in use.
@@ -145,14 +145,14 @@ helper=$(cat /proc/sys/kernel/modprobe)
 "$helper" brd rd_nr=1 rd_size=16384
 echo "some data" | dd of=/dev/ram0 bs=512 seek=9 conv=sync,fsync status=none
 before=$(sum /dev/ram0)
-check "a RAM disk that holds something" run "$result" "${short[@]}"
-check "is left out, and that is said" grep -q "in use or hold data" "$result"
-check_equal "it has not changed" "$(sum /dev/ram0)" "$before"
+check "a RAM disk that holds data" run "$result" "${short[@]}"
+check "the RAM disk is skipped with a warning" grep -q "in use or hold data" "$result"
+check_equal "the RAM disk is unchanged" "$(sum /dev/ram0)" "$before"
 dd if=/dev/zero of=/dev/ram0 bs=1M count=16 conv=fsync status=none
 wanted='"dm-crypt/ram/'
-check "an empty one is measured" run "$result" "${short[@]}"
-check "really" grep -q '"dm-crypt/ram/' "$result"
-check_equal "and left empty" "$(tr -d '\0' </dev/ram0 | wc -c)" 0
-check "the module stays, which was there before" test -d /sys/module/brd
+check "an empty RAM disk" run "$result" "${short[@]}"
+check "the empty RAM disk is measured" grep -q '"dm-crypt/ram/' "$result"
+check_equal "the RAM disk is empty afterwards" "$(tr -d '\0' </dev/ram0 | wc -c)" 0
+check "the module is not unloaded, because it was loaded before" test -d /sys/module/brd
 
 finish

@@ -59,12 +59,12 @@ sum=$(cksum <"${device}p1"; cksum <"${device}p3")
 printf null >"$work/null"
 check "set" meta set 9 "$work/null"
 check_equal "get" "$(meta get 9)" null
-check_equal "the partitions beside it are as they were" "$(cksum <"${device}p1"; cksum <"${device}p3")" \
+check_equal "the neighboring partitions are unchanged" "$(cksum <"${device}p1"; cksum <"${device}p3")" \
 	"$sum"
 check_equal "it is on the disk" "$(dd if="${device}p2" bs=1 skip=12 count=4 iflag=direct status=none \
 	2>/dev/null || dd if="${device}p2" bs=1 skip=12 count=4 status=none)" null
 check "by its path, too" meta get 9 --device "META=${device}p2"
-check_status 4 "the disk is no META" meta get 9 --device "META=$device"
+check_status 4 "the disk is not a META partition" meta get 9 --device "META=$device"
 
 check "a reader does not wait for a reader" under --shared "${device}p2" "$MORTISE" meta get 9
 check "nor for whoever holds the disk" under --exclusive "$device" "$MORTISE" meta get 9
@@ -93,7 +93,7 @@ check "nor for whoever holds the disk" under --exclusive "$device" "$MORTISE" me
 exec {lock}<"${device}p2"
 flock --shared "$lock"
 check_status 5 "a lock that is held for long ends the wait" said "$MORTISE" meta delete 9
-check "and is told" says "META is locked by another program"
+check "and the error says so" says "META is locked by another program"
 exec {lock}<&-
 check_equal "nothing was written" "$(meta get 9)" null
 

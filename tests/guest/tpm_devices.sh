@@ -61,13 +61,13 @@ rm held
 hold until_holds test -e ended &
 until_holds test -e held
 check_equal "the call stops waiting after a limit" "$(tpm_call -L 5000 unseal object 2>/dev/null)" \
-	"KMS or TPM does not answer: another program keeps the TPM for itself: /dev/tpm0: $(
+	"KMS or TPM does not answer: cannot open the TPM /dev/tpm0, which another program uses: $(
 	)Device or resource busy"
 touch ended
 wait
 tpm2 pcrextend "7:sha256=$(printf %064d 7)"
 check_equal "a changed PCR is reported" "$(tpm_call unseal object 2>/dev/null)" \
-	"TPM unseals this no more: PCR 7 has changed since it was sealed"
+	"TPM can no longer unseal this: PCR 7 has changed since it was sealed"
 check_equal "nothing is left in the TPM" "$(left_behind)" ''
 mv "$work/hidden" /dev/tpmrm0
 finish

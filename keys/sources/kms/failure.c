@@ -45,7 +45,7 @@ static enum mortise_code report_unverified(const struct keys_kms_transfer *trans
 	long verdict = 0;
 
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-	/* Machines without a battery-backed clock start with a time in the past until they get it. */
+	/* Without a battery-backed clock, the time is in the past until the machine gets it. */
 	if (verdict == CERT_NOT_YET_VALID)
 		return error_set(
 			err, MORTISE_E_UNREACHABLE, 0,

@@ -16,7 +16,8 @@ const char *keys_kms_status_name(unsigned status);
 MORTISE_MUST_CHECK bool keys_kms_status_parse(const char *text, size_t size, unsigned *status);
 
 /* Decodes, shortens and sanitizes (see keys_kms_text()) the value of grpc-message. */
-void keys_kms_status_words(const char *text, size_t size, char words[static KEYS_KMS_WORDS_MAX + 1]);
+void keys_kms_status_words(const char *text, size_t size,
+			   char words[static KEYS_KMS_WORDS_MAX + 1]);
 
 /*
  * Sets the error for a status other than OK. MORTISE_E_UNREACHABLE: another attempt may succeed.
