@@ -102,14 +102,17 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 				struct mortise_plan *plan, struct mortise_report **report,
 				struct mortise_error *err)
 {
-	const struct volume_up up = { .config = config, .options = options, .store = true };
+	struct mortise_up_options wanted;
+	const struct volume_up up = { .config = config, .options = &wanted, .store = true };
 	struct mortise_plan *made = NULL;
 	enum mortise_code code;
 
 	*report = NULL;
-	code = check_places(config, options, err);
+	code = volume_options_copy(&wanted, options, err);
+	if (!code)
+		code = check_places(config, &wanted, err);
 	if (!code && !plan)
-		code = mortise_plan_make(config, options, &made, err);
+		code = mortise_plan_make(config, &wanted, &made, err);
 	plan = plan ? plan : made;
 	if (!code)
 		code = volume_plans_check_apply(plan, staged, err);

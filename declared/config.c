@@ -54,6 +54,23 @@ static enum mortise_code read_text(int fd, const char *path, struct mortise_secr
 	return code;
 }
 
+static enum mortise_code make_remarks(struct mortise_config *config, struct mortise_error *err)
+{
+	const struct config_diagnostics *diagnostics = &config->diagnostics;
+
+	config->remarks = calloc(diagnostics->count + 1, sizeof(*config->remarks));
+	if (!config->remarks)
+		return error_memory(err);
+	for (size_t i = 0; i < diagnostics->count; i++)
+		config->remarks[i] = (struct mortise_remark){
+			.error = diagnostics->diagnostic[i].error,
+			.line = diagnostics->diagnostic[i].line,
+			.column = diagnostics->diagnostic[i].column,
+			.text = diagnostics->diagnostic[i].text,
+		};
+	return MORTISE_OK;
+}
+
 enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
 				      struct mortise_error *err)
 {
@@ -78,6 +95,10 @@ enum mortise_code mortise_config_read(const char *path, struct mortise_config **
 	if (config) {
 		config->text = text;
 		config->text_size = used;
+		if (make_remarks(config, err)) {
+			mortise_config_free(&config);
+			code = MORTISE_E_MEMORY;
+		}
 	} else {
 		mortise_secret_free(&text);
 	}
@@ -93,21 +114,13 @@ void mortise_config_free(struct mortise_config **address)
 		return;
 	*address = NULL;
 	config_free(config->volumes);
+	free(config->remarks);
 	config_diagnostics_clear(&config->diagnostics);
 	mortise_secret_free(&config->text);
 	free(config);
 }
 
-bool mortise_config_remark(const struct mortise_config *config, size_t i,
-			   struct mortise_remark *remark)
+const struct mortise_remark *mortise_config_remark(const struct mortise_config *config, size_t i)
 {
-	if (!config || i >= config->diagnostics.count)
-		return false;
-	*remark = (struct mortise_remark){
-		.error = config->diagnostics.diagnostic[i].error,
-		.line = config->diagnostics.diagnostic[i].line,
-		.column = config->diagnostics.diagnostic[i].column,
-		.text = config->diagnostics.diagnostic[i].text,
-	};
-	return true;
+	return config && i < config->diagnostics.count ? &config->remarks[i] : NULL;
 }

@@ -8,9 +8,15 @@
 struct mortise_config {
 	struct config *volumes;	/* NULL when there were errors */
 	struct config_diagnostics diagnostics;
+	struct mortise_remark *remarks;	/* diagnostics as the public header shows them */
 	struct mortise_secret *text;	/* as it was read, text_size bytes; NULL: from META */
 	size_t text_size;
 };
+
+/* Copies options of any valid struct_size. MORTISE_E_USAGE: an invalid one, or NULL. */
+MORTISE_MUST_CHECK enum mortise_code volume_options_copy(struct mortise_up_options *copy,
+							 const struct mortise_up_options *options,
+							 struct mortise_error *err);
 
 /* MORTISE_E_CONFIG without volumes, MORTISE_E_USAGE for a name that is not declared. */
 MORTISE_MUST_CHECK enum mortise_code volume_check_names(const struct mortise_config *config,

@@ -102,17 +102,20 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 			       const struct mortise_up_options *options,
 			       struct mortise_report **report, struct mortise_error *err)
 {
-	struct volume_run run = { .options = options };
+	struct mortise_up_options wanted;
+	struct volume_run run = { .options = &wanted };
 	const bool only_state = config->volumes && !config->text;
 	size_t failed = 0;
 	int lock = -1;
 	enum mortise_code code;
 
 	*report = NULL;
+	code = volume_options_copy(&wanted, options, err);
 	/* Where the system unmounts before it calls down, META is left to go by: it knows STATE. */
-	code = only_state ? MORTISE_OK : volume_check_names(config, options, err);
+	if (!code && !only_state)
+		code = volume_check_names(config, &wanted, err);
 	if (!code)
-		code = volume_run_lock(options->events, &lock, err);
+		code = volume_run_lock(wanted.events, &lock, err);
 	if (code)
 		return code;
 	run.config = config->volumes;
@@ -121,7 +124,7 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 		const struct config_volume *volume = &run.config->volumes[i - 1];
 		struct volume_entry *entry;
 
-		if (!volume_is_wanted(volume, options))
+		if (!volume_is_wanted(volume, &wanted))
 			continue;
 		entry = volume_report_add(*report, volume);
 		take_down(&run, volume, entry);
@@ -131,7 +134,7 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 		code = error_set(err, MORTISE_E_BUSY, 0, "%zu of %zu volumes could not be closed",
 				 failed, (*report)->count);
 	if (!code && only_state)
-		code = volume_close_remembered(run.config, options, err);
+		code = volume_close_remembered(run.config, &wanted, err);
 	close(lock);
 	return code;
 }
@@ -189,17 +192,20 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 				 const struct mortise_up_options *options,
 				 struct mortise_report **report, struct mortise_error *err)
 {
-	struct volume_run run = { .options = options };
+	struct mortise_up_options wanted;
+	struct volume_run run = { .options = &wanted };
 	enum mortise_code code;
 
 	*report = NULL;
-	code = volume_check_names(config, options, err);
+	code = volume_options_copy(&wanted, options, err);
+	if (!code)
+		code = volume_check_names(config, &wanted, err);
 	if (code)
 		return code;
 	run.config = config->volumes;
 	code = volume_report_new(run.config, report, err);
 	for (size_t i = 0; !code && i < run.config->volume_count; i++)
-		if (volume_is_wanted(&run.config->volumes[i], options))
+		if (volume_is_wanted(&run.config->volumes[i], &wanted))
 			look_at(&run, &run.config->volumes[i],
 				volume_report_add(*report, &run.config->volumes[i]));
 	return code;

@@ -71,7 +71,7 @@ static enum mortise_code read_meta(const struct mortise_up_options *options, boo
 	*meta = NULL;
 	if (code || !*place.path || (of_state && place.foreign))
 		return code;
-	return mortise_meta_read(place.path, meta, err);
+	return mortise_meta_read(place.path, options->events, meta, err);
 }
 
 enum mortise_code volume_meta_check(const struct mortise_up_options *options, bool *present,
@@ -89,7 +89,7 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 					char uuid[static VOLUME_NODE_UUID_ROOM],
 					struct mortise_error *err)
 {
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 	struct mortise_meta *meta = NULL;
 	enum mortise_code code = read_meta(options, false, &meta, err);
 
@@ -97,10 +97,11 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 	if (code) {
 		error_prefix(err, "whether META gives this machine a UUID cannot be told "
 				  "(--node-uuid does)");
-	} else if (meta && mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE, &entry)) {
-		if (entry.size < VOLUME_NODE_UUID_ROOM && !memchr(entry.value, '\0', entry.size)) {
-			memcpy(uuid, entry.value, entry.size);
-			uuid[entry.size] = '\0';
+	} else if (meta && (entry = mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE))) {
+		if (entry->size < VOLUME_NODE_UUID_ROOM &&
+		    !memchr(entry->value, '\0', entry->size)) {
+			memcpy(uuid, entry->value, entry->size);
+			uuid[entry->size] = '\0';
 		} else {
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "META: the UUID under tag %d is no text of less than %u "
@@ -115,14 +116,15 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 enum mortise_code volume_meta_state_read(const struct mortise_up_options *options,
 					 struct config **config, struct mortise_error *err)
 {
-	struct mortise_meta_entry entry = { .value = "" };
+	const struct mortise_meta_entry *entry = NULL;
 	struct mortise_meta *meta = NULL;
 	enum mortise_code code = read_meta(options, true, &meta, err);
 
-	if (!code && meta && !mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry))
-		entry = (struct mortise_meta_entry){ .value = "" };
+	if (!code && meta)
+		entry = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION);
 	if (!code)
-		code = config_state_parse(entry.value, entry.size, META_LABEL, config, err);
+		code = config_state_parse(entry ? entry->value : "", entry ? entry->size : 0,
+					  META_LABEL, config, err);
 	mortise_meta_free(&meta);
 	return code;
 }
@@ -149,7 +151,7 @@ enum mortise_code volume_meta_state_store(const struct mortise_up_options *optio
 	enum mortise_code code = find(options, &place, err);
 
 	if (!code && *place.path && !place.foreign)
-		code = mortise_meta_set(place.path, MORTISE_META_STATE_ENCRYPTION,
+		code = mortise_meta_set(place.path, options->events, MORTISE_META_STATE_ENCRYPTION,
 					mortise_secret_data(config->state_json),
 					mortise_secret_size(config->state_json), err);
 	if (code)

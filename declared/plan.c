@@ -144,6 +144,7 @@ void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)
 {
 	if (!plan->header)
 		return;
+	luks2_header_set_events(plan->header, run ? &run->events : NULL);
 	luks2_header_set_limiter(plan->header, run ? volume_budget_limiter(&run->budget)
 						   : (struct memory_limiter){ .enter = NULL });
 }
@@ -184,16 +185,18 @@ const char *mortise_plan_note(const struct mortise_plan *plan, size_t i)
 	return i < plan->note_count ? plan->notes[i] : NULL;
 }
 
-bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step)
+const struct mortise_step *mortise_plan_step(const struct mortise_plan *plan, size_t i)
 {
-	for (size_t volume = 0; volume < plan->count; volume++) {
-		if (i < plan->volumes[volume]->step_count) {
-			volume_plan_show(plan->volumes[volume], i, step);
-			return true;
+	for (size_t j = 0; j < plan->count; j++) {
+		const struct volume_plan *volume = plan->volumes[j];
+
+		if (i < volume->step_count) {
+			volume_plan_show(volume, i, &volume->steps[i].shown);
+			return &volume->steps[i].shown;
 		}
-		i -= plan->volumes[volume]->step_count;
+		i -= volume->step_count;
 	}
-	return false;
+	return NULL;
 }
 
 void volume_mapping_name(const struct config_volume *volume, char name[static MORTISE_NAME_MAX + 1])

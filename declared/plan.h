@@ -50,6 +50,7 @@ struct volume_step {
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step is done; "" for none */
 	char text[MORTISE_ERROR_TEXT];
+	struct mortise_step shown;	/* filled when a caller asks for it */
 };
 
 /* What is known of one declared key. It holds for one state of the header. */

@@ -76,18 +76,18 @@ static const char *kind_of_slot(const struct config_volume *volume, int keyslot)
 	return "";
 }
 
-bool mortise_report_volume(const struct mortise_report *report, size_t i,
-			   struct mortise_volume_status *status)
+const struct mortise_volume_status *mortise_report_volume(const struct mortise_report *report,
+							  size_t i)
 {
-	const struct volume_entry *entry;
+	struct volume_entry *entry;
 	bool locked = false;
 
 	if (i >= report->count)
-		return false;
+		return NULL;
 	entry = &report->entries[i];
 	for (size_t j = 0; j < entry->volume->key_count; j++)
 		locked |= entry->volume->keys[j].lock_to_state;
-	*status = (struct mortise_volume_status){
+	entry->shown = (struct mortise_volume_status){
 		.name = entry->volume->name,
 		.id = entry->volume->id,
 		.phase = entry->phase,
@@ -106,7 +106,7 @@ bool mortise_report_volume(const struct mortise_report *report, size_t i,
 		.error = entry->error,
 		.text = entry->text,
 	};
-	return true;
+	return &entry->shown;
 }
 
 const char *mortise_phase_name(enum mortise_phase phase)

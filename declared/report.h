@@ -15,6 +15,7 @@ struct volume_entry {
 	struct volume_opening opening;
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
+	struct mortise_volume_status shown; /* filled when a caller asks for it */
 };
 
 struct mortise_report {

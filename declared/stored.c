@@ -51,7 +51,7 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 {
 	struct mortise_up_options of_state = *options;
 	struct mortise_report *report = NULL;
-	struct mortise_volume_status status;
+	const struct mortise_volume_status *status;
 	const struct volume_up up = { .options = &of_state, .keep_keys = true };
 	struct volume_up run = up;
 	enum mortise_code code = from_meta(options, meta, err);
@@ -71,8 +71,8 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	}
 	/* For a single volume its own message says more than the number of ready volumes. */
 	if (code && code != MORTISE_E_CANCELED && report &&
-	    mortise_report_volume(report, 0, &status) && *status.error)
-		code = error_set(err, code, 0, "STATE: %s", status.error);
+	    (status = mortise_report_volume(report, 0)) && *status->error)
+		code = error_set(err, code, 0, "STATE: %s", status->error);
 	mortise_report_free(&report);
 	return code;
 }
@@ -113,30 +113,32 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 {
 	struct mortise_config *meta = NULL;
 	struct mortise_plan *opened = NULL;
+	struct mortise_up_options wanted;
 	char dir[VOLUME_PATH_MAX];
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	*config = NULL;
-	if (plan) {
+	if (plan)
 		*plan = NULL;
-		code = volume_wait_for_state(options, err);
-	}
+	code = volume_options_copy(&wanted, options, err);
+	if (!code && plan)
+		code = volume_wait_for_state(&wanted, err);
 	if (!code)
-		code = check_state(options, err);
+		code = check_state(&wanted, err);
 	if (code)
 		return code;
-	volume_state_dir(options, dir);
+	volume_state_dir(&wanted, dir);
 	if (!*dir && !plan)
-		return from_meta(options, config, err);
+		return from_meta(&wanted, config, err);
 	if (!*dir) {
-		code = open_state(options, &meta, &opened, err);
+		code = open_state(&wanted, &meta, &opened, err);
 		if (!code)
-			volume_state_dir(options, dir);
+			volume_state_dir(&wanted, dir);
 	}
 	if (!code)
 		code = read_stored(dir, config, err);
 	if (!code && opened)
-		code = continue_with(*config, options, opened, plan, err);
+		code = continue_with(*config, &wanted, opened, plan, err);
 	mortise_plan_free(&opened);
 	mortise_config_free(&meta);
 	return code;

@@ -51,18 +51,21 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	struct mortise_plan *plan = NULL;
 	struct volume_run run;
 	struct shared shared = { .run = &run };
-	enum mortise_code code = volume_check_names(config, options, err);
+	struct mortise_up_options wanted;
+	enum mortise_code code = volume_options_copy(&wanted, options, err);
 
 	*out = NULL;
 	if (!code)
-		code = volume_plans_new(config, options, &plan, err);
+		code = volume_check_names(config, &wanted, err);
 	if (!code)
-		code = wait_for_devices(plan, options, err);
+		code = volume_plans_new(config, &wanted, &plan, err);
+	if (!code)
+		code = wait_for_devices(plan, &wanted, err);
 	if (code)
 		goto out;
 	shared.plan = plan;
-	code = volume_run_init(&run, config, options, err);
-	run.state_may_come = state_is_wanted(plan, options);
+	code = volume_run_init(&run, config, &wanted, err);
+	run.state_may_come = state_is_wanted(plan, &wanted);
 	if (!code)
 		code = volume_wave(plan, 0, plan_one, &shared, err);
 	/* The run ends here; the plan goes on. */
@@ -296,15 +299,16 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 			     const struct mortise_up_options *options, struct mortise_plan *plan,
 			     struct mortise_report **report, struct mortise_error *err)
 {
-	const struct volume_up up = { .config = config, .options = options };
+	struct mortise_up_options wanted;
+	const struct volume_up up = { .config = config, .options = &wanted };
 	struct mortise_plan *made = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = volume_options_copy(&wanted, options, err);
 
 	*report = NULL;
-	if (!plan)
-		code = volume_check_names(config, options, err);
 	if (!code && !plan)
-		code = volume_plans_new(config, options, &made, err);
+		code = volume_check_names(config, &wanted, err);
+	if (!code && !plan)
+		code = volume_plans_new(config, &wanted, &made, err);
 	if (!code)
 		code = volume_up(&up, plan ? plan : made, report, err);
 	mortise_plan_free(&made);

@@ -10,10 +10,12 @@
 
 struct mortise_meta {
 	struct meta_adv *adv;
+	struct mortise_meta_entry entries[UINT8_MAX]; /* by ascending tag */
+	size_t count;
 };
 
-enum mortise_code mortise_meta_read(const char *device, struct mortise_meta **out,
-				    struct mortise_error *err)
+enum mortise_code mortise_meta_read(const char *device, const struct mortise_events *events,
+				    struct mortise_meta **out, struct mortise_error *err)
 {
 	struct mortise_meta *made = calloc(1, sizeof(*made));
 	struct meta_partition meta;
@@ -22,12 +24,15 @@ enum mortise_code mortise_meta_read(const char *device, struct mortise_meta **ou
 	*out = NULL;
 	if (!made)
 		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot read META");
-	code = meta_partition_open(device, false, &meta, err);
+	code = meta_partition_open(device, events, false, &meta, err);
 	if (code) {
 		free(made);
 		return code;
 	}
 	made->adv = meta.adv;
+	while (made->count < UINT8_MAX &&
+	       meta_adv_entry(made->adv, made->count, &made->entries[made->count]))
+		made->count++;
 	meta.adv = NULL;
 	meta_partition_close(&meta);
 	*out = made;
@@ -45,15 +50,17 @@ void mortise_meta_free(struct mortise_meta **address)
 	free(meta);
 }
 
-bool mortise_meta_entry(const struct mortise_meta *meta, size_t i, struct mortise_meta_entry *entry)
+const struct mortise_meta_entry *mortise_meta_entry(const struct mortise_meta *meta, size_t i)
 {
-	return meta_adv_entry(meta->adv, i, entry);
+	return i < meta->count ? &meta->entries[i] : NULL;
 }
 
-bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
-		       struct mortise_meta_entry *entry)
+const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *meta, uint8_t tag)
 {
-	return meta_adv_find(meta->adv, tag, entry);
+	for (size_t i = 0; i < meta->count; i++)
+		if (meta->entries[i].tag == tag)
+			return &meta->entries[i];
+	return NULL;
 }
 
 /* KMS and nodeID keys identify the machine by this UUID: a mistyped one would lock it out. */
@@ -82,7 +89,8 @@ static bool has_value(const struct meta_partition *meta, uint8_t tag, const void
 	       (!size || !memcmp(entry.value, value, size));
 }
 
-enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *value, size_t size,
+enum mortise_code mortise_meta_set(const char *device, const struct mortise_events *events,
+				   uint8_t tag, const void *value, size_t size,
 				   struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
@@ -96,14 +104,14 @@ enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *
 	 * readers nor locks the disk.
 	 */
 	if (!code)
-		code = meta_partition_open(device, false, &meta, err);
+		code = meta_partition_open(device, events, false, &meta, err);
 	if (code)
 		return code;
 	same = has_value(&meta, tag, value, size) && !meta_copies_differ(&meta);
 	meta_partition_close(&meta);
 	if (same)
 		return MORTISE_OK;
-	code = meta_partition_open(device, true, &meta, err);
+	code = meta_partition_open(device, events, true, &meta, err);
 	if (code)
 		return code;
 	same = has_value(&meta, tag, value, size);
@@ -115,10 +123,11 @@ enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *
 	return code;
 }
 
-enum mortise_code mortise_meta_delete(const char *device, uint8_t tag, struct mortise_error *err)
+enum mortise_code mortise_meta_delete(const char *device, const struct mortise_events *events,
+				      uint8_t tag, struct mortise_error *err)
 {
 	struct meta_partition meta;
-	enum mortise_code code = meta_partition_open(device, true, &meta, err);
+	enum mortise_code code = meta_partition_open(device, events, true, &meta, err);
 
 	if (code)
 		return code;

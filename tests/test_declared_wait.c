@@ -144,12 +144,36 @@ static void test_state(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+static bool cancel(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	return event->type != MORTISE_EVENT_POLL;
+}
+
+/* Each wait ends at its first poll, long before the minute that it may last. */
+static void test_canceled(void **state)
+{
+	const struct mortise_events events = { .call = cancel };
+	const struct mortise_up_options options = { .device_wait_ms = 60000, .events = &events };
+	char name[] = "one", id[] = "u-one";
+	struct config_volume volume = { .name = name, .id = id };
+	const struct config config = { .volumes = &volume, .volume_count = 1 };
+	struct mortise_error err;
+	uint64_t begin = now_ms();
+
+	(void)state;
+	assert_int_equal(volume_wait_for_devices(&config, &options, &err), MORTISE_E_CANCELED);
+	assert_int_equal(volume_wait_for_state(&options, &err), MORTISE_E_CANCELED);
+	assert_in_range(now_ms() - begin, 0, 30000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_never, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_state, set_up, tear_down),
+		cmocka_unit_test(test_canceled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

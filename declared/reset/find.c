@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "declared/locate.h"
 #include "disk/partition.h"
 #include "declared/meta_state.h"
@@ -167,7 +168,6 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 {
 	const struct volume_devices devices = { options->devices, options->device_count };
 	struct volume_meta_place place;
-	struct mortise_meta_entry entry;
 	struct mortise_meta *meta = NULL;
 	enum mortise_code code;
 
@@ -177,11 +177,11 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
 	if (code || !*place.path || place.foreign)
 		return code;
-	code = mortise_meta_read(place.path, &meta, err);
+	code = mortise_meta_read(place.path, options->events, &meta, err);
 	if (code)
 		return code;
 	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
-	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION, &entry);
+	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION) != NULL;
 	mortise_meta_free(&meta);
 	return MORTISE_OK;
 }
@@ -189,25 +189,30 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
 				     struct mortise_reset **out, struct mortise_error *err)
 {
-	struct mortise_reset *reset = calloc(1, sizeof(*reset));
+	struct mortise_reset_options wanted;
+	struct mortise_reset *reset;
 	enum mortise_code code;
 
 	*out = NULL;
+	code = sized_input(SIZED(mortise_reset_options), &wanted, options, err);
+	if (code)
+		return code;
+	reset = calloc(1, sizeof(*reset));
 	if (reset)
-		reset->targets = calloc(options->name_count + 1, sizeof(*reset->targets));
+		reset->targets = calloc(wanted.name_count + 1, sizeof(*reset->targets));
 	if (!reset || !reset->targets) {
 		mortise_reset_free(&reset);
 		return error_memory(err);
 	}
-	reset->full = options->full;
-	reset->events = options->events;
-	code = options->name_count
-		       ? check_devices(options, err)
+	reset->full = wanted.full;
+	reset->events = wanted.events;
+	code = wanted.name_count
+		       ? check_devices(&wanted, err)
 		       : error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is named");
-	for (size_t i = 0; !code && i < options->name_count; i++)
-		code = find_target(options, options->names[i], reset, err);
+	for (size_t i = 0; !code && i < wanted.name_count; i++)
+		code = find_target(&wanted, wanted.names[i], reset, err);
 	if (!code)
-		code = find_meta(options, reset, err);
+		code = find_meta(&wanted, reset, err);
 	if (code)
 		mortise_reset_free(&reset);
 	else
@@ -226,19 +231,21 @@ void mortise_reset_free(struct mortise_reset **address)
 	free(reset);
 }
 
-bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
-			  struct mortise_reset_target *target)
+const struct mortise_reset_target *mortise_reset_target(const struct mortise_reset *reset, size_t i)
 {
+	struct reset_target *target;
+
 	if (i >= reset->count)
-		return false;
-	*target = (struct mortise_reset_target){
-		.name = reset->targets[i].name,
-		.device = reset->targets[i].device,
-		.content = reset_content_text(&reset->targets[i].probe),
-		.size = reset->targets[i].size,
-		.in_use = reset->targets[i].in_use,
+		return NULL;
+	target = &reset->targets[i];
+	target->shown = (struct mortise_reset_target){
+		.name = target->name,
+		.device = target->device,
+		.content = reset_content_text(&target->probe),
+		.size = target->size,
+		.in_use = target->in_use,
 	};
-	return true;
+	return &target->shown;
 }
 
 const char *mortise_reset_meta(const struct mortise_reset *reset)

@@ -13,6 +13,7 @@ struct reset_target {
 	ino_t inode;		/* 0 for a block device */
 	uint64_t size;		/* bytes */
 	bool in_use;
+	struct mortise_reset_target shown; /* filled when a caller asks for it */
 };
 
 struct mortise_reset {
