@@ -32,6 +32,26 @@ bool events_progress(const struct mortise_events *events, const char *volume, co
 	return !events || !events->call || events->call(events->context, &event);
 }
 
+bool events_watch_canceled(struct events_watch *watch)
+{
+	uint32_t now, next;
+
+	if (!watch->events || !watch->events->call)
+		return false;
+	if (atomic_load_explicit(&watch->canceled, memory_order_relaxed))
+		return true;
+	now = (uint32_t)clock_now_ms();
+	next = atomic_load(&watch->next_ms);
+	if (atomic_exchange(&watch->begun, true) && (int32_t)(now - next) < 0)
+		return false;
+	/* One of the threads that come at the same time asks. */
+	if (!atomic_compare_exchange_strong(&watch->next_ms, &next, now + EVENTS_POLL_MS))
+		return false;
+	if (events_canceled(watch->events))
+		atomic_store(&watch->canceled, true);
+	return atomic_load(&watch->canceled);
+}
+
 enum mortise_code events_cancel_error(struct mortise_error *err)
 {
 	return error_set(err, MORTISE_E_CANCELED, 0, "canceled");

@@ -5,6 +5,8 @@
 
 #include <mortise.h>
 
+#include <stdatomic.h>
+
 /* The longest time in milliseconds between two calls of events_canceled() in anything long. */
 #define EVENTS_POLL_MS 100u
 
@@ -14,6 +16,18 @@ bool events_canceled(const struct mortise_events *events);
 /* Sends MORTISE_EVENT_PROGRESS; volume may be NULL. False: canceled. */
 bool events_progress(const struct mortise_events *events, const char *volume, const char *text,
 		     uint64_t done, uint64_t total);
+
+/*
+ * For computations: asks at most every EVENTS_POLL_MS, however often events_watch_canceled() is
+ * called, and from however many threads. Once canceled, it stays canceled.
+ */
+struct events_watch {
+	const struct mortise_events *events;
+	_Atomic uint32_t next_ms;	/* of clock_now_ms(), which may wrap around */
+	atomic_bool begun, canceled;
+};
+
+bool events_watch_canceled(struct events_watch *watch);
 
 /* Fills err with MORTISE_E_CANCELED: "canceled". */
 enum mortise_code events_cancel_error(struct mortise_error *err);

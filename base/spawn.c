@@ -4,18 +4,35 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 
-enum mortise_code spawn(char *const argv[], char *said, size_t room, struct mortise_error *err)
+/* False: canceled. */
+static bool wait_readable(const struct mortise_events *events, int fd)
+{
+	struct pollfd watch = { .fd = fd, .events = POLLIN };
+
+	do {
+		if (events_canceled(events))
+			return false;
+	} while (poll(&watch, 1, EVENTS_POLL_MS) <= 0);
+	return true;
+}
+
+enum mortise_code spawn(const struct mortise_events *events, char *const argv[], char *said,
+			size_t room, struct mortise_error *err)
 {
 	posix_spawn_file_actions_t actions;
 	int pipe_fd[2] = { -1, -1 }, status = 0, sys;
 	size_t used = 0;
+	bool canceled = false;
 	ssize_t got;
 	pid_t child;
 
@@ -34,8 +51,14 @@ enum mortise_code spawn(char *const argv[], char *said, size_t room, struct mort
 		return error_set(err, sys == ENOENT ? MORTISE_E_UNSUPPORTED : MORTISE_E_SYSTEM, sys,
 				 "cannot run %s; is it installed?", argv[0]);
 	}
-	while ((got = read(pipe_fd[0], said + used, room - 1 - used)) != 0) {
-		if (got < 0 && errno != EINTR)
+	for (;;) {
+		if (!wait_readable(events, pipe_fd[0])) {
+			canceled = true;
+			kill(child, SIGKILL);
+			break;
+		}
+		got = read(pipe_fd[0], said + used, room - 1 - used);
+		if (!got || (got < 0 && errno != EINTR))
 			break;
 		used += got > 0 ? (size_t)got : 0;
 		/* Keep the end of what is said: the reason stands there. */
@@ -48,6 +71,8 @@ enum mortise_code spawn(char *const argv[], char *said, size_t room, struct mort
 	said[used] = '\0';
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	if (canceled)
+		return events_cancel_error(err);
 	for (char *at = said; *at; at++)
 		if (*at == '\n' || *at == '\r')
 			*at = ' ';

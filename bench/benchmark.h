@@ -35,6 +35,9 @@ MORTISE_MUST_CHECK enum mortise_code benchmark_loop_begin(struct benchmark_loop 
 /* Starts the next run; false to end the loop. The first run is always started. */
 bool benchmark_loop_next(struct benchmark_loop *loop, const char *step);
 
+/* The code of a run: a canceled one does not spoil those before it. */
+enum mortise_code benchmark_loop_end(const struct benchmark_loop *loop, enum mortise_code code);
+
 /* Collects the times of an operation's steps; the caller numbers the steps. */
 struct benchmark_recorder {
 	struct benchmark_samples total;
@@ -52,6 +55,7 @@ struct benchmark_walk {
 	uint32_t passes;
 	uint32_t lanes;
 	uint32_t threads;	/* 1..lanes */
+	const struct mortise_events *events;
 	bool independent;	/* all addresses are known ahead (Argon2i), not only those in the first
 				 * half of the first pass (Argon2id) */
 };

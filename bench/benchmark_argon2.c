@@ -21,6 +21,7 @@ struct measurement {
 	struct benchmark_walk walk;
 	struct mortise_secret *passphrase;
 	struct mortise_secret *key;
+	const struct mortise_events *events;
 	struct benchmark_samples time, first_pass, limit, limit_first_pass;
 	double cpu_ms; /* of the fastest run */
 	double fastest_ms;
@@ -31,8 +32,8 @@ static enum mortise_code derive_key(struct measurement *m, const struct mortise_
 {
 	const struct keys_bytes salt = { salt_bytes, sizeof(salt_bytes) };
 
-	return keys_kdf_derive(kdf, m->passphrase, salt, mortise_secret_data(m->key), KEY_SIZE,
-			       err);
+	return keys_kdf_derive(kdf, m->events, m->passphrase, salt, mortise_secret_data(m->key),
+			       KEY_SIZE, err);
 }
 
 static enum mortise_code measure_whole(struct measurement *m, struct mortise_error *err)
@@ -113,17 +114,19 @@ static enum mortise_code fill_result(struct measurement *m, struct mortise_argon
 }
 
 static enum mortise_code begin_measurement(struct measurement *m, const struct mortise_kdf *kdf,
+					   const struct mortise_events *events,
 					   struct mortise_error *err)
 {
 	const unsigned cpus = machine_cpus();
 	enum mortise_code code;
 
-	*m = (struct measurement){ .kdf = *kdf, .one_pass = *kdf };
+	*m = (struct measurement){ .kdf = *kdf, .one_pass = *kdf, .events = events };
 	m->one_pass.time = 1;
 	m->walk = (struct benchmark_walk){
 		.blocks = kdf->memory_kib,
 		.passes = kdf->time,
 		.lanes = kdf->lanes,
+		.events = events,
 		.threads = kdf->lanes < cpus ? kdf->lanes : cpus,
 		.independent = kdf->type == MORTISE_KDF_ARGON2I,
 	};
@@ -154,23 +157,25 @@ enum mortise_code mortise_benchmark_argon2(const struct mortise_kdf *kdf,
 		code = keys_kdf_fits(kdf, step, err);
 	if (code)
 		return code;
-	code = begin_measurement(&m, kdf, err);
+	code = begin_measurement(&m, kdf, loop.how.events, err);
 	if (code)
 		goto out;
 	/* The measurements alternate, so that other load affects all of them. */
 	while (benchmark_loop_next(&loop, step)) {
 		code = measure_whole(&m, err);
 		if (code)
-			goto out;
+			break;
 		if (kdf->time > 1)
 			code = measure_first_pass(&m, err);
 		if (code)
-			goto out;
+			break;
 		code = measure_limit(&m, err);
 		if (code)
-			goto out;
+			break;
 	}
-	code = fill_result(&m, result, err);
+	code = benchmark_loop_end(&loop, code);
+	if (!code)
+		code = fill_result(&m, result, err);
 out:
 	mortise_secret_free(&m.passphrase);
 	mortise_secret_free(&m.key);

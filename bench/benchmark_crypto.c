@@ -11,19 +11,21 @@
 #define CIPHER_BYTES (1u << 20) /* per run: results are per MiB */
 
 enum mortise_code mortise_benchmark_pbkdf2(const char *hash, uint32_t key_size,
+					   const struct mortise_events *events,
 					   uint32_t *iterations, struct mortise_error *err)
 {
 	if (!keys_hash_size(hash))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested hash %.40s is not supported.", hash);
-	return keys_pbkdf2_rate(hash, key_size, iterations, err);
+	return keys_pbkdf2_rate(hash, key_size, events, iterations, err);
 }
 
 enum mortise_code mortise_benchmark_kdf_choice(const struct mortise_kdf_choice *choice,
-					       uint32_t key_size, struct mortise_kdf *kdf,
-					       struct mortise_error *err)
+					       uint32_t key_size,
+					       const struct mortise_events *events,
+					       struct mortise_kdf *kdf, struct mortise_error *err)
 {
-	return keys_kdf_choose(choice, key_size, kdf, err);
+	return keys_kdf_choose(choice, key_size, events, kdf, err);
 }
 
 struct cipher_run {

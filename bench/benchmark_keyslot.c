@@ -35,6 +35,7 @@ struct test_header {
 	struct mortise_secret *passphrase;
 	struct mortise_kdf_choice cost;
 	struct mortise_keyslot_new request;
+	const struct mortise_events *events;
 	int slot; /* of the measured keyslot; -1: not created yet */
 };
 
@@ -54,8 +55,9 @@ static enum mortise_code create_file(int *fd, struct mortise_error *err)
 	return MORTISE_OK;
 }
 
-static enum mortise_code test_header_new(const struct mortise_kdf *kdf, struct test_header *test,
-					 struct mortise_error *err)
+static enum mortise_code test_header_new(const struct mortise_kdf *kdf,
+					 const struct mortise_events *events,
+					 struct test_header *test, struct mortise_error *err)
 {
 	const struct mortise_format format = {
 		.keyslots_size = KEYSLOTS_SIZE,
@@ -67,6 +69,7 @@ static enum mortise_code test_header_new(const struct mortise_kdf *kdf, struct t
 	char path[48];
 
 	*test = (struct test_header){
+		.events = events,
 		.slot = -1,
 		.cost = {
 			.struct_size = sizeof(struct mortise_kdf_choice),
@@ -87,6 +90,7 @@ static enum mortise_code test_header_new(const struct mortise_kdf *kdf, struct t
 		return code;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", test->fd);
 	location.device = path;
+	location.events = events;
 	code = mortise_luks2_format(&location, &format, &test->header, err);
 	return code ? code : secret_random(16, &test->passphrase, err);
 }
@@ -146,7 +150,7 @@ static enum mortise_code measure_create_steps(struct test_header *test,
 	if (code)
 		goto out;
 	mark = clock_now_ns();
-	code = keys_kdf_derive(&keyslot.kdf, test->passphrase,
+	code = keys_kdf_derive(&keyslot.kdf, test->events, test->passphrase,
 			       (struct keys_bytes){ keyslot.salt, keyslot.salt_size },
 			       mortise_secret_data(key), keyslot.area_key_size, err);
 	if (code)
@@ -174,11 +178,12 @@ out:
 }
 
 static enum mortise_code choose_cost(const struct mortise_kdf_choice *choice,
+				     const struct mortise_events *events,
 				     struct mortise_keyslot_benchmark *result,
 				     struct mortise_error *err)
 {
 	uint64_t start = clock_now_ns();
-	enum mortise_code code = keys_kdf_choose(choice, 64, &result->kdf, err);
+	enum mortise_code code = keys_kdf_choose(choice, 64, events, &result->kdf, err);
 
 	if (!code && !(choice && choice->forced_time))
 		result->choice_ms = benchmark_ms_since(start);
@@ -204,12 +209,12 @@ enum mortise_code mortise_benchmark_keyslot(const struct mortise_kdf_choice *cho
 	if (!code)
 		code = benchmark_loop_begin(&loop, &half, err);
 	if (!code)
-		code = choose_cost(choice, &filled, err);
+		code = choose_cost(choice, half.events, &filled, err);
 	if (!code)
 		code = keys_kdf_fits(&filled.kdf, "a new keyslot", err);
 	if (code)
 		return code;
-	code = test_header_new(&filled.kdf, &test, err);
+	code = test_header_new(&filled.kdf, half.events, &test, err);
 	if (code)
 		goto out;
 	loop.start = clock_now_ns();

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/events.h"
 #include "base/sized.h"
 #include "bench/benchmark.h"
 
@@ -56,12 +57,17 @@ bool benchmark_loop_next(struct benchmark_loop *loop, const char *step)
 		return false;
 	if (runs <= loop->runs)
 		runs = loop->runs + 1;
-	go_on = !how->tell || how->tell(how->context, step, loop->runs, runs);
+	go_on = events_progress(how->events, NULL, step, loop->runs, runs);
 	if (!go_on && loop->runs)
 		return false;
 	loop->last = clock_now_ns();
 	loop->runs++;
 	return true;
+}
+
+enum mortise_code benchmark_loop_end(const struct benchmark_loop *loop, enum mortise_code code)
+{
+	return code == MORTISE_E_CANCELED && loop->runs > 1 ? MORTISE_OK : code;
 }
 
 void benchmark_step_done(struct benchmark_recorder *recorder, unsigned step, uint64_t *mark)

@@ -25,6 +25,7 @@ static const char *const unlock_names[UNLOCK_STEPS] = {
 
 /* One keyslot, and buffers for opening it. */
 struct unlock {
+	const struct mortise_events *events;
 	struct mortise_luks2 *header;
 	struct luks2_keyslot keyslot;
 	struct luks2_area area;
@@ -86,7 +87,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 
 	drop_cached(luks2_header_device(unlock->header), unlock->area.offset, unlock->area.size);
 	mark = clock_now_ns();
-	code = keys_kdf_derive(&keyslot->kdf, unlock->passphrase,
+	code = keys_kdf_derive(&keyslot->kdf, unlock->events, unlock->passphrase,
 			       (struct keys_bytes){ keyslot->salt, keyslot->salt_size },
 			       mortise_secret_data(unlock->area_key), keyslot->area_key_size, err);
 	if (code)
@@ -104,7 +105,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 		return code;
 	benchmark_step_done(recorder, UNLOCK_MERGE, &mark);
 	code = luks2_digest_verify(luks2_header_metadata(unlock->header), unlock->digest,
-				   unlock->key, err);
+				   unlock->key, unlock->events, err);
 	benchmark_step_done(recorder, UNLOCK_DIGEST, &mark);
 	/* A random passphrase gives a wrong key, which takes the same time. */
 	return code == MORTISE_E_KEY && !unlock->must_open ? MORTISE_OK : code;
@@ -162,14 +163,18 @@ enum mortise_code mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
 	code = benchmark_loop_begin(&loop, how, err);
 	if (code)
 		goto out;
+	unlock.events = loop.how.events;
 	while (benchmark_loop_next(&loop, step)) {
 		code = measure_steps(&unlock, &recorder, err);
 		if (code)
-			goto out;
+			break;
 		code = measure_whole(&unlock, &recorder, err);
 		if (code)
-			goto out;
+			break;
 	}
+	code = benchmark_loop_end(&loop, code);
+	if (code)
+		goto out;
 	benchmark_recorder_finish(&recorder, unlock_names, UNLOCK_STEPS, steps);
 out:
 	unlock_clear(&unlock);

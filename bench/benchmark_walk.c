@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "bench/benchmark.h"
 
 #define SLICES	    4u	  /* RFC 9106, section 3.4: the lanes synchronize after each */
@@ -22,11 +23,15 @@ struct arena {
 	uint32_t lane_length;	    /* blocks */
 	uint32_t segment;	    /* blocks of a lane in a slice */
 	pthread_mutex_t start_lock; /* held until all threads are created, or canceled is set */
-	bool canceled;
+	bool canceled;		    /* the threads could not be created */
+	struct events_watch watch;
 	pthread_barrier_t barrier;
 	uint64_t start;
 	double first_pass_ms; /* written by thread 0 */
 };
+
+/* About a millisecond. */
+#define POLL_BLOCKS 512u
 
 struct position {
 	uint32_t pass, slice, lane, index; /* index: block within the segment */
@@ -99,9 +104,12 @@ static void walk_slice(struct worker *worker, uint32_t pass, uint32_t slice, uin
 	/* The first two blocks of a lane are not computed from other blocks. */
 	struct position at = { .pass = pass, .slice = slice, .index = pass || slice ? 0 : 2 };
 
-	for (; at.index < arena->segment; at.index++)
+	for (; at.index < arena->segment; at.index++) {
+		if (at.index % POLL_BLOCKS == 0 && events_watch_canceled(&arena->watch))
+			return;
 		for (at.lane = worker->number; at.lane < walk->lanes; at.lane += walk->threads)
 			states[at.lane] = visit_next(arena, &at, states[at.lane]);
+	}
 }
 
 static void walk_all(struct worker *worker)
@@ -174,7 +182,7 @@ static int walk_arena(struct arena *arena)
 enum mortise_code benchmark_walk(const struct benchmark_walk *walk, double *ms,
 				 double *first_pass_ms, struct mortise_error *err)
 {
-	struct arena arena = { .walk = walk };
+	struct arena arena = { .walk = walk, .watch.events = walk->events };
 	void *memory;
 	size_t size;
 	int sys;
@@ -199,6 +207,8 @@ enum mortise_code benchmark_walk(const struct benchmark_walk *walk, double *ms,
 	if (sys)
 		return error_set(err, MORTISE_E_SYSTEM, sys, "cannot start %u threads",
 				 walk->threads);
+	if (arena.watch.canceled)
+		return events_cancel_error(err);
 	*ms = benchmark_ms_since(arena.start);
 	*first_pass_ms = arena.first_pass_ms;
 	return MORTISE_OK;

@@ -165,7 +165,7 @@ static enum mortise_code run_modprobe(char *const words[], struct mortise_error 
 				 "this kernel does not load modules");
 	for (; *words && count < 4; words++)
 		argv[count++] = *words;
-	return spawn(argv, output, sizeof(output), err);
+	return spawn(NULL, argv, output, sizeof(output), err);
 }
 
 enum mortise_code bench_ram_open(struct dm_control *control, uint64_t memory,

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "base/machine.h"
 #include "base/secret.h"
 #include "bench/dm_benchmark_limits.h"
@@ -16,7 +17,7 @@
 
 #define WORKERS_MAX (BENCH_VOLUMES_MAX * BENCH_DEPTH_MAX)
 #define STACK	    (128u << 10)
-#define POLL_NS	    20000000u /* between two calls of stop */
+#define POLL_NS	    20000000u /* between two polls */
 
 struct io_run {
 	struct bench_job job;
@@ -124,7 +125,7 @@ static int start_threads(struct io_run *run, struct thread_argument *arguments)
 	return sys;
 }
 
-/* Waits until end_ns, or until stop ends the run early. */
+/* Waits until end_ns, or until the run is canceled. */
 static void wait_for_end(struct io_run *run, uint64_t end_ns)
 {
 	for (;;) {
@@ -133,7 +134,7 @@ static void wait_for_end(struct io_run *run, uint64_t end_ns)
 
 		if (now >= end_ns)
 			return;
-		if (run->job.stop && run->job.stop(run->job.context)) {
+		if (events_canceled(run->job.events)) {
 			atomic_store(&run->cancel, true);
 			return;
 		}

@@ -89,8 +89,7 @@ static enum mortise_code measure_case(struct mortise_dm_benchmark *b,
 		.depth = one->depth,
 		.jobs = bench_count_jobs(b->engine, one->depth, stack->volumes),
 		.duration_ns = compute_duration(b),
-		.stop = b->options.stop,
-		.context = b->options.context,
+		.events = b->options.events,
 	};
 	struct mortise_dm_measurement m = {
 		.ground = backing->kind,

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/events.h"
 
 void bench_warn(struct mortise_dm_benchmark *b, const char *format, ...)
 {
@@ -26,7 +27,7 @@ void bench_warn(struct mortise_dm_benchmark *b, const char *format, ...)
 
 bool bench_is_stopped(struct mortise_dm_benchmark *b)
 {
-	if (!b->stopped && b->options.stop && b->options.stop(b->options.context)) {
+	if (!b->stopped && events_canceled(b->options.events)) {
 		bench_warn(b, "stopped early; the remaining measurements were skipped");
 		b->stopped = true;
 	}

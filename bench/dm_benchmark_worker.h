@@ -23,8 +23,7 @@ struct bench_job {
 	uint32_t depth;	     /* requests in flight on each volume, at most BENCH_DEPTH_MAX */
 	uint32_t jobs;	     /* threads on each volume */
 	uint64_t duration_ns;
-	bool (*stop)(void *context); /* NULL: never */
-	void *context;
+	const struct mortise_events *events; /* canceled: the job ends early */
 };
 
 struct bench_tally {

@@ -9,6 +9,7 @@
 #include "cli/device.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 
 static void resolve(const char *name, char path[static PATH_MAX])
 {
@@ -63,6 +64,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 {
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
+		.events = &signals_events,
 		.device = paths->header,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 	};
@@ -75,6 +77,7 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 {
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
+		.events = &signals_events,
 		.device = paths->device,
 		.header = paths->detached ? paths->header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),

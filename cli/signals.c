@@ -39,6 +39,15 @@ bool signals_caught(void)
 	return caught != 0;
 }
 
+static bool go_on(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	(void)event;
+	return !signals_caught();
+}
+
+const struct mortise_events signals_events = { .call = go_on };
+
 void signals_hold(sigset_t *before)
 {
 	sigset_t held;

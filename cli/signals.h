@@ -3,6 +3,8 @@
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
+#include <mortise.h>
+
 #include <signal.h>
 #include <stdbool.h>
 
@@ -12,6 +14,8 @@
  */
 void signals_catch(void);
 bool signals_caught(void);
+/* For the library: a signal cancels. */
+extern const struct mortise_events signals_events;
 
 /*
  * Blocks these signals until *before is restored. ppoll(2) restores it while it waits, so that no

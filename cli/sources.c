@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/sources.h"
+#include "cli/signals.h"
 
 void sources_fill(const struct command *c, struct mortise_key_sources *sources)
 {
@@ -18,6 +19,7 @@ void sources_fill(const struct command *c, struct mortise_key_sources *sources)
 		setenv("TSS2_LOG", "all+none", 0);
 	*sources = (struct mortise_key_sources){
 		.struct_size = sizeof(struct mortise_key_sources),
+		.events = &signals_events,
 		.node_uuid = option_text(&c->options, OPTION_NODE_UUID),
 		.kms_endpoint = option_text(&c->options, OPTION_KMS),
 		.kms_ca = option_text(&c->options, OPTION_KMS_CA),
@@ -36,7 +38,7 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 
 	/* Without a readable META, the UUID in firmware applies. */
 	if (!MORTISE_DECLARED || c->as_cryptsetup || sources->node_uuid || !sources->kms_endpoint ||
-	    mortise_meta_read(NULL, &meta, NULL) != MORTISE_OK)
+	    mortise_meta_read(NULL, &signals_events, &meta, NULL) != MORTISE_OK)
 		return;
 	entry = mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE);
 	if (entry && entry->size > 0 && entry->size < SOURCES_UUID_ROOM) {

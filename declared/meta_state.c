@@ -71,7 +71,7 @@ static enum mortise_code read_meta(const struct mortise_up_options *options, boo
 	*meta = NULL;
 	if (code || !*place.path || (of_state && place.foreign))
 		return code;
-	return mortise_meta_read(place.path, meta, err);
+	return mortise_meta_read(place.path, options->events, meta, err);
 }
 
 enum mortise_code volume_meta_check(const struct mortise_up_options *options, bool *present,
@@ -151,7 +151,7 @@ enum mortise_code volume_meta_state_store(const struct mortise_up_options *optio
 	enum mortise_code code = find(options, &place, err);
 
 	if (!code && *place.path && !place.foreign)
-		code = mortise_meta_set(place.path, MORTISE_META_STATE_ENCRYPTION,
+		code = mortise_meta_set(place.path, options->events, MORTISE_META_STATE_ENCRYPTION,
 					mortise_secret_data(config->state_json),
 					mortise_secret_size(config->state_json), err);
 	if (code)

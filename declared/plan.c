@@ -144,6 +144,7 @@ void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)
 {
 	if (!plan->header)
 		return;
+	luks2_header_set_events(plan->header, run ? &run->events : NULL);
 	luks2_header_set_limiter(plan->header, run ? volume_budget_limiter(&run->budget)
 						   : (struct memory_limiter){ .enter = NULL });
 }

@@ -183,7 +183,8 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = plan->device,
-						   .readonly = true };
+						   .readonly = true,
+						   .events = &run->events };
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error why;
 

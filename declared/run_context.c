@@ -76,6 +76,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	run->unfinished = calloc(run->config->volume_count + 1, sizeof(*run->unfinished));
 	if (!run->unfinished)
 		return error_memory(err);
+	run->sources.events = &run->events;
 	if (run->sources.node_uuid || !volume_needs_node_uuid(run->config))
 		return MORTISE_OK;
 	code = volume_meta_node_uuid(options, run->node_uuid, err);

@@ -51,7 +51,8 @@ static enum mortise_code cost_of(struct volume_work *work, const struct config_k
 		(void)volume_budget_take(&run->budget, run->budget.total);
 		code = events_canceled(&run->events)
 			       ? events_cancel_error(err)
-			       : keys_kdf_choose(run->options->cost, 64, &run->cost, err);
+			       : keys_kdf_choose(run->options->cost, 64, &run->events, &run->cost,
+						 err);
 		volume_budget_give_back(&run->budget, run->budget.total);
 		run->cost_known = !code;
 	}
@@ -118,7 +119,8 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 static enum mortise_code reload(struct volume_plan *plan, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device };
+						   .device = plan->device,
+						   .events = luks2_header_events(plan->header) };
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 
@@ -145,7 +147,8 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 	struct volume_plan *plan = work->plan;
 	const struct config_volume *volume = plan->volume;
 	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device };
+						   .device = plan->device,
+						   .events = &work->run->events };
 	const struct mortise_format format = {
 		.struct_size = sizeof(format),
 		.cipher = volume->cipher,
@@ -322,12 +325,14 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 
 	node_path(plan, node);
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
-		return disk_swap_make(plan->volume->id, plan->volume->encrypted, node, err);
+		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
+				      node, err);
 	/* A volume that was open already: nothing has loaded the header for writing yet. */
 	if (plan->volume->encrypted)
 		code = reload(plan, err);
 	if (!code)
-		code = disk_make_filesystem(config_filesystem_name(plan->volume->filesystem),
+		code = disk_make_filesystem(&work->run->events,
+					    config_filesystem_name(plan->volume->filesystem),
 					    plan->volume->id, node, err);
 	/* Whole and then mounted by others, with only the mark left over: it is the file system. */
 	if (code == MORTISE_E_NOT_EMPTY && plan->volume->encrypted)

@@ -44,7 +44,8 @@ static enum mortise_code refuse_used(const char *device, struct mortise_error *e
 	return MORTISE_OK;
 }
 
-enum mortise_code disk_make_filesystem(const char *type, const char *name, const char *device,
+enum mortise_code disk_make_filesystem(const struct mortise_events *events, const char *type,
+				       const char *name, const char *device,
 				       struct mortise_error *err)
 {
 	bool xfs = !strcmp(type, "xfs");
@@ -60,5 +61,5 @@ enum mortise_code disk_make_filesystem(const char *type, const char *name, const
 	/* A long label is cut: nothing looks it up. */
 	snprintf(label, sizeof(label), "%.*s", (int)label_room, name);
 	code = refuse_used(device, err);
-	return code ? code : spawn(argv, output, sizeof(output), err);
+	return code ? code : spawn(events, argv, output, sizeof(output), err);
 }

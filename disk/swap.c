@@ -60,8 +60,8 @@ bool disk_swap_may_replace(const struct disk_probe *probe, bool encrypted, char 
 	return false;
 }
 
-enum mortise_code disk_swap_make(const char *name, bool encrypted, const char *device,
-				 struct mortise_error *err)
+enum mortise_code disk_swap_make(const struct mortise_events *events, const char *name,
+				 bool encrypted, const char *device, struct mortise_error *err)
 {
 	char program[] = "mkswap", label_option[] = "-L", label[LABEL_LENGTH + 1];
 	char node[512], output[512], why[256];
@@ -77,7 +77,7 @@ enum mortise_code disk_swap_make(const char *name, bool encrypted, const char *d
 	snprintf(node, sizeof(node), "%s", device);
 	/* A long name is cut: nothing looks the label up. */
 	snprintf(label, sizeof(label), "%s", name);
-	return spawn(argv, output, sizeof(output), err);
+	return spawn(events, argv, output, sizeof(output), err);
 }
 
 enum mortise_code disk_swap_on(const char *device, struct mortise_error *err)

@@ -32,7 +32,8 @@ bool disk_swap_may_replace(const struct disk_probe *probe, bool encrypted, char 
  * Probes device again and runs mkswap on it, if disk_swap_may_replace() allows it; name becomes
  * the label. MORTISE_E_NOT_EMPTY; MORTISE_E_UNSUPPORTED when mkswap is not installed.
  */
-MORTISE_MUST_CHECK enum mortise_code disk_swap_make(const char *name, bool encrypted,
+MORTISE_MUST_CHECK enum mortise_code disk_swap_make(const struct mortise_events *events,
+						    const char *name, bool encrypted,
 						    const char *device, struct mortise_error *err);
 
 MORTISE_MUST_CHECK enum mortise_code disk_swap_on(const char *device, struct mortise_error *err);

@@ -26,9 +26,11 @@ struct mortise_benchmark {
 	uint32_t time_limit_ms;	/* 10000; one run of each measurement is made in any case */
 	uint32_t runs;		/* of each measurement, at most MORTISE_BENCHMARK_RUNS_MAX: 7, and
 				 * more of those that take milliseconds */
-	/* Told before each run; false ends it with what has been measured. NULL: nobody. */
-	bool (*tell)(void *context, const char *step, unsigned run, unsigned runs);
-	void *context;
+	/*
+	 * PROGRESS before each run: text is the measurement, done the runs made, total the runs
+	 * expected. Canceled after the first run, a benchmark returns what it has measured.
+	 */
+	const struct mortise_events *events;
 };
 
 /* Repeated runs of one measurement. */
@@ -124,13 +126,15 @@ uint32_t mortise_argon2_memory_cap(void);
 /* The cost that a new keyslot would get for a key of key_size bytes, measured as it is then. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_benchmark_kdf_choice(const struct mortise_kdf_choice *choice, uint32_t key_size,
-			     struct mortise_kdf *kdf, struct mortise_error *err);
+			     const struct mortise_events *events, struct mortise_kdf *kdf,
+			     struct mortise_error *err);
 
 /*
  * PBKDF2 iterations a second of processor time, as cryptsetup's table has them.
  * MORTISE_E_UNSUPPORTED: no such hash.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_pbkdf2(const char *hash, uint32_t key_size,
+							      const struct mortise_events *events,
 							      uint32_t *iterations,
 							      struct mortise_error *err);
 
@@ -242,7 +246,7 @@ struct mortise_dm_benchmark_options {
 	uint32_t key_size;	/* bytes, with cipher; 0: 64 for XTS, 32 otherwise */
 	bool quick;		/* the few measurements that show that it works */
 	uint32_t time_limit_ms;	/* of the whole run: 120000, 10000 when quick */
-	bool (*stop)(void *context);	/* asked a few times a second: end it? NULL: never */
+	const struct mortise_events *events; /* canceled, the run ends early */
 	/* Told of each measurement, of about total, when it has been made; NULL: nobody is. */
 	void (*measured)(void *context, const struct mortise_dm_measurement *measurement,
 			 size_t done, size_t total);

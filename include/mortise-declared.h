@@ -72,12 +72,15 @@ struct mortise_meta;
  * Reads META from device, which is a partition or a regular file; NULL: the partition labeled META.
  * Never writes. If neither copy is valid, *out has only the entries of the older block; if the
  * partition is filled with zeros, it has no entries. Waits at most 10 seconds while another program
- * writes. MORTISE_E_DEVICE: the device does not exist, no partition or more than one is labeled
- * META, or the size is not exactly 1 MiB; MORTISE_E_NOT_EMPTY: the device holds other data;
- * MORTISE_E_BUSY: another program still holds the lock.
+ * writes, and polls events (NULL is allowed) meanwhile. MORTISE_E_DEVICE: the device does not exist,
+ * no partition or more than one is labeled META, or the size is not exactly 1 MiB;
+ * MORTISE_E_NOT_EMPTY: the device holds other data; MORTISE_E_BUSY: another program still holds the
+ * lock.
  */
-MORTISE_MUST_CHECK enum mortise_code
-mortise_meta_read(const char *device, struct mortise_meta **out, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
+						       const struct mortise_events *events,
+						       struct mortise_meta **out,
+						       struct mortise_error *err);
 /* Wipes the values, since one may contain a passphrase. NULL is allowed. */
 void mortise_meta_free(struct mortise_meta **meta);
 /* Entry i by ascending tag. */
@@ -87,20 +90,22 @@ const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *me
 
 /*
  * Sets the value of a tag: reads META, changes it and writes both copies, under an exclusive lock
- * of the partition and its disk. device and the errors are those of mortise_meta_read. A value may
+ * of the partition and its disk. device, events and errors are as in mortise_meta_read. A value may
  * have up to 262096 bytes. An unchanged value is not written again, unless an interrupted write
  * left the copies different: then both are written. MORTISE_E_NO_SPACE: the value does not fit next
  * to the others; MORTISE_E_USAGE: tag 0, a value for MORTISE_META_UUID_OVERRIDE that is neither a
  * UUID nor empty, or a value that would make META look like a file system.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device, uint8_t tag,
-						      const void *value, size_t size,
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device,
+						      const struct mortise_events *events,
+						      uint8_t tag, const void *value, size_t size,
 						      struct mortise_error *err);
 /*
  * Deletes a tag from both copies and from the older block. Succeeds if META does not have the tag.
  */
-MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device, uint8_t tag,
-							 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device,
+							 const struct mortise_events *events,
+							 uint8_t tag, struct mortise_error *err);
 /*
  * Parses a tag: a number from 1 to 255, decimal ("9") or hexadecimal ("0x9"), or a known name in
  * any case. False: text is neither; *tag is unchanged.

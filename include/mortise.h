@@ -225,6 +225,7 @@ struct mortise_location {
 	const char *header;	/* a detached header: device or file; NULL: on device itself */
 	bool readonly;		/* never write, not even to mend a bad copy */
 	bool no_locks;		/* take no lock under /run/cryptsetup (and mend nothing) */
+	const struct mortise_events *events; /* copied; also for all later operations on the header */
 };
 
 /*
@@ -243,12 +244,6 @@ void mortise_luks2_free(struct mortise_luks2 **header);
 MORTISE_MUST_CHECK enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 							 struct mortise_error *err);
 
-/* Called while a long step runs; done and total in bytes. NULL: nobody is told. */
-struct mortise_progress {
-	void (*call)(void *context, const char *step, uint64_t done, uint64_t total);
-	void *context;
-};
-
 /* How to format. Zero and NULL mean the default in the comment. */
 struct mortise_format {
 	size_t struct_size;
@@ -266,7 +261,6 @@ struct mortise_format {
 	bool data_offset_given;		/* data_offset is meant even when it is 0 */
 	uint64_t data_alignment;	/* bytes: as the device wants it */
 	uint32_t digest_iterations;	/* 1000 for a random key; an eighth of a second for a given one */
-	struct mortise_progress progress;
 };
 
 /*
@@ -533,6 +527,7 @@ struct mortise_key_sources {
 	const char *tcti;		/* as tctildr(3) takes it: /dev/tpmrm0, then /dev/tpm0 */
 	const char *tpm_policy;		/* directory of tpm2-pcr-public-key.pem and
 					 * tpm2-pcr-signature.json: /.extra, then /run/systemd */
+	const struct mortise_events *events; /* polled while a KMS or TPM is waited for */
 };
 
 enum mortise_enroll_kind {

@@ -21,20 +21,17 @@ void keys_crypto_hash_free(struct keys_hash *hash);
 MORTISE_MUST_CHECK bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part,
 					 size_t parts, uint8_t *digest);
 
-MORTISE_MUST_CHECK bool keys_crypto_hmac_sha256(struct keys_bytes key,
-						const struct keys_bytes *part, size_t parts,
-						uint8_t mac[static 32]);
+/* HMAC (RFC 2104) under one key: the states after the padded key are kept. */
+struct keys_hmac;
 
-struct keys_crypto_pbkdf2 {
-	const char *hash; /* one that has a size */
-	struct keys_bytes passphrase;
-	struct keys_bytes salt; /* at most MORTISE_SALT_MAX bytes */
-	uint32_t iterations;	/* at least 1 */
-};
+/* NULL: no memory, or the library failed. name is one that has a size. */
+struct keys_hmac *keys_crypto_hmac_new(const char *name, struct keys_bytes key);
+/* Wipes the key; NULL is allowed. */
+void keys_crypto_hmac_free(struct keys_hmac *hmac);
 
-/* key[0..key_size-1], at least 1 byte (RFC 8018, section 5.2, with HMAC). */
-MORTISE_MUST_CHECK bool keys_crypto_pbkdf2(const struct keys_crypto_pbkdf2 *what, uint8_t *key,
-					   size_t key_size);
+/* mac = HMAC(key, part[0] || part[1] || ...), any number of times. mac may be one of the parts. */
+MORTISE_MUST_CHECK bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part,
+					 size_t parts, uint8_t *mac);
 
 #define KEYS_CRYPTO_BLOCK 16u /* block size in bytes of all ciphers */
 

@@ -82,7 +82,11 @@ enum mortise_code keys_sha256(const struct keys_bytes *part, size_t parts,
 enum mortise_code keys_hmac_sha256(struct keys_bytes key, const struct keys_bytes *part,
 				   size_t parts, uint8_t mac[static 32], struct mortise_error *err)
 {
-	if (!keys_crypto_hmac_sha256(key, part, parts, mac))
+	struct keys_hmac *hmac = keys_crypto_hmac_new("sha256", key);
+	const bool done = hmac && keys_crypto_hmac(hmac, part, parts, mac);
+
+	keys_crypto_hmac_free(hmac);
+	if (!done)
 		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute HMAC-SHA-256",
 				 keys_crypto_library());
 	return MORTISE_OK;

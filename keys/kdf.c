@@ -6,7 +6,9 @@
 
 #include "keys/argon2/argon2.h"
 #include "keys/crypto.h"
+#include "keys/pbkdf2.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "base/machine.h"
 #include "base/secret.h"
 
@@ -82,16 +84,18 @@ static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t
 	return MORTISE_OK;
 }
 
-static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
+static enum mortise_code pbkdf2(const struct mortise_kdf *kdf, const struct mortise_events *events,
 				const struct mortise_secret *passphrase, struct keys_bytes salt,
 				uint8_t *key, size_t key_size, struct mortise_error *err)
 {
-	const struct keys_crypto_pbkdf2 what = {
+	const struct keys_pbkdf2 what = {
 		.hash = keys_hash_name(kdf->hash),
 		.passphrase = { mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
 		.salt = salt,
 		.iterations = kdf->time,
+		.events = events,
 	};
+	enum mortise_code code;
 
 	if (salt.size > MORTISE_SALT_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0, "a salt has at most %u bytes, not %zu",
@@ -99,21 +103,24 @@ static enum mortise_code pbkdf2(const struct mortise_kdf *kdf,
 	if (!what.hash)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "hash %s is not available",
 				 kdf->hash);
-	if (!keys_crypto_pbkdf2(&what, key, key_size)) {
-		secret_wipe(key, key_size);
-		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute pbkdf2-%s",
+	code = keys_pbkdf2(&what, key, key_size);
+	if (code == MORTISE_E_CANCELED)
+		return events_cancel_error(err);
+	if (code)
+		return error_set(err, code, 0, "%s failed to compute pbkdf2-%s",
 				 keys_crypto_library(), kdf->hash);
-	}
 	return MORTISE_OK;
 }
 
 enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
+				  const struct mortise_events *events,
 				  const struct mortise_secret *passphrase, struct keys_bytes salt,
 				  uint8_t *key, size_t key_size, struct mortise_error *err)
 {
 	const struct keys_argon2_input input = {
 		.passphrase = { mortise_secret_data(passphrase), mortise_secret_size(passphrase) },
 		.salt = salt,
+		.events = events,
 	};
 	enum mortise_code code;
 
@@ -126,7 +133,7 @@ enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
 		if (!kdf->time || !key_size)
 			return error_set(err, MORTISE_E_USAGE, 0,
 					 "pbkdf2 needs at least 1 iteration and 1 byte of key");
-		return pbkdf2(kdf, passphrase, salt, key, key_size, err);
+		return pbkdf2(kdf, events, passphrase, salt, key, key_size, err);
 	}
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0, "unknown key derivation function");
 }

@@ -30,9 +30,11 @@ MORTISE_MUST_CHECK enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf
 /*
  * key[0..key_size-1] = KDF(passphrase, salt). The passphrase may be empty and hold any byte.
  * MORTISE_E_UNSUPPORTED for an unknown hash, MORTISE_E_USAGE for a cost outside what the
- * algorithm allows (RFC 9106 3.1: salt >= 8 bytes, memory >= 8*lanes), MORTISE_E_MEMORY.
+ * algorithm allows (RFC 9106 3.1: salt >= 8 bytes, memory >= 8*lanes), MORTISE_E_MEMORY,
+ * MORTISE_E_CANCELED.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
+						     const struct mortise_events *events,
 						     const struct mortise_secret *passphrase,
 						     struct keys_bytes salt, uint8_t *key,
 						     size_t key_size, struct mortise_error *err);
@@ -45,11 +47,14 @@ MORTISE_MUST_CHECK enum mortise_code keys_kdf_derive(const struct mortise_kdf *k
  * out of range; the message is that of cryptsetup.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice,
-						     size_t key_size, struct mortise_kdf *kdf,
+						     size_t key_size,
+						     const struct mortise_events *events,
+						     struct mortise_kdf *kdf,
 						     struct mortise_error *err);
 
 /* Measures the PBKDF2 iterations per second of CPU time for a key of key_size bytes. */
 MORTISE_MUST_CHECK enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
+						      const struct mortise_events *events,
 						      uint32_t *iterations,
 						      struct mortise_error *err);
 

@@ -27,6 +27,7 @@ static uint64_t now_ns(clockid_t clock)
 struct bench {
 	struct mortise_secret *passphrase;
 	struct mortise_secret *key;
+	const struct mortise_events *events;
 };
 
 static void bench_free(struct bench *bench)
@@ -35,12 +36,14 @@ static void bench_free(struct bench *bench)
 	mortise_secret_free(&bench->key);
 }
 
-static enum mortise_code bench_new(size_t key_size, struct bench *bench, struct mortise_error *err)
+static enum mortise_code bench_new(size_t key_size, const struct mortise_events *events,
+				   struct bench *bench, struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	bench->passphrase = NULL;
 	bench->key = NULL;
+	bench->events = events;
 	code = mortise_secret_new(8, &bench->passphrase, err);
 	if (!code)
 		code = mortise_secret_new(key_size, &bench->key, err);
@@ -54,8 +57,9 @@ static enum mortise_code measure(struct bench *bench, const struct mortise_kdf *
 	uint64_t start = now_ns(clock);
 	enum mortise_code code;
 
-	code = keys_kdf_derive(kdf, bench->passphrase, salt, mortise_secret_data(bench->key),
-			       mortise_secret_size(bench->key), err);
+	code = keys_kdf_derive(kdf, bench->events, bench->passphrase, salt,
+			       mortise_secret_data(bench->key), mortise_secret_size(bench->key),
+			       err);
 	*ns = now_ns(clock) - start;
 	return code;
 }
@@ -72,7 +76,8 @@ static enum mortise_code measure_argon2(void *context, const struct mortise_kdf 
 	return code;
 }
 
-enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size, uint32_t *iterations,
+enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
+				   const struct mortise_events *events, uint32_t *iterations,
 				   struct mortise_error *err)
 {
 	struct mortise_kdf kdf = { .type = MORTISE_KDF_PBKDF2, .time = RATE_FIRST };
@@ -81,7 +86,7 @@ enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size, uint32_t *
 	enum mortise_code code;
 
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
-	code = bench_new(key_size, &bench, err);
+	code = bench_new(key_size, events, &bench, err);
 	for (unsigned step = 0; !code && step <= RATE_STEPS; step++) {
 		/* PBKDF2 uses one thread. Its CPU time does not depend on other load. */
 		code = measure(&bench, &kdf, CLOCK_THREAD_CPUTIME_ID, &ns, err);
@@ -102,7 +107,8 @@ enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size, uint32_t *
 }
 
 static enum mortise_code choose_pbkdf2(const struct mortise_kdf_choice *choice, size_t key_size,
-				       struct mortise_kdf *kdf, struct mortise_error *err)
+				       const struct mortise_events *events, struct mortise_kdf *kdf,
+				       struct mortise_error *err)
 {
 	const uint32_t target_ms = choice->target_ms ? choice->target_ms : KEYS_KDF_TARGET_DEFAULT;
 	const char *hash = choice->hash ? choice->hash : "sha256";
@@ -125,7 +131,7 @@ static enum mortise_code choose_pbkdf2(const struct mortise_kdf_choice *choice, 
 	kdf->time = choice->forced_time;
 	if (kdf->time)
 		return MORTISE_OK;
-	code = keys_pbkdf2_rate(hash, key_size, &rate, err);
+	code = keys_pbkdf2_rate(hash, key_size, events, &rate, err);
 	time = (uint64_t)rate * target_ms / 1000;
 	if (time < KEYS_PBKDF2_TIME_MIN)
 		time = KEYS_PBKDF2_TIME_MIN;
@@ -167,7 +173,8 @@ static enum mortise_code check_argon2_choice(const struct mortise_kdf_choice *ch
 }
 
 static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, size_t key_size,
-				       struct mortise_kdf *kdf, struct mortise_error *err)
+				       const struct mortise_events *events, struct mortise_kdf *kdf,
+				       struct mortise_error *err)
 {
 	const uint32_t target_ms = choice->target_ms ? choice->target_ms : KEYS_KDF_TARGET_DEFAULT;
 	struct keys_stopwatch watch = { .measure = measure_argon2 };
@@ -193,7 +200,7 @@ static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, 
 			mortise_kdf_name(kdf->type), KEYS_ARGON2_MEMORY_MIN, cap);
 	if (kdf->memory_kib > cap)
 		kdf->memory_kib = cap;
-	code = bench_new(key_size, &bench, err);
+	code = bench_new(key_size, events, &bench, err);
 	watch.context = &bench;
 	if (!code)
 		code = keys_argon2_cost(kdf, target_ms, &watch, err);
@@ -202,7 +209,8 @@ static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, 
 }
 
 enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice, size_t key_size,
-				  struct mortise_kdf *kdf, struct mortise_error *err)
+				  const struct mortise_events *events, struct mortise_kdf *kdf,
+				  struct mortise_error *err)
 {
 	struct mortise_kdf_choice wanted = { .struct_size = sizeof(wanted) };
 	enum mortise_code code = MORTISE_OK;
@@ -215,9 +223,9 @@ enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice, size_
 	switch (wanted.type) {
 	case MORTISE_KDF_ARGON2ID:
 	case MORTISE_KDF_ARGON2I:
-		return choose_argon2(&wanted, key_size, kdf, err);
+		return choose_argon2(&wanted, key_size, events, kdf, err);
 	case MORTISE_KDF_PBKDF2:
-		return choose_pbkdf2(&wanted, key_size, kdf, err);
+		return choose_pbkdf2(&wanted, key_size, events, kdf, err);
 	}
 	return error_set(err, MORTISE_E_USAGE, 0, "Unknown PBKDF type %d.", (int)wanted.type);
 }

@@ -6,6 +6,7 @@
 #include "keys/af.h"
 #include "keys/area.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "base/secret.h"
 #include "luks2/private.h"
 
@@ -71,8 +72,7 @@ enum mortise_code luks2_area_write(const struct mortise_luks2 *header,
 }
 
 enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t offset, uint64_t size,
-				  const struct mortise_progress *progress,
-				  struct mortise_error *err)
+				  const struct mortise_events *events, struct mortise_error *err)
 {
 	uint8_t *piece = malloc(size < WIPE_PIECE ? (size_t)size : WIPE_PIECE);
 	enum mortise_code code;
@@ -89,8 +89,10 @@ enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t of
 		if (code)
 			goto out;
 		done += now;
-		if (progress && progress->call)
-			progress->call(progress->context, "wiping keyslots area", done, size);
+		if (!events_progress(events, NULL, "wiping keyslots area", done, size)) {
+			code = events_cancel_error(err);
+			goto out;
+		}
 	}
 	code = luks2_device_flush(device, err);
 out:

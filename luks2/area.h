@@ -24,10 +24,10 @@ MORTISE_MUST_CHECK enum mortise_code luks2_area_write(const struct mortise_luks2
 						      const struct luks2_area *area, uint8_t *plain,
 						      struct mortise_error *err);
 
-/* Overwrites the bytes at offset with random bytes and flushes. */
+/* Overwrites the bytes at offset with random bytes and flushes. events NULL: to the end. */
 MORTISE_MUST_CHECK enum mortise_code luks2_area_wipe(const struct luks2_device *device,
 						     uint64_t offset, uint64_t size,
-						     const struct mortise_progress *progress,
+						     const struct mortise_events *events,
 						     struct mortise_error *err);
 
 #endif

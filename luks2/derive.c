@@ -15,8 +15,8 @@ enum mortise_code luks2_derive(const struct mortise_luks2 *header,
 		header->limiter.enter(header->limiter.context, memory);
 	code = keys_kdf_fits(how->kdf, how->who, err);
 	if (!code)
-		code = keys_kdf_derive(how->kdf, passphrase, how->salt, mortise_secret_data(key),
-				       mortise_secret_size(key), err);
+		code = keys_kdf_derive(how->kdf, &header->device->events, passphrase, how->salt,
+				       mortise_secret_data(key), mortise_secret_size(key), err);
 	if (header->limiter.leave)
 		header->limiter.leave(header->limiter.context, memory);
 	return code;

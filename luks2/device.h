@@ -18,6 +18,7 @@ struct luks2_device {
 	uint32_t logical_block;	/* bytes: the smallest write; 512 for files */
 	uint32_t physical_block; /* bytes; 4096 for files */
 	uint32_t optimal_io;	/* bytes, 0: unknown */
+	struct mortise_events events; /* call NULL: waits cannot be canceled */
 	bool locking;		/* false: luks2_device_lock() does nothing */
 	int lock_fd;		/* -1: not held */
 	bool lock_exclusive;
@@ -58,8 +59,8 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_grow(struct luks2_device *devi
 
 /*
  * Takes cryptsetup's lock: flock(2) on /run/cryptsetup/L_MAJOR:MINOR for a block device, on the
- * file itself for a regular file. Waits for other holders. Calls nest, except an exclusive lock
- * inside a shared one.
+ * file itself for a regular file. Waits for other holders, unless canceled (MORTISE_E_CANCELED).
+ * Calls nest, except an exclusive lock inside a shared one.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 						       struct mortise_error *err);

@@ -14,7 +14,9 @@
 #define SALT_SIZE  32u
 
 enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
-				      const struct mortise_secret *key, struct mortise_error *err)
+				      const struct mortise_secret *key,
+				      const struct mortise_events *events,
+				      struct mortise_error *err)
 {
 	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
 	struct json_object *object = luks2_json_get_id(digests, id);
@@ -42,8 +44,8 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 				 hash, (unsigned long long)iterations, size);
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	kdf.time = (uint32_t)iterations;
-	code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, salt_size }, actual, size,
-			       err);
+	code = keys_kdf_derive(&kdf, events, key, (struct keys_bytes){ salt, salt_size }, actual,
+			       size, err);
 	if (!code && !secret_equal(expected, actual, size))
 		code = error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
 	secret_wipe(actual, sizeof(actual));
@@ -68,17 +70,19 @@ static struct json_object *digest_json_new(const struct mortise_kdf *kdf, const 
 }
 
 /* As many iterations as take an eighth of a second. */
-static enum mortise_code choose_iterations(const char *hash, size_t key_size, uint32_t *iterations,
-					   struct mortise_error *err)
+static enum mortise_code choose_iterations(const char *hash, size_t key_size,
+					   const struct mortise_events *events,
+					   uint32_t *iterations, struct mortise_error *err)
 {
-	enum mortise_code code = keys_pbkdf2_rate(hash, key_size, iterations, err);
+	enum mortise_code code = keys_pbkdf2_rate(hash, key_size, events, iterations, err);
 
 	*iterations /= 8;
 	return code;
 }
 
 enum mortise_code luks2_digest_add(struct json_object *metadata, const char *hash,
-				   uint32_t iterations, const struct mortise_secret *key, int *id,
+				   uint32_t iterations, const struct mortise_secret *key,
+				   const struct mortise_events *events, int *id,
 				   struct mortise_error *err)
 {
 	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
@@ -96,7 +100,7 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested LUKS hash %.40s is not supported.", hash);
 	if (!iterations) {
-		code = choose_iterations(hash, mortise_secret_size(key), &iterations, err);
+		code = choose_iterations(hash, mortise_secret_size(key), events, &iterations, err);
 		if (code)
 			return code;
 	}
@@ -107,8 +111,8 @@ enum mortise_code luks2_digest_add(struct json_object *metadata, const char *has
 	code = random_bytes(salt, sizeof(salt), err);
 	if (code)
 		return code;
-	code = keys_kdf_derive(&kdf, key, (struct keys_bytes){ salt, sizeof(salt) }, digest, size,
-			       err);
+	code = keys_kdf_derive(&kdf, events, key, (struct keys_bytes){ salt, sizeof(salt) }, digest,
+			       size, err);
 	if (code)
 		return code;
 	if (!luks2_json_add_id(digests, *id, digest_json_new(&kdf, salt, digest, size)))

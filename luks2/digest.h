@@ -10,6 +10,7 @@
 /* Verifies key. MORTISE_E_KEY: it is another key. MORTISE_E_POLICY: the digest is weak. */
 MORTISE_MUST_CHECK enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 							 const struct mortise_secret *key,
+							 const struct mortise_events *events,
 							 struct mortise_error *err);
 
 /*
@@ -18,7 +19,8 @@ MORTISE_MUST_CHECK enum mortise_code luks2_digest_verify(struct json_object *met
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_digest_add(struct json_object *metadata,
 						      const char *hash, uint32_t iterations,
-						      const struct mortise_secret *key, int *id,
+						      const struct mortise_secret *key,
+						      const struct mortise_events *events, int *id,
 						      struct mortise_error *err);
 
 /* Adds id to the list "keyslots" or "segments" of a digest. False: out of memory. */

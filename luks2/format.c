@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "keys/hash.h"
 #include "base/secret.h"
 #include "luks2/area.h"
@@ -133,8 +134,8 @@ static enum mortise_code make_metadata(const struct mortise_format *format, cons
 	/* A random key cannot be guessed, and stretching it would cost each unlock 0.1 s. */
 	if (!iterations && !format->volume_key)
 		iterations = LUKS2_DIGEST_ITERATIONS_MIN;
-	code = luks2_digest_add(header->metadata, hash, iterations, header->volume_key, &digest,
-				err);
+	code = luks2_digest_add(header->metadata, hash, iterations, header->volume_key,
+				&header->device->events, &digest, err);
 	if (code)
 		return code;
 	if (!luks2_digest_assign(header->metadata, digest, "segments", 0))
@@ -188,6 +189,8 @@ static enum mortise_code write_zeros(const struct luks2_device *device, uint64_t
 
 		code = luks2_device_write(device, zeros, now, from, err);
 		from += now;
+		if (!code && events_canceled(&device->events))
+			code = events_cancel_error(err);
 	}
 	free(zeros);
 	return code;
@@ -208,8 +211,7 @@ static enum mortise_code write_marked(struct mortise_luks2 *header, struct morti
 	return luks2_copies_write(&first, err);
 }
 
-static enum mortise_code write_locked(const struct mortise_format *format,
-				      const struct luks2_layout *layout,
+static enum mortise_code write_locked(const struct luks2_layout *layout,
 				      struct mortise_luks2 *header, struct mortise_error *err)
 {
 	struct luks2_device *device = header->device;
@@ -227,7 +229,7 @@ static enum mortise_code write_locked(const struct mortise_format *format,
 	code = write_marked(header, err);
 	if (code)
 		return code;
-	code = luks2_area_wipe(device, copies, layout->keyslots_size, &format->progress, err);
+	code = luks2_area_wipe(device, copies, layout->keyslots_size, &device->events, err);
 	if (code)
 		return code;
 	if (!header->detached) {
@@ -238,8 +240,7 @@ static enum mortise_code write_locked(const struct mortise_format *format,
 	return luks2_device_flush(device, err);
 }
 
-static enum mortise_code write_device(const struct mortise_format *format,
-				      const struct luks2_layout *layout,
+static enum mortise_code write_device(const struct luks2_layout *layout,
 				      struct mortise_luks2 *header, struct mortise_error *err)
 {
 	uint64_t size = 2 * layout->copy_size + layout->keyslots_size;
@@ -253,7 +254,7 @@ static enum mortise_code write_device(const struct mortise_format *format,
 	code = luks2_device_lock(header->device, true, err);
 	if (code)
 		return code;
-	code = write_locked(format, layout, header, err);
+	code = write_locked(layout, header, err);
 	luks2_device_unlock(header->device);
 	return code;
 }
@@ -306,7 +307,7 @@ enum mortise_code luks2_format(const struct mortise_format *format, struct luks2
 	code = luks2_device_writable(device, err);
 	if (code)
 		goto out;
-	code = write_device(format, &layout, header, err);
+	code = write_device(&layout, header, err);
 	if (code)
 		goto out;
 	*out = header;

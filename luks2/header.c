@@ -49,6 +49,16 @@ void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,
 	header->kernel = *cipher;
 }
 
+void luks2_header_set_events(struct mortise_luks2 *header, const struct mortise_events *events)
+{
+	header->device->events = events ? *events : (struct mortise_events){ .call = NULL };
+}
+
+const struct mortise_events *luks2_header_events(const struct mortise_luks2 *header)
+{
+	return &header->device->events;
+}
+
 void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limiter limiter)
 {
 	header->limiter = limiter;
@@ -57,6 +67,7 @@ void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limite
 void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *from)
 {
 	header->limiter = from->limiter;
+	header->device->events = from->device->events;
 	mortise_secret_free(&header->volume_key);
 	header->volume_key = from->volume_key;
 	from->volume_key = NULL;

@@ -73,9 +73,13 @@ bool luks2_header_is_readonly(const struct mortise_luks2 *header);
 
 void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,
 				    const struct luks2_kernel_cipher *cipher);
+/* NULL: operations on the header cannot be canceled. Copied. */
+void luks2_header_set_events(struct mortise_luks2 *header, const struct mortise_events *events);
+const struct mortise_events *luks2_header_events(const struct mortise_luks2 *header);
+
 void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limiter limiter);
 
-/* Moves the known volume key to header and copies the limiter. */
+/* Moves the known volume key to header and copies the limiter and the events. */
 void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *from);
 
 const char *luks2_header_uuid(const struct mortise_luks2 *header);

@@ -57,7 +57,7 @@ static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id
 	if (code)
 		goto out;
 	code = luks2_digest_verify(header->metadata, luks2_digest_of_keyslot(header->metadata, id),
-				   key, err);
+				   key, &header->device->events, err);
 	if (code == MORTISE_E_KEY)
 		error_set(err, code, 0, "No key available with this passphrase.");
 	if (code)
@@ -113,8 +113,11 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 			attempt->opened = id;
 			return;
 		}
-		if (why.code != MORTISE_E_KEY && !attempt->obstacle.code)
+		if (why.code == MORTISE_E_CANCELED ||
+		    (why.code != MORTISE_E_KEY && !attempt->obstacle.code))
 			attempt->obstacle = why;
+		if (why.code == MORTISE_E_CANCELED)
+			return;
 	}
 }
 
@@ -123,7 +126,7 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 	bool refused;
 
 	try_priority(attempt, MORTISE_PRIORITY_PREFER);
-	if (attempt->opened < 0)
+	if (attempt->opened < 0 && attempt->obstacle.code != MORTISE_E_CANCELED)
 		try_priority(attempt, MORTISE_PRIORITY_NORMAL);
 	if (attempt->opened >= 0)
 		return MORTISE_OK;
@@ -233,7 +236,7 @@ enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *header,
 	if (!is_volume_key_size(header, mortise_secret_size(volume_key)))
 		return error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
 	code = luks2_digest_verify(header->metadata, luks2_digest_of_segment(header->metadata, 0),
-				   volume_key, err);
+				   volume_key, &header->device->events, err);
 	if (code)
 		return code;
 	return remember_volume_key(header, volume_key, err);

@@ -48,7 +48,7 @@ enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 	uint32_t key_size;
 
 	(void)choose_area_cipher(header, what, AREA_KEY_SIZE, &key_size);
-	return keys_kdf_choose(what->kdf, key_size, kdf, err);
+	return keys_kdf_choose(what->kdf, key_size, &header->device->events, kdf, err);
 }
 
 static enum mortise_code check_parameters(const char *cipher, uint32_t key_size, const char *hash,
@@ -90,7 +90,7 @@ enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 	if (!choice.forced_time)
 		choice.forced_time = choice.type == MORTISE_KDF_PBKDF2 ? KEYS_PBKDF2_TIME_MIN
 								       : KEYS_ARGON2_TIME_MIN;
-	return keys_kdf_choose(&choice, AREA_KEY_SIZE, &kdf, err);
+	return keys_kdf_choose(&choice, AREA_KEY_SIZE, NULL, &kdf, err);
 }
 
 static enum mortise_code choose_id(struct json_object *keyslots, int *id, struct mortise_error *err)

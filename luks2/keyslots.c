@@ -56,7 +56,8 @@ static enum mortise_code choose_key_of_keyslot(struct mortise_luks2 *header, int
 	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(header->metadata, id))
 		return choose_volume_key(header, volume_key, key, err);
 	*key = volume_key;
-	return luks2_digest_verify(header->metadata, digest, volume_key, err);
+	return luks2_digest_verify(header->metadata, digest, volume_key, &header->device->events,
+				   err);
 }
 
 /* Begins an update of the header that another process has changed, if it is the same volume. */
@@ -86,7 +87,7 @@ static enum mortise_code begin_after_reading(struct mortise_luks2 *header,
 	if (!request->what->unbound) {
 		code = luks2_digest_verify(header->metadata,
 					   luks2_digest_of_segment(header->metadata, 0),
-					   request->key, err);
+					   request->key, &header->device->events, err);
 		if (code)
 			goto out;
 	}
@@ -122,7 +123,8 @@ static enum mortise_code stage_unbound(struct luks2_update *update,
 	enum mortise_code code;
 	int digest;
 
-	code = luks2_digest_add(update->metadata, hash, iterations, request->key, &digest, err);
+	code = luks2_digest_add(update->metadata, hash, iterations, request->key,
+				&update->header->device->events, &digest, err);
 	if (code)
 		return code;
 	return luks2_keyslot_stage_for(update, request, digest, id, err);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "luks2/device.h"
 
 #define LOCK_DIR "/run/cryptsetup"
@@ -49,6 +50,7 @@ static bool is_linked(const struct luks2_device *device, int fd)
 enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 				    struct mortise_error *err)
 {
+	enum mortise_code code;
 	int fd, sys;
 
 	if (!device->locking)
@@ -65,12 +67,14 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 		fd = open_lock_file(device);
 		if (fd < 0)
 			break;
-		while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
-			if (errno == EINTR)
-				continue;
+		code = events_lock(&device->events, fd, exclusive ? LOCK_EX : LOCK_SH, UINT64_MAX,
+				   device->path, err);
+		if (code) {
 			sys = errno;
 			close(fd);
 			errno = sys;
+			if (code == MORTISE_E_CANCELED)
+				return code;
 			goto failed;
 		}
 		if (is_linked(device, fd)) {

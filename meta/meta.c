@@ -14,8 +14,8 @@ struct mortise_meta {
 	size_t count;
 };
 
-enum mortise_code mortise_meta_read(const char *device, struct mortise_meta **out,
-				    struct mortise_error *err)
+enum mortise_code mortise_meta_read(const char *device, const struct mortise_events *events,
+				    struct mortise_meta **out, struct mortise_error *err)
 {
 	struct mortise_meta *made = calloc(1, sizeof(*made));
 	struct meta_partition meta;
@@ -24,7 +24,7 @@ enum mortise_code mortise_meta_read(const char *device, struct mortise_meta **ou
 	*out = NULL;
 	if (!made)
 		return error_set(err, MORTISE_E_MEMORY, ENOMEM, "cannot read META");
-	code = meta_partition_open(device, false, &meta, err);
+	code = meta_partition_open(device, events, false, &meta, err);
 	if (code) {
 		free(made);
 		return code;
@@ -89,7 +89,8 @@ static bool has_value(const struct meta_partition *meta, uint8_t tag, const void
 	       (!size || !memcmp(entry.value, value, size));
 }
 
-enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *value, size_t size,
+enum mortise_code mortise_meta_set(const char *device, const struct mortise_events *events,
+				   uint8_t tag, const void *value, size_t size,
 				   struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
@@ -103,14 +104,14 @@ enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *
 	 * readers nor locks the disk.
 	 */
 	if (!code)
-		code = meta_partition_open(device, false, &meta, err);
+		code = meta_partition_open(device, events, false, &meta, err);
 	if (code)
 		return code;
 	same = has_value(&meta, tag, value, size) && !meta_copies_differ(&meta);
 	meta_partition_close(&meta);
 	if (same)
 		return MORTISE_OK;
-	code = meta_partition_open(device, true, &meta, err);
+	code = meta_partition_open(device, events, true, &meta, err);
 	if (code)
 		return code;
 	same = has_value(&meta, tag, value, size);
@@ -122,10 +123,11 @@ enum mortise_code mortise_meta_set(const char *device, uint8_t tag, const void *
 	return code;
 }
 
-enum mortise_code mortise_meta_delete(const char *device, uint8_t tag, struct mortise_error *err)
+enum mortise_code mortise_meta_delete(const char *device, const struct mortise_events *events,
+				      uint8_t tag, struct mortise_error *err)
 {
 	struct meta_partition meta;
-	enum mortise_code code = meta_partition_open(device, true, &meta, err);
+	enum mortise_code code = meta_partition_open(device, events, true, &meta, err);
 
 	if (code)
 		return code;

@@ -4,57 +4,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "keys/hash.h"
 #include "disk/partition.h"
 #include "disk/probe.h"
 
-#define LABEL	   "META"
-#define OLD_OFFSET (META_ADV_PARTITION - META_ADV_OLD)
-#define HALF	   (META_ADV_OLD / 2)
+#define LABEL	     "META"
+#define OLD_OFFSET   (META_ADV_PARTITION - META_ADV_OLD)
+#define HALF	     (META_ADV_OLD / 2)
 
-enum {
-	LOCK_PAUSE_MS = 20,
-	LOCK_WAIT_MS = 10000,
-};
+#define LOCK_WAIT_MS 10000u
 
-/*
- * Whoever holds it may do so for long, and a boot does not wait for that. A signal ends the wait,
- * too: nothing has been done yet.
- */
-static enum mortise_code lock(int fd, int how, const char *path, struct mortise_error *err)
+/* The holder may keep it for long, and a boot does not wait for that. */
+static enum mortise_code lock(const struct mortise_events *events, int fd, int how,
+			      const char *path, struct mortise_error *err)
 {
-	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
-	enum mortise_code code = MORTISE_OK;
-	sigset_t all, before;
+	enum mortise_code code = events_lock(events, fd, how, LOCK_WAIT_MS, path, err);
 
-	/* Outside ppoll, a signal would be handled without ending the wait. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (unsigned waited = 0; !code && flock(fd, how | LOCK_NB); waited += LOCK_PAUSE_MS) {
-		if (errno != EWOULDBLOCK)
-			code = error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock %s", path);
-		else if (waited >= LOCK_WAIT_MS || ppoll(NULL, 0, &pause, &before))
-			code = error_set(err, MORTISE_E_BUSY, 0,
-					 "META is locked by another program, which uses %s; run "
-					 "again when it has ended",
-					 path);
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return code;
+	if (code != MORTISE_E_BUSY)
+		return code;
+	return error_set(err, code, 0,
+			 "META is locked by another program, which uses %s; run again when it has "
+			 "ended",
+			 path);
 }
 
 /* Talos locks the disk before the partition; the same order avoids a deadlock. */
-static enum mortise_code lock_disk(struct meta_partition *meta, struct mortise_error *err)
+static enum mortise_code lock_disk(struct meta_partition *meta, const struct mortise_events *events,
+				   struct mortise_error *err)
 {
 	char path[160];
 
@@ -68,10 +52,11 @@ static enum mortise_code lock_disk(struct meta_partition *meta, struct mortise_e
 		return error_set(err, MORTISE_E_DEVICE, errno,
 				 "cannot open %s, the disk of %s, to lock it", path,
 				 meta->device->path);
-	return lock(meta->disk_fd, LOCK_EX, path, err);
+	return lock(events, meta->disk_fd, LOCK_EX, path, err);
 }
 
-static enum mortise_code open_locked(const char *path, bool write, struct meta_partition *meta,
+static enum mortise_code open_locked(const char *path, const struct mortise_events *events,
+				     bool write, struct meta_partition *meta,
 				     struct mortise_error *err)
 {
 	enum mortise_code code = luks2_device_open(path, false, &meta->device, err);
@@ -84,8 +69,8 @@ static enum mortise_code open_locked(const char *path, bool write, struct meta_p
 	if (!code && write)
 		code = luks2_device_writable(meta->device, err);
 	if (!code && write)
-		code = lock_disk(meta, err);
-	return code ? code : lock(meta->device->fd, write ? LOCK_EX : LOCK_SH, path, err);
+		code = lock_disk(meta, events, err);
+	return code ? code : lock(events, meta->device->fd, write ? LOCK_EX : LOCK_SH, path, err);
 }
 
 /*
@@ -120,7 +105,8 @@ static enum mortise_code check_contents(const struct meta_partition *meta,
 	return MORTISE_OK;
 }
 
-enum mortise_code meta_partition_open(const char *device, bool write, struct meta_partition *meta,
+enum mortise_code meta_partition_open(const char *device, const struct mortise_events *events,
+				      bool write, struct meta_partition *meta,
 				      struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
@@ -131,7 +117,7 @@ enum mortise_code meta_partition_open(const char *device, bool write, struct met
 	if (!device)
 		code = disk_find_label(LABEL, LABEL, found, sizeof(found), err);
 	if (!code)
-		code = open_locked(device ? device : found, write, meta, err);
+		code = open_locked(device ? device : found, events, write, meta, err);
 	if (!code)
 		code = mortise_secret_new(META_ADV_PARTITION, &meta->image, err);
 	if (code)

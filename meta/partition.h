@@ -18,8 +18,9 @@ struct meta_partition {
  * Talos uses: a shared lock to read, exclusive locks of the partition and its disk to write.
  * MORTISE_E_DEVICE, MORTISE_E_NOT_EMPTY; the caller owns nothing after a failure.
  */
-MORTISE_MUST_CHECK enum mortise_code meta_partition_open(const char *device, bool write,
-							 struct meta_partition *meta,
+MORTISE_MUST_CHECK enum mortise_code meta_partition_open(const char *device,
+							 const struct mortise_events *events,
+							 bool write, struct meta_partition *meta,
 							 struct mortise_error *err);
 void meta_partition_close(struct meta_partition *meta);
 

@@ -95,12 +95,13 @@ static void test_differs(void **state)
 	assert_false(mortise_spread_differs(&a, &none));
 }
 
-static bool count_and_stop(void *context, const char *step, unsigned run, unsigned runs)
+static bool count_and_stop(void *context, const struct mortise_event *event)
 {
 	unsigned *told = context;
 
-	assert_non_null(step);
-	assert_true(run < runs);
+	assert_int_equal(event->type, MORTISE_EVENT_PROGRESS);
+	assert_string_equal(event->text, "x");
+	assert_true(event->done < event->total);
 	return ++*told < 3;
 }
 
@@ -111,14 +112,14 @@ static void test_loop(void **state)
 					 .time_limit_ms = 60000 };
 	struct benchmark_loop loop;
 	unsigned runs = 0, told = 0;
+	const struct mortise_events stop = { count_and_stop, &told };
 
 	(void)state;
 	assert_int_equal(benchmark_loop_begin(&loop, &how, NULL), MORTISE_OK);
 	for (; benchmark_loop_next(&loop, "x");)
 		runs++;
 	assert_int_equal(runs, 5);
-	how.tell = count_and_stop;
-	how.context = &told;
+	how.events = &stop;
 	runs = 0;
 	assert_int_equal(benchmark_loop_begin(&loop, &how, NULL), MORTISE_OK);
 	for (; benchmark_loop_next(&loop, "x");)

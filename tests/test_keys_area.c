@@ -102,7 +102,7 @@ static void check_area(size_t row)
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	from_hex(luks2_areas[row].salt, salt, sizeof(salt));
 	assert_int_equal(mortise_secret_from("test", 4, &passphrase, NULL), MORTISE_OK);
-	assert_int_equal(keys_kdf_derive(&kdf, passphrase, (struct keys_bytes){ salt, 32 },
+	assert_int_equal(keys_kdf_derive(&kdf, NULL, passphrase, (struct keys_bytes){ salt, 32 },
 					 area_key, key_size, NULL),
 			 MORTISE_OK);
 	mortise_secret_free(&passphrase);

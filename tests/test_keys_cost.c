@@ -65,7 +65,7 @@ static void test_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		assert_int_equal(keys_kdf_choose(&refused[i].choice, 64, &kdf, &err),
+		assert_int_equal(keys_kdf_choose(&refused[i].choice, 64, NULL, &kdf, &err),
 				 refused[i].code);
 		assert_string_equal(err.text, refused[i].text);
 	}
@@ -103,7 +103,8 @@ static void test_forced(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(forced) / sizeof(forced[0]); i++) {
-		assert_int_equal(keys_kdf_choose(&forced[i].choice, 64, &kdf, NULL), MORTISE_OK);
+		assert_int_equal(keys_kdf_choose(&forced[i].choice, 64, NULL, &kdf, NULL),
+				 MORTISE_OK);
 		assert_kdf(&kdf, &forced[i].kdf);
 	}
 }
@@ -212,11 +213,11 @@ static void test_measured(void **state)
 	struct mortise_kdf kdf;
 
 	(void)state;
-	assert_int_equal(keys_kdf_choose(&argon2, 32, &kdf, NULL), MORTISE_OK);
+	assert_int_equal(keys_kdf_choose(&argon2, 32, NULL, &kdf, NULL), MORTISE_OK);
 	assert_true(kdf.time >= 4);
 	assert_in_range(kdf.memory_kib, 32, 1024);
 	assert_in_range(kdf.lanes, 1, machine_cpus());
-	assert_int_equal(keys_kdf_choose(&pbkdf2, 32, &kdf, NULL), MORTISE_OK);
+	assert_int_equal(keys_kdf_choose(&pbkdf2, 32, NULL, &kdf, NULL), MORTISE_OK);
 	assert_true(kdf.time >= 1000);
 	assert_string_equal(kdf.hash, "sha256");
 }
@@ -227,11 +228,11 @@ static void test_rate(void **state)
 	struct mortise_error err;
 
 	(void)state;
-	assert_int_equal(keys_pbkdf2_rate("sha256", 32, &narrow, NULL), MORTISE_OK);
-	assert_int_equal(keys_pbkdf2_rate("sha256", 128, &wide, NULL), MORTISE_OK);
+	assert_int_equal(keys_pbkdf2_rate("sha256", 32, NULL, &narrow, NULL), MORTISE_OK);
+	assert_int_equal(keys_pbkdf2_rate("sha256", 128, NULL, &wide, NULL), MORTISE_OK);
 	/* Four blocks of output cost four times as much; a factor of 2 allows for other load. */
 	assert_true(narrow > wide * 2ull);
-	assert_int_equal(keys_pbkdf2_rate("no-such-hash", 32, &narrow, &err),
+	assert_int_equal(keys_pbkdf2_rate("no-such-hash", 32, NULL, &narrow, &err),
 			 MORTISE_E_UNSUPPORTED);
 }
 

@@ -88,7 +88,7 @@ static void test_pbkdf2(void **state)
 		snprintf(kdf.hash, sizeof(kdf.hash), "%s", pbkdf2s[i].hash);
 		passphrase = secret_of(pbkdf2s[i].passphrase.bytes, pbkdf2s[i].passphrase.size);
 		size = from_hex(pbkdf2s[i].key, expected, sizeof(expected));
-		assert_int_equal(keys_kdf_derive(&kdf, passphrase,
+		assert_int_equal(keys_kdf_derive(&kdf, NULL, passphrase,
 						 (struct keys_bytes){ pbkdf2s[i].salt.bytes,
 								      pbkdf2s[i].salt.size },
 						 key, size, NULL),
@@ -144,7 +144,7 @@ static void test_argon2(void **state)
 
 		passphrase = secret_of(argon2s[i].passphrase, strlen(argon2s[i].passphrase));
 		from_hex(argon2s[i].tag, expected, sizeof(expected));
-		assert_int_equal(keys_kdf_derive(&kdf, passphrase,
+		assert_int_equal(keys_kdf_derive(&kdf, NULL, passphrase,
 						 (struct keys_bytes){ argon2s[i].salt, 8 }, key,
 						 sizeof(key), NULL),
 				 MORTISE_OK);
@@ -236,7 +236,7 @@ static void test_refused_costs(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		assert_int_equal(keys_kdf_derive(&refused[i].kdf, passphrase,
+		assert_int_equal(keys_kdf_derive(&refused[i].kdf, NULL, passphrase,
 						 (struct keys_bytes){ salt, refused[i].salt_size },
 						 key, refused[i].key_size, &err),
 				 refused[i].code);
@@ -258,12 +258,12 @@ static void test_empty_inputs(void **state)
 	uint8_t key[32], expected[32];
 
 	(void)state;
-	assert_int_equal(keys_kdf_derive(&argon2, passphrase, (struct keys_bytes){ "01234567", 8 },
+	assert_int_equal(keys_kdf_derive(&argon2, NULL, passphrase,
+					 (struct keys_bytes){ "01234567", 8 }, key, 32, NULL),
+			 MORTISE_OK);
+	assert_int_equal(keys_kdf_derive(&pbkdf2, NULL, passphrase, (struct keys_bytes){ NULL, 0 },
 					 key, 32, NULL),
 			 MORTISE_OK);
-	assert_int_equal(
-		keys_kdf_derive(&pbkdf2, passphrase, (struct keys_bytes){ NULL, 0 }, key, 32, NULL),
-		MORTISE_OK);
 	from_hex(empty, expected, sizeof(expected));
 	assert_memory_equal(key, expected, 32);
 	mortise_secret_free(&passphrase);
@@ -295,8 +295,8 @@ static void test_no_memory(void **state)
 	lowered = before;
 	lowered.rlim_cur = address_space() + (64u << 20);
 	assert_int_equal(setrlimit(RLIMIT_AS, &lowered), 0);
-	code = keys_kdf_derive(&kdf, passphrase, (struct keys_bytes){ "01234567", 8 }, key, 32,
-			       &err);
+	code = keys_kdf_derive(&kdf, NULL, passphrase, (struct keys_bytes){ "01234567", 8 }, key,
+			       32, &err);
 	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 	assert_int_equal(code, MORTISE_E_MEMORY);
 	assert_string_equal(err.text, "cannot allocate 1048576 KiB of memory for argon2id");

@@ -41,7 +41,7 @@ static bool content_read(const char *path, struct content *content)
 	struct mortise_error err;
 
 	memset(content, 0, sizeof(*content));
-	if (mortise_meta_read(path, &meta, &err)) {
+	if (mortise_meta_read(path, NULL, &meta, &err)) {
 		disk_wrong("%.150s", err.text);
 		return false;
 	}
@@ -64,7 +64,7 @@ static bool content_equal(const struct content *a, const struct content *b)
 
 static enum mortise_code set(uint8_t tag, const char *value, struct mortise_error *err)
 {
-	return mortise_meta_set(disk.path, tag, value, strlen(value), err);
+	return mortise_meta_set(disk.path, NULL, tag, value, strlen(value), err);
 }
 
 /* Initial states: image is all zero before each. */
@@ -77,7 +77,7 @@ static void prepare_zero(uint8_t *image)
 static void fill(uint8_t *image, uint8_t tag, const char *value, size_t size)
 {
 	disk_store(disk.path, image);
-	assert_int_equal(mortise_meta_set(disk.path, tag, value, size, NULL), MORTISE_OK);
+	assert_int_equal(mortise_meta_set(disk.path, NULL, tag, value, size, NULL), MORTISE_OK);
 	disk_fetch(disk.path, image);
 }
 
@@ -156,12 +156,12 @@ static enum mortise_code act_set(struct mortise_error *err)
 
 static enum mortise_code act_set_long(struct mortise_error *err)
 {
-	return mortise_meta_set(disk.path, 7, long_value, LONG_SIZE / 4, err);
+	return mortise_meta_set(disk.path, NULL, 7, long_value, LONG_SIZE / 4, err);
 }
 
 static enum mortise_code act_set_longer(struct mortise_error *err)
 {
-	return mortise_meta_set(disk.path, 7, long_value, LONG_SIZE, err);
+	return mortise_meta_set(disk.path, NULL, 7, long_value, LONG_SIZE, err);
 }
 
 static enum mortise_code act_set_same(struct mortise_error *err)
@@ -171,17 +171,17 @@ static enum mortise_code act_set_same(struct mortise_error *err)
 
 static enum mortise_code act_delete(struct mortise_error *err)
 {
-	return mortise_meta_delete(disk.path, 9, err);
+	return mortise_meta_delete(disk.path, NULL, 9, err);
 }
 
 static enum mortise_code act_delete_old(struct mortise_error *err)
 {
-	return mortise_meta_delete(disk.path, 6, err);
+	return mortise_meta_delete(disk.path, NULL, 6, err);
 }
 
 static enum mortise_code act_delete_none(struct mortise_error *err)
 {
-	return mortise_meta_delete(disk.path, 77, err);
+	return mortise_meta_delete(disk.path, NULL, 77, err);
 }
 
 static const struct operation operations[] = {
@@ -230,7 +230,7 @@ static void check_cut(const char *path, const char *what, unsigned number)
 /* After any cut, the next write makes both copies equal. */
 static void check_repaired(const char *path, uint8_t *image)
 {
-	if (mortise_meta_set(path, 100, "next", 4, NULL))
+	if (mortise_meta_set(path, NULL, 100, "next", 4, NULL))
 		disk_wrong("the next write fails, call %u", disk.calls);
 	disk_fetch(path, image);
 	if (memcmp(image, image + META_ADV_COPY, META_ADV_COPY))
@@ -392,12 +392,12 @@ static void test_foreign_data(void **state)
 		memcpy(image + 1024, "\1\0\0\0\xff\0\0\0", rows[i].at == 4086 ? 8 : 0);
 		disk_store(disk.path, image);
 		disk_record(0, false);
-		if (mortise_meta_read(disk.path, &meta, &err) != code ||
+		if (mortise_meta_read(disk.path, NULL, &meta, &err) != code ||
 		    (code && !strstr(err.text, rows[i].word)))
 			fail_msg("row %zu: %s", i, err.text);
 		mortise_meta_free(&meta);
 		if (code && (set(9, "null", &err) != code ||
-			     mortise_meta_delete(disk.path, 9, &err) != code || disk.calls))
+			     mortise_meta_delete(disk.path, NULL, 9, &err) != code || disk.calls))
 			fail_msg("row %zu: written, or another error: %s", i, err.text);
 		if (!code && set(9, "null", &err))
 			fail_msg("row %zu: %s", i, err.text);
@@ -420,7 +420,7 @@ static void test_disguise(void **state)
 	memcpy(value + 1024 - 12, "\1\0\0\0\xff\0\0\0", 8);
 	memcpy(value + 4086 - 12, "SWAPSPACE2", 10);
 	disk_record(0, false);
-	assert_int_equal(mortise_meta_set(disk.path, 1, value, sizeof(value), &err),
+	assert_int_equal(mortise_meta_set(disk.path, NULL, 1, value, sizeof(value), &err),
 			 MORTISE_E_USAGE);
 	assert_non_null(strstr(err.text, "swap"));
 	assert_int_equal(disk.calls, 0);
@@ -438,12 +438,12 @@ static void test_sizes(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		assert_int_equal(truncate(disk.path, sizes[i]), 0);
-		assert_int_equal(mortise_meta_read(disk.path, &meta, &err), MORTISE_E_DEVICE);
+		assert_int_equal(mortise_meta_read(disk.path, NULL, &meta, &err), MORTISE_E_DEVICE);
 		assert_non_null(strstr(err.text, "instead of 1048576"));
 		assert_int_equal(set(9, "null", &err), MORTISE_E_DEVICE);
 	}
-	assert_int_equal(mortise_meta_read("/dev/null", &meta, &err), MORTISE_E_DEVICE);
-	assert_int_equal(mortise_meta_read("/nonexistent", &meta, &err), MORTISE_E_DEVICE);
+	assert_int_equal(mortise_meta_read("/dev/null", NULL, &meta, &err), MORTISE_E_DEVICE);
+	assert_int_equal(mortise_meta_read("/nonexistent", NULL, &meta, &err), MORTISE_E_DEVICE);
 	assert_int_equal(truncate(disk.path, DISK_SIZE), 0);
 }
 

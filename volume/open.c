@@ -13,10 +13,14 @@ static enum mortise_code open_header_device(const struct mortise_location *locat
 					    struct luks2_device **device, struct mortise_error *err)
 {
 	const char *path = location->header ? location->header : location->device;
+	enum mortise_code code;
 
 	if (!path)
 		return error_set(err, MORTISE_E_USAGE, 0, "no device is named");
-	return luks2_device_open(path, !location->no_locks, device, err);
+	code = luks2_device_open(path, !location->no_locks, device, err);
+	if (!code && location->events)
+		(*device)->events = *location->events;
+	return code;
 }
 
 static enum mortise_code set_data_path(struct mortise_luks2 *header,

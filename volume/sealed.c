@@ -76,6 +76,7 @@ static enum mortise_code kms_of(const struct mortise_key_sources *sources, const
 	*kms = (struct keys_kms){
 		.endpoint = endpoint,
 		.node_uuid = uuid,
+		.events = sources->events,
 		.ca = kms_file(sources->kms_ca, KMS_DIR "ca.pem"),
 		.cert = kms_file(sources->kms_cert, KMS_DIR "cert.pem"),
 		.key = kms_file(sources->kms_key, KMS_DIR "key.pem"),
@@ -203,7 +204,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 				 struct mortise_error *err)
 {
 	struct keys_tpm_signed_policy *policy = NULL;
-	struct keys_tpm tpm = { .tcti = sources->tcti };
+	struct keys_tpm tpm = { .tcti = sources->tcti, .events = sources->events };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
 	enum mortise_code code = volume_tpm_check(wish, err);
@@ -251,7 +252,7 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 				 struct mortise_secret **passphrase, struct mortise_error *err)
 {
 	struct keys_tpm_signed_policy *policy = NULL;
-	struct keys_tpm tpm = { .tcti = sources->tcti };
+	struct keys_tpm tpm = { .tcti = sources->tcti, .events = sources->events };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
 	enum mortise_code code = volume_token_tpm_read(luks2_token_get(metadata, id), &object, err);

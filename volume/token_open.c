@@ -123,7 +123,8 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 	enum mortise_code code =
 		error_set(err, MORTISE_E_NO_TOKEN, 0, "the token belongs to no keyslot");
 
-	for (int id = 0; code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+	for (int id = 0; code && code != MORTISE_E_CANCELED && id < (int)MORTISE_KEYSLOTS_MAX;
+	     id++) {
 		const struct mortise_key_search search = { .struct_size = sizeof(search),
 							   .keyslot = id };
 
@@ -175,6 +176,8 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 		code = try_token(attempt, *id, volume_key, opened, &why);
 		if (!code)
 			return MORTISE_OK;
+		if (code == MORTISE_E_CANCELED)
+			return error_set(err, code, 0, "%s", why.text);
 		/* The error of a token that was tried is more useful than one of an unusable token. */
 		if (code != MORTISE_E_NO_TOKEN) {
 			last = code;
@@ -217,7 +220,8 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 		goto out;
 	}
 	/* As with passphrases, a keyslot of priority "ignore" is opened only on request. */
-	for (size_t i = 0; code && i < sizeof(order) / sizeof(*order); i++) {
+	for (size_t i = 0; code && code != MORTISE_E_CANCELED && i < sizeof(order) / sizeof(*order);
+	     i++) {
 		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
 		tried = try_tokens(&attempt, &id, volume_key, opened, err);
 		if (tried != MORTISE_E_NO_TOKEN)
@@ -258,5 +262,6 @@ enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, 
 	if (sources)
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	tpm.tcti = from.tcti;
+	tpm.events = from.events;
 	return code ? code : keys_tpm_extend(&tpm, pcr, word, err);
 }

@@ -20,6 +20,7 @@ struct benchmark {
 	struct mortise_machine machine;
 	char started[32];		/* ISO 8601, UTC */
 	struct progress progress;
+	struct mortise_events events;	/* show progress; do not move this struct */
 	uint64_t end_ms;		/* of the time, as progress_elapsed_ms() counts it */
 	struct json_object *results;
 	struct json_object *recommendation;	/* NULL: none yet */

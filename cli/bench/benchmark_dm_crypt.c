@@ -56,12 +56,6 @@ static enum status confirm(const struct command *c, const char *device)
 	return terminal_confirm(warning, "Operation aborted.") ? STATUS_OK : STATUS_USAGE;
 }
 
-static bool is_stopped(void *context)
-{
-	(void)context;
-	return signals_caught();
-}
-
 static void print_measurement(void *context, const struct mortise_dm_measurement *measurement,
 			      size_t done, size_t total)
 {
@@ -130,7 +124,7 @@ enum status benchmark_dm_crypt(struct benchmark *b)
 		.key_size = option_number32(given, OPTION_KEY_SIZE) / 8,
 		.quick = option_set(given, OPTION_QUICK),
 		.time_limit_ms = brief ? 0 : (uint32_t)left,
-		.stop = is_stopped,
+		.events = &signals_events,
 		.measured = print_measurement,
 		.context = &table,
 	};

@@ -6,11 +6,19 @@
 #include <time.h>
 
 #include "cli/bench/benchmark.h"
+#include "cli/declared/json.h"
 #include "cli/print.h"
 #include "cli/signals.h"
-#include "cli/declared/volumes.h"
 
 const struct benchmark_unit benchmark_unit_ms = { "ms", BETTER_LOWER };
+
+static bool show_run(void *context, const struct mortise_event *event)
+{
+	if (event->type == MORTISE_EVENT_PROGRESS)
+		return progress_tell(context, event->text, (unsigned)event->done,
+				     (unsigned)event->total);
+	return !signals_caught();
+}
 
 void benchmark_begin(struct benchmark *b, const struct command *c, const char *name)
 {
@@ -34,6 +42,7 @@ void benchmark_begin(struct benchmark *b, const struct command *c, const char *n
 	b->machine.struct_size = sizeof(b->machine);
 	(void)mortise_benchmark_machine(&b->machine, NULL);
 	progress_begin(&b->progress);
+	b->events = (struct mortise_events){ .call = show_run, .context = &b->progress };
 }
 
 /* No figure is more precise than six digits. */
@@ -124,8 +133,7 @@ struct mortise_benchmark benchmark_limits(struct benchmark *b, unsigned left)
 		/* 0 would be the default limit. With 1, only the first run is made. */
 		.time_limit_ms = 1,
 		.runs = option_number32(&b->c->options, OPTION_RUNS),
-		.tell = progress_tell,
-		.context = &b->progress,
+		.events = &b->events,
 	};
 
 	if (b->end_ms > now + left)

@@ -8,6 +8,7 @@
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 
 /* The lowest cost that a keyslot can be created with. */
 static const struct mortise_kdf_choice least_cost = {
@@ -191,6 +192,7 @@ static enum status measure_slots(struct unlocking *u)
 static enum status measure_header(struct benchmark *b, const struct paths *paths)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .events = &signals_events,
 						   .device = paths->header,
 						   .readonly = true };
 	struct mortise_benchmark how = benchmark_limits(b, 10);
@@ -220,7 +222,9 @@ static enum status measure_mapping(struct unlocking *u)
 enum status benchmark_unlock(struct benchmark *b)
 {
 	struct unlocking u = { .b = b, .opened = MORTISE_ANY };
-	struct mortise_location location = { .struct_size = sizeof(location), .readonly = true };
+	struct mortise_location location = { .struct_size = sizeof(location),
+					     .events = &signals_events,
+					     .readonly = true };
 	struct mortise_error err;
 	struct paths paths;
 	enum status status;

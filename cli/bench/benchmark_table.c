@@ -54,7 +54,8 @@ static enum mortise_code print_pbkdf2(struct benchmark *b, const char *hash,
 	char name[64];
 
 	progress_tell(&b->progress, hash, 0, 1);
-	code = mortise_benchmark_pbkdf2(hash, get_key_bits(b) / 8, &iterations, err);
+	code = mortise_benchmark_pbkdf2(hash, get_key_bits(b) / 8, &signals_events, &iterations,
+					err);
 	if (code) {
 		benchmark_print(b, "PBKDF2-%-9s     N/A\n", hash);
 		return code;
@@ -84,7 +85,8 @@ static enum mortise_code print_argon2(struct benchmark *b, enum mortise_kdf_type
 
 	progress_tell(&b->progress, type_name, 0, 1);
 	*kdf = (struct mortise_kdf){ 0 };
-	code = mortise_benchmark_kdf_choice(&choice, get_key_bits(b) / 8, kdf, err);
+	code = mortise_benchmark_kdf_choice(&choice, get_key_bits(b) / 8, &signals_events, kdf,
+					    err);
 	if (code) {
 		benchmark_print(b, "%-10s N/A\n", type_name);
 		return code;

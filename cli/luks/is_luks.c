@@ -3,10 +3,12 @@
 #include "cli/device.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
+#include "cli/signals.h"
 
 enum status run_is_luks(const struct command *c)
 {
-	struct mortise_location location = { .struct_size = sizeof(location) };
+	struct mortise_location location = { .struct_size = sizeof(location),
+					     .events = &signals_events };
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
 	struct paths paths;

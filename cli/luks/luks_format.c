@@ -14,6 +14,7 @@
 #include "cli/luks/signatures.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "cli/signals.h"
 
 #define SECTOR			 512u  /* bytes; --offset and --align-payload count them */
 #define HEADER_FILE_SIZE	 4096  /* bytes a new header file starts with */
@@ -169,6 +170,7 @@ enum status run_luks_format(const struct command *c)
 	}
 	location = (struct mortise_location){
 		.struct_size = sizeof(struct mortise_location),
+		.events = &signals_events,
 		.device = paths.device,
 		.header = paths.detached ? paths.header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),

@@ -7,11 +7,13 @@
 #include "cli/print.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "cli/signals.h"
 
 enum status run_luks_uuid(const struct command *c)
 {
 	const char *uuid = option_text(&c->options, OPTION_UUID);
-	struct mortise_location location = { .struct_size = sizeof(location) };
+	struct mortise_location location = { .struct_size = sizeof(location),
+					     .events = &signals_events };
 	struct mortise_luks2 *header = NULL;
 	struct mortise_header_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };

@@ -6,6 +6,7 @@
 
 #include "cli/print.h"
 #include "cli/verbs.h"
+#include "cli/signals.h"
 
 #define SECTOR 512u /* bytes */
 
@@ -15,6 +16,7 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 	const char *detached = option_text(&c->options, OPTION_HEADER);
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
+		.events = &signals_events,
 		.device = detached ? detached : info->device,
 		.readonly = true,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),

@@ -177,7 +177,7 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
 	if (code || !*place.path || place.foreign)
 		return code;
-	code = mortise_meta_read(place.path, &meta, err);
+	code = mortise_meta_read(place.path, options->events, &meta, err);
 	if (code)
 		return code;
 	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);

@@ -99,7 +99,8 @@ static enum mortise_code wipe(struct luks2_device *device, const struct mortise_
 	code = disk_wipe(device, &how, err);
 	/* Before the mark goes: cut off here, another reset does it again. */
 	if (!code && *reset->meta && !strcmp(target->name, CONFIG_STATE))
-		code = mortise_meta_delete(reset->meta, MORTISE_META_STATE_ENCRYPTION, err);
+		code = mortise_meta_delete(reset->meta, reset->events,
+					   MORTISE_META_STATE_ENCRYPTION, err);
 	if (!code)
 		code = disk_wipe_end(device, err);
 	luks2_device_unlock(device);

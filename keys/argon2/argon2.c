@@ -5,6 +5,7 @@
 #include "keys/argon2/arena.h"
 #include "keys/argon2/crew.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "base/machine.h"
 #include "base/secret.h"
 
@@ -23,9 +24,15 @@ const char *keys_argon2_kernel(void)
 	return keys_argon2_select(NULL)->name;
 }
 
+static bool is_canceled(void *watch)
+{
+	return events_watch_canceled(watch);
+}
+
 enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_argon2_input *input,
 			      uint8_t *tag, size_t tag_size, struct mortise_error *err)
 {
+	struct events_watch watch = { .events = input->events };
 	enum mortise_code code = MORTISE_OK;
 	struct keys_argon2_job job;
 	struct keys_arena arena;
@@ -37,13 +44,17 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 		job.memory = arena.memory;
 		job.populate = arena.populate;
 		job.pages = &arena;
+		job.canceled = is_canceled;
+		job.watch = &watch;
 		if (!keys_argon2_crew_run(&job, input, choose_threads(kdf, input), tag, tag_size))
-			code = MORTISE_E_MEMORY;
+			code = watch.canceled ? MORTISE_E_CANCELED : MORTISE_E_MEMORY;
 		keys_arena_unmap(&arena);
 	}
 	if (!code)
 		return MORTISE_OK;
 	secret_wipe(tag, tag_size);
+	if (code == MORTISE_E_CANCELED)
+		return events_cancel_error(err);
 	return error_set(err, code, 0, "cannot allocate %u KiB of memory for %s", kdf->memory_kib,
 			 kdf->type == MORTISE_KDF_ARGON2I ? "argon2i" : "argon2id");
 }

@@ -20,6 +20,7 @@ struct keys_argon2_input {
 	uint32_t version;			/* 0: KEYS_ARGON2_VERSION */
 	/* These do not change the result. Zero selects the fastest. */
 	const struct keys_argon2_kernel *kernel; /* from keys_argon2_select() */
+	const struct mortise_events *events;	/* NULL: cannot be canceled */
 	unsigned threads;			/* maximum, regardless of the number of CPUs */
 };
 

@@ -24,7 +24,11 @@ struct keys_argon2_workspace {
 	_Alignas(64) uint64_t addresses[KEYS_ARGON2_SIDE_BY_SIDE][KEYS_ARGON2_BLOCK_WORDS];
 	_Alignas(64) uint64_t counter[KEYS_ARGON2_BLOCK_WORDS];
 	_Alignas(64) uint64_t zero[KEYS_ARGON2_BLOCK_WORDS];
+	uint32_t filled, one_more;
 };
+
+/* About a millisecond of work for a thread, with all lanes that it fills side by side. */
+#define KEYS_ARGON2_POLL	512u
 
 struct keys_argon2_job {
 	const struct keys_argon2_kernel *kernel;
@@ -39,9 +43,12 @@ struct keys_argon2_job {
 	 */
 	bool (*populate)(void *pages, void *memory, uint64_t size);
 	void *pages;			/* the first argument of populate() */
+	/* Called by each thread every KEYS_ARGON2_POLL blocks of a lane; true ends the job. */
+	bool (*canceled)(void *watch);	/* NULL: never */
+	void *watch;			/* the first argument of canceled() */
 };
 
-/* Sets every member of job except memory, populate and pages, which are zeroed. */
+/* Sets every member of job except memory and those behind segment, which are zeroed. */
 void keys_argon2_plan(struct keys_argon2_job *job, const struct mortise_kdf *kdf,
 		      const struct keys_argon2_input *input);
 
@@ -69,7 +76,8 @@ struct keys_argon2_part {
 
 /*
  * Fills a part. Threads may fill the lanes of one slice in parallel; the next slice needs all of
- * them. Returns false if populate() failed.
+ * them. Returns false if populate() failed or canceled() returned true; then work->filled
+ * blocks of each lane's segment are written, and one more of the first work->one_more lanes.
  */
 MORTISE_MUST_CHECK bool keys_argon2_fill(const struct keys_argon2_job *job,
 					 const struct keys_argon2_part *part,

@@ -84,17 +84,50 @@ static bool fill_slice(const struct worker *worker, struct keys_argon2_part *par
 	return true;
 }
 
+static void wipe_blocks(const struct keys_argon2_job *job, uint32_t lane, uint32_t count)
+{
+	secret_wipe(keys_argon2_block(job, lane, 0), (size_t)count * KEYS_ARGON2_BLOCK_SIZE);
+}
+
+/*
+ * Wipes this thread's lanes after the job was ended in part. Pages that were not written yet are
+ * not touched: the system may have none for them.
+ */
+static void wipe_lanes(const struct worker *worker, const struct keys_argon2_part *part,
+		       const struct keys_argon2_workspace *work, bool part_done)
+{
+	const struct keys_argon2_job *job = worker->crew->job;
+	const uint32_t first =
+		(uint32_t)share_begin(job->lanes, worker->number, worker->crew->fillers);
+	const uint32_t end =
+		(uint32_t)share_begin(job->lanes, worker->number + 1, worker->crew->fillers);
+
+	for (uint32_t lane = first; lane < end; lane++) {
+		uint32_t count = part->slice * job->segment;
+
+		if (part->pass)
+			count = KEYS_ARGON2_SLICES * job->segment;
+		else if (part_done || lane < part->first)
+			count += job->segment;
+		else if (lane < part->first + part->count)
+			count += work->filled + (lane - part->first < work->one_more);
+		wipe_blocks(job, lane, count > 2 ? count : 2);
+	}
+}
+
 static bool fill_lanes(const struct worker *worker)
 {
 	struct crew *crew = worker->crew;
 	struct keys_argon2_workspace work = { 0 };
 	struct keys_argon2_part part = { 0 };
-	bool well = true;
+	bool done, well = true;
 
 	for (part.pass = 0; well && part.pass < crew->job->time; part.pass++)
 		for (part.slice = 0; well && part.slice < KEYS_ARGON2_SLICES; part.slice++) {
-			well = fill_slice(worker, &part, &work);
-			well = wait_at_gate(crew, &crew->slice, crew->fillers, well);
+			done = fill_slice(worker, &part, &work);
+			well = wait_at_gate(crew, &crew->slice, crew->fillers, done);
+			if (!well)
+				wipe_lanes(worker, &part, &work, done);
 		}
 	secret_wipe(&work, sizeof(work));
 	return well;
@@ -118,7 +151,8 @@ static void populate_ahead(const struct keys_argon2_job *job)
 	const uint64_t size = keys_argon2_job_size(job);
 
 	for (uint64_t at = 0; at < size; at += KEYS_ARGON2_PIECE)
-		if (!job->populate(job->pages, memory + at,
+		if ((job->canceled && job->canceled(job->watch)) ||
+		    !job->populate(job->pages, memory + at,
 				   size - at < KEYS_ARGON2_PIECE ? size - at : KEYS_ARGON2_PIECE))
 			return;
 }
@@ -191,7 +225,7 @@ bool keys_argon2_crew_run(const struct keys_argon2_job *job, const struct keys_a
 	well = fill_lanes(&workers[0]);
 	if (well)
 		keys_argon2_finish(job, tag, tag_size);
-	/* After a failure, wiping would fault in the pages that the system does not have. */
+	/* After a failure each thread has wiped what it wrote. */
 	if (wait_at_gate(&crew, &crew.end, crew.all, true))
 		wipe_share(&workers[0]);
 	for (unsigned i = 1; i < crew.all; i++)

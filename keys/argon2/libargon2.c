@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "base/machine.h"
 #include "base/secret.h"
 
@@ -84,6 +85,9 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 	enum mortise_code code = MORTISE_OK;
 	int result;
 
+	/* libargon2 cannot be interrupted. */
+	if (events_canceled(input->events))
+		return events_cancel_error(err);
 	result = argon2_ctx(&context, kdf->type == MORTISE_KDF_ARGON2I ? Argon2_i : Argon2_id);
 	if (result == ARGON2_MEMORY_ALLOCATION_ERROR)
 		code = error_set(err, MORTISE_E_MEMORY, 0,
@@ -91,6 +95,8 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 	else if (result != ARGON2_OK)
 		code = error_set(err, MORTISE_E_SYSTEM, 0, "%s failed: %s", name,
 				 argon2_error_message(result));
+	if (!code && events_canceled(input->events))
+		code = events_cancel_error(err);
 	if (code)
 		secret_wipe(tag, tag_size);
 	return code;

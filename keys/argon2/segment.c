@@ -151,12 +151,17 @@ INLINE bool fill_lanes(const struct slice *s, struct lane *lanes, uint32_t count
 			else
 				set_reference(s, &lanes[l], i, *lanes[l].previous);
 	for (uint32_t i = first; i < segment; i++) {
+		work->filled = i;
+		if (i % KEYS_ARGON2_POLL == 0 && job->canceled && job->canceled(job->watch))
+			return false;
 		for (uint32_t l = 0; l < count; l++) {
 			struct lane *lane = &lanes[l];
 			uint64_t *block = lane->segment + (uint64_t)i * KEYS_ARGON2_BLOCK_WORDS;
 
-			if (!later && job->populate && !populate_ahead(s, lane, i, first))
+			if (!later && job->populate && !populate_ahead(s, lane, i, first)) {
+				work->one_more = l;
 				return false;
+			}
 			if (independent && segment - i > ahead)
 				set_counted_reference(s, lane, i + ahead, first, work);
 			compress(block, lane->previous, lane->reference[i % (AHEAD + 1)],
@@ -166,6 +171,7 @@ INLINE bool fill_lanes(const struct slice *s, struct lane *lanes, uint32_t count
 				set_reference(s, lane, i + ahead, block[0]);
 		}
 	}
+	work->filled = segment;
 	return true;
 }
 

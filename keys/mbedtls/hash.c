@@ -5,6 +5,7 @@
 
 #include "keys/crypto.h"
 #include "keys/mbedtls/md.h"
+#include "base/secret.h"
 
 struct keys_hash {
 	mbedtls_md_context_t context;
@@ -75,22 +76,94 @@ bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, siz
 	return !error && !mbedtls_md_finish(&hash->context, digest);
 }
 
-bool keys_crypto_hmac_sha256(struct keys_bytes key, const struct keys_bytes *part, size_t parts,
-			     uint8_t mac[static 32])
+/*
+ * Mbed TLS's own HMAC hashes the padded key again for each MAC; here the states after it are
+ * kept, as RFC 2104, section 4, proposes.
+ */
+struct keys_hmac {
+	mbedtls_md_context_t inner, outer; /* after the padded key */
+	mbedtls_md_context_t work;
+	size_t size; /* bytes of a digest */
+};
+
+static int absorb_key(mbedtls_md_context_t *state, const uint8_t *key, size_t block, uint8_t pad)
 {
-	mbedtls_md_context_t context;
+	uint8_t padded[KEYS_MBEDTLS_BLOCK_MAX];
 	int error;
 
-	mbedtls_md_init(&context);
-	error = mbedtls_md_setup(&context, keys_mbedtls_md("sha256", NULL), 1);
+	for (size_t i = 0; i < block; i++)
+		padded[i] = key[i] ^ pad;
+	error = mbedtls_md_starts(state);
 	if (!error)
-		error = mbedtls_md_hmac_starts(&context, key.data, key.size);
+		error = mbedtls_md_update(state, padded, block);
+	secret_wipe(padded, sizeof(padded));
+	return error;
+}
+
+static int set_key(struct keys_hmac *hmac, const mbedtls_md_info_t *info, size_t block,
+		   struct keys_bytes key)
+{
+	uint8_t bytes[KEYS_MBEDTLS_BLOCK_MAX] = { 0 };
+	int error = mbedtls_md_setup(&hmac->inner, info, 0);
+
+	if (!error)
+		error = mbedtls_md_setup(&hmac->outer, info, 0);
+	if (!error)
+		error = mbedtls_md_setup(&hmac->work, info, 0);
+	if (!error && key.size > block)
+		error = mbedtls_md(info, key.data, key.size, bytes);
+	else if (!error && key.size)
+		memcpy(bytes, key.data, key.size);
+	if (!error)
+		error = absorb_key(&hmac->inner, bytes, block, 0x36);
+	if (!error)
+		error = absorb_key(&hmac->outer, bytes, block, 0x5c);
+	secret_wipe(bytes, sizeof(bytes));
+	return error;
+}
+
+struct keys_hmac *keys_crypto_hmac_new(const char *name, struct keys_bytes key)
+{
+	struct keys_hmac *hmac = calloc(1, sizeof(*hmac));
+	size_t block = 0;
+	const mbedtls_md_info_t *info = keys_mbedtls_md(name, &block);
+
+	if (!hmac)
+		return NULL;
+	mbedtls_md_init(&hmac->inner);
+	mbedtls_md_init(&hmac->outer);
+	mbedtls_md_init(&hmac->work);
+	hmac->size = info ? mbedtls_md_get_size(info) : 0;
+	if (info && !set_key(hmac, info, block, key))
+		return hmac;
+	keys_crypto_hmac_free(hmac);
+	return NULL;
+}
+
+void keys_crypto_hmac_free(struct keys_hmac *hmac)
+{
+	if (!hmac)
+		return;
+	mbedtls_md_free(&hmac->inner);
+	mbedtls_md_free(&hmac->outer);
+	mbedtls_md_free(&hmac->work);
+	free(hmac);
+}
+
+bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part, size_t parts,
+		      uint8_t *mac)
+{
+	int error = mbedtls_md_clone(&hmac->work, &hmac->inner);
+
 	for (size_t i = 0; !error && i < parts; i++)
-		error = mbedtls_md_hmac_update(&context, part[i].data, part[i].size);
+		error = mbedtls_md_update(&hmac->work, part[i].data, part[i].size);
 	if (!error)
-		error = mbedtls_md_hmac_finish(&context, mac);
-	mbedtls_md_free(&context);
-	return !error;
+		error = mbedtls_md_finish(&hmac->work, mac);
+	if (!error)
+		error = mbedtls_md_clone(&hmac->work, &hmac->outer);
+	if (!error)
+		error = mbedtls_md_update(&hmac->work, mac, hmac->size);
+	return !error && !mbedtls_md_finish(&hmac->work, mac);
 }
 
 const char *keys_crypto_library(void)

@@ -77,7 +77,7 @@ bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, siz
 }
 
 /* Three states of the hash, one after another. */
-struct keys_nettle_hmac {
+struct keys_hmac {
 	const struct nettle_hash *hash;
 	uint8_t *outer, *inner, *work;
 	_Alignas(max_align_t) uint8_t states[];
@@ -91,9 +91,10 @@ static size_t stride(const struct nettle_hash *hash)
 	return (hash->context_size + alignment - 1) / alignment * alignment;
 }
 
-struct keys_nettle_hmac *keys_nettle_hmac_new(const struct nettle_hash *hash, struct keys_bytes key)
+struct keys_hmac *keys_crypto_hmac_new(const char *name, struct keys_bytes key)
 {
-	struct keys_nettle_hmac *hmac = calloc(1, sizeof(*hmac) + 3 * stride(hash));
+	const struct nettle_hash *hash = keys_nettle_md(name);
+	struct keys_hmac *hmac = hash ? calloc(1, sizeof(*hmac) + 3 * stride(hash)) : NULL;
 
 	if (!hmac)
 		return NULL;
@@ -105,7 +106,7 @@ struct keys_nettle_hmac *keys_nettle_hmac_new(const struct nettle_hash *hash, st
 	return hmac;
 }
 
-void keys_nettle_hmac_free(struct keys_nettle_hmac *hmac)
+void keys_crypto_hmac_free(struct keys_hmac *hmac)
 {
 	if (!hmac)
 		return;
@@ -113,44 +114,17 @@ void keys_nettle_hmac_free(struct keys_nettle_hmac *hmac)
 	free(hmac);
 }
 
-void keys_nettle_hmac_update(void *hmac, size_t size, const uint8_t *bytes)
+bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part, size_t parts,
+		      uint8_t *mac)
 {
-	struct keys_nettle_hmac *into = hmac;
-
-	hmac_update(into->work, into->hash, size, bytes);
-}
-
-#if NETTLE_VERSION_MAJOR < 4
-void keys_nettle_hmac_digest(void *hmac, size_t size, uint8_t *mac)
-{
-	struct keys_nettle_hmac *from = hmac;
-
-	hmac_digest(from->outer, from->inner, from->work, from->hash, size, mac);
-}
-#else
-void keys_nettle_hmac_digest(void *hmac, uint8_t *mac)
-{
-	struct keys_nettle_hmac *from = hmac;
-
-	hmac_digest(from->outer, from->inner, from->work, from->hash, mac);
-}
-#endif
-
-bool keys_crypto_hmac_sha256(struct keys_bytes key, const struct keys_bytes *part, size_t parts,
-			     uint8_t mac[static 32])
-{
-	struct keys_nettle_hmac *hmac = keys_nettle_hmac_new(&nettle_sha256, key);
-
-	if (!hmac)
-		return false;
 	for (size_t i = 0; i < parts; i++)
-		keys_nettle_hmac_update(hmac, part[i].size, part[i].data);
+		hmac_update(hmac->work, hmac->hash, part[i].size, part[i].data);
+		/* hmac_digest() leaves the state that hmac_set_key() made. */
 #if NETTLE_VERSION_MAJOR < 4
-	keys_nettle_hmac_digest(hmac, SHA256_DIGEST_SIZE, mac);
+	hmac_digest(hmac->outer, hmac->inner, hmac->work, hmac->hash, hmac->hash->digest_size, mac);
 #else
-	keys_nettle_hmac_digest(hmac, mac);
+	hmac_digest(hmac->outer, hmac->inner, hmac->work, hmac->hash, mac);
 #endif
-	keys_nettle_hmac_free(hmac);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,33 +93,58 @@ bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, siz
 	return ok == 1 && EVP_DigestFinal_ex(hash->context, digest, NULL) == 1;
 }
 
-bool keys_crypto_hmac_sha256(struct keys_bytes key, const struct keys_bytes *part, size_t parts,
-			     uint8_t mac[static 32])
+struct keys_hmac {
+	EVP_MAC *mac;
+	EVP_MAC_CTX *context;
+	size_t size; /* bytes of a MAC */
+};
+
+struct keys_hmac *keys_crypto_hmac_new(const char *name, struct keys_bytes key)
 {
-	char digest[] = "SHA2-256";
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, sizeof(digest) - 1),
-		OSSL_PARAM_END,
-	};
-	EVP_MAC_CTX *context = NULL;
-	EVP_MAC *hmac;
-	size_t size;
+	struct keys_hmac *hmac = calloc(1, sizeof(*hmac));
+	OSSL_PARAM params[2] = { OSSL_PARAM_END, OSSL_PARAM_END };
+	EVP_MD *md = keys_openssl_md(name);
+	char digest[MORTISE_HASH_MAX + 1];
 	int ok = 0;
 
-	hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-	if (hmac)
-		context = EVP_MAC_CTX_new(hmac);
+	if (!hmac || !md)
+		goto out;
+	snprintf(digest, sizeof(digest), "%s", EVP_MD_get0_name(md));
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
+	hmac->mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+	if (hmac->mac)
+		hmac->context = EVP_MAC_CTX_new(hmac->mac);
 	/* OpenSSL takes a key at NULL for "the key of before", so an empty one needs a place. */
-	if (context)
-		ok = EVP_MAC_init(context, key.size ? key.data : (const void *)"", key.size,
+	if (hmac->context)
+		ok = EVP_MAC_init(hmac->context, key.size ? key.data : (const void *)"", key.size,
 				  params);
-	for (size_t i = 0; ok == 1 && i < parts; i++)
-		ok = EVP_MAC_update(context, part[i].data, part[i].size);
+	hmac->size = ok == 1 ? EVP_MAC_CTX_get_mac_size(hmac->context) : 0;
+out:
+	EVP_MD_free(md);
 	if (ok == 1)
-		ok = EVP_MAC_final(context, mac, &size, 32);
-	EVP_MAC_CTX_free(context);
-	EVP_MAC_free(hmac);
-	return ok == 1;
+		return hmac;
+	keys_crypto_hmac_free(hmac);
+	return NULL;
+}
+
+void keys_crypto_hmac_free(struct keys_hmac *hmac)
+{
+	if (!hmac)
+		return;
+	EVP_MAC_CTX_free(hmac->context);
+	EVP_MAC_free(hmac->mac);
+	free(hmac);
+}
+
+bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part, size_t parts,
+		      uint8_t *mac)
+{
+	int ok = EVP_MAC_init(hmac->context, NULL, 0, NULL);
+	size_t size;
+
+	for (size_t i = 0; ok == 1 && i < parts; i++)
+		ok = EVP_MAC_update(hmac->context, part[i].data, part[i].size);
+	return ok == 1 && EVP_MAC_final(hmac->context, mac, &size, hmac->size) == 1;
 }
 
 const char *keys_crypto_library(void)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/events.h"
 
 #define STRING(x)    STRING_OF(x)
 #define STRING_OF(x) #x
@@ -176,11 +177,43 @@ static unsigned set_exchange(const struct keys_kms_call *call, struct keys_kms_a
 }
 
 /*
+ * Like curl_easy_perform(3), but polls for cancellation more often: libcurl calls its progress
+ * callback only once a second while no data arrives.
+ */
+static CURLcode transfer_all(const struct keys_kms_curl *curl, CURLM *multi, CURL *easy,
+			     const struct mortise_events *events)
+{
+	CURLMcode failed = curl->multi_add_handle(multi, easy);
+	CURLcode result = CURLE_FAILED_INIT;
+	const CURLMsg *message;
+	int running = 1, left;
+
+	if (failed)
+		return result;
+	while (!failed && running) {
+		failed = curl->multi_perform(multi, &running);
+		if (failed || !running)
+			break;
+		failed = curl->multi_poll(multi, NULL, 0, EVENTS_POLL_MS, NULL);
+		if (events_canceled(events)) {
+			result = CURLE_ABORTED_BY_CALLBACK;
+			break;
+		}
+	}
+	message = curl->multi_info_read(multi, &left);
+	if (message && message->msg == CURLMSG_DONE)
+		result = message->data.result;
+	(void)curl->multi_remove_handle(multi, easy);
+	return result;
+}
+
+/*
  * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to its caller, and TLS libraries write to sockets
  * that the server has closed. Block SIGPIPE in this thread and consume the one that arrived,
  * unless one was already pending.
  */
-static CURLcode perform(const struct keys_kms_curl *curl, CURL *easy)
+static CURLcode perform(const struct keys_kms_curl *curl, CURLM *multi, CURL *easy,
+			const struct mortise_events *events)
 {
 	const struct timespec now = { 0, 0 };
 	sigset_t pipe, before, pending;
@@ -192,7 +225,7 @@ static CURLcode perform(const struct keys_kms_curl *curl, CURL *easy)
 	sigpending(&pending);
 	was_pending = sigismember(&pending, SIGPIPE) == 1;
 	pthread_sigmask(SIG_BLOCK, &pipe, &before);
-	result = curl->easy_perform(easy);
+	result = transfer_all(curl, multi, easy, events);
 	if (!was_pending)
 		while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
 			;
@@ -220,6 +253,7 @@ enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_km
 	struct curl_slist *headers = NULL;
 	const struct keys_kms_curl *curl;
 	enum mortise_code code;
+	CURLM *multi = NULL;
 	CURL *easy = NULL;
 	unsigned refused;
 
@@ -228,9 +262,10 @@ enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_km
 		code = keys_kms_curl_load(&curl, err);
 	if (code)
 		return code;
+	multi = curl->multi_init();
 	easy = curl->easy_init();
 	headers = make_headers(curl);
-	if (!easy || !headers) {
+	if (!multi || !easy || !headers) {
 		code = error_memory(err);
 		goto out;
 	}
@@ -247,16 +282,20 @@ enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_km
 	}
 	transfer.curl = curl;
 	transfer.easy = easy;
-	transfer.result = perform(curl, easy);
+	transfer.result = perform(curl, multi, easy, call->kms->events);
 	transfer.answered = answer->http_status != 0;
 	/* take_body() aborts a body that is too large; keys_kms_answer_read() reports it. */
-	if (transfer.result && !answer->overflow)
+	if (transfer.result == CURLE_ABORTED_BY_CALLBACK)
+		code = events_cancel_error(err);
+	else if (transfer.result && !answer->overflow)
 		code = keys_kms_failure(call, &transfer, err);
 	else
 		code = check_version(curl, easy, err);
 out:
 	if (easy)
 		curl->easy_cleanup(easy);
+	if (multi)
+		curl->multi_cleanup(multi);
 	curl->slist_free_all(headers);
 	return code;
 }

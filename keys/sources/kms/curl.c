@@ -24,9 +24,11 @@ static const struct {
 	const char *name;
 	size_t offset;
 } symbols[] = {
-	SYMBOL(global_init_mem), SYMBOL(version_info),	SYMBOL(easy_init),
-	SYMBOL(easy_cleanup),	 SYMBOL(easy_setopt),	SYMBOL(easy_perform),
-	SYMBOL(easy_getinfo),	 SYMBOL(easy_strerror), SYMBOL(slist_append),
+	SYMBOL(global_init_mem),  SYMBOL(version_info),	       SYMBOL(easy_init),
+	SYMBOL(easy_cleanup),	  SYMBOL(easy_setopt),	       SYMBOL(multi_init),
+	SYMBOL(multi_add_handle), SYMBOL(multi_perform),       SYMBOL(multi_poll),
+	SYMBOL(multi_info_read),  SYMBOL(multi_remove_handle), SYMBOL(multi_cleanup),
+	SYMBOL(easy_getinfo),	  SYMBOL(easy_strerror),       SYMBOL(slist_append),
 	SYMBOL(slist_free_all),
 };
 

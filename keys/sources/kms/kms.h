@@ -15,6 +15,7 @@ struct keys_kms {
 	const char *ca;		/* PEM file of trusted root certificates; NULL: the system's */
 	const char *cert;	/* PEM file of the client certificate, used with key; NULL: none */
 	const char *key;
+	const struct mortise_events *events; /* NULL: the call cannot be canceled */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "keys/sources/tpm/context.h"
 #include "keys/sources/tpm/operations.h"
 #include "keys/sources/tpm/pcr.h"
@@ -136,20 +137,29 @@ static int start_thread(struct call *call, pthread_t *id)
 	return sys;
 }
 
-/* Returns false if the thread does not end in time; from then on only the thread uses call. */
-static bool wait_for_thread(struct call *call)
+/*
+ * Returns false if the thread does not end in time, or if the wait is canceled; from then on only
+ * the thread uses call. The thread ends when the TPM has answered, and wipes the result.
+ */
+static bool wait_for_thread(struct call *call, const struct mortise_events *events, bool *canceled)
 {
 	const uint64_t until = call->deadline + GRACE_MS;
-	const struct timespec end = {
-		.tv_sec = (time_t)(until / 1000),
-		.tv_nsec = (long)(until % 1000) * 1000000,
-	};
-	int sys = 0;
+	uint64_t now = clock_now_ms();
 	bool over;
 
+	*canceled = false;
 	pthread_mutex_lock(&call->lock);
-	while (!call->over && !sys)
-		sys = pthread_cond_timedwait(&call->ended, &call->lock, &end);
+	while (!call->over && now < until && !*canceled) {
+		const uint64_t next = until - now < EVENTS_POLL_MS ? until : now + EVENTS_POLL_MS;
+		const struct timespec end = {
+			.tv_sec = (time_t)(next / 1000),
+			.tv_nsec = (long)(next % 1000) * 1000000,
+		};
+
+		(void)pthread_cond_timedwait(&call->ended, &call->lock, &end);
+		*canceled = !call->over && events_canceled(events);
+		now = clock_now_ms();
+	}
 	over = call->over;
 	call->abandoned = !over;
 	pthread_mutex_unlock(&call->lock);
@@ -157,18 +167,22 @@ static bool wait_for_thread(struct call *call)
 }
 
 /* Sets *call to NULL if the TPM does not answer in time, since the thread still uses it. */
-static enum mortise_code carry_out(struct call **call, struct mortise_error *err)
+static enum mortise_code carry_out(const struct keys_tpm *tpm, struct call **call,
+				   struct mortise_error *err)
 {
 	const uint64_t begun = clock_now_ms();
+	bool canceled;
 	pthread_t id;
 	int sys;
 
 	sys = start_thread(*call, &id);
 	if (sys)
 		return error_set(err, MORTISE_E_SYSTEM, sys, "cannot create a thread for the TPM");
-	if (!wait_for_thread(*call)) {
+	if (!wait_for_thread(*call, tpm->events, &canceled)) {
 		pthread_detach(id);
 		*call = NULL;
+		if (canceled)
+			return events_cancel_error(err);
 		return error_set(err, MORTISE_E_UNREACHABLE, 0,
 				 "the TPM did not answer within %llu s",
 				 (unsigned long long)(clock_now_ms() - begun) / 1000);
@@ -219,7 +233,7 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 	call->object.pcrs = pcrs;
 	code = mortise_secret_from(secret, KEYS_TPM_SECRET_SIZE, &call->secret, err);
 	if (!code)
-		code = carry_out(&call, err);
+		code = carry_out(tpm, &call, err);
 	if (!code)
 		*object = call->object;
 	call_free(call);
@@ -238,7 +252,7 @@ enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_
 		return MORTISE_E_MEMORY;
 	call->run = run_unseal;
 	call->object = *object;
-	code = carry_out(&call, err);
+	code = carry_out(tpm, &call, err);
 	if (!code) {
 		*secret = call->secret;
 		call->secret = NULL;
@@ -262,7 +276,7 @@ enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, cons
 		return MORTISE_E_MEMORY;
 	call->run = run_extend;
 	call->pcr = pcr;
-	code = carry_out(&call, err);
+	code = carry_out(tpm, &call, err);
 	call_free(call);
 	return code;
 }

@@ -37,6 +37,7 @@ struct keys_tpm_signed_policy {
 struct keys_tpm {
 	const char *tcti; /* as in tctildr(3); NULL: /dev/tpmrm0, then /dev/tpm0 */
 	const struct keys_tpm_signed_policy *policy; /* of this machine; NULL: it has none */
+	const struct mortise_events *events; /* NULL: the wait cannot be canceled */
 	uint32_t limit_ms; /* maximum duration of a call; 0: KEYS_TPM_LIMIT_MS */
 };
 
