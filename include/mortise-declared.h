@@ -72,8 +72,8 @@ struct mortise_meta;
  * Reads META from device, which is a partition or a regular file; NULL: the partition labeled META.
  * Never writes. If neither copy is valid, *out has only the entries of the older block; if the
  * partition is filled with zeros, it has no entries. Waits at most 10 seconds while another program
- * writes, and polls events (NULL is allowed) meanwhile. MORTISE_E_DEVICE: the device does not exist,
- * no partition or more than one is labeled META, or the size is not exactly 1 MiB;
+ * writes, and polls events (or NULL) meanwhile. MORTISE_E_DEVICE: the device does not exist, no
+ * partition or more than one is labeled META, or the size is not exactly 1 MiB;
  * MORTISE_E_NOT_EMPTY: the device holds other data; MORTISE_E_BUSY: another program still holds the
  * lock.
  */
@@ -177,7 +177,10 @@ struct mortise_up_options {
 	size_t name_count;
 	const struct mortise_volume_device *devices; /* NULL: by label or disk selector */
 	size_t device_count;
-	/* NULL: the defaults. kms_endpoint is not used: each declared kms key has its endpoint. */
+	/*
+	 * NULL: the defaults. Its kms_endpoint is not used, because each declared kms key has its
+	 * own; neither are its events, but those below.
+	 */
 	const struct mortise_key_sources *sources;
 	/*
 	 * Argon2id cost of new keyslots for static and nodeID keys; NULL: the defaults. Passphrases
