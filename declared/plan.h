@@ -6,6 +6,8 @@
 #ifndef VOLUME_PLAN_H
 #define VOLUME_PLAN_H
 
+#include <stdatomic.h>
+
 #include "keys/sources/sources.h"
 #include "luks2/header.h"
 #include "config/config.h"
@@ -23,6 +25,7 @@ struct volume_run {
 	const struct mortise_up_options *options;
 	struct mortise_events events;	/* options->events; sends one event at a time, except polls */
 	pthread_mutex_t events_lock;
+	atomic_bool canceled;
 	struct volume_budget budget;	/* of memory for key derivations */
 	struct mortise_key_sources sources; /* those of options, with META's UUID where it has one */
 	char node_uuid[VOLUME_NODE_UUID_ROOM];

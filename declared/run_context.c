@@ -20,19 +20,25 @@ bool volume_needs_node_uuid(const struct config *volumes)
 	return false;
 }
 
-/* Polls may come from several threads at once; every other event waits for the one before it. */
+/*
+ * Polls may come from several threads at once; every other event waits for the one before it. A
+ * cancellation holds for the rest of the run, also for a callback that cancels once.
+ */
 static bool forward(void *context, const struct mortise_event *event)
 {
 	struct volume_run *run = context;
 	const struct mortise_events *to = run->options->events;
-	bool go_on;
+	const bool poll = event->type == MORTISE_EVENT_POLL;
 
-	if (event->type == MORTISE_EVENT_POLL)
-		return to->call(to->context, event);
-	pthread_mutex_lock(&run->events_lock);
-	go_on = to->call(to->context, event);
-	pthread_mutex_unlock(&run->events_lock);
-	return go_on;
+	if (poll && atomic_load(&run->canceled))
+		return false;
+	if (!poll)
+		pthread_mutex_lock(&run->events_lock);
+	if (!to->call(to->context, event))
+		atomic_store(&run->canceled, true);
+	if (!poll)
+		pthread_mutex_unlock(&run->events_lock);
+	return !atomic_load(&run->canceled);
 }
 
 void volume_run_notify(struct volume_run *run, const char *volume, const char *text)

@@ -319,6 +319,8 @@ static enum mortise_code do_key_step_named(struct volume_work *work, const struc
 static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
+	/* Without a header to mark it in, an unfinished file system would be refused ever after. */
+	const struct mortise_events *events = plan->volume->encrypted ? &work->run->events : NULL;
 	char node[MORTISE_NAME_MAX + 16];
 	struct luks2_update *update;
 	enum mortise_code code = MORTISE_OK;
@@ -331,7 +333,7 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 	if (plan->volume->encrypted)
 		code = reload(plan, err);
 	if (!code)
-		code = disk_make_filesystem(&work->run->events,
+		code = disk_make_filesystem(events,
 					    config_filesystem_name(plan->volume->filesystem),
 					    plan->volume->id, node, err);
 	/* Whole and then mounted by others, with only the mark left over: it is the file system. */
