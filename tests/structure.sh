@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The tree is the architecture: who may include whom, what is exported, the format of the
-# code, what clang-tidy and cppcheck find, and what contrib/ installs. BUILD: the build directory.
+# code, what clang-tidy and cppcheck find, what contrib/ installs, and the manual. BUILD: the build
+# directory.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 failed=0
@@ -209,6 +210,36 @@ END
 	rm -rf "$work"
 }
 
+# The manual: its syntax, its agreement with the headers, its examples, and its names.
+manual() {
+	local work example page name warnings='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror'
+	work=$(mktemp -d)
+	mandoc -T lint -W warning docs/*.[1-9] || fail "mandoc"
+	tests/manual.pl || fail "docs/*.3 and include/*.h differ; tests/manual.pl --update may help"
+	for page in docs/*.3; do
+		grep -qE "(^|[[:space:]])$(basename "$page")(\)|$)" docs/CMakeLists.txt ||
+			fail "docs/CMakeLists.txt does not list $(basename "$page")"
+	done
+	tests/manual.pl --examples "$work" || fail "no examples"
+	for example in "$work"/*.c; do
+		cc $warnings -I include -fsyntax-only "$example" ||
+			fail "example $(basename "$example" .c) cannot be compiled"
+	done
+	# The example of mortise.3 is a program.
+	truncate -s 20M "$work/image"
+	cc $warnings -I include "$work/mortise.3-1.c" -o "$work/example" "$BUILD/libmortise.so" \
+		-Wl,-rpath,"$(realpath "$BUILD")" &&
+		[ "$(printf secret | "$work/example" "$work/image")" = \
+			"added keyslot 0, opened keyslot 0" ] &&
+		printf secret | cryptsetup open --test-passphrase --key-file - "$work/image" ||
+		fail "the example of mortise.3"
+	cmake --install "$BUILD" --prefix "$work/usr" > /dev/null || fail "cmake --install"
+	for name in $(sed -n 's/^\.Nm \(mortise_[a-z0-9_]*\).*/\1/p' docs/*.3); do
+		[ -n "$(find "$work/usr" -path "*/man3/$name.3")" ] || fail "man 3 $name finds nothing"
+	done
+	rm -rf "$work"
+}
+
 case ${1-all} in
 all)
 	includes
@@ -218,6 +249,7 @@ all)
 	analysis
 	language
 	boot
+	manual
 	;;
 *) "$1" ;;
 esac

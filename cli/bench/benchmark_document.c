@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "cli/bench/benchmark.h"
+#include "cli/declared/json.h"
 #include "cli/print.h"
 #include "cli/signals.h"
-#include "cli/declared/volumes.h"
 
 const struct benchmark_unit benchmark_unit_ms = { "ms", BETTER_LOWER };
 

@@ -228,7 +228,7 @@ cmp -s image before
 result $? "the image is unchanged"
 
 # Requests that fail without changing anything.
-says 1 "mortise: Nobody is there to ask: --yes says that it is meant." "no terminal, no --yes" \
+says 1 "mortise: not a terminal; use --yes to confirm" "no terminal, no --yes" \
 	"$MORTISE" reset data --device data=image
 says 1 "mortise: a device is given for \"date\", which is not to be reset" "a device for a misspelled volume" \
 	"$MORTISE" reset --yes data --device data=image --device date=header

@@ -60,7 +60,7 @@ test_other_disk() {
 	check "reset of the STATE on META's disk succeeds" \
 		said "$MORTISE" reset --yes STATE --device "STATE=${disk}p2"
 	check "reset says what it removes from META" \
-		says "META (${disk}p1) forgets how STATE is encrypted (tag 9)."
+		says "The encryption of STATE will be deleted from META (${disk}p1, tag 9)."
 	check_fails "the entry is gone from META" "$MORTISE" meta get 9
 	check "a second reset succeeds" said "$MORTISE" reset --yes STATE
 	check_fails "the second reset does not mention META" says META
