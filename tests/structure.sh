@@ -116,7 +116,7 @@ analysis() {
 phrases='
 \b(is|are|was|were) told\b
 (?<!there )\b(is|was) no (?!longer\b|more than\b|less than\b)
-(?-i:\bis none\b)
+(?<!there )(?-i:\bis none\b)
 \bstands\b(?! for\b)
 \bgoes by\b
 \b(is|can be|could be) had\b
@@ -159,7 +159,7 @@ language() {
 the caller is told
 they are told
 this is no header
-there is none
+this is none
 it stands in the header
 it goes by the name
 a key is had
