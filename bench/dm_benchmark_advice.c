@@ -25,7 +25,7 @@ static bool is_variant(const struct mortise_dm_measurement *m, const struct vari
 	       m->sector_size == variant->sector_size && m->flags == variant->flags;
 }
 
-/* Finds the measurement of variant b with the same requests as a; NULL if there is none. */
+/* Finds the measurement of variant b with the same requests as a; NULL without one. */
 static const struct mortise_dm_measurement *find_counterpart(const struct bench_results *results,
 							     const struct mortise_dm_measurement *a,
 							     const struct variant *b)

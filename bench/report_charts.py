@@ -109,7 +109,7 @@ def bars(name, title, ylabel, categories, series):
         color = COLORS[number % len(COLORS)]
         plots.append(f"'-' using 2:xtic(1) linecolor '{color}' title {quote(label)}")
         rows = zip(categories, values)
-        data.append("".join(f'"{plain(text)}" {"?" if value is None else value}\n'
+        data.append("".join(f'"{plain(text)}" {value if value is not None else "?"}\n'
                             for text, value in rows) + "e\n")
     script.append("plot " + ", ".join(plots))
     return gnuplot("\n".join(script) + "\n" + "".join(data), title)

@@ -11,7 +11,7 @@
 
 #include "cli/passphrase.h"
 #include "cli/print.h"
-#include "cli/signals.h"
+#include "cli/read.h"
 #include "cli/terminal.h"
 #include "cli/write.h"
 
@@ -60,17 +60,6 @@ void passphrase_new_source(const struct command *c, const char *device, const ch
 		.size = option_number(&c->options, OPTION_NEW_KEYFILE_SIZE),
 		.verify = ask_twice(c, true),
 	};
-}
-
-/* read(2), restarted after signals other than those that interrupt the program. */
-static ssize_t read_some(int fd, void *buffer, size_t size)
-{
-	ssize_t got;
-
-	do
-		got = read(fd, buffer, size);
-	while (got < 0 && errno == EINTR && !signals_caught());
-	return got;
 }
 
 static bool skip_bytes(int fd, uint64_t count)

@@ -34,16 +34,16 @@ void sources_add_meta(const struct command *c, struct mortise_key_sources *sourc
 		      char uuid[static SOURCES_UUID_ROOM])
 {
 	struct mortise_meta *meta = NULL;
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 
 	/* Without a readable META, the UUID in firmware applies. */
 	if (!MORTISE_DECLARED || c->as_cryptsetup || sources->node_uuid || !sources->kms_endpoint ||
 	    mortise_meta_read(NULL, &signals_events, &meta, NULL) != MORTISE_OK)
 		return;
-	if (mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE, &entry) && entry.size > 0 &&
-	    entry.size < SOURCES_UUID_ROOM) {
-		memcpy(uuid, entry.value, entry.size);
-		uuid[entry.size] = '\0';
+	entry = mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE);
+	if (entry && entry->size > 0 && entry->size < SOURCES_UUID_ROOM) {
+		memcpy(uuid, entry->value, entry->size);
+		uuid[entry->size] = '\0';
 		sources->node_uuid = uuid;
 	}
 	mortise_meta_free(&meta);

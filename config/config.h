@@ -101,8 +101,8 @@ struct config_diagnostics {
 
 /*
  * Parses text[0..size-1]: YAML 1.1 documents of at most 1 MiB. *diagnostics receives all errors and
- * notices and must be cleared, also after a failure. MORTISE_E_CONFIG if there is any error: *config
- * is NULL, and err has the first error and their number. source names the text in err
+ * notices and must be cleared, also after a failure. MORTISE_E_CONFIG if there is any error: then
+ * *config is NULL, and err has the first error and their number. source names the text in err
  * ("config.yaml").
  */
 MORTISE_MUST_CHECK enum mortise_code config_parse(const char *text, size_t size, const char *source,

@@ -41,6 +41,7 @@ config_errors_report(const struct config_log *log, const char *source, struct mo
  * Makes text[0..size-1] (UTF-8) safe to print: cuts it and replaces control characters, so that a
  * file cannot send escape sequences to a terminal. Returns room.
  */
-const char *config_printable(const char *text, size_t size, char room[static CONFIG_PRINTABLE_SIZE]);
+const char *config_printable(const char *text, size_t size,
+			    char room[static CONFIG_PRINTABLE_SIZE]);
 
 #endif

@@ -99,7 +99,7 @@ static void read_kms(struct config_log *log, const struct config_field *field,
 			     "kms endpoint is empty");
 }
 
-/* Stores a sorted list without repetitions: the TPM selects PCRs by a bit mask. */
+/* Stores the PCRs sorted and without repetitions: with another list the TPM never unseals. */
 static void set_pcrs(struct config_key *key, uint32_t mask)
 {
 	key->tpm_pcr_count = 0;

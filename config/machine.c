@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The v1alpha1 machine configuration, of which only machine.systemDiskEncryption is read. A misspelled
- * key on the path to it is an error: ignoring it would leave a volume unencrypted.
+ * The v1alpha1 machine configuration, of which only machine.systemDiskEncryption is read. A
+ * misspelled key on the path to it is an error: ignoring it would leave a volume unencrypted.
  */
 #include <string.h>
 

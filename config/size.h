@@ -17,6 +17,7 @@ void config_field_size(struct config_log *log, const struct config_field *field,
 		       struct config_size *size);
 
 /* Parses a Go duration, in seconds. False if there is no valid one. */
-bool config_field_duration(struct config_log *log, const struct config_field *field, double *seconds);
+bool config_field_duration(struct config_log *log, const struct config_field *field,
+			   double *seconds);
 
 #endif

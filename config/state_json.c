@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * STATE's encryption as JSON, byte for byte as Go's encoding/json (1.22 and later) writes Talos's
- * block.EncryptionSpec, or v1alpha1.EncryptionConfig for machine.systemDiskEncryption. The names are
- * those of the Go fields.
+ * block.EncryptionSpec, or v1alpha1.EncryptionConfig for machine.systemDiskEncryption. The names
+ * are those of the Go fields.
  */
 #include <stdio.h>
 #include <string.h>

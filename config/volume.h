@@ -60,7 +60,8 @@ void config_machine_read(struct config_log *log, const struct config_node *root,
 			 struct config_declaration declared[static CONFIG_MACHINE_VOLUMES]);
 
 /* Fills in an empty volume with the defaults of a system volume. */
-void config_system_volume_init(struct config_log *log, const char *name, struct config_volume *volume);
+void config_system_volume_init(struct config_log *log, const char *name,
+			       struct config_volume *volume);
 
 /*
  * Each function reads one field of a document into volume, whose name and kind are set. A missing
@@ -102,8 +103,8 @@ void config_volume_clear(struct config_volume *volume);
 void config_volume_move_encryption(struct config_volume *to, struct config_volume *from);
 
 /*
- * The value of tag 9 of META exactly as Talos writes it, without defaults. encryption is a node that
- * has been read without errors; NULL gives "null". NULL and log->out_of_memory if there is not
+ * The value of tag 9 of META exactly as Talos writes it, without defaults. encryption is a node
+ * that has been read without errors; NULL gives "null". NULL and log->out_of_memory if there is not
  * enough memory.
  */
 struct mortise_secret *config_state_json(struct config_log *log,

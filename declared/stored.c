@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration that a machine carries: META opens STATE, and STATE holds the rest. */
+/* The stored configuration: META describes how to open STATE, which holds the configuration. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include "declared/up.h"
 #include "declared/wait.h"
 
-/* A machine without STATE carries no configuration. */
+/* A machine without STATE has no stored configuration. */
 static enum mortise_code check_state(const struct mortise_up_options *options,
 				     struct mortise_error *err)
 {
@@ -20,12 +20,15 @@ static enum mortise_code check_state(const struct mortise_up_options *options,
 	enum mortise_code code = volume_locate(&volume_state, options, device, sizeof(device), err);
 
 	if (code)
-		error_prefix(err, "no configuration was given, and this machine carries none");
+		error_prefix(
+			err,
+			"no configuration file was given, and no configuration is stored on this "
+			"machine");
 	return code;
 }
 
-/* STATE alone, as META describes it. */
-static enum mortise_code from_meta(const struct mortise_up_options *options,
+/* Reads the configuration of STATE from META. */
+static enum mortise_code read_meta(const struct mortise_up_options *options,
 				   struct mortise_config **out, struct mortise_error *err)
 {
 	struct mortise_config *config = calloc(1, sizeof(*config));
@@ -41,20 +44,17 @@ static enum mortise_code from_meta(const struct mortise_up_options *options,
 	return code;
 }
 
-/*
- * Opens STATE with META's keys. *plan has no configuration of its own: *meta, which outlives it, is
- * what it was made from.
- */
+/* Opens STATE with the keys in META. *plan was made from *meta, which must outlive it. */
 static enum mortise_code open_state(const struct mortise_up_options *options,
 				    struct mortise_config **meta, struct mortise_plan **plan,
 				    struct mortise_error *err)
 {
 	struct mortise_up_options of_state = *options;
 	struct mortise_report *report = NULL;
-	struct mortise_volume_status status;
+	const struct mortise_volume_status *status;
 	const struct volume_up up = { .options = &of_state, .keep_keys = true };
 	struct volume_up run = up;
-	enum mortise_code code = from_meta(options, meta, err);
+	enum mortise_code code = read_meta(options, meta, err);
 
 	if (code)
 		return code;
@@ -65,14 +65,14 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	run.config = *meta;
 	code = volume_plans_new(*meta, &of_state, plan, err);
 	if (!code) {
-		/* The caller has waited for STATE and META. */
+		/* The caller has already waited for STATE and META. */
 		(*plan)->waited = true;
 		code = volume_up(&run, *plan, &report, err);
 	}
-	/* For a single volume its own message says more than the number of ready volumes. */
+	/* The message of a single volume says more than the number of ready volumes. */
 	if (code && code != MORTISE_E_CANCELED && report &&
-	    mortise_report_volume(report, 0, &status) && *status.error)
-		code = error_set(err, code, 0, "STATE: %s", status.error);
+	    (status = mortise_report_volume(report, 0)) && *status->error)
+		code = error_set(err, code, 0, "STATE: %s", status->error);
 	mortise_report_free(&report);
 	return code;
 }
@@ -85,17 +85,16 @@ static enum mortise_code read_stored(const char *dir, struct mortise_config **co
 
 	snprintf(path, sizeof(path), "%s/" CONFIG_STORED_CONFIG, dir);
 	if (access(path, F_OK))
-		return error_set(
-			err, MORTISE_E_WAIT, 0,
-			"STATE holds no configuration (%s); `mortise apply -f config.yaml` "
-			"stores one",
-			path);
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "STATE holds no configuration (%s); to store one, run `mortise "
+				 "apply -f config.yaml`",
+				 path);
 	code = mortise_config_read(path, config, err);
 	return code ? code : mortise_config_add_state(*config, err);
 }
 
-/* A plan of config, in which nothing is decided yet, that continues with STATE's volume key. */
-static enum mortise_code continue_with(const struct mortise_config *config,
+/* Creates a plan of config, without steps, and moves STATE's volume key to it. */
+static enum mortise_code continue_plan(const struct mortise_config *config,
 				       const struct mortise_up_options *options,
 				       struct mortise_plan *opened, struct mortise_plan **out,
 				       struct mortise_error *err)
@@ -113,30 +112,37 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 {
 	struct mortise_config *meta = NULL;
 	struct mortise_plan *opened = NULL;
+	struct mortise_up_options wanted;
 	char dir[VOLUME_PATH_MAX];
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	*config = NULL;
-	if (plan) {
+	if (plan)
 		*plan = NULL;
-		code = volume_wait_for_state(options, err);
-	}
-	if (!code)
-		code = check_state(options, err);
+	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
-	volume_state_dir(options, dir);
-	if (!*dir && !plan)
-		return from_meta(options, config, err);
-	if (!*dir) {
-		code = open_state(options, &meta, &opened, err);
-		if (!code)
-			volume_state_dir(options, dir);
+	if (plan) {
+		code = volume_wait_for_state(&wanted, err);
+		if (code)
+			return code;
 	}
-	if (!code)
-		code = read_stored(dir, config, err);
+	code = check_state(&wanted, err);
+	if (code)
+		return code;
+	volume_state_dir(&wanted, dir);
+	if (!*dir && !plan)
+		return read_meta(&wanted, config, err);
+	if (!*dir) {
+		code = open_state(&wanted, &meta, &opened, err);
+		if (code)
+			goto out;
+		volume_state_dir(&wanted, dir);
+	}
+	code = read_stored(dir, config, err);
 	if (!code && opened)
-		code = continue_with(*config, options, opened, plan, err);
+		code = continue_plan(*config, &wanted, opened, plan, err);
+out:
 	mortise_plan_free(&opened);
 	mortise_config_free(&meta);
 	return code;

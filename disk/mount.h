@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounting and unmounting by mount(2). A device whose mount point is DISK_SWAP_MOUNT_POINT is a swap
- * area, which these functions switch on and off instead.
+ * Mounting and unmounting by mount(2). A device whose mount point is DISK_SWAP_MOUNT_POINT is a
+ * swap area, which these functions switch on and off instead.
  */
 #ifndef DISK_MOUNT_H
 #define DISK_MOUNT_H

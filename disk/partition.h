@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * Finds the partition with this label. MORTISE_E_DEVICE: no partition has it (path is ""), or several
- * have (path is the first of them). name is the volume's name in the error's --device option.
+ * Finds the partition with this label. MORTISE_E_DEVICE: no partition has it (path is ""), or
+ * several have (path is the first of them). name is the name that the error gives to --device.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_find_label(const char *label, const char *name,
 						     char *path, size_t room,

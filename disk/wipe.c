@@ -33,7 +33,7 @@ static bool report_progress(const struct disk_wipe *how, const char *step, uint6
 static enum mortise_code set_interrupted(const struct luks2_device *device,
 					 struct mortise_error *err)
 {
-	return error_set(err, MORTISE_E_SYSTEM, EINTR,
+	return error_set(err, MORTISE_E_CANCELED, 0,
 			 "cannot finish the reset of %s, whose keys are erased; run it again",
 			 device->path);
 }

@@ -1,6 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mortise: the META partition and declared volumes. The conventions are those of mortise.h.
+ * mortise: the META partition and declared volumes.
+ *
+ * A configuration declares volumes: where each one is, how it is encrypted, and where it is
+ * mounted. The library compares the configuration with the disks, makes a plan, and executes it:
+ *
+ *	mortise_config_read()	or mortise_config_stored(): the configuration
+ *	mortise_plan_make()	the steps that are missing, to be shown and confirmed
+ *	mortise_up()		or mortise_apply(): executes the plan and returns a report
+ *	mortise_down()		closes the volumes
+ *
+ * The conventions of mortise.h apply: error codes, ownership, sizes, threads, and struct_size.
+ * In addition:
+ *
+ * - An accessor of element i counts from 0 and returns NULL past the last element. It returns a
+ *   pointer into the object. The pointer is valid until the object is freed or is passed to a
+ *   function that changes it. The library allocates these structs: later releases may add members
+ *   at their end, so do not copy them by size or put them into arrays.
+ * - A string in these structs is never NULL, unless its comment says so.
+ * - A function that takes a configuration and struct mortise_up_options fails before any other
+ *   work if the configuration has errors (MORTISE_E_CONFIG), if the options name a volume that is
+ *   not declared, or if a struct_size is invalid (MORTISE_E_USAGE).
+ * - mortise_plan_make, mortise_up, mortise_apply and mortise_config_stored process several volumes
+ *   at the same time, in at most 16 threads, which end before the function returns.
+ *   MORTISE_EVENT_POLL may come from several threads at once; all other events come one at a time.
+ *
+ * Files: /run/mortise/lock is held by one mortise_up, mortise_apply, mortise_down or
+ * mortise_reset_run at a time; others wait for it until canceled. /run/mortise/ID.json records for
+ * mortise_status how volume ID was opened. STATE holds the machine's configuration in
+ * ROOT/system/state/config.yaml. META holds a copy of STATE's encryption settings. Keyslots,
+ * tokens and records of synchronized keys are in the LUKS2 header of each volume.
  */
 #ifndef MORTISE_DECLARED_H
 #define MORTISE_DECLARED_H
@@ -18,164 +47,214 @@ extern "C" {
 /* ------------------------------------------------------ the META partition */
 
 /*
- * META: 1 MiB, never encrypted, where what must be known before STATE is open stands under
- * numbers: Talos's ADV, two copies with a checksum, and behind them syslinux's older one. A cut
- * while it is written leaves the old content or the new.
+ * META is an unencrypted partition of 1 MiB for values that are needed before STATE is open. Each
+ * value has a tag, a number from 1 to 255. The format is Talos's ADV: two copies with a checksum,
+ * followed by the older block of syslinux at the end of the partition. If the power fails during a
+ * write, META holds either the old values or the new ones.
  */
 enum mortise_meta_tag {
 	MORTISE_META_STATE_ENCRYPTION = 9,	/* how STATE is encrypted, as JSON */
-	MORTISE_META_UUID_OVERRIDE = 15,	/* instead of the machine's UUID */
+	MORTISE_META_UUID_OVERRIDE = 15,	/* used instead of the firmware's machine UUID */
 };
 
 struct mortise_meta_entry {
 	uint8_t tag;		/* 1..255 */
 	const char *name;	/* "StateEncryptionConfig"; "" for a tag without a known name */
-	const void *value;
+	const void *value;	/* not NUL-terminated */
 	size_t size;		/* bytes */
-	bool old;		/* from the older block: no copy of Talos's has the tag */
+	bool old;		/* from the older block, because neither copy has this tag */
 };
 
-/* What META held when it was read. */
+/* The values in META at the time of reading. */
 struct mortise_meta;
 
 /*
- * Reads META at device, a partition or a file; NULL: the partition that is labelled META. With
- * no good copy it is empty. MORTISE_E_DEVICE: there is none, or not exactly 1 MiB;
- * MORTISE_E_NOT_EMPTY: it holds something else; MORTISE_E_BUSY: locked for 10 seconds.
+ * Reads META from device, which is a partition or a regular file; NULL: the partition labeled META.
+ * Never writes. If neither copy is valid, *out has only the entries of the older block; if the
+ * partition is filled with zeros, it has no entries. Waits at most 10 seconds while another program
+ * writes, and polls events (or NULL) meanwhile. MORTISE_E_DEVICE: the device does not exist, no
+ * partition or more than one is labeled META, or the size is not exactly 1 MiB;
+ * MORTISE_E_NOT_EMPTY: the device holds other data; MORTISE_E_BUSY: another program still holds the
+ * lock.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
 						       const struct mortise_events *events,
 						       struct mortise_meta **out,
 						       struct mortise_error *err);
-/* NULL is allowed. Wipes: a value may hold a passphrase. */
+/* Wipes the values, since one may contain a passphrase. NULL is allowed. */
 void mortise_meta_free(struct mortise_meta **meta);
-/* Entry i by ascending tag, false when there is none. */
-bool mortise_meta_entry(const struct mortise_meta *meta, size_t i,
-			struct mortise_meta_entry *entry);
-/* The entry of a tag, false when there is none. */
-bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
-		       struct mortise_meta_entry *entry);
+/* Entry i by ascending tag. */
+const struct mortise_meta_entry *mortise_meta_entry(const struct mortise_meta *meta, size_t i);
+/* The entry with this tag, NULL if META has none. */
+const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *meta, uint8_t tag);
 
 /*
- * Reads META under its lock, changes one tag and writes it; device as above. Nothing is written
- * when the value is there already, unless a cut has left the copies different: then they are
- * made alike. The longest value is 262096 bytes. MORTISE_E_NO_SPACE; MORTISE_E_USAGE: tag 0, no
- * UUID under MORTISE_META_UUID_OVERRIDE, or a value that would make META look like a file system.
+ * Sets the value of a tag: reads META, changes it and writes both copies, under an exclusive lock
+ * of the partition and its disk. device, events and errors are as in mortise_meta_read. A value may
+ * have up to 262096 bytes. An unchanged value is not written again, unless an interrupted write
+ * left the copies different: then both are written. MORTISE_E_NO_SPACE: the value does not fit next
+ * to the others; MORTISE_E_USAGE: tag 0, a value for MORTISE_META_UUID_OVERRIDE that is neither a
+ * UUID nor empty, or a value that would make META look like a file system.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_set(const char *device,
 						      const struct mortise_events *events,
 						      uint8_t tag, const void *value, size_t size,
 						      struct mortise_error *err);
-/* The same without the tag, from the older block too. MORTISE_OK too when there is no such tag. */
+/*
+ * Deletes a tag from both copies and from the older block. Succeeds if META does not have the tag.
+ */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_delete(const char *device,
 							 const struct mortise_events *events,
 							 uint8_t tag, struct mortise_error *err);
-/* A tag by its number ("9", "0x9"), not 0, or its name in any case; false when it is neither. */
+/*
+ * Parses a tag: a number from 1 to 255, decimal ("9") or hexadecimal ("0x9"), or a known name in
+ * any case. False: text is neither; *tag is unchanged.
+ */
 bool mortise_meta_tag_parse(const char *text, uint8_t *tag);
 
-/* -------------------------------------------------------- declared volumes */
+/* --------------------------------------------------------- configurations */
 
 /*
- * A configuration: the documents of one YAML stream that declare volumes. VolumeConfig,
- * UserVolumeConfig, RawVolumeConfig, SwapVolumeConfig and what a v1alpha1 machine configuration
- * says in machine.systemDiskEncryption; documents of other kinds are passed over.
+ * The volumes that the documents of one YAML stream declare: VolumeConfig, UserVolumeConfig,
+ * RawVolumeConfig, SwapVolumeConfig, and machine.systemDiskEncryption of a v1alpha1 machine
+ * configuration. Documents of other kinds are skipped.
+ *
+ * A volume has a name, which the configuration gives it, and an id, which is the label of its
+ * partition: the name itself for a system volume (STATE, EPHEMERAL, ...), u-NAME for a user
+ * volume, r-NAME for a raw volume, and s-NAME for swap. Options accept names and ids. A name that
+ * has the form of an id always means the volume with this id: "STATE" never means the user volume
+ * u-STATE.
  */
 struct mortise_config;
 
-/* A remark on a configuration; line and column from 1, 0 for the document as a whole. */
+/* An error or notice about a configuration. */
 struct mortise_remark {
 	bool error;		/* false: a notice */
-	unsigned line;
-	unsigned column;
+	unsigned line;		/* from 1; 0: about a document as a whole */
+	unsigned column;	/* from 1; 0: about a document as a whole */
 	const char *text;
 };
 
 /*
- * Reads a configuration of at most 1 MiB. *out is set in either case, so that its remarks
- * can be shown; MORTISE_E_CONFIG when one of them is an error: nothing else can be done with
- * it then. MORTISE_E_DEVICE when the file cannot be read (*out is NULL).
+ * Reads a configuration of at most 1 MiB from a file. MORTISE_E_DEVICE: the file cannot be read,
+ * and *out is NULL. MORTISE_E_CONFIG: the file is too large, and *out is NULL; or at least one
+ * remark is an error, and *out is only good for its remarks.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_config_read(const char *path, struct mortise_config **out, struct mortise_error *err);
+/* NULL is allowed. Wipes the text, which may contain passphrases. */
 void mortise_config_free(struct mortise_config **config);
 /*
- * Adds a STATE that is not encrypted unless one is declared: a machine that carries its
- * configuration has one.
+ * Adds an unencrypted STATE, unless the configuration declares STATE. A machine that stores its
+ * configuration needs STATE. MORTISE_E_CONFIG: the configuration has errors.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_config_add_state(struct mortise_config *config,
 							      struct mortise_error *err);
-/* Remark i, false when there is none. */
-bool mortise_config_remark(const struct mortise_config *config, size_t i,
-			   struct mortise_remark *remark);
+/* Remark i by line and column. config may be NULL. */
+const struct mortise_remark *mortise_config_remark(const struct mortise_config *config, size_t i);
 
-/* "NAME=/dev/X": where a volume is, when partition labels cannot say. */
+/* ----------------------------------------------------------------- options */
+
+/*
+ * The device of a volume, instead of the partition with its label or the disk that its selector
+ * matches. If the device of STATE is given and that of META is not, META is the partition labeled
+ * META on the same disk; a META partition on another disk is neither read nor changed for STATE.
+ *
+ * This struct has no struct_size, because callers pass arrays of it: it never changes.
+ */
 struct mortise_volume_device {
-	const char *name;	/* as in the configuration, or the volume's id */
-	const char *device;
+	const char *name;	/* of the volume, or its id; "META" for the META partition */
+	const char *device;	/* path */
 };
 
 /*
- * The steps of each volume, the facts that they rest on, and the keys that they need. A plan refers
- * to the configuration that it was made from, which must outlive it.
+ * Options of the functions below. Zero and NULL mean the default in the comment. The struct is
+ * copied; what it points to must stay valid during the call.
+ */
+struct mortise_up_options {
+	size_t struct_size;
+	const char *const *names;	/* process only these volumes; NULL: all */
+	size_t name_count;
+	const struct mortise_volume_device *devices; /* NULL: by label or disk selector */
+	size_t device_count;
+	/*
+	 * NULL: the defaults. Its kms_endpoint is not used, because each declared kms key has its
+	 * own; neither are its events, but those below.
+	 */
+	const struct mortise_key_sources *sources;
+	/*
+	 * Argon2id cost of new keyslots for static and nodeID keys; NULL: the defaults. Passphrases
+	 * of kms and tpm keys are random, and their keyslots always have the least cost.
+	 */
+	const struct mortise_kdf_choice *cost;
+	/* Wait for missing devices at most this long, once for each plan; 0: do not wait. */
+	uint32_t device_wait_ms;
+	/*
+	 * Retry a KMS or TPM that does not answer for at most this long, while no other key opens
+	 * the volume or can format it; 0: ask once.
+	 */
+	uint32_t wait_ms;
+	const struct mortise_events *events; /* NULL: no events, no cancellation */
+	/*
+	 * If no declared key opens a volume that has a recovery key, send MORTISE_EVENT_PROMPT for
+	 * it, at most three times for each volume. Afterwards the declared keys are enrolled again.
+	 */
+	bool recovery;
+	/* mortise_plan_make: ask the KMS or TPM to seal each new key, and discard the result. */
+	bool try_keys;
+	/*
+	 * mortise_up, mortise_apply: once all volumes are ready, extend a PCR with the hash of this
+	 * word, so that the TPM cannot unseal keys bound to the PCR until the next boot. A PCR is
+	 * extended once in a boot. NULL: do not extend.
+	 */
+	const char *extend_word;
+	unsigned extend_pcr;		/* 0..23, with extend_word */
+	const char *root;		/* prefix of mount points; NULL: "" */
+	bool check_keys;		/* try each keyslot, even if unchanged since the last run */
+	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
+};
+
+/* -------------------------------------------------------------------- plans */
+
+/*
+ * A plan: for each volume its steps, the facts that the steps are based on, and the keys that they
+ * need. It refers to the configuration that it was made from, which must outlive it.
  */
 struct mortise_plan;
 
-struct mortise_up_options {
-	const char *const *names;	/* only these volumes; NULL: all */
-	size_t name_count;
-	const struct mortise_volume_device *devices; /* META's among them */
-	size_t device_count;
-	const struct mortise_key_sources *sources; /* NULL: the defaults; kms_endpoint is not used:
-					 * keys declare theirs */
-	const struct mortise_kdf_choice *cost; /* NULL: the defaults; Argon2id, of new
-					 * keyslots for static and nodeID keys;
-					 * random passphrases of KMS and TPM need none */
-	uint32_t device_wait_ms;	/* wait this long for missing devices, once for each plan */
-	uint32_t wait_ms;		/* ask a KMS again for so long when no other key opens */
-	const struct mortise_events *events; /* NULL: no progress, no prompts, no cancellation */
-	bool recovery;			/* send MORTISE_EVENT_PROMPT for a recovery key when no declared
-					 * key opens a volume, at most three times a volume; the
-					 * declared keys are then enrolled again */
-	bool try_keys;			/* mortise_plan_make: have each new key sealed by its KMS or TPM,
-					 * and throw it away */
-	const char *extend_word;	/* once all volumes are ready, extend a PCR with it, so that
-					 * the TPM unseals no more until the next boot; NULL: no */
-	unsigned extend_pcr;		/* 0..23 */
-	const char *root;		/* put before mount points; NULL: "" */
-	bool check_keys;		/* try every keyslot, also those unchanged since the last sync */
-	bool no_mount;			/* stop when the mapping is there */
-};
-
 enum mortise_step_kind {
-	MORTISE_STEP_FORMAT,		/* an empty device gets a LUKS2 header with all its keys */
-	MORTISE_STEP_OPEN,		/* /dev/mapper/luks2-ID is made */
-	MORTISE_STEP_KEY_ADD,
-	MORTISE_STEP_KEY_REPLACE,
-	MORTISE_STEP_KEY_REMOVE,
-	MORTISE_STEP_KEY_RECORD,	/* what was found in step is noted in the header */
-	MORTISE_STEP_MKFS,		/* a file system, or at every boot a new swap area */
-	MORTISE_STEP_MOUNT,		/* or the swap area is switched on */
+	MORTISE_STEP_FORMAT,		/* write a LUKS2 header with all keys to an empty device */
+	MORTISE_STEP_OPEN,		/* create the mapping /dev/mapper/luks2-ID */
+	MORTISE_STEP_KEY_ADD,		/* add a keyslot */
+	MORTISE_STEP_KEY_REPLACE,	/* replace a keyslot whose key has changed */
+	MORTISE_STEP_KEY_REMOVE,	/* remove an undeclared keyslot without a recovery key */
+	MORTISE_STEP_KEY_RECORD,	/* record in the header that a keyslot matches its key */
+	MORTISE_STEP_MKFS,		/* make a file system, or a new swap area at each boot */
+	MORTISE_STEP_MOUNT,		/* mount the volume, or switch on swap */
 	MORTISE_STEP_WAIT,		/* cannot be planned yet; text says what it waits for */
-	MORTISE_STEP_REFUSE,		/* will not be done: why is in text */
-	MORTISE_STEP_FAIL,		/* planning it failed: why is in text */
-	MORTISE_STEP_KEY_FAIL,		/* one key is not available or not checked; text says why */
+	MORTISE_STEP_REFUSE,		/* will not be done; text says why, and the remedy */
+	MORTISE_STEP_FAIL,		/* planning the volume failed; text says why */
+	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
 };
 
+/* "format", "key-add", ...; "" for an unknown kind. */
 const char *mortise_step_kind_name(enum mortise_step_kind kind);
 
 struct mortise_step {
 	enum mortise_step_kind kind;
 	const char *volume;		/* name in the configuration */
-	const char *device;		/* path, "" when not found */
-	int keyslot;			/* of key steps and OPEN, else -1 */
-	const char *text;		/* the step as a sentence */
+	const char *device;		/* path, "" if the device was not found */
+	int keyslot;			/* of a key step or OPEN; -1: none */
+	const char *text;		/* the step in words */
 };
 
 /*
- * Waits for devices as long as device_wait_ms allows, examines each volume, and decides on its
- * steps. Changes nothing. A KMS or TPM is asked only to unseal a key that opens a volume or that
- * must be compared with its keyslot; new keys are sealed when the plan is executed. A volume that
- * depends on STATE is planned as far as possible; mortise_up plans it again once STATE is mounted.
+ * Makes a plan: waits for devices as long as device_wait_ms allows, examines each volume, and
+ * decides on its steps. Reads devices and derives keys, and writes nothing. A KMS or TPM is asked
+ * only to unseal a key that opens a volume or that is compared with its keyslot; new keys are
+ * sealed when the plan is executed. A volume that depends on STATE is planned as far as possible;
+ * mortise_up completes its plan after mounting STATE. A problem with one volume is a WAIT, REFUSE,
+ * FAIL or KEY_FAIL step, not an error of this function. *out is NULL after an error.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_plan_make(const struct mortise_config *config,
 						       const struct mortise_up_options *options,
@@ -183,92 +262,128 @@ MORTISE_MUST_CHECK enum mortise_code mortise_plan_make(const struct mortise_conf
 						       struct mortise_error *err);
 /* NULL is allowed. Wipes the keys. */
 void mortise_plan_free(struct mortise_plan **plan);
-/* Step i in order, false when there is none. */
-bool mortise_plan_step(const struct mortise_plan *plan, size_t i, struct mortise_step *step);
-/* What a person should know of what is declared, a sentence each; NULL when there is none. */
+/* Step i, in the order of the volumes in the configuration, STATE first. */
+const struct mortise_step *mortise_plan_step(const struct mortise_plan *plan, size_t i);
+/* Note i, a sentence for the user about the limits and requirements of the declared keys. */
 const char *mortise_plan_note(const struct mortise_plan *plan, size_t i);
 
-/* How far a volume has come; the names are Talos's. */
+/* ------------------------------------------------------------------ reports */
+
+/* How far a volume has come. The names are those of Talos. */
 enum mortise_phase {
-	MORTISE_PHASE_WAITING,
-	MORTISE_PHASE_FAILED,
-	MORTISE_PHASE_MISSING,		/* no such partition */
-	MORTISE_PHASE_LOCATED,
-	MORTISE_PHASE_PREPARED,		/* the mapping is there */
-	MORTISE_PHASE_READY,		/* mounted, or all that was asked for */
-	MORTISE_PHASE_CLOSED,
+	MORTISE_PHASE_WAITING,		/* cannot continue yet, or canceled; error says why */
+	MORTISE_PHASE_FAILED,		/* error says why */
+	MORTISE_PHASE_MISSING,		/* the device was not found */
+	MORTISE_PHASE_LOCATED,		/* the device was found */
+	MORTISE_PHASE_PREPARED,		/* the mapping exists */
+	MORTISE_PHASE_READY,		/* mounted, or in use as far as declared and requested */
+	MORTISE_PHASE_CLOSED,		/* by mortise_down */
 };
 
+/* "waiting", "failed", ...; "" for an unknown phase. */
 const char *mortise_phase_name(enum mortise_phase phase);
 
 struct mortise_volume_status {
 	const char *name;
 	const char *id;
 	enum mortise_phase phase;
-	const char *device;		/* partition, "" when not found */
-	const char *mapping;		/* "/dev/mapper/luks2-STATE", "" when there is none */
-	const char *mount_point;	/* "" when not mounted; "[swap]" for swap that is on */
-	const char *filesystem;		/* "xfs", "ext4", "swap", "none" for a raw volume */
-	bool encrypted;
-	int keyslot;			/* that opened it, -1 when not known */
-	const char *key_kind;		/* of that slot, "" when not known */
-	const char *key_kinds;		/* all declared, sorted, by comma: "nodeID,static" */
-	bool locked_to_state;		/* one of its keys is */
-	const char *failed_syncs;	/* a sentence a line, "" when there were none */
-	const char *notices;		/* likewise: a key enrolled again and why, what a TPM key is
-					 * not bound to */
-	uint32_t recovery_keyslots;	/* bit n: a systemd-recovery token marks keyslot n; of an
-					 * open volume */
-	const char *error;		/* why it failed or waits, or that it is open in the other
-					 * way than is declared; "" */
-	const char *text;		/* what was done: "formatted", "opened", "was open", ... */
+	const char *device;		/* path, "" if the device was not found */
+	const char *mapping;		/* "/dev/mapper/luks2-STATE", "" without a mapping */
+	const char *mount_point;	/* "" if not mounted; "[swap]" for swap that is on */
+	const char *filesystem;		/* "xfs", "ext4", "swap"; "none" for a raw volume */
+	bool encrypted;			/* as declared */
+	int keyslot;			/* that opened the volume; -1: unknown */
+	const char *key_kind;		/* declared for that keyslot: "nodeID"; "" if unknown */
+	const char *key_kinds;		/* all declared kinds, sorted: "nodeID,static" */
+	bool locked_to_state;		/* at least one key is locked to STATE */
+	const char *failed_syncs;	/* key steps that failed, one sentence a line; "" */
+	/*
+	 * One sentence on each line: why a key was enrolled again, what a TPM key is not bound to,
+	 * ...; "".
+	 */
+	const char *notices;
+	/* Of an open volume, bit n: keyslot n has a recovery key (a systemd-recovery token). */
+	uint32_t recovery_keyslots;
+	/*
+	 * Why the volume failed or waits; or that it is open in another way than declared,
+	 * encrypted instead of unencrypted, or the reverse; "".
+	 */
+	const char *error;
+	const char *text;		/* what was done: "formatted", "was open", ...; "" */
 };
 
-/* A list of volumes and their state. */
+/* A list of volumes and their state. It refers to the configuration, which must outlive it. */
 struct mortise_report;
 
+/* NULL is allowed. */
 void mortise_report_free(struct mortise_report **report);
-/* Volume i, false when there is none. */
-bool mortise_report_volume(const struct mortise_report *report, size_t i,
-			   struct mortise_volume_status *status);
+/* The status of volume i, in the order in which the volumes were processed. */
+const struct mortise_volume_status *mortise_report_volume(const struct mortise_report *report,
+							  size_t i);
+
+/* ------------------------------------------------- opening, storing, closing */
 
 /*
  * Executes plan, which mortise_plan_make or mortise_config_stored made from the same configuration
- * and options; NULL: makes a plan and executes it. One run at a time on a machine: a second run
- * waits for the first. First, each volume is compared with the plan: device, contents, header, and
- * mapping. A volume that has changed is planned again, which MORTISE_EVENT_NOTICE reports. So is a
- * volume that waited for STATE, after STATE is mounted. A volume that has become empty is not
- * formatted unless the plan said so. A plan is executed once: on return mortise_plan_step shows the
- * steps as executed, and its keys are wiped. The caller frees it.
+ * and options. plan may be NULL: then a plan is made and executed.
  *
- * *report is set when MORTISE_OK, MORTISE_E_WAIT, or MORTISE_E_CANCELED is returned; MORTISE_OK
- * means that all volumes are ready (failed syncs do not count). After cancellation each volume has
- * stopped between two steps; another run continues.
+ * First, each volume is compared with its plan: device, contents, header, and mapping. If one has
+ * changed, it is planned again, and MORTISE_EVENT_NOTICE reports that; but a volume that has become
+ * empty is formatted only if its plan said so. A volume that waited for STATE is planned again
+ * after STATE is mounted, which MORTISE_EVENT_NOTICE reports as well. MORTISE_EVENT_STEP_BEGIN and
+ * MORTISE_EVENT_STEP_END are sent for each step. Steps that remove keys come last. If a key step
+ * fails, the remaining steps are still executed; any other failure ends the work on that volume.
+ * When STATE is ready, its encryption settings in META are updated; no key of STATE is removed
+ * before that.
+ *
+ * A plan can be executed once. Afterwards mortise_plan_step shows the steps as executed, and the
+ * keys are wiped. The caller still owns the plan.
+ *
+ * MORTISE_OK: all volumes are ready (failed key steps do not count). MORTISE_E_WAIT: at least one
+ * volume is not; the report says why. MORTISE_E_CANCELED: each volume stopped between two steps,
+ * and another run continues. MORTISE_E_USAGE: plan has been executed, or was made from another
+ * configuration. *report is NULL if the call failed before it processed the first volume;
+ * otherwise the caller frees it, whatever code is returned.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_up(const struct mortise_config *config, const struct mortise_up_options *options,
 	   struct mortise_plan *plan, struct mortise_report **report, struct mortise_error *err);
 
 /*
- * The configuration that the machine carries, as mortise_apply stores it. With plan (not NULL),
- * STATE is opened with the keys that META holds, nothing is changed, and STATE stays open; *plan is
- * then NULL or a plan for mortise_up, which continues with STATE's volume key. Without plan, while
- * STATE is not mounted, the configuration is META's description of STATE alone, and
- * mortise_config_is_complete is false. *out is also set when the stored file has errors, so that
- * its remarks can be printed. MORTISE_E_WAIT: there is no configuration yet; err says what to do.
+ * Reads the machine's configuration, which mortise_apply stored in STATE. options->names is used
+ * only for the plan.
+ *
+ * With plan (not NULL), STATE and META are waited for as long as device_wait_ms allows. If STATE is
+ * not mounted, it is opened with the keys in META and mounted; nothing is changed, and STATE stays
+ * open. *plan is then a plan for mortise_up, which continues with STATE's volume key; otherwise it
+ * is NULL.
+ *
+ * With plan NULL nothing is opened. If STATE is not mounted, the configuration consists of STATE
+ * alone, as META describes it, and mortise_config_is_complete returns false.
+ *
+ * *out is also set if the stored file has errors, for its remarks. MORTISE_E_WAIT: no configuration
+ * has been stored; err says how to store one. MORTISE_E_DEVICE: this machine has no STATE. The
+ * errors of opening STATE are those of mortise_up.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_up_options *options,
 							   struct mortise_config **out,
 							   struct mortise_plan **plan,
 							   struct mortise_error *err);
+/* False: META's description of STATE, without the other volumes. */
 bool mortise_config_is_complete(const struct mortise_config *config);
 
 /*
- * Gives the machine its configuration, which declares STATE: executes plan as mortise_up does and,
- * as soon as STATE is ready, stores the configuration in STATE and STATE's part in META. staged:
- * only stores it, for the next boot; *report stays NULL. Refused with MORTISE_E_NOT_EMPTY, before
- * the first write, when STATE would not open at the next boot or another volume would be left
- * without a key that opens it; a volume with other contents may be staged, to be reset.
+ * Makes config the configuration of this machine. Executes plan as mortise_up does (NULL: makes
+ * one); as soon as STATE is ready, and before any other volume is changed, stores the configuration
+ * in STATE and STATE's encryption settings in META. With staged, only stores both, for the next
+ * boot: STATE must exist, no volume is changed, and *report stays NULL.
+ *
+ * config must declare STATE, and the options must include it: no names, not no_mount
+ * (MORTISE_E_USAGE). MORTISE_E_DEVICE: STATE is declared encrypted, and no META partition exists
+ * that could hold its settings. MORTISE_E_NOT_EMPTY, before the first write, with *report NULL:
+ * STATE would not open at the next boot, or a volume holds other data, or no declared key opens it.
+ * With staged, only STATE is checked, so that other volumes can be reset before the next boot.
+ * Other codes are those of mortise_up, or say why the configuration was not stored.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_apply(const struct mortise_config *config,
 						   const struct mortise_up_options *options,
@@ -276,60 +391,88 @@ MORTISE_MUST_CHECK enum mortise_code mortise_apply(const struct mortise_config *
 						   struct mortise_report **report,
 						   struct mortise_error *err);
 
-/* Unmounts and closes, in the reverse order, whether open as declared or as it was before. */
+/*
+ * Unmounts and closes volumes in reverse order, whether they are open as declared or not:
+ * encrypted instead of unencrypted, or the reverse. If config is META's description of STATE alone
+ * (mortise_config_is_complete is false), also closes every other encrypted volume that mortise_up
+ * opened in this boot and the options name; names are then not checked. Continues after a failure.
+ * MORTISE_E_BUSY: at least one volume could not be closed; the report says why.
+ */
 MORTISE_MUST_CHECK enum mortise_code mortise_down(const struct mortise_config *config,
 						  const struct mortise_up_options *options,
 						  struct mortise_report **report,
 						  struct mortise_error *err);
 
-/* How the volumes stand now. Never writes to a device. */
+/*
+ * Reports the state of the volumes now. Takes no lock and writes to no device. MORTISE_OK does not
+ * mean that the volumes are ready: the report says that.
+ */
 MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config *config,
 						    const struct mortise_up_options *options,
 						    struct mortise_report **report,
 						    struct mortise_error *err);
 
+/* -------------------------------------------------------------------- reset */
+
+/* Zero and NULL mean the default in the comment. */
 struct mortise_reset_options {
-	const char *const *names;	/* volumes: "STATE", "data", or an id "u-data" */
-	size_t name_count;
-	const struct mortise_volume_device *devices; /* META too */
+	size_t struct_size;
+	const char *const *names;	/* volumes to erase: "STATE", "data", or an id "u-data" */
+	size_t name_count;		/* at least 1 */
+	const struct mortise_volume_device *devices; /* NULL: by label */
 	size_t device_count;
-	bool full;			/* overwrite all of the device, not only what opens it */
-	const struct mortise_events *events; /* PROGRESS: bytes; cancellation leaves the volume marked
-					 * as being reset; NULL: neither */
+	bool full;			/* overwrite the whole device, not only its keys */
+	/*
+	 * MORTISE_EVENT_PROGRESS in bytes, and cancellation; NULL: neither. Not copied: it must
+	 * outlive the struct mortise_reset.
+	 */
+	const struct mortise_events *events;
 };
 
-/* What a reset is about to wipe. */
+/* A volume that a reset would erase. */
 struct mortise_reset_target {
-	const char *name;	/* as it was given */
+	const char *name;	/* as in the options */
 	const char *device;	/* path */
-	const char *content;	/* "LUKS2", "xfs", "an interrupted reset", "nothing" */
-	uint64_t size;		/* bytes */
-	bool in_use;		/* open, mounted or swapped on: it is closed first */
+	const char *content;	/* "LUKS2", "xfs", "an interrupted reset", "nothing", ... */
+	uint64_t size;		/* of the device, in bytes */
+	bool in_use;		/* open, mounted, or in use as swap; the reset closes it first */
 };
 
 struct mortise_reset;
 
 /*
- * Finds the volumes, by device, by the label NAME of a system volume, or by u-NAME, r-NAME,
- * s-NAME; no configuration is needed. Nothing is changed. MORTISE_E_DEVICE, MORTISE_E_USAGE (no
- * volume of this name can be reset).
+ * Finds the volumes to erase, without a configuration. The device is the one in options->devices;
+ * else the partition labeled NAME, if NAME is a system volume or begins with u-, r- or s-; else the
+ * only partition labeled u-NAME, r-NAME or s-NAME. Changes nothing. MORTISE_E_DEVICE: no such
+ * partition, more than one, or the device is too small for a volume. MORTISE_E_USAGE: no names, an
+ * invalid name (META is one), two names for one device, a device for a name that is not to be
+ * erased, or a disk that has partitions.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_reset_find(const struct mortise_reset_options *options,
 							struct mortise_reset **out,
 							struct mortise_error *err);
+/* NULL is allowed. */
 void mortise_reset_free(struct mortise_reset **reset);
-/* Target i, false when there is none. */
-bool mortise_reset_target(const struct mortise_reset *reset, size_t i,
-			  struct mortise_reset_target *target);
-/* The META partition that forgets how STATE is encrypted; NULL when none does. */
+/* Volume i, in the order of the options. */
+const struct mortise_reset_target *mortise_reset_target(const struct mortise_reset *reset,
+							size_t i);
+/*
+ * The path of the META partition from which the reset deletes STATE's encryption settings; NULL:
+ * STATE is not erased, or META has no settings for it.
+ */
 const char *mortise_reset_meta(const struct mortise_reset *reset);
 
 /*
- * Closes and wipes them: the keys first, so that nothing of it opens again, then both ends and
- * every signature, then discard. Resetting STATE drops its encryption from META; a META that has
- * no device given does not belong to a STATE that is given on another disk. Cut off in the
- * middle a volume counts as being reset: it is not formatted, and another reset finishes it.
- * Ends at the first that fails. MORTISE_E_BUSY, MORTISE_E_DEVICE.
+ * Closes the volumes and erases them, one after another: first the header area with the keys, so
+ * that the data can never be decrypted, then both ends of the device and every known signature;
+ * then the rest is discarded if the disk supports it. Erasing STATE also deletes its encryption
+ * settings from META. Events come from the calling thread.
+ *
+ * If it is interrupted or canceled, a volume is either intact or marked as being reset. A marked
+ * volume is not formatted by mortise_up; another reset completes it. Ends at the first error.
+ * MORTISE_E_BUSY: a volume is in use and cannot be closed; MORTISE_E_CHANGED: the device or its
+ * contents have changed since mortise_reset_find; MORTISE_E_NOT_EMPTY: the device does not keep
+ * what was written; MORTISE_E_DEVICE.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_reset_run(struct mortise_reset *reset,
 						       struct mortise_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The anti-forensic splitter: every stripe is needed to get the key back. */
+/* The anti-forensic splitter: every stripe is needed to recover the key. */
 #include "keys/af.h"
 
 #include <string.h>
@@ -14,9 +14,9 @@ static void xor_into(uint8_t *sum, const uint8_t *stripe, size_t size)
 }
 
 /*
- * LUKS2 specification 1.1.1, section 2.4.1 (H1): each piece of digest size is replaced by the
- * hash of its number (32 bits, big-endian) and itself; a short last piece by as much of its
- * hash as it has room for.
+ * LUKS2 specification 1.1.1, section 2.4.1 (H1): replaces each piece of the digest's size by the
+ * hash of its number (32 bits, big-endian) and its content. A short last piece gets the beginning
+ * of its hash.
  */
 static enum mortise_code diffuse(struct keys_hash *hash, size_t digest_size, uint8_t *block,
 				 size_t size, struct mortise_error *err)
@@ -40,7 +40,7 @@ static enum mortise_code diffuse(struct keys_hash *hash, size_t digest_size, uin
 	return code;
 }
 
-/* sum = what the last stripe and the key differ by; reads all stripes but the last. */
+/* Sets sum to the XOR of the key and the last stripe. Reads all stripes except the last. */
 static enum mortise_code sum_stripes(const uint8_t *split, size_t key_size, unsigned stripes,
 				     const char *hash_name, uint8_t *sum, struct mortise_error *err)
 {

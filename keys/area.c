@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The cipher over a keyslot area: what dm-crypt does, sector by sector. */
+/* The encryption of a keyslot area, sector by sector like dm-crypt. */
 #include "keys/area.h"
 
 #include <stdio.h>
@@ -16,12 +16,12 @@
 enum iv_kind {
 	IV_NONE, /* ECB */
 	IV_NULL,
-	IV_PLAIN,     /* 32 bits of sector, little-endian */
-	IV_PLAIN64,   /* 64 bits */
-	IV_PLAIN64BE, /* big-endian, in the last 8 bytes */
-	IV_BENBI,     /* number of the block, from 1, big-endian */
-	IV_ESSIV,     /* sector, encrypted under the hash of the key */
-	IV_EBOIV,     /* byte offset, encrypted under the key */
+	IV_PLAIN,     /* low 32 bits of the sector number, little-endian */
+	IV_PLAIN64,   /* 64 bits of the sector number, little-endian */
+	IV_PLAIN64BE, /* sector number, big-endian, in the last 8 bytes */
+	IV_BENBI,     /* block number, starting at 1, big-endian */
+	IV_ESSIV,     /* sector number, encrypted with the hash of the key */
+	IV_EBOIV,     /* byte offset, encrypted with the key */
 };
 
 static const struct {
@@ -35,7 +35,7 @@ static const struct {
 /* In the order of enum keys_crypto_mode. */
 static const char *const modes[] = { "ecb", "cbc", "ctr", "xts" };
 
-/* "cipher-mode-iv", taken apart. */
+/* The parts of "cipher-mode-iv". */
 struct area_cipher {
 	char name[16];
 	struct keys_crypto_algorithm data;
@@ -76,7 +76,7 @@ static bool parse_iv(const char *name, struct area_cipher *area)
 }
 
 /* area->data and area->iv point into *area. */
-static bool area_cipher_find(const char *text, size_t key_size, struct area_cipher *area)
+static bool parse_cipher(const char *text, size_t key_size, struct area_cipher *area)
 {
 	char mode[8], iv[MORTISE_HASH_MAX + 8];
 	int end = 0, fields;
@@ -100,7 +100,7 @@ bool keys_area_supported(const char *cipher, size_t key_size)
 {
 	struct area_cipher area;
 
-	return area_cipher_find(cipher, key_size, &area);
+	return parse_cipher(cipher, key_size, &area);
 }
 
 static void store_le(uint8_t *bytes, uint64_t value, unsigned size)
@@ -115,7 +115,7 @@ static void store_be64(uint8_t *bytes, uint64_t value)
 		bytes[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
-/* encrypt: for IV_ESSIV and IV_EBOIV, keyed. */
+/* encrypt: the keyed cipher for IV_ESSIV and IV_EBOIV. */
 static bool make_iv(enum iv_kind kind, uint64_t sector, struct keys_crypto_cipher *encrypt,
 		    uint8_t iv[static BLOCK])
 {
@@ -148,7 +148,7 @@ static bool make_iv(enum iv_kind kind, uint64_t sector, struct keys_crypto_ciphe
 	return keys_crypto_sector(encrypt, none, iv, BLOCK);
 }
 
-/* What encrypts the IVs, keyed with the key or its hash; NULL where nothing does. */
+/* Creates the cipher that encrypts IVs with the key or its hash; NULL if IVs are not encrypted. */
 static enum mortise_code iv_cipher_new(const struct area_cipher *area, struct keys_bytes key,
 				       struct keys_crypto_cipher **out, struct mortise_error *err)
 {
@@ -161,23 +161,25 @@ static enum mortise_code iv_cipher_new(const struct area_cipher *area, struct ke
 		return MORTISE_OK;
 	if (area->iv_kind == IV_ESSIV) {
 		code = keys_hash_new(area->hash, &hash, err);
-		if (!code)
-			code = keys_hash_parts(hash, &key, 1, digest, err);
+		if (code)
+			goto out;
+		code = keys_hash_parts(hash, &key, 1, digest, err);
+		if (code)
+			goto out;
 		key.data = digest;
 	}
-	if (!code) {
-		*out = keys_crypto_cipher_new(&area->iv, key.data, true);
-		if (!*out)
-			code = error_set(err, MORTISE_E_SYSTEM, 0, "%s refuses the key of the IV",
-					 keys_crypto_library());
-	}
+	*out = keys_crypto_cipher_new(&area->iv, key.data, true);
+	if (!*out)
+		code = error_set(err, MORTISE_E_SYSTEM, 0, "%s refuses the key of the IV",
+				 keys_crypto_library());
+out:
 	keys_hash_free(hash);
 	secret_wipe(digest, sizeof(digest));
 	return code;
 }
 
-/* With equal halves the tweak is encrypted as the data is: FIPS 140-2 IG A.9 forbids it. */
-static bool key_refused(const struct keys_crypto_algorithm *data, const uint8_t *key)
+/* FIPS 140-2 IG A.9 forbids equal halves, which encrypt the tweak with the key of the data. */
+static bool is_weak_key(const struct keys_crypto_algorithm *data, const uint8_t *key)
 {
 	return data->mode == KEYS_CRYPTO_XTS &&
 	       secret_equal(key, key + data->key_size / 2, data->key_size / 2);
@@ -197,7 +199,7 @@ static enum mortise_code crypt_sectors(const struct area_cipher *area, const uin
 	uint8_t iv[BLOCK], *sector = bytes.data;
 	bool done;
 
-	if (key_refused(&area->data, key))
+	if (is_weak_key(&area->data, key))
 		return error_set(err, MORTISE_E_SYSTEM, 0,
 				 "an XTS key with equal halves is refused");
 	data = keys_crypto_cipher_new(&area->data, key, bytes.encrypt);
@@ -223,16 +225,17 @@ static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key,
 
 	if (!strncmp(cipher, "cipher_null", 11) || !strncmp(cipher, "null", 4))
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "cipher %s encrypts nothing and is refused: recreate the keyslot "
+				 "cipher %s does not encrypt and is refused; recreate the keyslot "
 				 "with aes-xts-plain64",
 				 cipher);
 	if (bytes.size % KEYS_AREA_SECTOR)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "an area of %zu bytes is not a multiple of %u", bytes.size,
-				 KEYS_AREA_SECTOR);
-	if (!area_cipher_find(cipher, key.size, &area))
+				 "the size of a keyslot area is not a multiple of %u: %zu bytes",
+				 KEYS_AREA_SECTOR, bytes.size);
+	if (!parse_cipher(cipher, key.size, &area))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "cipher %s with a key of %zu bits is not in the crypto library",
+				 "the crypto library does not support cipher %s with a key of %zu "
+				 "bits",
 				 cipher, key.size * 8);
 	code = iv_cipher_new(&area, key, &iv_cipher, err);
 	if (!code)

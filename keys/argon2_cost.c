@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The search for an Argon2 cost that takes a given time. */
+/* Searches for the Argon2 cost that takes a given time. */
 #include "keys/argon2_cost.h"
 
 #include "keys/kdf.h"
 
-#define BENCH_MEMORY 65536u /* KiB to begin with: less says little about more */
-#define LONG_MS	     250u   /* a measurement to extrapolate from takes this long ... */
-#define SHORT_MS     10u    /* ... and one below this not even tells where to go */
-#define GROWTH	     16u
-#define SAMPLES	     3u /* of short measurements: the least counts */
+#define BENCH_MEMORY 65536u /* KiB of the first measurement; less memory says little about more */
+#define LONG_MS	     250u   /* minimum duration of a measurement to extrapolate from */
+#define SHORT_MS     10u    /* shorter measurements are too inaccurate to scale by */
+#define GROWTH	     16u    /* factor after a measurement shorter than SHORT_MS */
+#define SAMPLES	     3u	    /* number of short measurements, of which the shortest is used */
 
 #define GIB	     (UINT64_C(1) << 30)
 
@@ -25,7 +25,7 @@ uint32_t keys_argon2_memory_cap(const struct machine_files *files)
 
 	total = machine_memory(files, &swap);
 	cap = total ? total / 2 : UINT64_MAX;
-	/* All that is available would leave nothing for whoever opens it at the next boot. */
+	/* With all available memory, the next boot might not have enough to open the volume. */
 	if (total < 4 * GIB && !swap && cap > available / 2)
 		cap = available / 2;
 	if (cap > available)
@@ -33,9 +33,10 @@ uint32_t keys_argon2_memory_cap(const struct machine_files *files)
 	return clamp(cap / 1024);
 }
 
-static enum mortise_code least_time(const struct mortise_kdf *kdf,
-				    const struct keys_stopwatch *watch, unsigned samples,
-				    uint32_t enough_ms, uint32_t *ms, struct mortise_error *err)
+static enum mortise_code measure_least_time(const struct mortise_kdf *kdf,
+					    const struct keys_stopwatch *watch, unsigned samples,
+					    uint32_t enough_ms, uint32_t *ms,
+					    struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 	uint32_t once;
@@ -47,22 +48,22 @@ static enum mortise_code least_time(const struct mortise_kdf *kdf,
 			break;
 		if (once < *ms)
 			*ms = once;
-		/* Too short to be of use, however often it is repeated. */
+		/* Too short to be useful; repeating the measurement does not help. */
 		if (once < enough_ms)
 			break;
 	}
 	return code;
 }
 
-/* value so much larger that what took ms takes LONG_MS. */
-static uint32_t grow(uint32_t value, uint32_t ms)
+/* Scales value so that a run that took ms takes LONG_MS. */
+static uint32_t scale_to_long_run(uint32_t value, uint32_t ms)
 {
 	if (ms < SHORT_MS)
 		return clamp((uint64_t)value * GROWTH);
 	return clamp((uint64_t)value * LONG_MS / ms);
 }
 
-/* Grows memory, then passes, until one run takes LONG_MS. */
+/* Increases memory, then passes, until one run takes LONG_MS. */
 static enum mortise_code find_long_run(struct mortise_kdf *kdf, uint32_t memory_max,
 				       const struct keys_stopwatch *watch, uint32_t *ms,
 				       struct mortise_error *err)
@@ -71,13 +72,13 @@ static enum mortise_code find_long_run(struct mortise_kdf *kdf, uint32_t memory_
 	uint32_t *field, before, most;
 
 	for (;;) {
-		code = least_time(kdf, watch, SAMPLES, LONG_MS, ms, err);
+		code = measure_least_time(kdf, watch, SAMPLES, LONG_MS, ms, err);
 		if (code || *ms >= LONG_MS)
 			return code;
 		field = kdf->memory_kib == memory_max ? &kdf->time : &kdf->memory_kib;
 		most = field == &kdf->time ? UINT32_MAX : memory_max;
 		before = *field;
-		*field = grow(before, *ms);
+		*field = scale_to_long_run(before, *ms);
 		if (*field == before)
 			return MORTISE_OK;
 		if (*field > most)
@@ -86,9 +87,9 @@ static enum mortise_code find_long_run(struct mortise_kdf *kdf, uint32_t memory_
 }
 
 /*
- * From a run that took ms to the cost that would take target_ms. Memory is what an attacker
- * pays for, so it goes up first and comes down last. False when there is nothing to try
- * after this: a bound is reached, or nothing changed.
+ * Extrapolates from a run that took ms to the cost that takes target_ms. Memory is what makes an
+ * attack expensive, so it is raised first and lowered last. Returns false if there is nothing more
+ * to try: a limit is reached, or the cost has not changed.
  */
 static bool extrapolate(struct mortise_kdf *kdf, uint32_t memory_min, uint32_t memory_max,
 			uint32_t ms, uint32_t target_ms)
@@ -137,7 +138,7 @@ enum mortise_code keys_argon2_cost(struct mortise_kdf *kdf, uint32_t target_ms,
 	kdf->memory_kib = memory_min;
 	code = find_long_run(kdf, memory_max, watch, &ms, err);
 	while (!code && extrapolate(kdf, memory_min, memory_max, ms ? ms : 1, target_ms)) {
-		code = least_time(kdf, watch, 1, at_least, &ms, err);
+		code = measure_least_time(kdf, watch, 1, at_least, &ms, err);
 		if (ms >= at_least && ms <= at_most)
 			break;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The search for an Argon2 cost that takes a given time, and the memory it may use. */
+/* The search for the Argon2 cost that takes a given time, and the memory it may use. */
 #ifndef KEYS_ARGON2_COST_H
 #define KEYS_ARGON2_COST_H
 
@@ -8,13 +8,14 @@
 #include "base/machine.h"
 
 /*
- * KiB that a new keyslot may ask for: half of the memory; on a machine below 4 GiB without
- * swap also half of what is available now, as cryptsetup since 2.7.0; and never more than is
- * available. Smaller machines than 128 MiB are capped too, other than in cryptsetup.
+ * Returns the maximum memory cost of a new keyslot in KiB: half of the machine's memory; on
+ * machines with less than 4 GiB and no swap, at most half of the memory available now, like
+ * cryptsetup since 2.7.0; and never more than is available. Unlike in cryptsetup, this also
+ * applies to machines with less than 128 MiB.
  */
 uint32_t keys_argon2_memory_cap(const struct machine_files *files);
 
-/* How long a cost takes, in milliseconds: measured by keys_kdf_choose(), invented by tests. */
+/* Measures how many milliseconds a cost takes. Tests replace it by a model. */
 struct keys_stopwatch {
 	enum mortise_code (*measure)(void *context, const struct mortise_kdf *kdf, uint32_t *ms,
 				     struct mortise_error *err);
@@ -22,9 +23,9 @@ struct keys_stopwatch {
 };
 
 /*
- * In: type, lanes, and the most that memory_kib may be. Out: time and memory_kib that come
- * within 95 to 110 % of target_ms, or as near as the bounds of keys/kdf.h let them. The
- * choice is cryptsetup's (lib/crypto_backend/pbkdf_check.c).
+ * Reads type, lanes and the maximum of memory_kib. Sets time and memory_kib so that a run takes
+ * 95 to 110 % of target_ms, or as close to this as the limits in keys/kdf.h allow. The algorithm is
+ * that of cryptsetup (lib/crypto_backend/pbkdf_check.c).
  */
 MORTISE_MUST_CHECK enum mortise_code keys_argon2_cost(struct mortise_kdf *kdf, uint32_t target_ms,
 						      const struct keys_stopwatch *watch,

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the crypto library does for us, and all that it does: keys/openssl/, keys/nettle/ and
- * keys/mbedtls/ hold one implementation each, and the build takes one of them
- * (-DMORTISE_CRYPTO=...). Only the other files of keys/ may include this; sentences for people
- * are theirs to make.
+ * The complete interface to the crypto library. keys/openssl/, keys/nettle/ and keys/mbedtls/
+ * contain one implementation each; the build selects one of them (-DMORTISE_CRYPTO=...). Only files
+ * in keys/ may include this header. The callers write the error messages.
  */
 #ifndef KEYS_CRYPTO_H
 #define KEYS_CRYPTO_H
 
 #include "keys/hash.h"
 
-/* Hashes go by their names in the list of keys/hash.c. 0: the library lacks this one. */
+/* name is a name in the list of keys/hash.c, as below. Returns 0 if the library lacks the hash. */
 size_t keys_crypto_hash_size(const char *name);
 
-/* NULL: no memory. name is one that has a size. */
+/* Returns NULL if out of memory. keys_crypto_hash_size(name) is not 0. */
 struct keys_hash *keys_crypto_hash_new(const char *name);
 /* NULL is allowed. */
 void keys_crypto_hash_free(struct keys_hash *hash);
 
-/* digest = H(part[0] || part[1] || ...), as often as is wanted. */
+/* digest = H(part[0] || part[1] || ...). Can be called any number of times. */
 MORTISE_MUST_CHECK bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part,
 					 size_t parts, uint8_t *digest);
 
@@ -34,7 +33,7 @@ void keys_crypto_hmac_free(struct keys_hmac *hmac);
 MORTISE_MUST_CHECK bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part,
 					 size_t parts, uint8_t *mac);
 
-#define KEYS_CRYPTO_BLOCK 16u /* bytes, of each cipher in the list of keys/area.c */
+#define KEYS_CRYPTO_BLOCK 16u /* block size in bytes of all ciphers */
 
 enum keys_crypto_mode {
 	KEYS_CRYPTO_ECB,
@@ -43,26 +42,29 @@ enum keys_crypto_mode {
 	KEYS_CRYPTO_XTS,
 };
 
-/* A block cipher of the list in keys/area.c in a mode, for keys of one size. */
+/* A block cipher in a mode, with a key size. */
 struct keys_crypto_algorithm {
 	const char *cipher;
 	enum keys_crypto_mode mode;
-	size_t key_size; /* bytes; XTS: both keys together */
+	size_t key_size; /* bytes; XTS: of both keys together */
 };
 
 bool keys_crypto_cipher_has(const struct keys_crypto_algorithm *algorithm);
 
 struct keys_crypto_cipher;
 
-/* NULL: no memory, or the library refuses the key. algorithm is one that it has. */
+/*
+ * Returns NULL if out of memory or if the library refuses the key.
+ * keys_crypto_cipher_has(algorithm) is true.
+ */
 struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algorithm *algorithm,
 						  const uint8_t *key, bool encrypt);
 /* Wipes the key; NULL is allowed. */
 void keys_crypto_cipher_free(struct keys_crypto_cipher *cipher);
 
 /*
- * One sector in place, each on its own: size is a multiple of KEYS_CRYPTO_BLOCK. ECB has no
- * use for the IV.
+ * Encrypts or decrypts one sector in place, independently of other sectors. size is a multiple of
+ * KEYS_CRYPTO_BLOCK. ECB does not use the IV.
  */
 MORTISE_MUST_CHECK bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
 					   const uint8_t iv[static KEYS_CRYPTO_BLOCK],
@@ -75,13 +77,14 @@ struct keys_crypto_rsa {
 };
 
 /*
- * The public key in PEM (SubjectPublicKeyInfo). False: there is none, it is not RSA, or larger
- * than this. OpenSSL only, where keys of kind tpm are built.
+ * Reads a public key in PEM format (SubjectPublicKeyInfo). Returns false if there is no key, if it
+ * is not an RSA key, or if it does not fit. Exists only with OpenSSL, in builds with keys of kind
+ * tpm.
  */
 MORTISE_MUST_CHECK bool keys_crypto_rsa_public(const char *pem, size_t size,
 					       struct keys_crypto_rsa *rsa);
 
-/* The library and its version as a line of mortise_features() has it: "OpenSSL 3.0.15". */
+/* The name of the library, as in error messages: "OpenSSL". */
 const char *keys_crypto_library(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hashes and HMAC by LUKS2's names, over whichever crypto library is built in. */
+/* Hashes and HMAC by the names used in LUKS2, computed by the crypto library. */
 #include "keys/hash.h"
 
 #include <string.h>
@@ -9,16 +9,16 @@
 #include "base/error.h"
 
 /*
- * A closed list: the names come out of headers, and a crypto library would take object
- * identifiers, digests of variable length and its own aliases as well.
+ * Only these names are accepted: names come from headers, and a crypto library would also accept
+ * object identifiers, digests of variable length and its own aliases.
  */
 static const char *const names[] = {
 	"sha256",   "sha512",	"sha1",	       "sha224",      "sha384",	   "sha3-224", "sha3-256",
 	"sha3-384", "sha3-512", "blake2b-512", "blake2s-256", "ripemd160", "sm3",      "whirlpool",
 };
 
-/* The name as the list has it, NULL when it is not there. */
-static const char *listed(const char *name)
+/* Returns the name as written in the list, or NULL. */
+static const char *find_listed(const char *name)
 {
 	if (!strcasecmp(name, "rmd160"))
 		name = "ripemd160";
@@ -30,14 +30,14 @@ static const char *listed(const char *name)
 
 const char *keys_hash_name(const char *name)
 {
-	const char *found = listed(name);
+	const char *found = find_listed(name);
 
 	return found && keys_crypto_hash_size(found) ? found : NULL;
 }
 
 size_t keys_hash_size(const char *name)
 {
-	const char *found = listed(name);
+	const char *found = find_listed(name);
 
 	return found ? keys_crypto_hash_size(found) : 0;
 }
@@ -50,9 +50,7 @@ enum mortise_code keys_hash_new(const char *name, struct keys_hash **out, struct
 	if (!found)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "hash %s is not available", name);
 	*out = keys_crypto_hash_new(found);
-	if (!*out)
-		return error_set(err, MORTISE_E_MEMORY, 0, "no memory for hash %s", name);
-	return MORTISE_OK;
+	return *out ? MORTISE_OK : error_memory(err);
 }
 
 void keys_hash_free(struct keys_hash *hash)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hashes by the names that LUKS2 headers use, and HMAC. */
+/* Hashes by the names used in LUKS2 headers, and HMAC. */
 #ifndef KEYS_HASH_H
 #define KEYS_HASH_H
 
@@ -7,16 +7,16 @@
 
 #define KEYS_HASH_SIZE_MAX 64u
 
-/* Bytes of the hash called name (any letter case), 0 when the crypto library has none such. */
+/* Returns the digest size of a hash in bytes, 0 if it is unknown or the crypto library lacks it. */
 size_t keys_hash_size(const char *name);
 
-/* The same name in lower case and without aliases, NULL when there is none such. */
+/* Returns the name in lower case and without aliases, NULL if keys_hash_size() is 0. */
 const char *keys_hash_name(const char *name);
 
-/* One hash computed many times: contexts are made once. */
+/* A context, created once to compute a hash many times. */
 struct keys_hash;
 
-/* MORTISE_E_UNSUPPORTED when the name is unknown: "hash NAME is not available". */
+/* name in any letter case. MORTISE_E_UNSUPPORTED: "hash NAME is not available". */
 MORTISE_MUST_CHECK enum mortise_code keys_hash_new(const char *name, struct keys_hash **out,
 						   struct mortise_error *err);
 /* NULL is allowed. */
@@ -27,7 +27,7 @@ struct keys_bytes {
 	size_t size;
 };
 
-/* digest = H(part[0] || part[1] || ...); digest has room for the size of this hash. */
+/* digest = H(part[0] || part[1] || ...); digest has room for keys_hash_size() bytes. */
 MORTISE_MUST_CHECK enum mortise_code keys_hash_parts(struct keys_hash *hash,
 						     const struct keys_bytes *part, size_t parts,
 						     uint8_t *digest, struct mortise_error *err);

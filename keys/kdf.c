@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From passphrase to key, and whether the machine can do it now. */
+/* Derives keys from passphrases, and checks that the machine has the memory for it. */
 #include "keys/kdf.h"
 
 #include <inttypes.h>
@@ -38,7 +38,7 @@ uint64_t keys_kdf_memory(const struct mortise_kdf *kdf)
 	return kdf->type == MORTISE_KDF_PBKDF2 ? 0 : (uint64_t)kdf->memory_kib * 1024;
 }
 
-#define NOT_ASKED_FOR (1u << 20) /* bytes */
+#define SMALL_MEMORY (1u << 20) /* bytes that are not worth a check */
 
 enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 				struct mortise_error *err)
@@ -46,15 +46,15 @@ enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 	const uint64_t need = keys_kdf_memory(kdf);
 	uint64_t available;
 
-	/* Asking takes some fifty system calls, more than so little memory is worth. */
-	if (need <= NOT_ASKED_FOR)
+	/* The check takes about fifty system calls, too many for so little memory. */
+	if (need <= SMALL_MEMORY)
 		return MORTISE_OK;
 	available = machine_available(&machine_files);
 	if (need <= available)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_MEMORY, 0,
-			 "%s needs %" PRIu64 " MiB, %" PRIu64 " MiB is available: free memory, "
-			 "raise the limit, or give it a lower --pbkdf-memory on a larger machine",
+			 "%s needs %" PRIu64 " MiB, %" PRIu64 " MiB is available; free memory, "
+			 "raise the limit, or set a lower --pbkdf-memory on a larger machine",
 			 who, (need + MIB - 1) / MIB, available / MIB);
 }
 
@@ -79,7 +79,7 @@ static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t
 				 salt_size);
 	if (key_size < TAG_MIN || key_size > UINT32_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "%s makes keys of at least %u bytes, not %zu", name, TAG_MIN,
+				 "%s derives keys of at least %u bytes, not %zu", name, TAG_MIN,
 				 key_size);
 	return MORTISE_OK;
 }

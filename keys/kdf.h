@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From passphrase to key: PBKDF2, Argon2i and Argon2id behind one function, and their cost. */
+/* Key derivation with PBKDF2, Argon2i and Argon2id through one function, and their costs. */
 #ifndef KEYS_KDF_H
 #define KEYS_KDF_H
 
@@ -7,7 +7,7 @@
 
 #include "keys/hash.h"
 
-/* Bounds when creating (cryptsetup's); reading takes what the format allows. */
+/* Limits for new keyslots, from cryptsetup. Existing keyslots may use what the format allows. */
 #define KEYS_ARGON2_TIME_MIN	4u
 #define KEYS_ARGON2_MEMORY_MIN	32u		/* KiB */
 #define KEYS_ARGON2_MEMORY_MAX	4194304u	/* KiB */
@@ -16,13 +16,13 @@
 #define KEYS_KDF_MEMORY_DEFAULT	1048576u	/* KiB */
 #define KEYS_KDF_TARGET_DEFAULT	2000u		/* ms */
 
-/* Bytes of memory that the KDF works on, 0 for PBKDF2. */
+/* Returns the memory that the KDF needs in bytes, 0 for PBKDF2. */
 uint64_t keys_kdf_memory(const struct mortise_kdf *kdf);
 
 /*
- * MORTISE_E_MEMORY when the machine cannot give this much now: what /proc/meminfo calls
- * available (swap counted), the cgroup's limit and RLIMIT_AS are all asked. who stands at
- * the start of the sentence: "keyslot 0" -> "keyslot 0 needs 1024 MiB, 312 MiB is available".
+ * Checks that the machine has enough memory now: MORTISE_E_MEMORY if it exceeds the available
+ * memory in /proc/meminfo (including swap), the limit of a cgroup, or RLIMIT_AS. who is the subject
+ * of the message: "keyslot 0" -> "keyslot 0 needs 1024 MiB, 312 MiB is available".
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf, const char *who,
 						   struct mortise_error *err);
@@ -40,11 +40,11 @@ MORTISE_MUST_CHECK enum mortise_code keys_kdf_derive(const struct mortise_kdf *k
 						     size_t key_size, struct mortise_error *err);
 
 /*
- * Turns a choice into a cost, measuring this machine unless forced_time is given: the
- * cost reaches target_ms of wall time for key_size bytes, using at most memory_kib, at most
- * half of the machine's memory (and of what is available where there is no swap and less than
- * 4 GiB), and at most as many lanes as there are online CPUs. With forced_time the values are
- * taken as given. MORTISE_E_USAGE when one is out of bounds, with cryptsetup's sentence.
+ * Turns a choice into a cost. Unless forced_time is set, measures this machine: deriving key_size
+ * bytes takes target_ms of wall time, with at most memory_kib, at most half of the machine's memory
+ * (also of the available memory, on machines with less than 4 GiB and no swap), and at most as many
+ * lanes as online CPUs. With forced_time, the given values are used. MORTISE_E_USAGE: a value is
+ * out of range; the message is that of cryptsetup.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kdf_choose(const struct mortise_kdf_choice *choice,
 						     size_t key_size,
@@ -52,7 +52,7 @@ MORTISE_MUST_CHECK enum mortise_code keys_kdf_choose(const struct mortise_kdf_ch
 						     struct mortise_kdf *kdf,
 						     struct mortise_error *err);
 
-/* PBKDF2 iterations a second of processor time for a key of key_size bytes, measured here. */
+/* Measures the PBKDF2 iterations per second of CPU time for a key of key_size bytes. */
 MORTISE_MUST_CHECK enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
 						      const struct mortise_events *events,
 						      uint32_t *iterations,

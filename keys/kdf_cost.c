@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Turning what was asked for into a cost: bounds, benchmarks, what the machine has. */
+/* Turns a choice of the user into a cost: limits, benchmarks, and the machine's resources. */
 #include <stdio.h>
 #include <time.h>
 
@@ -8,10 +8,10 @@
 #include "base/sized.h"
 #include "keys/kdf.h"
 
-/* cryptsetup: a rate is read off a run of more than this, reached in at most so many steps. */
+/* As in cryptsetup: the rate is taken from the first run longer than RATE_MS. */
 #define RATE_MS	   500u
-#define RATE_STEPS 10u
-#define RATE_FIRST 32768u /* iterations */
+#define RATE_STEPS 10u	  /* maximum number of steps to reach RATE_MS */
+#define RATE_FIRST 32768u /* iterations of the first run */
 
 static const uint8_t bench_salt[32];
 
@@ -23,7 +23,7 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* What a measurement derives, again and again. */
+/* The input and output of measured derivations. */
 struct bench {
 	struct mortise_secret *passphrase;
 	struct mortise_secret *key;
@@ -64,7 +64,7 @@ static enum mortise_code measure(struct bench *bench, const struct mortise_kdf *
 	return code;
 }
 
-/* Argon2 works in several threads: wall clock. */
+/* Argon2 uses several threads, so this measures wall time. */
 static enum mortise_code measure_argon2(void *context, const struct mortise_kdf *kdf, uint32_t *ms,
 					struct mortise_error *err)
 {
@@ -88,7 +88,7 @@ enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	code = bench_new(key_size, events, &bench, err);
 	for (unsigned step = 0; !code && step <= RATE_STEPS; step++) {
-		/* One thread: the processor's time, which other load does not change. */
+		/* PBKDF2 uses one thread. Its CPU time does not depend on other load. */
 		code = measure(&bench, &kdf, CLOCK_THREAD_CPUTIME_ID, &ns, err);
 		ms = ns / 1000000;
 		if (ms > RATE_MS || kdf.time > UINT32_MAX / 16)
@@ -139,7 +139,7 @@ static enum mortise_code choose_pbkdf2(const struct mortise_kdf_choice *choice, 
 	return code;
 }
 
-/* The sentences are cryptsetup's (lib/utils_pbkdf.c), the last but one apart. */
+/* The messages are those of cryptsetup (lib/utils_pbkdf.c), except for the last but one. */
 static enum mortise_code check_argon2_choice(const struct mortise_kdf_choice *choice,
 					     const struct mortise_kdf *kdf,
 					     struct mortise_error *err)
@@ -193,10 +193,11 @@ static enum mortise_code choose_argon2(const struct mortise_kdf_choice *choice, 
 		kdf->lanes = cpus;
 	cap = keys_argon2_memory_cap(&machine_files);
 	if (cap < KEYS_ARGON2_MEMORY_MIN)
-		return error_set(err, MORTISE_E_MEMORY, 0,
-				 "%s needs at least %u KiB, %u KiB is available: free memory or "
-				 "choose pbkdf2",
-				 mortise_kdf_name(kdf->type), KEYS_ARGON2_MEMORY_MIN, cap);
+		return error_set(
+			err, MORTISE_E_MEMORY, 0,
+			"%s needs at least %u KiB, %u KiB is available; free memory or use "
+			"pbkdf2",
+			mortise_kdf_name(kdf->type), KEYS_ARGON2_MEMORY_MIN, cap);
 	if (kdf->memory_kib > cap)
 		kdf->memory_kib = cap;
 	code = bench_new(key_size, events, &bench, err);

@@ -12,8 +12,8 @@
 
 #define META_ADV_PARTITION	(UINT64_C(1) << 20)	/* bytes, exactly */
 #define META_ADV_COPY		(256u << 10)		/* bytes of a copy; A at 0, then B */
-#define META_ADV_CAPACITY	262104u			/* bytes of entries, of which each has 8 of head */
-#define META_ADV_OLD		1024u			/* bytes of the older block, at the end of the partition */
+#define META_ADV_CAPACITY	262104u			/* bytes of entries with their heads of 8 */
+#define META_ADV_OLD		1024u			/* bytes of the older block, at the end */
 
 struct meta_adv;
 

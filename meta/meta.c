@@ -10,6 +10,8 @@
 
 struct mortise_meta {
 	struct meta_adv *adv;
+	struct mortise_meta_entry entries[UINT8_MAX]; /* by ascending tag */
+	size_t count;
 };
 
 enum mortise_code mortise_meta_read(const char *device, const struct mortise_events *events,
@@ -28,6 +30,9 @@ enum mortise_code mortise_meta_read(const char *device, const struct mortise_eve
 		return code;
 	}
 	made->adv = meta.adv;
+	while (made->count < UINT8_MAX &&
+	       meta_adv_entry(made->adv, made->count, &made->entries[made->count]))
+		made->count++;
 	meta.adv = NULL;
 	meta_partition_close(&meta);
 	*out = made;
@@ -45,15 +50,17 @@ void mortise_meta_free(struct mortise_meta **address)
 	free(meta);
 }
 
-bool mortise_meta_entry(const struct mortise_meta *meta, size_t i, struct mortise_meta_entry *entry)
+const struct mortise_meta_entry *mortise_meta_entry(const struct mortise_meta *meta, size_t i)
 {
-	return meta_adv_entry(meta->adv, i, entry);
+	return i < meta->count ? &meta->entries[i] : NULL;
 }
 
-bool mortise_meta_find(const struct mortise_meta *meta, uint8_t tag,
-		       struct mortise_meta_entry *entry)
+const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *meta, uint8_t tag)
 {
-	return meta_adv_find(meta->adv, tag, entry);
+	for (size_t i = 0; i < meta->count; i++)
+		if (meta->entries[i].tag == tag)
+			return &meta->entries[i];
+	return NULL;
 }
 
 /* KMS and nodeID keys identify the machine by this UUID: a mistyped one would lock it out. */

@@ -68,7 +68,7 @@ static void test_random(void **state)
 	unsigned number;
 
 	(void)state;
-	for (number = 0; number < CASES && time(NULL) < end; number++) {
+	for (number = 0; number < CASES_MIN || (number < CASES && time(NULL) < end); number++) {
 		case_make(&c, number, MEMORY_MAX);
 		assert_int_equal(referee(&c, expected), ARGON2_OK);
 		for (unsigned k = 0; (kernel = keys_argon2_kernel_at(k)); k++) {
@@ -81,7 +81,6 @@ static void test_random(void **state)
 		expect_tag(&c, expected, "default");
 	}
 	print_message("%u cases\n", number);
-	assert_true(number >= CASES_MIN);
 }
 
 /* RFC 9106, sections 5.2 and 5.3. */

@@ -209,7 +209,7 @@ static const struct {
 	{ ARGON2ID(1, 32, 4), 7, 32, MORTISE_E_USAGE,
 	  "argon2id needs a salt of at least 8 bytes, not 7" },
 	{ ARGON2ID(1, 32, 4), 8, 3, MORTISE_E_USAGE,
-	  "argon2id makes keys of at least 4 bytes, not 3" },
+	  "argon2id derives keys of at least 4 bytes, not 3" },
 	{ { .type = MORTISE_KDF_PBKDF2, .hash = "sha256" },
 	  32,
 	  32,

@@ -60,25 +60,25 @@ static void test_invalid_endpoints(void **state)
 		const char *text;
 		const char *why;
 	} bad[] = {
-		{ "", "has no host" },
-		{ "grpc://", "has no host" },
-		{ "grpc://:4050", "has no host" },
-		{ "https:///path", "has no host" },
-		{ "kms:0", "has a port that is none" },
-		{ "kms:65536", "has a port that is none" },
-		{ "kms:99999999999999999999", "has a port that is none" },
-		{ "kms:http", "has a port that is none" },
-		{ "kms:-1", "has a port that is none" },
-		{ "::1", "an IPv6 address stands in brackets" },
-		{ "[::1", "has no ']'" },
-		{ "[kms]:1", "has no IPv6 address" },
-		{ "[::1%]:1", "has no IPv6 address" },
-		{ "[::1]4050", "has something other than a port" },
-		{ "grpc://k ms", "has a host that is no name" },
-		{ "grpc://k%6ds", "has a host that is no name" },
-		{ "grpc://k\\ms", "has a host that is no name" },
-		{ "grpc://kms\r\nhost: evil", "has a control character" },
-		{ "averylongschemename://kms", "has a scheme that is none" },
+		{ "", "no host" },
+		{ "grpc://", "no host" },
+		{ "grpc://:4050", "no host" },
+		{ "https:///path", "no host" },
+		{ "kms:0", "the port is not a number from 1 to 65535" },
+		{ "kms:65536", "the port is not a number from 1 to 65535" },
+		{ "kms:99999999999999999999", "the port is not a number from 1 to 65535" },
+		{ "kms:http", "the port is not a number from 1 to 65535" },
+		{ "kms:-1", "the port is not a number from 1 to 65535" },
+		{ "::1", "put an IPv6 address in brackets" },
+		{ "[::1", "no ']'" },
+		{ "[kms]:1", "no IPv6 address" },
+		{ "[::1%]:1", "no IPv6 address" },
+		{ "[::1]4050", "only a port may follow the host" },
+		{ "grpc://k ms", "the host is neither a name nor an address" },
+		{ "grpc://k%6ds", "the host is neither a name nor an address" },
+		{ "grpc://k\\ms", "the host is neither a name nor an address" },
+		{ "grpc://kms\r\nhost: evil", "contains a control character" },
+		{ "averylongschemename://kms", "the scheme is too long" },
 	};
 
 	(void)state;
@@ -228,7 +228,7 @@ static void test_invalid_responses(void **state)
 		memcpy(exact, bad[i].bytes, bad[i].size);
 		if (keys_kms_response_read(exact, bad[i].size, &data, &size, &err) !=
 			    MORTISE_E_SOURCE ||
-		    data || size || !strstr(err.text, "no protobuf message"))
+		    data || size || !strstr(err.text, "not a protobuf message"))
 			fail_msg("message %zu is accepted", i);
 		free(exact);
 	}
@@ -242,12 +242,12 @@ static void test_frames(void **state)
 	} frames[] = {
 		{ MESSAGE("\0\0\0\0\3abc"), NULL },
 		{ MESSAGE("\0\0\0\0\0"), NULL },
-		{ MESSAGE(""), "its answer is empty" },
-		{ MESSAGE("\0\0\0\0"), "4 bytes are no gRPC frame" },
+		{ MESSAGE(""), "the answer of the KMS is empty" },
+		{ MESSAGE("\0\0\0\0"), "4 bytes are too short for a gRPC frame" },
 		{ MESSAGE("\1\0\0\0\3abc"), "is compressed" },
 		{ MESSAGE("\2\0\0\0\3abc"), "its flag byte is 2" },
-		{ MESSAGE("\0\0\0\0\4abc"), "cut short: 3 of 4 bytes came" },
-		{ MESSAGE("\0\0\0\0\2abc"), "longer than its frame says: 3 bytes, of 2" },
+		{ MESSAGE("\0\0\0\0\4abc"), "truncated: 3 of 4 bytes received" },
+		{ MESSAGE("\0\0\0\0\2abc"), "longer than its frame: 3 bytes instead of 2" },
 		{ MESSAGE("\0\xff\xff\xff\xff"
 			  "abc"),
 		  "too large: 4294967295 bytes" },
@@ -312,15 +312,16 @@ static void test_answers(void **state)
 		{ "HTTP/1.1 200 Connection established\r\ngrpc-status: 7\r\n\r\nHTTP/2 103\r\n"
 		  "\r\n" OK_HEAD "grpc-status: 0\r\n",
 		  &frame, MORTISE_OK, "" },
-		{ OK_HEAD, &frame, MORTISE_E_SOURCE, "ends without a gRPC status" },
-		{ OK_HEAD "grpc-status: 0\r\n", &nothing, MORTISE_E_SOURCE, "holds no data" },
-		{ OK_HEAD "grpc-status: 00000\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
-		{ OK_HEAD "grpc-status: 001\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
-		{ OK_HEAD "grpc-status: 17\r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
-		{ OK_HEAD "grpc-status: \r\n", &frame, MORTISE_E_SOURCE, "none of 0 to 16" },
+		{ OK_HEAD, &frame, MORTISE_E_SOURCE, "has no gRPC status" },
+		{ OK_HEAD "grpc-status: 0\r\n", &nothing, MORTISE_E_SOURCE, "contains no data" },
+		{ OK_HEAD "grpc-status: 00000\r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
+		{ OK_HEAD "grpc-status: 001\r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
+		{ OK_HEAD "grpc-status: 17\r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
+		{ OK_HEAD "grpc-status: \r\n", &frame, MORTISE_E_SOURCE, "outside 0 to 16" },
 		{ "HTTP/2 200\r\ncontent-type: application/grpcweb\r\ngrpc-status: 0\r\n", &frame,
-		  MORTISE_E_SOURCE, "of type \"application/grpcweb\"" },
-		{ "HTTP/2 200\r\ngrpc-status: 0\r\n", &frame, MORTISE_E_SOURCE, "of type \"\"" },
+		  MORTISE_E_SOURCE, "content type \"application/grpcweb\"" },
+		{ "HTTP/2 200\r\ngrpc-status: 0\r\n", &frame, MORTISE_E_SOURCE,
+		  "content type \"\"" },
 		{ "HTTP/2 503\r\ncontent-type: text/html\r\n", &frame, MORTISE_E_UNREACHABLE,
 		  "HTTP status 503" },
 		{ "HTTP/2 404\r\ncontent-type: text/html\r\n", &frame, MORTISE_E_SOURCE,

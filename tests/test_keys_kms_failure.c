@@ -59,7 +59,11 @@ static const char *fake_strerror(CURLcode code)
 	return "its general words";
 }
 
-#define BROKE_OFF "the connection broke off before an answer came "
+#define LOST	 "the connection was lost before an answer arrived "
+#define PERSISTS "; if this persists, "
+#define CHECK_TLS                                                                \
+	"; check that the server supports TLS and whether it requires a client " \
+	"certificate"
 
 static const struct {
 	CURLcode result;
@@ -71,62 +75,61 @@ static const struct {
 } failures[] = {
 	{ .result = CURLE_OPERATION_TIMEDOUT,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "no answer within 10 s: its name was not resolved; does the DNS server "
-		      "answer?" },
+	  .sentence = "no answer within 10 s: its name was not resolved; check the DNS server" },
 	{ .result = CURLE_OPERATION_TIMEDOUT,
 	  .told = { .resolved = .1 },
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "no answer within 10 s: no connection was made; is the host up, does a "
-		      "firewall drop packets?" },
+	  .sentence = "no answer within 10 s: no connection was established; check that the host "
+		      "is up and that no firewall drops packets" },
 	{ .result = CURLE_OPERATION_TIMEDOUT,
 	  .told = { .resolved = .1, .local_port = 1 },
 	  .tls = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "no answer within 10 s: no TLS handshake was made; does the server speak "
-		      "TLS?" },
+	  .sentence = "no answer within 10 s: the TLS handshake did not complete; check that the "
+		      "server supports TLS" },
 	{ .result = CURLE_OPERATION_TIMEDOUT,
 	  .told = { .resolved = .1, .local_port = 1 },
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "no answer within 10 s: the proxy made no connection" },
+	  .sentence = "no answer within 10 s: the proxy established no connection" },
 	{ .result = CURLE_OPERATION_TIMEDOUT,
 	  .told = { .resolved = .1, .local_port = 1, .ready = .2 },
 	  .tls = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "no answer within 10 s: it is connected but does not answer; is the KMS "
-		      "overloaded?" },
+	  .sentence = "no answer within 10 s: the connection was established; the KMS may be "
+		      "overloaded" },
 	{ .result = CURLE_COULDNT_RESOLVE_HOST,
 	  .words = "Could not resolve host: x\x1b[31m",
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "its name was not found; is it right, and the network up? (Could not resolve "
+	  .sentence = "cannot resolve its name; check the name and the network (Could not resolve "
 		      "host: x?[31m)" },
 	{ .result = CURLE_COULDNT_RESOLVE_PROXY,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "the name of the proxy was not found; is it right, and the network up? (its "
+	  .sentence = "cannot resolve the name of the proxy; check the name and the network (its "
 		      "general words)" },
 	{ .result = CURLE_COULDNT_CONNECT,
 	  .words = "Failed to connect",
 	  .told = { .sys = 111 /* ECONNREFUSED on Linux */ },
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "no connection; is the KMS running, its port right, the network up? (Failed "
-		      "to connect): Connection refused" },
+	  .sentence = "cannot connect; check that the KMS is running, the port and the network "
+		      "(Failed to connect): Connection refused" },
 	{ .result = CURLE_RECV_ERROR,
 	  .words = "CONNECT tunnel failed, response 407",
 	  .told = { .connect_code = 407 },
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "the proxy makes no connection to the KMS: HTTP status 407 (https_proxy, "
-		      "http_proxy and no_proxy say which proxy is asked)" },
+	  .sentence = "the proxy refuses to connect to the KMS: HTTP status 407; https_proxy, "
+		      "http_proxy and no_proxy select the proxy" },
 	{ .result = CURLE_COULDNT_CONNECT,
 	  .told = { .connect_code = 503 },
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "the proxy makes no connection to the KMS: HTTP status 503 (https_proxy, "
-		      "http_proxy and no_proxy say which proxy is asked)" },
+	  .sentence = "the proxy refuses to connect to the KMS: HTTP status 503; https_proxy, "
+		      "http_proxy and no_proxy select the proxy" },
 	{ .result = CURLE_PEER_FAILED_VERIFICATION,
 	  .words = "not yet",
 	  .told = { .verdict = 9 },
 	  .tls = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "the certificate of the KMS is not valid yet (not yet): is the clock of this "
-		      "machine right?" },
+	  .sentence = "the certificate of the KMS is not valid yet (not yet); check the clock of "
+		      "this machine" },
 	{ .result = CURLE_PEER_FAILED_VERIFICATION,
 	  .words = "expired",
 	  .told = { .verdict = 10 },
@@ -139,113 +142,107 @@ static const struct {
 	  .tls = true,
 	  .code = MORTISE_E_SOURCE,
 	  .sentence = "the certificate of the KMS is for another name (subject name (a) does not "
-		      "match target host name 'b'): the endpoint has to name the KMS as its "
-		      "certificate does" },
+		      "match target host name 'b'); use the name in the certificate as endpoint" },
 	{ .result = CURLE_PEER_FAILED_VERIFICATION,
 	  .words = "unable to get local issuer certificate",
 	  .told = { .verdict = 20 },
 	  .tls = true,
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "the KMS does not prove who it is (unable to get local issuer certificate): "
-		      "is its CA known here (--kms-ca), is the clock right?" },
+	  .sentence = "cannot verify the certificate of the KMS (unable to get local issuer "
+		      "certificate); give its CA with --kms-ca, and check the clock" },
 	{ .result = CURLE_SSL_CERTPROBLEM,
 	  .words = "unable to set private key file",
 	  .tls = true,
 	  .cert = true,
 	  .code = MORTISE_E_USAGE,
-	  .sentence = "the certificate cert.pem and its key key.pem are of no use (unable to set "
+	  .sentence = "cannot use the certificate cert.pem with the key key.pem (unable to set "
 		      "private key file)" },
 	{ .result = CURLE_SSL_CONNECT_ERROR,
 	  .words = "error reading X.509 key or certificate file",
 	  .tls = true,
 	  .cert = true,
 	  .code = MORTISE_E_USAGE,
-	  .sentence = "the certificate cert.pem and its key key.pem are of no use (error reading "
+	  .sentence = "cannot use the certificate cert.pem with the key key.pem (error reading "
 		      "X.509 key or certificate file)" },
 	{ .result = CURLE_SSL_CACERT_BADFILE,
 	  .words = "error setting certificate file",
 	  .tls = true,
 	  .ca = true,
 	  .code = MORTISE_E_USAGE,
-	  .sentence = "ca.pem holds no CA certificate (error setting certificate file)" },
+	  .sentence = "ca.pem contains no CA certificate (error setting certificate file)" },
 	{ .result = CURLE_SSL_CACERT_BADFILE,
 	  .words = "error setting certificate file",
 	  .tls = true,
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "this system has no root certificates (error setting certificate file): "
+	  .sentence = "this system has no root certificates (error setting certificate file); "
 		      "install ca-certificates, or give the CA of the KMS with --kms-ca" },
 	{ .result = CURLE_SSL_CONNECT_ERROR,
 	  .words = "wrong version number",
 	  .tls = true,
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "no TLS with the KMS (wrong version number): does the server speak TLS, does "
-		      "it want a certificate?" },
+	  .sentence = "the TLS handshake with the KMS failed (wrong version number)" CHECK_TLS },
 	{ .result = CURLE_SSL_CIPHER,
 	  .tls = true,
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "no TLS with the KMS (its general words): does the server speak TLS, does it "
-		      "want a certificate?" },
+	  .sentence = "the TLS handshake with the KMS failed (its general words)" CHECK_TLS },
 	{ .result = CURLE_RECV_ERROR,
 	  .words = "OpenSSL SSL_read: tlsv13 alert certificate required, errno 0",
 	  .tls = true,
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "no TLS with the KMS (OpenSSL SSL_read: tlsv13 alert certificate required, "
-		      "errno 0): does the server speak TLS, does it want a certificate?" },
+	  .sentence = "the TLS handshake with the KMS failed (OpenSSL SSL_read: tlsv13 alert "
+		      "certificate required, errno 0)" CHECK_TLS },
 	{ .result = CURLE_SSL_CONNECT_ERROR,
 	  .words = "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to kms:443 ",
 	  .tls = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = BROKE_OFF "(OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to "
-				"kms:443); if it always does: does the KMS want a certificate "
-				"(--kms-cert, --kms-key)?" },
+	  .sentence = LOST "(OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to "
+			   "kms:443)" PERSISTS
+			   "the KMS may require a client certificate (--kms-cert, --kms-key)" },
 	{ .result = CURLE_RECV_ERROR,
 	  .words = "Connection reset",
 	  .tls = true,
 	  .cert = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = BROKE_OFF "(Connection reset); if it always does: does the KMS know the CA "
-				"of our certificate?" },
+	  .sentence = LOST "(Connection reset)" PERSISTS
+			   "the KMS may not accept the CA of the client certificate" },
 	{ .result = CURLE_HTTP2,
 	  .words = "unexpected data while we expected SETTINGS frame",
 	  .code = MORTISE_E_SOURCE,
 	  .sentence =
-		  "the server does not speak HTTP/2, which gRPC needs (unexpected data while we "
-		  "expected SETTINGS frame): is this the address of a KMS, and does it want "
-		  "TLS?" },
+		  "the server does not support HTTP/2, which gRPC requires (unexpected data while "
+		  "we expected SETTINGS frame); check that the endpoint is a KMS and whether it "
+		  "requires TLS" },
 	{ .result = CURLE_UNSUPPORTED_PROTOCOL,
 	  .words = "Received HTTP/0.9 when not allowed\n",
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "the server does not speak HTTP/2, which gRPC needs (Received HTTP/0.9 when "
-		      "not allowed): is this the address of a KMS, and does it want TLS?" },
+	  .sentence = "the server does not support HTTP/2, which gRPC requires (Received HTTP/0.9 "
+		      "when not allowed); check that the endpoint is a KMS and whether it requires "
+		      "TLS" },
 	{ .result = CURLE_HTTP2,
 	  .words = "Send failure: Broken pipe",
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = BROKE_OFF "(Send failure: Broken pipe); if it always does: does the server "
-				"want TLS (https://)?" },
+	  .sentence = LOST "(Send failure: Broken pipe)" PERSISTS
+			   "the server may require TLS (https://)" },
 	{ .result = CURLE_GOT_NOTHING,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = BROKE_OFF "(its general words); if it always does: does the server want TLS "
-				"(https://)?" },
+	  .sentence = LOST "(its general words)" PERSISTS "the server may require TLS (https://)" },
 	{ .result = CURLE_SEND_ERROR,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = BROKE_OFF "(its general words); if it always does: does the server want TLS "
-				"(https://)?" },
+	  .sentence = LOST "(its general words)" PERSISTS "the server may require TLS (https://)" },
 	{ .result = CURLE_HTTP2_STREAM,
 	  .words = "HTTP/2 stream 1 was not closed cleanly",
 	  .answered = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "the connection broke off in the middle of the answer (HTTP/2 stream 1 was "
+	  .sentence = "the connection was lost in the middle of the answer (HTTP/2 stream 1 was "
 		      "not closed cleanly)" },
 	{ .result = CURLE_PARTIAL_FILE,
 	  .answered = true,
 	  .code = MORTISE_E_UNREACHABLE,
-	  .sentence = "the connection broke off in the middle of the answer (its general words)" },
-	{ .result = CURLE_OUT_OF_MEMORY,
-	  .code = MORTISE_E_MEMORY,
-	  .sentence = "no memory for asking a KMS" },
+	  .sentence = "the connection was lost in the middle of the answer (its general words)" },
+	{ .result = CURLE_OUT_OF_MEMORY, .code = MORTISE_E_MEMORY, .sentence = "out of memory" },
 	{ .result = CURLE_URL_MALFORMAT,
 	  .code = MORTISE_E_SOURCE,
-	  .sentence = "the KMS could not be asked (its general words)" },
+	  .sentence = "cannot call the KMS (its general words)" },
 };
 
 static void test_failures(void **state)

@@ -95,7 +95,7 @@ static void test_tpm_refused(void **state)
 	memset(&machine, 0, sizeof(machine));
 	machine.error[0] = EACCES;
 	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
-	assert_string_equal(err.text, "the TPM cannot be opened: /dev/tpmrm0: Permission denied");
+	assert_string_equal(err.text, "cannot open the TPM /dev/tpmrm0: Permission denied");
 	assert_int_equal(err.sys_errno, EACCES);
 	assert_int_equal(machine.opened[1], 0);
 }
@@ -110,13 +110,12 @@ static void test_tpm_in_use(void **state)
 	machine.error[1] = EPERM;
 	machine.busy = 3;
 	assert_int_equal(ask(0, &err), MORTISE_E_SOURCE);
-	assert_string_equal(err.text,
-			    "the TPM cannot be opened: /dev/tpm0: Operation not permitted");
+	assert_string_equal(err.text, "cannot open the TPM /dev/tpm0: Operation not permitted");
 	assert_int_equal(machine.opened[1], 4);
 	machine.busy = UINT32_MAX;
-	assert_int_equal(ask(500, &err), MORTISE_E_UNREACHABLE);
-	assert_string_equal(err.text, "another program keeps the TPM for itself: /dev/tpm0: Device "
-				      "or resource busy");
+	assert_int_equal(ask(2000, &err), MORTISE_E_UNREACHABLE);
+	assert_string_equal(err.text, "cannot open the TPM /dev/tpm0, which another program uses: "
+				      "Device or resource busy");
 }
 
 static void test_not_installed(void **state)
@@ -130,7 +129,7 @@ static void test_not_installed(void **state)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		machine.library = files[i];
 		assert_int_equal(ask(0, &err), MORTISE_E_UNSUPPORTED);
-		assert_ptr_equal(strstr(err.text, "keys of kind tpm need tpm2-tss"), err.text);
+		assert_ptr_equal(strstr(err.text, "keys of kind tpm require tpm2-tss"), err.text);
 		assert_non_null(strstr(err.text, "libtss2-not-installed.so.0"));
 	}
 	assert_int_equal(machine.opened[0], 0);
@@ -146,7 +145,7 @@ static void test_usage(void **state)
 	(void)state;
 	memset(&machine, 0, sizeof(machine));
 	assert_int_equal(keys_tpm_extend(&tpm, 24, "x", &err), MORTISE_E_USAGE);
-	assert_string_equal(err.text, "a TPM has PCR 0 to PCR 23, not 24");
+	assert_string_equal(err.text, "PCR 24 does not exist; a TPM has only PCR 0 to PCR 23");
 	assert_int_equal(keys_tpm_seal(&tpm, UINT32_C(1) << 24, secret, &object, &err),
 			 MORTISE_E_USAGE);
 	assert_int_equal(keys_tpm_seal(&tpm, 0, secret, &object, &err), MORTISE_E_USAGE);
@@ -318,10 +317,10 @@ static const struct {
 	const char *part;
 } answers[] = {
 	{ 0x921, MORTISE_E_UNREACHABLE, "the TPM is in lockout after too many wrong passwords" },
-	{ 0x922, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
-	{ 0x908, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
-	{ 0x90a, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
-	{ 0x920, MORTISE_E_UNREACHABLE, "the TPM stays busy" },
+	{ 0x922, MORTISE_E_UNREACHABLE, "the TPM is busy" },
+	{ 0x908, MORTISE_E_UNREACHABLE, "the TPM is busy" },
+	{ 0x90a, MORTISE_E_UNREACHABLE, "the TPM is busy" },
+	{ 0x920, MORTISE_E_UNREACHABLE, "the TPM is busy" },
 	{ 0x128, MORTISE_E_UNREACHABLE, "a PCR was extended" },
 	/* For session 1, for handle 1, and for neither. */
 	{ 0x98e, MORTISE_E_SOURCE, "the TPM refuses an empty password" },
@@ -334,14 +333,16 @@ static const struct {
 	{ 0x80001, MORTISE_E_SOURCE, "this is a TPM 1.2" },
 	{ 0x01e, MORTISE_E_SOURCE, "this is a TPM 1.2" },
 	/* The kernel's resource manager returns the second code in place of the TPM. */
-	{ 0x143, MORTISE_E_UNSUPPORTED, "this TPM lacks the command (TPM2_Create: 0x00000143)" },
-	{ 0xc0143, MORTISE_E_UNSUPPORTED, "this TPM lacks the command (TPM2_Create: 0x000c0143)" },
+	{ 0x143, MORTISE_E_UNSUPPORTED,
+	  "this TPM does not support the command (TPM2_Create: 0x00000143)" },
+	{ 0xc0143, MORTISE_E_UNSUPPORTED,
+	  "this TPM does not support the command (TPM2_Create: 0x000c0143)" },
 	/* Parameter 1 of TPM2_Load. */
-	{ 0x1df, MORTISE_E_STALE, "the sealed object was made by another TPM" },
-	{ 0x99d, MORTISE_E_STALE, "the TPM holds another policy" },
-	{ 0x70017, MORTISE_E_MEMORY, "not enough memory for TPM2_Create" },
+	{ 0x1df, MORTISE_E_STALE, "the sealed object was created by another TPM" },
+	{ 0x99d, MORTISE_E_STALE, "the policy of the sealed object differs" },
+	{ 0x70017, MORTISE_E_MEMORY, "out of memory" },
 	{ 0xa000a, MORTISE_E_UNREACHABLE, "the TPM does not answer TPM2_Create (0x000a000a)" },
-	{ 0x7001b, MORTISE_E_SOURCE, "what answered TPM2_Create is not the TPM" },
+	{ 0x7001b, MORTISE_E_SOURCE, "the response to TPM2_Create is not from the TPM" },
 	/* 0x921 from another layer has another meaning. */
 	{ 0x70921, MORTISE_E_SOURCE, "the TPM refused TPM2_Create with 0x00070921" },
 	{ 0x2d5, MORTISE_E_SOURCE, "the TPM refused TPM2_Create with 0x000002d5" },

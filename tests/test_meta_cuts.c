@@ -37,7 +37,7 @@ static struct content before, after, now;
 static bool content_read(const char *path, struct content *content)
 {
 	struct mortise_meta *meta = NULL;
-	struct mortise_meta_entry entry;
+	const struct mortise_meta_entry *entry;
 	struct mortise_error err;
 
 	memset(content, 0, sizeof(*content));
@@ -45,13 +45,13 @@ static bool content_read(const char *path, struct content *content)
 		disk_wrong("%.150s", err.text);
 		return false;
 	}
-	for (size_t i = 0; mortise_meta_entry(meta, i, &entry); i++) {
-		assert_true(content->size + sizeof(entry.size) + 1 + entry.size <= ROOM);
-		content->bytes[content->size++] = entry.tag;
-		memcpy(content->bytes + content->size, &entry.size, sizeof(entry.size));
-		content->size += sizeof(entry.size);
-		memcpy(content->bytes + content->size, entry.value, entry.size);
-		content->size += entry.size;
+	for (size_t i = 0; (entry = mortise_meta_entry(meta, i)); i++) {
+		assert_true(content->size + sizeof(entry->size) + 1 + entry->size <= ROOM);
+		content->bytes[content->size++] = entry->tag;
+		memcpy(content->bytes + content->size, &entry->size, sizeof(entry->size));
+		content->size += sizeof(entry->size);
+		memcpy(content->bytes + content->size, entry->value, entry->size);
+		content->size += entry->size;
 	}
 	mortise_meta_free(&meta);
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* benchmark argon2: what each cost takes, how near memory's limit, and what to format with. */
+/* benchmark argon2: the time of each cost, compared with memory's limit; a recommendation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,30 +9,30 @@
 #include "cli/print.h"
 
 #define SAMPLES_MAX 64u
-#define PASSES	    4u /* what LUKS2 takes at least when formatting */
+#define PASSES	    4u /* the minimum when formatting */
 
 static const uint32_t memories[] = { 32, 65536, 262144, 1048576 }; /* KiB */
 static const uint32_t all_lanes[] = { 1, 2, 4 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* What has been measured, here or elsewhere. */
+/* Measurements of this machine or another. */
 struct samples {
 	struct mortise_argon2_sample list[SAMPLES_MAX];
 	size_t count;
-	unsigned cpus;	 /* of the machine they are of; 0: not known */
-	uint64_t memory; /* bytes; 0: not known */
+	unsigned cpus;	 /* of that machine; 0: unknown */
+	uint64_t memory; /* bytes; 0: unknown */
 };
 
-static double later_pass(const struct mortise_spread *time, const struct mortise_spread *first,
-			 uint32_t passes)
+static double get_later_pass(const struct mortise_spread *time, const struct mortise_spread *first,
+			     uint32_t passes)
 {
 	if (passes < 2 || first->runs == 0 || time->median <= first->median)
 		return 0;
 	return (time->median - first->median) / (passes - 1);
 }
 
-/* Whose Argon2 it is: the line of --version. */
+/* Adds the name of the Argon2 implementation, from the output of --version. */
 static void add_implementation(struct json_object *row)
 {
 	static const char key[] = "argon2 ";
@@ -48,7 +48,7 @@ static void add_implementation(struct json_object *row)
 		return;
 	line += sizeof(key) - 1;
 	snprintf(text, sizeof(text), "%.*s", (int)strcspn(line, "\n"), line);
-	benchmark_parameter(row, "implementation", text);
+	benchmark_add_text(row, "implementation", text);
 }
 
 static void add_row(struct benchmark *b, const char *name, const struct mortise_kdf *kdf,
@@ -57,40 +57,41 @@ static void add_row(struct benchmark *b, const char *name, const struct mortise_
 	const struct benchmark_unit share = { "1", BETTER_HIGHER }, factor = { "1", BETTER_LOWER };
 	const struct benchmark_unit flow = { "B/s", BETTER_HIGHER };
 	const struct benchmark_unit rate = { "1/s", BETTER_NEITHER };
-	struct json_object *row = benchmark_row(b, name);
-	double later = later_pass(&result->time, &result->first_pass, kdf->time);
-	double limit = later_pass(&result->limit, &result->limit_first_pass, kdf->time);
+	struct json_object *row = benchmark_add_row(b, name);
+	double later = get_later_pass(&result->time, &result->first_pass, kdf->time);
+	double limit = get_later_pass(&result->limit, &result->limit_first_pass, kdf->time);
 
-	benchmark_cost(row, kdf);
+	benchmark_add_cost(row, kdf);
 	add_implementation(row);
-	benchmark_metric(row, "time", benchmark_ms, &result->time);
-	benchmark_metric(row, "firstPass", benchmark_ms, &result->first_pass);
-	benchmark_metric(row, "limit", benchmark_ms, &result->limit);
-	benchmark_metric(row, "limitFirstPass", benchmark_ms, &result->limit_first_pass);
-	benchmark_value(row, "shareOfLimit", share, result->limit.median / result->time.median);
+	benchmark_add_metric(row, "time", benchmark_unit_ms, &result->time);
+	benchmark_add_metric(row, "firstPass", benchmark_unit_ms, &result->first_pass);
+	benchmark_add_metric(row, "limit", benchmark_unit_ms, &result->limit);
+	benchmark_add_metric(row, "limitFirstPass", benchmark_unit_ms, &result->limit_first_pass);
+	benchmark_add_value(row, "shareOfLimit", share, result->limit.median / result->time.median);
 	if (later > 0 && limit > 0) {
-		benchmark_value(row, "laterPass", benchmark_ms, later);
-		benchmark_value(row, "laterPassToLimit", factor, later / limit);
+		benchmark_add_value(row, "laterPass", benchmark_unit_ms, later);
+		benchmark_add_value(row, "laterPassToLimit", factor, later / limit);
 	}
-	benchmark_value(row, "cpu", benchmark_ms, result->cpu_ms);
-	benchmark_value(row, "bandwidth", flow, result->bandwidth);
-	benchmark_value(row, "guesses", rate, result->guesses);
+	benchmark_add_value(row, "cpu", benchmark_unit_ms, result->cpu_ms);
+	benchmark_add_value(row, "bandwidth", flow, result->bandwidth);
+	benchmark_add_value(row, "guesses", rate, result->guesses);
 }
 
-static void say_line(struct benchmark *b, const struct mortise_kdf *kdf,
-		     const struct mortise_argon2_benchmark *result)
+static void print_line(struct benchmark *b, const struct mortise_kdf *kdf,
+		       const struct mortise_argon2_benchmark *result)
 {
-	benchmark_say(b, "%9u %6u %5u %10.2f %10.2f %10.2f %4u %7.2f %7.0f%% %11.4g\n",
-		      kdf->memory_kib, kdf->time, kdf->lanes, result->time.median, result->time.min,
-		      result->time.p99, result->time.runs, result->bandwidth / 1e9,
-		      100 * result->limit.median / result->time.median, result->guesses);
+	benchmark_print(b, "%9u %6u %5u %10.2f %10.2f %10.2f %4u %7.2f %7.0f%% %11.4g\n",
+			kdf->memory_kib, kdf->time, kdf->lanes, result->time.median,
+			result->time.min, result->time.p99, result->time.runs,
+			result->bandwidth / 1e9, 100 * result->limit.median / result->time.median,
+			result->guesses);
 }
 
-/* A cost that does not fit into memory is left out, with the library's sentence. */
-static enum mortise_code measure(struct benchmark *b, const struct mortise_kdf *kdf, unsigned left,
-				 struct samples *samples)
+/* Skips a cost that does not fit into memory, with the library's error as a warning. */
+static enum mortise_code measure_cost(struct benchmark *b, const struct mortise_kdf *kdf,
+				      unsigned left, struct samples *samples)
 {
-	const struct mortise_benchmark how = benchmark_how(b, left);
+	const struct mortise_benchmark how = benchmark_limits(b, left);
 	struct mortise_argon2_benchmark result = { .struct_size = sizeof(result) };
 	struct mortise_error err;
 	enum mortise_code code;
@@ -103,9 +104,9 @@ static enum mortise_code measure(struct benchmark *b, const struct mortise_kdf *
 		benchmark_warn(b, "%s", err.text);
 		return code == MORTISE_E_MEMORY ? MORTISE_OK : code;
 	}
-	say_line(b, kdf, &result);
+	print_line(b, kdf, &result);
 	add_row(b, name, kdf, &result);
-	benchmark_judge(b, name, &result.time);
+	benchmark_check_noise(b, name, &result.time);
 	if (samples->count < SAMPLES_MAX)
 		samples->list[samples->count++] = (struct mortise_argon2_sample){
 			.kdf = *kdf,
@@ -115,9 +116,9 @@ static enum mortise_code measure(struct benchmark *b, const struct mortise_kdf *
 	return MORTISE_OK;
 }
 
-/* The costs to measure: those of the options, and the usual ones where there is none. */
-static unsigned plan(const struct benchmark *b, const struct mortise_kdf_choice *asked,
-		     struct mortise_kdf *costs)
+/* Lists the costs to measure: the values of the options, or else the default ones. */
+static unsigned list_costs(const struct benchmark *b, const struct mortise_kdf_choice *asked,
+			   struct mortise_kdf *costs)
 {
 	const uint32_t cap = mortise_argon2_memory_cap();
 	unsigned count = 0;
@@ -153,17 +154,17 @@ static enum status measure_all(struct benchmark *b, const struct mortise_kdf_cho
 			       struct samples *samples)
 {
 	struct mortise_kdf costs[COUNT(memories) * COUNT(all_lanes)];
-	unsigned count = plan(b, asked, costs);
+	unsigned count = list_costs(b, asked, costs);
 
-	benchmark_say(b, "# %s on %s, %u CPUs\n", mortise_kdf_name(asked->type),
-		      b->machine.cpu[0] ? b->machine.cpu : b->machine.architecture,
-		      b->machine.cpus);
-	benchmark_say(b, "#     KiB passes lanes  median ms     min ms     p99 ms runs    GB/s "
-			 "of limit guesses/s\n");
+	benchmark_print(b, "# %s on %s, %u CPUs\n", mortise_kdf_name(asked->type),
+			b->machine.cpu[0] ? b->machine.cpu : b->machine.architecture,
+			b->machine.cpus);
+	benchmark_print(b, "#     KiB passes lanes  median ms     min ms     p99 ms runs    GB/s "
+			   "of limit guesses/s\n");
 	for (unsigned i = 0; i < count; i++) {
-		if (i > 0 && benchmark_over(b, "a larger argon2 cost"))
+		if (i > 0 && benchmark_is_over(b, "a larger argon2 cost"))
 			break;
-		if (measure(b, &costs[i], count - i, samples))
+		if (measure_cost(b, &costs[i], count - i, samples))
 			return STATUS_USAGE;
 	}
 	samples->cpus = b->machine.cpus;
@@ -171,14 +172,14 @@ static enum status measure_all(struct benchmark *b, const struct mortise_kdf_cho
 	return STATUS_OK;
 }
 
-static uint64_t number_of(struct json_object *object, const char *name)
+static uint64_t read_number(struct json_object *object, const char *name)
 {
 	struct json_object *number = json_object_object_get(object, name);
 
 	return json_object_is_type(number, json_type_int) ? json_object_get_uint64(number) : 0;
 }
 
-static double median_of(struct json_object *metrics, const char *name)
+static double read_median(struct json_object *metrics, const char *name)
 {
 	struct mortise_spread spread;
 
@@ -186,8 +187,8 @@ static double median_of(struct json_object *metrics, const char *name)
 										     : 0;
 }
 
-/* A row of a result file as a sample; those of other benchmarks are passed over. */
-static void take_row(struct samples *samples, struct json_object *row)
+/* Adds a row of a result file to the samples. Skips rows of other benchmarks. */
+static void add_sample(struct samples *samples, struct json_object *row)
 {
 	struct json_object *parameters = json_object_object_get(row, "parameters");
 	struct json_object *metrics = json_object_object_get(row, "metrics");
@@ -199,17 +200,17 @@ static void take_row(struct samples *samples, struct json_object *row)
 		return;
 	if (strcmp(type, mortise_kdf_name(MORTISE_KDF_ARGON2I)) == 0)
 		sample.kdf.type = MORTISE_KDF_ARGON2I;
-	sample.kdf.time = (uint32_t)number_of(parameters, "passes");
-	sample.kdf.memory_kib = (uint32_t)number_of(parameters, "memoryKiB");
-	sample.kdf.lanes = (uint32_t)number_of(parameters, "lanes");
-	sample.time_ms = median_of(metrics, "time");
-	sample.first_pass_ms = median_of(metrics, "firstPass");
+	sample.kdf.time = (uint32_t)read_number(parameters, "passes");
+	sample.kdf.memory_kib = (uint32_t)read_number(parameters, "memoryKiB");
+	sample.kdf.lanes = (uint32_t)read_number(parameters, "lanes");
+	sample.time_ms = read_median(metrics, "time");
+	sample.first_pass_ms = read_median(metrics, "firstPass");
 	samples->list[samples->count++] = sample;
 }
 
 static enum status read_samples(const char *path, struct samples *samples)
 {
-	struct json_object *document = benchmark_read(path);
+	struct json_object *document = benchmark_read_file(path);
 	struct json_object *rows, *machine;
 
 	if (!document)
@@ -217,15 +218,15 @@ static enum status read_samples(const char *path, struct samples *samples)
 	rows = json_object_object_get(document, "results");
 	machine = json_object_object_get(document, "machine");
 	for (size_t i = 0; i < json_object_array_length(rows); i++)
-		take_row(samples, json_object_array_get_idx(rows, i));
-	samples->cpus = (unsigned)number_of(machine, "cpus");
-	samples->memory = number_of(machine, "memory");
+		add_sample(samples, json_object_array_get_idx(rows, i));
+	samples->cpus = (unsigned)read_number(machine, "cpus");
+	samples->memory = read_number(machine, "memory");
 	json_object_put(document);
 	return STATUS_OK;
 }
 
-/* Half of the memory at most, as luksFormat has it. */
-static uint32_t memory_bound(const struct benchmark *b, const struct samples *samples)
+/* At most half of the memory, as in luksFormat. */
+static uint32_t get_memory_limit(const struct benchmark *b, const struct samples *samples)
 {
 	uint64_t bytes = option_number(&b->c->options, OPTION_TARGET_MEMORY);
 	uint64_t kib = bytes > 0 ? bytes / 1024 : 1048576;
@@ -235,14 +236,14 @@ static uint32_t memory_bound(const struct benchmark *b, const struct samples *sa
 	return kib < UINT32_MAX ? (uint32_t)kib : UINT32_MAX;
 }
 
-static enum status advise(struct benchmark *b, enum mortise_kdf_type type,
-			  const struct samples *samples)
+static enum status recommend_cost(struct benchmark *b, enum mortise_kdf_type type,
+				  const struct samples *samples)
 {
 	const struct mortise_argon2_target target = {
 		.struct_size = sizeof(target),
 		.type = type,
 		.time_ms = option_number32(&b->c->options, OPTION_TARGET_MS),
-		.memory_kib = memory_bound(b, samples),
+		.memory_kib = get_memory_limit(b, samples),
 		.cpus = samples->cpus,
 	};
 	struct mortise_error err;
@@ -251,18 +252,18 @@ static enum status advise(struct benchmark *b, enum mortise_kdf_type type,
 	double ms = 0;
 
 	if (mortise_argon2_choose(samples->list, samples->count, &target, &kdf, &ms, &err)) {
-		/* Only who asked for a target has to hear it as a failure. */
+		/* This is an error only if a target was given. */
 		if (target.time_ms > 0 || option_set(&b->c->options, OPTION_SCALE))
 			return fail(b->c, &err);
 		benchmark_warn(b, "%s", err.text);
 		return STATUS_OK;
 	}
-	benchmark_kdf_options(&kdf, options, sizeof(options));
+	benchmark_format_options(&kdf, options, sizeof(options));
 	snprintf(reason, sizeof(reason),
-		 "an unlock takes about %.0f ms (of %u) and %u MiB (of %u), by what was measured",
-		 ms, target.time_ms > 0 ? target.time_ms : 2000, (kdf.memory_kib + 1023) / 1024,
+		 "an unlock takes about %.0f ms (target: %u) and %u MiB (limit: %u)", ms,
+		 target.time_ms > 0 ? target.time_ms : 2000, (kdf.memory_kib + 1023) / 1024,
 		 target.memory_kib / 1024);
-	benchmark_recommend(b, "Key slots of passphrases", options, reason);
+	benchmark_recommend(b, "passphrase keyslots", options, reason);
 	return STATUS_OK;
 }
 
@@ -278,14 +279,15 @@ enum status benchmark_argon2(struct benchmark *b)
 	if (status != STATUS_OK)
 		return status;
 	if (asked.type == MORTISE_KDF_PBKDF2)
-		return fail_with(STATUS_USAGE, "PBKDF2 is measured by \"benchmark\" alone.");
+		return fail_with(STATUS_USAGE, "benchmark argon2 does not measure PBKDF2; use "
+					       "\"benchmark --pbkdf pbkdf2\"");
 	if (scale)
 		status = read_samples(scale, &samples);
 	else
 		status = measure_all(b, &asked, &samples);
 	if (status == STATUS_OK && samples.count > 0)
-		status = advise(b, asked.type, &samples);
+		status = recommend_cost(b, asked.type, &samples);
 	else if (status == STATUS_OK && scale)
-		status = fail_with(STATUS_USAGE, "%s holds no result of benchmark argon2.", scale);
+		status = fail_with(STATUS_USAGE, "%s has no results of benchmark argon2", scale);
 	return status;
 }

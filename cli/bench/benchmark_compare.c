@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* benchmark --compare: two result files side by side, and what differs beyond the spread. */
+/* benchmark --compare: compares two result files, and finds significant differences. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/bench/benchmark.h"
 #include "cli/print.h"
 
-/* A figure of both files. Those without a spread are compared by nothing but their ratio. */
+/* A figure of both files. Figures without a spread have only a ratio. */
 struct pair {
 	struct json_object *metric[2];
 	struct mortise_spread spread[2];
@@ -33,8 +33,8 @@ static bool read_pair(struct pair *pair, struct json_object *a, struct json_obje
 	return read_side(pair, 0) && read_side(pair, 1);
 }
 
-/* "better" and "worse" of B, as the file says which way is better. */
-static const char *verdict(const struct pair *pair)
+/* The verdict on B. The file states the direction in which the figure is better. */
+static const char *get_verdict(const struct pair *pair)
 {
 	const char *better =
 		json_object_get_string(json_object_object_get(pair->metric[0], "better"));
@@ -60,17 +60,18 @@ static void add_pair(struct json_object *row, const char *name, const struct pai
 		json_object_object_add(entry, "ratio",
 				       json_object_new_double(pair->figure[1] / pair->figure[0]));
 	if (pair->spreads)
-		json_object_object_add(entry, "verdict", json_object_new_string(verdict(pair)));
+		json_object_object_add(entry, "verdict", json_object_new_string(get_verdict(pair)));
 	json_object_object_add(metrics, name, entry);
 }
 
-static void say_pair(struct benchmark *b, const char *name, const struct pair *pair)
+static void print_pair(struct benchmark *b, const char *name, const struct pair *pair)
 {
 	const char *unit = json_object_get_string(json_object_object_get(pair->metric[0], "unit"));
 
-	benchmark_say(b, "  %-18s %12.5g %12.5g %-9s %8.3f  %s\n", name, pair->figure[0],
-		      pair->figure[1], unit ? unit : "",
-		      pair->figure[0] > 0 ? pair->figure[1] / pair->figure[0] : 0, verdict(pair));
+	benchmark_print(b, "  %-18s %12.5g %12.5g %-9s %8.3f  %s\n", name, pair->figure[0],
+			pair->figure[1], unit ? unit : "",
+			pair->figure[0] > 0 ? pair->figure[1] / pair->figure[0] : 0,
+			get_verdict(pair));
 }
 
 static void compare_rows(struct benchmark *b, const char *name, struct json_object *a,
@@ -78,16 +79,16 @@ static void compare_rows(struct benchmark *b, const char *name, struct json_obje
 {
 	struct json_object *metrics = json_object_object_get(a, "metrics");
 	struct json_object *others = json_object_object_get(other, "metrics");
-	struct json_object *row = benchmark_row(b, name);
+	struct json_object *row = benchmark_add_row(b, name);
 	struct pair pair;
 
 	if (!json_object_is_type(metrics, json_type_object))
 		return;
-	benchmark_say(b, "%s\n", name);
+	benchmark_print(b, "%s\n", name);
 	json_object_object_foreach(metrics, key, metric) {
 		if (!read_pair(&pair, metric, json_object_object_get(others, key)))
 			continue;
-		say_pair(b, key, &pair);
+		print_pair(b, key, &pair);
 		add_pair(row, key, &pair);
 	}
 }
@@ -112,14 +113,14 @@ static struct json_object *find_row(struct json_object *document, const char *na
 	return NULL;
 }
 
-/* What of the machines is not the same in both; when a run was made is told beside the name. */
-static void say_machines(struct benchmark *b, struct json_object *const document[2])
+/* Prints the name and start of both results, and the differences between their machines. */
+static void print_machines(struct benchmark *b, struct json_object *const document[2])
 {
 	struct json_object *machine[2];
 
 	for (int i = 0; i < 2; i++) {
 		machine[i] = json_object_object_get(document[i], "machine");
-		benchmark_say(
+		benchmark_print(
 			b, "# %c: %s, %s\n", 'A' + i, b->words[i],
 			json_object_get_string(json_object_object_get(document[i], "started")));
 	}
@@ -129,18 +130,18 @@ static void say_machines(struct benchmark *b, struct json_object *const document
 		struct json_object *other = json_object_object_get(machine[1], key);
 
 		if (strcmp(key, "memoryAvailable") != 0 && !json_object_equal(value, other))
-			benchmark_say(b, "# %s: %s | %s\n", key, json_object_get_string(value),
-				      json_object_get_string(other));
+			benchmark_print(b, "# %s: %s | %s\n", key, json_object_get_string(value),
+					json_object_get_string(other));
 	}
 }
 
-static void compare(struct benchmark *b, struct json_object *const document[2])
+static void compare_documents(struct benchmark *b, struct json_object *const document[2])
 {
 	struct json_object *rows = json_object_object_get(document[0], "results");
 	size_t count = json_object_array_length(rows), common = 0;
 
-	say_machines(b, document);
-	benchmark_say(b, "# %-18s %12s %12s %-9s %8s\n", "", "A", "B", "", "B/A");
+	print_machines(b, document);
+	benchmark_print(b, "# %-18s %12s %12s %-9s %8s\n", "", "A", "B", "", "B/A");
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		struct json_object *other = find_row(document[1], row_name(row));
@@ -160,11 +161,11 @@ enum status benchmark_compare(struct benchmark *b)
 	struct json_object *document[2] = { NULL, NULL };
 	enum status status = STATUS_USAGE;
 
-	document[0] = benchmark_read(b->words[0]);
+	document[0] = benchmark_read_file(b->words[0]);
 	if (document[0])
-		document[1] = benchmark_read(b->words[1]);
+		document[1] = benchmark_read_file(b->words[1]);
 	if (document[1]) {
-		compare(b, document);
+		compare_documents(b, document);
 		status = STATUS_OK;
 	}
 	json_object_put(document[0]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* benchmark dm-crypt: how fast encrypted volumes are here, and with which parameters. */
+/* benchmark dm-crypt: the speed of encrypted volumes on this machine, by their parameters. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,20 +20,23 @@ const char *check_benchmark_dm_crypt(const struct command *c)
 	if (!whole && strcmp(subject, "dm-crypt") != 0) {
 		if (options->device_count > 0 || option_set(options, OPTION_DESTROY_DATA) ||
 		    option_set(options, OPTION_QUICK))
-			return "Options --device, --destroy-data and --quick are of benchmark "
-			       "dm-crypt.";
+			return "--device, --destroy-data and --quick require benchmark dm-crypt or "
+			       "benchmark all";
 		return NULL;
 	}
 	if (!whole && c->word_count > 1)
-		return "The device of benchmark dm-crypt is given with --device.";
+		return "benchmark dm-crypt takes no arguments; use --device";
 	if (options->device_count > 1)
-		return "One device is measured at a time: give --device once.";
+		return "--device can be given only once";
 	if (option_set(options, OPTION_DESTROY_DATA) && options->device_count == 0)
-		return "Option --destroy-data needs --device.";
+		return "--destroy-data requires --device";
 	return NULL;
 }
 
-/* Unlike luksFormat, which scripts expect to go on, this loses data for a mere measurement. */
+/*
+ * Without a terminal, luksFormat does not ask, as scripts expect. A benchmark must not erase data
+ * without a confirmation.
+ */
 static enum status confirm(const struct command *c, const char *device)
 {
 	char warning[PATH_MAX + 64];
@@ -41,13 +45,10 @@ static enum status confirm(const struct command *c, const char *device)
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		return STATUS_OK;
 	if (!isatty(STDIN_FILENO))
-		return fail_with(
-			STATUS_USAGE,
-			"Option --destroy-data needs --batch-mode (-q) where nobody can be "
-			"asked.");
+		return fail_with(STATUS_USAGE,
+				 "not a terminal; use --batch-mode (-q) to confirm --destroy-data");
 	if (access(device, F_OK) != 0)
-		return fail_with(STATUS_DEVICE, "Device %s does not exist or access denied.",
-				 device);
+		return fail_with(STATUS_DEVICE, "cannot access %s: %s", device, strerror(errno));
 	status = signatures_show(device);
 	if (status != STATUS_OK)
 		return status;
@@ -55,16 +56,16 @@ static enum status confirm(const struct command *c, const char *device)
 	return terminal_confirm(warning, "Operation aborted.") ? STATUS_OK : STATUS_USAGE;
 }
 
-static void measured(void *context, const struct mortise_dm_measurement *measurement, size_t done,
-		     size_t total)
+static void print_measurement(void *context, const struct mortise_dm_measurement *measurement,
+			      size_t done, size_t total)
 {
 	struct dm_crypt_table *table = context;
 
-	dm_crypt_say(table, measurement);
+	dm_crypt_print(table, measurement);
 	(void)progress_tell(&table->b->progress, "dm-crypt", (unsigned)done, (unsigned)total);
 }
 
-/* Both as they are pasted: lines under "encryption", and words behind the verbs. */
+/* Recommends lines for the configuration, and options for the verbs. */
 static void recommend(struct benchmark *b, const struct mortise_dm_advice *advice)
 {
 	char lines[512], words[256];
@@ -74,37 +75,38 @@ static void recommend(struct benchmark *b, const struct mortise_dm_advice *advic
 	used = (size_t)snprintf(lines, sizeof(lines),
 				"    cipher: %s\n    keySize: %u\n    blockSize: %u\n",
 				advice->cipher, advice->key_size * 8, advice->sector_size);
-	for (size_t i = 0; (option = dm_crypt_option(advice->flags, i)); i++)
+	for (size_t i = 0; (option = dm_crypt_option_name(advice->flags, i)); i++)
 		used += (size_t)snprintf(lines + used, sizeof(lines) - used, "%s      - %s\n",
 					 i == 0 ? "    options:\n" : "", option);
-	benchmark_recommend(b, "a volume's configuration, under encryption", lines, advice->reason);
+	benchmark_recommend(b, "volume configuration, under \"encryption:\"", lines,
+			    advice->reason);
 	snprintf(words, sizeof(words), "--cipher %s --key-size %u --sector-size %u", advice->cipher,
 		 advice->key_size * 8, advice->sector_size);
-	benchmark_recommend(b, "luksFormat", words, "the same for one volume");
+	benchmark_recommend(b, "luksFormat", words, "the same as options");
 	used = 0;
-	for (size_t i = 0; (option = dm_crypt_option(advice->flags, i)); i++)
+	for (size_t i = 0; (option = dm_crypt_option_name(advice->flags, i)); i++)
 		used += (size_t)snprintf(words + used, sizeof(words) - used, "--perf-%s ", option);
 	if (used == 0)
 		return;
 	snprintf(words + used, sizeof(words) - used, "--persistent");
-	benchmark_recommend(b, "open, once", words, "the header remembers its options");
+	benchmark_recommend(b, "open", words, "required only once: the header stores the options");
 }
 
-static void take(struct benchmark *b, const struct mortise_dm_benchmark *found)
+static void add_results(struct benchmark *b, const struct mortise_dm_benchmark *found)
 {
 	const struct mortise_dm_measurement *measurement;
 	const struct mortise_dm_advice *advice = mortise_dm_benchmark_advice(found);
 	const char *warning;
 
 	for (size_t i = 0; (measurement = mortise_dm_benchmark_measurement(found, i)); i++)
-		dm_crypt_row(b, measurement, mortise_dm_benchmark_engine(found));
+		dm_crypt_add_row(b, measurement, mortise_dm_benchmark_engine(found));
 	for (size_t i = 0; (warning = mortise_dm_benchmark_warning(found, i)); i++)
 		benchmark_warn(b, "%s", warning);
-	benchmark_say(b, "\n");
+	benchmark_print(b, "\n");
 	if (advice)
 		recommend(b, advice);
 	else
-		benchmark_warn(b, "too little was measured for a recommendation");
+		benchmark_warn(b, "there are too few measurements for a recommendation");
 }
 
 enum status benchmark_dm_crypt(struct benchmark *b)
@@ -123,7 +125,7 @@ enum status benchmark_dm_crypt(struct benchmark *b)
 		.quick = option_set(given, OPTION_QUICK),
 		.time_limit_ms = brief ? 0 : (uint32_t)left,
 		.events = &signals_events,
-		.measured = measured,
+		.measured = print_measurement,
 		.context = &table,
 	};
 	struct mortise_dm_benchmark *found = NULL;
@@ -139,11 +141,11 @@ enum status benchmark_dm_crypt(struct benchmark *b)
 		progress_clear(&b->progress);
 		if (options.device || strcmp(b->name, "all") != 0)
 			return fail(b->c, &err);
-		/* The rest is worth something where nobody may make mappings. */
-		benchmark_warn(b, "dm-crypt was left out: %s", err.text);
+		/* The other benchmarks are useful even if mappings cannot be created. */
+		benchmark_warn(b, "skipped dm-crypt: %s", err.text);
 		return STATUS_OK;
 	}
-	take(b, found);
+	add_results(b, found);
 	mortise_dm_benchmark_free(&found);
 	return STATUS_OK;
 }

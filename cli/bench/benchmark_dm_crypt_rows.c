@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The measurements as rows of results; bench/schema/dm-crypt.json says what is in them. */
+/* The measurements as rows of results, as described by bench/schema/dm-crypt.json. */
 #include <stdio.h>
 
 #include "cli/bench/benchmark_dm_crypt.h"
@@ -18,13 +18,13 @@ static void join_options(uint32_t flags, char *text, size_t room)
 	size_t used = 0;
 
 	text[0] = '\0';
-	for (size_t i = 0; (option = dm_crypt_option(flags, i)) && used < room; i++)
+	for (size_t i = 0; (option = dm_crypt_option_name(flags, i)) && used < room; i++)
 		used += (size_t)snprintf(text + used, room - used, "%s%s", i > 0 ? "," : "",
 					 option);
 }
 
-static void name_row(const struct mortise_dm_measurement *m, const char *options, char *name,
-		     size_t room)
+static void format_name(const struct mortise_dm_measurement *m, const char *options, char *name,
+			size_t room)
 {
 	char setup[MORTISE_CIPHER_MAX + 128] = "bare";
 
@@ -39,18 +39,18 @@ static void name_row(const struct mortise_dm_measurement *m, const char *options
 static void add_parameters(struct json_object *row, const struct mortise_dm_measurement *m,
 			   const char *options, const char *engine)
 {
-	benchmark_parameter(row, "backing", mortise_dm_backing_name(m->ground));
-	benchmark_parameter(row, "cipher", m->cipher);
-	benchmark_number(row, "keySize", m->key_size * 8);
-	benchmark_number(row, "sectorSize", m->sector_size);
-	benchmark_parameter(row, "options", options);
-	benchmark_parameter(row, "driver", m->driver);
-	benchmark_parameter(row, "operation", m->write ? "write" : "read");
-	benchmark_number(row, "blockSize", m->block_size);
-	benchmark_number(row, "depth", m->depth);
-	benchmark_number(row, "jobs", m->jobs);
-	benchmark_number(row, "volumes", m->volumes);
-	benchmark_parameter(row, "engine", engine);
+	benchmark_add_text(row, "backing", mortise_dm_backing_name(m->ground));
+	benchmark_add_text(row, "cipher", m->cipher);
+	benchmark_add_number(row, "keySize", m->key_size * 8);
+	benchmark_add_number(row, "sectorSize", m->sector_size);
+	benchmark_add_text(row, "options", options);
+	benchmark_add_text(row, "driver", m->driver);
+	benchmark_add_text(row, "operation", m->write ? "write" : "read");
+	benchmark_add_number(row, "blockSize", m->block_size);
+	benchmark_add_number(row, "depth", m->depth);
+	benchmark_add_number(row, "jobs", m->jobs);
+	benchmark_add_number(row, "volumes", m->volumes);
+	benchmark_add_text(row, "engine", engine);
 }
 
 static void add_rate(struct json_object *row, const struct mortise_dm_measurement *m)
@@ -63,28 +63,29 @@ static void add_rate(struct json_object *row, const struct mortise_dm_measuremen
 	};
 
 	if (rate.runs > 0)
-		benchmark_metric(row, "throughput", mib_per_second, &rate);
+		benchmark_add_metric(row, "throughput", mib_per_second, &rate);
 	else
-		benchmark_value(row, "throughput", mib_per_second, rate.median);
+		benchmark_add_value(row, "throughput", mib_per_second, rate.median);
 }
 
-void dm_crypt_row(struct benchmark *b, const struct mortise_dm_measurement *m, const char *engine)
+void dm_crypt_add_row(struct benchmark *b, const struct mortise_dm_measurement *m,
+		      const char *engine)
 {
 	double joules = dm_crypt_joules_per_gib(m);
 	char options[128], name[384];
 	struct json_object *row;
 
 	join_options(m->flags, options, sizeof(options));
-	name_row(m, options, name, sizeof(name));
-	row = benchmark_row(b, name);
+	format_name(m, options, name, sizeof(name));
+	row = benchmark_add_row(b, name);
 	add_parameters(row, m, options, engine);
 	add_rate(row, m);
-	benchmark_value(row, "latencyP50", microseconds, (double)m->latency_p50_ns / 1e3);
-	benchmark_value(row, "latencyP99", microseconds, (double)m->latency_p99_ns / 1e3);
-	benchmark_value(row, "latencyP999", microseconds, (double)m->latency_p999_ns / 1e3);
-	benchmark_value(row, "cpu", cpu_seconds, dm_crypt_cpu_per_gib(m));
+	benchmark_add_value(row, "latencyP50", microseconds, (double)m->latency_p50_ns / 1e3);
+	benchmark_add_value(row, "latencyP99", microseconds, (double)m->latency_p99_ns / 1e3);
+	benchmark_add_value(row, "latencyP999", microseconds, (double)m->latency_p999_ns / 1e3);
+	benchmark_add_value(row, "cpu", cpu_seconds, dm_crypt_cpu_per_gib(m));
 	if (joules >= 0)
-		benchmark_value(row, "energy", joules_per_gib, joules);
+		benchmark_add_value(row, "energy", joules_per_gib, joules);
 	if (m->bare_rate > 0)
-		benchmark_value(row, "ofBare", share, m->rate.median / m->bare_rate);
+		benchmark_add_value(row, "ofBare", share, m->rate.median / m->bare_rate);
 }

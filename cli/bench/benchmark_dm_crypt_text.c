@@ -18,7 +18,7 @@ static const struct {
 	{ MORTISE_SUBMIT_FROM_CRYPT_CPUS, "submit_from_crypt_cpus" },
 };
 
-const char *dm_crypt_option(uint32_t flags, size_t i)
+const char *dm_crypt_option_name(uint32_t flags, size_t i)
 {
 	for (size_t n = 0; n < sizeof(option_names) / sizeof(option_names[0]); n++) {
 		if ((flags & option_names[n].flag) && i-- == 0)
@@ -39,7 +39,8 @@ double dm_crypt_joules_per_gib(const struct mortise_dm_measurement *m)
 	return (double)m->energy_uj / 1e6 / ((double)m->bytes / GIB);
 }
 
-static bool same_heading(const struct dm_crypt_table *table, const struct mortise_dm_measurement *m)
+static bool has_same_heading(const struct dm_crypt_table *table,
+			     const struct mortise_dm_measurement *m)
 {
 	return table->any && table->last.ground == m->ground &&
 	       strcmp(table->cipher, m->cipher) == 0 && table->last.key_size == m->key_size &&
@@ -47,29 +48,29 @@ static bool same_heading(const struct dm_crypt_table *table, const struct mortis
 	       table->last.volumes == m->volumes;
 }
 
-static void say_heading(struct benchmark *b, const struct mortise_dm_measurement *m)
+static void print_heading(struct benchmark *b, const struct mortise_dm_measurement *m)
 {
 	const char *option;
 
-	benchmark_say(b, "\n# %s: ", mortise_dm_backing_name(m->ground));
+	benchmark_print(b, "\n# %s: ", mortise_dm_backing_name(m->ground));
 	if (m->cipher[0] == '\0') {
-		benchmark_say(b, "without dm-crypt");
+		benchmark_print(b, "without dm-crypt");
 	} else {
-		benchmark_say(b, "%s, %u bits, sectors of %u", m->cipher, m->key_size * 8,
-			      m->sector_size);
-		for (size_t i = 0; (option = dm_crypt_option(m->flags, i)); i++)
-			benchmark_say(b, ", %s", option);
+		benchmark_print(b, "%s, %u bits, sectors of %u", m->cipher, m->key_size * 8,
+				m->sector_size);
+		for (size_t i = 0; (option = dm_crypt_option_name(m->flags, i)); i++)
+			benchmark_print(b, ", %s", option);
 		if (m->volumes > 1)
-			benchmark_say(b, ", %u volumes", m->volumes);
+			benchmark_print(b, ", %u volumes", m->volumes);
 		if (m->driver[0] != '\0')
-			benchmark_say(b, " (%s)", m->driver);
+			benchmark_print(b, " (%s)", m->driver);
 	}
-	benchmark_say(b, "\n#%5s %6s %5s %9s %9s %9s %8s %8s %9s %9s %7s %7s\n", "", "block",
-		      "depth", "MiB/s", "slowest", "fastest", "p50 us", "p99 us", "p99.9 us",
-		      "CPU s/GiB", "J/GiB", "of bare");
+	benchmark_print(b, "\n#%5s %6s %5s %9s %9s %9s %8s %8s %9s %9s %7s %7s\n", "", "block",
+			"depth", "MiB/s", "slowest", "fastest", "p50 us", "p99 us", "p99.9 us",
+			"CPU s/GiB", "J/GiB", "of bare");
 }
 
-static void say_row(struct benchmark *b, const struct mortise_dm_measurement *m)
+static void print_row(struct benchmark *b, const struct mortise_dm_measurement *m)
 {
 	double joules = dm_crypt_joules_per_gib(m);
 	char energy[16] = "-", bare[16] = "-", slowest[16] = "-", fastest[16] = "-";
@@ -82,18 +83,18 @@ static void say_row(struct benchmark *b, const struct mortise_dm_measurement *m)
 		snprintf(slowest, sizeof(slowest), "%.1f", m->rate.min / MIB);
 		snprintf(fastest, sizeof(fastest), "%.1f", m->rate.p99 / MIB);
 	}
-	benchmark_say(b, "%6s %5uK %5u %9.1f %9s %9s %8.0f %8.0f %9.0f %9.3f %7s %7s\n",
-		      m->write ? "write" : "read", m->block_size / 1024, m->depth,
-		      m->rate.median / MIB, slowest, fastest, (double)m->latency_p50_ns / 1e3,
-		      (double)m->latency_p99_ns / 1e3, (double)m->latency_p999_ns / 1e3,
-		      dm_crypt_cpu_per_gib(m), energy, bare);
+	benchmark_print(b, "%6s %5uK %5u %9.1f %9s %9s %8.0f %8.0f %9.0f %9.3f %7s %7s\n",
+			m->write ? "write" : "read", m->block_size / 1024, m->depth,
+			m->rate.median / MIB, slowest, fastest, (double)m->latency_p50_ns / 1e3,
+			(double)m->latency_p99_ns / 1e3, (double)m->latency_p999_ns / 1e3,
+			dm_crypt_cpu_per_gib(m), energy, bare);
 }
 
-void dm_crypt_say(struct dm_crypt_table *table, const struct mortise_dm_measurement *m)
+void dm_crypt_print(struct dm_crypt_table *table, const struct mortise_dm_measurement *m)
 {
-	if (!same_heading(table, m))
-		say_heading(table->b, m);
-	say_row(table->b, m);
+	if (!has_same_heading(table, m))
+		print_heading(table->b, m);
+	print_row(table->b, m);
 	snprintf(table->cipher, sizeof(table->cipher), "%s", m->cipher);
 	table->last = *m;
 	table->any = true;

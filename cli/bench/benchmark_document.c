@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The document of a benchmark: its envelope, its rows and figures (bench/schema/result.json). */
+/* The document of a benchmark: machine, rows and figures (bench/schema/result.json). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/bench/benchmark.h"
+#include "cli/declared/json.h"
 #include "cli/print.h"
 #include "cli/signals.h"
-#include "cli/declared/volumes.h"
 
-const struct benchmark_unit benchmark_ms = { "ms", BETTER_LOWER };
+const struct benchmark_unit benchmark_unit_ms = { "ms", BETTER_LOWER };
 
 static bool show_run(void *context, const struct mortise_event *event)
 {
@@ -45,7 +45,7 @@ void benchmark_begin(struct benchmark *b, const struct command *c, const char *n
 	b->events = (struct mortise_events){ .call = show_run, .context = &b->progress };
 }
 
-/* Six digits are more than any of it is good for. */
+/* No figure is more precise than six digits. */
 static struct json_object *new_double(double value)
 {
 	char text[32];
@@ -125,12 +125,12 @@ enum status benchmark_finish(struct benchmark *b, enum status status)
 	return status == STATUS_OK ? printed : status;
 }
 
-struct mortise_benchmark benchmark_how(struct benchmark *b, unsigned left)
+struct mortise_benchmark benchmark_limits(struct benchmark *b, unsigned left)
 {
 	uint64_t now = progress_elapsed_ms(&b->progress);
 	struct mortise_benchmark how = {
 		.struct_size = sizeof(how),
-		/* 0 would be the default; the one run that is always made needs no time. */
+		/* 0 would be the default limit. With 1, only the first run is made. */
 		.time_limit_ms = 1,
 		.runs = option_number32(&b->c->options, OPTION_RUNS),
 		.events = &b->events,
@@ -141,18 +141,17 @@ struct mortise_benchmark benchmark_how(struct benchmark *b, unsigned left)
 	return how;
 }
 
-bool benchmark_over(struct benchmark *b, const char *what_follows)
+bool benchmark_is_over(struct benchmark *b, const char *next)
 {
 	if (signals_caught())
 		return true;
 	if (progress_elapsed_ms(&b->progress) < b->end_ms)
 		return false;
-	benchmark_warn(b, "the time limit is reached: %s and what follows was left out",
-		       what_follows);
+	benchmark_warn(b, "time limit reached: skipped %s and the measurements after it", next);
 	return true;
 }
 
-void benchmark_say(struct benchmark *b, const char *format, ...)
+void benchmark_print(struct benchmark *b, const char *format, ...)
 {
 	va_list arguments;
 
@@ -176,20 +175,22 @@ void benchmark_warn(struct benchmark *b, const char *format, ...)
 	json_object_array_add(b->warnings, json_object_new_string(text));
 }
 
-void benchmark_judge(struct benchmark *b, const char *name, const struct mortise_spread *spread)
+void benchmark_check_noise(struct benchmark *b, const char *name,
+			   const struct mortise_spread *spread)
 {
 	if (!mortise_spread_is_noisy(spread))
 		return;
 	if (spread->runs < 3)
-		benchmark_warn(b, "%s: %u runs say nothing about their spread", name, spread->runs);
+		benchmark_warn(b, "%s: fewer than 3 runs (%u); the spread is unknown", name,
+			       spread->runs);
 	else
 		benchmark_warn(b,
-			       "%s: worthless, the runs are too far apart (min %.3g, median %.3g, "
-			       "p99 %.3g): let the machine be at rest",
+			       "%s: the runs are noisy (min %.3g, median %.3g, p99 %.3g); stop "
+			       "other load and repeat the benchmark",
 			       name, spread->min, spread->median, spread->p99);
 }
 
-struct json_object *benchmark_row(struct benchmark *b, const char *name)
+struct json_object *benchmark_add_row(struct benchmark *b, const char *name)
 {
 	struct json_object *row = json_object_new_object();
 
@@ -200,27 +201,27 @@ struct json_object *benchmark_row(struct benchmark *b, const char *name)
 	return row;
 }
 
-void benchmark_parameter(struct json_object *row, const char *name, const char *text)
+void benchmark_add_text(struct json_object *row, const char *name, const char *text)
 {
 	json_add_text(json_object_object_get(row, "parameters"), name, text);
 }
 
-void benchmark_number(struct json_object *row, const char *name, uint64_t number)
+void benchmark_add_number(struct json_object *row, const char *name, uint64_t number)
 {
 	add_number(json_object_object_get(row, "parameters"), name, number);
 }
 
-void benchmark_cost(struct json_object *row, const struct mortise_kdf *kdf)
+void benchmark_add_cost(struct json_object *row, const struct mortise_kdf *kdf)
 {
-	benchmark_parameter(row, "type", mortise_kdf_name(kdf->type));
+	benchmark_add_text(row, "type", mortise_kdf_name(kdf->type));
 	if (kdf->type == MORTISE_KDF_PBKDF2) {
-		benchmark_parameter(row, "hash", kdf->hash);
-		benchmark_number(row, "iterations", kdf->time);
+		benchmark_add_text(row, "hash", kdf->hash);
+		benchmark_add_number(row, "iterations", kdf->time);
 		return;
 	}
-	benchmark_number(row, "memoryKiB", kdf->memory_kib);
-	benchmark_number(row, "passes", kdf->time);
-	benchmark_number(row, "lanes", kdf->lanes);
+	benchmark_add_number(row, "memoryKiB", kdf->memory_kib);
+	benchmark_add_number(row, "passes", kdf->time);
+	benchmark_add_number(row, "lanes", kdf->lanes);
 }
 
 static struct json_object *new_metric(struct json_object *row, const char *name,
@@ -239,8 +240,8 @@ static struct json_object *new_metric(struct json_object *row, const char *name,
 	return metric;
 }
 
-void benchmark_metric(struct json_object *row, const char *name, struct benchmark_unit unit,
-		      const struct mortise_spread *spread)
+void benchmark_add_metric(struct json_object *row, const char *name, struct benchmark_unit unit,
+			  const struct mortise_spread *spread)
 {
 	struct json_object *metric;
 
@@ -253,8 +254,8 @@ void benchmark_metric(struct json_object *row, const char *name, struct benchmar
 	json_object_object_add(metric, "p99", new_double(spread->p99));
 }
 
-void benchmark_value(struct json_object *row, const char *name, struct benchmark_unit unit,
-		     double value)
+void benchmark_add_value(struct json_object *row, const char *name, struct benchmark_unit unit,
+			 double value)
 {
 	json_object_object_add(new_metric(row, name, unit), "value", new_double(value));
 }
@@ -270,10 +271,10 @@ void benchmark_recommend(struct benchmark *b, const char *purpose, const char *o
 	json_add_text(entry, "options", options);
 	json_add_text(entry, "reason", reason);
 	json_object_array_add(b->recommendation, entry);
-	benchmark_say(b, "# %s: %s\n%s\n", purpose, reason, options);
+	benchmark_print(b, "# %s: %s\n%s\n", purpose, reason, options);
 }
 
-void benchmark_kdf_options(const struct mortise_kdf *kdf, char *text, size_t room)
+void benchmark_format_options(const struct mortise_kdf *kdf, char *text, size_t room)
 {
 	snprintf(text, room,
 		 "--pbkdf %s --pbkdf-force-iterations %u --pbkdf-memory %u --pbkdf-parallel %u",

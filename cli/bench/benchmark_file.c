@@ -1,31 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /* Result files of earlier runs. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/bench/benchmark.h"
 #include "cli/print.h"
+#include "cli/read.h"
 
-#define FILE_MAX (64 << 20) /* bytes: a run of everything makes some hundred kilobytes */
+#define FILE_MAX ((size_t)64 << 20) /* bytes; a run of all benchmarks has a few hundred kilobytes */
 
-struct json_object *benchmark_read(const char *path)
+struct json_object *benchmark_read_file(const char *path)
 {
-	struct json_object *document;
-	struct stat st;
+	struct json_object *document = NULL, *result = NULL;
+	char *text = NULL;
+	size_t size;
+	int fd;
 
-	if (stat(path, &st)) {
-		fail_with(STATUS_USAGE, "Cannot read %s: %s.", path, strerror(errno));
-		return NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0)
+		text = read_all(fd, FILE_MAX, &size);
+	if (!text) {
+		fail_with(STATUS_USAGE, "cannot read %s: %s", path, strerror(errno));
+		goto out;
 	}
-	document =
-		S_ISREG(st.st_mode) && st.st_size <= FILE_MAX ? json_object_from_file(path) : NULL;
-	if (json_object_is_type(json_object_object_get(document, "benchmark"), json_type_string) &&
-	    json_object_is_type(json_object_object_get(document, "results"), json_type_array))
-		return document;
+	document = json_tokener_parse(text);
+	if (!json_object_is_type(json_object_object_get(document, "benchmark"), json_type_string) ||
+	    !json_object_is_type(json_object_object_get(document, "results"), json_type_array)) {
+		fail_with(STATUS_USAGE, "%s is not a result of \"mortise benchmark --json\"", path);
+		goto out;
+	}
+	result = document;
+	document = NULL;
+out:
 	json_object_put(document);
-	fail_with(STATUS_USAGE, "%s is not a result of \"mortise benchmark --json\".", path);
-	return NULL;
+	free(text);
+	if (fd >= 0)
+		close(fd);
+	return result;
 }
 
 static bool read_figure(struct json_object *metric, const char *name, double *figure)

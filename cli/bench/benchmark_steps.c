@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* benchmark keyslot and benchmark unlock: where the time of an operation goes. */
+/* benchmark keyslot and benchmark unlock: the time of each step of an operation. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "cli/print.h"
 #include "cli/signals.h"
 
-/* The least cost that a keyslot may be made with. */
+/* The lowest cost that a keyslot can be created with. */
 static const struct mortise_kdf_choice least_cost = {
 	.struct_size = sizeof(least_cost),
 	.type = MORTISE_KDF_ARGON2ID,
@@ -19,7 +19,7 @@ static const struct mortise_kdf_choice least_cost = {
 	.lanes = 1,
 };
 
-static double sum_of(const struct mortise_benchmark_steps *steps)
+static double sum_medians(const struct mortise_benchmark_steps *steps)
 {
 	double sum = 0;
 
@@ -28,54 +28,56 @@ static double sum_of(const struct mortise_benchmark_steps *steps)
 	return sum;
 }
 
-static void say_step(struct benchmark *b, const char *name, const struct mortise_spread *time,
-		     double whole)
+static void print_step(struct benchmark *b, const char *name, const struct mortise_spread *time,
+		       double whole)
 {
-	benchmark_say(b, "  %-12s %10.3f %10.3f %10.3f %6u %5.1f%%\n", name, time->median,
-		      time->min, time->p99, time->runs, whole > 0 ? 100 * time->median / whole : 0);
+	benchmark_print(b, "  %-12s %10.3f %10.3f %10.3f %6u %5.1f%%\n", name, time->median,
+			time->min, time->p99, time->runs,
+			whole > 0 ? 100 * time->median / whole : 0);
 }
 
-void benchmark_steps(struct benchmark *b, const char *name, const struct mortise_kdf *cost,
-		     const struct mortise_benchmark_steps *steps)
+void benchmark_add_steps(struct benchmark *b, const char *name, const struct mortise_kdf *cost,
+			 const struct mortise_benchmark_steps *steps)
 {
-	const double sum = sum_of(steps);
+	const double sum = sum_medians(steps);
 	const bool whole = steps->total.runs > 0;
-	struct json_object *row = benchmark_row(b, name);
+	struct json_object *row = benchmark_add_row(b, name);
 	double all = whole && steps->total.median > sum ? steps->total.median : sum;
 
-	benchmark_say(b, "# %s\n", name);
+	benchmark_print(b, "# %s\n", name);
 	if (cost) {
-		benchmark_cost(row, cost);
+		benchmark_add_cost(row, cost);
 		if (cost->type == MORTISE_KDF_PBKDF2)
-			benchmark_say(b, "# pbkdf2-%s, %u iterations\n", cost->hash, cost->time);
+			benchmark_print(b, "# pbkdf2-%s, %u iterations\n", cost->hash, cost->time);
 		else
-			benchmark_say(b, "# %s, %u KiB, %u passes, %u lanes\n",
-				      mortise_kdf_name(cost->type), cost->memory_kib, cost->time,
-				      cost->lanes);
+			benchmark_print(b, "# %s, %u KiB, %u passes, %u lanes\n",
+					mortise_kdf_name(cost->type), cost->memory_kib, cost->time,
+					cost->lanes);
 	}
-	benchmark_say(b, "# step          median ms     min ms     p99 ms   runs  share\n");
+	benchmark_print(b, "# step          median ms     min ms     p99 ms   runs  share\n");
 	for (unsigned i = 0; i < steps->count; i++) {
-		benchmark_metric(row, steps->steps[i].name, benchmark_ms, &steps->steps[i].time);
-		say_step(b, steps->steps[i].name, &steps->steps[i].time, all);
+		benchmark_add_metric(row, steps->steps[i].name, benchmark_unit_ms,
+				     &steps->steps[i].time);
+		print_step(b, steps->steps[i].name, &steps->steps[i].time, all);
 	}
-	benchmark_value(row, "sum", benchmark_ms, sum);
+	benchmark_add_value(row, "sum", benchmark_unit_ms, sum);
 	if (!whole) {
-		benchmark_say(b, "  %-12s %10.3f\n", "sum", sum);
-		benchmark_judge(b, name, &steps->steps[0].time);
+		benchmark_print(b, "  %-12s %10.3f\n", "sum", sum);
+		benchmark_check_noise(b, name, &steps->steps[0].time);
 		return;
 	}
-	benchmark_metric(row, "total", benchmark_ms, &steps->total);
-	benchmark_value(row, "rest", benchmark_ms, all - sum);
-	benchmark_say(b, "  %-12s %10.3f %39.1f%%\n", "rest", all - sum,
-		      all > 0 ? 100 * (all - sum) / all : 0);
-	say_step(b, "total", &steps->total, all);
-	benchmark_judge(b, name, &steps->total);
+	benchmark_add_metric(row, "total", benchmark_unit_ms, &steps->total);
+	benchmark_add_value(row, "rest", benchmark_unit_ms, all - sum);
+	benchmark_print(b, "  %-12s %10.3f %39.1f%%\n", "rest", all - sum,
+			all > 0 ? 100 * (all - sum) / all : 0);
+	print_step(b, "total", &steps->total, all);
+	benchmark_check_noise(b, name, &steps->total);
 }
 
 static enum status measure_keyslot(struct benchmark *b, const char *kind,
 				   const struct mortise_kdf_choice *choice, unsigned left)
 {
-	const struct mortise_benchmark how = benchmark_how(b, left);
+	const struct mortise_benchmark how = benchmark_limits(b, left);
 	struct mortise_keyslot_benchmark result = { .struct_size = sizeof(result) };
 	struct json_object *row;
 	struct mortise_error err;
@@ -85,16 +87,16 @@ static enum status measure_keyslot(struct benchmark *b, const char *kind,
 		return fail(b->c, &err);
 	if (result.choice_ms > 0) {
 		snprintf(name, sizeof(name), "keyslot/%s/choice", kind);
-		row = benchmark_row(b, name);
-		benchmark_cost(row, &result.kdf);
-		benchmark_value(row, "total", benchmark_ms, result.choice_ms);
-		benchmark_say(b, "# keyslot/%s: choosing the cost took %.0f ms\n", kind,
-			      result.choice_ms);
+		row = benchmark_add_row(b, name);
+		benchmark_add_cost(row, &result.kdf);
+		benchmark_add_value(row, "total", benchmark_unit_ms, result.choice_ms);
+		benchmark_print(b, "# keyslot/%s: choosing the cost took %.0f ms\n", kind,
+				result.choice_ms);
 	}
 	snprintf(name, sizeof(name), "keyslot/%s/create", kind);
-	benchmark_steps(b, name, &result.kdf, &result.create);
+	benchmark_add_steps(b, name, &result.kdf, &result.create);
 	snprintf(name, sizeof(name), "keyslot/%s/open", kind);
-	benchmark_steps(b, name, &result.kdf, &result.open);
+	benchmark_add_steps(b, name, &result.kdf, &result.open);
 	return STATUS_OK;
 }
 
@@ -106,20 +108,20 @@ enum status benchmark_keyslot(struct benchmark *b)
 
 	if (status == STATUS_OK)
 		status = measure_keyslot(b, "least", &least_cost, 2);
-	if (status == STATUS_OK && !benchmark_over(b, "the usual cost of a keyslot"))
+	if (status == STATUS_OK && !benchmark_is_over(b, "the default cost of a keyslot"))
 		status = measure_keyslot(b, asked.forced_time > 0 ? "forced" : "usual", &asked, 1);
 	return status;
 }
 
-/* One device, its slots, and the passphrase of one of them when there is a key file. */
+/* One device, its header, and the passphrase of one of its keyslots if --key-file is given. */
 struct unlocking {
 	struct benchmark *b;
 	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase;
-	int opened; /* the slot of the passphrase, MORTISE_ANY: none */
+	int opened; /* the keyslot of the passphrase; MORTISE_ANY: no passphrase */
 };
 
-static enum status find_slot(struct unlocking *u, const struct paths *paths)
+static enum status read_passphrase(struct unlocking *u, const struct paths *paths)
 {
 	const struct command *c = u->b->c;
 	const struct mortise_key_search search = {
@@ -142,7 +144,7 @@ static enum status find_slot(struct unlocking *u, const struct paths *paths)
 	return STATUS_OK;
 }
 
-static bool wanted(const struct unlocking *u, int id, struct mortise_keyslot_info *info)
+static bool is_selected(const struct unlocking *u, int id, struct mortise_keyslot_info *info)
 {
 	int only = option_slot(&u->b->c->options, OPTION_KEY_SLOT);
 
@@ -152,10 +154,10 @@ static bool wanted(const struct unlocking *u, int id, struct mortise_keyslot_inf
 	       strcmp(info->type, "luks2") == 0;
 }
 
-/* A slot that cannot be measured (policy, memory) is told and does not end it. */
+/* A keyslot that cannot be measured, because of policy or memory, causes only a warning. */
 static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *cost, unsigned left)
 {
-	const struct mortise_benchmark how = benchmark_how(u->b, left);
+	const struct mortise_benchmark how = benchmark_limits(u->b, left);
 	struct mortise_benchmark_steps steps;
 	struct mortise_error err;
 	char name[32];
@@ -165,7 +167,7 @@ static void measure_slot(struct unlocking *u, int id, const struct mortise_kdf *
 				     &steps, &err))
 		benchmark_warn(u->b, "%s: %s", name, err.text);
 	else
-		benchmark_steps(u->b, name, cost, &steps);
+		benchmark_add_steps(u->b, name, cost, &steps);
 }
 
 static enum status measure_slots(struct unlocking *u)
@@ -174,13 +176,13 @@ static enum status measure_slots(struct unlocking *u)
 	unsigned left = 1; /* for the mapping */
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		left += wanted(u, id, &info);
+		left += is_selected(u, id, &info);
 	if (left == 1)
 		return fail_with(STATUS_USAGE, "No usable keyslot is available.");
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (!wanted(u, id, &info))
+		if (!is_selected(u, id, &info))
 			continue;
-		if (benchmark_over(u->b, "a keyslot"))
+		if (benchmark_is_over(u->b, "a keyslot"))
 			break;
 		measure_slot(u, id, &info.kdf, left--);
 	}
@@ -193,19 +195,19 @@ static enum status measure_header(struct benchmark *b, const struct paths *paths
 						   .events = &signals_events,
 						   .device = paths->header,
 						   .readonly = true };
-	struct mortise_benchmark how = benchmark_how(b, 10);
+	struct mortise_benchmark how = benchmark_limits(b, 10);
 	struct mortise_benchmark_steps steps;
 	struct mortise_error err;
 
 	if (mortise_benchmark_header(&location, &how, &steps, &err))
 		return fail(b->c, &err);
-	benchmark_steps(b, "unlock/header", NULL, &steps);
+	benchmark_add_steps(b, "unlock/header", NULL, &steps);
 	return STATUS_OK;
 }
 
 static enum status measure_mapping(struct unlocking *u)
 {
-	const struct mortise_benchmark how = benchmark_how(u->b, 1);
+	const struct mortise_benchmark how = benchmark_limits(u->b, 1);
 	struct mortise_benchmark_steps steps;
 	struct mortise_error err;
 
@@ -213,7 +215,7 @@ static enum status measure_mapping(struct unlocking *u)
 		return STATUS_OK;
 	if (mortise_benchmark_mapping(u->header, &how, &steps, &err))
 		return fail(u->b->c, &err);
-	benchmark_steps(u->b, "unlock/mapping", NULL, &steps);
+	benchmark_add_steps(u->b, "unlock/mapping", NULL, &steps);
 	return STATUS_OK;
 }
 
@@ -232,7 +234,7 @@ enum status benchmark_unlock(struct benchmark *b)
 	location.header = paths.detached ? paths.header : NULL;
 	if (mortise_luks2_load(&location, &u.header, &err))
 		return fail(b->c, &err);
-	status = find_slot(&u, &paths);
+	status = read_passphrase(&u, &paths);
 	if (status == STATUS_OK)
 		status = measure_header(b, &paths);
 	if (status == STATUS_OK)

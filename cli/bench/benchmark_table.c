@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* benchmark without a word: cryptsetup's table, and what to make of it. */
+/* benchmark without an argument: the table of cryptsetup, and a recommendation. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,8 +10,8 @@
 
 #define KEY_BITS_DEFAULT  256u
 #define TARGET_MS_DEFAULT 2000u
-#define CIPHER_SHARE	  100u /* ms for each cipher: as long as cryptsetup takes */
-#define CHOICE_FACTOR	  4u   /* a choice of cost takes so many times the time that it aims at */
+#define CIPHER_SHARE	  100u /* ms per cipher, as in cryptsetup */
+#define CHOICE_FACTOR	  4u   /* choosing a cost takes at most this many times its target time */
 
 /* The rows of cryptsetup 2.6.1. */
 static const struct {
@@ -31,22 +31,22 @@ static const char *const hashes[] = { "sha1", "sha256", "sha512", "ripemd160", "
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static uint32_t key_bits(const struct benchmark *b)
+static uint32_t get_key_bits(const struct benchmark *b)
 {
 	uint32_t bits = option_number32(&b->c->options, OPTION_KEY_SIZE);
 
 	return bits > 0 ? bits : KEY_BITS_DEFAULT;
 }
 
-static uint32_t target_ms(const struct benchmark *b)
+static uint32_t get_target_ms(const struct benchmark *b)
 {
 	uint32_t ms = option_number32(&b->c->options, OPTION_ITER_TIME);
 
 	return ms > 0 ? ms : TARGET_MS_DEFAULT;
 }
 
-static enum mortise_code pbkdf2_line(struct benchmark *b, const char *hash,
-				     struct mortise_error *err)
+static enum mortise_code print_pbkdf2(struct benchmark *b, const char *hash,
+				      struct mortise_error *err)
 {
 	const struct benchmark_unit rate = { "1/s", BETTER_HIGHER };
 	enum mortise_code code;
@@ -54,26 +54,27 @@ static enum mortise_code pbkdf2_line(struct benchmark *b, const char *hash,
 	char name[64];
 
 	progress_tell(&b->progress, hash, 0, 1);
-	code = mortise_benchmark_pbkdf2(hash, key_bits(b) / 8, &signals_events, &iterations, err);
+	code = mortise_benchmark_pbkdf2(hash, get_key_bits(b) / 8, &signals_events, &iterations,
+					err);
 	if (code) {
-		benchmark_say(b, "PBKDF2-%-9s     N/A\n", hash);
+		benchmark_print(b, "PBKDF2-%-9s     N/A\n", hash);
 		return code;
 	}
-	benchmark_say(b, "PBKDF2-%-9s %7u iterations per second for %u-bit key\n", hash, iterations,
-		      key_bits(b));
+	benchmark_print(b, "PBKDF2-%-9s %7u iterations per second for %u-bit key\n", hash,
+			iterations, get_key_bits(b));
 	snprintf(name, sizeof(name), "table/pbkdf2 %.40s", hash);
-	benchmark_value(benchmark_row(b, name), "iterations", rate, iterations);
+	benchmark_add_value(benchmark_add_row(b, name), "iterations", rate, iterations);
 	return code;
 }
 
-static enum mortise_code argon2_line(struct benchmark *b, enum mortise_kdf_type type,
-				     struct mortise_kdf *kdf, struct mortise_error *err)
+static enum mortise_code print_argon2(struct benchmark *b, enum mortise_kdf_type type,
+				      struct mortise_kdf *kdf, struct mortise_error *err)
 {
 	const struct options *options = &b->c->options;
 	const struct mortise_kdf_choice choice = {
 		.struct_size = sizeof(choice),
 		.type = type,
-		.target_ms = target_ms(b),
+		.target_ms = get_target_ms(b),
 		.memory_kib = option_number32(options, OPTION_PBKDF_MEMORY),
 		.lanes = option_number32(options, OPTION_PBKDF_PARALLEL),
 	};
@@ -84,36 +85,37 @@ static enum mortise_code argon2_line(struct benchmark *b, enum mortise_kdf_type 
 
 	progress_tell(&b->progress, type_name, 0, 1);
 	*kdf = (struct mortise_kdf){ 0 };
-	code = mortise_benchmark_kdf_choice(&choice, key_bits(b) / 8, &signals_events, kdf, err);
+	code = mortise_benchmark_kdf_choice(&choice, get_key_bits(b) / 8, &signals_events, kdf,
+					    err);
 	if (code) {
-		benchmark_say(b, "%-10s N/A\n", type_name);
+		benchmark_print(b, "%-10s N/A\n", type_name);
 		return code;
 	}
-	benchmark_say(b,
-		      "%-10s %4u iterations, %5u memory, %1u parallel threads (CPUs) for "
-		      "%u-bit key (requested %u ms time)\n",
-		      type_name, kdf->time, kdf->memory_kib, kdf->lanes, key_bits(b),
-		      choice.target_ms);
+	benchmark_print(b,
+			"%-10s %4u iterations, %5u memory, %1u parallel threads (CPUs) for "
+			"%u-bit key (requested %u ms time)\n",
+			type_name, kdf->time, kdf->memory_kib, kdf->lanes, get_key_bits(b),
+			choice.target_ms);
 	snprintf(name, sizeof(name), "table/%s %u ms", type_name, choice.target_ms);
-	row = benchmark_row(b, name);
-	benchmark_cost(row, kdf);
-	benchmark_number(row, "requestedMs", choice.target_ms);
-	benchmark_value(row, "work", (struct benchmark_unit){ "KiB*passes", BETTER_HIGHER },
-			(double)kdf->memory_kib * kdf->time);
+	row = benchmark_add_row(b, name);
+	benchmark_add_cost(row, kdf);
+	benchmark_add_number(row, "requestedMs", choice.target_ms);
+	benchmark_add_value(row, "work", (struct benchmark_unit){ "KiB*passes", BETTER_HIGHER },
+			    (double)kdf->memory_kib * kdf->time);
 	return code;
 }
 
-static enum mortise_code kdf_line(struct benchmark *b, const char *pbkdf, const char *hash,
-				  struct mortise_kdf *kdf, struct mortise_error *err)
+static enum mortise_code print_kdf(struct benchmark *b, const char *pbkdf, const char *hash,
+				   struct mortise_kdf *kdf, struct mortise_error *err)
 {
 	if (strcasecmp(pbkdf, "argon2id") == 0)
-		return argon2_line(b, MORTISE_KDF_ARGON2ID, kdf, err);
+		return print_argon2(b, MORTISE_KDF_ARGON2ID, kdf, err);
 	if (strcasecmp(pbkdf, "argon2i") == 0)
-		return argon2_line(b, MORTISE_KDF_ARGON2I, kdf, err);
-	return pbkdf2_line(b, hash ? hash : "sha256", err);
+		return print_argon2(b, MORTISE_KDF_ARGON2I, kdf, err);
+	return print_pbkdf2(b, hash ? hash : "sha256", err);
 }
 
-/* Every part of the name but its IV, which does not matter here: cryptsetup leaves it out too. */
+/* Splits a cipher into name and mode. The IV does not matter here; cryptsetup ignores it, too. */
 static bool split_cipher(const char *cipher, char name[static 32], char mode[static 32])
 {
 	int fields = sscanf(cipher, "%31[^-]-%31[^-]", name, mode);
@@ -130,7 +132,7 @@ struct cipher_speed {
 static enum mortise_code measure_cipher(struct benchmark *b, const char *algorithm, uint32_t bits,
 					struct cipher_speed *speed, struct mortise_error *err)
 {
-	struct mortise_benchmark how = benchmark_how(b, 1);
+	struct mortise_benchmark how = benchmark_limits(b, 1);
 	const struct benchmark_unit unit = { "ms/MiB", BETTER_LOWER };
 	const char *iv = strstr(algorithm, "-ecb") ? "" : "-plain64";
 	struct json_object *row;
@@ -147,12 +149,12 @@ static enum mortise_code measure_cipher(struct benchmark *b, const char *algorit
 	if (code)
 		return code;
 	snprintf(name, sizeof(name), "table/%s %u", algorithm, bits);
-	row = benchmark_row(b, name);
-	benchmark_parameter(row, "cipher", algorithm);
-	benchmark_number(row, "keyBits", bits);
-	benchmark_metric(row, "encryption", unit, &speed->encrypt);
-	benchmark_metric(row, "decryption", unit, &speed->decrypt);
-	benchmark_judge(b, name, &speed->encrypt);
+	row = benchmark_add_row(b, name);
+	benchmark_add_text(row, "cipher", algorithm);
+	benchmark_add_number(row, "keyBits", bits);
+	benchmark_add_metric(row, "encryption", unit, &speed->encrypt);
+	benchmark_add_metric(row, "decryption", unit, &speed->decrypt);
+	benchmark_check_noise(b, name, &speed->encrypt);
 	return MORTISE_OK;
 }
 
@@ -161,14 +163,15 @@ static double mib_per_second(const struct mortise_spread *spread)
 	return spread->median > 0 ? 1000 / spread->median : 0;
 }
 
-static void say_where(struct benchmark *b)
+static void print_note(struct benchmark *b)
 {
-	benchmark_say(b, "# Ciphers: in the crypto library of this program, by sectors of 512 "
-			 "bytes, on one\n"
-			 "# processor; volumes are encrypted by the kernel.\n");
+	benchmark_print(b,
+			"# Ciphers run in the crypto library of this program, on one processor, in "
+			"sectors of\n"
+			"# 512 bytes. Volumes are encrypted by the kernel.\n");
 }
 
-static enum status one_cipher(struct benchmark *b, const char *cipher)
+static enum status print_cipher(struct benchmark *b, const char *cipher)
 {
 	struct cipher_speed speed;
 	struct mortise_error err;
@@ -178,36 +181,36 @@ static enum status one_cipher(struct benchmark *b, const char *cipher)
 	if (!split_cipher(cipher, name, mode))
 		return fail_with(STATUS_USAGE, "No known cipher specification pattern detected.");
 	snprintf(algorithm, sizeof(algorithm), "%s-%s", name, mode);
-	if (measure_cipher(b, algorithm, key_bits(b), &speed, &err))
+	if (measure_cipher(b, algorithm, get_key_bits(b), &speed, &err))
 		return fail_with(STATUS_USAGE, "Cipher %s (with %u bits key) is not available.",
-				 cipher, key_bits(b));
+				 cipher, get_key_bits(b));
 	width = (int)strlen(algorithm) > 11 ? (int)strlen(algorithm) : 11;
-	say_where(b);
-	benchmark_say(b, "#%*s Algorithm |       Key |      Encryption |      Decryption\n",
-		      width - 11, "");
-	benchmark_say(b, "%*s-%s  %9ub  %10.1f MiB/s  %10.1f MiB/s\n",
-		      width - (int)strlen(mode) - 1, name, mode, key_bits(b),
-		      mib_per_second(&speed.encrypt), mib_per_second(&speed.decrypt));
+	print_note(b);
+	benchmark_print(b, "#%*s Algorithm |       Key |      Encryption |      Decryption\n",
+			width - 11, "");
+	benchmark_print(b, "%*s-%s  %9ub  %10.1f MiB/s  %10.1f MiB/s\n",
+			width - (int)strlen(mode) - 1, name, mode, get_key_bits(b),
+			mib_per_second(&speed.encrypt), mib_per_second(&speed.decrypt));
 	return STATUS_OK;
 }
 
-static void all_ciphers(struct benchmark *b)
+static void print_ciphers(struct benchmark *b)
 {
 	struct cipher_speed speed;
 	struct mortise_error err;
 	char algorithm[32];
 
-	say_where(b);
-	benchmark_say(b, "#     Algorithm |       Key |      Encryption |      Decryption\n");
+	print_note(b);
+	benchmark_print(b, "#     Algorithm |       Key |      Encryption |      Decryption\n");
 	for (size_t i = 0; i < COUNT(ciphers) && !signals_caught(); i++) {
 		snprintf(algorithm, sizeof(algorithm), "%s-%s", ciphers[i].name, ciphers[i].mode);
 		if (measure_cipher(b, algorithm, ciphers[i].key_bits, &speed, &err))
-			benchmark_say(b, "%15s  %9ub %17s %17s\n", algorithm, ciphers[i].key_bits,
-				      "N/A", "N/A");
+			benchmark_print(b, "%15s  %9ub %17s %17s\n", algorithm, ciphers[i].key_bits,
+					"N/A", "N/A");
 		else
-			benchmark_say(b, "%15s  %9ub  %10.1f MiB/s  %10.1f MiB/s\n", algorithm,
-				      ciphers[i].key_bits, mib_per_second(&speed.encrypt),
-				      mib_per_second(&speed.decrypt));
+			benchmark_print(b, "%15s  %9ub  %10.1f MiB/s  %10.1f MiB/s\n", algorithm,
+					ciphers[i].key_bits, mib_per_second(&speed.encrypt),
+					mib_per_second(&speed.decrypt));
 	}
 }
 
@@ -217,28 +220,28 @@ static void recommend(struct benchmark *b, const struct mortise_kdf *kdf)
 	char options[160], reason[160];
 
 	if (kdf->time > 0) {
-		benchmark_kdf_options(kdf, options, sizeof(options));
+		benchmark_format_options(kdf, options, sizeof(options));
 		snprintf(reason, sizeof(reason), "an unlock takes about %u ms and %u MiB here",
-			 target_ms(b), (kdf->memory_kib + 1023) / 1024);
-		benchmark_recommend(b, "Key slots of passphrases", options, reason);
+			 get_target_ms(b), (kdf->memory_kib + 1023) / 1024);
+		benchmark_recommend(b, "passphrase keyslots", options, reason);
 	}
-	benchmark_recommend(
-		b, "Data",
-		fast_aes ? "--cipher aes-xts-plain64 --key-size 512"
-			 : "--cipher xchacha12,aes-adiantum-plain64 --key-size 256",
-		fast_aes ? "this CPU has instructions for AES"
-			 : "this CPU has no instructions for AES; ask the kernel's speed");
+	benchmark_recommend(b, "data",
+			    fast_aes ? "--cipher aes-xts-plain64 --key-size 512"
+				     : "--cipher xchacha12,aes-adiantum-plain64 --key-size 256",
+			    fast_aes ? "this CPU has AES instructions"
+				     : "this CPU has no AES instructions; measure the kernel with "
+				       "\"benchmark dm-crypt\"");
 }
 
-/* It cannot be cut short once it has begun. */
-static bool time_for_choice(struct benchmark *b, enum mortise_kdf_type type)
+/* Choosing a cost cannot be stopped once it has started. */
+static bool has_time_for_choice(struct benchmark *b, enum mortise_kdf_type type)
 {
 	uint64_t now = progress_elapsed_ms(&b->progress);
-	uint64_t needed = (uint64_t)target_ms(b) * CHOICE_FACTOR;
+	uint64_t needed = (uint64_t)get_target_ms(b) * CHOICE_FACTOR;
 
 	if (now + needed <= b->end_ms)
 		return true;
-	benchmark_warn(b, "%s is left out: the time limit leaves no room for it",
+	benchmark_warn(b, "skipped %s: it does not fit into the time limit",
 		       mortise_kdf_name(type));
 	return false;
 }
@@ -251,20 +254,20 @@ enum status benchmark_table(struct benchmark *b)
 	struct mortise_error err = { 0 };
 	struct mortise_kdf kdf = { 0 };
 
-	benchmark_say(b, "# Tests are approximate using memory only (no storage IO).\n");
+	benchmark_print(b, "# Tests are approximate using memory only (no storage IO).\n");
 	if (pbkdf || hash) {
-		if (!kdf_line(b, pbkdf ? pbkdf : "pbkdf2", hash, &kdf, &err))
+		if (!print_kdf(b, pbkdf ? pbkdf : "pbkdf2", hash, &kdf, &err))
 			return STATUS_OK;
 		return (enum status)mortise_exit_status(err.code);
 	}
 	if (option_set(options, OPTION_CIPHER))
-		return one_cipher(b, option_text(options, OPTION_CIPHER));
+		return print_cipher(b, option_text(options, OPTION_CIPHER));
 	for (size_t i = 0; i < COUNT(hashes) && !signals_caught(); i++)
-		(void)!pbkdf2_line(b, hashes[i], &err);
+		(void)!print_pbkdf2(b, hashes[i], &err);
 	for (size_t i = 0; i < COUNT(argon2_types) && !signals_caught(); i++)
-		if (time_for_choice(b, argon2_types[i]))
-			(void)!argon2_line(b, argon2_types[i], &kdf, &err);
-	all_ciphers(b);
+		if (has_time_for_choice(b, argon2_types[i]))
+			(void)!print_argon2(b, argon2_types[i], &kdf, &err);
+	print_ciphers(b);
 	if (!b->c->as_cryptsetup && !signals_caught())
 		recommend(b, &kdf);
 	return STATUS_OK;

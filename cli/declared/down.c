@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* down: unmount and close the declared volumes. */
-#include "cli/verbs.h"
+#include "cli/declared/report.h"
 #include "cli/declared/volumes.h"
+#include "cli/verbs.h"
 
 enum status run_down(const struct command *c)
 {
@@ -13,9 +14,9 @@ enum status run_down(const struct command *c)
 	status = volumes_open(c, &volumes);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_down(volumes.config, &volumes.options, &report, &err) == MORTISE_OK)
-		err.code = MORTISE_OK;
-	status = volumes_finish(c, &volumes, report, MORTISE_PHASE_CLOSED, &err);
+	err.code = mortise_down(volumes.config, &volumes.options, &report, &err);
+	status = report_print(c, &volumes, report, MORTISE_PHASE_CLOSED, &err);
+	mortise_report_free(&report);
 	volumes_close(&volumes);
 	return status;
 }

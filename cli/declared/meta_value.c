@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text and JSON in values of META. A JSON library would leave passphrases behind in memory that
- * it does not wipe; to find them and pass over them needs no tree.
+ * Text and JSON in values of META. A JSON library would leave copies of passphrases in memory that
+ * it does not wipe. To hide them, a scanner is enough: no tree is needed.
  */
 #include <string.h>
 #include <strings.h>
@@ -11,7 +11,7 @@
 #define DEPTH_MAX 32u
 #define HIDDEN	  "\"******\""
 
-/* RFC 3629: no surrogates, nothing above 0x10ffff, no character longer than it must be. */
+/* RFC 3629: no surrogates, nothing above 0x10ffff, only the shortest encoding of a character. */
 size_t meta_value_character(const char *text, size_t size)
 {
 	static const unsigned long least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -30,7 +30,7 @@ size_t meta_value_character(const char *text, size_t size)
 			return 0;
 		code = code << 6 | ((unsigned char)text[i] & 0x3f);
 	}
-	/* Terminals obey U+0080 to U+009F. */
+	/* U+0080 to U+009F control terminals. */
 	if (code < least[length] || code < 0xa0 || code > 0x10ffff || (code & ~0x7fful) == 0xd800)
 		return 0;
 	return length;
@@ -50,13 +50,13 @@ bool meta_value_is_text(const char *value, size_t size)
 struct json {
 	const char *at;
 	const char *end;
-	const char *copied; /* what stands before it is in out */
-	char *out;	    /* NULL: nobody wants it */
-	unsigned depth;
-	unsigned hiding; /* inside so many values that are not shown */
+	const char *copied; /* the text before it has been copied or hidden */
+	char *out;	    /* NULL: only check */
+	unsigned depth;	    /* of objects and arrays */
+	unsigned hiding;    /* number of hidden values around this position */
 };
 
-static char next(const struct json *json)
+static char peek(const struct json *json)
 {
 	return json->at < json->end ? *json->at : '\0';
 }
@@ -84,12 +84,12 @@ static bool skip_escape(struct json *json)
 	char kind;
 
 	json->at++;
-	kind = next(json);
+	kind = peek(json);
 	if (kind == '\0' || !strchr("\"\\/bfnrtu", kind))
 		return false;
 	json->at++;
 	for (unsigned left = kind == 'u' ? 4 : 0; left > 0; left--, json->at++) {
-		if (next(json) == '\0' || !strchr(hex, next(json)))
+		if (peek(json) == '\0' || !strchr(hex, peek(json)))
 			return false;
 	}
 	return true;
@@ -97,7 +97,7 @@ static bool skip_escape(struct json *json)
 
 static bool skip_string(struct json *json)
 {
-	if (next(json) != '"')
+	if (peek(json) != '"')
 		return false;
 	json->at++;
 	while (json->at < json->end && *json->at != '"') {
@@ -108,7 +108,7 @@ static bool skip_string(struct json *json)
 				return false;
 			continue;
 		}
-		/* DEL and what lies between it and U+00A0 may stand in JSON: not in ours. */
+		/* RFC 8259 allows U+007F to U+009F in strings. They are refused here: see above. */
 		if (length == 0 || (unsigned char)*json->at < ' ')
 			return false;
 		json->at += length;
@@ -123,26 +123,26 @@ static bool skip_digits(struct json *json)
 {
 	const char *first = json->at;
 
-	while (next(json) >= '0' && next(json) <= '9')
+	while (peek(json) >= '0' && peek(json) <= '9')
 		json->at++;
 	return json->at > first;
 }
 
 static bool skip_number(struct json *json)
 {
-	json->at += next(json) == '-';
-	if (next(json) == '0')
+	json->at += peek(json) == '-';
+	if (peek(json) == '0')
 		json->at++;
 	else if (!skip_digits(json))
 		return false;
-	if (next(json) == '.') {
+	if (peek(json) == '.') {
 		json->at++;
 		if (!skip_digits(json))
 			return false;
 	}
-	if (next(json) == 'e' || next(json) == 'E') {
+	if (peek(json) == 'e' || peek(json) == 'E') {
 		json->at++;
-		json->at += next(json) == '+' || next(json) == '-';
+		json->at += peek(json) == '+' || peek(json) == '-';
 		return skip_digits(json);
 	}
 	return true;
@@ -159,8 +159,8 @@ static bool skip_word(struct json *json, const char *word)
 }
 
 /*
- * Talos's member, in any case as Go reads it, and what it is called in a configuration; an escape
- * may be a disguise.
+ * Passphrases have these names: Talos's in META, which Go matches in any case, and the one in a
+ * configuration. A name with an escape sequence may be one of them too.
  */
 static bool is_secret(const char *name, size_t size)
 {
@@ -199,33 +199,33 @@ static bool skip_member(struct json *json)
 		return false;
 	secret = is_secret(name, (size_t)(json->at - name));
 	skip_blanks(json);
-	if (next(json) != ':')
+	if (peek(json) != ':')
 		return false;
 	json->at++;
 	skip_blanks(json);
 	return secret ? skip_hidden(json) : skip_value(json);
 }
 
-/* Of an object or an array, whose first character is next. */
-static bool skip_items(struct json *json, char end, bool (*skip)(struct json *json))
+/* Skips an object or an array; its opening bracket comes next. */
+static bool skip_items(struct json *json, char end, bool (*skip_item)(struct json *json))
 {
 	if (json->depth == DEPTH_MAX)
 		return false;
 	json->depth++;
 	json->at++;
 	skip_blanks(json);
-	if (next(json) != end) {
+	if (peek(json) != end) {
 		for (;;) {
 			skip_blanks(json);
-			if (!skip(json))
+			if (!skip_item(json))
 				return false;
 			skip_blanks(json);
-			if (next(json) != ',')
+			if (peek(json) != ',')
 				break;
 			json->at++;
 		}
 	}
-	if (next(json) != end)
+	if (peek(json) != end)
 		return false;
 	json->at++;
 	json->depth--;
@@ -234,7 +234,7 @@ static bool skip_items(struct json *json, char end, bool (*skip)(struct json *js
 
 static bool skip_value(struct json *json)
 {
-	switch (next(json)) {
+	switch (peek(json)) {
 	case '{':
 		return skip_items(json, '}', skip_member);
 	case '[':

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values of META as they may be shown: text or not, and JSON without its passphrases. */
+/* Which values of META may be printed: text, and JSON with its passphrases hidden. */
 #ifndef CLI_META_VALUE_H
 #define CLI_META_VALUE_H
 
@@ -8,17 +8,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the UTF-8 character at text; 0: none, or a control character but tab and line end. */
+/*
+ * The number of bytes of the UTF-8 character at text. 0: invalid, or a control character other than
+ * tab, newline and carriage return.
+ */
 size_t meta_value_character(const char *text, size_t size);
-/* Nothing but such characters. */
+/* Does the value consist of such characters? */
 bool meta_value_is_text(const char *value, size_t size);
 
-/* Room for shown below, NUL included: a member of five bytes grows by seven. */
+/*
+ * The size of shown below, including the NUL: a member whose value is hidden has at least six bytes
+ * and grows by at most seven.
+ */
 #define META_VALUE_ROOM(size) (3 * (size) + 1)
 
 /*
- * Is it one JSON value (RFC 8259)? When shown is not NULL it receives the same text,
- * NUL-terminated, but for "******" where a passphrase stands. No copy of one is left anywhere.
+ * Is the value one JSON value (RFC 8259)? Unless shown is NULL, it receives the same text,
+ * NUL-terminated, with "******" instead of each passphrase. No copy of a passphrase remains.
  */
 bool meta_value_json(const char *value, size_t size, char *shown);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* plan: what up would do, step by step; nothing is changed. */
+/* plan: show the steps that up would execute. Changes nothing. */
 #include <stdio.h>
 
+#include "cli/declared/json.h"
 #include "cli/declared/plan_print.h"
-#include "cli/print.h"
+#include "cli/declared/volumes.h"
 #include "cli/verbs.h"
 
 enum status run_plan(const struct command *c)
@@ -17,19 +18,19 @@ enum status run_plan(const struct command *c)
 	status = volumes_open(c, &volumes);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_plan_make(volumes.config, &volumes.options, &volumes.plan, &err)) {
-		fprintf(stderr, "mortise: ");
-		status = fail(c, &err);
+	err.code = mortise_plan_make(volumes.config, &volumes.options, &volumes.plan, &err);
+	if (err.code != MORTISE_OK) {
+		status = volumes_fail(c, &err);
 	} else {
-		status = plan_judge(volumes.plan);
+		status = plan_status(volumes.plan);
 		plan_print_notes(c, volumes.plan);
 		if (!mortise_config_is_complete(volumes.config))
-			fprintf(stderr, "mortise: note: STATE is not open: what is declared "
-					"beside it is stored there\n");
+			fprintf(stderr, "mortise: note: STATE is not open; the plan lacks the "
+					"volumes that the configuration in STATE declares\n");
 	}
 	if (volumes.json) {
-		document = volumes_json(volumes.config, c->verb->name);
-		plan_json(document, volumes.plan);
+		document = json_document(volumes.config, c->verb->name);
+		plan_add_json(document, volumes.plan);
 		json_add_error(document, &err);
 		printed = json_print(document);
 	} else if (volumes.plan) {

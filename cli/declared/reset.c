@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* reset: show what would be wiped, ask, and wipe it so that nothing of it opens again. */
+/* reset: list the volumes, ask for confirmation, and erase them, keys first. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/declared/table.h"
+#include "cli/declared/volumes.h"
 #include "cli/print.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "cli/declared/volumes.h"
 
 #define COLUMNS 5u
 
@@ -23,115 +24,119 @@ static bool handle(void *context, const struct mortise_event *event)
 	return !signals_caught();
 }
 
-static void fill_cells(const struct mortise_reset_target *target, char size[static 24],
-		       const char *cells[COLUMNS])
+static const char *size_text(char text[static TABLE_TEXT_SIZE], uint64_t size)
 {
 	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
-	double number = (double)target->size;
+	double number = (double)size;
 	size_t unit = 0;
 
 	while (number >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
 		number /= 1024;
 		unit++;
 	}
-	snprintf(size, 24, "%.*f %s", unit ? 1 : 0, number, units[unit]);
-	cells[0] = target->name;
-	cells[1] = target->device;
-	cells[2] = size;
-	cells[3] = target->in_use ? "yes" : "no";
-	cells[4] = target->content;
+	snprintf(text, TABLE_TEXT_SIZE, "%.*f %s", unit ? 1 : 0, number, units[unit]);
+	return text;
+}
+
+static bool fill_row(const void *reset, size_t i, struct table_row *row)
+{
+	const struct mortise_reset_target *target;
+
+	if (!(target = mortise_reset_target(reset, i)))
+		return false;
+	row->cells[0] = target->name;
+	row->cells[1] = target->device;
+	row->cells[2] = size_text(row->texts[0], target->size);
+	row->cells[3] = target->in_use ? "yes" : "no";
+	row->cells[4] = target->content;
+	return true;
 }
 
 static void print_targets(const struct mortise_reset *reset)
 {
-	struct table table = { .titles = titles, .count = COLUMNS };
-	struct mortise_reset_target target;
-	const char *cells[COLUMNS];
-	char size[24];
+	const struct table table = {
+		.titles = titles,
+		.columns = COLUMNS,
+		.fill = fill_row,
+		.subject = reset,
+	};
 
-	for (size_t i = 0; mortise_reset_target(reset, i, &target); i++) {
-		fill_cells(&target, size, cells);
-		table_measure(&table, cells);
-	}
-	table_print_titles(&table);
-	for (size_t i = 0; mortise_reset_target(reset, i, &target); i++) {
-		fill_cells(&target, size, cells);
-		table_print(&table, cells);
-	}
+	(void)table_print(&table);
 	if (mortise_reset_meta(reset))
-		printf("META (%s) forgets how STATE is encrypted (tag %d).\n",
+		printf("The encryption of STATE will be deleted from META (%s, tag %d).\n",
 		       mortise_reset_meta(reset), MORTISE_META_STATE_ENCRYPTION);
 	fflush(stdout);
 }
 
 static bool resets_state(const struct mortise_reset *reset)
 {
-	struct mortise_reset_target target;
+	const struct mortise_reset_target *target;
 
-	for (size_t i = 0; mortise_reset_target(reset, i, &target); i++)
-		if (strcmp(target.name, "STATE") == 0)
+	for (size_t i = 0; (target = mortise_reset_target(reset, i)); i++)
+		if (strcmp(target->name, "STATE") == 0)
 			return true;
 	return false;
 }
 
-/* cryptsetup takes a script's silence for a yes. Here whole volumes are lost by it. */
+/* Unlike in cryptsetup, standard input that is not a terminal does not count as a yes. */
 static enum status confirm(const struct command *c, const struct mortise_reset *reset)
 {
 	static const char state[] =
-		"\nWith STATE goes the configuration of this machine, and keys that are locked to "
-		"STATE\nopen no other volume any more.";
+		"\nResetting STATE also erases the configuration of this machine. Keys locked to "
+		"STATE\nwill no longer open any volume.";
 	char warning[512];
 
 	if (option_set(&c->options, OPTION_BATCH_MODE) || option_set(&c->options, OPTION_YES))
 		return STATUS_OK;
 	if (isatty(STDIN_FILENO) != 1)
-		return fail_with(STATUS_USAGE,
-				 "mortise: Nobody is there to ask: --yes says that it is meant.");
-	snprintf(warning, sizeof(warning), "All that these volumes hold will be lost for good.%s",
+		return fail_with(STATUS_USAGE, "mortise: not a terminal; use --yes to confirm");
+	snprintf(warning, sizeof(warning),
+		 "This will erase all data on these volumes irrevocably.%s",
 		 resets_state(reset) ? state : "");
-	return terminal_confirm(warning, "Operation aborted: nothing was changed.") ? STATUS_OK
-										    : STATUS_USAGE;
-}
-
-static enum status fail_reset(const struct command *c, const struct mortise_error *err)
-{
-	fprintf(stderr, "mortise: ");
-	return fail(c, err);
+	if (!terminal_confirm(warning, "Operation aborted; nothing was changed."))
+		return STATUS_USAGE;
+	return STATUS_OK;
 }
 
 enum status run_reset(const struct command *c)
 {
+	bool quiet = option_set(&c->options, OPTION_BATCH_MODE);
 	struct mortise_reset *reset = NULL;
 	struct mortise_error err = { 0 };
 	struct volumes volumes = { 0 };
-	struct progress progress;
+	struct progress progress = { 0 };
 	const struct mortise_events events = { .call = handle, .context = &progress };
-	enum status status = volumes_read_devices(c, &volumes);
-	const struct mortise_reset_options options = {
+	struct mortise_reset_options options = {
+		.struct_size = sizeof(options),
 		.names = (const char *const *)c->words,
 		.name_count = c->word_count,
-		.devices = volumes.devices,
-		.device_count = c->options.device_count,
 		.full = option_set(&c->options, OPTION_FULL),
 		.events = &events,
 	};
+	enum status status;
 
-	if (status == STATUS_OK && mortise_reset_find(&options, &reset, &err))
-		status = fail_reset(c, &err);
-	if (status == STATUS_OK && !option_set(&c->options, OPTION_BATCH_MODE))
-		print_targets(reset);
-	if (status == STATUS_OK)
-		status = confirm(c, reset);
-	if (status == STATUS_OK) {
-		progress_begin(&progress);
-		if (mortise_reset_run(reset, &err) == MORTISE_OK)
-			err.code = MORTISE_OK;
-		progress_clear(&progress);
-		if (err.code != MORTISE_OK)
-			status = fail_reset(c, &err);
-		else if (!option_set(&c->options, OPTION_BATCH_MODE))
-			printf("Wiped: nothing of it opens again.\n");
+	status = volumes_read_devices(c, &volumes);
+	if (status != STATUS_OK)
+		goto out;
+	options.devices = volumes.devices;
+	options.device_count = c->options.device_count;
+	if (mortise_reset_find(&options, &reset, &err)) {
+		status = volumes_fail(c, &err);
+		goto out;
 	}
+	if (!quiet)
+		print_targets(reset);
+	status = confirm(c, reset);
+	if (status != STATUS_OK)
+		goto out;
+	progress_begin(&progress);
+	err.code = mortise_reset_run(reset, &err);
+	progress_clear(&progress);
+	if (err.code != MORTISE_OK)
+		status = volumes_fail(c, &err);
+	else if (!quiet)
+		printf("Wiped. These volumes can no longer be unlocked.\n");
+out:
 	mortise_reset_free(&reset);
 	volumes_close(&volumes);
 	return status;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* status of declared volumes: the same table that up ends with. */
-#include "cli/verbs.h"
+/* status: show the state of the declared volumes, in the table that up prints. */
+#include "cli/declared/report.h"
 #include "cli/declared/volumes.h"
+#include "cli/verbs.h"
 
 enum status run_volume_status(const struct command *c)
 {
@@ -13,9 +14,9 @@ enum status run_volume_status(const struct command *c)
 	status = volumes_open(c, &volumes);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_status(volumes.config, &volumes.options, &report, &err) == MORTISE_OK)
-		err.code = MORTISE_OK;
-	status = volumes_finish(c, &volumes, report, MORTISE_PHASE_READY, &err);
+	err.code = mortise_status(volumes.config, &volumes.options, &report, &err);
+	status = report_print(c, &volumes, report, MORTISE_PHASE_READY, &err);
+	mortise_report_free(&report);
 	volumes_close(&volumes);
 	return status;
 }

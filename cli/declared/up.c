@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* up: open and mount the declared volumes. */
+#include "cli/declared/report.h"
 #include "cli/declared/up_console.h"
 #include "cli/verbs.h"
 
@@ -7,15 +8,16 @@ enum status run_up(const struct command *c)
 {
 	struct mortise_report *report = NULL;
 	struct mortise_error err = { 0 };
-	struct bringing bringing;
+	struct up_console console;
 	struct volumes volumes;
-	enum status status = bringing_begin(c, &volumes, &bringing);
+	enum status status;
 
+	status = up_console_begin(c, &volumes, &console);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_up(volumes.config, &volumes.options, volumes.plan, &report, &err) == MORTISE_OK)
-		err.code = MORTISE_OK;
-	status = volumes_finish(c, &volumes, report, MORTISE_PHASE_READY, &err);
+	err.code = mortise_up(volumes.config, &volumes.options, volumes.plan, &report, &err);
+	status = report_print(c, &volumes, report, MORTISE_PHASE_READY, &err);
+	mortise_report_free(&report);
 	volumes_close(&volumes);
 	return status;
 }

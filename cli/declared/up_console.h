@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What up and apply print and ask while the library works. */
-#ifndef CLI_BRINGING_H
-#define CLI_BRINGING_H
+/* Output and prompts of up and apply while the library executes a plan. */
+#ifndef CLI_UP_CONSOLE_H
+#define CLI_UP_CONSOLE_H
 
 #include <stdio.h>
 
 #include "cli/declared/volumes.h"
 
-struct bringing {
+struct up_console {
 	FILE *out;			/* NULL with -q */
 	bool verbose;
-	uint32_t timeout;		/* seconds for an answer, 0 for none */
+	uint32_t timeout;		/* seconds to wait for an answer; 0 waits forever */
 	char asked[MORTISE_NAME_MAX + 1]; /* the volume of the last prompt */
 };
 
 /*
- * Reads the configuration, too; nothing is owned when it fails. Do not move *bringing:
- * volumes->events point to it.
+ * volumes_open() with console as the recipient of events. On failure, the caller owns nothing.
+ * volumes->events refers to *console and options to *volumes: do not move them.
  */
-enum status bringing_begin(const struct command *c, struct volumes *volumes,
-			   struct bringing *bringing);
+enum status up_console_begin(const struct command *c, struct volumes *volumes,
+			     struct up_console *console);
 
 #endif

@@ -1,32 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* Declared volumes: the configuration, its remarks, and what the library is told. */
+/* The configuration, and the options for the library. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/declared/json.h"
+#include "cli/declared/volumes.h"
 #include "cli/keyslot.h"
 #include "cli/pcr.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
-#include "cli/declared/volumes.h"
 
-#define WAIT_DEFAULT_MS 30000u
+#define WAIT_DEFAULT_MS 30000u /* the pause between two attempts of Talos */
 
-/* "mortise: config.yaml:12:5: text"; a remark on a document as a whole has no place. */
+enum status volumes_fail(const struct command *c, const struct mortise_error *err)
+{
+	fprintf(stderr, "mortise: ");
+	return fail(c, err);
+}
+
+/*
+ * Prints "mortise: config.yaml:12:5: text" for each remark. A remark on the document as a whole has
+ * no line and column.
+ */
 static void print_remarks(const struct mortise_config *config, const char *file, bool notices)
 {
-	struct mortise_remark remark;
+	const struct mortise_remark *remark;
 
-	for (size_t i = 0; mortise_config_remark(config, i, &remark); i++) {
-		if (!remark.error && !notices)
+	for (size_t i = 0; (remark = mortise_config_remark(config, i)); i++) {
+		if (!remark->error && !notices)
 			continue;
 		fprintf(stderr, "mortise: %s:", file);
-		if (remark.line > 0)
-			fprintf(stderr, "%u:%u:", remark.line, remark.column);
-		fprintf(stderr, " %s%s\n", remark.error ? "" : "notice: ", remark.text);
+		if (remark->line > 0)
+			fprintf(stderr, "%u:%u:", remark->line, remark->column);
+		fprintf(stderr, " %s%s\n", remark->error ? "" : "notice: ", remark->text);
 	}
 }
 
@@ -39,35 +49,40 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 	*file = option_text(&c->options, OPTION_FILE);
 	if (!*file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
 		*file = VOLUMES_CONFIG_DEFAULT;
-	if (*file)
-		return mortise_config_read(*file, &volumes->config, err) == MORTISE_OK
-			       ? STATUS_OK
-			       : STATUS_USAGE;
+	if (*file) {
+		code = mortise_config_read(*file, &volumes->config, err);
+		return code == MORTISE_OK ? STATUS_OK : STATUS_USAGE;
+	}
 	*file = "config.yaml in STATE";
 	code = mortise_config_stored(&volumes->options, &volumes->config,
 				     c->verb->id == VERB_UP ? &volumes->plan : NULL, err);
 	status = (enum status)mortise_exit_status(code);
-	/* That there is no configuration is no failure of a device, and no volume is ready. */
+	/* Without a configuration, no device has failed (4), and no volume is ready (6). */
 	return status == STATUS_PARTLY || status == STATUS_DEVICE ? STATUS_USAGE : status;
+}
+
+static bool has_remark(const struct mortise_config *config)
+{
+	return config && mortise_config_remark(config, 0);
 }
 
 enum status volumes_read(const struct command *c, struct volumes *volumes)
 {
 	struct mortise_error err = { 0 };
-	struct mortise_remark remark;
+	struct json_object *document;
 	const char *file;
-	enum status status = find_config(c, volumes, &file, &err);
+	enum status status;
 
+	status = find_config(c, volumes, &file, &err);
 	if (volumes->config)
 		print_remarks(volumes->config, file, !option_set(&c->options, OPTION_BATCH_MODE));
 	if (status == STATUS_OK)
 		return STATUS_OK;
-	/* The remarks have said it, when there are any. */
-	if (!volumes->config || !mortise_config_remark(volumes->config, 0, &remark))
+	/* A remark has already explained the error. */
+	if (!has_remark(volumes->config))
 		fail_with(status, "mortise: %s", err.text);
 	if (volumes->json) {
-		struct json_object *document = volumes_json(volumes->config, c->verb->name);
-
+		document = json_document(volumes->config, c->verb->name);
 		json_add_error(document, &err);
 		(void)json_print(document);
 	}
@@ -75,7 +90,7 @@ enum status volumes_read(const struct command *c, struct volumes *volumes)
 	return status;
 }
 
-/* Splits every "NAME=/dev/X" at its first "=". */
+/* Splits each "NAME=/dev/X" at its first "=". */
 enum status volumes_read_devices(const struct command *c, struct volumes *volumes)
 {
 	size_t count = c->options.device_count, size = 0, at = 0;
@@ -85,7 +100,7 @@ enum status volumes_read_devices(const struct command *c, struct volumes *volume
 
 		if (!equals || equals == c->options.devices[i] || equals[1] == '\0')
 			return fail_with(STATUS_USAGE,
-					 "mortise: --device wants NAME=/dev/X, not \"%s\".",
+					 "mortise: invalid --device \"%s\"; use NAME=/dev/X",
 					 c->options.devices[i]);
 		size += strlen(c->options.devices[i]) + 1;
 	}
@@ -94,7 +109,7 @@ enum status volumes_read_devices(const struct command *c, struct volumes *volume
 	volumes->devices = calloc(count, sizeof(*volumes->devices));
 	volumes->device_names = malloc(size);
 	if (!volumes->devices || !volumes->device_names)
-		return fail_with(STATUS_MEMORY, "mortise: Out of memory.");
+		return fail_with(STATUS_MEMORY, "mortise: out of memory");
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(c->options.devices[i]) + 1;
 		char *pair = volumes->device_names + at;
@@ -110,7 +125,7 @@ enum status volumes_read_devices(const struct command *c, struct volumes *volume
 	return STATUS_OK;
 }
 
-/* up waits as long as Talos does between two tries; plan tells how things stand now. */
+/* plan shows the current state, so it does not wait by default. */
 static uint32_t wait_ms(const struct command *c)
 {
 	if (option_set(&c->options, OPTION_WAIT))
@@ -123,10 +138,10 @@ static void read_extension(const struct command *c, struct mortise_up_options *o
 	const char *text = option_text(&c->options, OPTION_EXTEND_PCR);
 
 	if (text && !pcr_extension(text, &options->extend_pcr, &options->extend_word))
-		options->extend_word = NULL; /* refused with the option */
+		options->extend_word = NULL; /* options_parse() has refused it */
 }
 
-/* Checked before anything is done with it. */
+/* Checks the cost before any key is derived with it. */
 static enum status read_cost(const struct command *c, struct mortise_kdf_choice *cost)
 {
 	struct mortise_keyslot_new what = { .struct_size = sizeof(what), .keyslot = MORTISE_ANY };
@@ -138,7 +153,7 @@ static enum status read_cost(const struct command *c, struct mortise_kdf_choice 
 	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
 }
 
-static bool answer(void *context, const struct mortise_event *event)
+static bool is_not_canceled(void *context, const struct mortise_event *event)
 {
 	(void)context;
 	(void)event;
@@ -151,16 +166,18 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 
 	*volumes = (struct volumes){
 		.json = option_set(&c->options, OPTION_JSON),
-		.events = { .call = answer },
+		.events = { .call = is_not_canceled },
 	};
 	status = read_cost(c, &volumes->cost);
-	if (status == STATUS_OK)
-		status = volumes_read_devices(c, volumes);
+	if (status != STATUS_OK)
+		return status;
+	status = volumes_read_devices(c, volumes);
 	if (status != STATUS_OK) {
 		volumes_close(volumes);
 		return status;
 	}
 	volumes->options = (struct mortise_up_options){
+		.struct_size = sizeof(struct mortise_up_options),
 		.names = c->word_count > 0 ? (const char *const *)c->words : NULL,
 		.name_count = c->word_count,
 		.devices = volumes->devices,
@@ -185,7 +202,9 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 {
 	enum status status = volumes_options(c, volumes);
 
-	return status == STATUS_OK ? volumes_read(c, volumes) : status;
+	if (status != STATUS_OK)
+		return status;
+	return volumes_read(c, volumes);
 }
 
 void volumes_close(struct volumes *volumes)
@@ -195,28 +214,4 @@ void volumes_close(struct volumes *volumes)
 	free(volumes->devices);
 	free(volumes->device_names);
 	*volumes = (struct volumes){ 0 };
-}
-
-void table_measure(struct table *table, const char *const *cells)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		int width = (int)strlen(cells[i]);
-
-		if ((int)strlen(table->titles[i]) > width)
-			width = (int)strlen(table->titles[i]);
-		if (width > table->widths[i])
-			table->widths[i] = width;
-	}
-}
-
-void table_print(const struct table *table, const char *const *cells)
-{
-	for (size_t i = 0; i + 1 < table->count; i++)
-		printf("%-*s  ", table->widths[i], cells[i]);
-	printf("%s\n", cells[table->count - 1]);
-}
-
-void table_print_titles(const struct table *table)
-{
-	table_print(table, table->titles);
 }

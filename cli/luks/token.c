@@ -11,41 +11,11 @@
 #include "cli/device.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
-#include "cli/signals.h"
+#include "cli/read.h"
 #include "cli/verbs.h"
 #include "cli/write.h"
 
-#define TOKEN_JSON_MAX	((size_t)4 << 20)  /* bytes: the largest header copy */
-#define TOKEN_JSON_ROOM ((size_t)16 << 10) /* bytes: the initial buffer */
-
-/* Reads to the end of the file. Free the result; NULL: errno says why. */
-static char *read_all(int fd, size_t *size)
-{
-	size_t room = 0;
-	char *bytes = NULL, *larger;
-	ssize_t got = 1;
-
-	*size = 0;
-	while (got && *size < TOKEN_JSON_MAX) {
-		if (*size == room) {
-			room = room ? 2 * room : TOKEN_JSON_ROOM;
-			larger = realloc(bytes, room);
-			if (!larger)
-				goto failed;
-			bytes = larger;
-		}
-		got = read(fd, bytes + *size, room - *size);
-		if (got < 0 && (errno != EINTR || signals_caught()))
-			goto failed;
-		*size += got > 0 ? (size_t)got : 0;
-	}
-	if (!got)
-		return bytes;
-	errno = EFBIG;
-failed:
-	free(bytes);
-	return NULL;
-}
+#define TOKEN_JSON_MAX ((size_t)4 << 20) /* bytes: the largest header copy */
 
 static enum status read_json(const struct command *c, char **json, size_t *size)
 {
@@ -62,7 +32,7 @@ static enum status read_json(const struct command *c, char **json, size_t *size)
 		printf("Provide valid LUKS2 token JSON:\n");
 		fflush(stdout);
 	}
-	*json = read_all(fd, size);
+	*json = read_all(fd, TOKEN_JSON_MAX, size);
 	if (!*json && errno == ENOMEM)
 		status = fail_with(STATUS_MEMORY, "Out of memory while reading JSON file.");
 	else if (!*json)

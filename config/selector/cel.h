@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The implementation of config/selector/selector.h: tokens, typed nodes, values. It follows CEL's
- * language definition (github.com/google/cel-spec, doc/langdef.md): numbers of different types never
- * mix.
+ * language definition (github.com/google/cel-spec, doc/langdef.md): numbers of different types
+ * never mix.
  */
 #ifndef CONFIG_CEL_H
 #define CONFIG_CEL_H
@@ -167,7 +167,7 @@ bool config_cel_expect(struct config_cel_reader *reader, const char *operator_te
 /* "uint", "list of string". */
 const char *config_cel_type_name(unsigned type);
 
-/* Fields of struct disk_facts by number; config_cel_field_find() returns -1 if there is no such field. */
+/* Fields of struct disk_facts by number; config_cel_field_find() returns -1 for an unknown name. */
 struct config_cel_field {
 	const char *name;
 	unsigned type;

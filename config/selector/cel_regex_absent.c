@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For builds without regular expressions (MORTISE_REGEX), which add up to 20 kB. */
+/* For builds without regular expressions (MORTISE_REGEX), which take 20 kB in some C libraries. */
 #include "config/selector/cel.h"
 
 const char *config_cel_pattern_flaw(const char *pattern)

@@ -98,7 +98,7 @@ void keys_blake2b_update(struct keys_blake2b *hash, const void *bytes, size_t si
 	size_t part;
 
 	while (size) {
-		/* Keep a full block until more input follows: the last one is compressed differently. */
+		/* Keep a full block: if it is the last one, it is compressed differently. */
 		if (hash->used == sizeof(hash->block)) {
 			count_bytes(hash, sizeof(hash->block));
 			compress(hash, hash->block, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AES through Mbed TLS; every other cipher is left to the kernel. */
+/* AES through Mbed TLS. The kernel provides all other ciphers. */
 #include <mbedtls/aes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ bool keys_crypto_cipher_has(const struct keys_crypto_algorithm *algorithm)
 	return size == 16 || size == 24 || size == 32;
 }
 
-/* CTR runs the block cipher forwards in either direction. */
+/* CTR uses the block cipher's encryption in both directions. */
 static int set_key(struct keys_crypto_cipher *cipher, const uint8_t *key, unsigned bits)
 {
 	const bool forwards = cipher->direction == MBEDTLS_AES_ENCRYPT;
@@ -86,7 +86,7 @@ bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
 	size_t used = 0;
 	int error = 0;
 
-	/* Mbed TLS leaves the IV of the next sector in its place. */
+	/* Mbed TLS overwrites the IV. */
 	memcpy(counter, iv, sizeof(counter));
 	switch (cipher->mode) {
 	case KEYS_CRYPTO_ECB:

@@ -15,11 +15,11 @@ struct keys_crypto_cipher {
 	const struct nettle_cipher *cipher;
 	enum keys_crypto_mode mode;
 	bool encrypt;
-	size_t stride; /* from the state for data to the one for tweaks, of XTS */
+	size_t stride; /* bytes from the state for data to the state for XTS tweaks */
 	_Alignas(max_align_t) uint8_t states[];
 };
 
-/* No more than OpenSSL has, which is what our tests know; the kernel does the others. */
+/* Only ciphers that OpenSSL has, too, since the tests compare them. The kernel has the others. */
 static const struct {
 	const char *name;
 	const struct nettle_cipher *cipher;
@@ -29,12 +29,12 @@ static const struct {
 	{ "camellia", &nettle_camellia192 }, { "camellia", &nettle_camellia256 },
 };
 
-static const struct nettle_cipher *find(const struct keys_crypto_algorithm *what)
+static const struct nettle_cipher *find_cipher(const struct keys_crypto_algorithm *what)
 {
 	const bool xts = what->mode == KEYS_CRYPTO_XTS;
 	const size_t size = xts ? what->key_size / 2 : what->key_size;
 
-	/* IEEE 1619 has XTS with AES of 128 and 256 bits. */
+	/* IEEE 1619 defines XTS only for AES with 128 and 256 bits. */
 	if (xts && (what->key_size % 2 || size == 24 || strcmp(what->cipher, "aes")))
 		return NULL;
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
@@ -45,13 +45,13 @@ static const struct nettle_cipher *find(const struct keys_crypto_algorithm *what
 
 bool keys_crypto_cipher_has(const struct keys_crypto_algorithm *algorithm)
 {
-	return find(algorithm);
+	return find_cipher(algorithm);
 }
 
 struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algorithm *algorithm,
 						  const uint8_t *key, bool encrypt)
 {
-	const struct nettle_cipher *found = find(algorithm);
+	const struct nettle_cipher *found = find_cipher(algorithm);
 	const size_t alignment = _Alignof(max_align_t);
 	const size_t stride = (found->context_size + alignment - 1) / alignment * alignment;
 	struct keys_crypto_cipher *cipher = calloc(1, sizeof(*cipher) + 2 * stride);
@@ -62,7 +62,7 @@ struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algor
 	cipher->mode = algorithm->mode;
 	cipher->encrypt = encrypt;
 	cipher->stride = stride;
-	/* CTR runs the block cipher forwards in either direction. */
+	/* CTR uses the block cipher's encryption in both directions. */
 	if (encrypt || algorithm->mode == KEYS_CRYPTO_CTR)
 		found->set_encrypt_key(cipher->states, key);
 	else
@@ -80,8 +80,8 @@ void keys_crypto_cipher_free(struct keys_crypto_cipher *cipher)
 	free(cipher);
 }
 
-static void xts(const struct keys_crypto_cipher *cipher, const uint8_t *iv, uint8_t *sector,
-		size_t size)
+static void crypt_xts(const struct keys_crypto_cipher *cipher, const uint8_t *iv, uint8_t *sector,
+		      size_t size)
 {
 	const struct nettle_cipher *c = cipher->cipher;
 	const uint8_t *tweak = cipher->states + cipher->stride;
@@ -99,7 +99,7 @@ bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
 	const struct nettle_cipher *c = cipher->cipher;
 	uint8_t chain[KEYS_CRYPTO_BLOCK];
 
-	/* Nettle leaves the IV of the next sector in its place. */
+	/* Nettle overwrites the IV. */
 	memcpy(chain, iv, sizeof(chain));
 	switch (cipher->mode) {
 	case KEYS_CRYPTO_ECB:
@@ -117,7 +117,7 @@ bool keys_crypto_sector(struct keys_crypto_cipher *cipher,
 		ctr_crypt(cipher->states, c->encrypt, sizeof(chain), chain, size, sector, sector);
 		break;
 	case KEYS_CRYPTO_XTS:
-		xts(cipher, iv, sector, size);
+		crypt_xts(cipher, iv, sector, size);
 		break;
 	}
 	return true;

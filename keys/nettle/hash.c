@@ -14,7 +14,7 @@ struct keys_hash {
 	_Alignas(max_align_t) uint8_t state[];
 };
 
-/* Nettle has no BLAKE2 and no Whirlpool. */
+/* Nettle lacks BLAKE2 and Whirlpool. */
 static const struct {
 	const char *name;
 	const struct nettle_hash *hash;
@@ -67,7 +67,7 @@ bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, siz
 {
 	for (size_t i = 0; i < parts; i++)
 		hash->hash->update(hash->state, part[i].size, part[i].data);
-		/* The state is as new afterwards. */
+		/* This also resets the state. */
 #if NETTLE_VERSION_MAJOR < 4
 	hash->hash->digest(hash->state, hash->hash->digest_size, digest);
 #else
@@ -76,14 +76,14 @@ bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, siz
 	return true;
 }
 
-/* Three states of the hash, one after the other. */
+/* Three states of the hash, one after another. */
 struct keys_hmac {
 	const struct nettle_hash *hash;
 	uint8_t *outer, *inner, *work;
 	_Alignas(max_align_t) uint8_t states[];
 };
 
-/* Bytes of one state, so that the next is aligned as malloc aligns. */
+/* Returns the bytes from one state to the next, which is aligned like memory from malloc(). */
 static size_t stride(const struct nettle_hash *hash)
 {
 	const size_t alignment = _Alignof(max_align_t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files that use Nettle share; no other folder may include it. */
+/* Declarations shared by the files in keys/nettle/; no other folder may include them. */
 #ifndef KEYS_NETTLE_MD_H
 #define KEYS_NETTLE_MD_H
 
@@ -8,7 +8,7 @@
 
 #include "keys/hash.h"
 
-/* The hash by its name in keys/hash.c, NULL when there is none such. */
+/* Finds a hash by its name in keys/hash.c; NULL if Nettle lacks it. */
 const struct nettle_hash *keys_nettle_md(const char *name);
 
 #endif

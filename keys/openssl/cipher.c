@@ -12,10 +12,10 @@ struct keys_crypto_cipher {
 	EVP_CIPHER *algorithm;
 	EVP_CIPHER_CTX *context;
 	bool has_iv;
-	int encrypt; /* 1 or 0, as OpenSSL has it */
+	int encrypt; /* 1 or 0, as in OpenSSL */
 };
 
-/* SM4 is left to the kernel: since OpenSSL 3.2 its XTS is another one, that of GB/T 17964. */
+/* Without SM4, for the kernel: since OpenSSL 3.2, its XTS mode is a different one (GB/T 17964). */
 static const char *const ciphers[] = { "aes", "camellia", "aria" };
 
 static const char *const modes[] = {
@@ -25,7 +25,7 @@ static const char *const modes[] = {
 	[KEYS_CRYPTO_XTS] = "xts",
 };
 
-static EVP_CIPHER *fetch(const struct keys_crypto_algorithm *what)
+static EVP_CIPHER *fetch_cipher(const struct keys_crypto_algorithm *what)
 {
 	const size_t bits = what->key_size * (what->mode == KEYS_CRYPTO_XTS ? 4 : 8);
 	EVP_CIPHER *cipher = NULL;
@@ -39,7 +39,7 @@ static EVP_CIPHER *fetch(const struct keys_crypto_algorithm *what)
 		cipher = EVP_CIPHER_fetch(NULL, full, NULL);
 		ERR_pop_to_mark();
 	}
-	/* A size beyond all reason may have wrapped round. */
+	/* The number of bits of an excessive size may have wrapped around. */
 	if (cipher && (size_t)EVP_CIPHER_get_key_length(cipher) != what->key_size) {
 		EVP_CIPHER_free(cipher);
 		cipher = NULL;
@@ -49,7 +49,7 @@ static EVP_CIPHER *fetch(const struct keys_crypto_algorithm *what)
 
 bool keys_crypto_cipher_has(const struct keys_crypto_algorithm *algorithm)
 {
-	EVP_CIPHER *cipher = fetch(algorithm);
+	EVP_CIPHER *cipher = fetch_cipher(algorithm);
 	bool has = cipher != NULL;
 
 	EVP_CIPHER_free(cipher);
@@ -63,7 +63,7 @@ struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algor
 
 	if (!cipher)
 		return NULL;
-	cipher->algorithm = fetch(algorithm);
+	cipher->algorithm = fetch_cipher(algorithm);
 	cipher->context = EVP_CIPHER_CTX_new();
 	cipher->has_iv = algorithm->mode != KEYS_CRYPTO_ECB;
 	cipher->encrypt = encrypt;

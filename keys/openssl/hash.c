@@ -15,7 +15,7 @@ struct keys_hash {
 	EVP_MD_CTX *context;
 };
 
-/* Whirlpool is there only where openssl.cnf activates the legacy provider. */
+/* Whirlpool is available only if openssl.cnf activates the legacy provider. */
 static const struct {
 	const char *name, *openssl_name;
 } hashes[] = {
@@ -42,7 +42,7 @@ EVP_MD *keys_openssl_md(const char *name)
 	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
 		if (strcmp(name, hashes[i].name))
 			continue;
-		/* A hash that is missing is no news for whoever reads OpenSSL's error queue. */
+		/* A missing hash must not leave an entry in OpenSSL's error queue. */
 		ERR_set_mark();
 		md = EVP_MD_fetch(NULL, hashes[i].openssl_name, NULL);
 		ERR_pop_to_mark();

@@ -9,7 +9,7 @@
 
 #include "keys/crypto.h"
 
-static bool numbers(const EVP_PKEY *key, struct keys_crypto_rsa *rsa)
+static bool read_numbers(const EVP_PKEY *key, struct keys_crypto_rsa *rsa)
 {
 	BIGNUM *modulus = NULL, *exponent = NULL;
 	bool ok = false;
@@ -43,7 +43,7 @@ bool keys_crypto_rsa_public(const char *pem, size_t size, struct keys_crypto_rsa
 	if (bio)
 		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
 	if (key && EVP_PKEY_is_a(key, "RSA"))
-		ok = numbers(key, rsa);
+		ok = read_numbers(key, rsa);
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	ERR_pop_to_mark();

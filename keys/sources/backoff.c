@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Pauses between tries at a source that a whole fleet may ask at once. */
+/* Pauses between attempts to reach a source that a whole fleet may use at the same time. */
 #include "keys/sources/sources.h"
 #include "base/secret.h"
 
-#define FIRST_MS 500u  /* the longest pause after the first try */
-#define LIMIT_MS 8000u /* the longest of all */
-#define LEAST_MS 50u   /* so that no machine asks in a tight loop */
+#define FIRST_MS 500u  /* maximum pause after the first attempt */
+#define LIMIT_MS 8000u /* maximum pause after any attempt */
+#define LEAST_MS 50u   /* minimum pause, so that no machine retries in a tight loop */
 
 uint32_t keys_backoff_ms(unsigned attempt)
 {
@@ -15,12 +15,13 @@ uint32_t keys_backoff_ms(unsigned attempt)
 		ceiling *= 2;
 	if (ceiling > LIMIT_MS)
 		ceiling = LIMIT_MS;
-	/* Without random bytes no key can be had either: the pause does not matter then. */
+	/* Without random bytes there will be no key either, so the pause does not matter. */
 	if (random_bytes(&random, sizeof(random), NULL))
 		return ceiling;
 	/*
-	 * Evenly from the least on: machines that failed together must not meet again. What the
-	 * remainder favours is less than one in a hundred thousand.
+	 * Uniformly distributed from the minimum on, so that machines that failed at the same time
+	 * do not retry at the same time. The bias of the modulo is less than one in a hundred
+	 * thousand.
 	 */
 	return LEAST_MS + random % (ceiling - LEAST_MS + 1);
 }

@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "keys/sources/kms/kms.h"
 
-static enum mortise_code absent(struct mortise_error *err)
+static enum mortise_code report_absent(struct mortise_error *err)
 {
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "this build of mortise has no keys of kind kms: build it with "
+			 "this build of mortise does not support keys of kind kms; build it with "
 			 "MORTISE_KMS");
 }
 
@@ -19,7 +19,7 @@ enum mortise_code keys_kms_seal(const struct keys_kms *kms,
 	(void)data;
 	(void)sealed;
 	*sealed_size = 0;
-	return absent(err);
+	return report_absent(err);
 }
 
 enum mortise_code keys_kms_unseal(const struct keys_kms *kms, const uint8_t *sealed,
@@ -30,5 +30,5 @@ enum mortise_code keys_kms_unseal(const struct keys_kms *kms, const uint8_t *sea
 	(void)sealed;
 	(void)sealed_size;
 	*data = NULL;
-	return absent(err);
+	return report_absent(err);
 }

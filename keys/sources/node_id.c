@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Kind nodeID: the passphrase is the machine's UUID followed by the volume's id. */
+/* Keys of kind nodeID: the passphrase is the machine's UUID followed by the volume's id. */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "keys/sources/sources.h"
 
 #define UUID_FILE "/sys/class/dmi/id/product_uuid"
+#define NO_UUID	  "failed to get UUID (set one with --node-uuid): " UUID_FILE
 
 static bool is_uuid(const char *text)
 {
@@ -25,24 +25,15 @@ static bool is_uuid(const char *text)
 enum mortise_code keys_node_uuid_read(char uuid[static MORTISE_UUID_LEN + 1],
 				      struct mortise_error *err)
 {
-	ssize_t got;
-	int fd, sys;
+	ssize_t got = file_read_text(UUID_FILE, uuid, MORTISE_UUID_LEN + 1);
 
-	memset(uuid, 0, MORTISE_UUID_LEN + 1);
-	fd = open(UUID_FILE, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno,
-				 "failed to get UUID (give one with --node-uuid): " UUID_FILE);
-	got = read(fd, uuid, MORTISE_UUID_LEN);
-	sys = got < 0 ? errno : 0;
-	close(fd);
+	if (got < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno, NO_UUID);
 	if (got != MORTISE_UUID_LEN || !is_uuid(uuid)) {
 		memset(uuid, 0, MORTISE_UUID_LEN + 1);
-		return error_set(err, MORTISE_E_SYSTEM, sys,
-				 "failed to get UUID (give one with --node-uuid): " UUID_FILE
-				 " holds none");
+		return error_set(err, MORTISE_E_SYSTEM, 0, NO_UUID " contains no UUID");
 	}
-	/* Older kernels print it in upper case. */
+	/* Older kernels print the UUID in upper case. */
 	for (unsigned i = 0; i < MORTISE_UUID_LEN; i++)
 		uuid[i] = (char)tolower((unsigned char)uuid[i]);
 	return MORTISE_OK;
@@ -55,13 +46,14 @@ enum mortise_code keys_node_uuid_check(const char *uuid, struct mortise_error *e
 
 	if (!length)
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "machine UUID is not populated: give one with --node-uuid");
+				 "machine UUID is not populated; set one with --node-uuid");
 	for (size_t i = 0; i < length; i++) {
 		if (++count[(unsigned char)uuid[i]] > length / 2)
-			return error_set(err, MORTISE_E_POLICY, 0,
-					 "machine UUID %s entropy check failed: the firmware gives "
-					 "a made-up one; give another with --node-uuid",
-					 uuid);
+			return error_set(
+				err, MORTISE_E_POLICY, 0,
+				"machine UUID %s entropy check failed: it is a placeholder "
+				"of the firmware; set another UUID with --node-uuid",
+				uuid);
 	}
 	return MORTISE_OK;
 }

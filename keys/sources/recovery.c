@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The recovery key: 256 random bits in the notation of systemd, to be kept on paper. */
+/* Recovery keys: 256 random bits in systemd's notation, for storage on paper. */
 #include <string.h>
 
 #include "base/error.h"
@@ -12,10 +12,10 @@
 
 _Static_assert(LETTERS + LETTERS / GROUP - 1 == MORTISE_RECOVERY_LENGTH, "dashes between groups");
 
-/* Modhex: letter n stands for nibble n. These lie in one place on most keyboards. */
+/* Modhex: letter n encodes nibble n. Most keyboard layouts have these letters at the same keys. */
 static const char alphabet[16] = "cbdefghijklnrtuv";
 
-/* Where letter i of a key stands when there are dashes. */
+/* Returns the position of letter i in a key with dashes. */
 static size_t place(size_t i)
 {
 	return i + i / GROUP;
@@ -58,7 +58,7 @@ static bool is_blank(uint8_t byte)
 	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
-/* In lower case, if it is a letter of modhex at all: no other byte becomes one by this bit. */
+/* Converts a modhex letter to lower case. Setting this bit turns no other byte into a letter. */
 static bool read_letter(uint8_t byte, uint8_t *letter)
 {
 	*letter = byte | 0x20;
@@ -100,7 +100,7 @@ enum mortise_code keys_recovery_normalize(const struct mortise_secret *typed,
 	}
 	mortise_secret_free(&key);
 	return error_set(err, MORTISE_E_KEY, 0,
-			 "this is no recovery key: it has %u letters, all among "
-			 "\"%.16s\", in groups of %u with a dash between them or without any",
+			 "not a recovery key: a recovery key has %u letters, all of \"%.16s\", in "
+			 "groups of %u with a dash between them, or without dashes",
 			 LETTERS, alphabet, GROUP);
 }

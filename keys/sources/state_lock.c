@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock to STATE: a key of any kind that works only together with the salt kept there. */
+/* The lock to STATE: a key of any kind that works only with the salt stored in STATE. */
 #include <string.h>
 
 #include "keys/sources/sources.h"

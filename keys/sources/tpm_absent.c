@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "keys/sources/tpm/tpm.h"
 
-static enum mortise_code absent(struct mortise_error *err)
+static enum mortise_code report_absent(struct mortise_error *err)
 {
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "this build of mortise has no keys of kind tpm: build it with "
+			 "this build of mortise does not support keys of kind tpm; build it with "
 			 "MORTISE_TPM");
 }
 
@@ -18,7 +18,7 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 	(void)pcrs;
 	(void)secret;
 	(void)object;
-	return absent(err);
+	return report_absent(err);
 }
 
 enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_tpm_object *object,
@@ -27,7 +27,7 @@ enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_
 	(void)tpm;
 	(void)object;
 	*secret = NULL;
-	return absent(err);
+	return report_absent(err);
 }
 
 enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, const char *word,
@@ -36,7 +36,7 @@ enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, cons
 	(void)tpm;
 	(void)pcr;
 	(void)word;
-	return absent(err);
+	return report_absent(err);
 }
 
 enum mortise_code keys_tpm_public_key(const char *pem, size_t size,
@@ -46,11 +46,11 @@ enum mortise_code keys_tpm_public_key(const char *pem, size_t size,
 	(void)pem;
 	(void)size;
 	(void)policy;
-	return absent(err);
+	return report_absent(err);
 }
 
 enum mortise_code keys_secureboot_check(const char *efivars, struct mortise_error *err)
 {
 	(void)efivars;
-	return absent(err);
+	return report_absent(err);
 }

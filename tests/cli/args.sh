@@ -190,7 +190,7 @@ if has "declared yes"; then
 		mortise_rejects "$program: Option --extend-pcr is not allowed with $how." \
 			apply -f F $how --extend-pcr 11:booted
 	done
-	says 1 "mortise: --device wants NAME=/dev/X, not \"A\"." "--device without a path" \
+	says 1 "mortise: invalid --device \"A\"; use NAME=/dev/X" "--device without a path" \
 		"$MORTISE" up -f F --device A
 	flags="BLKID KEYRING"
 else

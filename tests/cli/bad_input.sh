@@ -73,8 +73,8 @@ refused 4 "missing device: luksFormat" luksFormat -q $cheap x key
 refused 4 "missing device: header" open --test-passphrase --header x --key-file key good
 # cryptsetup waits for a writer, possibly forever.
 mkfifo x
-exits 4 "a fifo: open" timeout 5 "$MORTISE" open --test-passphrase --key-file key x
-exits 4 "a fifo: luksFormat" timeout 5 "$MORTISE" luksFormat -q $cheap x key
+exits 4 "a fifo: open" timeout 300 "$MORTISE" open --test-passphrase --key-file key x
+exits 4 "a fifo: luksFormat" timeout 300 "$MORTISE" luksFormat -q $cheap x key
 rm x
 for verb in "open --test-passphrase --key-file key" luksDump \
 	"luksFormat -q $cheap --key-file key"; do

@@ -118,9 +118,9 @@ YAML
 	--node-uuid 5f0c2a4e-7d18-4b6f-92e3-0a1b8c9d4e57 >out 2>err
 for kind in kms tpm; do
 	if has "keys .*$kind.*"; then
-		! grep -q "this build of mortise has no keys of kind $kind" out
+		! grep -q "this build of mortise does not support keys of kind $kind" out
 	else
-		grep -q "this build of mortise has no keys of kind $kind" out
+		grep -q "this build of mortise does not support keys of kind $kind" out
 	fi
 	result $? "keys of kind $kind are supported, or reported as missing from this build"
 done

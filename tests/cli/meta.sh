@@ -42,7 +42,7 @@ exits 0 "get by name" meta get stateencryptionconfig
 exits 0 "get by hexadecimal number" meta get 0xC8
 [ "$(hex <out)" = 61206c61746572206f6e65 ]
 result $? "get: no newline is added"
-says 1 "mortise: META holds nothing under tag 13." "get: missing tag" meta get 13
+says 1 "mortise: META tag 13 has no value" "get: missing tag" meta get 13
 [ ! -s out ]
 result $? "get: nothing on standard output"
 
@@ -72,7 +72,7 @@ result $? "list: binary values are not printed"
 
 # Limits.
 head -c 262097 /dev/zero >large
-says 1 "mortise: Cannot take the value from large: it has more than 262096 bytes" \
+says 1 "mortise: cannot read large: it has more than 262096 bytes" \
 	"a value too long for any META partition" meta set 12 large
 head -c 262096 /dev/zero >large
 exits 1 "a value too long for the free space" meta set 12 large
@@ -147,8 +147,8 @@ for bad in '' '{' '{"KeyData":"sesame"' 'nul' '{"a":1,}' '[1 2]' '01' '"\x"' '{"
 	"$(printf '"\377"')" 'null null' '{a:1}' '-' '1.' '1e' \
 	"$(head -c 40 /dev/zero | tr '\0' '[')$(head -c 40 /dev/zero | tr '\0' ']')"; do
 	printf '%s' "$bad" >bad
-	says 1 "mortise: Under tag 9 stands how STATE is encrypted, as JSON: this is none. null \
-means that it is not encrypted." "not JSON: $bad" meta set 9 bad
+	says 1 "mortise: invalid value of META tag 9: it must be JSON that describes the \
+encryption of STATE, or null for no encryption" "not JSON: $bad" meta set 9 bad
 done
 for good in null ' { } ' '[-0.5e+3,true,false,"ü",{"a":{}}]' '"\ud83d\ude00\n"'; do
 	printf '%s' "$good" >good

@@ -144,7 +144,7 @@ test_evil() {
 	bash "$here/../evil/evil.sh" >"$work/evil" 2>&1 || status=$?
 	check_equal "hostile metadata is refused" "$(grep '^not ok' "$work/evil") $status" " 0"
 	check_match "hostile metadata is refused where it would be mapped" "$(cat "$work/evil")" \
-		"*segment-linear is refused by name*"
+		"*segment-linear is rejected with its reason*"
 }
 
 for topic in list wrong no_module evil; do

@@ -102,12 +102,55 @@ took() {
 appears() {
 	local _
 
-	for _ in {1..300}; do
+	for _ in {1..3000}; do
 		[[ ! -e $1 ]] || return 0
 		sleep 0.1
 	done
 	cat "$2"
 	return 1
+}
+
+# until_holds COMMAND...: run COMMAND 20 times a second until it succeeds. The limit only guards
+# against hanging. Without pauses, the guest's only processor would have no time for other processes.
+until_holds() {
+	local end=$((SECONDS + 600))
+
+	until "$@"; do
+		[[ $SECONDS -le $end ]] || return 1
+		sleep 0.05
+	done
+}
+
+# traced SYSCALLS COMMAND...: start COMMAND in the background. Writes these system calls to
+# $work/trace, the process ID to $work/pid and the output to $work/said.
+traced() {
+	local calls=$1
+	shift
+
+	rm -f "$work/trace" "$work/pid"
+	# shellcheck disable=SC2016  # for the inner shell
+	strace -f -qq -o "$work/trace" -e "trace=$calls" bash -c 'echo $$ >"$0" && exec "$@"' \
+		"$work/pid" "$@" </dev/null >"$work/said" 2>&1 &
+}
+
+# has_called COUNT PATTERN: the traced command has made at least COUNT calls that match PATTERN.
+has_called() {
+	[[ $(grep -c "$2" "$work/trace" 2>/dev/null) -ge $1 ]]
+}
+
+called_or_ended() {
+	has_called "$@" || { [[ -s $work/pid ]] && ! kill -0 "$(cat "$work/pid")" 2>/dev/null; }
+}
+
+# until_called COUNT PATTERN: wait for these calls; fail if the traced command ends before.
+until_called() {
+	until_holds called_or_ended "$@"
+	has_called "$@"
+}
+
+# executes PID NAME: the background process has reached execve(2) of this program.
+executes() {
+	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]
 }
 
 # blank_device MIB: print a blank loop device, whose memory is allocated as it is written.

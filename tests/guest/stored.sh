@@ -25,7 +25,7 @@ test_refusals() {
 	# Without META, the encrypted STATE could never be opened again.
 	places=(--device "STATE=$state" --device "data=$data")
 	check_status 4 "apply is refused without META" said mortise apply -f "$config"
-	check "the error says that META is missing" says 'no partition is labelled "META"'
+	check "the error says that META is missing" says 'no partition on its disk is labelled "META"'
 	mkfs.ext4 -q "$meta"
 	places+=(--device "META=$meta")
 	check_fails "a META that holds a file system is refused" said mortise apply -f "$config"
@@ -112,7 +112,7 @@ test_disagreement() {
 	down
 	"$MORTISE" meta delete 9 --device "META=$meta"
 	check_fails "up fails without STATE's entry in META" said mortise up
-	check "the error says that the entry is missing" says 'META has none for STATE'
+	check "the error says that the entry is missing" says 'META does not describe STATE'
 	check "apply restores the entry" mortise apply -f "$config"
 	down
 	check "up succeeds" mortise up
@@ -125,7 +125,7 @@ as_it_was() {
 	check_status 6 "status of a volume open in its old state gives exit status 6" \
 		said mortise status --json
 	check "status reports the old state" \
-		says "it is still open as it was, $1, and not as it is declared"
+		says "still open in its previous state ($1), not as declared"
 	check_equal "status reports the mount point" \
 		"$(jq -r '.volumes[1].mountPoint' <(sed -n '/^{/,$p' "$work/said"))" \
 		"$root/var/mnt/data"
@@ -195,13 +195,24 @@ late() {
 	return "$status"
 }
 
+# misses_late COMMAND...: on a busy machine, STATE may appear before COMMAND looks for it, but not
+# each time.
+misses_late() {
+	local _
+
+	for _ in {1..10}; do
+		late "$@" || return 0
+	done
+	return 1
+}
+
 # With --wait, mortise waits for a late device before it plans.
 test_late() {
 	new_machine
 	declare_keys "$node" "$node"
-	check_fails "plan does not wait by default" late said mortise plan -f "$config"
-	check "plan --wait waits" late said mortise plan --wait 30 -f "$config"
-	check "apply --wait waits" late mortise apply -q --wait 30 -f "$config"
+	check "plan does not wait by default" misses_late said mortise plan -f "$config"
+	check "plan --wait waits" late said mortise plan --wait 300 -f "$config"
+	check "apply --wait waits" late mortise apply -q --wait 300 -f "$config"
 	check "the configuration is stored" cmp "$config" "$root/system/state/config.yaml"
 	down
 }
@@ -245,10 +256,9 @@ test_derivations() {
 	down
 	declare_keys "$node;static: {passphrase: second}, slot: 1" \
 		"$node;static: {passphrase: third}, slot: 1"
-	# Two keys to open the volumes, two to find a changed key (when planning and when
-	# executing), and one for the new keyslot.
+	# Two keys to open the volumes, one to find a changed key, and one for the new keyslot.
 	check_equal "apply derives no more keys than necessary" \
-		"$(derivations apply -f "$config")" 5
+		"$(derivations apply -f "$config")" 4
 	cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
 	down
 }

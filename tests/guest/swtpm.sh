@@ -91,7 +91,7 @@ type_to() {
 	shift
 
 	expect -f - -- "$lines" "$@" <<-'END'
-		set timeout 120
+		set timeout 600
 		set lines [open [lindex $argv 0]]
 		spawn -noecho {*}[lrange $argv 1 end]
 		while {1} {

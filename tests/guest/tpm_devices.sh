@@ -14,9 +14,15 @@ round() {
 		cmp out secret
 }
 
+# hold COMMAND...: has the TPM to itself until the command ends.
 hold() {
 	exec 9<>/dev/tpm0
-	sleep "$1"
+	touch held
+	"$@"
+}
+
+is_waited_for() {
+	until_holds pidof tpm_call && sleep 3
 }
 
 # now: print the milliseconds since the boot.
@@ -45,21 +51,23 @@ check_equal "nothing is left in the TPM" "$(left_behind)" ''
 mv /dev/tpmrm0 "$work/hidden"
 check "/dev/tpm0 seals and unseals" round
 check_equal "nothing is left in the TPM" "$(left_behind)" ''
-hold 4 &
-sleep 1
+hold is_waited_for &
+until_holds test -e held
 begin=$(now)
 check "the call waits while another program has the device open" round
 took "of which about 3 s are the other program's"
 wait
-hold 8 &
-sleep 1
-check_equal "the call stops waiting after a limit" "$(tpm_call -L 1000 unseal object 2>/dev/null)" \
-	"KMS or TPM does not answer: another program keeps the TPM for itself: /dev/tpm0: $(
+rm held
+hold until_holds test -e ended &
+until_holds test -e held
+check_equal "the call stops waiting after a limit" "$(tpm_call -L 5000 unseal object 2>/dev/null)" \
+	"KMS or TPM does not answer: cannot open the TPM /dev/tpm0, which another program uses: $(
 	)Device or resource busy"
+touch ended
 wait
 tpm2 pcrextend "7:sha256=$(printf %064d 7)"
 check_equal "a changed PCR is reported" "$(tpm_call unseal object 2>/dev/null)" \
-	"TPM unseals this no more: PCR 7 has changed since it was sealed"
+	"TPM can no longer unseal this: PCR 7 has changed since it was sealed"
 check_equal "nothing is left in the TPM" "$(left_behind)" ''
 mv "$work/hidden" /dev/tpmrm0
 finish

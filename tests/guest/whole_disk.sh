@@ -41,24 +41,33 @@ refuses() {
 
 test_choice() {
 	refuses "two disks fit" 'disk.size > 1u * MB' \
-		"holds for 2 disks, and one is needed: $large (300 MiB), $small (120 MiB)"
+		"matches 2 disks instead of one: $large (300 MiB), $small (120 MiB)"
 	refuses "no disk fits" 'disk.size > 1u * TiB' \
-		"holds for no disk; there are: $large (300 MiB), $small (120 MiB)"
+		"matches no disk; disks found: $large (300 MiB), $small (120 MiB)"
 	refuses "no disk is the system's" 'system_disk' "is not known: none has a partition labelled"
 	refuses "not an expression" 'disk.size > 100' \
 		"disk selector is invalid: 1:11: no matching overload"
+}
+
+# takes_no_second COMMAND...: a busy machine may need a second without waiting, but not each time.
+takes_no_second() {
+	local _
+
+	for _ in {1..100}; do
+		took "$@" || return 1
+		[[ $(cat "$work/took") -ge 1000 ]] || return 0
+	done
+	return 1
 }
 
 # The first disk that a selector matches may be the wrong one: up uses an empty disk only after no
 # other one has appeared for a second. With --no-mount, an unencrypted volume needs no step.
 test_wait() {
 	by 'disk.size < 200u * MiB'
-	check "up --no-mount succeeds" took mortise up --no-mount
-	check "up does not wait" test "$(cat "$work/took")" -lt 1000
-	check "up --no-mount --wait succeeds" took mortise up --no-mount --wait 30
-	check "up --wait waits a second before it uses an empty disk" \
-		test "$(cat "$work/took")" -ge 1000
-	check "up --wait does not wait much longer" test "$(cat "$work/took")" -lt 15000
+	check "up --no-mount does not wait" takes_no_second mortise up --no-mount
+	check "up --no-mount --wait succeeds" took mortise up --no-mount --wait 300
+	check "up --wait waits a second before it uses an empty disk" test "$(cat "$work/took")" -ge 1000
+	check "up --wait does not wait until its limit" test "$(cat "$work/took")" -lt 300000
 	by 'disk.size > 1u * TiB'
 	check_fails "up fails if no disk appears" took mortise up --no-mount --wait 2
 	check "up waits for the given time" test "$(cat "$work/took")" -ge 2000

@@ -27,7 +27,7 @@ start() {
 	node "$here/server.mjs" --port-file "$work/port" --key-path "$work/key" --log "$work/log" \
 		--rate "$1" </dev/null &
 	kms=$!
-	for _ in {1..300}; do
+	for _ in {1..3000}; do
 		[[ ! -s $work/port ]] || break
 		sleep 0.1
 	done
@@ -54,7 +54,7 @@ END
 
 pids=()
 for ((i = 0; i < machines; i++)); do
-	"$MORTISE" plan -q -f "$work/config.yaml" --device "data=$work/disk" --wait 120 \
+	"$MORTISE" plan -q -f "$work/config.yaml" --device "data=$work/disk" --wait 1200 \
 		--node-uuid "$(printf '%08d-0000-4000-8000-%012d' "$i" "$i")" \
 		</dev/null >"$work/said.$i" 2>&1 &
 	pids+=($!)

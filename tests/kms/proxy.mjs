@@ -11,7 +11,7 @@ const { values } = parseArgs({ options: {
 	'port-file': { type: 'string' },
 	'log': { type: 'string' },
 	'refuse': { type: 'string' },
-	'lifetime': { type: 'string', default: '600' },
+	'lifetime': { type: 'string', default: '3600' },
 } });
 
 const server = http.createServer((request, response) => {

@@ -13,7 +13,7 @@
 //   --rate N            answer N calls per second, and reject others immediately with --rate-status
 //   --rate-status NAME  RESOURCE_EXHAUSTED (default) or UNAVAILABLE
 //   --log FILE          append a line of JSON for each response: {ms, method, node, status}
-//   --lifetime SECONDS  exit after this time (default: 600)
+//   --lifetime SECONDS  exit after this time (default: 3600)
 //   --fault FAULT       respond with this fault. A node whose UUID is "fault:FAULT" gets that
 //                       fault instead. Faults of a KMS whose gRPC is correct:
 //                         late  random  empty  large:BYTES  status:NAME[:MESSAGE]
@@ -39,7 +39,7 @@ const { values } = parseArgs({ options: {
 	'rate': { type: 'string', default: '0' },
 	'rate-status': { type: 'string', default: 'RESOURCE_EXHAUSTED' },
 	'log': { type: 'string' },
-	'lifetime': { type: 'string', default: '600' },
+	'lifetime': { type: 'string', default: '3600' },
 	'fault': { type: 'string', default: '' },
 	'raw': { type: 'boolean', default: false },
 } });

@@ -73,7 +73,11 @@ export function startService(options, key, faultOf, log) {
 		if (!mayAnswer())
 			return done({ code: grpc.status[options.rateStatus], details: 'busy' });
 		const answer = () => {
-			if (answerFault(faultOf(nodeUuid), done))
+			const fault = faultOf(nodeUuid);
+			// It is never answered, but it has been asked.
+			if (fault === 'late')
+				log(method, nodeUuid, fault);
+			if (answerFault(fault, done))
 				return;
 			if (data.length !== size)
 				return done({ code: grpc.status.INVALID_ARGUMENT,

@@ -38,7 +38,7 @@ tpm() {
 	swtpm socket --tpmstate dir="$dir" --server type=unixio,path=tpm \
 		--ctrl type=unixio,path=tpm.ctrl "$@" >swtpm.log 2>&1 &
 	pid=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 3000); do
 		[ ! -S tpm ] || [ ! -S tpm.ctrl ] || break
 		sleep 0.1
 	done

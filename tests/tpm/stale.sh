@@ -4,10 +4,10 @@
 # policy.
 . "$(dirname "$(realpath "$0")")/lib.sh"
 
-stale="TPM unseals this no more"
+stale="TPM can no longer unseal this"
 another="$stale: it was sealed by another TPM, or the TPM was cleared since (srk name does not match)"
-unsigned="KMS or TPM gives no key: PCR 11 is in a state that nobody has signed: another boot image, or a phase of \
-the boot in which the key must not be had; a restart opens it again if the image is right"
+unsigned="KMS or TPM provides no key: the value of PCR 11 is not signed: this is another boot image, or \
+a phase of the boot in which the key is unavailable; with the right boot image, restart the machine"
 
 tpm one
 measure 0 4 7 11
@@ -55,20 +55,20 @@ sign other
 says "$stale: PCR 7 has changed since it was sealed, or the key that signs the policy of PCR 11 has" \
 	"another signing key, PCR value unknown" -k other.pem -s $signature unseal signed
 echo "1 128 128" >signed/bound
-says "$stale: the boot image brings another key for the policy of PCR 11 than the one that it was \
-sealed under" "another signing key, PCR value known" -k other.pem -s $signature unseal signed
-says "$stale: the boot image brings another key for the policy of PCR 11 than the one that it was \
-sealed under" "another signing key, no other PCR" -k other.pem -s $signature unseal only-signed
-says "$stale: it is bound to a signed policy of PCR 11, and this boot image brings none" \
+says "$stale: it was sealed to another key for the policy of PCR 11 than the key in this boot image" \
+	"another signing key, PCR value known" -k other.pem -s $signature unseal signed
+says "$stale: it was sealed to another key for the policy of PCR 11 than the key in this boot image" \
+	"another signing key, no other PCR" -k other.pem -s $signature unseal only-signed
+says "$stale: it is bound to a signed policy of PCR 11, and this boot image has none" \
 	"no signed policy" unseal signed
 says "$unsigned" "no signature" -k maker.pem unseal signed
-says "KMS or TPM gives no key: certificate fingerprint does not match: what PCR 11 holds is signed \
-by another key than the one that came with the signature" "a signature by another key" \
+says "KMS or TPM provides no key: certificate fingerprint does not match: the value of PCR 11 is \
+signed by another key than the one in the boot image" "a signature by another key" \
 	-k maker.pem -s $signature unseal signed
 cp maker.fingerprint other.fingerprint
 sign other
-says "KMS or TPM gives no key: the signature over what PCR 11 holds is wrong: the boot image is \
-damaged or has been tampered with" "a signature by another key with this key's fingerprint" \
+says "KMS or TPM provides no key: the signature over the value of PCR 11 is invalid: the boot image \
+is damaged or was tampered with" "a signature by another key with this key's fingerprint" \
 	-k maker.pem -s $signature unseal signed
 false_signature=$signature
 sign maker
@@ -87,17 +87,17 @@ opens "on the TPM that sealed the object" unseal two
 cp -r two damaged
 printf '\377' | dd of=damaged/private bs=1 seek=60 conv=notrunc status=none
 call unseal damaged >out
-grep -q "^$stale: the sealed object was made by another TPM, or has been damaged (TPM2_Load" out
+grep -q "^$stale: the sealed object was created by another TPM, or is damaged (TPM2_Load" out
 result $? "a damaged object"
 is_empty "a damaged object"
 head -c 40 two/public >damaged/public
 call unseal damaged >out
-grep -q "^$stale: the token holds no sealed object" out
+grep -q "^$stale: the token contains no sealed object" out
 result $? "half an object"
 cp two/public damaged/public
 cp two/private damaged/private
 printf '\377' | dd of=damaged/policy bs=1 seek=3 conv=notrunc status=none
-says "$stale: sealing policy digest does not match, and no PCR has changed: the token was altered" \
+says "$stale: sealing policy digest does not match, and no PCR has changed: the token was modified" \
 	"another policy hash" unseal damaged
 tpm2_clear
 says "$another" "a cleared TPM" unseal two

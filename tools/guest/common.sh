@@ -5,7 +5,8 @@
 # Usage of either:  tools/guest/NAME [OPTION]... SCRIPT [ARGUMENT]...
 #   --disk FILE        a raw disk image, which the guest writes to; may be repeated
 #   --mem MB           memory of the guest
-#   --timeout S        seconds until the guest is killed and the run fails
+#   --timeout S        seconds until the guest is killed and the run fails (default: 1800). The limit
+#                      only guards against hanging
 #   --env NAME=VALUE   environment of SCRIPT; MORTISE is always passed on
 # bash runs SCRIPT as root, without standard input. Its output goes to standard output, and its
 # exit status becomes the exit status of the run. If the guest panics the status is 125, if it hangs
@@ -21,7 +22,7 @@ guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 guest_cache=${MORTISE_GUEST_CACHE:-$guest_here/../../build/guest}
 guest_mem=1024
-guest_timeout=120
+guest_timeout=1800
 guest_disks=()
 guest_env=()
 guest_words=()

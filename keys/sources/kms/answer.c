@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers, body and trailers of a unary gRPC call ("gRPC over HTTP2", Responses). */
+/* Headers, body and trailers of a unary gRPC call ("gRPC over HTTP2", section "Responses"). */
 #include "keys/sources/kms/answer.h"
 
 #include <ctype.h>
@@ -22,8 +22,8 @@ void keys_kms_answer_clear(struct keys_kms_answer *answer)
 	answer->body = NULL;
 }
 
-/* "HTTP/2 200": informational responses come before the one that counts. */
-static void begin(struct keys_kms_answer *answer, const char *line, size_t size)
+/* Parses "HTTP/2 200", and forgets the headers of an informational response before it. */
+static void begin_response(struct keys_kms_answer *answer, const char *line, size_t size)
 {
 	const char *blank = memchr(line, ' ', size);
 	const char *end = line + size;
@@ -37,7 +37,7 @@ static void begin(struct keys_kms_answer *answer, const char *line, size_t size)
 		answer->http_status = answer->http_status * 10 + (unsigned)(*at - '0');
 }
 
-static bool names(const char *line, size_t size, const char *name)
+static bool is_name(const char *line, size_t size, const char *name)
 {
 	return size == strlen(name) && strncasecmp(line, name, size) == 0;
 }
@@ -50,7 +50,7 @@ void keys_kms_answer_header(struct keys_kms_answer *answer, const char *line, si
 	while (size && isspace((unsigned char)line[size - 1]))
 		size--;
 	if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-		begin(answer, line, size);
+		begin_response(answer, line, size);
 		return;
 	}
 	colon = memchr(line, ':', size);
@@ -63,13 +63,13 @@ void keys_kms_answer_header(struct keys_kms_answer *answer, const char *line, si
 		value++;
 		value_size--;
 	}
-	if (names(line, name_size, "content-type")) {
+	if (is_name(line, name_size, "content-type")) {
 		keys_kms_text(answer->content_type, sizeof(answer->content_type), value,
 			      value_size);
-	} else if (names(line, name_size, "grpc-status")) {
+	} else if (is_name(line, name_size, "grpc-status")) {
 		answer->has_status = true;
 		answer->bad_status = !keys_kms_status_parse(value, value_size, &answer->status);
-	} else if (names(line, name_size, "grpc-message")) {
+	} else if (is_name(line, name_size, "grpc-message")) {
 		keys_kms_status_words(value, value_size, answer->words);
 	}
 }
@@ -85,7 +85,7 @@ bool keys_kms_answer_body(struct keys_kms_answer *answer, const void *bytes, siz
 	return true;
 }
 
-/* "application/grpc", alone or with "+proto" or parameters. */
+/* Matches "application/grpc", alone or followed by "+proto" or parameters. */
 static bool is_grpc(const char *content_type)
 {
 	static const char grpc[] = "application/grpc";
@@ -106,32 +106,34 @@ enum mortise_code keys_kms_answer_read(const struct keys_kms_answer *answer, con
 	*data_size = 0;
 	if (answer->bad_status)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the KMS answers with a grpc-status that is none of 0 to %u",
+				 "the answer of the KMS has a grpc-status outside 0 to %u",
 				 KEYS_KMS_STATUSES - 1);
-	/* It counts before the HTTP status and the type, which then are the proxy's. */
+	/* Takes precedence over the HTTP status and content type, which a proxy may have set. */
 	if (answer->has_status && answer->status != KEYS_KMS_STATUS_OK)
 		return keys_kms_status_error(answer->status, answer->words, err);
 	if (answer->http_status != 200)
 		return keys_kms_http_error(answer->http_status, err);
 	if (!is_grpc(answer->content_type))
-		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer is of type \"%s\", not application/grpc: is this the "
-				 "address of a KMS?",
-				 answer->content_type);
+		return error_set(
+			err, MORTISE_E_SOURCE, 0,
+			"the answer has the content type \"%s\", not application/grpc; check "
+			"that the endpoint is a KMS",
+			answer->content_type);
 	if (answer->overflow)
 		return error_set(err, MORTISE_E_SOURCE, 0,
 				 "the answer of the KMS is too large: more than %u bytes",
 				 KEYS_KMS_BODY_MAX);
 	if (!answer->has_status)
-		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer of the KMS ends without a gRPC status: a proxy in "
-				 "between may not pass trailers on");
+		return error_set(
+			err, MORTISE_E_SOURCE, 0,
+			"the answer of the KMS has no gRPC status; a proxy may have removed "
+			"the trailers");
 	code = keys_kms_frame_read(mortise_secret_data(answer->body), answer->size, &message, &size,
 				   err);
 	if (!code)
 		code = keys_kms_response_read(message, size, data, data_size, err);
 	if (!code && !*data_size)
 		code = error_set(err, MORTISE_E_SOURCE, 0,
-				 "the KMS says OK but its answer holds no data");
+				 "the answer of the KMS contains no data");
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A unary gRPC call: POST over HTTP/2, the status in the trailers. */
+/* A unary gRPC call: a POST request over HTTP/2, with the status in the trailers. */
 #include "keys/sources/kms/call.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #define STRING_OF(x) #x
 
 #define SERVICE	     "sidero.kms.KMSService"
-/* Scheme, host, port, service and method. */
+/* Room for scheme, host, port, service and method. */
 #define URL_MAX	     (16u + KEYS_KMS_HOST_MAX + 64u)
 
 static enum mortise_code check_file(const char *what, const char *path, struct mortise_error *err)
@@ -35,15 +35,15 @@ static enum mortise_code check_file(const char *what, const char *path, struct m
 	return MORTISE_OK;
 }
 
-/* libcurl's own words for a file that is not there do not always name it. */
+/* libcurl's message for a missing file does not always name the file. */
 static enum mortise_code check_files(const struct keys_kms *kms, struct mortise_error *err)
 {
 	enum mortise_code code;
 
 	if (!kms->cert != !kms->key)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "a certificate to show to a KMS and its key go together; only the "
-				 "%s is given",
+				 "a client certificate for a KMS requires both the certificate and "
+				 "its key; only the %s is given",
 				 kms->cert ? "certificate" : "key");
 	code = check_file("CA certificates", kms->ca, err);
 	if (!code)
@@ -68,15 +68,15 @@ static int mark_socket(void *context, curl_socket_t socket, curlsocktype purpose
 {
 	(void)context;
 	(void)purpose;
-	/* mkfs runs meanwhile, for another volume. */
+	/* Another thread may run mkfs at the same time. */
 	return fcntl(socket, F_SETFD, FD_CLOEXEC) ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
 /*
- * Talos takes https_proxy for every KMS, in the clear or not. Without it libcurl looks at its
- * own: http_proxy for the clear, all_proxy.
+ * Talos uses https_proxy for every KMS, with or without TLS. If it is not set, libcurl uses its
+ * own variables: http_proxy for connections without TLS, and all_proxy.
  */
-static const char *proxy(void)
+static const char *find_proxy(void)
 {
 	const char *value = getenv("https_proxy");
 
@@ -92,7 +92,7 @@ static struct curl_slist *make_headers(const struct keys_kms_curl *curl)
 		"content-type: application/grpc",
 		"te: trailers",
 		deadline,
-		/* libcurl would add these, and gRPC has neither. */
+		/* Removes headers that libcurl adds and gRPC does not have. */
 		"accept:",
 		"expect:",
 	};
@@ -109,7 +109,7 @@ static struct curl_slist *make_headers(const struct keys_kms_curl *curl)
 	return headers;
 }
 
-/* Whom to ask, and how to know each other. Nonzero: libcurl refused an option. */
+/* Sets the address and how both sides authenticate. Nonzero: libcurl refused an option. */
 static unsigned set_peer(const struct keys_kms_call *call, const struct keys_kms_curl *curl,
 			 CURL *easy)
 {
@@ -124,7 +124,7 @@ static unsigned set_peer(const struct keys_kms_call *call, const struct keys_kms
 	refused |= curl->easy_setopt(easy, CURLOPT_HTTP_VERSION,
 				     endpoint->tls ? (long)CURL_HTTP_VERSION_2TLS
 						   : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
-	refused |= curl->easy_setopt(easy, CURLOPT_PROXY, proxy());
+	refused |= curl->easy_setopt(easy, CURLOPT_PROXY, find_proxy());
 	refused |= curl->easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
 	refused |= curl->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	refused |= curl->easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, mark_socket);
@@ -134,7 +134,7 @@ static unsigned set_peer(const struct keys_kms_call *call, const struct keys_kms
 	refused |= curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	refused |= curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (kms->ca) {
-		/* Instead of the system's roots: their folder would still count. */
+		/* Replaces the system's roots; their directory is still used unless cleared. */
 		refused |= curl->easy_setopt(easy, CURLOPT_CAINFO, kms->ca);
 		refused |= curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
@@ -142,8 +142,8 @@ static unsigned set_peer(const struct keys_kms_call *call, const struct keys_kms
 		refused |= curl->easy_setopt(easy, CURLOPT_SSLCERT, kms->cert);
 		refused |= curl->easy_setopt(easy, CURLOPT_SSLKEY, kms->key);
 		/*
-		 * OpenSSL would ask for the passphrase of a key on the terminal. GnuTLS would not,
-		 * and takes the empty one for a sign that there is one.
+		 * OpenSSL would prompt for the passphrase of a key on the terminal. GnuTLS does not
+		 * prompt, and treats an empty passphrase as a sign that the key is encrypted.
 		 */
 		if (!strstr(curl->version_info(CURLVERSION_NOW)->ssl_version, "GnuTLS"))
 			refused |= curl->easy_setopt(easy, CURLOPT_KEYPASSWD, "");
@@ -151,7 +151,7 @@ static unsigned set_peer(const struct keys_kms_call *call, const struct keys_kms
 	return refused;
 }
 
-/* What to send, where the answer goes, and how long it may take. */
+/* Sets the request, where the response goes, and the timeout. Nonzero: an option was refused. */
 static unsigned set_exchange(const struct keys_kms_call *call, struct keys_kms_answer *answer,
 			     const struct keys_kms_curl *curl, CURL *easy)
 {
@@ -167,18 +167,18 @@ static unsigned set_exchange(const struct keys_kms_call *call, struct keys_kms_a
 	refused |= curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	refused |= curl->easy_setopt(easy, CURLOPT_WRITEDATA, answer);
 	refused |= curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, KEYS_KMS_DEADLINE * 1000L);
-	/* No alarm(2): other threads are at work. */
+	/* No alarm(2), since other threads are running. */
 	refused |= curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else the end of the deadline waits for a resolver that does not come back. */
+	/* Otherwise the timeout waits for a resolver thread that does not return. */
 	(void)curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	return refused;
 }
 
 /*
- * What curl_easy_perform(3) does, with shorter waits: its own progress callback is called once a
- * second only while nothing comes.
+ * Like curl_easy_perform(3), but polls for cancellation more often: libcurl calls its progress
+ * callback only once a second while no data arrives.
  */
 static CURLcode transfer_all(const struct keys_kms_curl *curl, CURLM *multi, CURL *easy,
 			     const struct mortise_events *events)
@@ -208,9 +208,9 @@ static CURLcode transfer_all(const struct keys_kms_curl *curl, CURLM *multi, CUR
 }
 
 /*
- * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to its caller, and TLS libraries write to
- * sockets that the server has closed. Blocked for this thread; one that came is taken away,
- * unless one was pending before.
+ * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to its caller, and TLS libraries write to sockets
+ * that the server has closed. Block SIGPIPE in this thread and consume the one that arrived,
+ * unless one was already pending.
  */
 static CURLcode perform(const struct keys_kms_curl *curl, CURLM *multi, CURL *easy,
 			const struct mortise_events *events)
@@ -242,8 +242,8 @@ static enum mortise_code check_version(const struct keys_kms_curl *curl, CURL *e
 	if (version == CURL_HTTP_VERSION_2_0)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "the server does not speak HTTP/2, which gRPC needs: is this the address "
-			 "of a KMS?");
+			 "the server does not support HTTP/2, which gRPC requires; check that the "
+			 "endpoint is a KMS");
 }
 
 enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_kms_answer *answer,
@@ -266,7 +266,7 @@ enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_km
 	easy = curl->easy_init();
 	headers = make_headers(curl);
 	if (!multi || !easy || !headers) {
-		code = error_set(err, MORTISE_E_MEMORY, 0, "no memory for asking a KMS");
+		code = error_memory(err);
 		goto out;
 	}
 	refused = set_peer(call, curl, easy);
@@ -275,8 +275,8 @@ enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_km
 	refused |= curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.words);
 	if (refused) {
 		code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "this libcurl (%s) does not take all options that asking a KMS "
-				 "needs",
+				 "libcurl %s does not support all options that a call to a KMS "
+				 "requires; install a newer one",
 				 curl->version_info(CURLVERSION_NOW)->version);
 		goto out;
 	}
@@ -284,7 +284,7 @@ enum mortise_code keys_kms_call(const struct keys_kms_call *call, struct keys_km
 	transfer.easy = easy;
 	transfer.result = perform(curl, multi, easy, call->kms->events);
 	transfer.answered = answer->http_status != 0;
-	/* A body that was too large was given up by us: it is judged with the rest. */
+	/* take_body() aborts a body that is too large; keys_kms_answer_read() reports it. */
 	if (transfer.result == CURLE_ABORTED_BY_CALLBACK)
 		code = events_cancel_error(err);
 	else if (transfer.result && !answer->overflow)

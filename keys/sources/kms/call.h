@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One gRPC call to a KMS, through libcurl. */
+/* A gRPC call to a KMS through libcurl. */
 #ifndef KEYS_KMS_CALL_H
 #define KEYS_KMS_CALL_H
 
@@ -10,34 +10,34 @@
 #include "keys/sources/kms/endpoint.h"
 #include "keys/sources/kms/kms.h"
 
-/* Seconds for all of it: resolving, connecting, asking. Talos's. */
+/* The timeout in seconds for the whole call: resolve, connect and exchange. The same as Talos. */
 #define KEYS_KMS_DEADLINE 10
 
 struct keys_kms_call {
 	const struct keys_kms *kms;
 	const struct keys_kms_endpoint *endpoint;
 	const char *method;		      /* "Seal", "Unseal" */
-	const struct mortise_secret *request; /* with the head of its frame */
+	const struct mortise_secret *request; /* including the frame header */
 };
 
 /*
- * Asks and collects what comes into *answer, which keys_kms_answer_new has made. MORTISE_OK:
- * there is a whole answer, whatever it says.
+ * Sends the request and collects the response in *answer, which keys_kms_answer_new() has
+ * initialized. MORTISE_OK: the response is complete; keys_kms_answer_read() checks it.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kms_call(const struct keys_kms_call *call,
 						   struct keys_kms_answer *answer,
 						   struct mortise_error *err);
 
-/* A transfer that failed, for keys_kms_failure. */
+/* A failed transfer. */
 struct keys_kms_transfer {
 	const struct keys_kms_curl *curl;
 	CURL *easy;
 	CURLcode result;
-	bool answered;		     /* headers came */
-	char words[CURL_ERROR_SIZE]; /* libcurl's own, "" for none */
+	bool answered;		     /* headers were received */
+	char words[CURL_ERROR_SIZE]; /* libcurl's message, or "" */
 };
 
-/* The error for it: a sentence about what is wrong there, and whether to try again. */
+/* Sets the error of a failed transfer; the code tells whether another attempt may succeed. */
 enum mortise_code keys_kms_failure(const struct keys_kms_call *call,
 				   const struct keys_kms_transfer *transfer,
 				   struct mortise_error *err);

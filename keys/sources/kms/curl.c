@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading libcurl, whichever of its builds is there, with an allocator that wipes. */
+/* Loads any installed build of libcurl, with an allocator that wipes memory. */
 #include "keys/sources/kms/curl.h"
 
 #include <dlfcn.h>
@@ -34,11 +34,11 @@ static const struct {
 
 _Static_assert(sizeof(symbols) / sizeof(symbols[0]) ==
 		       sizeof(struct keys_kms_curl) / sizeof(void (*)(void)),
-	       "each function has its symbol");
+	       "each function has a symbol");
 
 /*
- * The one state that outlives a call: a library is loaded for the whole process, and
- * curl_global_init may be called by one thread only. Written once, read after pthread_once.
+ * The only state that outlives a call: a library is loaded for the whole process, and only one
+ * thread may call curl_global_init(). It is written once and read after pthread_once().
  */
 static struct {
 	pthread_once_t once;
@@ -47,10 +47,10 @@ static struct {
 } loaded = { .once = PTHREAD_ONCE_INIT };
 
 /*
- * The key passes through libcurl's buffers, which it frees as they are; with this allocator
- * they are wiped then. It stays out of reach in the buffers of nghttp2 (what is sent) and of
- * the TLS library, which allocate for themselves, and in a libcurl that the program had
- * initialised before us.
+ * The key passes through libcurl's buffers, which libcurl frees without wiping them; this
+ * allocator wipes them. It does not reach the buffers of nghttp2 (sent data) and of the TLS
+ * library, which have allocators of their own, or a libcurl that the program has initialized
+ * before.
  */
 static void wiping_free(void *block)
 {
@@ -73,21 +73,21 @@ static void *wiping_realloc(void *block, size_t size)
 	return grown;
 }
 
-static enum mortise_code resolve(void *library, const char *name, struct mortise_error *err)
+static enum mortise_code resolve_symbols(void *library, const char *name, struct mortise_error *err)
 {
 	void *symbol;
 
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
 		symbol = dlsym(library, symbols[i].name);
 		if (!symbol)
-			return error_set(err, MORTISE_E_UNSUPPORTED, 0, "%s has no %s", name,
+			return error_set(err, MORTISE_E_UNSUPPORTED, 0, "%s lacks %s", name,
 					 symbols[i].name);
 		memcpy((char *)&loaded.functions + symbols[i].offset, &symbol, sizeof(symbol));
 	}
 	return MORTISE_OK;
 }
 
-static enum mortise_code use(const char *name, struct mortise_error *err)
+static enum mortise_code load_library(const char *name, struct mortise_error *err)
 {
 	const curl_version_info_data *info;
 	enum mortise_code code;
@@ -96,7 +96,7 @@ static enum mortise_code use(const char *name, struct mortise_error *err)
 	library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	if (!library)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "%s", dlerror());
-	code = resolve(library, name, err);
+	code = resolve_symbols(library, name, err);
 	if (code)
 		goto out;
 	info = loaded.functions.version_info(CURLVERSION_NOW);
@@ -106,7 +106,7 @@ static enum mortise_code use(const char *name, struct mortise_error *err)
 				 info->features & CURL_VERSION_HTTP2 ? "TLS" : "HTTP/2");
 	if (!code && loaded.functions.global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
 						      wiping_realloc, strdup, calloc))
-		code = error_set(err, MORTISE_E_UNSUPPORTED, 0, "%s %s does not start", name,
+		code = error_set(err, MORTISE_E_UNSUPPORTED, 0, "cannot initialize %s %s", name,
 				 info->version);
 out:
 	if (code)
@@ -114,14 +114,14 @@ out:
 	return code;
 }
 
-static void load(void)
+static void load_any_library(void)
 {
 	char reasons[MORTISE_ERROR_TEXT / 2] = "";
 	struct mortise_error why;
 	size_t length = 0;
 
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
-		if (!use(libraries[i], &why))
+		if (!load_library(libraries[i], &why))
 			return;
 		length += (size_t)snprintf(reasons + length, sizeof(reasons) - length, "%s%s",
 					   length ? "; " : "", why.text);
@@ -129,15 +129,14 @@ static void load(void)
 			break;
 	}
 	error_set(&loaded.error, MORTISE_E_UNSUPPORTED, 0,
-		  "a KMS is asked through libcurl, of which there is none that serves: install "
-		  "libcurl4 (%s)",
+		  "cannot load libcurl, which keys of kind kms require; install libcurl4 (%s)",
 		  reasons);
 }
 
 enum mortise_code keys_kms_curl_load(const struct keys_kms_curl **curl, struct mortise_error *err)
 {
 	*curl = NULL;
-	pthread_once(&loaded.once, load);
+	pthread_once(&loaded.once, load_any_library);
 	if (loaded.error.code)
 		return error_set(err, loaded.error.code, 0, "%s", loaded.error.text);
 	*curl = &loaded.functions;

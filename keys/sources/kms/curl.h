@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl, loaded when a KMS is first asked: it brings some thirty libraries with it. */
+/* libcurl, loaded at the first call to a KMS, because it depends on some thirty libraries. */
 #ifndef KEYS_KMS_CURL_H
 #define KEYS_KMS_CURL_H
 
@@ -7,7 +7,7 @@
 
 #include <mortise.h>
 
-/* The functions of libcurl that we call. */
+/* The functions of libcurl that keys/sources/kms/ calls. */
 struct keys_kms_curl {
 	__typeof__(&curl_global_init_mem) global_init_mem;
 	__typeof__(&curl_version_info) version_info;
@@ -28,8 +28,8 @@ struct keys_kms_curl {
 };
 
 /*
- * Loads and initialises it, once in a process, whichever thread comes first; *curl stays.
- * MORTISE_E_UNSUPPORTED: not installed, or without HTTP/2 or TLS.
+ * Loads and initializes libcurl once in a process; any thread may call it. *curl remains valid.
+ * MORTISE_E_UNSUPPORTED: libcurl is not installed, or lacks HTTP/2 or TLS.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kms_curl_load(const struct keys_kms_curl **curl,
 							struct mortise_error *err);

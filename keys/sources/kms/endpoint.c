@@ -14,14 +14,14 @@
 #define ZONE_MAX     15u /* bytes: the name of an interface, IFNAMSIZ without its NUL */
 #define SHOWN	     120u
 
-/* A piece of the endpoint's text. */
+/* A part of the endpoint's text. */
 struct span {
 	const char *at;
 	size_t size;
 };
 
-/* The text from where its authority begins, and where a host begins in that. */
-static struct span authority_of(const char *rest, size_t *host)
+/* Finds the authority at the start of rest, and in it the offset of the host, after any '@'. */
+static struct span find_authority(const char *rest, size_t *host)
 {
 	const struct span authority = { rest, strcspn(rest, "/?#") };
 
@@ -38,13 +38,13 @@ static enum mortise_code refuse(const char *text, const char *why, struct mortis
 	size_t length, host;
 
 	rest = rest ? rest + 3 : text;
-	/* What stands before '@' may be a password. */
-	(void)authority_of(rest, &host);
+	/* The text before '@' may be a password. */
+	(void)find_authority(rest, &host);
 	keys_kms_text(shown, sizeof(shown), text, (size_t)(rest - text));
 	length = strlen(shown);
 	keys_kms_text(shown + length, sizeof(shown) - length, rest + host, strlen(rest + host));
 	return error_set(err, MORTISE_E_USAGE, 0,
-			 "KMS endpoint \"%s\" %s; endpoints look like grpc://kms.example:4050 or "
+			 "invalid KMS endpoint \"%s\": %s; use the form grpc://kms.example:4050 or "
 			 "https://kms.example",
 			 shown, why);
 }
@@ -60,7 +60,7 @@ static bool is_scheme(struct span scheme)
 	return true;
 }
 
-/* Takes the scheme off the text; what is left begins with the authority. */
+/* Parses the scheme and moves *text to the authority. Returns false if the scheme is too long. */
 static bool take_scheme(const char **text, struct keys_kms_endpoint *out)
 {
 	const char *end = strstr(*text, "://");
@@ -79,7 +79,7 @@ static bool take_scheme(const char **text, struct keys_kms_endpoint *out)
 	return true;
 }
 
-/* Empty is the default. */
+/* No digits select the default port. */
 static bool read_port(struct span digits, uint16_t *port)
 {
 	uint32_t value = 0;
@@ -98,7 +98,7 @@ static bool read_port(struct span digits, uint16_t *port)
 	return value > 0;
 }
 
-/* "[ADDRESS]" or "[ADDRESS%25ZONE]" (RFC 6874), the '25' left out by many. */
+/* Parses "[ADDRESS]" or "[ADDRESS%25ZONE]" (RFC 6874); the "25" is optional, as many omit it. */
 static bool read_ipv6(struct span host, char out[static KEYS_KMS_HOST_MAX + 1])
 {
 	const struct span inner = { host.at + 1, host.size - 2 };
@@ -129,7 +129,7 @@ static bool read_ipv6(struct span host, char out[static KEYS_KMS_HOST_MAX + 1])
 	return true;
 }
 
-/* Nothing passes that means something in a URL. Bytes of UTF-8 do: libcurl knows IDNA. */
+/* Refuses characters with a meaning in URLs. Accepts UTF-8, since libcurl supports IDNA. */
 static bool read_name(struct span host, char out[static KEYS_KMS_HOST_MAX + 1])
 {
 	if (!host.size || host.size > KEYS_KMS_HOST_MAX)
@@ -153,27 +153,27 @@ static const char *read_authority(struct span authority, struct keys_kms_endpoin
 	if (host.size && host.at[0] == '[') {
 		end = memchr(host.at, ']', host.size);
 		if (!end)
-			return "has no ']' after its IPv6 address";
+			return "no ']' after the IPv6 address";
 		host.size = (size_t)(end + 1 - host.at);
 		if (!read_ipv6(host, out->host))
-			return "has no IPv6 address between its brackets";
+			return "no IPv6 address between the brackets";
 	} else {
 		end = memchr(host.at, ':', host.size);
 		if (end && memchr(end + 1, ':', (size_t)(host.at + host.size - end - 1)))
-			return "has more than one ':': an IPv6 address stands in brackets";
+			return "more than one ':'; put an IPv6 address in brackets";
 		host.size = end ? (size_t)(end - host.at) : host.size;
 		if (!host.size)
-			return "has no host";
+			return "no host";
 		if (!read_name(host, out->host))
-			return "has a host that is no name and no address";
+			return "the host is neither a name nor an address";
 	}
 	port.at = host.at + host.size;
 	port.size = authority.size - host.size;
 	if (port.size && port.at[0] != ':')
-		return "has something other than a port after its host";
+		return "only a port may follow the host";
 	if (port.size)
 		port = (struct span){ port.at + 1, port.size - 1 };
-	return read_port(port, &out->port) ? NULL : "has a port that is none of 1 to 65535";
+	return read_port(port, &out->port) ? NULL : "the port is not a number from 1 to 65535";
 }
 
 enum mortise_code keys_kms_endpoint_parse(const char *text, struct keys_kms_endpoint *out,
@@ -186,10 +186,10 @@ enum mortise_code keys_kms_endpoint_parse(const char *text, struct keys_kms_endp
 	memset(out, 0, sizeof(*out));
 	for (const char *at = text; *at; at++)
 		if (iscntrl((unsigned char)*at))
-			return refuse(text, "has a control character in it", err);
+			return refuse(text, "it contains a control character", err);
 	if (!take_scheme(&rest, out))
-		return refuse(text, "has a scheme that is none", err);
-	authority = authority_of(rest, &host);
+		return refuse(text, "the scheme is too long", err);
+	authority = find_authority(rest, &host);
 	authority = (struct span){ authority.at + host, authority.size - host };
 	why = read_authority(authority, out);
 	return why ? refuse(text, why, err) : MORTISE_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a KMS is: the endpoint as configurations have it, taken apart as Talos does. */
+/* The endpoint of a KMS as written in configurations, parsed like Talos does. */
 #ifndef KEYS_KMS_ENDPOINT_H
 #define KEYS_KMS_ENDPOINT_H
 
@@ -11,14 +11,14 @@
 struct keys_kms_endpoint {
 	bool tls;
 	char scheme[KEYS_KMS_SCHEME_MAX + 1]; /* lower case */
-	char host[KEYS_KMS_HOST_MAX + 1];     /* fit for a URL; an IPv6 address in brackets */
+	char host[KEYS_KMS_HOST_MAX + 1];     /* ready for a URL: an IPv6 address has brackets */
 	uint16_t port;
 };
 
 /*
- * [SCHEME://][USER@]HOST[:PORT][/PATH][?QUERY][#FRAGMENT]: no scheme is grpc, which is HTTP/2
- * in the clear; every other one is TLS. No port is 443, gRPC's default. User, path, query and
- * fragment say nothing. MORTISE_E_USAGE with a sentence that shows the endpoint.
+ * Parses [SCHEME://][USER@]HOST[:PORT][/PATH][?QUERY][#FRAGMENT]. The default scheme is grpc, which
+ * is HTTP/2 without TLS; every other scheme uses TLS. The default port is 443, as in gRPC. User,
+ * path, query and fragment are ignored. MORTISE_E_USAGE: invalid; the message shows the endpoint.
  */
 MORTISE_MUST_CHECK enum mortise_code
 keys_kms_endpoint_parse(const char *text, struct keys_kms_endpoint *out, struct mortise_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What libcurl could not do, as a sentence that tells what to do about it. */
+/* Error messages for libcurl's failures, with what to check or change. */
 #include <string.h>
 
 #include "base/error.h"
@@ -8,13 +8,13 @@
 
 #define WORDS_MAX	   160u
 
-/* X509_V_ERR_* of OpenSSL, which libcurl hands out as they are. */
+/* OpenSSL's X509_V_ERR_*, which libcurl passes on unchanged. */
 #define CERT_NOT_YET_VALID 9
 #define CERT_HAS_EXPIRED   10
 
-static enum mortise_code timed_out(const struct keys_kms_call *call,
-				   const struct keys_kms_transfer *transfer,
-				   struct mortise_error *err)
+static enum mortise_code report_timeout(const struct keys_kms_call *call,
+					const struct keys_kms_transfer *transfer,
+					struct mortise_error *err)
 {
 	double resolved = 0, ready = 0;
 	const char *what;
@@ -22,33 +22,35 @@ static enum mortise_code timed_out(const struct keys_kms_call *call,
 
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME, &resolved);
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &ready);
-	/* The time of connecting counts TLS and proxies in; a port of ours is there before. */
+	/* The connect time includes TLS and proxies; the local port is known as soon as TCP is. */
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_LOCAL_PORT, &port);
 	if (!(resolved > 0))
-		what = "its name was not resolved; does the DNS server answer?";
+		what = "its name was not resolved; check the DNS server";
 	else if (!port)
-		what = "no connection was made; is the host up, does a firewall drop packets?";
+		what = "no connection was established; check that the host is up and that no "
+		       "firewall drops packets";
 	else if (!(ready > 0))
-		what = call->endpoint->tls ? "no TLS handshake was made; does the server speak TLS?"
-					   : "the proxy made no connection";
+		what = call->endpoint->tls ? "the TLS handshake did not complete; check that the "
+					     "server supports TLS"
+					   : "the proxy established no connection";
 	else
-		what = "it is connected but does not answer; is the KMS overloaded?";
+		what = "the connection was established; the KMS may be overloaded";
 	return error_set(err, MORTISE_E_UNREACHABLE, 0, "no answer within %d s: %s",
 			 KEYS_KMS_DEADLINE, what);
 }
 
-static enum mortise_code unverified(const struct keys_kms_transfer *transfer, const char *words,
-				    struct mortise_error *err)
+static enum mortise_code report_unverified(const struct keys_kms_transfer *transfer,
+					   const char *words, struct mortise_error *err)
 {
 	long verdict = 0;
 
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-	/* Machines without a clock that goes on begin in the past, until they ask for the time. */
+	/* Without a battery-backed clock, the time is in the past until the machine gets it. */
 	if (verdict == CERT_NOT_YET_VALID)
 		return error_set(
 			err, MORTISE_E_UNREACHABLE, 0,
-			"the certificate of the KMS is not valid yet (%s): is the clock of "
-			"this machine right?",
+			"the certificate of the KMS is not valid yet (%s); check the clock of this "
+			"machine",
 			words);
 	if (verdict == CERT_HAS_EXPIRED)
 		return error_set(err, MORTISE_E_SOURCE, 0,
@@ -58,98 +60,103 @@ static enum mortise_code unverified(const struct keys_kms_transfer *transfer, co
 	if (strstr(words, "match"))
 		return error_set(
 			err, MORTISE_E_SOURCE, 0,
-			"the certificate of the KMS is for another name (%s): the endpoint "
-			"has to name the KMS as its certificate does",
+			"the certificate of the KMS is for another name (%s); use the name in the "
+			"certificate as endpoint",
 			words);
-	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "the KMS does not prove who it is (%s): is its CA known here (--kms-ca), "
-			 "is the clock right?",
-			 words);
+	return error_set(
+		err, MORTISE_E_SOURCE, 0,
+		"cannot verify the certificate of the KMS (%s); give its CA with --kms-ca, "
+		"and check the clock",
+		words);
 }
 
-static enum mortise_code bad_roots(const struct keys_kms_call *call, const char *words,
-				   struct mortise_error *err)
+static enum mortise_code report_bad_roots(const struct keys_kms_call *call, const char *words,
+					  struct mortise_error *err)
 {
 	if (call->kms->ca)
-		return error_set(err, MORTISE_E_USAGE, 0, "%s holds no CA certificate (%s)",
+		return error_set(err, MORTISE_E_USAGE, 0, "%s contains no CA certificate (%s)",
 				 call->kms->ca, words);
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "this system has no root certificates (%s): install ca-certificates, or "
+			 "this system has no root certificates (%s); install ca-certificates, or "
 			 "give the CA of the KMS with --kms-ca",
 			 words);
 }
 
-static enum mortise_code not_connected(const struct keys_kms_transfer *transfer, const char *words,
-				       struct mortise_error *err)
+static enum mortise_code report_no_connection(const struct keys_kms_transfer *transfer,
+					      const char *words, struct mortise_error *err)
 {
 	long sys = 0;
 
 	(void)transfer->curl->easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &sys);
 	return error_set(err, MORTISE_E_UNREACHABLE, (int)sys,
-			 "no connection; is the KMS running, its port right, the network up? (%s)",
+			 "cannot connect; check that the KMS is running, the port and the network "
+			 "(%s)",
 			 words);
 }
 
 /*
- * libcurl's codes do not tell a connection that went away from one that never can be, so some
- * of its words are looked for: its own, OpenSSL's and GnuTLS's.
+ * libcurl's codes do not distinguish a lost connection from one that can never work. Therefore its
+ * message is searched for these words of libcurl, OpenSSL and GnuTLS.
  */
-static const char *const gone[] = { "Send failure", "Recv failure", "SYSCALL", "reset",
+static const char *const lost[] = { "Send failure", "Recv failure", "SYSCALL", "reset",
 				    "terminated" };
 
-static bool went_away(const char *words)
+static bool is_lost(const char *words)
 {
-	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
-		if (strstr(words, gone[i]))
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++)
+		if (strstr(words, lost[i]))
 			return true;
 	return false;
 }
 
-static enum mortise_code bad_certificate(const struct keys_kms_call *call, const char *words,
-					 struct mortise_error *err)
+static enum mortise_code report_bad_certificate(const struct keys_kms_call *call, const char *words,
+						struct mortise_error *err)
 {
 	return error_set(err, MORTISE_E_USAGE, 0,
-			 "the certificate %s and its key %s are of no use (%s)", call->kms->cert,
+			 "cannot use the certificate %s with the key %s (%s)", call->kms->cert,
 			 call->kms->key, words);
 }
 
 /*
- * A connection that ends where it should not. In TLS 1.3 this is also how a server refuses
- * the certificate of a client, or that there is none: after the handshake.
+ * A connection that ends early. With TLS 1.3, a server that refuses the client's certificate, or
+ * that requires one and gets none, ends the connection after the handshake, too.
  */
-static enum mortise_code broke_off(const struct keys_kms_call *call, bool answered,
-				   const char *words, struct mortise_error *err)
+static enum mortise_code report_lost(const struct keys_kms_call *call, bool answered,
+				     const char *words, struct mortise_error *err)
 {
-	const char *hint = "does the server want TLS (https://)?";
+	const char *hint = "the server may require TLS (https://)";
 
 	if (answered)
 		return error_set(err, MORTISE_E_UNREACHABLE, 0,
-				 "the connection broke off in the middle of the answer (%s)",
-				 words);
+				 "the connection was lost in the middle of the answer (%s)", words);
 	if (call->endpoint->tls)
-		hint = call->kms->cert ? "does the KMS know the CA of our certificate?"
-				       : "does the KMS want a certificate (--kms-cert, --kms-key)?";
+		hint = call->kms->cert ? "the KMS may not accept the CA of the client certificate"
+				       : "the KMS may require a client certificate (--kms-cert, "
+					 "--kms-key)";
 	return error_set(
 		err, MORTISE_E_UNREACHABLE, 0,
-		"the connection broke off before an answer came (%s); if it always does: %s", words,
-		hint);
+		"the connection was lost before an answer arrived (%s); if this persists, %s",
+		words, hint);
 }
 
-/* One whose connection went away may succeed: a load balancer's does when its servers are down. */
-static enum mortise_code no_handshake(const struct keys_kms_call *call, const char *words,
-				      struct mortise_error *err)
+/*
+ * If the connection was lost, another attempt may succeed: a load balancer closes connections
+ * while its servers are down.
+ */
+static enum mortise_code report_no_handshake(const struct keys_kms_call *call, const char *words,
+					     struct mortise_error *err)
 {
-	if (went_away(words))
-		return broke_off(call, false, words, err);
+	if (is_lost(words))
+		return report_lost(call, false, words, err);
 	if (call->kms->cert && strstr(words, "error reading X.509"))
-		return bad_certificate(call, words, err);
+		return report_bad_certificate(call, words, err);
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "no TLS with the KMS (%s): does the server speak TLS, does it want a "
-			 "certificate?",
+			 "the TLS handshake with the KMS failed (%s); check that the server "
+			 "supports TLS and whether it requires a client certificate",
 			 words);
 }
 
-/* 0: no proxy was asked, or it agreed. */
+/* Returns the HTTP status of a proxy that refused; 0 if it did not, or if there is no proxy. */
 static long proxy_refusal(const struct keys_kms_transfer *transfer)
 {
 	long status = 0;
@@ -158,11 +165,11 @@ static long proxy_refusal(const struct keys_kms_transfer *transfer)
 	return status / 100 == 2 ? 0 : status;
 }
 
-static enum mortise_code proxy_refused(long status, struct mortise_error *err)
+static enum mortise_code report_proxy_refusal(long status, struct mortise_error *err)
 {
 	return error_set(err, status >= 500 ? MORTISE_E_UNREACHABLE : MORTISE_E_SOURCE, 0,
-			 "the proxy makes no connection to the KMS: HTTP status %ld (https_proxy, "
-			 "http_proxy and no_proxy say which proxy is asked)",
+			 "the proxy refuses to connect to the KMS: HTTP status %ld; https_proxy, "
+			 "http_proxy and no_proxy select the proxy",
 			 status);
 }
 
@@ -181,39 +188,38 @@ enum mortise_code keys_kms_failure(const struct keys_kms_call *call,
 		length--;
 	keys_kms_text(words, sizeof(words), said, length);
 	if (refusal)
-		return proxy_refused(refusal, err);
+		return report_proxy_refusal(refusal, err);
 	switch (transfer->result) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return timed_out(call, transfer, err);
+		return report_timeout(call, transfer, err);
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return error_set(err, MORTISE_E_UNREACHABLE, 0,
-				 "its name was not found; is it right, and the network up? (%s)",
+				 "cannot resolve its name; check the name and the network (%s)",
 				 words);
 	case CURLE_COULDNT_RESOLVE_PROXY:
-		return error_set(
-			err, MORTISE_E_UNREACHABLE, 0,
-			"the name of the proxy was not found; is it right, and the network "
-			"up? (%s)",
-			words);
+		return error_set(err, MORTISE_E_UNREACHABLE, 0,
+				 "cannot resolve the name of the proxy; check the name and the "
+				 "network (%s)",
+				 words);
 	case CURLE_COULDNT_CONNECT:
-		return not_connected(transfer, words, err);
+		return report_no_connection(transfer, words, err);
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return unverified(transfer, words, err);
+		return report_unverified(transfer, words, err);
 	case CURLE_SSL_CERTPROBLEM:
-		return bad_certificate(call, words, err);
+		return report_bad_certificate(call, words, err);
 	case CURLE_SSL_CACERT_BADFILE:
-		return bad_roots(call, words, err);
+		return report_bad_roots(call, words, err);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
-		return no_handshake(call, words, err);
+		return report_no_handshake(call, words, err);
 	case CURLE_HTTP2:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
-		if (went_away(words))
-			return broke_off(call, transfer->answered, words, err);
+		if (is_lost(words))
+			return report_lost(call, transfer->answered, words, err);
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the server does not speak HTTP/2, which gRPC needs (%s): is this "
-				 "the address of a KMS, and does it want TLS?",
+				 "the server does not support HTTP/2, which gRPC requires (%s); "
+				 "check that the endpoint is a KMS and whether it requires TLS",
 				 words);
 	case CURLE_HTTP2_STREAM:
 	case CURLE_GOT_NOTHING:
@@ -222,12 +228,11 @@ enum mortise_code keys_kms_failure(const struct keys_kms_call *call,
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 		if (strstr(words, "alert"))
-			return no_handshake(call, words, err);
-		return broke_off(call, transfer->answered, words, err);
+			return report_no_handshake(call, words, err);
+		return report_lost(call, transfer->answered, words, err);
 	case CURLE_OUT_OF_MEMORY:
-		return error_set(err, MORTISE_E_MEMORY, 0, "no memory for asking a KMS");
+		return error_memory(err);
 	default:
-		return error_set(err, MORTISE_E_SOURCE, 0, "the KMS could not be asked (%s)",
-				 words);
+		return error_set(err, MORTISE_E_SOURCE, 0, "cannot call the KMS (%s)", words);
 	}
 }

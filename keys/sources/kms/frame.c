@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gRPC over HTTP/2, "Length-Prefixed-Message". */
+/* The "Length-Prefixed-Message" of gRPC over HTTP/2. */
 #include "keys/sources/kms/frame.h"
 
 #include "base/error.h"
@@ -19,34 +19,34 @@ enum mortise_code keys_kms_frame_read(const uint8_t *bytes, size_t size, const u
 	*message = NULL;
 	*message_size = 0;
 	if (!size)
-		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the KMS says OK but its answer is empty");
+		return error_set(err, MORTISE_E_SOURCE, 0, "the answer of the KMS is empty");
 	if (size < KEYS_KMS_FRAME_HEAD)
-		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer of the KMS is cut short: %zu bytes are no gRPC frame",
-				 size);
+		return error_set(
+			err, MORTISE_E_SOURCE, 0,
+			"the answer of the KMS is truncated: %zu bytes are too short for a "
+			"gRPC frame",
+			size);
 	if (bytes[0] == 1)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer of the KMS is compressed, which was not asked for");
+				 "the answer of the KMS is compressed, which was not requested");
 	if (bytes[0])
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer of the KMS is no gRPC frame: its flag byte is %u",
+				 "the answer of the KMS is not a gRPC frame: its flag byte is %u",
 				 bytes[0]);
 	for (unsigned i = 0; i < 4; i++)
 		length = length << 8 | bytes[1 + i];
 	if (length > KEYS_KMS_MESSAGE_MAX)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer of the KMS is too large: %u bytes, of %u allowed",
+				 "the answer of the KMS is too large: %u bytes; the maximum is %u",
 				 length, KEYS_KMS_MESSAGE_MAX);
 	if (size - KEYS_KMS_FRAME_HEAD < length)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the answer of the KMS is cut short: %zu of %u bytes came",
+				 "the answer of the KMS is truncated: %zu of %u bytes received",
 				 size - KEYS_KMS_FRAME_HEAD, length);
 	if (size - KEYS_KMS_FRAME_HEAD > length)
 		return error_set(
 			err, MORTISE_E_SOURCE, 0,
-			"the answer of the KMS is longer than its frame says: %zu bytes, of "
-			"%u",
+			"the answer of the KMS is longer than its frame: %zu bytes instead of %u",
 			size - KEYS_KMS_FRAME_HEAD, length);
 	*message = bytes + KEYS_KMS_FRAME_HEAD;
 	*message_size = length;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Kind kms: Seal and Unseal of sidero.kms.KMSService. */
+/* Keys of kind kms: the methods Seal and Unseal of sidero.kms.KMSService. */
 #include "keys/sources/kms/kms.h"
 
 #include <string.h>
@@ -8,21 +8,21 @@
 #include "keys/sources/kms/call.h"
 #include "keys/sources/kms/message.h"
 
-/* Bytes of a host's name that a sentence has room for. */
+/* Maximum bytes of a host name in an error message. */
 #define SHOWN_MAX 100
 
-/* One question and its answer. */
+/* A request and its answer. */
 struct exchange {
 	const struct keys_kms *kms;
 	const char *method;
 	struct keys_kms_request request;
-	size_t room;		       /* bytes of data that the caller takes */
-	struct keys_kms_answer answer; /* the caller clears it, in any case */
-	const uint8_t *data;	       /* in the answer */
+	size_t room;		       /* maximum bytes of data that the caller accepts */
+	struct keys_kms_answer answer; /* the caller clears it in every case */
+	const uint8_t *data;	       /* points into answer */
 	size_t data_size;
 };
 
-/* Framed; when sealing, the key is in it. */
+/* Creates the request with its frame header. A request to seal contains the key. */
 static enum mortise_code make_request(const struct keys_kms_request *request,
 				      struct mortise_secret **out, struct mortise_error *err)
 {
@@ -37,8 +37,9 @@ static enum mortise_code make_request(const struct keys_kms_request *request,
 	return MORTISE_OK;
 }
 
-static enum mortise_code ask_at(struct exchange *exchange, const struct keys_kms_endpoint *endpoint,
-				struct mortise_error *err)
+static enum mortise_code call_endpoint(struct exchange *exchange,
+				       const struct keys_kms_endpoint *endpoint,
+				       struct mortise_error *err)
 {
 	struct keys_kms_call call = { exchange->kms, endpoint, exchange->method, NULL };
 	struct mortise_secret *request = NULL;
@@ -56,7 +57,7 @@ static enum mortise_code ask_at(struct exchange *exchange, const struct keys_kms
 					    &exchange->data_size, err);
 	if (!code && exchange->data_size > exchange->room)
 		code = error_set(err, MORTISE_E_SOURCE, 0,
-				 "the KMS answers with %zu bytes, of %zu that there is room for",
+				 "the KMS returned %zu bytes of data; the maximum is %zu",
 				 exchange->data_size, exchange->room);
 out:
 	mortise_secret_free(&request);
@@ -66,13 +67,13 @@ out:
 	return code;
 }
 
-static enum mortise_code ask(struct exchange *exchange, struct mortise_error *err)
+static enum mortise_code call_kms(struct exchange *exchange, struct mortise_error *err)
 {
 	struct keys_kms_endpoint endpoint;
 	enum mortise_code code;
 
 	code = keys_kms_endpoint_parse(exchange->kms->endpoint, &endpoint, err);
-	return code ? code : ask_at(exchange, &endpoint, err);
+	return code ? code : call_endpoint(exchange, &endpoint, err);
 }
 
 enum mortise_code keys_kms_seal(const struct keys_kms *kms,
@@ -89,7 +90,7 @@ enum mortise_code keys_kms_seal(const struct keys_kms *kms,
 	enum mortise_code code;
 
 	*sealed_size = 0;
-	code = ask(&exchange, err);
+	code = call_kms(&exchange, err);
 	if (!code) {
 		memcpy(sealed, exchange.data, exchange.data_size);
 		*sealed_size = exchange.data_size;
@@ -113,7 +114,7 @@ enum mortise_code keys_kms_unseal(const struct keys_kms *kms, const uint8_t *sea
 	enum mortise_code code;
 
 	*data = NULL;
-	code = ask(&exchange, err);
+	code = call_kms(&exchange, err);
 	if (!code)
 		code = mortise_secret_from(exchange.data, exchange.data_size, data, err);
 	keys_kms_answer_clear(&exchange.answer);

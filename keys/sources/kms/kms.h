@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Kind kms: bytes sealed by a network KMS, over gRPC (sidero.kms.KMSService, as Talos has it). */
+/* Keys of kind kms: data sealed by a network KMS over gRPC (sidero.kms.KMSService, as in Talos). */
 #ifndef KEYS_KMS_H
 #define KEYS_KMS_H
 
 #include <mortise.h>
 
-#define KEYS_KMS_DATA_SIZE  32u	  /* bytes that are sealed */
-#define KEYS_KMS_SEALED_MAX 4096u /* bytes that a KMS may answer with */
+#define KEYS_KMS_DATA_SIZE  32u	  /* bytes of data to seal */
+#define KEYS_KMS_SEALED_MAX 4096u /* maximum bytes of data in an answer of a KMS */
 
-/* Whom to ask, and as whom. Strings are the caller's. */
+/* A KMS, and how this machine identifies itself. The strings belong to the caller. */
 struct keys_kms {
-	const char *endpoint;	/* as configurations have it: "grpc://kms:4050", "https://kms" */
+	const char *endpoint;	/* as in configurations: "grpc://kms:4050", "https://kms" */
 	const char *node_uuid;
-	const char *ca;		/* PEM file of the roots to trust; NULL: the system's */
-	const char *cert;	/* PEM file of our certificate, with key; NULL: none */
+	const char *ca;		/* PEM file of trusted root certificates; NULL: the system's */
+	const char *cert;	/* PEM file of the client certificate, used with key; NULL: none */
 	const char *key;
 	const struct mortise_events *events; /* NULL: the call cannot be canceled */
 };
 
 /*
- * Each is one call that takes at most 10 s. MORTISE_E_UNREACHABLE: another try may help
- * (refused connection, unknown name, deadline, gRPC status UNAVAILABLE and the like).
- * MORTISE_E_SOURCE: it will not (TLS, other statuses, an answer that is none).
- * MORTISE_E_USAGE: the endpoint is none, or a file cannot be read. MORTISE_E_UNSUPPORTED: not
- * in this build, or libcurl is not installed.
+ * Seal data, or unseal it again. Each function makes one call, which takes at most 10 s.
+ * MORTISE_E_UNREACHABLE: another attempt may succeed (connection refused, unknown name, timeout,
+ * gRPC status UNAVAILABLE and others). MORTISE_E_SOURCE: it will not (TLS, other gRPC statuses,
+ * invalid answer). MORTISE_E_USAGE: the endpoint is invalid, or a file cannot be read.
+ * MORTISE_E_UNSUPPORTED: built without MORTISE_KMS, or libcurl is not installed.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_kms_seal(const struct keys_kms *kms,
 						   const uint8_t data[static KEYS_KMS_DATA_SIZE],
 						   uint8_t sealed[static KEYS_KMS_SEALED_MAX],
 						   size_t *sealed_size, struct mortise_error *err);
 
-/* *data: at least 1 byte; what the KMS holds for the right bytes, whatever they are. */
+/* *data has at least 1 byte. The KMS decides what it returns; the caller must verify it. */
 MORTISE_MUST_CHECK enum mortise_code keys_kms_unseal(const struct keys_kms *kms,
 						     const uint8_t *sealed, size_t sealed_size,
 						     struct mortise_secret **data,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Protobuf's wire format (protobuf.dev, "Encoding"), as far as two fields need it. */
+/* The part of protobuf's wire format (protobuf.dev, "Encoding") that two fields need. */
 #include "keys/sources/kms/message.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ enum wire_type {
 #define REQUEST_DATA	 2u
 #define RESPONSE_DATA	 1u
 
-/* Groups in groups; nobody has written one since proto2. */
+/* Maximum nesting of groups, which are obsolete since proto2. */
 #define DEPTH_MAX	 16u
 
 static size_t varint_size(uint64_t value)
@@ -41,7 +41,7 @@ static uint8_t *put_varint(uint8_t *at, uint64_t value)
 	return at;
 }
 
-/* A field without content is left out, as proto3 says. */
+/* An empty field is omitted, as in proto3. */
 static size_t field_size(size_t size)
 {
 	return size ? 1 + varint_size(size) + size : 0;
@@ -68,7 +68,7 @@ void keys_kms_request_write(const struct keys_kms_request *request, uint8_t *byt
 	put_field(bytes, REQUEST_DATA, request->data, request->data_size);
 }
 
-/* What is left of a message. */
+/* The unread part of a message. */
 struct reader {
 	const uint8_t *at, *end;
 };
@@ -79,7 +79,7 @@ static bool get_varint(struct reader *reader, uint64_t *value)
 	for (unsigned shift = 0; reader->at < reader->end; shift += 7) {
 		const uint8_t byte = *reader->at++;
 
-		/* The tenth byte has room for bit 63 only. */
+		/* The tenth byte has only bit 63 of the value. */
 		if (shift == 63 && byte > 1)
 			return false;
 		*value |= (uint64_t)(byte & 0x7f) << shift;
@@ -98,7 +98,7 @@ static bool get_bytes(struct reader *reader, uint64_t size, const uint8_t **byte
 	return true;
 }
 
-/* A field number and a type; the number has 29 bits and is not 0. */
+/* Reads a field number, which has 29 bits and is not 0, and a type. */
 static bool get_tag(struct reader *reader, uint32_t *field, enum wire_type *type)
 {
 	uint64_t tag;
@@ -110,8 +110,8 @@ static bool get_tag(struct reader *reader, uint32_t *field, enum wire_type *type
 	return true;
 }
 
-/* Passes over what follows the tag of a field that is no group. */
-static bool skip(struct reader *reader, enum wire_type type)
+/* Skips the value of a field other than a group. */
+static bool skip_value(struct reader *reader, enum wire_type type)
 {
 	const uint8_t *bytes;
 	uint64_t value;
@@ -156,7 +156,7 @@ enum mortise_code keys_kms_response_read(const uint8_t *bytes, size_t size, cons
 			if (!depth || groups[--depth] != field)
 				goto bad;
 		} else if (depth || field != RESPONSE_DATA || type != WIRE_BYTES) {
-			if (!skip(&reader, type))
+			if (!skip_value(&reader, type))
 				goto bad;
 		} else {
 			if (!get_varint(&reader, &length) || !get_bytes(&reader, length, &content))
@@ -171,7 +171,7 @@ bad:
 	*data = NULL;
 	*data_size = 0;
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "the answer of the KMS is no protobuf message: it breaks off or makes no "
-			 "sense at byte %zu of %zu",
+			 "the answer of the KMS is not a protobuf message: it is truncated or "
+			 "invalid at byte %zu of %zu",
 			 (size_t)(start - bytes), size);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What each gRPC status means for a key, and whether to ask again. */
+/* The meaning of each gRPC status for a key, and whether another attempt may succeed. */
 #include "keys/sources/kms/status.h"
 
 #include <ctype.h>
@@ -9,48 +9,50 @@
 #include "base/hex.h"
 #include "keys/sources/kms/text.h"
 
-/* Of grpc-message read at most: each byte may be written as three. */
+/* Maximum bytes of grpc-message that are decoded; each may be encoded as three. */
 #define ENCODED_MAX 512u
 
 #define AGAIN	    MORTISE_E_UNREACHABLE
 #define NEVER	    MORTISE_E_SOURCE
 
 /*
- * Worth another try is what gRPC itself calls so (UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED,
- * DEADLINE_EXCEEDED), and three more: INTERNAL and UNKNOWN are what servers make of any failure
- * behind them (a database, an HSM), CANCELLED what they answer while they stop. A try too many
- * costs a boot some seconds of --wait, a try too few leaves it locked.
+ * Another attempt is made for the statuses that gRPC considers transient (UNAVAILABLE,
+ * RESOURCE_EXHAUSTED, ABORTED, DEADLINE_EXCEEDED), and for three more: servers return INTERNAL and
+ * UNKNOWN for any failure behind them (a database, an HSM), and CANCELLED while they shut down. An
+ * attempt too many costs a boot some seconds of --wait; an attempt too few leaves a volume locked.
  */
 static const struct {
 	const char *name;
 	enum mortise_code code;
 	const char *meaning;
 } statuses[] = {
-	[0] = { "OK", NEVER, "which is no failure" },
-	[1] = { "CANCELLED", AGAIN, "it gave up the call, as servers do while they stop" },
-	[2] = { "UNKNOWN", AGAIN, "it failed and does not say how; its log may" },
+	[0] = { "OK", NEVER, "not an error" },
+	[1] = { "CANCELLED", AGAIN, "it canceled the call; it may be shutting down" },
+	[2] = { "UNKNOWN", AGAIN, "it failed without a reason; see its log" },
 	[3] = { "INVALID_ARGUMENT", NEVER,
-		"it does not take these bytes; were they sealed by another KMS?" },
-	[4] = { "DEADLINE_EXCEEDED", AGAIN, "it was not done in time; it may be overloaded" },
-	[5] = { "NOT_FOUND", NEVER, "it has no key for the UUID of this node; enter it there" },
-	[6] = { "ALREADY_EXISTS", NEVER, "it has something for this node already" },
-	[7] = { "PERMISSION_DENIED", NEVER, "it does not let this node have keys; allow it there" },
-	[8] = { "RESOURCE_EXHAUSTED", AGAIN, "it is asked too much at once" },
+		"it does not accept this data; another KMS may have sealed it" },
+	[4] = { "DEADLINE_EXCEEDED", AGAIN, "it did not finish in time; it may be overloaded" },
+	[5] = { "NOT_FOUND", NEVER,
+		"it has no key for the UUID of this node; add the node to the KMS" },
+	[6] = { "ALREADY_EXISTS", NEVER, "it already has an entry for this node" },
+	[7] = { "PERMISSION_DENIED", NEVER,
+		"it does not give this node keys; allow the node in the KMS" },
+	[8] = { "RESOURCE_EXHAUSTED", AGAIN, "it receives too many requests" },
 	[9] = { "FAILED_PRECONDITION", NEVER,
-		"it cannot do this in the state that it is in; is it sealed itself?" },
-	[10] = { "ABORTED", AGAIN, "another request got in the way" },
-	[11] = { "OUT_OF_RANGE", NEVER, "something sent to it is out of bounds" },
+		"it cannot do this in its current state; it may be sealed itself" },
+	[10] = { "ABORTED", AGAIN, "another request interfered" },
+	[11] = { "OUT_OF_RANGE", NEVER, "a value in the request is out of range" },
 	[12] = { "UNIMPLEMENTED", NEVER,
-		 "it speaks gRPC but has no sidero.kms.KMSService; is this the address of a KMS?" },
-	[13] = { "INTERNAL", AGAIN, "something broke inside it; see its log" },
+		 "it does not provide sidero.kms.KMSService; check that the endpoint is a KMS" },
+	[13] = { "INTERNAL", AGAIN, "it had an internal error; see its log" },
 	[14] = { "UNAVAILABLE", AGAIN, "it is not ready to answer" },
-	[15] = { "DATA_LOSS", NEVER, "it has lost data; see to its own backup" },
+	[15] = { "DATA_LOSS", NEVER, "it has lost data; restore its backup" },
 	[16] = { "UNAUTHENTICATED", NEVER,
-		 "it wants to know who asks; give a certificate with --kms-cert and --kms-key" },
+		 "it requires a client certificate; give one with --kms-cert and --kms-key" },
 };
 
 _Static_assert(sizeof(statuses) / sizeof(statuses[0]) == KEYS_KMS_STATUSES,
-	       "each status has its meaning");
+	       "each status has a meaning");
 
 const char *keys_kms_status_name(unsigned status)
 {
@@ -81,7 +83,7 @@ void keys_kms_status_words(const char *text, size_t size, char words[static KEYS
 		const int high = text[i] == '%' && size - i > 2 ? hex_digit(text[i + 1]) : -1;
 		const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
 
-		/* What is no escape stands for itself, as the specification wants it. */
+		/* An invalid escape is copied unchanged, as the specification requires. */
 		if (low >= 0) {
 			decoded[length++] = (char)(high << 4 | low);
 			i += 2;
@@ -97,37 +99,36 @@ enum mortise_code keys_kms_status_error(unsigned status, const char *words,
 {
 	if (status >= KEYS_KMS_STATUSES)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the KMS answers with %u, which is no status of gRPC", status);
-	return error_set(err, statuses[status].code, 0, "the KMS answers %s%s%s%s: %s",
+				 "the KMS returned %u, which is not a gRPC status", status);
+	return error_set(err, statuses[status].code, 0, "the KMS returned %s%s%s%s: %s",
 			 statuses[status].name, *words ? " (" : "", words, *words ? ")" : "",
 			 statuses[status].meaning);
 }
 
 enum mortise_code keys_kms_http_error(unsigned http_status, struct mortise_error *err)
 {
-	/* gRPC's own mapping ("HTTP to gRPC Status Code Mapping") calls these UNAVAILABLE. */
+	/* gRPC ("HTTP to gRPC Status Code Mapping") maps these to UNAVAILABLE. */
 	switch (http_status) {
 	case 429:
 	case 502:
 	case 503:
 	case 504:
 		return error_set(err, MORTISE_E_UNREACHABLE, 0,
-				 "HTTP status %u: something in front of the KMS says that it is "
+				 "HTTP status %u: a server in front of the KMS reports that it is "
 				 "not ready to answer",
 				 http_status);
 	case 401:
 	case 403:
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "HTTP status %u: something in front of the KMS does not let this "
-				 "machine in",
+				 "HTTP status %u: a server in front of the KMS denies this machine "
+				 "access",
 				 http_status);
 	case 404:
 		return error_set(err, MORTISE_E_SOURCE, 0,
 				 "HTTP status 404: there is no KMS at this address");
 	default:
-		return error_set(
-			err, MORTISE_E_SOURCE, 0,
-			"HTTP status %u, where gRPC has 200: is this the address of a KMS?",
-			http_status);
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "HTTP status %u instead of 200; check that the endpoint is a KMS",
+				 http_status);
 	}
 }

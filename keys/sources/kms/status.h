@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a gRPC call went: the status that a server sends, and its words. */
+/* The result of a gRPC call: the server's status and message. */
 #ifndef KEYS_KMS_STATUS_H
 #define KEYS_KMS_STATUS_H
 
@@ -7,25 +7,26 @@
 
 #define KEYS_KMS_STATUS_OK   0u
 #define KEYS_KMS_STATUSES    17u  /* 0 to 16 */
-#define KEYS_KMS_WORDS_MAX   160u /* bytes shown of what a server says */
+#define KEYS_KMS_WORDS_MAX   160u /* maximum bytes of a server's message to show */
 
-/* "NOT_FOUND"; NULL: no such status. */
+/* Returns the name of a status, like "NOT_FOUND", or NULL if the number is too large. */
 const char *keys_kms_status_name(unsigned status);
 
-/* The value of grpc-status. False: it is no number of a status. */
+/* Parses the value of grpc-status. Returns false if it is not the number of a status. */
 MORTISE_MUST_CHECK bool keys_kms_status_parse(const char *text, size_t size, unsigned *status);
 
-/* The value of grpc-message: percent-decoded, cut off, nothing left that moves a cursor. */
-void keys_kms_status_words(const char *text, size_t size, char words[static KEYS_KMS_WORDS_MAX + 1]);
+/* Decodes, shortens and sanitizes (see keys_kms_text()) the value of grpc-message. */
+void keys_kms_status_words(const char *text, size_t size,
+			   char words[static KEYS_KMS_WORDS_MAX + 1]);
 
 /*
- * The error for a status other than OK: MORTISE_E_UNREACHABLE when another try may help,
- * MORTISE_E_SOURCE when it will not.
+ * Sets the error for a status other than OK. MORTISE_E_UNREACHABLE: another attempt may succeed.
+ * MORTISE_E_SOURCE: it will not.
  */
 enum mortise_code keys_kms_status_error(unsigned status, const char *words,
 					struct mortise_error *err);
 
-/* The same for an HTTP status that stands alone. */
+/* Sets the error for an HTTP status without a gRPC status, with the same codes. */
 enum mortise_code keys_kms_http_error(unsigned http_status, struct mortise_error *err);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* UTF-8 (RFC 3629) without the characters that do something to a terminal. */
+/* UTF-8 (RFC 3629) without the characters that control a terminal. */
 #include "keys/sources/kms/text.h"
 
 #include <string.h>
 
-/* Bytes of the character at from, 0: not UTF-8. *point is its number. */
-static size_t character(const uint8_t *from, size_t size, uint32_t *point)
+/* Returns the size of the character at from, 0 if it is not UTF-8. *point is its code point. */
+static size_t decode_character(const uint8_t *from, size_t size, uint32_t *point)
 {
 	static const struct {
 		uint8_t mask, lead;
-		uint32_t least; /* less than this has a shorter form, which is the only valid one */
+		uint32_t least; /* smaller code points must use a shorter form */
 	} forms[] = {
 		{ 0x80, 0x00, 0 },
 		{ 0xe0, 0xc0, 0x80 },
@@ -36,10 +36,10 @@ static size_t character(const uint8_t *from, size_t size, uint32_t *point)
 	return 0;
 }
 
-static bool harmless(uint32_t point)
+static bool is_harmless(uint32_t point)
 {
 	return point >= 0x20 && !(point >= 0x7f && point <= 0x9f) &&
-	       /* Line and paragraph separators, then the embeddings and isolates. */
+	       /* Line and paragraph separators, directional embeddings and isolates. */
 	       !(point >= 0x2028 && point <= 0x202e) && !(point >= 0x2066 && point <= 0x2069) &&
 	       point != 0x200e && point != 0x200f;
 }
@@ -51,8 +51,8 @@ void keys_kms_text(char *to, size_t room, const char *from, size_t size)
 	uint32_t point;
 
 	for (size_t i = 0; i < size; i += taken) {
-		taken = character(bytes + i, size - i, &point);
-		if (!taken || !harmless(point)) {
+		taken = decode_character(bytes + i, size - i, &point);
+		if (!taken || !is_harmless(point)) {
 			taken = taken ? taken : 1;
 			if (length + 1 >= room)
 				break;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions of tpm.h that need a TPM. Each runs in a thread of its own: neither tpm2-tss nor
- * Linux lets a command that a TPM does not answer be given up (poll(2) on /dev/tpmrm0 waits as
- * read(2) does, minutes for some commands), and other keys have to get their turn.
+ * The functions of tpm.h that access a TPM. Each runs in a thread of its own, because neither
+ * tpm2-tss nor Linux can abandon a command that the TPM does not answer: poll(2) on /dev/tpmrm0
+ * blocks like read(2), for minutes with some commands, and other keys must get their turn.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/events.h"
 #include "keys/sources/tpm/context.h"
@@ -18,12 +19,12 @@
 #include "keys/sources/tpm/policy.h"
 #include "base/secret.h"
 
-/* By this much the thread's own limit comes first, since it can say what it waited for. */
-#define GRACE_MS   500
+/* The thread's own deadline is this much earlier, since the thread can report what it waits for. */
+#define GRACE_MS   500u
 
-#define STACK_USED 65536u /* bytes, several times what is */
+#define STACK_USED 65536u /* bytes; several times what a call uses */
 
-/* Everything that the thread touches is in here, and whoever leaves last frees it. */
+/* All data that the thread uses. The caller or the thread frees it, whichever ends last. */
 struct call {
 	enum mortise_code (*run)(struct call *call, struct keys_tpm_context *context);
 	char *tcti;
@@ -33,14 +34,14 @@ struct call {
 	unsigned pcr;
 	char *word;
 
-	int64_t deadline;
+	uint64_t deadline; /* on clock_now_ms() */
 	enum mortise_code code;
 	struct mortise_error err;
 
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	bool over;	/* the thread has ended */
-	bool abandoned; /* the caller waits no more */
+	bool abandoned; /* the caller no longer waits */
 };
 
 static void call_free(struct call *call)
@@ -71,10 +72,10 @@ static struct call *call_new(const struct keys_tpm *tpm, const char *word,
 	bool complete;
 
 	if (!call) {
-		error_set(err, MORTISE_E_MEMORY, 0, "not enough memory to ask the TPM");
+		(void)error_memory(err);
 		return NULL;
 	}
-	call->deadline = keys_tpm_clock_ms() + limit;
+	call->deadline = clock_now_ms() + limit;
 	pthread_mutex_init(&call->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -90,11 +91,11 @@ static struct call *call_new(const struct keys_tpm *tpm, const char *word,
 	if (complete)
 		return call;
 	call_free(call);
-	error_set(err, MORTISE_E_MEMORY, 0, "not enough memory to ask the TPM");
+	(void)error_memory(err);
 	return NULL;
 }
 
-/* tpm2-tss leaves secrets and session keys on it. */
+/* tpm2-tss leaves secrets and session keys on the stack. */
 __attribute__((noinline)) static void wipe_stack(void)
 {
 	uint8_t below[STACK_USED];
@@ -102,7 +103,7 @@ __attribute__((noinline)) static void wipe_stack(void)
 	secret_wipe(below, sizeof(below));
 }
 
-static void *thread(void *argument)
+static void *run_thread(void *argument)
 {
 	struct keys_tpm_context context;
 	struct call *call = argument;
@@ -123,33 +124,33 @@ static void *thread(void *argument)
 	return NULL;
 }
 
-/* Signals are the caller's business. */
-static int start(struct call *call, pthread_t *id)
+/* Blocks all signals in the thread: the caller's threads handle them. */
+static int start_thread(struct call *call, pthread_t *id)
 {
 	sigset_t all, before;
 	int sys;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	sys = pthread_create(id, NULL, thread, call);
+	sys = pthread_create(id, NULL, run_thread, call);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return sys;
 }
 
 /*
- * False: it was not over in time or was canceled, and call is the thread's alone from now on. The
- * thread ends when the TPM has answered, and wipes what it got.
+ * Returns false if the thread does not end in time, or if the wait is canceled; from then on only
+ * the thread uses call. The thread ends when the TPM has answered, and wipes the result.
  */
-static bool wait_for(struct call *call, const struct mortise_events *events, bool *canceled)
+static bool wait_for_thread(struct call *call, const struct mortise_events *events, bool *canceled)
 {
-	const int64_t until = call->deadline + GRACE_MS;
-	int64_t now = keys_tpm_clock_ms();
+	const uint64_t until = call->deadline + GRACE_MS;
+	uint64_t now = clock_now_ms();
 	bool over;
 
 	*canceled = false;
 	pthread_mutex_lock(&call->lock);
 	while (!call->over && now < until && !*canceled) {
-		const int64_t next = until - now < EVENTS_POLL_MS ? until : now + EVENTS_POLL_MS;
+		const uint64_t next = until - now < EVENTS_POLL_MS ? until : now + EVENTS_POLL_MS;
 		const struct timespec end = {
 			.tv_sec = (time_t)(next / 1000),
 			.tv_nsec = (long)(next % 1000) * 1000000,
@@ -157,7 +158,7 @@ static bool wait_for(struct call *call, const struct mortise_events *events, boo
 
 		(void)pthread_cond_timedwait(&call->ended, &call->lock, &end);
 		*canceled = !call->over && events_canceled(events);
-		now = keys_tpm_clock_ms();
+		now = clock_now_ms();
 	}
 	over = call->over;
 	call->abandoned = !over;
@@ -165,26 +166,26 @@ static bool wait_for(struct call *call, const struct mortise_events *events, boo
 	return over;
 }
 
-/* *call is NULL afterwards when the TPM did not let go of it. */
+/* Sets *call to NULL if the TPM does not answer in time, since the thread still uses it. */
 static enum mortise_code carry_out(const struct keys_tpm *tpm, struct call **call,
 				   struct mortise_error *err)
 {
-	const int64_t begun = keys_tpm_clock_ms();
+	const uint64_t begun = clock_now_ms();
 	bool canceled;
 	pthread_t id;
 	int sys;
 
-	sys = start(*call, &id);
+	sys = start_thread(*call, &id);
 	if (sys)
-		return error_set(err, MORTISE_E_SYSTEM, sys, "no thread to ask the TPM in");
-	if (!wait_for(*call, tpm->events, &canceled)) {
+		return error_set(err, MORTISE_E_SYSTEM, sys, "cannot create a thread for the TPM");
+	if (!wait_for_thread(*call, tpm->events, &canceled)) {
 		pthread_detach(id);
 		*call = NULL;
 		if (canceled)
 			return events_cancel_error(err);
 		return error_set(err, MORTISE_E_UNREACHABLE, 0,
-				 "the TPM has not answered for %lld s, and was given up",
-				 (long long)(keys_tpm_clock_ms() - begun) / 1000);
+				 "the TPM did not answer within %llu s",
+				 (unsigned long long)(clock_now_ms() - begun) / 1000);
 	}
 	pthread_join(id, NULL);
 	if ((*call)->code && err)
@@ -217,13 +218,13 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 
 	memset(object, 0, sizeof(*object));
 	if (pcrs & ~KEYS_TPM_PCR_MASK)
-		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has PCR 0 to PCR %u",
+		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has only PCR 0 to PCR %u",
 				 MORTISE_PCRS - 1);
 	if (!tpm->policy && !pcrs)
 		return error_set(
 			err, MORTISE_E_USAGE, 0,
-			"a key of kind tpm needs PCRs to be bound to: this boot image brings "
-			"no signed policy of PCR %u, and the list of PCRs is empty",
+			"cannot bind a key of kind tpm to the boot: this boot image has no signed "
+			"policy of PCR %u, and the list of PCRs is empty",
 			KEYS_TPM_SIGNED_PCR);
 	call = call_new(tpm, NULL, err);
 	if (!call)
@@ -267,8 +268,9 @@ enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, cons
 	struct call *call;
 
 	if (pcr >= MORTISE_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has PCR 0 to PCR %u, not %u",
-				 MORTISE_PCRS - 1, pcr);
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "PCR %u does not exist; a TPM has only PCR 0 to PCR %u", pcr,
+				 MORTISE_PCRS - 1);
 	call = call_new(tpm, word, err);
 	if (!call)
 		return MORTISE_E_MEMORY;

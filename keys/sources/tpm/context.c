@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way to a TPM: the kernel's devices, or a TCTI that was asked for by name. */
+/* The connection to a TPM: through the kernel's devices, or through a given TCTI. */
 #include "keys/sources/tpm/context.h"
 
 #include <errno.h>
@@ -9,28 +9,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "keys/sources/tpm/response.h"
 
 #define PAUSE_MS 100
 
-/* The first has the kernel's resource manager, and is there for a TPM 2.0 only. */
+/* The first has the kernel's resource manager, and exists only for a TPM 2.0. */
 static const char *const devices[] = { "/dev/tpmrm0", "/dev/tpm0" };
 
-int64_t keys_tpm_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* False: no time is left for it. */
-static bool wait_a_little(const struct keys_tpm_context *context)
+/* Waits before the next attempt. Returns false if no time is left for one. */
+static bool pause_before_retry(const struct keys_tpm_context *context)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 
-	if (keys_tpm_clock_ms() + PAUSE_MS >= context->deadline)
+	if (clock_now_ms() + PAUSE_MS >= context->deadline)
 		return false;
 	nanosleep(&pause, NULL);
 	return true;
@@ -38,7 +31,7 @@ static bool wait_a_little(const struct keys_tpm_context *context)
 
 bool keys_tpm_again(const struct keys_tpm_context *context, TSS2_RC rc)
 {
-	return keys_tpm_busy(rc) && wait_a_little(context);
+	return keys_tpm_busy(rc) && pause_before_retry(context);
 }
 
 void keys_tpm_keep(struct keys_tpm_context *context, ESYS_TR handle)
@@ -47,17 +40,18 @@ void keys_tpm_keep(struct keys_tpm_context *context, ESYS_TR handle)
 		context->kept[context->kept_count++] = handle;
 }
 
-static enum mortise_code begin(struct keys_tpm_context *context, const char *tcti,
-			       struct mortise_error *err)
+static enum mortise_code connect_tcti(struct keys_tpm_context *context, const char *tcti,
+				      struct mortise_error *err)
 {
 	TSS2_RC rc = context->library.Tss2_TctiLdr_Initialize(tcti, &context->tcti);
 
 	if (rc) {
 		context->tcti = NULL;
-		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "no TPM can be reached by the TCTI %s (0x%08x): is it there, and "
-				 "is its library (libtss2-tcti-*) installed?",
-				 tcti, rc);
+		return error_set(
+			err, MORTISE_E_SOURCE, 0,
+			"cannot reach a TPM through the TCTI %s (0x%08x); check the TPM, "
+			"and whether the library of the TCTI (libtss2-tcti-*) is installed",
+			tcti, rc);
 	}
 	rc = context->library.Esys_Initialize(&context->esys, context->tcti, NULL);
 	if (rc) {
@@ -67,8 +61,8 @@ static enum mortise_code begin(struct keys_tpm_context *context, const char *tct
 	return MORTISE_OK;
 }
 
-/* errno of opening it, 0 when that can be done. The TCTI for devices does not tell. */
-static int open_error(const char *device)
+/* Tries to open the device. Returns 0 or errno, which the TCTI for devices does not report. */
+static int try_open(const char *device)
 {
 	int fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
@@ -78,9 +72,9 @@ static int open_error(const char *device)
 	return 0;
 }
 
-/* *absent: there is no such device, and err was left alone. */
-static enum mortise_code begin_device(struct keys_tpm_context *context, const char *device,
-				      bool *absent, struct mortise_error *err)
+/* *absent: the device does not exist, and err is not set. */
+static enum mortise_code connect_device(struct keys_tpm_context *context, const char *device,
+					bool *absent, struct mortise_error *err)
 {
 	enum mortise_code code;
 	char tcti[64];
@@ -89,26 +83,26 @@ static enum mortise_code begin_device(struct keys_tpm_context *context, const ch
 	*absent = false;
 	snprintf(tcti, sizeof(tcti), "device:%s", device);
 	do {
-		sys = open_error(device);
+		sys = try_open(device);
 		if (!sys) {
-			code = begin(context, tcti, err);
-			/* Somebody else may have been quicker. */
-			sys = code ? open_error(device) : 0;
+			code = connect_tcti(context, tcti, err);
+			/* Another process may have opened it first. */
+			sys = code ? try_open(device) : 0;
 			if (!code || sys != EBUSY)
 				return code;
 		}
-	} while (sys == EBUSY && wait_a_little(context));
+	} while (sys == EBUSY && pause_before_retry(context));
 	*absent = sys == ENOENT || sys == ENODEV || sys == ENXIO;
 	if (*absent)
 		return MORTISE_E_SOURCE;
 	if (sys == EBUSY)
 		return error_set(err, MORTISE_E_UNREACHABLE, sys,
-				 "another program keeps the TPM for itself: %s", device);
-	return error_set(err, MORTISE_E_SOURCE, sys, "the TPM cannot be opened: %s", device);
+				 "cannot open the TPM %s, which another program uses", device);
+	return error_set(err, MORTISE_E_SOURCE, sys, "cannot open the TPM %s", device);
 }
 
 enum mortise_code keys_tpm_open(struct keys_tpm_context *context, const char *tcti,
-				int64_t deadline, struct mortise_error *err)
+				uint64_t deadline, struct mortise_error *err)
 {
 	enum mortise_code code;
 	bool absent;
@@ -119,9 +113,9 @@ enum mortise_code keys_tpm_open(struct keys_tpm_context *context, const char *tc
 	if (code)
 		return code;
 	if (tcti)
-		return begin(context, tcti, err);
+		return connect_tcti(context, tcti, err);
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		code = begin_device(context, devices[i], &absent, err);
+		code = connect_device(context, devices[i], &absent, err);
 		if (!absent)
 			return code;
 	}
@@ -129,7 +123,7 @@ enum mortise_code keys_tpm_open(struct keys_tpm_context *context, const char *tc
 			 devices[0], devices[1]);
 }
 
-static void flush(struct keys_tpm_context *context, ESYS_TR handle)
+static void flush_handle(struct keys_tpm_context *context, ESYS_TR handle)
 {
 	TSS2_RC rc;
 
@@ -141,7 +135,7 @@ static void flush(struct keys_tpm_context *context, ESYS_TR handle)
 void keys_tpm_close(struct keys_tpm_context *context)
 {
 	while (context->kept_count)
-		flush(context, context->kept[--context->kept_count]);
+		flush_handle(context, context->kept[--context->kept_count]);
 	if (context->esys)
 		context->library.Esys_Finalize(&context->esys);
 	if (context->tcti)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tpm2-tss by dlopen(3). */
+/* Loads tpm2-tss with dlopen(3). */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -20,31 +20,32 @@ static const struct {
 	size_t offset;
 } symbols[] = { KEYS_TPM_SYMBOLS(SYMBOL) };
 
-static enum mortise_code missing(struct mortise_error *err)
+static enum mortise_code report_missing(struct mortise_error *err)
 {
 	const char *reason = dlerror();
 
-	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "keys of kind tpm need tpm2-tss 3.0 or newer (libtss2-esys, libtss2-mu, "
-			 "libtss2-tctildr, libtss2-tcti-device): %s",
-			 reason ? reason : "not installed");
+	return error_set(
+		err, MORTISE_E_UNSUPPORTED, 0,
+		"keys of kind tpm require tpm2-tss 3.0 or newer (libtss2-esys, libtss2-mu, "
+		"libtss2-tctildr, libtss2-tcti-device): %s",
+		reason ? reason : "not installed");
 }
 
 enum mortise_code keys_tpm_library_load(struct keys_tpm_library *library, struct mortise_error *err)
 {
 	memset(library, 0, sizeof(*library));
-	/* Some of its dependencies leave handlers for exit(3) behind, so it stays in memory. */
+	/* It stays in memory, since some of its dependencies register handlers for exit(3). */
 	for (size_t i = 0; i < KEYS_TPM_LIBRARY_FILES; i++) {
 		library->files[i] = dlopen(files[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 		if (!library->files[i])
-			return missing(err);
+			return report_missing(err);
 	}
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
 		void *address = dlsym(library->files[symbols[i].file], symbols[i].name);
 
 		if (!address)
-			return missing(err);
-		/* POSIX has functions and objects share one representation; C does not. */
+			return report_missing(err);
+		/* In POSIX, unlike C, pointers to functions and objects are represented alike. */
 		memcpy((char *)library + symbols[i].offset, &address, sizeof(address));
 	}
 	return MORTISE_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tpm2-tss, loaded when the first key of kind tpm is met: no other program pays for it. */
+/* tpm2-tss, loaded when the first key of kind tpm is used: other programs do not load it. */
 #ifndef KEYS_TPM_LIBRARY_H
 #define KEYS_TPM_LIBRARY_H
 
@@ -16,7 +16,7 @@ enum keys_tpm_library_file {
 	KEYS_TPM_LIBRARY_FILES,
 };
 
-/* Tss2_Sys_GetRpBuffer is found through libtss2-esys, which links what holds it. */
+/* Tss2_Sys_GetRpBuffer is found through libtss2-esys, which is linked with libtss2-sys. */
 #define KEYS_TPM_SYMBOLS(X)                                                                        \
 	X(KEYS_TPM_TCTILDR, Tss2_TctiLdr_Initialize)                                               \
 	X(KEYS_TPM_TCTILDR, Tss2_TctiLdr_Finalize)                                                 \
@@ -48,13 +48,16 @@ enum keys_tpm_library_file {
 
 #define KEYS_TPM_MEMBER(file, name) __typeof__(&name) name;
 
-/* Functions go by the names that tpm2-tss documents them under. */
+/* The functions have the same names as in tpm2-tss's documentation. */
 struct keys_tpm_library {
 	void *files[KEYS_TPM_LIBRARY_FILES];
 	KEYS_TPM_SYMBOLS(KEYS_TPM_MEMBER)
 };
 
-/* MORTISE_E_UNSUPPORTED: not installed, or too old. Unload it in either case. */
+/*
+ * MORTISE_E_UNSUPPORTED: not installed, or too old. The caller calls keys_tpm_library_unload() in
+ * every case.
+ */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_library_load(struct keys_tpm_library *library,
 							   struct mortise_error *err);
 void keys_tpm_library_unload(struct keys_tpm_library *library);

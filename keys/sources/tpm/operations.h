@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Sealing and unsealing with a TPM that is open. */
+/* Sealing and unsealing with an open TPM. */
 #ifndef KEYS_TPM_OPERATIONS_H
 #define KEYS_TPM_OPERATIONS_H
 
 #include "keys/sources/tpm/context.h"
 
-/* object holds pcrs; everything else of it is set. policy NULL: the machine has none. */
+/*
+ * Seals secret to object->pcrs and to policy, which is NULL if the machine has none. Sets the other
+ * members of object.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_seal_object(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
 		     const struct mortise_secret *secret, struct keys_tpm_object *object,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading, judging and extending PCRs. */
+/* Reads, checks and extends PCRs. */
 #include "keys/sources/tpm/pcr.h"
 
 #include <stdio.h>
@@ -21,8 +21,8 @@ TPML_PCR_SELECTION keys_tpm_pcr_selection(uint32_t pcrs)
 	};
 }
 
-/* Those of the SHA-256 bank in a selection, as bits. */
-static uint32_t selected(const TPML_PCR_SELECTION *selection)
+/* Returns the PCRs of the SHA-256 bank in a selection as bits. */
+static uint32_t selected_pcrs(const TPML_PCR_SELECTION *selection)
 {
 	uint32_t pcrs = 0;
 
@@ -57,7 +57,7 @@ void keys_tpm_pcr_list(uint32_t pcrs, const char *conjunction,
 	}
 }
 
-/* An extension of a bank that is not there is no error to a TPM. */
+/* A TPM reports no error when a PCR of a missing bank is extended. */
 static enum mortise_code check_bank(const struct keys_tpm_context *context, uint32_t pcrs,
 				    struct mortise_error *err)
 {
@@ -74,17 +74,18 @@ static enum mortise_code check_bank(const struct keys_tpm_context *context, uint
 	while (keys_tpm_again(context, rc));
 	if (rc)
 		return keys_tpm_failed(rc, "TPM2_GetCapability", err);
-	there = selected(&data->data.assignedPCR);
+	there = selected_pcrs(&data->data.assignedPCR);
 	context->library.Esys_Free(data);
 	if (!(pcrs & ~there))
 		return MORTISE_OK;
 	keys_tpm_pcr_list(pcrs & ~there, "and ", list);
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "the TPM keeps no SHA-256 bank of %s: firmware has to activate it", list);
+			 "the TPM has no SHA-256 bank of %s; enable it in the firmware setup",
+			 list);
 }
 
-/* As many of pcrs as fit into one answer; *got says which. */
-static enum mortise_code read_some(const struct keys_tpm_context *context, uint32_t pcrs,
+/* Reads as many of pcrs as fit into one response. *got: the PCRs that were read. */
+static enum mortise_code read_pcrs(const struct keys_tpm_context *context, uint32_t pcrs,
 				   uint32_t *got,
 				   uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 				   struct mortise_error *err)
@@ -103,7 +104,7 @@ static enum mortise_code read_some(const struct keys_tpm_context *context, uint3
 	while (keys_tpm_again(context, rc));
 	if (rc)
 		return keys_tpm_failed(rc, "TPM2_PCR_Read", err);
-	pcrs &= selected(selection);
+	pcrs &= selected_pcrs(selection);
 	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
 		const TPM2B_DIGEST *digest = &digests->digests[next];
 
@@ -120,7 +121,7 @@ static enum mortise_code read_some(const struct keys_tpm_context *context, uint3
 	return MORTISE_OK;
 }
 
-static bool all(const uint8_t value[static KEYS_TPM_DIGEST_SIZE], uint8_t byte)
+static bool is_all(const uint8_t value[static KEYS_TPM_DIGEST_SIZE], uint8_t byte)
 {
 	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
 		if (value[i] != byte)
@@ -129,14 +130,15 @@ static bool all(const uint8_t value[static KEYS_TPM_DIGEST_SIZE], uint8_t byte)
 	return true;
 }
 
-static enum mortise_code judge(unsigned pcr, const uint8_t value[static KEYS_TPM_DIGEST_SIZE],
-			       struct mortise_error *err)
+static enum mortise_code check_measured(unsigned pcr,
+					const uint8_t value[static KEYS_TPM_DIGEST_SIZE],
+					struct mortise_error *err)
 {
 	const char *what;
 
-	if (all(value, 0x00))
+	if (is_all(value, 0x00))
 		what = "all zeroes";
-	else if (all(value, 0xff))
+	else if (is_all(value, 0xff))
 		what = "all 0xFF";
 	else
 		return MORTISE_OK;
@@ -155,18 +157,25 @@ enum mortise_code keys_tpm_pcr_read(const struct keys_tpm_context *context, uint
 	uint32_t got;
 
 	code = check_bank(context, pcrs, err);
-	for (uint32_t left = pcrs; !code && left; left &= ~got) {
-		code = read_some(context, left, &got, values, err);
-		if (!code && !got)
-			code = error_set(
-				err, MORTISE_E_SOURCE, 0,
-				"the TPM answered TPM2_PCR_Read with other PCRs than asked");
+	if (code)
+		return code;
+	for (uint32_t left = pcrs; left; left &= ~got) {
+		code = read_pcrs(context, left, &got, values, err);
+		if (code)
+			return code;
+		if (!got)
+			return error_set(err, MORTISE_E_SOURCE, 0,
+					 "the TPM returned other PCRs than requested "
+					 "(TPM2_PCR_Read)");
 	}
-	for (unsigned pcr = 0; !code && pcr < MORTISE_PCRS; pcr++) {
-		if (pcrs >> pcr & 1)
-			code = judge(pcr, values[pcr], err);
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
+		if (!(pcrs >> pcr & 1))
+			continue;
+		code = check_measured(pcr, values[pcr], err);
+		if (code)
+			return code;
 	}
-	return code;
+	return MORTISE_OK;
 }
 
 enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context, unsigned pcr,

@@ -5,12 +5,12 @@
 
 #include "keys/sources/tpm/context.h"
 
-/* Bit n of pcrs as the TPM is told: PCR n of the SHA-256 bank. */
+/* Converts bits to the TPM's format: bit n of pcrs is PCR n of the SHA-256 bank. */
 TPML_PCR_SELECTION keys_tpm_pcr_selection(uint32_t pcrs);
 
 /*
- * Reads them, and refuses those that say nothing of the boot: all zeros, or all ones.
- * MORTISE_E_SOURCE.
+ * Reads PCRs. MORTISE_E_SOURCE: a PCR is all zeros or all ones, which says nothing about the
+ * boot, or the TPM failed.
  */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_pcr_read(const struct keys_tpm_context *context, uint32_t pcrs,
@@ -21,9 +21,9 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_c
 							 unsigned pcr, const char *word,
 							 struct mortise_error *err);
 
-#define KEYS_TPM_PCR_LIST_MAX 224u /* characters of all 24, NUL and all */
+#define KEYS_TPM_PCR_LIST_MAX 224u /* characters for all 24 PCRs, including the NUL */
 
-/* "PCR 0, PCR 4 or PCR 7" */
+/* Writes "PCR 0, PCR 4 or PCR 7"; conjunction is "or " or "and ". */
 void keys_tpm_pcr_list(uint32_t pcrs, const char *conjunction,
 		       char list[static KEYS_TPM_PCR_LIST_MAX]);
 

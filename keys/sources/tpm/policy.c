@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Digests as the TPM 2.0 Library has them: part 1, sections 16 (names) and 19.7 (policies),
+ * Digests as specified in the TPM 2.0 Library: part 1, sections 16 (names) and 19.7 (policies),
  * part 3, sections 23.7 (PolicyPCR) and 23.16 (PolicyAuthorize).
  */
 #include "keys/sources/tpm/policy.h"
@@ -15,7 +15,7 @@
 
 #define DER_INTEGER	  0x02
 #define DER_SEQUENCE	  0x30
-#define DER_HEAD_MAX	  4u /* tag, and the length of up to 65535 bytes */
+#define DER_HEAD_MAX	  4u /* a tag and a length of up to 65535 bytes */
 
 static size_t der_head(uint8_t head[static DER_HEAD_MAX], uint8_t tag, size_t length)
 {
@@ -32,7 +32,7 @@ static size_t der_head(uint8_t head[static DER_HEAD_MAX], uint8_t tag, size_t le
 	return at;
 }
 
-/* A positive number without leading zeros, but with one where its highest bit is set. */
+/* Encodes a positive number without leading zeros, except for one if the highest bit is set. */
 static size_t der_integer(uint8_t *der, const uint8_t *number, size_t size)
 {
 	size_t at;
@@ -69,7 +69,7 @@ enum mortise_code keys_tpm_policy_key_name(const struct keys_tpm_signed_policy *
 					   uint8_t name[static KEYS_TPM_OBJECT_NAME_SIZE],
 					   struct mortise_error *err)
 {
-	/* TPMT_PUBLIC. The exponent is written out, for a TPM takes 0 and 65537 for two keys. */
+	/* TPMT_PUBLIC. The exponent is explicit: a TPM treats 0 and 65537 as different keys. */
 	const uint8_t head[] = {
 		BIG16(TPM2_ALG_RSA),
 		BIG16(TPM2_ALG_SHA256),
@@ -91,9 +91,9 @@ enum mortise_code keys_tpm_policy_key_name(const struct keys_tpm_signed_policy *
 	return keys_sha256(part, 2, name + 2, err);
 }
 
-static enum mortise_code authorize(const struct keys_tpm_signed_policy *policy,
-				   uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
-				   struct mortise_error *err)
+static enum mortise_code bind_policy_key(const struct keys_tpm_signed_policy *policy,
+					 uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+					 struct mortise_error *err)
 {
 	static const uint8_t zeros[KEYS_TPM_DIGEST_SIZE];
 	const uint8_t command[] = { BIG32(TPM2_CC_PolicyAuthorize) };
@@ -103,7 +103,7 @@ static enum mortise_code authorize(const struct keys_tpm_signed_policy *policy,
 		{ command, sizeof(command) },
 		{ name, sizeof(name) },
 	};
-	/* With the policyRef behind it, which is empty. */
+	/* Followed by the policyRef, which is empty. */
 	const struct keys_bytes referred = { digest, KEYS_TPM_DIGEST_SIZE };
 	enum mortise_code code;
 
@@ -119,7 +119,7 @@ static enum mortise_code
 bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 	  uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err)
 {
-	/* PolicyPCR, then TPML_PCR_SELECTION of one bank: PCR 0 is the lowest bit of byte 0. */
+	/* PolicyPCR, then a TPML_PCR_SELECTION of one bank: PCR 0 is the lowest bit of byte 0. */
 	const uint8_t command[] = {
 		BIG32(TPM2_CC_PolicyPCR),
 		BIG32(UINT32_C(1)),
@@ -159,7 +159,7 @@ keys_tpm_policy_digest(const struct keys_tpm_signed_policy *policy, uint32_t pcr
 
 	memset(digest, 0, KEYS_TPM_DIGEST_SIZE);
 	if (policy)
-		code = authorize(policy, digest, err);
+		code = bind_policy_key(policy, digest, err);
 	if (!code && pcrs & KEYS_TPM_PCR_MASK)
 		code = bind_pcrs(pcrs, pcr_values, digest, err);
 	return code;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What policies and names of objects are, computed without a TPM. */
+/* Computes policies and the names of objects without a TPM. */
 #ifndef KEYS_TPM_POLICY_H
 #define KEYS_TPM_POLICY_H
 
@@ -9,12 +9,12 @@
 #define KEYS_TPM_OBJECT_NAME_SIZE (2u + KEYS_TPM_DIGEST_SIZE) /* TPM_ALG_ID, digest */
 #define KEYS_TPM_PCR_MASK	  ((UINT32_C(1) << MORTISE_PCRS) - 1)
 
-/* SHA-256 of the policy's key as an RSAPublicKey (RFC 8017, appendix A.1.1) in DER. */
+/* Computes SHA-256 of the policy's key as an RSAPublicKey (RFC 8017, appendix A.1.1) in DER. */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_fingerprint(const struct keys_tpm_signed_policy *policy,
 		     uint8_t fingerprint[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
-/* The name that the policy's key has in a TPM. */
+/* Computes the name that a TPM gives to the policy's key. */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_policy_key_name(const struct keys_tpm_signed_policy *policy,
 			 uint8_t name[static KEYS_TPM_OBJECT_NAME_SIZE], struct mortise_error *err);

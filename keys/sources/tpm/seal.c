@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sealing: a policy computed here, an object made by the TPM. */
+/* Sealing: this file computes the policy, and the TPM creates the sealed object. */
 #include <string.h>
 
 #include "base/error.h"
@@ -11,7 +11,7 @@
 #include "keys/sources/tpm/template.h"
 #include "base/secret.h"
 
-/* What the policy will demand, from what the PCRs hold now. */
+/* Computes the policy from the current values of the PCRs. */
 static enum mortise_code set_policy(struct keys_tpm_context *context,
 				    const struct keys_tpm_signed_policy *policy,
 				    struct keys_tpm_object *object, struct mortise_error *err)
@@ -28,7 +28,7 @@ static enum mortise_code set_policy(struct keys_tpm_context *context,
 	return code;
 }
 
-/* A key that the TPM cannot load would be found out when it is too late. */
+/* Checks that the TPM can load the policy's key; otherwise unsealing would fail later. */
 static enum mortise_code try_policy_key(struct keys_tpm_context *context,
 					const struct keys_tpm_signed_policy *policy,
 					struct mortise_error *err)
@@ -38,9 +38,9 @@ static enum mortise_code try_policy_key(struct keys_tpm_context *context,
 	return policy ? keys_tpm_load_policy_key(context, policy, &key, err) : MORTISE_OK;
 }
 
-static enum mortise_code keep_object(const struct keys_tpm_context *context,
-				     const TPM2B_PRIVATE *private, const TPM2B_PUBLIC *public,
-				     struct keys_tpm_object *object, struct mortise_error *err)
+static enum mortise_code marshal_object(const struct keys_tpm_context *context,
+					const TPM2B_PRIVATE *private, const TPM2B_PUBLIC *public,
+					struct keys_tpm_object *object, struct mortise_error *err)
 {
 	TSS2_RC rc;
 
@@ -53,7 +53,7 @@ static enum mortise_code keep_object(const struct keys_tpm_context *context,
 	return rc ? keys_tpm_failed(rc, "Tss2_MU_TPM2B_PRIVATE_Marshal", err) : MORTISE_OK;
 }
 
-/* ESYS keeps the last sensitive that it was given, so it is given another, for no object. */
+/* ESYS keeps a copy of the last sensitive data. Replace it by a call that creates no object. */
 static void replace_sensitive(const struct keys_tpm_context *context, const TPM2B_PUBLIC *template)
 {
 	const TPM2B_SENSITIVE_CREATE nothing = { 0 };
@@ -65,9 +65,9 @@ static void replace_sensitive(const struct keys_tpm_context *context, const TPM2
 				     NULL, NULL, NULL, NULL);
 }
 
-static enum mortise_code create(struct keys_tpm_context *context, ESYS_TR primary,
-				const struct mortise_secret *secret, struct keys_tpm_object *object,
-				struct mortise_error *err)
+static enum mortise_code create_object(struct keys_tpm_context *context, ESYS_TR primary,
+				       const struct mortise_secret *secret,
+				       struct keys_tpm_object *object, struct mortise_error *err)
 {
 	const TPML_PCR_SELECTION no_pcrs = { 0 };
 	const TPM2B_DATA no_data = { 0 };
@@ -94,7 +94,7 @@ static enum mortise_code create(struct keys_tpm_context *context, ESYS_TR primar
 	secret_wipe(&sensitive, sizeof(sensitive));
 	replace_sensitive(context, &template);
 	code = rc ? keys_tpm_failed(rc, "TPM2_Create", err)
-		  : keep_object(context, private, public, object, err);
+		  : marshal_object(context, private, public, object, err);
 	context->library.Esys_Free(private);
 	context->library.Esys_Free(public);
 	return code;
@@ -110,18 +110,22 @@ enum mortise_code keys_tpm_seal_object(struct keys_tpm_context *context,
 	ESYS_TR primary;
 
 	code = set_policy(context, policy, object, err);
-	if (!code)
-		code = try_policy_key(context, policy, err);
-	if (!code)
-		code = keys_tpm_primary(context, &primary, &name, err);
-	if (!code)
-		code = create(context, primary, secret, object, err);
-	if (!code) {
-		object->key_name[0] = (uint8_t)(name->size >> 8);
-		object->key_name[1] = (uint8_t)name->size;
-		memcpy(object->key_name + 2, name->name, name->size);
-		object->key_name_size = 2u + name->size;
-	}
+	if (code)
+		goto out;
+	code = try_policy_key(context, policy, err);
+	if (code)
+		goto out;
+	code = keys_tpm_primary(context, &primary, &name, err);
+	if (code)
+		goto out;
+	code = create_object(context, primary, secret, object, err);
+	if (code)
+		goto out;
+	object->key_name[0] = (uint8_t)(name->size >> 8);
+	object->key_name[1] = (uint8_t)name->size;
+	memcpy(object->key_name + 2, name->name, name->size);
+	object->key_name_size = 2u + name->size;
+out:
 	context->library.Esys_Free(name);
 	return code;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Secure Boot as the firmware tells it (UEFI Specification, section 3.3). */
+/* The state of Secure Boot, read from the firmware (UEFI Specification, section 3.3). */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "keys/sources/tpm/tpm.h"
 
 #define EFI_GLOBAL_VARIABLE "8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -13,28 +12,21 @@
 #define REFUSED		    "failed to enroll the TPM2 key, as "
 #define BECAUSE		    " (and checkSecurebootOnEnroll is enabled)"
 
-/* errno, or 0 and the value of a variable that has one byte. */
+/* Reads a variable of one byte. Returns 0 or errno. */
 static int read_variable(const char *efivars, const char *name, uint8_t *value)
 {
-	uint8_t content[ATTRIBUTES_SIZE + 2];
-	char path[512];
+	char content[ATTRIBUTES_SIZE + 3], path[512];
 	ssize_t got;
-	int fd, sys;
 
 	if (snprintf(path, sizeof(path), "%s/%s-" EFI_GLOBAL_VARIABLE, efivars, name) >=
 	    (int)sizeof(path))
 		return ENAMETOOLONG;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	got = file_read_text(path, content, sizeof(content));
+	if (got < 0)
 		return errno;
-	got = read(fd, content, sizeof(content));
-	sys = got < 0 ? errno : 0;
-	close(fd);
-	if (sys)
-		return sys;
 	if (got != ATTRIBUTES_SIZE + 1)
 		return EBADMSG;
-	*value = content[ATTRIBUTES_SIZE];
+	*value = (uint8_t)content[ATTRIBUTES_SIZE];
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loaded objects and sessions; all are kept until the TPM is closed. */
+/* Loads objects and starts sessions; keys_tpm_close() flushes all of them. */
 #include "keys/sources/tpm/session.h"
 
 #include "base/error.h"
@@ -76,11 +76,11 @@ enum mortise_code keys_tpm_load_policy_key(struct keys_tpm_context *context,
 	case TPM2_RC_KEY_SIZE:
 	case TPM2_RC_SIZE:
 	case TPM2_RC_RANGE:
-		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "this TPM takes no RSA key of %zu bits and exponent %u, and one "
-				 "such signs the policy of PCR %u (TPM2_LoadExternal: 0x%08x)",
-				 policy->modulus_size * 8, policy->exponent, KEYS_TPM_SIGNED_PCR,
-				 rc);
+		return error_set(
+			err, MORTISE_E_UNSUPPORTED, 0,
+			"this TPM does not support the key that signs the policy of PCR "
+			"%u: RSA with %zu bits and exponent %u (TPM2_LoadExternal: 0x%08x)",
+			KEYS_TPM_SIGNED_PCR, policy->modulus_size * 8, policy->exponent, rc);
 	default:
 		return keys_tpm_failed(rc, "TPM2_LoadExternal", err);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What PCR 11 holds, in the name of whoever signed it. */
+/* Authorizes the current value of PCR 11 by the signature over it. */
 #include "keys/sources/tpm/signed.h"
 
 #include <string.h>
@@ -14,12 +14,12 @@ enum mortise_code keys_tpm_policy_pcr(const struct keys_tpm_context *context, ES
 				      uint32_t pcrs, struct mortise_error *err)
 {
 	const TPML_PCR_SELECTION selection = keys_tpm_pcr_selection(pcrs);
-	const TPM2B_DIGEST as_they_are = { 0 };
+	const TPM2B_DIGEST current_values = { 0 };
 	TSS2_RC rc;
 
 	do
 		rc = context->library.Esys_PolicyPCR(context->esys, session, ESYS_TR_NONE,
-						     ESYS_TR_NONE, ESYS_TR_NONE, &as_they_are,
+						     ESYS_TR_NONE, ESYS_TR_NONE, &current_values,
 						     &selection);
 	while (keys_tpm_again(context, rc));
 	return rc ? keys_tpm_failed(rc, "TPM2_PolicyPCR", err) : MORTISE_OK;
@@ -43,16 +43,17 @@ enum mortise_code keys_tpm_session_digest(const struct keys_tpm_context *context
 		memcpy(digest, answer->buffer, KEYS_TPM_DIGEST_SIZE);
 	else
 		code = error_set(err, MORTISE_E_SOURCE, 0,
-				 "the TPM answered TPM2_PolicyGetDigest with %u bytes",
+				 "the TPM returned a digest of %u bytes (TPM2_PolicyGetDigest)",
 				 answer->size);
 	context->library.Esys_Free(answer);
 	return code;
 }
 
-/* The signature over digest by this policy's key. */
-static enum mortise_code find(const struct keys_tpm_signed_policy *policy,
-			      const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
-			      const struct keys_tpm_signature **found, struct mortise_error *err)
+/* Finds the signature over digest by the policy's key. */
+static enum mortise_code find_signature(const struct keys_tpm_signed_policy *policy,
+					const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+					const struct keys_tpm_signature **found,
+					struct mortise_error *err)
 {
 	uint8_t fingerprint[KEYS_TPM_DIGEST_SIZE];
 	enum mortise_code code;
@@ -75,21 +76,21 @@ static enum mortise_code find(const struct keys_tpm_signed_policy *policy,
 	}
 	if (by_another)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "certificate fingerprint does not match: what PCR %u holds is "
-				 "signed by another key than the one that came with the signature",
+				 "certificate fingerprint does not match: the value of PCR %u is "
+				 "signed by another key than the one in the boot image",
 				 KEYS_TPM_SIGNED_PCR);
-	/* Sealed anew it would not open in this state either. */
+	/* Not MORTISE_E_STALE: a new sealed object could not be unsealed in this state either. */
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "PCR %u is in a state that nobody has signed: another boot image, or a "
-			 "phase of the boot in which the key must not be had; a restart opens it "
-			 "again if the image is right",
+			 "the value of PCR %u is not signed: this is another boot image, or a "
+			 "phase of the boot in which the key is unavailable; with the right boot "
+			 "image, restart the machine",
 			 KEYS_TPM_SIGNED_PCR);
 }
 
-static enum mortise_code verify(struct keys_tpm_context *context, ESYS_TR key,
-				const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
-				const struct keys_tpm_signature *found, TPMT_TK_VERIFIED **ticket,
-				struct mortise_error *err)
+static enum mortise_code verify_signature(struct keys_tpm_context *context, ESYS_TR key,
+					  const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+					  const struct keys_tpm_signature *found,
+					  TPMT_TK_VERIFIED **ticket, struct mortise_error *err)
 {
 	const struct keys_bytes signed_bytes = { digest, KEYS_TPM_DIGEST_SIZE };
 	TPM2B_DIGEST hashed = { .size = KEYS_TPM_DIGEST_SIZE };
@@ -111,17 +112,18 @@ static enum mortise_code verify(struct keys_tpm_context *context, ESYS_TR key,
 							   &signature, ticket);
 	while (keys_tpm_again(context, rc));
 	if (rc && (keys_tpm_reason(rc) == TPM2_RC_SIGNATURE || keys_tpm_reason(rc) == TPM2_RC_SIZE))
-		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "the signature over what PCR %u holds is wrong: the boot image is "
-				 "damaged or has been tampered with",
-				 KEYS_TPM_SIGNED_PCR);
+		return error_set(
+			err, MORTISE_E_SOURCE, 0,
+			"the signature over the value of PCR %u is invalid: the boot image "
+			"is damaged or was tampered with",
+			KEYS_TPM_SIGNED_PCR);
 	return rc ? keys_tpm_failed(rc, "TPM2_VerifySignature", err) : MORTISE_OK;
 }
 
-static enum mortise_code authorize(const struct keys_tpm_context *context, ESYS_TR session,
-				   const struct keys_tpm_signed_policy *policy,
-				   const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
-				   const TPMT_TK_VERIFIED *ticket, struct mortise_error *err)
+static enum mortise_code authorize_policy(const struct keys_tpm_context *context, ESYS_TR session,
+					  const struct keys_tpm_signed_policy *policy,
+					  const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+					  const TPMT_TK_VERIFIED *ticket, struct mortise_error *err)
 {
 	TPM2B_DIGEST approved = { .size = KEYS_TPM_DIGEST_SIZE };
 	TPM2B_NAME name = { .size = KEYS_TPM_OBJECT_NAME_SIZE };
@@ -152,16 +154,22 @@ enum mortise_code keys_tpm_authorize(struct keys_tpm_context *context,
 	ESYS_TR key;
 
 	code = keys_tpm_policy_pcr(context, session, UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
-	if (!code)
-		code = keys_tpm_session_digest(context, session, digest, err);
-	if (!code)
-		code = find(policy, digest, &found, err);
-	if (!code)
-		code = keys_tpm_load_policy_key(context, policy, &key, err);
-	if (!code)
-		code = verify(context, key, digest, found, &ticket, err);
-	if (!code)
-		code = authorize(context, session, policy, digest, ticket, err);
+	if (code)
+		goto out;
+	code = keys_tpm_session_digest(context, session, digest, err);
+	if (code)
+		goto out;
+	code = find_signature(policy, digest, &found, err);
+	if (code)
+		goto out;
+	code = keys_tpm_load_policy_key(context, policy, &key, err);
+	if (code)
+		goto out;
+	code = verify_signature(context, key, digest, found, &ticket, err);
+	if (code)
+		goto out;
+	code = authorize_policy(context, session, policy, digest, ticket, err);
+out:
 	context->library.Esys_Free(ticket);
 	return code;
 }

@@ -5,17 +5,20 @@
 
 #include "keys/sources/tpm/context.h"
 
+/* Binds a policy session to the current values of pcrs (PolicyPCR). */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_policy_pcr(const struct keys_tpm_context *context,
 							 ESYS_TR session, uint32_t pcrs,
 							 struct mortise_error *err);
 
+/* Reads the digest of a policy session. */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_session_digest(const struct keys_tpm_context *context, ESYS_TR session,
 			uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
 /*
- * PolicyPCR of what PCR 11 holds now, and PolicyAuthorize by who signed it. MORTISE_E_STALE:
- * nobody did. MORTISE_E_SOURCE: the signature or its key is not what it should be.
+ * Binds a policy session to the current value of PCR 11 (PolicyPCR), and replaces this by the key
+ * that has signed the value (PolicyAuthorize). MORTISE_E_SOURCE: the value is not signed, or the
+ * signature or its key is wrong.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_authorize(struct keys_tpm_context *context,
 							const struct keys_tpm_signed_policy *policy,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The search for the PCR that has changed. */
+/* Finds the PCR that has changed. */
 #include "keys/sources/tpm/stale.h"
 
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "keys/sources/tpm/pcr.h"
 
-/* Those of which it is known that they hold something else than when object was sealed. */
-static uint32_t changed(const struct keys_tpm_object *object,
-			const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE])
+/* Returns the PCRs whose values are known to differ from those when object was sealed. */
+static uint32_t find_changed(const struct keys_tpm_object *object,
+			     const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE])
 {
 	uint32_t pcrs = object->pcrs & object->values_known;
 
@@ -20,8 +20,8 @@ static uint32_t changed(const struct keys_tpm_object *object,
 	return pcrs;
 }
 
-static enum mortise_code name_them(uint32_t pcrs, bool certain, bool or_key,
-				   struct mortise_error *err)
+static enum mortise_code report_changed(uint32_t pcrs, bool certain, bool or_key,
+					struct mortise_error *err)
 {
 	const bool several = certain && (pcrs & (pcrs - 1));
 	char list[KEYS_TPM_PCR_LIST_MAX];
@@ -38,19 +38,19 @@ enum mortise_code keys_tpm_stale(const struct keys_tpm_object *object,
 				 struct mortise_error *err)
 {
 	const uint32_t known = object->pcrs & object->values_known;
-	const uint32_t pcrs = changed(object, values);
+	const uint32_t pcrs = find_changed(object, values);
 
 	if (pcrs)
-		return name_them(pcrs, true, false, err);
+		return report_changed(pcrs, true, false, err);
 	if (known != object->pcrs)
-		return name_them(object->pcrs & ~known, false, policy, err);
-	/* Every PCR is as it was. */
+		return report_changed(object->pcrs & ~known, false, policy, err);
+	/* No PCR has changed. */
 	if (policy)
 		return error_set(err, MORTISE_E_STALE, 0,
-				 "the boot image brings another key for the policy of PCR %u than "
-				 "the one that it was sealed under",
+				 "it was sealed to another key for the policy of PCR %u than the "
+				 "key in this boot image",
 				 KEYS_TPM_SIGNED_PCR);
 	return error_set(err, MORTISE_E_STALE, 0,
 			 "sealing policy digest does not match, and no PCR has changed: the token "
-			 "was altered");
+			 "was modified");
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Why the policy of a sealed object is no longer met. */
+/* The reason why the policy of a sealed object is no longer satisfied. */
 #ifndef KEYS_TPM_STALE_H
 #define KEYS_TPM_STALE_H
 
 #include "keys/sources/tpm/tpm.h"
 
 /*
- * MORTISE_E_STALE: what differs from when object was sealed, given the policy of this machine
- * as far as it applies and what the PCRs hold now.
+ * Sets MORTISE_E_STALE with a message that names what has changed since object was sealed. policy
+ * is the policy of this machine, or NULL if object is not bound to one; values are the current
+ * values of the PCRs.
  */
 enum mortise_code keys_tpm_stale(const struct keys_tpm_object *object,
 				 const struct keys_tpm_signed_policy *policy,

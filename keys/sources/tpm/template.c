@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Public areas, as Talos Linux has them. */
+/* The public areas, identical to those of Talos Linux. */
 #include "keys/sources/tpm/template.h"
 
 #include <string.h>

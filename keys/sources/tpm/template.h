@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The objects of the recipe, as the TPM is asked for them. */
+/* Templates of the objects that a TPM creates or loads. */
 #ifndef KEYS_TPM_TEMPLATE_H
 #define KEYS_TPM_TEMPLATE_H
 
@@ -8,16 +8,17 @@
 #include "keys/sources/tpm/tpm.h"
 
 /*
- * The storage root key: TCG TPM v2.0 Provisioning Guidance, section 7.5.1, template for ECC
- * P-256. unique is of 32 zero bytes each, not empty: the key is derived from it.
+ * The storage root key: TCG TPM v2.0 Provisioning Guidance, section 7.5.1, template for ECC P-256.
+ * unique has two coordinates of 32 zero bytes each, not empty ones, since the key is derived from
+ * it.
  */
 void keys_tpm_srk_template(TPM2B_PUBLIC *template);
 
-/* A sealed object that only its policy opens, whatever lockout the TPM is in. */
+/* A sealed object that only its policy opens. The TPM's lockout does not affect it. */
 void keys_tpm_sealed_template(TPM2B_PUBLIC *template,
 			      const uint8_t policy_hash[static KEYS_TPM_DIGEST_SIZE]);
 
-/* The key of a signed policy: its name is that of keys_tpm_policy_key_name(). */
+/* The key of a signed policy; keys_tpm_policy_key_name() computes its name. */
 void keys_tpm_policy_key_template(TPM2B_PUBLIC *template,
 				  const struct keys_tpm_signed_policy *policy);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kind tpm: bytes sealed by a TPM 2.0, bound to the boot by a signed policy of PCR 11 and to
- * what other PCRs hold. The recipe is Talos Linux's.
+ * Keys of kind tpm: data sealed by a TPM 2.0, bound to the boot image by a signed policy of PCR 11
+ * and to the values of other PCRs. The method is that of Talos Linux.
  */
 #ifndef KEYS_TPM_H
 #define KEYS_TPM_H
 
 #include <mortise.h>
 
-#define KEYS_TPM_SECRET_SIZE  32u   /* bytes that are sealed */
+#define KEYS_TPM_SECRET_SIZE  32u   /* bytes of data to seal */
 #define KEYS_TPM_DIGEST_SIZE  32u   /* SHA-256 */
 #define KEYS_TPM_SIGNED_PCR   11u
 #define KEYS_TPM_BLOB_MAX     1024u /* bytes of a TPM2B_PRIVATE or TPM2B_PUBLIC */
@@ -17,7 +17,7 @@
 #define KEYS_TPM_SIGNATURES_MAX 32u
 #define KEYS_TPM_LIMIT_MS     20000u
 
-/* A PolicyPCR digest of PCR 11 that somebody has signed. */
+/* A signed PolicyPCR digest of PCR 11. */
 struct keys_tpm_signature {
 	uint8_t policy[KEYS_TPM_DIGEST_SIZE];
 	uint8_t fingerprint[KEYS_TPM_DIGEST_SIZE]; /* SHA-256 of the RSAPublicKey (PKCS #1) DER */
@@ -25,7 +25,7 @@ struct keys_tpm_signature {
 	size_t signature_size;
 };
 
-/* The public key of the boot image's maker, and what was signed with it. */
+/* The public key of the boot image's maker, and the signatures of this key. */
 struct keys_tpm_signed_policy {
 	uint8_t modulus[KEYS_TPM_MODULUS_MAX]; /* big-endian */
 	size_t modulus_size;
@@ -35,33 +35,33 @@ struct keys_tpm_signed_policy {
 };
 
 struct keys_tpm {
-	const char *tcti; /* as tctildr(3) takes it; NULL: /dev/tpmrm0, then /dev/tpm0 */
+	const char *tcti; /* as in tctildr(3); NULL: /dev/tpmrm0, then /dev/tpm0 */
 	const struct keys_tpm_signed_policy *policy; /* of this machine; NULL: it has none */
 	const struct mortise_events *events; /* NULL: the wait cannot be canceled */
-	uint32_t limit_ms; /* of one call, whatever the TPM does; 0: KEYS_TPM_LIMIT_MS */
+	uint32_t limit_ms; /* maximum duration of a call; 0: KEYS_TPM_LIMIT_MS */
 };
 
-/* A sealed object, as the token keeps it. */
+/* A sealed object as stored in a token. */
 struct keys_tpm_object {
-	uint8_t private_blob[KEYS_TPM_BLOB_MAX]; /* TPM2B_PRIVATE, its size in front */
+	uint8_t private_blob[KEYS_TPM_BLOB_MAX]; /* TPM2B_PRIVATE, including its size field */
 	size_t private_size;
-	uint8_t public_blob[KEYS_TPM_BLOB_MAX];	 /* TPM2B_PUBLIC, likewise */
+	uint8_t public_blob[KEYS_TPM_BLOB_MAX];	 /* TPM2B_PUBLIC, including its size field */
 	size_t public_size;
 	uint8_t key_name[KEYS_TPM_NAME_MAX];	 /* TPM2B_NAME of the storage root key */
 	size_t key_name_size;
 	uint8_t policy_hash[KEYS_TPM_DIGEST_SIZE];
 	bool signed_policy;	/* bound to the signed policy of PCR 11 */
-	uint32_t pcrs;		/* bit n: bound to what PCR n held */
-	uint32_t values_known;	/* bit n: pcr_values[n] is what it held; set when sealed */
+	uint32_t pcrs;		/* bit n: bound to the value of PCR n */
+	uint32_t values_known;	/* bit n: pcr_values[n] is this value; set when sealed */
 	uint8_t pcr_values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
 };
 
 /*
- * Seals under the storage root key, with the policy that the machine has and pcrs. Without
- * both it is refused (MORTISE_E_USAGE): it would open on any boot. A PCR of all zeros or all
- * ones is refused (MORTISE_E_SOURCE). MORTISE_E_UNREACHABLE: busy for too long, or lockout
- * that ends by itself. MORTISE_E_UNSUPPORTED: not in this build, or tpm2-tss is not installed.
- * MORTISE_E_SOURCE: no TPM, and all else.
+ * Seals secret under the storage root key, bound to tpm->policy and to pcrs. MORTISE_E_USAGE:
+ * neither is given, so the object would open after any boot. MORTISE_E_UNREACHABLE: the TPM is
+ * busy for too long, or in a lockout that ends by itself. MORTISE_E_UNSUPPORTED: built without
+ * MORTISE_TPM, or tpm2-tss is not installed. MORTISE_E_SOURCE: a PCR is all zeros or all ones,
+ * there is no TPM, or any other failure.
  */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
@@ -69,9 +69,10 @@ keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 	      struct mortise_error *err);
 
 /*
- * MORTISE_E_STALE: PCRs, policy or TPM are not those that it was sealed under, and what is sealed
- * now would be; the sentence says which ("PCR 7 has changed"). MORTISE_E_SOURCE: also when PCR 11
- * is in a state that nobody has signed. No secret crosses the bus in the clear.
+ * Unseals object. No secret crosses the bus unencrypted. MORTISE_E_STALE: the PCRs, the policy or
+ * the TPM have changed since it was sealed, and a new sealed object could be unsealed; the message
+ * says what has changed ("PCR 7 has changed"). MORTISE_E_SOURCE: also if the value of PCR 11 is
+ * not signed.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm,
 						     const struct keys_tpm_object *object,
@@ -83,16 +84,17 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm,
 						     const char *word, struct mortise_error *err);
 
 /*
- * Reads a public key in PEM (SubjectPublicKeyInfo, RSA of 2048 to 4096 bits) into policy, which
- * keeps its signatures. MORTISE_E_UNSUPPORTED, MORTISE_E_SOURCE.
+ * Reads a public key in PEM format (SubjectPublicKeyInfo, RSA with 2048 to 4096 bits) into policy,
+ * without changing its signatures. MORTISE_E_UNSUPPORTED: another number of bits.
+ * MORTISE_E_SOURCE: not an RSA public key.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_public_key(const char *pem, size_t size,
 							 struct keys_tpm_signed_policy *policy,
 							 struct mortise_error *err);
 
 /*
- * The policy digest of a sealed object: PolicyAuthorize by the policy's key when policy is
- * not NULL, then PolicyPCR over pcrs, whose values stand in pcr_values by their numbers.
+ * Computes the policy digest of a sealed object: PolicyAuthorize with the policy's key if policy is
+ * not NULL, then PolicyPCR over pcrs. pcr_values[n] is the value of PCR n.
  */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_policy_digest(const struct keys_tpm_signed_policy *policy, uint32_t pcrs,
@@ -100,8 +102,8 @@ keys_tpm_policy_digest(const struct keys_tpm_signed_policy *policy, uint32_t pcr
 		       uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
 /*
- * Is Secure Boot on and not in setup mode? efivars: "/sys/firmware/efi/efivars". MORTISE_E_POLICY:
- * "failed to enroll the TPM2 key, as ...".
+ * Checks that Secure Boot is enabled and not in setup mode. efivars: "/sys/firmware/efi/efivars".
+ * MORTISE_E_POLICY: "failed to enroll the TPM2 key, as ...".
  */
 MORTISE_MUST_CHECK enum mortise_code keys_secureboot_check(const char *efivars,
 							   struct mortise_error *err);

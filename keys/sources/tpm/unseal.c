@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Unsealing, in the order in which causes can be told apart. */
+/* Unsealing. The order of the steps makes it possible to distinguish causes of failures. */
 #include <stdint.h>
 #include <string.h>
 
@@ -24,9 +24,9 @@ static enum mortise_code check_name(const struct keys_tpm_object *object, const 
 		"not match)");
 }
 
-static enum mortise_code load(struct keys_tpm_context *context, ESYS_TR primary, ESYS_TR session,
-			      const struct keys_tpm_object *object, ESYS_TR *item,
-			      struct mortise_error *err)
+static enum mortise_code load_object(struct keys_tpm_context *context, ESYS_TR primary,
+				     ESYS_TR session, const struct keys_tpm_object *object,
+				     ESYS_TR *item, struct mortise_error *err)
 {
 	TPM2B_PRIVATE private = { 0 };
 	TPM2B_PUBLIC public = { 0 };
@@ -39,28 +39,28 @@ static enum mortise_code load(struct keys_tpm_context *context, ESYS_TR primary,
 			object->public_blob, object->public_size, NULL, &public);
 	if (rc)
 		return error_set(err, MORTISE_E_STALE, 0,
-				 "the token holds no sealed object of a TPM 2.0 (0x%08x)", rc);
+				 "the token contains no sealed object of a TPM 2.0 (0x%08x)", rc);
 	do
 		rc = context->library.Esys_Load(context->esys, primary, session, ESYS_TR_NONE,
 						ESYS_TR_NONE, &private, &public, item);
 	while (keys_tpm_again(context, rc));
-	/* The private blob is opaque to us: its shape is the TPM's to judge. */
+	/* Only the TPM can check the format of the private blob. */
 	if (keys_tpm_reason(rc) == TPM2_RC_SIZE || keys_tpm_reason(rc) == TPM2_RC_INSUFFICIENT)
 		return error_set(
 			err, MORTISE_E_STALE, 0,
-			"the token holds no sealed object of a TPM 2.0 (TPM2_Load: 0x%08x)", rc);
+			"the token contains no sealed object of a TPM 2.0 (TPM2_Load: 0x%08x)", rc);
 	if (rc)
 		return keys_tpm_failed(rc, "TPM2_Load", err);
 	keys_tpm_keep(context, *item);
 	return MORTISE_OK;
 }
 
-/* Brings session to the policy of object, or says why that cannot be. */
+/* Satisfies the policy of object in session, or reports why this is impossible. */
 static enum mortise_code
-meet_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
-	    const struct keys_tpm_object *object, ESYS_TR session,
-	    const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
-	    struct mortise_error *err)
+satisfy_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
+	       const struct keys_tpm_object *object, ESYS_TR session,
+	       const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+	       struct mortise_error *err)
 {
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
 	enum mortise_code code = MORTISE_OK;
@@ -71,12 +71,14 @@ meet_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_polic
 		code = keys_tpm_policy_pcr(context, session, object->pcrs, err);
 	if (!code)
 		code = keys_tpm_session_digest(context, session, digest, err);
-	if (!code && memcmp(digest, object->policy_hash, KEYS_TPM_DIGEST_SIZE))
-		code = keys_tpm_stale(object, policy, values, err);
-	return code;
+	if (code)
+		return code;
+	if (memcmp(digest, object->policy_hash, KEYS_TPM_DIGEST_SIZE))
+		return keys_tpm_stale(object, policy, values, err);
+	return MORTISE_OK;
 }
 
-/* ESYS decrypts the answer where it received it, and frees that without wiping. */
+/* ESYS decrypts the response in its receive buffer, and frees this buffer without wiping it. */
 static void wipe_answer(const struct keys_tpm_context *context)
 {
 	TSS2_SYS_CONTEXT *sys = NULL;
@@ -88,9 +90,9 @@ static void wipe_answer(const struct keys_tpm_context *context)
 		secret_wipe((void *)(uintptr_t)answer, size);
 }
 
-static enum mortise_code unseal(struct keys_tpm_context *context, ESYS_TR item, ESYS_TR policy,
-				ESYS_TR encryption, struct mortise_secret **secret,
-				struct mortise_error *err)
+static enum mortise_code unseal_item(struct keys_tpm_context *context, ESYS_TR item, ESYS_TR policy,
+				     ESYS_TR encryption, struct mortise_secret **secret,
+				     struct mortise_error *err)
 {
 	TPM2B_SENSITIVE_DATA *data = NULL;
 	enum mortise_code code;
@@ -107,8 +109,8 @@ static enum mortise_code unseal(struct keys_tpm_context *context, ESYS_TR item, 
 		code = mortise_secret_from(data->buffer, data->size, secret, err);
 	else
 		code = error_set(err, MORTISE_E_SOURCE, 0,
-				 "the TPM unsealed %u bytes, and a key has %u", data->size,
-				 KEYS_TPM_SECRET_SIZE);
+				 "the TPM unsealed %u bytes instead of the %u bytes of a key",
+				 data->size, KEYS_TPM_SECRET_SIZE);
 	secret_wipe(data, sizeof(*data));
 	context->library.Esys_Free(data);
 	return code;
@@ -119,10 +121,11 @@ static enum mortise_code check_policy(const struct keys_tpm_object *object,
 				      struct mortise_error *err)
 {
 	if (object->signed_policy && !policy)
-		return error_set(err, MORTISE_E_STALE, 0,
-				 "it is bound to a signed policy of PCR %u, and this boot image "
-				 "brings none",
-				 KEYS_TPM_SIGNED_PCR);
+		return error_set(
+			err, MORTISE_E_STALE, 0,
+			"it is bound to a signed policy of PCR %u, and this boot image has "
+			"none",
+			KEYS_TPM_SIGNED_PCR);
 	return MORTISE_OK;
 }
 
@@ -140,23 +143,32 @@ enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 	if (!object->signed_policy)
 		policy = NULL;
 	code = check_policy(object, policy, err);
-	if (!code)
-		code = keys_tpm_pcr_read(context, object->pcrs | signed_pcr, values, err);
-	if (!code)
-		code = keys_tpm_primary(context, &primary, &name, err);
-	if (!code)
-		code = check_name(object, name, err);
-	if (!code)
-		code = keys_tpm_session(context, primary, TPM2_SE_HMAC, TPMA_SESSION_ENCRYPT,
-					&encryption, err);
-	if (!code)
-		code = load(context, primary, encryption, object, &item, err);
-	if (!code)
-		code = keys_tpm_session(context, primary, TPM2_SE_POLICY, 0, &session, err);
-	if (!code)
-		code = meet_policy(context, policy, object, session, values, err);
-	if (!code)
-		code = unseal(context, item, session, encryption, secret, err);
+	if (code)
+		goto out;
+	code = keys_tpm_pcr_read(context, object->pcrs | signed_pcr, values, err);
+	if (code)
+		goto out;
+	code = keys_tpm_primary(context, &primary, &name, err);
+	if (code)
+		goto out;
+	code = check_name(object, name, err);
+	if (code)
+		goto out;
+	code = keys_tpm_session(context, primary, TPM2_SE_HMAC, TPMA_SESSION_ENCRYPT, &encryption,
+				err);
+	if (code)
+		goto out;
+	code = load_object(context, primary, encryption, object, &item, err);
+	if (code)
+		goto out;
+	code = keys_tpm_session(context, primary, TPM2_SE_POLICY, 0, &session, err);
+	if (code)
+		goto out;
+	code = satisfy_policy(context, policy, object, session, values, err);
+	if (code)
+		goto out;
+	code = unseal_item(context, item, session, encryption, secret, err);
+out:
 	context->library.Esys_Free(name);
 	return code;
 }

@@ -70,10 +70,41 @@ static void test_total_is_bounded(void **state)
 	volume_budget_clear(&seen.budget);
 }
 
+/* Cancels from the third poll on. */
+static bool cancel_late(void *context, const struct mortise_event *event)
+{
+	unsigned *polls = context;
+
+	assert_int_equal(event->type, MORTISE_EVENT_POLL);
+	return ++*polls < 3;
+}
+
+/* A canceled wait ends although no memory was returned; what it took is given back. */
+static void test_canceled(void **state)
+{
+	unsigned polls = 0;
+	const struct mortise_events events = { .call = cancel_late, .context = &polls };
+	struct volume_budget budget;
+
+	(void)state;
+	volume_budget_init(&budget, &events);
+	budget.total = TOTAL;
+	assert_true(volume_budget_take(&budget, TOTAL));
+	assert_int_equal(polls, 0);
+	assert_false(volume_budget_take(&budget, 1));
+	assert_int_equal(polls, 3);
+	assert_int_equal(budget.holders, 2);
+	volume_budget_give_back(&budget, 1);
+	volume_budget_give_back(&budget, TOTAL);
+	assert_int_equal(budget.holders, 0);
+	volume_budget_clear(&budget);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_total_is_bounded),
+		cmocka_unit_test(test_canceled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

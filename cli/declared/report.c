@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of declared volumes, as a table or as JSON. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/declared/json.h"
+#include "cli/declared/plan_print.h"
+#include "cli/declared/report.h"
+#include "cli/declared/table.h"
+#include "cli/verbs.h"
+
+#define COLUMNS 6u
+
+static const char *const titles[COLUMNS] = {
+	"VOLUME", "DEVICE", "PHASE", "SLOT", "KEY", "MOUNTED"
+};
+
+static bool fill_row(const void *report, size_t i, struct table_row *row)
+{
+	const struct mortise_volume_status *volume;
+
+	if (!(volume = mortise_report_volume(report, i)))
+		return false;
+	row->cells[0] = volume->name;
+	row->cells[1] = table_or_dash(volume->device);
+	row->cells[2] = mortise_phase_name(volume->phase);
+	row->cells[3] = table_keyslot(row->texts[0], volume->keyslot);
+	row->cells[4] = table_or_dash(volume->key_kind);
+	row->cells[5] = table_or_dash(volume->mount_point);
+	return true;
+}
+
+/* "STATE: recovery key in keyslot 5" */
+static void print_recovery(const struct mortise_volume_status *volume)
+{
+	const char *before = "recovery key in keyslot ";
+
+	if (volume->recovery_keyslots == 0)
+		return;
+	printf("%s: ", volume->name);
+	for (unsigned id = 0; id < MORTISE_KEYSLOTS_MAX; id++) {
+		if (!(volume->recovery_keyslots & UINT32_C(1) << id))
+			continue;
+		printf("%s%u", before, id);
+		before = ", ";
+	}
+	printf("\n");
+}
+
+static void print_table(const struct mortise_report *report)
+{
+	const struct table table = {
+		.titles = titles,
+		.columns = COLUMNS,
+		.fill = fill_row,
+		.subject = report,
+	};
+	const struct mortise_volume_status *volume;
+
+	if (!table_print(&table))
+		printf("No volumes.\n");
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_recovery(volume);
+}
+
+/* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
+static void print_lines(const char *volume, const char *prefix, const char *text)
+{
+	while (*text) {
+		int length = (int)strcspn(text, "\n");
+
+		fprintf(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
+		text += length;
+		text += *text == '\n';
+	}
+}
+
+static void print_messages(const struct mortise_report *report)
+{
+	const struct mortise_volume_status *volume;
+
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
+		print_lines(volume->name, "", volume->error);
+		print_lines(volume->name, "", volume->failed_syncs);
+		print_lines(volume->name, "notice: ", volume->notices);
+	}
+}
+
+/* Adds the parts of text between separators as an array of strings. */
+static void add_list(struct json_object *object, const char *name, const char *text,
+		     const char *separator)
+{
+	struct json_object *list = json_object_new_array();
+
+	while (*text) {
+		int length = (int)strcspn(text, separator);
+
+		if (length > 0)
+			json_object_array_add(list, json_object_new_string_len(text, length));
+		text += length;
+		text += *text != '\0';
+	}
+	json_object_object_add(object, name, list);
+}
+
+static void add_keyslots(struct json_object *object, const char *name, uint32_t keyslots)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if (keyslots & UINT32_C(1) << id)
+			json_object_array_add(list, json_object_new_int(id));
+	}
+	json_object_object_add(object, name, list);
+}
+
+static struct json_object *volume_json(const struct mortise_volume_status *volume)
+{
+	struct json_object *row = json_object_new_object();
+
+	json_add_text(row, "name", volume->name);
+	json_add_text(row, "id", volume->id);
+	json_add_text(row, "phase", mortise_phase_name(volume->phase));
+	json_add_text(row, "device", volume->device);
+	json_add_text(row, "mapping", volume->mapping);
+	json_add_text(row, "mountPoint", volume->mount_point);
+	json_add_text(row, "filesystem", volume->filesystem);
+	json_object_object_add(row, "encrypted", json_object_new_boolean(volume->encrypted));
+	json_add_keyslot(row, "keyslot", volume->keyslot);
+	json_add_text(row, "keyKind", volume->key_kind);
+	add_list(row, "keyKinds", volume->key_kinds, ",");
+	json_object_object_add(row, "lockedToState",
+			       json_object_new_boolean(volume->locked_to_state));
+	add_list(row, "failedSyncs", volume->failed_syncs, "\n");
+	add_list(row, "notices", volume->notices, "\n");
+	add_keyslots(row, "recoveryKeyslots", volume->recovery_keyslots);
+	json_add_text(row, "error", volume->error);
+	json_add_text(row, "text", volume->text);
+	return row;
+}
+
+static enum status print_json(const struct command *c, const struct volumes *volumes,
+			      const struct mortise_report *report, const struct mortise_error *err)
+{
+	struct json_object *document = json_document(volumes->config, c->verb->name);
+	struct json_object *rows = json_object_new_array();
+	const struct mortise_volume_status *volume;
+
+	if (c->verb->id == VERB_APPLY)
+		plan_add_json(document, volumes->plan);
+	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
+		json_object_array_add(rows, volume_json(volume));
+	json_object_object_add(document, "volumes", rows);
+	json_add_error(document, err);
+	return json_print(document);
+}
+
+/* STATUS_OK if all volumes have reached the phase, STATUS_USAGE if none has, else STATUS_PARTLY. */
+static enum status status_for(const struct mortise_report *report, enum mortise_phase wanted)
+{
+	const struct mortise_volume_status *volume;
+	size_t reached = 0, i;
+
+	for (i = 0; (volume = mortise_report_volume(report, i)); i++)
+		reached += volume->phase == wanted;
+	if (reached == i)
+		return STATUS_OK;
+	return reached == 0 ? STATUS_USAGE : STATUS_PARTLY;
+}
+
+static bool has_volume_error(const struct mortise_report *report)
+{
+	const struct mortise_volume_status *volume;
+
+	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
+		if (volume->error[0] != '\0')
+			return true;
+	return false;
+}
+
+enum status report_print(const struct command *c, const struct volumes *volumes,
+			 const struct mortise_report *report, enum mortise_phase wanted,
+			 const struct mortise_error *err)
+{
+	enum status status = STATUS_OK, printed = STATUS_OK;
+
+	if (report)
+		status = status_for(report, wanted);
+	/* The error of a volume already explains why the run failed. */
+	if (err->code == MORTISE_E_CANCELED ||
+	    (err->code != MORTISE_OK && !has_volume_error(report)))
+		status = volumes_fail(c, err);
+	if (report)
+		print_messages(report);
+	if (volumes->json)
+		printed = print_json(c, volumes, report, err);
+	else if (report)
+		print_table(report);
+	return status == STATUS_OK ? printed : status;
+}
