@@ -172,8 +172,9 @@ MORTISE_MUST_CHECK enum mortise_code mortise_secret_from(const void *bytes, size
 /* Wipes and frees; NULL is allowed. */
 void mortise_secret_free(struct mortise_secret **secret);
 
-/* The bytes, writable, valid until the secret is freed. Never NULL, even for size 0. */
-uint8_t *mortise_secret_data(const struct mortise_secret *secret);
+/* The bytes, valid until the secret is freed. Never NULL, even for size 0. */
+const uint8_t *mortise_secret_data(const struct mortise_secret *secret);
+uint8_t *mortise_secret_writable(struct mortise_secret *secret);
 size_t mortise_secret_size(const struct mortise_secret *secret);
 
 /* Makes it shorter (never longer): bytes beyond size are wiped. */
