@@ -118,8 +118,9 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_secret_from(const void *bytes, size_t size, struct mortise_secret **out,
 		    struct mortise_error *err);
 void mortise_secret_free(struct mortise_secret **secret);
-/* The bytes, writable. Never NULL, even if the size is 0. */
-uint8_t *mortise_secret_data(const struct mortise_secret *secret);
+/* The bytes. Never NULL, even if the size is 0. */
+const uint8_t *mortise_secret_data(const struct mortise_secret *secret);
+uint8_t *mortise_secret_writable(struct mortise_secret *secret);
 size_t mortise_secret_size(const struct mortise_secret *secret);
 /* Reduces the size, and wipes the bytes beyond it. */
 void mortise_secret_truncate(struct mortise_secret *secret, size_t size);
