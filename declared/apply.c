@@ -70,6 +70,13 @@ out:
 	return code;
 }
 
+static bool find_mounted_state(const struct mortise_up_options *options,
+			       char dir[static VOLUME_PATH_MAX])
+{
+	volume_state_dir(options, dir);
+	return *dir;
+}
+
 /* Opens STATE, unless it is open, with the keys that are in META now. */
 static enum mortise_code open_state(const struct mortise_up_options *options,
 				    char dir[static VOLUME_PATH_MAX], struct mortise_error *err)
@@ -79,15 +86,13 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	struct mortise_error why = { 0 };
 	enum mortise_code code;
 
-	volume_state_dir(options, dir);
-	if (*dir)
+	if (find_mounted_state(options, dir))
 		return MORTISE_OK;
 	/* A failure does not matter if STATE is open then: it may hold no configuration yet. */
 	code = mortise_config_stored(options, &before, &opened, &why);
 	mortise_plan_free(&opened);
 	mortise_config_free(&before);
-	volume_state_dir(options, dir);
-	if (*dir)
+	if (find_mounted_state(options, dir))
 		return MORTISE_OK;
 	if (code == MORTISE_E_CANCELED)
 		return error_set(err, code, 0, "%s", why.text);

@@ -175,6 +175,8 @@ static void remove_keys(struct volume_work *work)
 			  plan->device);
 	else if (store_state_config(work->run, plan, &why))
 		volume_opening_add(&work->result->opening.failed_syncs, why.text);
+	if (why.code == MORTISE_E_CANCELED)
+		stop_volume(work, &why);
 	if (volume_is_state(plan->volume))
 		work->run->not_stored = why;
 	for (size_t i = 0; i < plan->step_count; i++) {

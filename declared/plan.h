@@ -7,6 +7,8 @@
 #ifndef VOLUME_PLAN_H
 #define VOLUME_PLAN_H
 
+#include <stdatomic.h>
+
 #include "keys/sources/sources.h"
 #include "luks2/header.h"
 #include "config/config.h"
@@ -25,6 +27,7 @@ struct volume_run {
 	struct mortise_events events;	/* forwards to options->events, one event at a time except
 					 * for polls */
 	pthread_mutex_t events_lock;
+	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
 	struct mortise_key_sources sources; /* from options, with META's UUID if META has one */
 	char node_uuid[VOLUME_NODE_UUID_ROOM];

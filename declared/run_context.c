@@ -20,19 +20,25 @@ bool volume_needs_node_uuid(const struct config *volumes)
 	return false;
 }
 
-/* Forwards polls at once, from any thread, and other events one at a time. */
+/*
+ * Forwards polls at once, from any thread, and other events one at a time. A cancellation holds for
+ * the rest of the run, even if the callback cancels only once.
+ */
 static bool forward_event(void *context, const struct mortise_event *event)
 {
 	struct volume_run *run = context;
 	const struct mortise_events *to = run->options->events;
-	bool go_on;
+	const bool poll = event->type == MORTISE_EVENT_POLL;
 
-	if (event->type == MORTISE_EVENT_POLL)
-		return to->call(to->context, event);
-	pthread_mutex_lock(&run->events_lock);
-	go_on = to->call(to->context, event);
-	pthread_mutex_unlock(&run->events_lock);
-	return go_on;
+	if (poll && atomic_load(&run->canceled))
+		return false;
+	if (!poll)
+		pthread_mutex_lock(&run->events_lock);
+	if (!to->call(to->context, event))
+		atomic_store(&run->canceled, true);
+	if (!poll)
+		pthread_mutex_unlock(&run->events_lock);
+	return !atomic_load(&run->canceled);
 }
 
 void volume_run_notify(struct volume_run *run, const char *volume, const char *text)

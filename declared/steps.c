@@ -210,6 +210,8 @@ static enum mortise_code remove_mkfs_mark(struct volume_plan *plan, struct morti
 static enum mortise_code create_filesystem(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
+	/* No header could record that this file system is unfinished: mkfs is not canceled then. */
+	const struct mortise_events *events = plan->volume->encrypted ? &work->run->events : NULL;
 	char node[MORTISE_NAME_MAX + 16];
 	enum mortise_code code;
 
@@ -223,8 +225,7 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 		if (code)
 			return code;
 	}
-	code = disk_make_filesystem(&work->run->events,
-				    config_filesystem_name(plan->volume->filesystem),
+	code = disk_make_filesystem(events, config_filesystem_name(plan->volume->filesystem),
 				    plan->volume->id, node, err);
 	/* A file system that was mounted once is kept; only the mark is left over. */
 	if (code == MORTISE_E_NOT_EMPTY && plan->volume->encrypted)

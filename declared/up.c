@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "base/secret.h"
+#include "base/sized.h"
 #include "config/salt.h"
 #include "declared/up.h"
 #include "declared/wait.h"
@@ -235,15 +236,22 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 static enum mortise_code extend_pcr(const struct mortise_up_options *options,
 				    struct mortise_error *err)
 {
+	struct mortise_key_sources sources = { .struct_size = sizeof(sources) };
 	struct mortise_error ignored;
 	enum mortise_code code;
 
 	if (!options->extend_word || (volume_extended_pcrs() & UINT32_C(1) << options->extend_pcr))
 		return MORTISE_OK;
+	if (options->sources) {
+		code = sized_input(SIZED(mortise_key_sources), &sources, options->sources, err);
+		if (code)
+			return code;
+	}
+	sources.events = options->events;
 	code = volume_extended_pcr_store(options->extend_pcr, true, err);
 	if (code)
 		return code;
-	code = mortise_tpm_extend(options->sources, options->extend_pcr, options->extend_word, err);
+	code = mortise_tpm_extend(&sources, options->extend_pcr, options->extend_word, err);
 	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
 		error_prefix(err, "PCR %u is recorded as extended, but was not",
 			     options->extend_pcr);

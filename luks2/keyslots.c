@@ -98,8 +98,8 @@ out:
 }
 
 /*
- * A new keyslot conflicts with no other change, so an update by another process in the meantime is
- * no reason to fail. Without locks it is: the two could write at the same time.
+ * A new keyslot conflicts with no other change, so an update by another process in the meantime does
+ * not make it fail, except without locks, when both could write at the same time.
  */
 static enum mortise_code begin_adding(struct mortise_luks2 *header,
 				      const struct luks2_keyslot_request *request,

@@ -240,4 +240,19 @@ check "apply to closed volumes succeeds" said mortise apply
 check_equal "apply unseals the key that opens, once" "$(calls Seal) $(calls Unseal)" "0 1"
 down
 stop_kms
+
+## A server that never answers: one signal ends the call, long before its time limit.
+start_kms --fault late
+"$MORTISE" up "${options[@]}" >"$work/said" 2>&1 &
+pid=$!
+sleep 4
+begin=$(date +%s%N)
+kill -TERM "$pid"
+status=0
+wait "$pid" || status=$?
+took=$((($(date +%s%N) - begin) / 1000000))
+check_equal "an interrupted call of the KMS gives exit status 1" "$status" 1
+check "the call ends in time ($took ms)" test "$took" -lt 8000
+check "the error says so" says canceled
+stop_kms
 finish

@@ -64,22 +64,22 @@ check_equal "the neighboring partitions are unchanged" "$(cksum <"${device}p1"; 
 check_equal "it is on the disk" "$(dd if="${device}p2" bs=1 skip=12 count=4 iflag=direct status=none \
 	2>/dev/null || dd if="${device}p2" bs=1 skip=12 count=4 status=none)" null
 check "by its path, too" meta get 9 --device "META=${device}p2"
-check_status 4 "the disk is not a META partition" meta get 9 --device "META=$device"
+check_status 4 "the whole disk is refused as META" meta get 9 --device "META=$device"
 
 check "a reader does not wait for a reader" under --shared "${device}p2" "$MORTISE" meta get 9
-check "nor for whoever holds the disk" under --exclusive "$device" "$MORTISE" meta get 9
-check_status 5 "it waits for a writer" waits signal --exclusive "${device}p2" "$MORTISE" meta get 9
-check "a signal ends the wait" says "locked by another program"
-check_equal "and there is no further try" "$(sed '1,/SIGTERM/d' "$work/trace")" ""
+check "it does not wait for a process that holds the disk" under --exclusive "$device" "$MORTISE" meta get 9
+check_status 1 "a reader waits for a writer" waits signal --exclusive "${device}p2" "$MORTISE" meta get 9
+check "a signal ends the wait" says "canceled"
+check_equal "it does not try again" "$(sed '1,/SIGTERM/d' "$work/trace")" ""
 check "the signal came in time" grep -q SIGTERM "$work/trace"
-check_status 5 "a writer waits for a reader" waits signal --shared "${device}p2" \
+check_status 1 "a writer waits for a reader" waits signal --shared "${device}p2" \
 	"$MORTISE" meta delete 9
-check_status 5 "and for whoever holds the disk" waits signal --shared "$device" \
+check_status 1 "a writer waits for a process that holds the disk" waits signal --shared "$device" \
 	"$MORTISE" meta delete 9
-check_equal "nothing was written meanwhile" "$(meta get 9)" null
+check_equal "nothing was written in the meantime" "$(meta get 9)" null
 check "a reader gets its turn" waits release --exclusive "${device}p2" "$MORTISE" meta get 9
 check "so does a writer" waits release --shared "${device}p2" "$MORTISE" meta set 20 "$work/null"
-check "which has written" meta delete 20
+check "the waiting writer then succeeds" meta delete 20
 for i in {1..20}; do
 	set_tag $((20 + i)) "$i" &
 done
@@ -88,12 +88,12 @@ check_equal "twenty writers at once: none is lost" "$(meta list | wc -l)" 22
 
 check "the same value waits for no reader" under --shared "${device}p2" "$MORTISE" meta set 9 \
 	"$work/null"
-check "nor for whoever holds the disk" under --exclusive "$device" "$MORTISE" meta set 9 \
+check "it does not wait for a process that holds the disk" under --exclusive "$device" "$MORTISE" meta set 9 \
 	"$work/null"
 exec {lock}<"${device}p2"
 flock --shared "$lock"
 check_status 5 "a lock that is held for long ends the wait" said "$MORTISE" meta delete 9
-check "and the error says so" says "META is locked by another program"
+check "the error says that META is locked" says "META is locked by another program"
 exec {lock}<&-
 check_equal "nothing was written" "$(meta get 9)" null
 

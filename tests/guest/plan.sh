@@ -127,7 +127,7 @@ test_second_stage() {
 	declare_keys "$node" "nodeID: {}, slot: 0, lockToState: true;$spare"
 	check "apply adds a key in the second stage" mortise apply -f "$config"
 	check "the added key opens" opens "$data" 1 spare
-	check_fails "the second stage is not a notice of the volume" \
+	check_fails "the second stage does not appear as a notice of the volume" \
 		grep -q 'second stage' <(mortise status --json)
 	down
 	check "plan of a volume that is locked to STATE waits" said mortise plan -f "$config"
