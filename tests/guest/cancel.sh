@@ -145,7 +145,36 @@ test_order() {
 	down
 }
 
-for topic in devices lock retries order; do
+# A keyslot that costs minutes: the format is unfinished, and the next run begins it again.
+test_derivation() {
+	device=$(blank_device 24)
+	declare_none
+	declare_volume data "$device" "slot: 0, static: {passphrase: secret}"
+	interrupt INT is_marked "$MORTISE" up "${options[@]}" --pbkdf-memory 1024 --pbkdf-parallel 1 \
+		--pbkdf-force-iterations 4000000
+	ends_at_once "up that derives a key to format"
+	check_equal "no keyslot was written" \
+		"$(cryptsetup luksDump --dump-json-metadata "$device" | jq -c .keyslots)" '{}'
+	check "the next run formats the device" mortise up
+	check "the volume is mounted" mountpoint -q "$root/var/mnt/data"
+	down
+	mortise up >/dev/null
+	declare_none
+	declare_volume data "$device" "slot: 0, static: {passphrase: secret}" \
+		"slot: 1, static: {passphrase: other}"
+	interrupt TERM runs "$MORTISE" up "${options[@]}" --pbkdf-memory 1024 --pbkdf-parallel 1 \
+		--pbkdf-force-iterations 4000000
+	ends_at_once "up that derives a key to add"
+	check_equal "no keyslot was added" \
+		"$(cryptsetup luksDump --dump-json-metadata "$device" | jq -c '.keyslots | keys')" '["0"]'
+	down
+}
+
+is_marked() {
+	cryptsetup isLuks "$device" 2>/dev/null
+}
+
+for topic in devices lock retries order derivation; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
