@@ -316,20 +316,32 @@ static enum mortise_code do_key_step_named(struct volume_work *work, const struc
 	return code;
 }
 
+/* The plan of an unencrypted volume makes a file system on an empty device only. */
+static enum mortise_code check_empty(const struct volume_plan *plan, struct mortise_error *err)
+{
+	struct disk_probe probe;
+	enum mortise_code code = disk_probe(plan->device, &probe, err);
+
+	if (!code && probe.content != DISK_EMPTY)
+		code = error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s was empty and now holds %s; no file system is made on it",
+				 plan->device, *probe.type ? probe.type : "half a LUKS2 header");
+	return code;
+}
+
 static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	char node[MORTISE_NAME_MAX + 16];
 	struct luks2_update *update;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	node_path(plan, node);
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
 				      node, err);
 	/* A volume that was open already: nothing has loaded the header for writing yet. */
-	if (plan->volume->encrypted)
-		code = reload(plan, err);
+	code = plan->volume->encrypted ? reload(plan, err) : check_empty(plan, err);
 	if (!code)
 		code = disk_make_filesystem(&work->run->events,
 					    config_filesystem_name(plan->volume->filesystem),
