@@ -66,6 +66,7 @@ struct volume_plan {
 	const struct config_volume *volume;
 	bool planned;			/* false: the steps are still to be decided */
 	bool waits;			/* for STATE, or for a KMS or TPM: planned again when executed */
+	bool lacks_salt;		/* a new key is locked to STATE, and has no step */
 	char device[VOLUME_PATH_MAX];	/* "" when not found */
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
 	char mount_point[VOLUME_PATH_MAX];  /* with the root in front; "" for none */
