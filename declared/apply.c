@@ -15,6 +15,22 @@ static const struct config_volume *state_of(const struct config *config)
 	return NULL;
 }
 
+/* Names or no_mount of the options that the plan was made with may differ from those of apply. */
+static enum mortise_code check_plan(const struct mortise_plan *plan,
+				    const struct mortise_config *config, struct mortise_error *err)
+{
+	enum mortise_code code = volume_plan_check_use(plan, config, err);
+	const struct volume_plan *state = plan->volumes[0];
+
+	if (code)
+		return code;
+	if (plan->count != config->volumes->volume_count ||
+	    (state->planned && !*state->mount_point))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "the plan does not include all volumes and a mounted STATE");
+	return MORTISE_OK;
+}
+
 /* Can what is stored be found again at the next boot? */
 static enum mortise_code check_places(const struct mortise_config *config,
 				      const struct mortise_up_options *options,
@@ -114,6 +130,8 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 	if (!code && !plan)
 		code = mortise_plan_make(config, &wanted, &made, err);
 	plan = plan ? plan : made;
+	if (!code)
+		code = check_plan(plan, config, err);
 	if (!code)
 		code = volume_plans_check_apply(plan, staged, err);
 	if (!code)
