@@ -342,8 +342,12 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 				      node, err);
 	/* A volume that was open already: nothing has loaded the header for writing yet. */
 	code = plan->volume->encrypted ? reload(plan, err) : check_empty(plan, err);
+	/*
+	 * A half-made file system is made again only with the mark in a header. Elsewhere it would
+	 * be unknown data, which every later run refuses: it is not canceled.
+	 */
 	if (!code)
-		code = disk_make_filesystem(&work->run->events,
+		code = disk_make_filesystem(plan->volume->encrypted ? &work->run->events : NULL,
 					    config_filesystem_name(plan->volume->filesystem),
 					    plan->volume->id, node, err);
 	/* Whole and then mounted by others, with only the mark left over: it is the file system. */

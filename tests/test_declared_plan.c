@@ -69,7 +69,7 @@ static int set_up(void **state)
 	write_file(config_path, document, 0);
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(path[i], sizeof(path[i]), "%s/device%u", directory, i);
-		write_file(path[i], "", 64L << 20);
+		write_file(path[i], "", 512L << 20);
 	}
 	assert_int_equal(mortise_config_read(config_path, &config, &err), MORTISE_OK);
 	*state = config;
@@ -156,10 +156,9 @@ static void format_data(void)
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = path[1] };
 	const struct mortise_format format = { .struct_size = sizeof(format) };
-	const struct mortise_kdf_choice cost = { .struct_size = sizeof(cost),
-						 .forced_time = 4,
-						 .memory_kib = 32,
-						 .lanes = 1 };
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
+	};
 	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
 						  .keyslot = 0,
 						  .kdf = &cost };
@@ -207,12 +206,38 @@ static void test_filled_device(void **state)
 	mortise_plan_free(&plan);
 }
 
+static bool cancel(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	(void)event;
+	return false;
+}
+
+/* A file system that is made in part would be unknown data to every later run. */
+static void test_canceled_mkfs(void **state)
+{
+	const struct mortise_up_options options = options_for(NULL, 0);
+	struct volume_result result = { .text = "" };
+	struct mortise_plan *plan = plan_of(*state, &options);
+	struct mortise_error err = { .text = "" };
+	struct volume_run run = { .options = &options, .events = { .call = cancel } };
+	struct volume_work work = { .run = &run, .plan = plan->volumes[2], .result = &result };
+	struct disk_probe probe;
+
+	if (volume_do_step(&work, 0, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(disk_probe(path[2], &probe, NULL), MORTISE_OK);
+	assert_string_equal(probe.type, "xfs");
+	mortise_plan_free(&plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_apply_other_plan, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_new_locked_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_filled_device, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_canceled_mkfs, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
