@@ -71,6 +71,7 @@ struct volume_plan {
 	const struct config_volume *volume;
 	bool planned;			/* the steps are decided */
 	bool waits;			/* for STATE or a key source; planned again later */
+	bool lacks_salt;		/* a new key is locked to STATE, and has no step */
 	char device[VOLUME_PATH_MAX];	/* "" if not found */
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
 	char mount_point[VOLUME_PATH_MAX];  /* including the root; "": not mounted */

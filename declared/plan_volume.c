@@ -302,6 +302,8 @@ static void reset_failed_requests(struct volume_plan *plan)
 
 static bool is_waiting(const struct volume_plan *plan)
 {
+	if (plan->lacks_salt)
+		return true;
 	for (size_t i = 0; i < plan->step_count; i++)
 		if (plan->steps[i].kind == MORTISE_STEP_WAIT)
 			return true;

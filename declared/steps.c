@@ -207,6 +207,19 @@ static enum mortise_code remove_mkfs_mark(struct volume_plan *plan, struct morti
 	return luks2_update_commit(&update, err);
 }
 
+/* The plan of an unencrypted volume makes a file system only on an empty device. */
+static enum mortise_code check_empty(const struct volume_plan *plan, struct mortise_error *err)
+{
+	struct disk_probe probe;
+	enum mortise_code code = disk_probe(plan->device, &probe, err);
+
+	if (!code && probe.content != DISK_EMPTY)
+		code = error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s was empty and now holds %s; no file system is made on it",
+				 plan->device, *probe.type ? probe.type : "half a LUKS2 header");
+	return code;
+}
+
 static enum mortise_code create_filesystem(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
@@ -220,11 +233,9 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
 				      node, err);
 	/* If the volume was open already, no step has loaded the header for writing yet. */
-	if (plan->volume->encrypted) {
-		code = volume_reload_header(plan, err);
-		if (code)
-			return code;
-	}
+	code = plan->volume->encrypted ? volume_reload_header(plan, err) : check_empty(plan, err);
+	if (code)
+		return code;
 	code = disk_make_filesystem(events, config_filesystem_name(plan->volume->filesystem),
 				    plan->volume->id, node, err);
 	/* A file system that was mounted once is kept; only the mark is left over. */
