@@ -12,11 +12,12 @@
 #include "volume/activate.h"
 
 /* NULL: it is the one that was planned on. */
-static const char *header_change(const struct volume_plan *plan)
+static const char *header_change(const struct volume_run *run, const struct volume_plan *plan)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = plan->device,
-						   .readonly = true };
+						   .readonly = true,
+						   .events = &run->events };
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error ignored;
 	const char *what = NULL;
@@ -73,12 +74,12 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 		return false;
 	}
 	/* What was missing or unreadable then, and is now, leaves nothing to compare. */
-	if (!*device || disk_probe(device, &probe, &ignored))
+	if (!*device || disk_probe(device, &run->events, &probe, &ignored))
 		return true;
 	if (probe.content != plan->probe.content || strcmp(probe.type, plan->probe.type) != 0)
 		*what = "its contents are different";
 	else if (plan->header)
-		*what = header_change(plan);
+		*what = header_change(run, plan);
 	/* A plan that ends before the volume is opened does not depend on mapping and mount. */
 	if (!*what && !plan->failed)
 		*what = mapping_change(plan);

@@ -159,7 +159,7 @@ static enum mortise_code format_locked(struct volume_work *work, size_t first,
 	struct disk_probe probe;
 	enum mortise_code code;
 
-	code = disk_probe(plan->device, &probe, err);
+	code = disk_probe(plan->device, &work->run->events, &probe, err);
 	if (!code && probe.content != DISK_EMPTY && probe.content != DISK_UNFINISHED)
 		code = error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s was empty and now holds %s; not formatted", plan->device,
@@ -317,15 +317,16 @@ static enum mortise_code do_key_step_named(struct volume_work *work, const struc
 }
 
 /* The plan of an unencrypted volume makes a file system on an empty device only. */
-static enum mortise_code check_empty(const struct volume_plan *plan, struct mortise_error *err)
+static enum mortise_code check_empty(const struct volume_work *work, struct mortise_error *err)
 {
+	const char *device = work->plan->device;
 	struct disk_probe probe;
-	enum mortise_code code = disk_probe(plan->device, &probe, err);
+	enum mortise_code code = disk_probe(device, &work->run->events, &probe, err);
 
 	if (!code && probe.content != DISK_EMPTY)
 		code = error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s was empty and now holds %s; no file system is made on it",
-				 plan->device, *probe.type ? probe.type : "half a LUKS2 header");
+				 device, *probe.type ? probe.type : "half a LUKS2 header");
 	return code;
 }
 
@@ -341,7 +342,7 @@ static enum mortise_code do_mkfs(struct volume_work *work, struct mortise_error 
 		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
 				      node, err);
 	/* A volume that was open already: nothing has loaded the header for writing yet. */
-	code = plan->volume->encrypted ? reload(plan, err) : check_empty(plan, err);
+	code = plan->volume->encrypted ? reload(plan, err) : check_empty(work, err);
 	/*
 	 * A half-made file system is made again only with the mark in a header. Elsewhere it would
 	 * be unknown data, which every later run refuses: it is not canceled.

@@ -106,7 +106,7 @@ static enum mortise_code look_at(struct reset_target *target, struct mortise_err
 				 "that has none",
 				 device->path, partitions);
 	luks2_device_close(device);
-	return code ? code : disk_probe(target->device, &target->probe, err);
+	return code ? code : disk_probe(target->device, NULL, &target->probe, err);
 }
 
 static bool same_place(const struct reset_target *a, const struct reset_target *b)

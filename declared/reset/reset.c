@@ -60,7 +60,7 @@ static enum mortise_code look_again(const struct luks2_device *device,
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s is another device now than when it was found; run again",
 				 device->path);
-	code = disk_probe(device->path, &now, err);
+	code = disk_probe(device->path, NULL, &now, err);
 	if (!code &&
 	    (now.content != target->probe.content || strcmp(now.type, target->probe.type) != 0))
 		code = error_set(err, MORTISE_E_CHANGED, 0,
@@ -73,7 +73,7 @@ static enum mortise_code look_again(const struct luks2_device *device,
 static enum mortise_code check_empty(const struct luks2_device *device, struct mortise_error *err)
 {
 	struct disk_probe probe;
-	enum mortise_code code = disk_probe(device->path, &probe, err);
+	enum mortise_code code = disk_probe(device->path, NULL, &probe, err);
 
 	if (!code && probe.content != DISK_EMPTY)
 		code = error_set(
