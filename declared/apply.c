@@ -151,6 +151,7 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
+	wanted.try_keys = false;
 	code = check_places(config, &wanted, err);
 	if (code)
 		return code;

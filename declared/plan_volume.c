@@ -335,7 +335,7 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	reset_failed_requests(plan);
 	volume_mount_path(run, plan->volume, plan->mount_point);
 	if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device), &why) ||
-	    disk_probe(plan->device, &plan->probe, &why)) {
+	    disk_probe(plan->device, &run->events, &plan->probe, &why)) {
 		volume_plan_forget_header(plan);
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	} else {

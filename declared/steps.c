@@ -78,7 +78,7 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 	struct disk_probe probe;
 	enum mortise_code code;
 
-	code = disk_probe(plan->device, &probe, err);
+	code = disk_probe(plan->device, &work->run->events, &probe, err);
 	if (code)
 		return code;
 	if (probe.content != DISK_EMPTY && probe.content != DISK_UNFINISHED)
@@ -208,15 +208,16 @@ static enum mortise_code remove_mkfs_mark(struct volume_plan *plan, struct morti
 }
 
 /* The plan of an unencrypted volume makes a file system only on an empty device. */
-static enum mortise_code check_empty(const struct volume_plan *plan, struct mortise_error *err)
+static enum mortise_code check_empty(const struct volume_work *work, struct mortise_error *err)
 {
+	const char *device = work->plan->device;
 	struct disk_probe probe;
-	enum mortise_code code = disk_probe(plan->device, &probe, err);
+	enum mortise_code code = disk_probe(device, &work->run->events, &probe, err);
 
 	if (!code && probe.content != DISK_EMPTY)
 		code = error_set(err, MORTISE_E_CHANGED, 0,
 				 "%s was empty and now holds %s; no file system is made on it",
-				 plan->device, *probe.type ? probe.type : "half a LUKS2 header");
+				 device, *probe.type ? probe.type : "half a LUKS2 header");
 	return code;
 }
 
@@ -233,7 +234,7 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
 				      node, err);
 	/* If the volume was open already, no step has loaded the header for writing yet. */
-	code = plan->volume->encrypted ? volume_reload_header(plan, err) : check_empty(plan, err);
+	code = plan->volume->encrypted ? volume_reload_header(plan, err) : check_empty(work, err);
 	if (code)
 		return code;
 	code = disk_make_filesystem(events, config_filesystem_name(plan->volume->filesystem),

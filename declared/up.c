@@ -247,7 +247,8 @@ static enum mortise_code extend_pcr(const struct mortise_up_options *options,
 		if (code)
 			return code;
 	}
-	sources.events = options->events;
+	/* The TPM may extend the PCR even after the wait for it has ended: it is not canceled. */
+	sources.events = NULL;
 	code = volume_extended_pcr_store(options->extend_pcr, true, err);
 	if (code)
 		return code;
@@ -349,6 +350,8 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
+	/* Only a plan tries keys: here they are sealed once, to be used. */
+	wanted.try_keys = false;
 	if (plan)
 		return volume_up(&up, plan, report, err);
 	code = volume_check_names(config, &wanted, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Plans that are given to another call, wait for STATE, or are older than their device. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -226,9 +228,29 @@ static void test_canceled_mkfs(void **state)
 
 	if (volume_do_step(&work, 0, &err))
 		fail_msg("%s", err.text);
-	assert_int_equal(disk_probe(path[2], &probe, NULL), MORTISE_OK);
+	assert_int_equal(disk_probe(path[2], NULL, &probe, NULL), MORTISE_OK);
 	assert_string_equal(probe.type, "xfs");
 	mortise_plan_free(&plan);
+}
+
+/* A wait for another program that updates a header ends when it is canceled. */
+static void test_canceled_lock(void **state)
+{
+	static const char *const data = "data";
+	const struct mortise_events events = { .call = cancel };
+	struct mortise_up_options options = options_for(&data, 1);
+	struct mortise_plan *plan = NULL;
+	int fd;
+
+	format_data();
+	fd = open(path[1], O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	options.events = &events;
+	(void)alarm(60);
+	assert_int_equal(mortise_plan_make(*state, &options, &plan, NULL), MORTISE_E_CANCELED);
+	(void)alarm(0);
+	assert_null(plan);
+	close(fd);
 }
 
 int main(void)
@@ -238,6 +260,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_new_locked_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_filled_device, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_canceled_mkfs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_canceled_lock, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
