@@ -51,7 +51,7 @@ static enum mortise_code check_state_again(const struct volume_up *up, struct mo
 
 	run.state_may_come = true;
 	volume_plan_attach(state, &run);
-	/* This run may have opened STATE itself: that is no change to report. */
+	/* This run may have opened STATE itself, so a change is not reported. */
 	if (!code && !volume_plan_is_current(&run, state, &what))
 		code = volume_plan_make(&run, state, err);
 	if (!code)

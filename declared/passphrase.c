@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a declared key to the passphrase of its keyslot: had again, or made anew. */
+/* From a declared key to the passphrase of its keyslot: an existing one, or a new one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -109,7 +109,7 @@ static enum mortise_code lock(struct mortise_secret **passphrase,
 	return code;
 }
 
-/* The salt comes first: without it nobody needs to be asked for the rest. */
+/* The salt comes first: without it, no source needs to be asked for the rest. */
 enum mortise_code volume_key_get(const struct volume_run *run, const struct config_volume *volume,
 				 const struct config_key *key, struct json_object *metadata,
 				 struct mortise_secret **out, struct mortise_error *err)
@@ -179,7 +179,7 @@ enum mortise_code volume_key_new(const struct volume_run *run, const struct conf
 	return code;
 }
 
-/* What a kms passphrase is had by: server, token and salt. Not one byte of it is secret alone. */
+/* The definition of a kms passphrase: server, token and salt, none of which is secret alone. */
 static enum mortise_code kms_definition(const struct volume_run *run, const struct config_key *key,
 					struct json_object *metadata, struct mortise_secret **out,
 					struct mortise_error *err)

@@ -225,7 +225,7 @@ void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_s
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
-/* Finds the key that opens the volume, or adds the step that says why there is none. */
+/* Finds the key that opens the volume, or adds the step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_find_key(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 

@@ -122,7 +122,7 @@ static bool other_pcrs(const struct volume_plan *plan, const struct config_key *
 	       object.pcrs != volume_key_pcrs(key);
 }
 
-/* A KMS that has lost its key answers with random bytes, so that nobody learns that it has. */
+/* A KMS that has lost its key returns random bytes, which does not reveal the loss. */
 static const char *unsealed_for_nothing(const struct config_key *key)
 {
 	return key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM
@@ -157,7 +157,7 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
 }
 
-/* Of a kind that would have to be asked over the network, and as it was when last in step. */
+/* A kms key whose definition has not changed since it was recorded: no call is needed. */
 static bool known_without_asking(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];

@@ -196,7 +196,7 @@ static enum mortise_code do_format(struct volume_work *work, size_t first,
 	struct stat st;
 	int fd;
 
-	/* A kernel that could not open the volume is no reason to begin one. */
+	/* Do not format a volume that this kernel could not open. */
 	code = mortise_is_active(work->plan->mapping, err);
 	if (!code)
 		return error_set(err, MORTISE_E_EXISTS, 0, "Device %s already exists.",
