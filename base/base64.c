@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Base64 with padding. The alphabet is looked up by comparison, so that secrets index nothing. */
+/* Base64 with padding. Comparisons replace a look-up table, so that secrets index no memory. */
 #include "base/base64.h"
 
 #include <string.h>

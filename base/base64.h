@@ -5,15 +5,15 @@
 
 #include <mortise.h>
 
-/* Characters that encode size bytes, NUL counted. */
+/* The characters that encode size bytes, including the NUL. */
 #define BASE64_ROOM(size) (4u * (((size) + 2u) / 3u) + 1u)
 
-/* text has BASE64_ROOM(size) bytes of room. */
+/* text has room for BASE64_ROOM(size) characters. */
 void base64_encode(const uint8_t *bytes, size_t size, char *text);
 
 /*
- * *size: room at bytes in, bytes decoded out. False when text is not base64 (blanks are
- * not taken) or needs more room.
+ * *size is the room at bytes before the call, and the number of decoded bytes after it. Returns
+ * false if text is not base64 (white space is not accepted) or needs more room.
  */
 MORTISE_MUST_CHECK bool base64_decode(const char *text, uint8_t *bytes, size_t *size);
 

@@ -6,16 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A disk as Talos's Disks.block.talos.dev shows it. Texts are "" when not known, never NULL. */
+/* A disk as described by Talos's Disks.block.talos.dev. Unknown strings are "", never NULL. */
 struct disk_facts {
-	uint64_t size;		/* bytes, as the next two */
+	uint64_t size;		/* bytes, like the next two */
 	uint64_t io_size;
 	uint64_t sector_size;
 	bool readonly;
 	bool rotational;
 	bool cdrom;
 	bool system;		/* system_disk */
-	bool system_known;	/* false: no disk is known as that one; asking for it is an error */
+	bool system_known;	/* false: the system disk is unknown; using system_disk fails */
 	const char *bus_path;
 	const char *dev_path;	/* "/dev/sda" */
 	const char *firmware_version;
@@ -26,7 +26,7 @@ struct disk_facts {
 	const char *transport;	/* "nvme", "sata", "ata", "sas", "usb", "virtio", "mmc", ... */
 	const char *uuid;
 	const char *wwid;
-	const char *const *symlinks; /* "/dev/disk/by-id/...", NULL behind the last */
+	const char *const *symlinks; /* "/dev/disk/by-id/...", NULL after the last */
 };
 
 #endif

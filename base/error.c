@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Filling struct mortise_error, and the text and exit status of each code. */
+/* Fills struct mortise_error, and has the text and exit status of each code. */
 #include "base/error.h"
 
 #include <stdarg.h>
@@ -20,16 +20,16 @@ static const struct {
 	[MORTISE_E_DEVICE] = { "device not accessible", 4 },
 	[MORTISE_E_INACTIVE] = { "device not active", 4 },
 	[MORTISE_E_BUSY] = { "device busy", 5 },
-	[MORTISE_E_EXISTS] = { "exists already", 5 },
+	[MORTISE_E_EXISTS] = { "already exists", 5 },
 	[MORTISE_E_NOT_LUKS2] = { "no LUKS2 header", 1 },
 	[MORTISE_E_CORRUPT] = { "LUKS2 header damaged", 1 },
 	[MORTISE_E_POLICY] = { "refused by policy", 1 },
 	[MORTISE_E_UNSUPPORTED] = { "not supported", 1 },
-	[MORTISE_E_NO_SPACE] = { "no room", 1 },
+	[MORTISE_E_NO_SPACE] = { "not enough space", 1 },
 	[MORTISE_E_CHANGED] = { "changed by another process", 1 },
 	[MORTISE_E_NOT_EMPTY] = { "device not empty", 1 },
-	[MORTISE_E_CONFIG] = { "configuration not valid", 1 },
-	[MORTISE_E_WAIT] = { "waiting for something else", 1 },
+	[MORTISE_E_CONFIG] = { "invalid configuration", 1 },
+	[MORTISE_E_WAIT] = { "not ready yet", 1 },
 	[MORTISE_E_KERNEL] = { "kernel lacks device-mapper or a target", 1 },
 	[MORTISE_E_UNREACHABLE] = { "KMS or TPM does not answer", 1 },
 	[MORTISE_E_SOURCE] = { "KMS or TPM provides no key", 1 },
@@ -51,8 +51,8 @@ int mortise_exit_status(enum mortise_code code)
 	return (size_t)code < CODES ? codes[code].exit_status : 1;
 }
 
-/* What does not fit is cut off. */
-static void append(char text[static MORTISE_ERROR_TEXT], const char *more)
+/* Appends more, shortened to the room that is left. */
+static void append_text(char text[static MORTISE_ERROR_TEXT], const char *more)
 {
 	const size_t length = strlen(text), room = MORTISE_ERROR_TEXT - 1 - length;
 	const size_t added = strnlen(more, room);
@@ -61,19 +61,19 @@ static void append(char text[static MORTISE_ERROR_TEXT], const char *more)
 	text[length + added] = '\0';
 }
 
-/* The arguments may point into err->text: the sentence is put together beside it. */
-__attribute__((format(printf, 5, 0))) static void fill(struct mortise_error *err,
-						       enum mortise_code code, int sys,
-						       uint64_t offset, const char *format,
-						       va_list ap)
+/* The arguments may point into err->text, so the text is built in another buffer. */
+__attribute__((format(printf, 5, 0))) static void fill_error(struct mortise_error *err,
+							     enum mortise_code code, int sys,
+							     uint64_t offset, const char *format,
+							     va_list ap)
 {
 	char text[MORTISE_ERROR_TEXT];
 
 	vsnprintf(text, sizeof(text), format, ap);
 	if (sys) {
-		append(text, ": ");
-		/* Of one thread in glibc since 2.32 and in musl; strerror_r(3) is another in each. */
-		append(text, strerror(sys));
+		append_text(text, ": ");
+		/* Thread-safe in musl and glibc >= 2.32, whose strerror_r(3) differ. */
+		append_text(text, strerror(sys));
 	}
 	err->code = code;
 	err->sys_errno = sys;
@@ -88,7 +88,7 @@ enum mortise_code error_set(struct mortise_error *err, enum mortise_code code, i
 
 	if (err) {
 		va_start(ap, format);
-		fill(err, code, sys, UINT64_MAX, format, ap);
+		fill_error(err, code, sys, UINT64_MAX, format, ap);
 		va_end(ap);
 	}
 	return code;
@@ -101,7 +101,7 @@ enum mortise_code error_set_at(struct mortise_error *err, enum mortise_code code
 
 	if (err) {
 		va_start(ap, format);
-		fill(err, code, sys, offset, format, ap);
+		fill_error(err, code, sys, offset, format, ap);
 		va_end(ap);
 	}
 	return code;
@@ -122,7 +122,7 @@ void error_prefix(struct mortise_error *err, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	append(text, ": ");
-	append(text, err->text);
+	append_text(text, ": ");
+	append_text(text, err->text);
 	memcpy(err->text, text, sizeof(text));
 }

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-/* A released lock is taken by whoever polls first; short pauses keep the wait short. */
+/* The first process that polls gets a released lock; short pauses keep the wait short. */
 #define LOCK_POLL_MS 10u
 
 bool events_canceled(const struct mortise_events *events)
@@ -72,7 +72,7 @@ bool events_sleep_ms(const struct mortise_events *events, uint64_t ms)
 			return true;
 		pause = end - now < EVENTS_POLL_MS ? end - now : EVENTS_POLL_MS;
 		left = (struct timespec){ .tv_sec = 0, .tv_nsec = (long)pause * 1000000 };
-		/* A signal ends the pause early: the loop looks at the clock again. */
+		/* A signal may end the pause early: the loop reads the clock again. */
 		(void)nanosleep(&left, NULL);
 	}
 }

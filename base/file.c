@@ -44,9 +44,9 @@ ssize_t file_read_text(const char *path, char *text, size_t room)
 	return got;
 }
 
-/* Secrets do not grow: a larger one takes over the bytes. */
-static enum mortise_code grow(struct mortise_secret **secret, size_t used, size_t room,
-			      struct mortise_error *err)
+/* Replaces *secret by a larger one with the same content, since a secret cannot grow. */
+static enum mortise_code enlarge_secret(struct mortise_secret **secret, size_t used, size_t room,
+					struct mortise_error *err)
 {
 	struct mortise_secret *larger = NULL;
 	enum mortise_code code = mortise_secret_new(room, &larger, err);
@@ -69,9 +69,9 @@ enum mortise_code file_read_secret(int fd, const char *name, size_t max,
 	ssize_t got;
 
 	do {
-		/* One byte more than allowed tells a file that is too large. */
+		/* One byte more than allowed, to detect a file that is too large. */
 		room = room > max ? max + 1 : room;
-		code = grow(&secret, used, room, err);
+		code = enlarge_secret(&secret, used, room, err);
 		if (code)
 			goto out;
 		got = file_read_fd(fd, mortise_secret_data(secret) + used, room - used);

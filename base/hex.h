@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Hexadecimal digits of what others wrote. */
+/* Hexadecimal digits in external input. */
 #ifndef BASE_HEX_H
 #define BASE_HEX_H
 
-/* The value of a digit in either case, -1 when it is none. */
+/* Returns the value of a digit in upper or lower case, -1 if c is not one. */
 static inline int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory and processors of this machine, as /proc, the cgroups and the limits tell. */
+/* The memory and CPUs of this machine, from /proc, the cgroups and the resource limits. */
 #include "base/machine.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 
-/* meminfo has 1.5 KiB, memory.stat 1 to 4, /proc/self/cgroup a line for each controller. */
+/* meminfo has 1.5 KiB, memory.stat 1 to 4 KiB, /proc/self/cgroup a line for each controller. */
 #define FILE_MAX 8192
 
 const struct machine_files machine_files = { "/proc", "/sys/fs/cgroup" };
@@ -26,7 +26,7 @@ static bool read_text(const char *dir, const char *name, char text[static FILE_M
 	       file_read_text(path, text, FILE_MAX) > 0;
 }
 
-/* The number after label at the start of a line of text. */
+/* Finds the number after label at the start of a line of text. */
 static bool find_number(const char *text, const char *label, uint64_t *number)
 {
 	const size_t length = strlen(label);
@@ -46,28 +46,28 @@ static bool read_number(const char *dir, const char *name, uint64_t *number)
 {
 	char text[FILE_MAX];
 
-	/* "max" is no number, and no limit. */
+	/* "max" means no limit; it is not a number, so this returns false. */
 	return read_text(dir, name, text) && find_number(text, "", number);
 }
 
-static uint64_t add(uint64_t a, uint64_t b)
+static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t minimum(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
 /* The two interfaces of a controller. */
 struct cgroup_version {
-	/* What one group leaves, UINT64_MAX for no limit. */
+	/* Returns what the limit of one group leaves, UINT64_MAX if it has no limit. */
 	uint64_t (*room)(const char *dir, const struct cgroup_version *version, uint64_t swap_free);
-	const char *line;      /* start of its line in /proc/self/cgroup, number before it */
-	const char *mounts[2]; /* below the root; a hybrid system has version 2 in "unified" */
+	const char *line;      /* start of its line in /proc/self/cgroup, after the number */
+	const char *mounts[2]; /* below the root; hybrid systems mount version 2 at "unified" */
 	const char *limit, *usage;
-	const char *cache[2]; /* in memory.stat: file pages, given up before anyone dies */
+	const char *cache[2]; /* in memory.stat: file pages, reclaimed before the OOM killer runs */
 	const char *swap_limit, *swap_usage;
 };
 
@@ -97,7 +97,7 @@ static const struct cgroup_version memory_versions[] = {
 	},
 };
 
-/* cpu.max holds "QUOTA PERIOD" in us; before it there was a file for each. */
+/* cpu.max contains "QUOTA PERIOD" in us; version 1 has a file for each. */
 static const struct cgroup_version cpu_versions[] = {
 	{ .room = group_cpus, .line = "::", .mounts = { "", "/unified" }, .limit = "cpu.max" },
 	{
@@ -124,19 +124,20 @@ static uint64_t group_room(const char *dir, const struct cgroup_version *version
 
 	if (!read_number(dir, version->limit, &limit) || !read_number(dir, version->usage, &usage))
 		return UINT64_MAX;
-	limit -= least(limit, usage);
+	limit -= minimum(limit, usage);
 	if (read_text(dir, "memory.stat", stat))
 		for (size_t i = 0; i < 2; i++)
 			if (find_number(stat, version->cache[i], &cache))
-				limit = add(limit, cache);
+				limit = add_saturating(limit, cache);
 	if (!version->swap_limit)
 		return limit;
 	(void)read_number(dir, version->swap_limit, &swap_limit);
 	(void)read_number(dir, version->swap_usage, &swap_usage);
-	return add(limit, least(swap_free, swap_limit - least(swap_limit, swap_usage)));
+	return add_saturating(limit,
+			      minimum(swap_free, swap_limit - minimum(swap_limit, swap_usage)));
 }
 
-/* Whole processors' worth of time: half of one is one. */
+/* Returns the quota in CPUs, rounded up: half a CPU counts as one. */
 static uint64_t group_cpus(const char *dir, const struct cgroup_version *version,
 			   uint64_t swap_free)
 {
@@ -145,7 +146,7 @@ static uint64_t group_cpus(const char *dir, const struct cgroup_version *version
 	uint64_t number;
 
 	(void)swap_free;
-	/* "max", or -1, is no limit. */
+	/* "max" and -1 mean no limit. */
 	if (!read_text(dir, version->limit, text) ||
 	    sscanf(text, "%" SCNd64 " %" SCNd64, &quota, &period) < 1 || quota <= 0)
 		return UINT64_MAX;
@@ -155,7 +156,7 @@ static uint64_t group_cpus(const char *dir, const struct cgroup_version *version
 			  : UINT64_MAX;
 }
 
-/* The group and every group above it: each of them may have a limit. */
+/* Checks the group and all groups above it, since each of them may have a limit. */
 static uint64_t path_room(const char *mount, const char *path, const struct cgroup_version *version,
 			  uint64_t swap_free)
 {
@@ -168,7 +169,7 @@ static uint64_t path_room(const char *mount, const char *path, const struct cgro
 	if (length < 0 || (size_t)length >= sizeof(dir))
 		return room;
 	for (;;) {
-		room = least(room, version->room(dir, version, swap_free));
+		room = minimum(room, version->room(dir, version, swap_free));
 		slash = strrchr(dir, '/');
 		if (!slash || (size_t)(slash - dir) < strlen(mount))
 			return room;
@@ -196,7 +197,7 @@ static uint64_t cgroup_room(const struct machine_files *files, const struct cgro
 			for (size_t m = 0; m < 2 && version->mounts[m]; m++) {
 				snprintf(mount, sizeof(mount), "%s%s", files->cgroup,
 					 version->mounts[m]);
-				room = least(room, path_room(mount, path, version, swap_free));
+				room = minimum(room, path_room(mount, path, version, swap_free));
 			}
 		}
 	}
@@ -212,7 +213,7 @@ static uint64_t address_room(const struct machine_files *files)
 	    !read_number(files->proc, "self/statm", &pages))
 		return SIZE_MAX;
 	used = pages * (uint64_t)sysconf(_SC_PAGESIZE);
-	return limit.rlim_cur - least(limit.rlim_cur, used);
+	return limit.rlim_cur - minimum(limit.rlim_cur, used);
 }
 
 uint64_t machine_available(const struct machine_files *files)
@@ -223,10 +224,10 @@ uint64_t machine_available(const struct machine_files *files)
 	if (read_text(files->proc, "meminfo", meminfo)) {
 		(void)find_number(meminfo, "SwapFree:", &swap_kib);
 		if (find_number(meminfo, "MemAvailable:", &kib))
-			available = add(kib, swap_kib) * 1024;
+			available = add_saturating(kib, swap_kib) * 1024;
 	}
-	available = least(available, cgroup_room(files, memory_versions, 2, swap_kib * 1024));
-	return least(available, address_room(files));
+	available = minimum(available, cgroup_room(files, memory_versions, 2, swap_kib * 1024));
+	return minimum(available, address_room(files));
 }
 
 uint64_t machine_memory(const struct machine_files *files, bool *swap)
@@ -248,7 +249,7 @@ static unsigned cpus_allowed(void)
 	long online;
 	int count;
 
-	/* Fails where the kernel knows more processors than the set has room for. */
+	/* Fails if the kernel supports more CPUs than the set has room for. */
 	if (!sched_getaffinity(0, sizeof(allowed), &allowed)) {
 		count = CPU_COUNT(&allowed);
 		return count > 0 ? (unsigned)count : 1;
@@ -266,5 +267,5 @@ unsigned machine_quota(const struct machine_files *files)
 
 unsigned machine_cpus(void)
 {
-	return (unsigned)least(cpus_allowed(), machine_quota(&machine_files));
+	return (unsigned)minimum(cpus_allowed(), machine_quota(&machine_files));
 }

@@ -10,27 +10,28 @@
 #include <sys/types.h>
 
 struct mountinfo {
-	/* Of the mount that mountinfo_next() has read last. */
+	/* The mount that the last mountinfo_next() has read. */
 	unsigned id;
-	unsigned parent;		/* id of the mount that it is mounted in */
+	unsigned parent;		/* id of the parent mount */
 	dev_t device;
 	char mount_point[PATH_MAX];
-	char source[PATH_MAX];		/* "" when the line has none */
+	char source[PATH_MAX];		/* "" if the line has none */
 
-	FILE *file;			/* for this reader alone */
+	/* Private to base/mountinfo.c. */
+	FILE *file;
 	char *line;
 	size_t line_size;
 };
 
-/* A file that cannot be opened reads as an empty one. Ended by mountinfo_close(). */
+/* mountinfo_next() returns false if this fails. mountinfo_close() must follow in every case. */
 void mountinfo_open(struct mountinfo *mounts);
 
-/* Reads the next mount, in the order of mounting; false at the end. */
+/* Reads the next mount, in the order of mounting. Returns false at the end. */
 bool mountinfo_next(struct mountinfo *mounts);
 void mountinfo_close(struct mountinfo *mounts);
 
 /*
- * Decodes a path in place. /proc/self/mountinfo and /proc/swaps write a space, tab, newline and
+ * Decodes a path in place: /proc/self/mountinfo and /proc/swaps encode a space, tab, newline and
  * backslash as a backslash and three octal digits.
  */
 void mountinfo_unescape(char *path);

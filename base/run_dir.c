@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The directory of this boot. */
+/* The directory for the state of the current boot. */
 #include "base/run_dir.h"
 
 #include <errno.h>
@@ -10,6 +10,6 @@
 enum mortise_code run_dir_make(struct mortise_error *err)
 {
 	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot make " RUN_DIR);
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create " RUN_DIR);
 	return MORTISE_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where what is known of this boot is kept, gone with it. */
+/* The directory for the state of the current boot, which does not survive a reboot. */
 #ifndef BASE_RUN_DIR_H
 #define BASE_RUN_DIR_H
 
@@ -7,7 +7,7 @@
 
 #define RUN_DIR "/run/mortise"
 
-/* Makes it, for root alone, when it is not there. */
+/* Creates the directory with access only for root, unless it exists. */
 MORTISE_MUST_CHECK enum mortise_code run_dir_make(struct mortise_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Secrets: memory of their own that is locked, not dumped, not inherited, and wiped. */
+/* Secrets: separate memory that is locked, not dumped, not inherited, and wiped. */
 #include "base/secret.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-/* Stands at the start of its own mapping; the bytes follow it. */
+/* At the start of its own mapping, followed by the bytes. */
 struct mortise_secret {
 	uint8_t *bytes;
 	size_t size;
@@ -33,10 +33,10 @@ enum mortise_code mortise_secret_new(size_t size, struct mortise_secret **out,
 	secret = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (secret == MAP_FAILED)
 		return error_set(err, MORTISE_E_MEMORY, errno,
-				 "no memory for a secret of %zu bytes", size);
+				 "cannot allocate %zu bytes for a secret", size);
 	/*
-	 * Each of these may fail and the secret is still usable: RLIMIT_MEMLOCK is small for
-	 * users, and valgrind and old kernels do not know every advice.
+	 * The secret is usable if these fail: RLIMIT_MEMLOCK is small for users other than root,
+	 * and valgrind and old kernels do not know all of this advice.
 	 */
 	(void)mlock(secret, mapped);
 	(void)madvise(secret, mapped, MADV_DONTDUMP);
@@ -67,7 +67,7 @@ void mortise_secret_free(struct mortise_secret **address)
 		return;
 	*address = NULL;
 	mapped = secret->mapped;
-	/* All of it, not size bytes: a shortened secret was longer once. */
+	/* Wipes the whole mapping, since a truncated secret was longer before. */
 	secret_wipe(secret, mapped);
 	munmap(secret, mapped);
 }
@@ -102,7 +102,7 @@ void secret_wipe(void *bytes, size_t size)
 
 bool secret_equal(const void *a, const void *b, size_t size)
 {
-	/* Volatile: the compiler may not leave the loop at the first difference. */
+	/* Volatile prevents the compiler from ending the loop at the first difference. */
 	const volatile uint8_t *x = a, *y = b;
 	unsigned difference = 0;
 
@@ -122,7 +122,7 @@ enum mortise_code random_bytes(void *bytes, size_t size, struct mortise_error *e
 			continue;
 		if (got < 0)
 			return error_set(err, MORTISE_E_SYSTEM, errno,
-					 "the kernel gives no random bytes");
+					 "cannot get random bytes from the kernel");
 		at += got;
 		size -= (size_t)got;
 	}

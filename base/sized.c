@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Structs that begin with their size: what older and newer callers give and get. */
+/* Structs that begin with their size, exchanged with callers built for other releases. */
 #include "base/sized.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running another program: mkfs, modprobe. */
+/* Runs other programs: mkfs, modprobe. */
 #include "base/spawn.h"
 
 #include <errno.h>
@@ -61,7 +61,7 @@ enum mortise_code spawn(const struct mortise_events *events, char *const argv[],
 		if (!got || (got < 0 && errno != EINTR))
 			break;
 		used += got > 0 ? (size_t)got : 0;
-		/* Keep the end of what is said: the reason stands there. */
+		/* Keep the end of the output, which has the reason. */
 		if (used == room - 1) {
 			memmove(said, said + room / 2, used - room / 2);
 			used -= room / 2;

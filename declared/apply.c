@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving a machine its configuration, unless something would be lost. */
+/* Storing a machine's configuration, unless a volume would be lost with it. */
 #include <unistd.h>
 
 #include "base/error.h"
@@ -7,7 +7,7 @@
 #include "declared/state_store.h"
 #include "declared/up.h"
 
-static const struct config_volume *state_of(const struct config *config)
+static const struct config_volume *find_state(const struct config *config)
 {
 	for (size_t i = 0; i < config->volume_count; i++)
 		if (volume_is_state(&config->volumes[i]))
@@ -15,7 +15,7 @@ static const struct config_volume *state_of(const struct config *config)
 	return NULL;
 }
 
-/* Can what is stored be found again at the next boot? */
+/* Checks that the next boot can find the configuration. */
 static enum mortise_code check_places(const struct mortise_config *config,
 				      const struct mortise_up_options *options,
 				      struct mortise_error *err)
@@ -25,75 +25,99 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	enum mortise_code code;
 
 	if (!config->volumes || !config->text)
-		return error_set(err, MORTISE_E_CONFIG, 0, "there is no configuration to apply");
-	state = state_of(config->volumes);
+		return error_set(err, MORTISE_E_CONFIG, 0,
+				 "cannot apply a configuration that has errors or is from META");
+	state = find_state(config->volumes);
 	if (!state || options->no_mount || options->name_count)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "a configuration is applied as a whole, into a mounted STATE");
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"cannot store the configuration: it must declare STATE, which must "
+			"be mounted, and be applied to all volumes");
 	code = volume_meta_check(options, &meta, err);
-	if (!code && !meta && state->encrypted)
-		code = error_set(
+	if (code)
+		return code;
+	if (!meta && state->encrypted)
+		return error_set(
 			err, MORTISE_E_DEVICE, 0,
-			"STATE is to be encrypted, and no partition is labelled \"META\" on "
-			"its disk: nothing would say at the next boot what opens it; make "
+			"cannot encrypt STATE: no partition on its disk is labelled "
+			"\"META\", where the next boot would find the keys of STATE; create "
 			"one of 1 MiB, or use --device META=/dev/X");
-	return code;
+	return MORTISE_OK;
 }
 
-/* Under the lock: another run may have changed STATE's keyslots since the plan was made. */
+/* Another run may have changed STATE's keyslots before this run took the lock. */
 static enum mortise_code check_state_again(const struct volume_up *up, struct mortise_plan *plan,
 					   struct mortise_error *err)
 {
 	struct volume_plan *state = plan->volumes[0];
 	struct volume_run run;
 	const char *what;
-	enum mortise_code code = volume_run_init(&run, up->config, up->options, err);
+	enum mortise_code code;
 
+	code = volume_run_init(&run, up->config, up->options, err);
+	if (code)
+		goto out;
 	run.state_may_come = true;
 	volume_plan_attach(state, &run);
-	/* This run may have opened STATE itself, so a change is not reported. */
-	if (!code && !volume_plan_is_current(&run, state, &what))
+	/* The change is not reported, because this command itself may have opened STATE. */
+	if (!volume_plan_is_current(&run, state, &what))
 		code = volume_plan_make(&run, state, err);
 	if (!code)
 		code = volume_plan_check_apply(state, true, err);
+out:
 	volume_plan_attach(state, NULL);
 	volume_run_clear(&run);
 	return code;
 }
 
-/* For the next boot: STATE is opened with the keys that META has now, and no volume is changed. */
-static enum mortise_code stage(const struct volume_up *up, struct mortise_plan *plan,
-			       struct mortise_error *err)
+static bool find_mounted_state(const struct mortise_up_options *options,
+			       char dir[static VOLUME_PATH_MAX])
+{
+	volume_state_dir(options, dir);
+	return *dir;
+}
+
+/* Opens STATE, unless it is open, with the keys that are in META now. */
+static enum mortise_code open_state(const struct mortise_up_options *options,
+				    char dir[static VOLUME_PATH_MAX], struct mortise_error *err)
 {
 	struct mortise_config *before = NULL;
 	struct mortise_plan *opened = NULL;
-	char dir[VOLUME_PATH_MAX];
 	struct mortise_error why = { 0 };
+	enum mortise_code code;
+
+	if (find_mounted_state(options, dir))
+		return MORTISE_OK;
+	/* A failure does not matter if STATE is open then: it may hold no configuration yet. */
+	code = mortise_config_stored(options, &before, &opened, &why);
+	mortise_plan_free(&opened);
+	mortise_config_free(&before);
+	if (find_mounted_state(options, dir))
+		return MORTISE_OK;
+	if (code == MORTISE_E_CANCELED)
+		return error_set(err, code, 0, "%s", why.text);
+	return error_set(err, code ? code : MORTISE_E_WAIT, 0,
+			 "nothing was stored: %.300s (--staged needs an existing STATE)", why.text);
+}
+
+/* Stores the configuration for the next boot, and changes no volume. */
+static enum mortise_code stage_config(const struct volume_up *up, struct mortise_plan *plan,
+				      struct mortise_error *err)
+{
+	char dir[VOLUME_PATH_MAX];
 	int lock = -1;
 	enum mortise_code code;
 
-	volume_state_dir(up->options, dir);
-	if (!*dir) {
-		/* STATE may hold no configuration yet. That it is open is what counts. */
-		code = mortise_config_stored(up->options, &before, &opened, &why);
-		mortise_plan_free(&opened);
-		mortise_config_free(&before);
-		volume_state_dir(up->options, dir);
-		if (!*dir && code == MORTISE_E_CANCELED)
-			return error_set(err, code, 0, "%s", why.text);
-		if (!*dir)
-			return error_set(err, code ? code : MORTISE_E_WAIT, 0,
-					 "nothing was stored: %.300s (--staged needs an existing "
-					 "STATE)",
-					 why.text);
-	}
+	code = open_state(up->options, dir, err);
+	if (code)
+		return code;
 	code = volume_run_lock(up->options->events, &lock, err);
-	if (!code)
-		code = check_state_again(up, plan, err);
+	if (code)
+		return code;
+	code = check_state_again(up, plan, err);
 	if (!code)
 		code = volume_store(up->config, up->options, dir, err);
-	if (lock >= 0)
-		close(lock);
+	close(lock);
 	return code;
 }
 
@@ -109,15 +133,22 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 
 	*report = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	if (!code)
-		code = check_places(config, &wanted, err);
-	if (!code && !plan)
+	if (code)
+		return code;
+	code = check_places(config, &wanted, err);
+	if (code)
+		return code;
+	if (!plan) {
 		code = mortise_plan_make(config, &wanted, &made, err);
-	plan = plan ? plan : made;
-	if (!code)
-		code = volume_plans_check_apply(plan, staged, err);
-	if (!code)
-		code = staged ? stage(&up, plan, err) : volume_up(&up, plan, report, err);
+		if (code)
+			return code;
+		plan = made;
+	}
+	code = volume_plans_check_apply(plan, staged, err);
+	if (code)
+		goto out;
+	code = staged ? stage_config(&up, plan, err) : volume_up(&up, plan, report, err);
+out:
 	mortise_plan_free(&made);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for key derivations that run at the same time. */
+/* A memory budget for key derivations that run at the same time. */
 #include "declared/budget.h"
 
 #include "declared/cond.h"
@@ -49,7 +49,7 @@ void volume_budget_give_back(struct volume_budget *budget, uint64_t memory)
 	pthread_mutex_unlock(&budget->lock);
 }
 
-/* After cancellation the derivation ends at its first look at the events. */
+/* After a cancellation, the derivation itself ends at its first poll. */
 static void enter(void *context, uint64_t memory)
 {
 	(void)volume_budget_take(context, memory);

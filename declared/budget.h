@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for key derivations that run at the same time: together never more than the machine had
- * available when the run began. A volume waits for its turn instead of meeting the OOM killer.
+ * A memory budget for key derivations that run at the same time: the memory that was available when
+ * the run began. A derivation waits for memory, so that the OOM killer does not end the run.
  */
 #ifndef VOLUME_BUDGET_H
 #define VOLUME_BUDGET_H
@@ -19,19 +19,19 @@ struct volume_budget {
 	const struct mortise_events *events;
 };
 
-/* Asks the machine how much memory is available. events cancel a wait; they stay the caller's. */
+/* Reads how much memory is available. events, which must outlive the budget, cancel a wait. */
 void volume_budget_init(struct volume_budget *budget, const struct mortise_events *events);
 void volume_budget_clear(struct volume_budget *budget);
 
 /*
- * Waits until memory bytes are free. A request for more than the total is granted when no other
- * holds any: the derivation itself then reports that it cannot be done. False: canceled; the memory
- * is taken all the same and must be given back.
+ * Waits until memory bytes are free. A request for more than the total is granted when all memory
+ * has been given back; the derivation then reports that memory is short. False: canceled. In either
+ * case the memory is taken and must be given back.
  */
 bool volume_budget_take(struct volume_budget *budget, uint64_t memory);
 void volume_budget_give_back(struct volume_budget *budget, uint64_t memory);
 
-/* The gate that luks2 passes each of its derivations through. */
+/* A limiter that makes each derivation of luks2/ use the budget. */
 struct memory_limiter volume_budget_limiter(struct volume_budget *budget);
 
 #endif

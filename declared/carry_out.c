@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Executing the plan of one volume: one step after another, those that remove keys last. */
+/* Executing the plan of one volume: the steps in order, and those that remove keys last. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +34,8 @@ static bool is_key_step(enum mortise_step_kind kind)
 	       kind == MORTISE_STEP_KEY_FAIL;
 }
 
-/* How far a volume has come when a step fails. */
-static enum mortise_phase phase_of(const struct volume_plan *plan, const struct mortise_error *why)
+/* The phase of a volume whose step has failed. */
+static enum mortise_phase get_phase(const struct volume_plan *plan, const struct mortise_error *why)
 {
 	if (why->code == MORTISE_E_WAIT || why->code == MORTISE_E_CANCELED)
 		return MORTISE_PHASE_WAITING;
@@ -58,7 +58,7 @@ static bool report_step(struct volume_run *run, const struct mortise_step *step,
 	return !run->events.call || run->events.call(run->events.context, &event);
 }
 
-/* The notices of a finished key step go into the report. */
+/* Adds the notices of a finished key step to the report. */
 static void add_notices(const struct volume_step *step, struct volume_opening *opening)
 {
 	if (*step->notice)
@@ -67,7 +67,7 @@ static void add_notices(const struct volume_step *step, struct volume_opening *o
 		volume_opening_add(&opening->notices, step->made.notice);
 }
 
-static void fill_opening(const struct volume_plan *plan, struct volume_opening *opening)
+static void set_opening(const struct volume_plan *plan, struct volume_opening *opening)
 {
 	opening->keyslot = plan->opened;
 	if (plan->header)
@@ -78,8 +78,8 @@ static void fill_opening(const struct volume_plan *plan, struct volume_opening *
 		volume_opening_add(&opening->notices, plan->notice);
 }
 
-/* What was done to a volume that was neither formatted nor opened. */
-static const char *without_opening(const struct volume_plan *plan)
+/* The report's text for a volume that was neither formatted nor opened. */
+static const char *describe_result(const struct volume_plan *plan)
 {
 	const bool swap = plan->volume->filesystem == CONFIG_FS_SWAP;
 
@@ -93,12 +93,12 @@ static const char *without_opening(const struct volume_plan *plan)
 }
 
 /* Does the step remove a key that the next boot may need? */
-static bool takes_away(enum mortise_step_kind kind)
+static bool removes_key(enum mortise_step_kind kind)
 {
 	return kind == MORTISE_STEP_KEY_REPLACE || kind == MORTISE_STEP_KEY_REMOVE;
 }
 
-/* A format that cannot be finished is not begun: only the steps that say why are executed. */
+/* A format that cannot finish is not started; only the steps that say why are executed. */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
 	return plan->failed && plan->steps[0].kind == MORTISE_STEP_FORMAT &&
@@ -106,13 +106,13 @@ static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind ki
 	       kind != MORTISE_STEP_FAIL && kind != MORTISE_STEP_REFUSE;
 }
 
-static void stop(struct volume_work *work, const struct mortise_error *why)
+static void stop_volume(struct volume_work *work, const struct mortise_error *why)
 {
 	work->result->why = *why;
-	work->result->phase = phase_of(work->plan, why);
+	work->result->phase = get_phase(work->plan, why);
 }
 
-/* False: the volume is not worked on any further. */
+/* False: no further step of the volume is executed. */
 static bool carry_out_step(struct volume_work *work, size_t i)
 {
 	struct volume_plan *plan = work->plan;
@@ -125,7 +125,7 @@ static bool carry_out_step(struct volume_work *work, size_t i)
 	if (events_canceled(&work->run->events) ||
 	    !report_step(work->run, &shown, MORTISE_EVENT_STEP_BEGIN, NULL)) {
 		(void)events_cancel_error(&why);
-		stop(work, &why);
+		stop_volume(work, &why);
 		return false;
 	}
 	ok = volume_do_step(work, i, &why) == MORTISE_OK;
@@ -137,37 +137,37 @@ static bool carry_out_step(struct volume_work *work, size_t i)
 		add_notices(&plan->steps[i], &result->opening);
 		return true;
 	}
-	/* A failed sync never keeps a volume from its data. */
+	/* A keyslot that cannot be changed never keeps the volume closed. */
 	if (is_key_step(shown.kind) && why.code != MORTISE_E_CANCELED) {
 		volume_opening_add(&result->opening.failed_syncs, why.text);
 		return true;
 	}
-	stop(work, &why);
+	stop_volume(work, &why);
 	return false;
 }
 
-/* A step that is not executed, so that a key is left. */
-static void keep(struct volume_work *work, const struct volume_step *step, const char *why)
+/* Skips a step that would remove a key, and reports it. */
+static void keep_key(struct volume_work *work, const struct volume_step *step, const char *why)
 {
 	char text[MORTISE_ERROR_TEXT];
 
-	snprintf(text, sizeof(text), "keyslot %d is left as it is: %.400s", step->keyslot, why);
+	snprintf(text, sizeof(text), "keyslot %d unchanged: %.400s", step->keyslot, why);
 	volume_opening_add(&work->result->opening.failed_syncs, text);
 }
 
 /*
- * Keys are removed last. Until META is updated the next boot opens STATE with the keys that META
- * holds; and while no declared key is known to open a volume, the key that opened it may be the
- * only one.
+ * Executes the steps that remove keys, unless the next boot may need one of them: it opens STATE
+ * with the keys in META, which must be updated first; and while no declared key is known to open
+ * the volume, the key that opened it now may be the only one.
  */
-static void take_keys_away(struct volume_work *work)
+static void remove_keys(struct volume_work *work)
 {
 	struct volume_plan *plan = work->plan;
 	struct mortise_error why = { 0 };
 
 	if (events_canceled(&work->run->events)) {
 		(void)events_cancel_error(&why);
-		stop(work, &why);
+		stop_volume(work, &why);
 		return;
 	}
 	if (plan->volume->encrypted && !plan->proven && !plan->recovered)
@@ -176,21 +176,21 @@ static void take_keys_away(struct volume_work *work)
 	else if (store_state_config(work->run, plan, &why))
 		volume_opening_add(&work->result->opening.failed_syncs, why.text);
 	if (why.code == MORTISE_E_CANCELED)
-		stop(work, &why);
+		stop_volume(work, &why);
 	if (volume_is_state(plan->volume))
 		work->run->not_stored = why;
 	for (size_t i = 0; i < plan->step_count; i++) {
-		if (!takes_away(plan->steps[i].kind))
+		if (!removes_key(plan->steps[i].kind))
 			continue;
-		/* A key that could not be made is a better reason, which its step reports. */
+		/* If the new key could not be made, executing the step reports that reason. */
 		if (why.code && !plan->steps[i].why.code)
-			keep(work, &plan->steps[i], why.text);
+			keep_key(work, &plan->steps[i], why.text);
 		else if (!carry_out_step(work, i))
 			return;
 	}
 }
 
-/* The keys of a format are made already, and none of them is available. */
+/* Stops a format for which no key could be made. False: there is a key, or no format. */
 static bool stop_format(struct volume_work *work)
 {
 	const struct mortise_error *lack = volume_format_lacks_key(work->plan);
@@ -207,7 +207,7 @@ static bool stop_format(struct volume_work *work)
 	}
 	error_set(&why, MORTISE_E_DEVICE, 0, "not formatted: no key is available (%.350s)",
 		  lack->text);
-	stop(work, &why);
+	stop_volume(work, &why);
 	return true;
 }
 
@@ -215,17 +215,17 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result)
 {
 	struct volume_work work = { .run = run, .plan = plan, .result = result };
-	bool further;
+	bool go_on;
 
 	memset(result, 0, sizeof(*result));
 	result->phase = MORTISE_PHASE_READY;
-	further = !stop_format(&work);
-	for (size_t i = 0; further && i < plan->step_count; i++)
-		if (!takes_away(plan->steps[i].kind) && !is_skipped(plan, plan->steps[i].kind))
-			further = carry_out_step(&work, i);
+	go_on = !stop_format(&work);
+	for (size_t i = 0; go_on && i < plan->step_count; i++)
+		if (!removes_key(plan->steps[i].kind) && !is_skipped(plan, plan->steps[i].kind))
+			go_on = carry_out_step(&work, i);
 	if (result->phase == MORTISE_PHASE_READY)
-		take_keys_away(&work);
-	fill_opening(plan, &result->opening);
+		remove_keys(&work);
+	set_opening(plan, &result->opening);
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
-		snprintf(result->text, sizeof(result->text), "%s", without_opening(plan));
+		snprintf(result->text, sizeof(result->text), "%s", describe_result(plan));
 }

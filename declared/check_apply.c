@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What keeps a configuration from being stored: a volume would lose its keys, or STATE not open. */
+/* Checking that a configuration can be stored without losing access to a volume. */
 #include "base/error.h"
 #include "declared/declared.h"
 
-/* Will a declared key open STATE once the plan is executed, or with staged, as STATE is now? */
+/* Will a declared key open STATE after the plan is executed or, with staged, as STATE is now? */
 static bool opens_state(const struct volume_plan *plan, bool staged)
 {
 	if (!plan->volume->encrypted || plan->proven || (!staged && plan->recovered))
@@ -14,8 +14,8 @@ static bool opens_state(const struct volume_plan *plan, bool staged)
 	return false;
 }
 
-/* Why a volume keeps the configuration from being stored; NULL when it does not. */
-static const char *obstacle(const struct volume_plan *plan, bool staged)
+/* Why the configuration must not be stored because of this volume, or NULL. */
+static const char *find_obstacle(const struct volume_plan *plan, bool staged)
 {
 	const struct mortise_error *lack = volume_format_lacks_key(plan);
 	bool state = volume_is_state(plan->volume);
@@ -25,11 +25,11 @@ static const char *obstacle(const struct volume_plan *plan, bool staged)
 	for (size_t i = 0; i < plan->step_count; i++) {
 		enum mortise_step_kind kind = plan->steps[i].kind;
 
-		/* Without STATE nothing can be stored now or read at the next boot. */
+		/* Without STATE, the configuration cannot be stored, nor read at the next boot. */
 		if (state && (kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL ||
 			      kind == MORTISE_STEP_WAIT))
 			return plan->steps[i].text;
-		/* To be reset before the next boot. */
+		/* The user can reset the volume before the next boot. */
 		if (staged)
 			continue;
 		if (kind == MORTISE_STEP_REFUSE || (kind == MORTISE_STEP_FAIL && plan->no_key))
@@ -45,17 +45,17 @@ static const char *obstacle(const struct volume_plan *plan, bool staged)
 enum mortise_code volume_plan_check_apply(const struct volume_plan *plan, bool staged,
 					  struct mortise_error *err)
 {
-	const char *why = obstacle(plan, staged);
+	const char *why = find_obstacle(plan, staged);
 
 	if (!why)
 		return MORTISE_OK;
 	if (volume_is_state(plan->volume) || plan->no_key)
 		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
-				 "nothing was stored, because %s would not come up: %.350s",
+				 "nothing was stored, because %s would not be ready: %.430s",
 				 plan->volume->name, why);
 	return error_set(err, MORTISE_E_NOT_EMPTY, 0,
-			 "nothing was stored: %s: %.300s; --staged stores it for a boot after the "
-			 "reset",
+			 "nothing was stored: %s: %.300s, or store the configuration with --staged "
+			 "and reset the volume before the next boot",
 			 plan->volume->name, why);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What up, plan, down and status have in common: names, lock, memory of openings. */
+/* Shared by up, plan, down and status: names, the lock, and facts about open volumes. */
 #include "declared/declared.h"
 
 #include <errno.h>
@@ -41,33 +41,36 @@ static size_t count_called(const struct config *volumes, const char *name)
 	return count;
 }
 
-/* " (u-STATE is)" when a name means another volume than the one that has it; "" else. */
-static void other_of_name(const struct config *volumes, const char *name,
-			  char text[static MORTISE_NAME_MAX + 16])
+#define SUGGESTION_ROOM (MORTISE_NAME_MAX + 32)
+
+/* "; did you mean u-STATE?" if a volume has this name but is only found by its label; else "". */
+static void suggest_label(const struct config *volumes, const char *name,
+			  char text[static SUGGESTION_ROOM])
 {
 	text[0] = '\0';
 	for (size_t i = 0; i < volumes->volume_count; i++)
 		if (!strcmp(volumes->volumes[i].name, name))
-			snprintf(text, MORTISE_NAME_MAX + 16, " (%s is)", volumes->volumes[i].id);
+			snprintf(text, SUGGESTION_ROOM, "; did you mean %s?",
+				 volumes->volumes[i].id);
 }
 
-/* One device for two volumes would be taken for both. */
+/* A device must not be used for two volumes. */
 static enum mortise_code check_device(const struct config *volumes, const char *name,
 				      struct mortise_error *err)
 {
 	const size_t count = count_called(volumes, name);
-	char other[MORTISE_NAME_MAX + 16];
+	char suggestion[SUGGESTION_ROOM];
 
-	other_of_name(volumes, name, other);
+	suggest_label(volumes, name, suggestion);
 	if (count > 1)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "a device is given for \"%s\", which %zu volumes are called; say "
-				 "which one by its label, as u-%s",
+				 "a device is given for \"%s\", but %zu volumes have this name; "
+				 "use a label instead, such as u-%s",
 				 name, count, name);
 	if (!count && strcmp(name, "META") != 0)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "a device is given for \"%s\", which is not declared%s", name,
-				 other);
+				 suggestion);
 	return MORTISE_OK;
 }
 
@@ -75,7 +78,7 @@ enum mortise_code volume_check_names(const struct mortise_config *config,
 				     const struct mortise_up_options *options,
 				     struct mortise_error *err)
 {
-	char other[MORTISE_NAME_MAX + 16];
+	char suggestion[SUGGESTION_ROOM];
 	enum mortise_code code = MORTISE_OK;
 
 	if (!config->volumes)
@@ -83,11 +86,11 @@ enum mortise_code volume_check_names(const struct mortise_config *config,
 	for (size_t i = 0; i < options->name_count; i++) {
 		if (count_called(config->volumes, options->names[i]))
 			continue;
-		other_of_name(config->volumes, options->names[i], other);
+		suggest_label(config->volumes, options->names[i], suggestion);
 		return error_set(err, MORTISE_E_USAGE, 0, "no volume \"%s\" is declared%s",
-				 options->names[i], other);
+				 options->names[i], suggestion);
 	}
-	/* What STATE holds is not known to META. */
+	/* META knows only STATE, so other devices cannot be checked yet. */
 	if (!config->text)
 		return MORTISE_OK;
 	for (size_t i = 0; !code && i < options->device_count; i++)
@@ -113,7 +116,7 @@ enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
 	return code;
 }
 
-static void opening_path(const struct config_volume *volume, char *path, size_t room)
+static void get_opening_path(const struct config_volume *volume, char *path, size_t room)
 {
 	snprintf(path, room, RUN_DIR "/%s.json", volume->id);
 }
@@ -130,13 +133,13 @@ static char *copy_text(struct json_object *object, const char *key)
 	return text ? strdup(text) : NULL;
 }
 
-/* Losing it loses a line of status, so that no failure here is one of the volume. */
+/* Ignores failures: only status prints these facts. */
 void volume_opening_store(const struct config_volume *volume, const struct volume_opening *opening)
 {
 	struct json_object *object = json_object_new_object();
 	char path[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 8];
 
-	opening_path(volume, path, sizeof(path));
+	get_opening_path(volume, path, sizeof(path));
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	if (luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
 	    luks2_json_add(object, "recoveryKeyslots",
@@ -155,7 +158,7 @@ void volume_opening_read(const struct config_volume *volume, struct volume_openi
 	uint64_t number;
 
 	*opening = (struct volume_opening){ .keyslot = -1 };
-	opening_path(volume, path, sizeof(path));
+	get_opening_path(volume, path, sizeof(path));
 	if (access(path, R_OK))
 		return;
 	object = json_object_from_file(path);
@@ -172,6 +175,6 @@ void volume_opening_forget(const struct config_volume *volume)
 {
 	char path[VOLUME_PATH_MAX];
 
-	opening_path(volume, path, sizeof(path));
+	get_opening_path(volume, path, sizeof(path));
 	(void)unlink(path);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking volumes down in the reverse order, and looking at how they stand. */
+/* Closing volumes in reverse order, and reporting the state of volumes. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,37 +16,37 @@ static void set_error(struct volume_entry *entry, const struct mortise_error *wh
 }
 
 /*
- * Where a volume may be open: a change between plain and encrypted that was staged for the next
- * boot leaves it as it was, so that what is declared does not say which of the two it is.
+ * Where a volume may be open: as a mapping, as a plain device, or both. After a change between
+ * plain and encrypted was staged for the next boot, it is still open in its previous state.
  */
 struct place {
-	char device[VOLUME_PATH_MAX]; /* "" when it was not found */
+	char device[VOLUME_PATH_MAX]; /* "" if not found */
 	char mapping[MORTISE_NAME_MAX + 1];
 	char node[MORTISE_NAME_MAX + 16]; /* of the mapping */
 	bool active;
-	bool foreign; /* somebody else's mapping has the name of ours */
+	bool foreign; /* a mapping with this name exists, but belongs to another device */
 	char mount_point[VOLUME_PATH_MAX];
 };
 
-/* device: as volume_locate() has it. */
+/* device: from volume_locate(). */
 static void find_place(const struct volume_run *run, const struct config_volume *volume,
 		       const char *device, struct place *place)
 {
 	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error ignored;
-	bool known, ours;
+	bool known, on_device;
 
 	snprintf(place->device, sizeof(place->device), "%s", device);
 	volume_mapping_name(volume, place->mapping);
 	snprintf(place->node, sizeof(place->node), "/dev/mapper/%s", place->mapping);
 	volume_mount_path(run, volume, place->mount_point);
 	known = !mortise_mapping_info(place->mapping, &info, &ignored);
-	ours = known && (!*device || disk_mapping_is_on(&info, device));
-	place->foreign = known && !ours;
-	place->active = ours && info.luks2;
+	on_device = known && (!*device || disk_mapping_is_on(&info, device));
+	place->foreign = known && !on_device;
+	place->active = on_device && info.luks2;
 }
 
-static enum mortise_code unmount(const struct place *place, struct mortise_error *err)
+static enum mortise_code unmount_place(const struct place *place, struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 
@@ -64,24 +64,26 @@ static enum mortise_code close_place(const struct config_volume *volume, const s
 
 	if (volume->encrypted && place->foreign)
 		return error_set(err, MORTISE_E_EXISTS, 0,
-				 "a mapping %s is active, but not of %s: left as it is",
+				 "mapping %s is active, but does not belong to %s; not closed",
 				 place->mapping, place->device);
-	code = unmount(place, err);
-	if (!code && (place->active || volume->encrypted)) {
+	code = unmount_place(place, err);
+	if (code)
+		return code;
+	if (place->active || volume->encrypted) {
 		code = mortise_deactivate(place->mapping, MORTISE_CLOSE_NOW, err);
-		if (code == MORTISE_E_INACTIVE)
-			code = MORTISE_OK;
+		if (code && code != MORTISE_E_INACTIVE)
+			return code;
 	}
-	/* A raw volume without encryption is not ours to look at. */
-	if (!code && volume->filesystem != CONFIG_FS_NONE && disk_is_mounted(place->device, NULL))
-		code = error_set(err, MORTISE_E_BUSY, 0,
-				 "%s is still in use: mounted elsewhere, or swapped on",
+	/* Other programs may use an unencrypted raw volume freely. */
+	if (volume->filesystem != CONFIG_FS_NONE && disk_is_mounted(place->device, NULL))
+		return error_set(err, MORTISE_E_BUSY, 0,
+				 "%s is still in use: it is mounted elsewhere or used for swap",
 				 place->device);
-	return code;
+	return MORTISE_OK;
 }
 
-static void take_down(const struct volume_run *run, const struct config_volume *volume,
-		      struct volume_entry *entry)
+static void close_volume(const struct volume_run *run, const struct config_volume *volume,
+			 struct volume_entry *entry)
 {
 	struct mortise_error why;
 	struct place place = { 0 };
@@ -111,44 +113,51 @@ enum mortise_code mortise_down(const struct mortise_config *config,
 
 	*report = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	/* Where the system unmounts before it calls down, META is left to go by: it knows STATE. */
-	if (!code && !only_state)
+	if (code)
+		return code;
+	/* The configuration is META's, because STATE was closed before: check no names. */
+	if (!only_state) {
 		code = volume_check_names(config, &wanted, err);
-	if (!code)
-		code = volume_run_lock(wanted.events, &lock, err);
+		if (code)
+			return code;
+	}
+	code = volume_run_lock(wanted.events, &lock, err);
 	if (code)
 		return code;
 	run.config = config->volumes;
 	code = volume_report_new(run.config, report, err);
-	for (size_t i = run.config->volume_count; !code && i > 0; i--) {
+	if (code)
+		goto out;
+	for (size_t i = run.config->volume_count; i > 0; i--) {
 		const struct config_volume *volume = &run.config->volumes[i - 1];
 		struct volume_entry *entry;
 
 		if (!volume_is_wanted(volume, &wanted))
 			continue;
 		entry = volume_report_add(*report, volume);
-		take_down(&run, volume, entry);
+		close_volume(&run, volume, entry);
 		failed += entry->phase == MORTISE_PHASE_FAILED;
 	}
-	if (!code && failed)
-		code = error_set(err, MORTISE_E_BUSY, 0, "%zu of %zu volumes could not be closed",
-				 failed, (*report)->count);
-	if (!code && only_state)
+	if (failed)
+		code = error_set(err, MORTISE_E_BUSY, 0, "cannot close %zu of %zu volumes", failed,
+				 (*report)->count);
+	else if (only_state)
 		code = volume_close_remembered(run.config, &wanted, err);
+out:
 	close(lock);
 	return code;
 }
 
-/* Open in the other way than is declared: it is not ready, and it is not closed either. */
-static void tell_as_it_was(const struct volume_run *run, const struct config_volume *volume,
-			   struct volume_entry *entry)
+/* The volume is open, but encrypted although declared plain, or the reverse. */
+static void report_previous_state(const struct volume_run *run, const struct config_volume *volume,
+				  struct volume_entry *entry)
 {
 	char command[VOLUME_RESET_COMMAND];
 
 	volume_reset_command(run, volume, entry->device, command);
 	snprintf(entry->error, sizeof(entry->error),
-		 "it is still open as it was, %s, and not as it is declared: `%.300s` "
-		 "before the next boot makes way for that, if nothing of it is needed",
+		 "still open in its previous state (%s), not as declared; to erase it for the "
+		 "declared state, run `%.300s` before the next boot",
 		 volume->encrypted ? "not encrypted" : "encrypted", command);
 }
 
@@ -157,8 +166,8 @@ static bool is_mounted(const char *node, const struct place *place)
 	return *place->mount_point && disk_is_mounted(node, place->mount_point);
 }
 
-static void look_at(const struct volume_run *run, const struct config_volume *volume,
-		    struct volume_entry *entry)
+static void examine_volume(const struct volume_run *run, const struct config_volume *volume,
+			   struct volume_entry *entry)
 {
 	struct mortise_error why;
 	struct place place = { 0 };
@@ -181,7 +190,7 @@ static void look_at(const struct volume_run *run, const struct config_volume *vo
 		volume_opening_read(volume, &entry->opening);
 	}
 	if (volume->encrypted ? plain : place.active)
-		tell_as_it_was(run, volume, entry);
+		report_previous_state(run, volume, entry);
 	else if (mounted ||
 		 (!*place.mount_point &&
 		  (volume->encrypted ? place.active : volume->filesystem == CONFIG_FS_NONE)))
@@ -198,15 +207,18 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 
 	*report = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	if (!code)
-		code = volume_check_names(config, &wanted, err);
+	if (code)
+		return code;
+	code = volume_check_names(config, &wanted, err);
 	if (code)
 		return code;
 	run.config = config->volumes;
 	code = volume_report_new(run.config, report, err);
-	for (size_t i = 0; !code && i < run.config->volume_count; i++)
+	if (code)
+		return code;
+	for (size_t i = 0; i < run.config->volume_count; i++)
 		if (volume_is_wanted(&run.config->volumes[i], &wanted))
-			look_at(&run, &run.config->volumes[i],
-				volume_report_add(*report, &run.config->volumes[i]));
-	return code;
+			examine_volume(&run, &run.config->volumes[i],
+				       volume_report_add(*report, &run.config->volumes[i]));
+	return MORTISE_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding the key that opens a volume: the declared ones in turn, and when all fail a person. */
+/* Finding a key that opens a volume: each declared key, then a recovery key from the user. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,21 +22,21 @@ bool volume_patience_pause(struct volume_patience *patience, const struct volume
 
 	if (now >= patience->end_ms)
 		return false;
-	/* The last try is at the end of the time, not after it. */
+	/* The last attempt is at the end of the time, not after it. */
 	if (pause > patience->end_ms - now)
 		pause = patience->end_ms - now;
 	return events_sleep_ms(&run->events, pause);
 }
 
-enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, size_t i)
+enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	struct key_attempt *attempt = &plan->attempts[i];
 
 	if (attempt->passphrase)
 		return MORTISE_OK;
-	if (attempt->asked && attempt->why.code != MORTISE_E_UNREACHABLE)
+	if (attempt->requested && attempt->why.code != MORTISE_E_UNREACHABLE)
 		return attempt->why.code;
-	attempt->asked = true;
+	attempt->requested = true;
 	memset(&attempt->why, 0, sizeof(attempt->why));
 	return volume_key_get(run, plan->volume, &plan->volume->keys[i],
 			      luks2_header_metadata(plan->header), &attempt->passphrase,
@@ -50,20 +50,21 @@ enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *pla
 
 	if (attempt->tried)
 		return attempt->why.code;
-	code = volume_ask(run, plan, i);
+	code = volume_request_key(run, plan, i);
 	if (code)
 		return code;
 	code = volume_try_keyslot(plan->header, (int)plan->volume->keys[i].slot,
-				  attempt->passphrase, &attempt->cut, &attempt->why);
+				  attempt->passphrase, &attempt->opened_by_first_line,
+				  &attempt->why);
 	if (!code)
 		memset(&attempt->why, 0, sizeof(attempt->why));
-	/* A lack of memory may pass; the answer of a keyslot does not change. */
+	/* A lack of memory may be temporary, but a wrong key stays wrong. */
 	attempt->tried = !code || code == MORTISE_E_KEY;
 	return code;
 }
 
-/* Each on its own slot only. */
-static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i)
+/* A declared key is tried on its own keyslot only. */
+static bool open_with_key(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	if (volume_try_key(run, plan, i))
 		return false;
@@ -72,18 +73,18 @@ static bool key_opens(struct volume_run *run, struct volume_plan *plan, size_t i
 	return true;
 }
 
-/* This key may open the volume once STATE is mounted. */
+/* May this key open the volume once STATE is mounted? */
 static bool waits_for_state(const struct volume_run *run, const struct key_attempt *attempt)
 {
 	return attempt->why.code == MORTISE_E_WAIT && run->state_may_come;
 }
 
 /*
- * Lowest slot first. A source that was too busy or not to be reached is asked again only after
- * every other key was tried, and with pauses: a whole fleet may have booted at this moment.
+ * Tries the keys in the order of their slots. Retries an unreachable source only after every other
+ * key has failed, and with pauses, because a whole fleet may be booting at the same time.
  */
-static enum mortise_code try_declared(struct volume_run *run, struct volume_plan *plan,
-				      struct mortise_error *err)
+static enum mortise_code try_declared_keys(struct volume_run *run, struct volume_plan *plan,
+					   struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
 	struct volume_patience patience;
@@ -97,7 +98,7 @@ static enum mortise_code try_declared(struct volume_run *run, struct volume_plan
 
 			if (!first && attempt->why.code != MORTISE_E_UNREACHABLE)
 				continue;
-			if (key_opens(run, plan, i))
+			if (open_with_key(run, plan, i))
 				return MORTISE_OK;
 			if (waits_for_state(run, attempt))
 				return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT,
@@ -113,10 +114,11 @@ static enum mortise_code try_declared(struct volume_run *run, struct volume_plan
 	return MORTISE_OK;
 }
 
-/* *typed stays NULL: no answer. */
-static enum mortise_code prompt(struct volume_run *run, const struct volume_plan *plan,
-				unsigned left, struct mortise_secret **typed,
-				struct mortise_error *err)
+/* *typed stays NULL if the user declines. */
+static enum mortise_code prompt_for_recovery_key(struct volume_run *run,
+						 const struct volume_plan *plan, unsigned left,
+						 struct mortise_secret **typed,
+						 struct mortise_error *err)
 {
 	const struct mortise_event event = {
 		.type = MORTISE_EVENT_PROMPT,
@@ -135,8 +137,8 @@ static enum mortise_code prompt(struct volume_run *run, const struct volume_plan
 	return events_cancel_error(err);
 }
 
-static enum mortise_code try_recovery(struct volume_run *run, struct volume_plan *plan,
-				      struct mortise_error *err)
+static enum mortise_code try_recovery_key(struct volume_run *run, struct volume_plan *plan,
+					  struct mortise_error *err)
 {
 	struct mortise_error ignored;
 
@@ -144,7 +146,7 @@ static enum mortise_code try_recovery(struct volume_run *run, struct volume_plan
 		return MORTISE_OK;
 	for (unsigned left = RECOVERY_TRIES; left > 0 && !plan->recovered; left--) {
 		struct mortise_secret *typed = NULL;
-		enum mortise_code code = prompt(run, plan, left - 1, &typed, err);
+		enum mortise_code code = prompt_for_recovery_key(run, plan, left - 1, &typed, err);
 
 		if (code || !typed)
 			return code;
@@ -155,27 +157,27 @@ static enum mortise_code try_recovery(struct volume_run *run, struct volume_plan
 	return MORTISE_OK;
 }
 
-/* Why a declared key does not open, as the end of "keyslot 1 (kms): ". */
-static const char *reason(const struct config_key *key, const struct key_attempt *attempt)
+/* Why a declared key does not open the volume, to follow "keyslot 1 (kms): ". */
+static const char *describe_failure(const struct config_key *key, const struct key_attempt *attempt)
 {
 	if (attempt->why.code == MORTISE_E_KEY && key->lock_to_state)
-		return "does not open, and is locked to STATE: was STATE wiped or replaced?";
+		return "wrong key; it is locked to STATE, which may have been wiped or replaced";
 	if (attempt->why.code == MORTISE_E_KEY)
-		return "does not open";
+		return "wrong key";
 	if (attempt->why.code == MORTISE_E_NO_KEYSLOT)
-		return "is not on the device";
+		return "no such keyslot";
 	return attempt->why.text;
 }
 
-/* Is it the source that fails, and not a key that is wrong? */
-static bool source_fails(const struct key_attempt *attempt)
+/* Did the source fail, as opposed to giving a wrong key? */
+static bool is_source_failure(const struct key_attempt *attempt)
 {
 	return attempt->why.code == MORTISE_E_UNREACHABLE ||
 	       attempt->why.code == MORTISE_E_SOURCE || attempt->why.code == MORTISE_E_STALE;
 }
 
-/* It is open: a KMS that is down now, or a TPM whose door was closed, changes nothing. */
-static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_error *err)
+/* The volume is open already. It stays open while a KMS is down or a PCR has been extended. */
+static enum mortise_code add_unchecked_keys(struct volume_plan *plan, struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 
@@ -185,12 +187,12 @@ static enum mortise_code stays_open(struct volume_plan *plan, struct mortise_err
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
 				       "keyslot %u (%s) not checked: %.400s", key->slot,
 				       config_key_kind_name(key->kind),
-				       reason(key, &plan->attempts[i]));
+				       describe_failure(key, &plan->attempts[i]));
 	}
 	return code;
 }
 
-/* Could the key that is asked for simply be the one that was declared before? */
+/* Could the configuration have replaced the key that opens the volume? */
 static bool may_have_changed(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->volume->key_count; i++) {
@@ -203,61 +205,69 @@ static bool may_have_changed(const struct volume_plan *plan)
 	return false;
 }
 
-/* " now: keep slot 0 as it was until the next run": a rotation takes two. */
-static void rotation_words(const struct volume_plan *plan, char *words, size_t room)
+/* "keyslot 0 (static): wrong key; keyslot 1 (kms): ..." */
+static void list_failures(const struct volume_plan *plan, char *list, size_t room)
 {
-	const char *before = " now: keep slot ";
+	const struct config_volume *volume = plan->volume;
+	size_t used = 0;
+
+	*list = '\0';
+	for (size_t i = 0; i < volume->key_count && used < room; i++) {
+		const struct config_key *key = &volume->keys[i];
+
+		used += (size_t)snprintf(list + used, room - used, "%skeyslot %u (%s): %s",
+					 used ? "; " : "", key->slot,
+					 config_key_kind_name(key->kind),
+					 describe_failure(key, &plan->attempts[i]));
+	}
+}
+
+/* Keys are rotated in two runs: the first one needs the previous key of one of these keyslots. */
+static void add_rotation_advice(const struct volume_plan *plan, char *advice, size_t room)
+{
+	const char *before = "; to change keys, keep the previous key of keyslot ";
 	size_t used = 0;
 
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX && used < room; id++) {
 		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
 		    (volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << id))
 			continue;
-		used += (size_t)snprintf(words + used, room - used, "%s%d", before, id);
+		used += (size_t)snprintf(advice + used, room - used, "%s%d", before, id);
 		before = " or ";
 	}
 	if (used && used < room)
-		snprintf(words + used, room - used, " as it was until the next run");
+		snprintf(advice + used, room - used, " for one more run");
 }
 
-static enum mortise_code no_key(struct volume_run *run, struct volume_plan *plan,
-				struct mortise_error *err)
+static enum mortise_code add_no_key_step(struct volume_run *run, struct volume_plan *plan,
+					 struct mortise_error *err)
 {
-	const struct config_volume *volume = plan->volume;
-	bool waits = false, source = false;
-	char reasons[300] = "", words[128] = "";
-	size_t used = 0;
+	bool waits = false, source_failed = false;
+	char failures[300], rotation[128] = "";
+	const char *recovery = "";
 
-	for (size_t i = 0; i < volume->key_count; i++) {
-		const struct config_key *key = &volume->keys[i];
-		int written;
+	for (size_t i = 0; i < plan->volume->key_count; i++) {
+		const struct key_attempt *attempt = &plan->attempts[i];
 
-		waits |= plan->attempts[i].why.code == MORTISE_E_WAIT ||
-			 plan->attempts[i].why.code == MORTISE_E_UNREACHABLE;
-		source |= source_fails(&plan->attempts[i]);
-		written = snprintf(reasons + used, sizeof(reasons) - used, "%skeyslot %u (%s): %s",
-				   used ? "; " : "", key->slot, config_key_kind_name(key->kind),
-				   reason(key, &plan->attempts[i]));
-		used += written > 0 ? (size_t)written : 0;
-		if (used >= sizeof(reasons))
-			used = sizeof(reasons) - 1;
+		waits |= attempt->why.code == MORTISE_E_WAIT ||
+			 attempt->why.code == MORTISE_E_UNREACHABLE;
+		source_failed |= is_source_failure(attempt);
 	}
-	if (plan->active && source)
-		return stays_open(plan, err);
-	if (volume_token_recovery_keyslots(plan->header) && !run->options->recovery &&
-	    used < sizeof(reasons) - 1)
-		snprintf(reasons + used, sizeof(reasons) - used,
-			 "; it has a recovery key: mortise up --recovery");
+	if (plan->active && source_failed)
+		return add_unchecked_keys(plan, err);
 	plan->no_key = !waits;
 	plan->keys_replaced = plan->no_key && may_have_changed(plan);
+	list_failures(plan, failures, sizeof(failures));
 	if (plan->keys_replaced)
-		rotation_words(plan, words, sizeof(words));
+		add_rotation_advice(plan, rotation, sizeof(rotation));
+	if (volume_token_recovery_keyslots(plan->header) && !run->options->recovery)
+		recovery = "; to use the recovery key, run `mortise up --recovery`";
 	return VOLUME_PLAN_ADD(plan, err, waits ? MORTISE_STEP_WAIT : MORTISE_STEP_FAIL, -1,
-			       "no declared key opens %s%s%s %s", plan->device, words,
-			       *words ? ";" : ":", reasons);
+			       "no declared key opens %.100s: %s%s%s", plan->device, failures,
+			       rotation, recovery);
 }
 
-/* Known from a plan of a moment ago. Is it known that a declared key opens the volume? */
+/* The volume key is known from an earlier plan. Did a declared key give it? */
 static bool opened_by_declared_key(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->volume->key_count; i++)
@@ -275,12 +285,12 @@ enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *pl
 		plan->proven = opened_by_declared_key(plan);
 		return MORTISE_OK;
 	}
-	code = try_declared(run, plan, err);
+	code = try_declared_keys(run, plan, err);
 	if (!code && plan->opened < 0 && !plan->failed)
-		code = try_recovery(run, plan, err);
+		code = try_recovery_key(run, plan, err);
 	if (!code && events_canceled(&run->events))
 		code = events_cancel_error(err);
 	if (!code && plan->opened < 0 && !plan->failed)
-		code = no_key(run, plan, err);
+		code = add_no_key_step(run, plan, err);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a declared volume is: sysfs knows every partition's label (PARTNAME), without udev. */
+/* Locating a declared volume. sysfs has the label of each partition (PARTNAME), without udev. */
 #include "declared/locate.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a declared volume is: by its partition's label, its disk's selector, or as one says. */
+/* Locating a declared volume: by --device, by its disk selector, or by its partition label. */
 #ifndef VOLUME_LOCATE_H
 #define VOLUME_LOCATE_H
 
@@ -7,22 +7,22 @@
 
 #include "config/config.h"
 
-/* A label of a partition by itself: a system volume's, or one with u-, r- or s- in front. */
+/* Is name a partition label: that of a system volume, or one that starts with u-, r- or s-? */
 bool volume_is_label(const char *name);
 
 /*
- * By its id, or by its name. A name that is a label means what has the label: STATE is never the
- * user volume STATE, which is called u-STATE.
+ * Does name mean this volume, as its id or its name? A name that is also a label means the volume
+ * with this label: STATE never means a user volume STATE, whose label is u-STATE.
  */
 bool volume_is_called(const struct config_volume *volume, const char *name);
 
-/* What --device says of volume, under its id rather than its name; NULL: nothing. */
+/* The path that --device gives for volume, or NULL. Its id takes precedence over its name. */
 const char *volume_given_device(const struct config_volume *volume,
 				const struct mortise_up_options *options);
 
 /*
- * The path of the block device of volume. MORTISE_E_DEVICE when no partition has its label,
- * no disk fits its selector, or more than one does (which one is meant cannot be guessed).
+ * Finds the path of the volume's block device. MORTISE_E_DEVICE: no partition has its label, no
+ * disk matches its selector, or more than one does.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct config_volume *volume,
 						   const struct mortise_up_options *options,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making the keys that a plan needs, before its first write: a KMS or TPM seals each of them once. */
+/* Making the keys of a plan before its first write. A KMS or TPM seals each of them once. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -17,7 +17,7 @@ static bool is_format(const struct volume_plan *plan)
 	return plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT;
 }
 
-/* Makes the keys that are missing, or with again, those whose source could not be reached. */
+/* Makes all missing keys or, with again, those whose source was unreachable. */
 static enum mortise_code make_missing(struct volume_run *run, struct volume_plan *plan, bool again,
 				      struct mortise_error *err)
 {
@@ -36,12 +36,12 @@ static enum mortise_code make_missing(struct volume_run *run, struct volume_plan
 		if (code)
 			error_prefix(&step->why, "keyslot %d (%s)%s", step->keyslot,
 				     config_key_kind_name(step->key->kind),
-				     is_format(plan) ? "" : " left as it is");
+				     is_format(plan) ? "" : " unchanged");
 	}
 	return MORTISE_OK;
 }
 
-/* Not one key, and a source that may answer later. */
+/* Does a format have no key yet, but a source that may answer later? */
 static bool is_worth_another_try(const struct volume_plan *plan)
 {
 	bool unreachable = false;
@@ -62,7 +62,7 @@ enum mortise_code volume_make_keys(struct volume_run *run, struct volume_plan *p
 	struct volume_patience patience;
 	enum mortise_code code;
 
-	/* A plan that cannot be finished is not begun. */
+	/* A plan that cannot finish is not started. */
 	if (plan->failed)
 		return MORTISE_OK;
 	volume_patience_begin(&patience, run);

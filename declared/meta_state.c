@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* META where volumes need it: read before STATE is open, kept in step once it is. */
+/* The values of META that volumes need: read before STATE is open, and updated afterwards. */
 #include "declared/meta_state.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define META_LABEL "META"
 
-static const char *given(const struct volume_devices *devices, const char *name)
+static const char *find_given_device(const struct volume_devices *devices, const char *name)
 {
 	for (size_t i = 0; i < devices->count; i++)
 		if (!strcmp(devices->devices[i].name, name))
@@ -21,7 +21,7 @@ static const char *given(const struct volume_devices *devices, const char *name)
 	return NULL;
 }
 
-static bool on_one_disk(const char *a, const char *b)
+static bool are_on_one_disk(const char *a, const char *b)
 {
 	char disk_a[160], disk_b[160];
 	struct stat st_a, st_b;
@@ -34,7 +34,8 @@ static bool on_one_disk(const char *a, const char *b)
 enum mortise_code volume_meta_find(const struct volume_devices *devices,
 				   struct volume_meta_place *place, struct mortise_error *err)
 {
-	const char *meta = given(devices, META_LABEL), *state = given(devices, CONFIG_STATE);
+	const char *meta = find_given_device(devices, META_LABEL);
+	const char *state = find_given_device(devices, CONFIG_STATE);
 	struct mortise_error why;
 	enum mortise_code code;
 
@@ -44,29 +45,29 @@ enum mortise_code volume_meta_find(const struct volume_devices *devices,
 		return MORTISE_OK;
 	}
 	code = disk_find_label(META_LABEL, META_LABEL, place->path, sizeof(place->path), &why);
-	/* If there are several, the path is that of one of them. */
+	/* If several partitions have the label, the path is one of them. */
 	if (code == MORTISE_E_DEVICE && !*place->path)
 		return MORTISE_OK;
 	if (code && err)
 		*err = why;
-	place->foreign = !code && state && !on_one_disk(place->path, state);
+	place->foreign = !code && state && !are_on_one_disk(place->path, state);
 	return code;
 }
 
-static enum mortise_code find(const struct mortise_up_options *options,
-			      struct volume_meta_place *place, struct mortise_error *err)
+static enum mortise_code find_meta(const struct mortise_up_options *options,
+				   struct volume_meta_place *place, struct mortise_error *err)
 {
 	const struct volume_devices devices = { options->devices, options->device_count };
 
 	return volume_meta_find(&devices, place, err);
 }
 
-/* NULL: there is none, or, with of_state, none that knows STATE. */
+/* *meta stays NULL if META does not exist or, with of_state, does not belong to this STATE. */
 static enum mortise_code read_meta(const struct mortise_up_options *options, bool of_state,
 				   struct mortise_meta **meta, struct mortise_error *err)
 {
 	struct volume_meta_place place;
-	enum mortise_code code = find(options, &place, err);
+	enum mortise_code code = find_meta(options, &place, err);
 
 	*meta = NULL;
 	if (code || !*place.path || (of_state && place.foreign))
@@ -91,24 +92,28 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 {
 	const struct mortise_meta_entry *entry;
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = read_meta(options, false, &meta, err);
+	enum mortise_code code;
 
 	uuid[0] = '\0';
+	code = read_meta(options, false, &meta, err);
 	if (code) {
-		error_prefix(err, "whether META gives this machine a UUID cannot be told "
-				  "(--node-uuid does)");
-	} else if (meta && (entry = mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE))) {
-		if (entry->size < VOLUME_NODE_UUID_ROOM &&
-		    !memchr(entry->value, '\0', entry->size)) {
-			memcpy(uuid, entry->value, entry->size);
-			uuid[entry->size] = '\0';
-		} else {
-			code = error_set(err, MORTISE_E_CORRUPT, 0,
-					 "META: the UUID under tag %d is no text of less than %u "
-					 "bytes",
-					 MORTISE_META_UUID_OVERRIDE, VOLUME_NODE_UUID_ROOM);
-		}
+		error_prefix(err,
+			     "cannot read this machine's UUID from META (--node-uuid overrides "
+			     "it)");
+		return code;
 	}
+	entry = meta ? mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE) : NULL;
+	if (!entry)
+		goto out;
+	if (entry->size >= VOLUME_NODE_UUID_ROOM || memchr(entry->value, '\0', entry->size)) {
+		code = error_set(err, MORTISE_E_CORRUPT, 0,
+				 "META: the UUID under tag %d must be a text of less than %u bytes",
+				 MORTISE_META_UUID_OVERRIDE, VOLUME_NODE_UUID_ROOM);
+		goto out;
+	}
+	memcpy(uuid, entry->value, entry->size);
+	uuid[entry->size] = '\0';
+out:
 	mortise_meta_free(&meta);
 	return code;
 }
@@ -118,13 +123,15 @@ enum mortise_code volume_meta_state_read(const struct mortise_up_options *option
 {
 	const struct mortise_meta_entry *entry = NULL;
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = read_meta(options, true, &meta, err);
+	enum mortise_code code;
 
-	if (!code && meta)
+	code = read_meta(options, true, &meta, err);
+	if (code)
+		return code;
+	if (meta)
 		entry = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION);
-	if (!code)
-		code = config_state_parse(entry ? entry->value : "", entry ? entry->size : 0,
-					  META_LABEL, config, err);
+	code = config_state_parse(entry ? entry->value : "", entry ? entry->size : 0, META_LABEL,
+				  config, err);
 	mortise_meta_free(&meta);
 	return code;
 }
@@ -134,28 +141,27 @@ const char *volume_meta_state_lack(const struct mortise_up_options *options)
 	struct volume_meta_place place;
 	struct mortise_error ignored;
 
-	if (!find(options, &place, &ignored) && !*place.path)
-		return "no partition is labelled META, which would say what opens STATE; is its "
-		       "disk there? (--device META=/dev/X says where it is)";
+	if (!find_meta(options, &place, &ignored) && !*place.path)
+		return "no partition is labelled META, which describes the keys of STATE; connect "
+		       "its disk, or use --device META=/dev/X";
 	if (place.foreign)
-		return "META lies on another disk than STATE, and knows another one; `mortise up "
-		       "-f config.yaml` opens this one, or --device META=/dev/X says where its "
-		       "META is";
-	return "META has none for STATE; `mortise apply -f config.yaml` brings it back";
+		return "META is on another disk than STATE, and describes another STATE; run "
+		       "`mortise up -f config.yaml`, or use --device META=/dev/X";
+	return "META does not describe STATE; to restore the description, run `mortise apply -f "
+	       "config.yaml`";
 }
 
 enum mortise_code volume_meta_state_store(const struct mortise_up_options *options,
 					  const struct config *config, struct mortise_error *err)
 {
 	struct volume_meta_place place;
-	enum mortise_code code = find(options, &place, err);
+	enum mortise_code code = find_meta(options, &place, err);
 
 	if (!code && *place.path && !place.foreign)
 		code = mortise_meta_set(place.path, options->events, MORTISE_META_STATE_ENCRYPTION,
 					mortise_secret_data(config->state_json),
 					mortise_secret_size(config->state_json), err);
 	if (code)
-		error_prefix(err, "META could not be brought in step: the next boot goes by the "
-				  "keys that it has");
+		error_prefix(err, "cannot update META; the next boot uses the keys stored there");
 	return code;
 }

@@ -1,53 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/* What bringing volumes up takes from META and keeps there: STATE's encryption, the node UUID. */
+/* The values in META that mortise uses: the encryption of STATE, and the machine's UUID. */
 #ifndef VOLUME_META_STATE_H
 #define VOLUME_META_STATE_H
 
 #include "declared/plan.h"
 
-/* What --device says. */
+/* The --device options. */
 struct volume_devices {
 	const struct mortise_volume_device *devices;
 	size_t count;
 };
 
 struct volume_meta_place {
-	char path[VOLUME_PATH_MAX]; /* "": there is none */
-	bool foreign;		    /* it knows another STATE than the one that devices tell of */
+	char path[VOLUME_PATH_MAX]; /* "": META was not found */
+	bool foreign;		    /* this META describes another STATE than the given one */
 };
 
 /*
- * META by its device, else by its label. The one that has the label belongs to the STATE of this
- * machine: to a STATE that is given by device only when it is on the same disk.
+ * Finds META by --device, else by its label. A META found by its label belongs to the STATE found
+ * by its label, or to a STATE given with --device if both are on the same disk.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_meta_find(const struct volume_devices *devices,
 						      struct volume_meta_place *place,
 						      struct mortise_error *err);
 
 /*
- * MORTISE_OK when there is a META partition that can be read, or none at all. present: there is
- * one, and it knows STATE.
+ * Checks that META, if it exists, can be read. *present: META exists and belongs to this STATE.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_meta_check(const struct mortise_up_options *options,
 						       bool *present, struct mortise_error *err);
 
 /*
- * The UUID that META gives the machine, "" when it gives none. An error when there is a META that
- * cannot be read: keys of another UUID would open nothing later.
+ * Reads the machine's UUID from META; "" if META has none. Fails if META exists but cannot be read:
+ * keys made from another UUID would not open the volumes later.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options,
 							   char uuid[static VOLUME_NODE_UUID_ROOM],
 							   struct mortise_error *err);
 
-/* STATE as its META says it is encrypted; not encrypted without one. */
+/* Reads the encryption of STATE from META. Without META, STATE is not encrypted. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_meta_state_read(const struct mortise_up_options *options, struct config **config,
 		       struct mortise_error *err);
 
-/* Why META does not say how STATE is encrypted, and what to do; static. */
+/* Why META does not describe how STATE is encrypted, and what to do; a static string. */
 const char *volume_meta_state_lack(const struct mortise_up_options *options);
 
-/* Keeps META in step with what is declared of STATE; nothing to do without one of it. */
+/* Updates META to the declared encryption of STATE, if this STATE has a META. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_meta_state_store(const struct mortise_up_options *options, const struct config *config,
 			struct mortise_error *err);

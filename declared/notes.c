@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person should know of the keys that a plan rests on: Talos's guide says it in notes. */
+/* Notes on the protection that the declared keys give, from the guide of Talos. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 
 #define EFIVARS "/sys/firmware/efi/efivars"
 
-__attribute__((format(printf, 2, 3))) static bool note(struct mortise_plan *plan,
-						       const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool add_note(struct mortise_plan *plan,
+							   const char *format, ...)
 {
 	char **grown = realloc(plan->notes, (plan->note_count + 1) * sizeof(*grown));
 	va_list arguments;
@@ -35,7 +35,7 @@ static bool has_kind(const struct config_volume *volume, enum config_key_kind ki
 	return false;
 }
 
-/* "STATE, EPHEMERAL": those with a key of this kind; "" for none. */
+/* Lists the volumes with a key of this kind: "STATE, EPHEMERAL". */
 static void list_volumes(const struct mortise_plan *plan, enum config_key_kind kind, char *list,
 			 size_t room)
 {
@@ -56,13 +56,14 @@ static bool note_state(struct mortise_plan *plan)
 	if (!state || !volume_is_state(state))
 		return true;
 	if (has_kind(state, CONFIG_KEY_STATIC))
-		ok = note(plan, "STATE: its static passphrase is stored in META in clear text, "
-				"where whoever holds the disk reads it");
+		ok = add_note(plan, "STATE: its static passphrase is stored in META in clear text; "
+				    "anyone with access to the disk can read it");
 	if (ok && has_kind(state, CONFIG_KEY_KMS))
-		ok = note(plan,
-			  "STATE: a kms key needs the network before STATE is open: network "
-			  "settings and CA certificates that are kept in STATE come too late for "
-			  "it");
+		ok = add_note(
+			plan,
+			"STATE: its kms key needs the network before STATE is open; network "
+			"settings and CA certificates that are stored in STATE are not available "
+			"then");
 	return ok;
 }
 
@@ -72,10 +73,10 @@ static bool note_node_id(struct mortise_plan *plan)
 
 	list_volumes(plan, CONFIG_KEY_NODE_ID, list, sizeof(list));
 	return !*list ||
-	       note(plan,
-		    "%s: a nodeID key protects a drive that was removed from this machine, "
-		    "not one that is taken together with it",
-		    list);
+	       add_note(plan,
+			"%s: a nodeID key protects a drive that is removed from this machine, but "
+			"not a drive that is stolen together with the machine",
+			list);
 }
 
 static bool state_is_encrypted(const struct config *declared)
@@ -86,7 +87,7 @@ static bool state_is_encrypted(const struct config *declared)
 	return false;
 }
 
-/* Talos's guide allows static keys of other volumes for an encrypted STATE alone. */
+/* The guide of Talos allows static keys of other volumes only if STATE is encrypted. */
 static bool note_static(const struct config *declared, struct mortise_plan *plan)
 {
 	char list[200];
@@ -95,14 +96,15 @@ static bool note_static(const struct config *declared, struct mortise_plan *plan
 		return true;
 	list_volumes(plan, CONFIG_KEY_STATIC, list, sizeof(list));
 	return !*list ||
-	       note(plan,
-		    "%s: a static passphrase is part of the configuration, which `mortise apply` "
-		    "stores in STATE, in clear text as long as STATE is not encrypted: whoever "
-		    "holds the disk reads it",
-		    list);
+	       add_note(plan,
+			"%s: a static passphrase is part of the configuration, which `mortise "
+			"apply` "
+			"stores in STATE, in clear text as long as STATE is not encrypted; anyone "
+			"with access to the disk can read it then",
+			list);
 }
 
-/* With Secure Boot off, another system can bring the PCRs to what they are now. */
+/* Without Secure Boot, another system can extend the PCRs to their current values. */
 static bool note_tpm(struct mortise_plan *plan)
 {
 	struct mortise_error why;
@@ -111,21 +113,24 @@ static bool note_tpm(struct mortise_plan *plan)
 	list_volumes(plan, CONFIG_KEY_TPM, list, sizeof(list));
 	if (!*list || keys_secureboot_check(EFIVARS, &why) != MORTISE_E_POLICY)
 		return true;
-	return note(plan,
-		    "%s: a tpm key is strong with Secure Boot only, and this machine has it off: "
-		    "another system that is started here can have the key unsealed",
-		    list);
+	return add_note(
+		plan,
+		"%s: a tpm key protects the volume only with Secure Boot, which is disabled "
+		"on this machine: another system booted here can unseal the key",
+		list);
 }
 
-/* Nothing that opens it now is declared any more. */
+/* None of the keys that open the volume is declared any more. */
 static bool note_replaced(struct mortise_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->volumes[i]->keys_replaced &&
-		    !note(plan,
-			  "%s: none of its keys was kept, and keys are changed by one that opens "
-			  "the volume: rotate in two steps, the new key beside the old one first",
-			  plan->volumes[i]->volume->name))
+		    !add_note(
+			    plan,
+			    "%s: none of its previous keys is declared, but changing keys requires "
+			    "one that opens the volume; rotate keys in two steps: first declare "
+			    "the new key in addition to the old one",
+			    plan->volumes[i]->volume->name))
 			return false;
 	return true;
 }

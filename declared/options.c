@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of a caller, which may know fewer members than this library, or more. */
+/* The options of a caller, whose structure may have fewer or more members than this one. */
 #include "base/sized.h"
 #include "declared/declared.h"
 
@@ -9,7 +9,7 @@ enum mortise_code volume_options_copy(struct mortise_up_options *copy,
 {
 	enum mortise_code code = sized_input(SIZED(mortise_up_options), copy, options, err);
 
-	/* The functions that use these copy them. A size that is wrong fails before any work. */
+	/* The functions that use these copy them; a wrong size must fail before any work. */
 	if (!code && copy->sources)
 		code = sized_check(SIZED(mortise_key_sources), copy->sources, err);
 	if (!code && copy->cost)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a declared key to the passphrase of its keyslot: an existing one, or a new one. */
+/* The passphrase of a declared key: getting that of an existing keyslot, or making a new one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "declared/plan.h"
 #include "volume/record.h"
 
-_Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "the salt in STATE is what keys lock to");
+_Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "keys are locked to the salt in STATE");
 
 uint32_t volume_key_pcrs(const struct config_key *key)
 {
@@ -20,8 +20,18 @@ uint32_t volume_key_pcrs(const struct config_key *key)
 	return pcrs;
 }
 
-static enum mortise_code node_id(const struct volume_run *run, const struct config_volume *volume,
-				 struct mortise_secret **out, struct mortise_error *err)
+static struct tpm_seal_options get_seal_options(const struct config_key *key)
+{
+	return (struct tpm_seal_options){
+		.keyslot = (int)key->slot,
+		.pcrs = volume_key_pcrs(key),
+		.check_secureboot = key->tpm_check_secureboot,
+	};
+}
+
+static enum mortise_code derive_node_id(const struct volume_run *run,
+					const struct config_volume *volume,
+					struct mortise_secret **out, struct mortise_error *err)
 {
 	char uuid[VOLUME_NODE_UUID_ROOM];
 	enum mortise_code code = volume_node_uuid(&run->sources, uuid, err);
@@ -29,9 +39,11 @@ static enum mortise_code node_id(const struct volume_run *run, const struct conf
 	return code ? code : keys_node_id(uuid, volume->id, out, err);
 }
 
-static enum mortise_code inner_get(const struct volume_run *run, const struct config_volume *volume,
-				   const struct config_key *key, struct json_object *metadata,
-				   struct mortise_secret **out, struct mortise_error *err)
+/* Gets the passphrase without its lock to STATE. */
+static enum mortise_code get_unlocked(const struct volume_run *run,
+				      const struct config_volume *volume,
+				      const struct config_key *key, struct json_object *metadata,
+				      struct mortise_secret **out, struct mortise_error *err)
 {
 	const struct mortise_key_sources *sources = &run->sources;
 
@@ -40,7 +52,7 @@ static enum mortise_code inner_get(const struct volume_run *run, const struct co
 		return mortise_secret_from(mortise_secret_data(key->passphrase),
 					   mortise_secret_size(key->passphrase), out, err);
 	case CONFIG_KEY_NODE_ID:
-		return node_id(run, volume, out, err);
+		return derive_node_id(run, volume, out, err);
 	case CONFIG_KEY_KMS:
 		return volume_kms_get(sources, key->kms_endpoint, metadata, (int)key->slot, out,
 				      err);
@@ -50,32 +62,30 @@ static enum mortise_code inner_get(const struct volume_run *run, const struct co
 	return error_set(err, MORTISE_E_CONFIG, 0, "unknown kind of key");
 }
 
-static enum mortise_code inner_new(const struct volume_run *run, const struct config_volume *volume,
-				   const struct config_key *key, struct volume_key *made,
-				   struct mortise_error *err)
+/* Makes a passphrase without its lock to STATE. */
+static enum mortise_code make_unlocked(const struct volume_run *run,
+				       const struct config_volume *volume,
+				       const struct config_key *key, struct volume_key *made,
+				       struct mortise_error *err)
 {
 	const struct mortise_key_sources *sources = &run->sources;
-	const struct tpm_seal_options wish = {
-		.keyslot = (int)key->slot,
-		.pcrs = volume_key_pcrs(key),
-		.check_secureboot = key->tpm_check_secureboot,
-	};
+	const struct tpm_seal_options seal = get_seal_options(key);
 
 	switch (key->kind) {
 	case CONFIG_KEY_KMS:
 		return volume_kms_new(sources, key->kms_endpoint, made, err);
 	case CONFIG_KEY_TPM:
-		return volume_tpm_new(sources, &wish, made, err);
+		return volume_tpm_new(sources, &seal, made, err);
 	case CONFIG_KEY_STATIC:
 	case CONFIG_KEY_NODE_ID:
 		break;
 	}
-	return inner_get(run, volume, key, NULL, &made->passphrase, err);
+	return get_unlocked(run, volume, key, NULL, &made->passphrase, err);
 }
 
-static enum mortise_code state_salt(const struct volume_run *run,
-				    uint8_t salt[static CONFIG_SALT_SIZE],
-				    struct mortise_error *err)
+static enum mortise_code read_state_salt(const struct volume_run *run,
+					 uint8_t salt[static CONFIG_SALT_SIZE],
+					 struct mortise_error *err)
 {
 	static const char state_default[] = "/system/state";
 	char path[VOLUME_PATH_MAX] = "";
@@ -90,26 +100,25 @@ static enum mortise_code state_salt(const struct volume_run *run,
 	code = config_salt_read(path, salt, err);
 	if (code == MORTISE_E_WAIT)
 		error_set(err, code, 0,
-			  "locked to STATE, and STATE is not there yet (%s has no %s)", path,
+			  "locked to STATE, and STATE is not available yet (%s has no %s)", path,
 			  CONFIG_SALT_FILE);
 	return code;
 }
 
-/* Puts the locked passphrase in the place of the inner one. */
-static enum mortise_code lock(struct mortise_secret **passphrase,
-			      const uint8_t salt[static CONFIG_SALT_SIZE],
-			      struct mortise_error *err)
+/* Replaces *passphrase by the passphrase that is locked to STATE. */
+static enum mortise_code lock_passphrase(struct mortise_secret **passphrase,
+					 const uint8_t salt[static CONFIG_SALT_SIZE],
+					 struct mortise_error *err)
 {
-	struct mortise_secret *inner = *passphrase;
+	struct mortise_secret *unlocked = *passphrase;
 	enum mortise_code code;
 
 	*passphrase = NULL;
-	code = keys_lock_to_state(inner, salt, passphrase, err);
-	mortise_secret_free(&inner);
+	code = keys_lock_to_state(unlocked, salt, passphrase, err);
+	mortise_secret_free(&unlocked);
 	return code;
 }
 
-/* The salt comes first: without it, no source needs to be asked for the rest. */
 enum mortise_code volume_key_get(const struct volume_run *run, const struct config_volume *volume,
 				 const struct config_key *key, struct json_object *metadata,
 				 struct mortise_secret **out, struct mortise_error *err)
@@ -117,12 +126,15 @@ enum mortise_code volume_key_get(const struct volume_run *run, const struct conf
 	uint8_t salt[CONFIG_SALT_SIZE];
 	enum mortise_code code = MORTISE_OK;
 
+	/* First the salt: without it there is no need to contact a KMS or TPM. */
 	if (key->lock_to_state)
-		code = state_salt(run, salt, err);
-	if (!code)
-		code = inner_get(run, volume, key, metadata, out, err);
+		code = read_state_salt(run, salt, err);
+	if (code)
+		goto out;
+	code = get_unlocked(run, volume, key, metadata, out, err);
 	if (!code && key->lock_to_state)
-		code = lock(out, salt, err);
+		code = lock_passphrase(out, salt, err);
+out:
 	secret_wipe(salt, sizeof(salt));
 	return code;
 }
@@ -130,17 +142,13 @@ enum mortise_code volume_key_get(const struct volume_run *run, const struct conf
 enum mortise_code volume_key_check(const struct volume_run *run, const struct config_volume *volume,
 				   const struct config_key *key, struct mortise_error *err)
 {
-	const struct tpm_seal_options wish = {
-		.keyslot = (int)key->slot,
-		.pcrs = volume_key_pcrs(key),
-		.check_secureboot = key->tpm_check_secureboot,
-	};
+	const struct tpm_seal_options seal = get_seal_options(key);
 	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_secret *passphrase = NULL;
 	enum mortise_code code = MORTISE_OK;
 
 	if (key->lock_to_state)
-		code = state_salt(run, salt, err);
+		code = read_state_salt(run, salt, err);
 	secret_wipe(salt, sizeof(salt));
 	if (code)
 		return code;
@@ -148,9 +156,9 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	case CONFIG_KEY_KMS:
 		return volume_kms_check(&run->sources, key->kms_endpoint, err);
 	case CONFIG_KEY_TPM:
-		return volume_tpm_check(&wish, err);
+		return volume_tpm_check(&seal, err);
 	case CONFIG_KEY_NODE_ID:
-		code = node_id(run, volume, &passphrase, err);
+		code = derive_node_id(run, volume, &passphrase, err);
 		mortise_secret_free(&passphrase);
 		break;
 	case CONFIG_KEY_STATIC:
@@ -168,38 +176,45 @@ enum mortise_code volume_key_new(const struct volume_run *run, const struct conf
 
 	memset(made, 0, sizeof(*made));
 	if (key->lock_to_state)
-		code = state_salt(run, salt, err);
-	if (!code)
-		code = inner_new(run, volume, key, made, err);
+		code = read_state_salt(run, salt, err);
+	if (code)
+		goto out;
+	code = make_unlocked(run, volume, key, made, err);
 	if (!code && key->lock_to_state)
-		code = lock(&made->passphrase, salt, err);
-	secret_wipe(salt, sizeof(salt));
+		code = lock_passphrase(&made->passphrase, salt, err);
 	if (code)
 		volume_key_clear(made);
+out:
+	secret_wipe(salt, sizeof(salt));
 	return code;
 }
 
-/* The definition of a kms passphrase: server, token and salt, none of which is secret alone. */
-static enum mortise_code kms_definition(const struct volume_run *run, const struct config_key *key,
-					struct json_object *metadata, struct mortise_secret **out,
-					struct mortise_error *err)
+/* The definition of a kms key: endpoint, token and salt, none of which is secret by itself. */
+static enum mortise_code describe_kms_key(const struct volume_run *run,
+					  const struct config_key *key,
+					  struct json_object *metadata, struct mortise_secret **out,
+					  struct mortise_error *err)
 {
 	const char *token = luks2_json_plain(luks2_token_get(metadata, (int)key->slot));
 	size_t endpoint_size = strlen(key->kms_endpoint) + 1;
 	size_t token_size = token ? strlen(token) + 1 : 0;
 	uint8_t salt[CONFIG_SALT_SIZE] = { 0 };
 	enum mortise_code code = MORTISE_OK;
+	uint8_t *bytes;
 
 	if (key->lock_to_state)
-		code = state_salt(run, salt, err);
-	if (!code)
-		code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
-	if (!code) {
-		memcpy(mortise_secret_data(*out), key->kms_endpoint, endpoint_size);
-		if (token)
-			memcpy(mortise_secret_data(*out) + endpoint_size, token, token_size);
-		memcpy(mortise_secret_data(*out) + endpoint_size + token_size, salt, sizeof(salt));
-	}
+		code = read_state_salt(run, salt, err);
+	if (code)
+		goto out;
+	code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
+	if (code)
+		goto out;
+	bytes = mortise_secret_data(*out);
+	memcpy(bytes, key->kms_endpoint, endpoint_size);
+	if (token)
+		memcpy(bytes + endpoint_size, token, token_size);
+	memcpy(bytes + endpoint_size + token_size, salt, sizeof(salt));
+out:
 	secret_wipe(salt, sizeof(salt));
 	return code;
 }
@@ -216,41 +231,42 @@ enum mortise_code volume_key_fingerprint(const struct volume_run *run, const str
 		.bytes = keys->passphrase,
 	};
 	struct mortise_secret *definition = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
-	if (origin.is_definition)
-		code = kms_definition(run, key, metadata, &definition, err);
-	if (definition)
+	if (origin.is_definition) {
+		code = describe_kms_key(run, key, metadata, &definition, err);
+		if (code)
+			return code;
 		origin.bytes = definition;
-	if (!code)
-		code = volume_fingerprint(metadata, &origin, keys->volume_key, fingerprint, err);
+	}
+	code = volume_fingerprint(metadata, &origin, keys->volume_key, fingerprint, err);
 	mortise_secret_free(&definition);
 	return code;
 }
 
 enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
-				     const struct mortise_secret *passphrase, bool *cut,
+				     const struct mortise_secret *passphrase, bool *by_first_line,
 				     struct mortise_error *err)
 {
 	const struct mortise_key_search search = { .struct_size = sizeof(search),
 						   .keyslot = keyslot };
 	const uint8_t *bytes = mortise_secret_data(passphrase), *newline;
-	struct mortise_secret *first_line = NULL;
+	struct mortise_secret *line = NULL;
 	struct mortise_error ignored;
 	enum mortise_code code;
 
-	*cut = false;
+	*by_first_line = false;
 	code = mortise_keyslot_open(header, &search, passphrase, NULL, NULL, err);
 	newline = memchr(bytes, '\n', mortise_secret_size(passphrase));
 	if (code != MORTISE_E_KEY || !newline)
 		return code;
 	/* Talos before 2026 added keys through a pipe that ended at the first newline. */
-	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &first_line, &ignored))
+	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &line, &ignored))
 		return code;
-	if (!mortise_keyslot_open(header, &search, first_line, NULL, NULL, &ignored)) {
-		*cut = true;
+	if (!mortise_keyslot_open(header, &search, line, NULL, NULL, &ignored)) {
+		*by_first_line = true;
 		code = MORTISE_OK;
 	}
-	mortise_secret_free(&first_line);
+	mortise_secret_free(&line);
 	return code;
 }

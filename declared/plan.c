@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The plan as an object: its volumes, their steps and keys, and what the public header shows of it. */
+/* The plan as an object: its volumes, steps and keys, and the public functions that read it. */
 #include "declared/plan.h"
 
 #include <stdarg.h>
@@ -25,7 +25,7 @@ void volume_plan_forget_attempts(struct volume_plan *plan)
 {
 	for (size_t i = 0; plan->attempts && i < plan->volume->key_count; i++) {
 		mortise_secret_free(&plan->attempts[i].passphrase);
-		plan->attempts[i] = (struct key_attempt){ .asked = false };
+		plan->attempts[i] = (struct key_attempt){ .requested = false };
 	}
 }
 
@@ -65,7 +65,7 @@ void volume_plan_free(struct volume_plan *plan)
 	free(plan);
 }
 
-static struct volume_plan *plan_new(const struct config_volume *volume)
+static struct volume_plan *new_volume_plan(const struct config_volume *volume)
 {
 	struct volume_plan *plan = calloc(1, sizeof(*plan));
 
@@ -87,26 +87,26 @@ enum mortise_code volume_plans_new(const struct mortise_config *config,
 {
 	const struct config *volumes = config->volumes;
 	struct mortise_plan *plan = calloc(1, sizeof(*plan));
-	bool ok = plan;
 
-	if (ok) {
-		plan->config = config;
-		plan->volumes = calloc(volumes->volume_count + 1, sizeof(*plan->volumes));
-		ok = plan->volumes;
-	}
-	for (size_t i = 0; ok && i < volumes->volume_count; i++) {
+	if (!plan)
+		return error_memory(err);
+	plan->config = config;
+	plan->volumes = calloc(volumes->volume_count + 1, sizeof(*plan->volumes));
+	if (!plan->volumes)
+		goto fail;
+	for (size_t i = 0; i < volumes->volume_count; i++) {
 		if (!volume_is_wanted(&volumes->volumes[i], options))
 			continue;
-		plan->volumes[plan->count] = plan_new(&volumes->volumes[i]);
-		ok = plan->volumes[plan->count];
-		plan->count += ok;
-	}
-	if (!ok) {
-		mortise_plan_free(&plan);
-		return error_memory(err);
+		plan->volumes[plan->count] = new_volume_plan(&volumes->volumes[i]);
+		if (!plan->volumes[plan->count])
+			goto fail;
+		plan->count++;
 	}
 	*out = plan;
 	return MORTISE_OK;
+fail:
+	mortise_plan_free(&plan);
+	return error_memory(err);
 }
 
 void mortise_plan_free(struct mortise_plan **address)
@@ -133,7 +133,7 @@ const struct mortise_secret *volume_plan_key(const struct volume_plan *plan)
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished)
 {
 	volume_plan_forget_header(plan);
-	/* The attempts stay behind: META's keys need not be those of the configuration. */
+	/* Without the attempts: META may have other keys than the configuration. */
 	plan->header = finished->header;
 	finished->header = NULL;
 	plan->opened = finished->opened;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plan: for each volume its steps, the facts that they rest on, and the keys that they need.
- * Making it reads devices and derives keys and writes nothing. Executing it makes no decisions.
+ * The plan: for each volume its steps, the facts that they are based on, and the keys that they
+ * need. Making a plan reads devices and derives keys, but writes nothing. Executing a plan makes no
+ * decisions.
  */
 #ifndef VOLUME_PLAN_H
 #define VOLUME_PLAN_H
@@ -21,73 +22,74 @@
 /* The context of one run, shared by the threads that work on its volumes. */
 struct volume_run {
 	const struct mortise_config *machine;
-	const struct config *config;	/* its volumes */
+	const struct config *config;	/* the volumes of machine */
 	const struct mortise_up_options *options;
-	struct mortise_events events;	/* options->events; sends one event at a time, except polls */
+	struct mortise_events events;	/* forwards to options->events, one event at a time except
+					 * for polls */
 	pthread_mutex_t events_lock;
 	atomic_bool canceled;
-	struct volume_budget budget;	/* of memory for key derivations */
-	struct mortise_key_sources sources; /* those of options, with META's UUID where it has one */
+	struct volume_budget budget;	/* memory for key derivations */
+	struct mortise_key_sources sources; /* from options, with META's UUID if META has one */
 	char node_uuid[VOLUME_NODE_UUID_ROOM];
-	bool open_only;			/* STATE as META describes it: nothing is created or changed */
+	bool open_only;			/* open STATE as META describes it, change nothing */
 	bool store;			/* store the configuration in STATE (mortise_apply) */
-	bool keep_keys;			/* headers and volume keys stay in the plan, for the next run */
-	bool state_may_come;		/* STATE is still to be mounted in this run */
-	bool refused;			/* before the first write, by volume_plan_check_apply */
-	struct mortise_error not_stored; /* STATE is ready, but META or the configuration could not be
-					  * written */
+	bool keep_keys;			/* leave headers and volume keys in the plan */
+	bool state_may_come;		/* this run may still mount STATE */
+	bool refused;			/* volume_plan_check_apply failed before the first write */
+	struct mortise_error not_stored; /* why META or the configuration could not be written
+					  * although STATE is ready */
 	pthread_mutex_t cost_lock;
-	struct mortise_kdf cost;	/* of new keyslots with the full cost, once measured */
+	struct mortise_kdf cost;	/* full cost of new keyslots, once measured */
 	bool cost_known;
 	pthread_mutex_t order_lock;
 	pthread_cond_t order_changed;
-	bool *unfinished;		/* by volume: it is being worked on, or will be */
+	bool *unfinished;		/* for each volume: this run has not finished it yet */
 };
 
 struct volume_step {
 	enum mortise_step_kind kind;
 	int keyslot;			/* -1: none */
-	const struct config_key *key;	/* of key steps that need one */
+	const struct config_key *key;	/* NULL for steps that need none */
 	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
-	struct mortise_error why;	/* likewise: the key could not be made */
+	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
-	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step is done; "" for none */
+	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
-	struct mortise_step shown;	/* filled when a caller asks for it */
+	struct mortise_step shown;	/* set when the caller requests it */
 };
 
-/* What is known of one declared key. It holds for one state of the header. */
+/* The result of using one declared key. It is valid for one state of the header. */
 struct key_attempt {
-	bool asked;
+	bool requested;			/* from its source */
 	struct mortise_secret *passphrase; /* NULL: not available */
-	bool tried;			/* on its keyslot: why.code is MORTISE_OK when it opens */
-	bool cut;			/* it opens with the passphrase's first line */
-	struct mortise_error why;	/* it is not available, or does not open its keyslot */
+	bool tried;			/* on its keyslot; why.code is MORTISE_OK if it opened */
+	bool opened_by_first_line;	/* only the passphrase's first line opened it */
+	struct mortise_error why;	/* why it is not available or does not open its keyslot */
 };
 
 struct volume_plan {
 	const struct config_volume *volume;
-	bool planned;			/* false: the steps are still to be decided */
-	bool waits;			/* for STATE, or for a KMS or TPM: planned again when executed */
-	char device[VOLUME_PATH_MAX];	/* "" when not found */
+	bool planned;			/* the steps are decided */
+	bool waits;			/* for STATE or a key source; planned again later */
+	char device[VOLUME_PATH_MAX];	/* "" if not found */
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
-	char mount_point[VOLUME_PATH_MAX];  /* with the root in front; "" for none */
+	char mount_point[VOLUME_PATH_MAX];  /* including the root; "": not mounted */
 	struct disk_probe probe;
 	bool active;			/* the mapping exists already */
-	bool tableless_mapping;		/* a killed run left it without a table: OPEN removes it */
-	bool mounted;			/* from this mapping or device, at mount_point */
-	/* Read-only until a step writes. It owns the volume key, once known. */
+	bool tableless_mapping;		/* from a killed run; OPEN removes it */
+	bool mounted;			/* this mapping or device, at mount_point */
+	/* Read-only until a step writes. Owns the volume key, once it is known. */
 	struct mortise_luks2 *header;
-	struct key_attempt *attempts;	/* by declared key */
-	int opened;			/* keyslot that opened the volume, -1 */
-	bool recovered;			/* with a recovery key: dead keys are enrolled again */
-	bool proven;			/* a declared key is known to open it */
+	struct key_attempt *attempts;	/* one for each declared key */
+	int opened;			/* keyslot that opened the volume, or -1 */
+	bool recovered;			/* with a recovery key; lost keys are enrolled again */
+	bool proven;			/* a declared key is known to open the volume */
 	struct volume_step *steps;
 	size_t step_count;
-	bool failed;			/* a WAIT, REFUSE or FAIL step ends it */
-	bool no_key;			/* a volume exists, and no declared key opens it */
-	bool keys_replaced;		/* the key that opened it before may no longer be declared */
-	char notice[1024];		/* for the report: it changed, and was planned again; "" */
+	bool failed;			/* it ends with a WAIT, REFUSE or FAIL step */
+	bool no_key;			/* the volume exists, but no declared key opens it */
+	bool keys_replaced;		/* its previous key may no longer be declared */
+	char notice[1024];		/* for the report: the volume was planned again; or "" */
 };
 
 struct mortise_plan {
@@ -96,21 +98,21 @@ struct mortise_plan {
 	size_t count;
 	char **notes;			/* sentences, note_count of them */
 	size_t note_count;
-	bool waited;			/* for devices */
+	bool waited;			/* for its devices */
 	bool executed;
 };
 
-/* Fills run for config. Ended by volume_run_clear, also when it fails. Do not move run. */
+/* Initializes run. End it with volume_run_clear, also after a failure. Do not move run. */
 MORTISE_MUST_CHECK enum mortise_code volume_run_init(struct volume_run *run,
 						     const struct mortise_config *config,
 						     const struct mortise_up_options *options,
 						     struct mortise_error *err);
 void volume_run_clear(struct volume_run *run);
 
-/* Does a key of these volumes need the UUID of the machine? */
+/* Does a key of these volumes need the machine's UUID? */
 bool volume_needs_node_uuid(const struct config *volumes);
 
-/* Waits until every volume that is mounted above this one is finished. False: canceled. */
+/* Waits for the volumes whose mount points are above this volume's. False: canceled. */
 MORTISE_MUST_CHECK bool volume_run_wait_for_outer(struct volume_run *run,
 						  const struct config_volume *volume);
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,
@@ -119,7 +121,7 @@ void volume_run_set_unfinished(struct volume_run *run, const struct config_volum
 /* Sends MORTISE_EVENT_NOTICE. */
 void volume_run_notify(struct volume_run *run, const char *volume, const char *text);
 
-/* A plan of the wanted volumes of config, with no steps yet. */
+/* Creates a plan of the wanted volumes of config, without steps. */
 MORTISE_MUST_CHECK enum mortise_code volume_plans_new(const struct mortise_config *config,
 						      const struct mortise_up_options *options,
 						      struct mortise_plan **out,
@@ -129,66 +131,66 @@ MORTISE_MUST_CHECK enum mortise_code volume_plans_new(const struct mortise_confi
 void volume_plan_wipe(struct volume_plan *plan);
 void volume_plan_free(struct volume_plan *plan);
 
-/* Empties the plan of one volume in parts: for volume_plan_make. */
+/* These clear parts of a volume's plan, for volume_plan_make. */
 void volume_plan_forget_attempts(struct volume_plan *plan);
-void volume_plan_forget_header(struct volume_plan *plan); /* with the attempts */
+void volume_plan_forget_header(struct volume_plan *plan); /* and the attempts */
 void volume_plan_clear_decisions(struct volume_plan *plan);
 
-/* The volume key, NULL while it is not known. The header owns it. */
+/* The volume key, which the header owns, or NULL if it is not known yet. */
 const struct mortise_secret *volume_plan_key(const struct volume_plan *plan);
 
 /*
- * Moves STATE's header and volume key from a finished plan to a plan of the same volume under
- * another configuration.
+ * Moves STATE's header and volume key from a finished plan to a plan of STATE from another
+ * configuration.
  */
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished);
 
-/* Lets the header take memory and cancellation from run; NULL: from none. */
+/* Makes the header use the memory budget and cancellation of run; NULL: use none. */
 void volume_plan_attach(struct volume_plan *plan, struct volume_run *run);
 
 /*
- * Decides on the steps of one volume. Failures of the volume are steps; the call fails with
- * MORTISE_E_MEMORY and MORTISE_E_CANCELED only. To plan again, call it again: keys that are known
- * from the same header are neither derived nor asked for again.
+ * Decides on the steps of one volume. Failures of the volume become steps; the call itself fails
+ * only with MORTISE_E_MEMORY and MORTISE_E_CANCELED. A further call plans again, without deriving
+ * or requesting keys that are already known for the same header.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_make(struct volume_run *run,
 						      struct volume_plan *plan,
 						      struct mortise_error *err);
 
 /*
- * Compares the volume with its plan: device, contents, header, and mapping. False: it has changed,
- * and what says how.
+ * Compares the volume with its plan: device, contents, header, and mapping. False: it has changed;
+ * *what describes the change.
  */
 bool volume_plan_is_current(const struct volume_run *run, const struct volume_plan *plan,
 			    const char **what);
 
 /*
- * Plans the volumes that have changed since they were planned again, and reports each. A volume
- * that would now be formatted, which its plan did not say, fails.
+ * Plans each volume again that has changed since it was planned, and reports it. Refuses to format
+ * a volume whose plan did not say so.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_plans_refresh(struct volume_run *run,
 							  struct mortise_plan *plans,
 							  struct mortise_error *err);
 
-/* Plans a volume again that waited for STATE or a source, and reports its steps. */
+/* Plans a volume again that waited for STATE or a key source, and reports its steps. */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_second_stage(struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
 
 /*
- * Makes the keys of KEY_ADD and KEY_REPLACE steps: a KMS or TPM seals each once. A key that cannot
- * be made has step->why. When a format has no key at all, unreachable sources are asked again as
- * long as the options allow. Fails with MORTISE_E_CANCELED only.
+ * Makes the keys of KEY_ADD and KEY_REPLACE steps; a KMS or TPM seals each of them once. If a key
+ * cannot be made, step->why says why. While a format has no key at all, retries unreachable sources
+ * for as long as the options allow. Fails only with MORTISE_E_CANCELED.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_make_keys(struct volume_run *run,
 						      struct volume_plan *plan,
 						      struct mortise_error *err);
-/* The plan formats, and its keys are made. Returns NULL, or why none could be made. */
+/* Why no key of a plan that formats could be made, or NULL. Call volume_make_keys first. */
 const struct mortise_error *volume_format_lacks_key(const struct volume_plan *plan);
 
 /*
- * Why a configuration must not be stored: STATE would not open, or a volume would lose its last
- * key. MORTISE_E_NOT_EMPTY.
+ * Checks that the configuration can be stored. MORTISE_E_NOT_EMPTY: STATE would not open at the
+ * next boot, or a volume would have no key that opens it.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_plans_check_apply(const struct mortise_plan *plans,
 							      bool staged,
@@ -198,64 +200,64 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_check_apply(const struct volume
 							     bool staged,
 							     struct mortise_error *err);
 
-/* Appends a step; NULL when memory is short. */
+/* Appends a step. NULL: out of memory. */
 __attribute__((format(printf, 4, 5))) struct volume_step *
 volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keyslot,
 		const char *format, ...);
 
-/* The same as a code, for steps that nothing else is to be put into. */
+/* The same for a step that needs no other members; returns a code. */
 #define VOLUME_PLAN_ADD(plan, err, ...)                                                         \
 	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK                                         \
 					    : error_memory(err))
 
 /*
- * Adds a KEY_ADD step or, with a reason to replace the keyslot ("": the declaration has changed), a
- * KEY_REPLACE step. The key is made when the plan is executed. *why: it could not be made, as far
- * as can be told without asking its source, and there is no step; its code is MORTISE_OK when there
- * is one.
+ * Adds a KEY_ADD step or, if reason is not NULL, a KEY_REPLACE step, with the reason for replacing
+ * the keyslot ("": the declaration has changed). The key is made when the plan is executed. If it
+ * is known without contacting its source that the key cannot be made, adds no step and sets *why;
+ * otherwise why->code is MORTISE_OK.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct config_key *key,
 		    const char *reason, struct mortise_error *why, struct mortise_error *err);
 
-/* Step as the public header shows it. */
+/* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
 
-/* Adds the steps that bring the keyslots to what is declared; the volume key is known. */
+/* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
-/* Finds the key that opens the volume, or adds the step that says why no key does. */
+/* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_find_key(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
 /*
- * Asks for the passphrase of declared key i, unless that was done already and another try would
- * not help. The outcome is in plan->attempts[i], and its code is returned.
+ * Requests the passphrase of declared key i from its source, unless an earlier request makes this
+ * useless. Stores the result in plan->attempts[i] and returns its code.
  */
-enum mortise_code volume_ask(struct volume_run *run, struct volume_plan *plan, size_t i);
-/* The same, and tries it on its keyslot, once for each state of the header. */
+enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan *plan, size_t i);
+/* The same, and tries the key on its keyslot, once for each state of the header. */
 enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i);
 
-/* Trying a busy KMS or TPM again, as long as the options allow. */
+/* Retries of a busy KMS or TPM, for as long as the options allow. */
 struct volume_patience {
 	uint64_t end_ms;
 	unsigned attempt;
 };
 
 void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run);
-/* Pauses before the next try. False: time is up, or the run is canceled. */
+/* Pauses before the next attempt. False: the time is over, or the run is canceled. */
 bool volume_patience_pause(struct volume_patience *patience, const struct volume_run *run);
 
 /* Bit n: keyslot n is declared. */
 uint32_t volume_declared_slots(const struct config_volume *volume);
-/* The PCRs of a tpm key, bit n: PCR n. */
+/* The PCRs of a tpm key. Bit n: PCR n. */
 uint32_t volume_key_pcrs(const struct config_key *key);
 
 /*
- * The passphrase of a declared key whose keyslot is in metadata. MORTISE_E_WAIT: locked to
- * STATE, whose salt is not there yet; MORTISE_E_NO_TOKEN: its token is not there, or not of
- * its kind; else the errors of keys/sources/.
+ * Gets the passphrase of a declared key whose keyslot is in metadata. MORTISE_E_WAIT: the key is
+ * locked to STATE, whose salt is not available yet. MORTISE_E_NO_TOKEN: its token is missing or of
+ * another kind. Other errors come from keys/sources/.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_get(const struct volume_run *run, const struct config_volume *volume,
@@ -263,28 +265,28 @@ volume_key_get(const struct volume_run *run, const struct config_volume *volume,
 	       struct mortise_secret **out, struct mortise_error *err);
 
 /*
- * Whether volume_key_new can make the key, as far as can be told without asking a KMS or TPM.
- * MORTISE_E_WAIT: locked to STATE, whose salt is not available yet.
+ * Checks whether volume_key_new can make the key, without contacting a KMS or TPM. MORTISE_E_WAIT:
+ * the key is locked to STATE, whose salt is not available yet.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_key_check(const struct volume_run *run,
 						      const struct config_volume *volume,
 						      const struct config_key *key,
 						      struct mortise_error *err);
 
-/* Makes the passphrase, and the token, for a new keyslot of a declared key. */
+/* Makes the passphrase and the token for a new keyslot of a declared key. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_new(const struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct volume_key *made, struct mortise_error *err);
 
-/*
- * The fingerprint of a declared key's keyslot. passphrase is not looked at for kind kms: its
- * server, token and salt say as much, and asking would cost a call at every boot.
- */
 struct volume_fingerprint_keys {
-	const struct mortise_secret *passphrase;
+	const struct mortise_secret *passphrase; /* may be NULL for kms */
 	const struct mortise_secret *volume_key;
 };
 
+/*
+ * Computes the fingerprint of a declared key's keyslot. For kms, it covers the server, the token
+ * and the salt instead of the passphrase, which would cost a call to the KMS at each boot.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_fingerprint(const struct volume_run *run, const struct config_key *key,
 		       struct json_object *metadata, const struct volume_fingerprint_keys *keys,
@@ -292,38 +294,40 @@ volume_key_fingerprint(const struct volume_run *run, const struct config_key *ke
 		       struct mortise_error *err);
 
 /*
- * Opens a keyslot with passphrase, or with its first line (*cut), which is all that old versions of
- * Talos used. The header keeps the volume key.
+ * Opens a keyslot with passphrase or, if that fails, with its first line (*by_first_line), which is
+ * all that old versions of Talos used. The header keeps the volume key.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
-							const struct mortise_secret *passphrase,
-							bool *cut, struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
+		   const struct mortise_secret *passphrase, bool *by_first_line,
+		   struct mortise_error *err);
 
-/* Where a volume is mounted under the root of this run; "" when it is not to be. */
+/* The mount point of a volume, including the root of this run; "": the volume is not mounted. */
 void volume_mount_path(const struct volume_run *run, const struct config_volume *volume,
 		       char path[static VOLUME_PATH_MAX]);
 
 /*
- * "mortise reset ..." that wipes device and no other: without --device a label decides, and
- * another volume may have the name.
+ * The command "mortise reset ..." for this device. It includes --device where the name alone could
+ * select another device.
  */
 #define VOLUME_RESET_COMMAND (2 * MORTISE_NAME_MAX + VOLUME_PATH_MAX + 32)
 void volume_reset_command(const struct volume_run *run, const struct config_volume *volume,
 			  const char *device, char command[static VOLUME_RESET_COMMAND]);
 
 /* "luks2-" and the volume's id. */
-void volume_mapping_name(const struct config_volume *volume, char name[static MORTISE_NAME_MAX + 1]);
+void volume_mapping_name(const struct config_volume *volume,
+			 char name[static MORTISE_NAME_MAX + 1]);
 
-/* What is known of an open volume only from its opening. */
+/* Facts about an open volume that only the run that opened it knows. */
 struct volume_opening {
-	int keyslot;			/* that opened it, -1 unknown */
+	int keyslot;			/* the one that opened the volume, or -1 */
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
-	char *failed_syncs;		/* a sentence a line; NULL for none */
-	char *notices;			/* likewise */
+	char *failed_syncs;		/* one sentence on each line; may be NULL */
+	char *notices;			/* one sentence on each line; may be NULL */
 };
 
 void volume_opening_clear(struct volume_opening *opening);
-/* Another sentence of failed_syncs or notices; without memory it is lost, and nothing else. */
+/* Appends a sentence to failed_syncs or notices. Drops it if memory is short. */
 void volume_opening_add(char **text, const char *sentence);
 
 /* How far a volume has come. */
@@ -331,20 +335,21 @@ struct volume_result {
 	enum mortise_phase phase;
 	struct volume_opening opening;
 	char text[128];			/* "formatted", "opened" */
-	struct mortise_error why;	/* it is not ready */
+	struct mortise_error why;	/* why the volume is not ready */
 };
 
 /*
- * Executes one step after another, those that remove keys last. Stops at the first that fails,
- * except for key steps, and between two steps when canceled (result->why). The keys are made.
+ * Executes the steps in order, except that steps that remove keys come last. Stops at the first
+ * step that fails, unless it is a key step, and between two steps when canceled (result->why). Call
+ * volume_make_keys first.
  */
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result);
 
 /*
- * STATE is mounted, and a declared key opens it: updates META and, with run->store, stores the
- * configuration in STATE. Until then no keyslot is removed, because the next boot uses the keys in
- * META.
+ * Updates META and, with run->store, stores the configuration in STATE. Call it once STATE is
+ * mounted and a declared key is known to open it, and before any keyslot is removed: the next boot
+ * uses the keys in META.
  */
 MORTISE_MUST_CHECK enum mortise_code store_state_config(const struct volume_run *run,
 							const struct volume_plan *plan,

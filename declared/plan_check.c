@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Is a volume still as its plan says? If not, or if the plan waited, the volume is planned again. */
+/* Comparing volumes with their plans, and planning those again that have changed or waited. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +11,8 @@
 #include "disk/partition.h"
 #include "volume/activate.h"
 
-/* NULL: it is the one that was planned on. */
-static const char *header_change(const struct volume_plan *plan)
+/* NULL: the header is unchanged. */
+static const char *describe_header_change(const struct volume_plan *plan)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = plan->device,
@@ -31,7 +31,8 @@ static const char *header_change(const struct volume_plan *plan)
 	return what;
 }
 
-static const char *mapping_change(const struct volume_plan *plan)
+/* NULL: mapping and mount are unchanged. */
+static const char *describe_mapping_change(const struct volume_plan *plan)
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error ignored;
@@ -45,7 +46,7 @@ static const char *mapping_change(const struct volume_plan *plan)
 	if (tableless != plan->tableless_mapping || !code != plan->active ||
 	    (!code && !disk_mapping_is_on(&mapping, plan->device)))
 		return code ? "it was closed" : "it was opened";
-	/* A raw volume that is not encrypted is used by others as they like. */
+	/* Other programs may use an unencrypted raw volume freely. */
 	if (!plan->volume->encrypted && plan->volume->filesystem == CONFIG_FS_NONE)
 		return NULL;
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
@@ -72,20 +73,20 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 		*what = *device ? "it is on another device" : "its device is missing";
 		return false;
 	}
-	/* What was missing or unreadable then, and is now, leaves nothing to compare. */
+	/* The device was missing and still is, or cannot be read: there is nothing to compare. */
 	if (!*device || disk_probe(device, &probe, &ignored))
 		return true;
 	if (probe.content != plan->probe.content || strcmp(probe.type, plan->probe.type) != 0)
 		*what = "its contents are different";
 	else if (plan->header)
-		*what = header_change(plan);
-	/* A plan that ends before the volume is opened does not depend on mapping and mount. */
+		*what = describe_header_change(plan);
+	/* A failed plan does not open the volume, so it does not depend on mapping and mount. */
 	if (!*what && !plan->failed)
-		*what = mapping_change(plan);
+		*what = describe_mapping_change(plan);
 	return !*what;
 }
 
-/* "open /dev/vdb as luks2-STATE with keyslot 0; mount ...". */
+/* "open /dev/vdb as luks2-STATE with keyslot 0; mount ..." */
 static void list_steps(const struct volume_plan *plan, char *text, size_t room)
 {
 	size_t used = 0;
@@ -96,7 +97,7 @@ static void list_steps(const struct volume_plan *plan, char *text, size_t room)
 					 plan->steps[i].text);
 }
 
-static void report_again(struct volume_run *run, const struct volume_plan *plan, const char *why,
+static void report_steps(struct volume_run *run, const struct volume_plan *plan, const char *why,
 			 char *text, size_t room)
 {
 	char steps[800];
@@ -106,8 +107,8 @@ static void report_again(struct volume_run *run, const struct volume_plan *plan,
 	volume_run_notify(run, plan->volume->name, text);
 }
 
-/* Does the plan overwrite what the device holds? */
-static bool makes(const struct volume_plan *plan)
+/* Does the plan overwrite the contents of the device? */
+static bool overwrites(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->step_count; i++)
 		if (plan->steps[i].kind == MORTISE_STEP_FORMAT ||
@@ -122,7 +123,8 @@ static bool is_empty(const struct volume_plan *plan)
 	       (plan->probe.content == DISK_EMPTY || plan->probe.content == DISK_UNFINISHED);
 }
 
-static enum mortise_code refuse_to_make(struct volume_plan *plan, struct mortise_error *err)
+/* Drops the decisions and adds a step that says why. */
+static enum mortise_code refuse_format(struct volume_plan *plan, struct mortise_error *err)
 {
 	const struct disk_probe probe = plan->probe;
 	char device[VOLUME_PATH_MAX];
@@ -133,25 +135,25 @@ static enum mortise_code refuse_to_make(struct volume_plan *plan, struct mortise
 	plan->probe = probe;
 	plan->planned = true;
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-			       "not formatted: %s is empty now, and was not when the plan was "
-			       "made; run again",
+			       "not formatted: %s is empty now, but was not when the plan was "
+			       "made; run the command again",
 			       plan->device);
 }
 
-/* A plan that kept the contents of a device never turns into one that formats it. */
+/* A plan that preserves the contents of a device never becomes one that formats it. */
 static enum mortise_code plan_again(struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
 	const bool was_empty = is_empty(plan);
 	enum mortise_code code = volume_plan_make(run, plan, err);
 
-	if (!code && !was_empty && is_empty(plan) && makes(plan))
-		code = refuse_to_make(plan, err);
+	if (!code && !was_empty && is_empty(plan) && overwrites(plan))
+		code = refuse_format(plan, err);
 	return code;
 }
 
-static enum mortise_code refresh(struct volume_run *run, struct volume_plan *plan,
-				 struct mortise_error *err)
+static enum mortise_code refresh_plan(struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
 {
 	const char *what;
 	char why[160];
@@ -163,7 +165,7 @@ static enum mortise_code refresh(struct volume_run *run, struct volume_plan *pla
 	if (code)
 		return code;
 	snprintf(why, sizeof(why), "changed since the plan was made (%s); planned again", what);
-	report_again(run, plan, why, plan->notice, sizeof(plan->notice));
+	report_steps(run, plan, why, plan->notice, sizeof(plan->notice));
 	return MORTISE_OK;
 }
 
@@ -179,7 +181,7 @@ enum mortise_code volume_plans_refresh(struct volume_run *run, struct mortise_pl
 		if (events_canceled(&run->events))
 			code = events_cancel_error(err);
 		else if (plan->planned && !plan->waits)
-			code = refresh(run, plan, err);
+			code = refresh_plan(run, plan, err);
 	}
 	return code;
 }
@@ -191,6 +193,6 @@ enum mortise_code volume_plan_second_stage(struct volume_run *run, struct volume
 	char text[sizeof(plan->notice)];
 
 	if (!code)
-		report_again(run, plan, "planned in the second stage", text, sizeof(text));
+		report_steps(run, plan, "planned in the second stage", text, sizeof(text));
 	return code;
 }

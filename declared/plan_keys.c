@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Planning the keyslots: what must change so that they are what is declared. */
+/* Planning the changes that make the keyslots match the declared keys. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,22 +16,22 @@ uint32_t volume_declared_slots(const struct config_volume *volume)
 	return slots;
 }
 
-static enum mortise_code key_failed(struct volume_plan *plan, const struct config_key *key,
-				    const char *why, struct mortise_error *err)
+static enum mortise_code add_failed_key(struct volume_plan *plan, const struct config_key *key,
+					const char *why, struct mortise_error *err)
 {
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-			       "keyslot %u (%s) left as it is: %.400s", key->slot,
+			       "keyslot %u (%s) unchanged: %.400s", key->slot,
 			       config_key_kind_name(key->kind), why);
 }
 
-/* A recovery key was made on purpose by a person: it is not ours to remove. */
+/* The user has enrolled the recovery key, so a plan never removes it. */
 static bool is_recovery(const struct volume_plan *plan, int keyslot)
 {
 	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
 }
 
-/* Appends ": SENTENCE", or after another one "; SENTENCE". */
-static void append(struct volume_step *step, const char *sentence)
+/* Appends ": SENTENCE", or "; SENTENCE" if the text has a sentence already. */
+static void append_sentence(struct volume_step *step, const char *sentence)
 {
 	size_t used = strlen(step->text);
 
@@ -58,15 +58,15 @@ enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan
 		return error_memory(err);
 	step->key = key;
 	if (reason && *reason) {
-		append(step, reason);
+		append_sentence(step, reason);
 		snprintf(step->notice, sizeof(step->notice),
 			 "keyslot %u (%s) was enrolled again: %.300s", key->slot, kind, reason);
 	}
-	snprintf(by, sizeof(by), "will be sealed by %s%.250s",
+	snprintf(by, sizeof(by), "its key will be sealed by %s%.220s",
 		 key->kind == CONFIG_KEY_KMS ? "KMS " : "the TPM",
 		 key->kind == CONFIG_KEY_KMS ? key->kms_endpoint : "");
 	if (sealed)
-		append(step, by);
+		append_sentence(step, by);
 	return MORTISE_OK;
 }
 
@@ -76,7 +76,7 @@ static enum mortise_code plan_add(struct volume_run *run, struct volume_plan *pl
 	struct mortise_error why;
 	enum mortise_code code = volume_plan_new_key(run, plan, key, NULL, &why, err);
 
-	return code || !why.code ? code : key_failed(plan, key, why.text, err);
+	return code || !why.code ? code : add_failed_key(plan, key, why.text, err);
 }
 
 /* reason: "" when only the declaration has changed. */
@@ -88,12 +88,12 @@ static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan
 	enum mortise_code code;
 
 	if (is_recovery(plan, (int)key->slot))
-		return key_failed(plan, key,
-				  "it holds a recovery key, which is never removed by itself; "
-				  "declare another slot",
-				  err);
+		return add_failed_key(plan, key,
+				      "it holds a recovery key, which is never removed "
+				      "automatically; declare another slot",
+				      err);
 	code = volume_plan_new_key(run, plan, key, reason, &why, err);
-	return code || !why.code ? code : key_failed(plan, key, why.text, err);
+	return code || !why.code ? code : add_failed_key(plan, key, why.text, err);
 }
 
 static enum mortise_code plan_record(struct volume_plan *plan, const struct config_key *key,
@@ -101,8 +101,8 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 				     struct mortise_error *err)
 {
 	struct volume_step *step = volume_plan_add(plan, MORTISE_STEP_KEY_RECORD, (int)key->slot,
-						   "note what is in keyslot %u (%s)", key->slot,
-						   config_key_kind_name(key->kind));
+						   "record that keyslot %u (%s) is up to date",
+						   key->slot, config_key_kind_name(key->kind));
 
 	if (!step)
 		return error_memory(err);
@@ -111,8 +111,8 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 	return MORTISE_OK;
 }
 
-/* A sealed key that gave its passphrase, but is bound to other PCRs than are declared. */
-static bool other_pcrs(const struct volume_plan *plan, const struct config_key *key)
+/* Is the unsealed key of a tpm keyslot sealed to PCRs other than those declared? */
+static bool is_sealed_to_other_pcrs(const struct volume_plan *plan, const struct config_key *key)
 {
 	struct keys_tpm_object object;
 	struct json_object *token =
@@ -122,15 +122,15 @@ static bool other_pcrs(const struct volume_plan *plan, const struct config_key *
 	       object.pcrs != volume_key_pcrs(key);
 }
 
-/* A KMS that has lost its key returns random bytes, which does not reveal the loss. */
-static const char *unsealed_for_nothing(const struct config_key *key)
+/* A KMS that has lost its key answers with random bytes, which hides the loss. */
+static const char *describe_wrong_key(const struct config_key *key)
 {
 	return key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM
-		       ? "what was unsealed does not open it"
+		       ? "the unsealed key does not open it"
 		       : "";
 }
 
-/* The passphrase is there: is it still what the keyslot holds? */
+/* Compares an available key with its keyslot. */
 static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan, size_t i,
 				     struct mortise_error *err)
 {
@@ -149,22 +149,22 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 		return MORTISE_OK;
 	}
 	code = volume_try_key(run, plan, i);
-	if (code == MORTISE_E_KEY || (!code && plan->attempts[i].cut))
-		return plan_replace(run, plan, key, unsealed_for_nothing(key), err);
+	if (code == MORTISE_E_KEY || (!code && plan->attempts[i].opened_by_first_line))
+		return plan_replace(run, plan, key, describe_wrong_key(key), err);
 	if (code)
-		return key_failed(plan, key, plan->attempts[i].why.text, err);
+		return add_failed_key(plan, key, plan->attempts[i].why.text, err);
 	plan->proven = true;
 	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
 }
 
-/* A kms key whose definition has not changed since it was recorded: no call is needed. */
-static bool known_without_asking(struct volume_run *run, struct volume_plan *plan, size_t i)
+/* Does the record show, without a call to the KMS, that a kms keyslot is unchanged? */
+static bool matches_record(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];
 	const struct volume_fingerprint_keys keys = { NULL, volume_plan_key(plan) };
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 
-	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].asked &&
+	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].requested &&
 	       !run->options->check_keys &&
 	       !volume_key_fingerprint(run, key, luks2_header_metadata(plan->header), &keys,
 				       fingerprint, NULL) &&
@@ -172,8 +172,8 @@ static bool known_without_asking(struct volume_run *run, struct volume_plan *pla
 				     fingerprint);
 }
 
-/* Will the keyslot never open by this key again, whoever is asked how often? */
-static bool is_dead(const struct volume_plan *plan, enum mortise_code code)
+/* Is it certain that the key can never be unsealed again? */
+static bool is_lost(const struct volume_plan *plan, enum mortise_code code)
 {
 	return code == MORTISE_E_NO_TOKEN || code == MORTISE_E_STALE ||
 	       (code == MORTISE_E_SOURCE && plan->recovered);
@@ -183,25 +183,28 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 				       struct mortise_error *err)
 {
 	const struct config_key *key = &plan->volume->keys[i];
+	const struct key_attempt *attempt = &plan->attempts[i];
 	struct json_object *metadata = luks2_header_metadata(plan->header);
 	enum mortise_code code;
 
 	if (!luks2_keyslot_in_use(metadata, (int)key->slot))
 		return plan_add(run, plan, key, err);
-	if (known_without_asking(run, plan, i)) {
+	if (matches_record(run, plan, i)) {
 		plan->proven = true;
 		return MORTISE_OK;
 	}
-	/* What was too busy a moment ago is not worth another wait: the volume is open. */
-	code = plan->attempts[i].asked && !plan->attempts[i].passphrase ? plan->attempts[i].why.code
-									: volume_ask(run, plan, i);
-	if (is_dead(plan, code))
-		return plan_replace(run, plan, key, plan->attempts[i].why.text, err);
+	/* The volume is open, so a source that failed a moment ago is not worth another wait. */
+	if (attempt->requested && !attempt->passphrase)
+		code = attempt->why.code;
+	else
+		code = volume_request_key(run, plan, i);
+	if (is_lost(plan, code))
+		return plan_replace(run, plan, key, attempt->why.text, err);
 	if (code)
-		return key_failed(plan, key, plan->attempts[i].why.text, err);
-	if (other_pcrs(plan, key))
-		return plan_replace(run, plan, key, "other PCRs are declared than it was sealed to",
-				    err);
+		return add_failed_key(plan, key, attempt->why.text, err);
+	if (is_sealed_to_other_pcrs(plan, key))
+		return plan_replace(run, plan, key,
+				    "its key is sealed to PCRs other than those declared", err);
 	return compare_key(run, plan, i, err);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Planning one volume: locate, probe, open, compare. Writes nothing. */
+/* Planning one volume: locating, probing, finding a key, comparing. Writes nothing. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +17,10 @@
 #include "volume/activate.h"
 #include "volume/record.h"
 
-/* The device does not hold what is declared, and is left as it is. format ends before the remedy. */
-__attribute__((format(printf, 4, 5))) static enum mortise_code refuse(const struct volume_run *run,
-								      struct volume_plan *plan,
-								      struct mortise_error *err,
-								      const char *format, ...)
+/* The device has other contents than those declared. The remedy follows the text of format. */
+__attribute__((format(printf, 4, 5))) static enum mortise_code
+add_refusal(const struct volume_run *run, struct volume_plan *plan, struct mortise_error *err,
+	    const char *format, ...)
 {
 	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT];
 	va_list arguments;
@@ -30,33 +29,46 @@ __attribute__((format(printf, 4, 5))) static enum mortise_code refuse(const stru
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
 	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s `%s` wipes it, if nothing of it is needed", what, command);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
+			       what, command);
 }
 
-/* File system and mount point, once the device that holds them is settled. */
-static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
-					 const char *device, bool make, struct mortise_error *err)
+/* A swap area is created at each boot: the old contents are useless to a new boot. */
+static enum mortise_code plan_swap(const struct volume_run *run, struct volume_plan *plan,
+				   const char *device, struct mortise_error *err)
 {
-	const char *type = config_filesystem_name(plan->volume->filesystem);
-	const bool swap = plan->volume->filesystem == CONFIG_FS_SWAP;
+	enum mortise_code code;
+
+	if (plan->mounted || run->options->no_mount)
+		return MORTISE_OK;
+	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "create a swap area on %s",
+			       device);
+	return code ? code
+		    : VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "enable swap on %s",
+				      device);
+}
+
+/* Adds the steps that create and mount the file system on device. */
+static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
+					 const char *device, bool create, struct mortise_error *err)
+{
 	enum mortise_code code = MORTISE_OK;
 
 	if (plan->volume->filesystem == CONFIG_FS_NONE)
 		return MORTISE_OK;
-	/* What is swapped out means nothing to another boot. */
-	if ((swap ? !plan->mounted : make) && !run->options->no_mount)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "make %s on %s",
-				       swap ? "a swap area" : type, device);
+	if (plan->volume->filesystem == CONFIG_FS_SWAP)
+		return plan_swap(run, plan, device, err);
+	if (create && !run->options->no_mount)
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1,
+				       "create an %s file system on %s",
+				       config_filesystem_name(plan->volume->filesystem), device);
 	if (!code && *plan->mount_point && !plan->mounted)
-		code = swap ? VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "swap on %s",
-					      device)
-			    : VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s",
-					      device, plan->mount_point);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
+				       plan->mount_point);
 	return code;
 }
 
-/* The plan formats, and cannot: of its steps only the keys that are not available remain. */
+/* A format needs a key. Without one, only the steps that say why the keys are missing remain. */
 static enum mortise_code drop_format(struct volume_plan *plan, const char *why,
 				     struct mortise_error *err)
 {
@@ -73,7 +85,7 @@ static enum mortise_code drop_format(struct volume_plan *plan, const char *why,
 			       "not formatted: no key is available (%.350s)", why);
 }
 
-/* A step for each declared key. Stops at one that waits for STATE. */
+/* Adds a step for each declared key of a new volume. Stops at a key that waits for STATE. */
 static enum mortise_code plan_first_keys(struct volume_run *run, struct volume_plan *plan,
 					 struct mortise_error *why, size_t *available,
 					 struct mortise_error *err)
@@ -107,35 +119,40 @@ static enum mortise_code plan_format(struct volume_run *run, struct volume_plan 
 				     struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	struct mortise_error why = { .text = "none is declared" };
+	struct mortise_error why = { .text = "no key is declared" };
 	size_t available = 0;
 	enum mortise_code code;
 
 	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FORMAT, -1,
 			       "format %s (%s) as LUKS2, %s, %u-bit key", plan->device,
-			       plan->probe.content == DISK_EMPTY ? "empty" : "a format cut off",
+			       plan->probe.content == DISK_EMPTY ? "empty" : "interrupted format",
 			       volume->cipher, volume->key_size * 8);
-	if (!code)
-		code = plan_first_keys(run, plan, &why, &available, err);
+	if (code)
+		return code;
+	code = plan_first_keys(run, plan, &why, &available, err);
 	if (code || plan->failed)
 		return code;
 	if (!available)
 		return drop_format(plan, why.text, err);
 	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
 			       plan->mapping);
-	return code ? code : plan_filesystem(run, plan, plan->mapping, true, err);
-}
-
-/* Every key is sealed for a trial, and thrown away. */
-static enum mortise_code try_keys(struct volume_run *run, struct volume_plan *plan,
-				  struct mortise_error *err)
-{
-	enum mortise_code code = volume_make_keys(run, plan, err);
-	const struct mortise_error *lack = volume_format_lacks_key(plan);
-	struct mortise_error why;
-
 	if (code)
 		return code;
+	return plan_filesystem(run, plan, plan->mapping, true, err);
+}
+
+/* Makes every new key, to see whether its source works, and discards it. */
+static enum mortise_code try_new_keys(struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
+{
+	const struct mortise_error *lack;
+	struct mortise_error why;
+	enum mortise_code code;
+
+	code = volume_make_keys(run, plan, err);
+	if (code)
+		return code;
+	lack = volume_format_lacks_key(plan);
 	if (lack)
 		why = *lack;
 	for (size_t i = 0; i < plan->step_count; i++) {
@@ -152,10 +169,10 @@ static enum mortise_code try_keys(struct volume_run *run, struct volume_plan *pl
 }
 
 /*
- * Passphrases and attempts are valid for one state of the header; a volume key is valid for each
- * header that it fits.
+ * Replaces the header by the one just read. Passphrases and attempts are valid for one state of the
+ * header only; a volume key is valid for every header whose digest it matches.
  */
-static void take_header(struct volume_plan *plan, struct mortise_luks2 *now)
+static void replace_header(struct volume_plan *plan, struct mortise_luks2 *now)
 {
 	struct mortise_luks2 *before = plan->header;
 	struct mortise_error ignored;
@@ -178,7 +195,7 @@ static void take_header(struct volume_plan *plan, struct mortise_luks2 *now)
 	mortise_luks2_free(&before);
 }
 
-static enum mortise_code load_header(struct volume_run *run, struct volume_plan *plan,
+static enum mortise_code read_header(struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -192,12 +209,12 @@ static enum mortise_code load_header(struct volume_run *run, struct volume_plan 
 		volume_plan_forget_header(plan);
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	}
-	take_header(plan, now);
+	replace_header(plan, now);
 	volume_plan_attach(plan, run);
 	return MORTISE_OK;
 }
 
-/* A mapping of our name must be of this very header, on this very device: copies share UUIDs. */
+/* A copy of a disk has the same UUID, so the mapping must match the header and the device. */
 static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_error *err)
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
@@ -214,21 +231,53 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	if (!plan->header || strcmp(mapping.uuid, luks2_header_uuid(plan->header)) ||
 	    !disk_mapping_is_on(&mapping, plan->device))
-		return VOLUME_PLAN_ADD(
-			plan, err, MORTISE_STEP_FAIL, -1,
-			"a mapping %s is active already, but not of %s: close it first",
-			plan->mapping, plan->device);
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "mapping %s is already active, but does not belong to %s; "
+				       "close it first",
+				       plan->mapping, plan->device);
 	plan->active = true;
 	return MORTISE_OK;
 }
 
-/* What META says opens STATE; making one takes the whole configuration. */
-static enum mortise_code not_configured(struct volume_plan *plan, struct mortise_error *err)
+/* META describes how to open STATE; creating STATE requires the whole configuration. */
+static enum mortise_code add_not_configured(struct volume_plan *plan, struct mortise_error *err)
 {
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
-			       "%s is still empty: this machine has no configuration yet; `mortise "
-			       "apply -f config.yaml` gives it one",
+			       "%s is empty, and this machine has no configuration yet; to store "
+			       "one, run `mortise apply -f config.yaml`",
 			       plan->device);
+}
+
+static bool is_unformatted(const struct volume_plan *plan)
+{
+	return plan->probe.content == DISK_EMPTY || plan->probe.content == DISK_UNFINISHED;
+}
+
+static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_plan *plan,
+					  struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	if (run->open_only)
+		return add_not_configured(plan, err);
+	code = check_mapping(plan, err);
+	if (code || plan->failed)
+		return code;
+	return plan_format(run, plan, err);
+}
+
+/* Reads the header, compares the mapping, and finds a key. A failure becomes a step. */
+static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan *plan,
+				     struct mortise_error *err)
+{
+	enum mortise_code code = read_header(run, plan, err);
+
+	if (code || plan->failed)
+		return code;
+	code = check_mapping(plan, err);
+	if (code || plan->failed)
+		return code;
+	return volume_find_key(run, plan, err);
 }
 
 static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_plan *plan,
@@ -236,41 +285,39 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 {
 	enum mortise_code code;
 	char node[MORTISE_NAME_MAX + 16];
-	bool make;
+	bool create;
 
-	if (plan->probe.content == DISK_EMPTY || plan->probe.content == DISK_UNFINISHED) {
-		if (run->open_only)
-			return not_configured(plan, err);
-		code = check_mapping(plan, err);
-		return code || plan->failed ? code : plan_format(run, plan, err);
-	}
+	if (is_unformatted(plan))
+		return plan_unformatted(run, plan, err);
 	if (plan->probe.content != DISK_LUKS2)
-		return refuse(run, plan, err,
-			      "%s holds %s: not formatted, since only an empty device is;",
-			      plan->device, plan->probe.type);
-	code = load_header(run, plan, err);
-	if (!code && !plan->failed)
-		code = check_mapping(plan, err);
-	if (!code && !plan->failed)
-		code = volume_find_key(run, plan, err);
+		return add_refusal(run, plan, err,
+				   "%s holds %s: not formatted, because it is not empty",
+				   plan->device, plan->probe.type);
+	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
-	if (!plan->active)
+	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
 				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
 				       plan->opened);
-	/* An open volume stays open when its keys are not available; they are not compared then. */
-	if (!code && volume_plan_key(plan) && !run->open_only)
+		if (code)
+			return code;
+	}
+	/* If an open volume's keys are unavailable, it stays open, and no keyslot is compared. */
+	if (volume_plan_key(plan) && !run->open_only) {
 		code = volume_plan_keys(run, plan, err);
+		if (code)
+			return code;
+	}
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
-	make = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
-	if (!code && make && run->open_only)
-		return not_configured(plan, err);
-	return code ? code : plan_filesystem(run, plan, plan->mapping, make, err);
+	create = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
+	if (create && run->open_only)
+		return add_not_configured(plan, err);
+	return plan_filesystem(run, plan, plan->mapping, create, err);
 }
 
-/* Swap that is not encrypted: over nothing, or over the area of the last boot. */
+/* Swap without encryption replaces nothing but the swap area of an earlier boot. */
 static enum mortise_code plan_plain_swap(const struct volume_run *run, struct volume_plan *plan,
 					 struct mortise_error *err)
 {
@@ -278,64 +325,72 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
-		return refuse(run, plan, err, "cannot make a swap area on %s: %s;", plan->device,
-			      why);
+		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
+				   plan->device, why);
 	return plan_filesystem(run, plan, plan->device, true, err);
+}
+
+/* The volume is declared without encryption, but its device is encrypted. The text is Talos's. */
+static enum mortise_code plan_undeclared_encryption(const struct volume_run *run,
+						    struct volume_plan *plan,
+						    struct mortise_error *err)
+{
+	static const char text[] = "volume is encrypted, but no encryption config provided";
+
+	if (run->open_only)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s: %s", text,
+				       volume_meta_state_lack(run->options));
+	return add_refusal(run, plan, err, "%s; to keep it, declare its keys", text);
 }
 
 static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
 	const char *type = config_filesystem_name(plan->volume->filesystem);
-	struct mortise_error why;
+	struct mortise_error ignored;
 
-	if (plan->probe.content == DISK_LUKS2 && run->open_only)
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "volume is encrypted, but no encryption config provided: %s",
-				       volume_meta_state_lack(run->options));
 	if (plan->probe.content == DISK_LUKS2)
-		return refuse(run, plan, err,
-			      "volume is encrypted, but no encryption config provided: declare its "
-			      "keys, or");
-	if (!mortise_is_active(plan->mapping, &why))
+		return plan_undeclared_encryption(run, plan, err);
+	if (!mortise_is_active(plan->mapping, &ignored))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "the mapping %s is active: the volume is still open as it "
-				       "was, encrypted; close it first",
+				       "the volume is still open in its previous, encrypted state "
+				       "(mapping %s); close it first",
 				       plan->mapping);
 	if (plan->probe.content == DISK_EMPTY && run->open_only)
-		return not_configured(plan, err);
+		return add_not_configured(plan, err);
 	if (plan->probe.content == DISK_EMPTY)
 		return plan_filesystem(run, plan, plan->device, true, err);
-	/* Whatever else a plain raw volume holds is its user's. */
+	/* The contents of a raw volume without encryption belong to its user. */
 	if (plan->volume->filesystem == CONFIG_FS_NONE)
 		return MORTISE_OK;
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return plan_plain_swap(run, plan, err);
+	/* The first part of the text is Talos's. */
 	if (plan->probe.content != DISK_FILESYSTEM || strcmp(plan->probe.type, type))
-		return refuse(run, plan, err,
-			      "filesystem type mismatch: %s != %s; %s is left as it is;",
-			      plan->probe.type, type, plan->device);
+		return add_refusal(run, plan, err,
+				   "filesystem type mismatch: %s != %s; %s is unchanged",
+				   plan->probe.type, type, plan->device);
 	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
 }
 
-static enum mortise_code finish_reset(const struct volume_run *run, struct volume_plan *plan,
-				      struct mortise_error *err)
+static enum mortise_code add_unfinished_reset(const struct volume_run *run,
+					      struct volume_plan *plan, struct mortise_error *err)
 {
 	char command[VOLUME_RESET_COMMAND];
 
 	volume_reset_command(run, plan->volume, plan->device, command);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s: a reset of it was cut off; `%s` finishes it", plan->device,
+			       "%s: a reset was interrupted; to finish it, run `%s`", plan->device,
 			       command);
 }
 
-/* An attempt that failed at its source may succeed now. One that a keyslot refused cannot. */
-static void reopen_attempts(struct volume_plan *plan)
+/* A source that failed may work now. A keyslot that refused a key still refuses it. */
+static void reset_failed_requests(struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->volume->key_count; i++)
 		if (!plan->attempts[i].passphrase)
-			plan->attempts[i] = (struct key_attempt){ .asked = false };
+			plan->attempts[i] = (struct key_attempt){ .requested = false };
 }
 
 static bool is_waiting(const struct volume_plan *plan)
@@ -357,7 +412,7 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
-		return finish_reset(run, plan, err);
+		return add_unfinished_reset(run, plan, err);
 	return volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
 }
 
@@ -368,7 +423,7 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	enum mortise_code code;
 
 	volume_plan_clear_decisions(plan);
-	reopen_attempts(plan);
+	reset_failed_requests(plan);
 	volume_mount_path(run, plan->volume, plan->mount_point);
 	if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device), &why) ||
 	    disk_probe(plan->device, &plan->probe, &why)) {
@@ -378,7 +433,7 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 		code = plan_located(run, plan, err);
 	}
 	if (!code && run->options->try_keys && !plan->failed)
-		code = try_keys(run, plan, err);
+		code = try_new_keys(run, plan, err);
 	if (!code && events_canceled(&run->events))
 		code = events_cancel_error(err);
 	if (code)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing what up remembers to have opened, when STATE, which names it, is unmounted already. */
+/* Closing volumes that up has recorded, for when STATE and its configuration are closed already. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define SUFFIX ".json"
 
-static bool is_named(const struct config *config, const char *id)
+static bool is_declared(const struct config *config, const char *id)
 {
 	for (size_t i = 0; i < config->volume_count; i++)
 		if (!strcmp(config->volumes[i].id, id))
@@ -20,7 +20,8 @@ static bool is_named(const struct config *config, const char *id)
 	return false;
 }
 
-static enum mortise_code close_one(const struct config_volume *volume, struct mortise_error *err)
+static enum mortise_code close_mapping(const struct config_volume *volume,
+				       struct mortise_error *err)
 {
 	char mapping[MORTISE_NAME_MAX + 1], node[VOLUME_PATH_MAX];
 	enum mortise_code code;
@@ -29,7 +30,7 @@ static enum mortise_code close_one(const struct config_volume *volume, struct mo
 	volume_mapping_name(volume, mapping);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", mapping);
 	code = mortise_is_active(mapping, err);
-	/* Wherever it is mounted: where it was to be is not known. */
+	/* Unmount it everywhere: without its configuration, its mount point is not known. */
 	if (!code && !stat(node, &st))
 		code = disk_number_release(st.st_rdev, err);
 	if (!code)
@@ -43,8 +44,8 @@ static enum mortise_code close_one(const struct config_volume *volume, struct mo
 	return code;
 }
 
-/* A user's volume is called by what follows "u-", a raw one "r-", a swap area "s-". */
-static char *name_of(char *id)
+/* The id of a user, raw or swap volume is its name with the prefix "u-", "r-" or "s-". */
+static char *get_name(char *id)
 {
 	return id[0] && id[1] == '-' ? id + 2 : id;
 }
@@ -60,16 +61,16 @@ enum mortise_code volume_close_remembered(const struct config *config,
 
 	while (dir && (entry = readdir(dir))) {
 		char *id = entry->d_name, *suffix = strrchr(id, '.');
-		const struct config_volume volume = { .name = name_of(id),
+		const struct config_volume volume = { .name = get_name(id),
 						      .id = id,
 						      .encrypted = true };
 
 		if (!suffix || strcmp(suffix, SUFFIX))
 			continue;
 		*suffix = '\0';
-		if (is_named(config, id) || !volume_is_wanted(&volume, options))
+		if (is_declared(config, id) || !volume_is_wanted(&volume, options))
 			continue;
-		if (close_one(&volume, &why) && !code) {
+		if (close_mapping(&volume, &why) && !code) {
 			code = why.code;
 			*err = why;
 		}

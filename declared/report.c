@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of volumes and how they stand. */
+/* The report: the state of each volume. */
 #include "declared/report.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ void mortise_report_free(struct mortise_report **address)
 	free(report);
 }
 
-/* Sorted and each once: the kinds stand in the order of their names. */
+/* Lists each kind once, sorted by name. */
 static void list_kinds(const struct config_volume *volume, char *text, size_t room)
 {
 	static const enum config_key_kind sorted[] = { CONFIG_KEY_KMS, CONFIG_KEY_NODE_ID,
@@ -68,7 +68,7 @@ struct volume_entry *volume_report_add(struct mortise_report *report,
 	return entry;
 }
 
-static const char *kind_of_slot(const struct config_volume *volume, int keyslot)
+static const char *find_key_kind(const struct config_volume *volume, int keyslot)
 {
 	for (size_t i = 0; i < volume->key_count; i++)
 		if ((int)volume->keys[i].slot == keyslot)
@@ -97,7 +97,7 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.filesystem = config_filesystem_name(entry->volume->filesystem),
 		.encrypted = entry->volume->encrypted,
 		.keyslot = entry->opening.keyslot,
-		.key_kind = kind_of_slot(entry->volume, entry->opening.keyslot),
+		.key_kind = find_key_kind(entry->volume, entry->opening.keyslot),
 		.key_kinds = entry->key_kinds,
 		.locked_to_state = locked,
 		.failed_syncs = entry->opening.failed_syncs ? entry->opening.failed_syncs : "",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of volumes and how they stand that up, down and status hand out. */
+/* The report of up, down and status: the state of each volume. */
 #ifndef VOLUME_REPORT_H
 #define VOLUME_REPORT_H
 
@@ -15,7 +15,7 @@ struct volume_entry {
 	struct volume_opening opening;
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
-	struct mortise_volume_status shown; /* filled when a caller asks for it */
+	struct mortise_volume_status shown; /* set when the caller requests it */
 };
 
 struct mortise_report {
@@ -23,12 +23,12 @@ struct mortise_report {
 	size_t count;
 };
 
-/* An empty report with room for every volume of the configuration. */
+/* Creates an empty report with room for every volume of the configuration. */
 MORTISE_MUST_CHECK enum mortise_code volume_report_new(const struct config *config,
 						       struct mortise_report **out,
 						       struct mortise_error *err);
 
-/* The next entry, filled with what the configuration says. */
+/* Adds an entry and fills in the facts from the configuration. */
 struct volume_entry *volume_report_add(struct mortise_report *report,
 				       const struct config_volume *volume);
 

@@ -9,7 +9,7 @@
 #include "declared/declared.h"
 #include "declared/meta_state.h"
 
-/* nodeID keys contain it, and a KMS identifies the machine by it. */
+/* nodeID keys are derived from the UUID, and a KMS identifies the machine by it. */
 bool volume_needs_node_uuid(const struct config *volumes)
 {
 	for (size_t i = 0; i < volumes->volume_count; i++)
@@ -21,10 +21,10 @@ bool volume_needs_node_uuid(const struct config *volumes)
 }
 
 /*
- * Polls may come from several threads at once; every other event waits for the one before it. A
- * cancellation holds for the rest of the run, also for a callback that cancels once.
+ * Forwards polls at once, from any thread, and other events one at a time. A cancellation holds for
+ * the rest of the run, even if the callback cancels only once.
  */
-static bool forward(void *context, const struct mortise_event *event)
+static bool forward_event(void *context, const struct mortise_event *event)
 {
 	struct volume_run *run = context;
 	const struct mortise_events *to = run->options->events;
@@ -49,7 +49,7 @@ void volume_run_notify(struct volume_run *run, const char *volume, const char *t
 		.text = text,
 	};
 
-	/* A cancellation is noticed by the next poll. */
+	/* If this cancels the run, the next poll says so, too. */
 	if (run->events.call)
 		(void)run->events.call(run->events.context, &event);
 }
@@ -71,7 +71,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	pthread_mutex_init(&run->order_lock, NULL);
 	volume_cond_init(&run->order_changed);
 	if (options->events && options->events->call)
-		run->events = (struct mortise_events){ .call = forward, .context = run };
+		run->events = (struct mortise_events){ .call = forward_event, .context = run };
 	volume_budget_init(&run->budget, &run->events);
 	if (options->sources) {
 		code = sized_input(SIZED(mortise_key_sources), &run->sources, options->sources,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding the disk that a volume's selector matches. */
+/* Finding the disk that matches a volume's disk selector. */
 #include "declared/select_disk.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "config/selector/selector.h"
 
-/* A list that ends with "..." when it is longer than its room. */
+/* A list that ends with "..." if the text is too small for it. */
 struct list {
 	char text[256];
 	size_t used;
@@ -52,9 +52,10 @@ enum mortise_code volume_select_disk(const struct disk_list *disks,
 	struct config_selector *selector = NULL;
 	struct list all = { .used = 0 }, matching = { .used = 0 };
 	size_t count = 0;
-	enum mortise_code code = config_selector_parse(volume->disk_selector, &selector, err);
+	enum mortise_code code;
 
 	*path = '\0';
+	code = config_selector_parse(volume->disk_selector, &selector, err);
 	for (size_t i = 0; !code && i < disks->count; i++) {
 		const struct disk_facts *disk = &disks->disk[i]->facts;
 		bool matches;
@@ -78,12 +79,13 @@ enum mortise_code volume_select_disk(const struct disk_list *disks,
 	*path = '\0';
 	if (count)
 		return error_set(err, MORTISE_E_DEVICE, 0,
-				 "the disk selector of %s holds for %zu disks, and one is needed: "
-				 "%s; make it stricter, or use --device %s=/dev/X",
+				 "the disk selector of %s matches %zu disks instead of one: %s; "
+				 "make it more specific, or use --device %s=/dev/X",
 				 volume->name, count, matching.text, volume->name);
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "the disk selector of %s holds for no disk; there %s: %s", volume->name,
-			 disks->count == 1 ? "is" : "are", disks->count ? all.text : "none");
+			 "the disk selector of %s matches no disk; disks found: %s; change it, or "
+			 "use --device %s=/dev/X",
+			 volume->name, disks->count ? all.text : "none", volume->name);
 }
 
 enum mortise_code volume_find_disk(const struct config_volume *volume, char *path, size_t room,

@@ -27,7 +27,7 @@ void volume_state_dir(const struct mortise_up_options *options, char dir[static 
 		device[0] = '\0';
 	if (*device && disk_is_mounted(device, dir))
 		return;
-	/* Another STATE may be open: a copy of the disk, or one that --device does not mean. */
+	/* The open STATE may be another one: on a copy of the disk, or not the one of --device. */
 	if (!*device || mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
 	    !disk_mapping_is_on(&mapping, device) || !disk_is_mounted(STATE_NODE, dir))
 		dir[0] = '\0';
@@ -41,7 +41,7 @@ enum mortise_code volume_store(const struct mortise_config *config,
 		.name = CONFIG_STORED_CONFIG,
 		.replace = true,
 		.bytes = mortise_secret_data(config->text),
-		.size = config->text_size,
+		.size = mortise_secret_size(config->text),
 	};
 	enum mortise_code code;
 	int dir;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration that a machine carries: META opens STATE, and STATE holds the rest. */
+/* The stored configuration: META describes how to open STATE, which holds the configuration. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include "declared/up.h"
 #include "declared/wait.h"
 
-/* A machine without STATE carries no configuration. */
+/* A machine without STATE has no stored configuration. */
 static enum mortise_code check_state(const struct mortise_up_options *options,
 				     struct mortise_error *err)
 {
@@ -20,12 +20,15 @@ static enum mortise_code check_state(const struct mortise_up_options *options,
 	enum mortise_code code = volume_locate(&volume_state, options, device, sizeof(device), err);
 
 	if (code)
-		error_prefix(err, "no configuration was given, and this machine carries none");
+		error_prefix(
+			err,
+			"no configuration file was given, and no configuration is stored on this "
+			"machine");
 	return code;
 }
 
-/* STATE alone, as META describes it. */
-static enum mortise_code from_meta(const struct mortise_up_options *options,
+/* Reads the configuration of STATE from META. */
+static enum mortise_code read_meta(const struct mortise_up_options *options,
 				   struct mortise_config **out, struct mortise_error *err)
 {
 	struct mortise_config *config = calloc(1, sizeof(*config));
@@ -41,10 +44,7 @@ static enum mortise_code from_meta(const struct mortise_up_options *options,
 	return code;
 }
 
-/*
- * Opens STATE with META's keys. *plan has no configuration of its own: *meta, which outlives it, is
- * what it was made from.
- */
+/* Opens STATE with the keys in META. *plan was made from *meta, which must outlive it. */
 static enum mortise_code open_state(const struct mortise_up_options *options,
 				    struct mortise_config **meta, struct mortise_plan **plan,
 				    struct mortise_error *err)
@@ -54,7 +54,7 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	const struct mortise_volume_status *status;
 	const struct volume_up up = { .options = &of_state, .keep_keys = true };
 	struct volume_up run = up;
-	enum mortise_code code = from_meta(options, meta, err);
+	enum mortise_code code = read_meta(options, meta, err);
 
 	if (code)
 		return code;
@@ -65,11 +65,11 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	run.config = *meta;
 	code = volume_plans_new(*meta, &of_state, plan, err);
 	if (!code) {
-		/* The caller has waited for STATE and META. */
+		/* The caller has already waited for STATE and META. */
 		(*plan)->waited = true;
 		code = volume_up(&run, *plan, &report, err);
 	}
-	/* For a single volume its own message says more than the number of ready volumes. */
+	/* The message of a single volume says more than the number of ready volumes. */
 	if (code && code != MORTISE_E_CANCELED && report &&
 	    (status = mortise_report_volume(report, 0)) && *status->error)
 		code = error_set(err, code, 0, "STATE: %s", status->error);
@@ -85,17 +85,16 @@ static enum mortise_code read_stored(const char *dir, struct mortise_config **co
 
 	snprintf(path, sizeof(path), "%s/" CONFIG_STORED_CONFIG, dir);
 	if (access(path, F_OK))
-		return error_set(
-			err, MORTISE_E_WAIT, 0,
-			"STATE holds no configuration (%s); `mortise apply -f config.yaml` "
-			"stores one",
-			path);
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "STATE holds no configuration (%s); to store one, run `mortise "
+				 "apply -f config.yaml`",
+				 path);
 	code = mortise_config_read(path, config, err);
 	return code ? code : mortise_config_add_state(*config, err);
 }
 
-/* A plan of config, in which nothing is decided yet, that continues with STATE's volume key. */
-static enum mortise_code continue_with(const struct mortise_config *config,
+/* Creates a plan of config, without steps, and moves STATE's volume key to it. */
+static enum mortise_code continue_plan(const struct mortise_config *config,
 				       const struct mortise_up_options *options,
 				       struct mortise_plan *opened, struct mortise_plan **out,
 				       struct mortise_error *err)
@@ -121,24 +120,29 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 	if (plan)
 		*plan = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	if (!code && plan)
+	if (code)
+		return code;
+	if (plan) {
 		code = volume_wait_for_state(&wanted, err);
-	if (!code)
-		code = check_state(&wanted, err);
+		if (code)
+			return code;
+	}
+	code = check_state(&wanted, err);
 	if (code)
 		return code;
 	volume_state_dir(&wanted, dir);
 	if (!*dir && !plan)
-		return from_meta(&wanted, config, err);
+		return read_meta(&wanted, config, err);
 	if (!*dir) {
 		code = open_state(&wanted, &meta, &opened, err);
-		if (!code)
-			volume_state_dir(&wanted, dir);
+		if (code)
+			goto out;
+		volume_state_dir(&wanted, dir);
 	}
-	if (!code)
-		code = read_stored(dir, config, err);
+	code = read_stored(dir, config, err);
 	if (!code && opened)
-		code = continue_with(*config, &wanted, opened, plan, err);
+		code = continue_plan(*config, &wanted, opened, plan, err);
+out:
 	mortise_plan_free(&opened);
 	mortise_config_free(&meta);
 	return code;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making and executing a plan: STATE first, then the other volumes. */
+/* Making a plan and executing it: STATE first, then the other volumes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "base/secret.h"
+#include "base/sized.h"
 #include "config/salt.h"
 #include "declared/up.h"
 #include "declared/wait.h"
@@ -30,14 +31,14 @@ static enum mortise_code wait_for_devices(struct mortise_plan *plan,
 	return volume_wait_for_devices(plan->config->volumes, options, err);
 }
 
-/* What the threads of one run share. */
+/* The state that the threads of one run share. */
 struct shared {
 	struct volume_run *run;
 	struct mortise_plan *plan;
-	struct mortise_report *report; /* entry i: of volume i of the plan */
+	struct mortise_report *report; /* entry i is for volume i of the plan */
 };
 
-static enum mortise_code plan_one(void *context, size_t i, struct mortise_error *err)
+static enum mortise_code plan_volume(void *context, size_t i, struct mortise_error *err)
 {
 	const struct shared *shared = context;
 
@@ -52,36 +53,42 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	struct volume_run run;
 	struct shared shared = { .run = &run };
 	struct mortise_up_options wanted;
-	enum mortise_code code = volume_options_copy(&wanted, options, err);
+	enum mortise_code code;
 
 	*out = NULL;
-	if (!code)
-		code = volume_check_names(config, &wanted, err);
-	if (!code)
-		code = volume_plans_new(config, &wanted, &plan, err);
-	if (!code)
-		code = wait_for_devices(plan, &wanted, err);
+	code = volume_options_copy(&wanted, options, err);
 	if (code)
-		goto out;
+		return code;
+	code = volume_check_names(config, &wanted, err);
+	if (code)
+		return code;
+	code = volume_plans_new(config, &wanted, &plan, err);
+	if (code)
+		return code;
+	code = wait_for_devices(plan, &wanted, err);
+	if (code)
+		goto free_plan;
 	shared.plan = plan;
 	code = volume_run_init(&run, config, &wanted, err);
+	if (code)
+		goto clear_run;
 	run.state_may_come = state_is_wanted(plan, &wanted);
+	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
-		code = volume_wave(plan, 0, plan_one, &shared, err);
-	/* The run ends here; the plan goes on. */
+		code = volume_notes_make(config->volumes, plan, err);
+clear_run:
+	/* The plan outlives the run. */
 	for (size_t i = 0; i < plan->count; i++)
 		volume_plan_attach(plan->volumes[i], NULL);
 	volume_run_clear(&run);
-	if (!code)
-		code = volume_notes_make(config->volumes, plan, err);
-out:
+free_plan:
 	if (code)
 		mortise_plan_free(&plan);
 	*out = plan;
 	return code;
 }
 
-/* STATE is ready: the salt that other volumes are locked to exists from now on. */
+/* Creates the salt that other volumes are locked to, once STATE is ready. */
 static void ensure_salt(const struct volume_plan *plan, struct volume_result *result)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
@@ -97,9 +104,9 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	secret_wipe(salt, sizeof(salt));
 }
 
-/* The entry takes over what was allocated for the result. */
-static void fill_entry(struct volume_entry *entry, const struct volume_plan *plan,
-		       const struct volume_result *result)
+/* Moves the result to the report. */
+static void set_entry(struct volume_entry *entry, const struct volume_plan *plan,
+		      const struct volume_result *result)
 {
 	entry->phase = result->phase;
 	entry->opening = result->opening;
@@ -113,9 +120,9 @@ static void fill_entry(struct volume_entry *entry, const struct volume_plan *pla
 	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
 }
 
-/* Decides on the steps, where that is still to be done, and makes the keys. Writes nothing. */
-static enum mortise_code prepare(struct volume_run *run, struct volume_plan *plan,
-				 struct mortise_error *err)
+/* Decides on the steps, unless that is done already, and makes the keys. Writes nothing. */
+static enum mortise_code prepare_volume(struct volume_run *run, struct volume_plan *plan,
+					struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 
@@ -125,7 +132,7 @@ static enum mortise_code prepare(struct volume_run *run, struct volume_plan *pla
 		code = volume_plan_second_stage(run, plan, err);
 	if (!code)
 		code = volume_make_keys(run, plan, err);
-	/* Whether STATE would open at the next boot is certain only now that its keys are made. */
+	/* Only now that its keys are made is it certain that STATE would open at the next boot. */
 	if (!code && run->store && volume_is_state(plan->volume)) {
 		code = volume_plan_check_apply(plan, false, err);
 		run->refused = code;
@@ -133,20 +140,20 @@ static enum mortise_code prepare(struct volume_run *run, struct volume_plan *pla
 	return code;
 }
 
-static enum mortise_code bring_up(void *context, size_t i, struct mortise_error *err)
+static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise_error *err)
 {
 	const struct shared *shared = context;
 	struct volume_run *run = shared->run;
 	struct volume_plan *plan = shared->plan->volumes[i];
 	struct volume_result result;
-	enum mortise_code code = prepare(run, plan, err);
+	enum mortise_code code = prepare_volume(run, plan, err);
 
 	if (!code) {
 		volume_carry_out(run, plan, &result);
 		ensure_salt(plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
-		fill_entry(&shared->report->entries[i], plan, &result);
+		set_entry(&shared->report->entries[i], plan, &result);
 		if (result.why.code == MORTISE_E_CANCELED)
 			code = events_cancel_error(err);
 	}
@@ -158,8 +165,8 @@ static enum mortise_code bring_up(void *context, size_t i, struct mortise_error 
 	return code;
 }
 
-/* The message has the number of ready volumes and the first that is not. */
-static enum mortise_code verdict(const struct mortise_report *report, struct mortise_error *err)
+/* MORTISE_E_WAIT: a volume is not ready. */
+static enum mortise_code check_ready(const struct mortise_report *report, struct mortise_error *err)
 {
 	size_t ready = 0;
 	const char *first = NULL;
@@ -175,60 +182,76 @@ static enum mortise_code verdict(const struct mortise_report *report, struct mor
 			 report->count, first);
 }
 
-/* A configuration that could not be stored ends the run: no volume is created for it. */
+/* If the configuration could not be stored, the run ends: it creates no volume for it. */
 static enum mortise_code check_stored(const struct volume_run *run,
 				      const struct volume_entry *state, struct mortise_error *err)
 {
 	if (state->phase != MORTISE_PHASE_READY)
-		return error_set(
-			err, MORTISE_E_WAIT, 0,
-			"nothing was stored, because STATE is not ready; no other volume was "
-			"changed");
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "nothing was stored, and no other volume was changed, because "
+				 "STATE is not ready");
 	if (!run->not_stored.code)
 		return MORTISE_OK;
 	return error_set(err, run->not_stored.code, run->not_stored.sys_errno,
 			 "the configuration was not stored: %.400s", run->not_stored.text);
 }
 
-static enum mortise_code bring_all_up(const struct shared *shared, struct mortise_error *err)
+static enum mortise_code bring_up_all(const struct shared *shared, struct mortise_error *err)
 {
 	struct volume_run *run = shared->run;
 	struct shared all = *shared;
 	const bool state_first = all.plan->count && volume_is_state(all.plan->volumes[0]->volume);
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
 	run->state_may_come = state_is_wanted(all.plan, run->options);
-	/* Before the first write. */
 	code = volume_plans_refresh(run, all.plan, err);
-	if (!code && run->store) {
+	if (code)
+		return code;
+	/* Before the first write. */
+	if (run->store) {
 		code = volume_plans_check_apply(all.plan, false, err);
 		run->refused = code;
+		if (code)
+			return code;
 	}
-	if (!code && state_first)
-		code = bring_up(&all, 0, err);
-	if (!code && state_first && run->store)
+	if (state_first) {
+		code = bring_up_volume(&all, 0, err);
+		if (code)
+			return code;
+	}
+	if (state_first && run->store) {
 		code = check_stored(run, &all.report->entries[0], err);
-	/* STATE is mounted by now, or will not be in this run: volumes may open without it. */
+		if (code)
+			return code;
+	}
+	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
-	return code ? code : volume_wave(all.plan, state_first, bring_up, &all, err);
+	return volume_wave(all.plan, state_first, bring_up_volume, &all, err);
 }
 
 /*
- * Once in a boot. The note is written first: a key that was sealed to the value of the PCR
- * afterwards would open at no boot.
+ * Extends the PCR once in each boot. Records it first: a key sealed to the extended value would not
+ * open at any boot.
  */
 static enum mortise_code extend_pcr(const struct mortise_up_options *options,
 				    struct mortise_error *err)
 {
+	struct mortise_key_sources sources = { .struct_size = sizeof(sources) };
 	struct mortise_error ignored;
 	enum mortise_code code;
 
 	if (!options->extend_word || (volume_extended_pcrs() & UINT32_C(1) << options->extend_pcr))
 		return MORTISE_OK;
+	if (options->sources) {
+		code = sized_input(SIZED(mortise_key_sources), &sources, options->sources, err);
+		if (code)
+			return code;
+	}
+	sources.events = options->events;
 	code = volume_extended_pcr_store(options->extend_pcr, true, err);
 	if (code)
 		return code;
-	code = mortise_tpm_extend(options->sources, options->extend_pcr, options->extend_word, err);
+	code = mortise_tpm_extend(&sources, options->extend_pcr, options->extend_word, err);
 	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
 		error_prefix(err, "PCR %u is recorded as extended, but was not",
 			     options->extend_pcr);
@@ -240,23 +263,29 @@ static enum mortise_code run_up(const struct volume_up *up, struct mortise_plan 
 {
 	struct volume_run run;
 	struct shared shared = { .run = &run, .plan = plan };
-	enum mortise_code code = volume_run_init(&run, up->config, up->options, err);
+	enum mortise_code code;
 
+	code = volume_run_init(&run, up->config, up->options, err);
+	if (code)
+		goto out;
 	run.store = up->store;
 	run.keep_keys = up->keep_keys;
-	if (!code)
-		code = volume_report_new(run.config, report, err);
-	for (size_t i = 0; !code && i < plan->count; i++) {
+	code = volume_report_new(run.config, report, err);
+	if (code)
+		goto out;
+	for (size_t i = 0; i < plan->count; i++) {
 		volume_report_add(*report, plan->volumes[i]->volume);
 		volume_run_set_unfinished(&run, plan->volumes[i]->volume, true);
 	}
 	shared.report = *report;
-	if (!code)
-		code = bring_all_up(&shared, err);
-	if (!code)
-		code = verdict(*report, err);
-	if (!code)
-		code = extend_pcr(up->options, err);
+	code = bring_up_all(&shared, err);
+	if (code)
+		goto out;
+	code = check_ready(*report, err);
+	if (code)
+		goto out;
+	code = extend_pcr(up->options, err);
+out:
 	for (size_t i = 0; i < plan->count; i++) {
 		volume_plan_attach(plan->volumes[i], NULL);
 		if (!up->keep_keys)
@@ -277,16 +306,19 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	*report = NULL;
 	if (plan->config != up->config || plan->executed)
 		return error_set(err, MORTISE_E_USAGE, 0, "the plan was %s",
-				 plan->executed ? "executed before"
+				 plan->executed ? "executed already"
 						: "made from another configuration");
 	if (up->options->extend_word && up->options->extend_pcr >= MORTISE_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0, "there is no PCR %u",
-				 up->options->extend_pcr);
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "PCR %u does not exist; use a PCR from 0 to %u",
+				 up->options->extend_pcr, MORTISE_PCRS - 1);
 	code = volume_check_names(up->config, up->options, err);
-	if (!code)
-		code = wait_for_devices(plan, up->options, err);
-	if (!code)
-		code = volume_run_lock(up->options->events, &lock, err);
+	if (code)
+		return code;
+	code = wait_for_devices(plan, up->options, err);
+	if (code)
+		return code;
+	code = volume_run_lock(up->options->events, &lock, err);
 	if (code)
 		return code;
 	plan->executed = true;
@@ -302,15 +334,21 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	struct mortise_up_options wanted;
 	const struct volume_up up = { .config = config, .options = &wanted };
 	struct mortise_plan *made = NULL;
-	enum mortise_code code = volume_options_copy(&wanted, options, err);
+	enum mortise_code code;
 
 	*report = NULL;
-	if (!code && !plan)
-		code = volume_check_names(config, &wanted, err);
-	if (!code && !plan)
-		code = volume_plans_new(config, &wanted, &made, err);
-	if (!code)
-		code = volume_up(&up, plan ? plan : made, report, err);
+	code = volume_options_copy(&wanted, options, err);
+	if (code)
+		return code;
+	if (plan)
+		return volume_up(&up, plan, report, err);
+	code = volume_check_names(config, &wanted, err);
+	if (code)
+		return code;
+	code = volume_plans_new(config, &wanted, &made, err);
+	if (code)
+		return code;
+	code = volume_up(&up, made, report, err);
 	mortise_plan_free(&made);
 	return code;
 }

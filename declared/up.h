@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One run of mortise_up, with the options that its public form does not have. */
+/* mortise_up with internal options. */
 #ifndef VOLUME_UP_H
 #define VOLUME_UP_H
 
@@ -8,11 +8,10 @@
 struct volume_up {
 	const struct mortise_config *config;
 	const struct mortise_up_options *options;
-	bool store;			/* store the configuration in STATE once that is ready */
-	bool keep_keys;			/* headers and volume keys stay in the plan */
+	bool store;			/* store the configuration in STATE once STATE is ready */
+	bool keep_keys;			/* keep headers and volume keys in the plan */
 };
 
-/* mortise_up. */
 MORTISE_MUST_CHECK enum mortise_code volume_up(const struct volume_up *up,
 					       struct mortise_plan *plan,
 					       struct mortise_report **report,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for devices by looking at sysfs: an initramfs may have neither udev nor netlink. */
+/* Waiting for devices by polling sysfs: an initramfs may have neither udev nor netlink. */
 #include "declared/wait.h"
 
 #include <dirent.h>
@@ -19,7 +19,7 @@ enum {
 	SETTLE_MS = 1000,
 };
 
-static size_t disk_count(void)
+static size_t count_disks(void)
 {
 	struct disk_list disks;
 	struct mortise_error ignored;
@@ -31,8 +31,8 @@ static size_t disk_count(void)
 	return count;
 }
 
-/* All block devices, partitions among them: a change of the number is what counts. */
-static size_t node_count(void)
+/* Counts all block devices, including partitions. Only changes of the number matter. */
+static size_t count_nodes(void)
 {
 	DIR *directory = opendir("/sys/class/block");
 	size_t count = 0;
@@ -44,14 +44,14 @@ static size_t node_count(void)
 	return count;
 }
 
-enum standing {
-	THERE,
-	FRESH, /* a whole disk that would be formatted, or no META yet */
+enum presence {
+	PRESENT,
+	UNSETTLED, /* an empty disk that matches a selector, or no META: wait for other disks */
 	MISSING,
 };
 
-static enum standing look(const struct config_volume *volume,
-			  const struct mortise_up_options *options)
+static enum presence check_volume(const struct config_volume *volume,
+				  const struct mortise_up_options *options)
 {
 	char path[VOLUME_PATH_MAX];
 	struct disk_probe probe;
@@ -62,47 +62,48 @@ static enum standing look(const struct config_volume *volume,
 	if (volume_locate(volume, options, path, sizeof(path), &ignored) || stat(path, &st))
 		return MISSING;
 	if (!volume->disk_selector || disk_probe(path, &probe, &ignored))
-		return THERE;
-	return probe.content == DISK_EMPTY || probe.content == DISK_UNFINISHED ? FRESH : THERE;
+		return PRESENT;
+	return probe.content == DISK_EMPTY || probe.content == DISK_UNFINISHED ? UNSETTLED
+									       : PRESENT;
 }
 
-/* The least of what the volumes are; there[i] is set for those that need no other look. */
-static enum standing look_at_all(const struct config *volumes,
-				 const struct mortise_up_options *options, bool *there)
+/* Returns the worst result. present[i] marks the volumes that need no further check. */
+static enum presence check_volumes(const struct config *volumes,
+				   const struct mortise_up_options *options, bool *present)
 {
-	enum standing worst = THERE;
+	enum presence worst = PRESENT;
 
 	for (size_t i = 0; i < volumes->volume_count; i++) {
-		enum standing one;
+		enum presence one;
 
-		if (there[i] || !volume_is_wanted(&volumes->volumes[i], options))
+		if (present[i] || !volume_is_wanted(&volumes->volumes[i], options))
 			continue;
-		one = look(&volumes->volumes[i], options);
-		there[i] = one == THERE;
+		one = check_volume(&volumes->volumes[i], options);
+		present[i] = one == PRESENT;
 		worst = one > worst ? one : worst;
 	}
 	return worst;
 }
 
-static bool meta_is_there(const struct mortise_up_options *options)
+static bool meta_is_present(const struct mortise_up_options *options)
 {
 	const struct volume_devices devices = { options->devices, options->device_count };
 	struct volume_meta_place place;
 	struct mortise_error ignored;
 	struct stat st;
 
-	/* Planning reports several partitions with the label. */
+	/* If several partitions have the label, planning reports it. */
 	if (volume_meta_find(&devices, &place, &ignored))
 		return true;
 	return *place.path && !stat(place.path, &st);
 }
 
 /*
- * META gives the machine's UUID or, with from_meta, the keys of STATE. A STATE that is LUKS2 never
- * opens without META.
+ * META may hold the machine's UUID and, with from_meta, holds the keys of STATE: then a STATE that is
+ * LUKS2 cannot be opened without it.
  */
-static enum standing look_at_meta(const struct config *volumes,
-				  const struct mortise_up_options *options, bool from_meta)
+static enum presence check_meta(const struct config *volumes,
+				const struct mortise_up_options *options, bool from_meta)
 {
 	char path[VOLUME_PATH_MAX];
 	struct disk_probe probe;
@@ -110,56 +111,60 @@ static enum standing look_at_meta(const struct config *volumes,
 
 	if (!from_meta &&
 	    ((options->sources && options->sources->node_uuid) || !volume_needs_node_uuid(volumes)))
-		return THERE;
-	/* The run that mounted STATE has waited already. */
+		return PRESENT;
+	/* The run that mounted STATE has waited for META already. */
 	volume_state_dir(options, path);
-	if (*path || meta_is_there(options))
-		return THERE;
+	if (*path || meta_is_present(options))
+		return PRESENT;
 	if (from_meta &&
 	    !volume_locate(&volumes->volumes[0], options, path, sizeof(path), &ignored) &&
 	    !disk_probe(path, &probe, &ignored) && probe.content == DISK_LUKS2)
 		return MISSING;
-	return FRESH;
+	return UNSETTLED;
 }
 
-/* Not every machine has META, and a selector may mean another disk: both are given time to settle. */
+/* Not every machine has META, and a selector may match a later disk: both get time to settle. */
 static enum mortise_code wait_for(const struct config *volumes,
 				  const struct mortise_up_options *options, bool from_meta,
 				  struct mortise_error *err)
 {
 	const uint64_t begin = clock_now_ms(), end = begin + options->device_wait_ms;
 	uint64_t now = begin, changed = begin;
-	enum standing before = MISSING;
+	enum presence before = MISSING;
 	enum mortise_code code = MORTISE_OK;
 	size_t count_before = 0;
-	bool *there;
+	bool *present;
 
 	if (!options->device_wait_ms)
 		return MORTISE_OK;
-	there = calloc(volumes->volume_count + 1, sizeof(*there));
-	while (!code && there && now < end) {
-		enum standing worst = look_at_all(volumes, options, there);
+	present = calloc(volumes->volume_count + 1, sizeof(*present));
+	if (!present)
+		return MORTISE_OK;
+	while (now < end) {
+		enum presence worst = check_volumes(volumes, options, present);
 		size_t count;
 
 		if (worst != MISSING) {
-			const enum standing meta = look_at_meta(volumes, options, from_meta);
+			const enum presence meta = check_meta(volumes, options, from_meta);
 
 			worst = meta > worst ? meta : worst;
 		}
-		if (worst == THERE)
+		if (worst == PRESENT)
 			break;
-		count = disk_count() + node_count();
+		count = count_disks() + count_nodes();
 		if (count != count_before || worst != before)
 			changed = now;
 		count_before = count;
 		before = worst;
-		if (worst == FRESH && now - changed >= SETTLE_MS)
+		if (worst == UNSETTLED && now - changed >= SETTLE_MS)
 			break;
-		if (!events_sleep_ms(options->events, end - now < POLL_MS ? end - now : POLL_MS))
+		if (!events_sleep_ms(options->events, end - now < POLL_MS ? end - now : POLL_MS)) {
 			code = events_cancel_error(err);
+			break;
+		}
 		now = clock_now_ms();
 	}
-	free(there);
+	free(present);
 	return code;
 }
 
@@ -177,7 +182,7 @@ enum mortise_code volume_wait_for_state(const struct mortise_up_options *options
 	struct config_volume state = volume_state;
 	const struct config volumes = { .volumes = &state, .volume_count = 1 };
 
-	/* It is needed whatever volumes were asked for. */
+	/* STATE is needed whichever volumes were named. */
 	of_state.name_count = 0;
 	return wait_for(&volumes, &of_state, true, err);
 }

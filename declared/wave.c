@@ -11,7 +11,7 @@ struct wave {
 	void *context;
 	pthread_mutex_t lock; /* of the members below */
 	size_t next;
-	enum mortise_code code; /* the first failure, which ends the wave */
+	enum mortise_code code; /* the first failure */
 	struct mortise_error err;
 };
 
@@ -43,8 +43,8 @@ static void *run_thread(void *context)
 	}
 }
 
-/* Waits for a KMS need no processor. */
-static bool asks_a_kms(const struct mortise_plan *plans)
+/* Waiting for a KMS needs no processor. */
+static bool has_kms_key(const struct mortise_plan *plans)
 {
 	for (size_t i = 0; i < plans->count; i++)
 		for (size_t j = 0; j < plans->volumes[i]->volume->key_count; j++)
@@ -64,11 +64,11 @@ enum mortise_code volume_wave(const struct mortise_plan *plans, size_t first,
 	pthread_t thread[THREADS_MAX];
 	size_t cpus = machine_cpus(), wanted = plans->count - first, started = 0;
 
-	if (wanted > cpus && !asks_a_kms(plans))
+	if (wanted > cpus && !has_kms_key(plans))
 		wanted = cpus;
 	wanted = wanted < THREADS_MAX ? wanted : THREADS_MAX;
 	pthread_mutex_init(&wave.lock, NULL);
-	/* This thread is one of them; it does the work of threads that cannot be started. */
+	/* This thread takes part. It does all the work if no thread can be started. */
 	while (started + 1 < wanted && !pthread_create(&thread[started], NULL, run_thread, &wave))
 		started++;
 	run_thread(&wave);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Volumes that do not depend on each other, worked on by several threads. */
+/* Processing independent volumes in several threads. */
 #ifndef DECLARED_WAVE_H
 #define DECLARED_WAVE_H
 
 #include "declared/plan.h"
 
 /*
- * Calls work for the volumes of plans from first on, each once. There are as many threads as
- * processors, or more when a key comes from a KMS, which is waited for; the memory budget of the
- * run limits derivations. Ends early, with the first failure, when a call fails.
+ * Calls work once for each volume of plans, starting with volume first. Uses one thread for each
+ * processor, or more if a volume has a kms key, because waiting for a KMS needs no processor; the
+ * memory budget of the run limits derivations. Stops after a failure and returns the first one.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_wave(const struct mortise_plan *plans, size_t first,

@@ -72,9 +72,10 @@ struct mortise_meta;
  * Reads META from device, which is a partition or a regular file; NULL: the partition labeled META.
  * Never writes. If neither copy is valid, *out has only the entries of the older block; if the
  * partition is filled with zeros, it has no entries. Waits at most 10 seconds while another program
- * writes. MORTISE_E_DEVICE: the device does not exist, no partition or more than one is labeled
- * META, or the size is not exactly 1 MiB; MORTISE_E_NOT_EMPTY: the device holds other data;
- * MORTISE_E_BUSY: another program still holds the lock.
+ * writes, and polls events (or NULL) meanwhile. MORTISE_E_DEVICE: the device does not exist, no
+ * partition or more than one is labeled META, or the size is not exactly 1 MiB;
+ * MORTISE_E_NOT_EMPTY: the device holds other data; MORTISE_E_BUSY: another program still holds the
+ * lock.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_meta_read(const char *device,
 						       const struct mortise_events *events,
@@ -89,7 +90,7 @@ const struct mortise_meta_entry *mortise_meta_find(const struct mortise_meta *me
 
 /*
  * Sets the value of a tag: reads META, changes it and writes both copies, under an exclusive lock
- * of the partition and its disk. device and the errors are those of mortise_meta_read. A value may
+ * of the partition and its disk. device, events and errors are as in mortise_meta_read. A value may
  * have up to 262096 bytes. An unchanged value is not written again, unless an interrupted write
  * left the copies different: then both are written. MORTISE_E_NO_SPACE: the value does not fit next
  * to the others; MORTISE_E_USAGE: tag 0, a value for MORTISE_META_UUID_OVERRIDE that is neither a
@@ -176,7 +177,10 @@ struct mortise_up_options {
 	size_t name_count;
 	const struct mortise_volume_device *devices; /* NULL: by label or disk selector */
 	size_t device_count;
-	/* NULL: the defaults. kms_endpoint is not used: each declared kms key has its endpoint. */
+	/*
+	 * NULL: the defaults. Its kms_endpoint is not used, because each declared kms key has its
+	 * own; neither are its events, but those below.
+	 */
 	const struct mortise_key_sources *sources;
 	/*
 	 * Argon2id cost of new keyslots for static and nodeID keys; NULL: the defaults. Passphrases

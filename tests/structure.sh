@@ -100,7 +100,7 @@ format() {
 analysis() {
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I include -I . -D_GNU_SOURCE \
-		--suppress=missingIncludeSystem $folders || fail "cppcheck"
+		--suppress=missingIncludeSystem --suppress=preprocessorErrorDirective:keys/mbedtls/md.h $folders || fail "cppcheck"
 	# Its status counts, not what a filter behind it found: each finding is an error, and so is
 	# a clang-tidy that could not run. On stderr it only counts what it has passed over.
 	for folder in $folders; do git ls-files "$folder/*.c"; done |

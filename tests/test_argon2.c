@@ -183,6 +183,12 @@ static void test_wiped(void **state)
 	}
 }
 
+static void assert_wiped(const struct keys_argon2_job *job)
+{
+	for (size_t i = 0; i < keys_argon2_job_size(job) / 8; i++)
+		assert_true(!job->memory[i]);
+}
+
 static unsigned pieces_left;
 
 static bool populate_some(void *pages, void *memory, uint64_t size)
@@ -216,12 +222,53 @@ static void test_no_memory(void **state)
 			memory = plan(&job, &c, 0);
 			job.populate = populate_some;
 			pieces_left = pieces;
+			memset(job.memory, 0, keys_argon2_job_size(&job));
 			well = keys_argon2_crew_run(&job, &c.input, threads, tag, c.tag_size);
 			failed += !well;
+			assert_wiped(&job);
 			free(memory);
 		}
 	/* 3 lanes of 4 slices, each in 1 to 2 pieces. */
 	assert_in_range(failed, 4 * 12, 4 * 29);
+}
+
+static unsigned asks_left;
+
+static bool cancel_then(void *watch)
+{
+	(void)watch;
+	if (!__atomic_load_n(&asks_left, __ATOMIC_RELAXED))
+		return true;
+	__atomic_sub_fetch(&asks_left, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+/* Canceled at any moment, with any number of threads: nothing of the memory is left. */
+static void test_canceled(void **state)
+{
+	static struct argon2_case c;
+	struct keys_argon2_job job;
+	uint8_t tag[CASE_TAG_MAX];
+	unsigned canceled = 0;
+	uint64_t *memory;
+
+	(void)state;
+	case_make(&c, 7, MEMORY_MAX);
+	c.kdf.memory_kib = 24 * 1024;
+	c.kdf.time = 2;
+	for (c.kdf.lanes = 1; c.kdf.lanes <= 6; c.kdf.lanes += 5)
+		for (unsigned threads = 1; threads <= 4; threads++)
+			for (unsigned asks = 0; asks < 90; asks += 7) {
+				memory = plan(&job, &c, 0);
+				memset(job.memory, 0, keys_argon2_job_size(&job));
+				job.canceled = cancel_then;
+				asks_left = asks;
+				canceled += !keys_argon2_crew_run(&job, &c.input, threads, tag,
+								  c.tag_size);
+				assert_wiped(&job);
+				free(memory);
+			}
+	assert_in_range(canceled, 60, 2 * 4 * 13);
 }
 
 /* If threads cannot be created, the result is still correct. */
@@ -344,11 +391,12 @@ static void test_select(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_blake2b),		cmocka_unit_test(test_rfc9106),
-		cmocka_unit_test(test_wiped),		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_few_threads),	cmocka_unit_test(test_small_pages),
-		cmocka_unit_test(test_slow_huge_pages), cmocka_unit_test(test_many_lanes),
-		cmocka_unit_test(test_select),		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_blake2b),	    cmocka_unit_test(test_rfc9106),
+		cmocka_unit_test(test_wiped),	    cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_canceled),    cmocka_unit_test(test_few_threads),
+		cmocka_unit_test(test_small_pages), cmocka_unit_test(test_slow_huge_pages),
+		cmocka_unit_test(test_many_lanes),  cmocka_unit_test(test_select),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -321,12 +321,12 @@ static void test_select(void **state)
 	assert_int_equal(selected("disk.transport == 'virtio'", path, &err), MORTISE_E_DEVICE);
 	assert_string_equal(path, "");
 	assert_string_equal(err.text,
-			    "the disk selector of data holds for 2 disks, and one is "
-			    "needed: /dev/sdc (10 GiB, virtio), /dev/vda (12 GiB, virtio);"
-			    " make it stricter, or use --device data=/dev/X");
+			    "the disk selector of data matches 2 disks instead of one: "
+			    "/dev/sdc (10 GiB, virtio), /dev/vda (12 GiB, virtio); make it more "
+			    "specific, or use --device data=/dev/X");
 	assert_int_equal(selected("disk.size == 0u", path, &err), MORTISE_E_DEVICE);
 	assert_string_equal(path, "");
-	assert_non_null(strstr(err.text, "the disk selector of data holds for no disk; there are: "
+	assert_non_null(strstr(err.text, "the disk selector of data matches no disk; disks found: "
 					 "/dev/cciss/c0d0 (1 MiB), /dev/md127 (1788 GiB), "
 					 "/dev/mmcblk0 (28 GiB, mmc), "));
 	assert_non_null(strstr(err.text, ", ..."));

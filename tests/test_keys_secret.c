@@ -235,7 +235,8 @@ static void test_random_fails(void **state)
 	seam.random_broken = true;
 	assert_int_equal(random_bytes(&byte, 1, &err), MORTISE_E_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOSYS);
-	assert_string_equal(err.text, "the kernel gives no random bytes: Function not implemented");
+	assert_string_equal(err.text,
+			    "cannot get random bytes from the kernel: Function not implemented");
 }
 
 static void test_error_sentence(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Activation: turns a segment and a volume key into a dm-crypt mapping. */
+/* Activation: creates a dm-crypt mapping from a segment and a volume key. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -44,37 +44,123 @@ static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t fl
 	return luks2_update_commit(&update, err);
 }
 
-/* The data device: a block device, or a loop device for a file. */
-struct below {
+/* The device below the mapping: the data device, or a loop device if the data is in a file. */
+struct backing {
 	char path[4096];
 	uint64_t size; /* bytes */
 	int loop_fd;
 };
 
-static enum mortise_code below_open(const struct mortise_luks2 *header, bool readonly,
-				    struct below *below, struct mortise_error *err)
+static enum mortise_code attach_loop(const char *path, bool readonly, struct backing *backing,
+				     struct mortise_error *err)
+{
+	enum mortise_code code;
+	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s", path);
+	code = dm_loop_attach(fd, readonly, 512, backing->path, &backing->loop_fd, err);
+	close(fd);
+	return code;
+}
+
+static enum mortise_code backing_open(const struct mortise_luks2 *header, bool readonly,
+				      struct backing *backing, struct mortise_error *err)
 {
 	const char *path = luks2_header_data_path(header);
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
-	int fd;
 
-	below->loop_fd = -1;
+	*backing = (struct backing){ .loop_fd = -1 };
 	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
-	below->size = device->size;
-	snprintf(below->path, sizeof(below->path), "%s", path);
-	if (!device->block) {
-		fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-		if (fd < 0)
-			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s", path);
-		else
-			code = dm_loop_attach(fd, readonly, 512, below->path, &below->loop_fd, err);
-		if (fd >= 0)
-			close(fd);
-	}
+	backing->size = device->size;
+	snprintf(backing->path, sizeof(backing->path), "%s", path);
+	if (!device->block)
+		code = attach_loop(path, readonly, backing, err);
 	luks2_device_close(device);
+	return code;
+}
+
+/* The kernel keeps a loop device attached while a mapping uses it. */
+static void backing_close(struct backing *backing)
+{
+	if (backing->loop_fd >= 0)
+		close(backing->loop_fd);
+	backing->loop_fd = -1;
+}
+
+/* Gets the data segment, and checks that header, cipher and volume key match. */
+static enum mortise_code check_key(struct mortise_luks2 *header,
+				   const struct mortise_secret *volume_key,
+				   struct luks2_segment *segment, struct mortise_error *err)
+{
+	struct json_object *metadata = luks2_header_metadata(header);
+	const size_t key_size = mortise_secret_size(volume_key);
+	enum mortise_code code;
+
+	code = luks2_usable(metadata, err);
+	if (code)
+		return code;
+	code = luks2_segment_get(metadata, segment, err);
+	if (code)
+		return code;
+	if (!luks2_cipher_fits(segment->cipher, (uint32_t)key_size))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "a volume key of %zu bits does not fit cipher %s", key_size * 8,
+				 segment->cipher);
+	return mortise_volume_key_verify(header, volume_key, err);
+}
+
+/* A segment of dynamic size, 0 in the header, ends with the last whole sector of the device. */
+static enum mortise_code fit_segment(const struct mortise_luks2 *header, uint64_t device_size,
+				     struct luks2_segment *segment, struct mortise_error *err)
+{
+	if (!segment->size && device_size > segment->offset)
+		segment->size = (device_size - segment->offset) / segment->sector_size *
+				segment->sector_size;
+	if (!segment->size || segment->size > device_size ||
+	    segment->offset > device_size - segment->size)
+		return error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
+				 luks2_header_data_path(header));
+	return MORTISE_OK;
+}
+
+/* flags and *unknown are MORTISE_ flags; *unknown are those that the kernel does not support. */
+static enum mortise_code create_mapping(const struct mortise_luks2 *header, const char *name,
+					const struct luks2_segment *segment,
+					const struct backing *backing,
+					const struct mortise_secret *volume_key, uint32_t flags,
+					uint32_t *unknown, struct mortise_error *err)
+{
+	char uuid[DM_UUID_MAX + 1], description[96];
+	const struct dm_mapping_options options = { .uuid = uuid,
+						    .readonly = flags & MORTISE_READONLY };
+	const struct dm_crypt_target target = {
+		.cipher = segment->cipher,
+		.key = volume_key,
+		.key_description = flags & MORTISE_NO_KEYRING ? NULL : description,
+		.device = backing->path,
+		.device_offset = segment->offset,
+		.size = segment->size,
+		.iv_offset = segment->iv_tweak,
+		.sector_size = segment->sector_size,
+		.flags = volume_flags_to_dm(flags),
+	};
+	struct dm_control *control = NULL;
+	enum mortise_code code;
+
+	*unknown = 0;
+	mapping_uuid(header, name, uuid);
+	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2_header_uuid(header),
+		 segment->digest);
+	code = dm_open(&control, err);
+	if (code)
+		return code;
+	code = dm_crypt_create(control, name, &options, &target, unknown, err);
+	*unknown = volume_flags_from_dm(*unknown);
+	dm_close(control);
 	return code;
 }
 
@@ -82,64 +168,27 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 				   const struct mortise_secret *volume_key, uint32_t flags,
 				   uint32_t *dropped, struct mortise_error *err)
 {
-	char uuid[DM_UUID_MAX + 1], description[96];
-	struct dm_mapping_options options = { .uuid = uuid, .readonly = flags & MORTISE_READONLY };
-	struct below below = { .loop_fd = -1 };
-	struct dm_control *control = NULL;
-	struct json_object *metadata = luks2_header_metadata(header);
-	uint32_t unknown = 0, all = flags | volume_flags_of_header(metadata);
-	struct dm_crypt_target target;
+	uint32_t unknown = 0, all = flags | volume_flags_of_header(luks2_header_metadata(header));
 	struct luks2_segment segment;
+	struct backing backing;
 	enum mortise_code code;
 
-	code = luks2_usable(metadata, err);
-	if (!code)
-		code = luks2_segment_get(metadata, &segment, err);
-	if (!code && !luks2_cipher_fits(segment.cipher, (uint32_t)mortise_secret_size(volume_key)))
-		code = error_set(err, MORTISE_E_POLICY, 0,
-				 "a volume key of %zu bits does not fit cipher %s",
-				 mortise_secret_size(volume_key) * 8, segment.cipher);
-	if (!code)
-		code = mortise_volume_key_verify(header, volume_key, err);
-	if (!code)
-		code = below_open(header, options.readonly, &below, err);
+	code = check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
-	if (!segment.size && below.size > segment.offset)
-		segment.size =
-			(below.size - segment.offset) / segment.sector_size * segment.sector_size;
-	if (!segment.size || segment.size > below.size ||
-	    segment.offset > below.size - segment.size) {
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 luks2_header_data_path(header));
+	code = backing_open(header, flags & MORTISE_READONLY, &backing, err);
+	if (code)
+		return code;
+	code = fit_segment(header, backing.size, &segment, err);
+	if (code)
 		goto out;
-	}
-	mapping_uuid(header, name, uuid);
-	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2_header_uuid(header),
-		 segment.digest);
-	target = (struct dm_crypt_target){
-		.cipher = segment.cipher,
-		.key = volume_key,
-		.key_description = flags & MORTISE_NO_KEYRING ? NULL : description,
-		.device = below.path,
-		.device_offset = segment.offset,
-		.size = segment.size,
-		.iv_offset = segment.iv_tweak,
-		.sector_size = segment.sector_size,
-		.flags = volume_flags_to_dm(all),
-	};
-	code = dm_open(&control, err);
-	if (!code)
-		code = dm_crypt_create(control, name, &options, &target, &unknown, err);
-	unknown = volume_flags_from_dm(unknown);
-	if (!code && (flags & MORTISE_PERSISTENT))
-		code = persist_flags(header, all & ~unknown, err);
+	code = create_mapping(header, name, &segment, &backing, volume_key, all, &unknown, err);
 	if (dropped)
 		*dropped = unknown;
+	if (!code && (flags & MORTISE_PERSISTENT))
+		code = persist_flags(header, all & ~unknown, err);
 out:
-	dm_close(control);
-	if (below.loop_fd >= 0)
-		close(below.loop_fd);
+	backing_close(&backing);
 	return code;
 }
 
@@ -178,16 +227,17 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 	char uuid[DM_UUID_MAX + 1];
 	struct mortise_error ignored;
 	struct dm_info info;
-	bool tableless_mapping = false;
+	bool tableless = false;
 
 	mapping_uuid(header, name, uuid);
 	if (!dm_open(&control, &ignored) && !dm_info(control, name, &info, &ignored))
-		tableless_mapping = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
+		tableless = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
 	dm_close(control);
-	return tableless_mapping;
+	return tableless;
 }
 
-static void header_uuid(const char *mapping, struct mortise_mapping_info *info)
+/* Gets the header's UUID, with dashes, from the UUID of its mapping. */
+static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
 {
 	static const char prefix[] = "CRYPT-LUKS2-";
 	const char *hex = mapping + sizeof(prefix) - 1;
@@ -222,7 +272,7 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	filled.in_use = mapping.open_count > 0;
 	filled.suspended = mapping.suspended;
 	filled.readonly = mapping.readonly;
-	header_uuid(mapping.uuid, &filled);
+	parse_mapping_uuid(mapping.uuid, &filled);
 	snprintf(filled.cipher, sizeof(filled.cipher), "%s", table.cipher);
 	snprintf(filled.integrity, sizeof(filled.integrity), "%s", table.integrity);
 	filled.key_size = table.key_size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding what is to be reset: by device or by label, without a configuration. */
+/* Finding the volumes to reset, by device or label. No configuration is needed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "disk/users.h"
 
 #define META	 "META"
-#define SIZE_MIN 4096u /* bytes: less can be no volume */
+#define SIZE_MIN 4096u /* bytes; anything smaller cannot be a volume */
 
 const char *reset_content_text(const struct disk_probe *probe)
 {
@@ -23,13 +23,13 @@ const char *reset_content_text(const struct disk_probe *probe)
 	case DISK_EMPTY:
 		return "nothing";
 	case DISK_UNFINISHED:
-		return "a format that was cut off";
+		return "an interrupted format";
 	default:
 		return probe->type;
 	}
 }
 
-/* A user, raw or swap volume: whichever there is. */
+/* Finds the user, raw or swap volume with this name. */
 static enum mortise_code find_prefixed(const char *name, char *path, size_t room,
 				       struct mortise_error *err)
 {
@@ -47,8 +47,8 @@ static enum mortise_code find_prefixed(const char *name, char *path, size_t room
 			continue;
 		if (*found_label)
 			return error_set(err, MORTISE_E_DEVICE, 0,
-					 "there are volumes %s and %s; say which one is meant by "
-					 "its label",
+					 "the name is ambiguous: it matches the volumes %s and %s; "
+					 "use the label instead",
 					 found_label, label);
 		snprintf(found_label, sizeof(found_label), "%s", label);
 		snprintf(path, room, "%s", other);
@@ -56,12 +56,12 @@ static enum mortise_code find_prefixed(const char *name, char *path, size_t room
 	if (*found_label)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "\"%s\" is the label of no system volume, and no partition is labelled "
-			 "u-%s, r-%s or s-%s; --device %s=/dev/X says where it is",
-			 name, name, name, name, name);
+			 "no system volume has this name, and no partition is labelled u-%s, r-%s "
+			 "or s-%s; use --device %s=/dev/X",
+			 name, name, name, name);
 }
 
-static const char *given_device(const struct mortise_reset_options *options, const char *name)
+static const char *find_given_device(const struct mortise_reset_options *options, const char *name)
 {
 	for (size_t i = 0; i < options->device_count; i++)
 		if (!strcmp(options->devices[i].name, name))
@@ -72,7 +72,7 @@ static const char *given_device(const struct mortise_reset_options *options, con
 static enum mortise_code find_path(const struct mortise_reset_options *options, const char *name,
 				   char *path, size_t room, struct mortise_error *err)
 {
-	const char *given = given_device(options, name);
+	const char *given = find_given_device(options, name);
 
 	if (!given)
 		return volume_is_label(name) ? disk_find_label(name, name, path, room, err)
@@ -83,7 +83,7 @@ static enum mortise_code find_path(const struct mortise_reset_options *options, 
 	return MORTISE_OK;
 }
 
-static enum mortise_code look_at(struct reset_target *target, struct mortise_error *err)
+static enum mortise_code examine_target(struct reset_target *target, struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
 	char partitions[160];
@@ -102,14 +102,13 @@ static enum mortise_code look_at(struct reset_target *target, struct mortise_err
 				 device->size);
 	else if (disk_partitions(device, partitions, sizeof(partitions)))
 		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "%s has partitions (%s): what is reset is one of them, or a disk "
-				 "that has none",
-				 device->path, partitions);
+				 "%s has partitions (%s); reset these instead", device->path,
+				 partitions);
 	luks2_device_close(device);
 	return code ? code : disk_probe(target->device, &target->probe, err);
 }
 
-static bool same_place(const struct reset_target *a, const struct reset_target *b)
+static bool is_same_device(const struct reset_target *a, const struct reset_target *b)
 {
 	return a->number == b->number && a->inode == b->inode;
 }
@@ -121,22 +120,24 @@ static enum mortise_code find_target(const struct mortise_reset_options *options
 	enum mortise_code code;
 
 	if (!*name || strlen(name) > MORTISE_NAME_MAX || strchr(name, '/'))
-		return error_set(err, MORTISE_E_USAGE, 0, "\"%.40s\" is no name of a volume", name);
+		return error_set(err, MORTISE_E_USAGE, 0, "\"%.40s\" is not a valid volume name",
+				 name);
 	if (!strcmp(name, META))
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "META is no volume that is reset; `mortise meta delete` deletes "
-				 "what it holds");
+				 "META cannot be reset; to remove an entry, run `mortise meta "
+				 "delete`");
 	snprintf(target->name, sizeof(target->name), "%s", name);
 	code = find_path(options, name, target->device, sizeof(target->device), err);
 	if (!code)
-		code = look_at(target, err);
+		code = examine_target(target, err);
 	if (code) {
 		error_prefix(err, "%s", name);
 		return code;
 	}
 	for (size_t i = 0; i < reset->count; i++)
-		if (same_place(&reset->targets[i], target))
-			return error_set(err, MORTISE_E_USAGE, 0, "%s and %s are the same: %s",
+		if (is_same_device(&reset->targets[i], target))
+			return error_set(err, MORTISE_E_USAGE, 0,
+					 "%s and %s are the same device: %s",
 					 reset->targets[i].name, name, target->device);
 	reset->count++;
 	return MORTISE_OK;
@@ -150,7 +151,7 @@ static bool is_named(const struct mortise_reset_options *options, const char *na
 	return false;
 }
 
-/* A device for a name that is not reset is a slip that could cost another volume. */
+/* A device for a volume that is not reset is a mistake that could destroy another volume. */
 static enum mortise_code check_devices(const struct mortise_reset_options *options,
 				       struct mortise_error *err)
 {
@@ -158,7 +159,8 @@ static enum mortise_code check_devices(const struct mortise_reset_options *optio
 		if (strcmp(options->devices[i].name, META) != 0 &&
 		    !is_named(options, options->devices[i].name))
 			return error_set(err, MORTISE_E_USAGE, 0,
-					 "a device is given for \"%s\", which is not to be reset",
+					 "a device is given for \"%s\", which is not among the "
+					 "volumes to reset",
 					 options->devices[i].name);
 	return MORTISE_OK;
 }
@@ -174,14 +176,14 @@ static enum mortise_code find_meta(const struct mortise_reset_options *options,
 	if (!is_named(options, CONFIG_STATE))
 		return MORTISE_OK;
 	code = volume_meta_find(&devices, &place, err);
-	/* Not every machine has one. One that cannot be read is told before STATE is wiped. */
+	/* Not every machine has META. If META cannot be read, fail before STATE is wiped. */
 	if (code || !*place.path || place.foreign)
 		return code;
 	code = mortise_meta_read(place.path, options->events, &meta, err);
 	if (code)
 		return code;
 	snprintf(reset->meta, sizeof(reset->meta), "%s", place.path);
-	reset->meta_knows = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION) != NULL;
+	reset->meta_has_state = mortise_meta_find(meta, MORTISE_META_STATE_ENCRYPTION) != NULL;
 	mortise_meta_free(&meta);
 	return MORTISE_OK;
 }
@@ -197,26 +199,32 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 	code = sized_input(SIZED(mortise_reset_options), &wanted, options, err);
 	if (code)
 		return code;
+	if (!wanted.name_count)
+		return error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is given");
+	code = check_devices(&wanted, err);
+	if (code)
+		return code;
 	reset = calloc(1, sizeof(*reset));
-	if (reset)
-		reset->targets = calloc(wanted.name_count + 1, sizeof(*reset->targets));
-	if (!reset || !reset->targets) {
-		mortise_reset_free(&reset);
+	if (!reset)
 		return error_memory(err);
-	}
 	reset->full = wanted.full;
 	reset->events = wanted.events;
-	code = wanted.name_count
-		       ? check_devices(&wanted, err)
-		       : error_set(err, MORTISE_E_USAGE, 0, "no volume to reset is named");
+	reset->targets = calloc(wanted.name_count, sizeof(*reset->targets));
+	if (!reset->targets) {
+		code = error_memory(err);
+		goto out;
+	}
 	for (size_t i = 0; !code && i < wanted.name_count; i++)
 		code = find_target(&wanted, wanted.names[i], reset, err);
-	if (!code)
-		code = find_meta(&wanted, reset, err);
 	if (code)
-		mortise_reset_free(&reset);
-	else
-		*out = reset;
+		goto out;
+	code = find_meta(&wanted, reset, err);
+	if (code)
+		goto out;
+	*out = reset;
+	reset = NULL;
+out:
+	mortise_reset_free(&reset);
 	return code;
 }
 
@@ -250,5 +258,5 @@ const struct mortise_reset_target *mortise_reset_target(const struct mortise_res
 
 const char *mortise_reset_meta(const struct mortise_reset *reset)
 {
-	return reset->meta_knows ? reset->meta : NULL;
+	return reset->meta_has_state ? reset->meta : NULL;
 }

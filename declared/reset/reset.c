@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Resetting what was found: closed, locked, looked at once more, wiped, looked at again. */
+/* Resetting volumes: each is closed, locked, compared, wiped, and checked to be empty. */
 #include "declared/reset/reset.h"
 
 #include <errno.h>
@@ -28,46 +28,51 @@ static bool report_progress(void *context, const char *step, uint64_t done, uint
 }
 
 /*
- * Held until the end: meanwhile the kernel neither mounts the device nor creates a mapping on it for
- * another process, and udev and Talos leave it alone. On a file the lock would be the metadata lock.
+ * Opens and locks a block device until the reset has finished. O_EXCL keeps other processes from
+ * mounting or mapping it, and the lock keeps udev and Talos from touching it. On a file, this would
+ * be the metadata lock.
  */
-static enum mortise_code hold(const struct luks2_device *device,
-			      const struct mortise_events *events, int *fd,
-			      struct mortise_error *err)
+static enum mortise_code hold_device(const struct luks2_device *device,
+				     const struct mortise_events *events, int *fd,
+				     struct mortise_error *err)
 {
 	if (!device->block)
 		return MORTISE_OK;
 	*fd = open(device->path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 && errno == EBUSY)
 		return error_set(err, MORTISE_E_BUSY, 0,
-				 "%s is in use: another mount namespace has it mounted, or a "
-				 "program has it for itself",
+				 "%s is in use: it is mounted in another mount namespace, or a "
+				 "program has opened it exclusively; close it first",
 				 device->path);
 	if (*fd < 0)
 		return error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s", device->path);
 	return events_lock(events, *fd, LOCK_EX, UINT64_MAX, device->path, err);
 }
 
-/* Is it the device, with the contents, that the user has confirmed? */
-static enum mortise_code look_again(const struct luks2_device *device,
-				    const struct reset_target *target, struct mortise_error *err)
+/* Checks that device and contents are still those that the user has confirmed. */
+static enum mortise_code check_unchanged(const struct luks2_device *device,
+					 const struct reset_target *target,
+					 struct mortise_error *err)
 {
 	struct disk_probe now;
 	enum mortise_code code;
 
 	if (device->number != target->number || device->inode != target->inode ||
 	    device->size != target->size)
-		return error_set(err, MORTISE_E_CHANGED, 0,
-				 "%s is another device now than when it was found; run again",
-				 device->path);
+		return error_set(
+			err, MORTISE_E_CHANGED, 0,
+			"%s is no longer the device that was listed; run the command again",
+			device->path);
 	code = disk_probe(device->path, &now, err);
-	if (!code &&
-	    (now.content != target->probe.content || strcmp(now.type, target->probe.type) != 0))
-		code = error_set(err, MORTISE_E_CHANGED, 0,
-				 "%s held %s when it was found, and now %s; run again",
+	if (code)
+		return code;
+	if (now.content != target->probe.content || strcmp(now.type, target->probe.type) != 0)
+		return error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s contained %s when it was listed, but now contains %s; run "
+				 "the command again",
 				 device->path, reset_content_text(&target->probe),
 				 reset_content_text(&now));
-	return code;
+	return MORTISE_OK;
 }
 
 static enum mortise_code check_empty(const struct luks2_device *device, struct mortise_error *err)
@@ -75,40 +80,49 @@ static enum mortise_code check_empty(const struct luks2_device *device, struct m
 	struct disk_probe probe;
 	enum mortise_code code = disk_probe(device->path, &probe, err);
 
-	if (!code && probe.content != DISK_EMPTY)
-		code = error_set(
-			err, MORTISE_E_NOT_EMPTY, 0,
-			"%s was wiped and still holds %s: it does not keep what is written",
-			device->path, reset_content_text(&probe));
-	return code;
+	if (code)
+		return code;
+	if (probe.content != DISK_EMPTY)
+		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
+				 "%s still contains %s after it was wiped: the device does not "
+				 "store the data written to it",
+				 device->path, reset_content_text(&probe));
+	return MORTISE_OK;
 }
 
-static enum mortise_code wipe(struct luks2_device *device, const struct mortise_reset *reset,
-			      const struct reset_target *target, struct mortise_error *err)
+static enum mortise_code wipe_target(struct luks2_device *device, const struct mortise_reset *reset,
+				     const struct reset_target *target, struct mortise_error *err)
 {
 	struct progress progress = { .events = reset->events, .volume = target->name };
 	const struct disk_wipe how = { .full = reset->full,
 				       .progress = report_progress,
 				       .context = &progress };
-	enum mortise_code code = luks2_device_writable(device, err);
+	enum mortise_code code;
 
-	if (!code)
-		code = luks2_device_lock(device, true, err);
+	code = luks2_device_writable(device, err);
+	if (code)
+		return code;
+	code = luks2_device_lock(device, true, err);
 	if (code)
 		return code;
 	code = disk_wipe(device, &how, err);
-	/* Before the mark goes: cut off here, another reset does it again. */
-	if (!code && *reset->meta && !strcmp(target->name, CONFIG_STATE))
+	if (code)
+		goto out;
+	/* Before the mark is removed, so that after a power cut another reset does this again. */
+	if (*reset->meta && !strcmp(target->name, CONFIG_STATE)) {
 		code = mortise_meta_delete(reset->meta, reset->events,
 					   MORTISE_META_STATE_ENCRYPTION, err);
-	if (!code)
-		code = disk_wipe_end(device, err);
+		if (code)
+			goto out;
+	}
+	code = disk_wipe_end(device, err);
+out:
 	luks2_device_unlock(device);
 	return code;
 }
 
-/* What is left of its opening, under any id that it may have had. */
-static void forget(const char *name)
+/* Removes the records of its opening and a mapping without table, under each possible id. */
+static void forget_opening(const char *name)
 {
 	static const char *const prefixes[] = { "", "u-", "r-", "s-" };
 	char id[MORTISE_NAME_MAX + 3], mapping[sizeof(id) + 8];
@@ -123,26 +137,33 @@ static void forget(const char *name)
 	}
 }
 
-static enum mortise_code reset_one(const struct mortise_reset *reset,
-				   const struct reset_target *target, struct mortise_error *err)
+static enum mortise_code reset_volume(const struct mortise_reset *reset,
+				      const struct reset_target *target, struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
 	int held = -1;
 
 	code = luks2_device_open(target->device, true, &device, err);
-	if (!code)
-		code = disk_release(device, err);
-	if (!code)
-		code = hold(device, reset->events, &held, err);
-	if (!code)
-		code = look_again(device, target, err);
-	if (!code)
-		code = wipe(device, reset, target, err);
-	if (!code)
-		code = check_empty(device, err);
-	if (!code)
-		forget(target->name);
+	if (code)
+		goto out;
+	code = disk_release(device, err);
+	if (code)
+		goto out;
+	code = hold_device(device, reset->events, &held, err);
+	if (code)
+		goto out;
+	code = check_unchanged(device, target, err);
+	if (code)
+		goto out;
+	code = wipe_target(device, reset, target, err);
+	if (code)
+		goto out;
+	code = check_empty(device, err);
+	if (code)
+		goto out;
+	forget_opening(target->name);
+out:
 	if (held >= 0)
 		close(held);
 	luks2_device_close(device);
@@ -157,9 +178,10 @@ enum mortise_code mortise_reset_run(struct mortise_reset *reset, struct mortise_
 	int lock = -1;
 
 	code = volume_run_lock(reset->events, &lock, err);
+	if (code)
+		return code;
 	for (size_t i = 0; !code && i < reset->count; i++)
-		code = reset_one(reset, &reset->targets[i], err);
-	if (lock >= 0)
-		close(lock);
+		code = reset_volume(reset, &reset->targets[i], err);
+	close(lock);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a reset has found, between mortise_reset_find and mortise_reset_run. */
+/* The volumes to reset, between mortise_reset_find and mortise_reset_run. */
 #ifndef VOLUME_RESET_H
 #define VOLUME_RESET_H
 
@@ -9,23 +9,23 @@ struct reset_target {
 	char name[MORTISE_NAME_MAX + 1];
 	char device[VOLUME_PATH_MAX];
 	struct disk_probe probe;
-	dev_t number;		/* block: of the device; file: where it lies */
+	dev_t number;		/* of the block device, or of the device that holds the file */
 	ino_t inode;		/* 0 for a block device */
 	uint64_t size;		/* bytes */
 	bool in_use;
-	struct mortise_reset_target shown; /* filled when a caller asks for it */
+	struct mortise_reset_target shown; /* set when the caller requests it */
 };
 
 struct mortise_reset {
 	struct reset_target *targets;
 	size_t count;
-	char meta[VOLUME_PATH_MAX];	/* the META partition of STATE, "" when there is none */
-	bool meta_knows;		/* it says how STATE is encrypted */
+	char meta[VOLUME_PATH_MAX];	/* the META partition of STATE, or "" */
+	bool meta_has_state;		/* META describes how STATE is encrypted */
 	bool full;
 	const struct mortise_events *events;
 };
 
-/* What a person calls that content. */
+/* The contents in words, as in "holds an interrupted format". */
 const char *reset_content_text(const struct disk_probe *probe);
 
 #endif

@@ -181,7 +181,7 @@ head -c 16777216 image >header
 [ $? -gt 128 ]
 result $? "killed while overwriting the whole device"
 plan image >out 2>&1
-grep -q '^data *refuse *image .*: a reset of it was cut off; `mortise reset u-data --device u-data=image` finishes it$' out
+grep -q '^data *refuse *image .*: a reset was interrupted; to finish it, run `mortise reset u-data --device u-data=image`$' out
 result $? "plan refuses, and prints the command that finishes the reset"
 exits 1 "isLuks fails" "$MORTISE" isLuks image
 "$referee" repair -q image >out 2>&1
@@ -230,9 +230,9 @@ result $? "the image is unchanged"
 # Requests that fail without changing anything.
 says 1 "mortise: not a terminal; use --yes to confirm" "no terminal, no --yes" \
 	"$MORTISE" reset data --device data=image
-says 1 "mortise: a device is given for \"date\", which is not to be reset" "a device for a misspelled volume" \
+says 1 "mortise: a device is given for \"date\", which is not among the volumes to reset" "a device for a misspelled volume" \
 	"$MORTISE" reset --yes data --device data=image --device date=header
-says 1 "mortise: data and u-data are the same: ./image" "the same device twice" \
+says 1 "mortise: data and u-data are the same device: ./image" "the same device twice" \
 	"$MORTISE" reset --yes data u-data --device data=image --device u-data=./image
 exits 1 "META" "$MORTISE" reset --yes META --device META=image
 exits 4 "no such device" "$MORTISE" reset --yes data --device data=nowhere

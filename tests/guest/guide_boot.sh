@@ -120,7 +120,7 @@ boot_blank() {
 	# Disk encryption is disabled by default.
 	{ volume EPHEMERAL && volume my-user-volume; } >"$config"
 	check "apply --dry-run succeeds" said mortise apply --dry-run -f "$config"
-	check "apply --dry-run shows its plan" says 'make xfs on'
+	check "apply --dry-run shows its plan" says 'create an xfs file system on'
 	check_equal "apply --dry-run changes nothing" "$(signature "$state")" ""
 	check "apply succeeds" said mortise apply -f "$config"
 	check "the configuration is stored" cmp "$config" "$root/system/state/config.yaml"
@@ -145,7 +145,7 @@ boot_plain() {
 		said mortise apply -f "$config"
 	check "the error names the reset command" says 'mortise reset STATE'
 	check "a note says what a nodeID key protects against" says \
-		'a nodeID key protects a drive that was removed from this machine'
+		'a nodeID key protects a drive that is removed from this machine'
 	check_fails "the new configuration is not stored" \
 		cmp "$config" "$root/system/state/config.yaml"
 	check "the files are still there" files_kept /var /var/mnt/my-user-volume
@@ -350,7 +350,7 @@ boot_state_replaced() {
 			'{static: {passphrase: supersecret}, slot: 0, lockToSTATE: true}')"
 	} >"$work/all.yaml"
 	check_fails "EPHEMERAL can no longer be opened" said mortise apply -f "$work/all.yaml"
-	check "the error says why" says 'is locked to STATE: was STATE wiped or replaced?'
+	check "the error says why" says 'locked to STATE, which may have been wiped or replaced'
 	check "apply --staged succeeds" mortise apply --staged -f "$work/all.yaml"
 	check "reset EPHEMERAL succeeds" mortise reset --yes EPHEMERAL
 }

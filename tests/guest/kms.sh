@@ -79,7 +79,7 @@ declare_none
 declare_volume STATE "$state" "slot: 0, $kms" 'slot: 1, nodeID: {}'
 declare_volume data "$data" "slot: 0, $kms, lockToState: true"
 check "plan of blank disks succeeds" said mortise plan
-check "plan says who will seal" says "add keyslot 0 (kms): will be sealed by KMS grpc://127.0.0.1:$port"
+check "plan says who will seal" says "add keyslot 0 (kms): its key will be sealed by KMS grpc://127.0.0.1:$port"
 check_equal "plan does not ask the KMS" "$(calls Seal) $(calls Unseal)" "0 0"
 check "plan --try-keys succeeds" said mortise plan --try-keys STATE
 check_equal "plan --try-keys has each key sealed" "$(calls Seal) $(calls Unseal)" "1 0"
@@ -113,7 +113,7 @@ stop_kms
 before=$(header_sum "$data")
 check_status 6 "without the KMS, one of two volumes is ready" boot --wait 0
 check "STATE's other key opens it" opened_by STATE '1 nodeID'
-check "the kms keyslot is left as it is, with a notice" says "keyslot 0 (kms) left as it is"
+check "the kms keyslot is unchanged, with a notice" says "keyslot 0 (kms) unchanged"
 check "the notice names the endpoint" says "127.0.0.1:$port"
 check "the other volume cannot be opened" says 'no declared key opens'
 check_equal "its header is unchanged" "$(header_sum "$data")" "$before"
@@ -159,7 +159,7 @@ start_kms --fault late
 asked=$(calls Unseal)
 check "a KMS that never answers does not prevent opening with the spare key" boot
 check_equal "the KMS is asked once" "$(calls Unseal)" "$((asked + 1))"
-check "a notice says that the kms keyslot is left as it is" says 'keyslot 0 (kms) left as it is'
+check "a notice says that the kms keyslot is unchanged" says 'keyslot 0 (kms) unchanged'
 stop_kms
 down
 

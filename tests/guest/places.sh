@@ -46,7 +46,7 @@ test_other_disk() {
 	check_equal "up leaves META unchanged" "$("$MORTISE" meta get 9)" "$before"
 	"$MORTISE" down -f "$config" --root "$root" "${places[@]}" >"$work/down" 2>&1
 	check_fails "up fails with the stored configuration" said mortise up --wait 0
-	check "up does not use META on another disk" says 'META lies on another disk than STATE'
+	check "up does not use META on another disk" says 'META is on another disk than STATE'
 	check "reset of this STATE succeeds" \
 		said "$MORTISE" reset --yes STATE --device "STATE=$other"
 	check_fails "reset does not mention META" says META
@@ -103,15 +103,15 @@ test_way_out() {
 		said "$MORTISE" plan -f "$config" \
 		--device "EPHEMERAL=$second" --device "u-data=$first"
 	check "the error names the user volume" \
-		says 'a device is given for "EPHEMERAL", which is not declared (u-EPHEMERAL is)'
+		says 'a device is given for "EPHEMERAL", which is not declared; did you mean u-EPHEMERAL?'
 	check_status 1 "up refuses EPHEMERAL without a system volume" \
 		said "$MORTISE" up -f "$config" EPHEMERAL --wait 0
 	check "the error names the user volume" \
-		says 'no volume "EPHEMERAL" is declared (u-EPHEMERAL is)'
+		says 'no volume "EPHEMERAL" is declared; did you mean u-EPHEMERAL?'
 	check_status 1 "a --device name shared by two volumes is refused" \
 		said "$MORTISE" plan -f "$config" \
 		--device "data=$first" --device "u-EPHEMERAL=$second"
-	check "the error says that the name is ambiguous" says 'which 2 volumes are called'
+	check "the error says that the name is ambiguous" says '2 volumes have this name'
 	declare_document VolumeConfig EPHEMERAL "encryption: {provider: luks2, keys: [$static]}" \
 		>>"$config"
 	check_status 6 "plan refuses the user volumes when both EPHEMERAL volumes are declared" \
@@ -156,7 +156,7 @@ test_raw() {
 		'keys-end 16777216' | dd of="$data" conv=notrunc status=none
 	check_fails "up refuses a volume with an interrupted reset" said raw up
 	check "the error names the reset command" \
-		says "a reset of it was cut off; \`mortise reset r-raw --device r-raw=$data"
+		says "a reset was interrupted; to finish it, run \`mortise reset r-raw --device r-raw=$data"
 }
 
 # A read-only META prevents only operations that would change it.
@@ -172,7 +172,7 @@ test_readonly() {
 	declare_keys "$node;static: {passphrase: second}, slot: 1" "$node"
 	check_fails "apply of other keys fails with META read-only" said mortise apply -f "$config"
 	check "apply reports the consequences" \
-		says "META could not be brought in step: the next boot goes by"
+		says "cannot update META; the next boot uses the keys stored there"
 	blockdev --setrw "$meta"
 	check "apply succeeds when META is writable again" mortise apply -f "$config"
 	check_match "apply updates META" "$(meta_tag 9)" '*"KeySlot":1*'

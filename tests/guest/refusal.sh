@@ -83,7 +83,7 @@ declare -A refusals=(
 	[end]="holds unknown data (its last MiB, from byte 19922944 on, is not zero): *"
 	[last]="holds unknown data (its last MiB, from byte 19922944 on, is not zero): *"
 	[damaged]="holds a damaged LUKS2 header: *" [two]="holds half a LUKS2 header and ext4: *"
-	[foreign]="no declared key opens * now: keep slot 0 as it was until the next run; keyslot 0 (static): does not open"
+	[foreign]="no declared key opens *: keyslot 0 (static): wrong key; to change keys, keep the previous key of keyslot 0 for one more run"
 )
 
 test_contents() {
@@ -163,16 +163,18 @@ test_mappings() {
 	format_with_file "$other" declared
 	cryptsetup open --key-file "$key" "$other" luks2-u-data
 	check_match "up refuses a blank device if its name is in use" "$(mortise up 2>&1)" \
-		"*luks2-u-data is active already, but not of $device*"
+		"*luks2-u-data is already active, but does not belong to $device*"
 	check "the device is still blank" cmp -n $((20 << 20)) "$device" /dev/zero
 	format_with_file "$device" declared
 	check_match "up refuses the mapping of another device" \
-		"$(mortise up 2>&1)" "*but not of $device*"
+		"$(mortise up 2>&1)" "*but does not belong to $device*"
 	# Both devices have the same header, as after copying a disk.
 	dd if="$other" of="$device" bs=1M conv=notrunc,fsync status=none
 	before=$(sha256sum "$device")
-	check_match "up refuses the mapping of a copy" "$(mortise up 2>&1)" "*but not of $device*"
-	check_match "down refuses it, too" "$(mortise down 2>&1)" "*but not of $device*"
+	check_match "up refuses the mapping of a copy" \
+		"$(mortise up 2>&1)" "*but does not belong to $device*"
+	check_match "down refuses it, too" \
+		"$(mortise down 2>&1)" "*but does not belong to $device*"
 	check_equal "the copy is unchanged" "$(sha256sum "$device")" "$before"
 	cryptsetup close luks2-u-data
 	check "up succeeds when the name is free" mortise up

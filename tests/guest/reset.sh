@@ -140,7 +140,7 @@ test_mounts() {
 	holder=$!
 	until_holds executes "$holder" sleep
 	is_busy "another namespace has it mounted" \
-		"another mount namespace has it mounted" data "$device"
+		"mounted in another mount namespace" data "$device"
 	kill "$holder"
 	wait "$holder" || true
 	mount "$device" "$work/first"
@@ -264,7 +264,7 @@ test_interrupted() {
 	declare_volume data "$device" "$declared"
 	check_status 137 "a reset is killed" interrupt KILL "$device"
 	check_match "up refuses the volume" "$(mortise up 2>&1)" \
-		"*$device: a reset of it was cut off; \`mortise reset u-data --device u-data=$device\` finishes it*"
+		"*$device: a reset was interrupted; to finish it, run \`mortise reset u-data --device u-data=$device\`*"
 	check_status 1 "up refuses the volume every time" mortise up
 	check_fails "cryptsetup cannot open the volume" opens "$device"
 	cryptsetup repair -q "$device" >"$work/out" 2>&1 || true

@@ -203,9 +203,9 @@ test_recovery() {
 	check_equal "the boot keeps the recovery keyslot" "$(slots)" "1 7"
 	declare_keys 1=beta 7=gamma
 	check "up succeeds with a key declared for that keyslot" mortise up
-	check_match "status says that the keyslot is left as it is" \
+	check_match "status says that the keyslot is unchanged" \
 		"$(mortise status --json | jq -r '.volumes[0].failedSyncs[0]')" \
-		"keyslot 7 (static) left as it is: it holds a recovery key*"
+		"keyslot 7 (static) unchanged: it holds a recovery key*"
 	declare_keys 1=beta 2=gamma
 	check "a rotation starts" boot
 	declare_keys 2=gamma

@@ -25,7 +25,7 @@ test_refusals() {
 	# Without META, the encrypted STATE could never be opened again.
 	places=(--device "STATE=$state" --device "data=$data")
 	check_status 4 "apply is refused without META" said mortise apply -f "$config"
-	check "the error says that META is missing" says 'no partition is labelled "META"'
+	check "the error says that META is missing" says 'no partition on its disk is labelled "META"'
 	mkfs.ext4 -q "$meta"
 	places+=(--device "META=$meta")
 	check_fails "a META that holds a file system is refused" said mortise apply -f "$config"
@@ -112,7 +112,7 @@ test_disagreement() {
 	down
 	"$MORTISE" meta delete 9 --device "META=$meta"
 	check_fails "up fails without STATE's entry in META" said mortise up
-	check "the error says that the entry is missing" says 'META has none for STATE'
+	check "the error says that the entry is missing" says 'META does not describe STATE'
 	check "apply restores the entry" mortise apply -f "$config"
 	down
 	check "up succeeds" mortise up
@@ -125,7 +125,7 @@ as_it_was() {
 	check_status 6 "status of a volume open in its old state gives exit status 6" \
 		said mortise status --json
 	check "status reports the old state" \
-		says "it is still open as it was, $1, and not as it is declared"
+		says "still open in its previous state ($1), not as declared"
 	check_equal "status reports the mount point" \
 		"$(jq -r '.volumes[1].mountPoint' <(sed -n '/^{/,$p' "$work/said"))" \
 		"$root/var/mnt/data"

@@ -40,7 +40,7 @@ test_meta_read_only() {
 	check "up reports META" says META
 	declare_keys "$b" "$node"
 	check "up succeeds without the old key in the configuration" said mortise up -f "$config"
-	check "up does not yet remove the old key" says 'keyslot 0 is left as it is'
+	check "up does not yet remove the old key" says 'keyslot 0 unchanged'
 	check_equal "the old key is still there" "$(slots)" '["0","1"]'
 	check_fails "apply fails" said mortise apply -f "$config"
 	check "apply says that it did not store the configuration" \
@@ -87,7 +87,7 @@ test_unproven() {
 	down
 	check "up succeeds with a KMS out of reach in the stored configuration" \
 		said mortise up --wait 0
-	check "a notice says that the kms key is not available" says 'keyslot 0 (kms) left as it is'
+	check "a notice says that the kms key is not available" says 'keyslot 0 (kms) unchanged'
 	check_equal "the old keyslot is still there" "$(slots)" '["0"]'
 	check_match "META still contains the old key" "$(meta_tag 9)" '*"KeyData":"aaaa"*'
 }

@@ -67,9 +67,9 @@ test_first() {
 
 	before=$(checksum "$crypt" "$plain" "$secret" "$open")
 	check "plan succeeds" said mortise plan
-	check "plan creates a swap area" says "make a swap area on luks2-s-crypt"
-	check "plan turns swap on" says "swap on luks2-s-crypt"
-	check "plan creates a swap area without encryption" says "make a swap area on $plain"
+	check "plan creates a swap area" says "create a swap area on luks2-s-crypt"
+	check "plan turns swap on" says "enable swap on luks2-s-crypt"
+	check "plan creates a swap area without encryption" says "create a swap area on $plain"
 	check_fails "plan creates nothing in a raw volume" says "on luks2-r-secret"
 	check_equal "plan writes nothing" \
 		"$(checksum "$crypt" "$plain" "$secret" "$open")" "$before"

@@ -41,9 +41,9 @@ refuses() {
 
 test_choice() {
 	refuses "two disks fit" 'disk.size > 1u * MB' \
-		"holds for 2 disks, and one is needed: $large (300 MiB), $small (120 MiB)"
+		"matches 2 disks instead of one: $large (300 MiB), $small (120 MiB)"
 	refuses "no disk fits" 'disk.size > 1u * TiB' \
-		"holds for no disk; there are: $large (300 MiB), $small (120 MiB)"
+		"matches no disk; disks found: $large (300 MiB), $small (120 MiB)"
 	refuses "no disk is the system's" 'system_disk' "is not known: none has a partition labelled"
 	refuses "not an expression" 'disk.size > 100' \
 		"disk selector is invalid: 1:11: no matching overload"
