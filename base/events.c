@@ -44,7 +44,7 @@ bool events_watch_canceled(struct events_watch *watch)
 	next = atomic_load(&watch->next_ms);
 	if (atomic_exchange(&watch->begun, true) && (int32_t)(now - next) < 0)
 		return false;
-	/* One of the threads that come at the same time asks. */
+	/* Only one of several concurrent threads sends the event. */
 	if (!atomic_compare_exchange_strong(&watch->next_ms, &next, now + EVENTS_POLL_MS))
 		return false;
 	if (events_canceled(watch->events))

@@ -18,12 +18,13 @@ bool events_progress(const struct mortise_events *events, const char *volume, co
 		     uint64_t done, uint64_t total);
 
 /*
- * For computations: asks at most every EVENTS_POLL_MS, however often events_watch_canceled() is
- * called, and from however many threads. Once canceled, it stays canceled.
+ * Cancellation of computations. events_watch_canceled() polls at most once every EVENTS_POLL_MS,
+ * regardless of how often, and in how many threads, it is called. Once canceled, it remains
+ * canceled.
  */
 struct events_watch {
 	const struct mortise_events *events;
-	_Atomic uint32_t next_ms;	/* of clock_now_ms(), which may wrap around */
+	_Atomic uint32_t next_ms;	/* low bits of clock_now_ms(), which wrap around */
 	atomic_bool begun, canceled;
 };
 

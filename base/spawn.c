@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/events.h"
 
-/* False: canceled. */
+/* Waits until fd is readable. Returns false if canceled. */
 static bool wait_readable(const struct mortise_events *events, int fd)
 {
 	struct pollfd watch = { .fd = fd, .events = POLLIN };

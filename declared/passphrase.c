@@ -209,7 +209,7 @@ static enum mortise_code describe_kms_key(const struct volume_run *run,
 	code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
 	if (code)
 		goto out;
-	bytes = mortise_secret_data(*out);
+	bytes = mortise_secret_writable(*out);
 	memcpy(bytes, key->kms_endpoint, endpoint_size);
 	if (token)
 		memcpy(bytes + endpoint_size, token, token_size);

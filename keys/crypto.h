@@ -21,15 +21,18 @@ void keys_crypto_hash_free(struct keys_hash *hash);
 MORTISE_MUST_CHECK bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part,
 					 size_t parts, uint8_t *digest);
 
-/* HMAC (RFC 2104) under one key: the states after the padded key are kept. */
+/* HMAC (RFC 2104) with one key. It keeps the states of the hash after the padded key. */
 struct keys_hmac;
 
-/* NULL: no memory, or the library failed. name is one that has a size. */
+/* Returns NULL if out of memory or if the library fails. keys_crypto_hash_size(name) is not 0. */
 struct keys_hmac *keys_crypto_hmac_new(const char *name, struct keys_bytes key);
 /* Wipes the key; NULL is allowed. */
 void keys_crypto_hmac_free(struct keys_hmac *hmac);
 
-/* mac = HMAC(key, part[0] || part[1] || ...), any number of times. mac may be one of the parts. */
+/*
+ * mac = HMAC(key, part[0] || part[1] || ...). Can be called any number of times. mac may be one of
+ * the parts.
+ */
 MORTISE_MUST_CHECK bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part,
 					 size_t parts, uint8_t *mac);
 

@@ -32,12 +32,12 @@ MORTISE_MUST_CHECK enum mortise_code keys_hash_parts(struct keys_hash *hash,
 						     const struct keys_bytes *part, size_t parts,
 						     uint8_t *digest, struct mortise_error *err);
 
-/* SHA-256 of part[0] || part[1] || ... */
+/* digest = SHA-256(part[0] || part[1] || ...) */
 MORTISE_MUST_CHECK enum mortise_code keys_sha256(const struct keys_bytes *part, size_t parts,
 						 uint8_t digest[static 32],
 						 struct mortise_error *err);
 
-/* HMAC-SHA-256 (RFC 2104). */
+/* mac = HMAC-SHA-256(key, part[0] || part[1] || ...) (RFC 2104) */
 MORTISE_MUST_CHECK enum mortise_code keys_hmac_sha256(struct keys_bytes key,
 						      const struct keys_bytes *part, size_t parts,
 						      uint8_t mac[static 32],

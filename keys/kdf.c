@@ -84,9 +84,11 @@ static enum mortise_code check_argon2_cost(const struct mortise_kdf *kdf, size_t
 	return MORTISE_OK;
 }
 
-static enum mortise_code pbkdf2(const struct mortise_kdf *kdf, const struct mortise_events *events,
-				const struct mortise_secret *passphrase, struct keys_bytes salt,
-				uint8_t *key, size_t key_size, struct mortise_error *err)
+static enum mortise_code derive_pbkdf2(const struct mortise_kdf *kdf,
+				       const struct mortise_events *events,
+				       const struct mortise_secret *passphrase,
+				       struct keys_bytes salt, uint8_t *key, size_t key_size,
+				       struct mortise_error *err)
 {
 	const struct keys_pbkdf2 what = {
 		.hash = keys_hash_name(kdf->hash),
@@ -133,7 +135,7 @@ enum mortise_code keys_kdf_derive(const struct mortise_kdf *kdf,
 		if (!kdf->time || !key_size)
 			return error_set(err, MORTISE_E_USAGE, 0,
 					 "pbkdf2 needs at least 1 iteration and 1 byte of key");
-		return pbkdf2(kdf, events, passphrase, salt, key, key_size, err);
+		return derive_pbkdf2(kdf, events, passphrase, salt, key, key_size, err);
 	}
 	return error_set(err, MORTISE_E_UNSUPPORTED, 0, "unknown key derivation function");
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Turns a choice of the user into a cost: limits, benchmarks, and the machine's resources. */
 #include <stdio.h>
-#include <time.h>
 
 #include "keys/argon2_cost.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sized.h"
 #include "keys/kdf.h"
@@ -14,14 +14,6 @@
 #define RATE_FIRST 32768u /* iterations of the first run */
 
 static const uint8_t bench_salt[32];
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* The input and output of measured derivations. */
 struct bench {
@@ -50,17 +42,18 @@ static enum mortise_code bench_new(size_t key_size, const struct mortise_events 
 	return code;
 }
 
+/* Measures one derivation with a clock of base/clock.h. */
 static enum mortise_code measure(struct bench *bench, const struct mortise_kdf *kdf,
-				 clockid_t clock, uint64_t *ns, struct mortise_error *err)
+				 uint64_t (*read_ns)(void), uint64_t *ns, struct mortise_error *err)
 {
 	const struct keys_bytes salt = { bench_salt, sizeof(bench_salt) };
-	uint64_t start = now_ns(clock);
+	const uint64_t start = read_ns();
 	enum mortise_code code;
 
 	code = keys_kdf_derive(kdf, bench->events, bench->passphrase, salt,
-			       mortise_secret_data(bench->key), mortise_secret_size(bench->key),
+			       mortise_secret_writable(bench->key), mortise_secret_size(bench->key),
 			       err);
-	*ns = now_ns(clock) - start;
+	*ns = read_ns() - start;
 	return code;
 }
 
@@ -71,7 +64,7 @@ static enum mortise_code measure_argon2(void *context, const struct mortise_kdf 
 	enum mortise_code code;
 	uint64_t ns;
 
-	code = measure(context, kdf, CLOCK_MONOTONIC_RAW, &ns, err);
+	code = measure(context, kdf, clock_now_ns, &ns, err);
 	*ms = (uint32_t)(ns / 1000000);
 	return code;
 }
@@ -89,7 +82,7 @@ enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
 	code = bench_new(key_size, events, &bench, err);
 	for (unsigned step = 0; !code && step <= RATE_STEPS; step++) {
 		/* PBKDF2 uses one thread. Its CPU time does not depend on other load. */
-		code = measure(&bench, &kdf, CLOCK_THREAD_CPUTIME_ID, &ns, err);
+		code = measure(&bench, &kdf, clock_thread_ns, &ns, err);
 		ms = ns / 1000000;
 		if (ms > RATE_MS || kdf.time > UINT32_MAX / 16)
 			break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The crypto library computes HMAC only: its own PBKDF2 cannot be interrupted, and that of Mbed
- * TLS hashes four blocks in each iteration where two are enough.
+ * PBKDF2 with the crypto library's HMAC. The library's own PBKDF2 is not used because it cannot be
+ * interrupted, and that of Mbed TLS hashes four blocks in each iteration where two are enough.
  */
 #include "keys/pbkdf2.h"
 
@@ -11,10 +11,10 @@
 #include "base/events.h"
 #include "base/secret.h"
 
-/* Less than a millisecond on a fast machine, a few on a slow one. */
+/* Iterations between polls: less than a millisecond on a fast machine, a few on a slow one. */
 #define POLL_ITERATIONS 1024u
 
-/* sum = T_number, size bytes. */
+/* Sets sum to the size bytes of T_number (RFC 8018, section 5.2). */
 static enum mortise_code sum_iterations(struct keys_hmac *hmac, const struct keys_pbkdf2 *what,
 					struct events_watch *watch, uint32_t number, size_t size,
 					uint8_t sum[static KEYS_HASH_SIZE_MAX])

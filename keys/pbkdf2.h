@@ -14,8 +14,8 @@ struct keys_pbkdf2 {
 };
 
 /*
- * Derives key[0..key_size-1], at least 1 byte, or wipes it. MORTISE_E_CANCELED; MORTISE_E_SYSTEM:
- * the crypto library failed.
+ * Derives key[0..key_size-1], at least 1 byte, and wipes it after an error. MORTISE_E_SYSTEM: the
+ * crypto library failed. MORTISE_E_CANCELED.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_pbkdf2(const struct keys_pbkdf2 *what, uint8_t *key,
 						 size_t key_size);

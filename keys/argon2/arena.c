@@ -4,8 +4,9 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 /* The huge page size of x86-64, and of AArch64 with 4 KiB pages; elsewhere a harmless alignment. */
 #define HUGE_PAGE     ((size_t)1 << 21)
@@ -38,10 +39,7 @@ static size_t page_size(void)
 /* CPU time of this thread, so that load on the machine is not mistaken for slow pages. */
 static uint32_t read_thread_us(void)
 {
-	struct timespec spent;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-	return (uint32_t)spent.tv_sec * 1000000u + (uint32_t)(spent.tv_nsec / 1000);
+	return (uint32_t)(clock_thread_ns() / 1000);
 }
 
 /*

@@ -33,23 +33,24 @@ enum mortise_code keys_argon2(const struct mortise_kdf *kdf, const struct keys_a
 			      uint8_t *tag, size_t tag_size, struct mortise_error *err)
 {
 	struct events_watch watch = { .events = input->events };
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = MORTISE_E_MEMORY;
 	struct keys_argon2_job job;
 	struct keys_arena arena;
 
 	keys_argon2_plan(&job, kdf, input);
-	if (!keys_arena_map(&arena, keys_argon2_job_size(&job))) {
-		code = MORTISE_E_MEMORY;
-	} else {
-		job.memory = arena.memory;
-		job.populate = arena.populate;
-		job.pages = &arena;
-		job.canceled = is_canceled;
-		job.watch = &watch;
-		if (!keys_argon2_crew_run(&job, input, choose_threads(kdf, input), tag, tag_size))
-			code = watch.canceled ? MORTISE_E_CANCELED : MORTISE_E_MEMORY;
-		keys_arena_unmap(&arena);
-	}
+	if (!keys_arena_map(&arena, keys_argon2_job_size(&job)))
+		goto out;
+	job.memory = arena.memory;
+	job.populate = arena.populate;
+	job.pages = &arena;
+	job.canceled = is_canceled;
+	job.watch = &watch;
+	if (keys_argon2_crew_run(&job, input, choose_threads(kdf, input), tag, tag_size))
+		code = MORTISE_OK;
+	else if (watch.canceled)
+		code = MORTISE_E_CANCELED;
+out:
+	keys_arena_unmap(&arena);
 	if (!code)
 		return MORTISE_OK;
 	secret_wipe(tag, tag_size);

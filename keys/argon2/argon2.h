@@ -27,6 +27,7 @@ struct keys_argon2_input {
 /*
  * Computes tag[0..tag_size-1], at least 4 bytes. The cost must be within the limits of RFC 9106,
  * section 3.1, which keys_kdf_derive() checks. MORTISE_E_MEMORY: memory cannot be allocated.
+ * MORTISE_E_CANCELED.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_argon2(const struct mortise_kdf *kdf,
 						 const struct keys_argon2_input *input,

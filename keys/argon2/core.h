@@ -24,10 +24,10 @@ struct keys_argon2_workspace {
 	_Alignas(64) uint64_t addresses[KEYS_ARGON2_SIDE_BY_SIDE][KEYS_ARGON2_BLOCK_WORDS];
 	_Alignas(64) uint64_t counter[KEYS_ARGON2_BLOCK_WORDS];
 	_Alignas(64) uint64_t zero[KEYS_ARGON2_BLOCK_WORDS];
-	uint32_t filled, one_more;
+	uint32_t filled, one_more;	/* set by keys_argon2_fill() when it returns false */
 };
 
-/* About a millisecond of work for a thread, with all lanes that it fills side by side. */
+/* About a millisecond of work for a thread that fills KEYS_ARGON2_SIDE_BY_SIDE lanes. */
 #define KEYS_ARGON2_POLL	512u
 
 struct keys_argon2_job {
@@ -48,7 +48,7 @@ struct keys_argon2_job {
 	void *watch;			/* the first argument of canceled() */
 };
 
-/* Sets every member of job except memory and those behind segment, which are zeroed. */
+/* Sets every member of job except memory and those after segment, which are zeroed. */
 void keys_argon2_plan(struct keys_argon2_job *job, const struct mortise_kdf *kdf,
 		      const struct keys_argon2_input *input);
 

@@ -90,8 +90,8 @@ static void wipe_blocks(const struct keys_argon2_job *job, uint32_t lane, uint32
 }
 
 /*
- * Wipes this thread's lanes after the job was ended in part. Pages that were not written yet are
- * not touched: the system may have none for them.
+ * Wipes this thread's lanes after the job has ended early. Pages that were not yet written are not
+ * touched, since the system may have no memory for them.
  */
 static void wipe_lanes(const struct worker *worker, const struct keys_argon2_part *part,
 		       const struct keys_argon2_workspace *work, bool part_done)

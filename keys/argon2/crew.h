@@ -11,8 +11,8 @@
 /*
  * Computes the tag from the input with at most the given number of threads, including the calling
  * one; with fewer if the system cannot create them. Wipes the job's memory at the end. Returns
- * false if populate() failed or canceled() returned true: then the tag is not written, what was
- * written to the memory is wiped, and the rest of it is not touched.
+ * false if populate() failed or canceled() returned true: then the tag is not written, the part of
+ * the memory that was written is wiped, and the rest is not touched.
  */
 MORTISE_MUST_CHECK bool keys_argon2_crew_run(const struct keys_argon2_job *job,
 					     const struct keys_argon2_input *input,

@@ -77,8 +77,8 @@ bool keys_crypto_hash(struct keys_hash *hash, const struct keys_bytes *part, siz
 }
 
 /*
- * Mbed TLS's own HMAC hashes the padded key again for each MAC; here the states after it are
- * kept, as RFC 2104, section 4, proposes.
+ * Mbed TLS's own HMAC hashes the padded key again for each MAC. This one keeps the states after the
+ * padded key, as proposed in RFC 2104, section 4.
  */
 struct keys_hmac {
 	mbedtls_md_context_t inner, outer; /* after the padded key */
@@ -104,20 +104,28 @@ static int set_key(struct keys_hmac *hmac, const mbedtls_md_info_t *info, size_t
 		   struct keys_bytes key)
 {
 	uint8_t bytes[KEYS_MBEDTLS_BLOCK_MAX] = { 0 };
-	int error = mbedtls_md_setup(&hmac->inner, info, 0);
+	int error;
 
-	if (!error)
-		error = mbedtls_md_setup(&hmac->outer, info, 0);
-	if (!error)
-		error = mbedtls_md_setup(&hmac->work, info, 0);
-	if (!error && key.size > block)
+	error = mbedtls_md_setup(&hmac->inner, info, 0);
+	if (error)
+		goto out;
+	error = mbedtls_md_setup(&hmac->outer, info, 0);
+	if (error)
+		goto out;
+	error = mbedtls_md_setup(&hmac->work, info, 0);
+	if (error)
+		goto out;
+	if (key.size > block)
 		error = mbedtls_md(info, key.data, key.size, bytes);
-	else if (!error && key.size)
+	else if (key.size)
 		memcpy(bytes, key.data, key.size);
-	if (!error)
-		error = absorb_key(&hmac->inner, bytes, block, 0x36);
-	if (!error)
-		error = absorb_key(&hmac->outer, bytes, block, 0x5c);
+	if (error)
+		goto out;
+	error = absorb_key(&hmac->inner, bytes, block, 0x36);
+	if (error)
+		goto out;
+	error = absorb_key(&hmac->outer, bytes, block, 0x5c);
+out:
 	secret_wipe(bytes, sizeof(bytes));
 	return error;
 }

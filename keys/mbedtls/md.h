@@ -5,12 +5,15 @@
 
 #include <mbedtls/version.h>
 
+/* Undefined only in static analysis without the headers of Mbed TLS. */
+#ifdef MBEDTLS_VERSION_NUMBER
 #if MBEDTLS_VERSION_NUMBER < 0x021c0000 || MBEDTLS_VERSION_NUMBER >= 0x04000000
 #error "Mbed TLS 2.28 or 3.x is required"
 #endif
 /* Hashes that only a PSA driver implements need psa_crypto_init(), which nothing here calls. */
 #if !defined(MBEDTLS_MD_C) || !defined(MBEDTLS_SHA256_C)
 #error "Mbed TLS with MBEDTLS_MD_C and MBEDTLS_SHA256_C is required"
+#endif
 #endif
 
 #include <mbedtls/md.h>

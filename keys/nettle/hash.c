@@ -119,7 +119,7 @@ bool keys_crypto_hmac(struct keys_hmac *hmac, const struct keys_bytes *part, siz
 {
 	for (size_t i = 0; i < parts; i++)
 		hmac_update(hmac->work, hmac->hash, part[i].size, part[i].data);
-		/* hmac_digest() leaves the state that hmac_set_key() made. */
+		/* hmac_digest() restores the state that hmac_set_key() has set. */
 #if NETTLE_VERSION_MAJOR < 4
 	hmac_digest(hmac->outer, hmac->inner, hmac->work, hmac->hash, hmac->hash->digest_size, mac);
 #else

@@ -114,7 +114,7 @@ struct keys_hmac *keys_crypto_hmac_new(const char *name, struct keys_bytes key)
 	hmac->mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
 	if (hmac->mac)
 		hmac->context = EVP_MAC_CTX_new(hmac->mac);
-	/* OpenSSL takes a key at NULL for "the key of before", so an empty one needs a place. */
+	/* OpenSSL keeps the previous key if the key is NULL, so an empty key needs an address. */
 	if (hmac->context)
 		ok = EVP_MAC_init(hmac->context, key.size ? key.data : (const void *)"", key.size,
 				  params);

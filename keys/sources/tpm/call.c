@@ -166,7 +166,7 @@ static bool wait_for_thread(struct call *call, const struct mortise_events *even
 	return over;
 }
 
-/* Sets *call to NULL if the TPM does not answer in time, since the thread still uses it. */
+/* Sets *call to NULL if the wait ends before the thread, which still uses it. */
 static enum mortise_code carry_out(const struct keys_tpm *tpm, struct call **call,
 				   struct mortise_error *err)
 {
