@@ -259,8 +259,8 @@ static enum mortise_code extend_pcr(const struct mortise_up_options *options,
 	return code;
 }
 
-static enum mortise_code run_up(const struct volume_up *up, struct mortise_plan *plan,
-				struct mortise_report **report, struct mortise_error *err)
+static enum mortise_code execute_plan(const struct volume_up *up, struct mortise_plan *plan,
+				      struct mortise_report **report, struct mortise_error *err)
 {
 	struct volume_run run;
 	struct shared shared = { .run = &run, .plan = plan };
@@ -332,7 +332,7 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	if (code)
 		return code;
 	plan->executed = true;
-	code = run_up(up, plan, report, err);
+	code = execute_plan(up, plan, report, err);
 	close(lock);
 	return code;
 }
