@@ -54,7 +54,7 @@ static enum mortise_code enlarge_secret(struct mortise_secret **secret, size_t u
 	if (code)
 		return code;
 	if (used)
-		memcpy(mortise_secret_data(larger), mortise_secret_data(*secret), used);
+		memcpy(mortise_secret_writable(larger), mortise_secret_data(*secret), used);
 	mortise_secret_free(secret);
 	*secret = larger;
 	return MORTISE_OK;
@@ -74,7 +74,7 @@ enum mortise_code file_read_secret(int fd, const char *name, size_t max,
 		code = enlarge_secret(&secret, used, room, err);
 		if (code)
 			goto out;
-		got = file_read_fd(fd, mortise_secret_data(secret) + used, room - used);
+		got = file_read_fd(fd, mortise_secret_writable(secret) + used, room - used);
 		if (got < 0) {
 			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", name);
 			goto out;

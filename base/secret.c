@@ -72,7 +72,12 @@ void mortise_secret_free(struct mortise_secret **address)
 	munmap(secret, mapped);
 }
 
-uint8_t *mortise_secret_data(const struct mortise_secret *secret)
+const uint8_t *mortise_secret_data(const struct mortise_secret *secret)
+{
+	return secret->bytes;
+}
+
+uint8_t *mortise_secret_writable(struct mortise_secret *secret)
 {
 	return secret->bytes;
 }
@@ -136,7 +141,7 @@ enum mortise_code secret_random(size_t size, struct mortise_secret **out, struct
 	*out = NULL;
 	code = mortise_secret_new(size, out, err);
 	if (!code)
-		code = random_bytes(mortise_secret_data(*out), size, err);
+		code = random_bytes(mortise_secret_writable(*out), size, err);
 	if (code) {
 		mortise_secret_free(out);
 		*out = NULL;

@@ -32,7 +32,7 @@ static enum mortise_code derive_key(struct measurement *m, const struct mortise_
 {
 	const struct keys_bytes salt = { salt_bytes, sizeof(salt_bytes) };
 
-	return keys_kdf_derive(kdf, m->events, m->passphrase, salt, mortise_secret_data(m->key),
+	return keys_kdf_derive(kdf, m->events, m->passphrase, salt, mortise_secret_writable(m->key),
 			       KEY_SIZE, err);
 }
 

@@ -38,7 +38,7 @@ struct cipher_run {
 static enum mortise_code measure_once(struct cipher_run *run, bool decrypt,
 				      struct mortise_error *err)
 {
-	uint8_t *bytes = mortise_secret_data(run->bytes);
+	uint8_t *bytes = mortise_secret_writable(run->bytes);
 	const uint8_t *key = mortise_secret_data(run->key);
 	const size_t size = mortise_secret_size(run->bytes);
 	const size_t key_size = mortise_secret_size(run->key);

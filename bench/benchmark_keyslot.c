@@ -152,18 +152,18 @@ static enum mortise_code measure_create_steps(struct test_header *test,
 	mark = clock_now_ns();
 	code = keys_kdf_derive(&keyslot.kdf, test->events, test->passphrase,
 			       (struct keys_bytes){ keyslot.salt, keyslot.salt_size },
-			       mortise_secret_data(key), keyslot.area_key_size, err);
+			       mortise_secret_writable(key), keyslot.area_key_size, err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_KDF, &mark);
 	code = keys_af_split(mortise_secret_data(luks2_header_volume_key(test->header)),
 			     keyslot.key_size, KEYS_AF_STRIPES, keyslot.af_hash,
-			     mortise_secret_data(split), err);
+			     mortise_secret_writable(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_SPLIT, &mark);
 	area.key = mortise_secret_data(key);
-	code = luks2_area_write(test->header, &area, mortise_secret_data(split), err);
+	code = luks2_area_write(test->header, &area, mortise_secret_writable(split), err);
 	if (code)
 		goto out;
 	benchmark_step_done(create, CREATE_AREA, &mark);

@@ -89,18 +89,19 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	mark = clock_now_ns();
 	code = keys_kdf_derive(&keyslot->kdf, unlock->events, unlock->passphrase,
 			       (struct keys_bytes){ keyslot->salt, keyslot->salt_size },
-			       mortise_secret_data(unlock->area_key), keyslot->area_key_size, err);
+			       mortise_secret_writable(unlock->area_key), keyslot->area_key_size,
+			       err);
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_KDF, &mark);
 	unlock->area.key = mortise_secret_data(unlock->area_key);
-	code = luks2_area_read(unlock->header, &unlock->area, mortise_secret_data(unlock->split),
-			       err);
+	code = luks2_area_read(unlock->header, &unlock->area,
+			       mortise_secret_writable(unlock->split), err);
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_AREA, &mark);
 	code = keys_af_merge(mortise_secret_data(unlock->split), keyslot->key_size, KEYS_AF_STRIPES,
-			     keyslot->af_hash, mortise_secret_data(unlock->key), err);
+			     keyslot->af_hash, mortise_secret_writable(unlock->key), err);
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_MERGE, &mark);

@@ -33,7 +33,7 @@ static const struct mortise_dm_measurement *find_counterpart(const struct bench_
 	for (size_t i = 0; i < results->count; i++) {
 		const struct mortise_dm_measurement *m = &results->list[i];
 
-		if (m->ground == a->ground && m->write == a->write &&
+		if (m->backing == a->backing && m->write == a->write &&
 		    m->block_size == a->block_size && m->depth == a->depth &&
 		    m->volumes == a->volumes && is_variant(m, b))
 			return m;
@@ -63,7 +63,7 @@ static struct comparison compare_variants(const struct bench_results *results,
 	for (size_t i = 0; i < results->count; i++) {
 		const struct mortise_dm_measurement *of_a = &results->list[i], *of_b;
 
-		if (of_a->ground != backing || !is_variant(of_a, a))
+		if (of_a->backing != backing || !is_variant(of_a, a))
 			continue;
 		of_b = find_counterpart(results, of_a, b);
 		if (!of_b || of_a->rate.median <= 0 || of_b->rate.median <= 0)
@@ -96,7 +96,7 @@ static bool was_measured(const struct bench_results *results, enum mortise_dm_ba
 			 const struct variant *variant)
 {
 	for (size_t i = 0; i < results->count; i++)
-		if (results->list[i].ground == backing && is_variant(&results->list[i], variant))
+		if (results->list[i].backing == backing && is_variant(&results->list[i], variant))
 			return true;
 	return false;
 }
@@ -158,7 +158,7 @@ static uint32_t choose_flags(const struct bench_results *results, enum mortise_d
 		struct variant variant = *plain;
 
 		variant.flags = m->flags;
-		if (m->ground != backing || !m->flags || (m->flags & ~BENCH_FLAGS_DECLARED) ||
+		if (m->backing != backing || !m->flags || (m->flags & ~BENCH_FLAGS_DECLARED) ||
 		    !is_variant(m, &variant) || variant.flags == best.flags)
 			continue;
 		with_plain = compare_variants(results, backing, &variant, plain);
@@ -189,7 +189,7 @@ static bool choose_backing(const struct bench_results *results, enum mortise_dm_
 	for (size_t g = 0; g < sizeof(order) / sizeof(order[0]); g++) {
 		*backing = order[g];
 		for (size_t i = 0; i < results->count; i++)
-			if (results->list[i].ground == *backing && results->list[i].cipher[0])
+			if (results->list[i].backing == *backing && results->list[i].cipher[0])
 				return true;
 	}
 	return false;

@@ -54,7 +54,7 @@ static double find_bare_rate(const struct mortise_dm_benchmark *b,
 	for (size_t i = 0; i < b->results.count; i++) {
 		const struct mortise_dm_measurement *other = &b->results.list[i];
 
-		if (!other->cipher[0] && other->ground == m->ground && other->write == m->write &&
+		if (!other->cipher[0] && other->backing == m->backing && other->write == m->write &&
 		    other->block_size == m->block_size && other->depth == m->depth &&
 		    other->volumes == m->volumes)
 			return other->rate.median;
@@ -92,7 +92,7 @@ static enum mortise_code measure_case(struct mortise_dm_benchmark *b,
 		.events = b->options.events,
 	};
 	struct mortise_dm_measurement m = {
-		.ground = backing->kind,
+		.backing = backing->kind,
 		.cipher = one->cipher ? one->cipher : "",
 		.key_size = one->key_size,
 		.sector_size = one->sector_size,

@@ -99,7 +99,7 @@ static bool grow(struct mortise_secret **secret)
 		new_size = MORTISE_PASSPHRASE_MAX;
 	if (mortise_secret_new(new_size, &bigger, &err))
 		return false;
-	memcpy(mortise_secret_data(bigger), mortise_secret_data(*secret), old_size);
+	memcpy(mortise_secret_writable(bigger), mortise_secret_data(*secret), old_size);
 	mortise_secret_free(secret);
 	*secret = bigger;
 	return true;
@@ -117,7 +117,7 @@ static enum stop read_into(int fd, struct mortise_secret **secret, bool may_grow
 	*have = 0;
 	for (;;) {
 		size_t room = mortise_secret_size(*secret);
-		uint8_t *data = mortise_secret_data(*secret);
+		uint8_t *data = mortise_secret_writable(*secret);
 		uint8_t extra;
 		ssize_t got;
 

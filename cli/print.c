@@ -113,7 +113,7 @@ enum status print_secret(const char *title, const struct mortise_secret *secret)
 
 	if (mortise_secret_new(strlen(title) + size * (3 + sizeof(line_break)) + 1, &text, &err))
 		return fail_with(STATUS_MEMORY, "%s", err.text);
-	out = mortise_secret_data(text);
+	out = mortise_secret_writable(text);
 	at = put_text(out, title);
 	for (size_t i = 0; i < size; i++) {
 		if (i > 0 && i % 16 == 0)

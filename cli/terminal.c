@@ -95,7 +95,7 @@ enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 		 * The prompt follows it, so that an immediate answer is not discarded.
 		 */
 		if (tcsetattr(in, TCSAFLUSH, &silent) == 0 && put(answer, prompt))
-			size = read_line(in, timeout, mortise_secret_data(line),
+			size = read_line(in, timeout, mortise_secret_writable(line),
 					 TERMINAL_PASSPHRASE_MAX + 1, &whole);
 		tcsetattr(in, TCSAFLUSH, &before);
 		(void)put(answer, "\n");

@@ -252,7 +252,7 @@ struct mortise_secret *config_state_json(struct config_log *log,
 		log->out_of_memory = true;
 		return NULL;
 	}
-	to = (struct writer){ .bytes = mortise_secret_data(json) };
+	to = (struct writer){ .bytes = mortise_secret_writable(json) };
 	put_encryption(&to, log, encryption, origin);
 	return json;
 }

@@ -15,6 +15,22 @@ static const struct config_volume *find_state(const struct config *config)
 	return NULL;
 }
 
+/* The plan may have been made with names or no_mount, which apply does not allow. */
+static enum mortise_code check_plan(const struct mortise_plan *plan,
+				    const struct mortise_config *config, struct mortise_error *err)
+{
+	enum mortise_code code = volume_plan_check_use(plan, config, err);
+	const struct volume_plan *state = plan->volumes[0];
+
+	if (code)
+		return code;
+	if (plan->count != config->volumes->volume_count ||
+	    (state->planned && !*state->mount_point))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "the plan does not include all volumes and a mounted STATE");
+	return MORTISE_OK;
+}
+
 /* Checks that the next boot can find the configuration. */
 static enum mortise_code check_places(const struct mortise_config *config,
 				      const struct mortise_up_options *options,
@@ -135,6 +151,7 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
+	wanted.try_keys = false;
 	code = check_places(config, &wanted, err);
 	if (code)
 		return code;
@@ -144,6 +161,9 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 			return code;
 		plan = made;
 	}
+	code = check_plan(plan, config, err);
+	if (code)
+		goto out;
 	code = volume_plans_check_apply(plan, staged, err);
 	if (code)
 		goto out;

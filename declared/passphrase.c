@@ -209,7 +209,7 @@ static enum mortise_code describe_kms_key(const struct volume_run *run,
 	code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
 	if (code)
 		goto out;
-	bytes = mortise_secret_data(*out);
+	bytes = mortise_secret_writable(*out);
 	memcpy(bytes, key->kms_endpoint, endpoint_size);
 	if (token)
 		memcpy(bytes + endpoint_size, token, token_size);
@@ -263,9 +263,18 @@ enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 	/* Talos before 2026 added keys through a pipe that ended at the first newline. */
 	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &line, &ignored))
 		return code;
-	if (!mortise_keyslot_open(header, &search, line, NULL, NULL, &ignored)) {
+	switch (mortise_keyslot_open(header, &search, line, NULL, NULL, &ignored)) {
+	case MORTISE_OK:
 		*by_first_line = true;
 		code = MORTISE_OK;
+		break;
+	case MORTISE_E_CANCELED:
+	case MORTISE_E_MEMORY:
+		/* Whether this line opens the keyslot is unknown. */
+		code = error_set(err, ignored.code, 0, "%s", ignored.text);
+		break;
+	default:
+		break;
 	}
 	mortise_secret_free(&line);
 	return code;

@@ -40,7 +40,7 @@ void volume_plan_forget_header(struct volume_plan *plan)
 void volume_plan_clear_decisions(struct volume_plan *plan)
 {
 	clear_steps(plan);
-	plan->planned = plan->waits = false;
+	plan->planned = plan->waits = plan->lacks_salt = false;
 	plan->active = plan->tableless_mapping = plan->mounted = false;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';

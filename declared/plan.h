@@ -71,6 +71,7 @@ struct volume_plan {
 	const struct config_volume *volume;
 	bool planned;			/* the steps are decided */
 	bool waits;			/* for STATE or a key source; planned again later */
+	bool lacks_salt;		/* a new key is locked to STATE, and has no step */
 	char device[VOLUME_PATH_MAX];	/* "" if not found */
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
 	char mount_point[VOLUME_PATH_MAX];  /* including the root; "": not mounted */
@@ -153,9 +154,8 @@ void volume_plan_attach(struct volume_plan *plan, struct volume_run *run);
  * only with MORTISE_E_MEMORY and MORTISE_E_CANCELED. A further call plans again, without deriving
  * or requesting keys that are already known for the same header.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_plan_make(struct volume_run *run,
-						      struct volume_plan *plan,
-						      struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+volume_plan_make(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
 /*
  * Compares the volume with its plan: device, contents, header, and mapping. False: it has changed;
@@ -168,9 +168,8 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
  * Plans each volume again that has changed since it was planned, and reports it. Refuses to format
  * a volume whose plan did not say so.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_plans_refresh(struct volume_run *run,
-							  struct mortise_plan *plans,
-							  struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+volume_plans_refresh(struct volume_run *run, struct mortise_plan *plans, struct mortise_error *err);
 
 /* Plans a volume again that waited for STATE or a key source, and reports its steps. */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_second_stage(struct volume_run *run,
@@ -182,9 +181,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_second_stage(struct volume_run 
  * cannot be made, step->why says why. While a format has no key at all, retries unreachable sources
  * for as long as the options allow. Fails only with MORTISE_E_CANCELED.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_make_keys(struct volume_run *run,
-						      struct volume_plan *plan,
-						      struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+volume_make_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 /* Why no key of a plan that formats could be made, or NULL. Call volume_make_keys first. */
 const struct mortise_error *volume_format_lacks_key(const struct volume_plan *plan);
 
@@ -192,13 +190,11 @@ const struct mortise_error *volume_format_lacks_key(const struct volume_plan *pl
  * Checks that the configuration can be stored. MORTISE_E_NOT_EMPTY: STATE would not open at the
  * next boot, or a volume would have no key that opens it.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_plans_check_apply(const struct mortise_plan *plans,
-							      bool staged,
-							      struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+volume_plans_check_apply(const struct mortise_plan *plans, bool staged, struct mortise_error *err);
 /* The same for one volume. */
-MORTISE_MUST_CHECK enum mortise_code volume_plan_check_apply(const struct volume_plan *plan,
-							     bool staged,
-							     struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+volume_plan_check_apply(const struct volume_plan *plan, bool staged, struct mortise_error *err);
 
 /* Appends a step. NULL: out of memory. */
 __attribute__((format(printf, 4, 5))) struct volume_step *
@@ -222,6 +218,17 @@ volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const stru
 
 /* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
+
+/*
+ * Adds the FORMAT step and a step for each first key, or a FAIL step if no key is available.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
+
+/* Makes every new key, to see whether its source works, and discards it (options->try_keys). */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run *run,
+							      struct volume_plan *plan,
+							      struct mortise_error *err);
 
 /* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code
@@ -297,10 +304,10 @@ volume_key_fingerprint(const struct volume_run *run, const struct config_key *ke
  * Opens a keyslot with passphrase or, if that fails, with its first line (*by_first_line), which is
  * all that old versions of Talos used. The header keeps the volume key.
  */
-MORTISE_MUST_CHECK enum mortise_code
-volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
-		   const struct mortise_secret *passphrase, bool *by_first_line,
-		   struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
+							const struct mortise_secret *passphrase,
+							bool *by_first_line,
+							struct mortise_error *err);
 
 /* The mount point of a volume, including the root of this run; "": the volume is not mounted. */
 void volume_mount_path(const struct volume_run *run, const struct config_volume *volume,

@@ -12,11 +12,13 @@
 #include "volume/activate.h"
 
 /* NULL: the header is unchanged. */
-static const char *describe_header_change(const struct volume_plan *plan)
+static const char *describe_header_change(const struct volume_run *run,
+					  const struct volume_plan *plan)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = plan->device,
-						   .readonly = true };
+						   .readonly = true,
+						   .events = &run->events };
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error ignored;
 	const char *what = NULL;
@@ -74,12 +76,12 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 		return false;
 	}
 	/* The device was missing and still is, or cannot be read: there is nothing to compare. */
-	if (!*device || disk_probe(device, &probe, &ignored))
+	if (!*device || disk_probe(device, &run->events, &probe, &ignored))
 		return true;
 	if (probe.content != plan->probe.content || strcmp(probe.type, plan->probe.type) != 0)
 		*what = "its contents are different";
 	else if (plan->header)
-		*what = describe_header_change(plan);
+		*what = describe_header_change(run, plan);
 	/* A failed plan does not open the volume, so it does not depend on mapping and mount. */
 	if (!*what && !plan->failed)
 		*what = describe_mapping_change(plan);

@@ -49,8 +49,10 @@ enum mortise_code volume_plan_new_key(struct volume_run *run, struct volume_plan
 	char by[300];
 
 	memset(why, 0, sizeof(*why));
-	if (volume_key_check(run, plan->volume, key, why))
+	if (volume_key_check(run, plan->volume, key, why)) {
+		plan->lacks_salt |= why->code == MORTISE_E_WAIT;
 		return MORTISE_OK;
+	}
 	step = volume_plan_add(plan, reason ? MORTISE_STEP_KEY_REPLACE : MORTISE_STEP_KEY_ADD,
 			       (int)key->slot, "%s keyslot %u (%s)", reason ? "replace" : "add",
 			       key->slot, kind);

@@ -68,106 +68,6 @@ static enum mortise_code plan_filesystem(const struct volume_run *run, struct vo
 	return code;
 }
 
-/* A format needs a key. Without one, only the steps that say why the keys are missing remain. */
-static enum mortise_code drop_format(struct volume_plan *plan, const char *why,
-				     struct mortise_error *err)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < plan->step_count; i++) {
-		if (plan->steps[i].kind == MORTISE_STEP_KEY_FAIL)
-			plan->steps[kept++] = plan->steps[i];
-		else
-			volume_key_clear(&plan->steps[i].made);
-	}
-	plan->step_count = kept;
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-			       "not formatted: no key is available (%.350s)", why);
-}
-
-/* Adds a step for each declared key of a new volume. Stops at a key that waits for STATE. */
-static enum mortise_code plan_first_keys(struct volume_run *run, struct volume_plan *plan,
-					 struct mortise_error *why, size_t *available,
-					 struct mortise_error *err)
-{
-	const struct config_volume *volume = plan->volume;
-	enum mortise_code code = MORTISE_OK;
-
-	*available = 0;
-	for (size_t i = 0; !code && !plan->failed && i < volume->key_count; i++) {
-		const struct config_key *key = &volume->keys[i];
-		struct mortise_error reason;
-
-		code = volume_plan_new_key(run, plan, key, NULL, &reason, err);
-		if (code || !reason.code) {
-			*available += !code;
-			continue;
-		}
-		*why = reason;
-		if (reason.code == MORTISE_E_WAIT && run->state_may_come)
-			code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, (int)key->slot,
-					       "keyslot %u is %s", key->slot, reason.text);
-		else
-			code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
-					       "keyslot %u (%s): %.400s", key->slot,
-					       config_key_kind_name(key->kind), reason.text);
-	}
-	return code;
-}
-
-static enum mortise_code plan_format(struct volume_run *run, struct volume_plan *plan,
-				     struct mortise_error *err)
-{
-	const struct config_volume *volume = plan->volume;
-	struct mortise_error why = { .text = "no key is declared" };
-	size_t available = 0;
-	enum mortise_code code;
-
-	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FORMAT, -1,
-			       "format %s (%s) as LUKS2, %s, %u-bit key", plan->device,
-			       plan->probe.content == DISK_EMPTY ? "empty" : "interrupted format",
-			       volume->cipher, volume->key_size * 8);
-	if (code)
-		return code;
-	code = plan_first_keys(run, plan, &why, &available, err);
-	if (code || plan->failed)
-		return code;
-	if (!available)
-		return drop_format(plan, why.text, err);
-	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
-			       plan->mapping);
-	if (code)
-		return code;
-	return plan_filesystem(run, plan, plan->mapping, true, err);
-}
-
-/* Makes every new key, to see whether its source works, and discards it. */
-static enum mortise_code try_new_keys(struct volume_run *run, struct volume_plan *plan,
-				      struct mortise_error *err)
-{
-	const struct mortise_error *lack;
-	struct mortise_error why;
-	enum mortise_code code;
-
-	code = volume_make_keys(run, plan, err);
-	if (code)
-		return code;
-	lack = volume_format_lacks_key(plan);
-	if (lack)
-		why = *lack;
-	for (size_t i = 0; i < plan->step_count; i++) {
-		struct volume_step *step = &plan->steps[i];
-
-		volume_key_clear(&step->made);
-		if (!step->why.code)
-			continue;
-		step->kind = MORTISE_STEP_KEY_FAIL;
-		snprintf(step->text, sizeof(step->text), "%s", step->why.text);
-		step->why.code = MORTISE_OK;
-	}
-	return lack ? drop_format(plan, why.text, err) : MORTISE_OK;
-}
-
 /*
  * Replaces the header by the one just read. Passphrases and attempts are valid for one state of the
  * header only; a volume key is valid for every header whose digest it matches.
@@ -263,7 +163,14 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
-	return plan_format(run, plan, err);
+	code = volume_plan_format(run, plan, err);
+	if (code || plan->failed)
+		return code;
+	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, -1, "open %s as %s", plan->device,
+			       plan->mapping);
+	if (code)
+		return code;
+	return plan_filesystem(run, plan, plan->mapping, true, err);
 }
 
 /* Reads the header, compares the mapping, and finds a key. A failure becomes a step. */
@@ -395,6 +302,8 @@ static void reset_failed_requests(struct volume_plan *plan)
 
 static bool is_waiting(const struct volume_plan *plan)
 {
+	if (plan->lacks_salt)
+		return true;
 	for (size_t i = 0; i < plan->step_count; i++)
 		if (plan->steps[i].kind == MORTISE_STEP_WAIT)
 			return true;
@@ -426,14 +335,14 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	reset_failed_requests(plan);
 	volume_mount_path(run, plan->volume, plan->mount_point);
 	if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device), &why) ||
-	    disk_probe(plan->device, &plan->probe, &why)) {
+	    disk_probe(plan->device, &run->events, &plan->probe, &why)) {
 		volume_plan_forget_header(plan);
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	} else {
 		code = plan_located(run, plan, err);
 	}
 	if (!code && run->options->try_keys && !plan->failed)
-		code = try_new_keys(run, plan, err);
+		code = volume_plan_try_new_keys(run, plan, err);
 	if (!code && events_canceled(&run->events))
 		code = events_cancel_error(err);
 	if (code)

@@ -12,9 +12,7 @@
 
 #include "base/error.h"
 #include "base/events.h"
-#include "keys/kdf.h"
 #include "luks2/format.h"
-#include "luks2/keyslot.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "volume/record.h"
@@ -26,122 +24,6 @@ static void get_node_path(const struct volume_plan *plan, char node[static MORTI
 		snprintf(node, MORTISE_NAME_MAX + 16, "/dev/mapper/%s", plan->mapping);
 	else
 		snprintf(node, MORTISE_NAME_MAX + 16, "%.140s", plan->device);
-}
-
-/* The passphrases of KMS and TPM keys are random and need no stretching. */
-static bool needs_full_cost(const struct config_key *key)
-{
-	return key->kind == CONFIG_KEY_STATIC || key->kind == CONFIG_KEY_NODE_ID;
-}
-
-/* Chooses the KDF cost of a keyslot for key. The full cost is measured once in a run. */
-static enum mortise_code choose_cost(struct volume_work *work, const struct config_key *key,
-				     struct mortise_kdf *kdf, struct mortise_error *err)
-{
-	struct volume_run *run = work->run;
-	enum mortise_code code = MORTISE_OK;
-
-	if (!needs_full_cost(key)) {
-		*kdf = volume_least_cost;
-		return MORTISE_OK;
-	}
-	pthread_mutex_lock(&run->cost_lock);
-	if (run->cost_known)
-		goto out;
-	/* Take all memory: other derivations at the same time would falsify the measurement. */
-	(void)volume_budget_take(&run->budget, run->budget.total);
-	if (events_canceled(&run->events))
-		code = events_cancel_error(err);
-	else
-		code = keys_kdf_choose(run->options->cost, 64, &run->events, &run->cost, err);
-	volume_budget_give_back(&run->budget, run->budget.total);
-	run->cost_known = !code;
-out:
-	*kdf = run->cost;
-	pthread_mutex_unlock(&run->cost_lock);
-	return code;
-}
-
-/* Stores the token and the record of a keyslot in the update. */
-static enum mortise_code stage_token(struct volume_work *work, struct luks2_update *update,
-				     const struct volume_step *step,
-				     const struct mortise_secret *volume_key,
-				     struct mortise_error *err)
-{
-	const struct volume_key *made = &step->made;
-	const struct volume_fingerprint_keys keys = { made->passphrase, volume_key };
-	uint32_t declared = volume_declared_slots(work->plan->volume);
-	struct json_object *metadata = luks2_update_metadata(update);
-	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
-	int id = step->keyslot;
-	enum mortise_code code;
-	bool stored = true;
-
-	if (made->token)
-		stored = volume_token_put(metadata, id, json_object_get(made->token));
-	else
-		volume_token_drop(metadata, id);
-	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
-	if (code)
-		return code;
-	stored = stored && volume_record_set_key(metadata, declared, id, fingerprint);
-	if (stored && made->pcr_values)
-		stored = volume_record_set_pcr_values(metadata, declared, id,
-						      json_object_get(made->pcr_values));
-	return stored ? MORTISE_OK
-		      : error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d",
-				  id);
-}
-
-/* Writes the area of a new keyslot, and puts the keyslot, its token and record into the update. */
-static enum mortise_code stage_key(struct volume_work *work, struct luks2_update *update,
-				   const struct volume_step *step,
-				   const struct mortise_secret *volume_key,
-				   struct mortise_error *err)
-{
-	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
-						  .keyslot = step->keyslot };
-	int id = step->keyslot;
-	struct mortise_kdf kdf;
-	const struct luks2_keyslot_request request = {
-		.what = &what,
-		.kdf = &kdf,
-		.passphrase = step->made.passphrase,
-		.key = volume_key,
-	};
-	enum mortise_code code = choose_cost(work, step->key, &kdf, err);
-
-	if (code)
-		return code;
-	code = luks2_keyslot_stage(update, &request, &id, err);
-	return code ? code : stage_token(work, update, step, volume_key, err);
-}
-
-/* Loads the header for writing, if it is still the one that the plan was made for. */
-static enum mortise_code reload_header(struct volume_plan *plan, struct mortise_error *err)
-{
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device,
-						   .events = luks2_header_events(plan->header) };
-	struct mortise_luks2 *now = NULL;
-	enum mortise_code code;
-
-	if (!luks2_header_is_readonly(plan->header))
-		return MORTISE_OK;
-	code = mortise_luks2_load(&location, &now, err);
-	if (code)
-		return code;
-	if (!luks2_header_equal(now, plan->header)) {
-		mortise_luks2_free(&now);
-		return error_set(err, MORTISE_E_CHANGED, 0,
-				 "the header of %s has changed since the plan was made; run the "
-				 "command again",
-				 plan->device);
-	}
-	luks2_header_inherit(now, plan->header);
-	mortise_luks2_free(&plan->header);
-	plan->header = now;
-	return MORTISE_OK;
 }
 
 /* Does the step add one of the keys of a format? Call volume_make_keys first. */
@@ -164,7 +46,7 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (!has_key(&plan->steps[i]))
 			continue;
-		code = stage_key(work, update, &plan->steps[i], volume_plan_key(plan), err);
+		code = volume_stage_key(work, update, &plan->steps[i], volume_plan_key(plan), err);
 		if (code)
 			goto out;
 	}
@@ -196,7 +78,7 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 	struct disk_probe probe;
 	enum mortise_code code;
 
-	code = disk_probe(plan->device, &probe, err);
+	code = disk_probe(plan->device, &work->run->events, &probe, err);
 	if (code)
 		return code;
 	if (probe.content != DISK_EMPTY && probe.content != DISK_UNFINISHED)
@@ -256,7 +138,7 @@ static enum mortise_code format_volume(struct volume_work *work, struct mortise_
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (!has_key(&plan->steps[i]))
 			continue;
-		code = choose_cost(work, plan->steps[i].key, &cost, err);
+		code = volume_choose_cost(work, plan->steps[i].key, &cost, err);
 		if (code)
 			return code;
 	}
@@ -297,7 +179,7 @@ static enum mortise_code open_volume(struct volume_work *work, struct mortise_er
 	uint32_t dropped = 0;
 	enum mortise_code code;
 
-	code = reload_header(plan, err);
+	code = volume_reload_header(plan, err);
 	if (code)
 		return code;
 	/* Under the lock of this run, no other run can be creating this mapping. */
@@ -313,86 +195,6 @@ static enum mortise_code open_volume(struct volume_work *work, struct mortise_er
 	return code;
 }
 
-/* Puts the change of a key step into the update. */
-static enum mortise_code stage_key_step(struct volume_work *work, struct luks2_update *update,
-					const struct volume_step *step, struct mortise_error *err)
-{
-	struct json_object *metadata = luks2_update_metadata(update);
-	enum mortise_code code;
-
-	if (step->kind == MORTISE_STEP_KEY_RECORD) {
-		if (volume_record_set_key(metadata, volume_declared_slots(work->plan->volume),
-					  step->keyslot, step->fingerprint))
-			return MORTISE_OK;
-		return error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
-	}
-	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
-		code = luks2_keyslot_stage_removal(update, step->keyslot, true, err);
-		if (code)
-			return code;
-		volume_record_forget_key(metadata, step->keyslot);
-		volume_token_drop(metadata, step->keyslot);
-	}
-	if (step->kind == MORTISE_STEP_KEY_REMOVE)
-		return MORTISE_OK;
-	return stage_key(work, update, step, volume_plan_key(work->plan), err);
-}
-
-static enum mortise_code change_keyslot(struct volume_work *work, const struct volume_step *step,
-					struct mortise_error *err)
-{
-	struct luks2_update *update = NULL;
-	struct mortise_kdf cost;
-	enum mortise_code code;
-
-	code = reload_header(work->plan, err);
-	if (code)
-		return code;
-	/* Measure the cost, which can take seconds, before the update takes its lock. */
-	if (step->kind == MORTISE_STEP_KEY_ADD || step->kind == MORTISE_STEP_KEY_REPLACE) {
-		code = choose_cost(work, step->key, &cost, err);
-		if (code)
-			return code;
-	}
-	code = luks2_update_begin(work->plan->header, &update, err);
-	if (code)
-		return code;
-	code = stage_key_step(work, update, step, err);
-	if (!code)
-		code = luks2_update_commit(&update, err);
-	luks2_update_abort(&update);
-	return code;
-}
-
-static enum mortise_code do_key_step(struct volume_work *work, const struct volume_step *step,
-				     struct mortise_error *err)
-{
-	static const char *const verbs[] = {
-		[MORTISE_STEP_KEY_ADD] = "add",
-		[MORTISE_STEP_KEY_REPLACE] = "replace",
-		[MORTISE_STEP_KEY_REMOVE] = "remove",
-		[MORTISE_STEP_KEY_RECORD] = "record",
-	};
-	enum mortise_code code;
-
-	/* The key could not be made. */
-	if (step->why.code) {
-		if (err)
-			*err = step->why;
-		return step->why.code;
-	}
-	/* A format has written its keys already, in one commit. */
-	if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
-		return MORTISE_OK;
-	code = change_keyslot(work, step, err);
-	if (code && step->key)
-		error_prefix(err, "cannot %s keyslot %d (%s)", verbs[step->kind], step->keyslot,
-			     config_key_kind_name(step->key->kind));
-	else if (code)
-		error_prefix(err, "cannot %s keyslot %d", verbs[step->kind], step->keyslot);
-	return code;
-}
-
 /* Removes the mark that says that the file system is still to be created. */
 static enum mortise_code remove_mkfs_mark(struct volume_plan *plan, struct mortise_error *err)
 {
@@ -403,6 +205,20 @@ static enum mortise_code remove_mkfs_mark(struct volume_plan *plan, struct morti
 		return code;
 	volume_record_mkfs_done(luks2_update_metadata(update));
 	return luks2_update_commit(&update, err);
+}
+
+/* The plan of an unencrypted volume makes a file system only on an empty device. */
+static enum mortise_code check_empty(const struct volume_work *work, struct mortise_error *err)
+{
+	const char *device = work->plan->device;
+	struct disk_probe probe;
+	enum mortise_code code = disk_probe(device, &work->run->events, &probe, err);
+
+	if (!code && probe.content != DISK_EMPTY)
+		code = error_set(err, MORTISE_E_CHANGED, 0,
+				 "%s was empty and now holds %s; no file system is made on it",
+				 device, *probe.type ? probe.type : "half a LUKS2 header");
+	return code;
 }
 
 static enum mortise_code create_filesystem(struct volume_work *work, struct mortise_error *err)
@@ -418,11 +234,9 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 		return disk_swap_make(&work->run->events, plan->volume->id, plan->volume->encrypted,
 				      node, err);
 	/* If the volume was open already, no step has loaded the header for writing yet. */
-	if (plan->volume->encrypted) {
-		code = reload_header(plan, err);
-		if (code)
-			return code;
-	}
+	code = plan->volume->encrypted ? volume_reload_header(plan, err) : check_empty(work, err);
+	if (code)
+		return code;
 	code = disk_make_filesystem(events, config_filesystem_name(plan->volume->filesystem),
 				    plan->volume->id, node, err);
 	/* A file system that was mounted once is kept; only the mark is left over. */
@@ -467,7 +281,7 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 	case MORTISE_STEP_KEY_REPLACE:
 	case MORTISE_STEP_KEY_REMOVE:
 	case MORTISE_STEP_KEY_RECORD:
-		return do_key_step(work, step, err);
+		return volume_do_key_step(work, step, err);
 	case MORTISE_STEP_MKFS:
 		return create_filesystem(work, err);
 	case MORTISE_STEP_MOUNT:

@@ -13,6 +13,28 @@ struct volume_work {
 	bool fresh; /* this run created the file system */
 };
 
+/* Chooses the KDF cost of a keyslot for key. The full cost is measured once in a run. */
+MORTISE_MUST_CHECK enum mortise_code volume_choose_cost(struct volume_work *work,
+							const struct config_key *key,
+							struct mortise_kdf *kdf,
+							struct mortise_error *err);
+
+/* Loads the header for writing, if it is still the one that the plan was made for. */
+MORTISE_MUST_CHECK enum mortise_code volume_reload_header(struct volume_plan *plan,
+							  struct mortise_error *err);
+
+/* Writes the area of a new keyslot, and puts the keyslot, its token and record into the update. */
+MORTISE_MUST_CHECK enum mortise_code volume_stage_key(struct volume_work *work,
+						      struct luks2_update *update,
+						      const struct volume_step *step,
+						      const struct mortise_secret *volume_key,
+						      struct mortise_error *err);
+
+/* Executes a KEY_ADD, KEY_REPLACE, KEY_REMOVE or KEY_RECORD step. */
+MORTISE_MUST_CHECK enum mortise_code volume_do_key_step(struct volume_work *work,
+							const struct volume_step *step,
+							struct mortise_error *err);
+
 /* Executes step i. Before its first write, compares the device with the plan again. */
 MORTISE_MUST_CHECK enum mortise_code volume_do_step(struct volume_work *work, size_t i,
 						    struct mortise_error *err);

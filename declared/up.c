@@ -247,7 +247,8 @@ static enum mortise_code extend_pcr(const struct mortise_up_options *options,
 		if (code)
 			return code;
 	}
-	sources.events = options->events;
+	/* The TPM may extend the PCR even after the wait for it has ended: it is not canceled. */
+	sources.events = NULL;
 	code = volume_extended_pcr_store(options->extend_pcr, true, err);
 	if (code)
 		return code;
@@ -297,6 +298,16 @@ out:
 	return code;
 }
 
+enum mortise_code volume_plan_check_use(const struct mortise_plan *plan,
+					const struct mortise_config *config,
+					struct mortise_error *err)
+{
+	if (plan->config == config && !plan->executed)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_USAGE, 0, "the plan was %s",
+			 plan->executed ? "executed before" : "made from another configuration");
+}
+
 enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *plan,
 			    struct mortise_report **report, struct mortise_error *err)
 {
@@ -304,10 +315,9 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	enum mortise_code code;
 
 	*report = NULL;
-	if (plan->config != up->config || plan->executed)
-		return error_set(err, MORTISE_E_USAGE, 0, "the plan was %s",
-				 plan->executed ? "executed already"
-						: "made from another configuration");
+	code = volume_plan_check_use(plan, up->config, err);
+	if (code)
+		return code;
 	if (up->options->extend_word && up->options->extend_pcr >= MORTISE_PCRS)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "PCR %u does not exist; use a PCR from 0 to %u",
@@ -340,6 +350,8 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	code = volume_options_copy(&wanted, options, err);
 	if (code)
 		return code;
+	/* Only a plan tries keys: here they are sealed once, to be used. */
+	wanted.try_keys = false;
 	if (plan)
 		return volume_up(&up, plan, report, err);
 	code = volume_check_names(config, &wanted, err);

@@ -12,6 +12,11 @@ struct volume_up {
 	bool keep_keys;			/* keep headers and volume keys in the plan */
 };
 
+/* MORTISE_E_USAGE: plan was made from another configuration, or executed before. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_use(const struct mortise_plan *plan,
+							   const struct mortise_config *config,
+							   struct mortise_error *err);
+
 MORTISE_MUST_CHECK enum mortise_code volume_up(const struct volume_up *up,
 					       struct mortise_plan *plan,
 					       struct mortise_report **report,

@@ -61,7 +61,7 @@ static enum presence check_volume(const struct config_volume *volume,
 	/* sysfs has a device before devtmpfs has its node. */
 	if (volume_locate(volume, options, path, sizeof(path), &ignored) || stat(path, &st))
 		return MISSING;
-	if (!volume->disk_selector || disk_probe(path, &probe, &ignored))
+	if (!volume->disk_selector || disk_probe(path, options->events, &probe, &ignored))
 		return PRESENT;
 	return probe.content == DISK_EMPTY || probe.content == DISK_UNFINISHED ? UNSETTLED
 									       : PRESENT;
@@ -118,7 +118,7 @@ static enum presence check_meta(const struct config *volumes,
 		return PRESENT;
 	if (from_meta &&
 	    !volume_locate(&volumes->volumes[0], options, path, sizeof(path), &ignored) &&
-	    !disk_probe(path, &probe, &ignored) && probe.content == DISK_LUKS2)
+	    !disk_probe(path, options->events, &probe, &ignored) && probe.content == DISK_LUKS2)
 		return MISSING;
 	return UNSETTLED;
 }

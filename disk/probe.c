@@ -168,12 +168,14 @@ static enum mortise_code check_edges(const struct luks2_device *device, struct d
  * Finds a header, even if only its second copy is left. If a copy is damaged or the header is
  * unfinished, the device may hold something newer, which another signature shows.
  */
-static enum mortise_code find_header(const struct luks2_device *device, struct disk_probe *probe,
+static enum mortise_code find_header(const struct luks2_device *device,
+				     const struct mortise_events *events, struct disk_probe *probe,
 				     bool *found, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = device->path,
-						   .readonly = true };
+						   .readonly = true,
+						   .events = events };
 	struct disk_probe other = { .content = DISK_EMPTY };
 	struct mortise_luks2 *header = NULL;
 	bool doubtful, has_other = false, ignored;
@@ -216,7 +218,8 @@ static enum mortise_code find_mark(const struct luks2_device *device, bool secon
 	return code;
 }
 
-enum mortise_code disk_probe(const char *path, struct disk_probe *probe, struct mortise_error *err)
+enum mortise_code disk_probe(const char *path, const struct mortise_events *events,
+			     struct disk_probe *probe, struct mortise_error *err)
 {
 	struct disk_probe signature = { .content = DISK_EMPTY };
 	struct luks2_device *device = NULL;
@@ -238,7 +241,7 @@ enum mortise_code disk_probe(const char *path, struct disk_probe *probe, struct 
 		*probe = signature;
 		goto out;
 	}
-	code = find_header(device, probe, &header, &why);
+	code = find_header(device, events, probe, &header, &why);
 	corrupt = code == MORTISE_E_CORRUPT;
 	if (header || (code && !corrupt && code != MORTISE_E_NOT_LUKS2)) {
 		if (code && err)

@@ -20,9 +20,10 @@ struct disk_probe {
 	bool unknown;		/* DISK_OTHER: bytes that are not zero, without any signature */
 };
 
-/* Reads only. MORTISE_E_DEVICE, MORTISE_E_SYSTEM. */
-MORTISE_MUST_CHECK enum mortise_code disk_probe(const char *device, struct disk_probe *probe,
-						struct mortise_error *err);
+/* Reads only. MORTISE_E_DEVICE, MORTISE_E_SYSTEM, or MORTISE_E_CANCELED in a wait for the lock. */
+MORTISE_MUST_CHECK enum mortise_code disk_probe(const char *device,
+						const struct mortise_events *events,
+						struct disk_probe *probe, struct mortise_error *err);
 
 /*
  * Looks for libblkid's signatures alone: DISK_EMPTY if there are none, even if bytes are not

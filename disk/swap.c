@@ -67,7 +67,7 @@ enum mortise_code disk_swap_make(const struct mortise_events *events, const char
 	char node[512], output[512], why[256];
 	char *argv[] = { program, label_option, label, node, NULL };
 	struct disk_probe probe;
-	enum mortise_code code = disk_probe(device, &probe, err);
+	enum mortise_code code = disk_probe(device, events, &probe, err);
 
 	if (code)
 		return code;

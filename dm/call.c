@@ -19,7 +19,7 @@ _Static_assert(DATA_START % ALIGNMENT == 0, "the payload is aligned");
 /* The bytes of a secret need not be aligned. */
 static struct dm_ioctl *align_buffer(struct mortise_secret *memory)
 {
-	uint8_t *bytes = mortise_secret_data(memory);
+	uint8_t *bytes = mortise_secret_writable(memory);
 	size_t past = (uintptr_t)bytes % ALIGNMENT;
 
 	return (void *)(bytes + (past ? ALIGNMENT - past : 0));

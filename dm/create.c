@@ -144,8 +144,8 @@ static enum mortise_code build_payload(const struct creation *creation, bool key
 		goto out;
 	spec.next = (uint32_t)size;
 	memcpy(spec.target_type, "crypt", sizeof("crypt"));
-	memcpy(mortise_secret_data(*payload), &spec, sizeof(spec));
-	memcpy(mortise_secret_data(*payload) + sizeof(spec), mortise_secret_data(params),
+	memcpy(mortise_secret_writable(*payload), &spec, sizeof(spec));
+	memcpy(mortise_secret_writable(*payload) + sizeof(spec), mortise_secret_data(params),
 	       mortise_secret_size(params));
 out:
 	mortise_secret_free(&params);

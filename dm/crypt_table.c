@@ -149,7 +149,7 @@ enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target, de
 	code = mortise_secret_new(room, params, err);
 	if (code)
 		return code;
-	out = (char *)mortise_secret_data(*params);
+	out = (char *)mortise_secret_writable(*params);
 	used = (size_t)sprintf(out, "%s ", target->cipher);
 	used += put_key(out + used, target, keyring);
 	/*
@@ -277,7 +277,7 @@ static enum mortise_code parse_key(const char *word, size_t size, struct dm_cryp
 	code = mortise_secret_new(size / 2, &table->key, err);
 	if (code)
 		return code;
-	key = mortise_secret_data(table->key);
+	key = mortise_secret_writable(table->key);
 	for (i = 0; i < size / 2; i++)
 		key[i] = (uint8_t)(nibble(word[2 * i], &bad) << 4 | nibble(word[2 * i + 1], &bad));
 	table->key_size = (uint32_t)(size / 2);

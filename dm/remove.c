@@ -78,7 +78,7 @@ static enum mortise_code cancel_removal(struct dm_control *control, const char *
 	code = mortise_secret_new(sizeof(sector) + sizeof(message), &payload, err);
 	if (code)
 		return code;
-	memcpy(mortise_secret_data(payload) + sizeof(sector), message, sizeof(message));
+	memcpy(mortise_secret_writable(payload) + sizeof(sector), message, sizeof(message));
 	call.payload = payload;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);

@@ -37,7 +37,7 @@ static enum mortise_code load_table(struct dm_control *control, const char *name
 	if (code)
 		return code;
 	memcpy(spec.target_type, "zero", sizeof("zero"));
-	memcpy(mortise_secret_data(payload), &spec, sizeof(spec));
+	memcpy(mortise_secret_writable(payload), &spec, sizeof(spec));
 	call.payload = payload;
 	sys = dm_run(control, &call, &reply);
 	dm_reply_clear(&reply);

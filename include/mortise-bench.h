@@ -20,118 +20,118 @@ extern "C" {
 #define MORTISE_BENCHMARK_RUNS_MAX	256u
 #define MORTISE_BENCHMARK_STEPS_MAX	12u
 
-/* How long a benchmark may take, how often it repeats, and who is told. Zero: the default. */
+/* The limits of a benchmark. Zero and NULL select the defaults. */
 struct mortise_benchmark {
 	size_t struct_size;
-	uint32_t time_limit_ms;	/* 10000; one run of each measurement is made in any case */
-	uint32_t runs;		/* of each measurement, at most MORTISE_BENCHMARK_RUNS_MAX: 7, and
-				 * more of those that take milliseconds */
+	uint32_t time_limit_ms;	/* default: 10000; each measurement runs at least once */
+	uint32_t runs;		/* of each measurement, up to MORTISE_BENCHMARK_RUNS_MAX; default: 7,
+				 * more if a run takes only milliseconds */
 	/*
-	 * PROGRESS before each run: text is the measurement, done the runs made, total the runs
-	 * expected. Canceled after the first run, a benchmark returns what it has measured.
+	 * PROGRESS before each run: text names the measurement, done is the number of runs so far,
+	 * total the expected number. A benchmark canceled after the first run returns its results.
 	 */
 	const struct mortise_events *events;
 };
 
-/* Repeated runs of one measurement. */
+/* The distribution of repeated runs of one measurement. */
 struct mortise_spread {
 	unsigned runs;		/* 0: not measured */
 	double min;
 	double median;
-	double p99;		/* nearest rank: the largest when there are less than 100 runs */
+	double p99;		/* nearest rank: the maximum of fewer than 100 runs */
 };
 
 /*
- * Are these runs too few (less than 3) or too far apart (the median a quarter above the least
- * or, of less than 20, p99 twice the median) to draw conclusions from?
+ * True if no conclusion can be drawn: fewer than 3 runs, a median more than a quarter above the
+ * minimum, or, with fewer than 20 runs, a p99 of more than twice the median.
  */
 bool mortise_spread_is_noisy(const struct mortise_spread *spread);
-/* Do two measurements differ by more than they scatter: each median outside the other's min..p99? */
+/* True if each median lies outside min..p99 of the other measurement. */
 bool mortise_spread_differs(const struct mortise_spread *a, const struct mortise_spread *b);
 
-/* The machine that a result was measured on; "" and 0 for what it does not tell. */
+/* The machine of a result. Unknown members are "" or 0. */
 struct mortise_machine {
 	size_t struct_size;
-	char model[128];	/* of the board, as firmware names it */
+	char model[128];	/* of the board, from firmware */
 	char kernel[128];	/* "Linux 6.1.0-18-amd64" */
 	char architecture[32];	/* "x86_64" */
 	char cpu[128];
-	char cpu_features[256];	/* those that ciphers and Argon2 gain from, by blanks */
-	unsigned cpus;		/* that this process may use */
+	char cpu_features[256];	/* that speed up ciphers or Argon2, separated by blanks */
+	unsigned cpus;		/* available to this process */
 	uint64_t memory;	/* bytes */
-	uint64_t memory_available; /* bytes that could be had when asked */
+	uint64_t memory_available; /* bytes, at the time of the call */
 	bool swap;
-	char governor[32];	/* of CPU frequency */
-	char huge_pages[16];	/* transparent: "always", "madvise", "never" */
+	char governor[32];	/* CPU frequency governor */
+	char huge_pages[16];	/* transparent huge pages: "always", "madvise", "never" */
 	bool virtual_machine;
-	char emulator[32];	/* "QEMU TCG", "User Mode Linux": its times mean nothing */
+	char emulator[32];	/* "QEMU TCG", "User Mode Linux": times are meaningless */
 };
 
-/* Fails for a bad struct_size alone: MORTISE_E_USAGE. */
+/* MORTISE_E_USAGE: invalid struct_size; there is no other error. */
 enum mortise_code mortise_benchmark_machine(struct mortise_machine *out, struct mortise_error *err);
 
-/* What one Argon2 cost takes here. Times in milliseconds, of the whole derivation. */
+/* The time of one Argon2 cost on this machine, in milliseconds. */
 struct mortise_argon2_benchmark {
 	size_t struct_size;
 	struct mortise_spread time;
-	struct mortise_spread first_pass;	/* with one pass only; not measured when that is all */
+	struct mortise_spread first_pass;	/* with one pass; not measured if the cost has only one */
 	/*
-	 * The limit that memory sets: as many reads and writes in the same pattern, each address
-	 * depending on what was read before as Argon2's do, without the compression between.
+	 * The limit set by memory: the same number of reads and writes in the same pattern, where
+	 * each address depends on the data read before, but without the compression function.
 	 */
 	struct mortise_spread limit;
 	struct mortise_spread limit_first_pass;
-	double cpu_ms;		/* processor time, all threads, of the fastest run */
-	double bandwidth;	/* bytes a second that the median run moved: 2 KiB a block in the
-				 * first pass, 3 KiB later */
-	double guesses;		/* a second, that all processors and the memory of a machine like
-				 * this reach, side by side: an upper bound by processor time */
+	double cpu_ms;		/* processor time of all threads in the fastest run */
+	double bandwidth;	/* bytes per second of the median run: 2 KiB per block in the first
+				 * pass, 3 KiB in later ones */
+	double guesses;		/* per second, with all processors and memory of this hardware: an
+				 * upper bound from processor time */
 };
 
-/* kdf is Argon2id or Argon2i. MORTISE_E_MEMORY, before it is tried; MORTISE_E_USAGE. */
+/* kdf: Argon2id or Argon2i. MORTISE_E_MEMORY: detected before it starts. MORTISE_E_USAGE. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_benchmark_argon2(const struct mortise_kdf *kdf, const struct mortise_benchmark *how,
 			 struct mortise_argon2_benchmark *result, struct mortise_error *err);
 
-/* One measured cost, of this machine or another. */
+/* A cost measured on this or another machine. An array element: its layout never changes. */
 struct mortise_argon2_sample {
 	struct mortise_kdf kdf;
 	double time_ms;
-	double first_pass_ms;	/* 0: not known */
+	double first_pass_ms;	/* 0: unknown */
 };
 
-/* What an unlock may take on the machine that the samples are of. Zero: the default. */
+/* The limits of an unlock on the machine of the samples. */
 struct mortise_argon2_target {
 	size_t struct_size;
-	enum mortise_kdf_type type;	/* argon2id */
-	uint32_t time_ms;		/* 2000 */
-	uint32_t memory_kib;		/* at most: 1048576 */
-	unsigned cpus;			/* of that machine; not more lanes than this: any */
+	enum mortise_kdf_type type;	/* default: argon2id */
+	uint32_t time_ms;		/* default: 2000 */
+	uint32_t memory_kib;		/* maximum; default: 1048576 */
+	unsigned cpus;			/* maximum number of lanes; default: no limit */
 };
 
 /*
- * The cost with the most memory, then the most passes, that the samples say to fit: *kdf, and
- * the time expected in *expected_ms. Costs between and beyond samples are interpolated by
- * memory, for the lanes that samples have. MORTISE_E_USAGE: no sample of this type, or not
- * even the least cost fits.
+ * Chooses the cost with the most memory, then the most passes, that fits according to the samples:
+ * *kdf, with its expected time in *expected_ms. Interpolates between samples and extrapolates
+ * beyond them by memory, for the numbers of lanes in the samples. MORTISE_E_USAGE: no sample has
+ * this type, or not even the minimum cost fits.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_argon2_choose(const struct mortise_argon2_sample *samples, size_t count,
 		      const struct mortise_argon2_target *target, struct mortise_kdf *kdf,
 		      double *expected_ms, struct mortise_error *err);
 
-/* KiB of memory that a keyslot made here may ask for at most, as luksFormat caps it. */
+/* The maximum memory of a new keyslot on this machine in KiB, as luksFormat limits it. */
 uint32_t mortise_argon2_memory_cap(void);
 
-/* The cost that a new keyslot would get for a key of key_size bytes, measured as it is then. */
+/* Measures the cost that a new keyslot would get for a key of key_size bytes. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_benchmark_kdf_choice(const struct mortise_kdf_choice *choice, uint32_t key_size,
 			     const struct mortise_events *events, struct mortise_kdf *kdf,
 			     struct mortise_error *err);
 
 /*
- * PBKDF2 iterations a second of processor time, as cryptsetup's table has them.
- * MORTISE_E_UNSUPPORTED: no such hash.
+ * PBKDF2 iterations per second of processor time, as in cryptsetup's table. key_size is in bytes.
+ * MORTISE_E_UNSUPPORTED: unknown hash.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_pbkdf2(const char *hash, uint32_t key_size,
 							      const struct mortise_events *events,
@@ -139,8 +139,8 @@ MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_pbkdf2(const char *hash, 
 							      struct mortise_error *err);
 
 /*
- * Milliseconds a MiB, on one processor, in the crypto library, in sectors of 512 bytes as
- * keyslot areas have them; volumes are the kernel's. key_size in bytes. MORTISE_E_UNSUPPORTED.
+ * Milliseconds per MiB on one processor with the crypto library, in sectors of 512 bytes as in
+ * keyslot areas; volumes are encrypted by the kernel. key_size is in bytes. MORTISE_E_UNSUPPORTED.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_cipher(const char *cipher, uint32_t key_size,
 							      const struct mortise_benchmark *how,
@@ -148,9 +148,9 @@ MORTISE_MUST_CHECK enum mortise_code mortise_benchmark_cipher(const char *cipher
 							      struct mortise_spread *decrypt,
 							      struct mortise_error *err);
 
-/* Where the time of an operation goes; milliseconds. */
+/* The times of the steps of an operation, in milliseconds. */
 struct mortise_benchmark_steps {
-	struct mortise_spread total;	/* of the operation in one piece, where it could be had */
+	struct mortise_spread total;	/* of the whole operation, if it was measured */
 	unsigned count;
 	struct {
 		const char *name;	/* static */
@@ -158,11 +158,11 @@ struct mortise_benchmark_steps {
 	} steps[MORTISE_BENCHMARK_STEPS_MAX];
 };
 
-/* Making and opening a keyslot in a header that exists in memory only. */
+/* Creating and opening a keyslot in a header in memory. */
 struct mortise_keyslot_benchmark {
 	size_t struct_size;
-	struct mortise_kdf kdf;		/* the cost that was used */
-	double choice_ms;		/* choosing it, 0 when it was forced */
+	struct mortise_kdf kdf;		/* the measured cost */
+	double choice_ms;		/* time of choosing the cost; 0 if it was forced */
 	struct mortise_benchmark_steps create;
 	struct mortise_benchmark_steps open;
 };
@@ -172,15 +172,15 @@ mortise_benchmark_keyslot(const struct mortise_kdf_choice *choice,
 			  const struct mortise_benchmark *how,
 			  struct mortise_keyslot_benchmark *result, struct mortise_error *err);
 
-/* Reading and checking the header of a device; never writes. */
+/* Measures reading and checking a header. Never writes. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_benchmark_header(const struct mortise_location *location,
 			 const struct mortise_benchmark *how, struct mortise_benchmark_steps *steps,
 			 struct mortise_error *err);
 
 /*
- * What keyslot id costs here. passphrase NULL: a random one, which costs the same and opens
- * nothing, and total stays unmeasured. MORTISE_E_KEY: not this keyslot's.
+ * Measures opening keyslot id. passphrase NULL: uses a random one, which takes the same time and
+ * opens nothing; total is not measured then. MORTISE_E_KEY: wrong passphrase.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
@@ -189,8 +189,8 @@ mortise_benchmark_unlock(struct mortise_luks2 *header, int id,
 			 struct mortise_error *err);
 
 /*
- * Making and removing the mapping: hidden, read-only, under a random key and a name of its
- * own, so that no data can be seen through it or changed.
+ * Measures creating and removing a mapping that is hidden and read-only and has a random key and
+ * its own name, so that it neither reveals nor changes data.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_benchmark_mapping(struct mortise_luks2 *header, const struct mortise_benchmark *how,
@@ -198,91 +198,90 @@ mortise_benchmark_mapping(struct mortise_luks2 *header, const struct mortise_ben
 
 /* ------------------------------------------------------ measuring dm-crypt */
 
-/* What a run has found. Strings that it hands out belong to it. */
+/* The results of a run. */
 struct mortise_dm_benchmark;
 
 enum mortise_dm_backing {
-	MORTISE_DM_ZERO,	/* dm-zero: nothing below, the cost of encryption alone */
+	MORTISE_DM_ZERO,	/* dm-zero: only the cost of encryption */
 	MORTISE_DM_RAM,		/* a RAM disk */
-	MORTISE_DM_DEVICE,	/* the device that was named */
+	MORTISE_DM_DEVICE,	/* the device in the options */
 };
 
 /* "zero", "ram", "device". */
-const char *mortise_dm_backing_name(enum mortise_dm_backing ground);
+const char *mortise_dm_backing_name(enum mortise_dm_backing backing);
 
-/* One measurement. Requests go to random places, past the page cache. */
+/* One measurement, of requests to random offsets that bypass the page cache. */
 struct mortise_dm_measurement {
-	enum mortise_dm_backing ground;
-	const char *cipher;		/* "" for the ground without dm-crypt */
+	enum mortise_dm_backing backing;
+	const char *cipher;		/* "": the backing device without dm-crypt */
 	uint32_t key_size;		/* bytes */
-	uint32_t sector_size;		/* bytes, of the encryption */
+	uint32_t sector_size;		/* bytes of an encryption sector */
 	uint32_t flags;			/* enum mortise_activation_flags */
-	const char *driver;		/* that the kernel chose, "" when /proc/crypto does not say */
+	const char *driver;		/* chosen by the kernel; "" if /proc/crypto does not show it */
 	bool write;
 	uint32_t block_size;		/* bytes of a request */
-	uint32_t depth;			/* requests under way on each volume */
-	uint32_t jobs;			/* threads that submit them, on each volume */
-	uint32_t volumes;		/* side by side, each on a part of the ground */
-	uint64_t bytes;			/* moved */
+	uint32_t depth;			/* concurrent requests on each volume */
+	uint32_t jobs;			/* submitting threads on each volume */
+	uint32_t volumes;		/* in parallel, each on a part of the backing device */
+	uint64_t bytes;			/* transferred */
 	uint64_t duration_ns;
 	/*
-	 * Bytes a second, in slices of the time; p99 is the fastest. runs 0: so few requests that
-	 * slices tell nothing, and all three are the mean.
+	 * Bytes per second in slices of the time; p99 is the fastest slice. runs 0: there were too few
+	 * requests for slices, and all three values are the mean.
 	 */
 	struct mortise_spread rate;
 	uint64_t latency_p50_ns;	/* rounded up by at most 1/32 */
 	uint64_t latency_p99_ns;
 	uint64_t latency_p999_ns;
-	uint64_t cpu_us;		/* of all processors, whoever they worked for */
-	uint64_t energy_uj;		/* of all processor packages; UINT64_MAX: not counted */
-	double bare_rate;		/* of the same requests on the bare ground, 0: not measured */
+	uint64_t cpu_us;		/* busy time of all processors, whatever they executed */
+	uint64_t energy_uj;		/* of all processor packages; UINT64_MAX: not measured */
+	double bare_rate;		/* rate without dm-crypt; 0: not measured */
 };
 
 struct mortise_dm_benchmark_options {
 	size_t struct_size;
-	const char *device;	/* measured too; NULL: dm-zero and a RAM disk only */
-	bool destroy_data;	/* writes to device: what is on it is lost */
-	const char *cipher;	/* this one alone; NULL: all that the kernel has */
-	uint32_t key_size;	/* bytes, with cipher; 0: 64 for XTS, 32 otherwise */
-	bool quick;		/* the few measurements that show that it works */
-	uint32_t time_limit_ms;	/* of the whole run: 120000, 10000 when quick */
-	const struct mortise_events *events; /* canceled, the run ends early */
-	/* Told of each measurement, of about total, when it has been made; NULL: nobody is. */
+	const char *device;	/* also measured; default: only dm-zero and a RAM disk */
+	bool destroy_data;	/* also write to device; its data is lost */
+	const char *cipher;	/* only this one; default: all ciphers of the kernel */
+	uint32_t key_size;	/* bytes, with cipher; default: 64 for XTS, else 32 */
+	bool quick;		/* only a few measurements */
+	uint32_t time_limit_ms;	/* of the whole run; default: 120000, 10000 if quick */
+	const struct mortise_events *events; /* cancellation ends the run early */
+	/* Called after each measurement, of about total; may be NULL. */
 	void (*measured)(void *context, const struct mortise_dm_measurement *measurement,
 			 size_t done, size_t total);
 	void *context;
 };
 
 /*
- * Measures. Mappings are hidden, have random keys and go when this process does, however it
- * ends. A RAM disk that holds anything but zeros is left alone. A ground or cipher that cannot
- * be had becomes a warning. *out is set with MORTISE_OK, also when stopped early.
- * MORTISE_E_DEVICE, MORTISE_E_BUSY: of the device. MORTISE_E_KERNEL: no dm-crypt.
+ * Runs the benchmark. Its mappings are hidden, have random keys, and disappear with this process,
+ * however it ends. A RAM disk with any data is not used. An unavailable backing device or cipher
+ * causes a warning. *out is set if the result is MORTISE_OK, also after an early end.
+ * MORTISE_E_DEVICE, MORTISE_E_BUSY: the device. MORTISE_E_KERNEL: no dm-crypt.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_dm_benchmark_run(const struct mortise_dm_benchmark_options *options,
 			 struct mortise_dm_benchmark **out, struct mortise_error *err);
-/* NULL is allowed. */
 void mortise_dm_benchmark_free(struct mortise_dm_benchmark **benchmark);
 
-/* Measurement i, NULL when there is none. */
+/* Measurement i; NULL past the last. */
 const struct mortise_dm_measurement *
 mortise_dm_benchmark_measurement(const struct mortise_dm_benchmark *benchmark, size_t i);
-/* A sentence, NULL: no more. */
+/* Warning i, a sentence; NULL past the last. */
 const char *mortise_dm_benchmark_warning(const struct mortise_dm_benchmark *benchmark, size_t i);
 /* "io_uring" or "threads". */
 const char *mortise_dm_benchmark_engine(const struct mortise_dm_benchmark *benchmark);
 
-/* What to format and open with. */
+/* The recommended options for formatting and opening. */
 struct mortise_dm_advice {
 	const char *cipher;
 	uint32_t key_size;		/* bytes */
 	uint32_t sector_size;		/* bytes */
-	uint32_t flags;			/* among those that a configuration may name */
+	uint32_t flags;			/* enum mortise_activation_flags that a configuration can contain */
 	const char *reason;		/* sentences */
 };
 
-/* NULL when too little was measured. */
+/* NULL: not enough was measured. */
 const struct mortise_dm_advice *
 mortise_dm_benchmark_advice(const struct mortise_dm_benchmark *benchmark);
 

@@ -51,7 +51,7 @@ static enum mortise_code measure(struct bench *bench, const struct mortise_kdf *
 	enum mortise_code code;
 
 	code = keys_kdf_derive(kdf, bench->events, bench->passphrase, salt,
-			       mortise_secret_data(bench->key), mortise_secret_size(bench->key),
+			       mortise_secret_writable(bench->key), mortise_secret_size(bench->key),
 			       err);
 	*ns = read_ns() - start;
 	return code;

@@ -16,7 +16,7 @@ enum mortise_code luks2_derive(const struct mortise_luks2 *header,
 	code = keys_kdf_fits(how->kdf, how->who, err);
 	if (!code)
 		code = keys_kdf_derive(how->kdf, &header->device->events, passphrase, how->salt,
-				       mortise_secret_data(key), mortise_secret_size(key), err);
+				       mortise_secret_writable(key), mortise_secret_size(key), err);
 	if (header->limiter.leave)
 		header->limiter.leave(header->limiter.context, memory);
 	return code;

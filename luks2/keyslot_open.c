@@ -46,14 +46,14 @@ static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id
 	code = mortise_secret_new(area.size, &split, err);
 	if (code)
 		goto out;
-	code = luks2_area_read(header, &area, mortise_secret_data(split), err);
+	code = luks2_area_read(header, &area, mortise_secret_writable(split), err);
 	if (code)
 		goto out;
 	code = mortise_secret_new(keyslot.key_size, &key, err);
 	if (code)
 		goto out;
 	code = keys_af_merge(mortise_secret_data(split), keyslot.key_size, KEYS_AF_STRIPES,
-			     keyslot.af_hash, mortise_secret_data(key), err);
+			     keyslot.af_hash, mortise_secret_writable(key), err);
 	if (code)
 		goto out;
 	code = luks2_digest_verify(header->metadata, luks2_digest_of_keyslot(header->metadata, id),

@@ -198,11 +198,11 @@ static enum mortise_code write_area(const struct luks2_update *update, struct ne
 	if (code)
 		goto out;
 	code = keys_af_split(mortise_secret_data(request->key), slot->key_size, KEYS_AF_STRIPES,
-			     slot->hash, mortise_secret_data(split), err);
+			     slot->hash, mortise_secret_writable(split), err);
 	if (code)
 		goto out;
 	slot->area.key = mortise_secret_data(area_key);
-	code = luks2_area_write(update->header, &slot->area, mortise_secret_data(split), err);
+	code = luks2_area_write(update->header, &slot->area, mortise_secret_writable(split), err);
 	slot->area.key = NULL;
 out:
 	mortise_secret_free(&split);

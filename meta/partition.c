@@ -122,7 +122,7 @@ enum mortise_code meta_partition_open(const char *device, const struct mortise_e
 		code = mortise_secret_new(META_ADV_PARTITION, &meta->image, err);
 	if (code)
 		goto out;
-	image = mortise_secret_data(meta->image);
+	image = mortise_secret_writable(meta->image);
 	code = luks2_device_read(meta->device, image, META_ADV_PARTITION, 0, err);
 	if (!code)
 		code = meta_adv_decode(image, image + OLD_OFFSET, keys_sha256, &meta->adv, err);
@@ -238,7 +238,7 @@ enum mortise_code meta_partition_store(const struct meta_partition *meta, struct
 				   err);
 	if (code)
 		goto out;
-	image = mortise_secret_data(next);
+	image = mortise_secret_writable(next);
 	code = meta_adv_encode(meta->adv, keys_sha256, image, err);
 	if (code)
 		goto out;

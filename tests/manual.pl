@@ -58,6 +58,8 @@ sub read_header {
 		$type =~ s/ $//;
 		$prototype{$name} = [$type, split /, /, $parameters];
 		($header_of{$name} = $path) =~ s{.*/}{};
+		# Callers include mortise.h for it.
+		$header_of{$name} = 'mortise.h' if $header_of{$name} eq 'mortise-base.h';
 	}
 }
 

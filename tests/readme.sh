@@ -15,8 +15,6 @@ command=$(sed -n 's/^cc example.c \(.*\)/\1/p' "$tree/README.md")
 
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$work/usr" -name mortise.pc)")
-# mortise.pc was configured for another prefix.
-sed -i "s|^prefix=.*|prefix=$work/usr|" "$PKG_CONFIG_PATH/mortise.pc"
 export LD_LIBRARY_PATH
 LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
 cd "$work"

@@ -82,10 +82,17 @@ exports() {
 	strays=$(nm -g --defined-only "$BUILD/libmortise.a" | awk 'NF == 3 {print $3}' |
 		grep -v '^mortise_')
 	[ -z "$strays" ] || fail "libmortise.a has global $strays"
-	# Every function that the header declares is there, and no other.
+	# Headers, map and libraries have the same functions, and each its version from the map.
 	diff <(grep -ohP '\bmortise_[a-z0-9_]+(?=\()' include/*.h | sort -u) \
-		<(nm -D --defined-only "$BUILD/libmortise.so" | awk '$2 == "T" {print $3}' |
-			sed 's/@.*//' | sort -u) || fail "the header and the exports differ"
+		<(grep -oE '\bmortise_[a-z0-9_]+' include/mortise.map | sort) ||
+		fail "the headers and include/mortise.map differ"
+	diff <(awk '/^MORTISE_[0-9.]+ \{/ {node = $1} /^\t\tmortise_/ {sub(";", ""); print $1 "@@" node}' \
+		include/mortise.map | sort) \
+		<(nm -D --defined-only "$BUILD/libmortise.so" | awk '$2 == "T" {print $3}' | sort) ||
+		fail "include/mortise.map and libmortise.so differ"
+	diff <(grep -oE '\bmortise_[a-z0-9_]+' include/mortise.map | sort) \
+		<(nm -g --defined-only "$BUILD/libmortise.a" | awk '$2 == "T" {print $3}' | sort) ||
+		fail "include/mortise.map and libmortise.a differ"
 }
 
 format() {
@@ -116,7 +123,7 @@ analysis() {
 phrases='
 \b(is|are|was|were) told\b
 (?<!there )\b(is|was) no (?!longer\b|more than\b|less than\b)
-(?-i:\bis none\b)
+(?<!there )(?-i:\bis none\b)
 \bstands\b(?! for\b)
 \bgoes by\b
 \b(is|can be|could be) had\b
@@ -159,7 +166,7 @@ language() {
 the caller is told
 they are told
 this is no header
-there is none
+this is none
 it stands in the header
 it goes by the name
 a key is had

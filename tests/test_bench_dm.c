@@ -249,7 +249,7 @@ struct row {
 static struct mortise_dm_measurement measurement(const struct row *row)
 {
 	return (struct mortise_dm_measurement){
-		.ground = MORTISE_DM_RAM,
+		.backing = MORTISE_DM_RAM,
 		.cipher = row->cipher,
 		.key_size = row->key_size,
 		.sector_size = row->sector_size,

@@ -64,7 +64,7 @@ static struct mortise_secret *make_key(size_t size)
 
 	assert_int_equal(mortise_secret_new(size, &key, NULL), MORTISE_OK);
 	for (i = 0; i < size; i++)
-		mortise_secret_data(key)[i] = (uint8_t)(7 * i + 1);
+		mortise_secret_writable(key)[i] = (uint8_t)(7 * i + 1);
 	return key;
 }
 
@@ -98,7 +98,7 @@ static void build_lines(void **state)
 			assert_int_equal(dm_crypt_params_build(&target, makedev(lines[i].disk, 0),
 							       lines[i].keyring, &params, &err),
 					 MORTISE_OK);
-			assert_string_equal((char *)mortise_secret_data(params), lines[i].text);
+			assert_string_equal((char *)mortise_secret_writable(params), lines[i].text);
 			assert_int_equal(mortise_secret_size(params), strlen(lines[i].text) + 1);
 		}
 		mortise_secret_free(&params);

@@ -185,7 +185,7 @@ static enum disk_content content(const char *path)
 	struct disk_probe probe;
 	struct mortise_error err = { 0 };
 
-	if (disk_probe(path, &probe, &err))
+	if (disk_probe(path, NULL, &probe, &err))
 		disk_wrong("probing: %.150s", err.text);
 	return probe.content;
 }

@@ -56,7 +56,7 @@ static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
 
 	if (code)
 		return code;
-	base64_encode(bytes, size, (char *)mortise_secret_data(*passphrase));
+	base64_encode(bytes, size, (char *)mortise_secret_writable(*passphrase));
 	mortise_secret_truncate(*passphrase, room - 1);
 	return MORTISE_OK;
 }

@@ -32,14 +32,14 @@ static void format_name(const struct mortise_dm_measurement *m, const char *opti
 		snprintf(setup, sizeof(setup), "%s %u/%u%s%s", m->cipher, m->key_size * 8,
 			 m->sector_size, options[0] != '\0' ? "/" : "", options);
 	snprintf(name, room, "dm-crypt/%s/%s/%s %uK depth %u volumes %u",
-		 mortise_dm_backing_name(m->ground), setup, m->write ? "write" : "read",
+		 mortise_dm_backing_name(m->backing), setup, m->write ? "write" : "read",
 		 m->block_size / 1024, m->depth, m->volumes);
 }
 
 static void add_parameters(struct json_object *row, const struct mortise_dm_measurement *m,
 			   const char *options, const char *engine)
 {
-	benchmark_add_text(row, "backing", mortise_dm_backing_name(m->ground));
+	benchmark_add_text(row, "backing", mortise_dm_backing_name(m->backing));
 	benchmark_add_text(row, "cipher", m->cipher);
 	benchmark_add_number(row, "keySize", m->key_size * 8);
 	benchmark_add_number(row, "sectorSize", m->sector_size);

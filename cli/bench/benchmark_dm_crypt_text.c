@@ -42,7 +42,7 @@ double dm_crypt_joules_per_gib(const struct mortise_dm_measurement *m)
 static bool has_same_heading(const struct dm_crypt_table *table,
 			     const struct mortise_dm_measurement *m)
 {
-	return table->any && table->last.ground == m->ground &&
+	return table->any && table->last.backing == m->backing &&
 	       strcmp(table->cipher, m->cipher) == 0 && table->last.key_size == m->key_size &&
 	       table->last.sector_size == m->sector_size && table->last.flags == m->flags &&
 	       table->last.volumes == m->volumes;
@@ -52,7 +52,7 @@ static void print_heading(struct benchmark *b, const struct mortise_dm_measureme
 {
 	const char *option;
 
-	benchmark_print(b, "\n# %s: ", mortise_dm_backing_name(m->ground));
+	benchmark_print(b, "\n# %s: ", mortise_dm_backing_name(m->backing));
 	if (m->cipher[0] == '\0') {
 		benchmark_print(b, "without dm-crypt");
 	} else {

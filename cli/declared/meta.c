@@ -218,7 +218,7 @@ static enum status read_value(const char *file, struct mortise_secret **out)
 		status = fail_with(STATUS_MEMORY, "mortise: %s", err.text);
 		goto out;
 	}
-	if (!read_full(fd, mortise_secret_data(value), VALUE_MAX + 1, &size)) {
+	if (!read_full(fd, mortise_secret_writable(value), VALUE_MAX + 1, &size)) {
 		status = fail_with(STATUS_USAGE, "mortise: cannot read %s: %s", name,
 				   strerror(errno));
 		goto out;

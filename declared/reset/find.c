@@ -105,7 +105,7 @@ static enum mortise_code examine_target(struct reset_target *target, struct mort
 				 "%s has partitions (%s); reset these instead", device->path,
 				 partitions);
 	luks2_device_close(device);
-	return code ? code : disk_probe(target->device, &target->probe, err);
+	return code ? code : disk_probe(target->device, NULL, &target->probe, err);
 }
 
 static bool is_same_device(const struct reset_target *a, const struct reset_target *b)

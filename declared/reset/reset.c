@@ -63,7 +63,7 @@ static enum mortise_code check_unchanged(const struct luks2_device *device,
 			err, MORTISE_E_CHANGED, 0,
 			"%s is no longer the device that was listed; run the command again",
 			device->path);
-	code = disk_probe(device->path, &now, err);
+	code = disk_probe(device->path, NULL, &now, err);
 	if (code)
 		return code;
 	if (now.content != target->probe.content || strcmp(now.type, target->probe.type) != 0)
@@ -78,7 +78,7 @@ static enum mortise_code check_unchanged(const struct luks2_device *device,
 static enum mortise_code check_empty(const struct luks2_device *device, struct mortise_error *err)
 {
 	struct disk_probe probe;
-	enum mortise_code code = disk_probe(device->path, &probe, err);
+	enum mortise_code code = disk_probe(device->path, NULL, &probe, err);
 
 	if (code)
 		return code;

@@ -70,7 +70,7 @@ enum mortise_code keys_node_id(const char *uuid, const char *volume_id, struct m
 		code = mortise_secret_new(uuid_length + id_length, out, err);
 	if (code)
 		return code;
-	memcpy(mortise_secret_data(*out), uuid, uuid_length);
-	memcpy(mortise_secret_data(*out) + uuid_length, volume_id, id_length);
+	memcpy(mortise_secret_writable(*out), uuid, uuid_length);
+	memcpy(mortise_secret_writable(*out) + uuid_length, volume_id, id_length);
 	return MORTISE_OK;
 }

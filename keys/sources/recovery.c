@@ -41,10 +41,10 @@ enum mortise_code keys_recovery_new(struct mortise_secret **out, struct mortise_
 	for (size_t i = 0; i < LETTERS; i++) {
 		uint8_t byte = mortise_secret_data(random)[i / 2];
 
-		mortise_secret_data(key)[place(i)] =
+		mortise_secret_writable(key)[place(i)] =
 			(uint8_t)alphabet[i % 2 == 0 ? byte >> 4 : byte & 15];
 	}
-	put_dashes(mortise_secret_data(key));
+	put_dashes(mortise_secret_writable(key));
 	*out = key;
 	key = NULL;
 out:
@@ -94,7 +94,7 @@ enum mortise_code keys_recovery_normalize(const struct mortise_secret *typed,
 	if (code)
 		return code;
 	if ((size == LETTERS || size == MORTISE_RECOVERY_LENGTH) &&
-	    read_key(bytes, size == MORTISE_RECOVERY_LENGTH, mortise_secret_data(key))) {
+	    read_key(bytes, size == MORTISE_RECOVERY_LENGTH, mortise_secret_writable(key))) {
 		*out = key;
 		return MORTISE_OK;
 	}

@@ -14,7 +14,7 @@ enum mortise_code keys_lock_to_state(const struct mortise_secret *inner,
 	code = mortise_secret_new(size + KEYS_STATE_SALT_SIZE, out, err);
 	if (code)
 		return code;
-	memcpy(mortise_secret_data(*out), mortise_secret_data(inner), size);
-	memcpy(mortise_secret_data(*out) + size, salt, KEYS_STATE_SALT_SIZE);
+	memcpy(mortise_secret_writable(*out), mortise_secret_data(inner), size);
+	memcpy(mortise_secret_writable(*out) + size, salt, KEYS_STATE_SALT_SIZE);
 	return MORTISE_OK;
 }

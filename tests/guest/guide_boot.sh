@@ -208,7 +208,7 @@ boot_state_encrypted() {
 	check_status 1 "replacing STATE's only keyslot is refused" \
 		said mortise apply --staged -f "$config"
 	check "the error says which keyslot to keep" \
-		says 'now: keep slot 0 as it was until the next run'
+		says 'keep the previous key of keyslot 0 for one more run'
 	check_match "META is unchanged" "$(tag9)" '*"KeySlot":0,*'
 }
 
@@ -295,9 +295,9 @@ boot_rotation_add() {
 	check "apply moves the old key to keyslot 0" mortise apply -f "$config"
 	rotation newkey 1 >"$config"
 	check_status 1 "replacing all keys at once is refused" said mortise apply -f "$config"
-	check "the error suggests two steps" says 'rotate in two steps'
+	check "the error suggests two steps" says 'rotate keys in two steps'
 	check_match "the error names the keyslots to keep" \
-		"$(cat "$work/said")" '*now: keep slot 0 or 5 as it was*'
+		"$(cat "$work/said")" '*keep the previous key of keyslot 0 or 5 for one more run*'
 	rotation oldkey 0 newkey 1 >"$config"
 	check "the first step adds the new key" said mortise apply --staged -f "$config"
 	check_equal "the new keyslot is not added before the boot" "$(slots "$ephemeral")" "0 5"

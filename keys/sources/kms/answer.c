@@ -80,7 +80,7 @@ bool keys_kms_answer_body(struct keys_kms_answer *answer, const void *bytes, siz
 		answer->overflow = true;
 		return false;
 	}
-	memcpy(mortise_secret_data(answer->body) + answer->size, bytes, size);
+	memcpy(mortise_secret_writable(answer->body) + answer->size, bytes, size);
 	answer->size += size;
 	return true;
 }

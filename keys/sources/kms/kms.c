@@ -32,8 +32,8 @@ static enum mortise_code make_request(const struct keys_kms_request *request,
 	code = mortise_secret_new(KEYS_KMS_FRAME_HEAD + size, out, err);
 	if (code)
 		return code;
-	keys_kms_frame_head((uint32_t)size, mortise_secret_data(*out));
-	keys_kms_request_write(request, mortise_secret_data(*out) + KEYS_KMS_FRAME_HEAD);
+	keys_kms_frame_head((uint32_t)size, mortise_secret_writable(*out));
+	keys_kms_request_write(request, mortise_secret_writable(*out) + KEYS_KMS_FRAME_HEAD);
 	return MORTISE_OK;
 }
 

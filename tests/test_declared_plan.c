@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Plans that are given to another call, wait for STATE, or are older than their device. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <mortise-declared.h>
+
+#include "declared/steps.h"
+#include "luks2/format.h"
+
+/* STATE, which has a file for its device, and two volumes. */
+static const char document[] = "apiVersion: v1alpha1\n"
+			       "kind: VolumeConfig\n"
+			       "name: STATE\n"
+			       "---\n"
+			       "apiVersion: v1alpha1\n"
+			       "kind: UserVolumeConfig\n"
+			       "name: data\n"
+			       "encryption:\n"
+			       "  provider: luks2\n"
+			       "  keys:\n"
+			       "    - slot: 0\n"
+			       "      static:\n"
+			       "        passphrase: correct horse\n"
+			       "    - slot: 1\n"
+			       "      lockToState: true\n"
+			       "      static:\n"
+			       "        passphrase: correct horse\n"
+			       "---\n"
+			       "apiVersion: v1alpha1\n"
+			       "kind: UserVolumeConfig\n"
+			       "name: plain\n";
+
+static char directory[64], config_path[96], path[3][96];
+static const struct mortise_volume_device devices[] = {
+	{ "STATE", path[0] },
+	{ "u-data", path[1] },
+	{ "u-plain", path[2] },
+};
+
+static void write_file(const char *name, const char *text, long size)
+{
+	FILE *file = fopen(name, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fputs(text, file) < 0, 0);
+	assert_int_equal(fclose(file), 0);
+	if (size)
+		assert_int_equal(truncate(name, size), 0);
+}
+
+static int set_up(void **state)
+{
+	static struct mortise_config *config;
+	struct mortise_error err = { .text = "" };
+
+	strcpy(directory, "/tmp/mortise-plan.XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(config_path, sizeof(config_path), "%s/config.yaml", directory);
+	write_file(config_path, document, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/device%u", directory, i);
+		write_file(path[i], "", 512L << 20);
+	}
+	assert_int_equal(mortise_config_read(config_path, &config, &err), MORTISE_OK);
+	*state = config;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct mortise_config *config = *state;
+
+	mortise_config_free(&config);
+	(void)unlink(config_path);
+	for (unsigned i = 0; i < 3; i++)
+		(void)unlink(path[i]);
+	return rmdir(directory);
+}
+
+static struct mortise_up_options options_for(const char *const *names, size_t count)
+{
+	return (struct mortise_up_options){
+		.struct_size = sizeof(struct mortise_up_options),
+		.names = names,
+		.name_count = count,
+		.devices = devices,
+		.device_count = 3,
+		.root = directory,
+	};
+}
+
+static struct mortise_plan *plan_of(const struct mortise_config *config,
+				    const struct mortise_up_options *options)
+{
+	struct mortise_error err = { .text = "" };
+	struct mortise_plan *plan = NULL;
+
+	if (mortise_plan_make(config, options, &plan, &err))
+		fail_msg("%s", err.text);
+	return plan;
+}
+
+static void assert_not_applied(const struct mortise_config *config, struct mortise_plan *plan,
+			       const char *why)
+{
+	const struct mortise_up_options options = options_for(NULL, 0);
+	struct mortise_report *report = NULL;
+	struct mortise_error err = { .text = "" };
+
+	for (unsigned staged = 0; staged < 2; staged++) {
+		assert_int_equal(mortise_apply(config, &options, staged, plan, &report, &err),
+				 MORTISE_E_USAGE);
+		assert_string_equal(err.text, why);
+		assert_null(report);
+	}
+}
+
+/* A plan of other volumes or of another configuration stores nothing. */
+static void test_apply_other_plan(void **state)
+{
+	static const char *const data = "data";
+	struct mortise_up_options options = options_for(&data, 1);
+	struct mortise_config *other = NULL;
+	struct mortise_plan *plan;
+
+	plan = plan_of(*state, &options);
+	assert_not_applied(*state, plan,
+			   "the plan does not include all volumes and a mounted STATE");
+	mortise_plan_free(&plan);
+	options = options_for(NULL, 0);
+	options.no_mount = true;
+	plan = plan_of(*state, &options);
+	assert_not_applied(*state, plan,
+			   "the plan does not include all volumes and a mounted STATE");
+	mortise_plan_free(&plan);
+	assert_int_equal(mortise_config_read(config_path, &other, NULL), MORTISE_OK);
+	options = options_for(NULL, 0);
+	plan = plan_of(other, &options);
+	assert_not_applied(*state, plan, "the plan was made from another configuration");
+	mortise_plan_free(&plan);
+	mortise_config_free(&other);
+}
+
+static void format_data(void)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = path[1] };
+	const struct mortise_format format = { .struct_size = sizeof(format) };
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
+	};
+	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
+						  .keyslot = 0,
+						  .kdf = &cost };
+	struct mortise_secret *passphrase = NULL;
+	struct mortise_luks2 *header = NULL;
+
+	assert_int_equal(mortise_luks2_format(&location, &format, &header, NULL), MORTISE_OK);
+	assert_int_equal(mortise_secret_from("correct horse", 13, &passphrase, NULL), MORTISE_OK);
+	assert_int_equal(mortise_keyslot_add(header, &what, passphrase, NULL, NULL, NULL),
+			 MORTISE_OK);
+	mortise_secret_free(&passphrase);
+	mortise_luks2_free(&header);
+}
+
+/* A new key that is locked to STATE is planned again when STATE is mounted. */
+static void test_new_locked_key(void **state)
+{
+	const struct mortise_up_options options = options_for(NULL, 0);
+	struct mortise_plan *plan;
+
+	format_data();
+	plan = plan_of(*state, &options);
+	assert_int_equal(plan->volumes[1]->opened, 0);
+	assert_false(plan->volumes[1]->failed);
+	assert_true(plan->volumes[1]->waits);
+	mortise_plan_free(&plan);
+}
+
+/* No file system is made on a device that has been filled since the plan was made. */
+static void test_filled_device(void **state)
+{
+	const struct mortise_up_options options = options_for(NULL, 0);
+	struct volume_result result = { .text = "" };
+	struct volume_work work = { .result = &result };
+	struct mortise_plan *plan = plan_of(*state, &options);
+	struct mortise_error err = { .text = "" };
+	struct volume_run run = { .options = &options };
+
+	work.run = &run;
+	work.plan = plan->volumes[2];
+	assert_int_equal(work.plan->steps[0].kind, MORTISE_STEP_MKFS);
+	write_file(path[2], "data of another program", 64L << 20);
+	assert_int_equal(volume_do_step(&work, 0, &err), MORTISE_E_CHANGED);
+	assert_non_null(strstr(err.text, "was empty and now holds unknown data"));
+	mortise_plan_free(&plan);
+}
+
+static bool cancel(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	(void)event;
+	return false;
+}
+
+/* A file system that is made in part would be unknown data to every later run. */
+static void test_canceled_mkfs(void **state)
+{
+	const struct mortise_up_options options = options_for(NULL, 0);
+	struct volume_result result = { .text = "" };
+	struct mortise_plan *plan = plan_of(*state, &options);
+	struct mortise_error err = { .text = "" };
+	struct volume_run run = { .options = &options, .events = { .call = cancel } };
+	struct volume_work work = { .run = &run, .plan = plan->volumes[2], .result = &result };
+	struct disk_probe probe;
+
+	if (volume_do_step(&work, 0, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(disk_probe(path[2], NULL, &probe, NULL), MORTISE_OK);
+	assert_string_equal(probe.type, "xfs");
+	mortise_plan_free(&plan);
+}
+
+/* A wait for another program that updates a header ends when it is canceled. */
+static void test_canceled_lock(void **state)
+{
+	static const char *const data = "data";
+	const struct mortise_events events = { .call = cancel };
+	struct mortise_up_options options = options_for(&data, 1);
+	struct mortise_plan *plan = NULL;
+	int fd;
+
+	format_data();
+	fd = open(path[1], O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	options.events = &events;
+	(void)alarm(60);
+	assert_int_equal(mortise_plan_make(*state, &options, &plan, NULL), MORTISE_E_CANCELED);
+	(void)alarm(0);
+	assert_null(plan);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_apply_other_plan, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_new_locked_key, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_filled_device, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_canceled_mkfs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_canceled_lock, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
