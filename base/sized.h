@@ -38,9 +38,9 @@ MORTISE_MUST_CHECK enum mortise_code sized_output(const struct sized_type *type,
 						  const void *filled, struct mortise_error *err);
 
 /*
- * The descriptor of "struct TYPE". All these structs are as they were in their first release; for
- * one that grows, least stays what it was, and the first new member goes behind that many bytes:
- * what an older caller left in the padding is undefined.
+ * The descriptor of "struct TYPE". All these structs still have the size of their first release. If
+ * a struct grows, least remains this size, and the first new member comes after that many bytes,
+ * because the padding of an older caller's struct is undefined.
  */
 #define SIZED(type)                                                                                \
 	(&(const struct sized_type){ #type, sizeof(struct type), sizeof(struct type) })

@@ -86,7 +86,7 @@ down
 pcr7=other-firmware
 reboot_tpm
 check "plan succeeds after a PCR has changed" said mortise plan
-check "plan says that a tpm key needs Secure Boot" says 'a tpm key is strong with Secure Boot only'
+check "plan says that a tpm key needs Secure Boot" says 'a tpm key protects the volume only with Secure Boot'
 check "plan names the PCR" says 'replace keyslot 0 (tpm): PCR 7 has changed'
 check "plan changes nothing" unchanged_by mortise plan
 check "up succeeds with the other keyslot" said mortise up
