@@ -4,18 +4,37 @@
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_referee
 
+# is_ready PID NUMBER: the process catches this signal, which mortise does before it starts a verb.
+is_ready() {
+	mask=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+	[ $((0x${mask:-0} >> ($2 - 1) & 1)) = 1 ] || ! kill -0 "$1" 2>/dev/null
+}
+
 # canceled SIGNAL LIMIT DESCRIPTION COMMAND...: the command, which would run for much longer than
-# LIMIT seconds, receives SIGNAL after a second, exits with status 1, and has ended by LIMIT.
+# LIMIT seconds, receives SIGNAL a second after it catches signals, and then exits with status 1
+# within LIMIT seconds.
 canceled() {
 	signal=$1
 	limit=$2
 	what=$3
 	shift 3
+	case $signal in HUP) number=1 ;; INT) number=2 ;; QUIT) number=3 ;; TERM) number=15 ;; esac
+	# A shell lets its background processes ignore SIGINT and SIGQUIT.
+	env --default-signal=INT,QUIT "$@" >out 2>err </dev/null &
+	command=$!
+	until is_ready $command $number; do sleep 0.05; done
+	sleep 1
 	start=$(date +%s)
-	timeout --preserve-status --signal "$signal" --kill-after 100 1 "$@" >out 2>err </dev/null
+	kill -s "$signal" $command
+	sent=$?
+	(sleep 100 && exec kill -s KILL $command) >/dev/null 2>&1 &
+	guard=$!
+	wait $command
 	got=$?
+	kill $guard 2>/dev/null
+	wait $guard 2>/dev/null
 	took=$(($(date +%s) - start))
-	if [ $got = 1 ] && [ $took -ge 1 ] && [ $took -le "$limit" ]; then
+	if [ $sent = 0 ] && [ $got = 1 ] && [ $took -le "$limit" ]; then
 		result 0 "$what"
 	else
 		result 1 "$what (status $got, after $took s)"
