@@ -271,7 +271,7 @@ boot_keys_done() {
 		'{kms: {endpoint: "grpc://127.0.0.1:1"}, slot: 2}')" >"$config"
 	said mortise apply --dry-run -f "$config" || true
 	check "mortise warns that a kms key for STATE needs the network" \
-		says 'a kms key needs the network before STATE'
+		says 'kms key needs the network before STATE'
 }
 
 # "Key Rotation", with the guide's own documents, except for the provider.
