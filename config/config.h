@@ -56,7 +56,7 @@ struct config_volume {
 	char *id;		/* "STATE", "u-data": the partition label too */
 	enum config_volume_kind kind;
 	char *disk_selector;	/* volumeType disk: the CEL expression that selects a whole disk;
-				 * NULL: the volume is the partition labelled id */
+				 * NULL: the volume is the partition labeled id */
 	bool encrypted;		/* provider luks2; false: the fields up to keys are unset */
 	char *cipher;		/* aes-xts-plain64 or an Adiantum; not NULL if encrypted */
 	uint32_t key_size;	/* bytes of the volume key */

@@ -113,6 +113,6 @@ void config_provisioning_notice(struct config_log *log, const struct config_fiel
 {
 	config_notice(log, field->key->position,
 		      "provisioning: partitions are not created; the volume is the partition "
-		      "labelled \"%s\"",
+		      "labeled \"%s\"",
 		      volume->id);
 }

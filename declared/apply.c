@@ -55,7 +55,7 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	if (!meta && state->encrypted)
 		return error_set(
 			err, MORTISE_E_DEVICE, 0,
-			"cannot encrypt STATE: no partition on its disk is labelled "
+			"cannot encrypt STATE: no partition on its disk is labeled "
 			"\"META\", where the next boot would find the keys of STATE; create "
 			"one of 1 MiB, or use --device META=/dev/X");
 	return MORTISE_OK;

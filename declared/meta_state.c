@@ -142,7 +142,7 @@ const char *volume_meta_state_lack(const struct mortise_up_options *options)
 	struct mortise_error ignored;
 
 	if (!find_meta(options, &place, &ignored) && !*place.path)
-		return "no partition is labelled META, which describes the keys of STATE; connect "
+		return "no partition is labeled META, which describes the keys of STATE; connect "
 		       "its disk, or use --device META=/dev/X";
 	if (place.foreign)
 		return "META is on another disk than STATE, and describes another STATE; run "

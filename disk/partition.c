@@ -16,8 +16,8 @@
 #define SYSFS_NUMBERS "/sys/dev/block"
 
 /* Counts the partitions with this label; path receives the first. */
-static enum mortise_code count_labelled(const char *label, char *path, size_t room, unsigned *found,
-					struct mortise_error *err)
+static enum mortise_code count_labeled(const char *label, char *path, size_t room, unsigned *found,
+				       struct mortise_error *err)
 {
 	DIR *directory = opendir(SYSFS_BLOCK);
 	struct dirent *entry;
@@ -49,16 +49,16 @@ enum mortise_code disk_find_label(const char *label, const char *name, char *pat
 	unsigned found;
 
 	path[0] = '\0';
-	code = count_labelled(label, path, room, &found, err);
+	code = count_labeled(label, path, room, &found, err);
 	if (code || found == 1)
 		return code;
 	if (found)
 		return error_set(err, MORTISE_E_DEVICE, 0,
-				 "%u partitions are labelled \"%s\"; select one with "
+				 "%u partitions are labeled \"%s\"; select one with "
 				 "--device %s=/dev/X",
 				 found, label, name);
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "no partition is labelled \"%s\"; set the label or use --device %s=/dev/X",
+			 "no partition is labeled \"%s\"; set the label or use --device %s=/dev/X",
 			 label, name);
 }
 

@@ -72,7 +72,7 @@ enum mortise_code disk_swap_make(const struct mortise_events *events, const char
 	if (code)
 		return code;
 	if (!disk_swap_may_replace(&probe, encrypted, why, sizeof(why)))
-		return error_set(err, MORTISE_E_NOT_EMPTY, 0, "cannot make a swap area on %s: %s",
+		return error_set(err, MORTISE_E_NOT_EMPTY, 0, "cannot create a swap area on %s: %s",
 				 device, why);
 	snprintf(node, sizeof(node), "%s", device);
 	/* A long name is cut: nothing looks the label up. */

@@ -14,7 +14,7 @@ struct meta_partition {
 };
 
 /*
- * Opens and reads device, or the partition labelled META if device is NULL, under the lock that
+ * Opens and reads device, or the partition labeled META if device is NULL, under the lock that
  * Talos uses: a shared lock to read, exclusive locks of the partition and its disk to write.
  * MORTISE_E_DEVICE, MORTISE_E_NOT_EMPTY; the caller owns nothing after a failure.
  */

@@ -320,7 +320,7 @@ static inline bool both_are_gone(struct mortise_luks2 *header)
 	return !listed(header, 0) && !listed(header, 1);
 }
 
-static inline bool is_labelled(struct mortise_luks2 *header)
+static inline bool is_labeled(struct mortise_luks2 *header)
 {
 	struct mortise_header_info info = { .struct_size = sizeof(info) };
 
@@ -345,7 +345,7 @@ VERDICT(holds_all_listed, all_listed_open)
 VERDICT(done_second, second_opens)
 VERDICT(done_second_gone, second_is_gone)
 VERDICT(done_gone, both_are_gone)
-VERDICT(done_label, is_labelled)
+VERDICT(done_label, is_labeled)
 VERDICT(done_token, has_token)
 
 /* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */

@@ -453,7 +453,7 @@ static void test_system_disk_unknown(void **state)
 	disk.system_known = false;
 	assert_int_equal(result("!system_disk", &disk, &err), 'x');
 	assert_string_equal(err.text, "1:2: the system disk is unknown: no disk has a "
-				      "partition labelled STATE, EPHEMERAL or META");
+				      "partition labeled STATE, EPHEMERAL or META");
 	assert_int_equal(err.code, MORTISE_E_CONFIG);
 	assert_int_equal(result("disk.readonly && !system_disk", &disk, &err), '0');
 	assert_int_equal(result("!system_disk && disk.readonly", &disk, &err), '0');

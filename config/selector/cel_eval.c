@@ -253,7 +253,7 @@ bool config_cel_evaluate(struct config_cel_run *run, const struct config_cel_nod
 		value->is.truth = run->disk->system;
 		return run->disk->system_known ||
 		       set_no_value(run, node,
-				    "the system disk is unknown: no disk has a partition labelled "
+				    "the system disk is unknown: no disk has a partition labeled "
 				    "STATE, "
 				    "EPHEMERAL or META");
 	case CONFIG_CEL_VARIABLE:

@@ -56,7 +56,7 @@ static enum mortise_code find_prefixed(const char *name, char *path, size_t room
 	if (*found_label)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "no system volume has this name, and no partition is labelled u-%s, r-%s "
+			 "no system volume has this name, and no partition is labeled u-%s, r-%s "
 			 "or s-%s; use --device %s=/dev/X",
 			 name, name, name, name);
 }

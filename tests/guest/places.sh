@@ -8,8 +8,8 @@ set -euo pipefail
 # shellcheck source=tests/guest/machine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-# labelled SIZE LABEL=MIB...: create a disk with these partitions; print its loop device.
-labelled() {
+# labeled SIZE LABEL=MIB...: create a disk with these partitions; print its loop device.
+labeled() {
 	local file part
 
 	file=$(mktemp "$work/disk.XXXXXX")
@@ -30,7 +30,7 @@ test_other_disk() {
 
 	new_machine
 	losetup --detach "$meta" "$state"
-	disk=$(labelled 400 META=1 STATE=330)
+	disk=$(labeled 400 META=1 STATE=330)
 	other=$(blank_device 330)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
@@ -71,7 +71,7 @@ test_way_out() {
 	local disk first second hint
 
 	new_machine
-	disk=$(labelled 200 r-data=80 EPHEMERAL=80)
+	disk=$(labeled 200 r-data=80 EPHEMERAL=80)
 	first=$(blank_device 80)
 	second=$(blank_device 80)
 	mkfs.ext4 -q "${disk}p1"
@@ -216,9 +216,9 @@ test_late_meta() {
 
 	new_machine
 	losetup --detach "$meta" "$state"
-	meta=$(labelled 20 META=1)
+	meta=$(labeled 20 META=1)
 	meta_file=$(losetup --noheadings --output BACK-FILE "$meta")
-	disk=$(labelled 400 STATE=330)
+	disk=$(labeled 400 STATE=330)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
 	check "apply succeeds" mortise apply -f "$config"
@@ -228,7 +228,7 @@ test_late_meta() {
 	losetup --detach "$meta"
 	until_holds test ! -e "${meta}p1"
 	check_fails "up fails without META" said mortise up --wait 0
-	check "the error says that META is missing" says "no partition is labelled META"
+	check "the error says that META is missing" says "no partition is labeled META"
 	check "up waits for META if STATE is LUKS2" up_with_late_meta --wait 300
 	losetup --detach "$(cat "$work/late")"
 	until_holds test ! -e "$(cat "$work/late")p1"

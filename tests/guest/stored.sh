@@ -25,7 +25,7 @@ test_refusals() {
 	# Without META, the encrypted STATE could never be opened again.
 	places=(--device "STATE=$state" --device "data=$data")
 	check_status 4 "apply is refused without META" said mortise apply -f "$config"
-	check "the error says that META is missing" says 'no partition on its disk is labelled "META"'
+	check "the error says that META is missing" says 'no partition on its disk is labeled "META"'
 	mkfs.ext4 -q "$meta"
 	places+=(--device "META=$meta")
 	check_fails "a META that holds a file system is refused" said mortise apply -f "$config"

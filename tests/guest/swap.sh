@@ -191,7 +191,7 @@ test_refusals_inside() {
 
 	device=$(blank_device 40)
 	make_inside "$device" mkfs.ext4 -q
-	refuses "$device" "cannot make a swap area on /dev/mapper/luks2-s-only: it holds ext4" "$static"
+	refuses "$device" "cannot create a swap area on /dev/mapper/luks2-s-only: it holds ext4" "$static"
 	device=$(blank_device 40)
 	make_inside "$device" suspended
 	refuses "$device" "was suspended to disk" "$static"

@@ -44,7 +44,7 @@ test_choice() {
 		"matches 2 disks instead of one: $large (300 MiB), $small (120 MiB)"
 	refuses "no disk fits" 'disk.size > 1u * TiB' \
 		"matches no disk; disks found: $large (300 MiB), $small (120 MiB)"
-	refuses "no disk is the system's" 'system_disk' "no disk has a partition labelled"
+	refuses "no disk is the system's" 'system_disk' "no disk has a partition labeled"
 	refuses "not an expression" 'disk.size > 100' \
 		"disk selector is invalid: 1:11: no matching overload"
 }
