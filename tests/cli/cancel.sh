@@ -31,9 +31,8 @@ canceled() {
 	guard=$!
 	wait $command
 	got=$?
-	kill $guard 2>/dev/null
-	wait $guard 2>/dev/null
 	took=$(($(date +%s) - start))
+	kill $guard 2>/dev/null
 	if [ $sent = 0 ] && [ $got = 1 ] && [ $took -le "$limit" ]; then
 		result 0 "$what"
 	else
