@@ -78,11 +78,6 @@ const char *luks2_header_uuid(const struct mortise_luks2 *header)
 	return header->binary.uuid;
 }
 
-uint64_t luks2_header_seqid(const struct mortise_luks2 *header)
-{
-	return header->binary.seqid;
-}
-
 const char *luks2_header_data_path(const struct mortise_luks2 *header)
 {
 	return header->data_path;

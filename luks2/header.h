@@ -83,7 +83,6 @@ void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limite
 void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *from);
 
 const char *luks2_header_uuid(const struct mortise_luks2 *header);
-uint64_t luks2_header_seqid(const struct mortise_luks2 *header);
 const char *luks2_header_data_path(const struct mortise_luks2 *header);
 const struct luks2_device *luks2_header_device(const struct mortise_luks2 *header);
 const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *header);

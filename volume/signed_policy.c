@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "volume/sealed.h"
 
@@ -97,7 +98,7 @@ static enum mortise_code read_file(const char *directory, const char *name, char
 {
 	enum mortise_code code = MORTISE_OK;
 	char path[512];
-	ssize_t got = 0;
+	ssize_t got;
 	int fd;
 
 	*text = NULL;
@@ -113,9 +114,8 @@ static enum mortise_code read_file(const char *directory, const char *name, char
 		code = error_memory(err);
 		goto out;
 	}
-	while (*size <= FILE_SIZE_MAX &&
-	       (got = read(fd, *text + *size, FILE_SIZE_MAX + 1 - *size)) > 0)
-		*size += (size_t)got;
+	got = file_read_fd(fd, *text, FILE_SIZE_MAX + 1);
+	*size = got > 0 ? (size_t)got : 0;
 	if (got < 0)
 		code = error_set(err, MORTISE_E_SOURCE, errno, "cannot read %s", path);
 	else if (*size > FILE_SIZE_MAX)
