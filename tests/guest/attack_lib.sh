@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # lib.sh sets work
 # For scripts that attack a machine through its disk, in addition to lib.sh: functions that change a
 # disk without a key, while the machine is off. Headers have copies of 16 KiB, the default.
 
