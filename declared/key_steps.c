@@ -51,7 +51,6 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 {
 	const struct volume_key *made = &step->made;
 	const struct volume_fingerprint_keys keys = { made->passphrase, volume_key };
-	uint32_t declared = volume_declared_slots(work->plan->volume);
 	struct json_object *metadata = luks2_update_metadata(update);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	int id = step->keyslot;
@@ -65,9 +64,9 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
 	if (code)
 		return code;
-	stored = stored && volume_record_set_key(metadata, declared, id, fingerprint);
+	stored = stored && volume_record_set_key(metadata, id, fingerprint);
 	if (stored && made->pcr_values)
-		stored = volume_record_set_pcr_values(metadata, declared, id,
+		stored = volume_record_set_pcr_values(metadata, id,
 						      json_object_get(made->pcr_values));
 	return stored ? MORTISE_OK
 		      : error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d",
@@ -131,10 +130,9 @@ static enum mortise_code stage_key_step(struct volume_work *work, struct luks2_u
 	enum mortise_code code;
 
 	if (step->kind == MORTISE_STEP_KEY_RECORD) {
-		if (volume_record_set_key(metadata, volume_declared_slots(work->plan->volume),
-					  step->keyslot, step->fingerprint))
+		if (volume_record_set_key(metadata, step->keyslot, step->fingerprint))
 			return MORTISE_OK;
-		return error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+		return error_memory(err);
 	}
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
 		code = luks2_keyslot_stage_removal(update, step->keyslot, true, err);

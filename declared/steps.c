@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/format.h"
+#include "luks2/seal.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "volume/record.h"
@@ -51,11 +52,14 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 			goto out;
 	}
 	if (config_filesystem_is_persistent(volume->filesystem) &&
-	    !volume_record_set_mkfs(luks2_update_metadata(update), volume_declared_slots(volume),
+	    !volume_record_set_mkfs(luks2_update_metadata(update),
 				    config_filesystem_name(volume->filesystem))) {
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+		code = error_memory(err);
 		goto out;
 	}
+	code = luks2_update_seal(update, volume->id, err);
+	if (code)
+		goto out;
 	luks2_format_finish(update);
 	code = luks2_update_commit(&update, err);
 out:
