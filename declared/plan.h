@@ -85,6 +85,8 @@ struct volume_plan {
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool proven;			/* a declared key is known to open the volume */
+	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
 	size_t step_count;
 	bool failed;			/* it ends with a WAIT, REFUSE or FAIL step */
