@@ -56,53 +56,52 @@ static enum adoption decide_adoption(const struct volume_run *run, const struct 
 	return state_is_declared(run) ? ADOPTION_WAITS : ADOPTION_ALLOWED;
 }
 
-static enum mortise_code add_seal_step(struct volume_plan *plan, const char *why,
+/* fault: why the header is not trusted, in a few words. */
+static enum mortise_code add_seal_step(struct volume_plan *plan, const char *fault,
 				       struct mortise_error *err)
 {
 	struct volume_step *step;
 
 	plan->adopted = true;
-	step = volume_plan_add(plan, MORTISE_STEP_SEAL, -1, "seal the header of %s as %s: %s",
-			       plan->device, plan->volume->id, why);
+	step = volume_plan_add(plan, MORTISE_STEP_SEAL, -1,
+			       "accept the header of %s (%s), and seal it for %s", plan->device,
+			       fault, plan->volume->id);
 	if (!step)
 		return error_memory(err);
-	snprintf(step->notice, sizeof(step->notice), "the header of %.100s was sealed: %s",
-		 plan->device, why);
+	snprintf(step->notice, sizeof(step->notice),
+		 "the header of %.100s (%.150s) was accepted and sealed", plan->device, fault);
 	return MORTISE_OK;
 }
 
+static enum mortise_code refuse(const struct volume_run *run, struct volume_plan *plan,
+				const char *fault, struct mortise_error *err)
+{
+	if (run->options->adopt)
+		return add_seal_step(plan, fault, err);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "cannot trust the header of %s: %s; to accept it, run `mortise "
+			       "apply` or `mortise seal --volume %s %s`",
+			       plan->device, fault, plan->volume->id, plan->device);
+}
+
 static enum mortise_code adopt(const struct volume_run *run, struct volume_plan *plan,
-			       const char *why, struct mortise_error *err)
+			       const char *fault, struct mortise_error *err)
 {
 	switch (decide_adoption(run, plan)) {
 	case ADOPTION_ALLOWED:
-		return add_seal_step(plan, why, err);
+		return add_seal_step(plan, fault, err);
 	case ADOPTION_AFTER_MOUNT:
 		plan->unsealed_state = true;
 		return MORTISE_OK;
 	case ADOPTION_WAITS:
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
-				       "%s, and STATE, which lists the volumes of this machine, is "
-				       "not mounted",
-				       why);
+				       "cannot trust the header of %s yet: %s, and STATE, which "
+				       "lists the volumes of this machine, is not mounted",
+				       plan->device, fault);
 	case ADOPTION_REFUSED:
 		break;
 	}
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s; to accept this header, run `mortise apply` or `mortise seal "
-			       "--volume %s %s`",
-			       why, plan->volume->id, plan->device);
-}
-
-static enum mortise_code refuse(const struct volume_run *run, struct volume_plan *plan,
-				const char *why, struct mortise_error *err)
-{
-	if (run->options->adopt)
-		return add_seal_step(plan, why, err);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s; to accept this header, run `mortise apply` or `mortise seal "
-			       "--volume %s %s`",
-			       why, plan->volume->id, plan->device);
+	return refuse(run, plan, fault, err);
 }
 
 enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_plan *plan,
@@ -110,7 +109,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 {
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
 	struct mortise_error failure;
-	char why[VOLUME_PATH_MAX + 300];
+	char fault[160];
 
 	plan->adopted = false;
 	plan->unsealed_state = false;
@@ -120,32 +119,24 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	case MORTISE_SEAL_VALID:
 		if (!strcmp(seal.volume, plan->volume->id))
 			return MORTISE_OK;
-		if (!*seal.volume) {
-			snprintf(why, sizeof(why), "the header of %s is sealed for no volume",
-				 plan->device);
-			return adopt(run, plan, why, err);
-		}
-		snprintf(why, sizeof(why), "the header of %s is sealed for volume %s, not for %s",
-			 plan->device, seal.volume, plan->volume->id);
-		return refuse(run, plan, why, err);
+		if (!*seal.volume)
+			return adopt(run, plan, "sealed for no volume", err);
+		snprintf(fault, sizeof(fault), "sealed for volume %s", seal.volume);
+		return refuse(run, plan, fault, err);
 	case MORTISE_SEAL_NONE:
-		snprintf(why, sizeof(why), "the header of %s has no seal", plan->device);
-		return adopt(run, plan, why, err);
+		return adopt(run, plan, "no seal", err);
 	case MORTISE_SEAL_UNVERIFIED:
 	case MORTISE_SEAL_BROKEN:
 		break;
 	}
-	snprintf(why, sizeof(why), "the seal of %s does not match its header (%s changed)",
-		 plan->device, *seal.changed ? seal.changed : "the seal was");
-	return refuse(run, plan, why, err);
+	snprintf(fault, sizeof(fault), "%s changed after it was sealed",
+		 *seal.changed ? seal.changed : "something");
+	return refuse(run, plan, fault, err);
 }
 
 enum mortise_code volume_plan_adopt_state(struct volume_plan *plan, struct mortise_error *err)
 {
-	char why[VOLUME_PATH_MAX + 64];
-
-	snprintf(why, sizeof(why), "the header of %s has no seal", plan->device);
-	return add_seal_step(plan, why, err);
+	return add_seal_step(plan, "no seal", err);
 }
 
 enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
@@ -154,8 +145,8 @@ enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
 	if (!plan->unsealed_state || !state_lists_volumes(plan->mount_point))
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_POLICY, 0,
-			 "the header of %s has no seal, but STATE lists the volumes of this "
-			 "machine, so it was sealed before; to accept this header, run `mortise "
-			 "apply` or `mortise seal --volume %s %s`",
+			 "cannot trust the header of %s: no seal, although STATE lists the volumes "
+			 "of this machine and was therefore sealed before; to accept it, run "
+			 "`mortise apply` or `mortise seal --volume %s %s`",
 			 plan->device, plan->volume->id, plan->device);
 }
