@@ -64,7 +64,7 @@ field_area() {
 
 # field_volume DEVICE LABEL: write a header and its keyslot areas.
 field_volume() {
-	local device=$1 label=$2 header=$work/field-header volume_key= slot key
+	local device=$1 label=$2 header=$work/field-header volume_key slot key
 
 	xz -dc "$machine/$label.header.xz" >"$header"
 	dd if="$header" of="$device" bs=4096 conv=fsync status=none
