@@ -63,4 +63,17 @@ chmod 666 config.yaml
 exits 0 "plan with a configuration that others can write" declared plan
 grep -qxF 'mortise: config.yaml: notice: other users can write config.yaml (mode 0666); run `chmod go-w config.yaml`' err
 result $? "causes a notice"
+
+# The private key for a KMS.
+sed 's/static: .*}}/kms: {endpoint: "https:\/\/127.0.0.1:1"}}/' config.yaml >kms.yaml
+: >key.pem
+kms_note() {
+	"$MORTISE" plan -f kms.yaml --device data=data --kms-cert key.pem --kms-key key.pem 2>&1 >/dev/null |
+		grep -qxF 'mortise: note: other users can read key.pem (mode 0644); run `chmod go= key.pem`'
+}
+kms_note
+result $? "a private key that others can read causes a note"
+chmod 600 key.pem
+! kms_note
+result $? "a private one does not"
 finish
