@@ -88,6 +88,7 @@ struct volume_plan {
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool proven;			/* a declared key is known to open the volume */
 	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
 	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
 	size_t step_count;
