@@ -239,6 +239,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run 
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
+/*
+ * Compares the header's data segment and volume key size with the declared ones. A header that
+ * differs gets a REFUSE step. Needs no key.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan *plan,
+							      struct mortise_error *err);
+
 /* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_find_key(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
