@@ -212,7 +212,7 @@ enum mortise_code known_load(struct known_list *list, const char *dir, struct mo
 	int dir_fd, fd;
 
 	empty_list(list);
-	snprintf(list->dir, sizeof(list->dir), "%s", dir);
+	list->dir = dir;
 	code = config_state_dir_open(dir, &dir_fd, err);
 	if (code)
 		return code;

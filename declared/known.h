@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 
-#include "declared/plan.h"
 #include "disk/uuids.h"
 #include "volume/identity.h"
 
@@ -36,9 +35,9 @@ struct known_volume {
 /* Threads may use a loaded list at the same time. */
 struct known_list {
 	pthread_mutex_t lock;
-	char dir[VOLUME_PATH_MAX]; /* where STATE is mounted */
-	bool is_new;		   /* there was no file */
-	bool changed;		   /* since it was read or stored */
+	const char *dir;	/* where STATE is mounted */
+	bool is_new;		/* there was no file */
+	bool changed;		/* since it was read or stored */
 	struct known_volume *volumes;
 	size_t count;
 };
@@ -47,8 +46,8 @@ void known_list_init(struct known_list *list);
 void known_list_clear(struct known_list *list);
 
 /*
- * Reads the list from the directory where STATE is mounted. Without a file, the list is empty and
- * is_new. MORTISE_E_CORRUPT: the file is not a list. MORTISE_E_DEVICE: it cannot be read. The list
+ * Reads the list from the directory where STATE is mounted. dir must outlive the list. Without a
+ * file, the list is empty and is_new. MORTISE_E_CORRUPT: the file is not a list. MORTISE_E_DEVICE: it cannot be read. The list
  * is empty after a failure.
  */
 MORTISE_MUST_CHECK enum mortise_code known_load(struct known_list *list, const char *dir,
