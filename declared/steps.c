@@ -14,6 +14,7 @@
 #include "base/events.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
+#include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
@@ -59,6 +60,9 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 		goto out;
 	}
 	code = luks2_update_seal(update, volume->id, err);
+	if (code)
+		goto out;
+	code = volume_known_record_format(work->run, plan, err);
 	if (code)
 		goto out;
 	luks2_format_finish(update);
