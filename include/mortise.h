@@ -97,6 +97,8 @@ struct mortise_location {
 	const struct mortise_events *events; /* copied; used for every operation on the header */
 	const char *allow_cipher; /* accept this cipher for data and existing keyslots, although it
 				   * is not on the list of accepted ciphers; default: none */
+	uint32_t max_unlock_s;	/* refuse a keyslot or digest that would take longer than this many
+				 * seconds on this machine; default: 60 */
 };
 
 /*
