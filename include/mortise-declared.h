@@ -214,8 +214,9 @@ struct mortise_up_options {
 	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
 	/*
 	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
-	 * to another volume, and seal them. mortise_apply always does; mortise_up does otherwise
-	 * only if STATE holds no list of known volumes yet.
+	 * to another volume, and seal them; and let a volume replace the known one. mortise_apply
+	 * always does. mortise_up does otherwise only for the declared volumes of a machine whose
+	 * STATE holds no list of known volumes yet.
 	 */
 	bool adopt;
 };
