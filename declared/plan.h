@@ -12,6 +12,7 @@
 #include "keys/sources/sources.h"
 #include "luks2/header.h"
 #include "config/config.h"
+#include "config/trust.h"
 #include "declared/budget.h"
 #include "declared/known.h"
 #include "disk/probe.h"
@@ -41,6 +42,7 @@ struct volume_run {
 	const struct mortise_config *machine;
 	const struct config *config;	/* the volumes of machine */
 	const struct mortise_up_options *options;
+	struct config_trust *trust;	/* not NULL; the defaults without a trust file */
 	struct mortise_events events;	/* forwards to options->events, one event at a time except
 					 * for polls */
 	pthread_mutex_t events_lock;
@@ -108,6 +110,7 @@ struct volume_plan {
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
 	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
 	size_t step_count;
@@ -257,6 +260,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run 
 /* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
+
+/*
+ * Compares the header's data segment and volume key size with the declared ones. A header that
+ * differs gets a REFUSE step. Needs no key.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan *plan,
+							      struct mortise_error *err);
 
 /* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code

@@ -23,6 +23,8 @@ static enum adoption decide_adoption(struct volume_run *run, const struct volume
 {
 	if (run->options->adopt)
 		return ADOPTION_ALLOWED;
+	if (run->trust->headers_sealed)
+		return ADOPTION_REFUSED;
 	switch (run->known.state) {
 	case KNOWN_UNUSED:
 		/* STATE, opened as META describes it. */
@@ -96,6 +98,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	char fault[160];
 
 	plan->adopted = false;
+	plan->marks_unproven = false;
 	plan->unsealed_state = false;
 	if (mortise_seal_check(plan->header, &seal, &failure))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", failure.text);
@@ -113,6 +116,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	case MORTISE_SEAL_BROKEN:
 		break;
 	}
+	plan->marks_unproven = true;
 	snprintf(fault, sizeof(fault), "%s changed after it was sealed",
 		 *seal.changed ? seal.changed : "something");
 	return refuse(run, plan, fault, err);

@@ -189,6 +189,10 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
+	/* Before a key is derived or requested for a header that is refused anyway. */
+	code = volume_plan_check_cipher(plan, err);
+	if (code || plan->failed)
+		return code;
 	return volume_find_key(run, plan, err);
 }
 

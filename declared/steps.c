@@ -169,7 +169,7 @@ out:
 
 static uint32_t get_mapping_flags(const struct config_volume *volume)
 {
-	uint32_t flags = 0;
+	uint32_t flags = MORTISE_ONLY_GIVEN;
 
 	if (volume->perf & CONFIG_PERF_NO_READ_WORKQUEUE)
 		flags |= MORTISE_NO_READ_WORKQUEUE;

@@ -77,7 +77,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	volume_known_begin(&run);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
-		code = volume_notes_make(config->volumes, plan, err);
+		code = volume_notes_make(config->volumes, plan, &wanted, err);
 clear_run:
 	/* The plan outlives the run. */
 	for (size_t i = 0; i < plan->count; i++)
