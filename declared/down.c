@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
+#include "declared/status.h"
 #include "declared/trust.h"
 #include "disk/partition.h"
 #include "disk/mount.h"
@@ -167,7 +168,7 @@ static bool is_mounted(const char *node, const struct place *place)
 	return *place->mount_point && disk_is_mounted(node, place->mount_point);
 }
 
-static void examine_volume(const struct volume_run *run, const struct config_volume *volume,
+static void examine_volume(struct volume_run *run, const struct config_volume *volume,
 			   struct volume_entry *entry)
 {
 	struct mortise_error why;
@@ -179,6 +180,7 @@ static void examine_volume(const struct volume_run *run, const struct config_vol
 		set_error(entry, &why);
 		return;
 	}
+	volume_status_examine(&run->known, entry);
 	find_place(run, volume, entry->device, &place);
 	plain = is_mounted(entry->device, &place);
 	mounted = plain || (place.active && is_mounted(place.node, &place));
@@ -222,9 +224,11 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 	code = volume_report_new(run.config, report, err);
 	if (code)
 		return code;
+	volume_status_begin(&run.known, run.config, &wanted);
 	for (size_t i = 0; i < run.config->volume_count; i++)
 		if (volume_is_wanted(&run.config->volumes[i], &wanted))
 			examine_volume(&run, &run.config->volumes[i],
 				       volume_report_add(*report, &run.config->volumes[i]));
+	volume_status_end(&run.known);
 	return MORTISE_OK;
 }

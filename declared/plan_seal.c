@@ -23,6 +23,8 @@ static enum adoption decide_adoption(struct volume_run *run, const struct volume
 {
 	if (run->options->adopt)
 		return ADOPTION_ALLOWED;
+	if (run->trust->headers_sealed)
+		return ADOPTION_REFUSED;
 	switch (run->known.state) {
 	case KNOWN_UNUSED:
 		/* STATE, opened as META describes it. */

@@ -47,6 +47,19 @@ static void print_recovery(const struct mortise_volume_status *volume)
 	printf("\n");
 }
 
+/* "data: UUID 8d3c1f6e-..., known, seal unverified" */
+static void print_trust(const struct mortise_volume_status *volume)
+{
+	if (volume->uuid[0] == '\0' && volume->known[0] == '\0')
+		return;
+	printf("%s: UUID %s", volume->name, table_or_dash(volume->uuid));
+	if (volume->known[0] != '\0')
+		printf(", %s", volume->known);
+	if (volume->seal[0] != '\0')
+		printf(", seal %s", volume->seal);
+	printf("\n");
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	const struct table table = {
@@ -61,6 +74,8 @@ static void print_table(const struct mortise_report *report)
 		printf("No volumes.\n");
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_recovery(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_trust(volume);
 }
 
 /* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
@@ -136,6 +151,9 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	add_keyslots(row, "recoveryKeyslots", volume->recovery_keyslots);
 	json_add_text(row, "error", volume->error);
 	json_add_text(row, "text", volume->text);
+	json_add_text(row, "uuid", volume->uuid);
+	json_add_text(row, "known", volume->known);
+	json_add_text(row, "seal", volume->seal);
 	return row;
 }
 
