@@ -326,6 +326,44 @@ mortise_keyslot_set_priority(struct mortise_luks2 *header, int id, enum mortise_
 /* The number of keyslots other than id that open the data. */
 unsigned mortise_keyslot_others(const struct mortise_luks2 *header, int id);
 
+/* --- the seal --- */
+
+/*
+ * The seal is a MAC under the volume key over the whole header, and shows a change that was made
+ * without this library or without the volume key. Every function that changes a header seals it
+ * again, if the header knows its volume key and the seal was valid or missing.
+ */
+enum mortise_seal_state {
+	MORTISE_SEAL_NONE,	/* the header has no seal */
+	MORTISE_SEAL_UNVERIFIED, /* the header has a seal, and its volume key is not known */
+	MORTISE_SEAL_VALID,
+	MORTISE_SEAL_BROKEN,	/* the header has changed since it was sealed */
+};
+
+struct mortise_seal_info {
+	size_t struct_size;
+	enum mortise_seal_state state;
+	char changed[96];	/* BROKEN: "segments, tokens"; "" if the change cannot be located */
+	char volume[128];	/* id of the declared volume, "" if the header belongs to none */
+	uint64_t epoch;		/* number of times the header was sealed */
+};
+
+/*
+ * Compares the header with its seal. volume and epoch are proven only if the seal is valid. The
+ * header knows its volume key after mortise_luks2_format, mortise_keyslot_open and
+ * mortise_volume_key_verify.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_seal_check(const struct mortise_luks2 *header, struct mortise_seal_info *info,
+		   struct mortise_error *err);
+/*
+ * Seals the header as it is now, whatever the state of its seal was. volume: id of the declared
+ * volume; NULL: unchanged; "": none. MORTISE_E_USAGE: the volume key is not known, or the id is
+ * longer than 127 bytes.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_seal(struct mortise_luks2 *header, const char *volume, struct mortise_error *err);
+
 /* --- tokens --- */
 
 struct mortise_token_import {

@@ -31,6 +31,7 @@ struct luks2_update {
 		uint64_t size;	/* bytes */
 	} freed[MORTISE_KEYSLOTS_MAX];
 	unsigned freed_count;
+	bool seal;	/* luks2_update_seal() was called */
 };
 
 /*

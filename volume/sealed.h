@@ -55,8 +55,8 @@ MORTISE_MUST_CHECK bool volume_token_put(struct json_object *metadata, int id,
 					 struct json_object *token);
 /* Removes the token of this id if it belongs to a sealed key. */
 void volume_token_drop(struct json_object *metadata, int id);
-/* The highest free id that is not in taken (bit n: id n), or -1. */
-int volume_token_free_id(struct json_object *metadata, uint32_t taken);
+/* The highest free id, or -1. */
+int volume_token_free_id(struct json_object *metadata);
 /* Bit n: a recovery token marks keyslot n. */
 uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header);
 
