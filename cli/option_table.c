@@ -23,8 +23,12 @@
 #define SLOT_TAKERS                                                                    \
 	(V(OPEN) | V(REENCRYPT) | V(CONFIG) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | \
 	 V(CONVERT_KEY) | V(DUMP) | V(TOKEN) | V(RESUME))
+/* The verbs that format or open a keyslot. */
+#define OPENS                                                                              \
+	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
+	 V(DUMP) | V(ENROLL))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
-#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL))
+#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
 
 #define FLAG(n, l, verbs, have, help)                    \
@@ -43,12 +47,16 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_ACTIVE_NAME] = LACK("active-name", 0, KIND_TEXT, ALL),
 	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, V(FORMAT),
 				   "align the start of the data to a multiple of this" },
+	[OPTION_ALLOW_CIPHER] = { "allow-cipher", 0, KIND_TEXT, "CIPHER", EXTENSION(OPENS), ALL,
+				  "accept this cipher, although it is not on the list" },
 	[OPTION_ALLOW_DISCARDS] =
 		FLAG("allow-discards", 0, V(OPEN), ALL, "allow discard (TRIM) requests"),
 	[OPTION_BATCH_MODE] = FLAG("batch-mode", 'q', ALL, ALL, "do not ask for confirmation"),
 	[OPTION_BLOCK_SIZE] = LACK("block-size", 'B', KIND_UINT32, ALL),
 	[OPTION_CANCEL_DEFERRED] =
 		FLAG("cancel-deferred", 0, V(CLOSE), ALL, "cancel a deferred close"),
+	[OPTION_CHECK] =
+		FLAG("check", 0, EXTENSION(V(SEAL)), ALL, "check the seal and change nothing"),
 	[OPTION_CHECK_KEYS] = FLAG("check-keys", 0, EXTENSION(DECLARED), ALL,
 				   "try every keyslot, including unchanged ones"),
 	[OPTION_CIPHER] = { "cipher", 'c', KIND_TEXT, "CIPHER", ALL, ALL,
@@ -200,6 +208,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			  "runs of each measurement (default: 7, more if short)" },
 	[OPTION_SCALE] = { "scale", 0, KIND_TEXT, "FILE", EXTENSION(MEASURES), ALL,
 			   "choose for the machine of this result file" },
+	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN)), ALL,
+			       "refuse a header whose seal is missing or does not match"),
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
 				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT),
 				 "encryption sector size" },
@@ -245,6 +255,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				"directory of the signed PCR 11 policy" },
 	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, ALL,
 			   "number of passphrase attempts (default: 3)" },
+	[OPTION_TRUST] = { "trust", 0, KIND_TEXT, "FILE", EXTENSION(DECLARED & ~V(DOWN)), ALL,
+			   "trust file (default: /etc/mortise/trust.yaml)" },
 	[OPTION_TRY_KEYS] = FLAG("try-keys", 0, EXTENSION(DECLARED &V(PLAN)), ALL,
 				 "seal each new key by its KMS or TPM, and discard it"),
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, ALL, "luks or luks2" },
@@ -266,6 +278,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_VERBOSE] = FLAG("verbose", 'v', ALL, ALL, "print more details"),
 	[OPTION_VERIFY_PASSPHRASE] =
 		FLAG("verify-passphrase", 'y', ALL, ALL, "ask for the passphrase twice"),
+	[OPTION_VOLUME] = { "volume", 0, KIND_TEXT, "ID", EXTENSION(V(SEAL)), ALL,
+			    "id of the declared volume, such as STATE or u-data" },
 	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 				     "read the volume key from this file" },
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",

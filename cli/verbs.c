@@ -38,6 +38,8 @@ static const struct verb verbs[] = {
 	  "import, export or remove tokens", false },
 	{ "enroll", VERB_ENROLL, run_enroll, check_enroll, 1, "<device>",
 	  "add a keyslot for a KMS, the TPM or a recovery key", true },
+	{ "seal", VERB_SEAL, run_seal, check_seal, 1, "<device>",
+	  "seal the header as it is now, or check its seal", true },
 	{ "apply", VERB_APPLY, DECLARED(run_apply), DECLARED(check_apply), 0, "",
 	  "store a configuration and open its volumes", true },
 	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]", "show what up would do",

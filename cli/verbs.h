@@ -33,6 +33,7 @@ const char *check_format(const struct command *c);
 const char *check_kill_slot(const struct command *c);
 const char *check_meta(const struct command *c);
 const char *check_open(const struct command *c);
+const char *check_seal(const struct command *c);
 const char *check_status(const struct command *c);
 const char *check_token(const struct command *c);
 
@@ -55,6 +56,7 @@ enum status run_meta(const struct command *c);
 enum status run_open(const struct command *c);
 enum status run_plan(const struct command *c);
 enum status run_reset(const struct command *c);
+enum status run_seal(const struct command *c);
 enum status run_status(const struct command *c);
 enum status run_token(const struct command *c);
 enum status run_up(const struct command *c);

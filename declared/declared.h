@@ -12,6 +12,14 @@ struct mortise_config {
 	struct mortise_secret *text;	/* the file; NULL: the volumes are from META */
 };
 
+/*
+ * Reads a configuration file. own: it is the machine's own, which no user but root may be able to
+ * write (MORTISE_E_POLICY); otherwise a remark says so. The rest is that of mortise_config_read.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_config_read(const char *path, bool own,
+							struct mortise_config **out,
+							struct mortise_error *err);
+
 /* Copies options of any valid struct_size. MORTISE_E_USAGE: its size is invalid, or it is NULL. */
 MORTISE_MUST_CHECK enum mortise_code volume_options_copy(struct mortise_up_options *copy,
 							 const struct mortise_up_options *options,
@@ -26,10 +34,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_check_names(const struct mortise_con
 							struct mortise_error *err);
 
 bool volume_is_state(const struct config_volume *volume);
+/* The declared STATE, or NULL. */
+const struct config_volume *volume_find_state(const struct config *config);
 
 /* Adds notes about the keys of plan's volumes, which are some or all of those declared. */
 MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct config *declared,
 						       struct mortise_plan *plan,
+						       const struct mortise_up_options *options,
 						       struct mortise_error *err);
 
 /* Do the options name this volume, or no volume at all? */

@@ -50,8 +50,8 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 				     struct mortise_error *err)
 {
 	const struct volume_key *made = &step->made;
-	const struct volume_fingerprint_keys keys = { made->passphrase, volume_key };
-	uint32_t declared = volume_declared_slots(work->plan->volume);
+	const struct volume_fingerprint_keys keys = { work->plan->volume, made->passphrase,
+						      volume_key };
 	struct json_object *metadata = luks2_update_metadata(update);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	int id = step->keyslot;
@@ -63,11 +63,11 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 	else
 		volume_token_drop(metadata, id);
 	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
-	if (code)
+	if (code && code != MORTISE_E_WAIT)
 		return code;
-	stored = stored && volume_record_set_key(metadata, declared, id, fingerprint);
+	stored = stored && (code || volume_record_set_key(metadata, id, fingerprint));
 	if (stored && made->pcr_values)
-		stored = volume_record_set_pcr_values(metadata, declared, id,
+		stored = volume_record_set_pcr_values(metadata, id,
 						      json_object_get(made->pcr_values));
 	return stored ? MORTISE_OK
 		      : error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d",
@@ -131,10 +131,9 @@ static enum mortise_code stage_key_step(struct volume_work *work, struct luks2_u
 	enum mortise_code code;
 
 	if (step->kind == MORTISE_STEP_KEY_RECORD) {
-		if (volume_record_set_key(metadata, volume_declared_slots(work->plan->volume),
-					  step->keyslot, step->fingerprint))
+		if (volume_record_set_key(metadata, step->keyslot, step->fingerprint))
 			return MORTISE_OK;
-		return error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+		return error_memory(err);
 	}
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
 		code = luks2_keyslot_stage_removal(update, step->keyslot, true, err);

@@ -12,23 +12,43 @@
 #include "keys/sources/sources.h"
 #include "luks2/header.h"
 #include "config/config.h"
+#include "config/trust.h"
 #include "declared/budget.h"
+#include "declared/known.h"
 #include "disk/probe.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
 
 #define VOLUME_PATH_MAX 256u
 
+/* Whether a run can use the list of known volumes (declared/plan_known.h). */
+enum known_state {
+	KNOWN_UNUSED,		/* STATE is not declared, or is not mounted with no_mount */
+	KNOWN_LATER,		/* this run may still mount STATE */
+	KNOWN_MISSING,		/* this run does not mount STATE */
+	KNOWN_DAMAGED,		/* why says why */
+	KNOWN_LISTED,
+};
+
+struct volume_known {
+	enum known_state state;
+	struct known_list list;
+	struct mortise_error why;
+	char dir[VOLUME_PATH_MAX]; /* where STATE is mounted */
+};
+
 /* The context of one run, shared by the threads that work on its volumes. */
 struct volume_run {
 	const struct mortise_config *machine;
 	const struct config *config;	/* the volumes of machine */
 	const struct mortise_up_options *options;
+	struct config_trust *trust;	/* not NULL; the defaults without a trust file */
 	struct mortise_events events;	/* forwards to options->events, one event at a time except
 					 * for polls */
 	pthread_mutex_t events_lock;
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
+	struct volume_known known;
 	struct mortise_key_sources sources; /* from options, with META's UUID if META has one */
 	char node_uuid[VOLUME_NODE_UUID_ROOM];
 	bool open_only;			/* open STATE as META describes it, change nothing */
@@ -85,6 +105,13 @@ struct volume_plan {
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool proven;			/* a declared key is known to open the volume */
+	bool listed;			/* planned with the list of known volumes */
+	bool was_unlisted;		/* an earlier plan could not show what the list changes */
+	bool unlisted;			/* opened without the list: no key is changed */
+	char replaces[256];		/* what an operator's plan does to the list; or "" */
+	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
+	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
 	size_t step_count;
 	bool failed;			/* it ends with a WAIT, REFUSE or FAIL step */
@@ -234,6 +261,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run 
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
+/*
+ * Compares the header's data segment and volume key size with the declared ones. A header that
+ * differs gets a REFUSE step. Needs no key.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan *plan,
+							      struct mortise_error *err);
+
 /* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_find_key(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
@@ -286,13 +320,16 @@ volume_key_new(const struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct volume_key *made, struct mortise_error *err);
 
 struct volume_fingerprint_keys {
+	const struct config_volume *volume;
 	const struct mortise_secret *passphrase; /* may be NULL for kms */
 	const struct mortise_secret *volume_key;
 };
 
 /*
  * Computes the fingerprint of a declared key's keyslot. For kms, it covers the server, the token
- * and the salt instead of the passphrase, which would cost a call to the KMS at each boot.
+ * and the salt instead of the passphrase, which would cost a call to the KMS at each boot. For
+ * static, it covers the salt of STATE, too: the volume key alone must not make it possible to test
+ * guesses of a passphrase at the speed of a hash. MORTISE_E_WAIT: STATE's salt is not available.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_fingerprint(const struct volume_run *run, const struct config_key *key,

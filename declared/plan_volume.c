@@ -10,6 +10,8 @@
 #include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/plan.h"
+#include "declared/plan_known.h"
+#include "declared/plan_seal.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
@@ -181,7 +183,14 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 
 	if (code || plan->failed)
 		return code;
+	code = volume_known_check(run, plan, err);
+	if (code || plan->failed)
+		return code;
 	code = check_mapping(plan, err);
+	if (code || plan->failed)
+		return code;
+	/* Before a key is derived or requested for a header that is refused anyway. */
+	code = volume_plan_check_cipher(plan, err);
 	if (code || plan->failed)
 		return code;
 	return volume_find_key(run, plan, err);
@@ -203,6 +212,14 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
+	if (volume_plan_key(plan)) {
+		code = volume_known_check(run, plan, err);
+		if (code || plan->failed)
+			return code;
+		code = volume_plan_check_seal(run, plan, err);
+		if (code || plan->failed)
+			return code;
+	}
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
 				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
@@ -211,17 +228,23 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 			return code;
 	}
 	/* If an open volume's keys are unavailable, it stays open, and no keyslot is compared. */
-	if (volume_plan_key(plan) && !run->open_only) {
+	if (volume_plan_key(plan) && !run->open_only && !plan->unsealed_state && !plan->unlisted) {
 		code = volume_plan_keys(run, plan, err);
 		if (code)
 			return code;
 	}
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
-	create = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
+	/* The mark counts only under a seal. */
+	create = volume_plan_key(plan) && !plan->adopted && !plan->unsealed_state &&
+		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
-	return plan_filesystem(run, plan, plan->mapping, create, err);
+	code = plan_filesystem(run, plan, plan->mapping, create, err);
+	if (code || !plan->unsealed_state || run->open_only)
+		return code;
+	code = volume_plan_adopt_state(plan, err);
+	return code ? code : volume_plan_keys(run, plan, err);
 }
 
 /* Swap without encryption replaces nothing but the swap area of an earlier boot. */
@@ -317,12 +340,21 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 				      struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
+	enum mortise_code code;
 
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
 		return add_unfinished_reset(run, plan, err);
-	return volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
+	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {
+		code = volume_known_check(run, plan, err);
+		if (code || plan->failed)
+			return code;
+	}
+	code = volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
+	if (!code)
+		volume_known_describe(plan);
+	return code;
 }
 
 enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *plan,

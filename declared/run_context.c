@@ -8,6 +8,7 @@
 #include "declared/cond.h"
 #include "declared/declared.h"
 #include "declared/meta_state.h"
+#include "declared/trust.h"
 
 /* nodeID keys are derived from the UUID, and a KMS identifies the machine by it. */
 bool volume_needs_node_uuid(const struct config *volumes)
@@ -66,6 +67,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 		.options = options,
 		.open_only = !config->text,
 	};
+	known_list_init(&run->known.list);
 	pthread_mutex_init(&run->events_lock, NULL);
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
@@ -73,6 +75,9 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (options->events && options->events->call)
 		run->events = (struct mortise_events){ .call = forward_event, .context = run };
 	volume_budget_init(&run->budget, &run->events);
+	code = volume_trust_load(options->trust, &run->trust, err);
+	if (code)
+		return code;
 	if (options->sources) {
 		code = sized_input(SIZED(mortise_key_sources), &run->sources, options->sources,
 				   err);
@@ -94,11 +99,13 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 void volume_run_clear(struct volume_run *run)
 {
 	free(run->unfinished);
+	config_trust_free(run->trust);
 	volume_budget_clear(&run->budget);
 	pthread_cond_destroy(&run->order_changed);
 	pthread_mutex_destroy(&run->order_lock);
 	pthread_mutex_destroy(&run->cost_lock);
 	pthread_mutex_destroy(&run->events_lock);
+	known_list_clear(&run->known.list);
 }
 
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,

@@ -89,7 +89,7 @@ static enum mortise_code read_stored(const char *dir, struct mortise_config **co
 				 "STATE holds no configuration (%s); to store one, run `mortise "
 				 "apply -f config.yaml`",
 				 path);
-	code = mortise_config_read(path, config, err);
+	code = volume_config_read(path, true, config, err);
 	return code ? code : mortise_config_add_state(*config, err);
 }
 

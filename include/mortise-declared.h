@@ -136,9 +136,11 @@ struct mortise_remark {
 };
 
 /*
- * Reads a configuration of at most 1 MiB from a file. MORTISE_E_DEVICE: the file cannot be read,
- * and *out is NULL. MORTISE_E_CONFIG: the file is too large, and *out is NULL; or at least one
- * remark is an error, and *out is only good for its remarks.
+ * Reads a configuration of at most 1 MiB from a file. NULL is the machine's own,
+ * /etc/mortise/config.yaml, which other users than root must not be able to write
+ * (MORTISE_E_POLICY, and *out is NULL); for another file, a remark says that they can.
+ * MORTISE_E_DEVICE: the file cannot be read, and *out is NULL. MORTISE_E_CONFIG: the file is too
+ * large, and *out is NULL; or at least one remark is an error, and *out is only good for its remarks.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_config_read(const char *path, struct mortise_config **out, struct mortise_error *err);
@@ -212,6 +214,13 @@ struct mortise_up_options {
 	const char *root;		/* prefix of mount points; NULL: "" */
 	bool check_keys;		/* try each keyslot, even if unchanged since the last run */
 	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
+	/*
+	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
+	 * to another volume, and seal them. mortise_apply always does; mortise_up does otherwise
+	 * only if STATE holds no list of known volumes yet.
+	 */
+	bool adopt;
+	const char *trust;		/* trust file; NULL: /etc/mortise/trust.yaml, if it exists */
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -235,6 +244,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_REFUSE,		/* will not be done; text says why, and the remedy */
 	MORTISE_STEP_FAIL,		/* planning the volume failed; text says why */
 	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
+	MORTISE_STEP_SEAL,		/* accept the header of another program, and seal it */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */

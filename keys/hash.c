@@ -7,6 +7,7 @@
 
 #include "keys/crypto.h"
 #include "base/error.h"
+#include "base/secret.h"
 
 /*
  * Only these names are accepted: names come from headers, and a crypto library would also accept
@@ -90,4 +91,21 @@ enum mortise_code keys_hmac_sha256(struct keys_bytes key, const struct keys_byte
 		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to compute HMAC-SHA-256",
 				 keys_crypto_library());
 	return MORTISE_OK;
+}
+
+enum mortise_code keys_hkdf_sha256(struct keys_bytes secret, const char *purpose,
+				   uint8_t key[static 32], struct mortise_error *err)
+{
+	static const uint8_t no_salt[32], first_block = 1;
+	const struct keys_bytes info[] = { { purpose, strlen(purpose) }, { &first_block, 1 } };
+	uint8_t extracted[32];
+	enum mortise_code code;
+
+	code = keys_hmac_sha256((struct keys_bytes){ no_salt, sizeof(no_salt) }, &secret, 1,
+				extracted, err);
+	if (!code)
+		code = keys_hmac_sha256((struct keys_bytes){ extracted, sizeof(extracted) }, info,
+					2, key, err);
+	secret_wipe(extracted, sizeof(extracted));
+	return code;
 }

@@ -43,4 +43,9 @@ MORTISE_MUST_CHECK enum mortise_code keys_hmac_sha256(struct keys_bytes key,
 						      uint8_t mac[static 32],
 						      struct mortise_error *err);
 
+/* key = HKDF-SHA-256(secret, without a salt, purpose): one block (RFC 5869). */
+MORTISE_MUST_CHECK enum mortise_code keys_hkdf_sha256(struct keys_bytes secret, const char *purpose,
+						      uint8_t key[static 32],
+						      struct mortise_error *err);
+
 #endif

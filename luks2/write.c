@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "luks2/area.h"
 #include "luks2/private.h"
+#include "luks2/seal.h"
 #include "luks2/validate.h"
 
 enum mortise_code luks2_copy_write(const struct luks2_device *device,
@@ -216,6 +217,9 @@ enum mortise_code luks2_update_commit(struct luks2_update **address, struct mort
 	enum mortise_code code;
 
 	drop_unused_digests(update->metadata);
+	code = luks2_seal_commit(update, err);
+	if (code)
+		goto out;
 	code = check_update(update, err);
 	if (code)
 		goto out;

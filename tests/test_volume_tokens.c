@@ -250,7 +250,7 @@ static void test_place(void **state)
 	assert_string_equal(type_of(metadata, 2), "");
 	volume_token_drop(metadata, 30);
 	assert_string_equal(type_of(metadata, 30), "clevis");
-	assert_int_equal(volume_token_free_id(metadata, UINT32_C(1) << 29), 28);
+	assert_int_equal(volume_token_free_id(metadata), 29);
 	json_object_put(metadata);
 }
 
@@ -264,19 +264,19 @@ static void test_no_place(void **state)
 		assert_true(luks2_json_add_id(tokens, id, parse("{\"type\":\"x\"}")));
 	assert_false(volume_token_put(metadata, 1, parse(talos_kms)));
 	assert_string_equal(type_of(metadata, 1), "x");
-	assert_int_equal(volume_token_free_id(metadata, 0), -1);
+	assert_int_equal(volume_token_free_id(metadata), -1);
 	json_object_put(metadata);
 }
 
 static void test_pcr_values(void **state)
 {
-	struct json_object *metadata = parse("{\"tokens\":{}}");
+	struct json_object *metadata = parse("{\"config\":{}}");
 	struct keys_tpm_object object = { .values_known = 1u << 7 | 1u << 0 }, again = { 0 };
 
 	(void)state;
 	memset(object.pcr_values[7], 0x77, KEYS_TPM_DIGEST_SIZE);
-	assert_true(volume_record_set_pcr_values(metadata, 0, 3,
-						 volume_record_pcr_values_new(&object)));
+	assert_true(
+		volume_record_set_pcr_values(metadata, 3, volume_record_pcr_values_new(&object)));
 	volume_record_pcr_values(metadata, 3, &again);
 	assert_int_equal(again.values_known, object.values_known);
 	assert_memory_equal(again.pcr_values[7], object.pcr_values[7], KEYS_TPM_DIGEST_SIZE);

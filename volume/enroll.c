@@ -47,7 +47,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 	if (sealed)
 		return MORTISE_OK;
 	/* Not at an id that the token of a sealed key may need. */
-	enrolled->token = volume_token_free_id(luks2_header_metadata(header), 0);
+	enrolled->token = volume_token_free_id(luks2_header_metadata(header));
 	return enrolled->token >= 0 ? MORTISE_OK
 				    : error_set(err, MORTISE_E_NO_SPACE, 0,
 						"all %u tokens are in use", MORTISE_TOKENS_MAX);
@@ -117,7 +117,7 @@ static enum mortise_code store(struct mortise_luks2 *header, const struct mortis
 	if (!code && !volume_token_put(metadata, where->token, json_object_get(key->token)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (!code && key->pcr_values &&
-	    !volume_record_set_pcr_values(metadata, 0, id, json_object_get(key->pcr_values)))
+	    !volume_record_set_pcr_values(metadata, id, json_object_get(key->pcr_values)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (code) {
 		luks2_update_abort(&update);

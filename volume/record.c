@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The token of type "mortise": pending mkfs, and fingerprints of keyslots. */
+/* The record in config.mortise: pending mkfs, and fingerprints of keyslots. */
 #include "volume/record.h"
 
 #include <stdio.h>
@@ -10,71 +10,52 @@
 #include "base/secret.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
+#include "luks2/seal.h"
 #include "volume/sealed.h"
 
-#define TYPE "mortise"
-
-static struct json_object *record(struct json_object *metadata)
-{
-	struct json_object *tokens = luks2_tokens(metadata);
-
-	json_object_object_foreach(tokens, id, token) {
-		const char *type = luks2_json_text(token, "type");
-
-		(void)id;
-		if (type && !strcmp(type, TYPE))
-			return token;
-	}
-	return NULL;
-}
-
-/* From the highest id down: Talos takes token N for the token of keyslot N. */
-static struct json_object *record_or_new(struct json_object *metadata, uint32_t taken)
-{
-	struct json_object *tokens = luks2_tokens(metadata);
-	struct json_object *token = record(metadata);
-	int id = volume_token_free_id(metadata, taken);
-
-	if (token)
-		return token;
-	token = json_object_new_object();
-	if (id < 0 || !token || !luks2_json_add(token, "type", json_object_new_string(TYPE)) ||
-	    !luks2_json_add(token, "keyslots", json_object_new_array())) {
-		json_object_put(token);
-		return NULL;
-	}
-	return luks2_json_add_id(tokens, id, token) ? token : NULL;
-}
+#define OLD_TYPE "mortise" /* of the token that version 0.1 kept its record in */
 
 /* Returns a member that is an object, and creates it if it is missing. */
-static struct json_object *member_or_new(struct json_object *token, const char *key)
+static struct json_object *member_or_new(struct json_object *record, const char *key)
 {
-	struct json_object *member = luks2_json_get(token, key, json_type_object);
+	struct json_object *member = luks2_json_get(record, key, json_type_object);
 
-	if (!token || member)
+	if (!record || member)
 		return member;
 	member = json_object_new_object();
-	return luks2_json_add(token, key, member) ? member : NULL;
+	return luks2_json_add(record, key, member) ? member : NULL;
 }
 
 const char *volume_record_mkfs(struct json_object *metadata)
 {
-	return luks2_json_text(record(metadata), "mkfs");
+	return luks2_json_text(luks2_record(metadata), "mkfs");
 }
 
-bool volume_record_set_mkfs(struct json_object *metadata, uint32_t taken, const char *filesystem)
+bool volume_record_set_mkfs(struct json_object *metadata, const char *filesystem)
 {
-	struct json_object *token = record_or_new(metadata, taken);
+	struct json_object *record = luks2_record_or_new(metadata);
 
-	return token && luks2_json_add(token, "mkfs", json_object_new_string(filesystem));
+	return record && luks2_json_add(record, "mkfs", json_object_new_string(filesystem));
 }
 
 void volume_record_mkfs_done(struct json_object *metadata)
 {
-	struct json_object *token = record(metadata);
+	struct json_object *record = luks2_record(metadata);
 
-	if (token)
-		json_object_object_del(token, "mkfs");
+	if (record)
+		json_object_object_del(record, "mkfs");
+}
+
+void volume_record_drop_old(struct json_object *metadata)
+{
+	struct json_object *tokens = luks2_tokens(metadata);
+
+	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++) {
+		const char *type = luks2_json_text(luks2_token_get(metadata, id), "type");
+
+		if (type && !strcmp(type, OLD_TYPE))
+			luks2_json_remove_id(tokens, id);
+	}
 }
 
 enum mortise_code volume_fingerprint(struct json_object *metadata,
@@ -110,7 +91,7 @@ enum mortise_code volume_fingerprint(struct json_object *metadata,
 bool volume_record_matches(struct json_object *metadata, int keyslot,
 			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE])
 {
-	struct json_object *keys = luks2_json_get(record(metadata), "keys", json_type_object);
+	struct json_object *keys = luks2_json_get(luks2_record(metadata), "keys", json_type_object);
 	uint8_t stored[VOLUME_FINGERPRINT_SIZE];
 	size_t size = sizeof(stored);
 	char id[12];
@@ -120,10 +101,10 @@ bool volume_record_matches(struct json_object *metadata, int keyslot,
 	       secret_equal(stored, fingerprint, size);
 }
 
-bool volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,
+bool volume_record_set_key(struct json_object *metadata, int keyslot,
 			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE])
 {
-	struct json_object *keys = member_or_new(record_or_new(metadata, taken), "keys");
+	struct json_object *keys = member_or_new(luks2_record_or_new(metadata), "keys");
 
 	return keys &&
 	       luks2_json_add_id(keys, keyslot,
@@ -145,10 +126,10 @@ struct json_object *volume_record_pcr_values_new(const struct keys_tpm_object *o
 	return values;
 }
 
-bool volume_record_set_pcr_values(struct json_object *metadata, uint32_t taken, int keyslot,
+bool volume_record_set_pcr_values(struct json_object *metadata, int keyslot,
 				  struct json_object *values)
 {
-	struct json_object *pcrs = member_or_new(record_or_new(metadata, taken), "pcrs");
+	struct json_object *pcrs = member_or_new(luks2_record_or_new(metadata), "pcrs");
 
 	if (pcrs)
 		return luks2_json_add_id(pcrs, keyslot, values);
@@ -160,7 +141,7 @@ void volume_record_pcr_values(struct json_object *metadata, int keyslot,
 			      struct keys_tpm_object *object)
 {
 	struct json_object *values = luks2_json_get_id(
-		luks2_json_get(record(metadata), "pcrs", json_type_object), keyslot);
+		luks2_json_get(luks2_record(metadata), "pcrs", json_type_object), keyslot);
 
 	object->values_known = 0;
 	for (int pcr = 0; pcr < (int)MORTISE_PCRS; pcr++) {
@@ -180,7 +161,7 @@ void volume_record_forget_key(struct json_object *metadata, int keyslot)
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
 		struct json_object *of_keyslots =
-			luks2_json_get(record(metadata), members[i], json_type_object);
+			luks2_json_get(luks2_record(metadata), members[i], json_type_object);
 
 		if (of_keyslots)
 			luks2_json_remove_id(of_keyslots, keyslot);

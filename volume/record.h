@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The token of type "mortise" in the header: whether a file system is still to be created, and a
- * fingerprint of each declared key as of its last synchronization. Other programs preserve the
- * token.
+ * The record in config.mortise: whether a file system is still to be created, and a fingerprint of
+ * each declared key as of its last synchronization. The seal covers it: use it only if the seal is
+ * valid. Other programs preserve it.
  */
 #ifndef VOLUME_RECORD_H
 #define VOLUME_RECORD_H
@@ -13,15 +13,15 @@
 /* The file system that is still to be created ("xfs"); NULL: none. */
 const char *volume_record_mkfs(struct json_object *metadata);
 
-/*
- * Sets it. taken, here and below: bit n is set if keyslot n is declared, since Talos takes token n
- * for its token. False: out of memory or tokens.
- */
-MORTISE_MUST_CHECK bool volume_record_set_mkfs(struct json_object *metadata, uint32_t taken,
+/* Sets it. False, here and below: out of memory. */
+MORTISE_MUST_CHECK bool volume_record_set_mkfs(struct json_object *metadata,
 					       const char *filesystem);
 
 /* Removes the mark, once the file system exists. */
 void volume_record_mkfs_done(struct json_object *metadata);
+
+/* Removes the token in which version 0.1 kept its record, without a seal. */
+void volume_record_drop_old(struct json_object *metadata);
 
 #define VOLUME_FINGERPRINT_SIZE 16u
 
@@ -45,9 +45,9 @@ volume_fingerprint(struct json_object *metadata, const struct volume_origin *ori
 bool volume_record_matches(struct json_object *metadata, int keyslot,
 			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE]);
 
-/* Stores the fingerprint of a keyslot. False: out of memory or tokens. */
+/* Stores the fingerprint of a keyslot. */
 MORTISE_MUST_CHECK bool
-volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,
+volume_record_set_key(struct json_object *metadata, int keyslot,
 		      const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE]);
 
 /*
@@ -55,8 +55,8 @@ volume_record_set_key(struct json_object *metadata, uint32_t taken, int keyslot,
  * object's values as JSON (NULL: out of memory), stored for a keyslot, and read back.
  */
 struct json_object *volume_record_pcr_values_new(const struct keys_tpm_object *object);
-MORTISE_MUST_CHECK bool volume_record_set_pcr_values(struct json_object *metadata, uint32_t taken,
-						     int keyslot, struct json_object *values);
+MORTISE_MUST_CHECK bool volume_record_set_pcr_values(struct json_object *metadata, int keyslot,
+						     struct json_object *values);
 void volume_record_pcr_values(struct json_object *metadata, int keyslot,
 			      struct keys_tpm_object *object);
 

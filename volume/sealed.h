@@ -55,8 +55,8 @@ MORTISE_MUST_CHECK bool volume_token_put(struct json_object *metadata, int id,
 					 struct json_object *token);
 /* Removes the token of this id if it belongs to a sealed key. */
 void volume_token_drop(struct json_object *metadata, int id);
-/* The highest free id that is not in taken (bit n: id n), or -1. */
-int volume_token_free_id(struct json_object *metadata, uint32_t taken);
+/* The highest free id, or -1. */
+int volume_token_free_id(struct json_object *metadata);
 /* Bit n: a recovery token marks keyslot n. */
 uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header);
 
@@ -116,6 +116,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_tpm_get(const struct mortise_key_sou
 						    struct json_object *metadata, int id,
 						    struct mortise_secret **passphrase,
 						    struct mortise_error *err);
+
+/* The private key of the client certificate for a KMS; NULL: there is none. sources may be NULL. */
+const char *volume_kms_key_file(const struct mortise_key_sources *sources);
 
 /* The UUID in sources, or else the machine's. */
 MORTISE_MUST_CHECK enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,

@@ -12,11 +12,11 @@ bool volume_token_is_sealed(struct json_object *token)
 	return type && (!strcmp(type, VOLUME_TOKEN_KMS) || !strcmp(type, VOLUME_TOKEN_TPM));
 }
 
-int volume_token_free_id(struct json_object *metadata, uint32_t taken)
+int volume_token_free_id(struct json_object *metadata)
 {
 	int id = (int)MORTISE_TOKENS_MAX - 1;
 
-	while (id >= 0 && ((taken & UINT32_C(1) << id) || luks2_token_get(metadata, id)))
+	while (id >= 0 && luks2_token_get(metadata, id))
 		id--;
 	return id;
 }
@@ -29,7 +29,7 @@ static bool make_way(struct json_object *metadata, int id)
 
 	if (!token || volume_token_is_sealed(token))
 		return true;
-	other = volume_token_free_id(metadata, 0);
+	other = volume_token_free_id(metadata);
 	if (other < 0 || !luks2_json_add_id(luks2_tokens(metadata), other, json_object_get(token)))
 		return false;
 	luks2_json_remove_id(luks2_tokens(metadata), id);

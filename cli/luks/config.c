@@ -4,6 +4,7 @@
 
 #include "cli/device.h"
 #include "cli/print.h"
+#include "cli/luks/seal.h"
 #include "cli/verbs.h"
 
 static enum mortise_priority priority_of(const char *word)
@@ -40,6 +41,8 @@ enum status run_config(const struct command *c)
 	if ((label || subsystem) &&
 	    mortise_header_set_label(header, label ? label : "", subsystem ? subsystem : "", &err))
 		status = fail(c, &err);
+	else if (priority)
+		seal_warn_after_change(c, header);
 out:
 	mortise_luks2_free(&header);
 	return status;

@@ -204,3 +204,15 @@ void dump_text(const struct mortise_luks2 *header)
 			dump_digest(id, &digest);
 	}
 }
+
+void dump_seal(const struct mortise_luks2 *header)
+{
+	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
+
+	if (mortise_seal_check(header, &seal, NULL) || seal.state == MORTISE_SEAL_NONE)
+		return;
+	printf("Seal:\n");
+	printf("\tVolume:     %s\n", or_text(seal.volume, "(no declared volume)"));
+	printf("\tEpoch:      %" PRIu64 "\n", seal.epoch);
+	printf("\tState:      not checked (run mortise seal --check)\n");
+}

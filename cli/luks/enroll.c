@@ -4,11 +4,11 @@
 
 #include "cli/device.h"
 #include "cli/keyslot.h"
-#include "cli/passphrase.h"
 #include "cli/pcr.h"
 #include "cli/print.h"
 #include "cli/luks/recovery_key.h"
 #include "cli/sources.h"
+#include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
@@ -31,30 +31,6 @@ static void describe(const struct command *c, struct mortise_enrollment *what)
 	/* The option parser has refused an invalid list. */
 	if (!pcrs || !pcr_list(pcrs, &what->tpm_pcrs))
 		what->tpm_pcrs = PCRS_DEFAULT;
-}
-
-/* The order is that of luksAddKey. */
-static enum status authorize(const struct command *c, const struct paths *paths,
-			     struct mortise_luks2 *header, struct mortise_secret **volume_key)
-{
-	const struct unlock_passphrase how = {
-		.device = paths->header,
-		.prompt = "Enter any existing passphrase: ",
-		.search = { .struct_size = sizeof(how.search), .keyslot = MORTISE_ANY },
-	};
-
-	enum status status;
-	int opened;
-
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
-		return header_read_volume_key(c, header, volume_key);
-	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
-	    !unlock_wants_token(c))
-		return unlock_by_passphrase(c, &how, header, volume_key);
-	status = unlock_by_token(c, header, volume_key, &opened);
-	if (status == STATUS_OK)
-		say_slot(c, opened, SLOT_UNLOCKED);
-	return status;
 }
 
 /* A keyslot whose key was never shown is useless, but the user would rely on it. */
@@ -128,9 +104,11 @@ enum status run_enroll(const struct command *c)
 		return status;
 	status = keyslot_check_free(header, what.keyslot);
 	if (status == STATUS_OK)
-		status = authorize(c, &paths, header, &volume_key);
+		status = unlock_header(c, &paths, header, &volume_key);
 	if (status == STATUS_OK)
 		status = enroll(c, &paths, header, &what, volume_key);
+	if (status == STATUS_OK)
+		seal_warn_after_change(c, header);
 	mortise_secret_free(&volume_key);
 	mortise_luks2_free(&header);
 	return status;

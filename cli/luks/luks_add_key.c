@@ -6,6 +6,7 @@
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
@@ -144,6 +145,8 @@ enum status run_luks_add_key(const struct command *c)
 	if (status == STATUS_OK)
 		status = unbound ? add_unbound(c, &paths, header, &what)
 				 : add_bound(c, &paths, header, &what);
+	if (status == STATUS_OK)
+		seal_warn_after_change(c, header);
 	mortise_luks2_free(&header);
 	return status;
 }

@@ -2,6 +2,7 @@
 /* luksChangeKey: change the passphrase of a keyslot, which keeps its number. */
 #include "cli/device.h"
 #include "cli/keyslot.h"
+#include "cli/luks/seal.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -61,6 +62,8 @@ enum status run_luks_change_key(const struct command *c)
 	status = keyslot_describe(c, &what, &kdf);
 	if (status == STATUS_OK)
 		status = change(c, &paths, header, &what);
+	if (status == STATUS_OK)
+		seal_warn_after_change(c, header);
 	mortise_luks2_free(&header);
 	return status;
 }

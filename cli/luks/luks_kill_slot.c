@@ -8,6 +8,7 @@
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/terminal.h"
+#include "cli/luks/seal.h"
 #include "cli/verbs.h"
 
 /* Tries the passphrase on every keyslot except the one to remove. */
@@ -124,6 +125,8 @@ enum status run_luks_kill_slot(const struct command *c)
 		status = fail(c, &err);
 	else
 		say_slot(c, keyslot, SLOT_REMOVED);
+	if (status == STATUS_OK)
+		seal_warn_after_change(c, header);
 out:
 	mortise_luks2_free(&header);
 	return status;

@@ -6,6 +6,7 @@
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/terminal.h"
+#include "cli/luks/seal.h"
 #include "cli/verbs.h"
 
 static enum status remove_keyslot(const struct command *c, struct mortise_luks2 *header,
@@ -58,6 +59,8 @@ enum status run_luks_remove_key(const struct command *c)
 	}
 	say_slot(c, opened, SLOT_UNLOCKED);
 	status = remove_keyslot(c, header, opened);
+	if (status == STATUS_OK)
+		seal_warn_after_change(c, header);
 out:
 	mortise_secret_free(&passphrase);
 	mortise_luks2_free(&header);

@@ -5,6 +5,7 @@
 
 #include "cli/device.h"
 #include "cli/print.h"
+#include "cli/luks/seal.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/signals.h"
@@ -40,6 +41,8 @@ enum status run_luks_uuid(const struct command *c)
 			status = STATUS_KEY;
 		else if (mortise_header_set_uuid(header, uuid, &err))
 			status = fail(c, &err);
+		else
+			seal_warn_after_change(c, header);
 	}
 	mortise_luks2_free(&header);
 	return status;

@@ -7,6 +7,7 @@
 #include "cli/device.h"
 #include "cli/print.h"
 #include "cli/signals.h"
+#include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
@@ -112,6 +113,8 @@ enum status run_open(const struct command *c)
 		goto out;
 	status = vk_file ? header_read_volume_key(c, header, &volume_key)
 			 : unlock(c, &paths, header, &volume_key);
+	if (status == STATUS_OK)
+		status = seal_demand(c, header);
 	if (status != STATUS_OK || !name)
 		goto out;
 	if (mortise_activate(header, name, volume_key, activation_flags(c), &dropped, &err))

@@ -12,6 +12,7 @@
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/read.h"
+#include "cli/luks/seal.h"
 #include "cli/verbs.h"
 #include "cli/write.h"
 
@@ -141,6 +142,8 @@ enum status run_token(const struct command *c)
 		status = token_export(c, header);
 	else
 		status = token_remove(c, header);
+	if (status == STATUS_OK && strcmp(action, "export") != 0)
+		seal_warn_after_change(c, header);
 	mortise_luks2_free(&header);
 	return status;
 }

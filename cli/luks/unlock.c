@@ -141,3 +141,26 @@ enum status unlock_by_passphrase(const struct command *c, const struct unlock_pa
 	} while (code == MORTISE_E_KEY && left-- > 1);
 	return status;
 }
+
+/* The order is that of luksAddKey. */
+enum status unlock_header(const struct command *c, const struct paths *paths,
+			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
+{
+	const struct unlock_passphrase how = {
+		.device = paths->header,
+		.prompt = "Enter any existing passphrase: ",
+		.search = { .struct_size = sizeof(how.search), .keyslot = MORTISE_ANY },
+	};
+	enum status status;
+	int opened;
+
+	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+		return header_read_volume_key(c, header, volume_key);
+	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
+	    !unlock_wants_token(c))
+		return unlock_by_passphrase(c, &how, header, volume_key);
+	status = unlock_by_token(c, header, volume_key, &opened);
+	if (status == STATUS_OK)
+		say_slot(c, opened, SLOT_UNLOCKED);
+	return status;
+}

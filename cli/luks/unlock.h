@@ -3,7 +3,7 @@
 #ifndef CLI_UNLOCK_H
 #define CLI_UNLOCK_H
 
-#include "cli/command.h"
+#include "cli/device.h"
 
 /* Was --token-id, --token-only or --token-type given? */
 bool unlock_wants_token(const struct command *c);
@@ -27,5 +27,9 @@ struct unlock_passphrase {
  */
 enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
 				 struct mortise_luks2 *header, struct mortise_secret **volume_key);
+
+/* By --volume-key-file, a token or a passphrase, for a verb that changes the header. */
+enum status unlock_header(const struct command *c, const struct paths *paths,
+			  struct mortise_luks2 *header, struct mortise_secret **volume_key);
 
 #endif
