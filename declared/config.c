@@ -11,17 +11,12 @@
 
 #define CONFIG_MAX (1u << 20)
 
-static enum mortise_code read_text(const char *path, struct mortise_secret **text,
+static enum mortise_code read_text(int fd, const char *path, struct mortise_secret **text,
 				   struct mortise_error *err)
 {
-	enum mortise_code code;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", path);
 	/* The file may hold passphrases. */
-	code = file_read_secret(fd, path, CONFIG_MAX, text, err);
-	close(fd);
+	enum mortise_code code = file_read_secret(fd, path, CONFIG_MAX, text, err);
+
 	if (code == MORTISE_E_USAGE)
 		return error_set(err, MORTISE_E_CONFIG, 0, "%s is larger than 1 MiB", path);
 	return code;
@@ -44,8 +39,8 @@ static enum mortise_code make_remarks(struct mortise_config *config, struct mort
 	return MORTISE_OK;
 }
 
-enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
-				      struct mortise_error *err)
+enum mortise_code volume_config_read(int fd, const char *path, struct mortise_config **out,
+				     struct mortise_error *err)
 {
 	struct mortise_config *config;
 	enum mortise_code code, parsed;
@@ -54,7 +49,7 @@ enum mortise_code mortise_config_read(const char *path, struct mortise_config **
 	config = calloc(1, sizeof(*config));
 	if (!config)
 		return error_memory(err);
-	code = read_text(path, &config->text, err);
+	code = read_text(fd, path, &config->text, err);
 	if (code)
 		goto fail;
 	parsed = config_parse((const char *)mortise_secret_data(config->text),
@@ -67,6 +62,20 @@ enum mortise_code mortise_config_read(const char *path, struct mortise_config **
 	return parsed;
 fail:
 	mortise_config_free(&config);
+	return code;
+}
+
+enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
+				      struct mortise_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum mortise_code code;
+
+	*out = NULL;
+	if (fd < 0)
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", path);
+	code = volume_config_read(fd, path, out, err);
+	close(fd);
 	return code;
 }
 

@@ -12,6 +12,11 @@ struct mortise_config {
 	struct mortise_secret *text;	/* the file; NULL: the volumes are from META */
 };
 
+/* Like mortise_config_read(), of the open file that path names. */
+MORTISE_MUST_CHECK enum mortise_code volume_config_read(int fd, const char *path,
+							struct mortise_config **out,
+							struct mortise_error *err);
+
 /* Copies options of any valid struct_size. MORTISE_E_USAGE: its size is invalid, or it is NULL. */
 MORTISE_MUST_CHECK enum mortise_code volume_options_copy(struct mortise_up_options *copy,
 							 const struct mortise_up_options *options,

@@ -256,6 +256,7 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 {
 	const struct config_volume *volume = work->plan->volume;
 	const struct disk_mount_options options = {
+		.root = work->run->options->root,
 		.type = config_filesystem_name(volume->filesystem),
 		.secure = volume->mount_secure,
 		.noexec = volume->mount_noexec,
