@@ -152,6 +152,7 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 	if (code)
 		return code;
 	wanted.try_keys = false;
+	wanted.adopt = true;
 	code = check_places(config, &wanted, err);
 	if (code)
 		return code;

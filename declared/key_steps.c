@@ -50,7 +50,8 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 				     struct mortise_error *err)
 {
 	const struct volume_key *made = &step->made;
-	const struct volume_fingerprint_keys keys = { made->passphrase, volume_key };
+	const struct volume_fingerprint_keys keys = { work->plan->volume, made->passphrase,
+						      volume_key };
 	struct json_object *metadata = luks2_update_metadata(update);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	int id = step->keyslot;
@@ -62,9 +63,9 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 	else
 		volume_token_drop(metadata, id);
 	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
-	if (code)
+	if (code && code != MORTISE_E_WAIT)
 		return code;
-	stored = stored && volume_record_set_key(metadata, id, fingerprint);
+	stored = stored && (code || volume_record_set_key(metadata, id, fingerprint));
 	if (stored && made->pcr_values)
 		stored = volume_record_set_pcr_values(metadata, id,
 						      json_object_get(made->pcr_values));

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "config/salt.h"
-#include "declared/plan.h"
+#include "declared/declared.h"
 #include "volume/record.h"
 
 _Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "keys are locked to the salt in STATE");
@@ -219,6 +219,27 @@ out:
 	return code;
 }
 
+/* A static passphrase can be weak. Only the volume's lock to STATE has put a salt into it. */
+static bool needs_salt(const struct config_volume *volume, const struct config_key *key)
+{
+	/* META holds the static passphrases of STATE in clear text. */
+	return key->kind == CONFIG_KEY_STATIC && !key->lock_to_state && !volume_is_state(volume);
+}
+
+/* The passphrase, followed by the salt of STATE. */
+static enum mortise_code add_salt(const struct volume_run *run,
+				  const struct mortise_secret *passphrase,
+				  struct mortise_secret **out, struct mortise_error *err)
+{
+	uint8_t salt[CONFIG_SALT_SIZE];
+	enum mortise_code code = read_state_salt(run, salt, err);
+
+	if (!code)
+		code = keys_lock_to_state(passphrase, salt, out, err);
+	secret_wipe(salt, sizeof(salt));
+	return code;
+}
+
 enum mortise_code volume_key_fingerprint(const struct volume_run *run, const struct config_key *key,
 					 struct json_object *metadata,
 					 const struct volume_fingerprint_keys *keys,
@@ -231,14 +252,16 @@ enum mortise_code volume_key_fingerprint(const struct volume_run *run, const str
 		.bytes = keys->passphrase,
 	};
 	struct mortise_secret *definition = NULL;
-	enum mortise_code code;
+	enum mortise_code code = MORTISE_OK;
 
-	if (origin.is_definition) {
+	if (origin.is_definition)
 		code = describe_kms_key(run, key, metadata, &definition, err);
-		if (code)
-			return code;
+	else if (needs_salt(keys->volume, key))
+		code = add_salt(run, keys->passphrase, &definition, err);
+	if (code)
+		return code;
+	if (definition)
 		origin.bytes = definition;
-	}
 	code = volume_fingerprint(metadata, &origin, keys->volume_key, fingerprint, err);
 	mortise_secret_free(&definition);
 	return code;

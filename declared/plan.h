@@ -85,6 +85,8 @@ struct volume_plan {
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool proven;			/* a declared key is known to open the volume */
+	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
 	size_t step_count;
 	bool failed;			/* it ends with a WAIT, REFUSE or FAIL step */
@@ -286,13 +288,16 @@ volume_key_new(const struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct volume_key *made, struct mortise_error *err);
 
 struct volume_fingerprint_keys {
+	const struct config_volume *volume;
 	const struct mortise_secret *passphrase; /* may be NULL for kms */
 	const struct mortise_secret *volume_key;
 };
 
 /*
  * Computes the fingerprint of a declared key's keyslot. For kms, it covers the server, the token
- * and the salt instead of the passphrase, which would cost a call to the KMS at each boot.
+ * and the salt instead of the passphrase, which would cost a call to the KMS at each boot. For
+ * static, it covers the salt of STATE, too: the volume key alone must not make it possible to test
+ * guesses of a passphrase at the speed of a hash. MORTISE_E_WAIT: STATE's salt is not available.
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_key_fingerprint(const struct volume_run *run, const struct config_key *key,

@@ -137,15 +137,15 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 				     struct mortise_error *err)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	const struct volume_fingerprint_keys keys = { plan->attempts[i].passphrase,
+	const struct volume_fingerprint_keys keys = { plan->volume, plan->attempts[i].passphrase,
 						      volume_plan_key(plan) };
 	struct json_object *metadata = luks2_header_metadata(plan->header);
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 	enum mortise_code code = plan->attempts[i].why.code;
-	bool recorded;
+	bool recorded, known;
 
-	recorded = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL) &&
-		   volume_record_matches(metadata, (int)key->slot, fingerprint);
+	known = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL);
+	recorded = known && volume_record_matches(metadata, (int)key->slot, fingerprint);
 	if (!code && recorded && !run->options->check_keys) {
 		plan->proven = true;
 		return MORTISE_OK;
@@ -156,14 +156,14 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 	if (code)
 		return add_failed_key(plan, key, plan->attempts[i].why.text, err);
 	plan->proven = true;
-	return recorded ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
+	return recorded || !known ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
 }
 
 /* Does the record show, without a call to the KMS, that a kms keyslot is unchanged? */
 static bool matches_record(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	const struct volume_fingerprint_keys keys = { NULL, volume_plan_key(plan) };
+	const struct volume_fingerprint_keys keys = { plan->volume, NULL, volume_plan_key(plan) };
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
 
 	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].requested &&

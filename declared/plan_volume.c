@@ -10,6 +10,7 @@
 #include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/plan.h"
+#include "declared/plan_seal.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
@@ -203,6 +204,11 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
+	if (volume_plan_key(plan)) {
+		code = volume_plan_check_seal(run, plan, err);
+		if (code || plan->failed)
+			return code;
+	}
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
 				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
@@ -211,7 +217,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 			return code;
 	}
 	/* If an open volume's keys are unavailable, it stays open, and no keyslot is compared. */
-	if (volume_plan_key(plan) && !run->open_only) {
+	if (volume_plan_key(plan) && !run->open_only && !plan->unsealed_state) {
 		code = volume_plan_keys(run, plan, err);
 		if (code)
 			return code;
@@ -219,10 +225,16 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	plan->mounted =
 		plan->active && disk_is_mounted(node, run->options->root, plan->mount_point);
-	create = volume_record_mkfs(luks2_header_metadata(plan->header)) && !plan->mounted;
+	/* The mark counts only under a seal. */
+	create = volume_plan_key(plan) && !plan->adopted && !plan->unsealed_state &&
+		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
-	return plan_filesystem(run, plan, plan->mapping, create, err);
+	code = plan_filesystem(run, plan, plan->mapping, create, err);
+	if (code || !plan->unsealed_state || run->open_only)
+		return code;
+	code = volume_plan_adopt_state(plan, err);
+	return code ? code : volume_plan_keys(run, plan, err);
 }
 
 /* Swap without encryption replaces nothing but the swap area of an earlier boot. */

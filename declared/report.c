@@ -157,6 +157,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "fail";
 	case MORTISE_STEP_KEY_FAIL:
 		return "key-fail";
+	case MORTISE_STEP_SEAL:
+		return "seal";
 	}
 	return "";
 }

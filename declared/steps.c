@@ -14,6 +14,7 @@
 #include "base/events.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
+#include "declared/plan_seal.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "volume/record.h"
@@ -252,6 +253,16 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 	return plan->volume->encrypted ? remove_mkfs_mark(plan, err) : MORTISE_OK;
 }
 
+/* Errors do not matter: the caller reports why the volume must not stay open. */
+static void close_again(const struct volume_plan *plan, const char *node)
+{
+	struct mortise_error ignored;
+
+	if (disk_unmount(node, plan->mount_point, &ignored) ||
+	    mortise_deactivate(plan->mapping, MORTISE_CLOSE_NOW, &ignored))
+		return;
+}
+
 static enum mortise_code mount_volume(struct volume_work *work, struct mortise_error *err)
 {
 	const struct config_volume *volume = work->plan->volume;
@@ -265,12 +276,41 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 		.new_mode = work->fresh ? volume->mount_mode : 0,
 	};
 	char node[MORTISE_NAME_MAX + 16];
+	enum mortise_code code;
 
 	/* If an outer volume were mounted after this one, it would hide this one. */
 	if (!volume_run_wait_for_outer(work->run, work->plan->volume))
 		return events_cancel_error(err);
 	get_node_path(work->plan, node);
-	return disk_mount(&options, node, work->plan->mount_point, err);
+	code = disk_mount(&options, node, work->plan->mount_point, err);
+	if (code)
+		return code;
+	code = volume_check_unsealed_state(work->plan, err);
+	if (code)
+		close_again(work->plan, node);
+	return code;
+}
+
+/* Accepts the header as it is. */
+static enum mortise_code seal_header(struct volume_work *work, struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	struct luks2_update *update = NULL;
+	enum mortise_code code = volume_reload_header(plan, err);
+
+	if (code)
+		return code;
+	code = luks2_update_begin(plan->header, &update, err);
+	if (code)
+		return code;
+	volume_record_drop_old(luks2_update_metadata(update));
+	/* Nothing proves the marks of a header without a seal. */
+	volume_record_mkfs_done(luks2_update_metadata(update));
+	code = luks2_update_seal(update, plan->volume->id, err);
+	if (!code)
+		code = luks2_update_commit(&update, err);
+	luks2_update_abort(&update);
+	return code;
 }
 
 enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mortise_error *err)
@@ -291,6 +331,8 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return create_filesystem(work, err);
 	case MORTISE_STEP_MOUNT:
 		return mount_volume(work, err);
+	case MORTISE_STEP_SEAL:
+		return seal_header(work, err);
 	case MORTISE_STEP_KEY_FAIL:
 		return error_set(err, MORTISE_E_KEY, 0, "%.500s", step->text);
 	case MORTISE_STEP_WAIT:

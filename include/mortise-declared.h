@@ -212,6 +212,12 @@ struct mortise_up_options {
 	const char *root;		/* prefix of mount points; NULL: "" */
 	bool check_keys;		/* try each keyslot, even if unchanged since the last run */
 	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
+	/*
+	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
+	 * to another volume, and seal them. mortise_apply always does; mortise_up does otherwise
+	 * only if STATE holds no list of known volumes yet.
+	 */
+	bool adopt;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -235,6 +241,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_REFUSE,		/* will not be done; text says why, and the remedy */
 	MORTISE_STEP_FAIL,		/* planning the volume failed; text says why */
 	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
+	MORTISE_STEP_SEAL,		/* accept the header of another program, and seal it */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */

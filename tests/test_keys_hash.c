@@ -146,6 +146,24 @@ static const struct {
 	{ "foobar", "Zm9vYmFy" },
 };
 
+/* RFC 5869, test case 3: its first block. */
+static void test_hkdf(void **state)
+{
+	static const uint8_t expected[32] = {
+		0x8d, 0xa4, 0xe7, 0x75, 0xa5, 0x63, 0xc1, 0x8f, 0x71, 0x5f, 0x80,
+		0x2a, 0x06, 0x3c, 0x5a, 0x31, 0xb8, 0xa1, 0x1f, 0x5c, 0x5e, 0xe1,
+		0x87, 0x9e, 0xc3, 0x45, 0x4e, 0x5f, 0x3c, 0x73, 0x8d, 0x2d,
+	};
+	uint8_t secret[22], key[32];
+
+	(void)state;
+	memset(secret, 0x0b, sizeof(secret));
+	assert_int_equal(
+		keys_hkdf_sha256((struct keys_bytes){ secret, sizeof(secret) }, "", key, NULL),
+		MORTISE_OK);
+	assert_memory_equal(key, expected, sizeof(key));
+}
+
 static void test_base64(void **state)
 {
 	static const char *const bad[] = { "Zg=",   "Zg",   "Z",    "Zg==\n",	    " Zg==",
@@ -180,9 +198,8 @@ static void test_base64(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_abc),
-		cmocka_unit_test(test_refused_names),
-		cmocka_unit_test(test_hmac),
+		cmocka_unit_test(test_abc),    cmocka_unit_test(test_refused_names),
+		cmocka_unit_test(test_hmac),   cmocka_unit_test(test_hkdf),
 		cmocka_unit_test(test_base64),
 	};
 

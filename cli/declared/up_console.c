@@ -16,12 +16,13 @@ static const char *const actions[] = {
 	[MORTISE_STEP_KEY_RECORD] = "recording the keys on",
 	[MORTISE_STEP_MKFS] = "creating a file system on",
 	[MORTISE_STEP_MOUNT] = "mounting",
+	[MORTISE_STEP_SEAL] = "sealing the header of",
 };
 
 /* Steps of these kinds are not executed; their text is a reason. */
 static bool is_message(const struct mortise_step *step)
 {
-	return step->kind >= MORTISE_STEP_WAIT;
+	return step->kind >= MORTISE_STEP_WAIT && step->kind <= MORTISE_STEP_KEY_FAIL;
 }
 
 static void print_begin(const struct up_console *console, const struct mortise_step *step)

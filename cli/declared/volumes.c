@@ -192,6 +192,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.try_keys = option_set(&c->options, OPTION_TRY_KEYS),
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
+		.adopt = c->verb->id == VERB_APPLY,
 	};
 	sources_fill(c, &volumes->sources);
 	read_extension(c, &volumes->options);

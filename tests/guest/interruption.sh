@@ -105,7 +105,7 @@ finished() {
 		--key-file <(printf declared) "$device"
 	check_status 1 "no format mark is left" is_marked "$device"
 	check_equal "no file system mark is left" \
-		"$(cryptsetup token export --token-id 31 "$device" | jq .mkfs)" \
+		"$(json_area "$device" 1 | tr -d '\0' | jq .config.mortise.mkfs)" \
 		null
 	check "down succeeds" mortise down
 }
@@ -135,10 +135,11 @@ test_cuts() {
 	finished "at a random moment"
 }
 
-# set_mark: import the token which marks that a file system must still be created.
+# set_mark: mark that a file system must still be created, and seal the mark.
 set_mark() {
-	cryptsetup token import --token-id 31 --token-replace "$device" \
-		<<<'{"type": "mortise", "keyslots": [], "mkfs": "ext4"}'
+	json_area "$device" 1 | tr -d '\0' | jq -cj '.config.mortise.mkfs = "ext4"' >"$work/marked" &&
+		"$(dirname "$MORTISE")/tests/forge" "$device" <"$work/marked" &&
+		"$MORTISE" seal --batch-mode --volume u-data --key-file <(printf declared) "$device" >/dev/null
 }
 
 test_mark() {
@@ -148,7 +149,7 @@ test_mark() {
 	check "up succeeds with a mark on a file system that was used" mortise up
 	check_equal "up keeps the data" "$(cat "$root/var/mnt/data/file")" kept
 	check_equal "up removes the mark" \
-		"$(cryptsetup token export --token-id 31 "$device" | jq .mkfs)" null
+		"$(json_area "$device" 1 | tr -d '\0' | jq .config.mortise.mkfs)" null
 	down
 	cryptsetup open --key-file <(printf declared) "$device" made
 	dd if=/dev/urandom of=/dev/mapper/made bs=1M count=1 conv=fsync status=none

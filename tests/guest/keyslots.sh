@@ -61,6 +61,21 @@ fits_talos() {
 				(has("flags") | not) and (.offset | test("^[1-9][0-9]*$")))'
 }
 
+# reseal PASSPHRASE: accept the changes that another program has made to the header.
+reseal() {
+	"$MORTISE" seal --batch-mode --volume u-data --key-file <(printf %b "$1") "$device"
+}
+
+# salt_of_state: the salt that STATE holds, without the volume.
+salt_of_state() {
+	mkdir -p "$root/system/state"
+	{
+		echo diskSalt:
+		printf '    - %s\n' {1..32}
+	} >"$root/system/state/encryption-salt.yaml"
+	chmod 600 "$root/system/state/encryption-salt.yaml"
+}
+
 whole_header() {
 	head -c 16M "$device" | sha256sum
 }

@@ -50,6 +50,9 @@ test_strangers() {
 	add 6 recovery beta
 	cryptsetup token import --json-file - "$device" \
 		<<<'{"type": "systemd-recovery", "keyslots": ["6"]}'
+	check_match "plan refuses the header that cryptsetup has changed" "$(mortise plan 2>&1)" \
+		"*refuse*cannot trust the header of $device: *keyslots, tokens changed after it was sealed*"
+	check "an operator seals the header" reseal beta
 	check_match "plan shows the key to be removed" \
 		"$(mortise plan)" "*key-remove*5*not declared*"
 	check "up succeeds with an open volume" mortise up

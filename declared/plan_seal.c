@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Checking the seal of a volume whose key is known, before anything of its header is believed. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "declared/plan_seal.h"
+#include "declared/state_store.h"
+
+#define KNOWN_VOLUMES "volumes.json"
+
+/* Whether a run may seal a header that does not carry the seal of its volume. */
+enum adoption {
+	ADOPTION_ALLOWED,
+	ADOPTION_AFTER_MOUNT, /* STATE: if it holds no list of known volumes */
+	ADOPTION_WAITS,	      /* until STATE is mounted */
+	ADOPTION_REFUSED,
+};
+
+static bool state_is_declared(const struct volume_run *run)
+{
+	for (size_t i = 0; i < run->config->volume_count; i++)
+		if (volume_is_state(&run->config->volumes[i]))
+			return true;
+	return false;
+}
+
+/* Has this machine adopted its volumes already? False, too, if STATE is not mounted. */
+static bool state_lists_volumes(const char *dir)
+{
+	char path[VOLUME_PATH_MAX + sizeof(KNOWN_VOLUMES) + 1];
+
+	snprintf(path, sizeof(path), "%s/" KNOWN_VOLUMES, dir);
+	return *dir && !access(path, F_OK);
+}
+
+/*
+ * The first run of this version on a machine adopts the volumes of the machine. From then on STATE
+ * holds a list of them, and a header without a seal is an operator's decision.
+ */
+static enum adoption decide_adoption(const struct volume_run *run, const struct volume_plan *plan)
+{
+	const bool state = volume_is_state(plan->volume);
+	char dir[VOLUME_PATH_MAX];
+
+	if (run->options->adopt)
+		return ADOPTION_ALLOWED;
+	volume_state_dir(run->options, dir);
+	if (state_lists_volumes(dir))
+		return ADOPTION_REFUSED;
+	if (*dir || run->options->no_mount)
+		return ADOPTION_ALLOWED;
+	if (state)
+		return ADOPTION_AFTER_MOUNT;
+	return state_is_declared(run) ? ADOPTION_WAITS : ADOPTION_ALLOWED;
+}
+
+/* fault: why the header is not trusted, in a few words. */
+static enum mortise_code add_seal_step(struct volume_plan *plan, const char *fault,
+				       struct mortise_error *err)
+{
+	struct volume_step *step;
+
+	plan->adopted = true;
+	step = volume_plan_add(plan, MORTISE_STEP_SEAL, -1,
+			       "accept the header of %s (%s), and seal it for %s", plan->device,
+			       fault, plan->volume->id);
+	if (!step)
+		return error_memory(err);
+	snprintf(step->notice, sizeof(step->notice),
+		 "the header of %.100s (%.150s) was accepted and sealed", plan->device, fault);
+	return MORTISE_OK;
+}
+
+static enum mortise_code refuse(const struct volume_run *run, struct volume_plan *plan,
+				const char *fault, struct mortise_error *err)
+{
+	if (run->options->adopt)
+		return add_seal_step(plan, fault, err);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "cannot trust the header of %s: %s; to accept it, run `mortise "
+			       "apply` or `mortise seal --volume %s %s`",
+			       plan->device, fault, plan->volume->id, plan->device);
+}
+
+static enum mortise_code adopt(const struct volume_run *run, struct volume_plan *plan,
+			       const char *fault, struct mortise_error *err)
+{
+	switch (decide_adoption(run, plan)) {
+	case ADOPTION_ALLOWED:
+		return add_seal_step(plan, fault, err);
+	case ADOPTION_AFTER_MOUNT:
+		plan->unsealed_state = true;
+		return MORTISE_OK;
+	case ADOPTION_WAITS:
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
+				       "cannot trust the header of %s yet: %s, and STATE, which "
+				       "lists the volumes of this machine, is not mounted",
+				       plan->device, fault);
+	case ADOPTION_REFUSED:
+		break;
+	}
+	return refuse(run, plan, fault, err);
+}
+
+enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_plan *plan,
+					 struct mortise_error *err)
+{
+	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
+	struct mortise_error failure;
+	char fault[160];
+
+	plan->adopted = false;
+	plan->unsealed_state = false;
+	if (mortise_seal_check(plan->header, &seal, &failure))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", failure.text);
+	switch (seal.state) {
+	case MORTISE_SEAL_VALID:
+		if (!strcmp(seal.volume, plan->volume->id))
+			return MORTISE_OK;
+		if (!*seal.volume)
+			return adopt(run, plan, "sealed for no volume", err);
+		snprintf(fault, sizeof(fault), "sealed for volume %s", seal.volume);
+		return refuse(run, plan, fault, err);
+	case MORTISE_SEAL_NONE:
+		return adopt(run, plan, "no seal", err);
+	case MORTISE_SEAL_UNVERIFIED:
+	case MORTISE_SEAL_BROKEN:
+		break;
+	}
+	snprintf(fault, sizeof(fault), "%s changed after it was sealed",
+		 *seal.changed ? seal.changed : "something");
+	return refuse(run, plan, fault, err);
+}
+
+enum mortise_code volume_plan_adopt_state(struct volume_plan *plan, struct mortise_error *err)
+{
+	return add_seal_step(plan, "no seal", err);
+}
+
+enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
+					      struct mortise_error *err)
+{
+	if (!plan->unsealed_state || !state_lists_volumes(plan->mount_point))
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_POLICY, 0,
+			 "cannot trust the header of %s: no seal, although STATE lists the volumes "
+			 "of this machine and was therefore sealed before; to accept it, run "
+			 "`mortise apply` or `mortise seal --volume %s %s`",
+			 plan->device, plan->volume->id, plan->device);
+}
