@@ -254,11 +254,11 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 }
 
 /* Errors do not matter: the caller reports why the volume must not stay open. */
-static void close_again(const struct volume_plan *plan, const char *node)
+static void close_again(const struct volume_plan *plan, const char *root, const char *node)
 {
 	struct mortise_error ignored;
 
-	if (disk_unmount(node, plan->mount_point, &ignored) ||
+	if (disk_unmount(node, root, plan->mount_point, &ignored) ||
 	    mortise_deactivate(plan->mapping, MORTISE_CLOSE_NOW, &ignored))
 		return;
 }
@@ -287,7 +287,7 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 		return code;
 	code = volume_check_unsealed_state(work->plan, err);
 	if (code)
-		close_again(work->plan, node);
+		close_again(work->plan, options.root, node);
 	return code;
 }
 

@@ -113,15 +113,18 @@ test_root() {
 	root=$real
 }
 
-# plant_in_state FILE: replace this file of STATE with a link to a copy.
-plant_in_state() {
+# in_state COMMAND...: run it in the directory of STATE.
+in_state() {
 	mkdir -p "$work/mount"
 	printf first | cryptsetup open "$state" hand --key-file -
 	mount /dev/mapper/hand "$work/mount"
-	cp "$work/mount/$1" "$work/copy"
-	ln -sf "$work/copy" "$work/mount/$1"
+	(cd "$work/mount" && "$@")
 	umount "$work/mount"
 	cryptsetup close hand
+}
+
+plant_file() {
+	cp "$1" "$work/copy" && ln -sf "$work/copy" "$1"
 }
 
 test_state() {
@@ -132,11 +135,14 @@ test_state() {
 	down
 	check "up finds the configuration" said mortise up
 	down
-	plant_in_state encryption-salt.yaml
+	in_state plant_file encryption-salt.yaml
 	check_fails "up refuses a salt behind a link" said mortise up
 	check "up names the file" says "encryption-salt.yaml: Too many levels of symbolic links"
 	down
-	plant_in_state config.yaml
+	in_state mv "$work/copy" encryption-salt.yaml
+	check "up finds the configuration again" said mortise up
+	down
+	in_state plant_file config.yaml
 	check_fails "up refuses a configuration behind a link" said mortise up
 	check "up names the file" says \
 		"cannot read $root/system/state/config.yaml: Too many levels of symbolic links"
