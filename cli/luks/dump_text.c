@@ -170,19 +170,6 @@ static void dump_digest(int id, const struct mortise_digest_info *digest)
 	printf("\n");
 }
 
-/* The last section, because cryptsetup has no such section. */
-static void dump_seal(const struct mortise_luks2 *header)
-{
-	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
-
-	if (mortise_seal_check(header, &seal, NULL) || seal.state == MORTISE_SEAL_NONE)
-		return;
-	printf("Seal:\n");
-	printf("\tVolume:     %s\n", or_text(seal.volume, "(no declared volume)"));
-	printf("\tEpoch:      %" PRIu64 "\n", seal.epoch);
-	printf("\tState:      not checked (run mortise seal --check)\n");
-}
-
 void dump_text(const struct mortise_luks2 *header)
 {
 	struct mortise_segment_info segment = { .struct_size = sizeof(segment) };
@@ -216,5 +203,16 @@ void dump_text(const struct mortise_luks2 *header)
 		if (mortise_digest_info(header, id, &digest, NULL) == MORTISE_OK)
 			dump_digest(id, &digest);
 	}
-	dump_seal(header);
+}
+
+void dump_seal(const struct mortise_luks2 *header)
+{
+	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
+
+	if (mortise_seal_check(header, &seal, NULL) || seal.state == MORTISE_SEAL_NONE)
+		return;
+	printf("Seal:\n");
+	printf("\tVolume:     %s\n", or_text(seal.volume, "(no declared volume)"));
+	printf("\tEpoch:      %" PRIu64 "\n", seal.epoch);
+	printf("\tState:      not checked (run mortise seal --check)\n");
 }

@@ -19,6 +19,13 @@ static enum status dump_json(const struct command *c, const struct mortise_luks2
 	return STATUS_OK;
 }
 
+static void dump_all(const struct command *c, const struct mortise_luks2 *header)
+{
+	dump_text(header);
+	if (!c->as_cryptsetup)
+		dump_seal(header);
+}
+
 enum status run_luks_dump(const struct command *c)
 {
 	struct mortise_luks2 *header = NULL;
@@ -36,7 +43,7 @@ enum status run_luks_dump(const struct command *c)
 	else if (option_set(&c->options, OPTION_DUMP_JSON))
 		status = dump_json(c, header);
 	else
-		dump_text(header);
+		dump_all(c, header);
 	mortise_luks2_free(&header);
 	return status;
 }

@@ -7,6 +7,8 @@
 
 /* Prints the header, line for line as cryptsetup 2.6.1. */
 void dump_text(const struct mortise_luks2 *header);
+/* Prints the seal, if there is one, as one more section. */
+void dump_seal(const struct mortise_luks2 *header);
 
 /* --dump-volume-key, and --unbound with --key-slot. Both ask for confirmation. */
 enum status dump_volume_key(const struct command *c, const struct paths *paths,

@@ -61,6 +61,7 @@ says 5 "Token 5 is in use; the token of a KMS or TPM key has the number of its k
 	"the token's number is in use" sh -c '
 	printf "{\"type\":\"foreign\",\"keyslots\":[]}" | "$0" token import x --token-id 5 &&
 	exec "$0" enroll x --tpm -S 5 -d key' "$MORTISE"
+exits 0 "the header with the foreign token is sealed" "$MORTISE" seal -q x -d key
 
 extend 0 update || exit 1
 exits 0 "PCR 0 has changed: the token of PCR 7 still opens" "$MORTISE" open --test-passphrase x \

@@ -27,7 +27,8 @@ json() {
 
 normal='
 	(.keyslots[].kdf.salt, .digests[].salt, .digests[].digest) |= "random"
-	| .digests[].iterations |= "measured"'
+	| .digests[].iterations |= "measured"
+	| del(.config.mortise)'
 measured='| (.keyslots[].kdf.time, .keyslots[].kdf.memory, .keyslots[].kdf.cpus) |= "measured"'
 
 same_headers() { # DESCRIPTION
