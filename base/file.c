@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -92,4 +93,24 @@ enum mortise_code file_read_secret(int fd, const char *name, size_t max,
 out:
 	mortise_secret_free(&secret);
 	return code;
+}
+
+enum mortise_code file_check_writers(int fd, const char *name, struct mortise_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", name);
+	/* A pipe or terminal keeps nothing that other users could change later. */
+	if (!S_ISREG(st.st_mode))
+		return MORTISE_OK;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "%s belongs to user %u, who can change it; run `chown root %s`",
+				 name, (unsigned)st.st_uid, name);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "other users can write %s (mode %04o); run `chmod go-w %s`", name,
+				 st.st_mode & 07777u, name);
+	return MORTISE_OK;
 }

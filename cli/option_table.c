@@ -249,6 +249,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				"directory of the signed PCR 11 policy" },
 	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, ALL,
 			   "number of passphrase attempts (default: 3)" },
+	[OPTION_TRUST] = { "trust", 0, KIND_TEXT, "FILE", EXTENSION(DECLARED & ~V(DOWN)), ALL,
+			   "trust file (default: /etc/mortise/trust.yaml)" },
 	[OPTION_TRY_KEYS] = FLAG("try-keys", 0, EXTENSION(DECLARED &V(PLAN)), ALL,
 				 "seal each new key by its KMS or TPM, and discard it"),
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, ALL, "luks or luks2" },

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
+#include "declared/trust.h"
 #include "disk/partition.h"
 #include "disk/mount.h"
 
@@ -213,6 +214,11 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 	code = volume_check_names(config, &wanted, err);
 	if (code)
 		return code;
+	code = volume_trust_load(wanted.trust, &run.trust, err);
+	if (code)
+		return code;
+	/* The next up would not start with a bad trust file; nothing else depends on it here. */
+	config_trust_free(run.trust);
 	run.config = config->volumes;
 	code = volume_report_new(run.config, report, err);
 	if (code)

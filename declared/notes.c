@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "declared/declared.h"
@@ -135,11 +136,26 @@ static bool note_replaced(struct mortise_plan *plan)
 	return true;
 }
 
+/* Whoever can read this file can unseal this machine's keys. */
+static bool note_kms_key_file(struct mortise_plan *plan, const struct mortise_up_options *options)
+{
+	const char *path = volume_kms_key_file(options->sources);
+	char list[200];
+	struct stat st;
+
+	list_volumes(plan, CONFIG_KEY_KMS, list, sizeof(list));
+	if (!*list || !path || stat(path, &st) || !(st.st_mode & (S_IRGRP | S_IROTH)))
+		return true;
+	return add_note(plan, "other users can read %.200s (mode %04o); run `chmod go= %.200s`",
+			path, st.st_mode & 07777u, path);
+}
+
 enum mortise_code volume_notes_make(const struct config *declared, struct mortise_plan *plan,
+				    const struct mortise_up_options *options,
 				    struct mortise_error *err)
 {
 	if (note_state(plan) && note_static(declared, plan) && note_node_id(plan) &&
-	    note_tpm(plan) && note_replaced(plan))
+	    note_tpm(plan) && note_kms_key_file(plan, options) && note_replaced(plan))
 		return MORTISE_OK;
 	return error_memory(err);
 }

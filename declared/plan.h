@@ -12,6 +12,7 @@
 #include "keys/sources/sources.h"
 #include "luks2/header.h"
 #include "config/config.h"
+#include "config/trust.h"
 #include "declared/budget.h"
 #include "disk/probe.h"
 #include "volume/record.h"
@@ -24,6 +25,7 @@ struct volume_run {
 	const struct mortise_config *machine;
 	const struct config *config;	/* the volumes of machine */
 	const struct mortise_up_options *options;
+	struct config_trust *trust;	/* not NULL; the defaults without a trust file */
 	struct mortise_events events;	/* forwards to options->events, one event at a time except
 					 * for polls */
 	pthread_mutex_t events_lock;

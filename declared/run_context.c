@@ -8,6 +8,7 @@
 #include "declared/cond.h"
 #include "declared/declared.h"
 #include "declared/meta_state.h"
+#include "declared/trust.h"
 
 /* nodeID keys are derived from the UUID, and a KMS identifies the machine by it. */
 bool volume_needs_node_uuid(const struct config *volumes)
@@ -73,6 +74,9 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (options->events && options->events->call)
 		run->events = (struct mortise_events){ .call = forward_event, .context = run };
 	volume_budget_init(&run->budget, &run->events);
+	code = volume_trust_load(options->trust, &run->trust, err);
+	if (code)
+		return code;
 	if (options->sources) {
 		code = sized_input(SIZED(mortise_key_sources), &run->sources, options->sources,
 				   err);
@@ -94,6 +98,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 void volume_run_clear(struct volume_run *run)
 {
 	free(run->unfinished);
+	config_trust_free(run->trust);
 	volume_budget_clear(&run->budget);
 	pthread_cond_destroy(&run->order_changed);
 	pthread_mutex_destroy(&run->order_lock);

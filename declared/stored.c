@@ -117,7 +117,7 @@ static enum mortise_code read_stored(const char *root, const char *dir,
 	code = open_stored(root, dir, path, &fd, err);
 	if (code)
 		return code;
-	code = volume_config_read(fd, path, config, err);
+	code = volume_config_read(fd, path, true, config, err);
 	close(fd);
 	return code ? code : mortise_config_add_state(*config, err);
 }

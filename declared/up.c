@@ -75,7 +75,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	run.state_may_come = state_is_wanted(plan, &wanted);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
-		code = volume_notes_make(config->volumes, plan, err);
+		code = volume_notes_make(config->volumes, plan, &wanted, err);
 clear_run:
 	/* The plan outlives the run. */
 	for (size_t i = 0; i < plan->count; i++)

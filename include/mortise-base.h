@@ -38,7 +38,7 @@ enum mortise_code {
 	MORTISE_E_EXISTS,	/* 5: a mapping, file or keyslot already exists */
 	MORTISE_E_NOT_LUKS2,	/* 1: no LUKS2 header; also LUKS1 */
 	MORTISE_E_CORRUPT,	/* 1: neither copy of the LUKS2 header is valid */
-	MORTISE_E_POLICY,	/* 1: the header is valid but asks for something unsafe */
+	MORTISE_E_POLICY,	/* 1: a header or file is valid but unsafe */
 	MORTISE_E_UNSUPPORTED,	/* 1: neither the libraries nor the kernel support this */
 	MORTISE_E_NO_SPACE,	/* 1: no free keyslot area, JSON area full, or device too small */
 	MORTISE_E_CHANGED,	/* 1: another process has changed the header or device */

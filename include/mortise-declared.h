@@ -136,9 +136,11 @@ struct mortise_remark {
 };
 
 /*
- * Reads a configuration of at most 1 MiB from a file. MORTISE_E_DEVICE: the file cannot be read,
- * and *out is NULL. MORTISE_E_CONFIG: the file is too large, and *out is NULL; or at least one
- * remark is an error, and *out is only good for its remarks.
+ * Reads a configuration of at most 1 MiB from a file. NULL is the machine's own,
+ * /etc/mortise/config.yaml, which other users than root must not be able to write
+ * (MORTISE_E_POLICY, and *out is NULL); for another file, a remark says that they can.
+ * MORTISE_E_DEVICE: the file cannot be read, and *out is NULL. MORTISE_E_CONFIG: the file is too
+ * large, and *out is NULL; or at least one remark is an error, and *out is only good for its remarks.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_config_read(const char *path, struct mortise_config **out, struct mortise_error *err);
@@ -218,6 +220,7 @@ struct mortise_up_options {
 	 * only if STATE holds no list of known volumes yet.
 	 */
 	bool adopt;
+	const char *trust;		/* trust file; NULL: /etc/mortise/trust.yaml, if it exists */
 };
 
 /* -------------------------------------------------------------------- plans */

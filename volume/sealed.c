@@ -69,6 +69,11 @@ static const char *kms_file(const char *named, const char *usual)
 	return access(usual, F_OK) ? NULL : usual;
 }
 
+const char *volume_kms_key_file(const struct mortise_key_sources *sources)
+{
+	return kms_file(sources ? sources->kms_key : NULL, KMS_DIR "key.pem");
+}
+
 static enum mortise_code kms_of(const struct mortise_key_sources *sources, const char *endpoint,
 				char uuid[static VOLUME_NODE_UUID_ROOM], struct keys_kms *kms,
 				struct mortise_error *err)
@@ -79,7 +84,7 @@ static enum mortise_code kms_of(const struct mortise_key_sources *sources, const
 		.events = sources->events,
 		.ca = kms_file(sources->kms_ca, KMS_DIR "ca.pem"),
 		.cert = kms_file(sources->kms_cert, KMS_DIR "cert.pem"),
-		.key = kms_file(sources->kms_key, KMS_DIR "key.pem"),
+		.key = volume_kms_key_file(sources),
 	};
 	return volume_node_uuid(sources, uuid, err);
 }

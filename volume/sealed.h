@@ -117,6 +117,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_tpm_get(const struct mortise_key_sou
 						    struct mortise_secret **passphrase,
 						    struct mortise_error *err);
 
+/* The private key of the client certificate for a KMS; NULL: there is none. sources may be NULL. */
+const char *volume_kms_key_file(const struct mortise_key_sources *sources);
+
 /* The UUID in sources, or else the machine's. */
 MORTISE_MUST_CHECK enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,
 						      char uuid[static VOLUME_NODE_UUID_ROOM],

@@ -47,10 +47,9 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 	enum status status;
 
 	*file = option_text(&c->options, OPTION_FILE);
-	if (!*file && access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0)
-		*file = VOLUMES_CONFIG_DEFAULT;
-	if (*file) {
+	if (*file || access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0) {
 		code = mortise_config_read(*file, &volumes->config, err);
+		*file = *file ? *file : VOLUMES_CONFIG_DEFAULT;
 		return code == MORTISE_OK ? STATUS_OK : STATUS_USAGE;
 	}
 	*file = "config.yaml in STATE";
@@ -193,6 +192,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
 		.adopt = c->verb->id == VERB_APPLY,
+		.trust = option_text(&c->options, OPTION_TRUST),
 	};
 	sources_fill(c, &volumes->sources);
 	read_extension(c, &volumes->options);

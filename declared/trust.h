@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What the boot image trusts (config/trust.h): loading it, and the questions that a run has. */
+#ifndef VOLUME_TRUST_H
+#define VOLUME_TRUST_H
+
+#include "config/trust.h"
+
+/*
+ * Reads the trust file at path and the kernel command line; *out has the stricter of both. NULL
+ * means CONFIG_TRUST_FILE, which need not exist. Never falls back to the defaults: MORTISE_E_DEVICE
+ * or MORTISE_E_CONFIG if the file cannot be read or is invalid, MORTISE_E_POLICY if a user other
+ * than root can write it.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_trust_load(const char *path, struct config_trust **out,
+						       struct mortise_error *err);
+
+#endif
