@@ -116,7 +116,7 @@ enum mortise_code mortise_benchmark_header(const struct mortise_location *locati
 	enum mortise_code code;
 	struct benchmark_loop loop;
 
-	code = sized_input(SIZED(mortise_location), &where, location, err);
+	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
 	if (code)
 		return code;
 	path = where.header ? where.header : where.device;

@@ -35,6 +35,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_check_names(const struct mortise_con
 							struct mortise_error *err);
 
 bool volume_is_state(const struct config_volume *volume);
+/* The declared STATE, or NULL. */
+const struct config_volume *volume_find_state(const struct config *config);
 
 /* Adds notes about the keys of plan's volumes, which are some or all of those declared. */
 MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct config *declared,

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/plan_known.h"
 #include "declared/up.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
@@ -73,6 +74,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	if (code)
 		goto clear_run;
 	run.state_may_come = state_is_wanted(plan, &wanted);
+	volume_known_begin(&run);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
 		code = volume_notes_make(config->volumes, plan, &wanted, err);
@@ -129,7 +131,7 @@ static enum mortise_code prepare_volume(struct volume_run *run, struct volume_pl
 
 	if (!plan->planned)
 		code = volume_plan_make(run, plan, err);
-	else if (plan->waits)
+	else if (volume_known_review(run, plan) || plan->waits)
 		code = volume_plan_second_stage(run, plan, err);
 	if (!code)
 		code = volume_make_keys(run, plan, err);
@@ -152,6 +154,7 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 	if (!code) {
 		volume_carry_out(run, plan, &result);
 		ensure_salt(run, plan, &result);
+		volume_known_record(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
@@ -205,6 +208,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	enum mortise_code code;
 
 	run->state_may_come = state_is_wanted(all.plan, run->options);
+	volume_known_begin(run);
 	code = volume_plans_refresh(run, all.plan, err);
 	if (code)
 		return code;
@@ -227,6 +231,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	}
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
+	volume_known_begin(run);
 	return volume_wave(all.plan, state_first, bring_up_volume, &all, err);
 }
 
