@@ -54,6 +54,9 @@ includes() {
 	! grep -rn --include='*.[ch]' '#include "luks2/private.h"' . --exclude-dir=build |
 		grep -v -e '^\./luks2/' -e '^\./tests/' ||
 		fail "luks2/private.h is used outside luks2/"
+	# Text from the disk must not control the terminal.
+	! grep -rnE --include='*.c' '\b(v?f?printf|f?puts|f?putc|putchar|perror|dprintf)\(' cli |
+		grep -v '^cli/output\.c:' || fail "cli/ prints without cli/output.h"
 	! grep -rlE --include='*.c' 'dm-ioctl\.h' . --exclude-dir=build | grep -v '^\./dm/' |
 		grep -v '^\./tests/' || fail "device-mapper ioctls are issued outside dm/"
 }
