@@ -52,7 +52,7 @@ void volume_known_begin(struct volume_run *run)
 		return;
 	}
 	known->state = KNOWN_LISTED;
-	if (known_load(&known->list, known->dir, &known->why)) {
+	if (known_load(&known->list, run->options->root, known->dir, &known->why)) {
 		/* An operator replaces the whole list. */
 		known->list.is_new = run->options->adopt;
 		known->state = known->list.is_new ? KNOWN_LISTED : KNOWN_DAMAGED;
