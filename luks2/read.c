@@ -170,10 +170,9 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 	if (*unmendable)
 		return MORTISE_OK;
 	if (allowed == LUKS2_MENDING_FOREIGN)
-		return error_set(
-			err, MORTISE_E_CORRUPT, 0,
-			"Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
-			"Please run \"cryptsetup repair\" for recovery.");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "Device contains ambiguous signatures, cannot auto-recover LUKS2. "
+				 "Please run \"cryptsetup repair\" for recovery.");
 	/* On a read-only device the good copy is enough. */
 	if (!luks2_device_writable(device, &ignored) && rewrite_copy(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "keys/sources/tpm/library.h"
+#include "keys/sources/tpm/memory.h"
 #include "keys/sources/tpm/pcr.h"
 #include "keys/sources/tpm/policy.h"
 #include "keys/sources/tpm/response.h"
@@ -66,7 +67,9 @@ static enum mortise_code ask(uint32_t limit_ms, struct mortise_error *err)
 {
 	const struct keys_tpm tpm = { .limit_ms = limit_ms };
 
-	return keys_tpm_extend(&tpm, 11, "start-the-world", err);
+	static const uint8_t digest[KEYS_TPM_DIGEST_SIZE];
+
+	return keys_tpm_extend(&tpm, 11, digest, err);
 }
 
 static void test_no_tpm(void **state)
@@ -139,17 +142,42 @@ static void test_usage(void **state)
 {
 	static const uint8_t secret[KEYS_TPM_SECRET_SIZE];
 	const struct keys_tpm tpm = { 0 };
+	struct keys_tpm_binding binding = { .pcrs = UINT32_C(1) << 24 };
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
 	struct keys_tpm_object object;
 	struct mortise_error err;
+	bool exists;
 
 	(void)state;
 	memset(&machine, 0, sizeof(machine));
-	assert_int_equal(keys_tpm_extend(&tpm, 24, "x", &err), MORTISE_E_USAGE);
+	assert_int_equal(keys_tpm_extend(&tpm, 24, secret, &err), MORTISE_E_USAGE);
 	assert_string_equal(err.text, "PCR 24 does not exist; a TPM has only PCR 0 to PCR 23");
-	assert_int_equal(keys_tpm_seal(&tpm, UINT32_C(1) << 24, secret, &object, &err),
-			 MORTISE_E_USAGE);
-	assert_int_equal(keys_tpm_seal(&tpm, 0, secret, &object, &err), MORTISE_E_USAGE);
+	assert_int_equal(keys_tpm_seal(&tpm, &binding, secret, &object, &err), MORTISE_E_USAGE);
+	binding.pcrs = 0;
+	assert_int_equal(keys_tpm_seal(&tpm, &binding, secret, &object, &err), MORTISE_E_USAGE);
 	assert_int_equal(machine.opened[0], 0);
+	machine.error[0] = ENOENT;
+	machine.error[1] = ENOENT;
+	assert_int_equal(keys_tpm_pcr_value(&tpm, 24, &exists, value, &err), MORTISE_E_USAGE);
+}
+
+/* Without a TPM, the call succeeds; with one that cannot be opened, it fails. */
+static void test_pcr_value(void **state)
+{
+	const struct keys_tpm tpm = { 0 };
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
+	struct mortise_error err;
+	bool exists = true;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	machine.error[0] = ENOENT;
+	machine.error[1] = ENODEV;
+	assert_int_equal(keys_tpm_pcr_value(&tpm, 15, &exists, value, &err), MORTISE_OK);
+	assert_false(exists);
+	machine.error[1] = EACCES;
+	assert_int_equal(keys_tpm_pcr_value(&tpm, 15, &exists, value, &err), MORTISE_E_SOURCE);
+	assert_true(exists);
 }
 
 /* ----------------------------------------------------------------- policies and objects */
@@ -185,6 +213,21 @@ static void test_policy_digest(void **state)
 	assert_int_equal(keys_tpm_policy_digest(NULL, 0, values, digest, NULL), MORTISE_OK);
 	memset(expected, 0, sizeof(expected));
 	assert_memory_equal(digest, expected, sizeof(digest));
+}
+
+/* Computed with: printf '%064d%064d' 0 1 | xxd -r -p | sha256sum */
+static void test_extended(void **state)
+{
+	static const char first[] =
+		"90f4b39548df55ad6187a1d20d731ecee78c545b94afd16f42ef7592d99cd365";
+	uint8_t before[KEYS_TPM_DIGEST_SIZE] = { 0 }, digest[KEYS_TPM_DIGEST_SIZE] = { 0 };
+	uint8_t after[KEYS_TPM_DIGEST_SIZE], expected[KEYS_TPM_DIGEST_SIZE];
+
+	(void)state;
+	digest[KEYS_TPM_DIGEST_SIZE - 1] = 1;
+	from_hex(first, expected, sizeof(expected));
+	assert_int_equal(keys_tpm_extended(before, digest, after, NULL), MORTISE_OK);
+	assert_memory_equal(after, expected, sizeof(after));
 }
 
 static void test_fingerprint(void **state)
@@ -441,15 +484,58 @@ static void test_secureboot(void **state)
 	rmdir(dir);
 }
 
+/* ------------------------------------------------------------------------------ memory */
+
+static void test_memory_layout(void **state)
+{
+	const struct keys_tpm_memory written = {
+		.facts = true,
+		.headers_sealed = true,
+		.state_keys = 0x8001,
+		.volume_count = 1,
+		.volumes[0] = { .volume = "volume01", .epoch = UINT64_C(0x0102030405060708) },
+	};
+	static const uint8_t expected[32] = "mortise\1\0\5\x80\1\0\1\0\0volume01\1\2\3\4\5\6\7\10";
+	uint8_t bytes[KEYS_TPM_MEMORY_SIZE];
+	struct keys_tpm_memory read;
+
+	(void)state;
+	keys_tpm_memory_encode(&written, bytes);
+	assert_memory_equal(bytes, expected, sizeof(expected));
+	assert_true(keys_tpm_memory_parse(bytes, &read));
+	assert_memory_equal(&read.volumes[0], &written.volumes[0], sizeof(read.volumes[0]));
+	assert_true(read.facts && !read.state_encrypted && read.headers_sealed);
+	assert_int_equal(read.state_keys, 0x8001);
+	assert_int_equal(read.volume_count, 1);
+}
+
+/* The count of a full memory, then one more: the 32nd volume would be behind the index. */
+static void test_memory_count(void **state)
+{
+	struct keys_tpm_memory memory = { .volume_count = KEYS_TPM_MEMORY_VOLUMES };
+	uint8_t bytes[KEYS_TPM_MEMORY_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < KEYS_TPM_MEMORY_VOLUMES; i++)
+		memory.volumes[i].volume[0] = (uint8_t)(i + 1);
+	keys_tpm_memory_encode(&memory, bytes);
+	assert_true(keys_tpm_memory_parse(bytes, &memory));
+	bytes[13]++;
+	assert_false(keys_tpm_memory_parse(bytes, &memory));
+	assert_int_equal(memory.volume_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_tpm),	    cmocka_unit_test(test_tpm_refused),
-		cmocka_unit_test(test_tpm_in_use),  cmocka_unit_test(test_not_installed),
-		cmocka_unit_test(test_usage),	    cmocka_unit_test(test_policy_digest),
-		cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_public_key),
-		cmocka_unit_test(test_templates),   cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_pcr_list),    cmocka_unit_test(test_secureboot),
+		cmocka_unit_test(test_no_tpm),	      cmocka_unit_test(test_tpm_refused),
+		cmocka_unit_test(test_tpm_in_use),    cmocka_unit_test(test_not_installed),
+		cmocka_unit_test(test_usage),	      cmocka_unit_test(test_policy_digest),
+		cmocka_unit_test(test_pcr_value),     cmocka_unit_test(test_extended),
+		cmocka_unit_test(test_fingerprint),   cmocka_unit_test(test_public_key),
+		cmocka_unit_test(test_templates),     cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_pcr_list),      cmocka_unit_test(test_secureboot),
+		cmocka_unit_test(test_memory_layout), cmocka_unit_test(test_memory_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
