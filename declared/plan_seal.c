@@ -46,6 +46,8 @@ static enum adoption decide_adoption(const struct volume_run *run, const struct 
 
 	if (run->options->adopt)
 		return ADOPTION_ALLOWED;
+	if (run->trust->headers_sealed)
+		return ADOPTION_REFUSED;
 	volume_state_dir(run->options, dir);
 	if (state_lists_volumes(dir))
 		return ADOPTION_REFUSED;
