@@ -6,6 +6,8 @@
 #ifndef BASE_SIZED_H
 #define BASE_SIZED_H
 
+#include <stddef.h>
+
 #include <mortise.h>
 
 /* No struct of the library is larger. A larger struct_size was never set. */
@@ -38,11 +40,13 @@ MORTISE_MUST_CHECK enum mortise_code sized_output(const struct sized_type *type,
 						  const void *filled, struct mortise_error *err);
 
 /*
- * The descriptor of "struct TYPE". All these structs still have the size of their first release. If
- * a struct grows, least remains this size, and the first new member comes after that many bytes,
+ * The descriptor of "struct TYPE", which still has the size of its first release. For a struct that
+ * has grown, SIZED_SINCE() names the first new member. It comes after the first release's size,
  * because the padding of an older caller's struct is undefined.
  */
 #define SIZED(type)                                                                                \
 	(&(const struct sized_type){ #type, sizeof(struct type), sizeof(struct type) })
+#define SIZED_SINCE(type, member)                                                                  \
+	(&(const struct sized_type){ #type, sizeof(struct type), offsetof(struct type, member) })
 
 #endif

@@ -41,6 +41,9 @@ static enum mortise_code get_target(const struct mortise_luks2 *header, const ch
 	struct luks2_segment segment;
 	enum mortise_code code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
 
+	if (!code)
+		code = luks2_header_check_cipher(header, "segment 0", segment.cipher,
+						 (uint32_t)mortise_secret_size(key), err);
 	if (code)
 		return code;
 	*target = (struct dm_crypt_target){

@@ -53,6 +53,10 @@ static enum mortise_code unlock_begin(struct unlock *unlock, int id, struct mort
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
+	code = luks2_header_check_cipher(unlock->header, who, keyslot->cipher,
+					 keyslot->area_key_size, err);
+	if (code)
+		return code;
 	code = keys_kdf_fits(&keyslot->kdf, who, err);
 	if (code)
 		return code;

@@ -67,6 +67,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 		.events = &signals_events,
 		.device = paths->header,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
 	};
 
 	return load(c, &location, kind, out);
@@ -81,6 +82,7 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 		.device = paths->device,
 		.header = paths->detached ? paths->header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
 	};
 
 	return load(c, &location, "LUKS", out);

@@ -57,6 +57,7 @@ enum status keyslot_describe(const struct command *c, struct mortise_keyslot_new
 		.hash = hash,
 		.cipher = option_text(options, OPTION_KEYSLOT_CIPHER),
 		.area_key_size = option_number32(options, OPTION_KEYSLOT_KEY_SIZE) / 8,
+		.allow_cipher = option_text(options, OPTION_ALLOW_CIPHER),
 	};
 	*kdf = (struct mortise_kdf_choice){ .struct_size = sizeof(*kdf) };
 	if (!find_type(option_text(options, OPTION_PBKDF), &kdf->type))

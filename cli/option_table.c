@@ -23,6 +23,10 @@
 #define SLOT_TAKERS                                                                    \
 	(V(OPEN) | V(REENCRYPT) | V(CONFIG) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | \
 	 V(CONVERT_KEY) | V(DUMP) | V(TOKEN) | V(RESUME))
+/* The verbs that format or open a keyslot. */
+#define OPENS                                                                              \
+	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
+	 V(DUMP) | V(ENROLL))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
@@ -41,8 +45,12 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_USAGE] = FLAG("usage", 0, ALL, ALL, "show a short usage message"),
 	[OPTION_VERSION] = FLAG("version", 'V', ALL, ALL, "show the version"),
 	[OPTION_ACTIVE_NAME] = LACK("active-name", 0, KIND_TEXT, ALL),
+	[OPTION_ADOPT] = FLAG("adopt", 0, EXTENSION(DECLARED &(V(PLAN) | V(UP))), ALL,
+			      "accept volumes that are not sealed or not known, as apply does"),
 	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, V(FORMAT),
 				   "align the start of the data to a multiple of this" },
+	[OPTION_ALLOW_CIPHER] = { "allow-cipher", 0, KIND_TEXT, "CIPHER", EXTENSION(OPENS), ALL,
+				  "accept this cipher, although it is not on the list" },
 	[OPTION_ALLOW_DISCARDS] =
 		FLAG("allow-discards", 0, V(OPEN), ALL, "allow discard (TRIM) requests"),
 	[OPTION_BATCH_MODE] = FLAG("batch-mode", 'q', ALL, ALL, "do not ask for confirmation"),

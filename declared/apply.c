@@ -7,14 +7,6 @@
 #include "declared/state_store.h"
 #include "declared/up.h"
 
-static const struct config_volume *find_state(const struct config *config)
-{
-	for (size_t i = 0; i < config->volume_count; i++)
-		if (volume_is_state(&config->volumes[i]))
-			return &config->volumes[i];
-	return NULL;
-}
-
 /* The plan may have been made with names or no_mount, which apply does not allow. */
 static enum mortise_code check_plan(const struct mortise_plan *plan,
 				    const struct mortise_config *config, struct mortise_error *err)
@@ -43,7 +35,7 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	if (!config->volumes || !config->text)
 		return error_set(err, MORTISE_E_CONFIG, 0,
 				 "cannot apply a configuration that has errors or is from META");
-	state = find_state(config->volumes);
+	state = volume_find_state(config->volumes);
 	if (!state || options->no_mount || options->name_count)
 		return error_set(
 			err, MORTISE_E_USAGE, 0,

@@ -22,6 +22,14 @@ bool volume_is_state(const struct config_volume *volume)
 	return !strcmp(volume->id, CONFIG_STATE);
 }
 
+const struct config_volume *volume_find_state(const struct config *config)
+{
+	for (size_t i = 0; i < config->volume_count; i++)
+		if (volume_is_state(&config->volumes[i]))
+			return &config->volumes[i];
+	return NULL;
+}
+
 bool volume_is_wanted(const struct config_volume *volume, const struct mortise_up_options *options)
 {
 	if (!options->name_count)

@@ -14,11 +14,28 @@
 #include "config/config.h"
 #include "config/trust.h"
 #include "declared/budget.h"
+#include "declared/known.h"
 #include "disk/probe.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
 
 #define VOLUME_PATH_MAX 256u
+
+/* Whether a run can use the list of known volumes (declared/plan_known.h). */
+enum known_state {
+	KNOWN_UNUSED,		/* STATE is not declared, or is not mounted with no_mount */
+	KNOWN_LATER,		/* this run may still mount STATE */
+	KNOWN_MISSING,		/* this run does not mount STATE */
+	KNOWN_DAMAGED,		/* why says why */
+	KNOWN_LISTED,
+};
+
+struct volume_known {
+	enum known_state state;
+	struct known_list list;
+	struct mortise_error why;
+	char dir[VOLUME_PATH_MAX]; /* where STATE is mounted */
+};
 
 /* The context of one run, shared by the threads that work on its volumes. */
 struct volume_run {
@@ -31,6 +48,7 @@ struct volume_run {
 	pthread_mutex_t events_lock;
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
+	struct volume_known known;
 	struct mortise_key_sources sources; /* from options, with META's UUID if it is permitted */
 	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
 	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */
@@ -91,7 +109,12 @@ struct volume_plan {
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool proven;			/* a declared key is known to open the volume */
+	bool listed;			/* planned with the list of known volumes */
+	bool was_unlisted;		/* an earlier plan could not show what the list changes */
+	bool unlisted;			/* opened without the list: no key is changed */
+	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
 	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
 	size_t step_count;
@@ -242,6 +265,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run 
 /* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
+
+/*
+ * Compares the header's data segment and volume key size with the declared ones. A header that
+ * differs gets a REFUSE step. Needs no key.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan *plan,
+							      struct mortise_error *err);
 
 /* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code

@@ -24,10 +24,14 @@ static enum mortise_code add_failed_key(struct volume_plan *plan, const struct c
 			       config_key_kind_name(key->kind), why);
 }
 
-/* The user has enrolled the recovery key, so a plan never removes it. */
+/*
+ * The user has enrolled the recovery key, so a plan never removes it. But a token that was added to a
+ * sealed header may be an attacker's, which would keep a leaked key.
+ */
 static bool is_recovery(const struct volume_plan *plan, int keyslot)
 {
-	return volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
+	return !plan->marks_unproven &&
+	       volume_token_recovery_keyslots(plan->header) & UINT32_C(1) << keyslot;
 }
 
 /* Appends ": SENTENCE", or "; SENTENCE" if the text has a sentence already. */

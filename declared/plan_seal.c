@@ -2,13 +2,10 @@
 /* Checking the seal of a volume whose key is known, before anything of its header is believed. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "declared/plan_known.h"
 #include "declared/plan_seal.h"
-#include "declared/state_store.h"
-
-#define KNOWN_VOLUMES "volumes.json"
 
 /* Whether a run may seal a header that does not carry the seal of its volume. */
 enum adoption {
@@ -18,44 +15,31 @@ enum adoption {
 	ADOPTION_REFUSED,
 };
 
-static bool state_is_declared(const struct volume_run *run)
-{
-	for (size_t i = 0; i < run->config->volume_count; i++)
-		if (volume_is_state(&run->config->volumes[i]))
-			return true;
-	return false;
-}
-
-/* Has this machine adopted its volumes already? False, too, if STATE is not mounted. */
-static bool state_lists_volumes(const char *dir)
-{
-	char path[VOLUME_PATH_MAX + sizeof(KNOWN_VOLUMES) + 1];
-
-	snprintf(path, sizeof(path), "%s/" KNOWN_VOLUMES, dir);
-	return *dir && !access(path, F_OK);
-}
-
 /*
  * The first run of this version on a machine adopts the volumes of the machine. From then on STATE
  * holds a list of them, and a header without a seal is an operator's decision.
  */
-static enum adoption decide_adoption(const struct volume_run *run, const struct volume_plan *plan)
+static enum adoption decide_adoption(struct volume_run *run, const struct volume_plan *plan)
 {
-	const bool state = volume_is_state(plan->volume);
-	char dir[VOLUME_PATH_MAX];
-
 	if (run->options->adopt)
 		return ADOPTION_ALLOWED;
 	if (run->trust->headers_sealed)
 		return ADOPTION_REFUSED;
-	volume_state_dir(run->options, dir);
-	if (state_lists_volumes(dir))
-		return ADOPTION_REFUSED;
-	if (*dir || run->options->no_mount)
-		return ADOPTION_ALLOWED;
-	if (state)
-		return ADOPTION_AFTER_MOUNT;
-	return state_is_declared(run) ? ADOPTION_WAITS : ADOPTION_ALLOWED;
+	switch (run->known.state) {
+	case KNOWN_UNUSED:
+		/* STATE, opened as META describes it. */
+		return run->open_only ? ADOPTION_AFTER_MOUNT : ADOPTION_ALLOWED;
+	case KNOWN_LATER:
+	case KNOWN_MISSING:
+		return volume_is_state(plan->volume) ? ADOPTION_AFTER_MOUNT : ADOPTION_WAITS;
+	case KNOWN_DAMAGED:
+		break;
+	case KNOWN_LISTED:
+		return volume_known_is_expected(&run->known.list, plan->volume->id)
+			       ? ADOPTION_ALLOWED
+			       : ADOPTION_REFUSED;
+	}
+	return ADOPTION_REFUSED;
 }
 
 /* fault: why the header is not trusted, in a few words. */
@@ -75,8 +59,8 @@ static enum mortise_code add_seal_step(struct volume_plan *plan, const char *fau
 	return MORTISE_OK;
 }
 
-static enum mortise_code refuse(const struct volume_run *run, struct volume_plan *plan,
-				const char *fault, struct mortise_error *err)
+static enum mortise_code refuse(struct volume_run *run, struct volume_plan *plan, const char *fault,
+				struct mortise_error *err)
 {
 	if (run->options->adopt)
 		return add_seal_step(plan, fault, err);
@@ -86,8 +70,8 @@ static enum mortise_code refuse(const struct volume_run *run, struct volume_plan
 			       plan->device, fault, plan->volume->id, plan->device);
 }
 
-static enum mortise_code adopt(const struct volume_run *run, struct volume_plan *plan,
-			       const char *fault, struct mortise_error *err)
+static enum mortise_code adopt(struct volume_run *run, struct volume_plan *plan, const char *fault,
+			       struct mortise_error *err)
 {
 	switch (decide_adoption(run, plan)) {
 	case ADOPTION_ALLOWED:
@@ -114,6 +98,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	char fault[160];
 
 	plan->adopted = false;
+	plan->marks_unproven = false;
 	plan->unsealed_state = false;
 	if (mortise_seal_check(plan->header, &seal, &failure))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", failure.text);
@@ -131,6 +116,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	case MORTISE_SEAL_BROKEN:
 		break;
 	}
+	plan->marks_unproven = true;
 	snprintf(fault, sizeof(fault), "%s changed after it was sealed",
 		 *seal.changed ? seal.changed : "something");
 	return refuse(run, plan, fault, err);
@@ -141,10 +127,24 @@ enum mortise_code volume_plan_adopt_state(struct volume_plan *plan, struct morti
 	return add_seal_step(plan, "no seal", err);
 }
 
-enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
+/* Was the STATE mounted at dir sealed before? Its list, if it has one, says so. */
+static bool was_sealed(const char *root, const char *dir)
+{
+	struct mortise_error ignored;
+	struct known_list list;
+	bool sealed = true;
+
+	known_list_init(&list);
+	if (!known_load(&list, root, dir, &ignored))
+		sealed = !list.is_new && !volume_known_is_expected(&list, CONFIG_STATE);
+	known_list_clear(&list);
+	return sealed;
+}
+
+enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan, const char *root,
 					      struct mortise_error *err)
 {
-	if (!plan->unsealed_state || !state_lists_volumes(plan->mount_point))
+	if (!plan->unsealed_state || !was_sealed(root, plan->mount_point))
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_POLICY, 0,
 			 "cannot trust the header of %s: no seal, although STATE lists the volumes "

@@ -10,6 +10,7 @@
 #include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/plan.h"
+#include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "declared/trust.h"
 #include "disk/filesystem.h"
@@ -184,7 +185,14 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 
 	if (code || plan->failed)
 		return code;
+	code = volume_known_check(run, plan, err);
+	if (code || plan->failed)
+		return code;
 	code = check_mapping(plan, err);
+	if (code || plan->failed)
+		return code;
+	/* Before a key is derived or requested for a header that is refused anyway. */
+	code = volume_plan_check_cipher(plan, err);
 	if (code || plan->failed)
 		return code;
 	return volume_find_key(run, plan, err);
@@ -207,6 +215,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (code || plan->failed)
 		return code;
 	if (volume_plan_key(plan)) {
+		code = volume_known_check(run, plan, err);
+		if (code || plan->failed)
+			return code;
 		code = volume_plan_check_seal(run, plan, err);
 		if (code || plan->failed)
 			return code;
@@ -220,13 +231,14 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 			return code;
 	}
 	/* If an open volume's keys are unavailable, it stays open, and no keyslot is compared. */
-	if (volume_plan_key(plan) && !run->open_only && !plan->unsealed_state) {
+	if (volume_plan_key(plan) && !run->open_only && !plan->unsealed_state && !plan->unlisted) {
 		code = volume_plan_keys(run, plan, err);
 		if (code)
 			return code;
 	}
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
-	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
+	plan->mounted =
+		plan->active && disk_is_mounted(node, run->options->root, plan->mount_point);
 	/* The mark counts only under a seal. */
 	create = volume_plan_key(plan) && !plan->adopted && !plan->unsealed_state &&
 		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
@@ -245,7 +257,7 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 {
 	char why[256];
 
-	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
+	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
 		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
 				   plan->device, why);
@@ -292,7 +304,7 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return add_refusal(run, plan, err,
 				   "filesystem type mismatch: %s != %s; %s is unchanged",
 				   plan->probe.type, type, plan->device);
-	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
+	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
 }
 
@@ -332,12 +344,21 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 				      struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
+	enum mortise_code code;
 
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
 		return add_unfinished_reset(run, plan, err);
-	return volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
+	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {
+		code = volume_known_check(run, plan, err);
+		if (code || plan->failed)
+			return code;
+	}
+	code = volume->encrypted ? plan_encrypted(run, plan, err) : plan_plain(run, plan, err);
+	if (!code)
+		volume_known_describe(plan);
+	return code;
 }
 
 enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *plan,

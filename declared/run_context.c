@@ -56,6 +56,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 		.options = options,
 		.open_only = !config->text,
 	};
+	known_list_init(&run->known.list);
 	pthread_mutex_init(&run->events_lock, NULL);
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
@@ -88,6 +89,7 @@ void volume_run_clear(struct volume_run *run)
 	pthread_mutex_destroy(&run->order_lock);
 	pthread_mutex_destroy(&run->cost_lock);
 	pthread_mutex_destroy(&run->events_lock);
+	known_list_clear(&run->known.list);
 }
 
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,

@@ -14,6 +14,7 @@
 #include "base/events.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
+#include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
@@ -59,6 +60,9 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 		goto out;
 	}
 	code = luks2_update_seal(update, volume->id, err);
+	if (code)
+		goto out;
+	code = volume_known_record_format(work->run, plan, err);
 	if (code)
 		goto out;
 	luks2_format_finish(update);
@@ -165,7 +169,7 @@ out:
 
 static uint32_t get_mapping_flags(const struct config_volume *volume)
 {
-	uint32_t flags = 0;
+	uint32_t flags = MORTISE_ONLY_GIVEN;
 
 	if (volume->perf & CONFIG_PERF_NO_READ_WORKQUEUE)
 		flags |= MORTISE_NO_READ_WORKQUEUE;
@@ -254,11 +258,11 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 }
 
 /* Errors do not matter: the caller reports why the volume must not stay open. */
-static void close_again(const struct volume_plan *plan, const char *node)
+static void close_again(const struct volume_plan *plan, const char *root, const char *node)
 {
 	struct mortise_error ignored;
 
-	if (disk_unmount(node, plan->mount_point, &ignored) ||
+	if (disk_unmount(node, root, plan->mount_point, &ignored) ||
 	    mortise_deactivate(plan->mapping, MORTISE_CLOSE_NOW, &ignored))
 		return;
 }
@@ -267,6 +271,7 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 {
 	const struct config_volume *volume = work->plan->volume;
 	const struct disk_mount_options options = {
+		.root = work->run->options->root,
 		.type = config_filesystem_name(volume->filesystem),
 		.secure = volume->mount_secure,
 		.noexec = volume->mount_noexec,
@@ -284,9 +289,9 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 	code = disk_mount(&options, node, work->plan->mount_point, err);
 	if (code)
 		return code;
-	code = volume_check_unsealed_state(work->plan, err);
+	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
-		close_again(work->plan, node);
+		close_again(work->plan, options.root, node);
 	return code;
 }
 

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/plan_known.h"
 #include "declared/up.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
@@ -73,6 +74,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	if (code)
 		goto clear_run;
 	run.state_may_come = state_is_wanted(plan, &wanted);
+	volume_known_begin(&run);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
 		code = volume_notes_make(&run, plan, err);
@@ -89,7 +91,8 @@ free_plan:
 }
 
 /* Creates the salt that other volumes are locked to, once STATE is ready. */
-static void ensure_salt(const struct volume_plan *plan, struct volume_result *result)
+static void ensure_salt(const struct volume_run *run, const struct volume_plan *plan,
+			struct volume_result *result)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error why;
@@ -97,7 +100,7 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	if (!volume_is_state(plan->volume) || !*plan->mount_point ||
 	    result->phase != MORTISE_PHASE_READY)
 		return;
-	if (config_salt_ensure(plan->mount_point, salt, &why)) {
+	if (config_salt_ensure(run->options->root, plan->mount_point, salt, &why)) {
 		result->phase = MORTISE_PHASE_FAILED;
 		result->why = why;
 	}
@@ -128,7 +131,7 @@ static enum mortise_code prepare_volume(struct volume_run *run, struct volume_pl
 
 	if (!plan->planned)
 		code = volume_plan_make(run, plan, err);
-	else if (plan->waits)
+	else if (volume_known_review(run, plan) || plan->waits)
 		code = volume_plan_second_stage(run, plan, err);
 	if (!code)
 		code = volume_make_keys(run, plan, err);
@@ -150,7 +153,8 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 
 	if (!code) {
 		volume_carry_out(run, plan, &result);
-		ensure_salt(plan, &result);
+		ensure_salt(run, plan, &result);
+		volume_known_record(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
@@ -204,6 +208,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	enum mortise_code code;
 
 	run->state_may_come = state_is_wanted(all.plan, run->options);
+	volume_known_begin(run);
 	code = volume_plans_refresh(run, all.plan, err);
 	if (code)
 		return code;
@@ -226,6 +231,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	}
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
+	volume_known_begin(run);
 	return volume_wave(all.plan, state_first, bring_up_volume, &all, err);
 }
 

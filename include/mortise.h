@@ -95,6 +95,8 @@ struct mortise_location {
 	bool readonly;		/* never write, not even to repair a copy */
 	bool no_locks;		/* take no lock under /run/cryptsetup, and repair nothing */
 	const struct mortise_events *events; /* copied; used for every operation on the header */
+	const char *allow_cipher; /* accept this cipher for data and existing keyslots, although it
+				   * is not on the list of accepted ciphers; default: none */
 };
 
 /*
@@ -132,7 +134,7 @@ struct mortise_format {
  * Writes a header without keyslots over the device's contents: wipes signatures, zeros the space up
  * to the data, and fills the keyslots area with random bytes. *out knows the volume key, so
  * mortise_keyslot_add may follow without it; until then the header is marked as unfinished.
- * MORTISE_E_BUSY: the device is mapped or mounted.
+ * MORTISE_E_BUSY: the device is mapped or mounted. MORTISE_E_POLICY: the cipher is not accepted.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_format(const struct mortise_location *location, const struct mortise_format *format,
@@ -267,7 +269,7 @@ struct mortise_key_search {
  * Opens a keyslot. *volume_key receives a new secret and *opened the id; either may be NULL.
  * MORTISE_E_KEY: no keyslot opens with the passphrase. MORTISE_E_NO_KEYSLOT: the keyslot does not
  * exist, or none can be tried. MORTISE_E_MEMORY: detected before the derivation starts.
- * MORTISE_E_POLICY: the keyslot is unsafe, for example because of a null cipher.
+ * MORTISE_E_POLICY: the keyslot or the data has a cipher that is not accepted, or is otherwise unsafe.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_open(struct mortise_luks2 *header, const struct mortise_key_search *search,
@@ -288,11 +290,13 @@ struct mortise_keyslot_new {
 	bool unbound;			/* for a key that belongs to no segment */
 	const struct mortise_secret *unbound_key; /* default: random */
 	uint32_t unbound_key_size;	/* bytes, if the key is random */
+	const char *allow_cipher;	/* accept this cipher for the area, although it is not on
+					 * the list of accepted ciphers; default: none */
 };
 
 /*
  * Checks hash, area cipher and cost, as far as possible without a header; measures nothing. Call it
- * before formatting. MORTISE_E_USAGE, MORTISE_E_UNSUPPORTED.
+ * before formatting. MORTISE_E_USAGE, MORTISE_E_UNSUPPORTED, MORTISE_E_POLICY.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_check(const struct mortise_keyslot_new *what, struct mortise_error *err);
@@ -480,10 +484,11 @@ enum mortise_activation_flags {
 	MORTISE_READONLY = 1u << 5,
 	MORTISE_NO_KEYRING = 1u << 6,	/* pass the key in the table, not in the kernel keyring */
 	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header */
+	MORTISE_ONLY_GIVEN = 1u << 8,	/* ignore the flags in the header */
 };
 
 /*
- * Creates /dev/mapper/NAME, with flags and those in the header. *dropped (may be NULL) receives the
+ * Creates /dev/mapper/NAME, with flags and, without MORTISE_ONLY_GIVEN, those in the header. *dropped (may be NULL) receives the
  * flags that the kernel does not support. MORTISE_E_EXISTS, MORTISE_E_BUSY, MORTISE_E_KERNEL,
  * MORTISE_E_POLICY, MORTISE_E_KEY: wrong volume key.
  */

@@ -14,9 +14,10 @@
 #include "keys/hash.h"
 #include "base/secret.h"
 #include "luks2/area.h"
+#include "luks2/ciphers.h"
 #include "luks2/digest.h"
 #include "luks2/layout.h"
-#include "luks2/policy.h"
+#include "luks2/model.h"
 #include "luks2/private.h"
 #include "luks2/uuid.h"
 
@@ -152,10 +153,11 @@ uint32_t luks2_volume_key_size(const struct mortise_format *format)
 	return !format->cipher || strstr(format->cipher, "-xts-") ? 64 : 32;
 }
 
-static enum mortise_code make_volume_key(const struct mortise_format *format, const char *cipher,
-					 struct mortise_luks2 *header, struct mortise_error *err)
+enum mortise_code luks2_format_check_cipher(const struct mortise_format *format,
+					    const char *allowed, struct mortise_error *err)
 {
-	uint32_t size = luks2_volume_key_size(format);
+	const char *cipher = format->cipher ? format->cipher : CIPHER_DEFAULT;
+	const uint32_t size = luks2_volume_key_size(format);
 
 	if (luks2_cipher_is_null(cipher))
 		return error_set(err, MORTISE_E_POLICY, 0,
@@ -163,10 +165,18 @@ static enum mortise_code make_volume_key(const struct mortise_format *format, co
 	if (!strchr(cipher, '-') || strlen(cipher) > MORTISE_CIPHER_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "No known cipher specification pattern detected. (%.60s)", cipher);
-	if (!luks2_cipher_fits(cipher, size) || size > LUKS2_KEY_SIZE_MAX)
+	if (!size || size > LUKS2_KEY_SIZE_MAX)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Cipher %s with a key of %u bits is not available.", cipher,
 				 size * 8);
+	return luks2_cipher_check("cannot format", cipher, size, allowed, err);
+}
+
+static enum mortise_code make_volume_key(const struct mortise_format *format,
+					 struct mortise_luks2 *header, struct mortise_error *err)
+{
+	uint32_t size = luks2_volume_key_size(format);
+
 	if (format->volume_key)
 		return mortise_secret_from(mortise_secret_data(format->volume_key), size,
 					   &header->volume_key, err);
@@ -270,7 +280,7 @@ static enum mortise_code make_header(const struct mortise_format *format,
 	code = make_binary(format, layout->copy_size, header, err);
 	if (code)
 		return code;
-	code = make_volume_key(format, cipher, header, err);
+	code = make_volume_key(format, header, err);
 	if (code)
 		return code;
 	return make_metadata(format, cipher, layout, header, err);

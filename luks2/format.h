@@ -18,11 +18,19 @@ bool luks2_format_unfinished(const struct mortise_luks2 *header);
 
 /*
  * Formats. device and data are the same object unless the header is detached. On success the
- * header owns device. The caller has checked that the devices may be overwritten.
+ * header owns device. The caller has checked the cipher, and that the devices may be overwritten.
  */
 MORTISE_MUST_CHECK enum mortise_code
 luks2_format(const struct mortise_format *format, struct luks2_device *device,
 	     struct luks2_device *data, struct mortise_luks2 **out, struct mortise_error *err);
+
+/*
+ * Checks cipher and key size before anything is opened or written: MORTISE_E_POLICY if the cipher is
+ * neither on the list of ciphers.h nor allowed (may be NULL), or does not encrypt.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_format_check_cipher(const struct mortise_format *format,
+							       const char *allowed,
+							       struct mortise_error *err);
 
 /* The size of the volume key in bytes: as requested, else the default for the cipher. */
 uint32_t luks2_volume_key_size(const struct mortise_format *format);

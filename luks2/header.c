@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The header object: what other folders may know about it and set in it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "luks2/ciphers.h"
 #include "luks2/private.h"
 
 void mortise_luks2_free(struct mortise_luks2 **address)
@@ -41,6 +43,19 @@ void luks2_header_set_readonly(struct mortise_luks2 *header)
 bool luks2_header_is_readonly(const struct mortise_luks2 *header)
 {
 	return header->readonly;
+}
+
+void luks2_header_allow_cipher(struct mortise_luks2 *header, const char *cipher)
+{
+	snprintf(header->allowed_cipher, sizeof(header->allowed_cipher), "%s",
+		 cipher ? cipher : "");
+}
+
+enum mortise_code luks2_header_check_cipher(const struct mortise_luks2 *header, const char *who,
+					    const char *cipher, uint32_t key_size,
+					    struct mortise_error *err)
+{
+	return luks2_cipher_check(who, cipher, key_size, header->allowed_cipher, err);
 }
 
 void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,

@@ -71,6 +71,14 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_set_data_path(struct mortise_l
 void luks2_header_set_readonly(struct mortise_luks2 *header);
 bool luks2_header_is_readonly(const struct mortise_luks2 *header);
 
+/* Accepts a cipher that is not on the list of ciphers.h. NULL: none. */
+void luks2_header_allow_cipher(struct mortise_luks2 *header, const char *cipher);
+/* luks2_cipher_check() for a cipher of this header. */
+MORTISE_MUST_CHECK enum mortise_code luks2_header_check_cipher(const struct mortise_luks2 *header,
+							       const char *who, const char *cipher,
+							       uint32_t key_size,
+							       struct mortise_error *err);
+
 void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,
 				    const struct luks2_kernel_cipher *cipher);
 /* NULL: operations on the header cannot be canceled. Copied. */

@@ -29,6 +29,9 @@ static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "keyslot %d", id);
+	code = luks2_header_check_cipher(header, who, keyslot.cipher, keyslot.area_key_size, err);
+	if (code)
+		return code;
 	how = (struct luks2_derivation){ who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size } };
 	code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
 	if (code)
@@ -85,6 +88,7 @@ struct attempt {
 	struct mortise_secret *key;
 	bool unbound;
 	unsigned tried;
+	unsigned refused; /* of these */
 	int opened;
 	struct mortise_error obstacle; /* the first error other than a wrong passphrase */
 };
@@ -113,6 +117,7 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 			attempt->opened = id;
 			return;
 		}
+		attempt->refused += why.code == MORTISE_E_POLICY;
 		if (why.code == MORTISE_E_CANCELED ||
 		    (why.code != MORTISE_E_KEY && !attempt->obstacle.code))
 			attempt->obstacle = why;
@@ -123,8 +128,6 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 
 static enum mortise_code open_any(struct attempt *attempt, struct mortise_error *err)
 {
-	bool refused;
-
 	try_priority(attempt, MORTISE_PRIORITY_PREFER);
 	if (attempt->opened < 0 && attempt->obstacle.code != MORTISE_E_CANCELED)
 		try_priority(attempt, MORTISE_PRIORITY_NORMAL);
@@ -132,9 +135,9 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 		return MORTISE_OK;
 	if (!attempt->tried)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
-	/* One refused keyslot does not hide that the passphrase opened none of the others. */
-	refused = attempt->obstacle.code == MORTISE_E_POLICY && attempt->tried > 1;
-	if (attempt->obstacle.code && !refused) {
+	/* A refused keyslot does not hide that the passphrase opened none of the others. */
+	if (attempt->obstacle.code &&
+	    (attempt->obstacle.code != MORTISE_E_POLICY || attempt->refused == attempt->tried)) {
 		if (err)
 			*err = attempt->obstacle;
 		return attempt->obstacle.code;
@@ -157,6 +160,17 @@ static enum mortise_code remember_volume_key(struct mortise_luks2 *header,
 	return MORTISE_OK;
 }
 
+/* Before a key is derived for data that could not be mapped. */
+static enum mortise_code check_data_cipher(const struct mortise_luks2 *header,
+					   struct mortise_error *err)
+{
+	struct json_object *segments =
+		luks2_json_get(header->metadata, "segments", json_type_object);
+	const char *cipher = luks2_json_text(luks2_json_get_id(segments, 0), "encryption");
+
+	return cipher ? luks2_header_check_cipher(header, "segment 0", cipher, 0, err) : MORTISE_OK;
+}
+
 enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 				       const struct mortise_key_search *search,
 				       const struct mortise_secret *passphrase,
@@ -171,6 +185,8 @@ enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 	if (code)
 		return code;
 	code = luks2_usable(header->metadata, err);
+	if (!code)
+		code = check_data_cipher(header, err);
 	if (code)
 		return code;
 	attempt.unbound = wanted.unbound;

@@ -9,6 +9,7 @@
 #include "keys/kdf.h"
 #include "base/secret.h"
 #include "luks2/area.h"
+#include "luks2/ciphers.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
@@ -36,7 +37,7 @@ static const char *choose_area_cipher(const struct mortise_luks2 *header,
 		return what->cipher;
 	}
 	*key_size = AREA_KEY_SIZE;
-	if (data && !strcmp(data, AREA_CIPHER) && luks2_cipher_fits(AREA_CIPHER, data_key_size))
+	if (data && !strcmp(data, AREA_CIPHER) && luks2_cipher_listed(AREA_CIPHER, data_key_size))
 		*key_size = data_key_size;
 	return AREA_CIPHER;
 }
@@ -51,14 +52,21 @@ enum mortise_code luks2_keyslot_cost(const struct mortise_luks2 *header,
 	return keys_kdf_choose(what->kdf, key_size, &header->device->events, kdf, err);
 }
 
-static enum mortise_code check_parameters(const char *cipher, uint32_t key_size, const char *hash,
+static enum mortise_code check_parameters(const struct mortise_keyslot_new *what,
+					  const char *cipher, uint32_t key_size,
 					  struct mortise_error *err)
 {
-	if (luks2_cipher_is_null(cipher) || !strchr(cipher, '-') ||
-	    !luks2_cipher_fits(cipher, key_size))
+	const char *hash = what->hash ? what->hash : HASH_DEFAULT;
+	enum mortise_code code;
+
+	if (luks2_cipher_is_null(cipher) || !strchr(cipher, '-') || !key_size)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot encrypt a keyslot with cipher %.60s and a key of %u bits",
 				 cipher, key_size * 8);
+	code = luks2_cipher_check("cannot encrypt a keyslot", cipher, key_size, what->allow_cipher,
+				  err);
+	if (code)
+		return code;
 	if (!keys_hash_size(hash))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested LUKS hash %.40s is not supported.", hash);
@@ -73,7 +81,7 @@ enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 	struct mortise_kdf kdf;
 	enum mortise_code code;
 
-	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	code = sized_input(SIZED_SINCE(mortise_keyslot_new, allow_cipher), &wanted, what, err);
 	if (code)
 		return code;
 	if (wanted.kdf) {
@@ -81,9 +89,8 @@ enum mortise_code mortise_keyslot_check(const struct mortise_keyslot_new *what,
 		if (code)
 			return code;
 	}
-	code = check_parameters(wanted.cipher ? wanted.cipher : AREA_CIPHER,
-				wanted.cipher ? wanted.area_key_size : AREA_KEY_SIZE,
-				wanted.hash ? wanted.hash : HASH_DEFAULT, err);
+	code = check_parameters(&wanted, wanted.cipher ? wanted.cipher : AREA_CIPHER,
+				wanted.cipher ? wanted.area_key_size : AREA_KEY_SIZE, err);
 	if (code)
 		return code;
 	/* With a forced time keys_kdf_choose() checks the other bounds and runs no benchmark. */
@@ -227,7 +234,7 @@ static enum mortise_code prepare_keyslot(const struct luks2_update *update,
 	slot->area.cipher =
 		choose_area_cipher(update->header, what, slot->key_size, &area_key_size);
 	slot->area.key_size = area_key_size;
-	code = check_parameters(slot->area.cipher, area_key_size, slot->hash, err);
+	code = check_parameters(what, slot->area.cipher, area_key_size, err);
 	if (code)
 		return code;
 	slot->area_size = luks2_area_room(slot->key_size);

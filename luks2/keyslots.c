@@ -148,7 +148,7 @@ enum mortise_code mortise_keyslot_add(struct mortise_luks2 *header,
 	int id;
 	enum mortise_code code;
 
-	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	code = sized_input(SIZED_SINCE(mortise_keyslot_new, allow_cipher), &wanted, what, err);
 	if (code)
 		return code;
 	id = wanted.keyslot;
@@ -205,7 +205,7 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 	enum mortise_code code;
 	int digest;
 
-	code = sized_input(SIZED(mortise_keyslot_new), &wanted, what, err);
+	code = sized_input(SIZED_SINCE(mortise_keyslot_new, allow_cipher), &wanted, what, err);
 	if (code)
 		return code;
 	code = luks2_usable(header->metadata, err);

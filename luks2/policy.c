@@ -7,26 +7,10 @@
 
 #include "keys/af.h"
 #include "base/error.h"
+#include "luks2/ciphers.h"
 #include "luks2/metadata.h"
 
 #define SALT_MIN 8u /* bytes: the minimum of Argon2 (RFC 9106, 3.1) */
-
-bool luks2_cipher_is_null(const char *cipher)
-{
-	return !strncmp(cipher, "cipher_null", 11) || !strcmp(cipher, "null") ||
-	       !strncmp(cipher, "null-", 5) || strstr(cipher, "cipher_null");
-}
-
-bool luks2_cipher_fits(const char *cipher, uint32_t key_size)
-{
-	if (!strncmp(cipher, "aes-xts-", 8))
-		return key_size == 32 || key_size == 64;
-	if (!strncmp(cipher, "aes-cbc-", 8))
-		return key_size == 16 || key_size == 24 || key_size == 32;
-	if (strstr(cipher, "-adiantum-"))
-		return key_size == 32;
-	return key_size > 0;
-}
 
 /* The bounds are those of the algorithms: other programs may choose costs that mortise does not. */
 static enum mortise_code read_kdf(struct json_object *object, int id, struct mortise_kdf *kdf,
@@ -86,10 +70,6 @@ static enum mortise_code read_area(struct json_object *object, struct luks2_keys
 			"keyslot %d: its area is not encrypted (%.40s); the header may have "
 			"been tampered with",
 			keyslot->id, keyslot->cipher);
-	if (!luks2_cipher_fits(keyslot->cipher, keyslot->area_key_size))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "keyslot %d: a key of %u bytes does not fit cipher %.40s",
-				 keyslot->id, keyslot->area_key_size, keyslot->cipher);
 	if (!luks2_json_decimal(area, "offset", &keyslot->area_offset) ||
 	    !luks2_json_decimal(area, "size", &keyslot->area_size) || keyslot->area_offset % 512 ||
 	    keyslot->area_size < (uint64_t)keyslot->key_size * KEYS_AF_STRIPES)

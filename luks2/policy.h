@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What mortise does with a valid header: it decodes the objects that it can use and refuses the
- * others. The rules of the format itself are in validate.h.
+ * others. The rules of the format itself are in validate.h, the list of ciphers is in ciphers.h.
  */
 #ifndef LUKS2_POLICY_H
 #define LUKS2_POLICY_H
@@ -33,14 +33,5 @@ MORTISE_MUST_CHECK enum mortise_code luks2_usable(struct json_object *metadata,
 MORTISE_MUST_CHECK enum mortise_code luks2_segment_get(struct json_object *metadata,
 						       struct luks2_segment *segment,
 						       struct mortise_error *err);
-
-/* True if the cipher does not encrypt. */
-bool luks2_cipher_is_null(const char *cipher);
-
-/*
- * Checks the key size (bytes) for the ciphers whose sizes are known: "aes-xts-plain64" takes 32 or
- * 64. For any other cipher the kernel decides later.
- */
-bool luks2_cipher_fits(const char *cipher, uint32_t key_size);
 
 #endif

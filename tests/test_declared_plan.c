@@ -171,6 +171,7 @@ static void format_data(void)
 	assert_int_equal(mortise_secret_from("correct horse", 13, &passphrase, NULL), MORTISE_OK);
 	assert_int_equal(mortise_keyslot_add(header, &what, passphrase, NULL, NULL, NULL),
 			 MORTISE_OK);
+	assert_int_equal(mortise_seal(header, "u-data", NULL), MORTISE_OK);
 	mortise_secret_free(&passphrase);
 	mortise_luks2_free(&header);
 }

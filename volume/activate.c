@@ -106,10 +106,10 @@ static enum mortise_code check_key(struct mortise_luks2 *header,
 	code = luks2_segment_get(metadata, segment, err);
 	if (code)
 		return code;
-	if (!luks2_cipher_fits(segment->cipher, (uint32_t)key_size))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "a volume key of %zu bits does not fit cipher %s", key_size * 8,
-				 segment->cipher);
+	code = luks2_header_check_cipher(header, "segment 0", segment->cipher, (uint32_t)key_size,
+					 err);
+	if (code)
+		return code;
 	return mortise_volume_key_verify(header, volume_key, err);
 }
 
@@ -168,7 +168,9 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 				   const struct mortise_secret *volume_key, uint32_t flags,
 				   uint32_t *dropped, struct mortise_error *err)
 {
-	uint32_t unknown = 0, all = flags | volume_flags_of_header(luks2_header_metadata(header));
+	const uint32_t stored = volume_flags_of_header(luks2_header_metadata(header));
+	const uint32_t all = flags & MORTISE_ONLY_GIVEN ? flags : flags | stored;
+	uint32_t unknown = 0;
 	struct luks2_segment segment;
 	struct backing backing;
 	enum mortise_code code;

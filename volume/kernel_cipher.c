@@ -12,6 +12,7 @@
 #include "keys/area.h"
 #include "base/error.h"
 #include "base/secret.h"
+#include "luks2/ciphers.h"
 
 struct temporary {
 	struct dm_control *control;
@@ -144,29 +145,6 @@ const struct luks2_kernel_cipher volume_kernel_cipher = {
 	.write = area_write,
 };
 
-static bool begins_with_one(const char *text, const char *const *known, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!strncmp(text, known[i], strlen(known[i])))
-			return true;
-	return false;
-}
-
-/* Is "cipher-mode-iv" made of names that Linux knows? The kernel that maps it decides. */
-static bool is_name_of_linux(const char *cipher)
-{
-	static const char *const ciphers[] = {
-		"aes-xts-",	 "aes-cbc-",	  "serpent-xts-", "serpent-cbc-",
-		"twofish-xts-",	 "twofish-cbc-",  "sm4-xts-",	  "xchacha12,aes-adiantum-",
-		"camellia-xts-", "camellia-cbc-", "cast6-xts-",	  "xchacha20,aes-adiantum-",
-	};
-	static const char *const ivs[] = { "-plain", "-essiv:", "-benbi", "-eboiv" };
-	const char *iv = strrchr(cipher, '-');
-
-	return iv && begins_with_one(cipher, ciphers, sizeof(ciphers) / sizeof(*ciphers)) &&
-	       begins_with_one(iv, ivs, sizeof(ivs) / sizeof(*ivs));
-}
-
 enum mortise_code volume_cipher_check(const struct luks2_device *device, const char *cipher,
 				      uint32_t key_size, struct mortise_error *err)
 {
@@ -183,12 +161,13 @@ enum mortise_code volume_cipher_check(const struct luks2_device *device, const c
 	if (key_size > sizeof(key))
 		return error_set(err, MORTISE_E_USAGE, 0, "a key of %u bits is too large",
 				 key_size * 8);
-	available = is_name_of_linux(cipher);
+	/* Without access to device-mapper: the kernel that maps it decides. */
+	available = luks2_cipher_listed(cipher, key_size);
 	if (device->size >= area.size && !random_bytes(key, key_size, &why)) {
 		available = !temporary_open(device, &area, false, &temporary, &why) ||
 			    (why.code != MORTISE_E_KERNEL && why.code != MORTISE_E_UNSUPPORTED &&
 			     available);
-		available |= !temporary.control && is_name_of_linux(cipher);
+		available |= !temporary.control && luks2_cipher_listed(cipher, key_size);
 		temporary_close(&temporary);
 	}
 	if (!available)

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "luks2/format.h"
-#include "luks2/policy.h"
 #include "volume/kernel_cipher.h"
 
 static enum mortise_code open_header_device(const struct mortise_location *location,
@@ -42,7 +41,7 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	enum mortise_code code;
 
 	*out = NULL;
-	code = sized_input(SIZED(mortise_location), &where, location, err);
+	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
 	if (code)
 		return code;
 	code = open_header_device(&where, &device, err);
@@ -57,6 +56,7 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	}
 	if (where.readonly)
 		luks2_header_set_readonly(header);
+	luks2_header_allow_cipher(header, where.allow_cipher);
 	luks2_header_set_kernel_cipher(header, &volume_kernel_cipher);
 	code = set_data_path(header, &where, err);
 	if (code)
@@ -73,7 +73,7 @@ enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 
-	code = sized_input(SIZED(mortise_location), &look, location, err);
+	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &look, location, err);
 	if (code)
 		return code;
 	look.readonly = true;
@@ -92,10 +92,13 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 	enum mortise_code code;
 
 	*out = NULL;
-	code = sized_input(SIZED(mortise_location), &where, location, err);
+	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
 	if (code)
 		return code;
 	code = sized_input(SIZED(mortise_format), &wanted, format, err);
+	if (code)
+		return code;
+	code = luks2_format_check_cipher(&wanted, where.allow_cipher, err);
 	if (code)
 		return code;
 	code = open_header_device(&where, &header, err);
@@ -103,7 +106,7 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 		code = luks2_device_unused(header, err);
 	if (!code && where.header && where.device)
 		code = luks2_device_open(where.device, false, &data, err);
-	if (!code && wanted.cipher && !luks2_cipher_is_null(wanted.cipher))
+	if (!code && wanted.cipher)
 		code = volume_cipher_check(data ? data : header, wanted.cipher,
 					   luks2_volume_key_size(&wanted), err);
 	if (!code)
@@ -113,6 +116,7 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 		luks2_device_close(header);
 		return code;
 	}
+	luks2_header_allow_cipher(*out, where.allow_cipher);
 	luks2_header_set_kernel_cipher(*out, &volume_kernel_cipher);
 	code = set_data_path(*out, &where, err);
 	if (code) {

@@ -108,8 +108,8 @@ static const char *key_file(const struct command *c)
 	const char *word = command_word(c, 1);
 
 	if (named && word)
-		fprintf(stderr,
-			"Option --key-file takes precedence over specified key file argument.\n");
+		print_to(stderr,
+			 "Option --key-file takes precedence over specified key file argument.\n");
 	return named ? named : word;
 }
 
@@ -174,6 +174,7 @@ enum status run_luks_format(const struct command *c)
 		.device = paths.device,
 		.header = paths.detached ? paths.header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
 	};
 	if (mortise_luks2_format(&location, &format, &header, &err) ||
 	    mortise_keyslot_add(header, &what, passphrase, NULL, &added, &err)) {

@@ -5,9 +5,14 @@
  * message" to standard output, with CODE from mortise_code_text(), and exits with status 1.
  *
  *   tpm_call [-T TCTI] [-L LIMIT_MS] [-k PUBLIC_KEY.pem [-s POLICY:FINGERPRINT:SIGNATURE]...]
- *     seal DIR PCRS < secret	unseal DIR > secret	extend PCR WORD
- *     digest PCRS VALUES_FILE	key-name		fingerprint	secureboot DIR
- *   PCRS: "0,7", or "-" for an empty list. POLICY, FINGERPRINT: hex. SIGNATURE, VALUES_FILE: files.
+ *     seal DIR PCRS [PREDICTED_PCRS VALUES_FILE] < secret	unseal DIR > secret
+ *     digest PCRS VALUES_FILE	extend PCR DIGEST	pcr-value PCR
+ *     key-name			fingerprint
+ *   PCRS: "0,7", or "-" for an empty list. POLICY, FINGERPRINT, DIGEST: hex. SIGNATURE, VALUES_FILE:
+ *   files.
+ *     memory-read		memory-remove
+ *     memory-write FLAGS STATE_KEYS [VOLUME=EPOCH]...	memory-replace (the same arguments)
+ *   FLAGS: f (facts), e (STATE is encrypted), s (headers are sealed), or "-".
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keys/sources/tpm/memory.h"
 #include "keys/sources/tpm/policy.h"
 #include "keys/sources/tpm/tpm.h"
 #include "base/secret.h"
@@ -174,14 +180,35 @@ static unsigned copies(const uint8_t *secret)
 	return found;
 }
 
+/* Reads a file in the format of tpm2_pcrread -o: the selected PCRs, one after the other. */
+static void load_values(const char *file, uint32_t pcrs,
+			uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE])
+{
+	uint8_t packed[MORTISE_PCRS * KEYS_TPM_DIGEST_SIZE] = { 0 };
+	size_t at = 0;
+
+	if (pcrs)
+		load(NULL, file, packed, sizeof(packed));
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
+		if (pcrs >> pcr & 1)
+			memcpy(values[pcr], packed + KEYS_TPM_DIGEST_SIZE * at++,
+			       KEYS_TPM_DIGEST_SIZE);
+	}
+}
+
 static enum mortise_code seal(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
 {
+	struct keys_tpm_binding binding = { .pcrs = mask(words[1]) };
 	uint8_t secret[KEYS_TPM_SECRET_SIZE];
 	enum mortise_code code;
 
+	if (words[2]) {
+		binding.predicted = mask(words[2]);
+		load_values(words[3], binding.predicted, binding.values);
+	}
 	if (read(STDIN_FILENO, secret, sizeof(secret)) != sizeof(secret))
 		die("no secret of 32 bytes");
-	code = keys_tpm_seal(tpm, mask(words[1]), secret, &object, err);
+	code = keys_tpm_seal(tpm, &binding, secret, &object, err);
 	if (!code) {
 		store_object(words[0]);
 		fprintf(stderr, "copies %u\n", copies(secret));
@@ -193,9 +220,12 @@ static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct
 {
 	struct mortise_secret *secret;
 	enum mortise_code code;
+	uint32_t changed;
 
 	load_object(words[0]);
-	code = keys_tpm_unseal(tpm, &object, &secret, err);
+	code = keys_tpm_unseal(tpm, &object, &secret, &changed, err);
+	if (code)
+		fprintf(stderr, "changed %x\n", changed);
 	if (!code) {
 		fprintf(stderr, "copies %u\n", copies(mortise_secret_data(secret)));
 		if (write(STDOUT_FILENO, mortise_secret_data(secret), mortise_secret_size(secret)) <
@@ -212,22 +242,79 @@ static enum mortise_code digest(const struct keys_tpm *tpm, char **words, struct
 	uint8_t result[KEYS_TPM_DIGEST_SIZE];
 	const uint32_t pcrs = mask(words[0]);
 	enum mortise_code code;
-	uint8_t packed[sizeof(values)];
-	size_t at = 0;
 
-	/* In the format of tpm2_pcrread -o: the selected PCRs, one after the other. */
-	memset(packed, 0, sizeof(packed));
-	if (pcrs)
-		load(NULL, words[1], packed, sizeof(packed));
-	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
-		if (pcrs >> pcr & 1)
-			memcpy(values[pcr], packed + KEYS_TPM_DIGEST_SIZE * at++,
-			       KEYS_TPM_DIGEST_SIZE);
-	}
+	load_values(words[1], pcrs, values);
 	code = keys_tpm_policy_digest(tpm->policy, pcrs, (const uint8_t(*)[32])values, result, err);
 	if (!code)
 		print_hex(result, sizeof(result));
 	return code;
+}
+
+static enum mortise_code extend(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
+{
+	uint8_t bytes[KEYS_TPM_DIGEST_SIZE];
+
+	hex(words[1], bytes);
+	return keys_tpm_extend(tpm, (unsigned)atoi(words[0]), bytes, err);
+}
+
+static enum mortise_code pcr_value(const struct keys_tpm *tpm, char **words,
+				   struct mortise_error *err)
+{
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
+	enum mortise_code code;
+	bool exists;
+
+	code = keys_tpm_pcr_value(tpm, (unsigned)atoi(words[0]), &exists, value, err);
+	if (!code && exists)
+		print_hex(value, sizeof(value));
+	return code;
+}
+
+static enum mortise_code memory_read(const struct keys_tpm *tpm, struct mortise_error *err)
+{
+	static const char *const states[] = {
+		[KEYS_TPM_MEMORY_NO_TPM] = "no TPM",	   [KEYS_TPM_MEMORY_NO_INDEX] = "no index",
+		[KEYS_TPM_MEMORY_UNWRITTEN] = "unwritten", [KEYS_TPM_MEMORY_FOREIGN] = "foreign",
+		[KEYS_TPM_MEMORY_DAMAGED] = "damaged",	   [KEYS_TPM_MEMORY_VALID] = "valid",
+	};
+	enum keys_tpm_memory_state state;
+	struct keys_tpm_memory memory;
+	enum mortise_code code;
+
+	code = keys_tpm_memory_read(tpm, &memory, &state, err);
+	if (code)
+		return code;
+	printf("%s: %s%s%s %u\n", states[state], memory.facts ? "f" : "",
+	       memory.state_encrypted ? "e" : "", memory.headers_sealed ? "s" : "",
+	       memory.state_keys);
+	for (size_t i = 0; i < memory.volume_count; i++) {
+		printf("%llu ", (unsigned long long)memory.volumes[i].epoch);
+		print_hex(memory.volumes[i].volume, KEYS_TPM_VOLUME_SIZE);
+	}
+	return MORTISE_OK;
+}
+
+static enum mortise_code memory_write(const struct keys_tpm *tpm, char **words, bool replace,
+				      struct mortise_error *err)
+{
+	struct keys_tpm_memory memory = {
+		.facts = strchr(words[0], 'f'),
+		.state_encrypted = strchr(words[0], 'e'),
+		.headers_sealed = strchr(words[0], 's'),
+		.state_keys = (uint16_t)atoi(words[1]),
+	};
+	enum mortise_code code = MORTISE_OK;
+
+	for (words += 2; !code && *words; words++) {
+		char *at = strchr(*words, '=');
+
+		if (!at)
+			die(*words);
+		*at = '\0';
+		code = keys_tpm_memory_set_epoch(&memory, *words, strtoull(at + 1, NULL, 10), err);
+	}
+	return code ? code : keys_tpm_memory_write(tpm, &memory, replace, err);
 }
 
 static enum mortise_code run(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
@@ -240,9 +327,17 @@ static enum mortise_code run(const struct keys_tpm *tpm, char **words, struct mo
 	if (!strcmp(words[0], "unseal"))
 		return unseal(tpm, words + 1, err);
 	if (!strcmp(words[0], "extend"))
-		return keys_tpm_extend(tpm, (unsigned)atoi(words[1]), words[2], err);
+		return extend(tpm, words + 1, err);
+	if (!strcmp(words[0], "pcr-value"))
+		return pcr_value(tpm, words + 1, err);
 	if (!strcmp(words[0], "digest"))
 		return digest(tpm, words + 1, err);
+	if (!strcmp(words[0], "memory-read"))
+		return memory_read(tpm, err);
+	if (!strcmp(words[0], "memory-write") || !strcmp(words[0], "memory-replace"))
+		return memory_write(tpm, words + 1, words[0][7] == 'r', err);
+	if (!strcmp(words[0], "memory-remove"))
+		return keys_tpm_memory_remove(tpm, err);
 	if (!strcmp(words[0], "key-name")) {
 		code = keys_tpm_policy_key_name(tpm->policy, result, err);
 		if (!code)

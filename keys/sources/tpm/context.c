@@ -72,6 +72,12 @@ static int try_open(const char *device)
 	return 0;
 }
 
+/* A device without a driver, or a driver without a TPM. */
+static bool is_absent(int sys)
+{
+	return sys == ENOENT || sys == ENODEV || sys == ENXIO;
+}
+
 /* *absent: the device does not exist, and err is not set. */
 static enum mortise_code connect_device(struct keys_tpm_context *context, const char *device,
 					bool *absent, struct mortise_error *err)
@@ -92,13 +98,22 @@ static enum mortise_code connect_device(struct keys_tpm_context *context, const 
 				return code;
 		}
 	} while (sys == EBUSY && pause_before_retry(context));
-	*absent = sys == ENOENT || sys == ENODEV || sys == ENXIO;
+	*absent = is_absent(sys);
 	if (*absent)
 		return MORTISE_E_SOURCE;
 	if (sys == EBUSY)
 		return error_set(err, MORTISE_E_UNREACHABLE, sys,
 				 "cannot open the TPM %s, which another program uses", device);
 	return error_set(err, MORTISE_E_SOURCE, sys, "cannot open the TPM %s", device);
+}
+
+bool keys_tpm_exists(const char *tcti)
+{
+	bool exists = tcti;
+
+	for (size_t i = 0; !exists && i < sizeof(devices) / sizeof(devices[0]); i++)
+		exists = !is_absent(try_open(devices[i]));
+	return exists;
 }
 
 enum mortise_code keys_tpm_open(struct keys_tpm_context *context, const char *tcti,

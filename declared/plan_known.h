@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules that the list of known volumes imposes on a run. A known volume is not formatted again,
+ * and no other volume is opened in its place; only an operator replaces it (mortise_apply, or
+ * mortise_reset_run). Without a list, which is the case once for each STATE, a run takes the declared
+ * volumes as they are.
+ */
+#ifndef DECLARED_PLAN_KNOWN_H
+#define DECLARED_PLAN_KNOWN_H
+
+#include "declared/declared.h"
+
+/* Reads the list, unless it is read already or STATE is not mounted. Sets run->known.state. */
+void volume_known_begin(struct volume_run *run);
+
+/* May a run take this volume as it is, because it was not ready since the list was created? */
+bool volume_known_is_expected(struct known_list *list, const char *id);
+
+/*
+ * Compares the volume, as far as it is known by now, with the list: the contents of its device, its
+ * header, and the identity of its volume key. Adds a REFUSE, WAIT or FAIL step if it must not be
+ * formatted or opened.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_known_check(struct volume_run *run,
+							struct volume_plan *plan,
+							struct mortise_error *err);
+
+/* Says in the first step that it replaces a known volume, once all steps are planned. */
+void volume_known_describe(struct volume_plan *plan);
+
+/* Must the volume be planned again, now that STATE is mounted or will not be mounted? */
+bool volume_known_review(struct volume_run *run, struct volume_plan *plan);
+
+/*
+ * Records, before the commit that ends the format of a volume, which volume this will be. After a
+ * power cut, the next run finds either an unfinished format or the recorded volume.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_known_record_format(struct volume_run *run,
+								const struct volume_plan *plan,
+								struct mortise_error *err);
+
+/* Records a volume that is ready. STATE creates the list. Reports failures and changes in result. */
+void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
+			 struct volume_result *result);
+
+#endif
