@@ -45,6 +45,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_USAGE] = FLAG("usage", 0, ALL, ALL, "show a short usage message"),
 	[OPTION_VERSION] = FLAG("version", 'V', ALL, ALL, "show the version"),
 	[OPTION_ACTIVE_NAME] = LACK("active-name", 0, KIND_TEXT, ALL),
+	[OPTION_ADOPT] = FLAG("adopt", 0, EXTENSION(DECLARED &(V(PLAN) | V(UP))), ALL,
+			      "accept volumes that are not sealed or not known, as apply does"),
 	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, V(FORMAT),
 				   "align the start of the data to a multiple of this" },
 	[OPTION_ALLOW_CIPHER] = { "allow-cipher", 0, KIND_TEXT, "CIPHER", EXTENSION(OPENS), ALL,

@@ -206,14 +206,16 @@ static enum mortise_code read_file(struct known_list *list, int fd, struct morti
 	return code;
 }
 
-enum mortise_code known_load(struct known_list *list, const char *dir, struct mortise_error *err)
+enum mortise_code known_load(struct known_list *list, const char *root, const char *dir,
+			     struct mortise_error *err)
 {
 	enum mortise_code code;
 	int dir_fd, fd;
 
 	empty_list(list);
+	list->root = root;
 	list->dir = dir;
-	code = config_state_dir_open(dir, &dir_fd, err);
+	code = config_state_dir_open(root, dir, &dir_fd, err);
 	if (code)
 		return code;
 	/* O_NONBLOCK: opening a FIFO does not wait. */
@@ -350,7 +352,7 @@ static enum mortise_code write_file(const struct known_list *list, struct mortis
 		code = error_memory(err);
 		goto out;
 	}
-	code = config_state_dir_open(list->dir, &dir, err);
+	code = config_state_dir_open(list->root, list->dir, &dir, err);
 	if (code)
 		goto out;
 	code = config_state_file_store(dir, list->dir, &file, err);

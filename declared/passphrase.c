@@ -97,7 +97,7 @@ static enum mortise_code read_state_salt(const struct volume_run *run,
 	if (!*path)
 		snprintf(path, sizeof(path), "%s%s", run->options->root ? run->options->root : "",
 			 state_default);
-	code = config_salt_read(path, salt, err);
+	code = config_salt_read(run->options->root, path, salt, err);
 	if (code == MORTISE_E_WAIT)
 		error_set(err, code, 0,
 			  "locked to STATE, and STATE is not available yet (%s has no %s)", path,

@@ -17,9 +17,14 @@ struct obstacle {
 	char remedy[VOLUME_RESET_COMMAND + 64];
 };
 
-/* The first run adopts what is declared. A failure to add an entry only needs an operator later. */
+/*
+ * The first run adopts what is declared, unless the trust file forbids it. A failure to add an entry
+ * only requires an operator later.
+ */
 static void expect_volumes(struct volume_run *run)
 {
+	if (run->trust->headers_sealed && !run->options->adopt)
+		return;
 	for (size_t i = 0; i < run->config->volume_count; i++) {
 		struct known_volume volume = { .status = KNOWN_EXPECTED };
 		struct mortise_error ignored;
@@ -47,7 +52,7 @@ void volume_known_begin(struct volume_run *run)
 		return;
 	}
 	known->state = KNOWN_LISTED;
-	if (known_load(&known->list, known->dir, &known->why)) {
+	if (known_load(&known->list, run->options->root, known->dir, &known->why)) {
 		/* An operator replaces the whole list. */
 		known->list.is_new = run->options->adopt;
 		known->state = known->list.is_new ? KNOWN_LISTED : KNOWN_DAMAGED;

@@ -23,6 +23,8 @@ static enum adoption decide_adoption(struct volume_run *run, const struct volume
 {
 	if (run->options->adopt)
 		return ADOPTION_ALLOWED;
+	if (run->trust->headers_sealed)
+		return ADOPTION_REFUSED;
 	switch (run->known.state) {
 	case KNOWN_UNUSED:
 		/* STATE, opened as META describes it. */
@@ -126,23 +128,23 @@ enum mortise_code volume_plan_adopt_state(struct volume_plan *plan, struct morti
 }
 
 /* Was the STATE mounted at dir sealed before? Its list, if it has one, says so. */
-static bool was_sealed(const char *dir)
+static bool was_sealed(const char *root, const char *dir)
 {
 	struct mortise_error ignored;
 	struct known_list list;
 	bool sealed = true;
 
 	known_list_init(&list);
-	if (!known_load(&list, dir, &ignored))
+	if (!known_load(&list, root, dir, &ignored))
 		sealed = !list.is_new && !volume_known_is_expected(&list, CONFIG_STATE);
 	known_list_clear(&list);
 	return sealed;
 }
 
-enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
+enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan, const char *root,
 					      struct mortise_error *err)
 {
-	if (!plan->unsealed_state || !was_sealed(plan->mount_point))
+	if (!plan->unsealed_state || !was_sealed(root, plan->mount_point))
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_POLICY, 0,
 			 "cannot trust the header of %s: no seal, although STATE lists the volumes "

@@ -234,7 +234,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 			return code;
 	}
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
-	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
+	plan->mounted =
+		plan->active && disk_is_mounted(node, run->options->root, plan->mount_point);
 	/* The mark counts only under a seal. */
 	create = volume_plan_key(plan) && !plan->adopted && !plan->unsealed_state &&
 		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
@@ -253,7 +254,7 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 {
 	char why[256];
 
-	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
+	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
 		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
 				   plan->device, why);
@@ -300,7 +301,7 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return add_refusal(run, plan, err,
 				   "filesystem type mismatch: %s != %s; %s is unchanged",
 				   plan->probe.type, type, plan->device);
-	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
+	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
 }
 

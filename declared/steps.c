@@ -258,11 +258,11 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 }
 
 /* Errors do not matter: the caller reports why the volume must not stay open. */
-static void close_again(const struct volume_plan *plan, const char *node)
+static void close_again(const struct volume_plan *plan, const char *root, const char *node)
 {
 	struct mortise_error ignored;
 
-	if (disk_unmount(node, plan->mount_point, &ignored) ||
+	if (disk_unmount(node, root, plan->mount_point, &ignored) ||
 	    mortise_deactivate(plan->mapping, MORTISE_CLOSE_NOW, &ignored))
 		return;
 }
@@ -271,6 +271,7 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 {
 	const struct config_volume *volume = work->plan->volume;
 	const struct disk_mount_options options = {
+		.root = work->run->options->root,
 		.type = config_filesystem_name(volume->filesystem),
 		.secure = volume->mount_secure,
 		.noexec = volume->mount_noexec,
@@ -288,9 +289,9 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 	code = disk_mount(&options, node, work->plan->mount_point, err);
 	if (code)
 		return code;
-	code = volume_check_unsealed_state(work->plan, err);
+	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
-		close_again(work->plan, node);
+		close_again(work->plan, options.root, node);
 	return code;
 }
 

@@ -91,7 +91,8 @@ free_plan:
 }
 
 /* Creates the salt that other volumes are locked to, once STATE is ready. */
-static void ensure_salt(const struct volume_plan *plan, struct volume_result *result)
+static void ensure_salt(const struct volume_run *run, const struct volume_plan *plan,
+			struct volume_result *result)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error why;
@@ -99,7 +100,7 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	if (!volume_is_state(plan->volume) || !*plan->mount_point ||
 	    result->phase != MORTISE_PHASE_READY)
 		return;
-	if (config_salt_ensure(plan->mount_point, salt, &why)) {
+	if (config_salt_ensure(run->options->root, plan->mount_point, salt, &why)) {
 		result->phase = MORTISE_PHASE_FAILED;
 		result->why = why;
 	}
@@ -152,7 +153,7 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 
 	if (!code) {
 		volume_carry_out(run, plan, &result);
-		ensure_salt(plan, &result);
+		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);

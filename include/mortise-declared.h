@@ -216,8 +216,9 @@ struct mortise_up_options {
 	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
 	/*
 	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
-	 * to another volume, and seal them. mortise_apply always does; mortise_up does otherwise
-	 * only if STATE holds no list of known volumes yet.
+	 * to another volume, and seal them; and let a volume replace the known one. mortise_apply
+	 * always does. mortise_up does otherwise only for the declared volumes of a machine whose
+	 * STATE holds no list of known volumes yet.
 	 */
 	bool adopt;
 	const char *trust;		/* trust file; NULL: /etc/mortise/trust.yaml, if it exists */
@@ -320,6 +321,17 @@ struct mortise_volume_status {
 	 */
 	const char *error;
 	const char *text;		/* what was done: "formatted", "was open", ...; "" */
+	/* mortise_status: UUID of the LUKS2 header or of the file system; "" without one. */
+	const char *uuid;
+	/*
+	 * mortise_status: what the list of known volumes in STATE says: "known"; "other", if the
+	 * known volume has another UUID or was not encrypted as declared; "unknown"; "expected", if
+	 * mortise_up takes the volume as it is; "formatting", if its format may be unfinished;
+	 * "damaged", if the list cannot be read. "" if there is no list, or STATE is not mounted.
+	 */
+	const char *known;
+	/* mortise_status, of an encrypted volume: "none" or "unverified"; "" if it is unreadable. */
+	const char *seal;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -429,7 +441,8 @@ struct mortise_reset_options {
 	size_t struct_size;
 	const char *const *names;	/* volumes to erase: "STATE", "data", or an id "u-data" */
 	size_t name_count;		/* at least 1 */
-	const struct mortise_volume_device *devices; /* NULL: by label */
+	/* NULL: by label. The device of STATE may be given even if STATE is not erased. */
+	const struct mortise_volume_device *devices;
 	size_t device_count;
 	bool full;			/* overwrite the whole device, not only its keys */
 	/*

@@ -67,7 +67,9 @@ static enum mortise_code ask(uint32_t limit_ms, struct mortise_error *err)
 {
 	const struct keys_tpm tpm = { .limit_ms = limit_ms };
 
-	return keys_tpm_extend(&tpm, 11, "start-the-world", err);
+	static const uint8_t digest[KEYS_TPM_DIGEST_SIZE];
+
+	return keys_tpm_extend(&tpm, 11, digest, err);
 }
 
 static void test_no_tpm(void **state)
@@ -140,17 +142,42 @@ static void test_usage(void **state)
 {
 	static const uint8_t secret[KEYS_TPM_SECRET_SIZE];
 	const struct keys_tpm tpm = { 0 };
+	struct keys_tpm_binding binding = { .pcrs = UINT32_C(1) << 24 };
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
 	struct keys_tpm_object object;
 	struct mortise_error err;
+	bool exists;
 
 	(void)state;
 	memset(&machine, 0, sizeof(machine));
-	assert_int_equal(keys_tpm_extend(&tpm, 24, "x", &err), MORTISE_E_USAGE);
+	assert_int_equal(keys_tpm_extend(&tpm, 24, secret, &err), MORTISE_E_USAGE);
 	assert_string_equal(err.text, "PCR 24 does not exist; a TPM has only PCR 0 to PCR 23");
-	assert_int_equal(keys_tpm_seal(&tpm, UINT32_C(1) << 24, secret, &object, &err),
-			 MORTISE_E_USAGE);
-	assert_int_equal(keys_tpm_seal(&tpm, 0, secret, &object, &err), MORTISE_E_USAGE);
+	assert_int_equal(keys_tpm_seal(&tpm, &binding, secret, &object, &err), MORTISE_E_USAGE);
+	binding.pcrs = 0;
+	assert_int_equal(keys_tpm_seal(&tpm, &binding, secret, &object, &err), MORTISE_E_USAGE);
 	assert_int_equal(machine.opened[0], 0);
+	machine.error[0] = ENOENT;
+	machine.error[1] = ENOENT;
+	assert_int_equal(keys_tpm_pcr_value(&tpm, 24, &exists, value, &err), MORTISE_E_USAGE);
+}
+
+/* Without a TPM, the call succeeds; with one that cannot be opened, it fails. */
+static void test_pcr_value(void **state)
+{
+	const struct keys_tpm tpm = { 0 };
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
+	struct mortise_error err;
+	bool exists = true;
+
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	machine.error[0] = ENOENT;
+	machine.error[1] = ENODEV;
+	assert_int_equal(keys_tpm_pcr_value(&tpm, 15, &exists, value, &err), MORTISE_OK);
+	assert_false(exists);
+	machine.error[1] = EACCES;
+	assert_int_equal(keys_tpm_pcr_value(&tpm, 15, &exists, value, &err), MORTISE_E_SOURCE);
+	assert_true(exists);
 }
 
 /* ----------------------------------------------------------------- policies and objects */
@@ -186,6 +213,21 @@ static void test_policy_digest(void **state)
 	assert_int_equal(keys_tpm_policy_digest(NULL, 0, values, digest, NULL), MORTISE_OK);
 	memset(expected, 0, sizeof(expected));
 	assert_memory_equal(digest, expected, sizeof(digest));
+}
+
+/* Computed with: printf '%064d%064d' 0 1 | xxd -r -p | sha256sum */
+static void test_extended(void **state)
+{
+	static const char first[] =
+		"90f4b39548df55ad6187a1d20d731ecee78c545b94afd16f42ef7592d99cd365";
+	uint8_t before[KEYS_TPM_DIGEST_SIZE] = { 0 }, digest[KEYS_TPM_DIGEST_SIZE] = { 0 };
+	uint8_t after[KEYS_TPM_DIGEST_SIZE], expected[KEYS_TPM_DIGEST_SIZE];
+
+	(void)state;
+	digest[KEYS_TPM_DIGEST_SIZE - 1] = 1;
+	from_hex(first, expected, sizeof(expected));
+	assert_int_equal(keys_tpm_extended(before, digest, after, NULL), MORTISE_OK);
+	assert_memory_equal(after, expected, sizeof(after));
 }
 
 static void test_fingerprint(void **state)
@@ -489,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_no_tpm),	      cmocka_unit_test(test_tpm_refused),
 		cmocka_unit_test(test_tpm_in_use),    cmocka_unit_test(test_not_installed),
 		cmocka_unit_test(test_usage),	      cmocka_unit_test(test_policy_digest),
+		cmocka_unit_test(test_pcr_value),     cmocka_unit_test(test_extended),
 		cmocka_unit_test(test_fingerprint),   cmocka_unit_test(test_public_key),
 		cmocka_unit_test(test_templates),     cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_pcr_list),      cmocka_unit_test(test_secureboot),

@@ -210,6 +210,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 {
 	struct keys_tpm_signed_policy *policy = NULL;
 	struct keys_tpm tpm = { .tcti = sources->tcti, .events = sources->events };
+	const struct keys_tpm_binding binding = { .pcrs = wish->pcrs };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
 	enum mortise_code code = volume_tpm_check(wish, err);
@@ -221,7 +222,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	if (!code)
 		code = secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
 	if (!code)
-		code = keys_tpm_seal(&tpm, wish->pcrs, mortise_secret_data(bytes), &object, err);
+		code = keys_tpm_seal(&tpm, &binding, mortise_secret_data(bytes), &object, err);
 	if (code)
 		goto out;
 	code = as_passphrase(mortise_secret_data(bytes), KEYS_TPM_SECRET_SIZE, &key->passphrase,
@@ -260,6 +261,7 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	struct keys_tpm tpm = { .tcti = sources->tcti, .events = sources->events };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
+	uint32_t changed;
 	enum mortise_code code = volume_token_tpm_read(luks2_token_get(metadata, id), &object, err);
 
 	if (code)
@@ -270,7 +272,7 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
 	if (!code) {
-		code = keys_tpm_unseal(&tpm, &object, &bytes, err);
+		code = keys_tpm_unseal(&tpm, &object, &bytes, &changed, err);
 		code = explain_extended(&object, code, err);
 	}
 	if (!code)

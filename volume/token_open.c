@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "keys/hash.h"
 #include "keys/sources/sources.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
@@ -256,6 +257,8 @@ enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, 
 				     const char *word, struct mortise_error *err)
 {
 	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	const struct keys_bytes text = { word, strlen(word) };
+	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
 	struct keys_tpm tpm = { 0 };
 	enum mortise_code code = MORTISE_OK;
 
@@ -263,5 +266,7 @@ enum mortise_code mortise_tpm_extend(const struct mortise_key_sources *sources, 
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	tpm.tcti = from.tcti;
 	tpm.events = from.events;
-	return code ? code : keys_tpm_extend(&tpm, pcr, word, err);
+	if (!code)
+		code = keys_sha256(&text, 1, digest, err);
+	return code ? code : keys_tpm_extend(&tpm, pcr, digest, err);
 }

@@ -63,8 +63,8 @@ static void print_targets(const struct mortise_reset *reset)
 
 	(void)table_print(&table);
 	if (mortise_reset_meta(reset))
-		printf("The encryption of STATE will be deleted from META (%s, tag %d).\n",
-		       mortise_reset_meta(reset), MORTISE_META_STATE_ENCRYPTION);
+		print("The encryption of STATE will be deleted from META (%s, tag %d).\n",
+		      mortise_reset_meta(reset), MORTISE_META_STATE_ENCRYPTION);
 	fflush(stdout);
 }
 
@@ -135,7 +135,7 @@ enum status run_reset(const struct command *c)
 	if (err.code != MORTISE_OK)
 		status = volumes_fail(c, &err);
 	else if (!quiet)
-		printf("Wiped. These volumes can no longer be unlocked.\n");
+		print("Wiped. These volumes can no longer be unlocked.\n");
 out:
 	mortise_reset_free(&reset);
 	volumes_close(&volumes);

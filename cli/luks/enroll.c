@@ -78,7 +78,7 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 		say_slot(c, enrolled.keyslot, SLOT_CREATED);
 		verbose(c, "Token %d created.", enrolled.token);
 		if (enrolled.notice[0] != '\0' && !option_set(&c->options, OPTION_BATCH_MODE))
-			fprintf(stderr, "mortise: notice: %s\n", enrolled.notice);
+			print_to(stderr, "mortise: notice: %s\n", enrolled.notice);
 	}
 	mortise_secret_free(&enrolled.recovery_key);
 	if (recovery)

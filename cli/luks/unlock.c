@@ -77,7 +77,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	if (code == MORTISE_OK)
 		return STATUS_OK;
 	if (tells(c, code))
-		fprintf(stderr, "mortise: %s\n", err.text);
+		print_to(stderr, "mortise: %s\n", err.text);
 	say_token(c, code);
 	return (enum status)mortise_exit_status(code);
 }

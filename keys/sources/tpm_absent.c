@@ -13,33 +13,59 @@ static enum mortise_code report_absent(struct mortise_error *err)
 			 "MORTISE_TPM");
 }
 
-enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
+enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tpm_binding *binding,
 				const uint8_t secret[static KEYS_TPM_SECRET_SIZE],
 				struct keys_tpm_object *object, struct mortise_error *err)
 {
 	(void)tpm;
-	(void)pcrs;
+	(void)binding;
 	(void)secret;
 	(void)object;
 	return report_absent(err);
 }
 
 enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_tpm_object *object,
-				  struct mortise_secret **secret, struct mortise_error *err)
+				  struct mortise_secret **secret, uint32_t *changed,
+				  struct mortise_error *err)
 {
 	(void)tpm;
 	(void)object;
 	*secret = NULL;
+	*changed = 0;
 	return report_absent(err);
 }
 
-enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, const char *word,
+enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr,
+				  const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
 				  struct mortise_error *err)
 {
 	(void)tpm;
 	(void)pcr;
-	(void)word;
+	(void)digest;
 	return report_absent(err);
+}
+
+enum mortise_code keys_tpm_extended(const uint8_t before[static KEYS_TPM_DIGEST_SIZE],
+				    const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+				    uint8_t after[static KEYS_TPM_DIGEST_SIZE],
+				    struct mortise_error *err)
+{
+	(void)before;
+	(void)digest;
+	(void)after;
+	return report_absent(err);
+}
+
+enum mortise_code keys_tpm_pcr_value(const struct keys_tpm *tpm, unsigned pcr, bool *exists,
+				     uint8_t value[static KEYS_TPM_DIGEST_SIZE],
+				     struct mortise_error *err)
+{
+	(void)tpm;
+	(void)pcr;
+	(void)value;
+	(void)err;
+	*exists = false;
+	return MORTISE_OK;
 }
 
 enum mortise_code keys_tpm_memory_read(const struct keys_tpm *tpm, struct keys_tpm_memory *memory,

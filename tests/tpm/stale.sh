@@ -74,7 +74,7 @@ false_signature=$signature
 sign maker
 opens "the valid one of several signatures is used" \
 	-k maker.pem -s "${false_signature/:*:/:$(printf %064d 0):}" -s $signature unseal signed
-call "${signed[@]}" extend 11 start-the-world
+call "${signed[@]}" extend 11 "$(printf %064d 5)"
 says "$unsigned" "PCR 11 extended after the boot phase" "${signed[@]}" unseal signed
 
 # Another TPM, and a damaged token.

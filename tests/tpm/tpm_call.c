@@ -5,11 +5,13 @@
  * message" to standard output, with CODE from mortise_code_text(), and exits with status 1.
  *
  *   tpm_call [-T TCTI] [-L LIMIT_MS] [-k PUBLIC_KEY.pem [-s POLICY:FINGERPRINT:SIGNATURE]...]
- *     seal DIR PCRS < secret	unseal DIR > secret	extend PCR WORD
- *     digest PCRS VALUES_FILE	key-name		fingerprint	secureboot DIR
+ *     seal DIR PCRS [PREDICTED_PCRS VALUES_FILE] < secret	unseal DIR > secret
+ *     digest PCRS VALUES_FILE	extend PCR DIGEST	pcr-value PCR
+ *     key-name			fingerprint
+ *   PCRS: "0,7", or "-" for an empty list. POLICY, FINGERPRINT, DIGEST: hex. SIGNATURE, VALUES_FILE:
+ *   files.
  *     memory-read		memory-remove
  *     memory-write FLAGS STATE_KEYS [VOLUME=EPOCH]...	memory-replace (the same arguments)
- *   PCRS: "0,7", or "-" for an empty list. POLICY, FINGERPRINT: hex. SIGNATURE, VALUES_FILE: files.
  *   FLAGS: f (facts), e (STATE is encrypted), s (headers are sealed), or "-".
  */
 #include <fcntl.h>
@@ -178,14 +180,35 @@ static unsigned copies(const uint8_t *secret)
 	return found;
 }
 
+/* Reads a file in the format of tpm2_pcrread -o: the selected PCRs, one after the other. */
+static void load_values(const char *file, uint32_t pcrs,
+			uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE])
+{
+	uint8_t packed[MORTISE_PCRS * KEYS_TPM_DIGEST_SIZE] = { 0 };
+	size_t at = 0;
+
+	if (pcrs)
+		load(NULL, file, packed, sizeof(packed));
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
+		if (pcrs >> pcr & 1)
+			memcpy(values[pcr], packed + KEYS_TPM_DIGEST_SIZE * at++,
+			       KEYS_TPM_DIGEST_SIZE);
+	}
+}
+
 static enum mortise_code seal(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
 {
+	struct keys_tpm_binding binding = { .pcrs = mask(words[1]) };
 	uint8_t secret[KEYS_TPM_SECRET_SIZE];
 	enum mortise_code code;
 
+	if (words[2]) {
+		binding.predicted = mask(words[2]);
+		load_values(words[3], binding.predicted, binding.values);
+	}
 	if (read(STDIN_FILENO, secret, sizeof(secret)) != sizeof(secret))
 		die("no secret of 32 bytes");
-	code = keys_tpm_seal(tpm, mask(words[1]), secret, &object, err);
+	code = keys_tpm_seal(tpm, &binding, secret, &object, err);
 	if (!code) {
 		store_object(words[0]);
 		fprintf(stderr, "copies %u\n", copies(secret));
@@ -197,9 +220,12 @@ static enum mortise_code unseal(const struct keys_tpm *tpm, char **words, struct
 {
 	struct mortise_secret *secret;
 	enum mortise_code code;
+	uint32_t changed;
 
 	load_object(words[0]);
-	code = keys_tpm_unseal(tpm, &object, &secret, err);
+	code = keys_tpm_unseal(tpm, &object, &secret, &changed, err);
+	if (code)
+		fprintf(stderr, "changed %x\n", changed);
 	if (!code) {
 		fprintf(stderr, "copies %u\n", copies(mortise_secret_data(secret)));
 		if (write(STDOUT_FILENO, mortise_secret_data(secret), mortise_secret_size(secret)) <
@@ -216,21 +242,32 @@ static enum mortise_code digest(const struct keys_tpm *tpm, char **words, struct
 	uint8_t result[KEYS_TPM_DIGEST_SIZE];
 	const uint32_t pcrs = mask(words[0]);
 	enum mortise_code code;
-	uint8_t packed[sizeof(values)];
-	size_t at = 0;
 
-	/* In the format of tpm2_pcrread -o: the selected PCRs, one after the other. */
-	memset(packed, 0, sizeof(packed));
-	if (pcrs)
-		load(NULL, words[1], packed, sizeof(packed));
-	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
-		if (pcrs >> pcr & 1)
-			memcpy(values[pcr], packed + KEYS_TPM_DIGEST_SIZE * at++,
-			       KEYS_TPM_DIGEST_SIZE);
-	}
+	load_values(words[1], pcrs, values);
 	code = keys_tpm_policy_digest(tpm->policy, pcrs, (const uint8_t(*)[32])values, result, err);
 	if (!code)
 		print_hex(result, sizeof(result));
+	return code;
+}
+
+static enum mortise_code extend(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
+{
+	uint8_t bytes[KEYS_TPM_DIGEST_SIZE];
+
+	hex(words[1], bytes);
+	return keys_tpm_extend(tpm, (unsigned)atoi(words[0]), bytes, err);
+}
+
+static enum mortise_code pcr_value(const struct keys_tpm *tpm, char **words,
+				   struct mortise_error *err)
+{
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
+	enum mortise_code code;
+	bool exists;
+
+	code = keys_tpm_pcr_value(tpm, (unsigned)atoi(words[0]), &exists, value, err);
+	if (!code && exists)
+		print_hex(value, sizeof(value));
 	return code;
 }
 
@@ -290,7 +327,9 @@ static enum mortise_code run(const struct keys_tpm *tpm, char **words, struct mo
 	if (!strcmp(words[0], "unseal"))
 		return unseal(tpm, words + 1, err);
 	if (!strcmp(words[0], "extend"))
-		return keys_tpm_extend(tpm, (unsigned)atoi(words[1]), words[2], err);
+		return extend(tpm, words + 1, err);
+	if (!strcmp(words[0], "pcr-value"))
+		return pcr_value(tpm, words + 1, err);
 	if (!strcmp(words[0], "digest"))
 		return digest(tpm, words + 1, err);
 	if (!strcmp(words[0], "memory-read"))

@@ -33,8 +33,10 @@ struct call {
 	struct keys_tpm_signed_policy *policy;
 	struct keys_tpm_object object;
 	struct mortise_secret *secret;
+	struct keys_tpm_binding binding;
 	unsigned pcr;
-	char *word;
+	uint8_t digest[KEYS_TPM_DIGEST_SIZE]; /* of PCR pcr, or to extend it with */
+	uint32_t changed;
 	struct keys_tpm_memory memory;
 	enum keys_tpm_memory_state memory_state;
 	bool replace;
@@ -56,20 +58,12 @@ static void call_free(struct call *call)
 	pthread_cond_destroy(&call->ended);
 	pthread_mutex_destroy(&call->lock);
 	mortise_secret_free(&call->secret);
-	free(call->word);
 	free(call->policy);
 	free(call->tcti);
 	free(call);
 }
 
-static bool copy_text(const char *text, char **copy)
-{
-	*copy = text ? strdup(text) : NULL;
-	return !text || *copy;
-}
-
-static struct call *call_new(const struct keys_tpm *tpm, const char *word,
-			     struct mortise_error *err)
+static struct call *call_new(const struct keys_tpm *tpm, struct mortise_error *err)
 {
 	const uint32_t limit = tpm->limit_ms ? tpm->limit_ms : KEYS_TPM_LIMIT_MS;
 	struct call *call = calloc(1, sizeof(*call));
@@ -86,7 +80,8 @@ static struct call *call_new(const struct keys_tpm *tpm, const char *word,
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&call->ended, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	complete = copy_text(tpm->tcti, &call->tcti) && copy_text(word, &call->word);
+	call->tcti = tpm->tcti ? strdup(tpm->tcti) : NULL;
+	complete = !tpm->tcti || call->tcti;
 	if (complete && tpm->policy) {
 		call->policy = malloc(sizeof(*call->policy));
 		complete = call->policy;
@@ -200,18 +195,30 @@ static enum mortise_code carry_out(const struct keys_tpm *tpm, struct call **cal
 
 static enum mortise_code run_seal(struct call *call, struct keys_tpm_context *context)
 {
-	return keys_tpm_seal_object(context, call->policy, call->secret, &call->object, &call->err);
+	return keys_tpm_seal_object(context, call->policy, &call->binding, call->secret,
+				    &call->object, &call->err);
 }
 
 static enum mortise_code run_unseal(struct call *call, struct keys_tpm_context *context)
 {
 	return keys_tpm_unseal_object(context, call->policy, &call->object, &call->secret,
-				      &call->err);
+				      &call->changed, &call->err);
 }
 
 static enum mortise_code run_extend(struct call *call, struct keys_tpm_context *context)
 {
-	return keys_tpm_pcr_extend(context, call->pcr, call->word, &call->err);
+	return keys_tpm_pcr_extend(context, call->pcr, call->digest, &call->err);
+}
+
+static enum mortise_code run_pcr_value(struct call *call, struct keys_tpm_context *context)
+{
+	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
+	enum mortise_code code;
+
+	code = keys_tpm_pcr_read_any(context, UINT32_C(1) << call->pcr, values, &call->err);
+	if (!code)
+		memcpy(call->digest, values[call->pcr], KEYS_TPM_DIGEST_SIZE);
+	return code;
 }
 
 static enum mortise_code run_memory_read(struct call *call, struct keys_tpm_context *context)
@@ -230,7 +237,7 @@ static enum mortise_code run_memory_remove(struct call *call, struct keys_tpm_co
 	return keys_tpm_nv_remove(context, &call->err);
 }
 
-enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
+enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tpm_binding *binding,
 				const uint8_t secret[static KEYS_TPM_SECRET_SIZE],
 				struct keys_tpm_object *object, struct mortise_error *err)
 {
@@ -238,20 +245,20 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 	struct call *call;
 
 	memset(object, 0, sizeof(*object));
-	if (pcrs & ~KEYS_TPM_PCR_MASK)
+	if (binding->pcrs & ~KEYS_TPM_PCR_MASK)
 		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has only PCR 0 to PCR %u",
 				 MORTISE_PCRS - 1);
-	if (!tpm->policy && !pcrs)
+	if (!tpm->policy && !binding->pcrs)
 		return error_set(
 			err, MORTISE_E_USAGE, 0,
 			"cannot bind a key of kind tpm to the boot: this boot image has no signed "
 			"policy of PCR %u, and the list of PCRs is empty",
 			KEYS_TPM_SIGNED_PCR);
-	call = call_new(tpm, NULL, err);
+	call = call_new(tpm, err);
 	if (!call)
 		return MORTISE_E_MEMORY;
 	call->run = run_seal;
-	call->object.pcrs = pcrs;
+	call->binding = *binding;
 	code = mortise_secret_from(secret, KEYS_TPM_SECRET_SIZE, &call->secret, err);
 	if (!code)
 		code = carry_out(tpm, &call, err);
@@ -262,18 +269,22 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
 }
 
 enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_tpm_object *object,
-				  struct mortise_secret **secret, struct mortise_error *err)
+				  struct mortise_secret **secret, uint32_t *changed,
+				  struct mortise_error *err)
 {
 	enum mortise_code code;
 	struct call *call;
 
 	*secret = NULL;
-	call = call_new(tpm, NULL, err);
+	*changed = 0;
+	call = call_new(tpm, err);
 	if (!call)
 		return MORTISE_E_MEMORY;
 	call->run = run_unseal;
 	call->object = *object;
 	code = carry_out(tpm, &call, err);
+	if (call)
+		*changed = call->changed;
 	if (!code) {
 		*secret = call->secret;
 		call->secret = NULL;
@@ -282,22 +293,53 @@ enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_
 	return code;
 }
 
-enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr, const char *word,
+static enum mortise_code check_pcr(unsigned pcr, struct mortise_error *err)
+{
+	if (pcr < MORTISE_PCRS)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_USAGE, 0,
+			 "PCR %u does not exist; a TPM has only PCR 0 to PCR %u", pcr,
+			 MORTISE_PCRS - 1);
+}
+
+enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr,
+				  const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
 				  struct mortise_error *err)
 {
-	enum mortise_code code;
+	enum mortise_code code = check_pcr(pcr, err);
 	struct call *call;
 
-	if (pcr >= MORTISE_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PCR %u does not exist; a TPM has only PCR 0 to PCR %u", pcr,
-				 MORTISE_PCRS - 1);
-	call = call_new(tpm, word, err);
+	if (code)
+		return code;
+	call = call_new(tpm, err);
 	if (!call)
 		return MORTISE_E_MEMORY;
 	call->run = run_extend;
 	call->pcr = pcr;
+	memcpy(call->digest, digest, KEYS_TPM_DIGEST_SIZE);
 	code = carry_out(tpm, &call, err);
+	call_free(call);
+	return code;
+}
+
+enum mortise_code keys_tpm_pcr_value(const struct keys_tpm *tpm, unsigned pcr, bool *exists,
+				     uint8_t value[static KEYS_TPM_DIGEST_SIZE],
+				     struct mortise_error *err)
+{
+	enum mortise_code code = check_pcr(pcr, err);
+	struct call *call;
+
+	*exists = keys_tpm_exists(tpm->tcti);
+	if (code || !*exists)
+		return code;
+	call = call_new(tpm, err);
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_pcr_value;
+	call->pcr = pcr;
+	code = carry_out(tpm, &call, err);
+	if (!code)
+		memcpy(value, call->digest, KEYS_TPM_DIGEST_SIZE);
 	call_free(call);
 	return code;
 }
@@ -312,7 +354,7 @@ enum mortise_code keys_tpm_memory_read(const struct keys_tpm *tpm, struct keys_t
 	*state = KEYS_TPM_MEMORY_NO_TPM;
 	if (!keys_tpm_exists(tpm->tcti))
 		return MORTISE_OK;
-	call = call_new(tpm, NULL, err);
+	call = call_new(tpm, err);
 	if (!call)
 		return MORTISE_E_MEMORY;
 	call->run = run_memory_read;
@@ -329,7 +371,7 @@ enum mortise_code keys_tpm_memory_write(const struct keys_tpm *tpm,
 					const struct keys_tpm_memory *memory, bool replace,
 					struct mortise_error *err)
 {
-	struct call *call = call_new(tpm, NULL, err);
+	struct call *call = call_new(tpm, err);
 	enum mortise_code code;
 
 	if (!call)
@@ -344,7 +386,7 @@ enum mortise_code keys_tpm_memory_write(const struct keys_tpm *tpm,
 
 enum mortise_code keys_tpm_memory_remove(const struct keys_tpm *tpm, struct mortise_error *err)
 {
-	struct call *call = call_new(tpm, NULL, err);
+	struct call *call = call_new(tpm, err);
 	enum mortise_code code;
 
 	if (!call)

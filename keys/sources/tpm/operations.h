@@ -5,19 +5,16 @@
 
 #include "keys/sources/tpm/context.h"
 
-/*
- * Seals secret to object->pcrs and to policy, which is NULL if the machine has none. Sets the other
- * members of object.
- */
+/* Seals secret to binding and to policy, which is NULL if the machine has none. */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_seal_object(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
-		     const struct mortise_secret *secret, struct keys_tpm_object *object,
-		     struct mortise_error *err);
+		     const struct keys_tpm_binding *binding, const struct mortise_secret *secret,
+		     struct keys_tpm_object *object, struct mortise_error *err);
 
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_unseal_object(struct keys_tpm_context *context,
 		       const struct keys_tpm_signed_policy *policy,
 		       const struct keys_tpm_object *object, struct mortise_secret **secret,
-		       struct mortise_error *err);
+		       uint32_t *changed, struct mortise_error *err);
 
 #endif

@@ -149,9 +149,9 @@ static enum mortise_code check_measured(unsigned pcr,
 		pcr, what);
 }
 
-enum mortise_code keys_tpm_pcr_read(const struct keys_tpm_context *context, uint32_t pcrs,
-				    uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
-				    struct mortise_error *err)
+enum mortise_code keys_tpm_pcr_read_any(const struct keys_tpm_context *context, uint32_t pcrs,
+					uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+					struct mortise_error *err)
 {
 	enum mortise_code code;
 	uint32_t got;
@@ -168,20 +168,35 @@ enum mortise_code keys_tpm_pcr_read(const struct keys_tpm_context *context, uint
 					 "the TPM returned other PCRs than requested "
 					 "(TPM2_PCR_Read)");
 	}
-	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
-		if (!(pcrs >> pcr & 1))
-			continue;
-		code = check_measured(pcr, values[pcr], err);
-		if (code)
-			return code;
-	}
 	return MORTISE_OK;
 }
 
-enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context, unsigned pcr,
-				      const char *word, struct mortise_error *err)
+enum mortise_code
+keys_tpm_pcr_check(uint32_t pcrs, const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+		   struct mortise_error *err)
 {
-	const struct keys_bytes text = { word, strlen(word) };
+	enum mortise_code code = MORTISE_OK;
+
+	for (unsigned pcr = 0; !code && pcr < MORTISE_PCRS; pcr++) {
+		if (pcrs >> pcr & 1)
+			code = check_measured(pcr, values[pcr], err);
+	}
+	return code;
+}
+
+enum mortise_code keys_tpm_pcr_read(const struct keys_tpm_context *context, uint32_t pcrs,
+				    uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+				    struct mortise_error *err)
+{
+	enum mortise_code code = keys_tpm_pcr_read_any(context, pcrs, values, err);
+
+	return code ? code : keys_tpm_pcr_check(pcrs, values, err);
+}
+
+enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context, unsigned pcr,
+				      const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+				      struct mortise_error *err)
+{
 	TPML_DIGEST_VALUES digests = {
 		.count = 1,
 		.digests[0].hashAlg = TPM2_ALG_SHA256,
@@ -189,9 +204,8 @@ enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context, un
 	enum mortise_code code;
 	TSS2_RC rc;
 
-	code = keys_sha256(&text, 1, digests.digests[0].digest.sha256, err);
-	if (!code)
-		code = check_bank(context, UINT32_C(1) << pcr, err);
+	memcpy(digests.digests[0].digest.sha256, digest, KEYS_TPM_DIGEST_SIZE);
+	code = check_bank(context, UINT32_C(1) << pcr, err);
 	if (code)
 		return code;
 	do

@@ -17,9 +17,18 @@ keys_tpm_pcr_read(const struct keys_tpm_context *context, uint32_t pcrs,
 		  uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 		  struct mortise_error *err);
 
-MORTISE_MUST_CHECK enum mortise_code keys_tpm_pcr_extend(const struct keys_tpm_context *context,
-							 unsigned pcr, const char *word,
-							 struct mortise_error *err);
+/* The same in two steps: reads PCRs of any value, and checks the values of pcrs. */
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_pcr_read_any(const struct keys_tpm_context *context, uint32_t pcrs,
+		      uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+		      struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_pcr_check(uint32_t pcrs, const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+		   struct mortise_error *err);
+
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_pcr_extend(const struct keys_tpm_context *context, unsigned pcr,
+		    const uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
 #define KEYS_TPM_PCR_LIST_MAX 224u /* characters for all 24 PCRs, including the NUL */
 

@@ -150,6 +150,19 @@ bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_
 	return code;
 }
 
+enum mortise_code keys_tpm_extended(const uint8_t before[static KEYS_TPM_DIGEST_SIZE],
+				    const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+				    uint8_t after[static KEYS_TPM_DIGEST_SIZE],
+				    struct mortise_error *err)
+{
+	const struct keys_bytes part[] = {
+		{ before, KEYS_TPM_DIGEST_SIZE },
+		{ digest, KEYS_TPM_DIGEST_SIZE },
+	};
+
+	return keys_sha256(part, 2, after, err);
+}
+
 enum mortise_code
 keys_tpm_policy_digest(const struct keys_tpm_signed_policy *policy, uint32_t pcrs,
 		       const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],

@@ -11,16 +11,24 @@
 #include "keys/sources/tpm/template.h"
 #include "base/secret.h"
 
-/* Computes the policy from the current values of the PCRs. */
+/* Computes the policy from the predicted and the current values of the PCRs. */
 static enum mortise_code set_policy(struct keys_tpm_context *context,
 				    const struct keys_tpm_signed_policy *policy,
+				    const struct keys_tpm_binding *binding,
 				    struct keys_tpm_object *object, struct mortise_error *err)
 {
 	const uint32_t signed_pcr = policy ? UINT32_C(1) << KEYS_TPM_SIGNED_PCR : 0;
+	const uint32_t predicted = binding->pcrs & binding->predicted;
 	enum mortise_code code;
 
 	object->signed_policy = policy;
-	code = keys_tpm_pcr_read(context, object->pcrs | signed_pcr, object->pcr_values, err);
+	object->pcrs = binding->pcrs;
+	code = keys_tpm_pcr_read(context, (object->pcrs & ~predicted) | signed_pcr,
+				 object->pcr_values, err);
+	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
+		if (predicted >> pcr & 1)
+			memcpy(object->pcr_values[pcr], binding->values[pcr], KEYS_TPM_DIGEST_SIZE);
+	}
 	if (!code)
 		code = keys_tpm_policy_digest(policy, object->pcrs, object->pcr_values,
 					      object->policy_hash, err);
@@ -102,6 +110,7 @@ static enum mortise_code create_object(struct keys_tpm_context *context, ESYS_TR
 
 enum mortise_code keys_tpm_seal_object(struct keys_tpm_context *context,
 				       const struct keys_tpm_signed_policy *policy,
+				       const struct keys_tpm_binding *binding,
 				       const struct mortise_secret *secret,
 				       struct keys_tpm_object *object, struct mortise_error *err)
 {
@@ -109,7 +118,7 @@ enum mortise_code keys_tpm_seal_object(struct keys_tpm_context *context,
 	enum mortise_code code;
 	ESYS_TR primary;
 
-	code = set_policy(context, policy, object, err);
+	code = set_policy(context, policy, binding, object, err);
 	if (code)
 		goto out;
 	code = try_policy_key(context, policy, err);

@@ -35,13 +35,13 @@ static enum mortise_code report_changed(uint32_t pcrs, bool certain, bool or_key
 enum mortise_code keys_tpm_stale(const struct keys_tpm_object *object,
 				 const struct keys_tpm_signed_policy *policy,
 				 const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
-				 struct mortise_error *err)
+				 uint32_t *changed, struct mortise_error *err)
 {
 	const uint32_t known = object->pcrs & object->values_known;
-	const uint32_t pcrs = find_changed(object, values);
 
-	if (pcrs)
-		return report_changed(pcrs, true, false, err);
+	*changed = find_changed(object, values);
+	if (*changed)
+		return report_changed(*changed, true, false, err);
 	if (known != object->pcrs)
 		return report_changed(object->pcrs & ~known, false, policy, err);
 	/* No PCR has changed. */

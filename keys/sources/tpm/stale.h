@@ -8,11 +8,11 @@
 /*
  * Sets MORTISE_E_STALE with a message that names what has changed since object was sealed. policy
  * is the policy of this machine, or NULL if object is not bound to one; values are the current
- * values of the PCRs.
+ * values of the PCRs. Bit n of *changed is set if PCR n is known to have changed.
  */
 enum mortise_code keys_tpm_stale(const struct keys_tpm_object *object,
 				 const struct keys_tpm_signed_policy *policy,
 				 const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
-				 struct mortise_error *err);
+				 uint32_t *changed, struct mortise_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #define KEYS_TPM_SECRET_SIZE  32u   /* bytes of data to seal */
 #define KEYS_TPM_DIGEST_SIZE  32u   /* SHA-256 */
 #define KEYS_TPM_SIGNED_PCR   11u
+#define KEYS_TPM_IDENTITY_PCR 15u   /* "system-identity" in the UAPI group's list of PCRs */
 #define KEYS_TPM_BLOB_MAX     1024u /* bytes of a TPM2B_PRIVATE or TPM2B_PUBLIC */
 #define KEYS_TPM_NAME_MAX     68u   /* bytes of a TPM2B_NAME */
 #define KEYS_TPM_MODULUS_MAX  512u  /* bytes of an RSA key of 4096 bits */
@@ -41,6 +42,14 @@ struct keys_tpm {
 	uint32_t limit_ms; /* maximum duration of a call; 0: KEYS_TPM_LIMIT_MS */
 };
 
+/* The PCRs to seal a secret to. */
+struct keys_tpm_binding {
+	uint32_t pcrs;		/* bit n: PCR n */
+	uint32_t predicted;	/* bit n: PCR n will have values[n] at the next boot, whatever it is
+				 * now */
+	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
+};
+
 /* A sealed object as stored in a token. */
 struct keys_tpm_object {
 	uint8_t private_blob[KEYS_TPM_BLOB_MAX]; /* TPM2B_PRIVATE, including its size field */
@@ -57,31 +66,47 @@ struct keys_tpm_object {
 };
 
 /*
- * Seals secret under the storage root key, bound to tpm->policy and to pcrs. MORTISE_E_USAGE:
+ * Seals secret under the storage root key, bound to tpm->policy and to binding. MORTISE_E_USAGE:
  * neither is given, so the object would open after any boot. MORTISE_E_UNREACHABLE: the TPM is
  * busy for too long, or in a lockout that ends by itself. MORTISE_E_UNSUPPORTED: built without
- * MORTISE_TPM, or tpm2-tss is not installed. MORTISE_E_SOURCE: a PCR is all zeros or all ones,
- * there is no TPM, or any other failure.
+ * MORTISE_TPM, or tpm2-tss is not installed. MORTISE_E_SOURCE: a PCR that is not predicted is all
+ * zeros or all ones, there is no TPM, or any other failure.
  */
 MORTISE_MUST_CHECK enum mortise_code
-keys_tpm_seal(const struct keys_tpm *tpm, uint32_t pcrs,
+keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tpm_binding *binding,
 	      const uint8_t secret[static KEYS_TPM_SECRET_SIZE], struct keys_tpm_object *object,
 	      struct mortise_error *err);
 
 /*
  * Unseals object. No secret crosses the bus unencrypted. MORTISE_E_STALE: the PCRs, the policy or
  * the TPM have changed since it was sealed, and a new sealed object could be unsealed; the message
- * says what has changed ("PCR 7 has changed"). MORTISE_E_SOURCE: also if the value of PCR 11 is
- * not signed.
+ * says what has changed ("PCR 7 has changed"), and bit n of *changed is set if PCR n is known to
+ * have changed. MORTISE_E_SOURCE: also if the value of PCR 11 is not signed. PCR 15 may be zero:
+ * it has this value until the first extension.
  */
-MORTISE_MUST_CHECK enum mortise_code keys_tpm_unseal(const struct keys_tpm *tpm,
-						     const struct keys_tpm_object *object,
-						     struct mortise_secret **secret,
-						     struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_unseal(const struct keys_tpm *tpm, const struct keys_tpm_object *object,
+		struct mortise_secret **secret, uint32_t *changed, struct mortise_error *err);
 
-/* Extends pcr of the SHA-256 bank with SHA-256(word). */
-MORTISE_MUST_CHECK enum mortise_code keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr,
-						     const char *word, struct mortise_error *err);
+/* Extends pcr of the SHA-256 bank with digest. */
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_extend(const struct keys_tpm *tpm, unsigned pcr,
+		const uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
+
+/* Computes the value that extending a PCR with digest gives it: SHA-256(before || digest). */
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_extended(const uint8_t before[static KEYS_TPM_DIGEST_SIZE],
+		  const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+		  uint8_t after[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
+
+/*
+ * Reads pcr of the SHA-256 bank. *exists: this machine has a TPM; if it has none, the call
+ * succeeds.
+ */
+MORTISE_MUST_CHECK enum mortise_code keys_tpm_pcr_value(const struct keys_tpm *tpm, unsigned pcr,
+							bool *exists,
+							uint8_t value[static KEYS_TPM_DIGEST_SIZE],
+							struct mortise_error *err);
 
 /*
  * Reads a public key in PEM format (SubjectPublicKeyInfo, RSA with 2048 to 4096 bits) into policy,

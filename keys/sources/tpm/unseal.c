@@ -12,6 +12,8 @@
 #include "keys/sources/tpm/stale.h"
 #include "base/secret.h"
 
+#define IDENTITY_PCR (UINT32_C(1) << KEYS_TPM_IDENTITY_PCR)
+
 static enum mortise_code check_name(const struct keys_tpm_object *object, const TPM2B_NAME *name,
 				    struct mortise_error *err)
 {
@@ -59,7 +61,7 @@ static enum mortise_code load_object(struct keys_tpm_context *context, ESYS_TR p
 static enum mortise_code
 satisfy_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_policy *policy,
 	       const struct keys_tpm_object *object, ESYS_TR session,
-	       const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
+	       const uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE], uint32_t *changed,
 	       struct mortise_error *err)
 {
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
@@ -74,7 +76,7 @@ satisfy_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_po
 	if (code)
 		return code;
 	if (memcmp(digest, object->policy_hash, KEYS_TPM_DIGEST_SIZE))
-		return keys_tpm_stale(object, policy, values, err);
+		return keys_tpm_stale(object, policy, values, changed, err);
 	return MORTISE_OK;
 }
 
@@ -132,7 +134,8 @@ static enum mortise_code check_policy(const struct keys_tpm_object *object,
 enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 					 const struct keys_tpm_signed_policy *policy,
 					 const struct keys_tpm_object *object,
-					 struct mortise_secret **secret, struct mortise_error *err)
+					 struct mortise_secret **secret, uint32_t *changed,
+					 struct mortise_error *err)
 {
 	const uint32_t signed_pcr = object->signed_policy ? UINT32_C(1) << KEYS_TPM_SIGNED_PCR : 0;
 	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE] = { 0 };
@@ -145,7 +148,10 @@ enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 	code = check_policy(object, policy, err);
 	if (code)
 		goto out;
-	code = keys_tpm_pcr_read(context, object->pcrs | signed_pcr, values, err);
+	code = keys_tpm_pcr_read_any(context, object->pcrs | signed_pcr, values, err);
+	if (code)
+		goto out;
+	code = keys_tpm_pcr_check((object->pcrs & ~IDENTITY_PCR) | signed_pcr, values, err);
 	if (code)
 		goto out;
 	code = keys_tpm_primary(context, &primary, &name, err);
@@ -164,7 +170,7 @@ enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 	code = keys_tpm_session(context, primary, TPM2_SE_POLICY, 0, &session, err);
 	if (code)
 		goto out;
-	code = satisfy_policy(context, policy, object, session, values, err);
+	code = satisfy_policy(context, policy, object, session, values, changed, err);
 	if (code)
 		goto out;
 	code = unseal_item(context, item, session, encryption, secret, err);
