@@ -47,9 +47,9 @@ void known_list_init(struct known_list *list);
 void known_list_clear(struct known_list *list);
 
 /*
- * Reads the list from the directory where STATE is mounted. root and dir must outlive the list. Without a
- * file, the list is empty and is_new. MORTISE_E_CORRUPT: the file is not a list. MORTISE_E_DEVICE: it cannot be read. The list
- * is empty after a failure.
+ * Reads the list from the directory where STATE is mounted. root and dir must outlive the list.
+ * Without a file, the list is empty and is_new. MORTISE_E_CORRUPT: the file is not a list.
+ * MORTISE_E_DEVICE: it cannot be read. The list is empty after a failure.
  */
 MORTISE_MUST_CHECK enum mortise_code known_load(struct known_list *list, const char *root,
 						const char *dir, struct mortise_error *err);

@@ -17,8 +17,9 @@ void volume_status_begin(struct volume_known *known, const struct config *config
 	volume_state_dir(options, known->dir);
 	if (!*known->dir)
 		return;
-	known->state =
-		known_load(&known->list, known->dir, &known->why) ? KNOWN_DAMAGED : KNOWN_LISTED;
+	known->state = known_load(&known->list, options->root, known->dir, &known->why)
+			       ? KNOWN_DAMAGED
+			       : KNOWN_LISTED;
 }
 
 void volume_status_end(struct volume_known *known)

@@ -53,12 +53,12 @@ static void print_trust(const struct mortise_volume_status *volume)
 {
 	if (volume->uuid[0] == '\0' && volume->known[0] == '\0')
 		return;
-	printf("%s: UUID %s", volume->name, table_or_dash(volume->uuid));
+	print("%s: UUID %s", volume->name, table_or_dash(volume->uuid));
 	if (volume->known[0] != '\0')
-		printf(", %s", volume->known);
+		print(", %s", volume->known);
 	if (volume->seal[0] != '\0')
-		printf(", seal %s", volume->seal);
-	printf("\n");
+		print(", seal %s", volume->seal);
+	print("\n");
 }
 
 static void print_table(const struct mortise_report *report)

@@ -100,7 +100,7 @@ enum mortise_code reset_forget_known(const struct mortise_reset *reset,
 				     const struct reset_target *target, struct mortise_error *err)
 {
 	struct known_volume volume;
-	char dir[VOLUME_PATH_MAX];
+	char dir[VOLUME_PATH_MAX], root[VOLUME_PATH_MAX];
 	struct mortise_error why;
 	struct known_list list;
 	enum mortise_code code = MORTISE_OK;
@@ -115,8 +115,9 @@ enum mortise_code reset_forget_known(const struct mortise_reset *reset,
 		       "STATE is not mounted, and its list of known volumes is unchanged");
 	if (!*dir)
 		return MORTISE_OK;
+	snprintf(root, sizeof(root), "%.*s", (int)(strlen(dir) - strlen(STATE_MOUNT_POINT)), dir);
 	known_list_init(&list);
-	if (known_load(&list, dir, &why)) {
+	if (known_load(&list, root, dir, &why)) {
 		notify(reset, target, why.text);
 	} else if (find_id(&list, target, &volume)) {
 		known_remove(&list, volume.id);

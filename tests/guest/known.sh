@@ -349,8 +349,8 @@ test_partition() {
 	losetup -d "$disk"
 }
 
-# cut NUMBER COMMAND...: SIGKILL at this system call of those that make writes durable or visible.
-cut() {
+# cut_at NUMBER COMMAND...: SIGKILL at this system call of those that make writes durable or visible.
+cut_at() {
 	local number=$1
 	shift
 
@@ -375,7 +375,7 @@ cuts() {
 				>/dev/null 2>&1
 			down
 		fi
-		! cut "$number" "$MORTISE" up "${cost[@]}" --root "$root" --node-uuid "$uuid" \
+		! cut_at "$number" "$MORTISE" up "${cost[@]}" --root "$root" --node-uuid "$uuid" \
 			"${places[@]}" || break
 		if mortise up >"$work/said" 2>&1 && mountpoint -q "$root/var/mnt/data" &&
 			[[ $(listed u-data status) == ready ]]; then
