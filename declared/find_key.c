@@ -53,9 +53,11 @@ enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *pla
 	code = volume_request_key(run, plan, i);
 	if (code)
 		return code;
+	luks2_header_set_max_unlock(plan->header, volume_max_unlock(run, &plan->volume->keys[i]));
 	code = volume_try_keyslot(plan->header, (int)plan->volume->keys[i].slot,
 				  attempt->passphrase, &attempt->opened_by_first_line,
 				  &attempt->why);
+	luks2_header_set_max_unlock(plan->header, volume_max_unlock(run, NULL));
 	if (!code)
 		memset(&attempt->why, 0, sizeof(attempt->why));
 	/* A lack of memory may be temporary, but a wrong key stays wrong. */

@@ -173,7 +173,10 @@ const struct mortise_secret *volume_plan_key(const struct volume_plan *plan);
  */
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished);
 
-/* Makes the header use the memory budget and cancellation of run; NULL: use none. */
+/* Seconds that the keyslot of a declared key may take; NULL: any keyslot, such as a recovery key's. */
+uint32_t volume_max_unlock(const struct volume_run *run, const struct config_key *key);
+
+/* Makes the header use the time limit, memory budget and cancellation of run; NULL: use none. */
 void volume_plan_attach(struct volume_plan *plan, struct volume_run *run);
 
 /*
