@@ -128,6 +128,11 @@ static bool compare_header(const struct volume_plan *plan, const struct known_vo
 	return true;
 }
 
+static const char *describe_empty(const struct volume_plan *plan)
+{
+	return plan->probe.content == DISK_EMPTY ? "is empty" : "holds an interrupted format";
+}
+
 /* The entry is for a volume that was ready, or whose format has begun. */
 static bool compare_entry(const struct volume_run *run, const struct volume_plan *plan,
 			  const struct known_volume *known, struct obstacle *obstacle)
@@ -147,10 +152,8 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	if (!is_to_be_formatted(plan) || known->status == KNOWN_FORMATTING)
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
-		 "%s was on this machine (UUID %s), and %.200s %s: not formatted", known->id,
-		 known->uuid, plan->device,
-		 plan->probe.content == DISK_EMPTY ? "is empty now"
-						   : "holds an interrupted format now");
+		 "%s was on this machine (UUID %s), and %.200s %s now: not formatted", known->id,
+		 known->uuid, plan->device, describe_empty(plan));
 	volume_reset_command(run, plan->volume, plan->device, command);
 	snprintf(obstacle->remedy, sizeof(obstacle->remedy),
 		 "if its disk was replaced, run `%s` or `mortise apply`", command);
@@ -186,9 +189,9 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 	case KNOWN_MISSING:
 		obstacle->kind = MORTISE_STEP_WAIT;
 		snprintf(obstacle->what, sizeof(obstacle->what),
-			 "%.200s is not formatted, because STATE, which lists the volumes of this "
-			 "machine, is not mounted",
-			 plan->device);
+			 "%.200s %s, and STATE, which lists the volumes of this machine, is not "
+			 "mounted: not formatted",
+			 plan->device, describe_empty(plan));
 		return is_to_be_formatted(plan);
 	case KNOWN_DAMAGED:
 		snprintf(obstacle->what, sizeof(obstacle->what), "%.300s: not %s",
