@@ -3,7 +3,7 @@
 # its place, reset and apply replace it, and no power cut makes up need help. The identities in the
 # list are computed with cryptsetup and openssl. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2317  # functions are called through check
-set -euo pipefail
+set -Eeuo pipefail; trap 'echo "ERR line $LINENO: $BASH_COMMAND"' ERR
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/guest/machine.sh
@@ -447,3 +447,14 @@ test_many() {
 	down
 }
 
+echo '# test_first' ; test_first
+echo '# test_replaced' ; test_replaced
+echo '# test_reset' ; test_reset
+echo '# test_adoption' ; test_adoption
+echo '# test_damaged' ; test_damaged
+echo '# test_without_state' ; test_without_state
+echo '# test_unfinished' ; test_unfinished
+echo '# test_plain' ; test_plain
+echo '# test_partition' ; test_partition
+echo '# test_many' ; test_many
+finish
