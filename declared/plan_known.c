@@ -209,16 +209,18 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 static bool is_allowed(struct volume_run *run, struct volume_plan *plan, struct obstacle *obstacle)
 {
 	struct known_volume known;
+	bool found;
 
 	if (!run->options->adopt || obstacle->kind != MORTISE_STEP_REFUSE)
 		return false;
-	if (plan->was_unlisted) {
+	found = known_find(&run->known.list, plan->volume->id, &known);
+	if (found && plan->was_unlisted) {
 		obstacle->kind = MORTISE_STEP_FAIL;
 		snprintf(obstacle->remedy, sizeof(obstacle->remedy),
 			 "STATE was not mounted when the plan was made; run the command again");
 		return false;
 	}
-	if (known_find(&run->known.list, plan->volume->id, &known))
+	if (found)
 		snprintf(plan->replaces, sizeof(plan->replaces),
 			 "; it replaces the known volume %s (UUID %s)", known.id,
 			 *known.uuid ? known.uuid : "unknown");
