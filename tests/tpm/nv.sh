@@ -144,10 +144,12 @@ forge() { # forge DESCRIPTION SIZE TPM2_NVDEFINE_ARGUMENT...
 }
 forge "the owner may write" 512 -a "$attributes|ownerwrite" -L policy_7
 forge "the owner may write, no policy" 512 -a "authread|ownerread|ownerwrite|no_da"
-forge "another size" 256 -a "$attributes|ownerwrite" -L policy_7
 forge "a lock for writing" 512 -a "$attributes|ownerwrite|write_stclear" -L policy_7
 forge "a lock for reading" 512 -a "$attributes|ownerwrite|read_stclear" -L policy_7
 forge "another hash" 512 -g sha1 -a "authread|ownerread|ownerwrite|no_da"
+tpm2_nvundefine -Q -C o $index
+tpm2_nvdefine -Q -C o -s 256 -a "$attributes" -L policy_7 $index
+reads "foreign:  0" "attack: another size"
 says "already exists: the TPM's NV index $index was created by another boot image or program" \
 	"a forged index is not replaced" memory-write f 0 STATE=1
 succeeds "replace it" memory-replace fe 12 STATE=7

@@ -28,7 +28,7 @@ struct keys_tpm_memory {
 	bool facts;	      /* the next three members are set */
 	bool state_encrypted; /* STATE is LUKS2 */
 	bool headers_sealed;  /* headers without a seal are refused */
-	uint16_t state_keys;  /* kinds of key for STATE; bit n: kind n of enum mortise_key_kind */
+	uint16_t state_keys;  /* kinds of key for STATE; bit n: kind n of enum config_key_kind */
 	size_t volume_count;
 	struct keys_tpm_volume {
 		uint8_t volume[KEYS_TPM_VOLUME_SIZE];
