@@ -77,7 +77,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	volume_known_begin(&run);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
-		code = volume_notes_make(config->volumes, plan, &wanted, err);
+		code = volume_notes_make(&run, plan, err);
 clear_run:
 	/* The plan outlives the run. */
 	for (size_t i = 0; i < plan->count; i++)
@@ -275,6 +275,8 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	code = volume_run_init(&run, up->config, up->options, err);
 	if (code)
 		goto out;
+	if (*run.meta_notice)
+		volume_run_notify(&run, "META", run.meta_notice);
 	run.store = up->store;
 	run.keep_keys = up->keep_keys;
 	code = volume_report_new(run.config, report, err);
