@@ -39,9 +39,8 @@ bool volume_is_state(const struct config_volume *volume);
 const struct config_volume *volume_find_state(const struct config *config);
 
 /* Adds notes about the keys of plan's volumes, which are some or all of those declared. */
-MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct config *declared,
+MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct volume_run *run,
 						       struct mortise_plan *plan,
-						       const struct mortise_up_options *options,
 						       struct mortise_error *err);
 
 /* Do the options name this volume, or no volume at all? */

@@ -34,6 +34,7 @@ void volume_plan_forget_header(struct volume_plan *plan)
 	volume_plan_forget_attempts(plan);
 	mortise_luks2_free(&plan->header);
 	plan->opened = -1;
+	plan->opened_by_meta = false;
 	plan->recovered = false;
 }
 
@@ -139,6 +140,7 @@ void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished
 	plan->header = finished->header;
 	finished->header = NULL;
 	plan->opened = finished->opened;
+	plan->opened_by_meta = finished->opened_by_meta;
 	plan->recovered = finished->recovered;
 }
 

@@ -12,6 +12,7 @@
 #include "declared/plan.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/trust.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
@@ -91,6 +92,7 @@ static void replace_header(struct volume_plan *plan, struct mortise_luks2 *now)
 		if (strcmp(luks2_header_uuid(before), luks2_header_uuid(now)) != 0 || !volume_key ||
 		    mortise_volume_key_verify(now, volume_key, &ignored)) {
 			plan->opened = -1;
+			plan->opened_by_meta = false;
 			plan->recovered = false;
 		}
 	}
@@ -222,8 +224,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	}
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
-				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
-				       plan->opened);
+				       "open %s as %s with keyslot %d%s", plan->device,
+				       plan->mapping, plan->opened,
+				       plan->opened_by_meta ? " and the UUID in META" : "");
 		if (code)
 			return code;
 	}
@@ -367,8 +370,13 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	volume_plan_clear_decisions(plan);
 	reset_failed_requests(plan);
 	volume_mount_path(run, plan->volume, plan->mount_point);
-	if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device), &why) ||
-	    disk_probe(plan->device, &run->events, &plan->probe, &why)) {
+	if (volume_is_state(plan->volume) &&
+	    volume_trust_check_state(run->trust, plan->volume, &why)) {
+		volume_plan_forget_header(plan);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s", why.text);
+	} else if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device),
+				 &why) ||
+		   disk_probe(plan->device, &run->events, &plan->probe, &why)) {
 		volume_plan_forget_header(plan);
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	} else {
