@@ -34,7 +34,7 @@ enum status fail_with(enum status status, const char *format, ...)
 
 enum status fail_passphrase(const struct command *c, const struct mortise_error *err)
 {
-	if (err->code == MORTISE_E_KEY)
+	if (err->code == MORTISE_E_KEY && c->as_cryptsetup)
 		return fail_with(STATUS_KEY, "No key available with this passphrase.");
 	if (err->code == MORTISE_E_NO_KEYSLOT)
 		return fail_with(STATUS_USAGE, "No usable keyslot is available.");

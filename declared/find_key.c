@@ -68,6 +68,20 @@ enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan 
 	return attempt->why.code;
 }
 
+/* Tries a passphrase on the keyslot of declared key i, within the time that its kind may take. */
+static enum mortise_code try_passphrase(const struct volume_run *run, struct volume_plan *plan,
+					size_t i, const struct mortise_secret *passphrase,
+					bool *by_first_line, struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	enum mortise_code code;
+
+	luks2_header_set_max_unlock(plan->header, volume_max_unlock(run, key));
+	code = volume_try_keyslot(plan->header, (int)key->slot, passphrase, by_first_line, err);
+	luks2_header_set_max_unlock(plan->header, volume_max_unlock(run, NULL));
+	return code;
+}
+
 /* Tries the UUID in META. The key of the machine's UUID stays, unless this one opens. */
 static enum mortise_code try_meta_uuid(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
@@ -78,8 +92,7 @@ static enum mortise_code try_meta_uuid(struct volume_run *run, struct volume_pla
 	bool first_line = false;
 
 	if (!code)
-		code = volume_try_keyslot(plan->header, (int)plan->volume->keys[i].slot, passphrase,
-					  &first_line, &why);
+		code = try_passphrase(run, plan, i, passphrase, &first_line, &why);
 	if (code == MORTISE_E_CANCELED || code == MORTISE_E_MEMORY || code == MORTISE_E_UNREACHABLE)
 		attempt->why = why;
 	if (!code) {
@@ -105,8 +118,8 @@ enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *pla
 	code = volume_request_key(run, plan, i);
 	if (code)
 		return code;
-	code = volume_try_keyslot(plan->header, (int)key->slot, attempt->passphrase,
-				  &attempt->opened_by_first_line, &attempt->why);
+	code = try_passphrase(run, plan, i, attempt->passphrase, &attempt->opened_by_first_line,
+			      &attempt->why);
 	if (!code)
 		memset(&attempt->why, 0, sizeof(attempt->why));
 	else if (may_use_meta(run, key, attempt))

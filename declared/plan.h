@@ -15,6 +15,7 @@
 #include "config/trust.h"
 #include "declared/budget.h"
 #include "declared/known.h"
+#include "declared/tpm_memory.h"
 #include "disk/probe.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
@@ -49,6 +50,7 @@ struct volume_run {
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
 	struct volume_known known;
+	struct volume_memory memory;
 	struct mortise_key_sources sources; /* from options, with META's UUID if it is permitted */
 	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
 	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */
@@ -178,7 +180,10 @@ const struct mortise_secret *volume_plan_key(const struct volume_plan *plan);
  */
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished);
 
-/* Makes the header use the memory budget and cancellation of run; NULL: use none. */
+/* Seconds that the keyslot of a declared key may take; NULL: any keyslot, such as a recovery key's. */
+uint32_t volume_max_unlock(const struct volume_run *run, const struct config_key *key);
+
+/* Makes the header use the time limit, memory budget and cancellation of run; NULL: use none. */
 void volume_plan_attach(struct volume_plan *plan, struct volume_run *run);
 
 /*

@@ -468,7 +468,8 @@ static void test_bounds(void **state)
 		       "encryption keys are required (3003 errors in all)");
 	memcpy(text + sizeof(head) - 1 + 210000, "\"\"]}", 4);
 	memcpy(text + sizeof(head) - 1 + 9003, "\"\",\"", 4);
-	assert_refused(text, sizeof(head) - 1 + 210000 + 4, "invalid JSON at byte 12308: too many values");
+	assert_refused(text, sizeof(head) - 1 + 210000 + 4,
+		       "invalid JSON at byte 12308: too many values");
 	free(text);
 }
 

@@ -193,6 +193,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
 		.adopt = c->verb->id == VERB_APPLY || option_set(&c->options, OPTION_ADOPT),
 		.trust = option_text(&c->options, OPTION_TRUST),
+		.max_unlock_s = command_max_unlock(c),
 	};
 	sources_fill(c, &volumes->sources);
 	read_extension(c, &volumes->options);

@@ -14,6 +14,7 @@
 #include "luks2/layout.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
+#include "luks2/seal.h"
 #include "tests/fuzz/fuzz.h"
 
 #define COPY	   LUKS2_COPY_SIZE_MIN
@@ -23,8 +24,8 @@
 #define COST	   2000u /* iterations of PBKDF2, or passes times KiB of Argon2 */
 #define EDITS_MAX  8u
 
-enum kind { LOADED, OPENED, UPDATED };
-const char *const fuzz_kinds[] = { "loaded", "opened", "updated", NULL };
+enum kind { LOADED, OPENED, SEALED, UPDATED };
+const char *const fuzz_kinds[] = { "loaded", "opened", "with a valid seal", "updated", NULL };
 
 /* The first byte of an input, bits. */
 enum mode {
@@ -42,6 +43,7 @@ static struct {
 	uint8_t original[IMAGE];
 	char path[32];
 	struct luks2_binary binary;
+	struct json_object *metadata; /* of the original, without its seal */
 	uint8_t key[32];
 } device;
 
@@ -116,6 +118,15 @@ static enum mortise_code load(bool no_locks, struct mortise_luks2 **header,
 	return mortise_luks2_load(&location, header, err);
 }
 
+static struct json_object *without_seal(const struct mortise_luks2 *header)
+{
+	struct json_object *copy = NULL;
+
+	check(!json_object_deep_copy(luks2_header_metadata(header), &copy, NULL));
+	json_object_object_del(luks2_record(copy), "seal");
+	return copy;
+}
+
 /* A header with two keyslots, a token, a label and a flag. */
 static void begin(void)
 {
@@ -146,6 +157,7 @@ static void begin(void)
 	memcpy(device.key, mortise_secret_data(luks2_header_volume_key(header)),
 	       sizeof(device.key));
 	device.binary = *luks2_header_binary(header);
+	device.metadata = without_seal(header);
 	mortise_luks2_free(&header);
 	mortise_secret_free(&given);
 	memcpy(device.original, device.image, IMAGE);
@@ -500,6 +512,28 @@ static bool opens(struct mortise_luks2 *header, int id)
 	return !code;
 }
 
+static enum mortise_seal_state seal_state(const struct mortise_luks2 *header)
+{
+	struct mortise_seal_info info = { .struct_size = sizeof(info) };
+
+	check(!mortise_seal_check(header, &info, NULL));
+	return info.state;
+}
+
+/* A valid seal proves that nothing has changed since the header was sealed. */
+static void check_seal(const struct mortise_luks2 *header)
+{
+	struct json_object *now;
+
+	if (seal_state(header) != MORTISE_SEAL_VALID)
+		return;
+	fuzz_accepted(SEALED);
+	now = without_seal(header);
+	check(json_object_equal(now, device.metadata));
+	check(!strcmp(luks2_header_uuid(header), device.binary.uuid));
+	json_object_put(now);
+}
+
 static enum mortise_code update(struct mortise_luks2 *header, unsigned choice,
 				struct mortise_error *err)
 {
@@ -510,7 +544,7 @@ static enum mortise_code update(struct mortise_luks2 *header, unsigned choice,
 	struct mortise_secret *given;
 	enum mortise_code code;
 
-	switch (choice % 8) {
+	switch (choice % 9) {
 	case 0:
 		return mortise_header_set_label(header, "another", "subsystem", err);
 	case 1:
@@ -523,9 +557,11 @@ static enum mortise_code update(struct mortise_luks2 *header, unsigned choice,
 		return mortise_keyslot_remove(header, 1, err);
 	case 5:
 		return mortise_keyslot_remove_all(header, err);
+	case 6:
+		return mortise_seal(header, "u-data", err);
 	}
 	given = passphrase();
-	if (choice % 8 == 6)
+	if (choice % 9 == 7)
 		code = mortise_keyslot_add(header, cheap_keyslot(MORTISE_ANY, false), given, NULL,
 					   NULL, err);
 	else
@@ -534,17 +570,23 @@ static enum mortise_code update(struct mortise_luks2 *header, unsigned choice,
 	return code;
 }
 
-/* After an update, another program reads the same header as this one has, and can open it. */
+/*
+ * After an update, another program reads the same header as this one has, and can open it. A valid
+ * seal stays valid, and only mortise_seal() replaces a broken one.
+ */
 static void change(struct mortise_luks2 *header, bool no_locks)
 {
 	unsigned choice = next();
 	bool open = opens(header, MORTISE_ANY);
+	enum mortise_seal_state seal = seal_state(header);
 	struct mortise_luks2 *again;
 	struct mortise_error err;
 	enum mortise_code code;
 
-	if (open)
+	if (open) {
 		fuzz_accepted(OPENED);
+		check_seal(header);
+	}
 	code = update(header, choice, &err);
 	if (!code)
 		fuzz_accepted(UPDATED);
@@ -552,8 +594,13 @@ static void change(struct mortise_luks2 *header, bool no_locks)
 		check(*err.text);
 	check(!load(no_locks, &again, NULL));
 	check(luks2_header_equal(header, again));
-	if (open && choice % 8 < 4)
+	if (open && choice % 9 != 4 && choice % 9 != 5 && choice % 9 != 8) {
 		check(opens(again, MORTISE_ANY));
+		if (seal == MORTISE_SEAL_VALID || (choice % 9 == 6 && !code))
+			check(seal_state(again) == MORTISE_SEAL_VALID);
+		else if (seal == MORTISE_SEAL_BROKEN)
+			check(seal_state(again) == MORTISE_SEAL_BROKEN);
+	}
 	mortise_luks2_free(&again);
 }
 
