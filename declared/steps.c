@@ -62,6 +62,11 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 	code = luks2_update_seal(update, volume->id, err);
 	if (code)
 		goto out;
+	if (!volume_record_raise_epoch(luks2_update_metadata(update),
+				       volume_memory_floor(work->run, plan))) {
+		code = error_memory(err);
+		goto out;
+	}
 	code = volume_known_record_format(work->run, plan, err);
 	if (code)
 		goto out;
@@ -311,6 +316,9 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 	/* Nothing proves the marks of a header without a seal. */
 	volume_record_mkfs_done(luks2_update_metadata(update));
 	code = luks2_update_seal(update, plan->volume->id, err);
+	if (!code && !volume_record_raise_epoch(luks2_update_metadata(update),
+						volume_memory_floor(work->run, plan)))
+		code = error_memory(err);
 	if (!code)
 		code = luks2_update_commit(&update, err);
 	luks2_update_abort(&update);

@@ -155,6 +155,7 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		volume_carry_out(run, plan, &result);
 		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
+		volume_memory_note(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
@@ -228,6 +229,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 		code = check_stored(run, &all.report->entries[0], err);
 		if (code)
 			return code;
+		volume_memory_set_facts(run, false);
 	}
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
@@ -288,6 +290,7 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	}
 	shared.report = *report;
 	code = bring_up_all(&shared, err);
+	volume_memory_store(&run);
 	if (code)
 		goto out;
 	code = check_ready(*report, err);
