@@ -69,7 +69,14 @@ static void add_notices(const struct volume_step *step, struct volume_opening *o
 
 static void set_opening(const struct volume_plan *plan, struct volume_opening *opening)
 {
+	struct volume_opening before;
+
 	opening->keyslot = plan->opened;
+	if (plan->active && plan->opened < 0) {
+		volume_opening_read(plan->volume, &before);
+		opening->keyslot = before.keyslot;
+		volume_opening_clear(&before);
+	}
 	if (plan->header)
 		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->header);
 	if (plan->recovered)
