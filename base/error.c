@@ -51,6 +51,16 @@ int mortise_exit_status(enum mortise_code code)
 	return (size_t)code < CODES ? codes[code].exit_status : 1;
 }
 
+/* Replaces text, which may name things that an attacker chose. */
+static void set_text(struct mortise_error *err, const char *text)
+{
+	size_t size = strlen(text);
+	const size_t written =
+		mortise_escape(MORTISE_ESCAPE_LINE, &text, &size, err->text, sizeof(err->text) - 1);
+
+	err->text[written] = '\0';
+}
+
 /* Appends more, shortened to the room that is left. */
 static void append_text(char text[static MORTISE_ERROR_TEXT], const char *more)
 {
@@ -78,7 +88,7 @@ __attribute__((format(printf, 5, 0))) static void fill_error(struct mortise_erro
 	err->code = code;
 	err->sys_errno = sys;
 	err->offset = offset;
-	memcpy(err->text, text, sizeof(text));
+	set_text(err, text);
 }
 
 enum mortise_code error_set(struct mortise_error *err, enum mortise_code code, int sys,
@@ -124,5 +134,5 @@ void error_prefix(struct mortise_error *err, const char *format, ...)
 	va_end(ap);
 	append_text(text, ": ");
 	append_text(text, err->text);
-	memcpy(err->text, text, sizeof(text));
+	set_text(err, text);
 }

@@ -55,11 +55,12 @@ static enum mortise_code measure_copy(const struct luks2_device *device,
 				      struct mortise_error *err)
 {
 	const size_t size = (size_t)binary->copy_size;
-	struct json_tokener *tokener = NULL;
 	struct json_object *metadata = NULL;
 	struct mortise_error ignored;
 	enum mortise_code code;
+	const char *why;
 	uint64_t mark;
+	size_t end;
 
 	(void)posix_fadvise(device->fd, 0, (off_t)(2 * size), POSIX_FADV_DONTNEED);
 	mark = clock_now_ns();
@@ -71,16 +72,13 @@ static enum mortise_code measure_copy(const struct luks2_device *device,
 	(void)!luks2_checksum_check(binary, bytes, &ignored);
 	(void)!luks2_checksum_check(binary, bytes + size, &ignored);
 	benchmark_step_done(recorder, HEADER_CHECKSUM, &mark);
-	tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
-	if (tokener)
-		metadata = json_tokener_parse_ex(tokener, (char *)bytes + LUKS2_BINARY_SIZE,
-						 (int)(size - LUKS2_BINARY_SIZE));
+	metadata = luks2_json_parse((char *)bytes + LUKS2_BINARY_SIZE, size - LUKS2_BINARY_SIZE,
+				    &end, &why);
 	benchmark_step_done(recorder, HEADER_PARSE, &mark);
 	if (metadata)
 		(void)!luks2_validate(metadata, size - LUKS2_BINARY_SIZE, &ignored);
 	benchmark_step_done(recorder, HEADER_VALIDATE, &mark);
 	json_object_put(metadata);
-	json_tokener_free(tokener);
 	return MORTISE_OK;
 }
 

@@ -109,8 +109,7 @@ static enum mortise_code measure_steps(struct unlock *unlock, struct benchmark_r
 	if (code)
 		return code;
 	benchmark_step_done(recorder, UNLOCK_MERGE, &mark);
-	code = luks2_digest_verify(luks2_header_metadata(unlock->header), unlock->digest,
-				   unlock->key, unlock->events, err);
+	code = luks2_digest_verify(unlock->header, unlock->digest, unlock->key, err);
 	benchmark_step_done(recorder, UNLOCK_DIGEST, &mark);
 	/* A random passphrase gives a wrong key, which takes the same time. */
 	return code == MORTISE_E_KEY && !unlock->must_open ? MORTISE_OK : code;

@@ -40,6 +40,14 @@ static inline bool command_declares(const struct command *c)
 	return MORTISE_DECLARED && !c->as_cryptsetup;
 }
 
+/* --max-unlock-time for the library: 0 if it was not given. On the command line, 0 means no limit. */
+static inline uint32_t command_max_unlock(const struct command *c)
+{
+	const uint32_t seconds = option_number32(&c->options, OPTION_MAX_UNLOCK_TIME);
+
+	return option_set(&c->options, OPTION_MAX_UNLOCK_TIME) && !seconds ? UINT32_MAX : seconds;
+}
+
 /* Word i, or NULL behind the last. */
 static inline const char *command_word(const struct command *c, size_t i)
 {

@@ -68,6 +68,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 		.device = paths->header,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
+		.max_unlock_s = command_max_unlock(c),
 	};
 
 	return load(c, &location, kind, out);
@@ -83,6 +84,7 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 		.header = paths->detached ? paths->header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
 		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
+		.max_unlock_s = command_max_unlock(c),
 	};
 
 	return load(c, &location, "LUKS", out);

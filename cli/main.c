@@ -17,11 +17,11 @@ __attribute__((format(printf, 2, 3))) static enum status refuse(const struct com
 	va_list arguments;
 
 	help_usage(c, stderr);
-	fprintf(stderr, "%s: ", c->program);
+	print_to(stderr, "%s: ", c->program);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vprint_to(stderr, format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	print_to(stderr, "\n");
 	return STATUS_USAGE;
 }
 
@@ -123,7 +123,7 @@ static enum status act(struct command *c)
 	if (status != STATUS_OK)
 		return status;
 	if (option_set(&c->options, OPTION_TEST_ARGS)) {
-		printf("No action taken. Invoked with --test-args option.\n");
+		print("No action taken. Invoked with --test-args option.\n");
 		return STATUS_OK;
 	}
 	signals_catch();
@@ -147,8 +147,8 @@ int main(int argc, char **argv)
 	if (!options_parse(&command.options, argc, argv, &problem)) {
 		help_usage(&command, stderr);
 		if (!problem.of_option)
-			fprintf(stderr, "%s: ", command.program);
-		fprintf(stderr, "%s\n", problem.text);
+			print_to(stderr, "%s: ", command.program);
+		print_to(stderr, "%s\n", problem.text);
 		return STATUS_USAGE;
 	}
 	command.words = command.options.words;

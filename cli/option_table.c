@@ -26,7 +26,7 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL))
+	 V(DUMP) | V(ENROLL) | V(SEAL))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
@@ -45,6 +45,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_USAGE] = FLAG("usage", 0, ALL, ALL, "show a short usage message"),
 	[OPTION_VERSION] = FLAG("version", 'V', ALL, ALL, "show the version"),
 	[OPTION_ACTIVE_NAME] = LACK("active-name", 0, KIND_TEXT, ALL),
+	[OPTION_ADOPT] = FLAG("adopt", 0, EXTENSION(DECLARED &(V(PLAN) | V(UP))), ALL,
+			      "accept volumes that are not sealed or not known, as apply does"),
 	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, V(FORMAT),
 				   "align the start of the data to a multiple of this" },
 	[OPTION_ALLOW_CIPHER] = { "allow-cipher", 0, KIND_TEXT, "CIPHER", EXTENSION(OPENS), ALL,
@@ -148,6 +150,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 					 "size of one header copy" },
 	[OPTION_MAPPING] = FLAG("mapping", 0, EXTENSION(MEASURES), ALL,
 				"also measure creating a mapping, with a random key"),
+	[OPTION_MAX_UNLOCK_TIME] = { "max-unlock-time", 0, KIND_UINT32, "SECS",
+				     EXTENSION((OPENS & ~V(FORMAT)) | BRINGS_UP |
+					       (DECLARED & V(PLAN))),
+				     ALL,
+				     "refuse a keyslot that takes longer (default: 60, 30 in up)" },
 	[OPTION_NEW_KEY_SLOT] = { "new-key-slot", 0, KIND_SLOT, "SLOT", V(ADD_KEY), ALL,
 				  "number of the new keyslot" },
 	[OPTION_NEW_KEYFILE] = { "new-keyfile", 0, KIND_TEXT, "FILE", V(ADD_KEY), ALL,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/option_table.h"
+#include "cli/output.h"
 #include "cli/pcr.h"
 
 static const char bad_number[] = "invalid numeric value";
@@ -350,8 +351,8 @@ void options_print_help(FILE *out, bool as_cryptsetup)
 		snprintf(name, sizeof(name), "--%s%s%s", row->name, row->value ? "=" : "",
 			 row->value ? row->value : "");
 		if (row->letter)
-			fprintf(out, "  -%c, %-32s %s\n", row->letter, name, row->help);
+			print_to(out, "  -%c, %-32s %s\n", row->letter, name, row->help);
 		else
-			fprintf(out, "      %-32s %s\n", name, row->help);
+			print_to(out, "      %-32s %s\n", name, row->help);
 	}
 }

@@ -34,7 +34,7 @@ static bool ask_twice(const struct command *c, bool wanted)
 	if (!wanted || isatty(STDIN_FILENO))
 		return wanted;
 	if (forced)
-		fprintf(stderr, "Can't do passphrase verification on non-tty inputs.\n");
+		print_to(stderr, "Can't do passphrase verification on non-tty inputs.\n");
 	return false;
 }
 

@@ -11,12 +11,12 @@
 enum status fail(const struct command *c, const struct mortise_error *err)
 {
 	if (err->text[0] != '\0')
-		fprintf(stderr, "%s\n", err->text);
+		print_to(stderr, "%s\n", err->text);
 	if (option_set(&c->options, OPTION_DEBUG)) {
-		printf("# %s, errno %d", mortise_code_text(err->code), err->sys_errno);
+		print("# %s, errno %d", mortise_code_text(err->code), err->sys_errno);
 		if (err->offset != UINT64_MAX)
-			printf(", at byte %" PRIu64, err->offset);
-		printf("\n");
+			print(", at byte %" PRIu64, err->offset);
+		print("\n");
 	}
 	return (enum status)mortise_exit_status(err->code);
 }
@@ -26,15 +26,15 @@ enum status fail_with(enum status status, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vprint_to(stderr, format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	print_to(stderr, "\n");
 	return status;
 }
 
 enum status fail_passphrase(const struct command *c, const struct mortise_error *err)
 {
-	if (err->code == MORTISE_E_KEY)
+	if (err->code == MORTISE_E_KEY && c->as_cryptsetup)
 		return fail_with(STATUS_KEY, "No key available with this passphrase.");
 	if (err->code == MORTISE_E_NO_KEYSLOT)
 		return fail_with(STATUS_USAGE, "No usable keyslot is available.");
@@ -48,9 +48,9 @@ void verbose(const struct command *c, const char *format, ...)
 	if (!option_set(&c->options, OPTION_VERBOSE) && !option_set(&c->options, OPTION_DEBUG))
 		return;
 	va_start(arguments, format);
-	vprintf(format, arguments);
+	vprint_to(stdout, format, arguments);
 	va_end(arguments);
-	putchar('\n');
+	print("\n");
 }
 
 void say_slot(const struct command *c, int keyslot, enum slot_event event)
@@ -87,8 +87,8 @@ void print_hex(const uint8_t *bytes, size_t size, const char *line_break)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (i > 0 && i % 16 == 0)
-			fputs(line_break, stdout);
-		printf("%c%c ", digits[bytes[i] >> 4], digits[bytes[i] & 15]);
+			print_lines(stdout, line_break);
+		print("%c%c ", digits[bytes[i] >> 4], digits[bytes[i] & 15]);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/output.h"
 
 enum slot_event { SLOT_CREATED, SLOT_UNLOCKED, SLOT_REMOVED };
 

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
@@ -51,9 +52,9 @@ bool progress_tell(void *context, const char *step, unsigned run, unsigned runs)
 
 	if (is_due(progress)) {
 		/* Carriage return, text, erase to the end of the line. */
-		fprintf(stderr, "\r%llu s  %.60s, run %u of %u\033[K",
-			(unsigned long long)(progress_elapsed_ms(progress) / 1000), step, run + 1,
-			runs);
+		print_to(stderr, "\r%llu s  %.60s, run %u of %u\033[K",
+			 (unsigned long long)(progress_elapsed_ms(progress) / 1000), step, run + 1,
+			 runs);
 		fflush(stderr);
 	}
 	return !signals_caught();
@@ -69,9 +70,9 @@ bool progress_tell_bytes(void *context, const char *volume, const char *step, ui
 	int bar = (int)(part * BAR);
 
 	if (is_due(progress)) {
-		fprintf(stderr, "\r%llu s  %.40s: %.30s [%.*s%.*s] %.0f %%\033[K",
-			(unsigned long long)(progress_elapsed_ms(progress) / 1000), volume, step,
-			bar, full, BAR - bar, none, part * 100);
+		print_to(stderr, "\r%llu s  %.40s: %.30s [%.*s%.*s] %.0f %%\033[K",
+			 (unsigned long long)(progress_elapsed_ms(progress) / 1000), volume, step,
+			 bar, full, BAR - bar, none, part * 100);
 		fflush(stderr);
 	}
 	return !signals_caught();
@@ -81,7 +82,7 @@ void progress_clear(struct progress *progress)
 {
 	if (!progress->shown)
 		return;
-	fprintf(stderr, "\r\033[K");
+	print_to(stderr, "\r\033[K");
 	fflush(stderr);
 	progress->shown = false;
 }

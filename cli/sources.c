@@ -3,7 +3,6 @@
 #include <mortise-declared.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/sources.h"
 #include "cli/signals.h"
@@ -28,23 +27,4 @@ void sources_fill(const struct command *c, struct mortise_key_sources *sources)
 		.tcti = tcti && tcti[0] != '\0' ? tcti : NULL,
 		.tpm_policy = option_text(&c->options, OPTION_TPM_POLICY),
 	};
-}
-
-void sources_add_meta(const struct command *c, struct mortise_key_sources *sources,
-		      char uuid[static SOURCES_UUID_ROOM])
-{
-	struct mortise_meta *meta = NULL;
-	const struct mortise_meta_entry *entry;
-
-	/* Without a readable META, the UUID in firmware applies. */
-	if (!MORTISE_DECLARED || c->as_cryptsetup || sources->node_uuid || !sources->kms_endpoint ||
-	    mortise_meta_read(NULL, &signals_events, &meta, NULL) != MORTISE_OK)
-		return;
-	entry = mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE);
-	if (entry && entry->size > 0 && entry->size < SOURCES_UUID_ROOM) {
-		memcpy(uuid, entry->value, entry->size);
-		uuid[entry->size] = '\0';
-		sources->node_uuid = uuid;
-	}
-	mortise_meta_free(&meta);
 }

@@ -11,14 +11,13 @@
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/write.h"
 
 #define ANSWER_MAX 16u /* bytes of the answer that are compared with "YES\n" */
 
 static bool put(int fd, const char *text)
 {
-	size_t size = strlen(text);
-
-	return write(fd, text, size) == (ssize_t)size;
+	return write_escaped(fd, MORTISE_ESCAPE_LINES, text, strlen(text));
 }
 
 /* False after a timeout or a signal. A timeout of 0 seconds waits forever. */
@@ -125,20 +124,23 @@ bool terminal_confirm(const char *warning, const char *refusal)
 
 	if (!isatty(STDIN_FILENO))
 		return true;
-	printf("\nWARNING!\n========\n%s\n\nAre you sure? (Type 'yes' in capital letters): ",
-	       warning);
+	print("\nWARNING!\n========\n");
+	print_lines(stdout, warning);
+	print("\n\nAre you sure? (Type 'yes' in capital letters): ");
 	fflush(stdout);
 	while (byte != '\n') {
 		if (!wait_for_input(STDIN_FILENO, 0) || read(STDIN_FILENO, &byte, 1) != 1) {
 			if (!signals_caught())
-				fprintf(stderr, "Error reading response from terminal.\n");
+				print_to(stderr, "Error reading response from terminal.\n");
 			return false;
 		}
 		if (have < sizeof(answer))
 			answer[have++] = byte;
 	}
 	yes = have == 4 && memcmp(answer, "YES\n", 4) == 0;
-	if (!yes && refusal)
-		fprintf(stderr, "%s\n", refusal);
+	if (!yes && refusal) {
+		print_lines(stderr, refusal);
+		print_lines(stderr, "\n");
+	}
 	return yes;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Complete writes. */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/signals.h"
@@ -21,4 +22,17 @@ bool write_all(int fd, const void *bytes, size_t size)
 		size -= (size_t)done;
 	}
 	return true;
+}
+
+bool write_escaped(int fd, enum mortise_escape_form form, const void *bytes, size_t size)
+{
+	const char *text = bytes;
+	char piece[8 * MORTISE_ESCAPE_MAX];
+	bool written = true;
+
+	while (written && size > 0)
+		written = write_all(fd, piece,
+				    mortise_escape(form, &text, &size, piece, sizeof(piece)));
+	explicit_bzero(piece, sizeof(piece));
+	return written;
 }

@@ -3,10 +3,12 @@
 #ifndef CLI_WRITE_H
 #define CLI_WRITE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <mortise.h>
 
 /* Writes all bytes. False: errno says why. A signal that interrupts the program is a failure. */
 bool write_all(int fd, const void *bytes, size_t size);
+
+/* The same after mortise_escape(). */
+bool write_escaped(int fd, enum mortise_escape_form form, const void *bytes, size_t size);
 
 #endif

@@ -117,25 +117,10 @@ void config_diagnostics_clear(struct config_diagnostics *diagnostics)
 
 const char *config_printable(const char *text, size_t size, char room[static CONFIG_PRINTABLE_SIZE])
 {
-	const size_t most = CONFIG_PRINTABLE_SIZE - 4;
-	size_t kept = size <= most ? size : most;
+	static const char more[] = "...";
+	size_t written = mortise_escape(MORTISE_ESCAPE_LINE, &text, &size, room,
+					CONFIG_PRINTABLE_SIZE - sizeof(more));
 
-	/* Do not cut inside a UTF-8 character. */
-	while (kept < size && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
-		kept--;
-	for (size_t i = 0; i < kept; i++) {
-		unsigned char byte = (unsigned char)text[i];
-		unsigned char next = i + 1 < kept ? (unsigned char)text[i + 1] : 0;
-
-		room[i] = text[i];
-		if (byte < 0x20 || byte == 0x7f) {
-			room[i] = '?';
-		} else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-			/* C1 control characters. */
-			room[i++] = '?';
-			room[i] = '?';
-		}
-	}
-	snprintf(room + kept, CONFIG_PRINTABLE_SIZE - kept, "%s", kept < size ? "..." : "");
+	snprintf(room + written, CONFIG_PRINTABLE_SIZE - written, "%s", size ? more : "");
 	return room;
 }

@@ -38,8 +38,8 @@ config_errors_report(const struct config_log *log, const char *source, struct mo
 #define CONFIG_PRINTABLE_SIZE 68u
 
 /*
- * Makes text[0..size-1] (UTF-8) safe to print: cuts it and replaces control characters, so that a
- * file cannot send escape sequences to a terminal. Returns room.
+ * Makes text[0..size-1] safe to print: cuts it, and escapes control characters, so that a file
+ * cannot send escape sequences to a terminal. Returns room.
  */
 const char *config_printable(const char *text, size_t size,
 			    char room[static CONFIG_PRINTABLE_SIZE]);

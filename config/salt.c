@@ -155,13 +155,13 @@ out:
 	return code;
 }
 
-enum mortise_code config_salt_read(const char *state_dir, uint8_t salt[static CONFIG_SALT_SIZE],
-				   struct mortise_error *err)
+enum mortise_code config_salt_read(const char *root, const char *state_dir,
+				   uint8_t salt[static CONFIG_SALT_SIZE], struct mortise_error *err)
 {
 	enum mortise_code code;
 	int dir_fd;
 
-	code = config_state_dir_open(state_dir, &dir_fd, err);
+	code = config_state_dir_open(root, state_dir, &dir_fd, err);
 	if (code != MORTISE_OK)
 		return code;
 	code = load_salt(dir_fd, state_dir, false, salt, err);
@@ -206,14 +206,15 @@ static enum mortise_code lock_dir(int dir_fd, const char *dir, struct mortise_er
 	return rc < 0 ? set_error("lock the directory of", dir, err) : MORTISE_OK;
 }
 
-enum mortise_code config_salt_ensure(const char *state_dir, uint8_t salt[static CONFIG_SALT_SIZE],
+enum mortise_code config_salt_ensure(const char *root, const char *state_dir,
+				     uint8_t salt[static CONFIG_SALT_SIZE],
 				     struct mortise_error *err)
 {
 	uint8_t fresh[CONFIG_SALT_SIZE];
 	enum mortise_code code;
 	int dir_fd;
 
-	code = config_state_dir_open(state_dir, &dir_fd, err);
+	code = config_state_dir_open(root, state_dir, &dir_fd, err);
 	if (code != MORTISE_OK)
 		return code;
 	code = lock_dir(dir_fd, state_dir, err);

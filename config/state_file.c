@@ -9,14 +9,17 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/rooted.h"
 
-enum mortise_code config_state_dir_open(const char *dir, int *fd, struct mortise_error *err)
+enum mortise_code config_state_dir_open(const char *root, const char *dir, int *fd,
+					struct mortise_error *err)
 {
-	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*fd >= 0)
+	struct mortise_error why;
+
+	if (!rooted_open(root, dir, O_RDONLY, fd, &why))
 		return MORTISE_OK;
-	return error_set(err, errno == ENOENT ? MORTISE_E_WAIT : MORTISE_E_DEVICE, errno,
-			 "cannot open directory %s, where STATE must be mounted", dir);
+	return error_set(err, why.sys_errno == ENOENT ? MORTISE_E_WAIT : MORTISE_E_DEVICE, 0,
+			 "cannot use %.200s, where STATE must be mounted: %s", dir, why.text);
 }
 
 static bool write_all(int fd, const uint8_t *bytes, size_t size)

@@ -8,9 +8,12 @@
 /* The stored configuration, at the root of STATE's file system. */
 #define CONFIG_STORED_CONFIG "config.yaml"
 
-/* Opens the directory where STATE is mounted. MORTISE_E_WAIT: it does not exist. */
-MORTISE_MUST_CHECK enum mortise_code config_state_dir_open(const char *dir, int *fd,
-							   struct mortise_error *err);
+/*
+ * Opens the directory where STATE is mounted; dir begins with root, which may be NULL, and symbolic
+ * links below root are refused. MORTISE_E_WAIT: it does not exist.
+ */
+MORTISE_MUST_CHECK enum mortise_code config_state_dir_open(const char *root, const char *dir,
+							   int *fd, struct mortise_error *err);
 
 struct config_state_file {
 	const char *name;

@@ -10,10 +10,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json_scan.h"
 #include "base/secret.h"
 #include "config/volume.h"
 
-#define STATE_JSON_MAX 262104u /* bytes: the largest value that META can hold */
+#define STATE_JSON_MAX	 262104u /* bytes: the largest value that META can hold */
+/* 32 keys have some 700 values. */
+#define STATE_VALUES_MAX 4096u
 
 /* A member: its Go name, its YAML name, its type, which for a list is that of its items. */
 struct member {
@@ -252,19 +255,34 @@ static void free_tokener(struct json_tokener *tokener)
 	json_tokener_free(tokener);
 }
 
+/* Checks the text before json-c creates an object for each value. */
+static bool check_json(struct config_log *log, const char *json, size_t size)
+{
+	static const struct json_scan_limits limits = { CONFIG_DEPTH_MAX, STATE_VALUES_MAX };
+	size_t end;
+	const char *wrong = json_scan(json, size, &limits, &end);
+
+	if (wrong && end >= size)
+		config_error(log, no_position, "the JSON is truncated");
+	else if (wrong)
+		config_error(log, no_position, "invalid JSON at byte %zu: %s", end, wrong);
+	return !wrong;
+}
+
 static struct json_object *parse_json(struct config_log *log, const char *json, size_t size)
 {
-	struct json_tokener *tokener = create_tokener(size);
 	enum json_tokener_error error = json_tokener_success;
 	struct json_object *object = NULL;
+	struct json_tokener *tokener;
 
+	if (!check_json(log, json, size))
+		return NULL;
+	tokener = create_tokener(size);
 	if (tokener) {
 		object = json_tokener_parse_ex(tokener, json, (int)size);
 		error = json_tokener_get_error(tokener);
 	}
-	if (error == json_tokener_continue)
-		config_error(log, no_position, "the JSON is truncated");
-	else if (error != json_tokener_success)
+	if (error != json_tokener_success)
 		config_error(log, no_position, "invalid JSON at byte %zu: %s",
 			     json_tokener_get_parse_end(tokener), json_tokener_error_desc(error));
 	else if (!object)

@@ -67,6 +67,18 @@ static void add_notices(const struct volume_step *step, struct volume_opening *o
 		volume_opening_add(&opening->notices, step->made.notice);
 }
 
+/* A boot opened the volume with a UUID that nothing permits. */
+static void note_meta_uuid(const struct volume_plan *plan, struct volume_opening *opening)
+{
+	char text[VOLUME_NOTICE_MAX];
+
+	snprintf(text, sizeof(text),
+		 "keyslot %d opened with the UUID in META (tag 15), not with the firmware's; to "
+		 "permit this UUID, set meta.node-uuid in " CONFIG_TRUST_FILE " of the boot image",
+		 plan->opened);
+	volume_opening_add(&opening->notices, text);
+}
+
 static void set_opening(const struct volume_plan *plan, struct volume_opening *opening)
 {
 	struct volume_opening before;
@@ -79,6 +91,8 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 	}
 	if (plan->header)
 		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->header);
+	if (plan->opened_by_meta)
+		note_meta_uuid(plan, opening);
 	if (plan->recovered)
 		volume_opening_add(&opening->notices, "opened with the recovery key");
 	if (*plan->notice)

@@ -14,18 +14,14 @@
 #define CONFIG_DEFAULT "/etc/mortise/config.yaml"
 
 /* *unsafe: why other users can write the file; its code is MORTISE_OK if they cannot. */
-static enum mortise_code read_text(const char *path, struct mortise_secret **text,
+static enum mortise_code read_text(int fd, const char *path, struct mortise_secret **text,
 				   struct mortise_error *unsafe, struct mortise_error *err)
 {
 	enum mortise_code code;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", path);
 	unsafe->code = file_check_writers(fd, path, unsafe);
 	/* The file may hold passphrases. */
 	code = file_read_secret(fd, path, CONFIG_MAX, text, err);
-	close(fd);
 	if (code == MORTISE_E_USAGE)
 		return error_set(err, MORTISE_E_CONFIG, 0, "%s is larger than 1 MiB", path);
 	return code;
@@ -60,8 +56,8 @@ static enum mortise_code note_unsafe(struct mortise_config *config,
 	return log.out_of_memory ? error_memory(err) : MORTISE_OK;
 }
 
-enum mortise_code volume_config_read(const char *path, bool own, struct mortise_config **out,
-				     struct mortise_error *err)
+enum mortise_code volume_config_read(int fd, const char *path, bool own,
+				     struct mortise_config **out, struct mortise_error *err)
 {
 	struct mortise_error unsafe = { 0 };
 	struct mortise_config *config;
@@ -71,7 +67,7 @@ enum mortise_code volume_config_read(const char *path, bool own, struct mortise_
 	config = calloc(1, sizeof(*config));
 	if (!config)
 		return error_memory(err);
-	code = read_text(path, &config->text, &unsafe, err);
+	code = read_text(fd, path, &config->text, &unsafe, err);
 	if (!code && own && unsafe.code)
 		code = error_set(err, unsafe.code, 0, "%s", unsafe.text);
 	if (code)
@@ -94,7 +90,16 @@ fail:
 enum mortise_code mortise_config_read(const char *path, struct mortise_config **out,
 				      struct mortise_error *err)
 {
-	return volume_config_read(path ? path : CONFIG_DEFAULT, !path, out, err);
+	const char *name = path ? path : CONFIG_DEFAULT;
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	enum mortise_code code;
+
+	*out = NULL;
+	if (fd < 0)
+		return error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s", name);
+	code = volume_config_read(fd, name, !path, out, err);
+	close(fd);
+	return code;
 }
 
 void mortise_config_free(struct mortise_config **address)

@@ -13,10 +13,11 @@ struct mortise_config {
 };
 
 /*
- * Reads a configuration file. own: it is the machine's own, which no user but root may be able to
- * write (MORTISE_E_POLICY); otherwise a remark says so. The rest is that of mortise_config_read.
+ * Reads a configuration from the open file path. own: it is the machine's own, which no user but
+ * root may be able to write (MORTISE_E_POLICY); otherwise a remark says so. The rest is that of
+ * mortise_config_read.
  */
-MORTISE_MUST_CHECK enum mortise_code volume_config_read(const char *path, bool own,
+MORTISE_MUST_CHECK enum mortise_code volume_config_read(int fd, const char *path, bool own,
 							struct mortise_config **out,
 							struct mortise_error *err);
 
@@ -38,9 +39,8 @@ bool volume_is_state(const struct config_volume *volume);
 const struct config_volume *volume_find_state(const struct config *config);
 
 /* Adds notes about the keys of plan's volumes, which are some or all of those declared. */
-MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct config *declared,
+MORTISE_MUST_CHECK enum mortise_code volume_notes_make(const struct volume_run *run,
 						       struct mortise_plan *plan,
-						       const struct mortise_up_options *options,
 						       struct mortise_error *err);
 
 /* Do the options name this volume, or no volume at all? */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
+#include "declared/status.h"
 #include "declared/trust.h"
 #include "disk/partition.h"
 #include "disk/mount.h"
@@ -47,19 +48,20 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	place->active = on_device && info.luks2;
 }
 
-static enum mortise_code unmount_place(const struct place *place, struct mortise_error *err)
+static enum mortise_code unmount_place(const struct place *place, const char *root,
+				       struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 
 	if (!*place->mount_point)
 		return MORTISE_OK;
 	if (!place->foreign)
-		code = disk_unmount(place->node, place->mount_point, err);
-	return code ? code : disk_unmount(place->device, place->mount_point, err);
+		code = disk_unmount(place->node, root, place->mount_point, err);
+	return code ? code : disk_unmount(place->device, root, place->mount_point, err);
 }
 
 static enum mortise_code close_place(const struct config_volume *volume, const struct place *place,
-				     struct mortise_error *err)
+				     const char *root, struct mortise_error *err)
 {
 	enum mortise_code code;
 
@@ -67,7 +69,7 @@ static enum mortise_code close_place(const struct config_volume *volume, const s
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "mapping %s is active, but does not belong to %s; not closed",
 				 place->mapping, place->device);
-	code = unmount_place(place, err);
+	code = unmount_place(place, root, err);
 	if (code)
 		return code;
 	if (place->active || volume->encrypted) {
@@ -76,7 +78,7 @@ static enum mortise_code close_place(const struct config_volume *volume, const s
 			return code;
 	}
 	/* Other programs may use an unencrypted raw volume freely. */
-	if (volume->filesystem != CONFIG_FS_NONE && disk_is_mounted(place->device, NULL))
+	if (volume->filesystem != CONFIG_FS_NONE && disk_is_mounted(place->device, NULL, NULL))
 		return error_set(err, MORTISE_E_BUSY, 0,
 				 "%s is still in use: it is mounted elsewhere or used for swap",
 				 place->device);
@@ -93,7 +95,7 @@ static void close_volume(const struct volume_run *run, const struct config_volum
 		entry->device[0] = '\0';
 	find_place(run, volume, entry->device, &place);
 	entry->phase = MORTISE_PHASE_CLOSED;
-	if (close_place(volume, &place, &why)) {
+	if (close_place(volume, &place, run->options->root, &why)) {
 		entry->phase = MORTISE_PHASE_FAILED;
 		set_error(entry, &why);
 	} else {
@@ -162,12 +164,12 @@ static void report_previous_state(const struct volume_run *run, const struct con
 		 volume->encrypted ? "not encrypted" : "encrypted", command);
 }
 
-static bool is_mounted(const char *node, const struct place *place)
+static bool is_mounted(const char *node, const struct place *place, const char *root)
 {
-	return *place->mount_point && disk_is_mounted(node, place->mount_point);
+	return *place->mount_point && disk_is_mounted(node, root, place->mount_point);
 }
 
-static void examine_volume(const struct volume_run *run, const struct config_volume *volume,
+static void examine_volume(struct volume_run *run, const struct config_volume *volume,
 			   struct volume_entry *entry)
 {
 	struct mortise_error why;
@@ -179,9 +181,10 @@ static void examine_volume(const struct volume_run *run, const struct config_vol
 		set_error(entry, &why);
 		return;
 	}
+	volume_status_examine(&run->known, entry);
 	find_place(run, volume, entry->device, &place);
-	plain = is_mounted(entry->device, &place);
-	mounted = plain || (place.active && is_mounted(place.node, &place));
+	plain = is_mounted(entry->device, &place, run->options->root);
+	mounted = plain || (place.active && is_mounted(place.node, &place, run->options->root));
 	entry->phase = MORTISE_PHASE_LOCATED;
 	if (mounted)
 		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", place.mount_point);
@@ -222,9 +225,11 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 	code = volume_report_new(run.config, report, err);
 	if (code)
 		return code;
+	volume_status_begin(&run.known, run.config, &wanted);
 	for (size_t i = 0; i < run.config->volume_count; i++)
 		if (volume_is_wanted(&run.config->volumes[i], &wanted))
 			examine_volume(&run, &run.config->volumes[i],
 				       volume_report_add(*report, &run.config->volumes[i]));
+	volume_status_end(&run.known);
 	return MORTISE_OK;
 }

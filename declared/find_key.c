@@ -28,9 +28,29 @@ bool volume_patience_pause(struct volume_patience *patience, const struct volume
 	return events_sleep_ms(&run->events, pause);
 }
 
+/* May the UUID in META give a key that opens, where the machine's gave none? */
+static bool may_use_meta(const struct volume_run *run, const struct config_key *key,
+			 const struct key_attempt *attempt)
+{
+	return run->meta_uuid && volume_key_needs_node_uuid(key) && !attempt->by_meta_uuid &&
+	       (attempt->why.code == MORTISE_E_KEY || attempt->why.code == MORTISE_E_SYSTEM ||
+		attempt->why.code == MORTISE_E_POLICY || attempt->why.code == MORTISE_E_SOURCE);
+}
+
+static enum mortise_code request_by_meta(const struct volume_run *run,
+					 const struct volume_plan *plan, size_t i,
+					 struct mortise_secret **passphrase,
+					 struct mortise_error *err)
+{
+	return volume_key_get_by_meta(run, plan->volume, &plan->volume->keys[i],
+				      luks2_header_metadata(plan->header), passphrase, err);
+}
+
 enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
+	const struct config_key *key = &plan->volume->keys[i];
 	struct key_attempt *attempt = &plan->attempts[i];
+	struct mortise_error ignored;
 
 	if (attempt->passphrase)
 		return MORTISE_OK;
@@ -38,13 +58,58 @@ enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan 
 		return attempt->why.code;
 	attempt->requested = true;
 	memset(&attempt->why, 0, sizeof(attempt->why));
-	return volume_key_get(run, plan->volume, &plan->volume->keys[i],
-			      luks2_header_metadata(plan->header), &attempt->passphrase,
-			      &attempt->why);
+	if (volume_key_get(run, plan->volume, key, luks2_header_metadata(plan->header),
+			   &attempt->passphrase, &attempt->why) &&
+	    may_use_meta(run, key, attempt) &&
+	    !request_by_meta(run, plan, i, &attempt->passphrase, &ignored)) {
+		attempt->by_meta_uuid = true;
+		memset(&attempt->why, 0, sizeof(attempt->why));
+	}
+	return attempt->why.code;
+}
+
+/* Tries a passphrase on the keyslot of declared key i, within the time that its kind may take. */
+static enum mortise_code try_passphrase(const struct volume_run *run, struct volume_plan *plan,
+					size_t i, const struct mortise_secret *passphrase,
+					bool *by_first_line, struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	enum mortise_code code;
+
+	luks2_header_set_max_unlock(plan->header, volume_max_unlock(run, key));
+	code = volume_try_keyslot(plan->header, (int)key->slot, passphrase, by_first_line, err);
+	luks2_header_set_max_unlock(plan->header, volume_max_unlock(run, NULL));
+	return code;
+}
+
+/* Tries the UUID in META. The key of the machine's UUID stays, unless this one opens. */
+static enum mortise_code try_meta_uuid(struct volume_run *run, struct volume_plan *plan, size_t i)
+{
+	struct key_attempt *attempt = &plan->attempts[i];
+	struct mortise_secret *passphrase = NULL;
+	struct mortise_error why;
+	enum mortise_code code = request_by_meta(run, plan, i, &passphrase, &why);
+	bool first_line = false;
+
+	if (!code)
+		code = try_passphrase(run, plan, i, passphrase, &first_line, &why);
+	if (code == MORTISE_E_CANCELED || code == MORTISE_E_MEMORY || code == MORTISE_E_UNREACHABLE)
+		attempt->why = why;
+	if (!code) {
+		mortise_secret_free(&attempt->passphrase);
+		attempt->passphrase = passphrase;
+		attempt->by_meta_uuid = true;
+		attempt->opened_by_first_line = first_line;
+		memset(&attempt->why, 0, sizeof(attempt->why));
+	} else {
+		mortise_secret_free(&passphrase);
+	}
+	return attempt->why.code;
 }
 
 enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
+	const struct config_key *key = &plan->volume->keys[i];
 	struct key_attempt *attempt = &plan->attempts[i];
 	enum mortise_code code;
 
@@ -53,11 +118,12 @@ enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *pla
 	code = volume_request_key(run, plan, i);
 	if (code)
 		return code;
-	code = volume_try_keyslot(plan->header, (int)plan->volume->keys[i].slot,
-				  attempt->passphrase, &attempt->opened_by_first_line,
-				  &attempt->why);
+	code = try_passphrase(run, plan, i, attempt->passphrase, &attempt->opened_by_first_line,
+			      &attempt->why);
 	if (!code)
 		memset(&attempt->why, 0, sizeof(attempt->why));
+	else if (may_use_meta(run, key, attempt))
+		code = try_meta_uuid(run, plan, i);
 	/* A lack of memory may be temporary, but a wrong key stays wrong. */
 	attempt->tried = !code || code == MORTISE_E_KEY;
 	return code;
@@ -69,6 +135,7 @@ static bool open_with_key(struct volume_run *run, struct volume_plan *plan, size
 	if (volume_try_key(run, plan, i))
 		return false;
 	plan->opened = (int)plan->volume->keys[i].slot;
+	plan->opened_by_meta = plan->attempts[i].by_meta_uuid;
 	plan->proven = true;
 	return true;
 }

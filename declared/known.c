@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_scan.h"
 #include "config/state_file.h"
 #include "luks2/json.h"
 
@@ -162,12 +163,15 @@ static enum mortise_code set_damaged(const struct known_list *list, const char *
 static enum mortise_code parse_text(struct known_list *list, const char *text, size_t size,
 				    struct mortise_error *err)
 {
+	static const struct json_scan_limits limits = { DEPTH,
+							KNOWN_MAX * (MEMBERS + 1) + MEMBERS };
 	struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
 	struct json_object *root = NULL;
 	bool memory = !tokener;
 	const char *why = "it is not JSON";
+	size_t end;
 
-	if (tokener) {
+	if (tokener && !json_scan(text, size, &limits, &end)) {
 		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 		root = json_tokener_parse_ex(tokener, text, (int)size);
 		if (json_tokener_get_error(tokener) == json_tokener_success)
@@ -206,14 +210,16 @@ static enum mortise_code read_file(struct known_list *list, int fd, struct morti
 	return code;
 }
 
-enum mortise_code known_load(struct known_list *list, const char *dir, struct mortise_error *err)
+enum mortise_code known_load(struct known_list *list, const char *root, const char *dir,
+			     struct mortise_error *err)
 {
 	enum mortise_code code;
 	int dir_fd, fd;
 
 	empty_list(list);
+	list->root = root;
 	list->dir = dir;
-	code = config_state_dir_open(dir, &dir_fd, err);
+	code = config_state_dir_open(root, dir, &dir_fd, err);
 	if (code)
 		return code;
 	/* O_NONBLOCK: opening a FIFO does not wait. */
@@ -350,7 +356,7 @@ static enum mortise_code write_file(const struct known_list *list, struct mortis
 		code = error_memory(err);
 		goto out;
 	}
-	code = config_state_dir_open(list->dir, &dir, err);
+	code = config_state_dir_open(list->root, list->dir, &dir, err);
 	if (code)
 		goto out;
 	code = config_state_file_store(dir, list->dir, &file, err);

@@ -35,7 +35,8 @@ struct known_volume {
 /* Threads may use a loaded list at the same time. */
 struct known_list {
 	pthread_mutex_t lock;
-	const char *dir;	/* where STATE is mounted */
+	const char *root;	/* of the mount points; see config_state_dir_open() */
+	const char *dir;	/* where STATE is mounted, which begins with root */
 	bool is_new;		/* there was no file */
 	bool changed;		/* since it was read or stored */
 	struct known_volume *volumes;
@@ -46,12 +47,12 @@ void known_list_init(struct known_list *list);
 void known_list_clear(struct known_list *list);
 
 /*
- * Reads the list from the directory where STATE is mounted. dir must outlive the list. Without a
- * file, the list is empty and is_new. MORTISE_E_CORRUPT: the file is not a list. MORTISE_E_DEVICE: it cannot be read. The list
- * is empty after a failure.
+ * Reads the list from the directory where STATE is mounted. root and dir must outlive the list.
+ * Without a file, the list is empty and is_new. MORTISE_E_CORRUPT: the file is not a list.
+ * MORTISE_E_DEVICE: it cannot be read. The list is empty after a failure.
  */
-MORTISE_MUST_CHECK enum mortise_code known_load(struct known_list *list, const char *dir,
-						struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code known_load(struct known_list *list, const char *root,
+						const char *dir, struct mortise_error *err);
 
 /* Copies the entry of a volume to *volume. False: the list has none. */
 bool known_find(struct known_list *list, const char *id, struct known_volume *volume);

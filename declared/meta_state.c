@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/secret.h"
@@ -21,21 +20,12 @@ static const char *find_given_device(const struct volume_devices *devices, const
 	return NULL;
 }
 
-static bool are_on_one_disk(const char *a, const char *b)
-{
-	char disk_a[160], disk_b[160];
-	struct stat st_a, st_b;
-
-	return !stat(a, &st_a) && !stat(b, &st_b) && S_ISBLK(st_a.st_mode) &&
-	       S_ISBLK(st_b.st_mode) && disk_of_partition(st_a.st_rdev, disk_a, sizeof(disk_a)) &&
-	       disk_of_partition(st_b.st_rdev, disk_b, sizeof(disk_b)) && !strcmp(disk_a, disk_b);
-}
-
 enum mortise_code volume_meta_find(const struct volume_devices *devices,
 				   struct volume_meta_place *place, struct mortise_error *err)
 {
 	const char *meta = find_given_device(devices, META_LABEL);
-	const char *state = find_given_device(devices, CONFIG_STATE);
+	const char *given = find_given_device(devices, CONFIG_STATE);
+	char state[VOLUME_PATH_MAX];
 	struct mortise_error why;
 	enum mortise_code code;
 
@@ -44,14 +34,26 @@ enum mortise_code volume_meta_find(const struct volume_devices *devices,
 		snprintf(place->path, sizeof(place->path), "%s", meta);
 		return MORTISE_OK;
 	}
-	code = disk_find_label(META_LABEL, META_LABEL, place->path, sizeof(place->path), &why);
-	/* If several partitions have the label, the path is one of them. */
-	if (code == MORTISE_E_DEVICE && !*place->path)
-		return MORTISE_OK;
-	if (code && err)
-		*err = why;
-	place->foreign = !code && state && !are_on_one_disk(place->path, state);
-	return code;
+	if (given)
+		snprintf(state, sizeof(state), "%s", given);
+	else if (disk_find_label(CONFIG_STATE, CONFIG_STATE, state, sizeof(state), &why)) {
+		place->alone = !*state;
+		/* If several partitions have the label, the system disk is not known. */
+		state[0] = '\0';
+	}
+	code = disk_find_neighbor(META_LABEL, META_LABEL, state, place->path, sizeof(place->path),
+				  &why);
+	if (code != MORTISE_E_DEVICE || *place->path) {
+		place->alone = false;
+		if (code && err)
+			*err = why;
+		return code;
+	}
+	/* The path of any other META serves for messages only. */
+	place->foreign =
+		!disk_find_label(META_LABEL, META_LABEL, place->path, sizeof(place->path), &why) ||
+		*place->path;
+	return MORTISE_OK;
 }
 
 static enum mortise_code find_meta(const struct mortise_up_options *options,
@@ -62,15 +64,15 @@ static enum mortise_code find_meta(const struct mortise_up_options *options,
 	return volume_meta_find(&devices, place, err);
 }
 
-/* *meta stays NULL if META does not exist or, with of_state, does not belong to this STATE. */
-static enum mortise_code read_meta(const struct mortise_up_options *options, bool of_state,
+/* *meta stays NULL if META does not exist or is not on the disk of STATE. */
+static enum mortise_code read_meta(const struct mortise_up_options *options,
 				   struct mortise_meta **meta, struct mortise_error *err)
 {
 	struct volume_meta_place place;
 	enum mortise_code code = find_meta(options, &place, err);
 
 	*meta = NULL;
-	if (code || !*place.path || (of_state && place.foreign))
+	if (code || !*place.path || place.foreign)
 		return code;
 	return mortise_meta_read(place.path, options->events, meta, err);
 }
@@ -79,7 +81,7 @@ enum mortise_code volume_meta_check(const struct mortise_up_options *options, bo
 				    struct mortise_error *err)
 {
 	struct mortise_meta *meta = NULL;
-	enum mortise_code code = read_meta(options, true, &meta, err);
+	enum mortise_code code = read_meta(options, &meta, err);
 
 	*present = meta;
 	mortise_meta_free(&meta);
@@ -87,6 +89,7 @@ enum mortise_code volume_meta_check(const struct mortise_up_options *options, bo
 }
 
 enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options,
+					const struct volume_meta_place *place,
 					char uuid[static VOLUME_NODE_UUID_ROOM],
 					struct mortise_error *err)
 {
@@ -95,14 +98,12 @@ enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options
 	enum mortise_code code;
 
 	uuid[0] = '\0';
-	code = read_meta(options, false, &meta, err);
-	if (code) {
-		error_prefix(err,
-			     "cannot read this machine's UUID from META (--node-uuid overrides "
-			     "it)");
+	if (!*place->path)
+		return MORTISE_OK;
+	code = mortise_meta_read(place->path, options->events, &meta, err);
+	if (code)
 		return code;
-	}
-	entry = meta ? mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE) : NULL;
+	entry = mortise_meta_find(meta, MORTISE_META_UUID_OVERRIDE);
 	if (!entry)
 		goto out;
 	if (entry->size >= VOLUME_NODE_UUID_ROOM || memchr(entry->value, '\0', entry->size)) {
@@ -125,7 +126,7 @@ enum mortise_code volume_meta_state_read(const struct mortise_up_options *option
 	struct mortise_meta *meta = NULL;
 	enum mortise_code code;
 
-	code = read_meta(options, true, &meta, err);
+	code = read_meta(options, &meta, err);
 	if (code)
 		return code;
 	if (meta)

@@ -13,12 +13,13 @@ struct volume_devices {
 
 struct volume_meta_place {
 	char path[VOLUME_PATH_MAX]; /* "": META was not found */
-	bool foreign;		    /* this META describes another STATE than the given one */
+	bool foreign;		    /* found by its label, but not on the disk of STATE */
+	bool alone;		    /* foreign, because this machine has no STATE */
 };
 
 /*
- * Finds META by --device, else by its label. A META found by its label belongs to the STATE found
- * by its label, or to a STATE given with --device if both are on the same disk.
+ * Finds META by --device, else by its label. A META that is found by its label counts only on the
+ * disk of STATE: anyone can connect another disk.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_meta_find(const struct volume_devices *devices,
 						      struct volume_meta_place *place,
@@ -30,13 +31,18 @@ MORTISE_MUST_CHECK enum mortise_code volume_meta_find(const struct volume_device
 MORTISE_MUST_CHECK enum mortise_code volume_meta_check(const struct mortise_up_options *options,
 						       bool *present, struct mortise_error *err);
 
-/*
- * Reads the machine's UUID from META; "" if META has none. Fails if META exists but cannot be read:
- * keys made from another UUID would not open the volumes later.
- */
+/* Reads the machine's UUID from this META; "" if it has none. Fails if META cannot be read. */
 MORTISE_MUST_CHECK enum mortise_code volume_meta_node_uuid(const struct mortise_up_options *options,
+							   const struct volume_meta_place *place,
 							   char uuid[static VOLUME_NODE_UUID_ROOM],
 							   struct mortise_error *err);
+
+/*
+ * Decides which UUIDs run uses: sets sources.node_uuid, meta_uuid and meta_notice. The options and
+ * the trust file are in run already.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_choose_node_uuid(struct volume_run *run,
+							     struct mortise_error *err);
 
 /* Reads the encryption of STATE from META. Without META, STATE is not encrypted. */
 MORTISE_MUST_CHECK enum mortise_code

@@ -177,13 +177,17 @@ static bool note_kms_key_file(struct mortise_plan *plan, const struct mortise_up
 			path, st.st_mode & 07777u, path);
 }
 
-enum mortise_code volume_notes_make(const struct config *declared, struct mortise_plan *plan,
-				    const struct mortise_up_options *options,
+static bool note_meta(const struct volume_run *run, struct mortise_plan *plan)
+{
+	return !*run->meta_notice || add_note(plan, "META: %s", run->meta_notice);
+}
+
+enum mortise_code volume_notes_make(const struct volume_run *run, struct mortise_plan *plan,
 				    struct mortise_error *err)
 {
-	if (note_state(plan) && note_static(declared, plan) && note_node_id(plan) &&
-	    note_tpm(plan) && note_pcr_15(plan) && note_kms_key_file(plan, options) &&
-	    note_replaced(plan))
+	if (note_state(plan) && note_static(run->config, plan) && note_node_id(plan) &&
+	    note_meta(run, plan) && note_tpm(plan) && note_pcr_15(plan) &&
+	    note_kms_key_file(plan, run->options) && note_replaced(plan))
 		return MORTISE_OK;
 	return error_memory(err);
 }

@@ -30,18 +30,16 @@ static struct tpm_seal_options get_seal_options(const struct config_key *key)
 	};
 }
 
-static enum mortise_code get_from_tpm(const struct volume_run *run,
-				      const struct config_volume *volume, int keyslot,
-				      struct json_object *metadata, struct mortise_secret **out,
-				      struct mortise_error *err)
+/* A key that is bound to PCR 15 waits until STATE is open. */
+static enum mortise_code check_identity(const struct volume_run *run,
+					const struct config_volume *volume, int keyslot,
+					struct json_object *metadata, struct mortise_error *err)
 {
 	struct keys_tpm_object object;
 	enum mortise_code code;
 
 	code = volume_token_tpm_read(luks2_token_get(metadata, keyslot), &object, err);
-	if (!code)
-		code = volume_measure_check(run, volume, object.pcrs, err);
-	return code ? code : volume_tpm_get(&run->sources, metadata, keyslot, out, err);
+	return code ? code : volume_measure_check(run, volume, object.pcrs, err);
 }
 
 static enum mortise_code make_with_tpm(const struct volume_run *run,
@@ -59,35 +57,33 @@ static enum mortise_code make_with_tpm(const struct volume_run *run,
 	return code ? code : volume_tpm_new(&run->sources, &seal, made, err);
 }
 
-static enum mortise_code derive_node_id(const struct volume_run *run,
+static enum mortise_code derive_node_id(const struct mortise_key_sources *sources,
 					const struct config_volume *volume,
 					struct mortise_secret **out, struct mortise_error *err)
 {
 	char uuid[VOLUME_NODE_UUID_ROOM];
-	enum mortise_code code = volume_node_uuid(&run->sources, uuid, err);
+	enum mortise_code code = volume_node_uuid(sources, uuid, err);
 
 	return code ? code : keys_node_id(uuid, volume->id, out, err);
 }
 
 /* Gets the passphrase without its lock to STATE. */
-static enum mortise_code get_unlocked(const struct volume_run *run,
+static enum mortise_code get_unlocked(const struct mortise_key_sources *sources,
 				      const struct config_volume *volume,
 				      const struct config_key *key, struct json_object *metadata,
 				      struct mortise_secret **out, struct mortise_error *err)
 {
-	const struct mortise_key_sources *sources = &run->sources;
-
 	switch (key->kind) {
 	case CONFIG_KEY_STATIC:
 		return mortise_secret_from(mortise_secret_data(key->passphrase),
 					   mortise_secret_size(key->passphrase), out, err);
 	case CONFIG_KEY_NODE_ID:
-		return derive_node_id(run, volume, out, err);
+		return derive_node_id(sources, volume, out, err);
 	case CONFIG_KEY_KMS:
 		return volume_kms_get(sources, key->kms_endpoint, metadata, (int)key->slot, out,
 				      err);
 	case CONFIG_KEY_TPM:
-		return get_from_tpm(run, volume, (int)key->slot, metadata, out, err);
+		return volume_tpm_get(sources, metadata, (int)key->slot, out, err);
 	}
 	return error_set(err, MORTISE_E_CONFIG, 0, "unknown kind of key");
 }
@@ -107,7 +103,7 @@ static enum mortise_code make_unlocked(const struct volume_run *run,
 	case CONFIG_KEY_NODE_ID:
 		break;
 	}
-	return get_unlocked(run, volume, key, NULL, &made->passphrase, err);
+	return get_unlocked(&run->sources, volume, key, NULL, &made->passphrase, err);
 }
 
 static enum mortise_code read_state_salt(const struct volume_run *run,
@@ -124,7 +120,7 @@ static enum mortise_code read_state_salt(const struct volume_run *run,
 	if (!*path)
 		snprintf(path, sizeof(path), "%s%s", run->options->root ? run->options->root : "",
 			 state_default);
-	code = config_salt_read(path, salt, err);
+	code = config_salt_read(run->options->root, path, salt, err);
 	if (code == MORTISE_E_WAIT)
 		error_set(err, code, 0,
 			  "locked to STATE, and STATE is not available yet (%s has no %s)", path,
@@ -146,9 +142,11 @@ static enum mortise_code lock_passphrase(struct mortise_secret **passphrase,
 	return code;
 }
 
-enum mortise_code volume_key_get(const struct volume_run *run, const struct config_volume *volume,
-				 const struct config_key *key, struct json_object *metadata,
-				 struct mortise_secret **out, struct mortise_error *err)
+static enum mortise_code get_key(const struct volume_run *run,
+				 const struct mortise_key_sources *sources,
+				 const struct config_volume *volume, const struct config_key *key,
+				 struct json_object *metadata, struct mortise_secret **out,
+				 struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
 	enum mortise_code code = MORTISE_OK;
@@ -156,14 +154,34 @@ enum mortise_code volume_key_get(const struct volume_run *run, const struct conf
 	/* First the salt: without it there is no need to contact a KMS or TPM. */
 	if (key->lock_to_state)
 		code = read_state_salt(run, salt, err);
+	if (!code && key->kind == CONFIG_KEY_TPM)
+		code = check_identity(run, volume, (int)key->slot, metadata, err);
 	if (code)
 		goto out;
-	code = get_unlocked(run, volume, key, metadata, out, err);
+	code = get_unlocked(sources, volume, key, metadata, out, err);
 	if (!code && key->lock_to_state)
 		code = lock_passphrase(out, salt, err);
 out:
 	secret_wipe(salt, sizeof(salt));
 	return code;
+}
+
+enum mortise_code volume_key_get(const struct volume_run *run, const struct config_volume *volume,
+				 const struct config_key *key, struct json_object *metadata,
+				 struct mortise_secret **out, struct mortise_error *err)
+{
+	return get_key(run, &run->sources, volume, key, metadata, out, err);
+}
+
+enum mortise_code volume_key_get_by_meta(const struct volume_run *run,
+					 const struct config_volume *volume,
+					 const struct config_key *key, struct json_object *metadata,
+					 struct mortise_secret **out, struct mortise_error *err)
+{
+	struct mortise_key_sources sources = run->sources;
+
+	sources.node_uuid = run->meta_uuid;
+	return get_key(run, &sources, volume, key, metadata, out, err);
 }
 
 enum mortise_code volume_key_check(const struct volume_run *run, const struct config_volume *volume,
@@ -186,7 +204,7 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 		code = volume_measure_check(run, volume, seal.pcrs, err);
 		return code ? code : volume_tpm_check(&seal, err);
 	case CONFIG_KEY_NODE_ID:
-		code = derive_node_id(run, volume, &passphrase, err);
+		code = derive_node_id(&run->sources, volume, &passphrase, err);
 		mortise_secret_free(&passphrase);
 		break;
 	case CONFIG_KEY_STATIC:

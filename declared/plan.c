@@ -34,6 +34,7 @@ void volume_plan_forget_header(struct volume_plan *plan)
 	volume_plan_forget_attempts(plan);
 	mortise_luks2_free(&plan->header);
 	plan->opened = -1;
+	plan->opened_by_meta = false;
 	plan->recovered = false;
 }
 
@@ -159,7 +160,22 @@ void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished
 	plan->header = finished->header;
 	finished->header = NULL;
 	plan->opened = finished->opened;
+	plan->opened_by_meta = finished->opened_by_meta;
 	plan->recovered = finished->recovered;
+}
+
+/* Seconds that the keyslot of a key may take. A boot tries the next one rather than wait for hours. */
+#define MAX_UNLOCK_S 30u
+#define MAX_UNLOCK_SEALED_S \
+	10u /* Talos gives keyslots of sealed keys the cost of passphrases: 2 s */
+
+uint32_t volume_max_unlock(const struct volume_run *run, const struct config_key *key)
+{
+	const uint32_t given = run->options->max_unlock_s;
+	const uint32_t seconds = given ? given : MAX_UNLOCK_S;
+	const bool sealed = key && (key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM);
+
+	return sealed && seconds > MAX_UNLOCK_SEALED_S ? MAX_UNLOCK_SEALED_S : seconds;
 }
 
 void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)
@@ -167,6 +183,7 @@ void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)
 	if (!plan->header)
 		return;
 	luks2_header_set_events(plan->header, run ? &run->events : NULL);
+	luks2_header_set_max_unlock(plan->header, run ? volume_max_unlock(run, NULL) : 0);
 	luks2_header_set_limiter(plan->header, run ? volume_budget_limiter(&run->budget)
 						   : (struct memory_limiter){ .enter = NULL });
 }

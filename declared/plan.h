@@ -15,6 +15,7 @@
 #include "config/trust.h"
 #include "declared/budget.h"
 #include "declared/known.h"
+#include "declared/tpm_memory.h"
 #include "disk/probe.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
@@ -49,8 +50,11 @@ struct volume_run {
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
 	struct volume_known known;
-	struct mortise_key_sources sources; /* from options, with META's UUID if META has one */
-	char node_uuid[VOLUME_NODE_UUID_ROOM];
+	struct volume_memory memory;
+	struct mortise_key_sources sources; /* from options, with META's UUID if it is permitted */
+	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
+	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */
+	char meta_notice[512];		/* why META's UUID is not used; or "" */
 	bool open_only;			/* open STATE as META describes it, change nothing */
 	bool store;			/* store the configuration in STATE (mortise_apply) */
 	bool keep_keys;			/* leave headers and volume keys in the plan */
@@ -84,6 +88,7 @@ struct key_attempt {
 	struct mortise_secret *passphrase; /* NULL: not available */
 	bool tried;			/* on its keyslot; why.code is MORTISE_OK if it opened */
 	bool opened_by_first_line;	/* only the passphrase's first line opened it */
+	bool by_meta_uuid;		/* passphrase was made with meta_uuid of the run */
 	struct mortise_error why;	/* why it is not available or does not open its keyslot */
 };
 
@@ -103,6 +108,7 @@ struct volume_plan {
 	struct mortise_luks2 *header;
 	struct key_attempt *attempts;	/* one for each declared key */
 	int opened;			/* keyslot that opened the volume, or -1 */
+	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool proven;			/* a declared key is known to open the volume */
 	bool listed;			/* planned with the list of known volumes */
@@ -137,7 +143,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_run_init(struct volume_run *run,
 						     struct mortise_error *err);
 void volume_run_clear(struct volume_run *run);
 
-/* Does a key of these volumes need the machine's UUID? */
+/* Does this key, or a key of these volumes, need the machine's UUID? */
+bool volume_key_needs_node_uuid(const struct config_key *key);
 bool volume_needs_node_uuid(const struct config *volumes);
 
 /* Waits for the volumes whose mount points are above this volume's. False: canceled. */
@@ -173,7 +180,10 @@ const struct mortise_secret *volume_plan_key(const struct volume_plan *plan);
  */
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished);
 
-/* Makes the header use the memory budget and cancellation of run; NULL: use none. */
+/* Seconds that the keyslot of a declared key may take; NULL: any keyslot, such as a recovery key's. */
+uint32_t volume_max_unlock(const struct volume_run *run, const struct config_key *key);
+
+/* Makes the header use the time limit, memory budget and cancellation of run; NULL: use none. */
 void volume_plan_attach(struct volume_plan *plan, struct volume_run *run);
 
 /*
@@ -277,7 +287,10 @@ volume_find_key(struct volume_run *run, struct volume_plan *plan, struct mortise
  * useless. Stores the result in plan->attempts[i] and returns its code.
  */
 enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan *plan, size_t i);
-/* The same, and tries the key on its keyslot, once for each state of the header. */
+/*
+ * The same, and tries the key on its keyslot, once for each state of the header. If the machine's
+ * UUID does not give a key that opens, tries the one in META where run has it.
+ */
 enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i);
 
 /* Retries of a busy KMS or TPM, for as long as the options allow. */
@@ -304,6 +317,12 @@ MORTISE_MUST_CHECK enum mortise_code
 volume_key_get(const struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct json_object *metadata,
 	       struct mortise_secret **out, struct mortise_error *err);
+
+/* The same with the UUID in META instead of the machine's (run->meta_uuid, not NULL). */
+MORTISE_MUST_CHECK enum mortise_code
+volume_key_get_by_meta(const struct volume_run *run, const struct config_volume *volume,
+		       const struct config_key *key, struct json_object *metadata,
+		       struct mortise_secret **out, struct mortise_error *err);
 
 /*
  * Checks whether volume_key_new can make the key, without contacting a KMS or TPM. MORTISE_E_WAIT:

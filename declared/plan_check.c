@@ -34,7 +34,8 @@ static const char *describe_header_change(const struct volume_run *run,
 }
 
 /* NULL: mapping and mount are unchanged. */
-static const char *describe_mapping_change(const struct volume_plan *plan)
+static const char *describe_mapping_change(const struct volume_run *run,
+					   const struct volume_plan *plan)
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error ignored;
@@ -53,9 +54,10 @@ static const char *describe_mapping_change(const struct volume_plan *plan)
 		return NULL;
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
 	if (plan->volume->encrypted)
-		mounted = plan->active && disk_is_mounted(node, plan->mount_point);
+		mounted = plan->active &&
+			  disk_is_mounted(node, run->options->root, plan->mount_point);
 	else
-		mounted = disk_is_mounted(plan->device, plan->mount_point);
+		mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (mounted != plan->mounted)
 		return mounted ? "it was mounted" : "it was unmounted";
 	return NULL;
@@ -84,7 +86,7 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 		*what = describe_header_change(run, plan);
 	/* A failed plan does not open the volume, so it does not depend on mapping and mount. */
 	if (!*what && !plan->failed)
-		*what = describe_mapping_change(plan);
+		*what = describe_mapping_change(run, plan);
 	return !*what;
 }
 

@@ -102,6 +102,12 @@ static enum mortise_code plan_replace(struct volume_run *run, struct volume_plan
 	return code || !why.code ? code : add_failed_key(plan, key, why.text, err);
 }
 
+/* The fingerprint of a keyslot as it is now. */
+struct comparison {
+	bool known;
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+};
+
 static enum mortise_code plan_record(struct volume_plan *plan, const struct config_key *key,
 				     const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
 				     struct mortise_error *err)
@@ -140,46 +146,96 @@ static const char *describe_wrong_key(const struct config_key *key)
 		       : "";
 }
 
+/* Is a keyslot with this passphrase recorded as up to date? False, too, without a fingerprint. */
+static bool is_recorded(const struct volume_run *run, const struct volume_plan *plan,
+			const struct config_key *key, const struct mortise_secret *passphrase,
+			struct comparison *found)
+{
+	const struct volume_fingerprint_keys keys = { plan->volume, passphrase,
+						      volume_plan_key(plan) };
+	struct json_object *metadata = luks2_header_metadata(plan->header);
+
+	found->known = !volume_key_fingerprint(run, key, metadata, &keys, found->fingerprint, NULL);
+	return found->known && volume_record_matches(metadata, (int)key->slot, found->fingerprint);
+}
+
+/* The same for the nodeID key that the UUID in META gives. */
+static bool is_recorded_for_meta(const struct volume_run *run, const struct volume_plan *plan,
+				 const struct config_key *key)
+{
+	struct mortise_secret *passphrase = NULL;
+	struct mortise_error ignored;
+	struct comparison found;
+	bool recorded;
+
+	if (!run->meta_uuid || key->kind != CONFIG_KEY_NODE_ID ||
+	    volume_key_get_by_meta(run, plan->volume, key, luks2_header_metadata(plan->header),
+				   &passphrase, &ignored))
+		return false;
+	recorded = is_recorded(run, plan, key, passphrase, &found);
+	mortise_secret_free(&passphrase);
+	return recorded;
+}
+
+/*
+ * Only an operator replaces the keyslot of a nodeID key: whoever changes the machine's UUID knows
+ * the new key.
+ */
+static enum mortise_code replace_unmatched(struct volume_run *run, struct volume_plan *plan,
+					   size_t i, struct mortise_error *err)
+{
+	const struct config_key *key = &plan->volume->keys[i];
+	char why[300];
+
+	if (key->kind != CONFIG_KEY_NODE_ID || run->options->adopt)
+		return plan_replace(run, plan, key, describe_wrong_key(key), err);
+	snprintf(why, sizeof(why),
+		 "the UUID of %s does not open it; if this machine's UUID has changed, run "
+		 "`mortise apply`, give the former one with --node-uuid, or declare another slot",
+		 run->sources.node_uuid ? "this machine"
+		 : run->meta_uuid	? "the firmware, and the one in META,"
+					: "the firmware");
+	return add_failed_key(plan, key, why, err);
+}
+
 /* Compares an available key with its keyslot. */
 static enum mortise_code compare_key(struct volume_run *run, struct volume_plan *plan, size_t i,
 				     struct mortise_error *err)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	const struct volume_fingerprint_keys keys = { plan->volume, plan->attempts[i].passphrase,
-						      volume_plan_key(plan) };
-	struct json_object *metadata = luks2_header_metadata(plan->header);
-	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
-	enum mortise_code code = plan->attempts[i].why.code;
-	bool recorded, known;
+	const struct key_attempt *attempt = &plan->attempts[i];
+	struct comparison found;
+	enum mortise_code code = attempt->why.code;
+	bool recorded = is_recorded(run, plan, key, attempt->passphrase, &found);
 
-	known = !volume_key_fingerprint(run, key, metadata, &keys, fingerprint, NULL);
-	recorded = known && volume_record_matches(metadata, (int)key->slot, fingerprint);
-	if (!code && recorded && !run->options->check_keys) {
+	if (!code && !run->options->check_keys &&
+	    (recorded || is_recorded_for_meta(run, plan, key))) {
 		plan->proven = true;
 		return MORTISE_OK;
 	}
 	code = volume_try_key(run, plan, i);
-	if (code == MORTISE_E_KEY || (!code && plan->attempts[i].opened_by_first_line))
+	if (code == MORTISE_E_KEY)
+		return replace_unmatched(run, plan, i, err);
+	/* A keyslot that META's UUID opens is not replaced by one that only the firmware's opens. */
+	if (!code && attempt->opened_by_first_line && !attempt->by_meta_uuid)
 		return plan_replace(run, plan, key, describe_wrong_key(key), err);
 	if (code)
-		return add_failed_key(plan, key, plan->attempts[i].why.text, err);
+		return add_failed_key(plan, key, attempt->why.text, err);
 	plan->proven = true;
-	return recorded || !known ? MORTISE_OK : plan_record(plan, key, fingerprint, err);
+	if (attempt->by_meta_uuid)
+		recorded = is_recorded(run, plan, key, attempt->passphrase, &found);
+	return recorded || !found.known ? MORTISE_OK
+					: plan_record(plan, key, found.fingerprint, err);
 }
 
 /* Does the record show, without a call to the KMS, that a kms keyslot is unchanged? */
 static bool matches_record(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];
-	const struct volume_fingerprint_keys keys = { plan->volume, NULL, volume_plan_key(plan) };
-	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+	struct comparison found;
 
 	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].requested &&
-	       !run->options->check_keys &&
-	       !volume_key_fingerprint(run, key, luks2_header_metadata(plan->header), &keys,
-				       fingerprint, NULL) &&
-	       volume_record_matches(luks2_header_metadata(plan->header), (int)key->slot,
-				     fingerprint);
+	       !run->options->check_keys && is_recorded(run, plan, key, NULL, &found);
 }
 
 /* Is it certain that the key can never be unsealed again? */

@@ -17,9 +17,14 @@ struct obstacle {
 	char remedy[VOLUME_RESET_COMMAND + 64];
 };
 
-/* The first run adopts what is declared. A failure to add an entry only needs an operator later. */
+/*
+ * The first run adopts what is declared, unless the trust file forbids it. A failure to add an entry
+ * only requires an operator later.
+ */
 static void expect_volumes(struct volume_run *run)
 {
+	if (run->trust->headers_sealed && !run->options->adopt)
+		return;
 	for (size_t i = 0; i < run->config->volume_count; i++) {
 		struct known_volume volume = { .status = KNOWN_EXPECTED };
 		struct mortise_error ignored;
@@ -47,7 +52,7 @@ void volume_known_begin(struct volume_run *run)
 		return;
 	}
 	known->state = KNOWN_LISTED;
-	if (known_load(&known->list, known->dir, &known->why)) {
+	if (known_load(&known->list, run->options->root, known->dir, &known->why)) {
 		/* An operator replaces the whole list. */
 		known->list.is_new = run->options->adopt;
 		known->state = known->list.is_new ? KNOWN_LISTED : KNOWN_DAMAGED;
@@ -123,6 +128,11 @@ static bool compare_header(const struct volume_plan *plan, const struct known_vo
 	return true;
 }
 
+static const char *describe_empty(const struct volume_plan *plan)
+{
+	return plan->probe.content == DISK_EMPTY ? "is empty" : "holds an interrupted format";
+}
+
 /* The entry is for a volume that was ready, or whose format has begun. */
 static bool compare_entry(const struct volume_run *run, const struct volume_plan *plan,
 			  const struct known_volume *known, struct obstacle *obstacle)
@@ -142,10 +152,8 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	if (!is_to_be_formatted(plan) || known->status == KNOWN_FORMATTING)
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
-		 "%s was on this machine (UUID %s), and %.200s %s: not formatted", known->id,
-		 known->uuid, plan->device,
-		 plan->probe.content == DISK_EMPTY ? "is empty now"
-						   : "holds an interrupted format now");
+		 "%s was on this machine (UUID %s), and %.200s %s now: not formatted", known->id,
+		 known->uuid, plan->device, describe_empty(plan));
 	volume_reset_command(run, plan->volume, plan->device, command);
 	snprintf(obstacle->remedy, sizeof(obstacle->remedy),
 		 "if its disk was replaced, run `%s` or `mortise apply`", command);
@@ -181,9 +189,9 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 	case KNOWN_MISSING:
 		obstacle->kind = MORTISE_STEP_WAIT;
 		snprintf(obstacle->what, sizeof(obstacle->what),
-			 "%.200s is not formatted, because STATE, which lists the volumes of this "
-			 "machine, is not mounted",
-			 plan->device);
+			 "%.200s %s, and STATE, which lists the volumes of this machine, is not "
+			 "mounted: not formatted",
+			 plan->device, describe_empty(plan));
 		return is_to_be_formatted(plan);
 	case KNOWN_DAMAGED:
 		snprintf(obstacle->what, sizeof(obstacle->what), "%.300s: not %s",
@@ -201,16 +209,18 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 static bool is_allowed(struct volume_run *run, struct volume_plan *plan, struct obstacle *obstacle)
 {
 	struct known_volume known;
+	bool found;
 
 	if (!run->options->adopt || obstacle->kind != MORTISE_STEP_REFUSE)
 		return false;
-	if (plan->was_unlisted) {
+	found = known_find(&run->known.list, plan->volume->id, &known);
+	if (found && plan->was_unlisted) {
 		obstacle->kind = MORTISE_STEP_FAIL;
 		snprintf(obstacle->remedy, sizeof(obstacle->remedy),
 			 "STATE was not mounted when the plan was made; run the command again");
 		return false;
 	}
-	if (known_find(&run->known.list, plan->volume->id, &known))
+	if (found)
 		snprintf(plan->replaces, sizeof(plan->replaces),
 			 "; it replaces the known volume %s (UUID %s)", known.id,
 			 *known.uuid ? known.uuid : "unknown");

@@ -23,6 +23,8 @@ static enum adoption decide_adoption(struct volume_run *run, const struct volume
 {
 	if (run->options->adopt)
 		return ADOPTION_ALLOWED;
+	if (run->trust->headers_sealed)
+		return ADOPTION_REFUSED;
 	switch (run->known.state) {
 	case KNOWN_UNUSED:
 		/* STATE, opened as META describes it. */
@@ -88,12 +90,30 @@ static enum mortise_code adopt(struct volume_run *run, struct volume_plan *plan,
 	return refuse(run, plan, fault, err);
 }
 
+/* Only mortise_apply, which knows all volumes, replaces what the TPM remembers. */
+static enum mortise_code check_memory(struct volume_run *run, struct volume_plan *plan,
+				      const struct mortise_seal_info *seal,
+				      struct mortise_error *err)
+{
+	char fault[320];
+
+	volume_memory_check(run, plan, seal, fault, sizeof(fault));
+	if (!*fault)
+		return MORTISE_OK;
+	if (run->options->adopt)
+		return add_seal_step(plan, fault, err);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "cannot trust the header of %s: %s; to accept it, run `mortise "
+			       "apply`",
+			       plan->device, fault);
+}
+
 enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_plan *plan,
 					 struct mortise_error *err)
 {
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
 	struct mortise_error failure;
-	char fault[160];
+	char fault[320];
 
 	plan->adopted = false;
 	plan->marks_unproven = false;
@@ -103,7 +123,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	switch (seal.state) {
 	case MORTISE_SEAL_VALID:
 		if (!strcmp(seal.volume, plan->volume->id))
-			return MORTISE_OK;
+			return check_memory(run, plan, &seal, err);
 		if (!*seal.volume)
 			return adopt(run, plan, "sealed for no volume", err);
 		snprintf(fault, sizeof(fault), "sealed for volume %s", seal.volume);
@@ -126,23 +146,23 @@ enum mortise_code volume_plan_adopt_state(struct volume_plan *plan, struct morti
 }
 
 /* Was the STATE mounted at dir sealed before? Its list, if it has one, says so. */
-static bool was_sealed(const char *dir)
+static bool was_sealed(const char *root, const char *dir)
 {
 	struct mortise_error ignored;
 	struct known_list list;
 	bool sealed = true;
 
 	known_list_init(&list);
-	if (!known_load(&list, dir, &ignored))
+	if (!known_load(&list, root, dir, &ignored))
 		sealed = !list.is_new && !volume_known_is_expected(&list, CONFIG_STATE);
 	known_list_clear(&list);
 	return sealed;
 }
 
-enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
+enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan, const char *root,
 					      struct mortise_error *err)
 {
-	if (!plan->unsealed_state || !was_sealed(plan->mount_point))
+	if (!plan->unsealed_state || !was_sealed(root, plan->mount_point))
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_POLICY, 0,
 			 "cannot trust the header of %s: no seal, although STATE lists the volumes "

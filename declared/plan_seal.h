@@ -24,6 +24,7 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_adopt_state(struct volume_plan 
 
 /* After an unsealed STATE was mounted. MORTISE_E_POLICY: it must have been sealed before. */
 MORTISE_MUST_CHECK enum mortise_code volume_check_unsealed_state(const struct volume_plan *plan,
+								 const char *root,
 								 struct mortise_error *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include "declared/plan.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/trust.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
@@ -91,6 +92,7 @@ static void replace_header(struct volume_plan *plan, struct mortise_luks2 *now)
 		if (strcmp(luks2_header_uuid(before), luks2_header_uuid(now)) != 0 || !volume_key ||
 		    mortise_volume_key_verify(now, volume_key, &ignored)) {
 			plan->opened = -1;
+			plan->opened_by_meta = false;
 			plan->recovered = false;
 		}
 	}
@@ -222,8 +224,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	}
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
-				       "open %s as %s with keyslot %d", plan->device, plan->mapping,
-				       plan->opened);
+				       "open %s as %s with keyslot %d%s", plan->device,
+				       plan->mapping, plan->opened,
+				       plan->opened_by_meta ? " and the UUID in META" : "");
 		if (code)
 			return code;
 	}
@@ -234,7 +237,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 			return code;
 	}
 	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
-	plan->mounted = plan->active && disk_is_mounted(node, plan->mount_point);
+	plan->mounted =
+		plan->active && disk_is_mounted(node, run->options->root, plan->mount_point);
 	/* The mark counts only under a seal. */
 	create = volume_plan_key(plan) && !plan->adopted && !plan->unsealed_state &&
 		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
@@ -253,7 +257,7 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 {
 	char why[256];
 
-	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
+	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
 		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
 				   plan->device, why);
@@ -300,7 +304,7 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return add_refusal(run, plan, err,
 				   "filesystem type mismatch: %s != %s; %s is unchanged",
 				   plan->probe.type, type, plan->device);
-	plan->mounted = disk_is_mounted(plan->device, plan->mount_point);
+	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	return plan_filesystem(run, plan, plan->device, false, err);
 }
 
@@ -366,8 +370,13 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	volume_plan_clear_decisions(plan);
 	reset_failed_requests(plan);
 	volume_mount_path(run, plan->volume, plan->mount_point);
-	if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device), &why) ||
-	    disk_probe(plan->device, &run->events, &plan->probe, &why)) {
+	if (volume_is_state(plan->volume) &&
+	    volume_trust_check_state(run->trust, plan->volume, &why)) {
+		volume_plan_forget_header(plan);
+		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s", why.text);
+	} else if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device),
+				 &why) ||
+		   disk_probe(plan->device, &run->events, &plan->probe, &why)) {
 		volume_plan_forget_header(plan);
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	} else {

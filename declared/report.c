@@ -105,6 +105,9 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.recovery_keyslots = entry->opening.recovery_keyslots,
 		.error = entry->error,
 		.text = entry->text,
+		.uuid = entry->uuid,
+		.known = entry->known ? entry->known : "",
+		.seal = entry->seal ? entry->seal : "",
 	};
 	return &entry->shown;
 }

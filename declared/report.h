@@ -13,6 +13,9 @@ struct volume_entry {
 	char mount_point[VOLUME_PATH_MAX];
 	char key_kinds[64];
 	struct volume_opening opening;
+	char uuid[DISK_UUID_ROOM];
+	const char *known;		/* NULL: "" */
+	const char *seal;		/* NULL: "" */
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */

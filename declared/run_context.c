@@ -10,17 +10,6 @@
 #include "declared/meta_state.h"
 #include "declared/trust.h"
 
-/* nodeID keys are derived from the UUID, and a KMS identifies the machine by it. */
-bool volume_needs_node_uuid(const struct config *volumes)
-{
-	for (size_t i = 0; i < volumes->volume_count; i++)
-		for (size_t j = 0; j < volumes->volumes[i].key_count; j++)
-			if (volumes->volumes[i].keys[j].kind == CONFIG_KEY_NODE_ID ||
-			    volumes->volumes[i].keys[j].kind == CONFIG_KEY_KMS)
-				return true;
-	return false;
-}
-
 /*
  * Forwards polls at once, from any thread, and other events one at a time. A cancellation holds for
  * the rest of the run, even if the callback cancels only once.
@@ -68,6 +57,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 		.open_only = !config->text,
 	};
 	known_list_init(&run->known.list);
+	volume_memory_init(&run->memory);
 	pthread_mutex_init(&run->events_lock, NULL);
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
@@ -88,12 +78,8 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (!run->unfinished)
 		return error_memory(err);
 	run->sources.events = &run->events;
-	if (run->sources.node_uuid || !volume_needs_node_uuid(run->config))
-		return MORTISE_OK;
-	code = volume_meta_node_uuid(options, run->node_uuid, err);
-	if (!code && *run->node_uuid)
-		run->sources.node_uuid = run->node_uuid;
-	return code;
+	volume_memory_add_facts(run);
+	return volume_choose_node_uuid(run, err);
 }
 
 void volume_run_clear(struct volume_run *run)
@@ -105,6 +91,7 @@ void volume_run_clear(struct volume_run *run)
 	pthread_mutex_destroy(&run->order_lock);
 	pthread_mutex_destroy(&run->cost_lock);
 	pthread_mutex_destroy(&run->events_lock);
+	volume_memory_clear(&run->memory);
 	known_list_clear(&run->known.list);
 }
 

@@ -25,11 +25,12 @@ void volume_state_dir(const struct mortise_up_options *options, char dir[static 
 	snprintf(dir, VOLUME_PATH_MAX, "%s/system/state", options->root ? options->root : "");
 	if (volume_locate(&volume_state, options, device, sizeof(device), &ignored))
 		device[0] = '\0';
-	if (*device && disk_is_mounted(device, dir))
+	if (*device && disk_is_mounted(device, options->root, dir))
 		return;
 	/* The open STATE may be another one: on a copy of the disk, or not the one of --device. */
 	if (!*device || mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
-	    !disk_mapping_is_on(&mapping, device) || !disk_is_mounted(STATE_NODE, dir))
+	    !disk_mapping_is_on(&mapping, device) ||
+	    !disk_is_mounted(STATE_NODE, options->root, dir))
 		dir[0] = '\0';
 }
 
@@ -46,7 +47,7 @@ enum mortise_code volume_store(const struct mortise_config *config,
 	enum mortise_code code;
 	int dir;
 
-	code = config_state_dir_open(state_dir, &dir, err);
+	code = config_state_dir_open(options->root, state_dir, &dir, err);
 	if (code)
 		return code;
 	code = config_state_file_store(dir, state_dir, &file, err);

@@ -64,6 +64,11 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 	code = luks2_update_seal(update, volume->id, err);
 	if (code)
 		goto out;
+	if (!volume_record_raise_epoch(luks2_update_metadata(update),
+				       volume_memory_floor(work->run, plan))) {
+		code = error_memory(err);
+		goto out;
+	}
 	code = volume_known_record_format(work->run, plan, err);
 	if (code)
 		goto out;
@@ -262,11 +267,11 @@ static enum mortise_code create_filesystem(struct volume_work *work, struct mort
 }
 
 /* Errors do not matter: the caller reports why the volume must not stay open. */
-static void close_again(const struct volume_plan *plan, const char *node)
+static void close_again(const struct volume_plan *plan, const char *root, const char *node)
 {
 	struct mortise_error ignored;
 
-	if (disk_unmount(node, plan->mount_point, &ignored) ||
+	if (disk_unmount(node, root, plan->mount_point, &ignored) ||
 	    mortise_deactivate(plan->mapping, MORTISE_CLOSE_NOW, &ignored))
 		return;
 }
@@ -275,6 +280,7 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 {
 	const struct config_volume *volume = work->plan->volume;
 	const struct disk_mount_options options = {
+		.root = work->run->options->root,
 		.type = config_filesystem_name(volume->filesystem),
 		.secure = volume->mount_secure,
 		.noexec = volume->mount_noexec,
@@ -297,9 +303,9 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 	code = disk_mount(&options, node, work->plan->mount_point, err);
 	if (code)
 		return code;
-	code = volume_check_unsealed_state(work->plan, err);
+	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
-		close_again(work->plan, node);
+		close_again(work->plan, options.root, node);
 	return code;
 }
 
@@ -319,6 +325,9 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 	/* Nothing proves the marks of a header without a seal. */
 	volume_record_mkfs_done(luks2_update_metadata(update));
 	code = luks2_update_seal(update, plan->volume->id, err);
+	if (!code && !volume_record_raise_epoch(luks2_update_metadata(update),
+						volume_memory_floor(work->run, plan)))
+		code = error_memory(err);
 	if (!code)
 		code = luks2_update_commit(&update, err);
 	luks2_update_abort(&update);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The stored configuration: META describes how to open STATE, which holds the configuration. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -77,19 +80,45 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 	return code;
 }
 
-static enum mortise_code read_stored(const char *dir, struct mortise_config **config,
+/* Opens config.yaml, which must be a regular file, in STATE's directory. */
+static enum mortise_code open_stored(const char *root, const char *dir, const char *path, int *fd,
 				     struct mortise_error *err)
 {
-	char path[VOLUME_PATH_MAX + sizeof(CONFIG_STORED_CONFIG)];
-	enum mortise_code code;
+	struct stat st;
+	int dir_fd, sys;
+	enum mortise_code code = config_state_dir_open(root, dir, &dir_fd, err);
 
-	snprintf(path, sizeof(path), "%s/" CONFIG_STORED_CONFIG, dir);
-	if (access(path, F_OK))
+	if (code)
+		return code;
+	*fd = openat(dir_fd, CONFIG_STORED_CONFIG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	sys = errno;
+	close(dir_fd);
+	if (*fd < 0 && sys == ENOENT)
 		return error_set(err, MORTISE_E_WAIT, 0,
 				 "STATE holds no configuration (%s); to store one, run `mortise "
 				 "apply -f config.yaml`",
 				 path);
-	code = volume_config_read(path, true, config, err);
+	if (*fd < 0)
+		return error_set(err, MORTISE_E_DEVICE, sys, "cannot read %s", path);
+	if (!fstat(*fd, &st) && S_ISREG(st.st_mode))
+		return MORTISE_OK;
+	close(*fd);
+	return error_set(err, MORTISE_E_DEVICE, 0, "cannot read %s: not a regular file", path);
+}
+
+static enum mortise_code read_stored(const char *root, const char *dir,
+				     struct mortise_config **config, struct mortise_error *err)
+{
+	char path[VOLUME_PATH_MAX + sizeof(CONFIG_STORED_CONFIG)];
+	enum mortise_code code;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" CONFIG_STORED_CONFIG, dir);
+	code = open_stored(root, dir, path, &fd, err);
+	if (code)
+		return code;
+	code = volume_config_read(fd, path, true, config, err);
+	close(fd);
 	return code ? code : mortise_config_add_state(*config, err);
 }
 
@@ -139,7 +168,7 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 			goto out;
 		volume_state_dir(&wanted, dir);
 	}
-	code = read_stored(dir, config, err);
+	code = read_stored(wanted.root, dir, config, err);
 	if (!code && opened)
 		code = continue_plan(*config, &wanted, opened, plan, err);
 out:

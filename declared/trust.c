@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -54,6 +55,40 @@ static enum mortise_code load_command_line(struct config_trust **out, struct mor
 		return error_set(err, MORTISE_E_SYSTEM, size < 0 ? errno : 0,
 				 "cannot read the kernel command line in " COMMAND_LINE);
 	return config_trust_parse_command_line(text, (size_t)size, out, err);
+}
+
+static enum mortise_code refuse_kind(const struct config_trust *trust, const struct config_key *key,
+				     struct mortise_error *err)
+{
+	char permitted[64] = "";
+	size_t used = 0;
+
+	for (unsigned kind = CONFIG_KEY_STATIC; kind <= CONFIG_KEY_TPM; kind++)
+		if (trust->state_keys & 1u << kind)
+			used += (size_t)snprintf(permitted + used, sizeof(permitted) - used, "%s%s",
+						 used ? ", " : "",
+						 config_key_kind_name((enum config_key_kind)kind));
+	return error_set(
+		err, MORTISE_E_POLICY, 0,
+		"cannot trust the configuration of STATE: it has a %s key (keyslot %u), but "
+		"%s permits only %s; restore the configuration with `mortise apply`",
+		config_key_kind_name(key->kind), key->slot, trust->source, permitted);
+}
+
+enum mortise_code volume_trust_check_state(const struct config_trust *trust,
+					   const struct config_volume *state,
+					   struct mortise_error *err)
+{
+	if (trust->state_encrypted && !state->encrypted)
+		return error_set(
+			err, MORTISE_E_POLICY, 0,
+			"cannot trust the configuration of STATE: it is not encrypted, but "
+			"%s requires it; restore the configuration with `mortise apply`",
+			trust->source);
+	for (size_t i = 0; i < state->key_count; i++)
+		if (!(trust->state_keys & 1u << state->keys[i].kind))
+			return refuse_kind(trust, &state->keys[i], err);
+	return MORTISE_OK;
 }
 
 enum mortise_code volume_trust_load(const char *path, struct config_trust **out,

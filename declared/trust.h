@@ -14,4 +14,12 @@
 MORTISE_MUST_CHECK enum mortise_code volume_trust_load(const char *path, struct config_trust **out,
 						       struct mortise_error *err);
 
+/*
+ * Checks that the configuration of STATE asks for no less than trust. MORTISE_E_POLICY: it does not,
+ * and STATE must not be opened or mounted.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_trust_check_state(const struct config_trust *trust,
+							      const struct config_volume *state,
+							      struct mortise_error *err);
+
 #endif

@@ -78,7 +78,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	volume_known_begin(&run);
 	code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
-		code = volume_notes_make(config->volumes, plan, &wanted, err);
+		code = volume_notes_make(&run, plan, err);
 clear_run:
 	/* The plan outlives the run. */
 	for (size_t i = 0; i < plan->count; i++)
@@ -92,7 +92,8 @@ free_plan:
 }
 
 /* Creates the salt that other volumes are locked to, once STATE is ready. */
-static void ensure_salt(const struct volume_plan *plan, struct volume_result *result)
+static void ensure_salt(const struct volume_run *run, const struct volume_plan *plan,
+			struct volume_result *result)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_error why;
@@ -100,7 +101,7 @@ static void ensure_salt(const struct volume_plan *plan, struct volume_result *re
 	if (!volume_is_state(plan->volume) || !*plan->mount_point ||
 	    result->phase != MORTISE_PHASE_READY)
 		return;
-	if (config_salt_ensure(plan->mount_point, salt, &why)) {
+	if (config_salt_ensure(run->options->root, plan->mount_point, salt, &why)) {
 		result->phase = MORTISE_PHASE_FAILED;
 		result->why = why;
 	}
@@ -155,8 +156,9 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		volume_carry_out(run, plan, &result);
 		if (volume_is_state(plan->volume) && result.phase == MORTISE_PHASE_READY)
 			code = volume_measure_state(run, plan, err);
-		ensure_salt(plan, &result);
+		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
+		volume_memory_note(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
@@ -233,6 +235,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 		code = check_stored(run, &all.report->entries[0], err);
 		if (code)
 			return code;
+		volume_memory_set_facts(run, false);
 	}
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
@@ -282,6 +285,8 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	code = volume_run_init(&run, up->config, up->options, err);
 	if (code)
 		goto out;
+	if (*run.meta_notice)
+		volume_run_notify(&run, "META", run.meta_notice);
 	run.store = up->store;
 	run.keep_keys = up->keep_keys;
 	code = volume_report_new(run.config, report, err);
@@ -293,6 +298,7 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	}
 	shared.report = *report;
 	code = bring_up_all(&shared, err);
+	volume_memory_store(&run);
 	if (code)
 		goto out;
 	code = check_ready(*report, err);

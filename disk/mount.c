@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/mountinfo.h"
+#include "base/rooted.h"
 #include "disk/swap.h"
 
 static bool is_swap(const char *mount_point)
@@ -20,7 +21,26 @@ static bool is_swap(const char *mount_point)
 	return mount_point && !strcmp(mount_point, DISK_SWAP_MOUNT_POINT);
 }
 
-bool disk_is_mounted(const char *device, const char *mount_point)
+/* Resolves mount_point as mountinfo shows it, without symbolic links. */
+static bool resolve(const char *root, const char *mount_point, char resolved[static PATH_MAX])
+{
+	char link[ROOTED_LINK_SIZE];
+	struct mortise_error ignored;
+	ssize_t length = -1;
+	int fd;
+
+	if (rooted_open(root, mount_point, O_PATH, &fd, &ignored))
+		return false;
+	if (rooted_link(fd, link))
+		length = readlink(link, resolved, PATH_MAX);
+	close(fd);
+	if (length < 0 || length >= PATH_MAX)
+		return false;
+	resolved[length] = '\0';
+	return true;
+}
+
+bool disk_is_mounted(const char *device, const char *root, const char *mount_point)
 {
 	char wanted[PATH_MAX] = "";
 	struct mountinfo mounts;
@@ -33,7 +53,7 @@ bool disk_is_mounted(const char *device, const char *mount_point)
 		return disk_swap_is_on(device);
 	if ((!mount_point || !*mount_point) && disk_swap_is_on(device))
 		return true;
-	if (mount_point && *mount_point && !realpath(mount_point, wanted))
+	if (mount_point && *mount_point && !resolve(root, mount_point, wanted))
 		return false;
 	mountinfo_open(&mounts);
 	while (!found && mountinfo_next(&mounts))
@@ -41,25 +61,6 @@ bool disk_is_mounted(const char *device, const char *mount_point)
 			(!*wanted || !strcmp(mounts.mount_point, wanted));
 	mountinfo_close(&mounts);
 	return found;
-}
-
-static enum mortise_code create_directories(const char *path, struct mortise_error *err)
-{
-	char partial[PATH_MAX];
-
-	if (strlen(path) >= sizeof(partial))
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "cannot create mount point %.100s...: its path is too long", path);
-	for (size_t i = 1; i <= strlen(path); i++) {
-		if (path[i] != '/' && path[i])
-			continue;
-		memcpy(partial, path, i);
-		partial[i] = '\0';
-		if (mkdir(partial, 0755) && errno != EEXIST)
-			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create directory %s",
-					 partial);
-	}
-	return MORTISE_OK;
 }
 
 static unsigned long mount_flags(const struct disk_mount_options *options)
@@ -75,35 +76,78 @@ static unsigned long mount_flags(const struct disk_mount_options *options)
 	return flags;
 }
 
+/* Of the root directory of the file system that was just mounted. */
+static enum mortise_code set_mode(const struct disk_mount_options *options, const char *mount_point,
+				  struct mortise_error *err)
+{
+	struct mortise_error why;
+	int fd, failed;
+
+	if (rooted_open(options->root, mount_point, O_RDONLY, &fd, &why))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "cannot set the mode of %s: %s",
+				 mount_point, why.text);
+	failed = fchmod(fd, options->new_mode) ? errno : 0;
+	close(fd);
+	return failed ? error_set(err, MORTISE_E_SYSTEM, failed, "cannot set the mode of %s",
+				  mount_point)
+		      : MORTISE_OK;
+}
+
 enum mortise_code disk_mount(const struct disk_mount_options *options, const char *device,
 			     const char *mount_point, struct mortise_error *err)
 {
 	const char *data = options->project_quota ? "prjquota" : NULL;
-	enum mortise_code code;
+	char link[ROOTED_LINK_SIZE];
+	struct mortise_error why;
+	int fd, failed;
 
 	if (is_swap(mount_point))
 		return disk_swap_on(device, err);
-	code = create_directories(mount_point, err);
-	if (code)
-		return code;
-	if (mount(device, mount_point, options->type, mount_flags(options), data))
-		return error_set(err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, errno,
+	if (rooted_make(options->root, mount_point, &fd, &why))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "cannot mount %.200s at %.200s: %s",
+				 device, mount_point, why.text);
+	/* Without /proc, a change of the path just checked would go unnoticed. */
+	failed = mount(device, rooted_link(fd, link) ? link : mount_point, options->type,
+		       mount_flags(options), data)
+			 ? errno
+			 : 0;
+	close(fd);
+	if (failed)
+		return error_set(err, failed == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, failed,
 				 "cannot mount %s (%s) at %s", device, options->type, mount_point);
-	if (options->new_mode && chmod(mount_point, options->new_mode))
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot set the mode of %s",
-				 mount_point);
-	return MORTISE_OK;
+	return options->new_mode ? set_mode(options, mount_point, err) : MORTISE_OK;
 }
 
-enum mortise_code disk_unmount(const char *device, const char *mount_point,
+/* A descriptor of the mount itself would keep it busy: this one is of the directory above it. */
+static int unmount_below(const char *root, const char *mount_point)
+{
+	char parent[PATH_MAX], link[ROOTED_LINK_SIZE], path[ROOTED_LINK_SIZE + NAME_MAX + 1];
+	const char *name = strrchr(mount_point, '/') + 1;
+	struct mortise_error why;
+	int fd, failed;
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(name - mount_point), mount_point);
+	if (rooted_open(root, parent, O_PATH, &fd, &why))
+		return why.sys_errno;
+	(void)rooted_link(fd, link);
+	snprintf(path, sizeof(path), "%s/%s", link, name);
+	failed = umount2(path, UMOUNT_NOFOLLOW) ? errno : 0;
+	close(fd);
+	return failed;
+}
+
+enum mortise_code disk_unmount(const char *device, const char *root, const char *mount_point,
 			       struct mortise_error *err)
 {
-	if (!disk_is_mounted(device, mount_point))
+	int failed;
+
+	if (!disk_is_mounted(device, root, mount_point))
 		return MORTISE_OK;
 	if (is_swap(mount_point))
 		return disk_swap_off(device, err);
-	if (umount2(mount_point, UMOUNT_NOFOLLOW))
-		return error_set(err, errno == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, errno,
+	failed = unmount_below(root, mount_point);
+	if (failed)
+		return error_set(err, failed == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, failed,
 				 "cannot unmount %s", mount_point);
 	return MORTISE_OK;
 }

@@ -10,11 +10,12 @@
 
 /*
  * Is the block device mounted at this path? For "" or NULL: is it mounted anywhere, or in use as
- * swap?
+ * swap? mount_point begins with root, which may be NULL; below it symbolic links are not followed.
  */
-bool disk_is_mounted(const char *device, const char *mount_point);
+bool disk_is_mounted(const char *device, const char *root, const char *mount_point);
 
 struct disk_mount_options {
+	const char *root;	/* mount_point begins with it; symbolic links below it are refused */
 	const char *type;	/* for mount(2); unused for a swap area */
 	bool secure;		/* nosuid, nodev */
 	bool noexec;
@@ -29,7 +30,8 @@ MORTISE_MUST_CHECK enum mortise_code disk_mount(const struct disk_mount_options 
 						struct mortise_error *err);
 
 /* MORTISE_E_BUSY: a process uses it. MORTISE_OK if it is not mounted. */
-MORTISE_MUST_CHECK enum mortise_code disk_unmount(const char *device, const char *mount_point,
+MORTISE_MUST_CHECK enum mortise_code disk_unmount(const char *device, const char *root,
+						  const char *mount_point,
 						  struct mortise_error *err);
 
 #endif

@@ -15,9 +15,22 @@
 #define SYSFS_BLOCK   "/sys/class/block"
 #define SYSFS_NUMBERS "/sys/dev/block"
 
-/* Counts the partitions with this label; path receives the first. */
-static enum mortise_code count_labeled(const char *label, char *path, size_t room, unsigned *found,
-				       struct mortise_error *err)
+static bool are_on_one_disk(const char *a, const char *b)
+{
+	char disk_a[160], disk_b[160];
+	struct stat st_a, st_b;
+
+	return !stat(a, &st_a) && !stat(b, &st_b) && S_ISBLK(st_a.st_mode) &&
+	       S_ISBLK(st_b.st_mode) && disk_of_partition(st_a.st_rdev, disk_a, sizeof(disk_a)) &&
+	       disk_of_partition(st_b.st_rdev, disk_b, sizeof(disk_b)) && !strcmp(disk_a, disk_b);
+}
+
+/*
+ * Counts the partitions with this label or, unless neighbor is NULL, those on the disk of this
+ * partition; path receives the first.
+ */
+static enum mortise_code count_labeled(const char *label, const char *neighbor, char *path,
+				       size_t room, unsigned *found, struct mortise_error *err)
 {
 	DIR *directory = opendir(SYSFS_BLOCK);
 	struct dirent *entry;
@@ -28,15 +41,18 @@ static enum mortise_code count_labeled(const char *label, char *path, size_t roo
 				 "cannot list partitions in " SYSFS_BLOCK
 				 "; mount sysfs or use --device NAME=/dev/X");
 	while ((entry = readdir(directory))) {
-		char value[128], node[128];
+		char value[128], node[128], device[sizeof(node) + 8];
 
 		if (entry->d_name[0] == '.' ||
 		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "PARTNAME", value, sizeof(value)) ||
 		    strcmp(value, label) ||
 		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "DEVNAME", node, sizeof(node)))
 			continue;
+		snprintf(device, sizeof(device), "/dev/%s", node);
+		if (neighbor && !are_on_one_disk(device, neighbor))
+			continue;
 		if (++*found == 1)
-			snprintf(path, room, "/dev/%s", node);
+			snprintf(path, room, "%s", device);
 	}
 	closedir(directory);
 	return MORTISE_OK;
@@ -45,11 +61,17 @@ static enum mortise_code count_labeled(const char *label, char *path, size_t roo
 enum mortise_code disk_find_label(const char *label, const char *name, char *path, size_t room,
 				  struct mortise_error *err)
 {
+	return disk_find_neighbor(label, name, NULL, path, room, err);
+}
+
+enum mortise_code disk_find_neighbor(const char *label, const char *name, const char *neighbor,
+				     char *path, size_t room, struct mortise_error *err)
+{
 	enum mortise_code code;
 	unsigned found;
 
 	path[0] = '\0';
-	code = count_labeled(label, path, room, &found, err);
+	code = count_labeled(label, neighbor, path, room, &found, err);
 	if (code || found == 1)
 		return code;
 	if (found)

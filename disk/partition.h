@@ -15,6 +15,11 @@ MORTISE_MUST_CHECK enum mortise_code disk_find_label(const char *label, const ch
 						     char *path, size_t room,
 						     struct mortise_error *err);
 
+/* The same among the partitions on the disk of the partition neighbor; NULL: on all disks. */
+MORTISE_MUST_CHECK enum mortise_code disk_find_neighbor(const char *label, const char *name,
+							const char *neighbor, char *path,
+							size_t room, struct mortise_error *err);
+
 /* The disk that holds the partition device; false if device is not a partition. */
 bool disk_of_partition(dev_t device, char *path, size_t room);
 

@@ -20,6 +20,7 @@ extern "C" {
 
 #define MORTISE_PASSPHRASE_MAX	(8u << 20) /* bytes */
 #define MORTISE_ERROR_TEXT	512	/* bytes, including the NUL */
+#define MORTISE_ESCAPE_MAX	16u	/* bytes of one character after mortise_escape() */
 
 /* --- errors --- */
 
@@ -56,7 +57,7 @@ struct mortise_error {
 	enum mortise_code code;
 	int sys_errno;		/* errno of the system call that failed, or 0 */
 	uint64_t offset;	/* byte offset on the device, or UINT64_MAX */
-	char text[MORTISE_ERROR_TEXT]; /* one sentence in UTF-8, without a newline */
+	char text[MORTISE_ERROR_TEXT]; /* one sentence in UTF-8, escaped: MORTISE_ESCAPE_LINE */
 };
 
 /* A short text for a code, such as "wrong key". Never NULL. */
@@ -67,6 +68,23 @@ int mortise_exit_status(enum mortise_code code);
 const char *mortise_features(void);
 /* The Argon2 implementation in use: "avx512", "portable", ..., "libargon2". Never NULL. */
 const char *mortise_argon2_kernel(void);
+
+/* --- text from disks, servers and TPMs --- */
+
+enum mortise_escape_form {
+	MORTISE_ESCAPE_LINE,	/* as \xNN for each byte, including newlines and tabs */
+	MORTISE_ESCAPE_LINES,	/* as \xNN for each byte, but keeps newlines and tabs */
+	MORTISE_ESCAPE_JSON,	/* a JSON document: as \uNNNN */
+};
+
+/*
+ * Copies up to room bytes of text, and escapes what could control a terminal or forge a log: control
+ * characters, bidirectional formatting, and bytes that are not UTF-8. Returns the number of bytes
+ * written, without a NUL, and advances *text and *size past the characters copied; MORTISE_ESCAPE_MAX bytes
+ * of room are enough for one.
+ */
+size_t mortise_escape(enum mortise_escape_form form, const char **text, size_t *size, char *out,
+		      size_t room);
 
 /* --- events --- */
 

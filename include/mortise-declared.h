@@ -28,7 +28,7 @@
  * Files: /run/mortise/lock is held by one mortise_up, mortise_apply, mortise_down or
  * mortise_reset_run at a time; others wait for it until canceled. /run/mortise/ID.json records for
  * mortise_status how volume ID was opened. STATE holds the machine's configuration in
- * ROOT/system/state/config.yaml. META holds a copy of STATE's encryption settings. Keyslots,
+ * ROOT/system/state/config.yaml, and the list of its known volumes in volumes.json. META holds a copy of STATE's encryption settings. Keyslots,
  * tokens and records of synchronized keys are in the LUKS2 header of each volume.
  */
 #ifndef MORTISE_DECLARED_H
@@ -216,11 +216,18 @@ struct mortise_up_options {
 	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
 	/*
 	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
-	 * to another volume, and seal them. mortise_apply always does; mortise_up does otherwise
-	 * only if STATE holds no list of known volumes yet.
+	 * to another volume, and seal them; and let a volume replace the known one. mortise_apply
+	 * always does. mortise_up does otherwise only for the declared volumes of a machine whose
+	 * STATE holds no list of known volumes yet.
 	 */
 	bool adopt;
 	const char *trust;		/* trust file; NULL: /etc/mortise/trust.yaml, if it exists */
+	/*
+	 * Refuse a keyslot that would take longer than this many seconds on this machine, so that
+	 * the next one is tried; 0: 30. A keyslot of a kms or tpm key, which needs no stretching,
+	 * is refused beyond 10 seconds.
+	 */
+	uint32_t max_unlock_s;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -320,6 +327,17 @@ struct mortise_volume_status {
 	 */
 	const char *error;
 	const char *text;		/* what was done: "formatted", "was open", ...; "" */
+	/* mortise_status: UUID of the LUKS2 header or of the file system; "" without one. */
+	const char *uuid;
+	/*
+	 * mortise_status: what the list of known volumes in STATE says: "known"; "other", if the
+	 * known volume has another UUID or was not encrypted as declared; "unknown"; "expected", if
+	 * mortise_up takes the volume as it is; "formatting", if its format may be unfinished;
+	 * "damaged", if the list cannot be read. "" if there is no list, or STATE is not mounted.
+	 */
+	const char *known;
+	/* mortise_status, of an encrypted volume: "none" or "unverified"; "" if it is unreadable. */
+	const char *seal;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -345,6 +363,11 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
  * fails, the remaining steps are still executed; any other failure ends the work on that volume.
  * When STATE is ready, its encryption settings in META are updated; no key of STATE is removed
  * before that.
+ *
+ * STATE lists the volumes that were ready before. A known volume is not formatted again, and another
+ * LUKS2 volume in its place is not opened; only mortise_apply (options->adopt) and mortise_reset_run
+ * replace it. While STATE is declared but not mounted, no other volume is formatted, and no keyslot
+ * of another volume is changed.
  *
  * A plan can be executed once. Afterwards mortise_plan_step shows the steps as executed, and the
  * keys are wiped. The caller still owns the plan.
@@ -429,7 +452,8 @@ struct mortise_reset_options {
 	size_t struct_size;
 	const char *const *names;	/* volumes to erase: "STATE", "data", or an id "u-data" */
 	size_t name_count;		/* at least 1 */
-	const struct mortise_volume_device *devices; /* NULL: by label */
+	/* NULL: by label. The device of STATE may be given even if STATE is not erased. */
+	const struct mortise_volume_device *devices;
 	size_t device_count;
 	bool full;			/* overwrite the whole device, not only its keys */
 	/*
@@ -476,7 +500,9 @@ const char *mortise_reset_meta(const struct mortise_reset *reset);
  * Closes the volumes and erases them, one after another: first the header area with the keys, so
  * that the data can never be decrypted, then both ends of the device and every known signature;
  * then the rest is discarded if the disk supports it. Erasing STATE also deletes its encryption
- * settings from META. Events come from the calling thread.
+ * settings from META. If STATE is mounted, the volume is removed from its list of known volumes;
+ * otherwise MORTISE_EVENT_NOTICE says that the list is unchanged, and mortise_up does not format the
+ * volume again. Events come from the calling thread.
  *
  * If it is interrupted or canceled, a volume is either intact or marked as being reset. A marked
  * volume is not formatted by mortise_up; another reset completes it. Ends at the first error.

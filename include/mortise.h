@@ -97,6 +97,8 @@ struct mortise_location {
 	const struct mortise_events *events; /* copied; used for every operation on the header */
 	const char *allow_cipher; /* accept this cipher for data and existing keyslots, although it
 				   * is not on the list of accepted ciphers; default: none */
+	uint32_t max_unlock_s;	/* refuse a keyslot or digest that would take longer than this many
+				 * seconds on this machine; default: 60 */
 };
 
 /*
@@ -269,7 +271,8 @@ struct mortise_key_search {
  * Opens a keyslot. *volume_key receives a new secret and *opened the id; either may be NULL.
  * MORTISE_E_KEY: no keyslot opens with the passphrase. MORTISE_E_NO_KEYSLOT: the keyslot does not
  * exist, or none can be tried. MORTISE_E_MEMORY: detected before the derivation starts.
- * MORTISE_E_POLICY: the keyslot or the data has a cipher that is not accepted, or is otherwise unsafe.
+ * MORTISE_E_POLICY: the cipher of the keyslot or of the data is not accepted, the keyslot would take
+ * longer than max_unlock_s, or it is unsafe in another way.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_open(struct mortise_luks2 *header, const struct mortise_key_search *search,

@@ -28,6 +28,16 @@ MORTISE_MUST_CHECK enum mortise_code keys_kdf_fits(const struct mortise_kdf *kdf
 						   struct mortise_error *err);
 
 /*
+ * MORTISE_E_POLICY: the derivation would take longer than max_s seconds on this machine. A cost that
+ * any machine can bear is not measured; otherwise a derivation of some 50 ms is. Also the errors of
+ * keys_kdf_fits().
+ */
+MORTISE_MUST_CHECK enum mortise_code keys_kdf_check_time(const struct mortise_kdf *kdf,
+							 uint32_t max_s, const char *who,
+							 const struct mortise_events *events,
+							 struct mortise_error *err);
+
+/*
  * key[0..key_size-1] = KDF(passphrase, salt). The passphrase may be empty and hold any byte.
  * MORTISE_E_UNSUPPORTED for an unknown hash, MORTISE_E_USAGE for a cost outside what the
  * algorithm allows (RFC 9106 3.1: salt >= 8 bytes, memory >= 8*lanes), MORTISE_E_MEMORY,

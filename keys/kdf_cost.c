@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Turns a choice of the user into a cost: limits, benchmarks, and the machine's resources. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "keys/argon2_cost.h"
@@ -9,9 +10,19 @@
 #include "keys/kdf.h"
 
 /* As in cryptsetup: the rate is taken from the first run longer than RATE_MS. */
-#define RATE_MS	   500u
-#define RATE_STEPS 10u	  /* maximum number of steps to reach RATE_MS */
-#define RATE_FIRST 32768u /* iterations of the first run */
+#define RATE_MS		  500u
+#define RATE_STEPS	  10u	 /* maximum number of steps to reach RATE_MS */
+#define RATE_FIRST	  32768u /* iterations of the first run */
+
+/* Any machine does more in a second: a cost below this rate is not measured. */
+#define SLOW_ITERATIONS	  200000u
+#define SLOW_KIB	  (256u << 10)
+
+/* Derivations to estimate the time of one that costs more. */
+#define SAMPLES		  3u
+#define SAMPLE_ITERATIONS 10000u
+#define SAMPLE_KIB	  (16u << 10)
+#define SAMPLE_KEY	  64u /* bytes */
 
 static const uint8_t bench_salt[32];
 
@@ -96,6 +107,77 @@ enum mortise_code keys_pbkdf2_rate(const char *hash, size_t key_size,
 		*iterations = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
 	}
 	bench_free(&bench);
+	return code;
+}
+
+/* A derivation of the same kind, but short. */
+static struct mortise_kdf sample_of(const struct mortise_kdf *kdf)
+{
+	const uint32_t cpus = machine_cpus();
+	struct mortise_kdf sample = *kdf;
+
+	if (kdf->type == MORTISE_KDF_PBKDF2) {
+		sample.time = SAMPLE_ITERATIONS;
+		return sample;
+	}
+	if (sample.lanes > cpus)
+		sample.lanes = cpus;
+	if (sample.memory_kib > SAMPLE_KIB)
+		sample.memory_kib = SAMPLE_KIB;
+	/* Little memory is filled more often: a derivation of microseconds shows only its overhead. */
+	sample.time = SAMPLE_KIB / sample.memory_kib;
+	return sample;
+}
+
+/* Iterations of PBKDF2, or KiB that Argon2 fills. */
+static uint64_t work_of(const struct mortise_kdf *kdf)
+{
+	return kdf->type == MORTISE_KDF_PBKDF2 ? kdf->time : (uint64_t)kdf->time * kdf->memory_kib;
+}
+
+/* The time of a derivation in seconds, from the fastest of a few samples: other load slows some. */
+static enum mortise_code estimate(const struct mortise_kdf *kdf,
+				  const struct mortise_events *events, uint64_t *seconds,
+				  struct mortise_error *err)
+{
+	const struct mortise_kdf sample = sample_of(kdf);
+	uint64_t ns = 0, best = UINT64_MAX;
+	enum mortise_code code;
+	struct bench bench;
+
+	code = bench_new(SAMPLE_KEY, events, &bench, err);
+	for (unsigned i = 0; !code && i < SAMPLES; i++) {
+		code = measure(&bench, &sample, clock_now_ns, &ns, err);
+		if (!code && ns < best)
+			best = ns;
+	}
+	bench_free(&bench);
+	/* As a double: the product can exceed 64 bits, and the estimate is rough. */
+	if (!code)
+		*seconds = (uint64_t)((double)work_of(kdf) / (double)work_of(&sample) *
+				      (double)best / 1e9);
+	return code;
+}
+
+enum mortise_code keys_kdf_check_time(const struct mortise_kdf *kdf, uint32_t max_s,
+				      const char *who, const struct mortise_events *events,
+				      struct mortise_error *err)
+{
+	const uint64_t slow = kdf->type == MORTISE_KDF_PBKDF2 ? SLOW_ITERATIONS : SLOW_KIB;
+	uint64_t seconds = 0;
+	enum mortise_code code;
+
+	if (work_of(kdf) / slow < max_s)
+		return MORTISE_OK;
+	code = keys_kdf_fits(kdf, who, err);
+	if (!code)
+		code = estimate(kdf, events, &seconds, err);
+	if (!code && seconds > max_s)
+		code = error_set(err, MORTISE_E_POLICY, 0,
+				 "%s would take about %" PRIu64
+				 " s to derive on this machine, and the "
+				 "limit is %" PRIu32 " s; to wait longer, use --max-unlock-time",
+				 who, seconds, max_s);
 	return code;
 }
 

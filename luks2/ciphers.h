@@ -21,7 +21,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_cipher_check(const char *who, const c
 							uint32_t key_size, const char *allowed,
 							struct mortise_error *err);
 
-/* True if the cipher does not encrypt. Such a cipher cannot be allowed. */
+/* True if the cipher does not encrypt. --allow-cipher does not allow it. */
 bool luks2_cipher_is_null(const char *cipher);
 
 #endif

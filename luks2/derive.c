@@ -14,6 +14,9 @@ enum mortise_code luks2_derive(const struct mortise_luks2 *header,
 	if (header->limiter.enter)
 		header->limiter.enter(header->limiter.context, memory);
 	code = keys_kdf_fits(how->kdf, how->who, err);
+	if (!code && how->limited)
+		code = keys_kdf_check_time(how->kdf, luks2_header_max_unlock(header), how->who,
+					   &header->device->events, err);
 	if (!code)
 		code = keys_kdf_derive(how->kdf, &header->device->events, passphrase, how->salt,
 				       mortise_secret_writable(key), mortise_secret_size(key), err);

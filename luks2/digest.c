@@ -13,12 +13,12 @@
 #define DIGEST_MIN 20u /* bytes: digests converted from LUKS1 have this size */
 #define SALT_SIZE  32u
 
-enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
-				      const struct mortise_secret *key,
-				      const struct mortise_events *events,
-				      struct mortise_error *err)
+enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id,
+				      const struct mortise_secret *key, struct mortise_error *err)
 {
-	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	const struct mortise_events *events = luks2_header_events(header);
+	struct json_object *digests =
+		luks2_json_get(luks2_header_metadata(header), "digests", json_type_object);
 	struct json_object *object = luks2_json_get_id(digests, id);
 	const char *type = luks2_json_text(object, "type");
 	const char *hash = luks2_json_text(object, "hash");
@@ -27,6 +27,7 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 	size_t salt_size = sizeof(salt), size = sizeof(expected);
 	uint64_t iterations = 0;
 	enum mortise_code code;
+	char who[32];
 
 	if (!type || strcmp(type, "pbkdf2"))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "digest %d has an unknown type",
@@ -44,6 +45,10 @@ enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
 				 hash, (unsigned long long)iterations, size);
 	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
 	kdf.time = (uint32_t)iterations;
+	snprintf(who, sizeof(who), "digest %d", id);
+	code = keys_kdf_check_time(&kdf, luks2_header_max_unlock(header), who, events, err);
+	if (code)
+		return code;
 	code = keys_kdf_derive(&kdf, events, key, (struct keys_bytes){ salt, salt_size }, actual,
 			       size, err);
 	if (!code && !secret_equal(expected, actual, size))

@@ -3,14 +3,16 @@
 #ifndef LUKS2_DIGEST_H
 #define LUKS2_DIGEST_H
 
-#include "luks2/json.h"
+#include "luks2/header.h"
 
 #define LUKS2_DIGEST_ITERATIONS_MIN 1000u	/* a digest with fewer is refused as weak */
 
-/* Verifies key. MORTISE_E_KEY: it is another key. MORTISE_E_POLICY: the digest is weak. */
-MORTISE_MUST_CHECK enum mortise_code luks2_digest_verify(struct json_object *metadata, int id,
+/*
+ * Verifies key. MORTISE_E_KEY: it is another key. MORTISE_E_POLICY: the digest is weak, or takes
+ * longer than the header's limit.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id,
 							 const struct mortise_secret *key,
-							 const struct mortise_events *events,
 							 struct mortise_error *err);
 
 /*

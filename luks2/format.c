@@ -25,21 +25,35 @@
 #define HASH_DEFAULT   "sha256"
 #define PIECE	       (128u << 10) /* bytes written at once, as WIPE_PIECE in luks2/area.c */
 
+static bool is_empty_object(struct json_object *parent, const char *name)
+{
+	struct json_object *object;
+
+	return json_object_object_get_ex(parent, name, &object) &&
+	       json_object_is_type(object, json_type_object) && !json_object_object_length(object);
+}
+
+/*
+ * Anyone who can write the disk can set the marks. Nothing is lost if they are believed: without a
+ * keyslot in its header, the volume is lost already.
+ */
 bool luks2_format_unfinished(const struct mortise_luks2 *header)
 {
 	return !strcmp(header->binary.subsystem, LUKS2_UNFINISHED_SUBSYSTEM) &&
-	       json_object_object_get_ex(header->metadata, LUKS2_UNFINISHED_MEMBER, NULL);
+	       luks2_json_get(header->metadata, LUKS2_UNFINISHED_MEMBER, json_type_string) &&
+	       is_empty_object(header->metadata, "keyslots") &&
+	       is_empty_object(header->metadata, "tokens");
 }
 
 void luks2_format_finish(struct luks2_update *update)
 {
-	struct json_object *mark;
-
-	if (!json_object_object_get_ex(update->metadata, LUKS2_UNFINISHED_MEMBER, &mark))
-		return;
 	/* The value of the mark is the requested subsystem. */
+	const char *subsystem = luks2_json_text(update->metadata, LUKS2_UNFINISHED_MEMBER);
+
+	if (!json_object_object_get_ex(update->metadata, LUKS2_UNFINISHED_MEMBER, NULL))
+		return;
 	snprintf(update->binary.subsystem, sizeof(update->binary.subsystem), "%s",
-		 json_object_get_string(mark));
+		 subsystem ? subsystem : "");
 	json_object_object_del(update->metadata, LUKS2_UNFINISHED_MEMBER);
 }
 

@@ -7,13 +7,14 @@
 
 /*
  * The mark of an unfinished format: the subsystem of both binary headers, and the first member of
- * the JSON. A device that holds nothing but one of these may be formatted again.
+ * the JSON, which is the requested subsystem. A device that holds nothing but one of these may be
+ * formatted again; a header with a keyslot or a token never.
  */
 #define LUKS2_UNFINISHED_SUBSYSTEM	"mortise-unfinished"
 #define LUKS2_UNFINISHED_MEMBER		"mortise-unfinished"
 #define LUKS2_UNFINISHED_JSON		"{\"mortise-unfinished\":"
 
-/* True if the format was interrupted before the header had a keyslot. */
+/* True if the format was interrupted: the mark is set, and the header has no keyslot and no token. */
 bool luks2_format_unfinished(const struct mortise_luks2 *header);
 
 /*

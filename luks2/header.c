@@ -45,6 +45,16 @@ bool luks2_header_is_readonly(const struct mortise_luks2 *header)
 	return header->readonly;
 }
 
+void luks2_header_set_max_unlock(struct mortise_luks2 *header, uint32_t seconds)
+{
+	header->max_unlock_s = seconds;
+}
+
+uint32_t luks2_header_max_unlock(const struct mortise_luks2 *header)
+{
+	return header->max_unlock_s ? header->max_unlock_s : LUKS2_MAX_UNLOCK_S;
+}
+
 void luks2_header_allow_cipher(struct mortise_luks2 *header, const char *cipher)
 {
 	snprintf(header->allowed_cipher, sizeof(header->allowed_cipher), "%s",
@@ -82,6 +92,7 @@ void luks2_header_set_limiter(struct mortise_luks2 *header, struct memory_limite
 void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *from)
 {
 	header->limiter = from->limiter;
+	header->max_unlock_s = from->max_unlock_s;
 	header->device->events = from->device->events;
 	mortise_secret_free(&header->volume_key);
 	header->volume_key = from->volume_key;

@@ -71,6 +71,13 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_set_data_path(struct mortise_l
 void luks2_header_set_readonly(struct mortise_luks2 *header);
 bool luks2_header_is_readonly(const struct mortise_luks2 *header);
 
+/* Seconds that a keyslot or digest may take by default. */
+#define LUKS2_MAX_UNLOCK_S 60u
+
+/* Refuses keyslots and digests that would take longer than this on this machine. 0: the default. */
+void luks2_header_set_max_unlock(struct mortise_luks2 *header, uint32_t seconds);
+uint32_t luks2_header_max_unlock(const struct mortise_luks2 *header);
+
 /* Accepts a cipher that is not on the list of ciphers.h. NULL: none. */
 void luks2_header_allow_cipher(struct mortise_luks2 *header, const char *cipher);
 /* luks2_cipher_check() for a cipher of this header. */

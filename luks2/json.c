@@ -3,11 +3,36 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/json_scan.h"
+
+struct json_object *luks2_json_parse(const char *text, size_t size, size_t *end, const char **why)
+{
+	static const struct json_scan_limits limits = { LUKS2_JSON_DEPTH, LUKS2_JSON_VALUES };
+	struct json_object *parsed = NULL;
+	struct json_tokener *tokener;
+
+	*why = size <= INT_MAX ? json_scan(text, size, &limits, end) : "too long";
+	if (*why)
+		return NULL;
+	tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
+	if (!tokener) {
+		*why = "out of memory";
+		return NULL;
+	}
+	parsed = json_tokener_parse_ex(tokener, text, (int)size);
+	*end = json_tokener_get_parse_end(tokener);
+	/* json-c represents null by NULL. */
+	if (!parsed)
+		*why = "not an object or array";
+	json_tokener_free(tokener);
+	return parsed;
+}
 
 struct json_object *luks2_json_get(struct json_object *object, const char *key, enum json_type type)
 {

@@ -9,6 +9,14 @@
 
 /* Levels of nesting, the same limit as in cryptsetup. */
 #define LUKS2_JSON_DEPTH 32
+/* A header with 32 keyslots, 8 digests and 32 large tokens has some 2000 values. */
+#define LUKS2_JSON_VALUES 8192
+
+/*
+ * Parses one value at the start of text. NULL: it is not valid, or nested too deeply or has too many
+ * values; *why says which. *end receives the end of the value, or the position of the error.
+ */
+struct json_object *luks2_json_parse(const char *text, size_t size, size_t *end, const char **why);
 
 /* The member of this type, or NULL. object may be NULL here and below. */
 struct json_object *luks2_json_get(struct json_object *object, const char *key,

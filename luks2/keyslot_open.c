@@ -32,7 +32,9 @@ static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id
 	code = luks2_header_check_cipher(header, who, keyslot.cipher, keyslot.area_key_size, err);
 	if (code)
 		return code;
-	how = (struct luks2_derivation){ who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size } };
+	how = (struct luks2_derivation){
+		who, &keyslot.kdf, { keyslot.salt, keyslot.salt_size }, true
+	};
 	code = mortise_secret_new(keyslot.area_key_size, &area_key, err);
 	if (code)
 		goto out;
@@ -59,8 +61,7 @@ static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id
 			     keyslot.af_hash, mortise_secret_writable(key), err);
 	if (code)
 		goto out;
-	code = luks2_digest_verify(header->metadata, luks2_digest_of_keyslot(header->metadata, id),
-				   key, &header->device->events, err);
+	code = luks2_digest_verify(header, luks2_digest_of_keyslot(header->metadata, id), key, err);
 	if (code == MORTISE_E_KEY)
 		error_set(err, code, 0, "No key available with this passphrase.");
 	if (code)
@@ -142,6 +143,10 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 			*err = attempt->obstacle;
 		return attempt->obstacle.code;
 	}
+	if (attempt->refused)
+		return error_set(err, MORTISE_E_KEY, 0,
+				 "No key available with this passphrase. (%.200s)",
+				 attempt->obstacle.text);
 	return error_set(err, MORTISE_E_KEY, 0, "No key available with this passphrase.");
 }
 
@@ -251,8 +256,8 @@ enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *header,
 		return MORTISE_OK;
 	if (!is_volume_key_size(header, mortise_secret_size(volume_key)))
 		return error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
-	code = luks2_digest_verify(header->metadata, luks2_digest_of_segment(header->metadata, 0),
-				   volume_key, &header->device->events, err);
+	code = luks2_digest_verify(header, luks2_digest_of_segment(header->metadata, 0), volume_key,
+				   err);
 	if (code)
 		return code;
 	return remember_volume_key(header, volume_key, err);

@@ -189,9 +189,9 @@ static enum mortise_code write_area(const struct luks2_update *update, struct ne
 				    const struct luks2_keyslot_request *request,
 				    struct mortise_error *err)
 {
-	const struct luks2_derivation how = { "the new keyslot",
-					      slot->kdf,
-					      { slot->salt, SALT_SIZE } };
+	const struct luks2_derivation how = {
+		"the new keyslot", slot->kdf, { slot->salt, SALT_SIZE }, false
+	};
 	struct mortise_secret *area_key = NULL, *split = NULL;
 	enum mortise_code code;
 

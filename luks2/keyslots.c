@@ -56,8 +56,7 @@ static enum mortise_code choose_key_of_keyslot(struct mortise_luks2 *header, int
 	if (!volume_key || digest < 0 || luks2_keyslot_opens_data(header->metadata, id))
 		return choose_volume_key(header, volume_key, key, err);
 	*key = volume_key;
-	return luks2_digest_verify(header->metadata, digest, volume_key, &header->device->events,
-				   err);
+	return luks2_digest_verify(header, digest, volume_key, err);
 }
 
 /* Begins an update of the header that another process has changed, if it is the same volume. */
@@ -85,9 +84,8 @@ static enum mortise_code begin_after_reading(struct mortise_luks2 *header,
 	if (code)
 		goto out;
 	if (!request->what->unbound) {
-		code = luks2_digest_verify(header->metadata,
-					   luks2_digest_of_segment(header->metadata, 0),
-					   request->key, &header->device->events, err);
+		code = luks2_digest_verify(header, luks2_digest_of_segment(header->metadata, 0),
+					   request->key, err);
 		if (code)
 			goto out;
 	}

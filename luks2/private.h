@@ -17,6 +17,7 @@ struct mortise_luks2 {
 	uint8_t second_salt[LUKS2_HEADER_SALT_SIZE]; /* of the secondary copy */
 	struct json_object *metadata;
 	struct mortise_secret *volume_key; /* NULL: unknown */
+	uint32_t max_unlock_s;		/* 0: LUKS2_MAX_UNLOCK_S */
 	char allowed_cipher[MORTISE_CIPHER_MAX + 1]; /* in addition to the list; or "" */
 	struct luks2_kernel_cipher kernel; /* functions may be NULL */
 	struct memory_limiter limiter;	/* functions may be NULL */

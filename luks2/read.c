@@ -31,20 +31,14 @@ static void clear_copy(struct copy *copy)
 static enum mortise_code parse_json(const char *text, size_t size, struct json_object **metadata,
 				    struct mortise_error *err)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 	enum mortise_code code = MORTISE_OK;
-	struct json_object *parsed = NULL;
-	size_t end;
+	struct json_object *parsed;
+	const char *why;
+	size_t end = 0;
 
-	if (!tokener)
-		return error_memory(err);
-	parsed = json_tokener_parse_ex(tokener, text, (int)size);
-	end = json_tokener_get_parse_end(tokener);
-	if (!parsed) {
-		code = error_set(err, MORTISE_E_CORRUPT, 0, "JSON area, byte %zu: %s", end,
-				 json_tokener_error_desc(json_tokener_get_error(tokener)));
-		goto out;
-	}
+	parsed = luks2_json_parse(text, size, &end, &why);
+	if (!parsed)
+		return error_set(err, MORTISE_E_CORRUPT, 0, "JSON area, byte %zu: %s", end, why);
 	if (text[0] != '{' || end >= size) {
 		code = error_set(err, MORTISE_E_CORRUPT, 0,
 				 "the JSON area does not start with '{' and end with a NUL");
@@ -55,7 +49,6 @@ static enum mortise_code parse_json(const char *text, size_t size, struct json_o
 			code = error_set(err, MORTISE_E_CORRUPT, 0,
 					 "JSON area, byte %zu: not zero after the text", i);
 out:
-	json_tokener_free(tokener);
 	if (code)
 		json_object_put(parsed);
 	else
@@ -177,10 +170,9 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 	if (*unmendable)
 		return MORTISE_OK;
 	if (allowed == LUKS2_MENDING_FOREIGN)
-		return error_set(
-			err, MORTISE_E_CORRUPT, 0,
-			"Device contains ambiguous signatures, cannot auto-recover LUKS2.\n"
-			"Please run \"cryptsetup repair\" for recovery.");
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "Device contains ambiguous signatures, cannot auto-recover LUKS2. "
+				 "Please run \"cryptsetup repair\" for recovery.");
 	/* On a read-only device the good copy is enough. */
 	if (!luks2_device_writable(device, &ignored) && rewrite_copy(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,

@@ -110,17 +110,17 @@ out:
 static enum mortise_code parse_token(const char *json, size_t size, struct json_object **token,
 				     struct mortise_error *err)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
+	const char *why = "too long";
+	size_t end;
 
-	if (!tokener)
-		return error_memory(err);
-	*token = size <= LUKS2_COPY_SIZE_MAX ? json_tokener_parse_ex(tokener, json, (int)size)
-					     : NULL;
-	json_tokener_free(tokener);
+	*token = size <= LUKS2_COPY_SIZE_MAX ? luks2_json_parse(json, size, &end, &why) : NULL;
 	if (json_object_is_type(*token, json_type_object))
 		return MORTISE_OK;
+	if (*token)
+		why = "not a JSON object";
 	json_object_put(*token);
-	return error_set(err, MORTISE_E_USAGE, 0, "invalid token: not a JSON object");
+	*token = NULL;
+	return error_set(err, MORTISE_E_USAGE, 0, "invalid token: %s", why);
 }
 
 enum mortise_code mortise_token_import(struct mortise_luks2 *header,

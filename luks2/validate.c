@@ -17,9 +17,12 @@ static bool all_strings(struct json_object *array)
 	return true;
 }
 
+/* As many as there can be targets. */
+#define REFERENCES_MAX 32u
+
 bool luks2_references_valid(struct json_object *array, struct json_object *targets)
 {
-	if (!array || !all_strings(array))
+	if (!array || json_object_array_length(array) > REFERENCES_MAX || !all_strings(array))
 		return false;
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
 		const char *key = json_object_get_string(json_object_array_get_idx(array, i));
@@ -28,6 +31,30 @@ bool luks2_references_valid(struct json_object *array, struct json_object *targe
 			return false;
 	}
 	return true;
+}
+
+/* First, because the other checks compare each object with each reference. */
+static enum mortise_code validate_counts(struct json_object *metadata, struct mortise_error *err)
+{
+	static const struct {
+		const char *name;
+		int max;
+	} sections[] = {
+		{ "keyslots", MORTISE_KEYSLOTS_MAX },
+		{ "tokens", MORTISE_TOKENS_MAX },
+		{ "segments", MORTISE_SEGMENTS_MAX },
+		{ "digests", MORTISE_DIGESTS_MAX },
+	};
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		struct json_object *section =
+			luks2_json_get(metadata, sections[i].name, json_type_object);
+
+		if (section && json_object_object_length(section) > sections[i].max)
+			return error_set(err, MORTISE_E_CORRUPT, 0, "more than %d %s",
+					 sections[i].max, sections[i].name);
+	}
+	return MORTISE_OK;
 }
 
 static enum mortise_code validate_requirements(struct json_object *metadata,
@@ -151,9 +178,9 @@ enum mortise_code luks2_validate(struct json_object *metadata, uint64_t json_siz
 {
 	static enum mortise_code (*const section[])(struct json_object *,
 						    struct mortise_error *) = {
-		validate_requirements,	 validate_tokens,	  validate_digests,
-		luks2_validate_segments, luks2_validate_keyslots, validate_config,
-		luks2_validate_areas,
+		validate_counts,  validate_requirements,   validate_tokens,
+		validate_digests, luks2_validate_segments, luks2_validate_keyslots,
+		validate_config,  luks2_validate_areas,
 	};
 
 	if (!json_object_is_type(metadata, json_type_object))

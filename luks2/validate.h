@@ -23,7 +23,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_validate_keyslots(struct json_object 
 MORTISE_MUST_CHECK enum mortise_code luks2_validate_areas(struct json_object *metadata,
 							  struct mortise_error *err);
 
-/* True if array is an array of strings, each of them the key of an object in targets. */
+/* True if array is an array of at most 32 strings, each of them the key of an object in targets. */
 bool luks2_references_valid(struct json_object *array, struct json_object *targets);
 
 /*

@@ -2,6 +2,7 @@
 /*
  * A test tool: writes the JSON text from standard input to both header copies of an image, with
  * valid checksums, so that hostile metadata reaches the parser. Nothing is checked.
+ * Usage: forge IMAGE [TEXT]; TEXT replaces the label, subsystem and UUID.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,16 @@ int main(int argc, char **argv)
 	ssize_t got;
 	char *json;
 
-	if (argc != 2 || luks2_device_open(argv[1], false, &device, &err) ||
+	if (argc < 2 || argc > 3 || luks2_device_open(argv[1], false, &device, &err) ||
 	    luks2_device_read(device, first, sizeof(first), 0, &err) ||
 	    luks2_binary_decode(first, 0, &binary, &err) || luks2_device_writable(device, &err)) {
 		fprintf(stderr, "forge: %s\n", err.text);
 		return 1;
+	}
+	if (argc == 3) {
+		snprintf(binary.label, sizeof(binary.label), "%s", argv[2]);
+		snprintf(binary.subsystem, sizeof(binary.subsystem), "%s", argv[2]);
+		snprintf(binary.uuid, sizeof(binary.uuid), "%s", argv[2]);
 	}
 	room = (size_t)binary.copy_size - LUKS2_BINARY_SIZE;
 	json = calloc(1, room);

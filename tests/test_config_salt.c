@@ -105,12 +105,12 @@ static void test_talos_file(void **state)
 
 	(void)state;
 	file_write(CONFIG_SALT_FILE, talos_text, sizeof(talos_text) - 1);
-	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_OK);
+	assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_OK);
 	for (size_t i = 0; i < sizeof(salt); i++)
 		assert_int_equal(salt[i], 224 + i);
 	/* An existing salt is used, and never replaced. */
 	memset(salt, 0, sizeof(salt));
-	assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(NULL, dir, salt, &err), MORTISE_OK);
 	assert_int_equal(salt[16], 240);
 	assert_int_equal(dir_count(false), 1);
 }
@@ -129,7 +129,7 @@ static void test_other_forms(void **state)
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		memset(salt, 0, sizeof(salt));
 		file_write(CONFIG_SALT_FILE, forms[i], strlen(forms[i]));
-		assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_OK);
+		assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_OK);
 		assert_int_equal(salt[0], 1);
 		assert_int_equal(salt[31], 7);
 	}
@@ -170,7 +170,7 @@ static void test_bad_files(void **state)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		file_write(CONFIG_SALT_FILE, files[i].text, strlen(files[i].text));
 		memset(salt, 0xaa, sizeof(salt));
-		assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+		assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_E_CORRUPT);
 		snprintf(expected, sizeof(expected),
 			 "%s/%s is damaged: %s; restore it from a copy: keys locked to STATE "
 			 "need this salt",
@@ -178,7 +178,7 @@ static void test_bad_files(void **state)
 		assert_string_equal(err.text, expected);
 		/* No salt is returned, and an invalid file is never overwritten. */
 		assert_true(salt[0] == 0xaa || salt[0] == 0);
-		assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_E_CORRUPT);
+		assert_int_equal(config_salt_ensure(NULL, dir, salt, &err), MORTISE_E_CORRUPT);
 		assert_int_equal(file_read(after, sizeof(after)), strlen(files[i].text));
 		assert_string_equal(after, files[i].text);
 	}
@@ -195,19 +195,19 @@ static void test_not_a_file(void **state)
 	path_of(CONFIG_SALT_FILE, path);
 	memset(big, '#', sizeof(big));
 	file_write(CONFIG_SALT_FILE, big, sizeof(big));
-	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_E_CORRUPT);
 	assert_non_null(strstr(err.text, "too large"));
 	file_write("elsewhere", talos_text, sizeof(talos_text) - 1);
 	unlink(path);
 	assert_int_equal(symlink("elsewhere", path), 0);
-	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_DEVICE);
+	assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_E_DEVICE);
 	assert_int_equal(err.sys_errno, ELOOP);
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_E_CORRUPT);
 	rmdir(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_E_CORRUPT);
 }
 
 static void test_missing(void **state)
@@ -216,13 +216,14 @@ static void test_missing(void **state)
 	struct mortise_error err;
 
 	(void)state;
-	assert_int_equal(config_salt_read(dir, salt, &err), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_read(NULL, dir, salt, &err), MORTISE_E_WAIT);
 	assert_non_null(strstr(err.text, "encryption salt not available"));
 	assert_int_equal(dir_count(false), 0);
-	assert_int_equal(config_salt_read("/nonexistent/state", salt, &err), MORTISE_E_WAIT);
-	assert_int_equal(config_salt_ensure("/nonexistent/state", salt, &err), MORTISE_E_WAIT);
-	assert_int_equal(config_salt_read("/dev/null", salt, &err), MORTISE_E_DEVICE);
-	assert_int_equal(config_salt_read(dir, salt, NULL), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_read(NULL, "/nonexistent/state", salt, &err), MORTISE_E_WAIT);
+	assert_int_equal(config_salt_ensure(NULL, "/nonexistent/state", salt, &err),
+			 MORTISE_E_WAIT);
+	assert_int_equal(config_salt_read(NULL, "/dev/null", salt, &err), MORTISE_E_DEVICE);
+	assert_int_equal(config_salt_read(NULL, dir, salt, NULL), MORTISE_E_WAIT);
 }
 
 static void test_made(void **state)
@@ -240,7 +241,7 @@ static void test_made(void **state)
 	/* The file left by a power cut during the write. */
 	file_write(".encryption-salt.yaml.new", talos_text, 40);
 	mask = umask(0777);
-	assert_int_equal(config_salt_ensure(dir, salt, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(NULL, dir, salt, &err), MORTISE_OK);
 	umask(mask);
 	assert_int_equal(dir_count(false), 1);
 	path_of(CONFIG_SALT_FILE, path);
@@ -251,12 +252,12 @@ static void test_made(void **state)
 		snprintf(expected + strlen(expected), 16, "    - %u\n", salt[i]);
 	file_read(text, sizeof(text));
 	assert_string_equal(text, expected);
-	assert_int_equal(config_salt_ensure(dir, again, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(NULL, dir, again, &err), MORTISE_OK);
 	assert_memory_equal(salt, again, sizeof(salt));
-	assert_int_equal(config_salt_read(dir, again, &err), MORTISE_OK);
+	assert_int_equal(config_salt_read(NULL, dir, again, &err), MORTISE_OK);
 	assert_memory_equal(salt, again, sizeof(salt));
 	unlink(path);
-	assert_int_equal(config_salt_ensure(dir, again, &err), MORTISE_OK);
+	assert_int_equal(config_salt_ensure(NULL, dir, again, &err), MORTISE_OK);
 	assert_memory_not_equal(salt, again, sizeof(salt));
 }
 
@@ -273,7 +274,7 @@ static void test_race(void **state)
 
 		assert_true(pid >= 0);
 		if (pid == 0) {
-			bool ok = config_salt_ensure(dir, salt[0], NULL) == MORTISE_OK &&
+			bool ok = config_salt_ensure(NULL, dir, salt[0], NULL) == MORTISE_OK &&
 				  write(ends[1], salt[0], CONFIG_SALT_SIZE) == CONFIG_SALT_SIZE;
 			_exit(ok ? 0 : 1);
 		}

@@ -91,7 +91,7 @@ static void test_no_file(void **state)
 	char text[256];
 
 	(void)state;
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_true(list.is_new);
 	assert_false(known_find(&list, "u-data", &volume));
 	/* An empty list is a list: the next run is not the first one. */
@@ -99,7 +99,7 @@ static void test_no_file(void **state)
 	assert_false(list.is_new);
 	read_text(text, sizeof(text));
 	assert_string_equal(text, LIST(""));
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_false(list.is_new);
 }
 
@@ -108,7 +108,7 @@ static void test_no_directory(void **state)
 	struct mortise_error err;
 
 	(void)state;
-	assert_int_equal(known_load(&list, "/nonexistent", &err), MORTISE_E_WAIT);
+	assert_int_equal(known_load(&list, NULL, "/nonexistent", &err), MORTISE_E_WAIT);
 	assert_false(list.is_new);
 }
 
@@ -122,7 +122,7 @@ static void test_written_and_read(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(known_set(&list, &data, NULL), MORTISE_OK);
 	assert_int_equal(known_set(&list, &raw, NULL), MORTISE_OK);
 	assert_int_equal(known_set(&list, &awaited, NULL), MORTISE_OK);
@@ -132,7 +132,7 @@ static void test_written_and_read(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(list.count, 3);
 	assert_true(known_find(&list, "u-data", &found));
 	assert_memory_equal(&found, &data, sizeof(data));
@@ -147,7 +147,7 @@ static void test_written_and_read(void **state)
 	known_remove(&list, "r-raw");
 	known_remove(&list, "u-absent");
 	assert_int_equal(known_store(&list, NULL), MORTISE_OK);
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(list.count, 2);
 	assert_true(known_find(&list, "u-data", &found));
 	assert_int_equal(found.status, KNOWN_FORMATTING);
@@ -164,7 +164,7 @@ static void test_unchanged_is_not_written(void **state)
 	(void)state;
 	write_text(LIST(DATA), strlen(LIST(DATA)));
 	assert_int_equal(stat(path, &before), 0);
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(known_set(&list, &data, NULL), MORTISE_OK);
 	known_remove(&list, "u-absent");
 	assert_int_equal(known_store(&list, NULL), MORTISE_OK);
@@ -232,7 +232,7 @@ static void test_damaged(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		write_text(files[i].text, strlen(files[i].text));
-		assert_int_equal(known_load(&list, dir, &err), MORTISE_E_CORRUPT);
+		assert_int_equal(known_load(&list, NULL, dir, &err), MORTISE_E_CORRUPT);
 		snprintf(expected, sizeof(expected), "%s is damaged: %s", path, files[i].why);
 		assert_string_equal(err.text, expected);
 		/* It is not taken for the first run. */
@@ -247,13 +247,13 @@ static void test_not_a_file(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(known_load(&list, dir, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(known_load(&list, NULL, dir, &err), MORTISE_E_CORRUPT);
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(known_load(&list, dir, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(known_load(&list, NULL, dir, &err), MORTISE_E_CORRUPT);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/dev/null", path), 0);
-	assert_int_equal(known_load(&list, dir, &err), MORTISE_E_DEVICE);
+	assert_int_equal(known_load(&list, NULL, dir, &err), MORTISE_E_DEVICE);
 	assert_int_equal(err.sys_errno, ELOOP);
 	assert_false(list.is_new);
 }
@@ -270,14 +270,14 @@ static void test_limits(void **state)
 	memset(text, ' ', KNOWN_FILE_MAX + 2);
 	memcpy(text, LIST(""), strlen(LIST("")));
 	write_text(text, KNOWN_FILE_MAX);
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	write_text(text, KNOWN_FILE_MAX + 1);
-	assert_int_equal(known_load(&list, dir, &err), MORTISE_E_CORRUPT);
+	assert_int_equal(known_load(&list, NULL, dir, &err), MORTISE_E_CORRUPT);
 	assert_non_null(strstr(err.text, "too large"));
 	free(text);
 
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	for (unsigned i = 0; i < KNOWN_MAX; i++) {
 		snprintf(id, sizeof(id), "u-%u", i);
 		volume = make_volume(id);
@@ -290,7 +290,7 @@ static void test_limits(void **state)
 	volume = make_volume("u-more");
 	assert_int_equal(known_set(&list, &volume, &err), MORTISE_E_NO_SPACE);
 	assert_int_equal(known_store(&list, NULL), MORTISE_OK);
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(list.count, KNOWN_MAX);
 }
 
@@ -319,7 +319,7 @@ static void test_threads(void **state)
 	void *failed;
 
 	(void)state;
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	for (unsigned i = 0; i < THREADS; i++) {
 		number[i] = i;
 		assert_int_equal(pthread_create(&thread[i], NULL, record, &number[i]), 0);
@@ -328,7 +328,7 @@ static void test_threads(void **state)
 		assert_int_equal(pthread_join(thread[i], &failed), 0);
 		assert_null(failed);
 	}
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(list.count, THREADS * ROUNDS);
 }
 
@@ -340,13 +340,13 @@ static void test_write_fails(void **state)
 	struct mortise_error err;
 
 	(void)state;
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_int_equal(known_set(&list, &data, NULL), MORTISE_OK);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(known_store(&list, &err), MORTISE_E_DEVICE);
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(known_store(&list, NULL), MORTISE_OK);
-	assert_int_equal(known_load(&list, dir, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
 	assert_true(known_find(&list, "u-data", &found));
 }
 

@@ -329,7 +329,7 @@ static void test_answers(void **state)
 		{ "HTTP/2 99999999999\r\n", &frame, MORTISE_E_SOURCE, "HTTP status" },
 		/* The gRPC status takes precedence over everything else. */
 		{ "HTTP/2 503\r\ngrpc-status: 5\r\ngrpc-message: no %22node%22%0a%1b[2J\r\n",
-		  &frame, MORTISE_E_SOURCE, "NOT_FOUND (no \"node\"??[2J)" },
+		  &frame, MORTISE_E_SOURCE, "NOT_FOUND (no \"node\"\\x0a\\x1b[2J)" },
 		{ "grpc-status: 14\r\n", &frame, MORTISE_E_UNREACHABLE, "UNAVAILABLE" },
 		{ ":\r\n\r\ngarbage\r\n", &frame, MORTISE_E_SOURCE, "HTTP status 0" },
 	};
@@ -389,7 +389,7 @@ static void test_statuses(void **state)
 	assert_null(keys_kms_status_name(KEYS_KMS_STATUSES));
 }
 
-/* Control characters are replaced, and multibyte characters are not split. */
+/* Control characters are escaped, and no character is split. */
 static void test_text(void **state)
 {
 	static const struct {
@@ -398,18 +398,11 @@ static void test_text(void **state)
 		const char *to;
 	} cases[] = {
 		{ "plain", 16, "plain" },
-		{ "\x1b[31mred\r\n\x7f", 16, "?[31mred???" },
-		{ "\xc2\x9b"
-		  "31m",
-		  16, "?31m" },				   /* CSI: one character for ESC [ */
-		{ "\xc0\xaf \xe0\x80\xaf", 16, "?? ???" }, /* overlong encoding */
+		{ "\x1b[31mred\r", 16, "\\x1b[31mred\\x0d" },
+		{ "\x1b[31mred\r", 15, "\\x1b[31mred" },
 		{ "cut off", 4, "cut" },
-		{ "\xc3\xa4", 8, "\xc3\xa4" },
+		{ "a\xc3\xa4", 4, "a\xc3\xa4" },
 		{ "a\xc3\xa4", 3, "a" },
-		{ "\xc3(", 8, "?(" },
-		{ "\xe2\x80\xae", 8, "?" },	   /* right-to-left override */
-		{ "\xed\xa0\x80", 8, "???" },	   /* a surrogate */
-		{ "\xf4\x90\x80\x80", 8, "????" }, /* beyond Unicode */
 		{ "anything", 1, "" },
 	};
 

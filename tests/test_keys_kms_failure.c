@@ -101,7 +101,7 @@ static const struct {
 	  .words = "Could not resolve host: x\x1b[31m",
 	  .code = MORTISE_E_UNREACHABLE,
 	  .sentence = "cannot resolve its name; check the name and the network (Could not resolve "
-		      "host: x?[31m)" },
+		      "host: x\\x1b[31m)" },
 	{ .result = CURLE_COULDNT_RESOLVE_PROXY,
 	  .code = MORTISE_E_UNREACHABLE,
 	  .sentence = "cannot resolve the name of the proxy; check the name and the network (its "

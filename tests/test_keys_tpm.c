@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "keys/sources/tpm/library.h"
+#include "keys/sources/tpm/memory.h"
 #include "keys/sources/tpm/pcr.h"
 #include "keys/sources/tpm/policy.h"
 #include "keys/sources/tpm/response.h"
@@ -483,16 +484,58 @@ static void test_secureboot(void **state)
 	rmdir(dir);
 }
 
+/* ------------------------------------------------------------------------------ memory */
+
+static void test_memory_layout(void **state)
+{
+	const struct keys_tpm_memory written = {
+		.facts = true,
+		.headers_sealed = true,
+		.state_keys = 0x8001,
+		.volume_count = 1,
+		.volumes[0] = { .volume = "volume01", .epoch = UINT64_C(0x0102030405060708) },
+	};
+	static const uint8_t expected[32] = "mortise\1\0\5\x80\1\0\1\0\0volume01\1\2\3\4\5\6\7\10";
+	uint8_t bytes[KEYS_TPM_MEMORY_SIZE];
+	struct keys_tpm_memory read;
+
+	(void)state;
+	keys_tpm_memory_encode(&written, bytes);
+	assert_memory_equal(bytes, expected, sizeof(expected));
+	assert_true(keys_tpm_memory_parse(bytes, &read));
+	assert_memory_equal(&read.volumes[0], &written.volumes[0], sizeof(read.volumes[0]));
+	assert_true(read.facts && !read.state_encrypted && read.headers_sealed);
+	assert_int_equal(read.state_keys, 0x8001);
+	assert_int_equal(read.volume_count, 1);
+}
+
+/* The count of a full memory, then one more: the 32nd volume would be behind the index. */
+static void test_memory_count(void **state)
+{
+	struct keys_tpm_memory memory = { .volume_count = KEYS_TPM_MEMORY_VOLUMES };
+	uint8_t bytes[KEYS_TPM_MEMORY_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < KEYS_TPM_MEMORY_VOLUMES; i++)
+		memory.volumes[i].volume[0] = (uint8_t)(i + 1);
+	keys_tpm_memory_encode(&memory, bytes);
+	assert_true(keys_tpm_memory_parse(bytes, &memory));
+	bytes[13]++;
+	assert_false(keys_tpm_memory_parse(bytes, &memory));
+	assert_int_equal(memory.volume_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_tpm),	    cmocka_unit_test(test_tpm_refused),
-		cmocka_unit_test(test_tpm_in_use),  cmocka_unit_test(test_not_installed),
-		cmocka_unit_test(test_usage),	    cmocka_unit_test(test_policy_digest),
-		cmocka_unit_test(test_pcr_value),   cmocka_unit_test(test_extended),
-		cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_public_key),
-		cmocka_unit_test(test_templates),   cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_pcr_list),    cmocka_unit_test(test_secureboot),
+		cmocka_unit_test(test_no_tpm),	      cmocka_unit_test(test_tpm_refused),
+		cmocka_unit_test(test_tpm_in_use),    cmocka_unit_test(test_not_installed),
+		cmocka_unit_test(test_usage),	      cmocka_unit_test(test_policy_digest),
+		cmocka_unit_test(test_pcr_value),     cmocka_unit_test(test_extended),
+		cmocka_unit_test(test_fingerprint),   cmocka_unit_test(test_public_key),
+		cmocka_unit_test(test_templates),     cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_pcr_list),      cmocka_unit_test(test_secureboot),
+		cmocka_unit_test(test_memory_layout), cmocka_unit_test(test_memory_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,12 +118,11 @@ static void test_texts_end(void **state)
 /* Parses a text, makes a deep copy as an update does, and compares json-c's output. */
 static void check_text(const char *text, const char *expected)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 	struct json_object *parsed, *copied = NULL;
+	const char *why;
+	size_t end;
 
-	assert_non_null(tokener);
-	parsed = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
-	json_tokener_free(tokener);
+	parsed = luks2_json_parse(text, strlen(text) + 1, &end, &why);
 	if (!expected) {
 		assert_null(parsed);
 		return;
@@ -147,8 +146,11 @@ static void test_json_texts(void **state)
 	check_text("{\"a\":\"\\u00e9\"}", "{\"a\":\"\xc3\xa9\"}");
 	check_text("{\"a\":\"x\\u0000y\"}", "{\"a\":\"x\\u0000y\"}");
 	check_text("{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}");
-	check_text("{/* why */\"a\":1 // here\n}", "{\"a\":1}");
-	check_text("{'a':TRUE,}", "{\"a\":true}");
+	/* json-c and cryptsetup accept these, but nothing writes them. */
+	check_text("{/* why */\"a\":1 // here\n}", NULL);
+	check_text("{'a':1}", NULL);
+	check_text("{\"a\":TRUE}", NULL);
+	check_text("{\"a\":1,}", NULL);
 	for (size_t depth = LUKS2_JSON_DEPTH; depth <= LUKS2_JSON_DEPTH + 1; depth++) {
 		memset(deep, '[', depth);
 		memset(deep + depth, ']', depth);

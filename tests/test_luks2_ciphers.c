@@ -35,9 +35,9 @@ static void test_accepted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_int_equal(luks2_cipher_check("x", good[i].cipher, good[i].key_size, NULL,
-						    NULL),
-				 MORTISE_OK);
+		assert_int_equal(
+			luks2_cipher_check("x", good[i].cipher, good[i].key_size, NULL, NULL),
+			MORTISE_OK);
 }
 
 static void test_refused(void **state)
@@ -75,13 +75,13 @@ static void test_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(luks2_cipher_check("x", bad[i].cipher, bad[i].key_size, NULL,
-						    NULL),
-				 MORTISE_E_POLICY);
+		assert_int_equal(
+			luks2_cipher_check("x", bad[i].cipher, bad[i].key_size, NULL, NULL),
+			MORTISE_E_POLICY);
 		/* Another name does not help. */
-		assert_int_equal(luks2_cipher_check("x", bad[i].cipher, bad[i].key_size, "aes-lrw",
-						    NULL),
-				 MORTISE_E_POLICY);
+		assert_int_equal(
+			luks2_cipher_check("x", bad[i].cipher, bad[i].key_size, "aes-lrw", NULL),
+			MORTISE_E_POLICY);
 	}
 }
 

@@ -57,6 +57,7 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	if (where.readonly)
 		luks2_header_set_readonly(header);
 	luks2_header_allow_cipher(header, where.allow_cipher);
+	luks2_header_set_max_unlock(header, where.max_unlock_s);
 	luks2_header_set_kernel_cipher(header, &volume_kernel_cipher);
 	code = set_data_path(header, &where, err);
 	if (code)

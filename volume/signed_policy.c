@@ -72,15 +72,16 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 					  struct keys_tpm_signed_policy *policy,
 					  struct mortise_error *err)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 	struct json_object *root = NULL, *entries;
 	enum mortise_code code = MORTISE_OK;
+	const char *why = "too long";
+	size_t end;
 
 	policy->signature_count = 0;
-	if (!tokener)
-		return error_memory(err);
 	if (size <= FILE_SIZE_MAX)
-		root = json_tokener_parse_ex(tokener, text, (int)size);
+		root = luks2_json_parse(text, size, &end, &why);
+	if (!root)
+		return error_set(err, MORTISE_E_SOURCE, 0, "PCR signature JSON: %s", why);
 	entries = luks2_json_get(root, "sha256", json_type_array);
 	if (!entries)
 		code = error_set(err, MORTISE_E_SOURCE, 0,
@@ -88,7 +89,6 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 	for (size_t i = 0; !code && i < json_object_array_length(entries); i++)
 		code = read_entry(json_object_array_get_idx(entries, i), i, policy, err);
 	json_object_put(root);
-	json_tokener_free(tokener);
 	return code;
 }
 

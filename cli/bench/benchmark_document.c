@@ -102,8 +102,8 @@ static void print_warnings(const struct benchmark *b)
 {
 	fflush(stdout);
 	for (size_t i = 0; i < json_object_array_length(b->warnings); i++)
-		fprintf(stderr, "Warning: %s\n",
-			json_object_get_string(json_object_array_get_idx(b->warnings, i)));
+		print_to(stderr, "Warning: %s\n",
+			 json_object_get_string(json_object_array_get_idx(b->warnings, i)));
 }
 
 enum status benchmark_finish(struct benchmark *b, enum status status)
@@ -159,7 +159,7 @@ void benchmark_print(struct benchmark *b, const char *format, ...)
 		return;
 	progress_clear(&b->progress);
 	va_start(arguments, format);
-	vprintf(format, arguments);
+	vprint_to(stdout, format, arguments);
 	va_end(arguments);
 	fflush(stdout);
 }
@@ -271,7 +271,10 @@ void benchmark_recommend(struct benchmark *b, const char *purpose, const char *o
 	json_add_text(entry, "options", options);
 	json_add_text(entry, "reason", reason);
 	json_object_array_add(b->recommendation, entry);
-	benchmark_print(b, "# %s: %s\n%s\n", purpose, reason, options);
+	benchmark_print(b, "# %s: %s\n", purpose, reason);
+	if (!b->json)
+		print_lines(stdout, options);
+	benchmark_print(b, "\n");
 }
 
 void benchmark_format_options(const struct mortise_kdf *kdf, char *text, size_t room)

@@ -7,6 +7,7 @@
 #include "cli/declared/plan_print.h"
 #include "cli/declared/report.h"
 #include "cli/declared/up_console.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 
 const char *check_apply(const struct command *c)
@@ -57,8 +58,8 @@ static void warn_of_default(const struct command *c)
 {
 	if (access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0 &&
 	    !option_set(&c->options, OPTION_BATCH_MODE))
-		fprintf(stderr, "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
-				"`mortise up` reads it instead of the stored configuration\n");
+		print_to(stderr, "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
+				 "`mortise up` reads it instead of the stored configuration\n");
 }
 
 static enum status stage(const struct command *c, struct volumes *volumes)
@@ -73,7 +74,7 @@ static enum status stage(const struct command *c, struct volumes *volumes)
 		warn_of_default(c);
 	status = finish_without_report(c, volumes, &err);
 	if (status == STATUS_OK && !volumes->json)
-		printf("Stored. It takes effect at the next `mortise up`.\n");
+		print("Stored. It takes effect at the next `mortise up`.\n");
 	mortise_report_free(&report);
 	return status;
 }

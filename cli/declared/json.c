@@ -63,9 +63,13 @@ enum status json_print(struct json_object *document)
 		text = json_object_to_json_string_ext(
 			document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 					  JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (text) {
+		print_json(text);
+		print("\n");
+	}
 	if (!text)
 		status = fail_with(STATUS_MEMORY, "mortise: out of memory");
-	else if (printf("%s\n", text) < 0)
+	else if (ferror(stdout))
 		status = fail_with(STATUS_USAGE, "mortise: cannot write to standard output: %s",
 				   strerror(errno));
 	json_object_put(document);

@@ -131,7 +131,7 @@ static void print_entries(const struct mortise_meta *meta)
 	};
 
 	if (!table_print(&table))
-		printf("No values.\n");
+		print("No values.\n");
 }
 
 static struct json_object *entry_json(const struct mortise_meta_entry *entry)
@@ -179,6 +179,14 @@ static enum status list_entries(const struct command *c, const char *device)
 	return status == STATUS_OK ? printed : status;
 }
 
+/* The value itself, except on a terminal, which its control characters could control. */
+static bool write_value(const void *value, size_t size)
+{
+	if (isatty(STDOUT_FILENO))
+		return write_escaped(STDOUT_FILENO, MORTISE_ESCAPE_LINES, value, size);
+	return write_all(STDOUT_FILENO, value, size);
+}
+
 static enum status get_value(const struct command *c, const char *device, uint8_t tag)
 {
 	enum status status = STATUS_OK;
@@ -191,7 +199,7 @@ static enum status get_value(const struct command *c, const char *device, uint8_
 	entry = mortise_meta_find(meta, tag);
 	if (!entry)
 		status = fail_with(STATUS_USAGE, "mortise: META tag %u has no value", tag);
-	else if (fflush(stdout) != 0 || !write_all(STDOUT_FILENO, entry->value, entry->size))
+	else if (fflush(stdout) != 0 || !write_value(entry->value, entry->size))
 		status = fail_with(STATUS_USAGE, "mortise: cannot write to standard output: %s",
 				   strerror(errno));
 	mortise_meta_free(&meta);

@@ -5,6 +5,7 @@
 #include "cli/declared/json.h"
 #include "cli/declared/plan_print.h"
 #include "cli/declared/volumes.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 
 enum status run_plan(const struct command *c)
@@ -25,8 +26,8 @@ enum status run_plan(const struct command *c)
 		status = plan_status(volumes.plan);
 		plan_print_notes(c, volumes.plan);
 		if (!mortise_config_is_complete(volumes.config))
-			fprintf(stderr, "mortise: note: STATE is not open; the plan lacks the "
-					"volumes that the configuration in STATE declares\n");
+			print_to(stderr, "mortise: note: STATE is not open; the plan lacks the "
+					 "volumes that the configuration in STATE declares\n");
 	}
 	if (volumes.json) {
 		document = json_document(volumes.config, c->verb->name);

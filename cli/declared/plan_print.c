@@ -6,6 +6,7 @@
 
 #include "cli/declared/json.h"
 #include "cli/declared/table.h"
+#include "cli/output.h"
 
 #define COLUMNS 5u
 
@@ -35,7 +36,7 @@ void plan_print(const struct mortise_plan *plan)
 	};
 
 	if (!table_print(&table))
-		printf("Nothing to do.\n");
+		print("Nothing to do.\n");
 }
 
 void plan_print_notes(const struct command *c, const struct mortise_plan *plan)
@@ -45,7 +46,7 @@ void plan_print_notes(const struct command *c, const struct mortise_plan *plan)
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		return;
 	for (size_t i = 0; (note = mortise_plan_note(plan, i)); i++)
-		fprintf(stderr, "mortise: note: %s\n", note);
+		print_to(stderr, "mortise: note: %s\n", note);
 }
 
 static struct json_object *steps_json(const struct mortise_plan *plan)

@@ -7,6 +7,7 @@
 #include "cli/declared/plan_print.h"
 #include "cli/declared/report.h"
 #include "cli/declared/table.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 
 #define COLUMNS 6u
@@ -37,14 +38,27 @@ static void print_recovery(const struct mortise_volume_status *volume)
 
 	if (volume->recovery_keyslots == 0)
 		return;
-	printf("%s: ", volume->name);
+	print("%s: ", volume->name);
 	for (unsigned id = 0; id < MORTISE_KEYSLOTS_MAX; id++) {
 		if (!(volume->recovery_keyslots & UINT32_C(1) << id))
 			continue;
-		printf("%s%u", before, id);
+		print("%s%u", before, id);
 		before = ", ";
 	}
-	printf("\n");
+	print("\n");
+}
+
+/* "data: UUID 8d3c1f6e-..., known, seal unverified" */
+static void print_trust(const struct mortise_volume_status *volume)
+{
+	if (volume->uuid[0] == '\0' && volume->known[0] == '\0')
+		return;
+	print("%s: UUID %s", volume->name, table_or_dash(volume->uuid));
+	if (volume->known[0] != '\0')
+		print(", %s", volume->known);
+	if (volume->seal[0] != '\0')
+		print(", seal %s", volume->seal);
+	print("\n");
 }
 
 static void print_table(const struct mortise_report *report)
@@ -58,18 +72,20 @@ static void print_table(const struct mortise_report *report)
 	const struct mortise_volume_status *volume;
 
 	if (!table_print(&table))
-		printf("No volumes.\n");
+		print("No volumes.\n");
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_recovery(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_trust(volume);
 }
 
 /* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
-static void print_lines(const char *volume, const char *prefix, const char *text)
+static void print_each(const char *volume, const char *prefix, const char *text)
 {
 	while (*text) {
 		int length = (int)strcspn(text, "\n");
 
-		fprintf(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
+		print_to(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
 		text += length;
 		text += *text == '\n';
 	}
@@ -80,9 +96,9 @@ static void print_messages(const struct mortise_report *report)
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		print_lines(volume->name, "", volume->error);
-		print_lines(volume->name, "", volume->failed_syncs);
-		print_lines(volume->name, "notice: ", volume->notices);
+		print_each(volume->name, "", volume->error);
+		print_each(volume->name, "", volume->failed_syncs);
+		print_each(volume->name, "notice: ", volume->notices);
 	}
 }
 
@@ -136,11 +152,15 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	add_keyslots(row, "recoveryKeyslots", volume->recovery_keyslots);
 	json_add_text(row, "error", volume->error);
 	json_add_text(row, "text", volume->text);
+	json_add_text(row, "uuid", volume->uuid);
+	json_add_text(row, "known", volume->known);
+	json_add_text(row, "seal", volume->seal);
 	return row;
 }
 
-static enum status print_json(const struct command *c, const struct volumes *volumes,
-			      const struct mortise_report *report, const struct mortise_error *err)
+static enum status print_report_json(const struct command *c, const struct volumes *volumes,
+				     const struct mortise_report *report,
+				     const struct mortise_error *err)
 {
 	struct json_object *document = json_document(volumes->config, c->verb->name);
 	struct json_object *rows = json_object_new_array();
@@ -193,7 +213,7 @@ enum status report_print(const struct command *c, const struct volumes *volumes,
 	if (report)
 		print_messages(report);
 	if (volumes->json)
-		printed = print_json(c, volumes, report, err);
+		printed = print_report_json(c, volumes, report, err);
 	else if (report)
 		print_table(report);
 	return status == STATUS_OK ? printed : status;

@@ -6,6 +6,7 @@
 
 #include "cli/declared/table.h"
 #include "cli/declared/volumes.h"
+#include "cli/output.h"
 #include "cli/print.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -21,6 +22,10 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (event->type == MORTISE_EVENT_PROGRESS)
 		return progress_tell_bytes(context, event->volume, event->text, event->done,
 					   event->total);
+	if (event->type == MORTISE_EVENT_NOTICE) {
+		progress_clear(context);
+		print_to(stderr, "mortise: %s: notice: %s\n", event->volume, event->text);
+	}
 	return !signals_caught();
 }
 
@@ -63,8 +68,8 @@ static void print_targets(const struct mortise_reset *reset)
 
 	(void)table_print(&table);
 	if (mortise_reset_meta(reset))
-		printf("The encryption of STATE will be deleted from META (%s, tag %d).\n",
-		       mortise_reset_meta(reset), MORTISE_META_STATE_ENCRYPTION);
+		print("The encryption of STATE will be deleted from META (%s, tag %d).\n",
+		      mortise_reset_meta(reset), MORTISE_META_STATE_ENCRYPTION);
 	fflush(stdout);
 }
 
@@ -135,7 +140,7 @@ enum status run_reset(const struct command *c)
 	if (err.code != MORTISE_OK)
 		status = volumes_fail(c, &err);
 	else if (!quiet)
-		printf("Wiped. These volumes can no longer be unlocked.\n");
+		print("Wiped. These volumes can no longer be unlocked.\n");
 out:
 	mortise_reset_free(&reset);
 	volumes_close(&volumes);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/declared/table.h"
+#include "cli/output.h"
 
 static void widen(int *widths, const char *const *cells, size_t columns)
 {
@@ -18,8 +19,8 @@ static void widen(int *widths, const char *const *cells, size_t columns)
 static void print_row(const int *widths, const char *const *cells, size_t columns)
 {
 	for (size_t i = 0; i + 1 < columns; i++)
-		printf("%-*s  ", widths[i], cells[i]);
-	printf("%s\n", cells[columns - 1]);
+		print("%-*s  ", widths[i], cells[i]);
+	print("%s\n", cells[columns - 1]);
 }
 
 bool table_print(const struct table *table)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -28,13 +29,13 @@ static bool is_message(const struct mortise_step *step)
 static void print_begin(const struct up_console *console, const struct mortise_step *step)
 {
 	if (is_message(step)) {
-		fprintf(console->out, "%s: %s\n", step->volume, step->text);
+		print_to(console->out, "%s: %s\n", step->volume, step->text);
 		return;
 	}
-	fprintf(console->out, "%s: %s %s", step->volume, actions[step->kind], step->device);
+	print_to(console->out, "%s: %s %s", step->volume, actions[step->kind], step->device);
 	if (step->keyslot >= 0)
-		fprintf(console->out, ", slot %d", step->keyslot);
-	fprintf(console->out, " ...\n");
+		print_to(console->out, ", slot %d", step->keyslot);
+	print_to(console->out, " ...\n");
 }
 
 static void print_end(const struct up_console *console, const struct mortise_step *step,
@@ -44,9 +45,9 @@ static void print_end(const struct up_console *console, const struct mortise_ste
 	if (is_message(step))
 		return;
 	if (error)
-		fprintf(console->out, "%s: failed: %s\n", step->volume, error->text);
+		print_to(console->out, "%s: failed: %s\n", step->volume, error->text);
 	else if (console->verbose)
-		fprintf(console->out, "%s: done: %s\n", step->volume, step->text);
+		print_to(console->out, "%s: done: %s\n", step->volume, step->text);
 }
 
 /* A user without a recovery key enters an empty line. */
@@ -56,7 +57,7 @@ static void prompt(struct up_console *console, const struct mortise_event *event
 	char text[PATH_MAX + 256];
 
 	if (strcmp(console->asked, event->volume) == 0)
-		fprintf(stderr, "No key available with this recovery key.\n");
+		print_to(stderr, "No key available with this recovery key.\n");
 	snprintf(console->asked, sizeof(console->asked), "%s", event->volume);
 	snprintf(text, sizeof(text), "Recovery key for %s (%s): ", event->volume, event->device);
 	if (terminal_read_passphrase(text, console->timeout, &typed) != STATUS_OK)
@@ -78,7 +79,7 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
-		fprintf(console->out, "%s: %s\n", event->volume, event->text);
+		print_to(console->out, "%s: %s\n", event->volume, event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);

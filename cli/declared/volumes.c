@@ -18,7 +18,7 @@
 
 enum status volumes_fail(const struct command *c, const struct mortise_error *err)
 {
-	fprintf(stderr, "mortise: ");
+	print_to(stderr, "mortise: ");
 	return fail(c, err);
 }
 
@@ -33,10 +33,10 @@ static void print_remarks(const struct mortise_config *config, const char *file,
 	for (size_t i = 0; (remark = mortise_config_remark(config, i)); i++) {
 		if (!remark->error && !notices)
 			continue;
-		fprintf(stderr, "mortise: %s:", file);
+		print_to(stderr, "mortise: %s:", file);
 		if (remark->line > 0)
-			fprintf(stderr, "%u:%u:", remark->line, remark->column);
-		fprintf(stderr, " %s%s\n", remark->error ? "" : "notice: ", remark->text);
+			print_to(stderr, "%u:%u:", remark->line, remark->column);
+		print_to(stderr, " %s%s\n", remark->error ? "" : "notice: ", remark->text);
 	}
 }
 
@@ -191,8 +191,9 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.try_keys = option_set(&c->options, OPTION_TRY_KEYS),
 		.check_keys = option_set(&c->options, OPTION_CHECK_KEYS),
 		.no_mount = option_set(&c->options, OPTION_NO_MOUNT),
-		.adopt = c->verb->id == VERB_APPLY,
+		.adopt = c->verb->id == VERB_APPLY || option_set(&c->options, OPTION_ADOPT),
 		.trust = option_text(&c->options, OPTION_TRUST),
+		.max_unlock_s = command_max_unlock(c),
 	};
 	sources_fill(c, &volumes->sources);
 	read_extension(c, &volumes->options);

@@ -25,6 +25,6 @@ enum status run_close(const struct command *c)
 		return code == MORTISE_E_KERNEL ? STATUS_DEVICE : status;
 	}
 	if (deferred && mortise_is_active(name, NULL) == MORTISE_OK)
-		printf("Device %s is still active and scheduled for deferred removal.\n", name);
+		print("Device %s is still active and scheduled for deferred removal.\n", name);
 	return STATUS_OK;
 }

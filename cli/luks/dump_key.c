@@ -44,7 +44,7 @@ static enum status show_key(const struct command *c, const char *title,
 
 	if (!file)
 		return print_secret(title, key);
-	printf("Key stored to file %s.\n", file);
+	print("Key stored to file %s.\n", file);
 	return STATUS_OK;
 }
 
@@ -73,12 +73,12 @@ enum status dump_volume_key(const struct command *c, const struct paths *paths,
 		goto out;
 	(void)mortise_header_info(header, &info, NULL);
 	mode = strchr(segment.cipher, '-');
-	printf("LUKS header information for %s\n", paths->header);
-	printf("Cipher name:   \t%.*s\n", (int)strcspn(segment.cipher, "-"), segment.cipher);
-	printf("Cipher mode:   \t%s\n", mode ? mode + 1 : "");
-	printf("Payload offset:\t%" PRIu64 "\n", segment.offset / SECTOR);
-	printf("UUID:          \t%s\n", info.uuid);
-	printf("MK bits:       \t%zu\n", mortise_secret_size(key) * 8);
+	print("LUKS header information for %s\n", paths->header);
+	print("Cipher name:   \t%.*s\n", (int)strcspn(segment.cipher, "-"), segment.cipher);
+	print("Cipher mode:   \t%s\n", mode ? mode + 1 : "");
+	print("Payload offset:\t%" PRIu64 "\n", segment.offset / SECTOR);
+	print("UUID:          \t%s\n", info.uuid);
+	print("MK bits:       \t%zu\n", mortise_secret_size(key) * 8);
 	status = show_key(c, "MK dump:\t", key);
 out:
 	mortise_secret_free(&key);
@@ -108,10 +108,10 @@ enum status dump_unbound_key(const struct command *c, const struct paths *paths,
 	if (status != STATUS_OK)
 		goto out;
 	(void)mortise_header_info(header, &info, NULL);
-	printf("LUKS header information for %s\n", paths->header);
-	printf("UUID:    \t%s\n", info.uuid);
-	printf("Keyslot: \t%d\n", keyslot);
-	printf("Key bits:\t%zu\n", mortise_secret_size(key) * 8);
+	print("LUKS header information for %s\n", paths->header);
+	print("UUID:    \t%s\n", info.uuid);
+	print("Keyslot: \t%d\n", keyslot);
+	print("Key bits:\t%zu\n", mortise_secret_size(key) * 8);
 	status = show_key(c, "Unbound Key:\t", key);
 out:
 	mortise_secret_free(&key);

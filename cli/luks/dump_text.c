@@ -22,13 +22,13 @@ static void dump_config(const struct mortise_luks2 *header)
 	const char *text;
 	unsigned i;
 
-	printf("Flags:       \t");
+	print("Flags:       \t");
 	for (i = 0; (text = mortise_header_flag(header, i)); i++)
-		printf("%s ", text);
-	printf("%s\n", i > 0 ? "" : "(no flags)");
+		print("%s ", text);
+	print("%s\n", i > 0 ? "" : "(no flags)");
 	for (i = 0; (text = mortise_header_requirement(header, i)); i++)
-		printf("%s%s ", i == 0 ? "Requirements:\t" : "", text);
-	printf("%s\n", i > 0 ? "\n" : "");
+		print(i == 0 ? "Requirements:\t%s " : "%s ", text);
+	print_lines(stdout, i > 0 ? "\n\n" : "\n");
 }
 
 static void dump_segment(const struct mortise_luks2 *header, int id,
@@ -36,23 +36,23 @@ static void dump_segment(const struct mortise_luks2 *header, int id,
 {
 	const char *flag;
 
-	printf("  %d: %s\n", id, segment->type);
-	printf("\toffset: %" PRIu64 " [bytes]\n", segment->offset);
+	print("  %d: %s\n", id, segment->type);
+	print("\toffset: %" PRIu64 " [bytes]\n", segment->offset);
 	if (segment->dynamic)
-		printf("\tlength: (whole device)\n");
+		print("\tlength: (whole device)\n");
 	else
-		printf("\tlength: %" PRIu64 " [bytes]\n", segment->size);
+		print("\tlength: %" PRIu64 " [bytes]\n", segment->size);
 	if (segment->cipher[0] != '\0')
-		printf("\tcipher: %s\n", segment->cipher);
+		print("\tcipher: %s\n", segment->cipher);
 	if (segment->sector_size != 0)
-		printf("\tsector: %" PRIu32 " [bytes]\n", segment->sector_size);
+		print("\tsector: %" PRIu32 " [bytes]\n", segment->sector_size);
 	if (segment->integrity[0] != '\0')
-		printf("\tintegrity: %s\n", segment->integrity);
+		print("\tintegrity: %s\n", segment->integrity);
 	for (unsigned i = 0; (flag = mortise_segment_flag(header, id, i)); i++)
-		printf("%s%s", i == 0 ? "\tflags : " : ", ", flag);
+		print(i == 0 ? "\tflags : %s" : ", %s", flag);
 	if (mortise_segment_flag(header, id, 0))
-		printf("\n");
-	printf("\n");
+		print("\n");
+	print("\n");
 }
 
 static const char *priority_text(enum mortise_priority priority)
@@ -70,56 +70,56 @@ static const char *priority_text(enum mortise_priority priority)
 
 static void dump_area(const struct mortise_keyslot_info *slot)
 {
-	printf("\tArea offset:%" PRIu64 " [bytes]\n", slot->area_offset);
-	printf("\tArea length:%" PRIu64 " [bytes]\n", slot->area_size);
+	print("\tArea offset:%" PRIu64 " [bytes]\n", slot->area_offset);
+	print("\tArea length:%" PRIu64 " [bytes]\n", slot->area_size);
 }
 
 static void dump_luks2_keyslot(const struct mortise_keyslot_info *slot)
 {
-	printf("\tCipher:     %s\n", slot->cipher);
-	printf("\tCipher key: %" PRIu32 " bits\n", slot->area_key_size * 8);
-	printf("\tPBKDF:      %s\n", slot->kdf_type);
+	print("\tCipher:     %s\n", slot->cipher);
+	print("\tCipher key: %" PRIu32 " bits\n", slot->area_key_size * 8);
+	print("\tPBKDF:      %s\n", slot->kdf_type);
 	if (strcmp(slot->kdf_type, "pbkdf2") == 0) {
-		printf("\tHash:       %s\n", slot->kdf.hash);
-		printf("\tIterations: %" PRIu32 "\n", slot->kdf.time);
+		print("\tHash:       %s\n", slot->kdf.hash);
+		print("\tIterations: %" PRIu32 "\n", slot->kdf.time);
 	} else {
-		printf("\tTime cost:  %" PRIu32 "\n", slot->kdf.time);
-		printf("\tMemory:     %" PRIu32 "\n", slot->kdf.memory_kib);
-		printf("\tThreads:    %" PRIu32 "\n", slot->kdf.lanes);
+		print("\tTime cost:  %" PRIu32 "\n", slot->kdf.time);
+		print("\tMemory:     %" PRIu32 "\n", slot->kdf.memory_kib);
+		print("\tThreads:    %" PRIu32 "\n", slot->kdf.lanes);
 	}
-	printf("\tSalt:       ");
+	print("\tSalt:       ");
 	print_hex(slot->salt.bytes, slot->salt.size, hex_break);
-	printf("\n");
-	printf("\tAF stripes: %" PRIu32 "\n", (uint32_t)slot->af_stripes);
-	printf("\tAF hash:    %s\n", slot->af_hash);
+	print("\n");
+	print("\tAF stripes: %" PRIu32 "\n", (uint32_t)slot->af_stripes);
+	print("\tAF hash:    %s\n", slot->af_hash);
 	dump_area(slot);
 }
 
 static void dump_reencrypt_keyslot(const struct mortise_keyslot_info *slot)
 {
-	printf("\t%-12s%s\n", "Mode:", slot->reencrypt_mode);
-	printf("\t%-12s%s\n", "Direction:", slot->reencrypt_direction);
-	printf("\t%-12s%s\n", "Resilience:", slot->reencrypt_resilience);
+	print("\t%-12s%s\n", "Mode:", slot->reencrypt_mode);
+	print("\t%-12s%s\n", "Direction:", slot->reencrypt_direction);
+	print("\t%-12s%s\n", "Resilience:", slot->reencrypt_resilience);
 	if (strcmp(slot->reencrypt_resilience, "checksum") == 0) {
-		printf("\t%-12s%s\n", "Hash:", slot->reencrypt_hash);
-		printf("\t%-12s%" PRIu64 " [bytes]\n", "Hash data:", slot->reencrypt_sector_size);
+		print("\t%-12s%s\n", "Hash:", slot->reencrypt_hash);
+		print("\t%-12s%" PRIu64 " [bytes]\n", "Hash data:", slot->reencrypt_sector_size);
 	} else if (strcmp(slot->reencrypt_resilience, "datashift") == 0) {
-		printf("\t%-12s%" PRIu64 "[bytes]\n", "Shift size:", slot->reencrypt_shift_size);
+		print("\t%-12s%" PRIu64 "[bytes]\n", "Shift size:", slot->reencrypt_shift_size);
 	}
 	dump_area(slot);
 }
 
 static void dump_keyslot(int id, const struct mortise_keyslot_info *slot)
 {
-	printf("  %d: %s%s\n", id, slot->type, slot->unbound ? " (unbound)" : "");
-	printf("\tKey:        %" PRIu32 " bits\n", slot->key_size * 8);
-	printf("\tPriority:   %s\n", priority_text(slot->priority));
+	print("  %d: %s%s\n", id, slot->type, slot->unbound ? " (unbound)" : "");
+	print("\tKey:        %" PRIu32 " bits\n", slot->key_size * 8);
+	print("\tPriority:   %s\n", priority_text(slot->priority));
 	if (strcmp(slot->type, "luks2") == 0)
 		dump_luks2_keyslot(slot);
 	else if (strcmp(slot->type, "reencrypt") == 0)
 		dump_reencrypt_keyslot(slot);
 	if (slot->digest >= 0)
-		printf("\tDigest ID:  %d\n", slot->digest);
+		print("\tDigest ID:  %d\n", slot->digest);
 }
 
 /* cryptsetup prints the keyslots in the order of the token's JSON array. */
@@ -134,8 +134,8 @@ static void dump_token_keyslots(const struct mortise_luks2 *header, int id)
 	if (json_object_object_get_ex(token, "keyslots", &keyslots) &&
 	    json_object_is_type(keyslots, json_type_array)) {
 		for (size_t i = 0; i < json_object_array_length(keyslots); i++)
-			printf("\tKeyslot:    %s\n",
-			       json_object_get_string(json_object_array_get_idx(keyslots, i)));
+			print("\tKeyslot:    %s\n",
+			      json_object_get_string(json_object_array_get_idx(keyslots, i)));
 	}
 	json_object_put(token);
 	free(text);
@@ -145,29 +145,29 @@ static void dump_tokens(const struct mortise_luks2 *header)
 {
 	struct mortise_token_info token = { .struct_size = sizeof(token) };
 
-	printf("Tokens:\n");
+	print("Tokens:\n");
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++) {
 		if (mortise_token_info(header, id, &token, NULL))
 			continue;
-		printf("  %d: %s\n", id, token.type);
+		print("  %d: %s\n", id, token.type);
 		if (strcmp(token.type, "luks2-keyring") == 0)
-			printf("\tKey description: %s\n", token.key_description);
+			print("\tKey description: %s\n", token.key_description);
 		dump_token_keyslots(header, id);
 	}
 }
 
 static void dump_digest(int id, const struct mortise_digest_info *digest)
 {
-	printf("  %d: %s\n", id, digest->type);
+	print("  %d: %s\n", id, digest->type);
 	if (strcmp(digest->type, "pbkdf2") != 0)
 		return;
-	printf("\tHash:       %s\n", digest->hash);
-	printf("\tIterations: %" PRIu64 "\n", digest->iterations);
-	printf("\tSalt:       ");
+	print("\tHash:       %s\n", digest->hash);
+	print("\tIterations: %" PRIu64 "\n", digest->iterations);
+	print("\tSalt:       ");
 	print_hex(digest->salt.bytes, digest->salt.size, hex_break);
-	printf("\n\tDigest:     ");
+	print("\n\tDigest:     ");
 	print_hex(digest->digest, digest->digest_size, hex_break);
-	printf("\n");
+	print("\n");
 }
 
 void dump_text(const struct mortise_luks2 *header)
@@ -178,27 +178,27 @@ void dump_text(const struct mortise_luks2 *header)
 	struct mortise_header_info info = { .struct_size = sizeof(info) };
 
 	(void)mortise_header_info(header, &info, NULL);
-	printf("LUKS header information\n");
-	printf("Version:       \t2\n");
-	printf("Epoch:         \t%" PRIu64 "\n", info.seqid);
-	printf("Metadata area: \t%" PRIu64 " [bytes]\n", info.metadata_size);
-	printf("Keyslots area: \t%" PRIu64 " [bytes]\n", info.keyslots_size);
-	printf("UUID:          \t%s\n", or_text(info.uuid, "(no UUID)"));
-	printf("Label:         \t%s\n", or_text(info.label, "(no label)"));
-	printf("Subsystem:     \t%s\n", or_text(info.subsystem, "(no subsystem)"));
+	print("LUKS header information\n");
+	print("Version:       \t2\n");
+	print("Epoch:         \t%" PRIu64 "\n", info.seqid);
+	print("Metadata area: \t%" PRIu64 " [bytes]\n", info.metadata_size);
+	print("Keyslots area: \t%" PRIu64 " [bytes]\n", info.keyslots_size);
+	print("UUID:          \t%s\n", or_text(info.uuid, "(no UUID)"));
+	print("Label:         \t%s\n", or_text(info.label, "(no label)"));
+	print("Subsystem:     \t%s\n", or_text(info.subsystem, "(no subsystem)"));
 	dump_config(header);
-	printf("Data segments:\n");
+	print("Data segments:\n");
 	for (int id = 0; id < (int)MORTISE_SEGMENTS_MAX; id++) {
 		if (mortise_segment_info(header, id, &segment, NULL) == MORTISE_OK)
 			dump_segment(header, id, &segment);
 	}
-	printf("Keyslots:\n");
+	print("Keyslots:\n");
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		if (mortise_keyslot_info(header, id, &keyslot, NULL) == MORTISE_OK)
 			dump_keyslot(id, &keyslot);
 	}
 	dump_tokens(header);
-	printf("Digests:\n");
+	print("Digests:\n");
 	for (int id = 0; id < (int)MORTISE_DIGESTS_MAX; id++) {
 		if (mortise_digest_info(header, id, &digest, NULL) == MORTISE_OK)
 			dump_digest(id, &digest);
@@ -211,8 +211,8 @@ void dump_seal(const struct mortise_luks2 *header)
 
 	if (mortise_seal_check(header, &seal, NULL) || seal.state == MORTISE_SEAL_NONE)
 		return;
-	printf("Seal:\n");
-	printf("\tVolume:     %s\n", or_text(seal.volume, "(no declared volume)"));
-	printf("\tEpoch:      %" PRIu64 "\n", seal.epoch);
-	printf("\tState:      not checked (run mortise seal --check)\n");
+	print("Seal:\n");
+	print("\tVolume:     %s\n", or_text(seal.volume, "(no declared volume)"));
+	print("\tEpoch:      %" PRIu64 "\n", seal.epoch);
+	print("\tState:      not checked (run mortise seal --check)\n");
 }

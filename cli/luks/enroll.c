@@ -57,7 +57,6 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 	bool recovery = what->kind == MORTISE_ENROLL_RECOVERY;
 	struct mortise_enrolled enrolled = { .struct_size = sizeof(enrolled) };
 	struct mortise_key_sources sources;
-	char uuid[SOURCES_UUID_ROOM];
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
 	struct recovery_sink sink;
@@ -67,7 +66,6 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 	if (status != STATUS_OK)
 		return status;
 	sources_fill(c, &sources);
-	sources_add_meta(c, &sources, uuid);
 	if (mortise_enroll(header, what, &sources, volume_key, &enrolled, &err))
 		status = fail(c, &err);
 	else if (recovery)
@@ -76,7 +74,7 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 		say_slot(c, enrolled.keyslot, SLOT_CREATED);
 		verbose(c, "Token %d created.", enrolled.token);
 		if (enrolled.notice[0] != '\0' && !option_set(&c->options, OPTION_BATCH_MODE))
-			fprintf(stderr, "mortise: notice: %s\n", enrolled.notice);
+			print_to(stderr, "mortise: notice: %s\n", enrolled.notice);
 	}
 	mortise_secret_free(&enrolled.recovery_key);
 	if (recovery)

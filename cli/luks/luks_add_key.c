@@ -26,7 +26,7 @@ static struct slots find_slots(const struct command *c)
 	if (option_set(&c->options, OPTION_NEW_KEY_SLOT))
 		return (struct slots){ key_slot, option_slot(&c->options, OPTION_NEW_KEY_SLOT) };
 	if (option_set(&c->options, OPTION_KEY_SLOT) && !option_set(&c->options, OPTION_BATCH_MODE))
-		printf("WARNING: The --key-slot parameter is used for new keyslot number.\n");
+		print("WARNING: The --key-slot parameter is used for new keyslot number.\n");
 	return (struct slots){ MORTISE_ANY, key_slot };
 }
 

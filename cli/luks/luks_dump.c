@@ -14,7 +14,7 @@ static enum status dump_json(const struct command *c, const struct mortise_luks2
 
 	if (mortise_header_json(header, &json, &err))
 		return fail(c, &err);
-	fputs(json, stdout);
+	print_json(json);
 	free(json);
 	return STATUS_OK;
 }

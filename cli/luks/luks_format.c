@@ -108,8 +108,8 @@ static const char *key_file(const struct command *c)
 	const char *word = command_word(c, 1);
 
 	if (named && word)
-		fprintf(stderr,
-			"Option --key-file takes precedence over specified key file argument.\n");
+		print_to(stderr,
+			 "Option --key-file takes precedence over specified key file argument.\n");
 	return named ? named : word;
 }
 

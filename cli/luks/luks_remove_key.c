@@ -46,8 +46,8 @@ enum status run_luks_remove_key(const struct command *c)
 	passphrase_source(c, paths.header, &source);
 	source.prompt = "Enter passphrase to be deleted: ";
 	if (source.file && command_word(c, 1))
-		fprintf(stderr,
-			"Option --key-file takes precedence over specified key file argument.\n");
+		print_to(stderr,
+			 "Option --key-file takes precedence over specified key file argument.\n");
 	else if (command_word(c, 1))
 		source.file = command_word(c, 1);
 	status = passphrase_read(c, &source, &passphrase);

@@ -33,7 +33,7 @@ enum status run_luks_uuid(const struct command *c)
 		return fail(c, &err);
 	(void)mortise_header_info(header, &info, NULL);
 	if (!uuid) {
-		printf("%s\n", info.uuid);
+		print("%s\n", info.uuid);
 	} else if (strcmp(uuid, info.uuid) != 0) {
 		if (!option_set(&c->options, OPTION_BATCH_MODE) &&
 		    !terminal_confirm("Do you really want to change UUID of device?",

@@ -62,17 +62,17 @@ enum status recovery_sink_put(struct recovery_sink *sink, const struct mortise_s
 						sink->file, strerror(errno));
 	}
 	fflush(stdout);
-	fprintf(stderr,
-		"Recovery key of %s, keyslot %d. It is shown only once and is not stored:\n\n",
-		device, keyslot);
+	print_to(stderr,
+		 "Recovery key of %s, keyslot %d. It is shown only once and is not stored:\n\n",
+		 device, keyslot);
 	if (!write_all(sink->fd, mortise_secret_data(key), mortise_secret_size(key)) ||
 	    !write_all(sink->fd, "\n", 1))
 		return fail_with(STATUS_USAGE, "mortise: Cannot write to standard output: %s.",
 				 strerror(errno));
-	fprintf(stderr,
-		"\nWrite it down and keep it away from this machine. Enter it wherever a "
-		"passphrase\nis asked for. mortise and systemd also accept it without dashes "
-		"and in capital\nletters.\n");
+	print_to(stderr,
+		 "\nWrite it down and keep it away from this machine. Enter it wherever a "
+		 "passphrase\nis asked for. mortise and systemd also accept it without dashes "
+		 "and in capital\nletters.\n");
 	sink->filled = true;
 	return STATUS_OK;
 }

@@ -47,8 +47,8 @@ enum status seal_demand(const struct command *c, const struct mortise_luks2 *hea
 	if (seal.state != MORTISE_SEAL_BROKEN || c->as_cryptsetup)
 		return STATUS_OK;
 	describe_break(header, &seal, text, sizeof(text));
-	fprintf(stderr, "mortise: %s%s; to accept the change, run `mortise seal %s`\n",
-		required ? "" : "warning: ", text, info.header);
+	print_to(stderr, "mortise: %s%s; to accept the change, run `mortise seal %s`\n",
+		 required ? "" : "warning: ", text, info.header);
 	return required ? STATUS_USAGE : STATUS_OK;
 }
 
@@ -61,10 +61,10 @@ void seal_warn_after_change(const struct command *c, const struct mortise_luks2 
 	    (seal.state != MORTISE_SEAL_UNVERIFIED && seal.state != MORTISE_SEAL_BROKEN))
 		return;
 	(void)mortise_header_info(header, &info, NULL);
-	fprintf(stderr,
-		"mortise: warning: the seal of %s does not cover this change; to seal the header, "
-		"run `mortise seal %s`\n",
-		info.header, info.header);
+	print_to(stderr,
+		 "mortise: warning: the seal of %s does not cover this change; to seal the header, "
+		 "run `mortise seal %s`\n",
+		 info.header, info.header);
 }
 
 static enum status report(const struct command *c, const struct mortise_luks2 *header)
@@ -88,8 +88,8 @@ static enum status report(const struct command *c, const struct mortise_luks2 *h
 		describe_break(header, &seal, text, sizeof(text));
 		return fail_with(STATUS_USAGE, "mortise: %s", text);
 	}
-	printf("The seal is valid: epoch %" PRIu64 ", %s%s\n", seal.epoch,
-	       seal.volume[0] != '\0' ? "volume " : "no declared volume", seal.volume);
+	print("The seal is valid: epoch %" PRIu64 ", %s%s\n", seal.epoch,
+	      seal.volume[0] != '\0' ? "volume " : "no declared volume", seal.volume);
 	return STATUS_OK;
 }
 
@@ -103,7 +103,7 @@ static bool confirm(const struct command *c, const struct mortise_luks2 *header)
 	    seal.state != MORTISE_SEAL_BROKEN)
 		return true;
 	describe_break(header, &seal, text, sizeof(text));
-	fprintf(stderr, "mortise: %s.\n", text);
+	print_to(stderr, "mortise: %s.\n", text);
 	return terminal_confirm("This accepts the header as it is now.", "Not sealed.\n");
 }
 

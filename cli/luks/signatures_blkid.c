@@ -12,11 +12,11 @@ static void show(blkid_probe probe, const char *device)
 	const char *type = NULL;
 
 	if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) == 0)
-		printf("WARNING: Device %s already contains a '%s' superblock signature.\n", device,
-		       type);
+		print("WARNING: Device %s already contains a '%s' superblock signature.\n", device,
+		      type);
 	else if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) == 0)
-		printf("WARNING: Device %s already contains a '%s' partition signature.\n", device,
-		       type);
+		print("WARNING: Device %s already contains a '%s' partition signature.\n", device,
+		      type);
 }
 
 enum status signatures_show(const char *device)

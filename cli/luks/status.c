@@ -51,30 +51,30 @@ static void print_flags(uint32_t flags)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!(flags & words[i].flag))
 			continue;
-		printf("%s%s", any ? "" : "  flags:   ", words[i].text);
+		print("%s%s", any ? "" : "  flags:   ", words[i].text);
 		any = true;
 	}
 	if (any)
-		printf("\n");
+		print("\n");
 }
 
 static void print_mapping(const struct mortise_mapping_info *info)
 {
-	printf("  cipher:  %s\n", info->cipher);
-	printf("  keysize: %" PRIu32 " bits\n", info->key_size * 8);
-	printf("  key location: %s\n", info->key_in_keyring ? "keyring" : "dm-crypt");
+	print("  cipher:  %s\n", info->cipher);
+	print("  keysize: %" PRIu32 " bits\n", info->key_size * 8);
+	print("  key location: %s\n", info->key_in_keyring ? "keyring" : "dm-crypt");
 	if (info->integrity[0] != '\0')
-		printf("  integrity: %s\n", info->integrity);
-	printf("  device:  %s\n", info->device);
+		print("  integrity: %s\n", info->integrity);
+	print("  device:  %s\n", info->device);
 	if (info->loop_file[0] != '\0')
-		printf("  loop:    %s\n", info->loop_file);
-	printf("  sector size:  %" PRIu32 "\n", info->sector_size);
-	printf("  offset:  %" PRIu64 " sectors\n", info->offset / SECTOR);
-	printf("  size:    %" PRIu64 " sectors\n", info->size / SECTOR);
+		print("  loop:    %s\n", info->loop_file);
+	print("  sector size:  %" PRIu32 "\n", info->sector_size);
+	print("  offset:  %" PRIu64 " sectors\n", info->offset / SECTOR);
+	print("  size:    %" PRIu64 " sectors\n", info->size / SECTOR);
 	if (info->iv_offset != 0)
-		printf("  skipped: %" PRIu64 " sectors\n", info->iv_offset);
-	printf("  mode:    %s%s\n", info->readonly ? "readonly" : "read/write",
-	       info->suspended ? " (suspended)" : "");
+		print("  skipped: %" PRIu64 " sectors\n", info->iv_offset);
+	print("  mode:    %s%s\n", info->readonly ? "readonly" : "read/write",
+	      info->suspended ? " (suspended)" : "");
 	print_flags(info->flags);
 }
 
@@ -91,13 +91,13 @@ static enum status mapping_status(const struct command *c, const char *word)
 		name += sizeof(directory) - 1;
 	code = mortise_mapping_info(name, &info, &err);
 	if (code == MORTISE_E_INACTIVE) {
-		printf("%s%s is inactive.\n", before, word);
+		print("%s%s is inactive.\n", before, word);
 		return STATUS_DEVICE;
 	}
 	if (code != MORTISE_OK)
 		return fail(c, &err);
-	printf("%s%s is active%s.\n", before, word, info.in_use ? " and is in use" : "");
-	printf("  type:    %s\n", header_found(c, &info) ? "LUKS2" : "n/a");
+	print("%s%s is active%s.\n", before, word, info.in_use ? " and is in use" : "");
+	print("  type:    %s\n", header_found(c, &info) ? "LUKS2" : "n/a");
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);
 	return STATUS_OK;

@@ -30,7 +30,7 @@ static enum status read_json(const struct command *c, char **json, size_t *size)
 	if (fd < 0)
 		return fail_with(STATUS_USAGE, "Failed to open file %s in read-only mode.", file);
 	if (isatty(fd) && !option_set(&c->options, OPTION_BATCH_MODE)) {
-		printf("Provide valid LUKS2 token JSON:\n");
+		print("Provide valid LUKS2 token JSON:\n");
 		fflush(stdout);
 	}
 	*json = read_all(fd, TOKEN_JSON_MAX, size);
@@ -90,7 +90,8 @@ static enum status write_json(const char *file, const char *json)
 			  S_IRUSR | S_IWUSR);
 	if (fd < 0)
 		return fail_with(STATUS_USAGE, "Failed to open file %s in write mode.", file);
-	written = write_all(fd, json, strlen(json)) && (!isatty(fd) || write_all(fd, "\n", 1));
+	written = write_escaped(fd, MORTISE_ESCAPE_JSON, json, strlen(json)) &&
+		  (!isatty(fd) || write_all(fd, "\n", 1));
 	if (!to_stdout && close(fd) != 0)
 		written = false;
 	return written ? STATUS_OK : fail_with(STATUS_USAGE, "Failed to write JSON file.");

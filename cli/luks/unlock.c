@@ -62,7 +62,6 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	struct mortise_error err = { .code = MORTISE_E_NO_TOKEN, .text = "No usable token." };
 	enum mortise_code code = MORTISE_E_NO_TOKEN;
 	struct mortise_key_sources sources;
-	char uuid[SOURCES_UUID_ROOM];
 
 	/* cryptsetup prints nothing for an invalid token number. */
 	if (search.token < MORTISE_ANY || search.token >= (int)MORTISE_TOKENS_MAX)
@@ -70,14 +69,13 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	if (built_in && !search.type)
 		search.type = TYPE_BUILT_IN;
 	sources_fill(c, &sources);
-	sources_add_meta(c, &sources, uuid);
 	if (!built_in || strcmp(search.type, TYPE_BUILT_IN) == 0)
 		code = mortise_token_open(header, &search, &sources, volume_key, opened, NULL,
 					  &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
 	if (tells(c, code))
-		fprintf(stderr, "mortise: %s\n", err.text);
+		print_to(stderr, "mortise: %s\n", err.text);
 	say_token(c, code);
 	return (enum status)mortise_exit_status(code);
 }

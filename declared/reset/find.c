@@ -12,6 +12,7 @@
 #include "disk/partition.h"
 #include "declared/meta_state.h"
 #include "declared/reset/reset.h"
+#include "declared/state_store.h"
 #include "disk/users.h"
 
 #define META	 "META"
@@ -30,14 +31,13 @@ const char *reset_content_text(const struct disk_probe *probe)
 }
 
 /* Finds the user, raw or swap volume with this name. */
-static enum mortise_code find_prefixed(const char *name, char *path, size_t room,
-				       struct mortise_error *err)
+static enum mortise_code find_prefixed(struct reset_target *target, struct mortise_error *err)
 {
 	static const char *const prefixes[] = { "u-", "r-", "s-" };
-	char label[MORTISE_NAME_MAX + 3], found_label[sizeof(label)] = "", other[VOLUME_PATH_MAX];
+	char label[sizeof(target->label)], other[VOLUME_PATH_MAX];
+	const char *name = target->name;
 	enum mortise_code code;
 
-	path[0] = '\0';
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		snprintf(label, sizeof(label), "%s%s", prefixes[i], name);
 		code = disk_find_label(label, name, other, sizeof(other), err);
@@ -45,15 +45,15 @@ static enum mortise_code find_prefixed(const char *name, char *path, size_t room
 			return code;
 		if (code)
 			continue;
-		if (*found_label)
+		if (*target->label)
 			return error_set(err, MORTISE_E_DEVICE, 0,
 					 "the name is ambiguous: it matches the volumes %s and %s; "
 					 "use the label instead",
-					 found_label, label);
-		snprintf(found_label, sizeof(found_label), "%s", label);
-		snprintf(path, room, "%s", other);
+					 target->label, label);
+		snprintf(target->label, sizeof(target->label), "%s", label);
+		snprintf(target->device, sizeof(target->device), "%s", other);
 	}
-	if (*found_label)
+	if (*target->label)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_DEVICE, 0,
 			 "no system volume has this name, and no partition is labeled u-%s, r-%s "
@@ -69,17 +69,20 @@ static const char *find_given_device(const struct mortise_reset_options *options
 	return NULL;
 }
 
-static enum mortise_code find_path(const struct mortise_reset_options *options, const char *name,
-				   char *path, size_t room, struct mortise_error *err)
+static enum mortise_code find_path(const struct mortise_reset_options *options,
+				   struct reset_target *target, struct mortise_error *err)
 {
-	const char *given = find_given_device(options, name);
+	const char *name = target->name, *given = find_given_device(options, name);
 
+	if (volume_is_label(name))
+		snprintf(target->label, sizeof(target->label), "%s", name);
 	if (!given)
-		return volume_is_label(name) ? disk_find_label(name, name, path, room, err)
-					     : find_prefixed(name, path, room, err);
-	if (strlen(given) >= room)
+		return *target->label ? disk_find_label(name, name, target->device,
+							sizeof(target->device), err)
+				      : find_prefixed(target, err);
+	if (strlen(given) >= sizeof(target->device))
 		return error_set(err, MORTISE_E_DEVICE, ENAMETOOLONG, "%.100s...", given);
-	snprintf(path, room, "%s", given);
+	snprintf(target->device, sizeof(target->device), "%s", given);
 	return MORTISE_OK;
 }
 
@@ -127,7 +130,7 @@ static enum mortise_code find_target(const struct mortise_reset_options *options
 				 "META cannot be reset; to remove an entry, run `mortise meta "
 				 "delete`");
 	snprintf(target->name, sizeof(target->name), "%s", name);
-	code = find_path(options, name, target->device, sizeof(target->device), err);
+	code = find_path(options, target, err);
 	if (!code)
 		code = examine_target(target, err);
 	if (code) {
@@ -151,18 +154,33 @@ static bool is_named(const struct mortise_reset_options *options, const char *na
 	return false;
 }
 
-/* A device for a volume that is not reset is a mistake that could destroy another volume. */
+/*
+ * A device for a volume that is not reset is a mistake that could destroy another volume. META and
+ * STATE describe the volumes of the machine.
+ */
 static enum mortise_code check_devices(const struct mortise_reset_options *options,
 				       struct mortise_error *err)
 {
 	for (size_t i = 0; i < options->device_count; i++)
 		if (strcmp(options->devices[i].name, META) != 0 &&
+		    strcmp(options->devices[i].name, CONFIG_STATE) != 0 &&
 		    !is_named(options, options->devices[i].name))
 			return error_set(err, MORTISE_E_USAGE, 0,
 					 "a device is given for \"%s\", which is not among the "
 					 "volumes to reset",
 					 options->devices[i].name);
 	return MORTISE_OK;
+}
+
+/* Not every machine has STATE. */
+static void find_state(const struct mortise_reset_options *options, struct mortise_reset *reset)
+{
+	const struct mortise_up_options where = { .devices = options->devices,
+						  .device_count = options->device_count };
+	struct mortise_error ignored;
+
+	if (volume_locate(&volume_state, &where, reset->state, sizeof(reset->state), &ignored))
+		reset->state[0] = '\0';
 }
 
 static enum mortise_code find_meta(const struct mortise_reset_options *options,
@@ -208,6 +226,8 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 	if (!reset)
 		return error_memory(err);
 	reset->full = wanted.full;
+	reset->erases_state = is_named(&wanted, CONFIG_STATE);
+	find_state(&wanted, reset);
 	reset->events = wanted.events;
 	reset->targets = calloc(wanted.name_count, sizeof(*reset->targets));
 	if (!reset->targets) {

@@ -109,6 +109,9 @@ static enum mortise_code wipe_target(struct luks2_device *device, const struct m
 	if (code)
 		goto out;
 	/* Before the mark is removed, so that after a power cut another reset does this again. */
+	code = reset_forget_known(reset, target, err);
+	if (code)
+		goto out;
 	if (*reset->meta && !strcmp(target->name, CONFIG_STATE)) {
 		code = mortise_meta_delete(reset->meta, reset->events,
 					   MORTISE_META_STATE_ENCRYPTION, err);

@@ -7,6 +7,7 @@
 
 struct reset_target {
 	char name[MORTISE_NAME_MAX + 1];
+	char label[MORTISE_NAME_MAX + 3]; /* of its partition; "": found by another device */
 	char device[VOLUME_PATH_MAX];
 	struct disk_probe probe;
 	dev_t number;		/* of the block device, or of the device that holds the file */
@@ -21,11 +22,21 @@ struct mortise_reset {
 	size_t count;
 	char meta[VOLUME_PATH_MAX];	/* the META partition of STATE, or "" */
 	bool meta_has_state;		/* META describes how STATE is encrypted */
+	bool erases_state;		/* STATE is one of the targets */
+	char state[VOLUME_PATH_MAX];	/* the device of STATE, or "" */
 	bool full;
 	const struct mortise_events *events;
 };
 
 /* The contents in words, as in "holds an interrupted format". */
 const char *reset_content_text(const struct disk_probe *probe);
+
+/*
+ * Removes the volume from the list of known volumes. If STATE is not mounted, only a notice says
+ * so. Call it while the device still has the mark of an unfinished reset.
+ */
+MORTISE_MUST_CHECK enum mortise_code reset_forget_known(const struct mortise_reset *reset,
+							const struct reset_target *target,
+							struct mortise_error *err);
 
 #endif

@@ -170,6 +170,9 @@ if has "declared yes"; then
 	# The verbs for declared volumes exist only when the program is called mortise.
 	exits 0 "mortise up accepts its options" "$MORTISE" --test-args up -f F --device A=/dev/b \
 		--device C=/dev/d --node-uuid U --root R --check-keys --no-mount --json A
+	exits 0 "mortise up accepts --adopt" "$MORTISE" --test-args up --adopt
+	mortise_rejects "$program: Option --adopt is not allowed with apply action." \
+		apply -f F --adopt
 	exits 0 "mortise status needs no name" "$MORTISE" --test-args status
 	exits 0 "mortise up accepts key sources" "$MORTISE" --test-args up --wait 5 --recovery \
 		--extend-pcr 11:booted --kms-ca F --kms-cert F --kms-key F --tcti T --tpm-policy D

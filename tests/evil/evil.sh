@@ -41,6 +41,40 @@ while IFS= read -r line; do
 	result $? "$name: the image is unchanged"
 done < "$here/cases"
 
+# Marks of an unfinished format on a volume with keys: never formatted, and as usable as before.
+# marked NAME FILTER SUBSYSTEM
+marked() {
+	cp --sparse=always good evil
+	jq -c "$2" good.json | "$FORGE" evil "$3"
+	cp --sparse=always evil before
+	exits 0 "$1: opens" "$MORTISE" open evil --test-passphrase --key-file pass
+	if has "declared yes"; then
+		"$MORTISE" plan -f config.yaml --device data=evil > out 2> err
+		! grep -qi format out err
+		result $? "$1: no plan formats it"
+	fi
+	cmp -s evil before
+	result $? "$1: the image is unchanged"
+	exits 0 "$1: luksAddKey" "$MORTISE" luksAddKey -q $cheap --key-file pass evil new
+	exits 0 "$1: the new key opens" "$MORTISE" open evil --test-passphrase --key-file new
+	! "$MORTISE" luksDump evil | grep -q null
+	result $? "$1: the mark does not become a subsystem"
+}
+
+printf another > new
+cat > config.yaml <<- 'END'
+	apiVersion: v1alpha1
+	kind: UserVolumeConfig
+	name: data
+	encryption: {provider: luks2, keys: [{static: {passphrase: secret}, slot: 0}]}
+END
+mark='"mortise-unfinished"'
+marked "mark in the JSON" "{$mark:\"\"}+." ""
+marked "mark in both places" "{$mark:\"\"}+." mortise-unfinished
+marked "null as the mark" "{$mark:null}+." mortise-unfinished
+marked "an object as the mark" "{$mark:{}}+." mortise-unfinished
+marked "a mark at the end" ".+{$mark:\"x\"}" mortise-unfinished
+
 # A keyslot that needs more memory than the machine has: the error comes before the derivation.
 jq -c '.keyslots."0".kdf={type:"argon2id",time:1,memory:4294967295,cpus:4,
 	salt:.keyslots."0".kdf.salt}' good.json > bomb.json

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a fuzzer of this directory without a fuzzing engine: on every file of a corpus, then on a
- * number of mutations, which are the same in each run. To run for hours with libFuzzer, use clang:
+ * Runs a fuzzer of this directory without a fuzzing engine: on every file of a corpus, then on
+ * mutations, whose sequence is the same in each run. To run for hours with libFuzzer, use clang:
  *   cmake -B build/fuzz -DCMAKE_C_COMPILER=clang -DMORTISE_FUZZ=ON
  *   build/fuzz/tests/fuzz_kms -max_total_time=3600 COPY-OF-A-CORPUS
  *
  *   fuzz_NAME CORPUS [MUTATIONS]
+ *
+ * MUTATIONS: stop after this number (default: no limit). FUZZ_SECONDS: stop after this time
+ * (default: 2). The run fails if the code under test accepted no input of some kind: a fuzzer that
+ * never passes the first check tests little.
  */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "tests/fuzz/fuzz.h"
 
 #define INPUT_MAX   8192u
 #define INPUTS_MAX  64u
 #define CHANGES_MAX 8u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
 	uint8_t bytes[INPUT_MAX];
@@ -26,6 +31,7 @@ struct input {
 
 static struct input inputs[INPUTS_MAX];
 static size_t input_count;
+static size_t accepted[FUZZ_KINDS_MAX];
 static uint64_t state = 0x9e3779b97f4a7c15;
 
 /* xorshift64 (Marsaglia 2003). */
@@ -117,6 +123,26 @@ static void mutate(struct input *input)
 		changes[below(sizeof(changes) / sizeof(changes[0]))](input);
 }
 
+void fuzz_accepted(unsigned kind)
+{
+	accepted[kind]++;
+}
+
+/* Returns the exit status. */
+static int report(size_t mutations)
+{
+	int status = 0;
+
+	printf("%zu inputs, %zu mutations; accepted:", input_count, mutations);
+	for (unsigned kind = 0; fuzz_kinds[kind]; kind++) {
+		printf("%s %zu %s", kind ? "," : "", accepted[kind], fuzz_kinds[kind]);
+		if (!accepted[kind])
+			status = 1;
+	}
+	printf("\n");
+	return status;
+}
+
 /* Copies the input to a buffer of its exact size: sanitizers detect reads beyond its end. */
 static void run(const struct input *input)
 {
@@ -129,10 +155,22 @@ static void run(const struct input *input)
 	free(copy);
 }
 
+static bool time_left(const struct timespec *start, long seconds)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - start->tv_sec < seconds ||
+	       (now.tv_sec - start->tv_sec == seconds && now.tv_nsec < start->tv_nsec);
+}
+
 int main(int argc, char **argv)
 {
-	size_t mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : 20000;
+	size_t limit = argc > 2 ? strtoul(argv[2], NULL, 10) : SIZE_MAX, mutations = 0;
+	const char *given = getenv("FUZZ_SECONDS");
+	long seconds = given ? strtol(given, NULL, 10) : 2;
 	static struct input input;
+	struct timespec start;
 
 	if (argc > 1)
 		read_corpus(argv[1]);
@@ -140,13 +178,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s CORPUS [MUTATIONS]\n", argv[0]);
 		return 1;
 	}
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (size_t i = 0; i < input_count; i++)
 		run(&inputs[i]);
-	for (size_t i = 0; i < mutations; i++) {
+	for (; mutations < limit && time_left(&start, seconds); mutations++) {
 		input = inputs[below(input_count)];
 		mutate(&input);
 		run(&input);
 	}
-	printf("%zu inputs, %zu mutations\n", input_count, mutations);
-	return 0;
+	return report(mutations);
 }

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tests/meta_volumes.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *const fuzz_kinds[] = { "configurations", NULL };
 
 static void check_remarks(const struct config_diagnostics *diagnostics)
 {
@@ -59,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!config)
 		return 0;
+	fuzz_accepted(0);
 	for (size_t i = 0; i < config->volume_count; i++)
 		check_volume(&config->volumes[i]);
 	check_state(config);

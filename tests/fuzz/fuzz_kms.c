@@ -11,8 +11,10 @@
 #include "keys/sources/kms/answer.h"
 #include "keys/sources/kms/endpoint.h"
 #include "keys/sources/kms/message.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum kind { ENDPOINT, RESPONSE, FRAME, ANSWER };
+const char *const fuzz_kinds[] = { "endpoints", "responses", "frames", "answers", NULL };
 
 /* Messages are printed on consoles. */
 static void harmless(const char *text)
@@ -47,6 +49,8 @@ static void endpoint(const uint8_t *bytes, size_t size)
 		failed(code, &err);
 	else if (!endpoint.host[0] || !endpoint.port || strpbrk(endpoint.host, "/@ \r\n?#\\"))
 		abort();
+	if (!code)
+		fuzz_accepted(ENDPOINT);
 	free(text);
 }
 
@@ -66,10 +70,14 @@ static void message(const uint8_t *bytes, size_t size)
 	code = keys_kms_response_read(bytes, size, &data, &data_size, &err);
 	if (code)
 		failed(code, &err);
+	else
+		fuzz_accepted(RESPONSE);
 	inside(data, data_size, bytes, size);
 	code = keys_kms_frame_read(bytes, size, &data, &data_size, &err);
 	if (code)
 		failed(code, &err);
+	else
+		fuzz_accepted(FRAME);
 	inside(data, data_size, bytes, size);
 }
 
@@ -99,6 +107,8 @@ static void answer(const uint8_t *bytes, size_t size)
 		failed(code, &err);
 	else if (!data_size)
 		abort();
+	else
+		fuzz_accepted(ANSWER);
 	inside(data, data_size, mortise_secret_data(answer.body), answer.size);
 	keys_kms_answer_clear(&answer);
 }

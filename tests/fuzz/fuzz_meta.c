@@ -12,11 +12,13 @@
 
 #include "cli/declared/meta_value.h"
 #include "meta/adv.h"
+#include "tests/fuzz/fuzz.h"
+
+enum kind { PARTITION, JSON };
+const char *const fuzz_kinds[] = { "partitions", "JSON texts", NULL };
 
 #define CHECKSUM (META_ADV_COPY - 36u)
 #define HALF	 (META_ADV_OLD / 2u)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A cheap hash: SHA-256 would take most of the time, and any deterministic function will do. */
 static enum mortise_code checksum(const struct keys_bytes *part, size_t parts,
@@ -113,6 +115,8 @@ static void meta(const uint8_t *data, size_t size)
 	make_half(&data, &size, old);
 	make_half(&data, &size, old + HALF);
 	adv = decode(copies, old);
+	if (meta_adv_entry(adv, 0, &entry))
+		fuzz_accepted(PARTITION);
 	if (meta_adv_encode(adv, checksum, copies, NULL))
 		abort();
 	again = decode(copies, old);
@@ -151,6 +155,7 @@ static void json(const char *text, size_t size)
 		if (!again || !meta_value_json(shown, strlen(shown), again) ||
 		    strcmp(again, shown) != 0)
 			abort();
+		fuzz_accepted(JSON);
 	}
 	(void)meta_value_is_text(text, size);
 	free(again);

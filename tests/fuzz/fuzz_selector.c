@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "config/selector/selector.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *const fuzz_kinds[] = { "selectors", NULL };
 
 static const char *const links[] = { "/dev/disk/by-id/a", "/dev/disk/by-path/b", NULL };
 
@@ -45,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (code && (selector || err.code != code || !*err.text))
 		abort();
 	if (!code) {
+		fuzz_accepted(0);
 		code = config_selector_matches(selector, &disk, &matches, &err);
 		if (code && (code != MORTISE_E_CONFIG || matches))
 			abort();

@@ -9,8 +9,11 @@
 
 #include "luks2/private.h"
 #include "volume/sealed.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum kind { SIGNATURES, KMS, TPM, PLACES };
+const char *const fuzz_kinds[] = { "signature files", "KMS tokens", "TPM tokens", "token objects",
+				   NULL };
 
 static struct json_object *parse(const char *text, size_t size)
 {
@@ -35,6 +38,7 @@ static void kms(struct json_object *token)
 	if (!written || volume_token_kms_read(written, again, &again_size, NULL) ||
 	    again_size != size || memcmp(sealed, again, size) != 0)
 		abort();
+	fuzz_accepted(KMS);
 	json_object_put(written);
 }
 
@@ -49,6 +53,7 @@ static void tpm(struct json_object *token)
 	if (!written || volume_token_tpm_read(written, &again, NULL) ||
 	    memcmp(&object, &again, sizeof(object)) != 0)
 		abort();
+	fuzz_accepted(TPM);
 	json_object_put(written);
 }
 
@@ -56,9 +61,11 @@ static void signatures(const char *text, size_t size)
 {
 	static struct keys_tpm_signed_policy policy;
 
-	if (!volume_signatures_parse(text, size, &policy, NULL) &&
-	    policy.signature_count > KEYS_TPM_SIGNATURES_MAX)
+	if (volume_signatures_parse(text, size, &policy, NULL))
+		return;
+	if (policy.signature_count > KEYS_TPM_SIGNATURES_MAX)
 		abort();
+	fuzz_accepted(SIGNATURES);
 }
 
 /* The same checks as in luks2/validate.c. */
@@ -81,6 +88,7 @@ static void places(struct json_object *tokens)
 	struct mortise_luks2 header = { .metadata = metadata };
 
 	if (is_valid(tokens)) {
+		fuzz_accepted(PLACES);
 		json_object_object_add(metadata, "tokens", json_object_get(tokens));
 		(void)volume_token_recovery_keyslots(&header);
 		for (int id = 0; id < 3; id++) {

@@ -179,7 +179,7 @@ test_recovery_mark() {
 }
 
 # format_own DEVICE [OPTION]...: a header of the attacker's own under the key of the node, whose UUID
-# is no secret, with a file system inside.
+# is not secret, with a file system inside.
 format_own() {
 	local device=$1
 	shift
@@ -267,7 +267,7 @@ test_flags() {
 	check_fails "discards are not allowed" \
 		grep -q allow_discards <(dmsetup table luks2-u-data)
 	down
-	# An operator accepts a header with such a flag: the configuration decides.
+	# An operator accepts a header with this flag: the configuration decides.
 	check "flags are forged once more" edit_header "$data" \
 		'.config.flags = ["allow-discards", "same-cpu-crypt"]'
 	check "apply accepts the header" said mortise apply -f "$config"

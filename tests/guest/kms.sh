@@ -176,6 +176,12 @@ declare_volume data "$talos" "slot: 0, $kms"
 check "a disk that Talos sealed opens" boot
 check_equal "the data is there" "$(cat "$root/var/mnt/data/file")" kept
 down
+# The passphrase of a kms key is random: a keyslot that asks for years is an attack.
+metadata "$talos" >"$work/json"
+jq -c '.keyslots."0".kdf.time = 4294967295' "$work/json" | "$(dirname "$MORTISE")/tests/forge" "$talos"
+check_status 1 "a keyslot that would take years is refused" boot
+check "the limit is that of sealed keys" says 's to derive on this machine, and the limit is 10 s'
+"$(dirname "$MORTISE")/tests/forge" "$talos" <"$work/json"
 check "open uses the token when --kms names the KMS" \
 	"$MORTISE" open --test-passphrase --token-only \
 	--kms "127.0.0.1:$port" --node-uuid "$uuid" "$talos"

@@ -54,6 +54,7 @@ test_other_disk() {
 	places=(--device "STATE=${disk}p2" --device "data=$data")
 	check "up finds META on the disk of the given STATE" mortise up
 	down
+	test_inserted_meta "$other"
 	places=(--device "data=$data")
 	check "up finds the volumes by label" mortise up
 	down
@@ -64,6 +65,21 @@ test_other_disk() {
 	check_fails "the entry is gone from META" "$MORTISE" meta get 9
 	check "a second reset succeeds" said "$MORTISE" reset --yes STATE
 	check_fails "the second reset does not mention META" says META
+}
+
+# test_inserted_meta OTHER: anyone can connect another disk with a META.
+test_inserted_meta() {
+	local stick
+
+	losetup --detach "$1"
+	stick=$(labeled 20 META=1)
+	printf %s "$other_uuid" >"$work/uuid"
+	"$MORTISE" meta set 15 "$work/uuid" --device "META=${stick}p1"
+	places=(--device "data=$data")
+	check "with a second META on another disk, up uses that of STATE's disk" mortise up
+	down
+	losetup --detach "$stick"
+	until_holds test ! -e "${stick}p1"
 }
 
 # The reset command in an error message wipes the refused device.
@@ -183,7 +199,7 @@ test_readonly() {
 up_with_late_meta() {
 	local pid status=0
 
-	(sleep 2 && losetup --find --partscan --show "$meta_file" >"$work/late") &
+	(sleep 2 && losetup --partscan "$meta" "$meta_file") &
 	pid=$!
 	said "$MORTISE" up --root "$root" "${places[@]}" "$@" || status=$?
 	wait "$pid"
@@ -198,7 +214,7 @@ up_with_meta_in_time() {
 	pid=$!
 	until_called 2 nanosleep || return 99
 	kill -STOP "$(cat "$work/pid")"
-	losetup --find --partscan --show "$meta_file" >"$work/late"
+	losetup --partscan "$meta" "$meta_file"
 	kill -CONT "$(cat "$work/pid")"
 	wait "$pid"
 }
@@ -219,7 +235,8 @@ test_late_meta() {
 	meta=$(labeled 20 META=1)
 	meta_file=$(losetup --noheadings --output BACK-FILE "$meta")
 	disk=$(labeled 400 STATE=330)
-	places=(--device "data=$data")
+	# META counts only on the disk of STATE, unless its device is given.
+	places=(--device "META=${meta}p1" --device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
 	check "apply succeeds" mortise apply -f "$config"
 	down
@@ -228,10 +245,10 @@ test_late_meta() {
 	losetup --detach "$meta"
 	until_holds test ! -e "${meta}p1"
 	check_fails "up fails without META" said mortise up --wait 0
-	check "the error says that META is missing" says "no partition is labeled META"
+	check "the error says that META is missing" says "${meta}p1: No such file or directory"
 	check "up waits for META if STATE is LUKS2" up_with_late_meta --wait 300
-	losetup --detach "$(cat "$work/late")"
-	until_holds test ! -e "$(cat "$work/late")p1"
+	losetup --detach "$meta"
+	until_holds test ! -e "${meta}p1"
 	check "up does not wait for META if STATE is mounted" took mortise up --wait 300
 	took_between 0 299999
 	down

@@ -3,11 +3,12 @@
  * A proxy between a TPM and its user, for the TCTI of type cmd. It logs the traffic for tests, and
  * sends responses that a working TPM does not send.
  *
- *   proxy SOCKET [log FILE] [answer CC RC TIMES]... [mute CC]
+ *   proxy SOCKET [log FILE] [answer CC RC TIMES]... [mute CC] [flip CC NUMBER]
  *
  * SOCKET is the data channel of swtpm. "log" appends all bytes of both directions to FILE. "answer"
  * sends RC in response to the first TIMES commands with code CC, without asking the TPM. "mute"
- * never responds to commands with code CC.
+ * never responds to commands with code CC. "flip" changes the last bit of a parameter in the response
+ * to the NUMBER-th command with code CC.
  */
 #include <poll.h>
 #include <stdint.h>
@@ -18,14 +19,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HEADER 10u
-#define RULES  8
+#define HEADER	10u
+#define RULES	8
+#define FLIPPED 25u /* after the header, the size of the parameters, and that of the first one */
 
 static struct {
 	unsigned long command, answer, times;
 } rules[RULES];
 static int rule_count;
 static unsigned long mute;
+static unsigned long flip, flip_number;
 
 static unsigned long load32(const uint8_t *at)
 {
@@ -110,6 +113,9 @@ int main(int argc, char **argv)
 			rules[rule_count].command = strtoul(argv[++i], NULL, 16);
 			rules[rule_count].answer = strtoul(argv[++i], NULL, 16);
 			rules[rule_count++].times = strtoul(argv[++i], NULL, 10);
+		} else if (!strcmp(argv[i], "flip") && i + 2 < argc) {
+			flip = strtoul(argv[++i], NULL, 16);
+			flip_number = strtoul(argv[++i], NULL, 10);
 		} else {
 			return 2;
 		}
@@ -132,6 +138,8 @@ int main(int argc, char **argv)
 		if (!size) {
 			put(tpm, command, asked);
 			size = get(tpm, answer, sizeof(answer));
+			if (flip == load32(command + 6) && !--flip_number)
+				answer[FLIPPED] ^= 1;
 		}
 		if (log) {
 			fwrite(answer, 1, size, log);

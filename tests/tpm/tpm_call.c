@@ -10,6 +10,9 @@
  *     key-name			fingerprint
  *   PCRS: "0,7", or "-" for an empty list. POLICY, FINGERPRINT, DIGEST: hex. SIGNATURE, VALUES_FILE:
  *   files.
+ *     memory-read		memory-remove
+ *     memory-write FLAGS STATE_KEYS [VOLUME=EPOCH]...	memory-replace (the same arguments)
+ *   FLAGS: f (facts), e (STATE is encrypted), s (headers are sealed), or "-".
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keys/sources/tpm/memory.h"
 #include "keys/sources/tpm/policy.h"
 #include "keys/sources/tpm/tpm.h"
 #include "base/secret.h"
@@ -267,6 +271,52 @@ static enum mortise_code pcr_value(const struct keys_tpm *tpm, char **words,
 	return code;
 }
 
+static enum mortise_code memory_read(const struct keys_tpm *tpm, struct mortise_error *err)
+{
+	static const char *const states[] = {
+		[KEYS_TPM_MEMORY_NO_TPM] = "no TPM",	   [KEYS_TPM_MEMORY_NO_INDEX] = "no index",
+		[KEYS_TPM_MEMORY_UNWRITTEN] = "unwritten", [KEYS_TPM_MEMORY_FOREIGN] = "foreign",
+		[KEYS_TPM_MEMORY_DAMAGED] = "damaged",	   [KEYS_TPM_MEMORY_VALID] = "valid",
+	};
+	enum keys_tpm_memory_state state;
+	struct keys_tpm_memory memory;
+	enum mortise_code code;
+
+	code = keys_tpm_memory_read(tpm, &memory, &state, err);
+	if (code)
+		return code;
+	printf("%s: %s%s%s %u\n", states[state], memory.facts ? "f" : "",
+	       memory.state_encrypted ? "e" : "", memory.headers_sealed ? "s" : "",
+	       memory.state_keys);
+	for (size_t i = 0; i < memory.volume_count; i++) {
+		printf("%llu ", (unsigned long long)memory.volumes[i].epoch);
+		print_hex(memory.volumes[i].volume, KEYS_TPM_VOLUME_SIZE);
+	}
+	return MORTISE_OK;
+}
+
+static enum mortise_code memory_write(const struct keys_tpm *tpm, char **words, bool replace,
+				      struct mortise_error *err)
+{
+	struct keys_tpm_memory memory = {
+		.facts = strchr(words[0], 'f'),
+		.state_encrypted = strchr(words[0], 'e'),
+		.headers_sealed = strchr(words[0], 's'),
+		.state_keys = (uint16_t)atoi(words[1]),
+	};
+	enum mortise_code code = MORTISE_OK;
+
+	for (words += 2; !code && *words; words++) {
+		char *at = strchr(*words, '=');
+
+		if (!at)
+			die(*words);
+		*at = '\0';
+		code = keys_tpm_memory_set_epoch(&memory, *words, strtoull(at + 1, NULL, 10), err);
+	}
+	return code ? code : keys_tpm_memory_write(tpm, &memory, replace, err);
+}
+
 static enum mortise_code run(const struct keys_tpm *tpm, char **words, struct mortise_error *err)
 {
 	uint8_t result[KEYS_TPM_OBJECT_NAME_SIZE];
@@ -282,6 +332,12 @@ static enum mortise_code run(const struct keys_tpm *tpm, char **words, struct mo
 		return pcr_value(tpm, words + 1, err);
 	if (!strcmp(words[0], "digest"))
 		return digest(tpm, words + 1, err);
+	if (!strcmp(words[0], "memory-read"))
+		return memory_read(tpm, err);
+	if (!strcmp(words[0], "memory-write") || !strcmp(words[0], "memory-replace"))
+		return memory_write(tpm, words + 1, words[0][7] == 'r', err);
+	if (!strcmp(words[0], "memory-remove"))
+		return keys_tpm_memory_remove(tpm, err);
 	if (!strcmp(words[0], "key-name")) {
 		code = keys_tpm_policy_key_name(tpm->policy, result, err);
 		if (!code)

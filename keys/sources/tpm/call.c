@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions of tpm.h that access a TPM. Each runs in a thread of its own, because neither
- * tpm2-tss nor Linux can abandon a command that the TPM does not answer: poll(2) on /dev/tpmrm0
- * blocks like read(2), for minutes with some commands, and other keys must get their turn.
+ * The functions of tpm.h and memory.h that access a TPM. Each runs in a thread of its own, because
+ * neither tpm2-tss nor Linux can abandon a command that the TPM does not answer: poll(2) on
+ * /dev/tpmrm0 blocks like read(2), for minutes with some commands, and other keys must get their
+ * turn.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "keys/sources/tpm/context.h"
+#include "keys/sources/tpm/nv.h"
 #include "keys/sources/tpm/operations.h"
 #include "keys/sources/tpm/pcr.h"
 #include "keys/sources/tpm/policy.h"
@@ -35,6 +37,9 @@ struct call {
 	unsigned pcr;
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE]; /* of PCR pcr, or to extend it with */
 	uint32_t changed;
+	struct keys_tpm_memory memory;
+	enum keys_tpm_memory_state memory_state;
+	bool replace;
 
 	uint64_t deadline; /* on clock_now_ms() */
 	enum mortise_code code;
@@ -216,6 +221,22 @@ static enum mortise_code run_pcr_value(struct call *call, struct keys_tpm_contex
 	return code;
 }
 
+static enum mortise_code run_memory_read(struct call *call, struct keys_tpm_context *context)
+{
+	return keys_tpm_nv_read(context, call->policy, &call->memory, &call->memory_state,
+				&call->err);
+}
+
+static enum mortise_code run_memory_write(struct call *call, struct keys_tpm_context *context)
+{
+	return keys_tpm_nv_write(context, call->policy, &call->memory, call->replace, &call->err);
+}
+
+static enum mortise_code run_memory_remove(struct call *call, struct keys_tpm_context *context)
+{
+	return keys_tpm_nv_remove(context, &call->err);
+}
+
 enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tpm_binding *binding,
 				const uint8_t secret[static KEYS_TPM_SECRET_SIZE],
 				struct keys_tpm_object *object, struct mortise_error *err)
@@ -319,6 +340,59 @@ enum mortise_code keys_tpm_pcr_value(const struct keys_tpm *tpm, unsigned pcr, b
 	code = carry_out(tpm, &call, err);
 	if (!code)
 		memcpy(value, call->digest, KEYS_TPM_DIGEST_SIZE);
+	call_free(call);
+	return code;
+}
+
+enum mortise_code keys_tpm_memory_read(const struct keys_tpm *tpm, struct keys_tpm_memory *memory,
+				       enum keys_tpm_memory_state *state, struct mortise_error *err)
+{
+	enum mortise_code code;
+	struct call *call;
+
+	memset(memory, 0, sizeof(*memory));
+	*state = KEYS_TPM_MEMORY_NO_TPM;
+	if (!keys_tpm_exists(tpm->tcti))
+		return MORTISE_OK;
+	call = call_new(tpm, err);
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_memory_read;
+	code = carry_out(tpm, &call, err);
+	if (!code) {
+		*memory = call->memory;
+		*state = call->memory_state;
+	}
+	call_free(call);
+	return code;
+}
+
+enum mortise_code keys_tpm_memory_write(const struct keys_tpm *tpm,
+					const struct keys_tpm_memory *memory, bool replace,
+					struct mortise_error *err)
+{
+	struct call *call = call_new(tpm, err);
+	enum mortise_code code;
+
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_memory_write;
+	call->memory = *memory;
+	call->replace = replace;
+	code = carry_out(tpm, &call, err);
+	call_free(call);
+	return code;
+}
+
+enum mortise_code keys_tpm_memory_remove(const struct keys_tpm *tpm, struct mortise_error *err)
+{
+	struct call *call = call_new(tpm, err);
+	enum mortise_code code;
+
+	if (!call)
+		return MORTISE_E_MEMORY;
+	call->run = run_memory_remove;
+	code = carry_out(tpm, &call, err);
 	call_free(call);
 	return code;
 }

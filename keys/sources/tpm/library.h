@@ -29,6 +29,7 @@ enum keys_tpm_library_file {
 	X(KEYS_TPM_ESYS, Esys_Free)                                                                \
 	X(KEYS_TPM_ESYS, Esys_GetSysContext)                                                       \
 	X(KEYS_TPM_ESYS, Tss2_Sys_GetRpBuffer)                                                     \
+	X(KEYS_TPM_ESYS, Esys_TR_FromTPMPublic)                                                    \
 	X(KEYS_TPM_ESYS, Esys_TR_GetName)                                                          \
 	X(KEYS_TPM_ESYS, Esys_TRSess_SetAttributes)                                                \
 	X(KEYS_TPM_ESYS, Esys_GetCapability)                                                       \
@@ -44,7 +45,12 @@ enum keys_tpm_library_file {
 	X(KEYS_TPM_ESYS, Esys_PolicyPCR)                                                           \
 	X(KEYS_TPM_ESYS, Esys_PolicyGetDigest)                                                     \
 	X(KEYS_TPM_ESYS, Esys_PolicyAuthorize)                                                     \
-	X(KEYS_TPM_ESYS, Esys_Unseal)
+	X(KEYS_TPM_ESYS, Esys_Unseal)                                                              \
+	X(KEYS_TPM_ESYS, Esys_NV_ReadPublic)                                                       \
+	X(KEYS_TPM_ESYS, Esys_NV_DefineSpace)                                                      \
+	X(KEYS_TPM_ESYS, Esys_NV_UndefineSpace)                                                    \
+	X(KEYS_TPM_ESYS, Esys_NV_Read)                                                             \
+	X(KEYS_TPM_ESYS, Esys_NV_Write)
 
 #define KEYS_TPM_MEMBER(file, name) __typeof__(&name) name;
 

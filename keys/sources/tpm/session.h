@@ -17,6 +17,7 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_primary(struct keys_tpm_context *c
  * Starts a session (TPM2_SE_HMAC, TPM2_SE_POLICY) whose key only the TPM that has primary can know.
  * encrypted: the directions that it encrypts with AES-128-CFB, TPMA_SESSION_DECRYPT to the TPM and
  * TPMA_SESSION_ENCRYPT from it. The TPM refuses encryption for commands that do not support it.
+ * TPMA_SESSION_AUDIT: protect responses to commands without authorization, too.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_session(struct keys_tpm_context *context,
 						      ESYS_TR primary, TPM2_SE type,

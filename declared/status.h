@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What mortise_status reports of a volume without its key. */
+#ifndef DECLARED_STATUS_H
+#define DECLARED_STATUS_H
+
+#include "declared/declared.h"
+
+/* Reads the list of known volumes, if STATE is mounted. End it with volume_status_end(). */
+void volume_status_begin(struct volume_known *known, const struct config *config,
+			 const struct mortise_up_options *options);
+void volume_status_end(struct volume_known *known);
+
+/* Sets the UUID, the seal, and what the list says, of a volume whose device was found. */
+void volume_status_examine(struct volume_known *known, struct volume_entry *entry);
+
+#endif
