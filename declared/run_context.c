@@ -78,6 +78,8 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (!run->unfinished)
 		return error_memory(err);
 	run->sources.events = &run->events;
+	if (run->trust->kms_ca)
+		run->sources.kms_ca = run->trust->kms_ca;
 	volume_memory_add_facts(run);
 	return volume_choose_node_uuid(run, err);
 }
