@@ -176,8 +176,9 @@ static enum mortise_code parse_text(struct known_list *list, const char *text, s
 		root = json_tokener_parse_ex(tokener, text, (int)size);
 		if (json_tokener_get_error(tokener) == json_tokener_success)
 			why = parse_list(list, root, &memory);
-		json_tokener_free(tokener);
 	}
+	if (tokener)
+		json_tokener_free(tokener);
 	json_object_put(root);
 	if (memory)
 		return error_memory(err);
