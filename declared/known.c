@@ -176,8 +176,9 @@ enum mortise_code known_parse(struct known_list *list, const char *text, size_t 
 		root = json_tokener_parse_ex(tokener, text, (int)size);
 		if (json_tokener_get_error(tokener) == json_tokener_success)
 			why = parse_list(list, root, &memory);
-		json_tokener_free(tokener);
 	}
+	if (tokener)
+		json_tokener_free(tokener);
 	json_object_put(root);
 	if (memory)
 		return error_memory(err);
