@@ -108,6 +108,20 @@ static enum mortise_code open_state(const struct mortise_up_options *options,
 			 "nothing was stored: %.300s (--staged needs an existing STATE)", why.text);
 }
 
+/* Lets the TPM's memory permit the next boot to open STATE with the stored configuration. */
+static enum mortise_code stage_facts(const struct volume_up *up, struct mortise_error *err)
+{
+	struct volume_run run;
+	enum mortise_code code = volume_run_init(&run, up->config, up->options, err);
+
+	if (!code) {
+		volume_memory_set_facts(&run, true);
+		volume_memory_store(&run);
+	}
+	volume_run_clear(&run);
+	return code;
+}
+
 /* Stores the configuration for the next boot, and changes no volume. */
 static enum mortise_code stage_config(const struct volume_up *up, struct mortise_plan *plan,
 				      struct mortise_error *err)
@@ -125,6 +139,8 @@ static enum mortise_code stage_config(const struct volume_up *up, struct mortise
 	code = check_state_again(up, plan, err);
 	if (!code)
 		code = volume_store(up->config, up->options, dir, err);
+	if (!code)
+		code = stage_facts(up, err);
 	close(lock);
 	return code;
 }

@@ -15,6 +15,7 @@
 #include "config/trust.h"
 #include "declared/budget.h"
 #include "declared/known.h"
+#include "declared/tpm_memory.h"
 #include "disk/probe.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
@@ -49,6 +50,7 @@ struct volume_run {
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
 	struct volume_known known;
+	struct volume_memory memory;
 	struct mortise_key_sources sources; /* from options, with META's UUID if it is permitted */
 	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
 	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */

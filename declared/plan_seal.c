@@ -90,12 +90,30 @@ static enum mortise_code adopt(struct volume_run *run, struct volume_plan *plan,
 	return refuse(run, plan, fault, err);
 }
 
+/* Only mortise_apply, which knows all volumes, replaces what the TPM remembers. */
+static enum mortise_code check_memory(struct volume_run *run, struct volume_plan *plan,
+				      const struct mortise_seal_info *seal,
+				      struct mortise_error *err)
+{
+	char fault[320];
+
+	volume_memory_check(run, plan, seal, fault, sizeof(fault));
+	if (!*fault)
+		return MORTISE_OK;
+	if (run->options->adopt)
+		return add_seal_step(plan, fault, err);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "cannot trust the header of %s: %s; to accept it, run `mortise "
+			       "apply`",
+			       plan->device, fault);
+}
+
 enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_plan *plan,
 					 struct mortise_error *err)
 {
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
 	struct mortise_error failure;
-	char fault[160];
+	char fault[320];
 
 	plan->adopted = false;
 	plan->marks_unproven = false;
@@ -105,7 +123,7 @@ enum mortise_code volume_plan_check_seal(struct volume_run *run, struct volume_p
 	switch (seal.state) {
 	case MORTISE_SEAL_VALID:
 		if (!strcmp(seal.volume, plan->volume->id))
-			return MORTISE_OK;
+			return check_memory(run, plan, &seal, err);
 		if (!*seal.volume)
 			return adopt(run, plan, "sealed for no volume", err);
 		snprintf(fault, sizeof(fault), "sealed for volume %s", seal.volume);

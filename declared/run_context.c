@@ -57,6 +57,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 		.open_only = !config->text,
 	};
 	known_list_init(&run->known.list);
+	volume_memory_init(&run->memory);
 	pthread_mutex_init(&run->events_lock, NULL);
 	pthread_mutex_init(&run->cost_lock, NULL);
 	pthread_mutex_init(&run->order_lock, NULL);
@@ -77,6 +78,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (!run->unfinished)
 		return error_memory(err);
 	run->sources.events = &run->events;
+	volume_memory_add_facts(run);
 	return volume_choose_node_uuid(run, err);
 }
 
@@ -89,6 +91,7 @@ void volume_run_clear(struct volume_run *run)
 	pthread_mutex_destroy(&run->order_lock);
 	pthread_mutex_destroy(&run->cost_lock);
 	pthread_mutex_destroy(&run->events_lock);
+	volume_memory_clear(&run->memory);
 	known_list_clear(&run->known.list);
 }
 

@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 #include "base/events.h"
+#include "declared/declared.h"
+#include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
 #include "declared/plan_known.h"
@@ -62,6 +64,11 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 	code = luks2_update_seal(update, volume->id, err);
 	if (code)
 		goto out;
+	if (!volume_record_raise_epoch(luks2_update_metadata(update),
+				       volume_memory_floor(work->run, plan))) {
+		code = error_memory(err);
+		goto out;
+	}
 	code = volume_known_record_format(work->run, plan, err);
 	if (code)
 		goto out;
@@ -201,6 +208,8 @@ static enum mortise_code open_volume(struct volume_work *work, struct mortise_er
 				get_mapping_flags(plan->volume), &dropped, err);
 	if (!code && !*work->result->text)
 		snprintf(work->result->text, sizeof(work->result->text), "opened");
+	if (!code && volume_is_state(plan->volume))
+		code = volume_measure_state(work->run, plan, err);
 	return code;
 }
 
@@ -280,8 +289,13 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 		.new_mode = work->fresh ? volume->mount_mode : 0,
 	};
 	char node[MORTISE_NAME_MAX + 16];
-	enum mortise_code code;
+	enum mortise_code code = MORTISE_OK;
 
+	/* STATE without encryption, or one that was opened earlier. */
+	if (volume_is_state(volume))
+		code = volume_measure_state(work->run, work->plan, err);
+	if (code)
+		return code;
 	/* If an outer volume were mounted after this one, it would hide this one. */
 	if (!volume_run_wait_for_outer(work->run, work->plan->volume))
 		return events_cancel_error(err);
@@ -311,6 +325,9 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 	/* Nothing proves the marks of a header without a seal. */
 	volume_record_mkfs_done(luks2_update_metadata(update));
 	code = luks2_update_seal(update, plan->volume->id, err);
+	if (!code && !volume_record_raise_epoch(luks2_update_metadata(update),
+						volume_memory_floor(work->run, plan)))
+		code = error_memory(err);
 	if (!code)
 		code = luks2_update_commit(&update, err);
 	luks2_update_abort(&update);
@@ -320,7 +337,13 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mortise_error *err)
 {
 	const struct volume_step *step = &work->plan->steps[i];
+	const bool opens = step->kind == MORTISE_STEP_OPEN || step->kind == MORTISE_STEP_MOUNT;
+	enum mortise_code code = MORTISE_OK;
 
+	if (opens && !volume_is_state(work->plan->volume))
+		code = volume_measure_before(work->run, err);
+	if (code)
+		return code;
 	switch (step->kind) {
 	case MORTISE_STEP_FORMAT:
 		return format_volume(work, err);

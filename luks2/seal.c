@@ -216,6 +216,8 @@ enum mortise_code luks2_update_seal(struct luks2_update *update, const char *vol
 	record = luks2_record_or_new(update->metadata);
 	if (!record)
 		return error_memory(err);
+	/* No TPM remembers this header yet (volume_record_set_tpm). */
+	json_object_object_del(record, "tpm");
 	if (!volume)
 		return MORTISE_OK;
 	if (!*volume)

@@ -58,6 +58,34 @@ void volume_record_drop_old(struct json_object *metadata)
 	}
 }
 
+bool volume_record_tpm(struct json_object *metadata, uint8_t policy[static KEYS_TPM_DIGEST_SIZE])
+{
+	size_t size = KEYS_TPM_DIGEST_SIZE;
+
+	/* A malformed policy matches no index. */
+	memset(policy, 0, KEYS_TPM_DIGEST_SIZE);
+	if (!json_object_object_get_ex(luks2_record(metadata), "tpm", NULL))
+		return false;
+	(void)luks2_json_base64(luks2_record(metadata), "tpm", policy, &size);
+	return true;
+}
+
+bool volume_record_set_tpm(struct json_object *metadata,
+			   const uint8_t policy[static KEYS_TPM_DIGEST_SIZE])
+{
+	return luks2_json_add(luks2_record(metadata), "tpm",
+			      luks2_json_new_base64(policy, KEYS_TPM_DIGEST_SIZE));
+}
+
+bool volume_record_raise_epoch(struct json_object *metadata, uint64_t floor)
+{
+	struct json_object *record = luks2_record_or_new(metadata);
+	uint64_t epoch = 0;
+
+	(void)luks2_json_decimal(record, "epoch", &epoch);
+	return epoch >= floor || luks2_json_add(record, "epoch", luks2_json_new_decimal(floor));
+}
+
 enum mortise_code volume_fingerprint(struct json_object *metadata,
 				     const struct volume_origin *origin,
 				     const struct mortise_secret *volume_key,

@@ -23,6 +23,17 @@ void volume_record_mkfs_done(struct json_object *metadata);
 /* Removes the token in which version 0.1 kept its record, without a seal. */
 void volume_record_drop_old(struct json_object *metadata);
 
+/*
+ * The policy of the TPM's memory that remembers the epoch of this header. False: no TPM remembers
+ * it.
+ */
+bool volume_record_tpm(struct json_object *metadata, uint8_t policy[static KEYS_TPM_DIGEST_SIZE]);
+MORTISE_MUST_CHECK bool volume_record_set_tpm(struct json_object *metadata,
+					      const uint8_t policy[static KEYS_TPM_DIGEST_SIZE]);
+
+/* Sets the epoch, which the next commit increases, if it is lower than floor. */
+MORTISE_MUST_CHECK bool volume_record_raise_epoch(struct json_object *metadata, uint64_t floor);
+
 #define VOLUME_FINGERPRINT_SIZE 16u
 
 /* The input of a fingerprint. */

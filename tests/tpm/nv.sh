@@ -42,13 +42,12 @@ bytes() {
 
 # ---------------------------------------------------------------- without a signed policy: PCR 7
 tpm one
-call memory-read >out
-[ "$(cat out)" = "no index:  0" ]
-result $? "no index, and PCR 7 is not read"
-says "KMS or TPM provides no key: PCR bank 7 is populated with all zeroes: nothing was measured \
-into it, and a key bound to it would open after any boot" \
-	"nothing was measured into PCR 7" memory-write f 12 STATE=7
+nothing="KMS or TPM provides no key: PCR bank 7 is populated with all zeroes: nothing was measured \
+into it, and a key bound to it would open after any boot"
+says "$nothing" "nothing was measured into PCR 7: write" memory-write f 12 STATE=7
+says "$nothing" "nothing was measured into PCR 7: read" memory-read
 measure 7
+reads "no index:  0" "no index"
 succeeds "write" memory-write fe 12 STATE=7 u-data=18446744073709551615
 one="valid: fe 12
 7 $(volume STATE)

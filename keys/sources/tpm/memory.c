@@ -78,7 +78,9 @@ bool keys_tpm_memory_parse(const uint8_t bytes[static KEYS_TPM_MEMORY_SIZE],
 	size_t count;
 	uint64_t flags;
 
-	memset(memory, 0, sizeof(*memory));
+	memcpy(parsed.policy, memory->policy, sizeof(parsed.policy));
+	memcpy(parsed.wanted, memory->wanted, sizeof(parsed.wanted));
+	*memory = parsed;
 	if (memcmp(bytes, MAGIC, MAGIC_SIZE))
 		return false;
 	flags = load(bytes + AT_FLAGS, 2);

@@ -25,6 +25,10 @@
 #define KEYS_TPM_VOLUME_SIZE	8u /* bytes of SHA-256(volume id) */
 
 struct keys_tpm_memory {
+	/* Set by keys_tpm_memory_read(), not stored. */
+	uint8_t policy[KEYS_TPM_DIGEST_SIZE]; /* that writes the index; zero if there is none */
+	uint8_t wanted[KEYS_TPM_DIGEST_SIZE]; /* with which this boot image would create it */
+
 	bool facts;	      /* the next three members are set */
 	bool state_encrypted; /* STATE is LUKS2 */
 	bool headers_sealed;  /* headers without a seal are refused */
@@ -48,7 +52,10 @@ enum keys_tpm_memory_state {
 void keys_tpm_memory_encode(const struct keys_tpm_memory *memory,
 			    uint8_t bytes[static KEYS_TPM_MEMORY_SIZE]);
 
-/* Parses the contents of the index, which may be hostile. Returns false if they are invalid. */
+/*
+ * Parses the contents of the index, which may be hostile. Returns false if they are invalid. The
+ * policies in memory stay.
+ */
 bool keys_tpm_memory_parse(const uint8_t bytes[static KEYS_TPM_MEMORY_SIZE],
 			   struct keys_tpm_memory *memory);
 
@@ -63,10 +70,10 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_memory_set_epoch(struct keys_tpm_m
 							       struct mortise_error *err);
 
 /*
- * Reads the memory. No success without a session that the TPM authenticates. *memory is zero unless
- * *state is KEYS_TPM_MEMORY_VALID, or KEYS_TPM_MEMORY_FOREIGN with contents that parse; anyone may
- * have written the latter. Errors are those of keys_tpm_seal(): a PCR 7 into which nothing was
- * measured is one of them, unless tpm->policy is set.
+ * Reads the memory. The contents are those of the index if *state is KEYS_TPM_MEMORY_VALID, or
+ * KEYS_TPM_MEMORY_FOREIGN and they parse: then, a boot image that satisfies memory->policy has
+ * written them, unless the policy is zero. Otherwise they are zero. Errors are those of
+ * keys_tpm_seal(): a PCR 7 into which nothing was measured is one of them, unless tpm->policy is set.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_memory_read(const struct keys_tpm *tpm,
 							  struct keys_tpm_memory *memory,

@@ -29,7 +29,8 @@ struct index {
 	bool ours;	 /* as this boot image would create it */
 	bool readable;	 /* it has the size and the rights to read that it would have */
 	bool written;
-	TPM2B_NV_PUBLIC wanted; /* as this boot image would create it */
+	uint8_t policy[KEYS_TPM_DIGEST_SIZE]; /* of the index, if it is readable */
+	TPM2B_NV_PUBLIC wanted;		      /* as this boot image would create it */
 };
 
 static enum mortise_code find_index(const struct keys_tpm_context *context, struct index *index,
@@ -91,11 +92,6 @@ static enum mortise_code make_public(const struct keys_tpm_context *context,
 					     public->nvPublic.authPolicy.buffer, err);
 }
 
-static bool same_policy(const TPM2B_DIGEST *one, const TPM2B_DIGEST *two)
-{
-	return one->size == two->size && !memcmp(one->buffer, two->buffer, one->size);
-}
-
 /*
  * Compares the public area with the one that this boot image would create. The session protects
  * the response to this command; the TPM checks the name that ESYS uses later, since it is part of
@@ -120,7 +116,9 @@ static enum mortise_code compare_public(const struct keys_tpm_context *context, 
 	index->readable = found->nvIndex == wanted->nvIndex && found->nameAlg == wanted->nameAlg &&
 			  found->dataSize == wanted->dataSize &&
 			  (found->attributes & ~TPMA_NV_WRITTEN) == wanted->attributes;
-	index->ours = index->readable && same_policy(&found->authPolicy, &wanted->authPolicy);
+	if (index->readable && found->authPolicy.size == KEYS_TPM_DIGEST_SIZE)
+		memcpy(index->policy, found->authPolicy.buffer, KEYS_TPM_DIGEST_SIZE);
+	index->ours = !memcmp(index->policy, wanted->authPolicy.buffer, KEYS_TPM_DIGEST_SIZE);
 	context->library.Esys_Free(public);
 	return MORTISE_OK;
 }
@@ -168,13 +166,17 @@ enum mortise_code keys_tpm_nv_read(struct keys_tpm_context *context,
 	memset(memory, 0, sizeof(*memory));
 	*state = KEYS_TPM_MEMORY_NO_INDEX;
 	code = open_index(context, &index, err);
-	if (code || index.handle == ESYS_TR_NONE)
-		return code;
-	code = make_public(context, policy, &index.wanted, err);
 	if (!code)
-		code = compare_public(context, &index, err);
+		code = make_public(context, policy, &index.wanted, err);
 	if (code)
 		return code;
+	memcpy(memory->wanted, index.wanted.nvPublic.authPolicy.buffer, KEYS_TPM_DIGEST_SIZE);
+	if (index.handle == ESYS_TR_NONE)
+		return MORTISE_OK;
+	code = compare_public(context, &index, err);
+	if (code)
+		return code;
+	memcpy(memory->policy, index.policy, KEYS_TPM_DIGEST_SIZE);
 	*state = index.ours ? KEYS_TPM_MEMORY_UNWRITTEN : KEYS_TPM_MEMORY_FOREIGN;
 	if (!index.readable || !index.written)
 		return MORTISE_OK;
