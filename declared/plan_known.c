@@ -128,6 +128,11 @@ static bool compare_header(const struct volume_plan *plan, const struct known_vo
 	return true;
 }
 
+static const char *describe_empty(const struct volume_plan *plan)
+{
+	return plan->probe.content == DISK_EMPTY ? "is empty" : "holds an interrupted format";
+}
+
 /* The entry is for a volume that was ready, or whose format has begun. */
 static bool compare_entry(const struct volume_run *run, const struct volume_plan *plan,
 			  const struct known_volume *known, struct obstacle *obstacle)
@@ -147,10 +152,8 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	if (!is_to_be_formatted(plan) || known->status == KNOWN_FORMATTING)
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
-		 "%s was on this machine (UUID %s), and %.200s %s: not formatted", known->id,
-		 known->uuid, plan->device,
-		 plan->probe.content == DISK_EMPTY ? "is empty now"
-						   : "holds an interrupted format now");
+		 "%s was on this machine (UUID %s), and %.200s %s now: not formatted", known->id,
+		 known->uuid, plan->device, describe_empty(plan));
 	volume_reset_command(run, plan->volume, plan->device, command);
 	snprintf(obstacle->remedy, sizeof(obstacle->remedy),
 		 "if its disk was replaced, run `%s` or `mortise apply`", command);
@@ -186,9 +189,9 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 	case KNOWN_MISSING:
 		obstacle->kind = MORTISE_STEP_WAIT;
 		snprintf(obstacle->what, sizeof(obstacle->what),
-			 "%.200s is not formatted, because STATE, which lists the volumes of this "
-			 "machine, is not mounted",
-			 plan->device);
+			 "%.200s %s, and STATE, which lists the volumes of this machine, is not "
+			 "mounted: not formatted",
+			 plan->device, describe_empty(plan));
 		return is_to_be_formatted(plan);
 	case KNOWN_DAMAGED:
 		snprintf(obstacle->what, sizeof(obstacle->what), "%.300s: not %s",
@@ -206,16 +209,18 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 static bool is_allowed(struct volume_run *run, struct volume_plan *plan, struct obstacle *obstacle)
 {
 	struct known_volume known;
+	bool found;
 
 	if (!run->options->adopt || obstacle->kind != MORTISE_STEP_REFUSE)
 		return false;
-	if (plan->was_unlisted) {
+	found = known_find(&run->known.list, plan->volume->id, &known);
+	if (found && plan->was_unlisted) {
 		obstacle->kind = MORTISE_STEP_FAIL;
 		snprintf(obstacle->remedy, sizeof(obstacle->remedy),
 			 "STATE was not mounted when the plan was made; run the command again");
 		return false;
 	}
-	if (known_find(&run->known.list, plan->volume->id, &known))
+	if (found)
 		snprintf(plan->replaces, sizeof(plan->replaces),
 			 "; it replaces the known volume %s (UUID %s)", known.id,
 			 *known.uuid ? known.uuid : "unknown");
@@ -250,7 +255,8 @@ void volume_known_describe(struct volume_plan *plan)
 static bool changes_keys(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->step_count; i++)
-		if (plan->steps[i].key)
+		if (plan->steps[i].kind >= MORTISE_STEP_KEY_ADD &&
+		    plan->steps[i].kind <= MORTISE_STEP_KEY_RECORD)
 			return true;
 	return false;
 }
@@ -344,6 +350,11 @@ void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 				   "volumes of this machine, is not mounted");
 	if (run->known.state != KNOWN_LISTED)
 		return;
+	if (volume_is_state(plan->volume) && run->known.why.code) {
+		volume_opening_add(&result->opening.notices, run->known.why.text);
+		volume_opening_add(&result->opening.notices,
+				   "the list of known volumes is written again");
+	}
 	(void)known_find(&run->known.list, plan->volume->id, &before);
 	if (make_entry(plan, &now)) {
 		report_changes(&before, &now, &result->opening);

@@ -31,7 +31,8 @@ static void examine_header(struct volume_entry *entry)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = entry->device,
-						   .readonly = true };
+						   .readonly = true,
+						   .no_locks = true };
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error ignored;

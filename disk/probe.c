@@ -2,12 +2,17 @@
 #include "disk/probe.h"
 
 #include <blkid/blkid.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "luks2/format.h"
 #include "disk/reset_mark.h"
 
@@ -76,13 +81,50 @@ out:
 	return code;
 }
 
+/* What the child process of disk_probe_signatures() finds out. */
+struct answer {
+	enum mortise_code code;
+	struct disk_probe probe;
+	struct mortise_error err;
+};
+
+static void answer_parent(const struct luks2_device *device, int fd)
+{
+	struct answer answer = { .code = MORTISE_OK };
+	bool found, luks2;
+
+	answer.code = find_signatures(device, false, &answer.probe, &found, &luks2, &answer.err);
+	_exit(write(fd, &answer, sizeof(answer)) == (ssize_t)sizeof(answer) ? 0 : 1);
+}
+
 enum mortise_code disk_probe_signatures(const struct luks2_device *device, struct disk_probe *probe,
 					struct mortise_error *err)
 {
-	bool found, luks2;
+	struct answer answer = { .code = MORTISE_OK };
+	int ends[2] = { -1, -1 }, sys;
+	ssize_t got = 0;
+	pid_t child = -1;
 
 	memset(probe, 0, sizeof(*probe));
-	return find_signatures(device, false, probe, &found, &luks2, err);
+	if (!pipe2(ends, O_CLOEXEC))
+		child = fork();
+	sys = errno;
+	if (!child)
+		answer_parent(device, ends[1]);
+	close(ends[1]);
+	if (child > 0) {
+		got = file_read_fd(ends[0], &answer, sizeof(answer));
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	close(ends[0]);
+	if (got != (ssize_t)sizeof(answer))
+		return error_set(err, MORTISE_E_SYSTEM, child < 0 ? sys : 0,
+				 "cannot probe %s in another process", device->path);
+	*probe = answer.probe;
+	if (answer.code && err)
+		*err = answer.err;
+	return answer.code;
 }
 
 static bool all_zero(const uint8_t *bytes, size_t size)

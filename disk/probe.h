@@ -27,7 +27,8 @@ MORTISE_MUST_CHECK enum mortise_code disk_probe(const char *device,
 
 /*
  * Looks for libblkid's signatures alone: DISK_EMPTY if there are none, even if bytes are not
- * zero.
+ * zero. libblkid runs in a child process, because it frees its buffers without wiping them: META,
+ * for which this is, may hold passphrases.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_probe_signatures(const struct luks2_device *device,
 							   struct disk_probe *probe,

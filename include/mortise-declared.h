@@ -28,7 +28,7 @@
  * Files: /run/mortise/lock is held by one mortise_up, mortise_apply, mortise_down or
  * mortise_reset_run at a time; others wait for it until canceled. /run/mortise/ID.json records for
  * mortise_status how volume ID was opened. STATE holds the machine's configuration in
- * ROOT/system/state/config.yaml. META holds a copy of STATE's encryption settings. Keyslots,
+ * ROOT/system/state/config.yaml, and the list of its known volumes in volumes.json. META holds a copy of STATE's encryption settings. Keyslots,
  * tokens and records of synchronized keys are in the LUKS2 header of each volume.
  */
 #ifndef MORTISE_DECLARED_H
@@ -364,6 +364,11 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
  * When STATE is ready, its encryption settings in META are updated; no key of STATE is removed
  * before that.
  *
+ * STATE lists the volumes that were ready before. A known volume is not formatted again, and another
+ * LUKS2 volume in its place is not opened; only mortise_apply (options->adopt) and mortise_reset_run
+ * replace it. While STATE is declared but not mounted, no other volume is formatted, and no keyslot
+ * of another volume is changed.
+ *
  * A plan can be executed once. Afterwards mortise_plan_step shows the steps as executed, and the
  * keys are wiped. The caller still owns the plan.
  *
@@ -495,7 +500,9 @@ const char *mortise_reset_meta(const struct mortise_reset *reset);
  * Closes the volumes and erases them, one after another: first the header area with the keys, so
  * that the data can never be decrypted, then both ends of the device and every known signature;
  * then the rest is discarded if the disk supports it. Erasing STATE also deletes its encryption
- * settings from META. Events come from the calling thread.
+ * settings from META. If STATE is mounted, the volume is removed from its list of known volumes;
+ * otherwise MORTISE_EVENT_NOTICE says that the list is unchanged, and mortise_up does not format the
+ * volume again. Events come from the calling thread.
  *
  * If it is interrupted or canceled, a volume is either intact or marked as being reset. A marked
  * volume is not formatted by mortise_up; another reset completes it. Ends at the first error.

@@ -6,6 +6,7 @@
 
 #include "cli/declared/table.h"
 #include "cli/declared/volumes.h"
+#include "cli/output.h"
 #include "cli/print.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -21,6 +22,10 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (event->type == MORTISE_EVENT_PROGRESS)
 		return progress_tell_bytes(context, event->volume, event->text, event->done,
 					   event->total);
+	if (event->type == MORTISE_EVENT_NOTICE) {
+		progress_clear(context);
+		print_to(stderr, "mortise: %s: notice: %s\n", event->volume, event->text);
+	}
 	return !signals_caught();
 }
 

@@ -16,6 +16,10 @@ mkdir "$root"
 uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
 # Keep key derivation cheap; its cost is not tested here.
 cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+# The guest has no UUID of its own; the image permits META to name it.
+trust=$work/trust.yaml
+printf 'meta: {node-uuid: true}\n' >"$trust"
+chmod 644 "$trust"
 meta=/dev/ubda1
 state=/dev/ubda2
 ephemeral=/dev/ubda3
@@ -27,6 +31,7 @@ mortise() {
 
 	[[ $verb != up && $verb != apply ]] || more=("${cost[@]}")
 	[[ $verb == meta || $verb == reset ]] || more+=(--root "$root")
+	[[ $verb == meta || $verb == reset || $verb == down ]] || more+=(--trust "$trust")
 	"$MORTISE" "$verb" "$@" ${more[@]+"${more[@]}"}
 }
 

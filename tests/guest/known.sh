@@ -50,14 +50,19 @@ replace_data() {
 	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
 }
 
-# other_volume DEVICE [OPTION]...: a volume with the declared key that another machine has made.
+# other_volume DEVICE [unsealed | UUID]: a volume with the declared key that another machine has
+# made.
 other_volume() {
-	local device=$1
-	shift
+	local device=$1 kind=${2:-}
 
+	[[ -z $kind || $kind == unsealed ]] || set -- "$device" --uuid "$kind"
+	[[ -n $kind && $kind != unsealed ]] || set -- "$device"
 	cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
-		--key-file "$work/key" "$@" "$device"
-	"$MORTISE" seal --volume u-data --key-file "$work/key" "$device" >/dev/null
+		--key-file "$work/key" "$@"
+	cryptsetup open --key-file "$work/key" "$device" made
+	mkfs.ext4 -q /dev/mapper/made
+	cryptsetup close made
+	[[ $kind == unsealed ]] || "$MORTISE" seal --volume u-data --key-file "$work/key" "$device" >/dev/null
 }
 
 # refuses TEXT WORDS: up fails, says these words, opens nothing and leaves the device as it is.
@@ -83,6 +88,12 @@ test_first() {
 	new_machine
 	declare_keys "$static" "$static"
 	check "apply succeeds on a blank machine" mortise apply -f "$config"
+	check "status succeeds" said mortise status --json
+	check_equal "status shows the volume, its seal and its UUID" \
+		"$(jq -r '.volumes[1] | .known + " " + .seal + " " + .uuid' "$work/said")" \
+		"known unverified $(uuid_of "$data")"
+	check "status has a line for it" said mortise status
+	check "it says the same" says "data: UUID $(uuid_of "$data"), known, seal unverified"
 	check_equal "only root can read the list" "$(stat -c %a "$list")" 600
 	check_equal "the list has both volumes" \
 		"$(listed STATE status) $(listed u-data status)" "ready ready"
@@ -122,11 +133,13 @@ u-data=$data\` or \`mortise apply\`"
 	refuses "a volume of another machine is not opened" \
 		"is not that of u-data on this machine (UUID $(uuid_of "$data"), not $known)"
 	down
-	other_volume "$data" --uuid "$known"
+	other_volume "$data" "$known"
 	refuses "a volume with the same UUID is not opened" \
 		"has the UUID of u-data on this machine, but another volume key: not opened"
 	# Keys are not touched, and the KDF did not run: cryptsetup still opens the only keyslot.
 	check "its key still opens it" cryptsetup open --test-passphrase --key-file "$work/key" "$data"
+	check_equal "status shows another volume" \
+		"$(mortise status --json | jq -r '.volumes[1].known')" other
 	check "apply shows that it replaces the volume" said mortise apply -f "$config"
 	check "apply names the known volume" \
 		says "it replaces the known volume u-data (UUID $known)"
@@ -134,7 +147,6 @@ u-data=$data\` or \`mortise apply\`"
 	check_equal "the list has the new identity" \
 		"$(listed u-data identity)" "$(identity "$data" u-data)"
 	down
-	# The volume that apply accepted has no file system: its mark is not that of a format.
 	known=$(uuid_of "$data")
 	replace_data 64
 	check_fails "up fails, and opens STATE" mortise up
@@ -187,10 +199,21 @@ test_adoption() {
 	rm "$list"
 	down
 	other_volume "$data"
-	ready_raw "without a list, up opens a sealed volume"
+	ready "without a list, up opens a sealed volume"
 	check_equal "and records it" "$(listed u-data uuid)" "$(uuid_of "$data")"
 	down
 	check "up succeeds again" mortise up
+	# The same without a seal: by an older version of the program, for example.
+	rm "$list"
+	down
+	other_volume "$data" unsealed
+	ready "without a list, up opens a volume without a seal"
+	check "a notice says that it was sealed" says "(no seal) was accepted and sealed"
+	check_equal "the list has it" "$(listed u-data uuid)" "$(uuid_of "$data")"
+	down
+	other_volume "$data" unsealed
+	refuses "with a list, it is refused" "is not that of u-data on this machine"
+	check "apply accepts it" mortise apply -f "$config"
 	# A volume that is missing at the first run is taken later.
 	rm "$list"
 	down
@@ -220,12 +243,6 @@ test_adoption() {
 	down
 	check "then up opens it" mortise up
 	down
-}
-
-# Like ready, for a volume without a file system.
-ready_raw() {
-	check_fails "$1 (it has no file system)" said mortise up
-	check "$1: it is open" test -e /dev/mapper/luks2-u-data
 }
 
 test_damaged() {
@@ -263,7 +280,7 @@ test_without_state() {
 	replace_data 64
 	check_fails "an empty device waits for STATE" said mortise up -f "$config" data
 	check "the error says that STATE is not mounted" \
-		says "is not formatted, because STATE, which lists the volumes of this machine, is not"
+		says "$data is empty, and STATE, which lists the volumes of this machine, is not mounted"
 	check_fails "nothing was formatted" cryptsetup isLuks "$data"
 	check_fails "with a STATE that fails, it waits, too" \
 		said mortise up -f "$config" --device STATE=/dev/absent

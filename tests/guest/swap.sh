@@ -184,6 +184,7 @@ make_inside() {
 	alone RawVolumeConfig "$device" "$static"
 	mortise up >"$work/out"
 	mortise down >"$work/out" 2>&1
+	"$MORTISE" seal --batch-mode --volume s-only --key-file "$key" "$device" >"$work/out"
 }
 
 test_refusals_inside() {

@@ -66,14 +66,14 @@ reboot_tpm
 declare_keys 'slot: 0, tpm: {}' 'slot: 1, static: {passphrase: spare}'
 check "a volume is formatted with a tpm key" said mortise up
 check "a notice says that the signed policy is missing" \
-	says 'keyslot 0 (tpm) is bound to PCR 7 only: this machine has no signed policy of PCR 11'
+	says 'keyslot 0 (tpm) is bound to PCR 7, 15 only: this machine has no signed policy of PCR 11'
 echo kept >"$file"
 check_equal "the token is Talos's, with the number of its keyslot" "$(token_of 0)" talos-tpm2
 check_equal "the tpm keyslot has the minimum cost" "$(slot_cost 0)" 'argon2id 4 32 1'
 check_equal "the other keyslot has the requested cost" "$(slot_cost 1)" 'argon2id 4 64 1'
 check_equal "the token has the fields of Talos" \
 	"$(metadata | jq -c '.tokens["0"] | [.keyslots, .UserData.keyslots, .UserData.pcrs,
-		.UserData.alg, .UserData.encryption_version]')" '[[],[0],[7],"sha256","1"]'
+		.UserData.alg, .UserData.encryption_version]')" '[[],[0],[7,15],"sha256","1"]'
 check "cryptsetup opens the static keyslot" \
 	cryptsetup open --test-passphrase --key-slot 1 --key-file <(printf spare) "$device"
 check "the next boot succeeds" boot

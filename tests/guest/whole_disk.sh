@@ -94,6 +94,28 @@ test_whole() {
 	check "down succeeds" mortise down
 }
 
+# by_with_state SELECTOR: declare a STATE, too, which lists the volumes of the machine.
+by_with_state() {
+	by "$1" "$static"
+	printf -- '---\napiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n' >>"$config"
+	echo 'filesystem: {type: ext4}' >>"$config"
+	options+=(--device "STATE=$state")
+}
+
+# The selector matches an empty disk while the right one is missing.
+test_missing() {
+	state=$(blank_device 40)
+	by_with_state 'disk.size < 200u * MiB'
+	check "up succeeds with STATE" mortise up
+	check "down succeeds" mortise down
+	by_with_state 'disk.size > 200u * MiB'
+	check_fails "up does not use an empty disk in place of the right one" said mortise up
+	check "it says why" says \
+		"u-data was on this machine (UUID $(cryptsetup luksUUID "$small")), and $large is empty"
+	check_fails "the empty disk is unchanged" blkid -p "$large"
+	mortise down >/dev/null
+}
+
 # The system disk is the one that holds STATE. A partition's device name starts with its disk's
 # name.
 test_system_disk() {
@@ -125,6 +147,7 @@ static="slot: 0, static: {passphrase: declared}"
 test_choice
 test_wait
 test_whole
+test_missing
 test_system_disk
 test_given
 finish
