@@ -36,9 +36,15 @@ again() {
 	said mortise "$verb" --tcti "$tcti" "$@"
 }
 
+# Another system on this machine can remove what the TPM remembers of STATE.
+forget() {
+	tpm2 nvundefine -Q -C o 0x01a06d6f 2>/dev/null || true
+}
+
 # plant: another disk takes the place of STATE, and META can be written; unplant: undo both.
 plant() {
 	down
+	forget
 	dd if="$meta" of="$work/meta" bs=1M status=none
 	real_state=$state
 	state=$(blank_device 330)
@@ -49,6 +55,7 @@ unplant() {
 	local file
 
 	down
+	forget
 	dd if="$work/meta" of="$meta" bs=1M status=none
 	file=$(losetup --noheadings --output BACK-FILE "$state")
 	losetup --detach "$state"
@@ -232,7 +239,10 @@ for key in "$tpm" "$node"; do
 		--tcti "$tcti" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
 		--device "META=$meta" --device "STATE=$state"
 	cp "$config" "$root/system/state/config.yaml"
-	rm -f "$root/system/state/volumes.json"
+	printf '{"version":1,"volumes":[{"id":"u-data","status":"expected"}]}' \
+		>"$root/system/state/volumes.json"
+	down
+	forget
 	check_fails "up does not open data" boot up
 	check "STATE is open" test -e /dev/mapper/luks2-STATE
 	check "the error says that this is another STATE" \
@@ -248,7 +258,8 @@ done
 declare_keys "$tpm" "$node"
 cp "$config" "$work/image.yaml"
 check "the machine's other volume is reset" said "$MORTISE" reset data --yes --device "data=$data"
-check "it gets a nodeID key" boot apply -f "$work/image.yaml"
+check_fails "up of data waits for an operator" boot up -f "$work/image.yaml"
+check "apply gives it a nodeID key" again apply -f "$work/image.yaml"
 plant
 mkfs.ext4 -q "$state"
 check_fails "up fails without STATE" boot up -f "$work/image.yaml"
