@@ -54,7 +54,7 @@ power_off() {
 
 # STATE must be mounted: it records that the volume may be formatted again.
 wipe_data() {
-	"$MORTISE" reset --yes u-data --root "$root" --device "u-data=$data" >"$work/out"
+	"$MORTISE" reset --yes u-data --device "u-data=$data" >"$work/out"
 }
 
 set_tag() {

@@ -95,10 +95,10 @@ boots() {
 	down
 }
 
-# A mark that a file system has yet to be made, over live data that is noise under another IV.
+# A mark that a file system has yet to be made, over live data that is noise under other sectors.
 test_mkfs_mark() {
 	save_header "$data" "$work/good"
-	check "a mark is forged" edit_header "$data" '.segments["0"].iv_tweak = "1" |
+	check "a mark is forged" edit_header "$data" '.segments["0"].sector_size = 4096 |
 		.config.mortise.mkfs = "ext4" |
 		(.tokens[] | select(.type == "mortise")).mkfs = "ext4"'
 	refused data "cannot trust the header of $data: segments, record changed after it was sealed"
