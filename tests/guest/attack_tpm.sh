@@ -36,15 +36,15 @@ again() {
 	said mortise "$verb" --tcti "$tcti" "$@"
 }
 
-# Another system on this machine can remove what the TPM remembers of STATE.
-forget() {
-	tpm2 nvundefine -Q -C o 0x01a06d6f 2>/dev/null || true
-}
-
-# plant: another disk takes the place of STATE, and META can be written; unplant: undo both.
+# plant: another disk takes the place of STATE, META can be written, and what the TPM remembers of
+# STATE is removed, as another system on this machine can do. unplant: undo all of it.
 plant() {
 	down
-	forget
+	stop_tpm
+	rm -rf "$work/kept"
+	cp -a "$tpm_state" "$work/kept"
+	start_tpm one
+	tpm2 nvundefine -Q -C o 0x01a06d6f
 	dd if="$meta" of="$work/meta" bs=1M status=none
 	real_state=$state
 	state=$(blank_device 330)
@@ -55,7 +55,9 @@ unplant() {
 	local file
 
 	down
-	forget
+	stop_tpm
+	cp -a "$work/kept/." "$tpm_state"
+	start_tpm one
 	dd if="$work/meta" of="$meta" bs=1M status=none
 	file=$(losetup --noheadings --output BACK-FILE "$state")
 	losetup --detach "$state"
@@ -241,8 +243,6 @@ for key in "$tpm" "$node"; do
 	cp "$config" "$root/system/state/config.yaml"
 	printf '{"version":1,"volumes":[{"id":"u-data","status":"expected"}]}' \
 		>"$root/system/state/volumes.json"
-	down
-	forget
 	check_fails "up does not open data" boot up
 	check "STATE is open" test -e /dev/mapper/luks2-STATE
 	check "the error says that this is another STATE" \
@@ -252,6 +252,13 @@ for key in "$tpm" "$node"; do
 	check_fails "nor its own key" tpm_unseals "$state"
 	unplant
 done
+
+## The PCR is extended before STATE is mounted: here it cannot be mounted.
+plant_plain "$tpm"
+dd if=/dev/zero of="$state" bs=512 seek=1 count=7 conv=notrunc status=none
+check_fails "up fails, since the file system in STATE is damaged" boot up
+check_equal "PCR 15 was extended with the marker" "$(pcr 15)" "$(extended "$plain_marker")"
+unplant
 
 ## STATE destroyed, and a volume of the attacker's own in place of data, on a machine whose
 ## configuration is in its image: programs in data must not get STATE's key.
