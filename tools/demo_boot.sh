@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # One boot of the demonstration, on the disk that tools/demo created: bring the volumes up, write a
 # file or look for it, and bring the volumes down. The first boot gives the machine its
-# configuration; the second has only the disk. Runs in the guest or on the host.
-#   demo_boot.sh first|second CONFIG ROOT DISK-PARTITION-PREFIX [OPTION-OF-MORTISE]...
+# configuration; the second has only the disk; in the third, the header of data was changed, so that
+# up fails with status 6. Runs in the guest or on the host.
+#   demo_boot.sh first|second|attacked CONFIG ROOT DISK-PARTITION-PREFIX [OPTION-OF-MORTISE]...
 # Lines that begin with "result" are for tools/demo; they rely on cryptsetup, not on mortise.
 set -euo pipefail
 boot=$1 config=$2 root=$3 prefix=$4
@@ -51,6 +52,7 @@ for name in "${names[@]}"; do before[$name]=$(header "$name"); done
 mkdir -p "$root"
 status=0
 step "$MORTISE" "${bring_up[@]}" "${options[@]}" || status=$?
+up_status=$status
 for name in "${names[@]}"; do file[$name]=$(file_of "$name"); done
 step "$MORTISE" status "${options[@]}" || status=$?
 step "$MORTISE" down "${options[@]}" || status=$?
@@ -60,4 +62,6 @@ for name in "${names[@]}"; do
 	! dmsetup info "${mapping[$name]}" >/dev/null 2>&1 || closed=open
 	echo "result $boot $name ${before[$name]} $(header "$name") ${file[$name]} $closed"
 done
+# Two of three volumes are ready: up and status fail.
+[[ $boot != attacked ]] || status=$((up_status != 6))
 exit "$status"
