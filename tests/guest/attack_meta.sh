@@ -198,6 +198,8 @@ test_installed_with_meta() {
 
 	set_tag 15 "$rogue_uuid"
 	check_fails "another UUID in META does not open STATE" said on_machine up
+	check "the error explains the wrong key" \
+		says 'keyslot 0 (nodeID): wrong key; the UUID of this machine may have changed'
 	declare_keys "$spare" "$node;$spare"
 	check "the volume opens with its other key" \
 		said on_machine up -f "$config" data --no-mount
