@@ -229,6 +229,8 @@ static const char *describe_failure(const struct config_key *key, const struct k
 {
 	if (attempt->why.code == MORTISE_E_KEY && key->lock_to_state)
 		return "wrong key; it is locked to STATE, which may have been wiped or replaced";
+	if (attempt->why.code == MORTISE_E_KEY && key->kind == CONFIG_KEY_NODE_ID)
+		return "wrong key; the UUID of this machine may have changed";
 	if (attempt->why.code == MORTISE_E_KEY)
 		return "wrong key";
 	if (attempt->why.code == MORTISE_E_NO_KEYSLOT)

@@ -95,7 +95,7 @@ static bool meta_is_present(const struct mortise_up_options *options)
 	/* If several partitions have the label, planning reports it. */
 	if (volume_meta_find(&devices, &place, &ignored))
 		return true;
-	return *place.path && !stat(place.path, &st);
+	return *place.path && !place.foreign && !stat(place.path, &st);
 }
 
 /*
