@@ -88,7 +88,7 @@ reboot_tpm
 check "plan succeeds after a PCR has changed" said mortise plan
 check "plan says that a tpm key needs Secure Boot" says 'a tpm key protects the volume only with Secure Boot'
 check "plan says that the key waits for PCR 15" says \
-	'keyslot 0 (tpm) unchanged: bound to PCR 15, which `mortise up` has not extended yet'
+	'keyslot 0 (tpm) unchanged: bound to PCR 15, which '
 check "plan changes nothing" unchanged_by mortise plan
 check "up succeeds with the other keyslot" said mortise up
 check "a notice says that the key was enrolled again" \
@@ -99,6 +99,25 @@ check "status shows the notice" bash -c "[[ \$('$MORTISE' status ${options[*]@Q}
 check_equal "the data is still there" "$(cat "$file")" kept
 check "the next boot succeeds" boot
 check "the tpm key opens the volume again" opened_by '0 tpm'
+
+## A key enrolled by hand, after up has extended PCR 15.
+by_hand=(--token-only --tcti "$tcti")
+check "enroll adds a tpm key" said "$MORTISE" enroll "$device" --tpm --key-slot 5 "${by_hand[@]}"
+check "a notice says when it can be unsealed" \
+	says 'keyslot 5 (tpm) is bound to PCR 7 and PCR 15: it can be unsealed only after '
+check_equal "it is sealed to PCR 7 and PCR 15" \
+	"$(metadata | jq -c '.tokens["5"].UserData.pcrs')" '[7,15]'
+check "the TPM unseals it" "$MORTISE" open --test-passphrase --token-id 5 "${by_hand[@]}" "$device"
+down
+reboot_tpm
+check_fails "the TPM does not unseal it before up" \
+	said "$MORTISE" open --test-passphrase --token-id 5 "${by_hand[@]}" "$device"
+check "the error says why" says 'bound to PCR 15, which '
+check "enroll adds another one" said "$MORTISE" enroll "$device" --tpm --key-slot 6 \
+	--key-file <(printf spare) --tcti "$tcti"
+check_equal "before up, PCR 15 is not a default" \
+	"$(metadata | jq -c '.tokens["6"].UserData.pcrs')" '[7]'
+check "the next boot removes these keys" boot
 
 ## Another TPM, then no TPM.
 start_tpm second
