@@ -92,6 +92,11 @@ clean "luksAddKey" "$MORTISE" luksAddKey -q $cheap --key-file pass evil pass
 clean "luksDump --debug" "$MORTISE" luksDump --debug evil
 only_clean "isLuks -v" "$MORTISE" isLuks -v evil
 
+new '.config.mortise.volume="v"+$evil'
+only_clean "seal --check" "$MORTISE" seal --check --key-file pass evil
+only_clean "open of a header with a broken seal" \
+	"$MORTISE" open --test-passphrase --key-file pass evil
+
 # What errors name.
 number=0
 while IFS= read -r filter; do
