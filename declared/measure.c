@@ -72,9 +72,17 @@ static enum mortise_code extend_once(const struct volume_run *run, struct volume
 	return code;
 }
 
+/* Must STATE have a tpm key, whatever the configuration declares? */
+static bool tpm_is_trusted(const struct volume_run *run)
+{
+	return run->trust->given & 1u << CONFIG_TRUST_STATE_KEYS &&
+	       run->trust->state_keys & 1u << CONFIG_KEY_TPM;
+}
+
 /*
  * Without tpm2-tss, or if the TPM refuses, no key can be unsealed by mortise, and volumes open with
- * their other keys. A busy TPM is different: it may unseal a key a moment later.
+ * their other keys. A busy TPM is different: it may unseal a key a moment later. So may a program
+ * in STATE that brings its own tpm2-tss.
  */
 static enum mortise_code tolerate(struct volume_run *run, enum mortise_code code,
 				  struct mortise_error *err)
@@ -82,7 +90,7 @@ static enum mortise_code tolerate(struct volume_run *run, enum mortise_code code
 	char text[MORTISE_ERROR_TEXT];
 	bool wanted = false;
 
-	if (code != MORTISE_E_UNSUPPORTED && code != MORTISE_E_SOURCE) {
+	if ((code != MORTISE_E_UNSUPPORTED || tpm_is_trusted(run)) && code != MORTISE_E_SOURCE) {
 		if (code)
 			error_prefix(err, "cannot extend PCR 15 with the identity of STATE");
 		return code;

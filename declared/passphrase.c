@@ -8,6 +8,7 @@
 #include "config/salt.h"
 #include "declared/declared.h"
 #include "declared/measure.h"
+#include "declared/trust.h"
 #include "volume/record.h"
 
 _Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "keys are locked to the salt in STATE");
@@ -28,6 +29,15 @@ static struct tpm_seal_options get_seal_options(const struct config_key *key)
 		.pcrs = volume_key_pcrs(key),
 		.check_secureboot = key->tpm_check_secureboot,
 	};
+}
+
+/* Nothing is sent to a KMS that is not trusted. */
+static enum mortise_code check_kms(const struct volume_run *run, const struct config_key *key,
+				   struct mortise_error *err)
+{
+	if (key->kind != CONFIG_KEY_KMS)
+		return MORTISE_OK;
+	return volume_trust_check_kms(run->trust, key->kms_endpoint, run->open_only, err);
 }
 
 /* A key that is bound to PCR 15 waits until STATE is open. */
@@ -149,10 +159,10 @@ static enum mortise_code get_key(const struct volume_run *run,
 				 struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = check_kms(run, key, err);
 
 	/* First the salt: without it there is no need to contact a KMS or TPM. */
-	if (key->lock_to_state)
+	if (!code && key->lock_to_state)
 		code = read_state_salt(run, salt, err);
 	if (!code && key->kind == CONFIG_KEY_TPM)
 		code = check_identity(run, volume, (int)key->slot, metadata, err);
@@ -190,9 +200,9 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	const struct tpm_seal_options seal = get_seal_options(key);
 	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_secret *passphrase = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = check_kms(run, key, err);
 
-	if (key->lock_to_state)
+	if (!code && key->lock_to_state)
 		code = read_state_salt(run, salt, err);
 	secret_wipe(salt, sizeof(salt));
 	if (code)
@@ -218,10 +228,10 @@ enum mortise_code volume_key_new(const struct volume_run *run, const struct conf
 				 struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = check_kms(run, key, err);
 
 	memset(made, 0, sizeof(*made));
-	if (key->lock_to_state)
+	if (!code && key->lock_to_state)
 		code = read_state_salt(run, salt, err);
 	if (code)
 		goto out;

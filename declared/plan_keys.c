@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "luks2/metadata.h"
 #include "declared/measure.h"
+#include "declared/plan.h"
+#include "declared/trust.h"
 
 uint32_t volume_declared_slots(const struct config_volume *volume)
 {
@@ -232,10 +234,12 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 static bool matches_record(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];
+	struct mortise_error ignored;
 	struct comparison found;
 
 	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].requested &&
-	       !run->options->check_keys && is_recorded(run, plan, key, NULL, &found);
+	       !run->options->check_keys && is_recorded(run, plan, key, NULL, &found) &&
+	       !volume_trust_check_kms(run->trust, key->kms_endpoint, run->open_only, &ignored);
 }
 
 /* Is it certain that the key can never be unsealed again? */

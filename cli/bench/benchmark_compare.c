@@ -113,6 +113,14 @@ static struct json_object *find_row(struct json_object *document, const char *na
 	return NULL;
 }
 
+/* Another version of the program, or another program, may have written the file. */
+static const char *get_text(struct json_object *object, const char *name)
+{
+	const char *text = json_object_get_string(json_object_object_get(object, name));
+
+	return text ? text : "-";
+}
+
 /* Prints the name and start of both results, and the differences between their machines. */
 static void print_machines(struct benchmark *b, struct json_object *const document[2])
 {
@@ -120,9 +128,8 @@ static void print_machines(struct benchmark *b, struct json_object *const docume
 
 	for (int i = 0; i < 2; i++) {
 		machine[i] = json_object_object_get(document[i], "machine");
-		benchmark_print(
-			b, "# %c: %s, %s\n", 'A' + i, b->words[i],
-			json_object_get_string(json_object_object_get(document[i], "started")));
+		benchmark_print(b, "# %c: %s, %s\n", 'A' + i, b->words[i],
+				get_text(document[i], "started"));
 	}
 	if (!json_object_is_type(machine[0], json_type_object))
 		return;
@@ -130,8 +137,8 @@ static void print_machines(struct benchmark *b, struct json_object *const docume
 		struct json_object *other = json_object_object_get(machine[1], key);
 
 		if (strcmp(key, "memoryAvailable") != 0 && !json_object_equal(value, other))
-			benchmark_print(b, "# %s: %s | %s\n", key, json_object_get_string(value),
-					json_object_get_string(other));
+			benchmark_print(b, "# %s: %s | %s\n", key, get_text(machine[0], key),
+					get_text(machine[1], key));
 	}
 }
 

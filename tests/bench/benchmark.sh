@@ -128,6 +128,10 @@ jq '.results[0].metrics.time |= (.min = 4 | .median = 5 | .p99 = 6)' argon2.json
 holds compare.json '.results[0].metrics.time.verdict == "worse"' "compare: slower by more than the spread is worse"
 "$MORTISE" benchmark --compare b.json a.json --json >compare.json
 holds compare.json '.results[0].metrics.time.verdict == "better"' "compare: faster by more than the spread is better"
+jq 'del(.started, .machine.kernel)' argon2.json >short.json
+exits 0 "compare: a member that one document lacks" "$MORTISE" benchmark --compare argon2.json short.json
+grep -q '^# B: short.json, -$' out && grep -q '^# kernel: .* | -$' out
+result $? "compare: prints - for it"
 
 # All benchmarks in one run, and errors.
 measure all.json all volume --runs 1 --time-limit 1

@@ -36,9 +36,15 @@ again() {
 	said mortise "$verb" --tcti "$tcti" "$@"
 }
 
-# plant: another disk takes the place of STATE, and META can be written; unplant: undo both.
+# plant: another disk takes the place of STATE, META can be written, and what the TPM remembers of
+# STATE is removed, as another system on this machine can do. unplant: undo all of it.
 plant() {
 	down
+	stop_tpm
+	rm -rf "$work/kept"
+	cp -a "$tpm_state" "$work/kept"
+	start_tpm one
+	tpm2 nvundefine -Q -C o 0x01a06d6f
 	dd if="$meta" of="$work/meta" bs=1M status=none
 	real_state=$state
 	state=$(blank_device 330)
@@ -49,6 +55,9 @@ unplant() {
 	local file
 
 	down
+	stop_tpm
+	cp -a "$work/kept/." "$tpm_state"
+	start_tpm one
 	dd if="$work/meta" of="$meta" bs=1M status=none
 	file=$(losetup --noheadings --output BACK-FILE "$state")
 	losetup --detach "$state"
@@ -232,7 +241,8 @@ for key in "$tpm" "$node"; do
 		--tcti "$tcti" "${cost[@]}" --root "$root" --node-uuid "$uuid" \
 		--device "META=$meta" --device "STATE=$state"
 	cp "$config" "$root/system/state/config.yaml"
-	rm -f "$root/system/state/volumes.json"
+	printf '{"version":1,"volumes":[{"id":"u-data","status":"expected"}]}' \
+		>"$root/system/state/volumes.json"
 	check_fails "up does not open data" boot up
 	check "STATE is open" test -e /dev/mapper/luks2-STATE
 	check "the error says that this is another STATE" \
@@ -243,12 +253,20 @@ for key in "$tpm" "$node"; do
 	unplant
 done
 
+## The PCR is extended before STATE is mounted: here it cannot be mounted.
+plant_plain "$tpm"
+dd if=/dev/zero of="$state" bs=512 seek=1 count=7 conv=notrunc status=none
+check_fails "up fails, since the file system in STATE is damaged" boot up
+check_equal "PCR 15 was extended with the marker" "$(pcr 15)" "$(extended "$plain_marker")"
+unplant
+
 ## STATE destroyed, and a volume of the attacker's own in place of data, on a machine whose
 ## configuration is in its image: programs in data must not get STATE's key.
 declare_keys "$tpm" "$node"
 cp "$config" "$work/image.yaml"
 check "the machine's other volume is reset" said "$MORTISE" reset data --yes --device "data=$data"
-check "it gets a nodeID key" boot apply -f "$work/image.yaml"
+check_fails "up of data waits for an operator" boot up -f "$work/image.yaml"
+check "apply gives it a nodeID key" again apply -f "$work/image.yaml"
 plant
 mkfs.ext4 -q "$state"
 check_fails "up fails without STATE" boot up -f "$work/image.yaml"

@@ -26,7 +26,8 @@ search() {
 	MORTISE=$work/searched
 }
 
-# forgets NAME COMMAND...: it succeeds, and no copy of either passphrase is left; undo: $undo.
+# forgets NAME COMMAND...: it succeeds, and neither it nor a program that it runs has a copy of one
+# of the passphrases; then $undo.
 forgets() {
 	local name=$1 secret
 	shift
@@ -35,7 +36,7 @@ forgets() {
 		search "$secret"
 		check "$name" "$@"
 		check_equal "$name: no copy of \"${secret:0:22}...\"" \
-			"$(cat "$work/found")" "raw 0 hex 0 base64 0"
+			"$(sort -u "$work/found")" "raw 0 hex 0 base64 0"
 		MORTISE=$program
 		"$undo"
 	done
@@ -63,6 +64,6 @@ forgets "status" mortise status
 forgets "apply of the same" mortise apply -f "$config"
 down
 search "$first"
-check "reset" "$MORTISE" reset --yes STATE "${places[@]}"
-check_equal "reset: no copy" "$(cat "$work/found")" "raw 0 hex 0 base64 0"
+check "reset" "$MORTISE" reset --yes STATE --device "META=$meta" --device "STATE=$state"
+check_equal "reset: no copy" "$(sort -u "$work/found")" "raw 0 hex 0 base64 0"
 finish
