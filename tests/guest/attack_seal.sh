@@ -348,7 +348,9 @@ persistent_flag() {
 }
 
 new_machine "$shared"
-for topic in mkfs_mark labels recovery_mark own_header erased flags by_cryptsetup; do
+topics=("$@") # all, without an argument
+[[ $# -gt 0 ]] || topics=(mkfs_mark labels recovery_mark own_header erased flags by_cryptsetup)
+for topic in "${topics[@]}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
