@@ -76,18 +76,22 @@ static int hostile_ioctl(void *context, unsigned long request, struct dm_ioctl *
 	size = next() | next() << 8;
 	size = size < room - ANSWER ? size : room - ANSWER;
 	header->flags = mode & FULL ? DM_BUFFER_FULL_FLAG : 0;
-	header->data_size = ANSWER + size;
-	if (mode & BAD_FIELDS)
-		take(&header->data_size, 2 * sizeof(uint32_t));
 	if (mode & NAMES)
 		take(header->name, sizeof(header->name) + sizeof(header->uuid));
 	if (mode & FLAGS)
 		take(&header->flags, sizeof(header->flags));
+	size = size < input.left ? size : (uint32_t)input.left;
+	header->data_size = ANSWER + size;
+	if (mode & BAD_FIELDS)
+		take(&header->data_size, 2 * sizeof(uint32_t));
 	memset(bytes + ANSWER, 0, room - ANSWER);
 	take(bytes + ANSWER, size);
 	end = header->data_size < room ? header->data_size : room;
 	end = end > ANSWER ? end : ANSWER;
 	memset(bytes + end, MARK, room - end);
+	/* A text without an end must not become too long. */
+	if (room - end > 1)
+		bytes[end + 1] = 0;
 	return 0;
 }
 
