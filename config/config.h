@@ -24,8 +24,9 @@ struct config_key {
 	enum config_key_kind kind;
 	struct mortise_secret *passphrase; /* static: the exact bytes of the YAML scalar */
 	char *kms_endpoint;	/* kms */
-	uint8_t tpm_pcrs[MORTISE_PCRS]; /* tpm: ascending; [7] without "options" */
+	uint8_t tpm_pcrs[MORTISE_PCRS]; /* tpm: ascending; [7, 15] without "options" */
 	size_t tpm_pcr_count;
+	bool tpm_pcrs_named;	/* by "options" */
 	bool tpm_check_secureboot;
 	bool lock_to_state;
 };

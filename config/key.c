@@ -6,6 +6,9 @@
 
 #include "config/volume.h"
 
+/* The state of Secure Boot, and the identity of STATE. */
+#define PCRS_DEFAULT (1u << 7 | 1u << 15)
+
 /* The kinds first, so that an enum config_key_kind is a field's index. F_LOCK: Talos 1.11. */
 enum {
 	F_STATIC = CONFIG_KEY_STATIC,
@@ -147,9 +150,10 @@ static void read_tpm(struct config_log *log, const struct config_field *field,
 	struct config_field tpm[2] = { 0 };
 
 	config_fields_read(log, field->value, &of, tpm);
-	set_pcrs(key, 1u << 7);
+	set_pcrs(key, PCRS_DEFAULT);
 	config_field_bool(log, &tpm[0], &key->tpm_check_secureboot);
-	if (config_field_mapping(log, &tpm[1]))
+	key->tpm_pcrs_named = config_field_mapping(log, &tpm[1]);
+	if (key->tpm_pcrs_named)
 		read_tpm_options(log, &tpm[1], key);
 }
 

@@ -81,7 +81,14 @@ static void note_meta_uuid(const struct volume_plan *plan, struct volume_opening
 
 static void set_opening(const struct volume_plan *plan, struct volume_opening *opening)
 {
+	struct volume_opening before;
+
 	opening->keyslot = plan->opened;
+	if (plan->active && plan->opened < 0) {
+		volume_opening_read(plan->volume, &before);
+		opening->keyslot = before.keyslot;
+		volume_opening_clear(&before);
+	}
 	if (plan->header)
 		opening->recovery_keyslots = volume_token_recovery_keyslots(plan->header);
 	if (plan->opened_by_meta)

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/metadata.h"
-#include "declared/plan.h"
+#include "declared/measure.h"
 
 #define RECOVERY_TRIES 3u
 
@@ -243,7 +243,10 @@ static bool is_source_failure(const struct key_attempt *attempt)
 	       attempt->why.code == MORTISE_E_SOURCE || attempt->why.code == MORTISE_E_STALE;
 }
 
-/* The volume is open already. It stays open while a KMS is down or a PCR has been extended. */
+/*
+ * The volume is open already. It stays open while a KMS is down or a PCR has been extended. STATE's
+ * tpm key has opened it, and is not reported: it cannot be unsealed twice in a boot.
+ */
 static enum mortise_code add_unchecked_keys(struct volume_plan *plan, struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
@@ -251,6 +254,10 @@ static enum mortise_code add_unchecked_keys(struct volume_plan *plan, struct mor
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++) {
 		const struct config_key *key = &plan->volume->keys[i];
 
+		if (volume_measure_spent(plan, key)) {
+			plan->proven = true;
+			continue;
+		}
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
 				       "keyslot %u (%s) not checked: %.400s", key->slot,
 				       config_key_kind_name(key->kind),

@@ -160,8 +160,8 @@ static enum mortise_code set_damaged(const struct known_list *list, const char *
 			 why);
 }
 
-static enum mortise_code parse_text(struct known_list *list, const char *text, size_t size,
-				    struct mortise_error *err)
+enum mortise_code known_parse(struct known_list *list, const char *text, size_t size,
+			      struct mortise_error *err)
 {
 	static const struct json_scan_limits limits = { DEPTH,
 							KNOWN_MAX * (MEMBERS + 1) + MEMBERS };
@@ -206,7 +206,7 @@ static enum mortise_code read_file(struct known_list *list, int fd, struct morti
 	else if (size > (ssize_t)KNOWN_FILE_MAX)
 		code = set_damaged(list, "it is too large", err);
 	else
-		code = parse_text(list, text, (size_t)size, err);
+		code = known_parse(list, text, (size_t)size, err);
 	free(text);
 	return code;
 }

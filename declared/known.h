@@ -54,6 +54,10 @@ void known_list_clear(struct known_list *list);
 MORTISE_MUST_CHECK enum mortise_code known_load(struct known_list *list, const char *root,
 						const char *dir, struct mortise_error *err);
 
+/* Parses the bytes of the file into an empty list. dir names the file in err. MORTISE_E_CORRUPT. */
+MORTISE_MUST_CHECK enum mortise_code known_parse(struct known_list *list, const char *text,
+						 size_t size, struct mortise_error *err);
+
 /* Copies the entry of a volume to *volume. False: the list has none. */
 bool known_find(struct known_list *list, const char *id, struct known_volume *volume);
 

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "declared/declared.h"
+#include "declared/trust.h"
+#include "volume/measured.h"
 
 #define EFIVARS "/sys/firmware/efi/efivars"
 
@@ -121,6 +123,32 @@ static bool note_tpm(struct mortise_plan *plan)
 		list);
 }
 
+/* Named PCRs are taken exactly, as Talos does. */
+static bool names_pcrs_without_15(const struct config_volume *volume)
+{
+	for (size_t i = 0; i < volume->key_count; i++)
+		if (volume->keys[i].kind == CONFIG_KEY_TPM && volume->keys[i].tpm_pcrs_named &&
+		    !(volume_key_pcrs(&volume->keys[i]) & VOLUME_PCR_15))
+			return true;
+	return false;
+}
+
+static bool note_pcr_15(struct mortise_plan *plan)
+{
+	char list[200] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < plan->count && used < sizeof(list); i++)
+		if (names_pcrs_without_15(plan->volumes[i]->volume))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+						 used ? ", " : "", plan->volumes[i]->volume->name);
+	return !*list ||
+	       add_note(plan,
+			"%s: a tpm key is not bound to PCR 15, the identity of STATE: a program in "
+			"a planted STATE can unseal it; add 15 to its PCRs",
+			list);
+}
+
 /* None of the keys that open the volume is declared any more. */
 static bool note_replaced(struct mortise_plan *plan)
 {
@@ -150,6 +178,40 @@ static bool note_kms_key_file(struct mortise_plan *plan, const struct mortise_up
 			path, st.st_mode & 07777u, path);
 }
 
+static bool has_plain_kms(const struct config_volume *volume)
+{
+	for (size_t i = 0; i < volume->key_count; i++)
+		if (volume->keys[i].kind == CONFIG_KEY_KMS &&
+		    volume_kms_is_plain(volume->keys[i].kms_endpoint))
+			return true;
+	return false;
+}
+
+/* Without TLS, nothing shows that the KMS is the right one, and its answer is a key. */
+static bool note_plain_kms(const struct volume_run *run, struct mortise_plan *plan)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < plan->count; i++) {
+		const struct config_volume *volume = plan->volumes[i]->volume;
+
+		if (!has_plain_kms(volume))
+			continue;
+		ok = add_note(
+			plan,
+			"%s: its KMS is contacted without TLS; anyone on the network can read "
+			"the key; use https://",
+			volume->name);
+		if (ok && volume_is_state(volume) && !run->trust->kms_insecure)
+			ok = add_note(
+				plan,
+				"STATE: a boot that finds this KMS in META does not contact it "
+				"unless kms.insecure is set in " CONFIG_TRUST_FILE
+				" of the boot image");
+	}
+	return ok;
+}
+
 static bool note_meta(const struct volume_run *run, struct mortise_plan *plan)
 {
 	return !*run->meta_notice || add_note(plan, "META: %s", run->meta_notice);
@@ -159,8 +221,8 @@ enum mortise_code volume_notes_make(const struct volume_run *run, struct mortise
 				    struct mortise_error *err)
 {
 	if (note_state(plan) && note_static(run->config, plan) && note_node_id(plan) &&
-	    note_meta(run, plan) && note_tpm(plan) && note_kms_key_file(plan, run->options) &&
-	    note_replaced(plan))
+	    note_meta(run, plan) && note_plain_kms(run, plan) && note_tpm(plan) &&
+	    note_pcr_15(plan) && note_kms_key_file(plan, run->options) && note_replaced(plan))
 		return MORTISE_OK;
 	return error_memory(err);
 }

@@ -7,6 +7,8 @@
 #include "base/secret.h"
 #include "config/salt.h"
 #include "declared/declared.h"
+#include "declared/measure.h"
+#include "declared/trust.h"
 #include "volume/record.h"
 
 _Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "keys are locked to the salt in STATE");
@@ -27,6 +29,42 @@ static struct tpm_seal_options get_seal_options(const struct config_key *key)
 		.pcrs = volume_key_pcrs(key),
 		.check_secureboot = key->tpm_check_secureboot,
 	};
+}
+
+/* Nothing is sent to a KMS that is not trusted. */
+static enum mortise_code check_kms(const struct volume_run *run, const struct config_key *key,
+				   struct mortise_error *err)
+{
+	if (key->kind != CONFIG_KEY_KMS)
+		return MORTISE_OK;
+	return volume_trust_check_kms(run->trust, key->kms_endpoint, run->open_only, err);
+}
+
+/* A key that is bound to PCR 15 waits until STATE is open. */
+static enum mortise_code check_identity(const struct volume_run *run,
+					const struct config_volume *volume, int keyslot,
+					struct json_object *metadata, struct mortise_error *err)
+{
+	struct keys_tpm_object object;
+	enum mortise_code code;
+
+	code = volume_token_tpm_read(luks2_token_get(metadata, keyslot), &object, err);
+	return code ? code : volume_measure_check(run, volume, object.pcrs, err);
+}
+
+static enum mortise_code make_with_tpm(const struct volume_run *run,
+				       const struct config_volume *volume,
+				       const struct config_key *key, struct volume_key *made,
+				       struct mortise_error *err)
+{
+	struct tpm_seal_options seal = get_seal_options(key);
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
+	enum mortise_code code = volume_measure_check(run, volume, seal.pcrs, err);
+
+	if (!code)
+		code = volume_measure_predict(volume, value, err);
+	seal.pcr_15 = value;
+	return code ? code : volume_tpm_new(&run->sources, &seal, made, err);
 }
 
 static enum mortise_code derive_node_id(const struct mortise_key_sources *sources,
@@ -66,19 +104,16 @@ static enum mortise_code make_unlocked(const struct volume_run *run,
 				       const struct config_key *key, struct volume_key *made,
 				       struct mortise_error *err)
 {
-	const struct mortise_key_sources *sources = &run->sources;
-	const struct tpm_seal_options seal = get_seal_options(key);
-
 	switch (key->kind) {
 	case CONFIG_KEY_KMS:
-		return volume_kms_new(sources, key->kms_endpoint, made, err);
+		return volume_kms_new(&run->sources, key->kms_endpoint, made, err);
 	case CONFIG_KEY_TPM:
-		return volume_tpm_new(sources, &seal, made, err);
+		return make_with_tpm(run, volume, key, made, err);
 	case CONFIG_KEY_STATIC:
 	case CONFIG_KEY_NODE_ID:
 		break;
 	}
-	return get_unlocked(sources, volume, key, NULL, &made->passphrase, err);
+	return get_unlocked(&run->sources, volume, key, NULL, &made->passphrase, err);
 }
 
 static enum mortise_code read_state_salt(const struct volume_run *run,
@@ -124,11 +159,13 @@ static enum mortise_code get_key(const struct volume_run *run,
 				 struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = check_kms(run, key, err);
 
 	/* First the salt: without it there is no need to contact a KMS or TPM. */
-	if (key->lock_to_state)
+	if (!code && key->lock_to_state)
 		code = read_state_salt(run, salt, err);
+	if (!code && key->kind == CONFIG_KEY_TPM)
+		code = check_identity(run, volume, (int)key->slot, metadata, err);
 	if (code)
 		goto out;
 	code = get_unlocked(sources, volume, key, metadata, out, err);
@@ -163,9 +200,9 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	const struct tpm_seal_options seal = get_seal_options(key);
 	uint8_t salt[CONFIG_SALT_SIZE];
 	struct mortise_secret *passphrase = NULL;
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = check_kms(run, key, err);
 
-	if (key->lock_to_state)
+	if (!code && key->lock_to_state)
 		code = read_state_salt(run, salt, err);
 	secret_wipe(salt, sizeof(salt));
 	if (code)
@@ -174,7 +211,8 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	case CONFIG_KEY_KMS:
 		return volume_kms_check(&run->sources, key->kms_endpoint, err);
 	case CONFIG_KEY_TPM:
-		return volume_tpm_check(&seal, err);
+		code = volume_measure_check(run, volume, seal.pcrs, err);
+		return code ? code : volume_tpm_check(&seal, err);
 	case CONFIG_KEY_NODE_ID:
 		code = derive_node_id(&run->sources, volume, &passphrase, err);
 		mortise_secret_free(&passphrase);
@@ -190,10 +228,10 @@ enum mortise_code volume_key_new(const struct volume_run *run, const struct conf
 				 struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code = check_kms(run, key, err);
 
 	memset(made, 0, sizeof(*made));
-	if (key->lock_to_state)
+	if (!code && key->lock_to_state)
 		code = read_state_salt(run, salt, err);
 	if (code)
 		goto out;

@@ -133,10 +133,30 @@ const struct mortise_secret *volume_plan_key(const struct volume_plan *plan)
 	return plan->header ? luks2_header_volume_key(plan->header) : NULL;
 }
 
+/*
+ * META may have other keys than the configuration, but a key unsealed with the token of a keyslot
+ * is the same. The TPM would not unseal it again: by now, PCR 15 is extended.
+ */
+static void move_tpm_keys(struct volume_plan *plan, struct volume_plan *finished)
+{
+	const struct config_volume *from = finished->volume, *to = plan->volume;
+
+	for (size_t i = 0; finished->attempts && i < from->key_count; i++) {
+		for (size_t j = 0; plan->attempts && j < to->key_count; j++) {
+			if (from->keys[i].kind != CONFIG_KEY_TPM ||
+			    to->keys[j].kind != CONFIG_KEY_TPM ||
+			    from->keys[i].slot != to->keys[j].slot)
+				continue;
+			plan->attempts[j] = finished->attempts[i];
+			finished->attempts[i] = (struct key_attempt){ .requested = false };
+		}
+	}
+}
+
 void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished)
 {
 	volume_plan_forget_header(plan);
-	/* Without the attempts: META may have other keys than the configuration. */
+	move_tpm_keys(plan, finished);
 	plan->header = finished->header;
 	finished->header = NULL;
 	plan->opened = finished->opened;

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "luks2/metadata.h"
+#include "declared/measure.h"
 #include "declared/plan.h"
+#include "declared/trust.h"
 
 uint32_t volume_declared_slots(const struct config_volume *volume)
 {
@@ -123,15 +125,19 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 	return MORTISE_OK;
 }
 
-/* Is the unsealed key of a tpm keyslot sealed to PCRs other than those declared? */
-static bool is_sealed_to_other_pcrs(const struct volume_plan *plan, const struct config_key *key)
+/* Why the unsealed key of a tpm keyslot is to be sealed again, or NULL. */
+static const char *find_other_binding(const struct volume_plan *plan, const struct config_key *key)
 {
+	struct json_object *metadata = luks2_header_metadata(plan->header);
+	struct json_object *token = luks2_token_get(metadata, (int)key->slot);
 	struct keys_tpm_object object;
-	struct json_object *token =
-		luks2_token_get(luks2_header_metadata(plan->header), (int)key->slot);
 
-	return key->kind == CONFIG_KEY_TPM && !volume_token_tpm_read(token, &object, NULL) &&
-	       object.pcrs != volume_key_pcrs(key);
+	if (key->kind != CONFIG_KEY_TPM || volume_token_tpm_read(token, &object, NULL))
+		return NULL;
+	if (object.pcrs != volume_key_pcrs(key))
+		return "its key is sealed to PCRs other than those declared";
+	volume_record_pcr_values(metadata, (int)key->slot, &object);
+	return volume_measure_differs(plan, &object) ? "its key is sealed for another STATE" : NULL;
 }
 
 /* A KMS that has lost its key answers with random bytes, which hides the loss. */
@@ -228,10 +234,12 @@ static enum mortise_code compare_key(struct volume_run *run, struct volume_plan 
 static bool matches_record(struct volume_run *run, struct volume_plan *plan, size_t i)
 {
 	const struct config_key *key = &plan->volume->keys[i];
+	struct mortise_error ignored;
 	struct comparison found;
 
 	return key->kind == CONFIG_KEY_KMS && !plan->attempts[i].requested &&
-	       !run->options->check_keys && is_recorded(run, plan, key, NULL, &found);
+	       !run->options->check_keys && is_recorded(run, plan, key, NULL, &found) &&
+	       !volume_trust_check_kms(run->trust, key->kms_endpoint, run->open_only, &ignored);
 }
 
 /* Is it certain that the key can never be unsealed again? */
@@ -248,6 +256,7 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 	const struct key_attempt *attempt = &plan->attempts[i];
 	struct json_object *metadata = luks2_header_metadata(plan->header);
 	enum mortise_code code;
+	const char *binding;
 
 	if (!luks2_keyslot_in_use(metadata, (int)key->slot))
 		return plan_add(run, plan, key, err);
@@ -262,11 +271,13 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 		code = volume_request_key(run, plan, i);
 	if (is_lost(plan, code))
 		return plan_replace(run, plan, key, attempt->why.text, err);
+	if (code && volume_measure_spent(plan, key))
+		return MORTISE_OK;
 	if (code)
 		return add_failed_key(plan, key, attempt->why.text, err);
-	if (is_sealed_to_other_pcrs(plan, key))
-		return plan_replace(run, plan, key,
-				    "its key is sealed to PCRs other than those declared", err);
+	binding = find_other_binding(plan, key);
+	if (binding)
+		return plan_replace(run, plan, key, binding, err);
 	return compare_key(run, plan, i, err);
 }
 

@@ -255,7 +255,8 @@ void volume_known_describe(struct volume_plan *plan)
 static bool changes_keys(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->step_count; i++)
-		if (plan->steps[i].key)
+		if (plan->steps[i].kind >= MORTISE_STEP_KEY_ADD &&
+		    plan->steps[i].kind <= MORTISE_STEP_KEY_RECORD)
 			return true;
 	return false;
 }
@@ -349,6 +350,11 @@ void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 				   "volumes of this machine, is not mounted");
 	if (run->known.state != KNOWN_LISTED)
 		return;
+	if (volume_is_state(plan->volume) && run->known.why.code) {
+		volume_opening_add(&result->opening.notices, run->known.why.text);
+		volume_opening_add(&result->opening.notices,
+				   "the list of known volumes is written again");
+	}
 	(void)known_find(&run->known.list, plan->volume->id, &before);
 	if (make_entry(plan, &now)) {
 		report_changes(&before, &now, &result->opening);

@@ -104,7 +104,7 @@ static enum mortise_code check_memory(struct volume_run *run, struct volume_plan
 		return add_seal_step(plan, fault, err);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 			       "cannot trust the header of %s: %s; to accept it, run `mortise "
-			       "apply`",
+			       "apply` or `mortise up --adopt`",
 			       plan->device, fault);
 }
 

@@ -78,8 +78,13 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (!run->unfinished)
 		return error_memory(err);
 	run->sources.events = &run->events;
-	volume_memory_add_facts(run);
-	return volume_choose_node_uuid(run, err);
+	if (run->trust->kms_ca)
+		run->sources.kms_ca = run->trust->kms_ca;
+	code = volume_choose_node_uuid(run, err);
+	/* Last: what a trust file says of META's UUID is not among the facts. */
+	if (!code)
+		volume_memory_add_facts(run);
+	return code;
 }
 
 void volume_run_clear(struct volume_run *run)

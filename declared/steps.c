@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 #include "base/events.h"
+#include "declared/declared.h"
+#include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
 #include "declared/plan_known.h"
@@ -206,6 +208,8 @@ static enum mortise_code open_volume(struct volume_work *work, struct mortise_er
 				get_mapping_flags(plan->volume), &dropped, err);
 	if (!code && !*work->result->text)
 		snprintf(work->result->text, sizeof(work->result->text), "opened");
+	if (!code && volume_is_state(plan->volume))
+		code = volume_measure_state(work->run, plan, err);
 	return code;
 }
 
@@ -285,8 +289,13 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 		.new_mode = work->fresh ? volume->mount_mode : 0,
 	};
 	char node[MORTISE_NAME_MAX + 16];
-	enum mortise_code code;
+	enum mortise_code code = MORTISE_OK;
 
+	/* STATE without encryption, or one that was opened earlier. */
+	if (volume_is_state(volume))
+		code = volume_measure_state(work->run, work->plan, err);
+	if (code)
+		return code;
 	/* If an outer volume were mounted after this one, it would hide this one. */
 	if (!volume_run_wait_for_outer(work->run, work->plan->volume))
 		return events_cancel_error(err);
@@ -328,7 +337,13 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mortise_error *err)
 {
 	const struct volume_step *step = &work->plan->steps[i];
+	const bool opens = step->kind == MORTISE_STEP_OPEN || step->kind == MORTISE_STEP_MOUNT;
+	enum mortise_code code = MORTISE_OK;
 
+	if (opens && !volume_is_state(work->plan->volume))
+		code = volume_measure_before(work->run, err);
+	if (code)
+		return code;
 	switch (step->kind) {
 	case MORTISE_STEP_FORMAT:
 		return format_volume(work, err);

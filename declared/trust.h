@@ -22,4 +22,15 @@ MORTISE_MUST_CHECK enum mortise_code volume_trust_check_state(const struct confi
 							      const struct config_volume *state,
 							      struct mortise_error *err);
 
+/*
+ * Checks that this KMS may be contacted; from_meta: META names it. Call it before anything is sent.
+ * MORTISE_E_POLICY: it may not. MORTISE_E_USAGE: the endpoint is invalid.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_trust_check_kms(const struct config_trust *trust,
+							    const char *endpoint, bool from_meta,
+							    struct mortise_error *err);
+
+/* Is it a valid endpoint without TLS? */
+bool volume_kms_is_plain(const char *endpoint);
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/measure.h"
 #include "declared/plan_known.h"
 #include "declared/up.h"
 #include "declared/wait.h"
@@ -153,6 +154,8 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 
 	if (!code) {
 		volume_carry_out(run, plan, &result);
+		if (volume_is_state(plan->volume) && result.phase == MORTISE_PHASE_READY)
+			code = volume_measure_state(run, plan, err);
 		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
 		volume_memory_note(run, plan, &result);
@@ -206,6 +209,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	struct volume_run *run = shared->run;
 	struct shared all = *shared;
 	const bool state_first = all.plan->count && volume_is_state(all.plan->volumes[0]->volume);
+	struct volume_measured before;
 	enum mortise_code code;
 
 	run->state_may_come = state_is_wanted(all.plan, run->options);
@@ -221,9 +225,11 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 			return code;
 	}
 	if (state_first) {
+		volume_measured_read(&before);
 		code = bring_up_volume(&all, 0, err);
 		if (code)
 			return code;
+		volume_measure_plan_again(all.plan, &before);
 	}
 	if (state_first && run->store) {
 		code = check_stored(run, &all.report->entries[0], err);
@@ -234,7 +240,9 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
 	volume_known_begin(run);
-	return volume_wave(all.plan, state_first, bring_up_volume, &all, err);
+	if (all.plan->count > state_first)
+		code = volume_measure_no_state(run, err);
+	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);
 }
 
 /*
@@ -319,6 +327,22 @@ enum mortise_code volume_plan_check_use(const struct mortise_plan *plan,
 			 plan->executed ? "executed before" : "made from another configuration");
 }
 
+static enum mortise_code check_extension(const struct mortise_up_options *options,
+					 struct mortise_error *err)
+{
+	if (!options->extend_word)
+		return MORTISE_OK;
+	if (options->extend_pcr >= MORTISE_PCRS)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "PCR %u does not exist; use a PCR from 0 to %u",
+				 options->extend_pcr, MORTISE_PCRS - 1);
+	if (options->extend_pcr == KEYS_TPM_IDENTITY_PCR)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "PCR 15 is extended with the identity of STATE, and keys are "
+				 "sealed to this value; use another PCR");
+	return MORTISE_OK;
+}
+
 enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *plan,
 			    struct mortise_report **report, struct mortise_error *err)
 {
@@ -329,10 +353,9 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	code = volume_plan_check_use(plan, up->config, err);
 	if (code)
 		return code;
-	if (up->options->extend_word && up->options->extend_pcr >= MORTISE_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PCR %u does not exist; use a PCR from 0 to %u",
-				 up->options->extend_pcr, MORTISE_PCRS - 1);
+	code = check_extension(up->options, err);
+	if (code)
+		return code;
 	code = volume_check_names(up->config, up->options, err);
 	if (code)
 		return code;

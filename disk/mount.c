@@ -119,7 +119,7 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 }
 
 /* A descriptor of the mount itself would keep it busy: this one is of the directory above it. */
-static int unmount_below(const char *root, const char *mount_point)
+int disk_unmount_path(const char *root, const char *mount_point)
 {
 	char parent[PATH_MAX], link[ROOTED_LINK_SIZE], path[ROOTED_LINK_SIZE + NAME_MAX + 1];
 	const char *name = strrchr(mount_point, '/') + 1;
@@ -145,7 +145,7 @@ enum mortise_code disk_unmount(const char *device, const char *root, const char 
 		return MORTISE_OK;
 	if (is_swap(mount_point))
 		return disk_swap_off(device, err);
-	failed = unmount_below(root, mount_point);
+	failed = disk_unmount_path(root, mount_point);
 	if (failed)
 		return error_set(err, failed == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, failed,
 				 "cannot unmount %s", mount_point);

@@ -34,4 +34,10 @@ MORTISE_MUST_CHECK enum mortise_code disk_unmount(const char *device, const char
 						  const char *mount_point,
 						  struct mortise_error *err);
 
+/*
+ * Unmounts what is mounted at mount_point, which begins with root, without following symbolic links
+ * below it. Returns 0 or an errno value.
+ */
+int disk_unmount_path(const char *root, const char *mount_point);
+
 #endif

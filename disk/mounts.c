@@ -5,11 +5,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/mountinfo.h"
+#include "disk/mount.h"
 #include "disk/swap.h"
 
 struct mount_point {
@@ -89,18 +89,21 @@ bool disk_number_in_use(dev_t number)
 
 static enum mortise_code unmount_block(const struct mount_point *mounted, struct mortise_error *err)
 {
+	int failed;
+
 	if (!mounted->block)
 		return error_set(
 			err, MORTISE_E_BUSY, 0,
 			"another file system is mounted in it at %.300s; unmount that first",
 			mounted->path);
-	if (!umount2(mounted->path, UMOUNT_NOFOLLOW))
+	failed = disk_unmount_path(NULL, mounted->path);
+	if (!failed)
 		return MORTISE_OK;
-	if (errno == EBUSY)
+	if (failed == EBUSY)
 		return error_set(err, MORTISE_E_BUSY, 0,
 				 "mounted at %.300s, where a process has files open",
 				 mounted->path);
-	return error_set(err, MORTISE_E_SYSTEM, errno, "cannot unmount %.300s", mounted->path);
+	return error_set(err, MORTISE_E_SYSTEM, failed, "cannot unmount %.300s", mounted->path);
 }
 
 enum mortise_code disk_number_release(dev_t number, struct mortise_error *err)

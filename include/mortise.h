@@ -420,11 +420,15 @@ enum mortise_enroll_kind {
 	MORTISE_ENROLL_RECOVERY, /* 256 random bits to write down; systemd's token */
 };
 
+/* PCR 7, and PCR 15 if mortise_up() has recorded the identity of STATE in this boot. */
+#define MORTISE_PCRS_DEFAULT	UINT32_C(0x80000000)
+
 struct mortise_enrollment {
 	size_t struct_size;
 	enum mortise_enroll_kind kind;
 	int keyslot;			/* MORTISE_ANY: the first whose token id is free, too */
-	uint32_t tpm_pcrs;		/* bit n: bind to the present value of PCR n */
+	uint32_t tpm_pcrs;		/* bit n: bind to the present value of PCR n, and to the
+					 * next boot's value of PCR 15; MORTISE_PCRS_DEFAULT */
 	bool tpm_check_secureboot;	/* fail if Secure Boot is off or in setup mode */
 };
 

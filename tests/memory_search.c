@@ -2,7 +2,7 @@
 /*
  * Preloaded into a program, this searches all its writable memory for a secret when it exits, and
  * appends "raw N hex N base64 N" to the file MEMORY_SEARCH_OUT. MEMORY_SEARCH holds the secret in
- * hex, each byte exclusive-or 0x5a, so that this is no copy of it. The first 16 bytes of each form
+ * hex, each byte exclusive-or 0x5a, so that this does not copy it. The first 16 bytes of each form
  * are not searched for, because free(3) overwrites them. With MEMORY_SEARCH_LEAK, it first leaks
  * the three forms: the search must find them.
  */

@@ -286,14 +286,17 @@ static void test_every_field(void **state)
 	assert_false(key[0].lock_to_state);
 	assert_int_equal(key[1].slot, 1);
 	assert_int_equal(key[1].kind, CONFIG_KEY_TPM);
-	assert_int_equal(key[1].tpm_pcr_count, 1);
+	assert_int_equal(key[1].tpm_pcr_count, 2);
 	assert_int_equal(key[1].tpm_pcrs[0], 7);
+	assert_int_equal(key[1].tpm_pcrs[1], 15);
+	assert_false(key[1].tpm_pcrs_named);
 	assert_false(key[1].tpm_check_secureboot);
 	assert_int_equal(key[2].slot, 2);
 	assert_int_equal(key[2].tpm_pcr_count, 3);
 	assert_int_equal(key[2].tpm_pcrs[0], 0);
 	assert_int_equal(key[2].tpm_pcrs[1], 7);
 	assert_int_equal(key[2].tpm_pcrs[2], 23);
+	assert_true(key[2].tpm_pcrs_named);
 	assert_true(key[2].tpm_check_secureboot);
 	assert_true(key[2].lock_to_state);
 	assert_int_equal(key[3].slot, 3);
@@ -392,8 +395,8 @@ static void test_machine(void **state)
 	assert_int_equal(volume[0].key_count, 2);
 	assert_string_equal(volume[0].keys[0].kms_endpoint, "https://kms.example.org:4443");
 	assert_int_equal(volume[0].keys[1].kind, CONFIG_KEY_TPM);
-	assert_int_equal(volume[0].keys[1].tpm_pcr_count, 1);
-	assert_int_equal(volume[0].keys[1].tpm_pcrs[0], 7);
+	assert_int_equal(volume[0].keys[1].tpm_pcr_count, 2);
+	assert_int_equal(volume[0].keys[1].tpm_pcrs[1], 15);
 	assert_true(volume[0].keys[1].tpm_check_secureboot);
 
 	/* The mount is from its VolumeConfig, the encryption from the machine configuration. */

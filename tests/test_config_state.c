@@ -340,8 +340,10 @@ static void test_leniency(void **state)
 	assert_int_equal(volume->key_count, 1);
 	assert_int_equal(volume->keys[0].slot, 3);
 	assert_int_equal(volume->keys[0].kind, CONFIG_KEY_TPM);
-	assert_int_equal(volume->keys[0].tpm_pcr_count, 1);
+	assert_int_equal(volume->keys[0].tpm_pcr_count, 2);
 	assert_int_equal(volume->keys[0].tpm_pcrs[0], 7);
+	assert_int_equal(volume->keys[0].tpm_pcrs[1], 15);
+	assert_false(volume->keys[0].tpm_pcrs_named);
 	config_free(config);
 }
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the configuration of STATE asks for no less than the trust file. */
+/* What the trust file permits: the configuration of STATE, KMS endpoints, the CA of a KMS. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "config/config.h"
+#include "declared/declared.h"
 #include "declared/trust.h"
 
 #define BIT(kind) (1u << CONFIG_KEY_##kind)
@@ -55,6 +58,108 @@ static void test_state(void **state)
 	}
 }
 
+static char *https[] = { "https://kms.example:4050", "https://KMS2.example" };
+static char *insecure[] = { "grpc://kms.example:4050" };
+
+static const struct {
+	const char *endpoint;
+	bool from_meta, insecure, pinned;
+	struct config_trust_list list[2];
+	const char *error; /* NULL: trusted */
+} kms_cases[] = {
+	{ "grpc://kms.example:4050", false, false, false, { { 0 } }, NULL },
+	{ "kms.example:4050",
+	  true,
+	  false,
+	  false,
+	  { { 0 } },
+	  "cannot trust the KMS grpc://kms.example:4050: META names it, and it does not use TLS" },
+	{ "grpc://kms.example:4050", true, true, false, { { 0 } }, NULL },
+	{ "https://kms.example:4050", true, false, true, { { 0 } }, NULL },
+	{ "grpc://kms.example:4050",
+	  false,
+	  false,
+	  true,
+	  { { 0 } },
+	  "it does not use TLS, but trust.yaml names the CA" },
+	{ "grpc://kms.example:4050", false, true, true, { { 0 } }, NULL },
+	{ "https://user@KMS.example:4050/path", true, false, false, { { true, https, 2 } }, NULL },
+	{ "https://kms2.example:443", true, false, false, { { true, https, 2 } }, NULL },
+	{ "https://kms2.example:4050",
+	  true,
+	  false,
+	  false,
+	  { { true, https, 2 } },
+	  "https://kms2.example:4050: trust.yaml does not list it" },
+	{ "grpc://kms.example:4050",
+	  false,
+	  false,
+	  false,
+	  { { true, https, 2 } },
+	  "does not list it" },
+	{ "grpc://kms.example:4050",
+	  true,
+	  false,
+	  false,
+	  { { true, insecure, 1 } },
+	  "META names it" },
+	{ "https://kms.example", false, false, false, { { true, NULL, 0 } }, "does not list it" },
+	{ "https://kms2.example",
+	  false,
+	  false,
+	  false,
+	  { { true, https, 2 }, { true, https, 1 } },
+	  "does not list it" },
+};
+
+static void test_kms(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(kms_cases) / sizeof(kms_cases[0]); i++) {
+		struct config_trust trust = { .source = "trust.yaml",
+					      .kms_insecure = kms_cases[i].insecure };
+		struct mortise_error err = { 0 };
+		char ca[] = "/ca.pem";
+		enum mortise_code code;
+
+		trust.kms_ca = kms_cases[i].pinned ? ca : NULL;
+		memcpy(trust.kms_endpoints, kms_cases[i].list, sizeof(trust.kms_endpoints));
+		code = volume_trust_check_kms(&trust, kms_cases[i].endpoint, kms_cases[i].from_meta,
+					      &err);
+		if (!MORTISE_KMS)
+			assert_int_equal(code, MORTISE_E_UNSUPPORTED);
+		else if (code != (kms_cases[i].error ? MORTISE_E_POLICY : MORTISE_OK) ||
+			 (kms_cases[i].error && !strstr(err.text, kms_cases[i].error)))
+			fail_msg("case %zu: %d, %s", i, code, err.text);
+	}
+}
+
+/* The CA of the trust file replaces that of the options. */
+static void test_pinned_ca(void **state)
+{
+	static const char text[] = "kms: {ca: /pinned.pem}\n";
+	const struct mortise_key_sources sources = { .struct_size = sizeof(sources),
+						     .kms_ca = "/other.pem" };
+	char path[] = "/tmp/mortise-trust.XXXXXX";
+	const struct mortise_up_options options = { .struct_size = sizeof(options),
+						    .sources = &sources,
+						    .trust = path };
+	struct config volumes = { .volume_count = 0 };
+	const struct mortise_config config = { .volumes = &volumes };
+	struct volume_run run;
+	struct mortise_error err;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	assert_int_equal(volume_run_init(&run, &config, &options, &err), MORTISE_OK);
+	assert_string_equal(run.sources.kms_ca, "/pinned.pem");
+	volume_run_clear(&run);
+	unlink(path);
+}
+
 /* Without a trust file, nothing is required. */
 static void test_defaults(void **state)
 {
@@ -75,6 +180,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_kms),
+		cmocka_unit_test(test_pinned_ca),
 		cmocka_unit_test(test_defaults),
 	};
 

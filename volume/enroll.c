@@ -10,6 +10,7 @@
 #include "luks2/keyslot.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
+#include "volume/measured.h"
 #include "volume/record.h"
 #include "volume/sealed.h"
 
@@ -65,15 +66,46 @@ static struct json_object *recovery_token(int keyslot)
 	return NULL;
 }
 
-static enum mortise_code make_key(const struct mortise_enrollment *what,
-				  const struct mortise_key_sources *sources, int keyslot,
-				  struct volume_key *key, struct mortise_error *err)
+/* A volume can be opened before `mortise up`: without a record, PCR 15 is not a default. */
+static enum mortise_code make_tpm_key(const struct mortise_luks2 *header,
+				      const struct mortise_enrollment *what,
+				      const struct mortise_key_sources *sources, int keyslot,
+				      struct volume_key *key, struct mortise_error *err)
 {
-	const struct tpm_seal_options wish = {
+	struct tpm_seal_options wish = {
 		.keyslot = keyslot,
 		.pcrs = what->tpm_pcrs,
 		.check_secureboot = what->tpm_check_secureboot,
 	};
+	const bool is_default = what->tpm_pcrs == MORTISE_PCRS_DEFAULT;
+	bool of_state;
+	uint8_t value[KEYS_TPM_DIGEST_SIZE];
+	struct volume_measured measured;
+	enum mortise_code code = MORTISE_OK;
+
+	volume_measured_read(&measured);
+	of_state = !strcmp(measured.state_uuid, luks2_header_uuid(header));
+	if (measured.state_known) {
+		code = volume_measured_predict(&measured, of_state, value, err);
+		wish.pcr_15 = value;
+	}
+	if (is_default)
+		wish.pcrs = UINT32_C(1) << 7 | (measured.state_known ? VOLUME_PCR_15 : 0);
+	if (!code)
+		code = volume_tpm_new(sources, &wish, key, err);
+	if (!code && is_default && measured.state_known)
+		snprintf(key->notice, sizeof(key->notice),
+			 "keyslot %d (tpm) is bound to PCR 7 and PCR 15: it can be unsealed only "
+			 "%s `mortise up` has opened STATE; --tpm-pcrs selects other PCRs",
+			 keyslot, of_state ? "before" : "after");
+	return code;
+}
+
+static enum mortise_code make_key(const struct mortise_luks2 *header,
+				  const struct mortise_enrollment *what,
+				  const struct mortise_key_sources *sources, int keyslot,
+				  struct volume_key *key, struct mortise_error *err)
+{
 	enum mortise_code code;
 
 	memset(key, 0, sizeof(*key));
@@ -83,7 +115,7 @@ static enum mortise_code make_key(const struct mortise_enrollment *what,
 			return error_set(err, MORTISE_E_USAGE, 0, "no KMS endpoint is given");
 		return volume_kms_new(sources, sources->kms_endpoint, key, err);
 	case MORTISE_ENROLL_TPM:
-		return volume_tpm_new(sources, &wish, key, err);
+		return make_tpm_key(header, what, sources, keyslot, key, err);
 	case MORTISE_ENROLL_RECOVERY:
 		code = keys_recovery_new(&key->passphrase, err);
 		if (!code && !(key->token = recovery_token(keyslot)))
@@ -155,7 +187,7 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header,
 	if (!code)
 		code = choose_ids(header, &wanted, &done, err);
 	if (!code)
-		code = make_key(&wanted, &from, done.keyslot, &key, err);
+		code = make_key(header, &wanted, &from, done.keyslot, &key, err);
 	if (!code)
 		code = store(header, &done, &key, volume_key, err);
 	if (!code && wanted.kind == MORTISE_ENROLL_RECOVERY) {

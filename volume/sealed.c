@@ -13,6 +13,7 @@
 #include "keys/sources/sources.h"
 #include "base/secret.h"
 #include "volume/extended_pcrs.h"
+#include "volume/measured.h"
 #include "volume/record.h"
 
 #define KMS_DIR "/etc/mortise/kms/"
@@ -210,7 +211,7 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 {
 	struct keys_tpm_signed_policy *policy = NULL;
 	struct keys_tpm tpm = { .tcti = sources->tcti, .events = sources->events };
-	const struct keys_tpm_binding binding = { .pcrs = wish->pcrs };
+	struct keys_tpm_binding binding = { .pcrs = wish->pcrs };
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
 	enum mortise_code code = volume_tpm_check(wish, err);
@@ -219,6 +220,10 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 	if (!code)
 		code = volume_signed_policy(sources->tpm_policy, &policy, err);
 	tpm.policy = policy;
+	if (wish->pcr_15) {
+		binding.predicted = VOLUME_PCR_15;
+		memcpy(binding.values[KEYS_TPM_IDENTITY_PCR], wish->pcr_15, KEYS_TPM_DIGEST_SIZE);
+	}
 	if (!code)
 		code = secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
 	if (!code)
@@ -273,6 +278,8 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	tpm.policy = policy;
 	if (!code) {
 		code = keys_tpm_unseal(&tpm, &object, &bytes, &changed, err);
+		if (code == MORTISE_E_STALE && changed == VOLUME_PCR_15)
+			code = volume_measured_explain(&object, err);
 		code = explain_extended(&object, code, err);
 	}
 	if (!code)

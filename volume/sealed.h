@@ -95,6 +95,7 @@ MORTISE_MUST_CHECK enum mortise_code volume_kms_new(const struct mortise_key_sou
 struct tpm_seal_options {
 	int keyslot;
 	uint32_t pcrs; /* bit n: PCR n */
+	const uint8_t *pcr_15; /* its value at the next boot; NULL: its current value */
 	bool check_secureboot;
 };
 
@@ -104,8 +105,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_tpm_new(const struct mortise_key_sou
 						    struct mortise_error *err);
 
 /*
- * Unseal the passphrase of keyslot id with its token. MORTISE_E_NO_TOKEN as above, and the errors of
- * keys/sources/.
+ * Unseal the passphrase of keyslot id with its token. MORTISE_E_NO_TOKEN as above, MORTISE_E_WAIT if
+ * PCR 15 was not extended yet, and the errors of keys/sources/.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_kms_get(const struct mortise_key_sources *sources,
 						    const char *endpoint,

@@ -12,8 +12,6 @@
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
-#define PCRS_DEFAULT (UINT32_C(1) << 7) /* PCR 7: the Secure Boot state */
-
 static void describe(const struct command *c, struct mortise_enrollment *what)
 {
 	const char *pcrs = option_text(&c->options, OPTION_TPM_PCRS);
@@ -30,7 +28,7 @@ static void describe(const struct command *c, struct mortise_enrollment *what)
 		what->kind = MORTISE_ENROLL_TPM;
 	/* The option parser has refused an invalid list. */
 	if (!pcrs || !pcr_list(pcrs, &what->tpm_pcrs))
-		what->tpm_pcrs = PCRS_DEFAULT;
+		what->tpm_pcrs = MORTISE_PCRS_DEFAULT;
 }
 
 /* A keyslot whose key was never shown is useless, but the user would rely on it. */

@@ -74,6 +74,26 @@ enum mortise_code keys_tpm_memory_read(const struct keys_tpm *tpm, struct keys_t
 	(void)tpm;
 	memset(memory, 0, sizeof(*memory));
 	*state = KEYS_TPM_MEMORY_NO_TPM;
+	(void)err;
+	return MORTISE_OK;
+}
+
+enum mortise_code keys_tpm_memory_epoch(const struct keys_tpm_memory *memory, const char *volume,
+					uint64_t *epoch, struct mortise_error *err)
+{
+	(void)memory;
+	(void)volume;
+	(void)err;
+	*epoch = 0;
+	return MORTISE_OK;
+}
+
+enum mortise_code keys_tpm_memory_set_epoch(struct keys_tpm_memory *memory, const char *volume,
+					    uint64_t epoch, struct mortise_error *err)
+{
+	(void)memory;
+	(void)volume;
+	(void)epoch;
 	return report_absent(err);
 }
 

@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 flags=(-std=c11 -D_GNU_SOURCE -O2 -Iinclude -I. -Wall -Wextra -Wconversion -Wsign-conversion
 	-Wshadow -Wcast-qual -Wmissing-prototypes -Wvla -Werror)
 core=(keys/argon2/{arena,argon2,blake2b,core,crew,kernel,kernel_portable,segment}.c
-	base/{clock,error,events,file,machine,secret}.c)
+	base/{clock,error,escape,events,file,machine,secret}.c)
 
 "${CC:-cc}" "${flags[@]}" tests/argon2/vectors.c -largon2 -o "$work/vectors"
 "$work/vectors" "$cases" "$memory" >"$work/tags"

@@ -57,7 +57,7 @@ truncate -s 20M good
 "$MORTISE" luksFormat -q $cheap --key-file pass good
 dd if=good bs=4096 skip=1 count=3 status=none | tr -d '\0' >good.json
 
-# new FILTER [TEXT]: make the image evil.
+# new FILTER [SUBSYSTEM LABEL UUID]: make the image evil.
 new() {
 	cp --sparse=always good evil
 	json_of "$1" | "$FORGE" evil "${@:2}"
@@ -72,7 +72,7 @@ new '.config.flags=["a"+$evil] |
 	.segments."0".integrity={"type":("i"+$evil),"journal_encryption":"none",
 		"journal_integrity":"none"} |
 	.keyslots."0".area.encryption="aes-"+$evil | .keyslots."0".af.hash="h"+$evil |
-	.digests."0".hash="h"+$evil' "$raw"
+	.digests."0".hash="h"+$evil' "$raw" "$raw" "$raw"
 clean luksDump "$MORTISE" luksDump evil
 for what in Label Subsystem UUID Flags Cipher 'AF hash' cipher Hash flags 'Key description' integrity Volume; do
 	grep -q "$what *: *.*\\\\x1b" out

@@ -311,7 +311,7 @@ forged() { # PARTS FILTER
 	forge "$2"
 	broken "$1" "forged: $2"
 }
-forged segments '.segments["0"].encryption = "aes-ecb"'
+forged segments '.segments["0"].encryption = "serpent-xts-plain64"'
 forged digests '.digests["0"].unknown = 1'
 forged digests '.digests["1"] = (.digests["0"] | .keyslots = [] | .segments = [])'
 forged keyslots '.keyslots["0"].unknown = 1'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Attack: the marks of an unfinished format, on a volume that holds data, so that the next boot formats
-# it. Runs in a guest: see tools/guest/uml. BUILD: the build directory, for tests/forge.
+# it. Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2154,SC2317  # work: set in a sourced file; functions: through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source=tests/guest/machine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-forge=${BUILD:?the build directory}/tests/forge
+forge=${FORGE:-$(dirname "$MORTISE")/tests/forge}
 mark='{"mortise-unfinished":""}'
 
 # forged FILTER [SUBSYSTEM]: the header of the data volume as an attacker writes it.

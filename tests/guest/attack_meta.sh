@@ -54,7 +54,7 @@ power_off() {
 
 # STATE must be mounted: it records that the volume may be formatted again.
 wipe_data() {
-	"$MORTISE" reset --yes u-data --root "$root" --device "u-data=$data" >"$work/out"
+	"$MORTISE" reset --yes u-data --device "u-data=$data" >"$work/out"
 }
 
 set_tag() {
@@ -221,6 +221,88 @@ test_installed_with_meta() {
 	firmware "$uuid"
 }
 
+# listen: accept connections on a free port of the loopback device, and close them. Writes the port to
+# $work/port, and one line for each connection to $work/connections.
+listen() {
+	ip link set lo up
+	: >"$work/connections"
+	rm -f "$work/port"
+	python3 - "$work/port" "$work/connections" <<-'END' &
+		import os, socket, sys
+		server = socket.create_server(("127.0.0.1", 0))
+		with open(sys.argv[1] + ".new", "w") as port:
+		    port.write(str(server.getsockname()[1]))
+		os.rename(sys.argv[1] + ".new", sys.argv[1])
+		while True:
+		    connection, _ = server.accept()
+		    with open(sys.argv[2], "a") as log:
+		        log.write("connection\n")
+		    connection.close()
+	END
+	server=$!
+	until_holds test -e "$work/port"
+	endpoint=grpc://127.0.0.1:$(cat "$work/port")
+}
+
+# connected: has the server had a connection since it was last asked?
+connected() {
+	local found=1
+
+	[[ ! -s $work/connections ]] || found=0
+	: >"$work/connections"
+	return "$found"
+}
+
+# META names a KMS of the attacker. A request would tell it the machine's UUID and the sealed key.
+test_rogue_kms() {
+	local server endpoint keys
+
+	new_machine
+	rm -f "$trust"
+	listen
+	printf spare | cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
+		--key-file - "$state"
+	echo '{"type":"sideroKMS","keyslots":[],"UserData":{"sealedData":"c2VhbGVk"}}' |
+		cryptsetup token import --token-id 0 "$state"
+	keys='"KeyStatic":null,"KeyNodeID":null,"KeyKMS":{"KMSEndpoint":"'$endpoint'"}'
+	set_tag 9 '{"Provider":"luks2","EncryptionKeys":[{"KeySlot":0,'"$keys"'}]}'
+	for verb in plan up; do
+		check_fails "$verb refuses a KMS without TLS that META names" said on_machine "$verb"
+		check "the error names the KMS and the permission" says "cannot trust the KMS \
+$endpoint: META names it, and it does not use TLS; to permit it, set kms.insecure in \
+/etc/mortise/trust.yaml"
+	done
+	check_fails "the KMS got no connection" connected
+	trusts 'kms: {insecure: true}'
+	check_fails "with the permission, up fails at the KMS" said on_machine up
+	check "the KMS got a connection" connected
+
+	declare_keys "kms: {endpoint: \"$endpoint\"}, slot: 0" -
+	trusts 'kms: {endpoints: ["https://kms.example.com:4050"], insecure: true}'
+	for verb in plan up; do
+		check_fails "$verb refuses a KMS that the trust file does not list" \
+			said on_machine "$verb" -f "$config"
+		check "the error names the KMS and the trust file" \
+			says "cannot trust the KMS $endpoint: $trust does not list it"
+	done
+	check_fails "new keys are not sealed by this KMS" \
+		on_machine plan --try-keys -f "$config" --device "STATE=$(blank_device 330)"
+	trusts 'kms: {ca: /etc/mortise/kms/ca.pem}'
+	check_fails "up refuses a KMS without TLS if the CA is pinned" said on_machine up -f "$config"
+	check "the error says why" says "it does not use TLS, but $trust names the CA of the KMS"
+	check_fails "the KMS got no connection" connected
+	trusts "kms: {endpoints: ['GRPC://127.0.0.1:${endpoint##*:}/path']}"
+	check_fails "up asks a KMS that is listed in another form" said on_machine up -f "$config"
+	check "the KMS got a connection" connected
+	rm "$trust"
+	check_fails "up asks a KMS without TLS that an operator names" \
+		said on_machine up -f "$config"
+	check "the KMS got a connection" connected
+	check_fails "plan notes that TLS is missing" said on_machine plan -f "$config"
+	check "and what the next boot needs" says 'STATE: a boot that finds this KMS in META'
+	kill "$server"
+}
+
 # Another user of the machine could write the configuration.
 test_writable_config() {
 	install_machine
@@ -240,5 +322,6 @@ test_unsealed_state
 test_rogue_uuid
 test_changed_firmware
 test_installed_with_meta
+test_rogue_kms
 test_writable_config
 finish

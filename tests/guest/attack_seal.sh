@@ -95,13 +95,18 @@ boots() {
 	down
 }
 
-# A mark that a file system has yet to be made, over live data that is noise under another IV.
+# A mark that a file system has yet to be made, over live data that is noise under other sectors.
 test_mkfs_mark() {
 	save_header "$data" "$work/good"
-	check "a mark is forged" edit_header "$data" '.segments["0"].iv_tweak = "1" |
+	check "a mark is forged" edit_header "$data" '.segments["0"].sector_size = 4096 |
 		.config.mortise.mkfs = "ext4" |
 		(.tokens[] | select(.type == "mortise")).mkfs = "ext4"'
 	refused data "cannot trust the header of $data: segments, record changed after it was sealed"
+	down
+	put_header "$data" "$work/good"
+	check "another IV is forged" edit_header "$data" '.segments["0"].iv_tweak = "8" |
+		.config.mortise.mkfs = "ext4"'
+	refused data "the header of $data is not that of a declared volume: its sector numbers do not start at 0"
 	down
 	put_header "$data" "$work/good"
 	boots data
@@ -121,9 +126,19 @@ test_mkfs_mark() {
 test_labels() {
 	exchange_labels "$disk" 4 5
 	data=${disk}p5 logs=${disk}p4
-	refused data "cannot trust the header of $data: sealed for volume u-logs"
+	refused data "the header on $data is not that of u-data on this machine"
+	check "the other volume is refused, too" \
+		says "the header on $logs is not that of u-logs on this machine"
+	down
+	# A machine without STATE has no list of its volumes: the seal shows it.
+	volume UserVolumeConfig data ext4 "$shared" >"$work/stateless.yaml"
+	volume UserVolumeConfig logs ext4 "$shared" >>"$work/stateless.yaml"
+	check_status 6 "without STATE, up refuses the volumes" said mortise up -f "$work/stateless.yaml"
+	check "the error names the other volume" \
+		says "cannot trust the header of $data: sealed for volume u-logs"
 	check "the other volume is refused, too" \
 		says "cannot trust the header of $logs: sealed for volume u-data"
+	check_fails "data is not open" test -e /dev/mapper/luks2-u-data
 	down
 	exchange_labels "$disk" 4 5
 	data=${disk}p4 logs=${disk}p5
@@ -198,7 +213,7 @@ test_own_header() {
 	new_machine "$node" 'slot: 1, static: {passphrase: secret}'
 	dd if="$data" of="$work/good" bs=1M status=none
 	check "the attacker formats the volume" format_own "$data"
-	refused data "cannot trust the header of $data: no seal"
+	refused data "the header on $data is not that of u-data on this machine"
 	check_equal "the declared passphrase was not enrolled" "$(slots)" '["0"]'
 	down
 	# With a seal of the attacker's own, for this volume, and with the UUID of the real one.
@@ -206,7 +221,7 @@ test_own_header() {
 		format_own "$data" --uuid "$(cryptsetup luksUUID "$work/good")"
 	check "the attacker seals it" "$MORTISE" seal -q --volume u-data "$data" \
 		--key-file <(printf '%su-data' "$uuid")
-	refused data "cannot trust the header of $data: "
+	refused data "the header on $data has the UUID of u-data on this machine, but another volume key"
 	check_equal "the declared passphrase was not enrolled" "$(slots)" '["0"]'
 	down
 	dd if="$work/good" of="$data" bs=1M conv=notrunc,fsync status=none
@@ -214,7 +229,8 @@ test_own_header() {
 	# The same in place of STATE, whose keys are in META.
 	dd if="$state" of="$work/good" bs=1M conv=sparse status=none
 	wipefs -aq "$state"
-	printf '%sSTATE' "$uuid" | cryptsetup luksFormat -q --type luks2 "${cheap[@]}" --key-file - "$state"
+	printf '%sSTATE' "$uuid" | cryptsetup luksFormat -q --type luks2 "${cheap[@]}" --key-slot 1 \
+		--key-file - "$state"
 	printf '%sSTATE' "$uuid" | cryptsetup open --key-file - "$state" own
 	mkfs.xfs -q /dev/mapper/own
 	mount /dev/mapper/own /mnt
@@ -240,15 +256,20 @@ test_erased() {
 	dd if="$data" of="$work/good" bs=1M status=none
 	dd if=/dev/zero of="$data" bs=1M status=none 2>/dev/null || true
 	check_status 6 "up does not format a known volume" said mortise up
-	check "the error names the volume" says "data: "
-	check "the error says what happened" says "$data is empty"
+	check "the error says what happened" \
+		says "data: u-data was on this machine (UUID $(cryptsetup luksUUID "$work/good")), and $data is empty now: not formatted"
 	check "the error says what an operator can do" says 'mortise apply'
 	check_equal "the device is still empty" "$(tr -d '\0' <"$data" | wc -c)" 0
 	down
 	dd if="$work/good" of="$data" bs=1M conv=notrunc,fsync status=none
 	boots data
 	dd if=/dev/zero of="$data" bs=1M status=none 2>/dev/null || true
-	check "an operator's apply formats it" said mortise apply -f "$config"
+	# Its plan cannot say so before STATE is mounted.
+	check_status 6 "apply does not format what it has not announced" \
+		said mortise apply -f "$config"
+	check "the error says so" says 'STATE was not mounted when the plan was made; run the command again'
+	check "an operator's second apply formats it" said mortise apply -f "$config"
+	check "its plan names the volume" says 'it replaces the known volume u-data'
 	check "data is mounted" mountpoint -q "$root/var/mnt/data"
 	down
 	check "the machine boots" said mortise up
@@ -308,8 +329,17 @@ test_by_cryptsetup() {
 		--key-file "$work/known" "$data" <(printf other)
 	by_cryptsetup tokens cryptsetup token add --key-description somewhere --key-slot 1 "$data"
 	by_cryptsetup keyslots cryptsetup config --priority prefer --key-slot 1 "$data"
-	by_cryptsetup UUID cryptsetup luksUUID -q --uuid 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed "$data"
 	by_cryptsetup flags persistent_flag
+	check "cryptsetup changes the UUID" cryptsetup luksUUID -q \
+		--uuid 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed "$data"
+	refused data "the header on $data is not that of u-data on this machine"
+	check "apply shows the known volume" said mortise apply -f "$config"
+	check "apply names the change" says "UUID changed after it was sealed"
+	check "apply reports the new UUID" says \
+		'replaced in the list of known volumes: UUID 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed'
+	check "data has its file" holds data
+	down
+	boots data
 }
 
 persistent_flag() {

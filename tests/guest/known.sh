@@ -268,14 +268,20 @@ test_without_state() {
 	check "up opens all" mortise up
 	down
 	# A volume that is known and sealed opens, but its keys stay as they are.
-	sed 's/static: {passphrase: declared}, slot: 0/&\n    - {static: {passphrase: more}, slot: 1}/' \
-		"$config" >"$work/more.yaml"
+	declare_keys "$static" "$static;static: {passphrase: more}, slot: 1"
+	mv "$config" "$work/more.yaml"
+	declare_keys "$static" "$static"
 	keyslots=$(cryptsetup luksDump "$data" | grep -c 'luks2$')
 	check "data alone is opened" said mortise up -f "$work/more.yaml" data
 	check "a notice says that its keys were not compared" \
 		says "its keys were not compared, because STATE, which lists the volumes"
 	check_equal "no keyslot was added" "$(cryptsetup luksDump "$data" | grep -c 'luks2$')" \
 		"$keyslots"
+	down
+	check "with STATE, it is added" mortise up -f "$work/more.yaml"
+	check_equal "there is one more" "$(cryptsetup luksDump "$data" | grep -c 'luks2$')" \
+		$((keyslots + 1))
+	check "up removes it again" mortise up
 	down
 	replace_data 64
 	check_fails "an empty device waits for STATE" said mortise up -f "$config" data
@@ -287,6 +293,9 @@ test_without_state() {
 	check_fails "nothing was formatted" cryptsetup isLuks "$data"
 	check "--no-mount does not use the list of a closed STATE" \
 		mortise up -f "$config" --no-mount data
+	down
+	check_fails "up does not know this volume" mortise up
+	check "apply accepts it" mortise apply -f "$config"
 	down
 }
 

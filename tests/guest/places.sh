@@ -245,7 +245,7 @@ test_late_meta() {
 	losetup --detach "$meta"
 	until_holds test ! -e "${meta}p1"
 	check_fails "up fails without META" said mortise up --wait 0
-	check "the error says that META is missing" says "${meta}p1: No such file or directory"
+	check "the error says that META is missing" says "Device ${meta}p1 does not exist"
 	check "up waits for META if STATE is LUKS2" up_with_late_meta --wait 300
 	losetup --detach "$meta"
 	until_holds test ! -e "${meta}p1"

@@ -37,11 +37,13 @@ digest_of() {
 	printf '%s' "$1" | sha256sum | cut -d ' ' -f 1
 }
 
-# A power cycle: the PCRs are zero, then firmware and boot loader extend them.
+# A power cycle: the PCRs are zero, then firmware and boot loader extend them. The new boot does not
+# know what the last one has extended into PCR 15.
 reboot_tpm() {
 	local word
 
 	tpm_runs || return 0
+	rm -f /run/mortise/pcr-15
 	start_tpm "${tpm_state#"$work/tpm-"}"
 	tpm2 pcrextend "0:sha256=$(digest_of "$pcr0")" "7:sha256=$(digest_of "$pcr7")"
 	for word in $pcr11; do tpm2 pcrextend "11:sha256=$(digest_of "$word")"; done

@@ -224,7 +224,7 @@ fault no-trailers SOURCE "the answer of the KMS has no gRPC status; a proxy may 
 trailers"
 fault bad-status SOURCE "the answer of the KMS has a grpc-status outside 0 to 16"
 fault status-17 SOURCE "the answer of the KMS has a grpc-status outside 0 to 16"
-fault words SOURCE "the KMS returned NOT_FOUND (café\\x1b\[31m\\x0ared\\xff 100% \\xe2\\x80\\xae%): it has no key for the \
+fault words SOURCE "the KMS returned NOT_FOUND (café\\\\x1b\\[31m\\\\x0ared\\\\xff 100% \\\\xe2\\\\x80\\\\xae%): it has no key for the \
 UUID of this node; add the node to the KMS"
 fault headers SOURCE "the KMS returned NOT_FOUND (application/grpc, trailers, 10S, none, none): it \
 has no key for the UUID of this node; add the node to the KMS"

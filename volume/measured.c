@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* PCR 15 in this boot: one line in a file under /run. */
+#include "volume/measured.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hex.h"
+#include "base/run_dir.h"
+
+#define FILE_NAME RUN_DIR "/pcr-15"
+#define NOTHING	  "-"
+
+static const uint8_t zeros[KEYS_TPM_DIGEST_SIZE];
+
+static bool read_digest(const char *text, uint8_t digest[static KEYS_TPM_DIGEST_SIZE])
+{
+	if (strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
+		return false;
+	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		digest[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+void volume_measured_read(struct volume_measured *measured)
+{
+	char digest[2 * KEYS_TPM_DIGEST_SIZE + 1], uuid[MORTISE_UUID_LEN + 1];
+	FILE *file = fopen(FILE_NAME, "re");
+	unsigned extended, foreign;
+
+	*measured = (struct volume_measured){ .extended = false };
+	if (!file)
+		return;
+	if (fscanf(file, "%1u %1u %64s %36s", &extended, &foreign, digest, uuid) == 4) {
+		measured->extended = extended;
+		measured->foreign = foreign;
+		measured->state_known = read_digest(digest, measured->state);
+		if (strcmp(uuid, NOTHING))
+			memcpy(measured->state_uuid, uuid, sizeof(uuid));
+	}
+	fclose(file);
+}
+
+enum mortise_code volume_measured_store(const struct volume_measured *measured,
+					struct mortise_error *err)
+{
+	char digest[2 * KEYS_TPM_DIGEST_SIZE + 1] = NOTHING;
+	enum mortise_code code = run_dir_make(err);
+	bool written;
+	FILE *file;
+
+	if (code)
+		return code;
+	for (size_t i = 0; measured->state_known && i < KEYS_TPM_DIGEST_SIZE; i++)
+		snprintf(digest + 2 * i, 3, "%02x", measured->state[i]);
+	file = fopen(FILE_NAME ".new", "we");
+	if (!file)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
+	written = fprintf(file, "%d %d %s %s\n", measured->extended, measured->foreign, digest,
+			  *measured->state_uuid ? measured->state_uuid : NOTHING) > 0;
+	written &= !fclose(file);
+	if (!written || rename(FILE_NAME ".new", FILE_NAME))
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_measured_predict(const struct volume_measured *measured, bool of_state,
+					  uint8_t value[static KEYS_TPM_DIGEST_SIZE],
+					  struct mortise_error *err)
+{
+	if (of_state) {
+		memcpy(value, zeros, sizeof(zeros));
+		return MORTISE_OK;
+	}
+	return keys_tpm_extended(zeros, measured->state, value, err);
+}
+
+enum mortise_code volume_measured_explain(const struct keys_tpm_object *object,
+					  struct mortise_error *err)
+{
+	const uint8_t *sealed = object->pcr_values[KEYS_TPM_IDENTITY_PCR];
+	uint8_t expected[KEYS_TPM_DIGEST_SIZE];
+	struct volume_measured measured;
+
+	volume_measured_read(&measured);
+	if (!memcmp(sealed, zeros, sizeof(zeros)))
+		return error_set(
+			err, MORTISE_E_SOURCE, 0,
+			measured.extended && !measured.foreign
+				? "PCR 15 was extended in this boot when STATE was opened; "
+				  "a key of STATE can be unsealed only before that"
+				: "PCR 15 was extended before mortise opened STATE, by "
+				  "another program or before a kexec, and a key of STATE "
+				  "can be unsealed only before that; restart the machine, "
+				  "or bind the key to other PCRs");
+	if (!measured.extended)
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "bound to PCR 15, which `mortise up` has not extended yet");
+	if (!measured.state_known)
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "PCR 15 was extended in this boot without STATE; restart the "
+				 "machine");
+	if (volume_measured_predict(&measured, false, expected, err))
+		return MORTISE_E_MEMORY;
+	if (memcmp(sealed, expected, sizeof(expected)))
+		return error_set(err, MORTISE_E_STALE, 0,
+				 "PCR 15 has changed since it was sealed: this is not the STATE "
+				 "that the key belongs to");
+	return error_set(err, MORTISE_E_SOURCE, 0,
+			 "PCR 15 has another value than the identity of STATE gives it: another "
+			 "program has extended it, or STATE was not open before; restart the "
+			 "machine");
+}
