@@ -16,6 +16,7 @@
 #include "luks2/private.h"
 #include "luks2/seal.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/input.h"
 
 #define COPY	   LUKS2_COPY_SIZE_MIN
 #define ROOM	   (COPY - LUKS2_BINARY_SIZE)
@@ -47,11 +48,6 @@ static struct {
 	uint8_t key[32];
 } device;
 
-static struct {
-	const uint8_t *at;
-	size_t left;
-} input;
-
 /* Each run must format the same header. (xorshift64, Marsaglia 2003) */
 ssize_t getrandom(void *bytes, size_t size, unsigned flags)
 {
@@ -65,20 +61,6 @@ ssize_t getrandom(void *bytes, size_t size, unsigned flags)
 		((uint8_t *)bytes)[i] = (uint8_t)(state >> 32);
 	}
 	return (ssize_t)size;
-}
-
-static unsigned next(void)
-{
-	if (!input.left)
-		return 0;
-	input.left--;
-	return *input.at++;
-}
-
-static void check(bool good)
-{
-	if (!good)
-		abort();
 }
 
 static struct mortise_secret *passphrase(void)
@@ -612,8 +594,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!device.image)
 		begin();
-	input.at = data;
-	input.left = size;
+	input_begin(data, size);
 	mode = next();
 	put_copies(mode);
 	if (load(mode & NO_LOCKS, &header, &err)) {
