@@ -132,14 +132,14 @@ u-data=$data\` or \`mortise apply\`"
 	other_volume "$data"
 	refuses "a volume of another machine is not opened" \
 		"is not that of u-data on this machine (UUID $(uuid_of "$data"), not $known)"
+	check_equal "status shows another volume" \
+		"$(mortise status --json | jq -r '.volumes[1].known')" other
 	down
 	other_volume "$data" "$known"
 	refuses "a volume with the same UUID is not opened" \
 		"has the UUID of u-data on this machine, but another volume key: not opened"
 	# Keys are not touched, and the KDF did not run: cryptsetup still opens the only keyslot.
 	check "its key still opens it" cryptsetup open --test-passphrase --key-file "$work/key" "$data"
-	check_equal "status shows another volume" \
-		"$(mortise status --json | jq -r '.volumes[1].known')" other
 	check "apply shows that it replaces the volume" said mortise apply -f "$config"
 	check "apply names the known volume" \
 		says "it replaces the known volume u-data (UUID $known)"
