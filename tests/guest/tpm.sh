@@ -295,7 +295,11 @@ printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\nencryption:\n  pr
 	>"$work/state.yaml"
 printf '  keys:\n    - {slot: 0, tpm: {}}\n' >>"$work/state.yaml"
 check "apply succeeds" said "$MORTISE" apply -f "$work/state.yaml" "${places[@]}"
-check "enroll adds a recovery key to STATE" said "$MORTISE" enroll "$state" --recovery-key \
+check_fails "STATE's key cannot be unsealed again in the boot that opened STATE" said "$MORTISE" enroll \
+	"$state" --recovery-key --recovery-file "$work/recovery.state" --token-only --tcti "$tcti"
+"$MORTISE" down "${places[@]}" >"$work/down" 2>&1
+reboot_tpm
+check "enroll adds a recovery key to STATE before it is opened" said "$MORTISE" enroll "$state" --recovery-key \
 	--recovery-file "$work/recovery.state" --token-only --tcti "$tcti"
 carried() {
 	"$MORTISE" down "${places[@]}" >"$work/down" 2>&1
@@ -310,7 +314,7 @@ check "the error suggests --recovery" says 'mortise up --recovery'
 tr -d '\n' <"$work/recovery.state" >"$work/typed"
 echo >>"$work/typed"
 check "the recovery key opens STATE" \
-	said type_to "$work/typed" "$MORTISE" up "${places[@]}" --recovery
+	said type_to "$work/typed" "$MORTISE" up "${places[@]}" --recovery --adopt
 check "a notice says that the recovery key was used" says 'opened with the recovery key'
 check "STATE's tpm key is enrolled again" says 'keyslot 0 (tpm) was enrolled again'
 check "the next boot needs no recovery key" carried
