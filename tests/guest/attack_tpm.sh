@@ -36,15 +36,19 @@ again() {
 	said mortise "$verb" --tcti "$tcti" "$@"
 }
 
-# plant: another disk takes the place of STATE, META can be written, and what the TPM remembers of
-# STATE is removed, as another system on this machine can do. unplant: undo all of it.
+# Another system on this machine can remove what the TPM remembers of STATE.
+forget() {
+	tpm2 nvundefine -Q -C o 0x01a06d6f
+}
+
+# plant: another disk takes the place of STATE, and META can be written. unplant: undo this, and
+# restore the TPM's memory.
 plant() {
 	down
 	stop_tpm
 	rm -rf "$work/kept"
 	cp -a "$tpm_state" "$work/kept"
 	start_tpm one
-	tpm2 nvundefine -Q -C o 0x01a06d6f
 	dd if="$meta" of="$work/meta" bs=1M status=none
 	real_state=$state
 	state=$(blank_device 330)
@@ -127,6 +131,7 @@ plant_plain() {
 	declare_keys - "$1"
 	printf '%s' "${2-}" >>"$config"
 	plant
+	forget
 	"$MORTISE" meta delete StateEncryptionConfig --device "META=$meta" >/dev/null
 	mkfs.xfs -q -L STATE "$state"
 	mount "$state" /mnt
@@ -233,6 +238,7 @@ unplant
 ## A STATE of the attacker's own, encrypted, with a key that this TPM has sealed, or with a nodeID key.
 for key in "$tpm" "$node"; do
 	plant
+	forget
 	dd if=/dev/zero of="$meta" bs=1M count=1 status=none
 	declare_keys "$key" "$tpm; slot: 1, static: {passphrase: planted}"
 	sed '/kind: UserVolumeConfig/,$d' "$config" | head -n -2 >"$work/state.yaml"
