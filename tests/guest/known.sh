@@ -388,7 +388,7 @@ cut_at() {
 
 # After a cut, up comes up without help. Each round removes the list, or only the volume from it.
 cuts() {
-	local number=0 failed=0 recovered=0
+	local number=0 lost=0 recovered=0
 
 	while ((++number < 200)); do
 		mortise up >/dev/null 2>&1 || true
@@ -407,11 +407,11 @@ cuts() {
 			[[ $(listed u-data status) == ready ]]; then
 			recovered=$((recovered + 1))
 		else
-			failed=$((failed + 1))
+			lost=$((lost + 1))
 			cat "$work/said"
 		fi
 	done
-	check_equal "up recovers from each of $number cuts ($1)" "$failed" 0
+	check_equal "up recovers from each of $number cuts ($1)" "$lost" 0
 	check "there were cuts ($1)" test "$recovered" -ge 5
 	check "the last run was not cut ($1)" mountpoint -q "$root/var/mnt/data"
 	down
