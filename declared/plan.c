@@ -165,17 +165,16 @@ void volume_plan_continue(struct volume_plan *plan, struct volume_plan *finished
 }
 
 /* Seconds that the keyslot of a key may take. A boot tries the next one rather than wait for hours. */
-#define MAX_UNLOCK_S 30u
-#define MAX_UNLOCK_SEALED_S \
-	10u /* Talos gives keyslots of sealed keys the cost of passphrases: 2 s */
+#define MAX_UNLOCK_S	    30u
+#define MAX_UNLOCK_SEALED_S 10u /* Talos gives these keyslots the cost of passphrases: 2 s */
 
 uint32_t volume_max_unlock(const struct volume_run *run, const struct config_key *key)
 {
-	const uint32_t given = run->options->max_unlock_s;
-	const uint32_t seconds = given ? given : MAX_UNLOCK_S;
 	const bool sealed = key && (key->kind == CONFIG_KEY_KMS || key->kind == CONFIG_KEY_TPM);
 
-	return sealed && seconds > MAX_UNLOCK_SEALED_S ? MAX_UNLOCK_SEALED_S : seconds;
+	if (run->options->max_unlock_s)
+		return run->options->max_unlock_s;
+	return sealed ? MAX_UNLOCK_SEALED_S : MAX_UNLOCK_S;
 }
 
 void volume_plan_attach(struct volume_plan *plan, struct volume_run *run)

@@ -224,8 +224,7 @@ struct mortise_up_options {
 	const char *trust;		/* trust file; NULL: /etc/mortise/trust.yaml, if it exists */
 	/*
 	 * Refuse a keyslot that would take longer than this many seconds on this machine, so that
-	 * the next one is tried; 0: 30. A keyslot of a kms or tpm key, which needs no stretching,
-	 * is refused beyond 10 seconds.
+	 * the next one is tried; 0: 30, or 10 for a kms or tpm key, which needs no stretching.
 	 */
 	uint32_t max_unlock_s;
 };

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A build without keys of kind tpm (MORTISE_TPM). */
-#include <string.h>
-
 #include "base/error.h"
-#include "keys/sources/tpm/memory.h"
 #include "keys/sources/tpm/tpm.h"
 
 static enum mortise_code report_absent(struct mortise_error *err)
@@ -66,51 +63,6 @@ enum mortise_code keys_tpm_pcr_value(const struct keys_tpm *tpm, unsigned pcr, b
 	(void)err;
 	*exists = false;
 	return MORTISE_OK;
-}
-
-enum mortise_code keys_tpm_memory_read(const struct keys_tpm *tpm, struct keys_tpm_memory *memory,
-				       enum keys_tpm_memory_state *state, struct mortise_error *err)
-{
-	(void)tpm;
-	memset(memory, 0, sizeof(*memory));
-	*state = KEYS_TPM_MEMORY_NO_TPM;
-	(void)err;
-	return MORTISE_OK;
-}
-
-enum mortise_code keys_tpm_memory_epoch(const struct keys_tpm_memory *memory, const char *volume,
-					uint64_t *epoch, struct mortise_error *err)
-{
-	(void)memory;
-	(void)volume;
-	(void)err;
-	*epoch = 0;
-	return MORTISE_OK;
-}
-
-enum mortise_code keys_tpm_memory_set_epoch(struct keys_tpm_memory *memory, const char *volume,
-					    uint64_t epoch, struct mortise_error *err)
-{
-	(void)memory;
-	(void)volume;
-	(void)epoch;
-	return report_absent(err);
-}
-
-enum mortise_code keys_tpm_memory_write(const struct keys_tpm *tpm,
-					const struct keys_tpm_memory *memory, bool replace,
-					struct mortise_error *err)
-{
-	(void)tpm;
-	(void)memory;
-	(void)replace;
-	return report_absent(err);
-}
-
-enum mortise_code keys_tpm_memory_remove(const struct keys_tpm *tpm, struct mortise_error *err)
-{
-	(void)tpm;
-	return report_absent(err);
 }
 
 enum mortise_code keys_tpm_public_key(const char *pem, size_t size,

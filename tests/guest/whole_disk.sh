@@ -98,13 +98,12 @@ test_whole() {
 by_with_state() {
 	by "$1" "$static"
 	printf -- '---\napiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n' >>"$config"
-	echo 'filesystem: {type: ext4}' >>"$config"
 	options+=(--device "STATE=$state")
 }
 
 # The selector matches an empty disk while the right one is missing.
 test_missing() {
-	state=$(blank_device 40)
+	state=$(blank_device 330)
 	by_with_state 'disk.size < 200u * MiB'
 	check "up succeeds with STATE" mortise up
 	check "down succeeds" mortise down
