@@ -349,7 +349,7 @@ persistent_flag() {
 
 new_machine "$shared"
 topics=("$@") # all, without an argument
-[[ $# -gt 0 ]] || topics=(mkfs_mark labels recovery_mark own_header erased flags by_cryptsetup)
+[[ -n ${1-} ]] || topics=(mkfs_mark labels recovery_mark own_header erased flags by_cryptsetup)
 for topic in "${topics[@]}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
