@@ -338,7 +338,7 @@ enum mortise_code keys_tpm_pcr_value(const struct keys_tpm *tpm, unsigned pcr, b
 	call->run = run_pcr_value;
 	call->pcr = pcr;
 	code = carry_out(tpm, &call, err);
-	if (!code)
+	if (!code && call)
 		memcpy(value, call->digest, KEYS_TPM_DIGEST_SIZE);
 	call_free(call);
 	return code;

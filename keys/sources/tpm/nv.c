@@ -292,7 +292,7 @@ enum mortise_code keys_tpm_nv_write(struct keys_tpm_context *context,
 {
 	enum mortise_code code;
 	struct index index;
-	ESYS_TR session;
+	ESYS_TR session = ESYS_TR_NONE;
 
 	code = open_index(context, &index, err);
 	if (!code)
