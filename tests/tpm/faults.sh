@@ -171,7 +171,7 @@ is_empty "owner hierarchy with a password"
 tpm no_bank
 tpm2_pcrallocate -Q sha1:all+sha256:none >/dev/null
 tpm no_bank
-for words in "extend 11 "$(printf %064d 5)"" "seal again 7,11"; do
+for words in "extend 11 $(printf %064d 5)" "seal again 7,11"; do
 	call $words <secret >out
 	grep -q "^$source: the TPM has no SHA-256 bank of PCR .*11; enable it in the firmware setup$" out
 	result $? "no SHA-256 bank: $words"

@@ -89,7 +89,7 @@ tpm one
 measure 7
 reads "$one" "after a restart"
 succeeds "write after a restart" memory-write fe 12 STATE=7 u-data=18446744073709551615
-tpm2_pcrextend 7:sha256=$(printf %064d 1)
+tpm2_pcrextend "7:sha256=$(printf %064d 1)"
 reads "foreign: fe 12
 7 $(volume STATE)
 18446744073709551615 $(volume u-data)" "another boot image reads it as foreign"
@@ -134,7 +134,7 @@ forge() { # forge DESCRIPTION SIZE TPM2_NVDEFINE_ARGUMENT...
 	shift 2
 	tpm2_nvundefine -Q -C o $index
 	tpm2_nvdefine -Q -C o -s $size "$@" $index
-	head -c $size forged >cut
+	head -c $size forged >"cut"
 	tpm2_nvwrite -Q -C o -i cut $index || echo "# cannot forge: $what"
 	call memory-read >out
 	[[ $(cat out) == "foreign: "* ]]
@@ -156,7 +156,7 @@ reads "valid: fe 12
 7 $(volume STATE)" "replaced"
 
 # A policy that the attacker satisfies, and a password that only the attacker knows.
-tpm2_pcrextend 7:sha256=$(printf %064d 1)
+tpm2_pcrextend "7:sha256=$(printf %064d 1)"
 policy_digest >/dev/null
 cp pol7 policy_attack
 forge_policy() { # forge_policy [TPM2_NVDEFINE_ARGUMENT]...
@@ -173,7 +173,7 @@ measure 7
 reads "foreign: fe 12
 7 $(volume STATE)
 18446744073709551615 $(volume u-data)" "attack: written under another policy"
-tpm2_pcrextend 7:sha256=$(printf %064d 1)
+tpm2_pcrextend "7:sha256=$(printf %064d 1)"
 forge_policy -p secret
 tpm one
 measure 7
@@ -224,13 +224,13 @@ result $? "signed: its policy is PolicyAuthorize"
 
 # The next boot image, signed with the same key, and one with another PCR 7.
 tpm one
-tpm2_pcrextend 7:sha256=$(printf %064d 1) 11:sha256=$(printf %064d 12)
+tpm2_pcrextend "7:sha256=$(printf %064d 1)" "11:sha256=$(printf %064d 12)"
 sign maker
 next=(-k maker.pem -s "$signature")
 reads "valid: fe 12
 7 $(volume STATE)" "signed: the next boot image reads" "${next[@]}"
 succeeds "signed: and writes" "${next[@]}" memory-write fe 12 STATE=8
-tpm2_pcrextend 11:sha256=$(printf %064d 1)
+tpm2_pcrextend "11:sha256=$(printf %064d 1)"
 reads "valid: fe 12
 8 $(volume STATE)" "signed: read in a later phase of the boot" "${next[@]}"
 unsigned="KMS or TPM provides no key: the value of PCR 11 is not signed: this is another boot image, \
