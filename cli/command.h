@@ -40,11 +40,16 @@ static inline bool command_declares(const struct command *c)
 	return MORTISE_DECLARED && !c->as_cryptsetup;
 }
 
-/* --max-unlock-time for the library: 0 if it was not given. On the command line, 0 means no limit. */
+/*
+ * --max-unlock-time for the library: 0 if it was not given. On the command line, 0 means no limit;
+ * so does the name cryptsetup, which does not have this option.
+ */
 static inline uint32_t command_max_unlock(const struct command *c)
 {
 	const uint32_t seconds = option_number32(&c->options, OPTION_MAX_UNLOCK_TIME);
 
+	if (c->as_cryptsetup)
+		return UINT32_MAX;
 	return option_set(&c->options, OPTION_MAX_UNLOCK_TIME) && !seconds ? UINT32_MAX : seconds;
 }
 

@@ -97,13 +97,13 @@ if [ -n "$FORGE" ] && command -v jq >/dev/null; then
 	cp --sparse=always image before
 	for signal in INT TERM HUP QUIT; do
 		canceled $signal 20 "SIG$signal ends Argon2" \
-			"$MORTISE" open --test-passphrase -S 1 image -d cheap.key
+			"$MORTISE" open --max-unlock-time 0 --test-passphrase -S 1 image -d cheap.key
 		said "canceled"
 	done
 	canceled INT 20 "also under the name cryptsetup" \
 		as/cryptsetup luksOpen --test-passphrase -S 1 image -d cheap.key
 	canceled INT 20 "and while all keyslots are tried" sh -c \
-		'exec "$1" open --test-passphrase image -d json' sh "$MORTISE"
+		'exec "$1" open --max-unlock-time 0 --test-passphrase image -d json' sh "$MORTISE"
 	unchanged "the header is unchanged"
 fi
 cp --sparse=always image before
@@ -123,7 +123,7 @@ holder=$!
 trap 'kill $holder; rm -rf "$work"' EXIT
 sleep 0.2
 canceled INT 20 "SIGINT ends the wait for a lock" \
-	"$MORTISE" open --test-passphrase -S 0 image -d cheap.key
+	"$MORTISE" open --max-unlock-time 0 --test-passphrase -S 0 image -d cheap.key
 canceled TERM 20 "SIGTERM ends a writer's wait" "$MORTISE" config --label x image
 kill $holder
 wait $holder 2>/dev/null
@@ -136,7 +136,7 @@ sleep 600 >pipe &
 holder=$!
 trap 'kill $holder; rm -rf "$work"' EXIT
 canceled INT 20 "SIGINT ends the wait for a passphrase" \
-	sh -c 'exec "$1" open --test-passphrase image <pipe' sh "$MORTISE"
+	sh -c 'exec "$1" open --max-unlock-time 0 --test-passphrase image <pipe' sh "$MORTISE"
 kill $holder
 wait $holder 2>/dev/null
 trap 'rm -rf "$work"' EXIT
@@ -152,7 +152,7 @@ if command -v strace >/dev/null && strace -o trace true 2>/dev/null; then
 	said "canceled"
 	[ "$(grep -c pwrite64 trace)" -lt 60 ]
 	result $? "most of the area is not written"
-	exits 1 "the device has no keyslot" "$MORTISE" open --test-passphrase formatted -d cheap.key
+	exits 1 "the device has no keyslot" "$MORTISE" open --max-unlock-time 0 --test-passphrase formatted -d cheap.key
 	exits 0 "it can be formatted" "$MORTISE" luksFormat -q $cheap formatted cheap.key
 	"$referee" open --test-passphrase formatted -d cheap.key
 	result $? "and opens then"
