@@ -146,7 +146,8 @@ test_state() {
 	check_fails "up refuses a configuration behind a link" said mortise up
 	check "up names the file" says \
 		"cannot read $root/system/state/config.yaml: Too many levels of symbolic links"
-	down
+	umount "$root/system/state"
+	cryptsetup close luks2-STATE
 }
 
 var=$(blank_device 330)
