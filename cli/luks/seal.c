@@ -2,6 +2,7 @@
 /* seal: check the seal of a header, or seal the header as it is now. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/device.h"
 #include "cli/luks/seal.h"
@@ -25,7 +26,7 @@ static void describe_break(const struct mortise_luks2 *header, const struct mort
 
 	(void)mortise_header_info(header, &info, NULL);
 	snprintf(text, room, "the seal of %s does not match its header (%s changed)", info.header,
-		 seal->changed[0] != '\0' ? seal->changed : "the seal was");
+		 seal->changed[0] != '\0' ? seal->changed : "something else");
 }
 
 enum status seal_demand(const struct command *c, const struct mortise_luks2 *header)
@@ -104,6 +105,10 @@ static bool confirm(const struct command *c, const struct mortise_luks2 *header)
 		return true;
 	describe_break(header, &seal, text, sizeof(text));
 	print_to(stderr, "mortise: %s.\n", text);
+	if (!isatty(STDIN_FILENO)) {
+		print_to(stderr, "mortise: not a terminal; use --batch-mode to confirm\n");
+		return false;
+	}
 	return terminal_confirm("This accepts the header as it is now.", "Not sealed.\n");
 }
 

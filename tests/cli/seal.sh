@@ -31,7 +31,7 @@ epoch() { record | jq -r .epoch; }
 
 # valid DESCRIPTION [KEYFILE]: the seal matches, and the referee has the same one.
 valid() {
-	exits 0 "$1: the seal is valid" "$MORTISE" seal i --check -d "${2-key}"
+	exits 0 "$1: the seal is valid" "$MORTISE" seal -q i --check -d "${2-key}"
 	agree "$1" "${2-key}"
 }
 
@@ -45,7 +45,7 @@ agree() {
 # broken PARTS DESCRIPTION [KEYFILE]
 broken() {
 	says 1 "mortise: the seal of i does not match its header ($1 changed)" \
-		"$2: $1 changed" "$MORTISE" seal i --check -d "${3-key}"
+		"$2: $1 changed" "$MORTISE" seal -q i --check -d "${3-key}"
 }
 
 # silent DESCRIPTION COMMAND...: the command succeeds, and prints nothing about the seal.
@@ -76,9 +76,9 @@ sealed "luksRemoveKey" "$MORTISE" luksRemoveKey -q i wrong
 sealed "luksKillSlot" "$MORTISE" luksKillSlot -q -d key i 1
 sealed "enroll --recovery-key" "$MORTISE" enroll i --recovery-key -d key --recovery-file rk
 sealed "under the name cryptsetup" as/cryptsetup luksAddKey -q $cheap -S 12 -d key i wrong
-sealed "seal" "$MORTISE" seal i -d key
-sealed "seal, by a recovery key" "$MORTISE" seal i -d rk
-sealed "seal, by the volume key" "$MORTISE" seal i --volume-key-file volume-key
+sealed "seal" "$MORTISE" seal -q i -d key
+sealed "seal, by a recovery key" "$MORTISE" seal -q i -d rk
+sealed "seal, by the volume key" "$MORTISE" seal -q i --volume-key-file volume-key
 
 # Verbs without the volume key cannot seal. They warn, but not in place of cryptsetup.
 uncovered() { # PARTS DESCRIPTION ARGUMENT...
@@ -98,7 +98,7 @@ uncovered UUID "luksUUID" luksUUID -q i --uuid 12345678-abcd-1234-1234-123456789
 says 0 "$uncovered" "a change after that one: a warning" "$MORTISE" token import i --json-file token
 says 0 "$uncovered" "a change with the key, too" "$MORTISE" luksAddKey -q $cheap -d key i wrong
 broken "UUID, digests, keyslots, tokens" "a change with the key does not accept the others"
-exits 0 "seal accepts them" "$MORTISE" seal i -q -d key
+exits 0 "seal accepts them" "$MORTISE" seal -q i -q -d key
 valid "seal accepts them"
 exits 0 "token remove" "$MORTISE" token remove i --token-id 0
 exits 0 "another change" "$MORTISE" luksAddKey -q $cheap --unbound -s 256 -S 20 i wrong
@@ -116,45 +116,45 @@ valid "a failed change"
 
 # The verb seal.
 fresh
-exits 0 "seal --check" "$MORTISE" seal i --check -d key
+exits 0 "seal --check" "$MORTISE" seal -q i --check -d key
 echo 'The seal is valid: epoch 2, no declared volume' | cmp -s - out
 result $? "seal --check: text"
 cp --sparse=always i j
-exits 0 "seal --check again" "$MORTISE" seal i --check -d new
+exits 0 "seal --check again" "$MORTISE" seal -q i --check -d new
 cmp -s i j
 result $? "seal --check changes nothing"
-says 2 "No key available with this passphrase." "seal: wrong key" "$MORTISE" seal i -d wrong
+says 2 "No key available with this passphrase." "seal: wrong key" "$MORTISE" seal -q i -d wrong
 says 2 "No key available with this passphrase." "seal --check: wrong key" \
-	"$MORTISE" seal i --check -d wrong
-says 1 "Failed to open key file." "seal: no such key file" "$MORTISE" seal i -d no-such-file
+	"$MORTISE" seal -q i --check -d wrong
+says 1 "Failed to open key file." "seal: no such key file" "$MORTISE" seal -q i -d no-such-file
 says 4 "Device no-such-device does not exist or access denied." "seal: no such device" \
 	"$MORTISE" seal no-such-device -d key
 says 1 "Device key is not a valid LUKS2 device." "seal: no header" "$MORTISE" seal key -d key
-exits 1 "seal --check --volume" "$MORTISE" seal i --check --volume u-data -d key
+exits 1 "seal --check --volume" "$MORTISE" seal -q i --check --volume u-data -d key
 grep -q 'Options --check and --volume cannot be combined.' err
 result $? "seal --check --volume: text"
 says 1 "the volume id is longer than 127 bytes" "seal: long id" \
-	"$MORTISE" seal i --volume "$(printf '%0128d' 0)" -d key
+	"$MORTISE" seal -q i --volume "$(printf '%0128d' 0)" -d key
 cmp -s i j
 result $? "failures change nothing"
-exits 0 "seal --volume" "$MORTISE" seal i --volume u-data -d key
+exits 0 "seal --volume" "$MORTISE" seal -q i --volume u-data -d key
 echo 'The seal is valid: epoch 3, volume u-data' | cmp -s - out
 result $? "seal --volume: text"
-exits 0 "seal, without --volume" "$MORTISE" seal i -d key
+exits 0 "seal, without --volume" "$MORTISE" seal -q i -d key
 echo 'The seal is valid: epoch 4, volume u-data' | cmp -s - out
 result $? "seal keeps the volume"
 "$MORTISE" luksAddKey -q $cheap -d key i wrong
-exits 0 "luksAddKey" "$MORTISE" seal i --check -d key
+exits 0 "luksAddKey" "$MORTISE" seal -q i --check -d key
 echo 'The seal is valid: epoch 5, volume u-data' | cmp -s - out
 result $? "luksAddKey keeps the volume"
-exits 0 "seal --volume ''" "$MORTISE" seal i --volume '' -d key
+exits 0 "seal --volume ''" "$MORTISE" seal -q i --volume '' -d key
 echo 'The seal is valid: epoch 6, no declared volume' | cmp -s - out
 result $? "seal --volume '': no volume"
-exits 0 "seal: the longest id" "$MORTISE" seal i --volume "$(printf '%0127d' 0)" -d key
+exits 0 "seal: the longest id" "$MORTISE" seal -q i --volume "$(printf '%0127d' 0)" -d key
 valid "the longest id"
-printf secret | "$MORTISE" seal i --check >out 2>err
+printf secret | "$MORTISE" seal -q i --check >out 2>err
 result $? "seal reads a passphrase from standard input"
-printf wrong | "$MORTISE" seal i --token-only >out 2>err
+printf wrong | "$MORTISE" seal -q i --token-only >out 2>err
 [ $? = 1 ] && grep -q token err
 result $? "seal --token-only, without a token"
 exits 1 "under the name cryptsetup, seal does not exist" as/cryptsetup seal i --check -d key
@@ -222,7 +222,7 @@ silent "open without a seal" opens
 says 1 "mortise: the header of i has no seal; to seal it, run \`mortise seal i\`" \
 	"open --sealed without a seal" opens --sealed
 says 1 "mortise: the header of i has no seal" "seal --check without a seal" \
-	"$MORTISE" seal i --check -d key
+	"$MORTISE" seal -q i --check -d key
 ! "$MORTISE" luksDump i | grep -q Seal
 result $? "luksDump without a seal"
 silent "a change without the key, and without a seal" "$MORTISE" token import i --json-file token
@@ -291,16 +291,16 @@ fresh --sector-size 512
 exits 0 "cryptsetup: convert to LUKS1" "$referee" convert -q --type luks1 i
 exits 0 "cryptsetup: convert to LUKS2" "$referee" convert -q --type luks2 i
 says 1 "mortise: the header of i has no seal" "the seal is lost on the way through LUKS1" \
-	"$MORTISE" seal i --check -d key
+	"$MORTISE" seal -q i --check -d key
 fresh --sector-size 512
 exits 0 "cryptsetup: reencrypt" "$referee" reencrypt -q --force-offline-reencrypt $cheap -d key -S 0 i
-exits 1 "another volume key: the seal does not match" "$MORTISE" seal i --check -d key
-exits 0 "seal accepts the new volume key" "$MORTISE" seal i -q -d key
+exits 1 "another volume key: the seal does not match" "$MORTISE" seal -q i --check -d key
+exits 0 "seal accepts the new volume key" "$MORTISE" seal -q i -q -d key
 valid "another volume key"
 fresh
 "$referee" reencrypt --init-only -q $cheap -d key -S 0 i
 says 1 "Unmet LUKS2 requirements detected. (online-reencrypt-v2)" \
-	"a header that is being re-encrypted is not sealed" "$MORTISE" seal i -q -d key
+	"a header that is being re-encrypted is not sealed" "$MORTISE" seal -q i -q -d key
 
 # Changes that only a forger makes.
 forge() { # FILTER
@@ -325,12 +325,12 @@ forged "segments, tokens" '.segments["0"].unknown = 1 | .tokens["3"] = {"type": 
 fresh
 # The parts only tell what has changed.
 forge '.config.mortise.seal.parts = ""'
-exits 0 "no parts" "$MORTISE" seal i --check -d key
+exits 0 "no parts" "$MORTISE" seal -q i --check -d key
 seal_changed() { # FILTER
 	fresh
 	forge "$1"
-	says 1 "mortise: the seal of i does not match its header (the seal was changed)" \
-		"forged: $1" "$MORTISE" seal i --check -d key
+	says 1 "mortise: the seal of i does not match its header (something else changed)" \
+		"forged: $1" "$MORTISE" seal -q i --check -d key
 }
 seal_changed '.config.mortise.seal |= {all: .parts, parts: .parts}'
 seal_changed '.config.mortise.seal.all = 1'
@@ -344,7 +344,7 @@ token() { # JSON: a token of cryptsetup's
 	exits 0 "token: $1" "$referee" token import i --json-file token.json
 }
 both() { # DESCRIPTION
-	exits 0 "seal: $1" "$MORTISE" seal i -q -d key
+	exits 0 "seal: $1" "$MORTISE" seal -q i -q -d key
 	agree "$1"
 	# A commit of cryptsetup that changes nothing of the JSON.
 	"$referee" config --label "$1" i
@@ -354,7 +354,7 @@ both() { # DESCRIPTION
 	exits 0 "$1: the referee makes a seal" \
 		python3 "$here/seal_referee.py" make i vk "by the referee"
 	"$FORGE" i <out
-	exits 0 "$1: mortise accepts it" "$MORTISE" seal i --check -d key
+	exits 0 "$1: mortise accepts it" "$MORTISE" seal -q i --check -d key
 	grep -q 'epoch [0-9]*, volume by the referee$' out
 	result $? "$1: volume and epoch"
 	cp --sparse=always j i

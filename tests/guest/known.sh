@@ -62,7 +62,7 @@ other_volume() {
 	cryptsetup open --key-file "$work/key" "$device" made
 	mkfs.ext4 -q /dev/mapper/made
 	cryptsetup close made
-	[[ $kind == unsealed ]] || "$MORTISE" seal --volume u-data --key-file "$work/key" "$device" >/dev/null
+	[[ $kind == unsealed ]] || "$MORTISE" seal --batch-mode --volume u-data --key-file "$work/key" "$device" >/dev/null
 }
 
 # refuses TEXT WORDS: up fails, says these words, opens nothing and leaves the device as it is.
