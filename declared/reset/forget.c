@@ -34,7 +34,7 @@ static bool find_mount(const char *device, char dir[static VOLUME_PATH_MAX])
 		if (mounts.device == st.st_rdev &&
 		    ends_with(mounts.mount_point, STATE_MOUNT_POINT) &&
 		    strlen(mounts.mount_point) < VOLUME_PATH_MAX)
-			snprintf(dir, VOLUME_PATH_MAX, "%s", mounts.mount_point);
+			snprintf(dir, VOLUME_PATH_MAX, "%.255s", mounts.mount_point);
 	mountinfo_close(&mounts);
 	return *dir;
 }
