@@ -108,7 +108,8 @@ static void assert_refused(const char *below, int cause, const char *text, bool 
 	assert_int_equal(code, MORTISE_E_DEVICE);
 	assert_int_equal(fd, -1);
 	assert_int_equal(why.sys_errno, cause);
-	snprintf(expected, sizeof(expected), text, root);
+	/* Texts may end in the cause, in the words of the C library. */
+	snprintf(expected, sizeof(expected), text, root, strerror(cause));
 	assert_string_equal(why.text, expected);
 }
 
@@ -137,12 +138,11 @@ static void test_other_failures(void **state)
 		       false);
 	assert_refused("/a/file/c", ENOTDIR, "cannot create directory %s/a/file: Not a directory",
 		       true);
-	assert_refused("/a/../../victim", EXDEV,
-		       "cannot open directory %s/a/..: Invalid cross-device link", false);
+	assert_refused("/a/../../victim", EXDEV, "cannot open directory %s/a/..: %s", false);
 	memset(name, 'x', sizeof(name));
 	name[0] = '/';
 	name[sizeof(name) - 1] = '\0';
-	snprintf(text, sizeof(text), "cannot create directory %%s%s: File name too long", name);
+	snprintf(text, sizeof(text), "cannot create directory %%s%s: %%s", name);
 	assert_refused(name, ENAMETOOLONG, text, true);
 }
 
