@@ -84,22 +84,6 @@ put_header() {
 	dd if="$2" of="$1" bs=1M conv=notrunc,fsync status=none
 }
 
-# labeled_disk MIB LABEL=MIB...: create a disk with these partitions; print its loop device.
-labeled_disk() {
-	local file part
-
-	file=$(mktemp "$work/disk.XXXXXX")
-	truncate -s "${1}M" "$file"
-	shift
-	{
-		echo 'label: gpt'
-		for part; do
-			printf 'size=%sMiB, name="%s"\n' "${part#*=}" "${part%=*}"
-		done
-	} | sfdisk --quiet --no-reread --no-tell-kernel "$file"
-	losetup --find --show --partscan "$file"
-}
-
 # exchange_labels DISK NUMBER NUMBER: exchange the labels of two partitions of a loop device, which
 # is attached once more under its old name.
 exchange_labels() {

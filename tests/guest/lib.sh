@@ -162,6 +162,22 @@ blank_device() {
 	losetup --find --show "$file"
 }
 
+# labeled_disk MIB LABEL=MIB...: create a disk with these partitions; print its loop device.
+labeled_disk() {
+	local file part
+
+	file=$(mktemp "$work/disk.XXXXXX")
+	truncate -s "${1}M" "$file"
+	shift
+	{
+		echo 'label: gpt'
+		for part; do
+			printf 'size=%sMiB, name="%s"\n' "${part#*=}" "${part%=*}"
+		done
+	} | sfdisk --quiet --no-reread --no-tell-kernel "$file"
+	losetup --find --show --partscan "$file"
+}
+
 # A script without checks fails.
 finish() {
 	printf '%d passed, %d failed\n' "$passed" "$failed"

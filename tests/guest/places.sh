@@ -8,29 +8,13 @@ set -euo pipefail
 # shellcheck source=tests/guest/machine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-# labeled SIZE LABEL=MIB...: create a disk with these partitions; print its loop device.
-labeled() {
-	local file part
-
-	file=$(mktemp "$work/disk.XXXXXX")
-	truncate -s "${1}M" "$file"
-	shift
-	{
-		echo 'label: gpt'
-		for part; do
-			printf 'size=%sMiB, name="%s"\n' "${part#*=}" "${part%=*}"
-		done
-	} | sfdisk --quiet --no-reread --no-tell-kernel "$file"
-	losetup --find --show --partscan "$file"
-}
-
 # META found by its label belongs to this machine's STATE, and not to another STATE that is given.
 test_other_disk() {
 	local disk other before
 
 	new_machine
 	losetup --detach "$meta" "$state"
-	disk=$(labeled 400 META=1 STATE=330)
+	disk=$(labeled_disk 400 META=1 STATE=330)
 	other=$(blank_device 330)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
@@ -72,7 +56,7 @@ test_inserted_meta() {
 	local stick
 
 	losetup --detach "$1"
-	stick=$(labeled 20 META=1)
+	stick=$(labeled_disk 20 META=1)
 	printf %s "$other_uuid" >"$work/uuid"
 	"$MORTISE" meta set 15 "$work/uuid" --device "META=${stick}p1"
 	places=(--device "data=$data")
@@ -87,7 +71,7 @@ test_way_out() {
 	local disk first second hint
 
 	new_machine
-	disk=$(labeled 200 r-data=80 EPHEMERAL=80)
+	disk=$(labeled_disk 200 r-data=80 EPHEMERAL=80)
 	first=$(blank_device 80)
 	second=$(blank_device 80)
 	mkfs.ext4 -q "${disk}p1"
@@ -232,9 +216,9 @@ test_late_meta() {
 
 	new_machine
 	losetup --detach "$meta" "$state"
-	meta=$(labeled 20 META=1)
+	meta=$(labeled_disk 20 META=1)
 	meta_file=$(losetup --noheadings --output BACK-FILE "$meta")
-	disk=$(labeled 400 STATE=330)
+	disk=$(labeled_disk 400 STATE=330)
 	# META counts only on the disk of STATE, unless its device is given.
 	places=(--device "META=${meta}p1" --device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
