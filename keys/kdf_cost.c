@@ -23,6 +23,7 @@
 #define SAMPLE_ITERATIONS 10000u
 #define SAMPLE_KIB	  (16u << 10)
 #define SAMPLE_KEY	  64u /* bytes */
+#define SAMPLE_FACTOR	  3u  /* a second sample takes this many times the passes */
 
 static const uint8_t bench_salt[32];
 
@@ -135,28 +136,51 @@ static uint64_t work_of(const struct mortise_kdf *kdf)
 	return kdf->type == MORTISE_KDF_PBKDF2 ? kdf->time : (uint64_t)kdf->time * kdf->memory_kib;
 }
 
-/* The time of a derivation in seconds, from the fastest of a few samples: other load slows some. */
+/* The fastest of a few derivations: other load slows some. */
+static enum mortise_code measure_best(struct bench *bench, const struct mortise_kdf *kdf,
+				      double *best, struct mortise_error *err)
+{
+	uint64_t ns = 0, least = UINT64_MAX;
+	enum mortise_code code = MORTISE_OK;
+
+	for (unsigned i = 0; !code && i < SAMPLES; i++) {
+		code = measure(bench, kdf, clock_now_ns, &ns, err);
+		if (!code && ns < least)
+			least = ns;
+	}
+	*best = (double)least;
+	return code;
+}
+
+/*
+ * The time of a derivation in seconds. The first pass of Argon2 also takes its memory from the
+ * kernel, which can take many times as long as another pass: the difference of two samples shows
+ * the time of the passes alone. Doubles, because the products can exceed 64 bits.
+ */
 static enum mortise_code estimate(const struct mortise_kdf *kdf,
 				  const struct mortise_events *events, uint64_t *seconds,
 				  struct mortise_error *err)
 {
 	const struct mortise_kdf sample = sample_of(kdf);
-	uint64_t ns = 0, best = UINT64_MAX;
-	enum mortise_code code;
+	const double work = (double)work_of(&sample);
+	struct mortise_kdf longer = sample;
+	double first = 0, more = 0, unit, pass;
 	struct bench bench;
+	enum mortise_code code;
 
+	longer.time *= SAMPLE_FACTOR;
 	code = bench_new(SAMPLE_KEY, events, &bench, err);
-	for (unsigned i = 0; !code && i < SAMPLES; i++) {
-		code = measure(&bench, &sample, clock_now_ns, &ns, err);
-		if (!code && ns < best)
-			best = ns;
-	}
-	bench_free(&bench);
-	/* As a double: the product can exceed 64 bits, and the estimate is rough. */
 	if (!code)
-		*seconds = (uint64_t)((double)work_of(kdf) / (double)work_of(&sample) *
-				      (double)best / 1e9);
-	return code;
+		code = measure_best(&bench, &sample, &first, err);
+	if (!code)
+		code = measure_best(&bench, &longer, &more, err);
+	bench_free(&bench);
+	if (code)
+		return code;
+	unit = more > first ? (more - first) / ((SAMPLE_FACTOR - 1) * work) : first / work;
+	pass = kdf->type == MORTISE_KDF_PBKDF2 ? 1 : (double)kdf->memory_kib;
+	*seconds = (uint64_t)((first / work * pass + unit * ((double)work_of(kdf) - pass)) / 1e9);
+	return MORTISE_OK;
 }
 
 enum mortise_code keys_kdf_check_time(const struct mortise_kdf *kdf, uint32_t max_s,

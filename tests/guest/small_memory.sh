@@ -59,7 +59,8 @@ blkdiscard -f "$disk" 2>/dev/null || dd if=/dev/zero of="$disk" bs=1M status=non
 check "up formats the declared volume" mortise up
 echo kept >"$work/root/var/mnt/data/file"
 check "down succeeds" mortise down
-check "up opens the volume" mortise up
+# Emulated, this machine can be slower than when it chose the cost.
+check "up opens the volume" mortise up --max-unlock-time 0
 check_equal "the file is still there" "$(cat "$work/root/var/mnt/data/file")" kept
 check "down succeeds again" mortise down
 check_equal "the kernel has killed no process" "$(dmesg | grep -ci 'out of memory')" 0
