@@ -10,4 +10,11 @@
 /* Creates the directory with access only for root, unless it exists. */
 MORTISE_MUST_CHECK enum mortise_code run_dir_make(struct mortise_error *err);
 
+/*
+ * Replaces the file at path in the directory, which is created if necessary. A reader sees the old
+ * text or the new one. MORTISE_E_SYSTEM.
+ */
+MORTISE_MUST_CHECK enum mortise_code run_dir_store(const char *path, const char *text,
+						   struct mortise_error *err);
+
 #endif

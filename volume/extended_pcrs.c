@@ -2,11 +2,9 @@
 /* PCRs extended in this boot: one number in a file under /run. */
 #include "volume/extended_pcrs.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/error.h"
 #include "base/run_dir.h"
 
 #define FILE_NAME RUN_DIR "/closed-pcrs"
@@ -27,20 +25,9 @@ uint32_t volume_extended_pcrs(void)
 enum mortise_code volume_extended_pcr_store(unsigned pcr, bool closed, struct mortise_error *err)
 {
 	uint32_t pcrs = volume_extended_pcrs();
-	enum mortise_code code;
-	bool written;
-	FILE *file;
+	char text[16];
 
 	pcrs = closed ? pcrs | UINT32_C(1) << pcr : pcrs & ~(UINT32_C(1) << pcr);
-	code = run_dir_make(err);
-	if (code)
-		return code;
-	file = fopen(FILE_NAME ".new", "we");
-	if (!file)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
-	written = fprintf(file, "%" PRIx32 "\n", pcrs) > 0;
-	written &= !fclose(file);
-	if (!written || rename(FILE_NAME ".new", FILE_NAME))
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
-	return MORTISE_OK;
+	snprintf(text, sizeof(text), "%" PRIx32 "\n", pcrs);
+	return run_dir_store(FILE_NAME, text, err);
 }

@@ -15,20 +15,6 @@
 
 static const uint8_t zeros[KEYS_TPM_DIGEST_SIZE];
 
-static bool read_digest(const char *text, uint8_t digest[static KEYS_TPM_DIGEST_SIZE])
-{
-	if (strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
-		return false;
-	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		digest[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 void volume_measured_read(struct volume_measured *measured)
 {
 	char digest[2 * KEYS_TPM_DIGEST_SIZE + 1], uuid[MORTISE_UUID_LEN + 1];
@@ -41,7 +27,7 @@ void volume_measured_read(struct volume_measured *measured)
 	if (fscanf(file, "%1u %1u %64s %36s", &extended, &foreign, digest, uuid) == 4) {
 		measured->extended = extended;
 		measured->foreign = foreign;
-		measured->state_known = read_digest(digest, measured->state);
+		measured->state_known = hex_decode(digest, measured->state, KEYS_TPM_DIGEST_SIZE);
 		if (strcmp(uuid, NOTHING))
 			memcpy(measured->state_uuid, uuid, sizeof(uuid));
 	}
@@ -52,23 +38,13 @@ enum mortise_code volume_measured_store(const struct volume_measured *measured,
 					struct mortise_error *err)
 {
 	char digest[2 * KEYS_TPM_DIGEST_SIZE + 1] = NOTHING;
-	enum mortise_code code = run_dir_make(err);
-	bool written;
-	FILE *file;
+	char text[sizeof(digest) + MORTISE_UUID_LEN + 8];
 
-	if (code)
-		return code;
 	for (size_t i = 0; measured->state_known && i < KEYS_TPM_DIGEST_SIZE; i++)
 		snprintf(digest + 2 * i, 3, "%02x", measured->state[i]);
-	file = fopen(FILE_NAME ".new", "we");
-	if (!file)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
-	written = fprintf(file, "%d %d %s %s\n", measured->extended, measured->foreign, digest,
-			  *measured->state_uuid ? measured->state_uuid : NOTHING) > 0;
-	written &= !fclose(file);
-	if (!written || rename(FILE_NAME ".new", FILE_NAME))
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot write " FILE_NAME);
-	return MORTISE_OK;
+	snprintf(text, sizeof(text), "%d %d %s %s\n", measured->extended, measured->foreign, digest,
+		 *measured->state_uuid ? measured->state_uuid : NOTHING);
+	return run_dir_store(FILE_NAME, text, err);
 }
 
 enum mortise_code volume_measured_predict(const struct volume_measured *measured, bool of_state,

@@ -22,16 +22,7 @@ static bool read_digest(struct json_object *entry, const char *key,
 {
 	const char *text = luks2_json_text(entry, key);
 
-	if (!text || strlen(text) != 2 * (size_t)KEYS_TPM_DIGEST_SIZE)
-		return false;
-	for (size_t i = 0; i < KEYS_TPM_DIGEST_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		digest[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return text && hex_decode(text, digest, KEYS_TPM_DIGEST_SIZE);
 }
 
 static bool is_of_pcr_11(struct json_object *entry)
