@@ -28,8 +28,8 @@ MORTISE_MUST_CHECK enum mortise_code file_read_secret(int fd, const char *name, 
 						      struct mortise_error *err);
 
 /*
- * Checks that no user but root and the caller's can write the regular file open as fd. name is the path for
- * the error. MORTISE_E_POLICY: another user can; the error says how to change that.
+ * Checks that no user but root and the caller's can write the regular file open as fd. name is the
+ * path for the error. MORTISE_E_POLICY: another user can; the error says how to change that.
  */
 MORTISE_MUST_CHECK enum mortise_code file_check_writers(int fd, const char *name,
 							struct mortise_error *err);

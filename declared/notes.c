@@ -164,7 +164,7 @@ static bool note_replaced(struct mortise_plan *plan)
 	return true;
 }
 
-/* Whoever can read this file can unseal this machine's keys. */
+/* Anyone who can read this file can unseal this machine's keys. */
 static bool note_kms_key_file(struct mortise_plan *plan, const struct mortise_up_options *options)
 {
 	const char *path = volume_kms_key_file(options->sources);

@@ -27,8 +27,8 @@ static enum mortise_code add_failed_key(struct volume_plan *plan, const struct c
 }
 
 /*
- * The user has enrolled the recovery key, so a plan never removes it. But a token that was added to a
- * sealed header may be an attacker's, which would keep a leaked key.
+ * The user has enrolled the recovery key, so a plan never removes it. But a token that was added to
+ * a sealed header may be an attacker's, which would keep a leaked key.
  */
 static bool is_recovery(const struct volume_plan *plan, int keyslot)
 {
@@ -180,8 +180,8 @@ static bool is_recorded_for_meta(const struct volume_run *run, const struct volu
 }
 
 /*
- * Only an operator replaces the keyslot of a nodeID key: whoever changes the machine's UUID knows
- * the new key.
+ * Only an operator replaces the keyslot of a nodeID key: anyone who changes the machine's UUID
+ * knows the new key.
  */
 static enum mortise_code replace_unmatched(struct volume_run *run, struct volume_plan *plan,
 					   size_t i, struct mortise_error *err)

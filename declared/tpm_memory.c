@@ -35,7 +35,7 @@ static struct keys_tpm get_tpm(const struct volume_run *run, bool cancelable)
 	};
 }
 
-/* Reads the memory, once in a run. False: there is none, and memory->why says why. */
+/* Reads the memory, once in a run. False: it is not available, and memory->why says why. */
 static bool load(struct volume_run *run)
 {
 	struct volume_memory *memory = &run->memory;

@@ -75,7 +75,7 @@ static void notify(const struct mortise_reset *reset, const struct reset_target 
 		(void)reset->events->call(reset->events->context, &event);
 }
 
-/* Finds the only entry that the name can mean. False: there is none, or there are several. */
+/* Finds the only entry that the name can mean. False: no entry matches, or several do. */
 static bool find_id(struct known_list *list, const struct reset_target *target,
 		    struct known_volume *volume)
 {

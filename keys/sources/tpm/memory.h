@@ -89,7 +89,7 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_memory_write(const struct keys_tpm
 							   const struct keys_tpm_memory *memory,
 							   bool replace, struct mortise_error *err);
 
-/* Removes the index, whoever created it. No error if it does not exist. */
+/* Removes the index, even one that another program has created. No error if it does not exist. */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_memory_remove(const struct keys_tpm *tpm,
 							    struct mortise_error *err);
 
