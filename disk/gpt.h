@@ -48,7 +48,7 @@ struct gpt_partition {
 /*
  * Reads the table of a disk: its first copy or, if that is damaged, the second one. A table is
  * accepted if its partitions lie in the usable range without overlaps. MORTISE_E_DEVICE: the disk
- * has no GPT, or one beside MBR partitions (a hybrid). MORTISE_E_CORRUPT: the text names the rule;
+ * has no GPT, or a hybrid of a GPT and MBR partitions. MORTISE_E_CORRUPT: the text names the rule;
  * also for a disk that is smaller than its table. The caller frees *out with gpt_free().
  */
 MORTISE_MUST_CHECK enum mortise_code gpt_read(const struct luks2_device *disk, struct gpt **out,
