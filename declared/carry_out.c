@@ -221,10 +221,12 @@ static bool stop_format(struct volume_work *work)
 		return false;
 	for (size_t i = 0; i < work->plan->step_count; i++) {
 		const struct volume_step *step = &work->plan->steps[i];
+		const char *text = step->why.code ? step->why.text : step->text;
 
-		if (step->why.code || step->kind == MORTISE_STEP_KEY_FAIL)
-			volume_opening_add(&work->result->opening.failed_syncs,
-					   step->why.code ? step->why.text : step->text);
+		/* The error contains the first reason. */
+		if ((step->why.code || step->kind == MORTISE_STEP_KEY_FAIL) &&
+		    strcmp(text, lack->text) != 0)
+			volume_opening_add(&work->result->opening.failed_syncs, text);
 	}
 	error_set(&why, MORTISE_E_DEVICE, 0, "not formatted: no key is available (%.350s)",
 		  lack->text);

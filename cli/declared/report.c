@@ -79,26 +79,14 @@ static void print_table(const struct mortise_report *report)
 		print_trust(volume);
 }
 
-/* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
-static void print_each(const char *volume, const char *prefix, const char *text)
-{
-	while (*text) {
-		int length = (int)strcspn(text, "\n");
-
-		print_to(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
-		text += length;
-		text += *text == '\n';
-	}
-}
-
-static void print_messages(const struct mortise_report *report)
+static void print_messages(struct said *said, const struct mortise_report *report)
 {
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		print_each(volume->name, "", volume->error);
-		print_each(volume->name, "", volume->failed_syncs);
-		print_each(volume->name, "notice: ", volume->notices);
+		said_print(said, volume->name, "", volume->error);
+		said_print(said, volume->name, "", volume->failed_syncs);
+		said_print(said, volume->name, "notice: ", volume->notices);
 	}
 }
 
@@ -198,7 +186,7 @@ static bool has_volume_error(const struct mortise_report *report)
 	return false;
 }
 
-enum status report_print(const struct command *c, const struct volumes *volumes,
+enum status report_print(const struct command *c, struct volumes *volumes,
 			 const struct mortise_report *report, enum mortise_phase wanted,
 			 const struct mortise_error *err)
 {
@@ -211,7 +199,7 @@ enum status report_print(const struct command *c, const struct volumes *volumes,
 	    (err->code != MORTISE_OK && !has_volume_error(report)))
 		status = volumes_fail(c, err);
 	if (report)
-		print_messages(report);
+		print_messages(&volumes->said, report);
 	if (volumes->json)
 		printed = print_report_json(c, volumes, report, err);
 	else if (report)
