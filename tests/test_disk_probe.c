@@ -550,6 +550,11 @@ static void test_swap(void **state)
 			assert_false(may_replace());
 		}
 	}
+	/* The image of a kernel with larger pages, over an old area. */
+	make_empty();
+	put_text(4096 - 10, "SWAPSPACE2");
+	put_text(65536 - 10, "S1SUSPEND");
+	assert_false(may_replace());
 	make_empty();
 	assert_true(may_replace());
 	put_text((128u << 10) - 10, "SWAPSPACE2");
