@@ -86,6 +86,21 @@ static enum mortise_code find_path(const struct mortise_reset_options *options,
 	return MORTISE_OK;
 }
 
+/* A partition table that was written over a volume is not a reason to reset the partitions. */
+static enum mortise_code refuse_partitions(const struct reset_target *target,
+					   const char *partitions, struct mortise_error *err)
+{
+	char advice[MORTISE_ERROR_TEXT];
+
+	if (!disk_header_is_damaged(&target->probe))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "%s has partitions (%s); reset these instead", target->device,
+				 partitions);
+	disk_repair_advice(&target->probe, target->device, advice, sizeof(advice));
+	return error_set(err, MORTISE_E_USAGE, 0, "%s has partitions (%s), but holds %s; %.300s",
+			 target->device, partitions, target->probe.type, advice);
+}
+
 static enum mortise_code examine_target(struct reset_target *target, struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
@@ -103,12 +118,12 @@ static enum mortise_code examine_target(struct reset_target *target, struct mort
 		code = error_set(err, MORTISE_E_DEVICE, 0,
 				 "%s has %" PRIu64 " bytes: too small for a volume", device->path,
 				 device->size);
-	else if (disk_partitions(device, partitions, sizeof(partitions)))
-		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "%s has partitions (%s); reset these instead", device->path,
-				 partitions);
+	else
+		code = disk_probe(target->device, NULL, &target->probe, err);
+	if (!code && disk_partitions(device, partitions, sizeof(partitions)))
+		code = refuse_partitions(target, partitions, err);
 	luks2_device_close(device);
-	return code ? code : disk_probe(target->device, NULL, &target->probe, err);
+	return code;
 }
 
 static bool is_same_device(const struct reset_target *a, const struct reset_target *b)
