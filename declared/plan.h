@@ -116,6 +116,7 @@ struct volume_plan {
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool unrecorded;		/* the header has no room for the record of each key */
 	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
 	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
