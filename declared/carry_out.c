@@ -87,6 +87,8 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 	if (plan->active && plan->opened < 0) {
 		volume_opening_read(plan->volume, &before);
 		opening->keyslot = before.keyslot;
+		if (plan->verified && before.notices)
+			volume_opening_add(&opening->notices, before.notices);
 		volume_opening_clear(&before);
 	}
 	if (plan->header)

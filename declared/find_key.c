@@ -8,6 +8,7 @@
 #include "base/events.h"
 #include "luks2/metadata.h"
 #include "declared/measure.h"
+#include "declared/verified.h"
 
 #define RECOVERY_TRIES 3u
 
@@ -359,6 +360,11 @@ enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *pl
 
 	if (volume_plan_key(plan)) {
 		plan->proven = opened_by_declared_key(plan);
+		return MORTISE_OK;
+	}
+	plan->verified = volume_verified(run, plan);
+	if (plan->verified) {
+		plan->proven = true;
 		return MORTISE_OK;
 	}
 	code = try_declared_keys(run, plan, err);

@@ -116,9 +116,9 @@ static enum mortise_code make_unlocked(const struct volume_run *run,
 	return get_unlocked(&run->sources, volume, key, NULL, &made->passphrase, err);
 }
 
-static enum mortise_code read_state_salt(const struct volume_run *run,
-					 uint8_t salt[static CONFIG_SALT_SIZE],
-					 struct mortise_error *err)
+enum mortise_code volume_state_salt(const struct volume_run *run,
+				    uint8_t salt[static KEYS_STATE_SALT_SIZE],
+				    struct mortise_error *err)
 {
 	static const char state_default[] = "/system/state";
 	char path[VOLUME_PATH_MAX] = "";
@@ -163,7 +163,7 @@ static enum mortise_code get_key(const struct volume_run *run,
 
 	/* First the salt: without it there is no need to contact a KMS or TPM. */
 	if (!code && key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	if (!code && key->kind == CONFIG_KEY_TPM)
 		code = check_identity(run, volume, (int)key->slot, metadata, err);
 	if (code)
@@ -203,7 +203,7 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	enum mortise_code code = check_kms(run, key, err);
 
 	if (!code && key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	secret_wipe(salt, sizeof(salt));
 	if (code)
 		return code;
@@ -232,7 +232,7 @@ enum mortise_code volume_key_new(const struct volume_run *run, const struct conf
 
 	memset(made, 0, sizeof(*made));
 	if (!code && key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	if (code)
 		goto out;
 	code = make_unlocked(run, volume, key, made, err);
@@ -259,7 +259,7 @@ static enum mortise_code describe_kms_key(const struct volume_run *run,
 	uint8_t *bytes;
 
 	if (key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	if (code)
 		goto out;
 	code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
@@ -288,7 +288,7 @@ static enum mortise_code add_salt(const struct volume_run *run,
 				  struct mortise_secret **out, struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
-	enum mortise_code code = read_state_salt(run, salt, err);
+	enum mortise_code code = volume_state_salt(run, salt, err);
 
 	if (!code)
 		code = keys_lock_to_state(passphrase, salt, out, err);

@@ -110,6 +110,7 @@ struct volume_plan {
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
+	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
 	bool listed;			/* planned with the list of known volumes */
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
@@ -333,6 +334,11 @@ MORTISE_MUST_CHECK enum mortise_code volume_key_check(const struct volume_run *r
 						      const struct config_volume *volume,
 						      const struct config_key *key,
 						      struct mortise_error *err);
+
+/* Reads the salt of STATE. MORTISE_E_WAIT: STATE is not mounted. */
+MORTISE_MUST_CHECK enum mortise_code volume_state_salt(const struct volume_run *run,
+						       uint8_t salt[static KEYS_STATE_SALT_SIZE],
+						       struct mortise_error *err);
 
 /* Makes the passphrase and the token for a new keyslot of a declared key. */
 MORTISE_MUST_CHECK enum mortise_code
