@@ -170,7 +170,7 @@ static bool is_recorded(const struct volume_run *run, const struct volume_plan *
 }
 
 /* The same for the nodeID key that the UUID in META gives. */
-static bool is_recorded_for_meta(const struct volume_run *run, const struct volume_plan *plan,
+static bool is_recorded_for_meta(struct volume_run *run, const struct volume_plan *plan,
 				 const struct config_key *key)
 {
 	struct mortise_secret *passphrase = NULL;
