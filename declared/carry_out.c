@@ -87,6 +87,8 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 	if (plan->active && plan->opened < 0) {
 		volume_opening_read(plan->volume, &before);
 		opening->keyslot = before.keyslot;
+		if (plan->verified && before.notices)
+			volume_opening_add(&opening->notices, before.notices);
 		volume_opening_clear(&before);
 	}
 	if (plan->header)
@@ -95,6 +97,11 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 		note_meta_uuid(plan, opening);
 	if (plan->recovered)
 		volume_opening_add(&opening->notices, "opened with the recovery key");
+	if (plan->unrecorded)
+		volume_opening_add(
+			&opening->notices,
+			"the header's JSON area has no room to record all keyslots: each "
+			"boot derives the others' keys");
 	if (*plan->notice)
 		volume_opening_add(&opening->notices, plan->notice);
 }

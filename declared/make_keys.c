@@ -30,7 +30,12 @@ static enum mortise_code make_missing(struct volume_run *run, struct volume_plan
 		if (events_canceled(&run->events))
 			return events_cancel_error(err);
 		step->why.code = MORTISE_OK;
-		code = volume_key_new(run, plan->volume, step->key, &step->made, &step->why);
+		code = volume_request_begin(run, plan, step->key, &step->why);
+		if (!code) {
+			code = volume_key_new(run, plan->volume, step->key, &step->made,
+					      &step->why);
+			volume_request_end(run, step->key, code, &step->why);
+		}
 		if (code == MORTISE_E_CANCELED)
 			return events_cancel_error(err);
 		if (code)
@@ -59,15 +64,14 @@ static bool is_worth_another_try(const struct volume_plan *plan)
 enum mortise_code volume_make_keys(struct volume_run *run, struct volume_plan *plan,
 				   struct mortise_error *err)
 {
-	struct volume_patience patience;
 	enum mortise_code code;
+	unsigned pauses = 0;
 
 	/* A plan that cannot finish is not started. */
 	if (plan->failed)
 		return MORTISE_OK;
-	volume_patience_begin(&patience, run);
 	code = make_missing(run, plan, false, err);
-	while (!code && is_worth_another_try(plan) && volume_patience_pause(&patience, run))
+	while (!code && is_worth_another_try(plan) && volume_pause(run, plan, &pauses))
 		code = make_missing(run, plan, true, err);
 	if (!code && events_canceled(&run->events))
 		code = events_cancel_error(err);

@@ -45,6 +45,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->active = plan->tableless_mapping = plan->mounted = false;
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
+	plan->verified = plan->unrecorded = false;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';
 	plan->probe = (struct disk_probe){ .content = DISK_EMPTY };

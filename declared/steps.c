@@ -90,6 +90,7 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 		.cipher = plan->volume->cipher,
 		.key_size = plan->volume->key_size,
 		.sector_size = plan->volume->block_size,
+		.metadata_size = volume_metadata_size(plan),
 	};
 	struct disk_probe probe;
 	enum mortise_code code;

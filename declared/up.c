@@ -13,6 +13,7 @@
 #include "declared/measure.h"
 #include "declared/plan_known.h"
 #include "declared/up.h"
+#include "declared/verified.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
 #include "volume/extended_pcrs.h"
@@ -59,12 +60,10 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 
 	*out = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	if (code)
-		return code;
-	code = volume_check_names(config, &wanted, err);
-	if (code)
-		return code;
-	code = volume_plans_new(config, &wanted, &plan, err);
+	if (!code)
+		code = volume_check_names(config, &wanted, err);
+	if (!code)
+		code = volume_plans_new(config, &wanted, &plan, err);
 	if (code)
 		return code;
 	code = wait_for_devices(plan, &wanted, err);
@@ -159,6 +158,7 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
 		volume_memory_note(run, plan, &result);
+		volume_verified_keep(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
