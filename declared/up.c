@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/last_up.h"
 #include "declared/measure.h"
 #include "declared/plan_known.h"
 #include "declared/up.h"
@@ -299,6 +300,8 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	shared.report = *report;
 	code = bring_up_all(&shared, err);
 	volume_memory_store(&run);
+	if (!run.refused)
+		volume_last_up_store(*report);
 	if (code)
 		goto out;
 	code = check_ready(*report, err);
