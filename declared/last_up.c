@@ -39,7 +39,7 @@ static void add(struct json_object *all, const struct volume_entry *entry, int64
 
 void volume_last_up_store(const struct mortise_report *report)
 {
-	struct json_object *all = read_all();
+	struct json_object *all = report ? read_all() : NULL;
 	struct mortise_error ignored;
 
 	for (size_t i = 0; all && i < report->count; i++)

@@ -12,7 +12,8 @@ struct volume_last_up {
 
 /*
  * Keeps the outcome of each volume of the report in /run/mortise/last-up, next to those of other
- * volumes. Failures are ignored: only status prints it. The caller holds the lock of the run.
+ * volumes. Failures are ignored: only status prints it. The caller holds the lock of the run. report
+ * may be NULL.
  */
 void volume_last_up_store(const struct mortise_report *report);
 void volume_last_up_read(const struct config_volume *volume, struct volume_last_up *last);
