@@ -5,6 +5,7 @@
 
 #include "cli/declared/json.h"
 #include "cli/declared/plan_print.h"
+#include "cli/declared/prometheus.h"
 #include "cli/declared/report.h"
 #include "cli/declared/table.h"
 #include "cli/output.h"
@@ -268,6 +269,8 @@ enum status report_print(const struct command *c, const struct volumes *volumes,
 		print_messages(report);
 	if (volumes->json)
 		printed = print_report_json(c, volumes, report, err);
+	else if (option_set(&c->options, OPTION_PROMETHEUS))
+		printed = prometheus_print(report);
 	else if (report)
 		print_table(report);
 	return status == STATUS_OK ? printed : status;

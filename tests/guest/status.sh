@@ -83,7 +83,6 @@ test_facts() {
 # The last up of a volume that fails is kept, next to those of other volumes, until the next one.
 test_last_up() {
 	down
-	printf 'a file system that is not declared' >"$work/file"
 	cryptsetup luksChangeKey -q "${cheap[@]}" --key-file <(printf declared) "${disk}p1" <(printf other)
 	check_status 6 "up of a volume with another key" mortise up
 	check_match "status has the error of the last up" "$(volume data .lastUp.error)" '"*keyslot*"'
@@ -100,8 +99,38 @@ test_last_up() {
 	down
 }
 
+parsed() {
+	python3 "$exposition" <"$work/said" >"$work/samples"
+}
+
+# The metrics of open volumes are the numbers of status --json, and the manual describes each one.
+test_metrics() {
+	local manual name
+	manual=$(dirname "$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")")/docs/mortise.8
+
+	check "up succeeds" mortise up
+	check "status --prometheus succeeds" said mortise status --prometheus
+	check "the format is valid" parsed
+	mortise status --json >"$work/json"
+	check_equal "the metrics agree with --json" "$(jq -c '[.volumes[] | {key: .id, value: [
+		.phase == "ready", .encrypted, .keyslot, .size, .discards, .use.size, .use.inodesUsed,
+		.lastUp.time]}] | from_entries' "$work/json")" "$(jq -c 'def number($n; $v): first(.[] |
+		select(.name == "mortise_volume_" + $n and .labels.volume == $v) | .value) // null;
+		def flag($n; $v): number($n; $v) | if . == null then . else . == 1 end;
+		. as $all | [$all[] | select(.name == "mortise_volume_info") | .labels.volume | . as $v |
+		{key: ., value: ($all | [flag("ready"; $v), flag("encrypted"; $v), number("keyslot"; $v),
+		number("size_bytes"; $v), flag("discards"; $v), number("filesystem_size_bytes"; $v),
+		number("filesystem_inodes_used"; $v), number("last_up_time_seconds"; $v)])}] |
+		from_entries' "$work/samples")"
+	for name in $(sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$work/said"); do
+		check "the manual describes $name" grep -qw "^\.It Va.* $name" "$manual"
+	done
+	down
+}
+
+exposition=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../cli/exposition.py
 new_disk
-topics=(facts last_up)
+topics=(facts metrics last_up)
 [[ -z ${1-} ]] || topics=("$@")
 for topic in "${topics[@]}"; do
 	"test_$topic"
