@@ -195,6 +195,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			      "keyslot priority: ignore, normal, prefer" },
 	[OPTION_PROGRESS_FREQUENCY] = LACK("progress-frequency", 0, KIND_UINT32, ALL),
 	[OPTION_PROGRESS_JSON] = LACK("progress-json", 0, KIND_FLAG, FORMATS),
+	[OPTION_PROMETHEUS] = FLAG("prometheus", 0, EXTENSION(DECLARED &V(STATUS)), ALL,
+				   "print metrics for Prometheus's textfile collector"),
 	[OPTION_QUICK] =
 		FLAG("quick", 0, EXTENSION(MEASURES), ALL, "make only a few short measurements"),
 	[OPTION_READONLY] = FLAG("readonly", 'r', ALL, ALL, "create a read-only mapping"),

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/last_up.h"
 #include "declared/measure.h"
 #include "declared/plan_known.h"
 #include "declared/up.h"
@@ -299,12 +300,10 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	shared.report = *report;
 	code = bring_up_all(&shared, err);
 	volume_memory_store(&run);
-	if (code)
-		goto out;
-	code = check_ready(*report, err);
-	if (code)
-		goto out;
-	code = extend_pcr(up->options, err);
+	if (!code)
+		code = check_ready(*report, err);
+	if (!code)
+		code = extend_pcr(up->options, err);
 out:
 	for (size_t i = 0; i < plan->count; i++) {
 		volume_plan_attach(plan->volumes[i], NULL);
@@ -367,6 +366,7 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 		return code;
 	plan->executed = true;
 	code = execute_plan(up, plan, report, err);
+	volume_last_up_store(*report);
 	close(lock);
 	return code;
 }
