@@ -108,6 +108,7 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.uuid = entry->uuid,
 		.known = entry->known ? entry->known : "",
 		.seal = entry->seal ? entry->seal : "",
+		.reset_staged = entry->reset_staged,
 	};
 	return &entry->shown;
 }
@@ -162,6 +163,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "key-fail";
 	case MORTISE_STEP_SEAL:
 		return "seal";
+	case MORTISE_STEP_RESET:
+		return "reset";
 	}
 	return "";
 }

@@ -16,6 +16,7 @@ struct volume_entry {
 	char uuid[DISK_UUID_ROOM];
 	const char *known;		/* NULL: "" */
 	const char *seal;		/* NULL: "" */
+	bool reset_staged;
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */

@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "declared/reset/ordered.h"
 #include "declared/state_store.h"
 
 void volume_status_begin(struct volume_known *known, const struct config *config,
 			 const struct mortise_up_options *options)
 {
+	struct mortise_error ignored;
+
 	known_list_init(&known->list);
 	known->state = KNOWN_UNUSED;
 	if (!volume_find_state(config))
@@ -20,11 +23,14 @@ void volume_status_begin(struct volume_known *known, const struct config *config
 	known->state = known_load(&known->list, options->root, known->dir, &known->why)
 			       ? KNOWN_DAMAGED
 			       : KNOWN_LISTED;
+	/* The next run reports an error. */
+	(void)!reset_orders_load(&known->orders, options->root, known->dir, &ignored);
 }
 
 void volume_status_end(struct volume_known *known)
 {
 	known_list_clear(&known->list);
+	reset_orders_clear(&known->orders);
 }
 
 static void examine_header(struct volume_entry *entry)
@@ -63,6 +69,7 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 {
 	const struct config_volume *volume = entry->volume;
 
+	entry->reset_staged = reset_find_ordered(&known->orders, volume);
 	if (volume->encrypted)
 		examine_header(entry);
 	else if (config_filesystem_is_persistent(volume->filesystem))

@@ -28,7 +28,7 @@ static bool is_message(const struct mortise_step *step)
 
 static void print_begin(const struct up_console *console, const struct mortise_step *step)
 {
-	if (is_message(step)) {
+	if (is_message(step) || step->kind == MORTISE_STEP_RESET) {
 		print_to(console->out, "%s: %s\n", step->volume, step->text);
 		return;
 	}
