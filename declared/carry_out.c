@@ -129,9 +129,9 @@ static bool removes_key(enum mortise_step_kind kind)
 /* A format that cannot finish is not started; only the steps that say why are executed. */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
-	return plan->failed && plan->steps[0].kind == MORTISE_STEP_FORMAT &&
-	       kind != MORTISE_STEP_KEY_FAIL && kind != MORTISE_STEP_WAIT &&
-	       kind != MORTISE_STEP_FAIL && kind != MORTISE_STEP_REFUSE;
+	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
+	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&
+	       kind != MORTISE_STEP_REFUSE;
 }
 
 static void stop_volume(struct volume_work *work, const struct mortise_error *why)

@@ -12,11 +12,6 @@ static bool needs_key(const struct volume_step *step)
 	       !step->made.passphrase;
 }
 
-static bool is_format(const struct volume_plan *plan)
-{
-	return plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT;
-}
-
 /* Makes all missing keys or, with again, those whose source was unreachable. */
 static enum mortise_code make_missing(struct volume_run *run, struct volume_plan *plan, bool again,
 				      struct mortise_error *err)
@@ -41,7 +36,7 @@ static enum mortise_code make_missing(struct volume_run *run, struct volume_plan
 		if (code)
 			error_prefix(&step->why, "keyslot %d (%s)%s", step->keyslot,
 				     config_key_kind_name(step->key->kind),
-				     is_format(plan) ? "" : " unchanged");
+				     volume_plan_formats(plan) ? "" : " unchanged");
 	}
 	return MORTISE_OK;
 }
@@ -51,7 +46,7 @@ static bool is_worth_another_try(const struct volume_plan *plan)
 {
 	bool unreachable = false;
 
-	if (!is_format(plan))
+	if (!volume_plan_formats(plan))
 		return false;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (plan->steps[i].made.passphrase)
@@ -82,7 +77,7 @@ const struct mortise_error *volume_format_lacks_key(const struct volume_plan *pl
 {
 	const struct mortise_error *last = NULL;
 
-	if (!is_format(plan) || plan->failed)
+	if (!volume_plan_formats(plan) || plan->failed)
 		return NULL;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (plan->steps[i].made.passphrase)

@@ -13,6 +13,7 @@
 #include "declared/last_up.h"
 #include "declared/measure.h"
 #include "declared/plan_known.h"
+#include "declared/reset/ordered.h"
 #include "declared/up.h"
 #include "declared/verified.h"
 #include "declared/wait.h"
@@ -241,6 +242,8 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
 	volume_known_begin(run);
+	if (!run->options->name_count && !run->open_only)
+		reset_do_undeclared(run);
 	if (all.plan->count > state_first)
 		code = volume_measure_no_state(run, err);
 	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);

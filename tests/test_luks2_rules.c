@@ -163,9 +163,10 @@ static void test_members(void **state)
 												"\""
 												"6"
 												"\""
-												":" CRYPT("16780288",
-													  "512",
-													  "") "}",
+												":" CRYPT(
+													"16780288",
+													"512",
+													"") "}",
 			NULL, "segment 6 is in no digest" },
 	};
 

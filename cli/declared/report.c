@@ -62,6 +62,14 @@ static void print_trust(const struct mortise_volume_status *volume)
 	print("\n");
 }
 
+static void print_order(const struct mortise_volume_status *volume)
+{
+	if (volume->reset_staged)
+		print("%s: will be erased by the next `mortise up` that finds it closed; to keep "
+		      "it, run `mortise reset --withdraw %s`\n",
+		      volume->name, volume->id);
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	const struct table table = {
@@ -78,6 +86,8 @@ static void print_table(const struct mortise_report *report)
 		print_recovery(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_trust(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_order(volume);
 }
 
 static void print_messages(struct said *said, const struct mortise_report *report)
@@ -198,6 +208,7 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	json_add_text(row, "seal", volume->seal);
 	if (facts)
 		add_facts(row, volume);
+	json_object_object_add(row, "resetStaged", json_object_new_boolean(volume->reset_staged));
 	return row;
 }
 

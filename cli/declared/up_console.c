@@ -40,6 +40,10 @@ static void print_begin(struct up_console *console, const struct mortise_step *s
 		say(console, step->volume, "", step->text);
 		return;
 	}
+	if (step->kind == MORTISE_STEP_RESET) {
+		print_to(console->out, "%s: %s\n", step->volume, step->text);
+		return;
+	}
 	print_to(console->out, "%s: %s %s", step->volume, actions[step->kind], step->device);
 	if (step->keyslot >= 0)
 		print_to(console->out, ", slot %d", step->keyslot);
