@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # docs/factory.md: runs its commands on one device with a TPM and on one without, and compares the
 # messages of its table with those of the program. Each block of commands must have been run, and each
-# message printed, at the end. Runs in a guest: see tools/guest/uml.
+# message printed, at the end. Then the first examples of mortise(8). Runs in a guest: see
+# tools/guest/uml.
 # shellcheck disable=SC2034,SC2154,SC2317  # variables of lib.sh and swtpm.sh; functions: called by check
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -27,8 +28,11 @@ fi
 
 blocks=$work/blocks
 factory=$work/factory
-mkdir "$blocks" "$factory" "$work/bin"
+mkdir "$blocks" "$work/manual" "$factory" "$work/bin"
 python3 "$here/manual_config.py" blocks "$page" "$blocks"
+for name in mortise.8 mortise-config.5; do
+	python3 "$here/manual_config.py" blocks "$here/../docs/$name" "$work/manual"
+done
 mkdir -p /etc/mortise /dev/disk/by-partlabel
 cd "$factory"
 ln -s "$MORTISE" mortise
@@ -63,8 +67,9 @@ machine_uuid() {
 	echo "$1" >/sys/class/dmi/id/product_uuid
 }
 
+# partition_device LABEL: print the partition's device.
 partition_device() {
-	local directory
+	local directory label
 
 	for directory in "/sys/class/block/${disk##*/}"/*/partition; do
 		directory=${directory%/partition}
@@ -73,15 +78,20 @@ partition_device() {
 	done
 }
 
-# new_disk: a blank disk is in the machine, with partitions that the factory creates.
-new_disk() {
-	local label
-
+# blank_disk NAME: the only disk of the machine is blank, and has this name.
+blank_disk() {
 	losetup --detach-all
 	rm -f "$work/disk"
 	truncate -s 1300M "$work/disk"
 	disk=$(losetup --find --show --partscan "$work/disk")
-	ln -sfn "$disk" /dev/mmcblk0
+	ln -sfn "$disk" "/dev/$1"
+}
+
+# new_disk: a blank disk, with partitions that the factory creates.
+new_disk() {
+	local label
+
+	blank_disk mmcblk0
 	check "the partitions are created" run partitions.1.sh
 	for label in META STATE EPHEMERAL u-data; do
 		ln -sfn "$(partition_device "$label")" "/dev/disk/by-partlabel/$label"
@@ -188,6 +198,8 @@ start_tpm third
 reboot_tpm
 check_fails "up fails with another TPM" said mortise up
 message "it was sealed by another TPM, or the TPM was cleared since"
+check "status has it, too" bash -c "mortise status --json |
+	jq -e '.volumes[0].lastUp.error | test(\"was sealed by another TPM\")'"
 check "the recovery keys open the volumes" recover --adopt
 boots "the device boots with the other TPM"
 
@@ -317,6 +329,15 @@ check "up formats the volumes" said mortise up
 boots "the device boots"
 mortise down >"$work/down"
 rm /etc/mortise/config.yaml
+
+## The manual.
+blank_disk sda
+cp "$work/manual/description.1.yaml" config.yaml
+check "the first example of mortise(8) sets up a machine" said bash -eu "$work/manual/examples.1.sh"
+check "the volume is mounted" grep -q ' /var/mnt/data ' /proc/mounts
+restart
+check "the second one brings it up, and closes it" said bash -eu "$work/manual/examples.2.sh"
+check_equal "nothing is left open" "$(dmsetup ls)" 'No devices found'
 
 ## An encrypted root.
 export MORTISE_TCTI=$tcti
