@@ -2,6 +2,7 @@
 /* Closing volumes in reverse order, and reporting the state of volumes. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@
 #include "declared/trust.h"
 #include "disk/partition.h"
 #include "disk/mount.h"
+#include "disk/mounts.h"
 
 static void set_error(struct volume_entry *entry, const struct mortise_error *why)
 {
@@ -60,6 +62,18 @@ static enum mortise_code unmount_place(const struct place *place, const char *ro
 	return code ? code : disk_unmount(place->device, root, place->mount_point, err);
 }
 
+/* What keeps the mapping or device in use after its mount point was unmounted. */
+static enum mortise_code name_users(const char *node, struct mortise_error *err)
+{
+	char users[DISK_USE_ROOM] = "";
+	struct stat st;
+
+	if (!stat(node, &st))
+		disk_describe_use(st.st_rdev, NULL, users);
+	return error_set(err, MORTISE_E_BUSY, 0, "%s is still in use%s%s", node, *users ? ": " : "",
+			 users);
+}
+
 static enum mortise_code close_place(const struct config_volume *volume, const struct place *place,
 				     const char *root, struct mortise_error *err)
 {
@@ -74,14 +88,14 @@ static enum mortise_code close_place(const struct config_volume *volume, const s
 		return code;
 	if (place->active || volume->encrypted) {
 		code = mortise_deactivate(place->mapping, MORTISE_CLOSE_NOW, err);
+		if (code == MORTISE_E_BUSY)
+			return name_users(place->node, err);
 		if (code && code != MORTISE_E_INACTIVE)
 			return code;
 	}
 	/* Other programs may use an unencrypted raw volume freely. */
 	if (volume->filesystem != CONFIG_FS_NONE && disk_is_mounted(place->device, NULL, NULL))
-		return error_set(err, MORTISE_E_BUSY, 0,
-				 "%s is still in use: it is mounted elsewhere or used for swap",
-				 place->device);
+		return name_users(place->device, err);
 	return MORTISE_OK;
 }
 

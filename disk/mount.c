@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/mountinfo.h"
 #include "base/rooted.h"
+#include "disk/mounts.h"
 #include "disk/swap.h"
 
 static bool is_swap(const char *mount_point)
@@ -139,13 +140,20 @@ int disk_unmount_path(const char *root, const char *mount_point)
 enum mortise_code disk_unmount(const char *device, const char *root, const char *mount_point,
 			       struct mortise_error *err)
 {
+	char path[PATH_MAX], users[DISK_USE_ROOM];
+	struct stat st;
 	int failed;
 
 	if (!disk_is_mounted(device, root, mount_point))
 		return MORTISE_OK;
 	if (is_swap(mount_point))
 		return disk_swap_off(device, err);
-	failed = disk_unmount_path(root, mount_point);
+	failed = disk_unmount_patiently(root, mount_point);
+	if (failed == EBUSY && resolve(root, mount_point, path) && !stat(device, &st)) {
+		disk_describe_use(st.st_rdev, path, users);
+		return error_set(err, MORTISE_E_BUSY, 0, "cannot unmount %.200s: it is in use%s%s",
+				 mount_point, *users ? ": " : "", users);
+	}
 	if (failed)
 		return error_set(err, failed == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, failed,
 				 "cannot unmount %s", mount_point);

@@ -222,7 +222,66 @@ test_reboot() {
 	down
 }
 
-for topic in ${1:-staged other_contents stale refused reboot}; do
+# down_names TEXT PATTERN...: down ends with status 6, because STATE is closed, and names the users.
+down_names() {
+	local text=$1 pattern
+	shift
+
+	check_status 6 "down fails: $text" said mortise down
+	for pattern; do
+		check "down names it: $pattern" says "$pattern"
+	done
+	check "up opens STATE again" mortise up
+}
+
+test_users() {
+	local mount=$root/var/mnt/data node=/dev/mapper/luks2-u-data size
+
+	new_machine
+	declare_keys "$static" "$static"
+	check "apply" mortise apply -f "$config"
+	cp /bin/sleep "$mount/program"
+	hold "$mount"
+	down_names "a working directory" "data: cannot unmount $mount: it is in use" \
+		"files open in sleep (process $holder)"
+	release
+	exec 7<"$mount/program"
+	down_names "an open file" "(process $$)"
+	exec 7<&-
+	mount -o remount,exec "$mount"
+	"$mount/program" 600 &
+	holder=$!
+	until_holds executes "$holder" program
+	down_names "a program" "files open in program (process $holder)"
+	release
+	mkdir "$mount/inner"
+	mount -t tmpfs none "$mount/inner"
+	down_names "another file system" "mounted at $mount/inner"
+	umount "$mount/inner"
+	mkdir "$work/other"
+	mount "$node" "$work/other"
+	down_names "another mount point" "$node is still in use: mounted at $work/other"
+	umount "$work/other"
+	mortise down >"$work/out"
+	"$MORTISE" up --no-mount data --root "$root" "${places[@]}" >"$work/out"
+	size=$(blockdev --getsz "$node")
+	dmsetup create --noudevsync vg-lv --uuid LVM-made-up --table "0 $size linear $node 0"
+	check_status 6 "down does not close a volume below LVM" said mortise down
+	check "down names the LVM volume" says "is still in use: held by /dev/dm-"
+	check "with its name" says "(LVM volume vg-lv)"
+	check_status 5 "neither does reset" said "$MORTISE" reset --yes u-data --device "u-data=$data"
+	check "reset names the LVM volume" says "(LVM volume vg-lv); close that first"
+	dmsetup remove --noudevsync vg-lv
+	check "up mounts it" mortise up
+	# udev and blkid hold a file for a moment.
+	(exec 8<"$mount/program" && exec sleep 0.3) &
+	until_holds executes $! sleep
+	check "down waits for a file that is open for a moment" mortise down
+	wait
+	check_fails "it is unmounted" findmnt "$mount"
+}
+
+for topic in ${1:-staged other_contents stale refused reboot users}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
