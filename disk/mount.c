@@ -120,7 +120,7 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 }
 
 /* A descriptor of the mount itself would keep it busy: this one is of the directory above it. */
-int disk_unmount_path(const char *root, const char *mount_point)
+int disk_unmount_path(const char *mount_point)
 {
 	char parent[PATH_MAX], link[ROOTED_LINK_SIZE], path[ROOTED_LINK_SIZE + NAME_MAX + 1];
 	const char *name = strrchr(mount_point, '/') + 1;
@@ -128,7 +128,7 @@ int disk_unmount_path(const char *root, const char *mount_point)
 	int fd, failed;
 
 	snprintf(parent, sizeof(parent), "%.*s", (int)(name - mount_point), mount_point);
-	if (rooted_open(root, parent, O_PATH, &fd, &why))
+	if (rooted_open(NULL, parent, O_PATH, &fd, &why))
 		return why.sys_errno;
 	(void)rooted_link(fd, link);
 	snprintf(path, sizeof(path), "%s/%s", link, name);
@@ -148,8 +148,12 @@ enum mortise_code disk_unmount(const char *device, const char *root, const char 
 		return MORTISE_OK;
 	if (is_swap(mount_point))
 		return disk_swap_off(device, err);
-	failed = disk_unmount_patiently(root, mount_point);
-	if (failed == EBUSY && resolve(root, mount_point, path) && !stat(device, &st)) {
+	/* Without the links that lead to it, because umount2(2) must not follow one at the end. */
+	if (!resolve(root, mount_point, path))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "cannot unmount %s: the path is gone",
+				 mount_point);
+	failed = disk_unmount_patiently(path);
+	if (failed == EBUSY && !stat(device, &st)) {
 		disk_describe_use(st.st_rdev, path, users);
 		return error_set(err, MORTISE_E_BUSY, 0, "cannot unmount %.200s: it is in use%s%s",
 				 mount_point, *users ? ": " : "", users);

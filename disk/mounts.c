@@ -153,12 +153,12 @@ enum mortise_code disk_number_check(dev_t number, struct mortise_error *err)
 	}
 }
 
-int disk_unmount_patiently(const char *root, const char *path)
+int disk_unmount_patiently(const char *path)
 {
 	const uint64_t end = clock_now_ms() + PATIENCE_MS;
 	int failed;
 
-	while ((failed = disk_unmount_path(root, path)) == EBUSY && clock_now_ms() < end)
+	while ((failed = disk_unmount_path(path)) == EBUSY && clock_now_ms() < end)
 		(void)events_sleep_ms(NULL, PAUSE_MS);
 	return failed;
 }
@@ -174,7 +174,7 @@ static enum mortise_code unmount_block(dev_t number, const struct mount_point *m
 			err, MORTISE_E_BUSY, 0,
 			"another file system is mounted in it at %.300s; unmount that first",
 			mounted->path);
-	failed = disk_unmount_patiently(NULL, mounted->path);
+	failed = disk_unmount_patiently(mounted->path);
 	if (!failed)
 		return MORTISE_OK;
 	disk_describe_use(number, mounted->path, users);

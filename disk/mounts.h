@@ -19,7 +19,7 @@ bool disk_number_in_use(dev_t number);
 MORTISE_MUST_CHECK enum mortise_code disk_number_check(dev_t number, struct mortise_error *err);
 
 /* disk_unmount_path(), which it repeats for up to a second while the mount is busy. */
-int disk_unmount_patiently(const char *root, const char *mount_point);
+int disk_unmount_patiently(const char *mount_point);
 
 /*
  * What uses the device: "held by /dev/md0 (RAID)", "mounted at /x", "files open in sleep (process
