@@ -20,7 +20,7 @@
 #define LINKS_MAX 40u /* as in the kernel */
 
 struct walk {
-	const char *root; /* may be NULL */
+	const char *root;    /* may be NULL */
 	char path[PATH_MAX]; /* below the root; a link that is followed is replaced by its target */
 	int flags;
 	bool create;
@@ -28,7 +28,7 @@ struct walk {
 	/* ".." is allowed as long as more than this is left of path: in the target of a link. */
 	size_t tail;
 	unsigned links; /* followed so far */
-	dev_t device; /* of the root */
+	dev_t device;	/* of the root */
 };
 
 /* One system call, since Linux 5.6. */

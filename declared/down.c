@@ -50,16 +50,25 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	place->active = on_device && info.luks2;
 }
 
-static enum mortise_code unmount_place(const struct place *place, const char *root,
+static enum mortise_code unmount_place(const struct config_volume *volume,
+				       const struct place *place, const char *root,
 				       struct mortise_error *err)
 {
+	const char *const nodes[] = { place->foreign ? "" : place->node, place->device };
 	enum mortise_code code = MORTISE_OK;
+	struct volume_opening opening;
 
 	if (!*place->mount_point)
 		return MORTISE_OK;
-	if (!place->foreign)
-		code = disk_unmount(place->node, root, place->mount_point, err);
-	return code ? code : disk_unmount(place->device, root, place->mount_point, err);
+	volume_opening_read(volume, &opening);
+	for (size_t i = 0; !code && i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		code = disk_unmount(nodes[i], root, place->mount_point, err);
+		/* If the links that lead there have changed, it is mounted where up found it. */
+		if (!code && opening.mounted)
+			code = disk_unmount(nodes[i], NULL, opening.mounted, err);
+	}
+	volume_opening_clear(&opening);
+	return code;
 }
 
 /* What keeps the mapping or device in use after its mount point was unmounted. */
@@ -83,7 +92,7 @@ static enum mortise_code close_place(const struct config_volume *volume, const s
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "mapping %s is active, but does not belong to %s; not closed",
 				 place->mapping, place->device);
-	code = unmount_place(place, root, err);
+	code = unmount_place(volume, place, root, err);
 	if (code)
 		return code;
 	if (place->active || volume->encrypted) {

@@ -22,8 +22,7 @@ static bool is_swap(const char *mount_point)
 	return mount_point && !strcmp(mount_point, DISK_SWAP_MOUNT_POINT);
 }
 
-/* Resolves mount_point as mountinfo shows it, without symbolic links. */
-static bool resolve(const char *root, const char *mount_point, char resolved[static PATH_MAX])
+bool disk_mount_path(const char *root, const char *mount_point, char resolved[static PATH_MAX])
 {
 	char link[ROOTED_LINK_SIZE];
 	struct mortise_error ignored;
@@ -54,7 +53,7 @@ bool disk_is_mounted(const char *device, const char *root, const char *mount_poi
 		return disk_swap_is_on(device);
 	if ((!mount_point || !*mount_point) && disk_swap_is_on(device))
 		return true;
-	if (mount_point && *mount_point && !resolve(root, mount_point, wanted))
+	if (mount_point && *mount_point && !disk_mount_path(root, mount_point, wanted))
 		return false;
 	mountinfo_open(&mounts);
 	while (!found && mountinfo_next(&mounts))
@@ -149,7 +148,7 @@ enum mortise_code disk_unmount(const char *device, const char *root, const char 
 	if (is_swap(mount_point))
 		return disk_swap_off(device, err);
 	/* Without the links that lead to it, because umount2(2) must not follow one at the end. */
-	if (!resolve(root, mount_point, path))
+	if (!disk_mount_path(root, mount_point, path))
 		return error_set(err, MORTISE_E_SYSTEM, 0, "cannot unmount %s: the path is gone",
 				 mount_point);
 	failed = disk_unmount_patiently(path);

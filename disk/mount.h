@@ -8,11 +8,19 @@
 
 #include <mortise.h>
 
+#include <limits.h>
+
 /*
  * Is the block device mounted at this path? For "" or NULL: is it mounted anywhere, or in use as
  * swap? mount_point begins with root, which may be NULL; see base/rooted.h for links below it.
  */
 bool disk_is_mounted(const char *device, const char *root, const char *mount_point);
+
+/*
+ * The path of a mount point as /proc/self/mountinfo shows it, without the links that lead there.
+ * False: it does not exist, or may not be used (base/rooted.h).
+ */
+bool disk_mount_path(const char *root, const char *mount_point, char path[static PATH_MAX]);
 
 struct disk_mount_options {
 	const char *root;	/* mount_point begins with it; see base/rooted.h */

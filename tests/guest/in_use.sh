@@ -281,7 +281,84 @@ test_users() {
 	check_fails "it is unmounted" findmnt "$mount"
 }
 
-for topic in ${1:-staged other_contents stale refused reboot users}; do
+# up_file DIRECTORY FILE ROOT: run in a directory, with relative paths.
+up_file() {
+	(cd "$1" && "$MORTISE" up -f "$2" --root "$3" "${cost[@]}" "${places[@]}")
+}
+
+# down and status without options act on what up opened in this boot.
+test_bare() {
+	local other=$work/second
+
+	new_machine
+	declare_keys "$static" "$static"
+	rm -f /run/mortise/opened
+	check_fails "a bare status knows nothing at first" said "$MORTISE" status
+	check "up with a file and a root" up_file "$work" config.yaml root
+	check "a bare status succeeds" said "$MORTISE" status
+	check "it shows where the volume is mounted" says "$root/var/mnt/data"
+	check_equal "status --json" "$("$MORTISE" status --json | jq -r '.volumes[1].phase')" ready
+	check "a bare down succeeds" said "$MORTISE" down
+	check_fails "it has closed the volume" test -e /dev/mapper/luks2-u-data
+	check_fails "and unmounted STATE" findmnt "$root/system/state"
+	check_fails "afterwards, status knows nothing" "$MORTISE" status
+	# Two configurations: STATE in one, a user volume in the other.
+	mkdir "$other"
+	sed '/UserVolumeConfig/,$d; $d' "$config" >"$other/state.yaml"
+	printf -- '---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\n%s\n' \
+		"encryption: {provider: luks2, keys: [{$static}]}" >"$other/data.yaml"
+	places=(--device "STATE=$state")
+	check "up with the first file" up_file "$other" state.yaml "$root"
+	places=(--device "data=$data")
+	check "up with the second file" up_file "$other" data.yaml "$other"
+	check "a bare status shows the last one" said "$MORTISE" status
+	check "it shows its volume" says "$other/var/mnt/data"
+	check "a bare down closes the last one" said "$MORTISE" down
+	check "it says what else is open" says "($other/state.yaml, root $root); to close them"
+	check_fails "the volume is closed" test -e /dev/mapper/luks2-u-data
+	check "STATE is still open" test -e /dev/mapper/luks2-STATE
+	check "options still select the volumes" "$MORTISE" status -f "$other/state.yaml" \
+		--root "$root" --device "STATE=$state"
+	check "another bare down closes it" said "$MORTISE" down
+	check_fails "STATE is closed" test -e /dev/mapper/luks2-STATE
+	check "a file that is gone" up_file "$other" data.yaml "$other"
+	mv "$other/data.yaml" "$other/moved.yaml"
+	check_fails "is named by the error" said "$MORTISE" down
+	check "with its path" says "cannot read $other/data.yaml"
+	check "it can be given" "$MORTISE" down -f "$other/moved.yaml" --root "$other" "${places[@]}"
+	rm -f /run/mortise/opened
+}
+
+# without_run COMMAND...: run it where /run is read-only. Its output is in $work/said afterwards.
+without_run() {
+	local status=0
+
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	unshare --mount --propagation private bash -c '
+		mount -t tmpfs -o ro none /run && "$@" >/tmp/said 2>&1' bash "$@" || status=$?
+	cp /tmp/said "$work/said"
+	return "$status"
+}
+
+test_readonly_run() {
+	new_machine
+	declare_keys "$static" "$static"
+	cp "$config" /tmp/config.yaml
+	# The namespace ends with the command, and its mounts with it; the mappings stay.
+	for verb in up down status; do
+		# shellcheck disable=SC2016  # expanded by the inner shell
+		check "$verb succeeds where /run is read-only" without_run bash -c '
+			"$MORTISE" up "${@:2}" '"${cost[*]}"' && "$MORTISE" "$1" "${@:2}"
+		' bash "$verb" -f /tmp/config.yaml --root /mnt "${places[@]}"
+		check "up says what is lost" says \
+			"/run/mortise, so that \`mortise status\` and \`mortise down\` will not know"
+	done
+	check "so does reset" without_run "$MORTISE" reset --yes data --device "data=$data" \
+		--device "STATE=$state"
+	"$MORTISE" down -f /tmp/config.yaml --root /mnt "${places[@]}" >"$work/out" 2>&1
+}
+
+for topic in ${1:-staged other_contents stale refused reboot users bare readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
