@@ -5,14 +5,15 @@
  */
 #include "cli/option_table.h"
 
-#define V(verb)		 (UINT64_C(1) << (VERB_##verb))
+#define V(verb) (UINT64_C(1) << (VERB_##verb))
 
-#define ALL		 UINT64_MAX
-#define NONE		 UINT64_C(0)
+#define ALL	UINT64_MAX
+#define NONE	UINT64_C(0)
 /* Verbs that this build lacks take no options. */
-#define DECLARED	 (MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
+#define DECLARED \
+	(MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(GROW) | V(DOWN) | V(STATUS) : NONE)
 /* The verbs that open volumes, and those for META and for resetting. */
-#define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP)))
+#define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP) | V(GROW)))
 #define META		 (MORTISE_DECLARED ? V(META) : NONE)
 #define RESETS		 (MORTISE_DECLARED ? V(RESET) : NONE)
 #define MEASURES	 (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)

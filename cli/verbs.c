@@ -48,6 +48,8 @@ static const struct verb verbs[] = {
 	  true },
 	{ "up", VERB_UP, DECLARED(run_up), NULL, 0, "[<volume>...]",
 	  "open and mount the declared volumes", true },
+	{ "grow", VERB_GROW, DECLARED(run_up), NULL, 1, "<volume>...",
+	  "enlarge volumes to the space that their disks have", true },
 	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
 	{ "reset", VERB_RESET, DECLARED(run_reset), DECLARED(check_reset), 1, "<volume>...",

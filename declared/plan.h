@@ -81,6 +81,7 @@ struct volume_step {
 	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
+	uint64_t size;			/* GROW: bytes of the partition afterwards */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
 	struct mortise_step shown;	/* set when the caller requests it */

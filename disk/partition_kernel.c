@@ -4,36 +4,9 @@
 #include <errno.h>
 #include <linux/blkpg.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/events.h"
-
-#define LOCK_WAIT_MS 10000u
-#define LOCK_STEP_MS 50u
-
-enum mortise_code disk_lock_table(const struct luks2_device *disk, struct mortise_error *err)
-{
-	unsigned waited = 0;
-
-	while (flock(disk->fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot lock %s",
-					 disk->path);
-		if (events_canceled(&disk->events))
-			return events_cancel_error(err);
-		if (waited >= LOCK_WAIT_MS)
-			return error_set(err, MORTISE_E_BUSY, 0,
-					 "another program changes the partition table of %s; wait "
-					 "for it to finish",
-					 disk->path);
-		clock_pause(LOCK_STEP_MS);
-		waited += LOCK_STEP_MS;
-	}
-	return MORTISE_OK;
-}
 
 /* Returns 0 or an errno value. */
 static int call_kernel(const struct luks2_device *disk, int op, const struct gpt *gpt,
@@ -46,8 +19,7 @@ static int call_kernel(const struct luks2_device *disk, int op, const struct gpt
 		return 0;
 	if (gpt) {
 		data.start = (long long)(partition->first * gpt->sector);
-		data.length =
-			(long long)((partition->last - partition->first + 1) * gpt->sector);
+		data.length = (long long)((partition->last - partition->first + 1) * gpt->sector);
 	}
 	return ioctl(disk->fd, BLKPG, &call) ? errno : 0;
 }

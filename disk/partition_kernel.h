@@ -6,14 +6,6 @@
 #include "disk/gpt.h"
 
 /*
- * Takes the lock that udev and sfdisk take, flock(2) on the disk, so that they do not read the table
- * while it is written. Waits up to 10 seconds for other holders, unless canceled. The lock ends when
- * the disk is closed. MORTISE_E_BUSY.
- */
-MORTISE_MUST_CHECK enum mortise_code disk_lock_table(const struct luks2_device *disk,
-						     struct mortise_error *err);
-
-/*
  * Tells the kernel of a new partition, of one whose end has moved, and of one that is gone. The
  * partition that is gone must not be in use (MORTISE_E_BUSY); the others are changed while any
  * partition of the disk is mounted. An image file has no partitions in the kernel: MORTISE_OK.

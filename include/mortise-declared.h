@@ -228,6 +228,11 @@ struct mortise_up_options {
 	 * the next one is tried; 0: 30, or 10 for a kms or tpm key, which needs no stretching.
 	 */
 	uint32_t max_unlock_s;
+	/*
+	 * Grow the volumes to their maximum size even if they do not grow at each boot, and those
+	 * that are open as well: partition, mapping, and file system.
+	 */
+	bool grow;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -253,6 +258,8 @@ enum mortise_step_kind {
 	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
 	MORTISE_STEP_SEAL,		/* accept the header of another program, and seal it */
 	MORTISE_STEP_RESET,		/* erase the volume, as mortise_reset_stage ordered */
+	MORTISE_STEP_GROW,		/* move the end of the partition into the free space behind it */
+	MORTISE_STEP_GROW_FS,		/* grow the mapping and the file system of an open volume */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
