@@ -13,7 +13,6 @@
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "declared/trust.h"
-#include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
 #include "disk/swap.h"
@@ -34,41 +33,6 @@ add_refusal(const struct volume_run *run, struct volume_plan *plan, struct morti
 	volume_reset_command(run, plan->volume, plan->device, command);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
 			       what, command);
-}
-
-/* A swap area is created at each boot: the old contents are useless to a new boot. */
-static enum mortise_code plan_swap(const struct volume_run *run, struct volume_plan *plan,
-				   const char *device, struct mortise_error *err)
-{
-	enum mortise_code code;
-
-	if (plan->mounted || run->options->no_mount)
-		return MORTISE_OK;
-	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "create a swap area on %s",
-			       device);
-	return code ? code
-		    : VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "enable swap on %s",
-				      device);
-}
-
-/* Adds the steps that create and mount the file system on device. */
-static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
-					 const char *device, bool create, struct mortise_error *err)
-{
-	enum mortise_code code = MORTISE_OK;
-
-	if (plan->volume->filesystem == CONFIG_FS_NONE)
-		return MORTISE_OK;
-	if (plan->volume->filesystem == CONFIG_FS_SWAP)
-		return plan_swap(run, plan, device, err);
-	if (create && !run->options->no_mount)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1,
-				       "create an %s file system on %s",
-				       config_filesystem_name(plan->volume->filesystem), device);
-	if (!code && *plan->mount_point && !plan->mounted)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
-				       plan->mount_point);
-	return code;
 }
 
 /*
@@ -167,6 +131,9 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
+	code = volume_plan_check_place(run, plan, true, err);
+	if (code || plan->failed)
+		return code;
 	code = volume_plan_format(run, plan, err);
 	if (code || plan->failed)
 		return code;
@@ -174,7 +141,7 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 			       plan->mapping);
 	if (code)
 		return code;
-	return plan_filesystem(run, plan, plan->mapping, true, err);
+	return volume_plan_filesystem(run, plan, plan->mapping, true, err);
 }
 
 /* Reads the header, compares the mapping, and finds a key. A failure becomes a step. */
@@ -244,8 +211,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
-	code = plan_filesystem(run, plan, plan->mapping, create, err);
-	if (code || !plan->unsealed_state || run->open_only)
+	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
+	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;
 	code = volume_plan_adopt_state(plan, err);
 	return code ? code : volume_plan_keys(run, plan, err);
@@ -261,7 +228,7 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
 		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
 				   plan->device, why);
-	return plan_filesystem(run, plan, plan->device, true, err);
+	return volume_plan_filesystem(run, plan, plan->device, true, err);
 }
 
 /* The volume is declared without encryption, but its device is encrypted. The text is Talos's. */
@@ -280,7 +247,9 @@ static enum mortise_code plan_undeclared_encryption(const struct volume_run *run
 static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
-	const char *type = config_filesystem_name(plan->volume->filesystem);
+	/* META does not say which file system STATE has. */
+	const char *type = run->open_only ? plan->probe.type
+					  : config_filesystem_name(plan->volume->filesystem);
 	struct mortise_error ignored;
 
 	if (plan->probe.content == DISK_LUKS2)
@@ -293,7 +262,7 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 	if (plan->probe.content == DISK_EMPTY && run->open_only)
 		return add_not_configured(plan, err);
 	if (plan->probe.content == DISK_EMPTY)
-		return plan_filesystem(run, plan, plan->device, true, err);
+		return volume_plan_filesystem(run, plan, plan->device, true, err);
 	/* The contents of a raw volume without encryption belong to its user. */
 	if (plan->volume->filesystem == CONFIG_FS_NONE)
 		return MORTISE_OK;
@@ -305,7 +274,7 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 				   "filesystem type mismatch: %s != %s; %s is unchanged",
 				   plan->probe.type, type, plan->device);
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
-	return plan_filesystem(run, plan, plan->device, false, err);
+	return volume_plan_filesystem(run, plan, plan->device, false, err);
 }
 
 static enum mortise_code add_unfinished_reset(const struct volume_run *run,

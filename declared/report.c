@@ -108,6 +108,7 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.uuid = entry->uuid,
 		.known = entry->known ? entry->known : "",
 		.seal = entry->seal ? entry->seal : "",
+		.fsck = entry->fsck,
 	};
 	return &entry->shown;
 }

@@ -3,6 +3,7 @@
 #ifndef VOLUME_REPORT_H
 #define VOLUME_REPORT_H
 
+#include "declared/fsck.h"
 #include "declared/plan.h"
 
 struct volume_entry {
@@ -16,6 +17,7 @@ struct volume_entry {
 	char uuid[DISK_UUID_ROOM];
 	const char *known;		/* NULL: "" */
 	const char *seal;		/* NULL: "" */
+	char fsck[VOLUME_FSCK_ROOM];
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */

@@ -63,6 +63,7 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 {
 	const struct config_volume *volume = entry->volume;
 
+	volume_fsck_read(volume, entry->fsck);
 	if (volume->encrypted)
 		examine_header(entry);
 	else if (config_filesystem_is_persistent(volume->filesystem))

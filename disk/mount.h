@@ -14,6 +14,17 @@
  */
 bool disk_is_mounted(const char *device, const char *root, const char *mount_point);
 
+/* Is a file system mounted at this path, which begins with root? */
+bool disk_is_mount_point(const char *root, const char *mount_point);
+
+/*
+ * Can disk_mount() open or create the mount point? Creates nothing. MORTISE_E_SYSTEM names the path
+ * that prevents it: a file, a symbolic link, or a directory of a read-only file system.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_mount_point_check(const char *root,
+							    const char *mount_point,
+							    struct mortise_error *err);
+
 struct disk_mount_options {
 	const char *root;	/* mount_point begins with it; symbolic links below it are refused */
 	const char *type;	/* for mount(2); unused for a swap area */

@@ -47,14 +47,6 @@ static bool is_block(const char *source, struct stat *st)
 	return *source == '/' && !stat(source, st) && S_ISBLK(st->st_mode);
 }
 
-/* btrfs shows a device number of its own; its source names the block device. */
-static bool is_mount_of(dev_t number, const struct mountinfo *mount)
-{
-	struct stat st;
-
-	return mount->device == number || (is_block(mount->source, &st) && st.st_rdev == number);
-}
-
 /* Finds the last mount of the device or inside one of its mounts. */
 static bool find_last_mount(dev_t number, struct mount_point *last)
 {
@@ -65,7 +57,7 @@ static bool find_last_mount(dev_t number, struct mount_point *last)
 
 	mountinfo_open(&mount);
 	while (mountinfo_next(&mount)) {
-		const bool own = is_mount_of(number, &mount);
+		const bool own = mountinfo_is_of(&mount, number);
 
 		if (!own && !has_id(&ids, mount.parent))
 			continue;

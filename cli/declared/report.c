@@ -61,6 +61,13 @@ static void print_trust(const struct mortise_volume_status *volume)
 	print("\n");
 }
 
+/* "data: file system: corrected: recovering journal". A clean one needs no line. */
+static void print_fsck(const struct mortise_volume_status *volume)
+{
+	if (volume->fsck[0] != '\0' && strcmp(volume->fsck, "clean") != 0)
+		print("%s: file system: %s\n", volume->name, volume->fsck);
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	const struct table table = {
@@ -77,6 +84,8 @@ static void print_table(const struct mortise_report *report)
 		print_recovery(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_trust(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_fsck(volume);
 }
 
 /* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
@@ -155,6 +164,7 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	json_add_text(row, "uuid", volume->uuid);
 	json_add_text(row, "known", volume->known);
 	json_add_text(row, "seal", volume->seal);
+	json_add_text(row, "fsck", volume->fsck);
 	return row;
 }
 
