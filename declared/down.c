@@ -26,7 +26,8 @@ struct place {
 	char mapping[MORTISE_NAME_MAX + 1];
 	char node[MORTISE_NAME_MAX + 16]; /* of the mapping */
 	bool active;
-	bool foreign; /* a mapping with this name exists, but belongs to another device */
+	bool discards; /* the mapping passes them on */
+	bool foreign;  /* a mapping with this name exists, but belongs to another device */
 	char mount_point[VOLUME_PATH_MAX];
 };
 
@@ -46,6 +47,7 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	on_device = known && (!*device || disk_mapping_is_on(&info, device));
 	place->foreign = known && !on_device;
 	place->active = on_device && info.luks2;
+	place->discards = info.flags & MORTISE_ALLOW_DISCARDS;
 }
 
 static enum mortise_code unmount_place(const struct place *place, const char *root,
@@ -176,6 +178,7 @@ static void examine_volume(struct volume_run *run, const struct config_volume *v
 	struct place place = { 0 };
 	bool mounted, plain;
 
+	volume_status_last_up(entry);
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why)) {
 		entry->phase = MORTISE_PHASE_MISSING;
 		set_error(entry, &why);
@@ -188,7 +191,10 @@ static void examine_volume(struct volume_run *run, const struct config_volume *v
 	entry->phase = MORTISE_PHASE_LOCATED;
 	if (mounted)
 		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", place.mount_point);
+	if (config_filesystem_is_persistent(volume->filesystem))
+		volume_status_use(run->options->root, entry->mount_point, &entry->facts.use);
 	if (place.active) {
+		entry->facts.discards = place.discards;
 		snprintf(entry->mapping, sizeof(entry->mapping), "%s", place.node);
 		entry->phase = MORTISE_PHASE_PREPARED;
 		volume_opening_read(volume, &entry->opening);

@@ -10,9 +10,12 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/last_up.h"
 #include "declared/measure.h"
 #include "declared/plan_known.h"
+#include "declared/reset/ordered.h"
 #include "declared/up.h"
+#include "declared/verified.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
 #include "volume/extended_pcrs.h"
@@ -59,12 +62,10 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 
 	*out = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	if (code)
-		return code;
-	code = volume_check_names(config, &wanted, err);
-	if (code)
-		return code;
-	code = volume_plans_new(config, &wanted, &plan, err);
+	if (!code)
+		code = volume_check_names(config, &wanted, err);
+	if (!code)
+		code = volume_plans_new(config, &wanted, &plan, err);
 	if (code)
 		return code;
 	code = wait_for_devices(plan, &wanted, err);
@@ -160,6 +161,7 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
 		volume_memory_note(run, plan, &result);
+		volume_verified_keep(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
@@ -241,6 +243,8 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
 	volume_known_begin(run);
+	if (!run->options->name_count && !run->open_only)
+		reset_do_undeclared(run);
 	if (all.plan->count > state_first)
 		code = volume_measure_no_state(run, err);
 	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);
@@ -300,12 +304,10 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	shared.report = *report;
 	code = bring_up_all(&shared, err);
 	volume_memory_store(&run);
-	if (code)
-		goto out;
-	code = check_ready(*report, err);
-	if (code)
-		goto out;
-	code = extend_pcr(up->options, err);
+	if (!code)
+		code = check_ready(*report, err);
+	if (!code)
+		code = extend_pcr(up->options, err);
 out:
 	for (size_t i = 0; i < plan->count; i++) {
 		volume_plan_attach(plan->volumes[i], NULL);
@@ -368,6 +370,7 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 		return code;
 	plan->executed = true;
 	code = execute_plan(up, plan, report, err);
+	volume_last_up_store(*report);
 	close(lock);
 	return code;
 }

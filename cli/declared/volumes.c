@@ -215,5 +215,6 @@ void volumes_close(struct volumes *volumes)
 	mortise_config_free(&volumes->config);
 	free(volumes->devices);
 	free(volumes->device_names);
+	said_clear(&volumes->said);
 	*volumes = (struct volumes){ 0 };
 }

@@ -6,6 +6,7 @@
 #include <mortise-declared.h>
 
 #include "cli/command.h"
+#include "cli/declared/said.h"
 
 #define VOLUMES_CONFIG_DEFAULT "/etc/mortise/config.yaml"
 
@@ -20,6 +21,7 @@ struct volumes {
 	struct mortise_volume_device *devices;
 	char *device_names;		/* the memory that devices[].name point into */
 	bool json;			/* --json */
+	struct said said;		/* what has been printed about volumes */
 };
 
 /*
