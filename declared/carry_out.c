@@ -13,6 +13,7 @@ void volume_opening_clear(struct volume_opening *opening)
 {
 	free(opening->failed_syncs);
 	free(opening->notices);
+	free(opening->mounted);
 	*opening = (struct volume_opening){ .keyslot = -1 };
 }
 

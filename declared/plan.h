@@ -414,6 +414,7 @@ struct volume_opening {
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
 	char *failed_syncs;		/* one sentence on each line; may be NULL */
 	char *notices;			/* one sentence on each line; may be NULL */
+	char *mounted;			/* where, without symbolic links; may be NULL */
 };
 
 void volume_opening_clear(struct volume_opening *opening);

@@ -33,10 +33,9 @@ enum mortise_code state_json_parse(const struct state_json *file, const char *te
 	if (!json_scan(text, size, &file->limits, &end)) {
 		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 		*out = json_tokener_parse_ex(tokener, text, (int)size);
-		if (json_tokener_get_error(tokener) != json_tokener_success) {
-			json_object_put(*out);
-			*out = NULL;
-		}
+		/* json-c returns NULL for null, which lacks all members, too. */
+		if (json_tokener_get_error(tokener) == json_tokener_success && !*out)
+			*out = json_object_new_object();
 	}
 	json_tokener_free(tokener);
 	return *out ? MORTISE_OK : state_json_damaged(file, "it is not JSON", err);

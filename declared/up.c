@@ -18,6 +18,7 @@
 #include "declared/verified.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
+#include "disk/mount.h"
 #include "volume/extended_pcrs.h"
 
 static bool state_is_wanted(const struct mortise_plan *plan,
@@ -109,6 +110,17 @@ static void ensure_salt(const struct volume_run *run, const struct volume_plan *
 	secret_wipe(salt, sizeof(salt));
 }
 
+/* Links to the mount point may change before the volume is unmounted. */
+static void note_mount(const struct volume_run *run, const struct volume_plan *plan,
+		       struct volume_opening *opening)
+{
+	char path[PATH_MAX];
+
+	if (*plan->mount_point == '/' &&
+	    disk_mount_path(run->options->root, plan->mount_point, path))
+		opening->mounted = strdup(path);
+}
+
 /* Moves the result to the report. */
 static void set_entry(struct volume_entry *entry, const struct volume_plan *plan,
 		      const struct volume_result *result)
@@ -162,7 +174,10 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		volume_known_record(run, plan, &result);
 		volume_memory_note(run, plan, &result);
 		volume_verified_keep(run, plan, &result);
-		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
+		if (result.phase == MORTISE_PHASE_READY)
+			note_mount(run, plan, &result.opening);
+		if (result.phase == MORTISE_PHASE_READY &&
+		    (plan->volume->encrypted || result.opening.mounted))
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
 		if (result.why.code == MORTISE_E_CANCELED)

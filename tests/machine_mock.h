@@ -71,6 +71,8 @@ static const char *real_path(const char *path, char room[static PATH_MAX])
 {
 	static const char *const folders[] = { "/dev/", "/sys/", "/proc/", "/run/" };
 
+	if (!strncmp(path, machine.root, strlen(machine.root)))
+		return path;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
 		if (!strncmp(path, folders[i], strlen(folders[i]))) {
 			snprintf(room, PATH_MAX, "%s%s", machine.root, path);
@@ -556,13 +558,10 @@ static void allow_all(void)
 
 static unsigned open_files(void)
 {
-	DIR *folder = __real_opendir("/proc/self/fd");
 	unsigned count = 0;
 
-	assert_non_null(folder);
-	while (readdir(folder))
-		count++;
-	closedir(folder);
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
 	return count;
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/declared/json.h"
+#include "cli/declared/opened.h"
 #include "cli/declared/plan_print.h"
 #include "cli/declared/reboot.h"
 #include "cli/declared/report.h"
@@ -90,6 +91,7 @@ static enum status apply(const struct command *c, struct volumes *volumes)
 
 	err.code = mortise_apply(volumes->config, &volumes->options, false, volumes->plan, &report,
 				 &err);
+	opened_add(volumes, report);
 	if (err.code == MORTISE_OK)
 		warn_of_default(c);
 	status = report_print(c, volumes, report, MORTISE_PHASE_READY, &err);

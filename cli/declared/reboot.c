@@ -11,6 +11,7 @@
 
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 
 /* Debian's value for root; an init may start a program without PATH. */
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -60,7 +61,7 @@ enum status reboot_end(const struct command *c, enum status status)
 {
 	char program[PATH_MAX], name[] = "reboot", *arguments[] = { program, NULL, NULL };
 
-	if (!option_set(&c->options, OPTION_REBOOT) || status != STATUS_OK)
+	if (!option_set(&c->options, OPTION_REBOOT) || status != STATUS_OK || signals_caught())
 		return status;
 	if (!find_program(program))
 		return reboot_check(c);

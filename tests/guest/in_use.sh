@@ -221,7 +221,143 @@ test_reboot() {
 	down
 }
 
-for topic in ${1:-staged other_contents stale refused reboot}; do
+# down_names TEXT PATTERN...: down ends with status 6, because STATE is closed, and names the users.
+down_names() {
+	local text=$1 pattern
+	shift
+
+	check_status 6 "down fails: $text" said mortise down
+	for pattern; do
+		check "down names it: $pattern" says "$pattern"
+	done
+	check "up opens STATE again" mortise up
+}
+
+test_users() {
+	local mount=$root/var/mnt/data node=/dev/mapper/luks2-u-data size
+
+	new_machine
+	declare_keys "$static" "$static"
+	check "apply" mortise apply -f "$config"
+	cp /bin/sleep "$mount/program"
+	hold "$mount"
+	down_names "a working directory" "data: cannot unmount $mount: it is in use" \
+		"files open in sleep (process $holder)"
+	release
+	exec 7<"$mount/program"
+	down_names "an open file" "(process $$)"
+	exec 7<&-
+	mount -o remount,exec "$mount"
+	"$mount/program" 600 &
+	holder=$!
+	until_holds executes "$holder" program
+	down_names "a program" "files open in program (process $holder)"
+	release
+	mkdir "$mount/inner"
+	mount -t tmpfs none "$mount/inner"
+	down_names "another file system" "mounted at $mount/inner"
+	umount "$mount/inner"
+	mkdir "$work/other"
+	mount "$node" "$work/other"
+	down_names "another mount point" "$node is still in use: mounted at $work/other"
+	umount "$work/other"
+	mortise down >"$work/out"
+	"$MORTISE" up --no-mount data --root "$root" "${places[@]}" >"$work/out"
+	size=$(blockdev --getsz "$node")
+	dmsetup create --noudevsync vg-lv --uuid LVM-made-up --table "0 $size linear $node 0"
+	check_status 6 "down does not close a volume below LVM" said mortise down
+	check "down names the LVM volume" says "is still in use: held by /dev/dm-"
+	check "with its name" says "(LVM volume vg-lv)"
+	check_status 5 "neither does reset" said "$MORTISE" reset --yes u-data --device "u-data=$data"
+	check "reset names the LVM volume" says "(LVM volume vg-lv); close that first"
+	dmsetup remove --noudevsync vg-lv
+	check "up mounts it" mortise up
+	# udev and blkid hold a file for a moment.
+	(exec 8<"$mount/program" && exec sleep 0.3) &
+	until_holds executes $! sleep
+	check "down waits for a file that is open for a moment" mortise down
+	wait
+	check_fails "it is unmounted" findmnt "$mount"
+}
+
+# up_file DIRECTORY FILE ROOT: run in a directory, with relative paths.
+up_file() {
+	(cd "$1" && "$MORTISE" up -f "$2" --root "$3" "${cost[@]}" "${places[@]}")
+}
+
+# down and status without options act on what up opened in this boot.
+test_bare() {
+	local other=$work/second
+
+	new_machine
+	declare_keys "$static" "$static"
+	rm -f /run/mortise/opened
+	check_fails "a bare status knows nothing at first" said "$MORTISE" status
+	check "up with a file and a root" up_file "$work" config.yaml root
+	check "a bare status succeeds" said "$MORTISE" status
+	check "it shows where the volume is mounted" says "$root/var/mnt/data"
+	check_equal "status --json" "$("$MORTISE" status --json | jq -r '.volumes[1].phase')" ready
+	check "a bare down succeeds" said "$MORTISE" down
+	check_fails "it has closed the volume" test -e /dev/mapper/luks2-u-data
+	check_fails "and unmounted STATE" findmnt "$root/system/state"
+	check_fails "afterwards, status knows nothing" "$MORTISE" status
+	# Two configurations: STATE in one, a user volume in the other.
+	mkdir "$other"
+	sed '/UserVolumeConfig/,$d; $d' "$config" >"$other/state.yaml"
+	printf -- '---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\n%s\n' \
+		"encryption: {provider: luks2, keys: [{$static}]}" >"$other/data.yaml"
+	places=(--device "STATE=$state")
+	check "up with the first file" up_file "$other" state.yaml "$root"
+	places=(--device "data=$data")
+	check "up with the second file" up_file "$other" data.yaml "$other"
+	check "a bare status shows the last one" said "$MORTISE" status
+	check "it shows its volume" says "$other/var/mnt/data"
+	check "a bare down closes the last one" said "$MORTISE" down
+	check "it says what else is open" says "($other/state.yaml, root $root); to close them"
+	check_fails "the volume is closed" test -e /dev/mapper/luks2-u-data
+	check "STATE is still open" test -e /dev/mapper/luks2-STATE
+	check "options still select the volumes" "$MORTISE" status -f "$other/state.yaml" \
+		--root "$root" --device "STATE=$state"
+	check "another bare down closes it" said "$MORTISE" down
+	check_fails "STATE is closed" test -e /dev/mapper/luks2-STATE
+	check "a file that is gone" up_file "$other" data.yaml "$other"
+	mv "$other/data.yaml" "$other/moved.yaml"
+	check_fails "is named by the error" said "$MORTISE" down
+	check "with its path" says "cannot read $other/data.yaml"
+	check "it can be given" "$MORTISE" down -f "$other/moved.yaml" --root "$other" "${places[@]}"
+	rm -f /run/mortise/opened
+}
+
+# without_run COMMAND...: run it where /run is read-only. Its output is in $work/said afterwards.
+without_run() {
+	local status=0
+
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	unshare --mount --propagation private bash -c '
+		mount -t tmpfs -o ro none /run && "$@" >/tmp/said 2>&1' bash "$@" || status=$?
+	cp /tmp/said "$work/said"
+	return "$status"
+}
+
+test_readonly_run() {
+	new_machine
+	declare_keys "$static" "$static"
+	cp "$config" /tmp/config.yaml
+	# The namespace ends with the command, and its mounts with it; the mappings stay.
+	for verb in up down status; do
+		# shellcheck disable=SC2016  # expanded by the inner shell
+		check "$verb succeeds where /run is read-only" without_run bash -c '
+			"$MORTISE" up "${@:2}" '"${cost[*]}"' && "$MORTISE" "$1" "${@:2}"
+		' bash "$verb" -f /tmp/config.yaml --root /mnt "${places[@]}"
+		check "up says what is lost" says \
+			"/run/mortise, so that \`mortise status\` and \`mortise down\` will not know"
+	done
+	check "so does reset" without_run "$MORTISE" reset --yes data --device "data=$data" \
+		--device "STATE=$state"
+	"$MORTISE" down -f /tmp/config.yaml --root /mnt "${places[@]}" >"$work/out" 2>&1
+}
+
+for topic in ${1:-staged other_contents stale refused reboot users bare readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
