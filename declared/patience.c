@@ -11,7 +11,7 @@
 #include "declared/plan.h"
 
 /* A call shorter than this would fail on a slow network. */
-#define CALL_LEAST_MS 1000u
+#define CALL_LEAST_MS  1000u
 /* A call that has taken the whole wait may end a moment before it. */
 #define PAUSE_LEAST_MS 50u
 
