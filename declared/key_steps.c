@@ -224,7 +224,7 @@ enum mortise_code volume_do_key_step(struct volume_work *work, const struct volu
 		return step->why.code;
 	}
 	/* A format has written its keys already, in one commit. */
-	if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
+	if (volume_plan_formats(work->plan))
 		return MORTISE_OK;
 	code = change_keyslot(work, step, err);
 	if (code && step->key)

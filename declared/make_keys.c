@@ -18,11 +18,6 @@ static bool opens_at_boot(const struct volume_step *step)
 	return step->made.passphrase && !step->recovery;
 }
 
-static bool is_format(const struct volume_plan *plan)
-{
-	return plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT;
-}
-
 /*
  * Makes a recovery key, and hands it over before the header has it: a key that was not seen by a
  * user is useless, but would be relied on.
@@ -101,7 +96,7 @@ static enum mortise_code make_missing(struct volume_run *run, struct volume_plan
 			error_prefix(&step->why, "keyslot %d (%s)%s", step->keyslot,
 				     step->recovery ? "recovery"
 						    : config_key_kind_name(step->key->kind),
-				     is_format(plan) ? "" : " unchanged");
+				     volume_plan_formats(plan) ? "" : " unchanged");
 	}
 	return MORTISE_OK;
 }
@@ -111,7 +106,7 @@ static bool is_worth_another_try(const struct volume_plan *plan)
 {
 	bool unreachable = false;
 
-	if (!is_format(plan))
+	if (!volume_plan_formats(plan))
 		return false;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (opens_at_boot(&plan->steps[i]))
@@ -144,7 +139,7 @@ const struct mortise_error *volume_format_lacks_key(const struct volume_plan *pl
 {
 	const struct mortise_error *last = NULL;
 
-	if (!is_format(plan) || plan->failed)
+	if (!volume_plan_formats(plan) || plan->failed)
 		return NULL;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (opens_at_boot(&plan->steps[i]))

@@ -16,6 +16,7 @@
 #include "declared/budget.h"
 #include "declared/known.h"
 #include "declared/patience.h"
+#include "declared/reset/orders.h"
 #include "declared/tpm_memory.h"
 #include "disk/probe.h"
 #include "volume/record.h"
@@ -37,6 +38,7 @@ struct volume_known {
 	struct known_list list;
 	struct mortise_error why;
 	char dir[VOLUME_PATH_MAX]; /* where STATE is mounted */
+	struct reset_orders orders;
 };
 
 /* The context of one run, shared by the threads that work on its volumes. */
@@ -105,6 +107,8 @@ struct volume_plan {
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
 	char mount_point[VOLUME_PATH_MAX];  /* including the root; "": not mounted */
 	struct disk_probe probe;
+	enum reset_plan reset;		/* what becomes of an order to erase the volume */
+	struct disk_probe erased;	/* RESET_ERASE: the contents; probe is that of an empty device */
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
@@ -261,6 +265,9 @@ MORTISE_MUST_CHECK enum mortise_code
 volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct config_key *key,
 		    const char *reason, struct mortise_error *why, struct mortise_error *err);
 
+/* Does the plan write a new header? */
+bool volume_plan_formats(const struct volume_plan *plan);
+
 /* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
 
@@ -395,6 +402,7 @@ struct volume_opening {
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
 	char *failed_syncs;		/* one sentence on each line; may be NULL */
 	char *notices;			/* one sentence on each line; may be NULL */
+	char *mounted;			/* where, without symbolic links; may be NULL */
 };
 
 void volume_opening_clear(struct volume_opening *opening);

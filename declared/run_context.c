@@ -100,6 +100,7 @@ void volume_run_clear(struct volume_run *run)
 	pthread_mutex_destroy(&run->events_lock);
 	volume_memory_clear(&run->memory);
 	known_list_clear(&run->known.list);
+	reset_orders_clear(&run->known.orders);
 }
 
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,

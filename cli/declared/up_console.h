@@ -9,6 +9,7 @@
 
 struct up_console {
 	FILE *out;			/* NULL with -q */
+	struct said *said;
 	bool verbose;
 	uint32_t timeout;		/* seconds to wait for an answer; 0 waits forever */
 	const char *recovery_dir;	/* NULL: new recovery keys are printed on standard output */

@@ -62,6 +62,14 @@ if command -v jq >/dev/null; then
 	result $? "status --json: nulls and booleans"
 	json '.volumes | all(.notices == [] and .recoveryKeyslots == [])'
 	result $? "status --json: empty lists"
+	json '.volumes | all(keys == (["device", "disk", "discards", "encrypted", "error", "failedSyncs",
+		"filesystem", "id", "keyKind", "keyKinds", "keyslot", "known", "lastUp", "lockedToState",
+		"mapping", "mountPoint", "name", "notices", "partition", "partitionUuid", "pcrs", "phase",
+		"recoveryKeyslots", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
+	result $? "status --json: the members of each volume"
+	json '.volumes | all(.size == 67108864 and .pcrs == [] and .signedPcr11 == false and
+		([.disk, .discards, .partition, .partitionUuid, .use] | all(. == null)))'
+	result $? "status --json: facts of a file"
 	"$MORTISE" plan --json -f bad.yaml >out 2>err
 	json '.remarks[0].severity == "error" and .remarks[0].line == 5 and .error.text'
 	result $? "--json with an invalid configuration"

@@ -90,6 +90,8 @@ check_status 6 "without the KMS, one of two volumes is ready" boot --wait 0
 check "STATE's other key opens it" opened_by STATE '1 nodeID'
 check "the kms keyslot is unchanged, with a notice" says "keyslot 0 (kms) unchanged"
 check "the notice names the endpoint" says "127.0.0.1:$port"
+check_equal "each volume reports the KMS once" \
+	"$(grep -c "127.0.0.1:$port" "$work/said") $(grep -c '^mortise: data: ' "$work/said")" '2 1'
 check "the other volume cannot be opened" says 'no declared key opens'
 check_equal "its header is unchanged" "$(header_sum "$data")" "$before"
 (sleep 4 && start_kms) &
@@ -101,6 +103,8 @@ check "an open volume needs no KMS" said mortise up --wait 0
 check_fails "and nothing is to be reported" says 'not checked'
 check "an open volume stays ready while the KMS is down" said mortise up --check-keys --wait 0
 check "a notice says that its kms key was not checked" says 'keyslot 0 (kms) not checked'
+check_equal "each volume says so once" "$(grep -c 'not checked' "$work/said")" \
+	"$(grep -c '^mortise: .* not checked' "$work/said")"
 
 ## A keyslot that is not needed causes no call.
 start_kms
