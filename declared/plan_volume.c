@@ -322,17 +322,6 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 	return plan_filesystem(run, plan, plan->device, false, err);
 }
 
-static enum mortise_code add_unfinished_reset(const struct volume_run *run,
-					      struct volume_plan *plan, struct mortise_error *err)
-{
-	char command[VOLUME_RESET_COMMAND];
-
-	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s: a reset was interrupted; to finish it, run `%s`", plan->device,
-			       command);
-}
-
 /* A source that failed may work now. A keyslot that refused a key still refuses it. */
 static void reset_failed_requests(struct volume_plan *plan)
 {
@@ -365,7 +354,7 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
-		return add_unfinished_reset(run, plan, err);
+		return reset_plan_unfinished(run, plan, err);
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {
 		code = volume_known_check(run, plan, err);
 		if (code || plan->failed)
