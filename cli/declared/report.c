@@ -8,6 +8,7 @@
 #include "cli/declared/prometheus.h"
 #include "cli/declared/report.h"
 #include "cli/declared/table.h"
+#include "cli/log.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
@@ -80,13 +81,13 @@ static void print_table(const struct mortise_report *report)
 		print_trust(volume);
 }
 
-/* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
-static void print_each(const char *volume, const char *prefix, const char *text)
+/* Prints "mortise: VOLUME: LINE" for every line of text, in a form that has both. */
+static void print_each(const char *form, const char *volume, const char *text)
 {
 	while (*text) {
 		int length = (int)strcspn(text, "\n");
 
-		print_to(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
+		print_to(stderr, form, volume, length, text);
 		text += length;
 		text += *text == '\n';
 	}
@@ -94,13 +95,26 @@ static void print_each(const char *volume, const char *prefix, const char *text)
 
 static void print_messages(const struct mortise_report *report)
 {
+	static const char error[] = "mortise: %s: %.*s\n";
+	static const char warning[] = PRINT_WARNING "mortise: %s: %.*s\n";
+	static const char notice[] = PRINT_NOTICE "mortise: %s: notice: %.*s\n";
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		print_each(volume->name, "", volume->error);
-		print_each(volume->name, "", volume->failed_syncs);
-		print_each(volume->name, "notice: ", volume->notices);
+		print_each(error, volume->name, volume->error);
+		print_each(warning, volume->name, volume->failed_syncs);
+		print_each(notice, volume->name, volume->notices);
 	}
+}
+
+/* The table goes to standard output, which may be lost: a line for each volume. */
+static void log_phases(const struct mortise_report *report)
+{
+	const struct mortise_volume_status *volume;
+
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_to(stderr, PRINT_INFO "mortise: %s: %s\n", volume->name,
+			 mortise_phase_name(volume->phase));
 }
 
 /* Adds the parts of text between separators as an array of strings. */
@@ -267,6 +281,8 @@ enum status report_print(const struct command *c, const struct volumes *volumes,
 		status = volumes_fail(c, err);
 	if (report)
 		print_messages(report);
+	if (report && log_is_kernel() && !option_set(&c->options, OPTION_BATCH_MODE))
+		log_phases(report);
 	if (volumes->json)
 		printed = print_report_json(c, volumes, report, err);
 	else if (option_set(&c->options, OPTION_PROMETHEUS))

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cli/log.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -29,10 +30,11 @@ static bool is_message(const struct mortise_step *step)
 static void print_begin(const struct up_console *console, const struct mortise_step *step)
 {
 	if (is_message(step)) {
-		print_to(console->out, "%s: %s\n", step->volume, step->text);
+		print_to(console->out, PRINT_WARNING "%s: %s\n", step->volume, step->text);
 		return;
 	}
-	print_to(console->out, "%s: %s %s", step->volume, actions[step->kind], step->device);
+	print_to(console->out, PRINT_INFO "%s: %s %s", step->volume, actions[step->kind],
+		 step->device);
 	if (step->keyslot >= 0)
 		print_to(console->out, ", slot %d", step->keyslot);
 	print_to(console->out, " ...\n");
@@ -45,9 +47,9 @@ static void print_end(const struct up_console *console, const struct mortise_ste
 	if (is_message(step))
 		return;
 	if (error)
-		print_to(console->out, "%s: failed: %s\n", step->volume, error->text);
+		print_to(console->out, PRINT_WARNING "%s: failed: %s\n", step->volume, error->text);
 	else if (console->verbose)
-		print_to(console->out, "%s: done: %s\n", step->volume, step->text);
+		print_to(console->out, PRINT_INFO "%s: done: %s\n", step->volume, step->text);
 }
 
 /* A user without a recovery key enters an empty line. */
@@ -79,7 +81,7 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
-		print_to(console->out, "%s: %s\n", event->volume, event->text);
+		print_to(console->out, PRINT_NOTICE "%s: %s\n", event->volume, event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);
@@ -95,7 +97,7 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 	if (status != STATUS_OK)
 		return status;
 	*console = (struct up_console){
-		.out = volumes->json ? stderr : stdout,
+		.out = volumes->json || log_is_kernel() ? stderr : stdout,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
 			   option_set(&c->options, OPTION_DEBUG),
 		.timeout = option_number32(&c->options, OPTION_TIMEOUT),
