@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "declared/reset/ordered.h"
 #include "declared/state_store.h"
 #include "disk/filesystem.h"
 #include "disk/partition.h"
@@ -38,6 +39,7 @@ static void expect_volumes(struct volume_run *run)
 void volume_known_begin(struct volume_run *run)
 {
 	struct volume_known *known = &run->known;
+	struct mortise_error why;
 
 	if (known->state == KNOWN_LISTED || known->state == KNOWN_DAMAGED)
 		return;
@@ -59,6 +61,8 @@ void volume_known_begin(struct volume_run *run)
 	}
 	if (known->list.is_new)
 		expect_volumes(run);
+	if (reset_orders_load(&known->orders, run->options->root, known->dir, &why))
+		volume_run_notify(run, CONFIG_STATE, why.text);
 }
 
 bool volume_known_is_expected(struct known_list *list, const char *id)
@@ -182,6 +186,9 @@ static bool find_obstacle(struct volume_run *run, const struct volume_plan *plan
 	*obstacle = (struct obstacle){ .kind = MORTISE_STEP_REFUSE };
 	if (volume_is_state(plan->volume) || !is_to_be_used(plan))
 		return false;
+	/* The order is in STATE, as the list is. */
+	if (plan->reset == RESET_ERASE && run->known.state == KNOWN_LISTED)
+		return false;
 	switch (run->known.state) {
 	case KNOWN_UNUSED:
 	case KNOWN_LATER:
@@ -270,7 +277,8 @@ bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 	plan->was_unlisted = true;
 	if (run->known.state == KNOWN_MISSING && is_luks2(plan))
 		return changes_keys(plan);
-	return plan->unlisted || find_obstacle(run, plan, &ignored);
+	return plan->unlisted || reset_find_ordered(&run->known.orders, plan->volume) ||
+	       find_obstacle(run, plan, &ignored);
 }
 
 /* False: the volume key is not known, so that an encrypted volume has no identity. */

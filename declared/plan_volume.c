@@ -12,6 +12,7 @@
 #include "declared/plan.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/reset/ordered.h"
 #include "declared/trust.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
@@ -20,17 +21,25 @@
 #include "volume/activate.h"
 #include "volume/record.h"
 
-/* The device has other contents than those declared. The remedy follows the text of format. */
+/*
+ * The device has other contents than those declared. The remedy follows the text of format. A
+ * header that can be restored is never called erasable.
+ */
 __attribute__((format(printf, 4, 5))) static enum mortise_code
 add_refusal(const struct volume_run *run, struct volume_plan *plan, struct mortise_error *err,
 	    const char *format, ...)
 {
-	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT];
+	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT], advice[MORTISE_ERROR_TEXT];
+	const struct disk_probe *probe = &plan->probe;
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
+	if (disk_header_is_damaged(probe)) {
+		disk_repair_advice(probe, plan->device, advice, sizeof(advice));
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; %s", what, advice);
+	}
 	volume_reset_command(run, plan->volume, plan->device, command);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
 			       what, command);
@@ -208,9 +217,10 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
 	if (plan->probe.content != DISK_LUKS2)
-		return add_refusal(run, plan, err,
-				   "%s holds %s: not formatted, because it is not empty",
-				   plan->device, plan->probe.type);
+		return add_refusal(run, plan, err, "%s holds %s: not %s, because it is not empty",
+				   plan->device, plan->probe.type,
+				   disk_header_is_damaged(&plan->probe) ? "opened or formatted"
+									: "formatted");
 	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
@@ -255,10 +265,10 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 static enum mortise_code plan_plain_swap(const struct volume_run *run, struct volume_plan *plan,
 					 struct mortise_error *err)
 {
-	char why[256];
+	char why[512];
 
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
-	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, false, why, sizeof(why)))
+	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, plan->device, why, sizeof(why)))
 		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
 				   plan->device, why);
 	return plan_filesystem(run, plan, plan->device, true, err);
@@ -281,7 +291,8 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 				    struct mortise_error *err)
 {
 	const char *type = config_filesystem_name(plan->volume->filesystem);
-	struct mortise_error ignored;
+	struct mortise_error ignored, why;
+	bool holds;
 
 	if (plan->probe.content == DISK_LUKS2)
 		return plan_undeclared_encryption(run, plan, err);
@@ -299,8 +310,11 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return MORTISE_OK;
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return plan_plain_swap(run, plan, err);
+	holds = plan->probe.content == DISK_FILESYSTEM && !strcmp(plan->probe.type, type);
+	if (!holds && disk_holds_filesystem(plan->device, type, &holds, &why))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	/* The first part of the text is Talos's. */
-	if (plan->probe.content != DISK_FILESYSTEM || strcmp(plan->probe.type, type))
+	if (!holds)
 		return add_refusal(run, plan, err,
 				   "filesystem type mismatch: %s != %s; %s is unchanged",
 				   plan->probe.type, type, plan->device);
@@ -344,8 +358,10 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 				      struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	enum mortise_code code;
+	enum mortise_code code = reset_plan_ordered(run, plan, err);
 
+	if (code)
+		return code;
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)

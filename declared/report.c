@@ -120,6 +120,7 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.use = facts->use,
 		.last_up = facts->last_up,
 		.last_error = facts->last_error,
+		.reset_staged = entry->reset_staged,
 	};
 	return &entry->shown;
 }
@@ -174,6 +175,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "key-fail";
 	case MORTISE_STEP_SEAL:
 		return "seal";
+	case MORTISE_STEP_RESET:
+		return "reset";
 	}
 	return "";
 }

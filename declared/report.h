@@ -30,6 +30,7 @@ struct volume_entry {
 	const char *known;		/* NULL: "" */
 	const char *seal;		/* NULL: "" */
 	struct volume_facts facts;
+	bool reset_staged;
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */

@@ -10,6 +10,7 @@
 
 #include "base/rooted.h"
 #include "declared/last_up.h"
+#include "declared/reset/ordered.h"
 #include "declared/state_store.h"
 #include "luks2/metadata.h"
 #include "volume/sealed.h"
@@ -17,6 +18,8 @@
 void volume_status_begin(struct volume_known *known, const struct config *config,
 			 const struct mortise_up_options *options)
 {
+	struct mortise_error ignored;
+
 	known_list_init(&known->list);
 	known->state = KNOWN_UNUSED;
 	if (!volume_find_state(config))
@@ -27,11 +30,14 @@ void volume_status_begin(struct volume_known *known, const struct config *config
 	known->state = known_load(&known->list, options->root, known->dir, &known->why)
 			       ? KNOWN_DAMAGED
 			       : KNOWN_LISTED;
+	/* The next run reports an error. */
+	(void)!reset_orders_load(&known->orders, options->root, known->dir, &ignored);
 }
 
 void volume_status_end(struct volume_known *known)
 {
 	known_list_clear(&known->list);
+	reset_orders_clear(&known->orders);
 }
 
 /* A token of keyslot n has id n. */
@@ -87,6 +93,7 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 
 	disk_place_read(entry->device, &entry->facts.place);
 	disk_partition_uuid(entry->device, entry->facts.partition_uuid);
+	entry->reset_staged = reset_find_ordered(&known->orders, volume);
 	if (volume->encrypted)
 		examine_header(entry);
 	else if (config_filesystem_is_persistent(volume->filesystem))

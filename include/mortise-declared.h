@@ -252,6 +252,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_FAIL,		/* planning the volume failed; text says why */
 	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
 	MORTISE_STEP_SEAL,		/* accept the header of another program, and seal it */
+	MORTISE_STEP_RESET,		/* erase the volume, as mortise_reset_stage ordered */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -359,6 +360,7 @@ struct mortise_volume_status {
 	/* The last mortise_up or mortise_apply of this boot that processed the volume. */
 	int64_t last_up;		/* its end, in seconds since 1970; 0: none */
 	const char *last_error;		/* why it did not make the volume ready; "" if it did */
+	bool reset_staged;		/* mortise_status: the next mortise_up erases the volume */
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -533,6 +535,22 @@ const char *mortise_reset_meta(const struct mortise_reset *reset);
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_reset_run(struct mortise_reset *reset,
 						       struct mortise_error *err);
+
+/*
+ * Orders the reset instead of executing it: the next mortise_up or mortise_apply that finds the
+ * volumes closed erases them before it opens them, and formats those that are declared. The order
+ * is stored in STATE, which must be mounted (MORTISE_E_WAIT), or the machine has none
+ * (MORTISE_E_DEVICE). It is for the present contents alone: if the device holds another volume
+ * then, the order is dropped. MORTISE_E_USAGE: STATE is one of the volumes.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_reset_stage(struct mortise_reset *reset,
+							 struct mortise_error *err);
+/*
+ * Withdraws the orders for options->names. MORTISE_E_USAGE: one of them has no order, and nothing
+ * was changed. Otherwise as mortise_reset_stage.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reset_withdraw(const struct mortise_reset_options *options, struct mortise_error *err);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

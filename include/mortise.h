@@ -414,6 +414,7 @@ struct mortise_key_sources {
 	const char *tpm_policy;		/* directory of tpm2-pcr-public-key.pem and
 					 * tpm2-pcr-signature.json; default: /.extra, then /run/systemd */
 	const struct mortise_events *events; /* used while waiting for a KMS or TPM */
+	uint32_t kms_timeout_ms;	/* of one call; default and maximum: 10000 */
 };
 
 enum mortise_enroll_kind {

@@ -231,7 +231,7 @@ manual() {
 	work=$(mktemp -d)
 	mandoc -T lint -W warning docs/*.[1-9] || fail "mandoc"
 	tests/manual.pl || fail "docs/*.3 and include/*.h differ; tests/manual.pl --update may help"
-	for page in docs/*.3; do
+	for page in docs/*.[0-9]; do
 		grep -qE "(^|[[:space:]])$(basename "$page")(\)|$)" docs/CMakeLists.txt ||
 			fail "docs/CMakeLists.txt does not list $(basename "$page")"
 	done

@@ -63,6 +63,14 @@ static void print_trust(const struct mortise_volume_status *volume)
 	print("\n");
 }
 
+static void print_order(const struct mortise_volume_status *volume)
+{
+	if (volume->reset_staged)
+		print("%s: will be erased by the next `mortise up` that finds it closed; to keep "
+		      "it, run `mortise reset --withdraw %s`\n",
+		      volume->name, volume->id);
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	const struct table table = {
@@ -79,31 +87,18 @@ static void print_table(const struct mortise_report *report)
 		print_recovery(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_trust(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_order(volume);
 }
 
-/* Prints "mortise: VOLUME: LINE" for every line of text, in a form that has both. */
-static void print_each(const char *form, const char *volume, const char *text)
+static void print_messages(struct said *said, const struct mortise_report *report)
 {
-	while (*text) {
-		int length = (int)strcspn(text, "\n");
-
-		print_to(stderr, form, volume, length, text);
-		text += length;
-		text += *text == '\n';
-	}
-}
-
-static void print_messages(const struct mortise_report *report)
-{
-	static const char error[] = "mortise: %s: %.*s\n";
-	static const char warning[] = PRINT_WARNING "mortise: %s: %.*s\n";
-	static const char notice[] = PRINT_NOTICE "mortise: %s: notice: %.*s\n";
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		print_each(error, volume->name, volume->error);
-		print_each(warning, volume->name, volume->failed_syncs);
-		print_each(notice, volume->name, volume->notices);
+		said_print(said, SAID_ERROR, volume->name, volume->error);
+		said_print(said, SAID_WARNING, volume->name, volume->failed_syncs);
+		said_print(said, SAID_NOTICE, volume->name, volume->notices);
 	}
 }
 
@@ -224,6 +219,7 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	json_add_text(row, "seal", volume->seal);
 	if (facts)
 		add_facts(row, volume);
+	json_object_object_add(row, "resetStaged", json_object_new_boolean(volume->reset_staged));
 	return row;
 }
 
@@ -267,7 +263,7 @@ static bool has_volume_error(const struct mortise_report *report)
 	return false;
 }
 
-enum status report_print(const struct command *c, const struct volumes *volumes,
+enum status report_print(const struct command *c, struct volumes *volumes,
 			 const struct mortise_report *report, enum mortise_phase wanted,
 			 const struct mortise_error *err)
 {
@@ -280,7 +276,7 @@ enum status report_print(const struct command *c, const struct volumes *volumes,
 	    (err->code != MORTISE_OK && !has_volume_error(report)))
 		status = volumes_fail(c, err);
 	if (report)
-		print_messages(report);
+		print_messages(&volumes->said, report);
 	if (report && log_is_kernel() && !option_set(&c->options, OPTION_BATCH_MODE))
 		log_phases(report);
 	if (volumes->json)

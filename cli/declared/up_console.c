@@ -27,10 +27,30 @@ static bool is_message(const struct mortise_step *step)
 	return step->kind >= MORTISE_STEP_WAIT && step->kind <= MORTISE_STEP_KEY_FAIL;
 }
 
-static void print_begin(const struct up_console *console, const struct mortise_step *step)
+/* If one of these fails, the volume still becomes ready. */
+static bool is_key_step(const struct mortise_step *step)
+{
+	return (step->kind >= MORTISE_STEP_KEY_ADD && step->kind <= MORTISE_STEP_KEY_RECORD) ||
+	       step->kind == MORTISE_STEP_SEAL;
+}
+
+/* Reasons and notices go to standard error at once, and are not repeated in the report. */
+static void say(struct up_console *console, enum said_kind kind, const char *volume,
+		const char *text)
+{
+	fflush(console->out);
+	said_print(console->said, kind, volume, text);
+}
+
+static void print_begin(struct up_console *console, const struct mortise_step *step)
 {
 	if (is_message(step)) {
-		print_to(console->out, PRINT_WARNING "%s: %s\n", step->volume, step->text);
+		say(console, step->kind == MORTISE_STEP_KEY_FAIL ? SAID_WARNING : SAID_ERROR,
+		    step->volume, step->text);
+		return;
+	}
+	if (step->kind == MORTISE_STEP_RESET) {
+		print_to(console->out, PRINT_INFO "%s: %s\n", step->volume, step->text);
 		return;
 	}
 	print_to(console->out, PRINT_INFO "%s: %s %s", step->volume, actions[step->kind],
@@ -40,14 +60,15 @@ static void print_begin(const struct up_console *console, const struct mortise_s
 	print_to(console->out, " ...\n");
 }
 
-static void print_end(const struct up_console *console, const struct mortise_step *step,
+static void print_end(struct up_console *console, const struct mortise_step *step,
 		      const struct mortise_error *error)
 {
 	/* print_begin() has printed the reason. */
 	if (is_message(step))
 		return;
 	if (error)
-		print_to(console->out, PRINT_WARNING "%s: failed: %s\n", step->volume, error->text);
+		say(console, is_key_step(step) ? SAID_WARNING : SAID_ERROR, step->volume,
+		    error->text);
 	else if (console->verbose)
 		print_to(console->out, PRINT_INFO "%s: done: %s\n", step->volume, step->text);
 }
@@ -81,7 +102,7 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
-		print_to(console->out, PRINT_NOTICE "%s: %s\n", event->volume, event->text);
+		say(console, SAID_NOTICE, event->volume, event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);
@@ -98,6 +119,7 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 		return status;
 	*console = (struct up_console){
 		.out = volumes->json || log_is_kernel() ? stderr : stdout,
+		.said = &volumes->said,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
 			   option_set(&c->options, OPTION_DEBUG),
 		.timeout = option_number32(&c->options, OPTION_TIMEOUT),
