@@ -151,6 +151,7 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	if (!step)
 		return error_memory(err);
 	step->size = size + growth;
+	plan->growth = growth;
 	return MORTISE_OK;
 }
 
