@@ -355,8 +355,7 @@ enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *pl
 		plan->proven = opened_by_declared_key(plan);
 		return MORTISE_OK;
 	}
-	/* To resize a mapping, its key is needed. */
-	plan->verified = !run->options->grow && volume_verified(run, plan);
+	plan->verified = volume_verified(run, plan);
 	if (plan->verified) {
 		plan->proven = true;
 		return MORTISE_OK;
