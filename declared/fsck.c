@@ -48,20 +48,12 @@ void volume_fsck_forget(const struct config_volume *volume)
 static enum mortise_code find_type(const struct volume_work *work, const char *node,
 				   const char **type, struct mortise_error *err)
 {
-	const struct mortise_luks2 *header = work->plan->header;
 	const char *found;
 	enum mortise_code code = disk_filesystem_find(node, &found, err);
 
 	*type = config_filesystem_name(work->plan->volume->filesystem);
-	if (code)
+	if (code || !*found)
 		return code;
-	if (!*found && header && volume_record_mkfs(luks2_header_metadata(header)))
-		return error_set(err, MORTISE_E_WAIT, 0,
-				 "%s has no file system yet: mkfs has not finished; `mortise up` "
-				 "creates it as soon as a declared key is available",
-				 node);
-	if (!*found)
-		return MORTISE_OK;
 	if (work->run->open_only)
 		*type = found;
 	/* The first part of the text is Talos's. */

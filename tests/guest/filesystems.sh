@@ -209,11 +209,6 @@ test_mkfs_fails() {
 	check "plan repeats a mkfs that failed" \
 		says 'create an xfs file system on luks2-STATE'
 	check "without advice to erase" no_reset
-	sed "s|static: {passphrase: p}|kms: {endpoint: 'grpc://127.0.0.1:1'}|" "$config" \
-		>"$work/kms.yaml"
-	check_fails "up makes no file system without a key" said "$MORTISE" up \
-		"${options[@]/$config/$work/kms.yaml}" STATE
-	check "it says what is missing" says 'luks2-STATE has no file system yet'
 	show mkfs.xfs
 	show mkfs.ext4
 	check "the next up makes the file systems" run up
