@@ -266,10 +266,6 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 __attribute__((format(printf, 4, 5))) MORTISE_MUST_CHECK enum mortise_code
 volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
 		   struct mortise_error *err, const char *format, ...);
-/* The same for a device whose reset was interrupted. */
-MORTISE_MUST_CHECK enum mortise_code volume_plan_refuse_resetting(const struct volume_run *run,
-								  struct volume_plan *plan,
-								  struct mortise_error *err);
 /* Sets plan->shared. The empty one of two partitions with one label may not be the volume's. */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
 							      struct volume_plan *plan,
