@@ -14,18 +14,20 @@ struct disk_facts {
 	bool readonly;
 	bool rotational;
 	bool cdrom;
-	bool system;		/* system_disk */
-	bool system_known;	/* false: the system disk is unknown; using system_disk fails */
+	bool system;		/* system_disk: has a partition labeled META */
+	bool system_known;	/* false: no disk has one; using system_disk fails */
 	const char *bus_path;
 	const char *dev_path;	/* "/dev/sda" */
 	const char *firmware_version;
 	const char *modalias;
 	const char *model;
+	const char *pretty_size; /* "2.0 TB" */
 	const char *serial;
 	const char *sub_system;
 	const char *transport;	/* "nvme", "sata", "ata", "sas", "usb", "virtio", "mmc", ... */
 	const char *uuid;
 	const char *wwid;
+	const char *const *secondary_disks; /* "sda" for an md array on sda1, NULL after the last */
 	const char *const *symlinks; /* "/dev/disk/by-id/...", NULL after the last */
 };
 

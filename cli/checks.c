@@ -113,6 +113,8 @@ const char *check_status(const struct command *c)
 {
 	if (!command_declares(c) && c->word_count == 0)
 		return "status: requires <name> as arguments";
+	if (given(c, OPTION_JSON) && given(c, OPTION_PROMETHEUS))
+		return "Options --json and --prometheus cannot be combined.";
 	return NULL;
 }
 

@@ -128,9 +128,8 @@ static enum status act(struct command *c)
 	}
 	signals_catch();
 	status = c->verb->run(c);
-	if (status == STATUS_OK && signals_caught())
-		status = STATUS_USAGE;
-	say_status(c, status);
+	if (!signals_caught())
+		say_status(c, status);
 	return status;
 }
 
@@ -163,5 +162,8 @@ int main(int argc, char **argv)
 		status = act(&command);
 	if (fflush(stdout) != 0 && status == STATUS_OK)
 		status = fail_with(STATUS_USAGE, "Cannot write to standard output.");
-	return (int)status;
+	/* cryptsetup has one status for every failure that has no other. */
+	if (command.as_cryptsetup && signals_caught())
+		return STATUS_USAGE;
+	return signals_status((int)status);
 }

@@ -195,9 +195,13 @@ const struct option_row option_table[OPTION_COUNT] = {
 			      "keyslot priority: ignore, normal, prefer" },
 	[OPTION_PROGRESS_FREQUENCY] = LACK("progress-frequency", 0, KIND_UINT32, ALL),
 	[OPTION_PROGRESS_JSON] = LACK("progress-json", 0, KIND_FLAG, FORMATS),
+	[OPTION_PROMETHEUS] = FLAG("prometheus", 0, EXTENSION(DECLARED &V(STATUS)), ALL,
+				   "print metrics for Prometheus's textfile collector"),
 	[OPTION_QUICK] =
 		FLAG("quick", 0, EXTENSION(MEASURES), ALL, "make only a few short measurements"),
 	[OPTION_READONLY] = FLAG("readonly", 'r', ALL, ALL, "create a read-only mapping"),
+	[OPTION_REBOOT] = FLAG("reboot", 0, EXTENSION((DECLARED & V(APPLY)) | RESETS), ALL,
+			       "reboot the machine afterwards"),
 	[OPTION_RECOVERY] = FLAG("recovery", 0, EXTENSION(BRINGS_UP), ALL,
 				 "ask for a recovery key if no declared key opens"),
 	[OPTION_RECOVERY_FILE] = { "recovery-file", 0, KIND_TEXT, "FILE", EXTENSION(V(ENROLL)), ALL,
@@ -225,8 +229,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_SHARED] = LACK("shared", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_SIZE] = LACK("size", 'b', KIND_UINT64, V(OPEN) | V(RESIZE)),
 	[OPTION_SKIP] = LACK("skip", 'p', KIND_UINT64, V(OPEN)),
-	[OPTION_STAGED] = FLAG("staged", 0, EXTENSION(DECLARED &V(APPLY)), ALL,
-			       "store the configuration for the next boot only"),
+	[OPTION_STAGED] = FLAG("staged", 0, EXTENSION((DECLARED & V(APPLY)) | RESETS), ALL,
+			       "store the configuration, or order the reset, for the next boot"),
 	[OPTION_SUBSYSTEM] = { "subsystem", 0, KIND_TEXT, "TEXT", FORMATS | V(CONFIG), ALL,
 			       "subsystem label of the header" },
 	[OPTION_TARGET_MEMORY] = { "target-memory", 0, KIND_SIZE, "SIZE", EXTENSION(MEASURES), ALL,
@@ -292,6 +296,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
 			  EXTENSION(DECLARED &(V(APPLY) | V(PLAN) | V(UP))), ALL,
 			  "how long to retry an unreachable KMS (default: 30)" },
+	[OPTION_WITHDRAW] =
+		FLAG("withdraw", 0, EXTENSION(RESETS), ALL, "withdraw the order of reset --staged"),
 	[OPTION_WRITE_LOG] = LACK("write-log", 0, KIND_FLAG, ALL),
 	[OPTION_YES] = FLAG("yes", 0, EXTENSION(RESETS), ALL, "do not ask for confirmation"),
 };

@@ -75,22 +75,44 @@ static void read_document(struct config_log *log, const struct config_node *root
 		break;
 	case CONFIG_DOCUMENT_OTHER:
 		reading->other[reading->other_count++] = root;
+		config_check_repeated(log, reading->other, reading->other_count);
 		break;
 	case CONFIG_DOCUMENT_NOTHING:
 		break;
 	}
 }
 
-static struct config_declaration *find_system_volume(struct reading *reading, const char *name)
+static struct config_declaration *find_volume(struct reading *reading, enum config_volume_kind kind,
+					      const char *name)
 {
 	for (size_t i = 0; i < reading->count; i++) {
 		struct config_declaration *declared = &reading->declared[i];
 
-		if (declared->volume.kind == CONFIG_VOLUME_SYSTEM && declared->volume.name &&
+		if (declared->volume.kind == kind && declared->volume.name &&
 		    strcmp(declared->volume.name, name) == 0)
 			return declared;
 	}
 	return NULL;
+}
+
+/* Both would be mounted at /var/mnt/NAME. */
+static void check_conflicts(struct config_log *log, struct reading *reading)
+{
+	for (size_t i = 0; i < reading->other_count; i++) {
+		const struct config_node *kind = config_node_child(reading->other[i], "kind");
+		const struct config_node *name = config_node_child(reading->other[i], "name");
+		const struct config_declaration *user;
+
+		if (!config_node_is(kind, "ExistingVolumeConfig") || !name ||
+		    name->kind != CONFIG_SCALAR)
+			continue;
+		user = find_volume(reading, CONFIG_VOLUME_USER, config_node_text(name));
+		if (user)
+			config_error(log, name->position,
+				     "conflicting documents: ExistingVolumeConfig and "
+				     "UserVolumeConfig, in line %u, are both named \"%s\"",
+				     user->volume.line, user->volume.name);
+	}
 }
 
 /*
@@ -104,7 +126,7 @@ static void join_machine_volume(struct config_log *log, struct config_declaratio
 
 	if (!machine->volume.name)
 		return;
-	declared = find_system_volume(reading, machine->volume.name);
+	declared = find_volume(reading, CONFIG_VOLUME_SYSTEM, machine->volume.name);
 	if (!declared) {
 		reading->declared[reading->count++] = *machine;
 	} else if (declared->volume.encrypted) {
@@ -144,7 +166,8 @@ static unsigned get_rank(const struct config_volume *volume)
 /* Moves the volumes that this program handles, by rank. */
 static struct config *make_config(struct config_log *log, struct reading *reading)
 {
-	const struct config_declaration *state = find_system_volume(reading, CONFIG_STATE);
+	const struct config_declaration *state =
+		find_volume(reading, CONFIG_VOLUME_SYSTEM, CONFIG_STATE);
 	struct config *config = calloc(1, sizeof(*config));
 
 	if (config)
@@ -183,6 +206,7 @@ static struct config *read_documents(struct config_log *log, const struct config
 	}
 	for (size_t i = 0; i < tree->document_count; i++)
 		read_document(log, tree->document[i], &reading);
+	check_conflicts(log, &reading);
 	config_report_ignored(log, reading.other, reading.other_count);
 	for (size_t i = 0; i < CONFIG_MACHINE_VOLUMES && !log->out_of_memory; i++)
 		join_machine_volume(log, &reading.machine[i], &reading);
@@ -211,7 +235,7 @@ enum mortise_code config_parse(const char *text, size_t size, const char *source
 		config_error(&log, (struct config_position){ 0 },
 			     "the configuration is larger than 1 MiB");
 	} else {
-		tree = config_tree_parse_lax(text, size, &log);
+		tree = config_tree_parse(text, size, &log);
 		if (tree)
 			*config = read_documents(&log, tree);
 	}

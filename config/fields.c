@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,18 +137,14 @@ void config_fields_read(struct config_log *log, const struct config_node *mappin
 		size_t i;
 
 		value = key->next;
-		if (key->kind == CONFIG_ALIAS)
-			continue;
 		if (key->kind != CONFIG_SCALAR) {
 			config_error(log, key->position, "a key must be text, not %s",
 				     config_node_kind_name(key));
 			continue;
 		}
-		if (config_node_plain(key) && config_node_is(key, "<<")) {
-			config_error(log, key->position,
-				     "merge keys are not supported; write the keys themselves");
-			continue;
-		}
+		if (value->kind == CONFIG_SCALAR && value->tag == CONFIG_TAG_BINARY)
+			config_error(log, value->position,
+				     "!!binary is not supported; write the text without a tag");
 		i = find_field(schema, key);
 		if (i == schema->count) {
 			report_unknown_key(log, key, schema);
@@ -168,8 +166,6 @@ struct config_position config_field_position(const struct config_field *field)
 static void report_wrong_type(struct config_log *log, const struct config_field *field,
 			      const char *expected)
 {
-	if (field->value->kind == CONFIG_ALIAS)
-		return;
 	if (field->value->kind == CONFIG_SCALAR)
 		config_error(log, field->value->position, "\"%s\" must be %s", field->name,
 			     expected);
@@ -183,39 +179,65 @@ bool config_field_bool(struct config_log *log, const struct config_field *field,
 	/* The spellings that Talos's decoder accepts, some of them from YAML 1.1. */
 	static const char *const yes[] = { "true", "True", "TRUE", "yes", "on", "y", "Y" };
 	static const char *const no[] = { "false", "False", "FALSE", "no", "off", "n", "N" };
+	bool boolean, truth;
 
 	if (!field->value)
 		return false;
-	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-		if (config_node_plain(field->value) && config_node_is(field->value, yes[i])) {
-			*out = true;
-			return true;
-		}
-		if (config_node_plain(field->value) && config_node_is(field->value, no[i])) {
-			*out = false;
-			return true;
-		}
+	boolean = config_node_may_be(field->value, CONFIG_TAG_BOOL);
+	for (size_t i = 0; boolean && i < sizeof(yes) / sizeof(yes[0]); i++) {
+		truth = config_node_is(field->value, yes[i]);
+		if (!truth && !config_node_is(field->value, no[i]))
+			continue;
+		*out = truth;
+		return true;
 	}
 	report_wrong_type(log, field, "true or false");
 	return false;
 }
 
+/* The digits after a sign; "1.0" is an integer in Go's decoder, too. */
+static bool parse_digits(const char *text, unsigned long long *value)
+{
+	const bool zero = text[0] == '0';
+	const int letter = tolower((unsigned char)text[1]);
+	int base = 10;
+	char *end;
+
+	if (zero && (letter == 'x' || letter == 'o' || letter == 'b'))
+		base = letter == 'x' ? 16 : letter == 'o' ? 8 : 2;
+	else if (zero && text[strspn(text, "01234567")] == '\0')
+		base = 8;
+	text += base != 10 && letter > '9' ? 2 : 0;
+	if (!isxdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*value = strtoull(text, &end, base);
+	if (base == 10 && *end == '.')
+		end += 1 + strspn(end + 1, "0");
+	return *end == '\0' && end > text && errno == 0;
+}
+
 bool config_node_number(const struct config_node *node, long long *out)
 {
-	const char *text;
-	size_t digits;
-	size_t sign;
+	char text[72] = ""; /* 64 binary digits */
+	unsigned long long value;
+	size_t used = 0;
+	bool minus;
 
-	if (!config_node_plain(node))
+	if (!config_node_may_be(node, CONFIG_TAG_INT) &&
+	    !config_node_may_be(node, CONFIG_TAG_FLOAT))
 		return false;
-	text = config_node_text(node);
-	sign = text[0] == '-';
-	digits = strspn(text + sign, "0123456789");
-	/* A leading zero means octal to some parsers. 18 digits fit into a long long. */
-	if (digits == 0 || digits > 18 || sign + digits != config_node_size(node) ||
-	    (digits > 1 && text[sign] == '0'))
+	for (size_t i = 0; i < config_node_size(node); i++) {
+		if (used == sizeof(text) - 1)
+			return false;
+		if (config_node_text(node)[i] != '_')
+			text[used++] = config_node_text(node)[i];
+	}
+	minus = text[0] == '-';
+	if (strlen(text) != used || !parse_digits(text + (minus || text[0] == '+'), &value) ||
+	    value > LLONG_MAX)
 		return false;
-	*out = strtoll(text, NULL, 10);
+	*out = minus ? -(long long)value : (long long)value;
 	return true;
 }
 
@@ -223,9 +245,9 @@ bool config_field_number(struct config_log *log, const struct config_field *fiel
 {
 	if (!field->value)
 		return false;
-	if (field->value->kind == CONFIG_SCALAR && config_node_number(field->value, out))
+	if (config_node_number(field->value, out))
 		return true;
-	report_wrong_type(log, field, "an integer, in decimal and without quotes");
+	report_wrong_type(log, field, "an integer without quotes");
 	return false;
 }
 

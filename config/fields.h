@@ -50,7 +50,7 @@ bool config_field_text(struct config_log *log, const struct config_field *field,
 bool config_field_mapping(struct config_log *log, const struct config_field *field);
 bool config_field_list(struct config_log *log, const struct config_field *field);
 
-/* The value of a decimal scalar. */
+/* The value of an integer, as Go's decoder accepts it: "1_000", "0x1f", "0o17", "017", "0b1". */
 bool config_node_number(const struct config_node *node, long long *out);
 
 #endif

@@ -55,8 +55,6 @@ static void read_static(struct config_log *log, const struct config_field *field
 	size_t size;
 
 	config_fields_read(log, field->value, &of, &passphrase);
-	if (passphrase.value && passphrase.value->kind == CONFIG_ALIAS)
-		return;
 	if (passphrase.value && passphrase.value->kind != CONFIG_SCALAR) {
 		config_error(log, passphrase.value->position, "\"passphrase\" must be text, not %s",
 			     config_node_kind_name(passphrase.value));

@@ -36,14 +36,6 @@ static void check_version(struct config_log *log, const struct config_field *fie
 			     config_printable(text, strlen(text), shown));
 }
 
-/* An alias in place of a key may stand for a key that is read. */
-static void refuse_alias_keys(struct config_log *log, const struct config_node *mapping)
-{
-	for (const struct config_node *key = mapping->child; key; key = key->next->next)
-		if (key->kind == CONFIG_ALIAS)
-			config_node_check_strict(log, key);
-}
-
 /* Recognizes systemDiskEncryption and its misspellings; all other keys are ignored. */
 static void check_machine_key(struct config_log *log, const struct config_node *key,
 			      struct config_field *found)
@@ -52,10 +44,7 @@ static void check_machine_key(struct config_log *log, const struct config_node *
 
 	if (key->kind != CONFIG_SCALAR)
 		return;
-	if (config_node_plain(key) && config_node_is(key, "<<")) {
-		config_error(log, key->position,
-			     "merge keys are not supported; write the keys themselves");
-	} else if (!config_node_is(key, ENCRYPTION)) {
+	if (!config_node_is(key, ENCRYPTION)) {
 		if (config_node_distance(key, ENCRYPTION) <= CONFIG_TYPO_MAX)
 			config_error(log, key->position,
 				     "unknown key \"%s\": did you mean \"" ENCRYPTION "\"?",
@@ -95,22 +84,16 @@ void config_machine_read(struct config_log *log, const struct config_node *root,
 	struct config_field encryption = { .name = ENCRYPTION };
 	struct config_field volume[CONFIG_MACHINE_VOLUMES];
 	struct config_field field[F_COUNT];
-	const struct config_node *machine;
 
-	refuse_alias_keys(log, root);
 	config_fields_read(log, root, &root_schema, field);
 	check_version(log, &field[F_VERSION]);
-	machine = field[F_MACHINE].value;
-	if (machine && machine->kind == CONFIG_ALIAS)
-		config_node_check_strict(log, machine);
 	if (!config_field_mapping(log, &field[F_MACHINE]))
 		return;
-	refuse_alias_keys(log, machine);
-	for (const struct config_node *key = machine->child; key; key = key->next->next)
+	for (const struct config_node *key = field[F_MACHINE].value->child; key;
+	     key = key->next->next)
 		check_machine_key(log, key, &encryption);
 	if (!encryption.value)
 		return;
-	config_node_check_strict(log, encryption.value);
 	if (!config_field_mapping(log, &encryption))
 		return;
 	config_fields_read(log, encryption.value, &schema, volume);

@@ -20,7 +20,7 @@ static void read_fields(struct config_log *log, const struct config_node *provis
 
 /*
  * True if there is a selector. *match is NULL if it is not text, which is one error already. For a
- * partition, which is found by its label, an invalid or unsupported expression is a notice only.
+ * partition, which is found by its label, an unsupported expression is a notice only.
  */
 static bool read_selector(struct config_log *log, const struct config_field *field, bool disk,
 			  const char **match)
@@ -42,14 +42,18 @@ static bool read_selector(struct config_log *log, const struct config_field *fie
 	case MORTISE_E_MEMORY:
 		log->out_of_memory = true;
 		break;
-	default:
+	case MORTISE_E_UNSUPPORTED:
 		if (disk)
-			config_error(log, of.value->position, "disk selector is invalid: %s",
+			config_error(log, of.value->position, "disk selector is not supported: %s",
 				     err.text);
 		else
 			config_notice(log, of.value->position,
-				      "disk selector is invalid, but not used for a partition: %s",
+				      "disk selector is not supported, but not used for a "
+				      "partition: %s",
 				      err.text);
+		break;
+	default:
+		config_error(log, of.value->position, "disk selector is invalid: %s", err.text);
 		break;
 	}
 	return **match;

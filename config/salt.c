@@ -35,8 +35,7 @@ static enum mortise_code decode_list(const struct config_node *list, const char 
 	size_t count = 0;
 
 	for (; item; item = item->next, count++) {
-		if (item->kind != CONFIG_SCALAR || !config_node_number(item, &byte) || byte < 0 ||
-		    byte > 255)
+		if (!config_node_number(item, &byte) || byte < 0 || byte > 255)
 			return set_corrupt(dir, "an item of diskSalt is not a byte", err);
 		if (count < CONFIG_SALT_SIZE)
 			salt[count] = (uint8_t)byte;

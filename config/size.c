@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes as parsed by Go's dustin/go-humanize, with a sign, or percentages. Go durations. */
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "config/size.h"
 
 /*
- * Parses digits with at most one point among them. strtod(3) depends on the locale and accepts
- * hexadecimal numbers and infinity, too. Returns the rest of text; NULL if there is no number.
+ * Parses digits with at most one point among them; commas are skipped if they are allowed.
+ * strtod(3) depends on the locale and accepts hexadecimal numbers and infinity, too. Returns the
+ * rest of text; NULL if there is no number.
  */
-static const char *parse_decimal(const char *text, double *value)
+static const char *parse_decimal(const char *text, bool commas, double *value)
 {
-	double weight = 1;
+	double scale = 1;
 	bool digit = false;
 	bool point = false;
 
@@ -21,25 +22,47 @@ static const char *parse_decimal(const char *text, double *value)
 			point = true;
 		} else if (*text >= '0' && *text <= '9') {
 			digit = true;
-			if (point)
-				weight /= 10;
-			*value = point ? *value + weight * (*text - '0')
-				       : *value * 10 + (*text - '0');
-		} else {
+			*value = *value * 10 + (*text - '0');
+			scale *= point ? 10 : 1;
+		} else if (*text != ',' || !commas) {
 			break;
 		}
 	}
+	/* A single division is as exact as Go's conversion for up to 15 digits. */
+	*value /= scale;
 	return digit && *text != '.' ? text : NULL;
 }
 
+/* Parses "e5" if it follows a number. */
+static const char *parse_exponent(const char *text, double *value)
+{
+	long exponent;
+	char *end;
+
+	if (!text || (*text | 0x20) != 'e')
+		return text;
+	if (!strchr("+-0123456789", text[1]))
+		return NULL;
+	exponent = strtol(text + 1, &end, 10);
+	if (end == text + 1)
+		return NULL;
+	for (; exponent > 0 && *value < 1e300; exponent--)
+		*value *= 10;
+	for (; exponent < 0 && *value > 0; exponent++)
+		*value /= 10;
+	return end;
+}
+
+/* A unit without regard to case: a letter, "i", "b", each of which may be missing. */
 static bool parse_unit(const char *text, double *unit)
 {
 	static const char letters[] = "kmgtpe";
+	static const char blanks[] = " \t\r\n\v\f";
 	const char *letter;
 	double step = 1000;
 	double factor = 1;
 
-	text += strspn(text, " \t");
+	text += strspn(text, blanks);
 	if (*text && (letter = strchr(letters, *text | 0x20))) {
 		text++;
 		if ((*text | 0x20) == 'i') {
@@ -50,7 +73,8 @@ static bool parse_unit(const char *text, double *unit)
 			factor *= step;
 	}
 	*unit = factor;
-	return text[strspn(text, " \t")] == 0 || strcasecmp(text, "b") == 0;
+	text += (*text | 0x20) == 'b';
+	return text[strspn(text, blanks)] == '\0';
 }
 
 static void read_bytes(struct config_log *log, const struct config_field *field, const char *text,
@@ -61,7 +85,7 @@ static void read_bytes(struct config_log *log, const struct config_field *field,
 	double unit;
 	double value;
 
-	rest = parse_decimal(text, &value);
+	rest = parse_decimal(text, true, &value);
 	if (!rest) {
 		config_error(log, field->value->position,
 			     "invalid size \"%s\"; use bytes, or a number with a unit like 100MB "
@@ -97,7 +121,8 @@ static void read_percent(struct config_log *log, const struct config_field *fiel
 		return;
 	}
 	config_printable(text, strlen(text) - 1, shown);
-	rest = parse_decimal(text + (*text == '-'), &value);
+	rest = parse_decimal(text + (*text == '-' || *text == '+'), false, &value);
+	rest = parse_exponent(rest, &value);
 	if (!rest || rest[0] != '%' || rest[1] != 0) {
 		config_error(log, field->value->position, "invalid percentage value: \"%s\"",
 			     shown);
@@ -168,7 +193,7 @@ bool config_field_duration(struct config_log *log, const struct config_field *fi
 		return true;
 	}
 	do {
-		text = parse_decimal(text, &value);
+		text = parse_decimal(text, false, &value);
 		text = text ? parse_duration_unit(text, &unit) : NULL;
 		total += text ? value * unit : 0;
 	} while (text && *text);

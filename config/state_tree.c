@@ -116,6 +116,7 @@ static struct config_node *add_scalar(struct builder *builder, const char *text,
 		builder->log->out_of_memory = true;
 		return NULL;
 	}
+	node->tag = style == YAML_PLAIN_SCALAR_STYLE ? CONFIG_TAG_PLAIN : CONFIG_TAG_TEXT;
 	return node;
 }
 

@@ -4,16 +4,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "config/tree.h"
-
-struct builder {
-	struct config_tree *tree;
-	struct config_log *log;
-	struct config_node *open[CONFIG_DEPTH_MAX];	 /* the enclosing collections */
-	struct config_node **tail[CONFIG_DEPTH_MAX + 1]; /* link to the next node at each depth */
-	size_t depth;
-	size_t nodes;
-};
+#include "config/tree_builder.h"
 
 const char *config_node_text(const struct config_node *node)
 {
@@ -25,10 +16,9 @@ size_t config_node_size(const struct config_node *node)
 	return node->event.data.scalar.length;
 }
 
-bool config_node_plain(const struct config_node *node)
+bool config_node_may_be(const struct config_node *node, enum config_tag tag)
 {
-	return node->kind == CONFIG_SCALAR &&
-	       node->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	return node->kind == CONFIG_SCALAR && (node->tag == tag || node->tag == CONFIG_TAG_PLAIN);
 }
 
 bool config_node_is(const struct config_node *node, const char *word)
@@ -39,7 +29,7 @@ bool config_node_is(const struct config_node *node, const char *word)
 
 bool config_node_null(const struct config_node *node)
 {
-	return config_node_plain(node) &&
+	return config_node_may_be(node, CONFIG_TAG_NULL) &&
 	       (config_node_is(node, "") || config_node_is(node, "~") ||
 		config_node_is(node, "null") || config_node_is(node, "Null") ||
 		config_node_is(node, "NULL"));
@@ -53,11 +43,12 @@ const char *config_node_kind_name(const struct config_node *node)
 	case CONFIG_MAPPING:
 		return "a mapping";
 	case CONFIG_SCALAR:
-	case CONFIG_ALIAS:
 		break;
 	}
 	return "a single value";
 }
+
+#define BINARY_TAG "tag:yaml.org,2002:binary"
 
 static struct config_position convert_mark(yaml_mark_t mark)
 {
@@ -86,56 +77,35 @@ static void wipe_parser(yaml_parser_t *parser)
 	yaml_parser_delete(parser);
 }
 
-/* Refuses everything that makes a value differ from the text at its position. */
-static void refuse_indirection(struct config_log *log, const struct config_node *node)
+static enum config_tag find_tag(const yaml_event_t *event)
 {
-	const yaml_event_t *event = &node->event;
-	const yaml_char_t *anchor = NULL;
-	const yaml_char_t *tag = NULL;
+	static const struct {
+		const char *name;
+		enum config_tag tag;
+	} tags[] = {
+		{ YAML_INT_TAG, CONFIG_TAG_INT },   { YAML_FLOAT_TAG, CONFIG_TAG_FLOAT },
+		{ YAML_BOOL_TAG, CONFIG_TAG_BOOL }, { YAML_NULL_TAG, CONFIG_TAG_NULL },
+		{ BINARY_TAG, CONFIG_TAG_BINARY },
+	};
+	const char *tag = (const char *)event->data.scalar.tag;
 
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		anchor = event->data.scalar.anchor;
-		tag = event->data.scalar.tag;
-		break;
-	case YAML_SEQUENCE_START_EVENT:
-		anchor = event->data.sequence_start.anchor;
-		tag = event->data.sequence_start.tag;
-		break;
-	case YAML_MAPPING_START_EVENT:
-		anchor = event->data.mapping_start.anchor;
-		tag = event->data.mapping_start.tag;
-		break;
-	case YAML_ALIAS_EVENT:
-		config_error(log, node->position,
-			     "aliases are not supported; write the value instead of *NAME");
-		break;
-	default:
-		break;
-	}
-	if (anchor)
-		config_error(log, node->position, "anchors are not supported; remove &NAME");
-	if (tag)
-		config_error(log, node->position,
-			     "tags are not supported; remove the word that starts with \"!\"");
+	for (size_t i = 0; tag && i < sizeof(tags) / sizeof(*tags); i++)
+		if (strcmp(tag, tags[i].name) == 0)
+			return tags[i].tag;
+	return tag || event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE ? CONFIG_TAG_TEXT
+									  : CONFIG_TAG_PLAIN;
 }
 
-/* The recursion is at most CONFIG_DEPTH_MAX deep. */
-void config_node_check_strict(struct config_log *log, const struct config_node *node)
+struct config_node *config_builder_append(struct config_builder *builder,
+					  struct config_position position, unsigned weight)
 {
-	refuse_indirection(log, node);
-	for (const struct config_node *child = node->child; child; child = child->next)
-		config_node_check_strict(log, child);
-}
-
-/* Takes over the event if it returns a node. */
-static struct config_node *add_node(struct builder *builder, yaml_event_t *event)
-{
-	struct config_position position = convert_mark(event->start_mark);
 	struct config_node *node;
 
-	if (++builder->nodes > CONFIG_NODES_MAX) {
-		config_error(builder->log, position, "more than %u values", CONFIG_NODES_MAX);
+	/* No weight is larger than CONFIG_NODES_MAX. */
+	builder->nodes += weight;
+	if (builder->nodes > CONFIG_NODES_MAX) {
+		config_error(builder->log, position,
+			     "more than %u values, with all aliases written out", CONFIG_NODES_MAX);
 		return NULL;
 	}
 	node = calloc(1, sizeof(*node));
@@ -143,13 +113,6 @@ static struct config_node *add_node(struct builder *builder, yaml_event_t *event
 		builder->log->out_of_memory = true;
 		return NULL;
 	}
-	node->position = position;
-	node->event = *event;
-	node->kind = event->type == YAML_SCALAR_EVENT		? CONFIG_SCALAR
-		     : event->type == YAML_SEQUENCE_START_EVENT ? CONFIG_LIST
-		     : event->type == YAML_MAPPING_START_EVENT	? CONFIG_MAPPING
-								: CONFIG_ALIAS;
-	*event = (yaml_event_t){ 0 };
 	node->older = builder->tree->newest;
 	builder->tree->newest = node;
 	*builder->tail[builder->depth] = node;
@@ -157,8 +120,37 @@ static struct config_node *add_node(struct builder *builder, yaml_event_t *event
 	return node;
 }
 
-static bool start_collection(struct builder *builder, yaml_event_t *event)
+/* Takes over the event if it returns a node. */
+static struct config_node *add_node(struct config_builder *builder, yaml_event_t *event,
+				    enum config_node_kind kind, const yaml_char_t *anchor)
 {
+	struct config_position position = convert_mark(event->start_mark);
+	struct config_node *node = config_builder_append(builder, position, 1);
+
+	if (!node)
+		return NULL;
+	node->kind = kind;
+	node->position = position;
+	node->event = *event;
+	*event = (yaml_event_t){ 0 };
+	return config_builder_anchor(builder, node, (const char *)anchor) ? node : NULL;
+}
+
+static bool add_scalar(struct config_builder *builder, yaml_event_t *event)
+{
+	struct config_node *node =
+		add_node(builder, event, CONFIG_SCALAR, event->data.scalar.anchor);
+
+	if (!node)
+		return false;
+	node->tag = find_tag(&node->event);
+	node->weight = 1;
+	return true;
+}
+
+static bool start_collection(struct config_builder *builder, yaml_event_t *event)
+{
+	const bool list = event->type == YAML_SEQUENCE_START_EVENT;
 	struct config_node *node;
 
 	if (builder->depth == CONFIG_DEPTH_MAX) {
@@ -166,7 +158,9 @@ static bool start_collection(struct builder *builder, yaml_event_t *event)
 			     "nested more than %u deep", CONFIG_DEPTH_MAX);
 		return false;
 	}
-	node = add_node(builder, event);
+	node = add_node(builder, event, list ? CONFIG_LIST : CONFIG_MAPPING,
+			list ? event->data.sequence_start.anchor
+			     : event->data.mapping_start.anchor);
 	if (!node)
 		return false;
 	builder->open[builder->depth++] = node;
@@ -174,7 +168,25 @@ static bool start_collection(struct builder *builder, yaml_event_t *event)
 	return true;
 }
 
-static bool start_document(struct builder *builder, const yaml_event_t *event)
+/* The new keys of a mapping are appended, so it is closed afterwards. */
+static bool end_collection(struct config_builder *builder)
+{
+	struct config_node *node = builder->open[builder->depth - 1];
+
+	if (node->kind == CONFIG_MAPPING && !config_builder_merge(builder, node))
+		return false;
+	for (const struct config_node *child = node->child; child; child = child->next) {
+		node->weight += child->weight;
+		if (child->height > node->height)
+			node->height = child->height;
+	}
+	node->weight++;
+	node->height++;
+	builder->depth--;
+	return true;
+}
+
+static bool start_document(struct config_builder *builder, const yaml_event_t *event)
 {
 	struct config_tree *tree = builder->tree;
 
@@ -188,7 +200,7 @@ static bool start_document(struct builder *builder, const yaml_event_t *event)
 }
 
 /* False at the end, and after an error. */
-static bool handle_event(struct builder *builder, yaml_event_t *event)
+static bool handle_event(struct config_builder *builder, yaml_event_t *event)
 {
 	switch (event->type) {
 	case YAML_STREAM_END_EVENT:
@@ -203,11 +215,12 @@ static bool handle_event(struct builder *builder, yaml_event_t *event)
 		return start_collection(builder, event);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
-		builder->depth--;
-		return true;
+		return end_collection(builder);
 	case YAML_SCALAR_EVENT:
+		return add_scalar(builder, event);
 	case YAML_ALIAS_EVENT:
-		return add_node(builder, event) != NULL;
+		return config_builder_alias(builder, (const char *)event->data.alias.anchor,
+					    convert_mark(event->start_mark));
 	case YAML_STREAM_START_EVENT:
 	case YAML_NO_EVENT:
 		break;
@@ -245,9 +258,9 @@ static void report_syntax_error(const yaml_parser_t *parser, const char *text, s
 			     parser->problem);
 }
 
-struct config_tree *config_tree_parse_lax(const char *text, size_t size, struct config_log *log)
+struct config_tree *config_tree_parse(const char *text, size_t size, struct config_log *log)
 {
-	struct builder builder = { .log = log };
+	struct config_builder builder = { .log = log };
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool more = true;
@@ -276,15 +289,6 @@ struct config_tree *config_tree_parse_lax(const char *text, size_t size, struct 
 	return builder.tree;
 }
 
-struct config_tree *config_tree_parse(const char *text, size_t size, struct config_log *log)
-{
-	struct config_tree *tree = config_tree_parse_lax(text, size, log);
-
-	for (size_t i = 0; tree && i < tree->document_count; i++)
-		config_node_check_strict(log, tree->document[i]);
-	return tree;
-}
-
 void config_tree_free(struct config_tree *tree)
 {
 	struct config_node *node;
@@ -293,7 +297,8 @@ void config_tree_free(struct config_tree *tree)
 		return;
 	while ((node = tree->newest)) {
 		tree->newest = node->older;
-		wipe_event(&node->event);
+		if (!node->copy)
+			wipe_event(&node->event);
 		free(node);
 	}
 	free(tree);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * YAML text as a tree. Anchors, aliases, merge keys and tags are errors, so that a value is exactly
- * what is written at its position. Size, depth and the number of nodes are bounded.
+ * YAML text as a tree, in which aliases and merge keys ("<<") are resolved as go-yaml, the library
+ * of Talos, resolves them: an anchor is valid in later documents of the file, too. Size, depth and
+ * the number of nodes, as they would be if every alias were written out, are bounded.
  */
 #ifndef CONFIG_TREE_H
 #define CONFIG_TREE_H
@@ -15,18 +16,34 @@
 /* PCRs are at depth 7, a pod in machine.pods with a projected volume at 15. */
 #define CONFIG_DEPTH_MAX		32u
 #define CONFIG_NODES_MAX		65536u
+#define CONFIG_ANCHORS_MAX	256u
+#define CONFIG_MERGED_MAX	256u /* keys of a mapping with merge keys */
 
 enum config_node_kind {
 	CONFIG_SCALAR,
 	CONFIG_LIST,		/* children: the items */
 	CONFIG_MAPPING,		/* children: key, value, key, value */
-	CONFIG_ALIAS,		/* reported by config_node_check_strict() */
+};
+
+/* What a scalar is: the tag decides, then the quotes. */
+enum config_tag {
+	CONFIG_TAG_PLAIN,	/* whatever it looks like: no tag and no quotes */
+	CONFIG_TAG_TEXT,	/* quoted, "!!str", and tags unknown to Talos */
+	CONFIG_TAG_INT,
+	CONFIG_TAG_FLOAT,
+	CONFIG_TAG_BOOL,
+	CONFIG_TAG_NULL,
+	CONFIG_TAG_BINARY,	/* not supported */
 };
 
 struct config_node {
 	enum config_node_kind kind;
+	enum config_tag tag;	/* of a scalar */
 	struct config_position position;
-	yaml_event_t event;	/* owns the scalar: no second copy of a secret */
+	yaml_event_t event;	/* owns the scalar, except in a copy: no second copy of a secret */
+	bool copy;		/* made for an alias or a merged key: shares scalar and children */
+	unsigned weight;	/* this and all nodes below; 0: not complete yet */
+	unsigned height;	/* collections on the longest way down, including this one */
 	struct config_node *child;
 	struct config_node *next;	/* the next child of the same parent */
 	struct config_node *older;	/* list of all nodes, to free them */
@@ -44,15 +61,6 @@ struct config_tree {
  */
 struct config_tree *config_tree_parse(const char *text, size_t size, struct config_log *log);
 
-/*
- * The same without config_node_check_strict(), which the caller runs on the documents of this
- * program. Others may use anchors, aliases and tags.
- */
-struct config_tree *config_tree_parse_lax(const char *text, size_t size, struct config_log *log);
-
-/* Reports anchors, aliases and tags of a node and its descendants as errors. */
-void config_node_check_strict(struct config_log *log, const struct config_node *node);
-
 /* Wipes every scalar. */
 void config_tree_free(struct config_tree *tree);
 
@@ -60,8 +68,8 @@ void config_tree_free(struct config_tree *tree);
 const char *config_node_text(const struct config_node *node);
 size_t config_node_size(const struct config_node *node);
 
-/* Is the scalar written without quotes? Only then can it be a number, a bool or null. */
-bool config_node_plain(const struct config_node *node);
+/* Is it a scalar with this tag, or one without quotes and tag, which may be anything? */
+bool config_node_may_be(const struct config_node *node, enum config_tag tag);
 
 /* Is it null: "", "~" or "null" without quotes? */
 bool config_node_null(const struct config_node *node);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* UserVolumeConfig, RawVolumeConfig and SwapVolumeConfig documents. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -99,28 +100,39 @@ static enum type read_type(struct config_log *log, const struct config_field *fi
 }
 
 static void read_provisioning(struct config_log *log, const struct config_node *root,
-			      const struct config_field *field, struct config_volume *volume)
+			      const struct config_field *field, enum type type,
+			      struct config_volume *volume)
 {
 	const struct config_field *provisioning = &field[F_PROVISIONING];
 
-	switch (read_type(log, &field[F_VOLUME_TYPE])) {
-	case TYPE_DISK:
+	if (type == TYPE_DISK)
 		config_disk_read(log, provisioning, root->position, volume);
-		break;
-	case TYPE_DIRECTORY:
-		config_error(
-			log, field[F_VOLUME_TYPE].value->position,
-			"volumeType directory is the directory /var/mnt/%s in EPHEMERAL, which "
-			"cannot be encrypted separately; remove the document and create the "
-			"directory, or use volumeType partition or disk",
-			volume->id ? volume->name : "NAME");
-		break;
-	case TYPE_PARTITION:
-	case TYPE_WRONG:
-		if (config_provisioning_read(log, provisioning, volume) && volume->id)
-			config_provisioning_notice(log, provisioning, volume);
-		break;
+	else if (config_provisioning_read(log, provisioning, volume) && volume->id)
+		config_provisioning_notice(log, provisioning, volume);
+}
+
+/* A directory in EPHEMERAL, which Talos creates. */
+static void ignore_directory(struct config_log *log, const struct config_field *field,
+			     struct config_volume *volume)
+{
+	static const unsigned forbidden[] = { F_PROVISIONING, F_ENCRYPTION, F_FILESYSTEM };
+
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
+		const struct config_field *given = &field[forbidden[i]];
+
+		if (given->value && (given->value->kind != CONFIG_MAPPING || given->value->child))
+			config_error(log, given->key->position,
+				     "%s spec is invalid for volumeType directory", given->name);
 	}
+	if (volume->mount_noatime)
+		config_error(log, field[F_MOUNT].key->position,
+			     "mount.disableAccessTime is invalid for volumeType directory");
+	config_notice(log, field[F_VOLUME_TYPE].value->position,
+		      "%s is a directory in EPHEMERAL and is ignored; it is encrypted if "
+		      "EPHEMERAL is",
+		      volume->mount_point ? volume->mount_point : "volumeType directory");
+	free(volume->id);
+	volume->id = NULL;
 }
 
 static void read_mount(struct config_log *log, const struct config_field *field,
@@ -148,18 +160,25 @@ void config_user_read(struct config_log *log, const struct config_node *root,
 	};
 	struct config_volume *volume = &declared->volume;
 	struct config_field field[F_COUNT] = { 0 };
+	enum type type;
 
 	volume->kind = kind;
 	config_fields_read(log, root, &schema, field);
 	read_name(log, root, &field[F_NAME], volume);
-	read_provisioning(log, root, field, volume);
-	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_ORIGIN_DOCUMENT, volume);
-	declared->encryption = volume->encrypted ? field[F_ENCRYPTION].value : NULL;
+	type = read_type(log, &field[F_VOLUME_TYPE]);
 	if (kind == CONFIG_VOLUME_USER) {
 		config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB]);
-		config_filesystem_read(log, &field[F_FILESYSTEM], volume);
 		read_mount(log, &field[F_MOUNT], volume);
-	} else {
-		volume->filesystem = kind == CONFIG_VOLUME_SWAP ? CONFIG_FS_SWAP : CONFIG_FS_NONE;
 	}
+	if (type == TYPE_DIRECTORY) {
+		ignore_directory(log, field, volume);
+		return;
+	}
+	read_provisioning(log, root, field, type, volume);
+	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_ORIGIN_DOCUMENT, volume);
+	declared->encryption = volume->encrypted ? field[F_ENCRYPTION].value : NULL;
+	if (kind == CONFIG_VOLUME_USER)
+		config_filesystem_read(log, &field[F_FILESYSTEM], volume);
+	else
+		volume->filesystem = kind == CONFIG_VOLUME_SWAP ? CONFIG_FS_SWAP : CONFIG_FS_NONE;
 }

@@ -38,7 +38,11 @@ enum config_document_kind config_document_kind(struct config_log *log,
 /* The document kind for a volume kind: "VolumeConfig". */
 const char *config_document_name(enum config_volume_kind kind);
 
-/* Adds one notice for each kind among the CONFIG_DOCUMENT_OTHER documents. */
+/* Is the last of the CONFIG_DOCUMENT_OTHER documents, of which there is one, a duplicate? */
+void config_check_repeated(struct config_log *log, const struct config_node *const *document,
+			   size_t count);
+
+/* Adds one notice for all CONFIG_DOCUMENT_OTHER documents. */
 void config_report_ignored(struct config_log *log, const struct config_node *const *document,
 			   size_t count);
 

@@ -13,6 +13,7 @@ void volume_opening_clear(struct volume_opening *opening)
 {
 	free(opening->failed_syncs);
 	free(opening->notices);
+	free(opening->mounted);
 	*opening = (struct volume_opening){ .keyslot = -1 };
 }
 
@@ -87,6 +88,8 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 	if (plan->active && plan->opened < 0) {
 		volume_opening_read(plan->volume, &before);
 		opening->keyslot = before.keyslot;
+		if (plan->verified && before.notices)
+			volume_opening_add(&opening->notices, before.notices);
 		volume_opening_clear(&before);
 	}
 	if (plan->header)
@@ -95,6 +98,11 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 		note_meta_uuid(plan, opening);
 	if (plan->recovered)
 		volume_opening_add(&opening->notices, "opened with the recovery key");
+	if (plan->unrecorded)
+		volume_opening_add(
+			&opening->notices,
+			"the header's JSON area has no room to record all keyslots: each "
+			"boot derives the others' keys");
 	if (*plan->notice)
 		volume_opening_add(&opening->notices, plan->notice);
 }
@@ -122,9 +130,9 @@ static bool removes_key(enum mortise_step_kind kind)
 /* A format that cannot finish is not started; only the steps that say why are executed. */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
-	return plan->failed && plan->steps[0].kind == MORTISE_STEP_FORMAT &&
-	       kind != MORTISE_STEP_KEY_FAIL && kind != MORTISE_STEP_WAIT &&
-	       kind != MORTISE_STEP_FAIL && kind != MORTISE_STEP_REFUSE;
+	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
+	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&
+	       kind != MORTISE_STEP_REFUSE;
 }
 
 static void stop_volume(struct volume_work *work, const struct mortise_error *why)
@@ -221,10 +229,12 @@ static bool stop_format(struct volume_work *work)
 		return false;
 	for (size_t i = 0; i < work->plan->step_count; i++) {
 		const struct volume_step *step = &work->plan->steps[i];
+		const char *text = step->why.code ? step->why.text : step->text;
 
-		if (step->why.code || step->kind == MORTISE_STEP_KEY_FAIL)
-			volume_opening_add(&work->result->opening.failed_syncs,
-					   step->why.code ? step->why.text : step->text);
+		/* The error contains the first reason. */
+		if ((step->why.code || step->kind == MORTISE_STEP_KEY_FAIL) &&
+		    strcmp(text, lack->text) != 0)
+			volume_opening_add(&work->result->opening.failed_syncs, text);
 	}
 	error_set(&why, MORTISE_E_DEVICE, 0, "not formatted: no key is available (%.350s)",
 		  lack->text);

@@ -35,7 +35,7 @@ static const char *find_obstacle(const struct volume_plan *plan, bool staged)
 		if (kind == MORTISE_STEP_REFUSE || (kind == MORTISE_STEP_FAIL && plan->no_key))
 			return plan->steps[i].text;
 	}
-	if (state && staged && plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT)
+	if (state && staged && volume_plan_formats(plan))
 		return "it is empty, and --staged needs an existing STATE";
 	if (state && !opens_state(plan, staged))
 		return "no declared key is known to open it";

@@ -109,13 +109,20 @@ enum mortise_code volume_check_names(const struct mortise_config *config,
 enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
 				  struct mortise_error *err)
 {
-	enum mortise_code code = run_dir_make(err);
+	struct mortise_error why;
+	const struct mortise_event event = {
+		.type = MORTISE_EVENT_NOTICE,
+		.volume = "/run",
+		.text = why.text,
+	};
+	enum mortise_code code;
 
-	if (code)
-		return code;
-	*fd = open(RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	*fd = run_dir_open_lock(&why);
 	if (*fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot open " RUN_DIR "/lock");
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s", why.text);
+	/* If this cancels the run, the next poll says so, too. */
+	if (why.code && events && events->call)
+		(void)events->call(events->context, &event);
 	code = events_lock(events, *fd, LOCK_EX, UINT64_MAX, RUN_DIR "/lock", err);
 	if (code) {
 		close(*fd);
@@ -154,6 +161,7 @@ void volume_opening_store(const struct config_volume *volume, const struct volum
 			   json_object_new_int64(opening->recovery_keyslots)) &&
 	    add_text(object, "failedSyncs", opening->failed_syncs) &&
 	    add_text(object, "notices", opening->notices) &&
+	    add_text(object, "mounted", opening->mounted) &&
 	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
 		(void)rename(temporary, path);
 	json_object_put(object);
@@ -176,6 +184,7 @@ void volume_opening_read(const struct config_volume *volume, struct volume_openi
 		opening->recovery_keyslots = (uint32_t)number;
 	opening->failed_syncs = copy_text(object, "failedSyncs");
 	opening->notices = copy_text(object, "notices");
+	opening->mounted = copy_text(object, "mounted");
 	json_object_put(object);
 }
 

@@ -43,6 +43,34 @@ out:
 	return code;
 }
 
+/* Bytes of JSON. */
+static uint64_t text_size(struct json_object *value)
+{
+	const char *text = value ? luks2_json_plain(value) : NULL;
+
+	return text ? strlen(text) : 0;
+}
+
+/*
+ * The default of 16 KiB, which is Talos's, has room for 32 keyslots, but not for their tokens: that
+ * of a tpm key takes 700 bytes, its PCR values up to 1300. A header never grows, and keys are added
+ * later.
+ */
+uint64_t volume_metadata_size(const struct volume_plan *plan)
+{
+	enum { SIZE_LEAST = 64 << 10, SIZE_MOST = 4 << 20, OTHERS = 4096, KEYSLOT = 512 };
+	uint64_t need = OTHERS, size = SIZE_LEAST;
+
+	for (size_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].made.passphrase)
+			need += KEYSLOT + text_size(plan->steps[i].made.token) +
+				text_size(plan->steps[i].made.pcr_values);
+	/* Twice the need: the keys may be replaced by larger ones. */
+	while (size < 2 * need + 4096 && size < SIZE_MOST)
+		size *= 2;
+	return size;
+}
+
 /* Stores the token and the record of a keyslot in the update. */
 static enum mortise_code stage_token(struct volume_work *work, struct luks2_update *update,
 				     const struct volume_step *step,
@@ -191,7 +219,7 @@ enum mortise_code volume_do_key_step(struct volume_work *work, const struct volu
 		return step->why.code;
 	}
 	/* A format has written its keys already, in one commit. */
-	if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
+	if (volume_plan_formats(work->plan))
 		return MORTISE_OK;
 	code = change_keyslot(work, step, err);
 	if (code && step->key)

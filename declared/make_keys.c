@@ -12,11 +12,6 @@ static bool needs_key(const struct volume_step *step)
 	       !step->made.passphrase;
 }
 
-static bool is_format(const struct volume_plan *plan)
-{
-	return plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT;
-}
-
 /* Makes all missing keys or, with again, those whose source was unreachable. */
 static enum mortise_code make_missing(struct volume_run *run, struct volume_plan *plan, bool again,
 				      struct mortise_error *err)
@@ -30,13 +25,18 @@ static enum mortise_code make_missing(struct volume_run *run, struct volume_plan
 		if (events_canceled(&run->events))
 			return events_cancel_error(err);
 		step->why.code = MORTISE_OK;
-		code = volume_key_new(run, plan->volume, step->key, &step->made, &step->why);
+		code = volume_request_begin(run, plan, step->key, &step->why);
+		if (!code) {
+			code = volume_key_new(run, plan->volume, step->key, &step->made,
+					      &step->why);
+			volume_request_end(run, step->key, code, &step->why);
+		}
 		if (code == MORTISE_E_CANCELED)
 			return events_cancel_error(err);
 		if (code)
 			error_prefix(&step->why, "keyslot %d (%s)%s", step->keyslot,
 				     config_key_kind_name(step->key->kind),
-				     is_format(plan) ? "" : " unchanged");
+				     volume_plan_formats(plan) ? "" : " unchanged");
 	}
 	return MORTISE_OK;
 }
@@ -46,7 +46,7 @@ static bool is_worth_another_try(const struct volume_plan *plan)
 {
 	bool unreachable = false;
 
-	if (!is_format(plan))
+	if (!volume_plan_formats(plan))
 		return false;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (plan->steps[i].made.passphrase)
@@ -59,15 +59,14 @@ static bool is_worth_another_try(const struct volume_plan *plan)
 enum mortise_code volume_make_keys(struct volume_run *run, struct volume_plan *plan,
 				   struct mortise_error *err)
 {
-	struct volume_patience patience;
 	enum mortise_code code;
+	unsigned pauses = 0;
 
 	/* A plan that cannot finish is not started. */
 	if (plan->failed)
 		return MORTISE_OK;
-	volume_patience_begin(&patience, run);
 	code = make_missing(run, plan, false, err);
-	while (!code && is_worth_another_try(plan) && volume_patience_pause(&patience, run))
+	while (!code && is_worth_another_try(plan) && volume_pause(run, plan, &pauses))
 		code = make_missing(run, plan, true, err);
 	if (!code && events_canceled(&run->events))
 		code = events_cancel_error(err);
@@ -78,7 +77,7 @@ const struct mortise_error *volume_format_lacks_key(const struct volume_plan *pl
 {
 	const struct mortise_error *last = NULL;
 
-	if (!is_format(plan) || plan->failed)
+	if (!volume_plan_formats(plan) || plan->failed)
 		return NULL;
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (plan->steps[i].made.passphrase)

@@ -45,6 +45,8 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->active = plan->tableless_mapping = plan->mounted = false;
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
+	plan->verified = plan->unrecorded = false;
+	plan->reset = RESET_NONE;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';
 	plan->probe = (struct disk_probe){ .content = DISK_EMPTY };
@@ -205,6 +207,14 @@ struct volume_step *volume_plan_add(struct volume_plan *plan, enum mortise_step_
 	if (kind == MORTISE_STEP_WAIT || kind == MORTISE_STEP_REFUSE || kind == MORTISE_STEP_FAIL)
 		plan->failed = true;
 	return step;
+}
+
+bool volume_plan_formats(const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].kind == MORTISE_STEP_FORMAT)
+			return true;
+	return false;
 }
 
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step)

@@ -15,6 +15,8 @@
 #include "config/trust.h"
 #include "declared/budget.h"
 #include "declared/known.h"
+#include "declared/patience.h"
+#include "declared/reset/orders.h"
 #include "declared/tpm_memory.h"
 #include "disk/probe.h"
 #include "volume/record.h"
@@ -36,6 +38,7 @@ struct volume_known {
 	struct known_list list;
 	struct mortise_error why;
 	char dir[VOLUME_PATH_MAX]; /* where STATE is mounted */
+	struct reset_orders orders;
 };
 
 /* The context of one run, shared by the threads that work on its volumes. */
@@ -49,6 +52,7 @@ struct volume_run {
 	pthread_mutex_t events_lock;
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
+	struct volume_waits waits;
 	struct volume_known known;
 	struct volume_memory memory;
 	struct mortise_key_sources sources; /* from options, with META's UUID if it is permitted */
@@ -102,21 +106,26 @@ struct volume_plan {
 	char mount_point[VOLUME_PATH_MAX];  /* including the root; "": not mounted */
 	struct disk_probe probe;
 	bool shared;			/* another partition has the same label */
+	enum reset_plan reset;		/* what becomes of an order to erase the volume */
+	struct disk_probe erased;	/* RESET_ERASE: the contents; probe is that of an empty device */
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
 	/* Read-only until a step writes. Owns the volume key, once it is known. */
 	struct mortise_luks2 *header;
+	uint64_t round_ms;		/* when its sources were last retried */
 	struct key_attempt *attempts;	/* one for each declared key */
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
+	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
 	bool listed;			/* planned with the list of known volumes */
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool unrecorded;		/* the header has no room for the record of each key */
 	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
 	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
@@ -259,7 +268,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_refuse_resetting(const struct v
 MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
-/* Is the device empty, or holds it an interrupted format? */
+/*
+ * Of two partitions with one label, only the one with the known PARTUUID is used, unless the volume
+ * is open already. A copy of the disk has the same UUIDs. False: what says so.
+ */
+bool volume_plan_is_on_known_partition(const struct volume_run *run, const struct volume_plan *plan,
+				       const char *known, char *what, size_t room);
+/* Does the device hold nothing, or an interrupted format? */
 bool volume_plan_is_unformatted(const struct volume_plan *plan);
 
 /*
@@ -271,6 +286,9 @@ bool volume_plan_is_unformatted(const struct volume_plan *plan);
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct config_key *key,
 		    const char *reason, struct mortise_error *why, struct mortise_error *err);
+
+/* Does the plan write a new header? */
+bool volume_plan_formats(const struct volume_plan *plan);
 
 /* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
@@ -312,16 +330,6 @@ enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan 
  */
 enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i);
 
-/* Retries of a busy KMS or TPM, for as long as the options allow. */
-struct volume_patience {
-	uint64_t end_ms;
-	unsigned attempt;
-};
-
-void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run);
-/* Pauses before the next attempt. False: the time is over, or the run is canceled. */
-bool volume_patience_pause(struct volume_patience *patience, const struct volume_run *run);
-
 /* Bit n: keyslot n is declared. */
 uint32_t volume_declared_slots(const struct config_volume *volume);
 /* The PCRs of a tpm key. Bit n: PCR n. */
@@ -333,13 +341,13 @@ uint32_t volume_key_pcrs(const struct config_key *key);
  * another kind. Other errors come from keys/sources/.
  */
 MORTISE_MUST_CHECK enum mortise_code
-volume_key_get(const struct volume_run *run, const struct config_volume *volume,
+volume_key_get(struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct json_object *metadata,
 	       struct mortise_secret **out, struct mortise_error *err);
 
 /* The same with the UUID in META instead of the machine's (run->meta_uuid, not NULL). */
 MORTISE_MUST_CHECK enum mortise_code
-volume_key_get_by_meta(const struct volume_run *run, const struct config_volume *volume,
+volume_key_get_by_meta(struct volume_run *run, const struct config_volume *volume,
 		       const struct config_key *key, struct json_object *metadata,
 		       struct mortise_secret **out, struct mortise_error *err);
 
@@ -352,9 +360,14 @@ MORTISE_MUST_CHECK enum mortise_code volume_key_check(const struct volume_run *r
 						      const struct config_key *key,
 						      struct mortise_error *err);
 
+/* Reads the salt of STATE. MORTISE_E_WAIT: STATE is not mounted. */
+MORTISE_MUST_CHECK enum mortise_code volume_state_salt(const struct volume_run *run,
+						       uint8_t salt[static KEYS_STATE_SALT_SIZE],
+						       struct mortise_error *err);
+
 /* Makes the passphrase and the token for a new keyslot of a declared key. */
 MORTISE_MUST_CHECK enum mortise_code
-volume_key_new(const struct volume_run *run, const struct config_volume *volume,
+volume_key_new(struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct volume_key *made, struct mortise_error *err);
 
 struct volume_fingerprint_keys {
@@ -406,6 +419,7 @@ struct volume_opening {
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
 	char *failed_syncs;		/* one sentence on each line; may be NULL */
 	char *notices;			/* one sentence on each line; may be NULL */
+	char *mounted;			/* where, without symbolic links; may be NULL */
 };
 
 void volume_opening_clear(struct volume_opening *opening);

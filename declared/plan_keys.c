@@ -114,10 +114,18 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 				     const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE],
 				     struct mortise_error *err)
 {
-	struct volume_step *step = volume_plan_add(plan, MORTISE_STEP_KEY_RECORD, (int)key->slot,
-						   "record that keyslot %u (%s) is up to date",
-						   key->slot, config_key_kind_name(key->kind));
+	struct volume_step *step;
+	size_t count = 1;
 
+	for (size_t i = 0; i < plan->step_count; i++)
+		count += plan->steps[i].kind == MORTISE_STEP_KEY_RECORD;
+	if (!volume_record_has_room(luks2_header_metadata(plan->header), count)) {
+		plan->unrecorded = true;
+		return MORTISE_OK;
+	}
+	step = volume_plan_add(plan, MORTISE_STEP_KEY_RECORD, (int)key->slot,
+			       "record that keyslot %u (%s) is up to date", key->slot,
+			       config_key_kind_name(key->kind));
 	if (!step)
 		return error_memory(err);
 	step->key = key;
@@ -162,7 +170,7 @@ static bool is_recorded(const struct volume_run *run, const struct volume_plan *
 }
 
 /* The same for the nodeID key that the UUID in META gives. */
-static bool is_recorded_for_meta(const struct volume_run *run, const struct volume_plan *plan,
+static bool is_recorded_for_meta(struct volume_run *run, const struct volume_plan *plan,
 				 const struct config_key *key)
 {
 	struct mortise_secret *passphrase = NULL;
@@ -287,6 +295,7 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 	const struct config_volume *volume = plan->volume;
 	enum mortise_code code = MORTISE_OK;
 
+	plan->unrecorded = false;
 	for (size_t i = 0; !code && i < volume->key_count; i++)
 		code = plan_declared(run, plan, i, err);
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {

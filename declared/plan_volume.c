@@ -11,6 +11,7 @@
 #include "declared/plan.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/reset/ordered.h"
 #include "declared/trust.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
@@ -321,8 +322,10 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 				      struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	enum mortise_code code;
+	enum mortise_code code = reset_plan_ordered(run, plan, err);
 
+	if (code)
+		return code;
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)

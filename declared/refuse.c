@@ -2,10 +2,12 @@
 /* Steps that refuse a device because of its contents, and their remedies. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "declared/locate.h"
 #include "declared/plan.h"
+#include "disk/uuids.h"
 
 enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err, const char *format, ...)
@@ -48,4 +50,22 @@ enum mortise_code volume_plan_check_shared(const struct volume_run *run, struct 
 		return MORTISE_OK;
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s is not formatted: %s",
 			       plan->device, why.text);
+}
+
+bool volume_plan_is_on_known_partition(const struct volume_run *run, const struct volume_plan *plan,
+				       const char *known, char *what, size_t room)
+{
+	char partuuid[DISK_UUID_ROOM];
+	struct mortise_error why;
+
+	/* An open volume was compared when it was opened. */
+	if (!plan->shared || !*known || plan->mounted || !mortise_is_active(plan->mapping, &why))
+		return true;
+	disk_partition_uuid(plan->device, partuuid);
+	if (!strcmp(partuuid, known) || !volume_label_is_shared(plan->volume, run->options, &why))
+		return true;
+	snprintf(what, room,
+		 "%.100s is not the partition of %s on this machine (PARTUUID %s): %.190s",
+		 plan->device, plan->volume->id, known, why.text);
+	return false;
 }

@@ -79,12 +79,14 @@ static const char *find_key_kind(const struct config_volume *volume, int keyslot
 const struct mortise_volume_status *mortise_report_volume(const struct mortise_report *report,
 							  size_t i)
 {
+	const struct volume_facts *facts;
 	struct volume_entry *entry;
 	bool locked = false;
 
 	if (i >= report->count)
 		return NULL;
 	entry = &report->entries[i];
+	facts = &entry->facts;
 	for (size_t j = 0; j < entry->volume->key_count; j++)
 		locked |= entry->volume->keys[j].lock_to_state;
 	entry->shown = (struct mortise_volume_status){
@@ -108,6 +110,17 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.uuid = entry->uuid,
 		.known = entry->known ? entry->known : "",
 		.seal = entry->seal ? entry->seal : "",
+		.size = facts->place.size,
+		.disk = facts->place.disk,
+		.partition = facts->place.partition,
+		.partition_uuid = facts->partition_uuid,
+		.pcrs = facts->pcrs,
+		.signed_pcr_11 = facts->signed_pcr_11,
+		.discards = facts->discards,
+		.use = facts->use,
+		.last_up = facts->last_up,
+		.last_error = facts->last_error,
+		.reset_staged = entry->reset_staged,
 	};
 	return &entry->shown;
 }
@@ -162,6 +175,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "key-fail";
 	case MORTISE_STEP_SEAL:
 		return "seal";
+	case MORTISE_STEP_RESET:
+		return "reset";
 	}
 	return "";
 }

@@ -4,6 +4,19 @@
 #define VOLUME_REPORT_H
 
 #include "declared/plan.h"
+#include "disk/place.h"
+
+/* What mortise_status reports of a volume beyond its state. */
+struct volume_facts {
+	struct disk_place place;
+	char partition_uuid[DISK_UUID_ROOM];
+	uint32_t pcrs;			/* bit n: a key is bound to PCR n */
+	bool signed_pcr_11;		/* a key is bound to the signed policy of PCR 11 */
+	bool discards;
+	struct mortise_filesystem_use use;
+	int64_t last_up;
+	char last_error[MORTISE_ERROR_TEXT];
+};
 
 struct volume_entry {
 	const struct config_volume *volume;
@@ -16,6 +29,8 @@ struct volume_entry {
 	char uuid[DISK_UUID_ROOM];
 	const char *known;		/* NULL: "" */
 	const char *seal;		/* NULL: "" */
+	struct volume_facts facts;
+	bool reset_staged;
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */

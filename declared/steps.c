@@ -18,6 +18,7 @@
 #include "luks2/seal.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/reset/ordered.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "volume/record.h"
@@ -90,6 +91,7 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 		.cipher = plan->volume->cipher,
 		.key_size = plan->volume->key_size,
 		.sector_size = plan->volume->block_size,
+		.metadata_size = volume_metadata_size(plan),
 	};
 	struct disk_probe probe;
 	enum mortise_code code;
@@ -360,6 +362,8 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return mount_volume(work, err);
 	case MORTISE_STEP_SEAL:
 		return seal_header(work, err);
+	case MORTISE_STEP_RESET:
+		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:
 		return error_set(err, MORTISE_E_KEY, 0, "%.500s", step->text);
 	case MORTISE_STEP_WAIT:

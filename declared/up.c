@@ -10,11 +10,15 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "config/salt.h"
+#include "declared/last_up.h"
 #include "declared/measure.h"
 #include "declared/plan_known.h"
+#include "declared/reset/ordered.h"
 #include "declared/up.h"
+#include "declared/verified.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
+#include "disk/mount.h"
 #include "volume/extended_pcrs.h"
 
 static bool state_is_wanted(const struct mortise_plan *plan,
@@ -59,12 +63,10 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 
 	*out = NULL;
 	code = volume_options_copy(&wanted, options, err);
-	if (code)
-		return code;
-	code = volume_check_names(config, &wanted, err);
-	if (code)
-		return code;
-	code = volume_plans_new(config, &wanted, &plan, err);
+	if (!code)
+		code = volume_check_names(config, &wanted, err);
+	if (!code)
+		code = volume_plans_new(config, &wanted, &plan, err);
 	if (code)
 		return code;
 	code = wait_for_devices(plan, &wanted, err);
@@ -106,6 +108,17 @@ static void ensure_salt(const struct volume_run *run, const struct volume_plan *
 		result->why = why;
 	}
 	secret_wipe(salt, sizeof(salt));
+}
+
+/* Links to the mount point may change before the volume is unmounted. */
+static void note_mount(const struct volume_run *run, const struct volume_plan *plan,
+		       struct volume_opening *opening)
+{
+	char path[PATH_MAX];
+
+	if (*plan->mount_point == '/' &&
+	    disk_mount_path(run->options->root, plan->mount_point, path))
+		opening->mounted = strdup(path);
 }
 
 /* Moves the result to the report. */
@@ -159,7 +172,11 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		ensure_salt(run, plan, &result);
 		volume_known_record(run, plan, &result);
 		volume_memory_note(run, plan, &result);
-		if (result.phase == MORTISE_PHASE_READY && plan->volume->encrypted)
+		volume_verified_keep(run, plan, &result);
+		if (result.phase == MORTISE_PHASE_READY)
+			note_mount(run, plan, &result.opening);
+		if (result.phase == MORTISE_PHASE_READY &&
+		    (plan->volume->encrypted || result.opening.mounted))
 			volume_opening_store(plan->volume, &result.opening);
 		set_entry(&shared->report->entries[i], plan, &result);
 		if (result.why.code == MORTISE_E_CANCELED)
@@ -240,6 +257,8 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
 	volume_known_begin(run);
+	if (!run->options->name_count && !run->open_only)
+		reset_do_undeclared(run);
 	if (all.plan->count > state_first)
 		code = volume_measure_no_state(run, err);
 	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);
@@ -299,12 +318,10 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	shared.report = *report;
 	code = bring_up_all(&shared, err);
 	volume_memory_store(&run);
-	if (code)
-		goto out;
-	code = check_ready(*report, err);
-	if (code)
-		goto out;
-	code = extend_pcr(up->options, err);
+	if (!code)
+		code = check_ready(*report, err);
+	if (!code)
+		code = extend_pcr(up->options, err);
 out:
 	for (size_t i = 0; i < plan->count; i++) {
 		volume_plan_attach(plan->volumes[i], NULL);
@@ -367,6 +384,7 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 		return code;
 	plan->executed = true;
 	code = execute_plan(up, plan, report, err);
+	volume_last_up_store(*report);
 	close(lock);
 	return code;
 }

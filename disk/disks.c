@@ -14,14 +14,20 @@
 #include "disk/sysfs.h"
 
 #define DISKS_MAX 4096u
-#define LINKS_MAX 256u /* of one disk */
+#define TEXTS_MAX 256u /* of one list of a disk */
+
+static void clear_texts(struct disk_texts *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		free(texts->text[i]);
+	free(texts->text);
+}
 
 void disk_list_clear(struct disk_list *disks)
 {
 	for (size_t i = 0; i < disks->count; i++) {
-		for (size_t j = 0; j < disks->disk[i]->symlink_count; j++)
-			free(disks->disk[i]->symlinks[j]);
-		free(disks->disk[i]->symlinks);
+		clear_texts(&disks->disk[i]->symlinks);
+		clear_texts(&disks->disk[i]->secondary_disks);
 		free(disks->disk[i]);
 	}
 	free(disks->disk);
@@ -42,10 +48,9 @@ static bool is_skipped(const char *blocks, const char *name)
 	return !strcmp(hidden, "1") || !strtoull(size, NULL, 10);
 }
 
-/* Does the disk have a partition with a label that Talos uses on its system disk? */
+/* As in Talos, META decides: STATE and EPHEMERAL may be on another disk. */
 static bool is_system_disk(const char *blocks, const char *name)
 {
-	static const char *const labels[] = { "STATE", "EPHEMERAL", "META" };
 	char directory[PATH_MAX], label[128];
 	struct dirent *entry;
 	bool found = false;
@@ -54,19 +59,62 @@ static bool is_system_disk(const char *blocks, const char *name)
 	if (snprintf(directory, sizeof(directory), "%s/%s", blocks, name) >= (int)sizeof(directory))
 		return false;
 	stream = opendir(directory);
-	while (stream && !found && (entry = readdir(stream))) {
-		if (strncmp(entry->d_name, name, strlen(name)) != 0 ||
-		    !sysfs_uevent(directory, entry->d_name, "PARTNAME", label, sizeof(label)))
-			continue;
-		for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++)
-			found |= !strcmp(label, labels[i]);
-	}
+	while (stream && !found && (entry = readdir(stream)))
+		found = strncmp(entry->d_name, name, strlen(name)) == 0 &&
+			sysfs_uevent(directory, entry->d_name, "PARTNAME", label, sizeof(label)) &&
+			!strcmp(label, "META");
 	if (stream)
 		closedir(stream);
 	return found;
 }
 
-static bool add_disk(struct disk_list *disks, const char *root, const char *name)
+static bool add_text(struct disk_texts *texts, const char *text)
+{
+	char **grown;
+
+	if (texts->count == TEXTS_MAX)
+		return true;
+	grown = realloc(texts->text, (texts->count + 2) * sizeof(*grown));
+	if (!grown)
+		return false;
+	texts->text = grown;
+	grown[texts->count] = text ? strdup(text) : NULL;
+	if (text && !grown[texts->count])
+		return false;
+	texts->count += text != NULL;
+	grown[texts->count] = NULL;
+	return true;
+}
+
+/* The disks that this one consists of; for a partition, its disk. */
+static bool read_secondaries(struct disk_texts *texts, const char *blocks, const char *name)
+{
+	char path[PATH_MAX], real[PATH_MAX], partition[8];
+	struct dirent **entries;
+	bool good = add_text(texts, NULL);
+	int count;
+
+	snprintf(path, sizeof(path), "%.3000s/%.255s/slaves", blocks, name);
+	count = scandir(path, &entries, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		const char *slave = entries[i]->d_name;
+
+		snprintf(path, sizeof(path), "%.3000s/%.255s/slaves/%.255s", blocks, name, slave);
+		if (good && slave[0] != '.' && realpath(path, real)) {
+			sysfs_line(real, ".", "partition", partition, sizeof(partition));
+			if (*partition)
+				*strrchr(real, '/') = '\0';
+			good = add_text(texts, strrchr(real, '/') + 1);
+		}
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return good;
+}
+
+static bool add_disk(struct disk_list *disks, const char *root, const char *blocks,
+		     const char *name)
 {
 	struct disk **grown, *disk;
 
@@ -77,33 +125,11 @@ static bool add_disk(struct disk_list *disks, const char *root, const char *name
 	disk = calloc(1, sizeof(*disk));
 	if (!disk)
 		return false;
-	disk->symlinks = calloc(1, sizeof(*disk->symlinks));
-	if (!disk->symlinks) {
-		free(disk);
-		return false;
-	}
 	disks->disk[disks->count++] = disk;
 	disk_describe(root, name, disk);
-	disk->facts.symlinks = (const char *const *)disk->symlinks;
-	return true;
-}
-
-static bool add_link(struct disk *disk, const char *path)
-{
-	char **grown;
-
-	if (disk->symlink_count == LINKS_MAX)
-		return true;
-	grown = realloc(disk->symlinks, (disk->symlink_count + 2) * sizeof(*grown));
-	if (!grown)
-		return false;
-	disk->symlinks = grown;
-	disk->facts.symlinks = (const char *const *)grown;
-	grown[disk->symlink_count] = strdup(path);
-	if (!grown[disk->symlink_count])
-		return false;
-	grown[++disk->symlink_count] = NULL;
-	return true;
+	disk->facts.system = is_system_disk(blocks, name);
+	return add_text(&disk->symlinks, NULL) &&
+	       read_secondaries(&disk->secondary_disks, blocks, name);
 }
 
 /* Adds udev's link /dev/disk/KIND/NAME to the disk whose node it leads to. */
@@ -117,7 +143,7 @@ static bool read_link(struct disk_list *disks, const char *root, const char *kin
 		return true;
 	for (size_t i = 0; i < disks->count; i++)
 		if (!strcmp(disks->disk[i]->dev_path, target + strlen(root)))
-			return add_link(disks->disk[i], link + strlen(root));
+			return add_text(&disks->disk[i]->symlinks, link + strlen(root));
 	return true;
 }
 
@@ -175,10 +201,7 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 	while (good && disks->count < DISKS_MAX && (entry = readdir(stream))) {
 		if (is_skipped(blocks, entry->d_name))
 			continue;
-		good = add_disk(disks, root, entry->d_name);
-		if (good)
-			disks->disk[disks->count - 1]->facts.system =
-				is_system_disk(blocks, entry->d_name);
+		good = add_disk(disks, root, blocks, entry->d_name);
 	}
 	closedir(stream);
 	good = good && read_links(disks, root);
@@ -186,8 +209,13 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 		return error_memory(err);
 	for (size_t i = 0; i < disks->count; i++)
 		known |= disks->disk[i]->facts.system;
-	for (size_t i = 0; i < disks->count; i++)
-		disks->disk[i]->facts.system_known = known;
+	for (size_t i = 0; i < disks->count; i++) {
+		struct disk *disk = disks->disk[i];
+
+		disk->facts.system_known = known;
+		disk->facts.symlinks = (const char *const *)disk->symlinks.text;
+		disk->facts.secondary_disks = (const char *const *)disk->secondary_disks.text;
+	}
 	if (disks->count)
 		qsort(disks->disk, disks->count, sizeof(*disks->disk), compare_paths);
 	return MORTISE_OK;

@@ -15,13 +15,16 @@ struct disk {
 	char firmware_version[64];
 	char modalias[256];
 	char model[128];
+	char pretty_size[16];
 	char serial[256];
 	char sub_system[96];
 	char transport[16];
 	char uuid[64];
 	char wwid[256];
-	char **symlinks;	/* NULL-terminated */
-	size_t symlink_count;
+	struct disk_texts {
+		char **text;	/* NULL-terminated */
+		size_t count;
+	} symlinks, secondary_disks;
 };
 
 struct disk_list {
@@ -39,7 +42,7 @@ MORTISE_MUST_CHECK enum mortise_code disk_list_read(const char *root, struct dis
 void disk_list_clear(struct disk_list *disks);
 
 /*
- * Fills in disk, except its links and whether it is the system disk. name is its directory in
+ * Fills in disk, except its lists and whether it is the system disk. name is its directory in
  * /sys/block.
  */
 void disk_describe(const char *root, const char *name, struct disk *disk);

@@ -179,6 +179,24 @@ static uint64_t read_io_size(const struct sysfs_disk *source)
 	return SECTOR;
 }
 
+/* As Bytes() of Go's dustin/go-humanize prints it: two digits at least, powers of 1000. */
+static void print_size(uint64_t size, char *text, size_t room)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
+	double value = (double)size;
+	unsigned tenths;
+	size_t unit = 0;
+
+	for (; value >= 1000; unit++)
+		value /= 1000;
+	/* One digit after the point, which does not depend on the locale. */
+	tenths = (unsigned)(value * 10 + 0.5);
+	if (size >= 10 && tenths < 100)
+		snprintf(text, room, "%u.%u %s", tenths / 10, tenths % 10, units[unit]);
+	else
+		snprintf(text, room, "%.0f %s", (double)tenths / 10, units[unit]);
+}
+
 void disk_describe(const char *root, const char *name, struct disk *disk)
 {
 	static const char *const firmware[] = { "device/firmware_rev", "device/rev", NULL };
@@ -220,12 +238,14 @@ void disk_describe(const char *root, const char *name, struct disk *disk)
 		.firmware_version = disk->firmware_version,
 		.modalias = disk->modalias,
 		.model = disk->model,
+		.pretty_size = disk->pretty_size,
 		.serial = disk->serial,
 		.sub_system = disk->sub_system,
 		.transport = disk->transport,
 		.uuid = disk->uuid,
 		.wwid = disk->wwid,
 	};
+	print_size(disk->facts.size, disk->pretty_size, sizeof(disk->pretty_size));
 	if (!disk->facts.sector_size)
 		disk->facts.sector_size = SECTOR;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A partition table overwrites the first copy of a header, and GPT the start of the second one, too;
- * `wipefs -a` erases the magic of both. The keyslots are still there: no message
- * may call the device erasable.
+ * `wipefs -a` erases the magic of both. The keyslots still exist, so that no message may advise to
+ * erase the device.
  */
 #include "disk/remains.h"
 

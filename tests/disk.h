@@ -248,10 +248,11 @@ ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 	return real_pwrite(fd, bytes, size, offset);
 }
 
+/* Nothing relies on the host's disk: what is not recorded need not reach it. */
 int fsync(int fd)
 {
 	if (!is_disk(fd))
-		return (int)syscall(SYS_fsync, fd);
+		return 0;
 	disk.calls++;
 	if (disk.before_flush)
 		disk.before_flush(&disk);

@@ -185,7 +185,7 @@ for my $name (sort keys %named) {
 	fail("docs/ names $name, which no header defines") unless $constant{$name};
 }
 # Each reference to a page of this tree leads to a page or to one of the names in it.
-for my $path (@pages, glob('docs/*.8')) {
+for my $path (@pages, glob('docs/*.[58]')) {
 	my $text = slurp($path);
 	while ($text =~ /^\.(?:It )?Xr (mortise\S*) (\d)/mg) {
 		fail("$path refers to $1($2)") unless -e "docs/$1.$2" || ($2 eq '3' && $names{$1});

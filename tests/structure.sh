@@ -202,6 +202,8 @@ boot() {
 	diff - <(cd "$work/root" && find . -type f -printf '%m %P\n' |
 		sed 's|usr/lib/systemd|lib/systemd|' | sort) << 'END' || fail "other files are installed"
 644 etc/conf.d/mortise
+644 lib/systemd/system/mortise-metrics.service
+644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
 644 lib/systemd/system/mortise.service
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
@@ -229,7 +231,7 @@ manual() {
 	work=$(mktemp -d)
 	mandoc -T lint -W warning docs/*.[1-9] || fail "mandoc"
 	tests/manual.pl || fail "docs/*.3 and include/*.h differ; tests/manual.pl --update may help"
-	for page in docs/*.3; do
+	for page in docs/*.[0-9]; do
 		grep -qE "(^|[[:space:]])$(basename "$page")(\)|$)" docs/CMakeLists.txt ||
 			fail "docs/CMakeLists.txt does not list $(basename "$page")"
 	done

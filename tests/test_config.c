@@ -314,6 +314,32 @@ static void test_every_field(void **state)
 	config_free(config);
 }
 
+static void test_yaml_values(void **state)
+{
+	struct config *config = good_read("yaml-values.yaml");
+	const struct config_volume *state_volume = &config->volumes[0];
+	const struct config_volume *ephemeral = &config->volumes[1];
+
+	(void)state;
+	/* The directory is not a volume. */
+	assert_int_equal(config->volume_count, 2);
+	assert_int_equal(state_volume->key_count, 2);
+	assert_passphrase(&state_volume->keys[0], "12345", 5);
+	assert_int_equal(state_volume->keys[1].slot, 31);
+	assert_int_equal(state_volume->block_size, 0);
+	assert_true(ephemeral->encrypted);
+	assert_int_equal(ephemeral->block_size, 4096);
+	assert_int_equal(ephemeral->key_size, 64);
+	assert_int_equal(ephemeral->key_count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_passphrase(&ephemeral->keys[i], "12345", 5);
+	assert_int_equal(ephemeral->keys[0].slot, 0);
+	assert_int_equal(ephemeral->keys[1].slot, 15);
+	assert_int_equal(ephemeral->keys[2].slot, 16);
+	assert_true(ephemeral->keys[2].lock_to_state);
+	config_free(config);
+}
+
 static void test_system_partitions(void **state)
 {
 	static const struct {
@@ -498,7 +524,8 @@ static void test_bounds(void **state)
 	for (size_t i = 1; i + 2 <= size; i += 2)
 		memcpy(text + i, "a,", 2);
 	assert_int_equal(text_parse(text, size - 2, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text, "x:1:131072: more than 65536 values");
+	assert_string_equal(err.text,
+			    "x:1:131072: more than 65536 values, with all aliases written out");
 
 	/* Thousands of errors: all are counted, some are kept. */
 	memcpy(text, "kind: VolumeConfig\n", 19);
@@ -561,6 +588,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_guide_keys),
 		cmocka_unit_test(test_guide_rotation),
 		cmocka_unit_test(test_every_field),
+		cmocka_unit_test(test_yaml_values),
 		cmocka_unit_test(test_system_partitions),
 		cmocka_unit_test(test_raw_swap_disk),
 		cmocka_unit_test(test_machine),

@@ -157,7 +157,7 @@ static void test_bad_files(void **state)
 		{ "diskSalt: [" ONES ",\"1\"]", "an item of diskSalt is not a byte" },
 		{ "diskSalt: [" ONES ",[1]]", "an item of diskSalt is not a byte" },
 		{ "diskSalt: [" ONES ",1]\ndiskSalt: [" ONES ",1]", "diskSalt is given twice" },
-		{ "diskSalt: &a [" ONES ",1]", "anchors are not supported; remove &NAME" },
+		{ "diskSalt: *a", "unknown anchor: no &a comes before this alias" },
 		{ "diskSalt: [", "invalid YAML: while parsing a flow node, did not find expected "
 				 "node content" },
 	};

@@ -39,6 +39,8 @@ static const struct disk_facts nvme = {
 	.transport = "nvme",
 	.uuid = "e8238fa6-bf53-0001-001b-448b47fe9711",
 	.wwid = "eui.e8238fa6bf530001001b448b47fe9711",
+	.pretty_size = "2.0 TB",
+	.secondary_disks = links + 1,
 	.symlinks = links,
 };
 
@@ -62,6 +64,8 @@ static const struct disk_facts plain = {
 	.transport = "",
 	.uuid = "",
 	.wwid = "",
+	.pretty_size = "13 GB",
+	.secondary_disks = no_links,
 	.symlinks = no_links,
 };
 
@@ -126,6 +130,8 @@ static void test_values(void **state)
 		{ "disk.firmware_version == '731100WD'", "10" },
 		{ "disk.sub_system == '/sys/class/block'", "10" },
 		{ "disk.wwid.startsWith('eui.')", "10" },
+		{ "disk.pretty_size == '2.0 TB'", "10" },
+		{ "disk.secondary_disks.exists(d, d.endsWith('/16'))", "10" },
 		/* Precedence of operators. */
 		{ "true || false && false", "11" },
 		{ "(true || false) && false", "00" },
@@ -453,7 +459,7 @@ static void test_system_disk_unknown(void **state)
 	disk.system_known = false;
 	assert_int_equal(result("!system_disk", &disk, &err), 'x');
 	assert_string_equal(err.text, "1:2: the system disk is unknown: no disk has a "
-				      "partition labeled STATE, EPHEMERAL or META");
+				      "partition labeled META");
 	assert_int_equal(err.code, MORTISE_E_CONFIG);
 	assert_int_equal(result("disk.readonly && !system_disk", &disk, &err), '0');
 	assert_int_equal(result("!system_disk && disk.readonly", &disk, &err), '0');

@@ -381,7 +381,7 @@ static const struct {
 	{ KEYS("{\"KeySlot\":1.5}"), "KeySlot must be of type int, not double" },
 	{ KEYS("{\"KeySlot\":-1,\"KeyNodeID\":{}}"), "key slot -1 is out of range (0-31)" },
 	{ KEYS("{\"KeySlot\":99999999999999999999,\"KeyNodeID\":{}}"),
-	  "\"slot\" must be an integer, in decimal and without quotes" },
+	  "\"slot\" must be an integer without quotes" },
 	{ KEYS("{\"KeyStatic\":\"" SECRET "\"}"), "KeyStatic must be of type object, not string" },
 	{ KEYS("{\"KeyStatic\":{\"KeyData\":[\"" SECRET "\"]}}"),
 	  "KeyData must be of type string, not array" },

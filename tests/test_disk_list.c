@@ -181,6 +181,12 @@ static int set_up(void **state)
 	    "12288\n");
 	put_disk("platform/mmc/mmc0:0001/block", "mmcblk0", "60000000\n");
 	put_disk("virtual/block", "md127", "3750234592\n");
+	/* The array consists of a partition and of a whole disk. */
+	put("/sys/devices/pci0000:00/0000:00:02.0/virtio1/block/vda/vda2/partition", "2\n");
+	link_to("../../../../pci0000:00/0000:00:02.0/virtio1/block/vda/vda2",
+		"/sys/devices/virtual/block/md127/slaves/vda2");
+	link_to("../../../../platform/mmc/mmc0:0001/block/mmcblk0",
+		"/sys/devices/virtual/block/md127/slaves/mmcblk0");
 	put_disk("platform/uml-blkdev.0/block", "ubda", "2048\n");
 	/* "!" in sysfs is "/" in /dev. */
 	put_disk("pci0000:00/0000:00:0a.0/block", "cciss!c0d0", "2048\n");
@@ -258,6 +264,13 @@ static void test_facts(void **state)
 	(void)state;
 	/* The values in the example of Talos's documentation. */
 	assert_int_equal(disk->size, UINT64_C(10485760000));
+	assert_string_equal(disk->pretty_size, "10 GB");
+	assert_null(disk->secondary_disks[0]);
+	assert_string_equal(disk_of(&disks, "/dev/md127")->secondary_disks[0], "mmcblk0");
+	assert_string_equal(disk_of(&disks, "/dev/md127")->secondary_disks[1], "vda");
+	assert_null(disk_of(&disks, "/dev/md127")->secondary_disks[2]);
+	assert_string_equal(disk_of(&disks, "/dev/md127")->pretty_size, "1.9 TB");
+	assert_string_equal(disk_of(&disks, "/dev/ubda")->pretty_size, "1.0 MB");
 	assert_int_equal(disk->sector_size, 512);
 	assert_int_equal(disk->io_size, 131072);
 	assert_false(disk->readonly);
@@ -338,18 +351,23 @@ static void test_select(void **state)
 
 static void test_system_disk(void **state)
 {
-	static const char *const labels[] = { "STATE", "EPHEMERAL", "META" };
+	static const char *const others[] = { "EFI", "STATE", "EPHEMERAL", "META2", "meta" };
+	static const char vda[] = "pci0000:00/0000:00:02.0/virtio1/block";
 	struct mortise_error err = { .text = "" };
 	char path[64];
 
 	(void)state;
-	put_partition("virtual/block", "md127", "EFI");
-	assert_int_equal(selected("system_disk", path, &err), MORTISE_E_CONFIG);
-	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
-		put_partition("virtual/block", "md127", labels[i]);
-		assert_int_equal(selected("system_disk", path, &err), MORTISE_OK);
-		assert_string_equal(path, "/dev/md127");
+	/* Only META counts, whatever the other disks have. */
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		put_partition("virtual/block", "md127", others[i]);
+		assert_int_equal(selected("system_disk", path, &err), MORTISE_E_CONFIG);
+		assert_non_null(strstr(err.text, "no disk has a partition labeled META"));
 	}
+	put_partition(vda, "vda", "STATE");
+	put_partition("virtual/block", "md127", "META");
+	assert_int_equal(selected("system_disk", path, &err), MORTISE_OK);
+	assert_string_equal(path, "/dev/md127");
+	put_partition(vda, "vda", "EFI");
 	assert_int_equal(selected("!system_disk && disk.transport == 'mmc'", path, &err),
 			 MORTISE_OK);
 	assert_string_equal(path, "/dev/mmcblk0");

@@ -5,6 +5,7 @@
 
 #include "cli/declared/json.h"
 #include "cli/declared/plan_print.h"
+#include "cli/declared/prometheus.h"
 #include "cli/declared/report.h"
 #include "cli/declared/table.h"
 #include "cli/output.h"
@@ -61,6 +62,14 @@ static void print_trust(const struct mortise_volume_status *volume)
 	print("\n");
 }
 
+static void print_order(const struct mortise_volume_status *volume)
+{
+	if (volume->reset_staged)
+		print("%s: will be erased by the next `mortise up` that finds it closed; to keep "
+		      "it, run `mortise reset --withdraw %s`\n",
+		      volume->name, volume->id);
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	const struct table table = {
@@ -77,28 +86,18 @@ static void print_table(const struct mortise_report *report)
 		print_recovery(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_trust(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_order(volume);
 }
 
-/* Prints "mortise: VOLUME: PREFIX LINE" for every line of text. */
-static void print_each(const char *volume, const char *prefix, const char *text)
-{
-	while (*text) {
-		int length = (int)strcspn(text, "\n");
-
-		print_to(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
-		text += length;
-		text += *text == '\n';
-	}
-}
-
-static void print_messages(const struct mortise_report *report)
+static void print_messages(struct said *said, const struct mortise_report *report)
 {
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		print_each(volume->name, "", volume->error);
-		print_each(volume->name, "", volume->failed_syncs);
-		print_each(volume->name, "notice: ", volume->notices);
+		said_print(said, volume->name, "", volume->error);
+		said_print(said, volume->name, "", volume->failed_syncs);
+		said_print(said, volume->name, "notice: ", volume->notices);
 	}
 }
 
@@ -119,18 +118,70 @@ static void add_list(struct json_object *object, const char *name, const char *t
 	json_object_object_add(object, name, list);
 }
 
-static void add_keyslots(struct json_object *object, const char *name, uint32_t keyslots)
+/* Adds the numbers of the bits that are set, of keyslots or PCRs. */
+static void add_bits(struct json_object *object, const char *name, uint32_t bits)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (keyslots & UINT32_C(1) << id)
+	for (int id = 0; id < 32; id++) {
+		if (bits & UINT32_C(1) << id)
 			json_object_array_add(list, json_object_new_int(id));
 	}
 	json_object_object_add(object, name, list);
 }
 
-static struct json_object *volume_json(const struct mortise_volume_status *volume)
+static void add_number(struct json_object *object, const char *name, uint64_t number)
+{
+	json_object_object_add(object, name, json_object_new_uint64(number));
+}
+
+/* Adds the use of a mounted file system, or null. */
+static void add_use(struct json_object *object, const struct mortise_filesystem_use *use)
+{
+	struct json_object *row = NULL;
+
+	if (use->size > 0) {
+		row = json_object_new_object();
+		add_number(row, "size", use->size);
+		add_number(row, "used", use->used);
+		add_number(row, "available", use->available);
+		add_number(row, "inodes", use->inodes);
+		add_number(row, "inodesUsed", use->inodes_used);
+	}
+	json_object_object_add(object, "use", row);
+}
+
+static void add_last_up(struct json_object *object, const struct mortise_volume_status *volume)
+{
+	struct json_object *row = NULL;
+
+	if (volume->last_up > 0) {
+		row = json_object_new_object();
+		add_number(row, "time", (uint64_t)volume->last_up);
+		json_add_text(row, "error", volume->last_error);
+	}
+	json_object_object_add(object, "lastUp", row);
+}
+
+/* The members that only status knows. */
+static void add_facts(struct json_object *row, const struct mortise_volume_status *volume)
+{
+	const bool open = volume->mapping[0] != '\0';
+
+	json_object_object_add(row, "size",
+			       volume->size ? json_object_new_uint64(volume->size) : NULL);
+	json_add_text(row, "disk", volume->disk);
+	json_add_keyslot(row, "partition", volume->partition ? (int)volume->partition : -1);
+	json_add_text(row, "partitionUuid", volume->partition_uuid);
+	add_bits(row, "pcrs", volume->pcrs);
+	json_object_object_add(row, "signedPcr11", json_object_new_boolean(volume->signed_pcr_11));
+	json_object_object_add(row, "discards",
+			       open ? json_object_new_boolean(volume->discards) : NULL);
+	add_use(row, &volume->use);
+	add_last_up(row, volume);
+}
+
+static struct json_object *volume_json(const struct mortise_volume_status *volume, bool facts)
 {
 	struct json_object *row = json_object_new_object();
 
@@ -149,12 +200,15 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 			       json_object_new_boolean(volume->locked_to_state));
 	add_list(row, "failedSyncs", volume->failed_syncs, "\n");
 	add_list(row, "notices", volume->notices, "\n");
-	add_keyslots(row, "recoveryKeyslots", volume->recovery_keyslots);
+	add_bits(row, "recoveryKeyslots", volume->recovery_keyslots);
 	json_add_text(row, "error", volume->error);
 	json_add_text(row, "text", volume->text);
 	json_add_text(row, "uuid", volume->uuid);
 	json_add_text(row, "known", volume->known);
 	json_add_text(row, "seal", volume->seal);
+	if (facts)
+		add_facts(row, volume);
+	json_object_object_add(row, "resetStaged", json_object_new_boolean(volume->reset_staged));
 	return row;
 }
 
@@ -169,7 +223,7 @@ static enum status print_report_json(const struct command *c, const struct volum
 	if (c->verb->id == VERB_APPLY)
 		plan_add_json(document, volumes->plan);
 	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
-		json_object_array_add(rows, volume_json(volume));
+		json_object_array_add(rows, volume_json(volume, c->verb->id == VERB_STATUS));
 	json_object_object_add(document, "volumes", rows);
 	json_add_error(document, err);
 	return json_print(document);
@@ -198,7 +252,7 @@ static bool has_volume_error(const struct mortise_report *report)
 	return false;
 }
 
-enum status report_print(const struct command *c, const struct volumes *volumes,
+enum status report_print(const struct command *c, struct volumes *volumes,
 			 const struct mortise_report *report, enum mortise_phase wanted,
 			 const struct mortise_error *err)
 {
@@ -211,9 +265,11 @@ enum status report_print(const struct command *c, const struct volumes *volumes,
 	    (err->code != MORTISE_OK && !has_volume_error(report)))
 		status = volumes_fail(c, err);
 	if (report)
-		print_messages(report);
+		print_messages(&volumes->said, report);
 	if (volumes->json)
 		printed = print_report_json(c, volumes, report, err);
+	else if (option_set(&c->options, OPTION_PROMETHEUS))
+		printed = prometheus_print(report);
 	else if (report)
 		print_table(report);
 	return status == STATUS_OK ? printed : status;

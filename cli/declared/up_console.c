@@ -26,9 +26,21 @@ static bool is_message(const struct mortise_step *step)
 	return step->kind >= MORTISE_STEP_WAIT && step->kind <= MORTISE_STEP_KEY_FAIL;
 }
 
-static void print_begin(const struct up_console *console, const struct mortise_step *step)
+/* Reasons and notices go to standard error at once, and are not repeated in the report. */
+static void say(struct up_console *console, const char *volume, const char *prefix,
+		const char *text)
+{
+	fflush(console->out);
+	said_print(console->said, volume, prefix, text);
+}
+
+static void print_begin(struct up_console *console, const struct mortise_step *step)
 {
 	if (is_message(step)) {
+		say(console, step->volume, "", step->text);
+		return;
+	}
+	if (step->kind == MORTISE_STEP_RESET) {
 		print_to(console->out, "%s: %s\n", step->volume, step->text);
 		return;
 	}
@@ -38,14 +50,14 @@ static void print_begin(const struct up_console *console, const struct mortise_s
 	print_to(console->out, " ...\n");
 }
 
-static void print_end(const struct up_console *console, const struct mortise_step *step,
+static void print_end(struct up_console *console, const struct mortise_step *step,
 		      const struct mortise_error *error)
 {
 	/* print_begin() has printed the reason. */
 	if (is_message(step))
 		return;
 	if (error)
-		print_to(console->out, "%s: failed: %s\n", step->volume, error->text);
+		say(console, step->volume, "", error->text);
 	else if (console->verbose)
 		print_to(console->out, "%s: done: %s\n", step->volume, step->text);
 }
@@ -79,7 +91,7 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
-		print_to(console->out, "%s: %s\n", event->volume, event->text);
+		say(console, event->volume, "notice: ", event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);
@@ -96,6 +108,7 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 		return status;
 	*console = (struct up_console){
 		.out = volumes->json ? stderr : stdout,
+		.said = &volumes->said,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
 			   option_set(&c->options, OPTION_DEBUG),
 		.timeout = option_number32(&c->options, OPTION_TIMEOUT),

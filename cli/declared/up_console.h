@@ -9,6 +9,7 @@
 
 struct up_console {
 	FILE *out;			/* NULL with -q */
+	struct said *said;
 	bool verbose;
 	uint32_t timeout;		/* seconds to wait for an answer; 0 waits forever */
 	char asked[MORTISE_NAME_MAX + 1]; /* the volume of the last prompt */

@@ -254,8 +254,7 @@ bool config_cel_evaluate(struct config_cel_run *run, const struct config_cel_nod
 		return run->disk->system_known ||
 		       set_no_value(run, node,
 				    "the system disk is unknown: no disk has a partition labeled "
-				    "STATE, "
-				    "EPHEMERAL or META");
+				    "META");
 	case CONFIG_CEL_VARIABLE:
 		*value = run->variable[node->value.number];
 		return true;

@@ -11,14 +11,24 @@
 	}
 
 static const struct config_cel_field fields[] = {
-	FIELD(bus_path, CONFIG_CEL_STRING),   FIELD(cdrom, CONFIG_CEL_BOOL),
-	FIELD(dev_path, CONFIG_CEL_STRING),   FIELD(firmware_version, CONFIG_CEL_STRING),
-	FIELD(io_size, CONFIG_CEL_UINT),      FIELD(modalias, CONFIG_CEL_STRING),
-	FIELD(model, CONFIG_CEL_STRING),      FIELD(readonly, CONFIG_CEL_BOOL),
-	FIELD(rotational, CONFIG_CEL_BOOL),   FIELD(sector_size, CONFIG_CEL_UINT),
-	FIELD(serial, CONFIG_CEL_STRING),     FIELD(size, CONFIG_CEL_UINT),
-	FIELD(sub_system, CONFIG_CEL_STRING), FIELD(symlinks, CONFIG_CEL_LIST | CONFIG_CEL_STRING),
-	FIELD(transport, CONFIG_CEL_STRING),  FIELD(uuid, CONFIG_CEL_STRING),
+	FIELD(bus_path, CONFIG_CEL_STRING),
+	FIELD(cdrom, CONFIG_CEL_BOOL),
+	FIELD(dev_path, CONFIG_CEL_STRING),
+	FIELD(firmware_version, CONFIG_CEL_STRING),
+	FIELD(io_size, CONFIG_CEL_UINT),
+	FIELD(modalias, CONFIG_CEL_STRING),
+	FIELD(model, CONFIG_CEL_STRING),
+	FIELD(pretty_size, CONFIG_CEL_STRING),
+	FIELD(readonly, CONFIG_CEL_BOOL),
+	FIELD(rotational, CONFIG_CEL_BOOL),
+	FIELD(secondary_disks, CONFIG_CEL_LIST | CONFIG_CEL_STRING),
+	FIELD(sector_size, CONFIG_CEL_UINT),
+	FIELD(serial, CONFIG_CEL_STRING),
+	FIELD(size, CONFIG_CEL_UINT),
+	FIELD(sub_system, CONFIG_CEL_STRING),
+	FIELD(symlinks, CONFIG_CEL_LIST | CONFIG_CEL_STRING),
+	FIELD(transport, CONFIG_CEL_STRING),
+	FIELD(uuid, CONFIG_CEL_STRING),
 	FIELD(wwid, CONFIG_CEL_STRING),
 };
 
@@ -140,12 +150,13 @@ struct config_cel_node *config_cel_field(struct config_cel_reader *reader,
 		return NULL;
 	}
 	if (number < 0) {
-		config_cel_fail(reader, name->at,
-				"undefined field \"%.*s\"; use bus_path, cdrom, dev_path, "
-				"firmware_version, io_size, modalias, model, readonly, rotational, "
-				"sector_size, serial, size, sub_system, symlinks, transport, uuid "
-				"or wwid",
-				limit_name(name), reader->text + name->at);
+		config_cel_fail(
+			reader, name->at,
+			"undefined field \"%.*s\"; use bus_path, cdrom, dev_path, "
+			"firmware_version, io_size, modalias, model, pretty_size, readonly, "
+			"rotational, secondary_disks, sector_size, serial, size, "
+			"sub_system, symlinks, transport, uuid or wwid",
+			limit_name(name), reader->text + name->at);
 		return NULL;
 	}
 	node = config_cel_node(reader, CONFIG_CEL_FIELD, fields[number].type, name->at, NULL);

@@ -26,6 +26,8 @@ static const struct disk_facts disk = {
 	.transport = "virtio",
 	.uuid = "",
 	.wwid = "",
+	.pretty_size = "2.0 TB",
+	.secondary_disks = links + 1,
 	.symlinks = links,
 };
 

@@ -303,8 +303,10 @@ check "the TPM opened STATE" opened_by STATE '0 tpm'
 check "the TPM opened data" opened_by data '0 tpm'
 umount "$root/var/mnt/data"
 cryptsetup close luks2-u-data
+before=$(pcr 15)
 check "STATE is reset" said "$MORTISE" reset STATE --yes --device "STATE=$state"
 check "apply creates another STATE, in the same boot" again apply -f "$config"
+check_equal "PCR 15 is not extended a second time" "$(pcr 15)" "$before"
 check "the key of data is sealed again" says 'keyslot 0 (tpm) was enrolled again'
 check "the next boot succeeds" boot up
 check "the TPM opened STATE" opened_by STATE '0 tpm'

@@ -10,36 +10,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/guest/lib.sh"
 # shellcheck source=tests/guest/volumes.sh
 . "$here/guest/volumes.sh"
+# shellcheck source=tests/guest/kms_server.sh
+. "$here/guest/kms_server.sh"
 
-ip link set lo up
-NODE_PATH=$("$here/../tools/npm-packages")
-export NODE_PATH
-port=4050
 state=$(blank_device 400) # more than the minimum of xfs
 data=$(blank_device 40)
-log=$work/kms.log
-: >"$log"
-
-# start_kms [OPTION]...: always on the same port, with the key in $work/kms-key.
-start_kms() {
-	rm -f "$work/port"
-	node "$here/kms/server.mjs" --port "$port" --port-file "$work/port" \
-		--key-path "$work/kms-key" --log "$log" "$@" </dev/null >"$work/kms.out" 2>&1 &
-	echo $! >"$work/kms.pid"
-	appears "$work/port" "$work/kms.out"
-}
-
-stop_kms() {
-	local pid
-	pid=$(cat "$work/kms.pid")
-	kill "$pid" 2>/dev/null || true
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
-}
-
-# calls Seal|Unseal: print how often the KMS was called.
-calls() {
-	grep -c "\"method\":\"$1\"" "$log" || true
-}
 
 boot() {
 	down
@@ -53,7 +28,7 @@ opened_by() {
 }
 
 metadata() {
-	json_area "$1" 1 | tr -d '\0'
+	json_area "$1" | tr -d '\0'
 }
 
 client() {
@@ -115,6 +90,8 @@ check_status 6 "without the KMS, one of two volumes is ready" boot --wait 0
 check "STATE's other key opens it" opened_by STATE '1 nodeID'
 check "the kms keyslot is unchanged, with a notice" says "keyslot 0 (kms) unchanged"
 check "the notice names the endpoint" says "127.0.0.1:$port"
+check_equal "each volume reports the KMS once" \
+	"$(grep -c "127.0.0.1:$port" "$work/said") $(grep -c '^mortise: data: ' "$work/said")" '2 1'
 check "the other volume cannot be opened" says 'no declared key opens'
 check_equal "its header is unchanged" "$(header_sum "$data")" "$before"
 (sleep 4 && start_kms) &
@@ -124,6 +101,8 @@ check "the kms key opens the volume" opened_by data '0 kms'
 stop_kms
 check "an open volume stays ready while the KMS is down" said mortise up --wait 0
 check "a notice says that its kms key was not checked" says 'keyslot 0 (kms) not checked'
+check_equal "each volume says so once" "$(grep -c 'not checked' "$work/said")" \
+	"$(grep -c '^mortise: .* not checked' "$work/said")"
 
 ## A keyslot that is not needed causes no call.
 start_kms

@@ -49,7 +49,7 @@ checksum() {
 }
 
 headers() {
-	{ json_area "$1" 1 && json_area "$1" 5; } | sha256sum
+	{ json_area "$1" && json_area "$1" second; } | sha256sum
 }
 
 ready() {
@@ -82,11 +82,11 @@ test_first() {
 		"$(value LABEL "$plain")" s-a-name-longer
 	check "cryptsetup opens the header" cryptsetup open --test-passphrase --key-slot 0 \
 		--key-file "$key" "$crypt"
-	check_fails "the header has no mark for a file system" grep -q mkfs <(json_area "$crypt" 1)
+	check_fails "the header has no mark for a file system" grep -q mkfs <(json_area "$crypt")
 	check "the raw mapping exists" test -b /dev/mapper/luks2-r-secret
 	check_fails "the raw mapping is empty" blkid -p /dev/mapper/luks2-r-secret
 	check_fails "the raw volume has no mark for a file system" \
-		grep -q mkfs <(json_area "$secret" 1)
+		grep -q mkfs <(json_area "$secret")
 	check_equal "the plain raw volume is unchanged" "$(value TYPE "$open")" ext4
 	check "all volumes are ready" ready
 	check_equal "status shows swap as [swap]" "$(place crypt)" "[swap]"

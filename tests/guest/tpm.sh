@@ -24,7 +24,7 @@ declare_keys() {
 }
 
 metadata() {
-	json_area "$device" 1 | tr -d '\0'
+	json_area "$device" | tr -d '\0'
 }
 
 # One boot of the machine to the end of up: the volume is closed and the TPM restarted.

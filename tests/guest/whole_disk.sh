@@ -115,12 +115,12 @@ test_missing() {
 	mortise down >/dev/null
 }
 
-# The system disk is the one that holds STATE. A partition's device name starts with its disk's
+# The system disk is the one that holds META. A partition's device name starts with its disk's
 # name.
 test_system_disk() {
-	sfdisk -q "$large" <<<$'label: gpt\nsize=100MiB, name=STATE'
+	sfdisk -q "$large" <<<$'label: gpt\nsize=100MiB, name=META'
 	check_equal "the kernel knows the label" \
-		"$(sed -n 's/^PARTNAME=//p' "/sys/class/block/${large#/dev/}"*1/uevent)" STATE
+		"$(sed -n 's/^PARTNAME=//p' "/sys/class/block/${large#/dev/}"*1/uevent)" META
 	by '!system_disk' "$static"
 	check "up uses the disk that is not the system disk" mortise up
 	check_equal "the file is still there" "$(cat "$root/var/mnt/data/file")" kept
@@ -129,7 +129,7 @@ test_system_disk() {
 	by 'system_disk'
 	check_fails "the partitioned disk is also refused without encryption" said mortise up
 	check "the error names the partition table" says "a partition table (gpt) != ext4"
-	check "the partition is still there" grep -q PARTNAME=STATE \
+	check "the partition is still there" grep -q PARTNAME=META \
 		"/sys/class/block/${large#/dev/}"*1/uevent
 }
 
