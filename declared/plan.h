@@ -264,8 +264,11 @@ volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
 MORTISE_MUST_CHECK enum mortise_code volume_plan_refuse_resetting(const struct volume_run *run,
 								  struct volume_plan *plan,
 								  struct mortise_error *err);
-/* Sets plan->shared. The empty one of two partitions with one label may not be the volume's. */
-MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
+/*
+ * Sets plan->shared. An empty device is not formatted if it is write-protected, nor if another
+ * partition has its label: it may not be the volume's.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_format(const struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
 /*

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "declared/locate.h"
 #include "declared/plan.h"
+#include "disk/geometry.h"
 #include "disk/uuids.h"
 
 enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
@@ -39,14 +40,19 @@ enum mortise_code volume_plan_refuse_resetting(const struct volume_run *run,
 			       command);
 }
 
-enum mortise_code volume_plan_check_shared(const struct volume_run *run, struct volume_plan *plan,
+enum mortise_code volume_plan_check_format(const struct volume_run *run, struct volume_plan *plan,
 					   struct mortise_error *err)
 {
 	struct mortise_error why;
 
 	plan->shared = volume_label_is_shared(plan->volume, run->options, &why);
-	if (!plan->shared || !volume_plan_is_unformatted(plan) ||
+	if (!volume_plan_is_unformatted(plan) ||
 	    (!plan->volume->encrypted && plan->volume->filesystem == CONFIG_FS_NONE))
+		return MORTISE_OK;
+	if (disk_is_readonly(plan->device))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "%s is not formatted: it is write-protected", plan->device);
+	if (!plan->shared)
 		return MORTISE_OK;
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s is not formatted: %s",
 			       plan->device, why.text);

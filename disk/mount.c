@@ -15,6 +15,7 @@
 #include "base/mountinfo.h"
 #include "base/rooted.h"
 #include "disk/mounts.h"
+#include "disk/geometry.h"
 #include "disk/swap.h"
 
 static bool is_swap(const char *mount_point)
@@ -63,9 +64,9 @@ bool disk_is_mounted(const char *device, const char *root, const char *mount_poi
 	return found;
 }
 
-static unsigned long mount_flags(const struct disk_mount_options *options)
+static unsigned long mount_flags(const struct disk_mount_options *options, const char *device)
 {
-	unsigned long flags = 0;
+	unsigned long flags = disk_is_readonly(device) ? MS_RDONLY : 0;
 
 	if (options->secure)
 		flags |= MS_NOSUID | MS_NODEV;
@@ -97,7 +98,7 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 			     const char *mount_point, struct mortise_error *err)
 {
 	const char *data = options->project_quota ? "prjquota" : NULL;
-	char link[ROOTED_LINK_SIZE];
+	char link[ROOTED_LINK_SIZE], sizes[128];
 	struct mortise_error why;
 	int fd, failed;
 
@@ -108,10 +109,15 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 				 device, mount_point, why.text);
 	/* Without /proc, a change of the path just checked would go unnoticed. */
 	failed = mount(device, rooted_link(fd, link) ? link : mount_point, options->type,
-		       mount_flags(options), data)
+		       mount_flags(options, device), data)
 			 ? errno
 			 : 0;
 	close(fd);
+	if (failed && disk_is_shrunk(device, options->type, sizes, sizeof(sizes)))
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "cannot mount %.160s at %.160s: %s; restore the size of its "
+				 "partition",
+				 device, mount_point, sizes);
 	if (failed)
 		return error_set(err, failed == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, failed,
 				 "cannot mount %s (%s) at %s", device, options->type, mount_point);
