@@ -29,17 +29,6 @@ enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume
 			       what, command);
 }
 
-enum mortise_code volume_plan_refuse_resetting(const struct volume_run *run,
-					       struct volume_plan *plan, struct mortise_error *err)
-{
-	char command[VOLUME_RESET_COMMAND];
-
-	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s: a reset was interrupted; to finish it, run `%s`", plan->device,
-			       command);
-}
-
 enum mortise_code volume_plan_check_format(const struct volume_run *run, struct volume_plan *plan,
 					   struct mortise_error *err)
 {

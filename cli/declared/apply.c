@@ -29,6 +29,8 @@ const char *check_apply(const struct command *c)
 	if ((dry || staged) && option_set(&c->options, OPTION_EXTEND_PCR))
 		return dry ? "Option --extend-pcr is not allowed with --dry-run."
 			   : "Option --extend-pcr is not allowed with --staged.";
+	if (staged && option_set(&c->options, OPTION_RECOVERY_DIR))
+		return "Option --recovery-dir is not allowed with --staged.";
 	return NULL;
 }
 
@@ -62,8 +64,9 @@ static void warn_of_default(const struct command *c)
 {
 	if (access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0 &&
 	    !option_set(&c->options, OPTION_BATCH_MODE))
-		print_to(stderr, "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
-				 "`mortise up` reads it instead of the stored configuration\n");
+		print_to(stderr, PRINT_NOTICE
+			 "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
+			 "`mortise up` reads it instead of the stored configuration\n");
 }
 
 static enum status stage(const struct command *c, struct volumes *volumes)
