@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Directories below a root that the operator chose. The root itself may be reached through symbolic
- * links. Below it none is followed: a file system mounted there may hold one that leads elsewhere.
+ * links. Below it, links of root or the caller on the root's own file system are followed, and lead
+ * to a place below the root, as after chroot(2). Others are refused: a file system mounted there may
+ * hold one that leads elsewhere.
  */
 #ifndef BASE_ROOTED_H
 #define BASE_ROOTED_H
@@ -13,7 +15,7 @@
 /*
  * Opens the directory path, which begins with root, with O_PATH or O_RDONLY; root may be NULL. If
  * this fails, *fd is -1, the text of why names the component, and its sys_errno is the cause: ELOOP
- * for a symbolic link.
+ * for a symbolic link that is not followed.
  */
 MORTISE_MUST_CHECK enum mortise_code rooted_open(const char *root, const char *path, int flags,
 						 int *fd, struct mortise_error *why);

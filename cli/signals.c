@@ -6,15 +6,15 @@
 #include "cli/signals.h"
 
 /* A signal handler can only set a global variable; this is the only one in the program. */
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught; /* the number of the first signal; 0: none */
 
 static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 #define COUNT (sizeof(numbers) / sizeof(numbers[0]))
 
 static void note(int signal_number)
 {
-	(void)signal_number;
-	caught = 1;
+	if (!caught)
+		caught = signal_number;
 }
 
 void signals_catch(void)
@@ -37,6 +37,11 @@ void signals_catch(void)
 bool signals_caught(void)
 {
 	return caught != 0;
+}
+
+int signals_status(int status)
+{
+	return caught ? 128 + (int)caught : status;
 }
 
 static bool go_on(void *context, const struct mortise_event *event)

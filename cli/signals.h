@@ -14,6 +14,8 @@
  */
 void signals_catch(void);
 bool signals_caught(void);
+/* The exit status after a signal, 128 + its number as shells have it; status without one. */
+int signals_status(int status);
 /* For the library: a signal cancels. */
 extern const struct mortise_events signals_events;
 

@@ -48,7 +48,7 @@ static const struct verb verbs[] = {
 	  "open and mount the declared volumes", true },
 	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
-	{ "reset", VERB_RESET, DECLARED(run_reset), NULL, 1, "<volume>...",
+	{ "reset", VERB_RESET, DECLARED(run_reset), DECLARED(check_reset), 1, "<volume>...",
 	  "erase volumes permanently", true },
 	{ "meta", VERB_META, DECLARED(run_meta), check_meta, 1,
 	  "<list|get|set|delete> [<tag>] [<file>]", "show and change the META partition", true },

@@ -24,6 +24,7 @@ const struct verb *verb_at(size_t i);
 
 const char *check_add_key(const struct command *c);
 const char *check_apply(const struct command *c);
+const char *check_reset(const struct command *c);
 const char *check_benchmark(const struct command *c);
 const char *check_close(const struct command *c);
 const char *check_config(const struct command *c);

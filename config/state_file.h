@@ -9,8 +9,8 @@
 #define CONFIG_STORED_CONFIG "config.yaml"
 
 /*
- * Opens the directory where STATE is mounted; dir begins with root, which may be NULL, and symbolic
- * links below root are refused. MORTISE_E_WAIT: it does not exist.
+ * Opens the directory where STATE is mounted; dir begins with root, which may be NULL; see
+ * base/rooted.h for symbolic links below it. MORTISE_E_WAIT: it does not exist.
  */
 MORTISE_MUST_CHECK enum mortise_code config_state_dir_open(const char *root, const char *dir,
 							   int *fd, struct mortise_error *err);

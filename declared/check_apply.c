@@ -9,7 +9,8 @@ static bool opens_state(const struct volume_plan *plan, bool staged)
 	if (!plan->volume->encrypted || plan->proven || (!staged && plan->recovered))
 		return true;
 	for (size_t i = 0; !staged && i < plan->step_count; i++)
-		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD && !plan->steps[i].why.code)
+		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD && !plan->steps[i].recovery &&
+		    !plan->steps[i].why.code)
 			return true;
 	return false;
 }
@@ -35,7 +36,7 @@ static const char *find_obstacle(const struct volume_plan *plan, bool staged)
 		if (kind == MORTISE_STEP_REFUSE || (kind == MORTISE_STEP_FAIL && plan->no_key))
 			return plan->steps[i].text;
 	}
-	if (state && staged && plan->step_count && plan->steps[0].kind == MORTISE_STEP_FORMAT)
+	if (state && staged && volume_plan_formats(plan))
 		return "it is empty, and --staged needs an existing STATE";
 	if (state && !opens_state(plan, staged))
 		return "no declared key is known to open it";
@@ -49,7 +50,7 @@ enum mortise_code volume_plan_check_apply(const struct volume_plan *plan, bool s
 
 	if (!why)
 		return MORTISE_OK;
-	if (volume_is_state(plan->volume) || plan->no_key)
+	if (volume_is_state(plan->volume) || plan->no_key || disk_header_is_damaged(&plan->probe))
 		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
 				 "nothing was stored, because %s would not be ready: %.430s",
 				 plan->volume->name, why);

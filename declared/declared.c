@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/json.h"
+#include "declared/fsck.h"
 #include "declared/locate.h"
 #include "base/run_dir.h"
 
@@ -109,13 +110,20 @@ enum mortise_code volume_check_names(const struct mortise_config *config,
 enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
 				  struct mortise_error *err)
 {
-	enum mortise_code code = run_dir_make(err);
+	struct mortise_error why;
+	const struct mortise_event event = {
+		.type = MORTISE_EVENT_NOTICE,
+		.volume = "/run",
+		.text = why.text,
+	};
+	enum mortise_code code;
 
-	if (code)
-		return code;
-	*fd = open(RUN_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	*fd = run_dir_open_lock(&why);
 	if (*fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot open " RUN_DIR "/lock");
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s", why.text);
+	/* If this cancels the run, the next poll says so, too. */
+	if (why.code && events && events->call)
+		(void)events->call(events->context, &event);
 	code = events_lock(events, *fd, LOCK_EX, UINT64_MAX, RUN_DIR "/lock", err);
 	if (code) {
 		close(*fd);
@@ -144,9 +152,12 @@ static char *copy_text(struct json_object *object, const char *key)
 /* Ignores failures: only status prints these facts. */
 void volume_opening_store(const struct config_volume *volume, const struct volume_opening *opening)
 {
-	struct json_object *object = json_object_new_object();
 	char path[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 8];
+	struct json_object *object;
 
+	if (!volume->encrypted && !opening->mounted)
+		return;
+	object = json_object_new_object();
 	get_opening_path(volume, path, sizeof(path));
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	if (luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&
@@ -154,6 +165,7 @@ void volume_opening_store(const struct config_volume *volume, const struct volum
 			   json_object_new_int64(opening->recovery_keyslots)) &&
 	    add_text(object, "failedSyncs", opening->failed_syncs) &&
 	    add_text(object, "notices", opening->notices) &&
+	    add_text(object, "mounted", opening->mounted) &&
 	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
 		(void)rename(temporary, path);
 	json_object_put(object);
@@ -176,6 +188,7 @@ void volume_opening_read(const struct config_volume *volume, struct volume_openi
 		opening->recovery_keyslots = (uint32_t)number;
 	opening->failed_syncs = copy_text(object, "failedSyncs");
 	opening->notices = copy_text(object, "notices");
+	opening->mounted = copy_text(object, "mounted");
 	json_object_put(object);
 }
 
@@ -185,4 +198,5 @@ void volume_opening_forget(const struct config_volume *volume)
 
 	get_opening_path(volume, path, sizeof(path));
 	(void)unlink(path);
+	volume_fsck_forget(volume);
 }

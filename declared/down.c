@@ -2,6 +2,7 @@
 /* Closing volumes in reverse order, and reporting the state of volumes. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@
 #include "declared/trust.h"
 #include "disk/partition.h"
 #include "disk/mount.h"
+#include "disk/mounts.h"
 
 static void set_error(struct volume_entry *entry, const struct mortise_error *why)
 {
@@ -26,7 +28,8 @@ struct place {
 	char mapping[MORTISE_NAME_MAX + 1];
 	char node[MORTISE_NAME_MAX + 16]; /* of the mapping */
 	bool active;
-	bool foreign; /* a mapping with this name exists, but belongs to another device */
+	bool discards; /* the mapping passes them on */
+	bool foreign;  /* a mapping with this name exists, but belongs to another device */
 	char mount_point[VOLUME_PATH_MAX];
 };
 
@@ -46,18 +49,40 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	on_device = known && (!*device || disk_mapping_is_on(&info, device));
 	place->foreign = known && !on_device;
 	place->active = on_device && info.luks2;
+	place->discards = info.flags & MORTISE_ALLOW_DISCARDS;
 }
 
-static enum mortise_code unmount_place(const struct place *place, const char *root,
+static enum mortise_code unmount_place(const struct config_volume *volume,
+				       const struct place *place, const char *root,
 				       struct mortise_error *err)
 {
+	const char *const nodes[] = { place->foreign ? "" : place->node, place->device };
 	enum mortise_code code = MORTISE_OK;
+	struct volume_opening opening;
 
 	if (!*place->mount_point)
 		return MORTISE_OK;
-	if (!place->foreign)
-		code = disk_unmount(place->node, root, place->mount_point, err);
-	return code ? code : disk_unmount(place->device, root, place->mount_point, err);
+	volume_opening_read(volume, &opening);
+	for (size_t i = 0; !code && i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		code = disk_unmount(nodes[i], root, place->mount_point, err);
+		/* If the links that lead there have changed, it is mounted where up found it. */
+		if (!code && opening.mounted)
+			code = disk_unmount(nodes[i], NULL, opening.mounted, err);
+	}
+	volume_opening_clear(&opening);
+	return code;
+}
+
+/* What keeps the mapping or device in use after its mount point was unmounted. */
+static enum mortise_code name_users(const char *node, struct mortise_error *err)
+{
+	char users[DISK_USE_ROOM] = "";
+	struct stat st;
+
+	if (!stat(node, &st))
+		disk_describe_use(st.st_rdev, NULL, users);
+	return error_set(err, MORTISE_E_BUSY, 0, "%s is still in use%s%s", node, *users ? ": " : "",
+			 users);
 }
 
 static enum mortise_code close_place(const struct config_volume *volume, const struct place *place,
@@ -69,19 +94,19 @@ static enum mortise_code close_place(const struct config_volume *volume, const s
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "mapping %s is active, but does not belong to %s; not closed",
 				 place->mapping, place->device);
-	code = unmount_place(place, root, err);
+	code = unmount_place(volume, place, root, err);
 	if (code)
 		return code;
 	if (place->active || volume->encrypted) {
 		code = mortise_deactivate(place->mapping, MORTISE_CLOSE_NOW, err);
+		if (code == MORTISE_E_BUSY)
+			return name_users(place->node, err);
 		if (code && code != MORTISE_E_INACTIVE)
 			return code;
 	}
 	/* Other programs may use an unencrypted raw volume freely. */
 	if (volume->filesystem != CONFIG_FS_NONE && disk_is_mounted(place->device, NULL, NULL))
-		return error_set(err, MORTISE_E_BUSY, 0,
-				 "%s is still in use: it is mounted elsewhere or used for swap",
-				 place->device);
+		return name_users(place->device, err);
 	return MORTISE_OK;
 }
 
@@ -176,6 +201,7 @@ static void examine_volume(struct volume_run *run, const struct config_volume *v
 	struct place place = { 0 };
 	bool mounted, plain;
 
+	volume_status_last_up(entry);
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why)) {
 		entry->phase = MORTISE_PHASE_MISSING;
 		set_error(entry, &why);
@@ -188,7 +214,10 @@ static void examine_volume(struct volume_run *run, const struct config_volume *v
 	entry->phase = MORTISE_PHASE_LOCATED;
 	if (mounted)
 		snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", place.mount_point);
+	if (config_filesystem_is_persistent(volume->filesystem))
+		volume_status_use(run->options->root, entry->mount_point, &entry->facts.use);
 	if (place.active) {
+		entry->facts.discards = place.discards;
 		snprintf(entry->mapping, sizeof(entry->mapping), "%s", place.node);
 		entry->phase = MORTISE_PHASE_PREPARED;
 		volume_opening_read(volume, &entry->opening);

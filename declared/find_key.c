@@ -3,30 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/metadata.h"
 #include "declared/measure.h"
+#include "declared/verified.h"
 
 #define RECOVERY_TRIES 3u
-
-void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run)
-{
-	*patience = (struct volume_patience){ .end_ms = clock_now_ms() + run->options->wait_ms };
-}
-
-bool volume_patience_pause(struct volume_patience *patience, const struct volume_run *run)
-{
-	uint64_t now = clock_now_ms(), pause = keys_backoff_ms(patience->attempt++);
-
-	if (now >= patience->end_ms)
-		return false;
-	/* The last attempt is at the end of the time, not after it. */
-	if (pause > patience->end_ms - now)
-		pause = patience->end_ms - now;
-	return events_sleep_ms(&run->events, pause);
-}
 
 /* May the UUID in META give a key that opens, where the machine's gave none? */
 static bool may_use_meta(const struct volume_run *run, const struct config_key *key,
@@ -37,9 +20,8 @@ static bool may_use_meta(const struct volume_run *run, const struct config_key *
 		attempt->why.code == MORTISE_E_POLICY || attempt->why.code == MORTISE_E_SOURCE);
 }
 
-static enum mortise_code request_by_meta(const struct volume_run *run,
-					 const struct volume_plan *plan, size_t i,
-					 struct mortise_secret **passphrase,
+static enum mortise_code request_by_meta(struct volume_run *run, const struct volume_plan *plan,
+					 size_t i, struct mortise_secret **passphrase,
 					 struct mortise_error *err)
 {
 	return volume_key_get_by_meta(run, plan->volume, &plan->volume->keys[i],
@@ -58,6 +40,8 @@ enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan 
 		return attempt->why.code;
 	attempt->requested = true;
 	memset(&attempt->why, 0, sizeof(attempt->why));
+	if (volume_request_begin(run, plan, key, &attempt->why))
+		return attempt->why.code;
 	if (volume_key_get(run, plan->volume, key, luks2_header_metadata(plan->header),
 			   &attempt->passphrase, &attempt->why) &&
 	    may_use_meta(run, key, attempt) &&
@@ -65,6 +49,7 @@ enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan 
 		attempt->by_meta_uuid = true;
 		memset(&attempt->why, 0, sizeof(attempt->why));
 	}
+	volume_request_end(run, key, attempt->why.code, &attempt->why);
 	return attempt->why.code;
 }
 
@@ -154,10 +139,9 @@ static enum mortise_code try_declared_keys(struct volume_run *run, struct volume
 					   struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	struct volume_patience patience;
 	bool first = true, again;
+	unsigned pauses = 0;
 
-	volume_patience_begin(&patience, run);
 	do {
 		again = false;
 		for (size_t i = 0; i < volume->key_count; i++) {
@@ -177,7 +161,7 @@ static enum mortise_code try_declared_keys(struct volume_run *run, struct volume
 			again |= attempt->why.code == MORTISE_E_UNREACHABLE;
 		}
 		first = false;
-	} while (again && volume_patience_pause(&patience, run));
+	} while (again && volume_pause(run, plan, &pauses));
 	return MORTISE_OK;
 }
 
@@ -281,6 +265,17 @@ static bool may_have_changed(const struct volume_plan *plan)
 	return false;
 }
 
+/* A KMS that does not answer fails for each of its keys. */
+static const char *shorten_failure(const struct volume_plan *plan, size_t i)
+{
+	const struct key_attempt *attempt = &plan->attempts[i];
+
+	if (i && attempt->why.code == MORTISE_E_UNREACHABLE &&
+	    !strcmp(attempt->why.text, plan->attempts[i - 1].why.text))
+		return "the same";
+	return describe_failure(&plan->volume->keys[i], attempt);
+}
+
 /* "keyslot 0 (static): wrong key; keyslot 1 (kms): ..." */
 static void list_failures(const struct volume_plan *plan, char *list, size_t room)
 {
@@ -293,8 +288,7 @@ static void list_failures(const struct volume_plan *plan, char *list, size_t roo
 
 		used += (size_t)snprintf(list + used, room - used, "%skeyslot %u (%s): %s",
 					 used ? "; " : "", key->slot,
-					 config_key_kind_name(key->kind),
-					 describe_failure(key, &plan->attempts[i]));
+					 config_key_kind_name(key->kind), shorten_failure(plan, i));
 	}
 }
 
@@ -359,6 +353,11 @@ enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *pl
 
 	if (volume_plan_key(plan)) {
 		plan->proven = opened_by_declared_key(plan);
+		return MORTISE_OK;
+	}
+	plan->verified = volume_verified(run, plan);
+	if (plan->verified) {
+		plan->proven = true;
 		return MORTISE_OK;
 	}
 	code = try_declared_keys(run, plan, err);

@@ -10,10 +10,10 @@
 #include "luks2/keyslot.h"
 #include "volume/record.h"
 
-/* The passphrases of KMS and TPM keys are random and need no stretching. */
+/* The passphrases of KMS, TPM and recovery keys are random and need no stretching. */
 static bool needs_full_cost(const struct config_key *key)
 {
-	return key->kind == CONFIG_KEY_STATIC || key->kind == CONFIG_KEY_NODE_ID;
+	return key && (key->kind == CONFIG_KEY_STATIC || key->kind == CONFIG_KEY_NODE_ID);
 }
 
 enum mortise_code volume_choose_cost(struct volume_work *work, const struct config_key *key,
@@ -43,6 +43,39 @@ out:
 	return code;
 }
 
+/* Bytes of JSON. */
+static uint64_t text_size(struct json_object *value)
+{
+	const char *text = value ? luks2_json_plain(value) : NULL;
+
+	return text ? strlen(text) : 0;
+}
+
+/*
+ * The default of 16 KiB, which is Talos's, has room for 32 keyslots, but not for their tokens: that
+ * of a tpm key takes 700 bytes, its PCR values up to 1300. A header never grows, and keys are added
+ * later.
+ */
+uint64_t volume_metadata_size(const struct volume_plan *plan)
+{
+	enum { SIZE_LEAST = 64 << 10, SIZE_MOST = 4 << 20, OTHERS = 4096, KEYSLOT = 512 };
+	uint64_t need = OTHERS, size = SIZE_LEAST;
+
+	for (size_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].made.passphrase)
+			need += KEYSLOT + text_size(plan->steps[i].made.token) +
+				text_size(plan->steps[i].made.pcr_values);
+	/* Twice the need: the keys may be replaced by larger ones. */
+	while (size < 2 * need + 4096 && size < SIZE_MOST)
+		size *= 2;
+	return size;
+}
+
+static enum mortise_code no_token(int keyslot, struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d", keyslot);
+}
+
 /* Stores the token and the record of a keyslot in the update. */
 static enum mortise_code stage_token(struct volume_work *work, struct luks2_update *update,
 				     const struct volume_step *step,
@@ -62,6 +95,8 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 		stored = volume_token_put(metadata, id, json_object_get(made->token));
 	else
 		volume_token_drop(metadata, id);
+	if (step->recovery)
+		return stored ? MORTISE_OK : no_token(id, err);
 	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
 	if (code && code != MORTISE_E_WAIT)
 		return code;
@@ -69,9 +104,7 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 	if (stored && made->pcr_values)
 		stored = volume_record_set_pcr_values(metadata, id,
 						      json_object_get(made->pcr_values));
-	return stored ? MORTISE_OK
-		      : error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d",
-				  id);
+	return stored ? MORTISE_OK : no_token(id, err);
 }
 
 enum mortise_code volume_stage_key(struct volume_work *work, struct luks2_update *update,
@@ -191,7 +224,7 @@ enum mortise_code volume_do_key_step(struct volume_work *work, const struct volu
 		return step->why.code;
 	}
 	/* A format has written its keys already, in one commit. */
-	if (work->plan->steps[0].kind == MORTISE_STEP_FORMAT)
+	if (volume_plan_formats(work->plan))
 		return MORTISE_OK;
 	code = change_keyslot(work, step, err);
 	if (code && step->key)

@@ -2,18 +2,11 @@
 /* Reading, changing and writing the list of known volumes. */
 #include "declared/known.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json_scan.h"
-#include "config/state_file.h"
+#include "declared/state_json.h"
 #include "luks2/json.h"
 
 #define FORMAT_VERSION 1
@@ -66,22 +59,6 @@ static struct known_volume *add_entry(struct known_list *list)
 	return &grown[list->count++];
 }
 
-/* Copies a string of printable characters without blanks. False: it is another value. */
-static bool copy_text(struct json_object *object, const char *key, char *text, size_t room)
-{
-	struct json_object *member = luks2_json_get(object, key, json_type_string);
-	size_t length = member ? (size_t)json_object_get_string_len(member) : 0;
-	const char *from = member ? json_object_get_string(member) : NULL;
-
-	if (!from || length >= room)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (from[i] <= ' ' || from[i] > '~')
-			return false;
-	memcpy(text, from, length + 1);
-	return true;
-}
-
 static bool parse_status(struct json_object *object, enum known_status *status)
 {
 	const char *name = luks2_json_text(object, "status");
@@ -109,14 +86,14 @@ static bool parse_entry(struct json_object *object, struct known_volume *volume)
 	struct json_object *encrypted = luks2_json_get(object, "encrypted", json_type_boolean);
 
 	memset(volume, 0, sizeof(*volume));
-	if (!copy_text(object, "id", volume->id, sizeof(volume->id)) || !*volume->id ||
+	if (!state_json_copy(object, "id", volume->id, sizeof(volume->id)) || !*volume->id ||
 	    !parse_status(object, &volume->status))
 		return false;
 	if (volume->status == KNOWN_EXPECTED)
 		return json_object_object_length(object) == 2;
 	volume->encrypted = json_object_get_boolean(encrypted);
-	return encrypted && copy_text(object, "uuid", volume->uuid, sizeof(volume->uuid)) &&
-	       copy_text(object, "partuuid", volume->partuuid, sizeof(volume->partuuid)) &&
+	return encrypted && state_json_copy(object, "uuid", volume->uuid, sizeof(volume->uuid)) &&
+	       state_json_copy(object, "partuuid", volume->partuuid, sizeof(volume->partuuid)) &&
 	       (!volume->encrypted ||
 		(*volume->uuid && parse_identity(object, volume->identity))) &&
 	       json_object_object_length(object) == MEMBERS - !volume->encrypted;
@@ -153,88 +130,61 @@ static const char *parse_list(struct known_list *list, struct json_object *root,
 	return NULL;
 }
 
-static enum mortise_code set_damaged(const struct known_list *list, const char *why,
-				     struct mortise_error *err)
+static struct state_json get_file(const struct known_list *list)
 {
-	return error_set(err, MORTISE_E_CORRUPT, 0, "%s/" KNOWN_FILE " is damaged: %s", list->dir,
-			 why);
+	return (struct state_json){
+		.root = list->root,
+		.dir = list->dir,
+		.name = KNOWN_FILE,
+		.max = KNOWN_FILE_MAX,
+		.limits = { DEPTH, KNOWN_MAX * (MEMBERS + 1) + MEMBERS },
+	};
+}
+
+static enum mortise_code use_document(struct known_list *list, struct json_object *root,
+				      struct mortise_error *err)
+{
+	const struct state_json file = get_file(list);
+	bool memory;
+	const char *why = parse_list(list, root, &memory);
+
+	if (memory)
+		return error_memory(err);
+	return why ? state_json_damaged(&file, why, err) : MORTISE_OK;
 }
 
 enum mortise_code known_parse(struct known_list *list, const char *text, size_t size,
 			      struct mortise_error *err)
 {
-	static const struct json_scan_limits limits = { DEPTH,
-							KNOWN_MAX * (MEMBERS + 1) + MEMBERS };
-	struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
-	struct json_object *root = NULL;
-	bool memory = !tokener;
-	const char *why = "it is not JSON";
-	size_t end;
+	const struct state_json file = get_file(list);
+	struct json_object *root;
+	enum mortise_code code = state_json_parse(&file, text, size, &root, err);
 
-	if (tokener && !json_scan(text, size, &limits, &end)) {
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		root = json_tokener_parse_ex(tokener, text, (int)size);
-		if (json_tokener_get_error(tokener) == json_tokener_success)
-			why = parse_list(list, root, &memory);
-	}
-	if (tokener)
-		json_tokener_free(tokener);
+	if (!code)
+		code = use_document(list, root, err);
 	json_object_put(root);
-	if (memory)
-		return error_memory(err);
-	if (!why)
-		return MORTISE_OK;
-	return set_damaged(list, why, err);
-}
-
-static enum mortise_code read_file(struct known_list *list, int fd, struct mortise_error *err)
-{
-	enum mortise_code code;
-	struct stat st;
-	ssize_t size;
-	char *text;
-
-	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
-		return set_damaged(list, "not a regular file", err);
-	text = malloc(KNOWN_FILE_MAX + 1);
-	if (!text)
-		return error_memory(err);
-	size = file_read_fd(fd, text, KNOWN_FILE_MAX + 1);
-	if (size < 0)
-		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot read %s/" KNOWN_FILE,
-				 list->dir);
-	else if (size > (ssize_t)KNOWN_FILE_MAX)
-		code = set_damaged(list, "it is too large", err);
-	else
-		code = known_parse(list, text, (size_t)size, err);
-	free(text);
 	return code;
 }
 
 enum mortise_code known_load(struct known_list *list, const char *root, const char *dir,
 			     struct mortise_error *err)
 {
+	struct json_object *document;
+	struct state_json file;
 	enum mortise_code code;
-	int dir_fd, fd;
 
 	empty_list(list);
 	list->root = root;
 	list->dir = dir;
-	code = config_state_dir_open(root, dir, &dir_fd, err);
-	if (code)
-		return code;
-	/* O_NONBLOCK: opening a FIFO does not wait. */
-	fd = openat(dir_fd, KNOWN_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	list->is_new = fd < 0 && errno == ENOENT;
-	if (fd >= 0)
-		code = read_file(list, fd, err);
-	else if (!list->is_new)
-		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot open %s/" KNOWN_FILE, dir);
-	if (fd >= 0)
-		close(fd);
-	close(dir_fd);
+	file = get_file(list);
+	code = state_json_read(&file, &document, err);
+	if (!code && document)
+		code = use_document(list, document, err);
 	if (code)
 		empty_list(list);
+	else
+		list->is_new = !document;
+	json_object_put(document);
 	return code;
 }
 
@@ -342,27 +292,10 @@ static struct json_object *new_document(const struct known_list *list)
 
 static enum mortise_code write_file(const struct known_list *list, struct mortise_error *err)
 {
+	const struct state_json file = get_file(list);
 	struct json_object *root = new_document(list);
-	const char *text = root ? luks2_json_plain(root) : NULL;
-	const struct config_state_file file = {
-		.name = KNOWN_FILE,
-		.replace = true,
-		.bytes = text,
-		.size = text ? strlen(text) : 0,
-	};
-	enum mortise_code code;
-	int dir;
+	enum mortise_code code = state_json_store(&file, root, err);
 
-	if (!text) {
-		code = error_memory(err);
-		goto out;
-	}
-	code = config_state_dir_open(list->root, list->dir, &dir, err);
-	if (code)
-		goto out;
-	code = config_state_file_store(dir, list->dir, &file, err);
-	close(dir);
-out:
 	json_object_put(root);
 	return code;
 }

@@ -99,14 +99,16 @@ static enum mortise_code get_unlocked(const struct mortise_key_sources *sources,
 }
 
 /* Makes a passphrase without its lock to STATE. */
-static enum mortise_code make_unlocked(const struct volume_run *run,
-				       const struct config_volume *volume,
+static enum mortise_code make_unlocked(struct volume_run *run, const struct config_volume *volume,
 				       const struct config_key *key, struct volume_key *made,
 				       struct mortise_error *err)
 {
+	struct mortise_key_sources sources = run->sources;
+
 	switch (key->kind) {
 	case CONFIG_KEY_KMS:
-		return volume_kms_new(&run->sources, key->kms_endpoint, made, err);
+		sources.kms_timeout_ms = volume_kms_timeout(run);
+		return volume_kms_new(&sources, key->kms_endpoint, made, err);
 	case CONFIG_KEY_TPM:
 		return make_with_tpm(run, volume, key, made, err);
 	case CONFIG_KEY_STATIC:
@@ -116,9 +118,9 @@ static enum mortise_code make_unlocked(const struct volume_run *run,
 	return get_unlocked(&run->sources, volume, key, NULL, &made->passphrase, err);
 }
 
-static enum mortise_code read_state_salt(const struct volume_run *run,
-					 uint8_t salt[static CONFIG_SALT_SIZE],
-					 struct mortise_error *err)
+enum mortise_code volume_state_salt(const struct volume_run *run,
+				    uint8_t salt[static KEYS_STATE_SALT_SIZE],
+				    struct mortise_error *err)
 {
 	static const char state_default[] = "/system/state";
 	char path[VOLUME_PATH_MAX] = "";
@@ -152,8 +154,7 @@ static enum mortise_code lock_passphrase(struct mortise_secret **passphrase,
 	return code;
 }
 
-static enum mortise_code get_key(const struct volume_run *run,
-				 const struct mortise_key_sources *sources,
+static enum mortise_code get_key(struct volume_run *run, struct mortise_key_sources sources,
 				 const struct config_volume *volume, const struct config_key *key,
 				 struct json_object *metadata, struct mortise_secret **out,
 				 struct mortise_error *err)
@@ -163,12 +164,13 @@ static enum mortise_code get_key(const struct volume_run *run,
 
 	/* First the salt: without it there is no need to contact a KMS or TPM. */
 	if (!code && key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	if (!code && key->kind == CONFIG_KEY_TPM)
 		code = check_identity(run, volume, (int)key->slot, metadata, err);
 	if (code)
 		goto out;
-	code = get_unlocked(sources, volume, key, metadata, out, err);
+	sources.kms_timeout_ms = volume_kms_timeout(run);
+	code = get_unlocked(&sources, volume, key, metadata, out, err);
 	if (!code && key->lock_to_state)
 		code = lock_passphrase(out, salt, err);
 out:
@@ -176,22 +178,21 @@ out:
 	return code;
 }
 
-enum mortise_code volume_key_get(const struct volume_run *run, const struct config_volume *volume,
+enum mortise_code volume_key_get(struct volume_run *run, const struct config_volume *volume,
 				 const struct config_key *key, struct json_object *metadata,
 				 struct mortise_secret **out, struct mortise_error *err)
 {
-	return get_key(run, &run->sources, volume, key, metadata, out, err);
+	return get_key(run, run->sources, volume, key, metadata, out, err);
 }
 
-enum mortise_code volume_key_get_by_meta(const struct volume_run *run,
-					 const struct config_volume *volume,
+enum mortise_code volume_key_get_by_meta(struct volume_run *run, const struct config_volume *volume,
 					 const struct config_key *key, struct json_object *metadata,
 					 struct mortise_secret **out, struct mortise_error *err)
 {
 	struct mortise_key_sources sources = run->sources;
 
 	sources.node_uuid = run->meta_uuid;
-	return get_key(run, &sources, volume, key, metadata, out, err);
+	return get_key(run, sources, volume, key, metadata, out, err);
 }
 
 enum mortise_code volume_key_check(const struct volume_run *run, const struct config_volume *volume,
@@ -203,7 +204,7 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	enum mortise_code code = check_kms(run, key, err);
 
 	if (!code && key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	secret_wipe(salt, sizeof(salt));
 	if (code)
 		return code;
@@ -223,7 +224,7 @@ enum mortise_code volume_key_check(const struct volume_run *run, const struct co
 	return code;
 }
 
-enum mortise_code volume_key_new(const struct volume_run *run, const struct config_volume *volume,
+enum mortise_code volume_key_new(struct volume_run *run, const struct config_volume *volume,
 				 const struct config_key *key, struct volume_key *made,
 				 struct mortise_error *err)
 {
@@ -232,7 +233,7 @@ enum mortise_code volume_key_new(const struct volume_run *run, const struct conf
 
 	memset(made, 0, sizeof(*made));
 	if (!code && key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	if (code)
 		goto out;
 	code = make_unlocked(run, volume, key, made, err);
@@ -259,7 +260,7 @@ static enum mortise_code describe_kms_key(const struct volume_run *run,
 	uint8_t *bytes;
 
 	if (key->lock_to_state)
-		code = read_state_salt(run, salt, err);
+		code = volume_state_salt(run, salt, err);
 	if (code)
 		goto out;
 	code = mortise_secret_new(endpoint_size + token_size + sizeof(salt), out, err);
@@ -288,7 +289,7 @@ static enum mortise_code add_salt(const struct volume_run *run,
 				  struct mortise_secret **out, struct mortise_error *err)
 {
 	uint8_t salt[CONFIG_SALT_SIZE];
-	enum mortise_code code = read_state_salt(run, salt, err);
+	enum mortise_code code = volume_state_salt(run, salt, err);
 
 	if (!code)
 		code = keys_lock_to_state(passphrase, salt, out, err);

@@ -15,6 +15,8 @@
 #include "config/trust.h"
 #include "declared/budget.h"
 #include "declared/known.h"
+#include "declared/patience.h"
+#include "declared/reset/orders.h"
 #include "declared/tpm_memory.h"
 #include "disk/probe.h"
 #include "volume/record.h"
@@ -36,6 +38,7 @@ struct volume_known {
 	struct known_list list;
 	struct mortise_error why;
 	char dir[VOLUME_PATH_MAX]; /* where STATE is mounted */
+	struct reset_orders orders;
 };
 
 /* The context of one run, shared by the threads that work on its volumes. */
@@ -49,12 +52,14 @@ struct volume_run {
 	pthread_mutex_t events_lock;
 	atomic_bool canceled;
 	struct volume_budget budget;	/* memory for key derivations */
+	struct volume_waits waits;
 	struct volume_known known;
 	struct volume_memory memory;
 	struct mortise_key_sources sources; /* from options, with META's UUID if it is permitted */
 	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
 	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */
 	char meta_notice[512];		/* why META's UUID is not used; or "" */
+	bool unlock;			/* the volume key is needed, even if the volume is open */
 	bool open_only;			/* open STATE as META describes it, change nothing */
 	bool store;			/* store the configuration in STATE (mortise_apply) */
 	bool keep_keys;			/* leave headers and volume keys in the plan */
@@ -73,7 +78,8 @@ struct volume_run {
 struct volume_step {
 	enum mortise_step_kind kind;
 	int keyslot;			/* -1: none */
-	const struct config_key *key;	/* NULL for steps that need none */
+	const struct config_key *key;	/* NULL for steps that need none, and for a recovery key */
+	bool recovery;			/* KEY_ADD, KEY_REPLACE: a recovery key */
 	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
@@ -101,21 +107,28 @@ struct volume_plan {
 	char mapping[MORTISE_NAME_MAX + 1]; /* "luks2-STATE" */
 	char mount_point[VOLUME_PATH_MAX];  /* including the root; "": not mounted */
 	struct disk_probe probe;
+	enum reset_plan reset;		/* what becomes of an order to erase the volume */
+	struct disk_probe erased;	/* RESET_ERASE: the contents; probe is that of an empty device */
+	bool shared;			/* another partition has the same label */
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
 	/* Read-only until a step writes. Owns the volume key, once it is known. */
 	struct mortise_luks2 *header;
+	uint64_t round_ms;		/* when its sources were last retried */
 	struct key_attempt *attempts;	/* one for each declared key */
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
+	uint32_t lacks_recovery;	/* bit n: no recovery key is in declared keyslot n */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
+	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
 	bool listed;			/* planned with the list of known volumes */
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool adopted;			/* a SEAL step accepts the header as it is */
+	bool unrecorded;		/* the header has no room for the record of each key */
 	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
 	bool unsealed_state;		/* whether it is adopted depends on its contents */
 	struct volume_step *steps;
@@ -146,6 +159,9 @@ void volume_run_clear(struct volume_run *run);
 /* Does this key, or a key of these volumes, need the machine's UUID? */
 bool volume_key_needs_node_uuid(const struct config_key *key);
 bool volume_needs_node_uuid(const struct config *volumes);
+
+/* Is the mount point of inner below that of outer? */
+bool volume_is_above(const struct config_volume *outer, const struct config_volume *inner);
 
 /* Waits for the volumes whose mount points are above this volume's. False: canceled. */
 MORTISE_MUST_CHECK bool volume_run_wait_for_outer(struct volume_run *run,
@@ -244,6 +260,20 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 					    : error_memory(err))
 
 /*
+ * Adds a REFUSE step for a device with other contents than those declared. The remedy follows the
+ * text of format: never a reset where a header can be restored.
+ */
+__attribute__((format(printf, 4, 5))) MORTISE_MUST_CHECK enum mortise_code
+volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
+		   struct mortise_error *err, const char *format, ...);
+/* Sets plan->shared. The empty one of two partitions with one label may not be the volume's. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
+							      struct volume_plan *plan,
+							      struct mortise_error *err);
+/* Is the device empty, or holds it an interrupted format? */
+bool volume_plan_is_unformatted(const struct volume_plan *plan);
+
+/*
  * Adds a KEY_ADD step or, if reason is not NULL, a KEY_REPLACE step, with the reason for replacing
  * the keyslot ("": the declaration has changed). The key is made when the plan is executed. If it
  * is known without contacting its source that the key cannot be made, adds no step and sets *why;
@@ -252,6 +282,9 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const struct config_key *key,
 		    const char *reason, struct mortise_error *why, struct mortise_error *err);
+
+/* Does the plan write a new header? */
+bool volume_plan_formats(const struct volume_plan *plan);
 
 /* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
@@ -262,10 +295,32 @@ void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_s
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
+/*
+ * Checks before the first write whether the file system or swap area can be created (create) and
+ * mounted: room, programs, kernel, mount point. If not, adds a FAIL step.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_place(const struct volume_run *run,
+							     struct volume_plan *plan, bool create,
+							     struct mortise_error *err);
+
+/*
+ * Adds the steps that create and mount the file system on device, or a FAIL step if
+ * volume_plan_check_place() does.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_filesystem(const struct volume_run *run,
+							    struct volume_plan *plan,
+							    const char *device, bool create,
+							    struct mortise_error *err);
+
 /* Makes every new key, to see whether its source works, and discards it (options->try_keys). */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
+
+/* Adds a step for each declared recovery key that is missing, if the run makes them. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_recovery(struct volume_run *run,
+							  struct volume_plan *plan,
+							  struct mortise_error *err);
 
 /* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code
@@ -293,16 +348,6 @@ enum mortise_code volume_request_key(struct volume_run *run, struct volume_plan 
  */
 enum mortise_code volume_try_key(struct volume_run *run, struct volume_plan *plan, size_t i);
 
-/* Retries of a busy KMS or TPM, for as long as the options allow. */
-struct volume_patience {
-	uint64_t end_ms;
-	unsigned attempt;
-};
-
-void volume_patience_begin(struct volume_patience *patience, const struct volume_run *run);
-/* Pauses before the next attempt. False: the time is over, or the run is canceled. */
-bool volume_patience_pause(struct volume_patience *patience, const struct volume_run *run);
-
 /* Bit n: keyslot n is declared. */
 uint32_t volume_declared_slots(const struct config_volume *volume);
 /* The PCRs of a tpm key. Bit n: PCR n. */
@@ -314,13 +359,13 @@ uint32_t volume_key_pcrs(const struct config_key *key);
  * another kind. Other errors come from keys/sources/.
  */
 MORTISE_MUST_CHECK enum mortise_code
-volume_key_get(const struct volume_run *run, const struct config_volume *volume,
+volume_key_get(struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct json_object *metadata,
 	       struct mortise_secret **out, struct mortise_error *err);
 
 /* The same with the UUID in META instead of the machine's (run->meta_uuid, not NULL). */
 MORTISE_MUST_CHECK enum mortise_code
-volume_key_get_by_meta(const struct volume_run *run, const struct config_volume *volume,
+volume_key_get_by_meta(struct volume_run *run, const struct config_volume *volume,
 		       const struct config_key *key, struct json_object *metadata,
 		       struct mortise_secret **out, struct mortise_error *err);
 
@@ -333,9 +378,14 @@ MORTISE_MUST_CHECK enum mortise_code volume_key_check(const struct volume_run *r
 						      const struct config_key *key,
 						      struct mortise_error *err);
 
+/* Reads the salt of STATE. MORTISE_E_WAIT: STATE is not mounted. */
+MORTISE_MUST_CHECK enum mortise_code volume_state_salt(const struct volume_run *run,
+						       uint8_t salt[static KEYS_STATE_SALT_SIZE],
+						       struct mortise_error *err);
+
 /* Makes the passphrase and the token for a new keyslot of a declared key. */
 MORTISE_MUST_CHECK enum mortise_code
-volume_key_new(const struct volume_run *run, const struct config_volume *volume,
+volume_key_new(struct volume_run *run, const struct config_volume *volume,
 	       const struct config_key *key, struct volume_key *made, struct mortise_error *err);
 
 struct volume_fingerprint_keys {
@@ -387,6 +437,7 @@ struct volume_opening {
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
 	char *failed_syncs;		/* one sentence on each line; may be NULL */
 	char *notices;			/* one sentence on each line; may be NULL */
+	char *mounted;			/* where, without symbolic links; may be NULL */
 };
 
 void volume_opening_clear(struct volume_opening *opening);

@@ -67,6 +67,8 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 			    const char **what)
 {
 	char device[VOLUME_PATH_MAX];
+	const struct disk_probe *planned =
+		plan->reset == RESET_ERASE ? &plan->erased : &plan->probe;
 	struct disk_probe probe = { .content = DISK_EMPTY };
 	struct mortise_error ignored;
 
@@ -77,10 +79,14 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 		*what = *device ? "it is on another device" : "its device is missing";
 		return false;
 	}
+	if (volume_label_is_shared(plan->volume, run->options, &ignored) && !plan->shared) {
+		*what = "another partition has its label";
+		return false;
+	}
 	/* The device was missing and still is, or cannot be read: there is nothing to compare. */
 	if (!*device || disk_probe(device, &run->events, &probe, &ignored))
 		return true;
-	if (probe.content != plan->probe.content || strcmp(probe.type, plan->probe.type) != 0)
+	if (probe.content != planned->content || strcmp(probe.type, planned->type) != 0)
 		*what = "its contents are different";
 	else if (plan->header)
 		*what = describe_header_change(run, plan);
@@ -151,7 +157,7 @@ static enum mortise_code plan_again(struct volume_run *run, struct volume_plan *
 	const bool was_empty = is_empty(plan);
 	enum mortise_code code = volume_plan_make(run, plan, err);
 
-	if (!code && !was_empty && is_empty(plan) && overwrites(plan))
+	if (!code && !was_empty && is_empty(plan) && overwrites(plan) && plan->reset != RESET_ERASE)
 		code = refuse_format(plan, err);
 	return code;
 }

@@ -68,6 +68,22 @@ struct volume_entry *volume_report_add(struct mortise_report *report,
 	return entry;
 }
 
+void volume_report_set(struct volume_entry *entry, const struct volume_plan *plan,
+		       const struct volume_result *result)
+{
+	entry->phase = result->phase;
+	entry->opening = result->opening;
+	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
+	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
+	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
+	volume_fsck_read(plan->volume, entry->fsck);
+	if (result->phase != MORTISE_PHASE_READY)
+		return;
+	if (plan->volume->encrypted)
+		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", plan->mapping);
+	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
+}
+
 static const char *find_key_kind(const struct config_volume *volume, int keyslot)
 {
 	for (size_t i = 0; i < volume->key_count; i++)
@@ -79,12 +95,14 @@ static const char *find_key_kind(const struct config_volume *volume, int keyslot
 const struct mortise_volume_status *mortise_report_volume(const struct mortise_report *report,
 							  size_t i)
 {
+	const struct volume_facts *facts;
 	struct volume_entry *entry;
 	bool locked = false;
 
 	if (i >= report->count)
 		return NULL;
 	entry = &report->entries[i];
+	facts = &entry->facts;
 	for (size_t j = 0; j < entry->volume->key_count; j++)
 		locked |= entry->volume->keys[j].lock_to_state;
 	entry->shown = (struct mortise_volume_status){
@@ -108,6 +126,18 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.uuid = entry->uuid,
 		.known = entry->known ? entry->known : "",
 		.seal = entry->seal ? entry->seal : "",
+		.size = facts->place.size,
+		.disk = facts->place.disk,
+		.partition = facts->place.partition,
+		.partition_uuid = facts->partition_uuid,
+		.pcrs = facts->pcrs,
+		.signed_pcr_11 = facts->signed_pcr_11,
+		.discards = facts->discards,
+		.use = facts->use,
+		.last_up = facts->last_up,
+		.last_error = facts->last_error,
+		.reset_staged = entry->reset_staged,
+		.fsck = entry->fsck,
 	};
 	return &entry->shown;
 }
@@ -162,6 +192,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "key-fail";
 	case MORTISE_STEP_SEAL:
 		return "seal";
+	case MORTISE_STEP_RESET:
+		return "reset";
 	}
 	return "";
 }

@@ -3,7 +3,21 @@
 #ifndef VOLUME_REPORT_H
 #define VOLUME_REPORT_H
 
+#include "declared/fsck.h"
 #include "declared/plan.h"
+#include "disk/place.h"
+
+/* What mortise_status reports of a volume beyond its state. */
+struct volume_facts {
+	struct disk_place place;
+	char partition_uuid[DISK_UUID_ROOM];
+	uint32_t pcrs;			/* bit n: a key is bound to PCR n */
+	bool signed_pcr_11;		/* a key is bound to the signed policy of PCR 11 */
+	bool discards;
+	struct mortise_filesystem_use use;
+	int64_t last_up;
+	char last_error[MORTISE_ERROR_TEXT];
+};
 
 struct volume_entry {
 	const struct config_volume *volume;
@@ -16,6 +30,9 @@ struct volume_entry {
 	char uuid[DISK_UUID_ROOM];
 	const char *known;		/* NULL: "" */
 	const char *seal;		/* NULL: "" */
+	struct volume_facts facts;
+	bool reset_staged;
+	char fsck[VOLUME_FSCK_ROOM];
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */
@@ -34,5 +51,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_report_new(const struct config *conf
 /* Adds an entry and fills in the facts from the configuration. */
 struct volume_entry *volume_report_add(struct mortise_report *report,
 				       const struct config_volume *volume);
+
+/* Moves the result of a run to the entry of its volume. */
+void volume_report_set(struct volume_entry *entry, const struct volume_plan *plan,
+		       const struct volume_result *result);
 
 #endif

@@ -65,6 +65,7 @@ enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_c
 	if (options->events && options->events->call)
 		run->events = (struct mortise_events){ .call = forward_event, .context = run };
 	volume_budget_init(&run->budget, &run->events);
+	volume_waits_init(&run->waits);
 	code = volume_trust_load(options->trust, &run->trust, err);
 	if (code)
 		return code;
@@ -91,6 +92,7 @@ void volume_run_clear(struct volume_run *run)
 {
 	free(run->unfinished);
 	config_trust_free(run->trust);
+	volume_waits_clear(&run->waits);
 	volume_budget_clear(&run->budget);
 	pthread_cond_destroy(&run->order_changed);
 	pthread_mutex_destroy(&run->order_lock);
@@ -98,6 +100,7 @@ void volume_run_clear(struct volume_run *run)
 	pthread_mutex_destroy(&run->events_lock);
 	volume_memory_clear(&run->memory);
 	known_list_clear(&run->known.list);
+	reset_orders_clear(&run->known.orders);
 }
 
 void volume_run_set_unfinished(struct volume_run *run, const struct config_volume *volume,
@@ -109,7 +112,7 @@ void volume_run_set_unfinished(struct volume_run *run, const struct config_volum
 	pthread_mutex_unlock(&run->order_lock);
 }
 
-static bool is_above(const struct config_volume *outer, const struct config_volume *inner)
+bool volume_is_above(const struct config_volume *outer, const struct config_volume *inner)
 {
 	size_t length = outer->mount_point ? strlen(outer->mount_point) : 0;
 
@@ -121,7 +124,7 @@ static bool is_above(const struct config_volume *outer, const struct config_volu
 static bool outer_is_unfinished(const struct volume_run *run, const struct config_volume *volume)
 {
 	for (size_t i = 0; i < run->config->volume_count; i++)
-		if (run->unfinished[i] && is_above(&run->config->volumes[i], volume))
+		if (run->unfinished[i] && volume_is_above(&run->config->volumes[i], volume))
 			return true;
 	return false;
 }

@@ -2,14 +2,24 @@
 /* What is known of a volume without its key: UUID, seal, and its entry in the list of STATE. */
 #include "declared/status.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "base/rooted.h"
+#include "declared/last_up.h"
+#include "declared/reset/ordered.h"
 #include "declared/state_store.h"
+#include "luks2/metadata.h"
+#include "volume/sealed.h"
 
 void volume_status_begin(struct volume_known *known, const struct config *config,
 			 const struct mortise_up_options *options)
 {
+	struct mortise_error ignored;
+
 	known_list_init(&known->list);
 	known->state = KNOWN_UNUSED;
 	if (!volume_find_state(config))
@@ -20,11 +30,28 @@ void volume_status_begin(struct volume_known *known, const struct config *config
 	known->state = known_load(&known->list, options->root, known->dir, &known->why)
 			       ? KNOWN_DAMAGED
 			       : KNOWN_LISTED;
+	/* The next run reports an error. */
+	(void)!reset_orders_load(&known->orders, options->root, known->dir, &ignored);
 }
 
 void volume_status_end(struct volume_known *known)
 {
 	known_list_clear(&known->list);
+	reset_orders_clear(&known->orders);
+}
+
+/* A token of keyslot n has id n. */
+static void examine_tokens(struct json_object *metadata, struct volume_facts *facts)
+{
+	struct keys_tpm_object object;
+	struct mortise_error ignored;
+
+	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++) {
+		if (volume_token_tpm_read(luks2_token_get(metadata, id), &object, &ignored))
+			continue;
+		facts->pcrs |= object.pcrs;
+		facts->signed_pcr_11 |= object.signed_policy;
+	}
 }
 
 static void examine_header(struct volume_entry *entry)
@@ -42,6 +69,7 @@ static void examine_header(struct volume_entry *entry)
 	snprintf(entry->uuid, sizeof(entry->uuid), "%s", luks2_header_uuid(header));
 	if (!mortise_seal_check(header, &seal, &ignored))
 		entry->seal = seal.state == MORTISE_SEAL_NONE ? "none" : "unverified";
+	examine_tokens(luks2_header_metadata(header), &entry->facts);
 	mortise_luks2_free(&header);
 }
 
@@ -63,12 +91,47 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 {
 	const struct config_volume *volume = entry->volume;
 
+	volume_fsck_read(volume, entry->fsck);
+	disk_place_read(entry->device, &entry->facts.place);
+	disk_partition_uuid(entry->device, entry->facts.partition_uuid);
+	entry->reset_staged = reset_find_ordered(&known->orders, volume);
 	if (volume->encrypted)
 		examine_header(entry);
 	else if (config_filesystem_is_persistent(volume->filesystem))
-		disk_filesystem_uuid(entry->device, entry->uuid);
+		disk_filesystem_uuid(entry->device, config_filesystem_name(volume->filesystem),
+				     entry->uuid);
 	if (known->state == KNOWN_DAMAGED)
 		entry->known = "damaged";
 	else if (known->state == KNOWN_LISTED && !known->list.is_new)
 		entry->known = compare(&known->list, volume, entry);
+}
+
+void volume_status_use(const char *root, const char *mount_point,
+		       struct mortise_filesystem_use *use)
+{
+	struct mortise_error ignored;
+	struct statvfs st;
+	int fd;
+
+	*use = (struct mortise_filesystem_use){ 0 };
+	if (!*mount_point || rooted_open(root, mount_point, O_PATH, &fd, &ignored))
+		return;
+	if (!fstatvfs(fd, &st))
+		*use = (struct mortise_filesystem_use){
+			.size = (uint64_t)st.f_blocks * st.f_frsize,
+			.used = (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize,
+			.available = (uint64_t)st.f_bavail * st.f_frsize,
+			.inodes = st.f_files,
+			.inodes_used = st.f_files - st.f_ffree,
+		};
+	close(fd);
+}
+
+void volume_status_last_up(struct volume_entry *entry)
+{
+	struct volume_last_up last;
+
+	volume_last_up_read(entry->volume, &last);
+	entry->facts.last_up = last.time;
+	snprintf(entry->facts.last_error, sizeof(entry->facts.last_error), "%s", last.error);
 }

@@ -10,7 +10,17 @@ void volume_status_begin(struct volume_known *known, const struct config *config
 			 const struct mortise_up_options *options);
 void volume_status_end(struct volume_known *known);
 
-/* Sets the UUID, the seal, and what the list says, of a volume whose device was found. */
+/*
+ * Sets the UUIDs, the seal, the size and place, and what the list says, of a volume whose device was
+ * found.
+ */
 void volume_status_examine(struct volume_known *known, struct volume_entry *entry);
+
+/* Sets the use of the file system at mount_point, which begins with root; "": not mounted. */
+void volume_status_use(const char *root, const char *mount_point,
+		       struct mortise_filesystem_use *use);
+
+/* Sets what the last mortise_up of this boot left. */
+void volume_status_last_up(struct volume_entry *entry);
 
 #endif

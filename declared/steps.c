@@ -13,11 +13,13 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "declared/declared.h"
+#include "declared/fsck.h"
 #include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/reset/ordered.h"
 #include "disk/filesystem.h"
 #include "disk/mount.h"
 #include "volume/record.h"
@@ -90,6 +92,7 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 		.cipher = plan->volume->cipher,
 		.key_size = plan->volume->key_size,
 		.sector_size = plan->volume->block_size,
+		.metadata_size = volume_metadata_size(plan),
 	};
 	struct disk_probe probe;
 	enum mortise_code code;
@@ -166,7 +169,7 @@ static enum mortise_code format_volume(struct volume_work *work, struct mortise_
 		goto out;
 	snprintf(work->result->text, sizeof(work->result->text), "formatted");
 	for (size_t i = 0; plan->opened < 0 && i < plan->step_count; i++)
-		if (has_key(&plan->steps[i]))
+		if (has_key(&plan->steps[i]) && !plan->steps[i].recovery)
 			plan->opened = plan->steps[i].keyslot;
 out:
 	if (fd >= 0)
@@ -279,9 +282,8 @@ static void close_again(const struct volume_plan *plan, const char *root, const 
 static enum mortise_code mount_volume(struct volume_work *work, struct mortise_error *err)
 {
 	const struct config_volume *volume = work->plan->volume;
-	const struct disk_mount_options options = {
+	struct disk_mount_options options = {
 		.root = work->run->options->root,
-		.type = config_filesystem_name(volume->filesystem),
 		.secure = volume->mount_secure,
 		.noexec = volume->mount_noexec,
 		.noatime = volume->mount_noatime,
@@ -300,9 +302,14 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 	if (!volume_run_wait_for_outer(work->run, work->plan->volume))
 		return events_cancel_error(err);
 	get_node_path(work->plan, node);
-	code = disk_mount(&options, node, work->plan->mount_point, err);
+	code = volume_fsck(work, node, &options.type, err);
 	if (code)
 		return code;
+	code = disk_mount(&options, node, work->plan->mount_point, err);
+	if (code) {
+		volume_fsck_explain(work, node, options.type, err);
+		return code;
+	}
 	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
 		close_again(work->plan, options.root, node);
@@ -360,6 +367,8 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return mount_volume(work, err);
 	case MORTISE_STEP_SEAL:
 		return seal_header(work, err);
+	case MORTISE_STEP_RESET:
+		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:
 		return error_set(err, MORTISE_E_KEY, 0, "%.500s", step->text);
 	case MORTISE_STEP_WAIT:

@@ -19,6 +19,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_choose_cost(struct volume_work *work
 							struct mortise_kdf *kdf,
 							struct mortise_error *err);
 
+/* The size of a header copy with room for the keys that were made, and for others. */
+uint64_t volume_metadata_size(const struct volume_plan *plan);
+
 /* Loads the header for writing, if it is still the one that the plan was made for. */
 MORTISE_MUST_CHECK enum mortise_code volume_reload_header(struct volume_plan *plan,
 							  struct mortise_error *err);

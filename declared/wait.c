@@ -11,12 +11,14 @@
 #include "declared/declared.h"
 #include "declared/locate.h"
 #include "declared/meta_state.h"
+#include "declared/plan.h"
 #include "declared/state_store.h"
 #include "disk/disks.h"
 
 enum {
 	POLL_MS = 50,
 	SETTLE_MS = 1000,
+	TPM_SETTLE_MS = 5000,
 };
 
 static size_t count_disks(void)
@@ -42,6 +44,15 @@ static size_t count_nodes(void)
 	if (directory)
 		closedir(directory);
 	return count;
+}
+
+static bool is_open(const struct config_volume *volume)
+{
+	char mapping[MORTISE_NAME_MAX + 1];
+	struct mortise_error ignored;
+
+	volume_mapping_name(volume, mapping);
+	return !mortise_is_active(mapping, &ignored);
 }
 
 enum presence {
@@ -123,6 +134,32 @@ static enum presence check_meta(const struct config *volumes,
 	return UNSETTLED;
 }
 
+/*
+ * A TPM that comes late must be there before any volume is opened: PCR 15 is extended first. The
+ * whole time is waited only for a TPM that certainly comes, or without which a volume stays closed.
+ */
+static enum presence check_tpm(const struct config *volumes,
+			       const struct mortise_up_options *options, uint64_t waited)
+{
+	const char *tcti = options->sources ? options->sources->tcti : NULL;
+	bool wanted = false, needed = false;
+
+	for (size_t i = 0; i < volumes->volume_count; i++) {
+		const struct config_volume *volume = &volumes->volumes[i];
+		size_t count = 0;
+
+		if (!volume_is_wanted(volume, options) || is_open(volume))
+			continue;
+		for (size_t j = 0; j < volume->key_count; j++)
+			count += volume->keys[j].kind == CONFIG_KEY_TPM;
+		wanted |= count;
+		needed |= count && count == volume->key_count;
+	}
+	if (!MORTISE_TPM || !wanted || keys_tpm_exists(tcti))
+		return PRESENT;
+	return needed || waited < TPM_SETTLE_MS || keys_tpm_is_announced() ? MISSING : PRESENT;
+}
+
 /* Not every machine has META, and a selector may match a later disk: both get time to settle. */
 static enum mortise_code wait_for(const struct config *volumes,
 				  const struct mortise_up_options *options, bool from_meta,
@@ -149,6 +186,8 @@ static enum mortise_code wait_for(const struct config *volumes,
 
 			worst = meta > worst ? meta : worst;
 		}
+		if (check_tpm(volumes, options, now - begin) == MISSING)
+			worst = MISSING;
 		if (worst == PRESENT)
 			break;
 		count = count_disks() + count_nodes();

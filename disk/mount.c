@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/mountinfo.h"
 #include "base/rooted.h"
+#include "disk/mounts.h"
 #include "disk/swap.h"
 
 static bool is_swap(const char *mount_point)
@@ -21,8 +22,7 @@ static bool is_swap(const char *mount_point)
 	return mount_point && !strcmp(mount_point, DISK_SWAP_MOUNT_POINT);
 }
 
-/* Resolves mount_point as mountinfo shows it, without symbolic links. */
-static bool resolve(const char *root, const char *mount_point, char resolved[static PATH_MAX])
+bool disk_mount_path(const char *root, const char *mount_point, char resolved[static PATH_MAX])
 {
 	char link[ROOTED_LINK_SIZE];
 	struct mortise_error ignored;
@@ -53,14 +53,88 @@ bool disk_is_mounted(const char *device, const char *root, const char *mount_poi
 		return disk_swap_is_on(device);
 	if ((!mount_point || !*mount_point) && disk_swap_is_on(device))
 		return true;
-	if (mount_point && *mount_point && !resolve(root, mount_point, wanted))
+	if (mount_point && *mount_point && !disk_mount_path(root, mount_point, wanted))
 		return false;
 	mountinfo_open(&mounts);
 	while (!found && mountinfo_next(&mounts))
-		found = mounts.device == st.st_rdev &&
+		found = mountinfo_is_of(&mounts, st.st_rdev) &&
 			(!*wanted || !strcmp(mounts.mount_point, wanted));
 	mountinfo_close(&mounts);
 	return found;
+}
+
+bool disk_is_mount_point(const char *root, const char *mount_point)
+{
+	char wanted[PATH_MAX];
+	struct mountinfo mounts;
+	bool found = false;
+
+	if (!disk_mount_path(root, mount_point, wanted))
+		return false;
+	mountinfo_open(&mounts);
+	while (!found && mountinfo_next(&mounts))
+		found = !strcmp(mounts.mount_point, wanted);
+	mountinfo_close(&mounts);
+	return found;
+}
+
+/* Removes the last component of path, which is root itself if that does not exist. */
+static void cut_component(char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	while (length && path[length - 1] != '/')
+		length--;
+	path[length] = '\0';
+}
+
+/* Opens the lowest directory of path that exists. */
+static enum mortise_code open_existing(const char *root, char *path, int *fd,
+				       struct mortise_error *err)
+{
+	const size_t length = root ? strlen(root) : 0;
+	enum mortise_code code;
+
+	for (;;) {
+		code = rooted_open(root, path, O_PATH, fd, err);
+		if (!code || err->sys_errno != ENOENT || strlen(path) <= length)
+			break;
+		cut_component(path);
+		if (strlen(path) < length)
+			snprintf(path, PATH_MAX, "%s", root);
+	}
+	/* Only the last component of root is created. */
+	if (code && err->sys_errno == ENOENT) {
+		cut_component(path);
+		*fd = open(*path ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		code = *fd < 0 ? err->code : MORTISE_OK;
+	}
+	return code;
+}
+
+enum mortise_code disk_mount_point_check(const char *root, const char *mount_point,
+					 struct mortise_error *err)
+{
+	char path[PATH_MAX];
+	struct mortise_error why;
+	int fd, failed;
+
+	snprintf(path, sizeof(path), "%s", mount_point);
+	if (open_existing(root, path, &fd, &why))
+		return why.sys_errno == EACCES
+			       ? MORTISE_OK
+			       : error_set(err, MORTISE_E_SYSTEM, 0, "%s", why.text);
+	/* Root may write every directory, except on a read-only file system. */
+	failed = faccessat(fd, ".", W_OK, 0) ? errno : 0;
+	close(fd);
+	if (failed == EROFS && strcmp(path, mount_point) != 0)
+		return error_set(err, MORTISE_E_SYSTEM, 0,
+				 "it does not exist, and %s is read-only; create it in the root "
+				 "file system, or use --root",
+				 *path ? path : ".");
+	return MORTISE_OK;
 }
 
 static unsigned long mount_flags(const struct disk_mount_options *options)
@@ -119,7 +193,7 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 }
 
 /* A descriptor of the mount itself would keep it busy: this one is of the directory above it. */
-int disk_unmount_path(const char *root, const char *mount_point)
+int disk_unmount_path(const char *mount_point)
 {
 	char parent[PATH_MAX], link[ROOTED_LINK_SIZE], path[ROOTED_LINK_SIZE + NAME_MAX + 1];
 	const char *name = strrchr(mount_point, '/') + 1;
@@ -127,7 +201,7 @@ int disk_unmount_path(const char *root, const char *mount_point)
 	int fd, failed;
 
 	snprintf(parent, sizeof(parent), "%.*s", (int)(name - mount_point), mount_point);
-	if (rooted_open(root, parent, O_PATH, &fd, &why))
+	if (rooted_open(NULL, parent, O_PATH, &fd, &why))
 		return why.sys_errno;
 	(void)rooted_link(fd, link);
 	snprintf(path, sizeof(path), "%s/%s", link, name);
@@ -139,13 +213,24 @@ int disk_unmount_path(const char *root, const char *mount_point)
 enum mortise_code disk_unmount(const char *device, const char *root, const char *mount_point,
 			       struct mortise_error *err)
 {
+	char path[PATH_MAX], users[DISK_USE_ROOM];
+	struct stat st;
 	int failed;
 
 	if (!disk_is_mounted(device, root, mount_point))
 		return MORTISE_OK;
 	if (is_swap(mount_point))
 		return disk_swap_off(device, err);
-	failed = disk_unmount_path(root, mount_point);
+	/* Without the links that lead to it, because umount2(2) must not follow one at the end. */
+	if (!disk_mount_path(root, mount_point, path))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "cannot unmount %s: the path is gone",
+				 mount_point);
+	failed = disk_unmount_patiently(path);
+	if (failed == EBUSY && !stat(device, &st)) {
+		disk_describe_use(st.st_rdev, path, users);
+		return error_set(err, MORTISE_E_BUSY, 0, "cannot unmount %.200s: it is in use%s%s",
+				 mount_point, *users ? ": " : "", users);
+	}
 	if (failed)
 		return error_set(err, failed == EBUSY ? MORTISE_E_BUSY : MORTISE_E_SYSTEM, failed,
 				 "cannot unmount %s", mount_point);

@@ -8,14 +8,32 @@
 
 #include <mortise.h>
 
+#include <limits.h>
+
 /*
  * Is the block device mounted at this path? For "" or NULL: is it mounted anywhere, or in use as
- * swap? mount_point begins with root, which may be NULL; below it symbolic links are not followed.
+ * swap? mount_point begins with root, which may be NULL; see base/rooted.h for links below it.
  */
 bool disk_is_mounted(const char *device, const char *root, const char *mount_point);
 
+/*
+ * The path of a mount point as /proc/self/mountinfo shows it, without the links that lead there.
+ * False: it does not exist, or may not be used (base/rooted.h).
+ */
+bool disk_mount_path(const char *root, const char *mount_point, char path[static PATH_MAX]);
+/* Is a file system mounted at this path, which begins with root? */
+bool disk_is_mount_point(const char *root, const char *mount_point);
+
+/*
+ * Can disk_mount() open or create the mount point? Creates nothing. MORTISE_E_SYSTEM names the path
+ * that prevents it: a file, a symbolic link, or a directory of a read-only file system.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_mount_point_check(const char *root,
+							    const char *mount_point,
+							    struct mortise_error *err);
+
 struct disk_mount_options {
-	const char *root;	/* mount_point begins with it; symbolic links below it are refused */
+	const char *root;	/* mount_point begins with it; see base/rooted.h */
 	const char *type;	/* for mount(2); unused for a swap area */
 	bool secure;		/* nosuid, nodev */
 	bool noexec;
@@ -35,9 +53,9 @@ MORTISE_MUST_CHECK enum mortise_code disk_unmount(const char *device, const char
 						  struct mortise_error *err);
 
 /*
- * Unmounts what is mounted at mount_point, which begins with root, without following symbolic links
- * below it. Returns 0 or an errno value.
+ * Unmounts what is mounted at this path, as /proc/self/mountinfo shows it, without following a
+ * symbolic link at its end. Returns 0 or an errno value.
  */
-int disk_unmount_path(const char *root, const char *mount_point);
+int disk_unmount_path(const char *mount_point);
 
 #endif

@@ -1,131 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "disk/probe.h"
 
-#include <blkid/blkid.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "luks2/format.h"
+#include "disk/remains.h"
 #include "disk/reset_mark.h"
+#include "disk/signatures.h"
+#include "luks2/format.h"
 
 #define EDGE   (1u << 20)  /* bytes at either end that must be zero */
 #define PIECE  (64u << 10) /* bytes read at once: more than both copies of a header */
 #define SECTOR 512u
 
 _Static_assert(PIECE >= 2 * LUKS2_COPY_SIZE_MIN, "the first piece holds a whole unfinished header");
-
-static const char *get_value(blkid_probe probe, const char *name)
-{
-	const char *value;
-
-	return blkid_probe_lookup_value(probe, name, &value, NULL) ? "" : value;
-}
-
-/* Finds signatures, or only those other than LUKS. *luks2: the signature is that of LUKS2. */
-static enum mortise_code find_signatures(const struct luks2_device *device, bool except_luks,
-					 struct disk_probe *probe, bool *found, bool *luks2,
-					 struct mortise_error *err)
-{
-	static char luks_name[] = "crypto_LUKS";
-	char *luks[] = { luks_name, NULL };
-	blkid_probe blkid = blkid_new_probe();
-	enum mortise_code code = MORTISE_OK;
-	int answer;
-
-	*found = *luks2 = false;
-	if (!blkid || blkid_probe_set_device(blkid, device->fd, 0, 0) ||
-	    blkid_probe_enable_superblocks(blkid, 1) ||
-	    blkid_probe_set_superblocks_flags(blkid, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_VERSION |
-							     BLKID_SUBLKS_USAGE) ||
-	    (except_luks && blkid_probe_filter_superblocks_type(blkid, BLKID_FLTR_NOTIN, luks)) ||
-	    blkid_probe_enable_partitions(blkid, 1)) {
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "cannot probe %s: libblkid failed",
-				 device->path);
-		goto out;
-	}
-	answer = blkid_do_safeprobe(blkid);
-	if (answer == -2) {
-		*found = true;
-		probe->content = DISK_OTHER;
-		snprintf(probe->type, sizeof(probe->type), "several signatures");
-	} else if (answer < 0) {
-		code = error_set(err, MORTISE_E_SYSTEM, 0, "cannot read %s: libblkid failed",
-				 device->path);
-	} else if (answer == 0) {
-		const char *type = get_value(blkid, "TYPE");
-		const char *table = get_value(blkid, "PTTYPE");
-
-		*found = true;
-		*luks2 = !strcmp(type, "crypto_LUKS") && !strcmp(get_value(blkid, "VERSION"), "2");
-		probe->content = !strcmp(get_value(blkid, "USAGE"), "filesystem") ? DISK_FILESYSTEM
-										  : DISK_OTHER;
-		if (!strcmp(type, "crypto_LUKS"))
-			snprintf(probe->type, sizeof(probe->type), "LUKS%.20s",
-				 get_value(blkid, "VERSION"));
-		else if (*type)
-			snprintf(probe->type, sizeof(probe->type), "%.100s", type);
-		else
-			snprintf(probe->type, sizeof(probe->type), "a partition table (%.60s)",
-				 table);
-	}
-out:
-	blkid_free_probe(blkid);
-	return code;
-}
-
-/* What the child process of disk_probe_signatures() finds out. */
-struct answer {
-	enum mortise_code code;
-	struct disk_probe probe;
-	struct mortise_error err;
-};
-
-static void answer_parent(const struct luks2_device *device, int fd)
-{
-	struct answer answer = { .code = MORTISE_OK };
-	bool found, luks2;
-
-	answer.code = find_signatures(device, false, &answer.probe, &found, &luks2, &answer.err);
-	_exit(write(fd, &answer, sizeof(answer)) == (ssize_t)sizeof(answer) ? 0 : 1);
-}
-
-enum mortise_code disk_probe_signatures(const struct luks2_device *device, struct disk_probe *probe,
-					struct mortise_error *err)
-{
-	struct answer answer = { .code = MORTISE_OK };
-	int ends[2] = { -1, -1 }, sys;
-	ssize_t got = 0;
-	pid_t child = -1;
-
-	memset(probe, 0, sizeof(*probe));
-	if (!pipe2(ends, O_CLOEXEC))
-		child = fork();
-	sys = errno;
-	if (!child)
-		answer_parent(device, ends[1]);
-	close(ends[1]);
-	if (child > 0) {
-		got = file_read_fd(ends[0], &answer, sizeof(answer));
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	close(ends[0]);
-	if (got != (ssize_t)sizeof(answer))
-		return error_set(err, MORTISE_E_SYSTEM, child < 0 ? sys : 0,
-				 "cannot probe %s in another process", device->path);
-	*probe = answer.probe;
-	if (answer.code && err)
-		*err = answer.err;
-	return answer.code;
-}
 
 static bool all_zero(const uint8_t *bytes, size_t size)
 {
@@ -206,10 +97,48 @@ static enum mortise_code check_edges(const struct luks2_device *device, struct d
 	return code;
 }
 
+/* The probe of a device that holds what probe says, and another signature. */
+static void add_other(struct disk_probe *probe, const char *what, const struct disk_probe *other)
+{
+	char type[sizeof(other->type)];
+
+	snprintf(type, sizeof(type), "%s", other->type);
+	probe->content = DISK_OTHER;
+	probe->unknown = false;
+	snprintf(probe->type, sizeof(probe->type), "%s and %.80s", what, type);
+}
+
 /*
- * Finds a header, even if only its second copy is left. If a copy is damaged or the header is
- * unfinished, the device may hold something newer, which another signature shows.
+ * If both copies of a header are valid, they decide: libblkid takes random bytes of an encrypted
+ * volume for a signature (two bytes are enough for a jmicron RAID member). Only an md superblock
+ * at the end of the device counts: the header belongs to the array then, and a write to one member
+ * would make its members differ. If a copy is damaged or the header is unfinished, the device may
+ * hold something newer.
  */
+static enum mortise_code compare_signatures(const struct luks2_device *device, bool finished,
+					    struct disk_probe *probe, struct mortise_error *err)
+{
+	static const char md[] = "linux_raid_member";
+	const bool whole = probe->header == DISK_HEADER_WHOLE;
+	struct disk_probe other = { .content = DISK_EMPTY };
+	bool found;
+	enum mortise_code code;
+
+	if (whole && finished)
+		code = disk_scan(device, DISK_SCAN_ONLY, md, &other, &found, err);
+	else
+		code = disk_scan(device, DISK_SCAN_EXCEPT, "crypto_LUKS", &other, &found, err);
+	if (code || !found)
+		return code;
+	add_other(probe,
+		  whole && finished ? "a LUKS2 header"
+		  : finished	    ? "half a LUKS2 header"
+				    : "an interrupted LUKS2 format",
+		  &other);
+	return MORTISE_OK;
+}
+
+/* Finds a header, even if only one of its copies is left. */
 static enum mortise_code find_header(const struct luks2_device *device,
 				     const struct mortise_events *events, struct disk_probe *probe,
 				     bool *found, struct mortise_error *err)
@@ -218,27 +147,24 @@ static enum mortise_code find_header(const struct luks2_device *device,
 						   .device = device->path,
 						   .readonly = true,
 						   .events = events };
-	struct disk_probe other = { .content = DISK_EMPTY };
 	struct mortise_luks2 *header = NULL;
-	bool doubtful, has_other = false, ignored;
 	enum mortise_code code;
+	bool finished;
 
 	*found = false;
 	code = mortise_luks2_load(&location, &header, err);
 	if (code)
 		return code;
 	*found = true;
-	probe->content = luks2_format_unfinished(header) ? DISK_UNFINISHED : DISK_LUKS2;
+	finished = !luks2_format_unfinished(header);
+	probe->content = finished ? DISK_LUKS2 : DISK_UNFINISHED;
+	probe->header = luks2_header_is_whole(header) ? DISK_HEADER_WHOLE : DISK_HEADER_HALF;
 	snprintf(probe->type, sizeof(probe->type), "LUKS2");
-	doubtful = !luks2_header_is_whole(header) || probe->content == DISK_UNFINISHED;
 	mortise_luks2_free(&header);
-	if (doubtful)
-		code = find_signatures(device, true, &other, &has_other, &ignored, err);
-	if (has_other) {
-		probe->content = DISK_OTHER;
-		snprintf(probe->type, sizeof(probe->type), "half a LUKS2 header and %.60s",
-			 other.type);
-	}
+	code = compare_signatures(device, finished, probe, err);
+	/* An unfinished header has no keyslot that would be worth keeping. */
+	if (!finished)
+		probe->header = DISK_HEADER_NONE;
 	return code;
 }
 
@@ -260,50 +186,128 @@ static enum mortise_code find_mark(const struct luks2_device *device, bool secon
 	return code;
 }
 
+/* Adds what is left of a header to the contents of the device. */
+static enum mortise_code add_remains(const struct luks2_device *device, bool is_header,
+				     struct disk_probe *probe, struct mortise_error *err)
+{
+	struct disk_probe other = { .content = DISK_EMPTY };
+	const char *what;
+	bool found;
+	enum mortise_code code = disk_find_remains(device, probe, err);
+
+	if (code)
+		return code;
+	/* A device with a signature of LUKS2, but no readable header, never counts as empty. */
+	if (is_header && probe->header == DISK_HEADER_NONE)
+		probe->header = DISK_HEADER_DAMAGED;
+	if (probe->header == DISK_HEADER_NONE)
+		return MORTISE_OK;
+	what = probe->header == DISK_HEADER_ERASED ? "a LUKS2 header without its magic"
+						   : "a damaged LUKS2 header";
+	code = disk_scan(device, DISK_SCAN_EXCEPT, "crypto_LUKS", &other, &found, err);
+	if (code)
+		return code;
+	probe->content = DISK_OTHER;
+	probe->unknown = false;
+	snprintf(probe->type, sizeof(probe->type), "%s", what);
+	if (found)
+		add_other(probe, what, &other);
+	return MORTISE_OK;
+}
+
+/* corrupt: a header was found, but neither copy is valid. */
+static enum mortise_code probe_without_header(const struct luks2_device *device, bool corrupt,
+					      struct disk_probe *probe, struct mortise_error *err)
+{
+	struct disk_probe signature = { .content = DISK_EMPTY };
+	bool found, luks2;
+	enum mortise_code code;
+
+	code = disk_scan(device, DISK_SCAN_ALL, NULL, &signature, &found, err);
+	if (code)
+		return code;
+	luks2 = found && !strcmp(signature.type, "LUKS2");
+	if (found && !luks2) {
+		signature.swap = probe->swap;
+		*probe = signature;
+		if (!strcmp(probe->type, "LUKS1")) {
+			probe->header = DISK_HEADER_LUKS1;
+			return MORTISE_OK;
+		}
+	} else {
+		code = find_mark(device, true, probe, err);
+		if (code || probe->content == DISK_RESETTING)
+			return code;
+		code = check_edges(device, probe, err);
+		if (code || probe->content == DISK_UNFINISHED)
+			return code;
+	}
+	return add_remains(device, luks2 || corrupt, probe, err);
+}
+
+/* Is this an error about the header, not about the device or this process? */
+static bool is_about_header(enum mortise_code code)
+{
+	return code != MORTISE_E_DEVICE && code != MORTISE_E_MEMORY && code != MORTISE_E_SYSTEM &&
+	       code != MORTISE_E_CANCELED;
+}
+
 enum mortise_code disk_probe(const char *path, const struct mortise_events *events,
 			     struct disk_probe *probe, struct mortise_error *err)
 {
-	struct disk_probe signature = { .content = DISK_EMPTY };
 	struct luks2_device *device = NULL;
-	bool found, luks2, header, corrupt;
+	struct disk_probe other = { .content = DISK_EMPTY };
 	struct mortise_error why;
+	bool header, found;
 	enum mortise_code code;
 
 	memset(probe, 0, sizeof(*probe));
 	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
-	code = find_mark(device, false, probe, err);
+	code = disk_scan_swap(device, &probe->swap, err);
+	if (!code)
+		code = find_mark(device, false, probe, err);
 	if (code || probe->content == DISK_RESETTING)
 		goto out;
-	code = find_signatures(device, false, &signature, &found, &luks2, err);
-	if (code)
-		goto out;
-	if (found && !luks2) {
-		*probe = signature;
-		goto out;
-	}
 	code = find_header(device, events, probe, &header, &why);
-	corrupt = code == MORTISE_E_CORRUPT;
-	if (header || (code && !corrupt && code != MORTISE_E_NOT_LUKS2)) {
-		if (code && err)
-			*err = why;
+	if (code == MORTISE_E_CORRUPT || code == MORTISE_E_NOT_LUKS2) {
+		code = probe_without_header(device, code == MORTISE_E_CORRUPT, probe, err);
 		goto out;
 	}
-	code = find_mark(device, true, probe, err);
-	if (code || probe->content == DISK_RESETTING)
+	if (!code)
 		goto out;
-	code = check_edges(device, probe, err);
-	if (code)
-		goto out;
-	/* A device with a signature but no readable header never counts as empty. */
-	if ((luks2 && probe->content == DISK_OTHER) ||
-	    ((found || corrupt) && probe->content == DISK_EMPTY)) {
-		probe->content = DISK_OTHER;
-		probe->unknown = false;
-		snprintf(probe->type, sizeof(probe->type), "a damaged LUKS2 header");
+	/* A header that this device cannot have is that of a disk image in a file system. */
+	if (!header && is_about_header(code) &&
+	    !disk_scan(device, DISK_SCAN_EXCEPT, "crypto_LUKS", &other, &found, NULL) && found) {
+		code = MORTISE_OK;
+		probe->header = DISK_HEADER_DAMAGED;
+		add_other(probe, "half a LUKS2 header", &other);
+	} else if (err) {
+		*err = why;
 	}
 out:
+	luks2_device_close(device);
+	return code;
+}
+
+enum mortise_code disk_holds_filesystem(const char *path, const char *type, bool *holds,
+					struct mortise_error *err)
+{
+	struct disk_probe ignored;
+	struct luks2_device *device = NULL;
+	bool own = false, member = false;
+	enum mortise_code code;
+
+	*holds = false;
+	code = luks2_device_open(path, false, &device, err);
+	if (code)
+		return code;
+	code = disk_scan(device, DISK_SCAN_ONLY, type, &ignored, &own, err);
+	if (!code && own)
+		code = disk_scan(device, DISK_SCAN_ONLY, "linux_raid_member", &ignored, &member,
+				 err);
+	*holds = !code && own && !member;
 	luks2_device_close(device);
 	return code;
 }

@@ -21,16 +21,18 @@ bool disk_swap_find(dev_t number, char path[static PATH_MAX]);
 bool disk_swap_is_on(const char *device);
 
 /*
- * May a swap area be made over the probed contents? Yes over an empty device and over a swap area,
- * whose contents are worthless after a reboot. In a mapping (encrypted) also over unknown data: an
- * area that was never written decrypts to noise. Never over the image of a suspended system. why
- * receives the reason for a refusal.
+ * May a swap area be made over the probed contents of a device that is not encrypted? Yes over an
+ * empty device and over a swap area: its contents are worthless after a reboot, whatever they look
+ * like. Never over the image of a suspended system. why receives the reason for a refusal.
  */
-bool disk_swap_may_replace(const struct disk_probe *probe, bool encrypted, char *why, size_t room);
+bool disk_swap_may_replace(const struct disk_probe *probe, const char *device, char *why,
+			   size_t room);
 
 /*
  * Probes device again and runs mkswap on it, if disk_swap_may_replace() allows it; name becomes
- * the label. MORTISE_E_NOT_EMPTY; MORTISE_E_UNSUPPORTED when mkswap is not installed.
+ * the label. In a mapping (encrypted) everything but the image of a suspended system is replaced:
+ * swapped-out pages and the noise of a new volume look like any signature. MORTISE_E_NOT_EMPTY;
+ * MORTISE_E_UNSUPPORTED when mkswap is not installed.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_swap_make(const struct mortise_events *events,
 						    const char *name, bool encrypted,

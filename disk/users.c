@@ -115,16 +115,52 @@ static void read_mapping(dev_t number, char name[static 128], char uuid[static 2
 	sysfs_line(path, "dm", "uuid", uuid, 256);
 }
 
+/* "/dev/dm-1 (LVM volume vg-root)", "/dev/md0 (RAID)" */
+static void describe_device(dev_t number, const char *name, char *text, size_t room)
+{
+	char mapping[128], uuid[256], level[32], path[PATH_ROOM];
+
+	read_mapping(number, mapping, uuid);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(number), minor(number));
+	sysfs_line(path, "md", "level", level, sizeof(level));
+	if (*mapping)
+		snprintf(text, room, "/dev/%s (%s%.64s)", name,
+			 !strncmp(uuid, "LVM-", 4) ? "LVM volume " : "", mapping);
+	else
+		snprintf(text, room, "/dev/%s%s", name, *level ? " (RAID)" : "");
+}
+
+static enum mortise_code name_holder(dev_t number, const char *name, unsigned depth,
+				     struct mortise_error *err)
+{
+	char text[160];
+
+	(void)depth;
+	describe_device(number, name, text, sizeof(text));
+	return error_set(err, MORTISE_E_BUSY, 0, "held by %s", text);
+}
+
+bool disk_describe_holder(dev_t number, char *text, size_t room)
+{
+	struct mortise_error why;
+	const bool held = visit_holders(number, 0, name_holder, &why);
+
+	snprintf(text, room, "%.*s", (int)room - 1, held ? why.text : "");
+	return held;
+}
+
 static enum mortise_code check_user(dev_t number, const char *name, unsigned depth,
 				    struct mortise_error *err)
 {
-	char mapping[128], uuid[256];
+	char mapping[128], uuid[256], holder[160];
+	enum mortise_code code;
 
 	read_mapping(number, mapping, uuid);
+	describe_device(number, name, holder, sizeof(holder));
 	if (depth > DEPTH_MAX || (depth && strncmp(uuid, LUKS_UUID, strlen(LUKS_UUID)) != 0))
-		return error_set(err, MORTISE_E_BUSY, 0, "held by /dev/%s%s%s%s; close that first",
-				 name, *mapping ? " (" : "", mapping, *mapping ? ")" : "");
-	return visit_holders(number, depth, check_user, err);
+		return error_set(err, MORTISE_E_BUSY, 0, "held by %s; close that first", holder);
+	code = visit_holders(number, depth, check_user, err);
+	return code ? code : disk_number_check(number, err);
 }
 
 static enum mortise_code close_mapping(const char *name, struct mortise_error *err)

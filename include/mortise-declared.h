@@ -27,7 +27,8 @@
  *
  * Files: /run/mortise/lock is held by one mortise_up, mortise_apply, mortise_down or
  * mortise_reset_run at a time; others wait for it until canceled. /run/mortise/ID.json records for
- * mortise_status how volume ID was opened. STATE holds the machine's configuration in
+ * mortise_status how volume ID was opened, and /run/mortise/last-up what the last mortise_up of each
+ * volume left. STATE holds the machine's configuration in
  * ROOT/system/state/config.yaml, and the list of its known volumes in volumes.json. META holds a copy of STATE's encryption settings. Keyslots,
  * tokens and records of synchronized keys are in the LUKS2 header of each volume.
  */
@@ -213,7 +214,7 @@ struct mortise_up_options {
 	unsigned extend_pcr;		/* 0..23, with extend_word */
 	const char *root;		/* prefix of mount points; NULL: "" */
 	bool check_keys;		/* try each keyslot, even if unchanged since the last run */
-	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
+	bool no_mount;			/* make file systems, but no swap area, and mount nothing */
 	/*
 	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
 	 * to another volume, and seal them; and let a volume replace the known one. mortise_apply
@@ -227,6 +228,12 @@ struct mortise_up_options {
 	 * the next one is tried; 0: 30, or 10 for a kms or tpm key, which needs no stretching.
 	 */
 	uint32_t max_unlock_s;
+	/*
+	 * mortise_up, mortise_apply: make each declared recovery key whose keyslot holds none. The
+	 * key is sent with MORTISE_EVENT_RECOVERY_KEY before anything is written, and is not
+	 * enrolled unless the callback has handed it over. Otherwise a notice reports the keyslot.
+	 */
+	bool new_recovery_keys;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -251,6 +258,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_FAIL,		/* planning the volume failed; text says why */
 	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
 	MORTISE_STEP_SEAL,		/* accept the header of another program, and seal it */
+	MORTISE_STEP_RESET,		/* erase the volume, as mortise_reset_stage ordered */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -299,6 +307,15 @@ enum mortise_phase {
 /* "waiting", "failed", ...; "" for an unknown phase. */
 const char *mortise_phase_name(enum mortise_phase phase);
 
+/* As df(1) counts: used + available may be less than size, because root has a reserve. */
+struct mortise_filesystem_use {
+	uint64_t size;			/* bytes */
+	uint64_t used;			/* bytes */
+	uint64_t available;		/* bytes, to users other than root */
+	uint64_t inodes;		/* 0: the file system has no fixed number */
+	uint64_t inodes_used;
+};
+
 struct mortise_volume_status {
 	const char *name;
 	const char *id;
@@ -337,6 +354,24 @@ struct mortise_volume_status {
 	const char *known;
 	/* mortise_status, of an encrypted volume: "none" or "unverified"; "" if it is unreadable. */
 	const char *seal;
+	/* The members below are set by mortise_status only. */
+	uint64_t size;			/* of the device, in bytes; 0 if it is unknown */
+	const char *disk;		/* path of the disk with the partition; "" if not a partition */
+	unsigned partition;		/* its number in the partition table, from 1; 0: no partition */
+	const char *partition_uuid;	/* "" if there is none */
+	uint32_t pcrs;			/* bit n: a tpm key in the header is bound to PCR n */
+	bool signed_pcr_11;		/* a tpm key is bound to the signed policy of PCR 11 */
+	bool discards;			/* the mapping passes discards to the device */
+	struct mortise_filesystem_use use; /* all 0 unless it is mounted */
+	/* The last mortise_up or mortise_apply of this boot that processed the volume. */
+	int64_t last_up;		/* its end, in seconds since 1970; 0: none */
+	const char *last_error;		/* why it did not make the volume ready; "" if it did */
+	bool reset_staged;		/* mortise_status: the next mortise_up erases the volume */
+	/*
+	 * What the check of the file system before its last mount found: "clean", "corrected: ...",
+	 * "errors: ...", "not checked: ..."; "" if there was none since the start of the system.
+	 */
+	const char *fsck;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -403,6 +438,18 @@ MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_
 							   struct mortise_error *err);
 /* False: META's description of STATE, without the other volumes. */
 bool mortise_config_is_complete(const struct mortise_config *config);
+
+/*
+ * Unlocks the one volume that the options name with any of its declared keys, to change its keyslots
+ * by hand: the header knows its volume key. Nothing is changed. *recovery_keyslot, unless it is NULL,
+ * receives the first declared keyslot of a recovery key, or MORTISE_ANY. MORTISE_E_KEY: no declared
+ * key opens the volume, or mortise_up would refuse it; MORTISE_E_POLICY: its header has no seal yet.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_volume_unlock(const struct mortise_config *config,
+							   const struct mortise_up_options *options,
+							   struct mortise_luks2 **header,
+							   int *recovery_keyslot,
+							   struct mortise_error *err);
 
 /*
  * Makes config the configuration of this machine. Executes plan as mortise_up does (NULL: makes
@@ -511,6 +558,22 @@ const char *mortise_reset_meta(const struct mortise_reset *reset);
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_reset_run(struct mortise_reset *reset,
 						       struct mortise_error *err);
+
+/*
+ * Orders the reset instead of executing it: the next mortise_up or mortise_apply that finds the
+ * volumes closed erases them before it opens them, and formats those that are declared. The order
+ * is stored in STATE, which must be mounted (MORTISE_E_WAIT), or the machine has none
+ * (MORTISE_E_DEVICE). It is for the present contents alone: if the device holds another volume
+ * then, the order is dropped. MORTISE_E_USAGE: STATE is one of the volumes.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_reset_stage(struct mortise_reset *reset,
+							 struct mortise_error *err);
+/*
+ * Withdraws the orders for options->names. MORTISE_E_USAGE: one of them has no order, and nothing
+ * was changed. Otherwise as mortise_reset_stage.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reset_withdraw(const struct mortise_reset_options *options, struct mortise_error *err);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

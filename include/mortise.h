@@ -137,6 +137,8 @@ struct mortise_format {
  * to the data, and fills the keyslots area with random bytes. *out knows the volume key, so
  * mortise_keyslot_add may follow without it; until then the header is marked as unfinished.
  * MORTISE_E_BUSY: the device is mapped or mounted. MORTISE_E_POLICY: the cipher is not accepted.
+ * MORTISE_E_NO_SPACE, before the first write: the device is too small. Only a detached header file
+ * that is empty or filled with zeros is extended.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_format(const struct mortise_location *location, const struct mortise_format *format,
@@ -412,6 +414,7 @@ struct mortise_key_sources {
 	const char *tpm_policy;		/* directory of tpm2-pcr-public-key.pem and
 					 * tpm2-pcr-signature.json; default: /.extra, then /run/systemd */
 	const struct mortise_events *events; /* used while waiting for a KMS or TPM */
+	uint32_t kms_timeout_ms;	/* of one call; default and maximum: 10000 */
 };
 
 enum mortise_enroll_kind {
@@ -430,6 +433,7 @@ struct mortise_enrollment {
 	uint32_t tpm_pcrs;		/* bit n: bind to the present value of PCR n, and to the
 					 * next boot's value of PCR 15; MORTISE_PCRS_DEFAULT */
 	bool tpm_check_secureboot;	/* fail if Secure Boot is off or in setup mode */
+	bool replace;			/* replace the recovery key that the keyslot holds */
 };
 
 struct mortise_enrolled {

@@ -196,12 +196,33 @@ enum mortise_code luks2_device_flush(const struct luks2_device *device, struct m
 	return MORTISE_OK;
 }
 
+bool luks2_device_is_blank(const struct luks2_device *device)
+{
+	uint8_t bytes[4096];
+	struct mortise_error ignored;
+	uint64_t at = 0;
+
+	if (device->block)
+		return false;
+	while (at < device->size) {
+		const uint64_t rest = device->size - at;
+		const size_t now = rest < sizeof(bytes) ? (size_t)rest : sizeof(bytes);
+
+		if (luks2_device_read(device, bytes, now, at, &ignored))
+			return false;
+		if (bytes[0] || memcmp(bytes, bytes + 1, now - 1) != 0)
+			return false;
+		at += now;
+	}
+	return true;
+}
+
 enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 				    struct mortise_error *err)
 {
 	int sys;
 
-	if (device->block || device->size >= size)
+	if (!device->grows || device->size >= size)
 		return MORTISE_OK;
 	sys = posix_fallocate(device->fd, 0, (off_t)size);
 	if (sys)

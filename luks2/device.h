@@ -12,6 +12,7 @@ struct luks2_device {
 	int fd;			/* read-only until luks2_device_writable, -1 when closed */
 	bool writable;
 	bool block;		/* a block device, else a regular file */
+	bool grows;		/* a file that luks2_device_grow() may extend */
 	dev_t number;		/* of the block device, or of the file system with the file */
 	ino_t inode;
 	uint64_t size;		/* bytes */
@@ -53,7 +54,13 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_write(const struct luks2_devic
 MORTISE_MUST_CHECK enum mortise_code luks2_device_flush(const struct luks2_device *device,
 							struct mortise_error *err);
 
-/* Extends a regular file to at least size bytes. */
+/*
+ * Is it a regular file without contents: empty, or zero bytes only? Only a file like this may become
+ * a header file; any other may be a key file whose name was given by mistake.
+ */
+bool luks2_device_is_blank(const struct luks2_device *device);
+
+/* Extends the file to at least size bytes, if device->grows. */
 MORTISE_MUST_CHECK enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 						       struct mortise_error *err);
 

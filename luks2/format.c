@@ -267,12 +267,9 @@ static enum mortise_code write_locked(const struct luks2_layout *layout,
 static enum mortise_code write_device(const struct luks2_layout *layout,
 				      struct mortise_luks2 *header, struct mortise_error *err)
 {
-	uint64_t size = 2 * layout->copy_size + layout->keyslots_size;
 	enum mortise_code code;
 
-	if (!header->detached && layout->data_offset > size)
-		size = layout->data_offset;
-	code = luks2_device_grow(header->device, size, err);
+	code = luks2_device_grow(header->device, luks2_layout_end(layout, !header->detached), err);
 	if (code)
 		return code;
 	code = luks2_device_lock(header->device, true, err);
@@ -312,6 +309,7 @@ enum mortise_code luks2_format(const struct mortise_format *format, struct luks2
 	if (!keys_hash_size(hash))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Requested LUKS hash %.40s is not supported.", hash);
+	device->grows = device != data && luks2_device_is_blank(device);
 	code = luks2_layout_choose(format, device, data, &layout, err);
 	if (code)
 		return code;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "luks2/layout.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "luks2/binary.h"
 #include "luks2/metadata.h"
@@ -43,8 +45,7 @@ static uint64_t choose_alignment(const struct mortise_format *format,
 /* The keyslots area if nothing requests its size: it fills the default header or the device. */
 static uint64_t default_keyslots_size(const struct luks2_device *header, uint64_t copies)
 {
-	/* A file grows to its header's size, a block device does not. */
-	if (header->block && header->size < HEADER_DEFAULT && header->size > copies)
+	if (!header->grows && header->size < HEADER_DEFAULT && header->size > copies)
 		return (header->size - copies) / PAGE * PAGE;
 	return HEADER_DEFAULT - copies;
 }
@@ -98,25 +99,38 @@ static void place_detached(const struct mortise_format *format, const struct luk
 		layout->keyslots_size = data_offset > copies ? data_offset - copies : 0;
 }
 
-static enum mortise_code check_keyslots_size(const struct luks2_layout *layout,
-					     const struct luks2_device *header,
-					     struct mortise_error *err)
+uint64_t luks2_layout_end(const struct luks2_layout *layout, bool attached)
 {
-	if (header->block && header->size < 2 * layout->copy_size + layout->keyslots_size)
-		return error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 header->path);
+	const uint64_t end = 2 * layout->copy_size + layout->keyslots_size;
+
+	return attached && layout->data_offset > end ? layout->data_offset : end;
+}
+
+/* Everything that is written fits on the device, which is checked before the first write. */
+static enum mortise_code check_size(const struct luks2_layout *layout,
+				    const struct luks2_device *header, bool attached,
+				    struct mortise_error *err)
+{
+	const uint64_t end = luks2_layout_end(layout, attached);
+
+	if (!header->grows && header->size < end)
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "Device %s is too small. Need at least %" PRIu64 " bytes.",
+				 header->path, end);
 	if (!layout->keyslots_size)
 		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
 	return MORTISE_OK;
 }
 
+/* The kernel counts only whole sectors of 512 bytes of a file. */
 static bool is_data_aligned(const struct luks2_layout *layout, const struct luks2_device *data,
 			    uint32_t sector_size)
 {
+	const uint64_t size = data->size - data->size % 512;
+
 	if (layout->data_offset % sector_size)
 		return false;
-	return data->size <= layout->data_offset ||
-	       (data->size - layout->data_offset) % sector_size == 0;
+	return size <= layout->data_offset || (size - layout->data_offset) % sector_size == 0;
 }
 
 /* The physical block size, up to 4096, if the data is a multiple of it. */
@@ -164,7 +178,7 @@ enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 	} else {
 		place_detached(format, header, layout);
 	}
-	code = check_keyslots_size(layout, header, err);
+	code = check_size(layout, header, header == data, err);
 	if (code)
 		return code;
 	return choose_sector_size(format, data, layout, err);

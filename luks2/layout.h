@@ -13,9 +13,13 @@ struct luks2_layout {
 	uint32_t sector_size;	/* bytes */
 };
 
+/* The size of the part of the header's device that a format writes, in bytes. */
+uint64_t luks2_layout_end(const struct luks2_layout *layout, bool attached);
+
 /*
  * Chooses the layout for a format. header and data are the same object unless the header is
- * detached. MORTISE_E_USAGE and MORTISE_E_NO_SPACE with cryptsetup's messages.
+ * detached. MORTISE_E_USAGE and MORTISE_E_NO_SPACE with cryptsetup's messages. The header fits on its
+ * device, which only a file with header->grows extends.
  */
 MORTISE_MUST_CHECK enum mortise_code luks2_layout_choose(const struct mortise_format *format,
 							 const struct luks2_device *header,

@@ -47,6 +47,12 @@ static bool is_linked(const struct luks2_device *device, int fd)
 	       held.st_ino == named.st_ino;
 }
 
+/* No process can lock a header in a directory that is missing or read-only, cryptsetup included. */
+static bool cannot_exist(const struct luks2_device *device)
+{
+	return device->block && (errno == EROFS || errno == ENOENT);
+}
+
 enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 				    struct mortise_error *err)
 {
@@ -65,6 +71,11 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 	}
 	for (;;) {
 		fd = open_lock_file(device);
+		if (fd < 0 && cannot_exist(device)) {
+			device->lock_exclusive = exclusive;
+			device->lock_depth = 1;
+			return MORTISE_OK;
+		}
 		if (fd < 0)
 			break;
 		code = events_lock(&device->events, fd, exclusive ? LOCK_EX : LOCK_SH, UINT64_MAX,
@@ -95,6 +106,8 @@ void luks2_device_unlock(struct luks2_device *device)
 	char path[64];
 
 	if (!device->locking || !device->lock_depth || --device->lock_depth)
+		return;
+	if (device->lock_fd < 0)
 		return;
 	if (device->block) {
 		lock_path(device, path);

@@ -30,6 +30,15 @@
 #endif
 #define PIECE		65536u	/* bytes */
 #define DISK_CUTS	16u	/* number of variants of each cut */
+/*
+ * Test each variant, or every fourth: sanitizers check memory, for which these suffice, and they
+ * make the forks of each reader slow.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define STRIDE		4u
+#else
+#define STRIDE		1u
+#endif
 
 /* A write that is not yet flushed. */
 struct disk_write {
@@ -248,10 +257,11 @@ ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 	return real_pwrite(fd, bytes, size, offset);
 }
 
+/* Nothing relies on the host's disk: what is not recorded need not reach it. */
 int fsync(int fd)
 {
 	if (!is_disk(fd))
-		return (int)syscall(SYS_fsync, fd);
+		return 0;
 	disk.calls++;
 	if (disk.before_flush)
 		disk.before_flush(&disk);

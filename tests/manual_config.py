@@ -5,8 +5,11 @@
     manual_config.py keys       each key that the parser accepts has an entry, and the reverse
     manual_config.py selectors  the same for the fields, units and functions of disk selectors
     manual_config.py examples   `mortise plan` brings up each example on empty files
+    manual_config.py blocks FILE DIRECTORY
+                                writes the blocks of code in a Markdown file or manual page to files
+                                that are named after the heading, such as first-boot.2.sh
 
-Several topics can be given. MORTISE is the program.
+Several topics can be given, except for blocks. MORTISE is the program.
 """
 import os
 import re
@@ -312,7 +315,34 @@ def check_examples(work, page):
         result(refused, f"the check refuses {new}")
 
 
+def headings_and_blocks(path):
+    """(heading, None, None) or (None, language, text) of each heading and each block."""
+    if path.endswith(".md"):
+        pattern = r"^#+ ([^\n]*)$|^( *)```(\w+)\n(.*?)^\2```$"
+        for title, indent, language, text in re.findall(pattern, slurp(path), re.S | re.M):
+            yield title, language, re.sub("^" + indent, "", text, flags=re.M)
+    else:
+        pattern = r"^\.S[hs] ([^\n]*)$|^\.Bd -literal[^\n]*\n(.*?)^\.Ed$"
+        for title, text in re.findall(pattern, slurp(path), re.S | re.M):
+            yield title, "yaml" if complete(text) else "sh", unescape(text)
+
+
+def write_blocks(path, directory):
+    heading, count = "", 0
+    for title, language, text in headings_and_blocks(path):
+        if title:
+            heading, count = re.sub(r"\W+", "-", title.lower()).strip("-"), 0
+            continue
+        count += 1
+        with open(os.path.join(directory, f"{heading}.{count}.{language}"), "w",
+                  encoding="utf-8") as file:
+            file.write(text)
+
+
 def main():
+    if sys.argv[1:2] == ["blocks"] and len(sys.argv) == 4:
+        write_blocks(*sys.argv[2:])
+        return
     page = slurp(PAGE)
     topics = {"keys": check_keys, "selectors": check_selectors, "examples": check_examples}
     if not sys.argv[1:] or set(sys.argv[1:]) - set(topics):

@@ -202,6 +202,8 @@ boot() {
 	diff - <(cd "$work/root" && find . -type f -printf '%m %P\n' |
 		sed 's|usr/lib/systemd|lib/systemd|' | sort) << 'END' || fail "other files are installed"
 644 etc/conf.d/mortise
+644 lib/systemd/system/mortise-metrics.service
+644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
 644 lib/systemd/system/mortise.service
 644 usr/share/initramfs-tools/conf-hooks.d/mortise

@@ -144,6 +144,91 @@ static void test_state(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* A clock that only the waits of this test advance, a TPM that comes at a time, and one that ACPI announces. */
+static struct {
+	bool on;
+	uint64_t now, comes;
+	bool announced;
+} simulated;
+
+uint64_t __real_clock_now_ms(void);
+uint64_t __wrap_clock_now_ms(void);
+bool __real_events_sleep_ms(const struct mortise_events *events, uint64_t ms);
+bool __wrap_events_sleep_ms(const struct mortise_events *events, uint64_t ms);
+bool __wrap_keys_tpm_exists(const char *tcti);
+bool __wrap_keys_tpm_is_announced(void);
+
+uint64_t __wrap_clock_now_ms(void)
+{
+	return simulated.on ? simulated.now : __real_clock_now_ms();
+}
+
+bool __wrap_events_sleep_ms(const struct mortise_events *events, uint64_t ms)
+{
+	if (!simulated.on)
+		return __real_events_sleep_ms(events, ms);
+	simulated.now += ms;
+	return true;
+}
+
+bool __wrap_keys_tpm_exists(const char *tcti)
+{
+	return tcti || simulated.now >= simulated.comes;
+}
+
+bool __wrap_keys_tpm_is_announced(void)
+{
+	return simulated.announced;
+}
+
+/* How long a volume that exists waits for a TPM that comes after tpm_ms, in simulated time. */
+static uint64_t took_tpm(enum config_key_kind other, uint64_t tpm_ms, const char *tcti)
+{
+	char one[] = "one", one_id[] = "u-one";
+	struct config_key keys[] = { { .kind = other }, { .slot = 1, .kind = CONFIG_KEY_TPM } };
+	struct config_volume volume = {
+		.name = one, .id = one_id, .encrypted = true, .keys = keys, .key_count = 2
+	};
+	const struct config config = { .volumes = &volume, .volume_count = 1 };
+	const struct mortise_volume_device devices[] = { { "one", first } };
+	const struct mortise_key_sources sources = { .struct_size = sizeof(sources),
+						     .node_uuid = "x",
+						     .tcti = tcti };
+	const struct mortise_up_options options = {
+		.devices = devices,
+		.device_count = 1,
+		.device_wait_ms = 30000,
+		.sources = &sources,
+	};
+
+	simulated.on = true;
+	simulated.now = 1000000;
+	simulated.comes = simulated.now + tpm_ms;
+	assert_int_equal(volume_wait_for_devices(&config, &options, NULL), MORTISE_OK);
+	simulated.on = false;
+	return simulated.now - 1000000;
+}
+
+/* A TPM that comes late is waited for; one that does not come delays a boot only if it must. */
+static void test_tpm(void **state)
+{
+	(void)state;
+	make(first);
+	for (unsigned kind = CONFIG_KEY_STATIC; kind <= CONFIG_KEY_TPM; kind++) {
+		assert_int_equal(took_tpm(kind, 0, NULL), 0);
+		assert_int_equal(took_tpm(kind, 3000, NULL), 3000);
+	}
+	/* A TCTI names a TPM that is not a device. */
+	assert_int_equal(took_tpm(CONFIG_KEY_TPM, 3000, "swtpm"), 0);
+	/* Another key may open the volume, and nothing announces a TPM. */
+	assert_int_equal(took_tpm(CONFIG_KEY_NODE_ID, 20000, NULL), 5000);
+	assert_int_equal(took_tpm(CONFIG_KEY_TPM, 20000, NULL), 20000);
+	assert_int_equal(took_tpm(CONFIG_KEY_TPM, 60000, NULL), 30000);
+	simulated.announced = true;
+	assert_int_equal(took_tpm(CONFIG_KEY_STATIC, 20000, NULL), 20000);
+	simulated.announced = false;
+}
+
 static bool cancel(void *context, const struct mortise_event *event)
 {
 	(void)context;
@@ -173,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_never, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_state, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tpm, set_up, tear_down),
 		cmocka_unit_test(test_canceled),
 	};
 

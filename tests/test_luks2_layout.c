@@ -88,7 +88,7 @@ static const struct layout_case cases[] = {
 	  { 16 * KIB, 8 * MIB - 32 * KIB, 8 * MIB, 4096 } },
 	{ "large offset",
 	  false,
-	  20 * MIB,
+	  256 * MIB,
 	  4096,
 	  { .data_offset = 256 * MIB },
 	  MORTISE_OK,
@@ -158,6 +158,36 @@ static const struct layout_case cases[] = {
 	  MORTISE_E_USAGE,
 	  { 0 } },
 	{ "a disk too small", true, 32 * KIB, 512, { 0 }, MORTISE_E_NO_SPACE, { 0 } },
+	{ "a disk too small for the data offset",
+	  true,
+	  512 * KIB,
+	  512,
+	  { 0 },
+	  MORTISE_E_NO_SPACE,
+	  { 0 } },
+	{ "an empty file", false, 0, 4096, { 0 }, MORTISE_E_NO_SPACE, { 0 } },
+	{ "a key file", false, 4, 4096, { 0 }, MORTISE_E_NO_SPACE, { 0 } },
+	{ "a file too small for the offset",
+	  false,
+	  15 * MIB,
+	  4096,
+	  { .data_offset = 16 * MIB },
+	  MORTISE_E_NO_SPACE,
+	  { 0 } },
+	{ "a small file",
+	  false,
+	  15 * MIB + 1,
+	  4096,
+	  { 0 },
+	  MORTISE_OK,
+	  { 16 * KIB, 15695872, 15 * MIB, 4096 } },
+	{ "a file of whole sectors and a byte",
+	  false,
+	  17 * MIB + 1,
+	  4096,
+	  { 0 },
+	  MORTISE_OK,
+	  { 16 * KIB, 16744448, 16 * MIB, 4096 } },
 	{ "an odd sector size",
 	  false,
 	  20 * MIB,
@@ -208,7 +238,9 @@ static void test_choose(void **state)
 
 static void test_detached(void **state)
 {
-	struct luks2_device header = { .path = path, .size = 4096, .physical_block = 4096 };
+	struct luks2_device header = {
+		.path = path, .size = 4096, .physical_block = 4096, .grows = true
+	};
 	struct luks2_device data = {
 		.path = path, .block = true, .size = 64 * MIB, .physical_block = 512
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Directories below a root: no symbolic link is followed, with openat2(2) and without it. */
+/* Directories below a root: which symbolic links are followed, with openat2(2) and without it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -19,6 +19,8 @@
 #include <cmocka.h>
 
 #include "base/rooted.h"
+
+#define LINK " is a symbolic link of another file system or user"
 
 static char top[32], root[64];
 
@@ -113,18 +115,67 @@ static void assert_refused(const char *below, int cause, const char *text, bool 
 	assert_string_equal(why.text, expected);
 }
 
+/* Links on the root's file system are followed, and lead to a place below the root. */
 static void test_links(void **state)
 {
+	static const struct {
+		const char *below, *leads_to;
+	} links[] = {
+		{ "/a/inside/c", "real/a/b/c" },
+		{ "/a/inside", "real/a/b" },
+		{ "/a/absolute/c", "real/a/b/c" },
+		{ "/a/absolute//c/", "real/a/b/c" },
+		{ "/a/chain/c", "real/a/b/c" },
+		{ "/a/chain/up/b", "real/a/b" },
+		{ "/a/top/a/b", "real/a/b" },
+		/* As after chroot(2), nothing is above the root. */
+		{ "/a/link/c", "real/victim/c" },
+		{ "/a/high/a", "real/a" },
+	};
+	struct mortise_error why;
+	int fd;
+
 	(void)state;
-	for (int create = 0; create < 2; create++) {
-		assert_refused("/a/link", ELOOP, "%s/a/link is a symbolic link", create);
-		assert_refused("/a/link/c", ELOOP, "%s/a/link is a symbolic link", create);
-		assert_refused("/a/link/new/c", ELOOP, "%s/a/link is a symbolic link", create);
-		assert_refused("/a/magic/x", ELOOP, "%s/a/magic is a symbolic link", create);
-		/* A link that stays below the root is refused, too. */
-		assert_refused("/a/inside/c", ELOOP, "%s/a/inside is a symbolic link", create);
+	assert_int_equal(mkdir("real/victim", 0755) | mkdir("real/victim/c", 0755), 0);
+	assert_int_equal(symlink("/a/b", "real/a/absolute"), 0);
+	assert_int_equal(symlink("absolute/../inside/", "real/a/chain"), 0);
+	assert_int_equal(symlink("..", "real/a/b/up"), 0);
+	assert_int_equal(symlink("/", "real/a/top"), 0);
+	assert_int_equal(symlink("../../../..", "real/a/high"), 0);
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		assert_int_equal(rooted_open(root, path_of(links[i].below), O_PATH, &fd, &why), 0);
+		assert_is(fd, links[i].leads_to);
+		assert_int_equal(rooted_make(root, path_of(links[i].below), &fd, &why), 0);
+		assert_is(fd, links[i].leads_to);
 	}
+	assert_int_equal(symlink("/far/away", "real/a/dangling"), 0);
+	assert_int_equal(rooted_make(root, path_of("/a/dangling/new"), &fd, &why), 0);
+	assert_is(fd, "real/far/away/new");
+	assert_int_equal(symlink("loop", "real/a/loop"), 0);
+	assert_refused("/a/loop/c", ELOOP, "%s/a/loop" LINK, false);
+	/* ".." is for the target of a link alone. */
+	assert_refused("/a/inside/../b", EXDEV, "cannot open directory %s/a/b/..: %s", false);
+	assert_refused("/a/magic/x", ENOENT, "cannot open directory %s/proc: %s", false);
 	assert_int_equal(access("victim/new", F_OK), -1);
+}
+
+/* A link in another file system than the root's may have been planted there. */
+static void test_foreign_links(void **state)
+{
+	struct mortise_error why;
+	int fd;
+
+	(void)state;
+	assert_int_equal(rooted_open(NULL, "/proc/self/fd", O_PATH, &fd, &why), MORTISE_E_DEVICE);
+	assert_int_equal(why.sys_errno, ELOOP);
+	assert_string_equal(why.text, "/proc/self" LINK);
+	assert_int_equal(rooted_open("/proc", "/proc/self/fd", O_PATH, &fd, &why), 0);
+	close(fd);
+	if (geteuid())
+		return;
+	assert_int_equal(symlink("b", "real/a/user"), 0);
+	assert_int_equal(lchown("real/a/user", 65534, 65534), 0);
+	assert_refused("/a/user/c", ELOOP, "%s/a/user" LINK, false);
 }
 
 static void test_other_failures(void **state)
@@ -207,8 +258,9 @@ static int remove_openat2(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		tree_test(test_open), tree_test(test_links),   tree_test(test_other_failures),
-		tree_test(test_make), tree_test(test_link_of),
+		tree_test(test_open),	       tree_test(test_links),
+		tree_test(test_foreign_links), tree_test(test_other_failures),
+		tree_test(test_make),	       tree_test(test_link_of),
 	};
 	int failed = cmocka_run_group_tests_name("with openat2", tests, NULL, NULL);
 

@@ -4,13 +4,15 @@
 # configuration; the second has only the disk; in the third, the header of data was changed, so that
 # up fails with status 6. Runs in the guest or on the host.
 #   demo_boot.sh first|second|attacked CONFIG ROOT DISK-PARTITION-PREFIX [OPTION-OF-MORTISE]...
+# APPLY_OPTIONS: options of the first boot's `mortise apply`.
 # Lines that begin with "result" are for tools/demo; they rely on cryptsetup, not on mortise.
 set -euo pipefail
 boot=$1 config=$2 root=$3 prefix=$4
 shift 4
 options=(--root "$root" "$@")
 bring_up=(up)
-[[ $boot != first ]] || bring_up=(apply -f "$config")
+# shellcheck disable=SC2206  # words
+[[ $boot != first ]] || bring_up=(apply -f "$config" ${APPLY_OPTIONS-})
 
 names=(STATE EPHEMERAL data)
 declare -A partition=([STATE]=2 [EPHEMERAL]=3 [data]=4)

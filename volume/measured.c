@@ -15,15 +15,19 @@
 
 static const uint8_t zeros[KEYS_TPM_DIGEST_SIZE];
 
+/* Of this process, where the file cannot be written. */
+static struct volume_measured unwritten;
+
 void volume_measured_read(struct volume_measured *measured)
 {
 	char digest[2 * KEYS_TPM_DIGEST_SIZE + 1], uuid[MORTISE_UUID_LEN + 1];
 	FILE *file = fopen(FILE_NAME, "re");
 	unsigned extended, foreign;
 
-	*measured = (struct volume_measured){ .extended = false };
+	*measured = unwritten;
 	if (!file)
 		return;
+	*measured = (struct volume_measured){ .extended = false };
 	if (fscanf(file, "%1u %1u %64s %36s", &extended, &foreign, digest, uuid) == 4) {
 		measured->extended = extended;
 		measured->foreign = foreign;
@@ -39,12 +43,21 @@ enum mortise_code volume_measured_store(const struct volume_measured *measured,
 {
 	char digest[2 * KEYS_TPM_DIGEST_SIZE + 1] = NOTHING;
 	char text[sizeof(digest) + MORTISE_UUID_LEN + 8];
+	struct mortise_error why;
+	enum mortise_code code;
 
 	for (size_t i = 0; measured->state_known && i < KEYS_TPM_DIGEST_SIZE; i++)
 		snprintf(digest + 2 * i, 3, "%02x", measured->state[i]);
 	snprintf(text, sizeof(text), "%d %d %s %s\n", measured->extended, measured->foreign, digest,
 		 *measured->state_uuid ? measured->state_uuid : NOTHING);
-	return run_dir_store(FILE_NAME, text, err);
+	code = run_dir_store(FILE_NAME, text, &why);
+	if (code && why.sys_errno != EROFS && why.sys_errno != ENOENT)
+		return error_set(err, code, 0, "%s", why.text);
+	if (!code)
+		return MORTISE_OK;
+	/* A later process finds the value in the PCR itself. */
+	unwritten = *measured;
+	return MORTISE_OK;
 }
 
 enum mortise_code volume_measured_predict(const struct volume_measured *measured, bool of_state,

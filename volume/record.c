@@ -129,6 +129,21 @@ bool volume_record_matches(struct json_object *metadata, int keyslot,
 	       secret_equal(stored, fingerprint, size);
 }
 
+bool volume_record_has_room(struct json_object *metadata, size_t count)
+{
+	/* "31":"16 bytes as base64"; the seal, and what an update may add, such as a longer epoch. */
+	enum { FINGERPRINT = 32, SEAL = 320, MARGIN = 64 };
+	const char *text = luks2_json_plain(metadata);
+	const bool sealed = luks2_json_get(luks2_record(metadata), "seal", json_type_object);
+	uint64_t room = 0;
+
+	count += sealed ? 0 : SEAL / FINGERPRINT;
+	return text &&
+	       luks2_json_decimal(luks2_json_get(metadata, "config", json_type_object), "json_size",
+				  &room) &&
+	       strlen(text) + MARGIN + count * FINGERPRINT < room;
+}
+
 bool volume_record_set_key(struct json_object *metadata, int keyslot,
 			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE])
 {

@@ -56,6 +56,9 @@ volume_fingerprint(struct json_object *metadata, const struct volume_origin *ori
 bool volume_record_matches(struct json_object *metadata, int keyslot,
 			   const uint8_t fingerprint[static VOLUME_FINGERPRINT_SIZE]);
 
+/* Does the JSON area have room for count more fingerprints? A header of cryptsetup may be full. */
+bool volume_record_has_room(struct json_object *metadata, size_t count);
+
 /* Stores the fingerprint of a keyslot. */
 MORTISE_MUST_CHECK bool
 volume_record_set_key(struct json_object *metadata, int keyslot,

@@ -83,6 +83,7 @@ static enum mortise_code kms_of(const struct mortise_key_sources *sources, const
 		.endpoint = endpoint,
 		.node_uuid = uuid,
 		.events = sources->events,
+		.timeout_ms = sources->kms_timeout_ms,
 		.ca = kms_file(sources->kms_ca, KMS_DIR "ca.pem"),
 		.cert = kms_file(sources->kms_cert, KMS_DIR "cert.pem"),
 		.key = volume_kms_key_file(sources),

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "cli/declared/json.h"
+#include "cli/declared/opened.h"
 #include "cli/declared/plan_print.h"
+#include "cli/declared/reboot.h"
 #include "cli/declared/report.h"
 #include "cli/declared/up_console.h"
 #include "cli/output.h"
@@ -19,12 +21,16 @@ const char *check_apply(const struct command *c)
 		return "apply: requires -f FILE";
 	if (c->word_count > 0)
 		return "apply: takes no volumes; the whole configuration is applied";
+	if (dry && option_set(&c->options, OPTION_REBOOT))
+		return "Options --dry-run and --reboot cannot be used at the same time.";
 	if (dry && staged)
 		return "Options --dry-run and --staged cannot be used at the same time.";
 	/* The PCR is extended once all volumes are ready; these runs open none. */
 	if ((dry || staged) && option_set(&c->options, OPTION_EXTEND_PCR))
 		return dry ? "Option --extend-pcr is not allowed with --dry-run."
 			   : "Option --extend-pcr is not allowed with --staged.";
+	if (staged && option_set(&c->options, OPTION_RECOVERY_DIR))
+		return "Option --recovery-dir is not allowed with --staged.";
 	return NULL;
 }
 
@@ -58,8 +64,9 @@ static void warn_of_default(const struct command *c)
 {
 	if (access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0 &&
 	    !option_set(&c->options, OPTION_BATCH_MODE))
-		print_to(stderr, "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
-				 "`mortise up` reads it instead of the stored configuration\n");
+		print_to(stderr, PRINT_NOTICE
+			 "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
+			 "`mortise up` reads it instead of the stored configuration\n");
 }
 
 static enum status stage(const struct command *c, struct volumes *volumes)
@@ -87,6 +94,7 @@ static enum status apply(const struct command *c, struct volumes *volumes)
 
 	err.code = mortise_apply(volumes->config, &volumes->options, false, volumes->plan, &report,
 				 &err);
+	opened_add(volumes, report);
 	if (err.code == MORTISE_OK)
 		warn_of_default(c);
 	status = report_print(c, volumes, report, MORTISE_PHASE_READY, &err);
@@ -101,7 +109,9 @@ enum status run_apply(const struct command *c)
 	struct volumes volumes;
 	enum status status;
 
-	status = up_console_begin(c, &volumes, &console);
+	status = reboot_check(c);
+	if (status == STATUS_OK)
+		status = up_console_begin(c, &volumes, &console);
 	if (status != STATUS_OK)
 		return status;
 	if (mortise_config_add_state(volumes.config, &err) ||
@@ -123,5 +133,5 @@ enum status run_apply(const struct command *c)
 		status = apply(c, &volumes);
 out:
 	volumes_close(&volumes);
-	return status;
+	return reboot_end(c, status);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* down: unmount and close the declared volumes. */
+#include "cli/declared/opened.h"
 #include "cli/declared/report.h"
 #include "cli/declared/volumes.h"
 #include "cli/verbs.h"
@@ -16,6 +17,8 @@ enum status run_down(const struct command *c)
 		return status;
 	err.code = mortise_down(volumes.config, &volumes.options, &report, &err);
 	status = report_print(c, &volumes, report, MORTISE_PHASE_CLOSED, &err);
+	if (status == STATUS_OK && c->word_count == 0)
+		opened_remove(c, &volumes);
 	mortise_report_free(&report);
 	volumes_close(&volumes);
 	return status;

@@ -5,8 +5,10 @@
 
 #include "cli/declared/json.h"
 #include "cli/declared/plan_print.h"
+#include "cli/declared/prometheus.h"
 #include "cli/declared/report.h"
 #include "cli/declared/table.h"
+#include "cli/log.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
@@ -61,6 +63,21 @@ static void print_trust(const struct mortise_volume_status *volume)
 	print("\n");
 }
 
+/* "data: file system: corrected: recovering journal". A clean one needs no line. */
+static void print_fsck(const struct mortise_volume_status *volume)
+{
+	if (volume->fsck[0] != '\0' && strcmp(volume->fsck, "clean") != 0)
+		print("%s: file system: %s\n", volume->name, volume->fsck);
+}
+
+static void print_order(const struct mortise_volume_status *volume)
+{
+	if (volume->reset_staged)
+		print("%s: will be erased by the next `mortise up` that finds it closed; to keep "
+		      "it, run `mortise reset --withdraw %s`\n",
+		      volume->name, volume->id);
+}
+
 static void print_table(const struct mortise_report *report)
 {
 	const struct table table = {
@@ -77,6 +94,10 @@ static void print_table(const struct mortise_report *report)
 		print_recovery(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_trust(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_fsck(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_order(volume);
 }
 
 static void print_messages(struct said *said, const struct mortise_report *report)
@@ -84,10 +105,20 @@ static void print_messages(struct said *said, const struct mortise_report *repor
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		said_print(said, volume->name, "", volume->error);
-		said_print(said, volume->name, "", volume->failed_syncs);
-		said_print(said, volume->name, "notice: ", volume->notices);
+		said_print(said, SAID_ERROR, volume->name, volume->error);
+		said_print(said, SAID_WARNING, volume->name, volume->failed_syncs);
+		said_print(said, SAID_NOTICE, volume->name, volume->notices);
 	}
+}
+
+/* The table goes to standard output, which may be lost: a line for each volume. */
+static void log_phases(const struct mortise_report *report)
+{
+	const struct mortise_volume_status *volume;
+
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_to(stderr, PRINT_INFO "mortise: %s: %s\n", volume->name,
+			 mortise_phase_name(volume->phase));
 }
 
 /* Adds the parts of text between separators as an array of strings. */
@@ -107,18 +138,70 @@ static void add_list(struct json_object *object, const char *name, const char *t
 	json_object_object_add(object, name, list);
 }
 
-static void add_keyslots(struct json_object *object, const char *name, uint32_t keyslots)
+/* Adds the numbers of the bits that are set, of keyslots or PCRs. */
+static void add_bits(struct json_object *object, const char *name, uint32_t bits)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (keyslots & UINT32_C(1) << id)
+	for (int id = 0; id < 32; id++) {
+		if (bits & UINT32_C(1) << id)
 			json_object_array_add(list, json_object_new_int(id));
 	}
 	json_object_object_add(object, name, list);
 }
 
-static struct json_object *volume_json(const struct mortise_volume_status *volume)
+static void add_number(struct json_object *object, const char *name, uint64_t number)
+{
+	json_object_object_add(object, name, json_object_new_uint64(number));
+}
+
+/* Adds the use of a mounted file system, or null. */
+static void add_use(struct json_object *object, const struct mortise_filesystem_use *use)
+{
+	struct json_object *row = NULL;
+
+	if (use->size > 0) {
+		row = json_object_new_object();
+		add_number(row, "size", use->size);
+		add_number(row, "used", use->used);
+		add_number(row, "available", use->available);
+		add_number(row, "inodes", use->inodes);
+		add_number(row, "inodesUsed", use->inodes_used);
+	}
+	json_object_object_add(object, "use", row);
+}
+
+static void add_last_up(struct json_object *object, const struct mortise_volume_status *volume)
+{
+	struct json_object *row = NULL;
+
+	if (volume->last_up > 0) {
+		row = json_object_new_object();
+		add_number(row, "time", (uint64_t)volume->last_up);
+		json_add_text(row, "error", volume->last_error);
+	}
+	json_object_object_add(object, "lastUp", row);
+}
+
+/* The members that only status knows. */
+static void add_facts(struct json_object *row, const struct mortise_volume_status *volume)
+{
+	const bool open = volume->mapping[0] != '\0';
+
+	json_object_object_add(row, "size",
+			       volume->size ? json_object_new_uint64(volume->size) : NULL);
+	json_add_text(row, "disk", volume->disk);
+	json_add_keyslot(row, "partition", volume->partition ? (int)volume->partition : -1);
+	json_add_text(row, "partitionUuid", volume->partition_uuid);
+	add_bits(row, "pcrs", volume->pcrs);
+	json_object_object_add(row, "signedPcr11", json_object_new_boolean(volume->signed_pcr_11));
+	json_object_object_add(row, "discards",
+			       open ? json_object_new_boolean(volume->discards) : NULL);
+	add_use(row, &volume->use);
+	add_last_up(row, volume);
+}
+
+static struct json_object *volume_json(const struct mortise_volume_status *volume, bool facts)
 {
 	struct json_object *row = json_object_new_object();
 
@@ -137,12 +220,16 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 			       json_object_new_boolean(volume->locked_to_state));
 	add_list(row, "failedSyncs", volume->failed_syncs, "\n");
 	add_list(row, "notices", volume->notices, "\n");
-	add_keyslots(row, "recoveryKeyslots", volume->recovery_keyslots);
+	add_bits(row, "recoveryKeyslots", volume->recovery_keyslots);
 	json_add_text(row, "error", volume->error);
 	json_add_text(row, "text", volume->text);
 	json_add_text(row, "uuid", volume->uuid);
 	json_add_text(row, "known", volume->known);
 	json_add_text(row, "seal", volume->seal);
+	if (facts)
+		add_facts(row, volume);
+	json_object_object_add(row, "resetStaged", json_object_new_boolean(volume->reset_staged));
+	json_add_text(row, "fsck", volume->fsck);
 	return row;
 }
 
@@ -157,7 +244,7 @@ static enum status print_report_json(const struct command *c, const struct volum
 	if (c->verb->id == VERB_APPLY)
 		plan_add_json(document, volumes->plan);
 	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
-		json_object_array_add(rows, volume_json(volume));
+		json_object_array_add(rows, volume_json(volume, c->verb->id == VERB_STATUS));
 	json_object_object_add(document, "volumes", rows);
 	json_add_error(document, err);
 	return json_print(document);
@@ -200,8 +287,12 @@ enum status report_print(const struct command *c, struct volumes *volumes,
 		status = volumes_fail(c, err);
 	if (report)
 		print_messages(&volumes->said, report);
+	if (report && log_is_kernel() && !option_set(&c->options, OPTION_BATCH_MODE))
+		log_phases(report);
 	if (volumes->json)
 		printed = print_report_json(c, volumes, report, err);
+	else if (option_set(&c->options, OPTION_PROMETHEUS))
+		printed = prometheus_print(report);
 	else if (report)
 		print_table(report);
 	return status == STATUS_OK ? printed : status;

@@ -6,7 +6,7 @@
 #include "cli/declared/volumes.h"
 
 /*
- * Prints the error and the report, the report as a table or as JSON, and returns the exit status.
+ * Prints the error and the report, as a table, as JSON or as metrics, and returns the exit status.
  * report may be NULL; err->code is MORTISE_OK after success. Every volume should have reached the
  * phase wanted. The JSON of apply also contains the plan.
  */

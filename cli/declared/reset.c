@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/declared/reboot.h"
 #include "cli/declared/table.h"
 #include "cli/declared/volumes.h"
 #include "cli/output.h"
@@ -17,6 +18,17 @@
 
 static const char *const titles[COLUMNS] = { "VOLUME", "DEVICE", "SIZE", "IN USE", "CONTENT" };
 
+const char *check_reset(const struct command *c)
+{
+	static const enum option_id others[] = { OPTION_STAGED, OPTION_FULL, OPTION_REBOOT };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (option_set(&c->options, OPTION_WITHDRAW) && option_set(&c->options, others[i]))
+			return "Option --withdraw is not allowed with --staged, --full or "
+			       "--reboot.";
+	return NULL;
+}
+
 static bool handle(void *context, const struct mortise_event *event)
 {
 	if (event->type == MORTISE_EVENT_PROGRESS)
@@ -24,7 +36,8 @@ static bool handle(void *context, const struct mortise_event *event)
 					   event->total);
 	if (event->type == MORTISE_EVENT_NOTICE) {
 		progress_clear(context);
-		print_to(stderr, "mortise: %s: notice: %s\n", event->volume, event->text);
+		print_to(stderr, PRINT_NOTICE "mortise: %s: notice: %s\n", event->volume,
+			 event->text);
 	}
 	return !signals_caught();
 }
@@ -95,11 +108,45 @@ static enum status confirm(const struct command *c, const struct mortise_reset *
 		return STATUS_OK;
 	if (isatty(STDIN_FILENO) != 1)
 		return fail_with(STATUS_USAGE, "mortise: not a terminal; use --yes to confirm");
-	snprintf(warning, sizeof(warning),
-		 "This will erase all data on these volumes irrevocably.%s",
+	snprintf(warning, sizeof(warning), "%s erase all data on these volumes irrevocably.%s",
+		 option_set(&c->options, OPTION_STAGED) ? "The next `mortise up` will"
+							: "This will",
 		 resets_state(reset) ? state : "");
 	if (!terminal_confirm(warning, "Operation aborted; nothing was changed."))
 		return STATUS_USAGE;
+	return STATUS_OK;
+}
+
+/* Executes the reset, or orders it. */
+static enum status run(const struct command *c, struct mortise_reset *reset,
+		       struct progress *progress)
+{
+	const bool staged = option_set(&c->options, OPTION_STAGED);
+	struct mortise_error err = { 0 };
+
+	progress_begin(progress);
+	err.code = staged ? mortise_reset_stage(reset, &err) : mortise_reset_run(reset, &err);
+	progress_clear(progress);
+	if (err.code != MORTISE_OK)
+		return volumes_fail(c, &err);
+	if (option_set(&c->options, OPTION_BATCH_MODE))
+		return STATUS_OK;
+	if (staged)
+		print("Ordered. The next `mortise up` that finds these volumes closed erases "
+		      "them.\n");
+	else
+		print("Wiped. These volumes can no longer be unlocked.\n");
+	return STATUS_OK;
+}
+
+static enum status withdraw(const struct command *c, const struct mortise_reset_options *options)
+{
+	struct mortise_error err = { 0 };
+
+	if (mortise_reset_withdraw(options, &err))
+		return volumes_fail(c, &err);
+	if (!option_set(&c->options, OPTION_BATCH_MODE))
+		print("Withdrawn. These volumes stay as they are.\n");
 	return STATUS_OK;
 }
 
@@ -120,11 +167,17 @@ enum status run_reset(const struct command *c)
 	};
 	enum status status;
 
-	status = volumes_read_devices(c, &volumes);
+	status = reboot_check(c);
+	if (status == STATUS_OK)
+		status = volumes_read_devices(c, &volumes);
 	if (status != STATUS_OK)
 		goto out;
 	options.devices = volumes.devices;
 	options.device_count = c->options.device_count;
+	if (option_set(&c->options, OPTION_WITHDRAW)) {
+		status = withdraw(c, &options);
+		goto out;
+	}
 	if (mortise_reset_find(&options, &reset, &err)) {
 		status = volumes_fail(c, &err);
 		goto out;
@@ -134,15 +187,9 @@ enum status run_reset(const struct command *c)
 	status = confirm(c, reset);
 	if (status != STATUS_OK)
 		goto out;
-	progress_begin(&progress);
-	err.code = mortise_reset_run(reset, &err);
-	progress_clear(&progress);
-	if (err.code != MORTISE_OK)
-		status = volumes_fail(c, &err);
-	else if (!quiet)
-		print("Wiped. These volumes can no longer be unlocked.\n");
+	status = run(c, reset, &progress);
 out:
 	mortise_reset_free(&reset);
 	volumes_close(&volumes);
-	return status;
+	return reboot_end(c, status);
 }

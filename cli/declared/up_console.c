@@ -2,11 +2,19 @@
 /* Prints each step as it starts, and prompts for recovery keys. */
 #include "cli/declared/up_console.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/log.h"
+#include "cli/luks/recovery_key.h"
 #include "cli/output.h"
+#include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/verbs.h"
 
 static const char *const actions[] = {
 	[MORTISE_STEP_FORMAT] = "formatting",
@@ -26,21 +34,34 @@ static bool is_message(const struct mortise_step *step)
 	return step->kind >= MORTISE_STEP_WAIT && step->kind <= MORTISE_STEP_KEY_FAIL;
 }
 
+/* If one of these fails, the volume still becomes ready. */
+static bool is_key_step(const struct mortise_step *step)
+{
+	return (step->kind >= MORTISE_STEP_KEY_ADD && step->kind <= MORTISE_STEP_KEY_RECORD) ||
+	       step->kind == MORTISE_STEP_SEAL;
+}
+
 /* Reasons and notices go to standard error at once, and are not repeated in the report. */
-static void say(struct up_console *console, const char *volume, const char *prefix,
+static void say(struct up_console *console, enum said_kind kind, const char *volume,
 		const char *text)
 {
 	fflush(console->out);
-	said_print(console->said, volume, prefix, text);
+	said_print(console->said, kind, volume, text);
 }
 
 static void print_begin(struct up_console *console, const struct mortise_step *step)
 {
 	if (is_message(step)) {
-		say(console, step->volume, "", step->text);
+		say(console, step->kind == MORTISE_STEP_KEY_FAIL ? SAID_WARNING : SAID_ERROR,
+		    step->volume, step->text);
 		return;
 	}
-	print_to(console->out, "%s: %s %s", step->volume, actions[step->kind], step->device);
+	if (step->kind == MORTISE_STEP_RESET) {
+		print_to(console->out, PRINT_INFO "%s: %s\n", step->volume, step->text);
+		return;
+	}
+	print_to(console->out, PRINT_INFO "%s: %s %s", step->volume, actions[step->kind],
+		 step->device);
 	if (step->keyslot >= 0)
 		print_to(console->out, ", slot %d", step->keyslot);
 	print_to(console->out, " ...\n");
@@ -53,9 +74,10 @@ static void print_end(struct up_console *console, const struct mortise_step *ste
 	if (is_message(step))
 		return;
 	if (error)
-		say(console, step->volume, "", error->text);
+		say(console, is_key_step(step) ? SAID_WARNING : SAID_ERROR, step->volume,
+		    error->text);
 	else if (console->verbose)
-		print_to(console->out, "%s: done: %s\n", step->volume, step->text);
+		print_to(console->out, PRINT_INFO "%s: done: %s\n", step->volume, step->text);
 }
 
 /* A user without a recovery key enters an empty line. */
@@ -76,22 +98,79 @@ static void prompt(struct up_console *console, const struct mortise_event *event
 		mortise_secret_free(&typed);
 }
 
+/* The file of a key must be on the disk before the key is in the header. */
+static bool sync_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!synced)
+		fail_with(STATUS_USAGE, "mortise: Cannot write directory %s: %s.", path,
+			  strerror(errno));
+	return synced;
+}
+
+/* Writes a new recovery key to DIR/ID-KEYSLOT, or prints it. */
+static void hand_over(struct up_console *console, const struct mortise_event *event)
+{
+	const char *directory = console->recovery_dir;
+	struct recovery_sink sink;
+	char file[PATH_MAX];
+	bool done;
+
+	snprintf(file, sizeof(file), "%s/%s-%d", directory ? directory : "", event->text,
+		 event->step->keyslot);
+	done = recovery_sink_create(directory ? file : NULL, &sink) == STATUS_OK;
+	if (done) {
+		done = recovery_sink_put(&sink, *event->answer, event->device,
+					 event->step->keyslot) == STATUS_OK;
+		recovery_sink_close(&sink);
+	}
+	if (!done || (directory && !sync_directory(directory)))
+		*event->answer = NULL;
+	else if (directory && console->out)
+		print_to(console->out, "%s: the recovery key of slot %d is in %s\n", event->volume,
+			 event->step->keyslot, file);
+}
+
 static bool handle(void *context, const struct mortise_event *event)
 {
 	struct up_console *console = context;
 
 	if (event->type == MORTISE_EVENT_PROMPT)
 		prompt(console, event);
+	if (event->type == MORTISE_EVENT_RECOVERY_KEY)
+		hand_over(console, event);
 	if (console->out && event->type == MORTISE_EVENT_STEP_BEGIN)
 		print_begin(console, event->step);
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
-		say(console, event->volume, "notice: ", event->text);
+		say(console, SAID_NOTICE, event->volume, event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);
 	return !signals_caught();
+}
+
+/*
+ * A recovery key is made where a user sees it: `apply` on a terminal, or a given directory, which
+ * must exist before anything is changed.
+ */
+static enum status choose_recovery(const struct command *c, struct volumes *volumes,
+				   struct up_console *console)
+{
+	const char *directory = option_text(&c->options, OPTION_RECOVERY_DIR);
+
+	console->recovery_dir = directory;
+	volumes->options.new_recovery_keys =
+		directory || (c->verb->id == VERB_APPLY && !volumes->json && isatty(STDOUT_FILENO));
+	if (!directory || access(directory, W_OK | X_OK) == 0)
+		return STATUS_OK;
+	return fail_with(STATUS_USAGE, "mortise: Cannot write to directory %s: %s.", directory,
+			 strerror(errno));
 }
 
 enum status up_console_begin(const struct command *c, struct volumes *volumes,
@@ -103,7 +182,7 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 	if (status != STATUS_OK)
 		return status;
 	*console = (struct up_console){
-		.out = volumes->json ? stderr : stdout,
+		.out = volumes->json || log_is_kernel() ? stderr : stdout,
 		.said = &volumes->said,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
 			   option_set(&c->options, OPTION_DEBUG),
@@ -111,6 +190,11 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 	};
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		console->out = NULL;
+	status = choose_recovery(c, volumes, console);
+	if (status != STATUS_OK) {
+		volumes_close(volumes);
+		return status;
+	}
 	volumes->events = (struct mortise_events){ .call = handle, .context = console };
 	return volumes_read(c, volumes);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/declared/json.h"
+#include "cli/declared/opened.h"
 #include "cli/declared/volumes.h"
 #include "cli/keyslot.h"
 #include "cli/pcr.h"
@@ -33,7 +34,8 @@ static void print_remarks(const struct mortise_config *config, const char *file,
 	for (size_t i = 0; (remark = mortise_config_remark(config, i)); i++) {
 		if (!remark->error && !notices)
 			continue;
-		print_to(stderr, "mortise: %s:", file);
+		print_to(stderr,
+			 remark->error ? "mortise: %s:" : PRINT_NOTICE "mortise: %s:", file);
 		if (remark->line > 0)
 			print_to(stderr, "%u:%u:", remark->line, remark->column);
 		print_to(stderr, " %s%s\n", remark->error ? "" : "notice: ", remark->text);
@@ -46,7 +48,7 @@ static enum status find_config(const struct command *c, struct volumes *volumes,
 	enum mortise_code code;
 	enum status status;
 
-	*file = option_text(&c->options, OPTION_FILE);
+	*file = volumes->file;
 	if (*file || access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0) {
 		code = mortise_config_read(*file, &volumes->config, err);
 		*file = *file ? *file : VOLUMES_CONFIG_DEFAULT;
@@ -152,10 +154,11 @@ static enum status read_cost(const struct command *c, struct mortise_kdf_choice 
 	return mortise_keyslot_check(&what, &err) ? fail(c, &err) : STATUS_OK;
 }
 
-static bool is_not_canceled(void *context, const struct mortise_event *event)
+static bool print_notice(void *context, const struct mortise_event *event)
 {
 	(void)context;
-	(void)event;
+	if (event->type == MORTISE_EVENT_NOTICE)
+		print_to(stderr, "mortise: %s: notice: %s\n", event->volume, event->text);
 	return !signals_caught();
 }
 
@@ -165,7 +168,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 
 	*volumes = (struct volumes){
 		.json = option_set(&c->options, OPTION_JSON),
-		.events = { .call = is_not_canceled },
+		.events = { .call = print_notice },
 	};
 	status = read_cost(c, &volumes->cost);
 	if (status != STATUS_OK)
@@ -195,6 +198,8 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.trust = option_text(&c->options, OPTION_TRUST),
 		.max_unlock_s = command_max_unlock(c),
 	};
+	volumes->file = option_text(&c->options, OPTION_FILE);
+	opened_use(c, volumes);
 	sources_fill(c, &volumes->sources);
 	read_extension(c, &volumes->options);
 	return STATUS_OK;
@@ -213,6 +218,7 @@ void volumes_close(struct volumes *volumes)
 {
 	mortise_plan_free(&volumes->plan);
 	mortise_config_free(&volumes->config);
+	json_object_put(volumes->opened);
 	free(volumes->devices);
 	free(volumes->device_names);
 	said_clear(&volumes->said);

@@ -11,6 +11,7 @@
 #define VOLUMES_CONFIG_DEFAULT "/etc/mortise/config.yaml"
 
 /* The configuration and the options for the library. Do not move: options point into it. */
+struct json_object;
 struct volumes {
 	struct mortise_config *config;
 	struct mortise_plan *plan;	/* for up and apply to execute; NULL: none yet */
@@ -22,6 +23,8 @@ struct volumes {
 	char *device_names;		/* the memory that devices[].name point into */
 	bool json;			/* --json */
 	struct said said;		/* what has been printed about volumes */
+	const char *file;		/* the configuration; NULL: the default one */
+	struct json_object *opened;	/* the memory of options from an earlier run */
 };
 
 /*

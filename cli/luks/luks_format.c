@@ -16,9 +16,10 @@
 #include "cli/verbs.h"
 #include "cli/signals.h"
 
-#define SECTOR			 512u  /* bytes; --offset and --align-payload count them */
-#define HEADER_FILE_SIZE	 4096  /* bytes a new header file starts with */
-#define DIGEST_ITERATIONS_FORCED 1000u /* as cryptsetup: no benchmark for the digest either */
+#define SECTOR			 512u	  /* bytes; --offset and --align-payload count them */
+#define HEADER_FILE_SIZE	 4096	  /* bytes a new header file starts with */
+#define DIGEST_ITERATIONS_FORCED 1000u	  /* as cryptsetup: no benchmark for the digest either */
+#define KEYSLOTS_SMALL		 4161536u /* bytes; cryptsetup 2.6.1 warns below this */
 
 /* As in cryptsetup: a cipher name alone, or with "-plain", means cbc-plain. */
 static void whole_cipher(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
@@ -113,6 +114,37 @@ static const char *key_file(const struct command *c)
 	return named ? named : word;
 }
 
+static uint64_t find_size(const char *device)
+{
+	const int fd = open(device, O_RDONLY | O_CLOEXEC);
+	off_t size = -1;
+
+	if (fd >= 0) {
+		size = lseek(fd, 0, SEEK_END);
+		close(fd);
+	}
+	return size < 0 ? UINT64_MAX : (uint64_t)size;
+}
+
+/* Prints cryptsetup's warnings for small devices, which go to standard output. */
+static void warn_small(const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+	struct mortise_segment_info segment = { .struct_size = sizeof(segment) };
+
+	if (mortise_header_info(header, &info, NULL) ||
+	    mortise_segment_info(header, 0, &segment, NULL))
+		return;
+	if (info.keyslots_size < KEYSLOTS_SMALL)
+		print("WARNING: keyslots area (%llu bytes) is very small, available LUKS2 keyslot "
+		      "count is very limited.\n",
+		      (unsigned long long)info.keyslots_size);
+	if (find_size(info.device) <= segment.offset)
+		print("Device %s is too small for activation, there is no remaining space for "
+		      "data.\n",
+		      info.device);
+}
+
 enum status run_luks_format(const struct command *c)
 {
 	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
@@ -186,8 +218,11 @@ enum status run_luks_format(const struct command *c)
 				 : fail(c, &err);
 		goto out;
 	}
+	warn_small(header);
 	say_slot(c, added, SLOT_CREATED);
 out:
+	if (status != STATUS_OK && created)
+		(void)unlink(paths.header);
 	mortise_luks2_free(&header);
 	mortise_secret_free(&volume_key);
 	mortise_secret_free(&passphrase);

@@ -83,10 +83,28 @@ static enum mortise_code find_path(const struct mortise_reset_options *options,
 	if (strlen(given) >= sizeof(target->device))
 		return error_set(err, MORTISE_E_DEVICE, ENAMETOOLONG, "%.100s...", given);
 	snprintf(target->device, sizeof(target->device), "%s", given);
+	target->given = true;
 	return MORTISE_OK;
 }
 
-static enum mortise_code examine_target(struct reset_target *target, struct mortise_error *err)
+/* A partition table that was written over a volume is not a reason to reset the partitions. */
+static enum mortise_code refuse_partitions(const struct reset_target *target,
+					   const char *partitions, struct mortise_error *err)
+{
+	char advice[MORTISE_ERROR_TEXT];
+
+	if (!disk_header_is_damaged(&target->probe))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "%s has partitions (%s); reset these instead", target->device,
+				 partitions);
+	disk_repair_advice(&target->probe, target->device, advice, sizeof(advice));
+	return error_set(err, MORTISE_E_USAGE, 0, "%s has partitions (%s), but holds %s; %.300s",
+			 target->device, partitions, target->probe.type, advice);
+}
+
+static enum mortise_code examine_target(struct reset_target *target,
+					const struct mortise_events *events,
+					struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
 	char partitions[160];
@@ -103,12 +121,12 @@ static enum mortise_code examine_target(struct reset_target *target, struct mort
 		code = error_set(err, MORTISE_E_DEVICE, 0,
 				 "%s has %" PRIu64 " bytes: too small for a volume", device->path,
 				 device->size);
-	else if (disk_partitions(device, partitions, sizeof(partitions)))
-		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "%s has partitions (%s); reset these instead", device->path,
-				 partitions);
+	else
+		code = disk_probe(target->device, events, &target->probe, err);
+	if (!code && disk_partitions(device, partitions, sizeof(partitions)))
+		code = refuse_partitions(target, partitions, err);
 	luks2_device_close(device);
-	return code ? code : disk_probe(target->device, NULL, &target->probe, err);
+	return code;
 }
 
 static bool is_same_device(const struct reset_target *a, const struct reset_target *b)
@@ -132,7 +150,7 @@ static enum mortise_code find_target(const struct mortise_reset_options *options
 	snprintf(target->name, sizeof(target->name), "%s", name);
 	code = find_path(options, target, err);
 	if (!code)
-		code = examine_target(target, err);
+		code = examine_target(target, options->events, err);
 	if (code) {
 		error_prefix(err, "%s", name);
 		return code;
@@ -172,8 +190,7 @@ static enum mortise_code check_devices(const struct mortise_reset_options *optio
 	return MORTISE_OK;
 }
 
-/* Not every machine has STATE. */
-static void find_state(const struct mortise_reset_options *options, struct mortise_reset *reset)
+void reset_find_state(const struct mortise_reset_options *options, struct mortise_reset *reset)
 {
 	const struct mortise_up_options where = { .devices = options->devices,
 						  .device_count = options->device_count };
@@ -227,7 +244,7 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 		return error_memory(err);
 	reset->full = wanted.full;
 	reset->erases_state = is_named(&wanted, CONFIG_STATE);
-	find_state(&wanted, reset);
+	reset_find_state(&wanted, reset);
 	reset->events = wanted.events;
 	reset->targets = calloc(wanted.name_count, sizeof(*reset->targets));
 	if (!reset->targets) {

@@ -31,7 +31,7 @@ static bool find_mount(const char *device, char dir[static VOLUME_PATH_MAX])
 		return false;
 	mountinfo_open(&mounts);
 	while (!*dir && mountinfo_next(&mounts))
-		if (mounts.device == st.st_rdev &&
+		if (mountinfo_is_of(&mounts, st.st_rdev) &&
 		    ends_with(mounts.mount_point, STATE_MOUNT_POINT) &&
 		    strlen(mounts.mount_point) < VOLUME_PATH_MAX)
 			snprintf(dir, VOLUME_PATH_MAX, "%.255s", mounts.mount_point);
@@ -39,9 +39,8 @@ static bool find_mount(const char *device, char dir[static VOLUME_PATH_MAX])
 	return *dir;
 }
 
-/* Finds the directory where STATE is mounted, or "". *exists: this machine has a STATE. */
-static void find_state_dir(const struct mortise_reset *reset, char dir[static VOLUME_PATH_MAX],
-			   bool *exists)
+static void find_state_mount(const struct mortise_reset *reset, char dir[static VOLUME_PATH_MAX],
+			     bool *exists)
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error ignored;
@@ -54,6 +53,16 @@ static void find_state_dir(const struct mortise_reset *reset, char dir[static VO
 	if (!mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) &&
 	    (!*exists || disk_mapping_is_on(&mapping, reset->state)))
 		*exists |= find_mount("/dev/mapper/" STATE_MAPPING, dir);
+}
+
+void reset_find_state_dir(const struct mortise_reset *reset, char dir[static VOLUME_PATH_MAX],
+			  char root[static VOLUME_PATH_MAX], bool *exists)
+{
+	root[0] = '\0';
+	find_state_mount(reset, dir, exists);
+	if (*dir)
+		snprintf(root, VOLUME_PATH_MAX, "%.*s",
+			 (int)(strlen(dir) - strlen(STATE_MOUNT_POINT)), dir);
 }
 
 static void notify(const struct mortise_reset *reset, const struct reset_target *target,
@@ -96,10 +105,20 @@ static bool find_id(struct known_list *list, const struct reset_target *target,
 	return count == 1;
 }
 
+static enum mortise_code forget(struct known_list *list, const struct reset_target *target,
+				struct mortise_error *err)
+{
+	struct known_volume volume;
+
+	if (!find_id(list, target, &volume))
+		return MORTISE_OK;
+	known_remove(list, volume.id);
+	return known_store(list, err);
+}
+
 enum mortise_code reset_forget_known(const struct mortise_reset *reset,
 				     const struct reset_target *target, struct mortise_error *err)
 {
-	struct known_volume volume;
 	char dir[VOLUME_PATH_MAX], root[VOLUME_PATH_MAX];
 	struct mortise_error why;
 	struct known_list list;
@@ -109,20 +128,19 @@ enum mortise_code reset_forget_known(const struct mortise_reset *reset,
 	/* Resetting STATE erases the list. */
 	if (reset->erases_state)
 		return MORTISE_OK;
-	find_state_dir(reset, dir, &exists);
+	if (reset->known)
+		return forget(reset->known, target, err);
+	reset_find_state_dir(reset, dir, root, &exists);
 	if (exists && !*dir)
 		notify(reset, target,
 		       "STATE is not mounted, and its list of known volumes is unchanged");
 	if (!*dir)
 		return MORTISE_OK;
-	snprintf(root, sizeof(root), "%.*s", (int)(strlen(dir) - strlen(STATE_MOUNT_POINT)), dir);
 	known_list_init(&list);
-	if (known_load(&list, root, dir, &why)) {
+	if (known_load(&list, root, dir, &why))
 		notify(reset, target, why.text);
-	} else if (find_id(&list, target, &volume)) {
-		known_remove(&list, volume.id);
-		code = known_store(&list, err);
-	}
+	else
+		code = forget(&list, target, err);
 	known_list_clear(&list);
 	return code;
 }

@@ -51,6 +51,7 @@ static enum mortise_code hold_device(const struct luks2_device *device,
 
 /* Checks that device and contents are still those that the user has confirmed. */
 static enum mortise_code check_unchanged(const struct luks2_device *device,
+					 const struct mortise_events *events,
 					 const struct reset_target *target,
 					 struct mortise_error *err)
 {
@@ -63,7 +64,7 @@ static enum mortise_code check_unchanged(const struct luks2_device *device,
 			err, MORTISE_E_CHANGED, 0,
 			"%s is no longer the device that was listed; run the command again",
 			device->path);
-	code = disk_probe(device->path, NULL, &now, err);
+	code = disk_probe(device->path, events, &now, err);
 	if (code)
 		return code;
 	if (now.content != target->probe.content || strcmp(now.type, target->probe.type) != 0)
@@ -75,10 +76,11 @@ static enum mortise_code check_unchanged(const struct luks2_device *device,
 	return MORTISE_OK;
 }
 
-static enum mortise_code check_empty(const struct luks2_device *device, struct mortise_error *err)
+static enum mortise_code check_empty(const struct luks2_device *device,
+				     const struct mortise_events *events, struct mortise_error *err)
 {
 	struct disk_probe probe;
-	enum mortise_code code = disk_probe(device->path, NULL, &probe, err);
+	enum mortise_code code = disk_probe(device->path, events, &probe, err);
 
 	if (code)
 		return code;
@@ -140,8 +142,8 @@ static void forget_opening(const char *name)
 	}
 }
 
-static enum mortise_code reset_volume(const struct mortise_reset *reset,
-				      const struct reset_target *target, struct mortise_error *err)
+enum mortise_code reset_volume(const struct mortise_reset *reset, const struct reset_target *target,
+			       struct mortise_error *err)
 {
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
@@ -156,13 +158,13 @@ static enum mortise_code reset_volume(const struct mortise_reset *reset,
 	code = hold_device(device, reset->events, &held, err);
 	if (code)
 		goto out;
-	code = check_unchanged(device, target, err);
+	code = check_unchanged(device, reset->events, target, err);
 	if (code)
 		goto out;
 	code = wipe_target(device, reset, target, err);
 	if (code)
 		goto out;
-	code = check_empty(device, err);
+	code = check_empty(device, reset->events, err);
 	if (code)
 		goto out;
 	forget_opening(target->name);

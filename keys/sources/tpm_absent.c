@@ -10,6 +10,17 @@ static enum mortise_code report_absent(struct mortise_error *err)
 			 "MORTISE_TPM");
 }
 
+bool keys_tpm_exists(const char *tcti)
+{
+	(void)tcti;
+	return false;
+}
+
+bool keys_tpm_is_announced(void)
+{
+	return false;
+}
+
 enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tpm_binding *binding,
 				const uint8_t secret[static KEYS_TPM_SECRET_SIZE],
 				struct keys_tpm_object *object, struct mortise_error *err)

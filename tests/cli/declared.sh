@@ -62,6 +62,14 @@ if command -v jq >/dev/null; then
 	result $? "status --json: nulls and booleans"
 	json '.volumes | all(.notices == [] and .recoveryKeyslots == [])'
 	result $? "status --json: empty lists"
+	json '.volumes | all(keys == (["device", "disk", "discards", "encrypted", "error", "failedSyncs",
+		"filesystem", "fsck", "id", "keyKind", "keyKinds", "keyslot", "known", "lastUp",
+		"lockedToState", "mapping", "mountPoint", "name", "notices", "partition", "partitionUuid", "pcrs", "phase",
+		"recoveryKeyslots", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
+	result $? "status --json: the members of each volume"
+	json '.volumes | all(.size == 67108864 and .pcrs == [] and .signedPcr11 == false and
+		([.disk, .discards, .partition, .partitionUuid, .use] | all(. == null)))'
+	result $? "status --json: facts of a file"
 	"$MORTISE" plan --json -f bad.yaml >out 2>err
 	json '.remarks[0].severity == "error" and .remarks[0].line == 5 and .error.text'
 	result $? "--json with an invalid configuration"
@@ -99,6 +107,17 @@ result $? "also when that volume alone is planned"
 result $? "a static key with an encrypted STATE causes no warning"
 ! notes encrypted_state.yaml data
 result $? "nor when that volume alone is planned"
+# The lock to STATE is recommended where STATE is encrypted.
+recommends() { # CONFIGURATION
+	"$MORTISE" plan -f "$1" --device STATE=state --device data=empty 2>&1 >/dev/null |
+		grep -c 'note: data: a key is not locked to STATE.*lockToState: true'
+}
+sed 's/slot: 0, static: {passphrase: a passphrase}}/& # two keys\n    - {slot: 1, nodeID: {}, lockToState: true}/' \
+	encrypted_state.yaml >two_keys.yaml
+sed 's/{slot: 0, static/{slot: 0, lockToState: true, static/' encrypted_state.yaml >locked.yaml
+[ "$(recommends encrypted_state.yaml)" = 1 ] && [ "$(recommends two_keys.yaml)" = 1 ] &&
+	[ "$(recommends locked.yaml)" = 0 ] && [ "$(recommends plain_state.yaml)" = 0 ]
+result $? "plan recommends the lock to STATE once, where it helps"
 "$MORTISE" plan -f static.yaml --device data=empty 2>&1 >/dev/null | grep -q 'note: data: a static passphrase'
 result $? "an undeclared STATE counts as unencrypted"
 
@@ -126,4 +145,61 @@ for kind in kms tpm; do
 done
 grep -q 'format *state' out && grep -q 'add keyslot 2 (static)' out
 result $? "the other keys are planned"
+
+# A KMS that accepts connections and never answers is asked once for all keyslots and volumes, and
+# the call takes no longer than --wait.
+if "$MORTISE" --version | grep -q "^keys .*kms" && command -v python3 >/dev/null; then
+	cat >silent.py <<-'PYTHON'
+		import os, socket, sys
+		server = socket.create_server(("127.0.0.1", 0))
+		with open("port.new", "w") as file:
+		    file.write(str(server.getsockname()[1]))
+		os.rename("port.new", "port")
+		kept = []
+		while True:
+		    kept.append(server.accept()[0])
+		    with open("connections", "a") as file:
+		        file.write("x")
+	PYTHON
+	python3 silent.py &
+	silent=$!
+	trap 'kill $silent; rm -rf "$work"' EXIT
+	until [ -e port ]; do sleep 0.1; done
+	rm -f data more
+	truncate -s 20M data
+	printf key >key
+	# shellcheck disable=SC2086  # options
+	"$MORTISE" luksFormat -q $cheap --key-file key --key-slot 5 data
+	for slot in 0 1 2; do
+		# shellcheck disable=SC2086
+		"$MORTISE" luksAddKey -q $cheap --key-file key --key-slot $slot data key
+		echo '{"type":"sideroKMS","keyslots":[],"UserData":{"sealedData":"AAAA"}}' |
+			"$MORTISE" token import --json-file - --token-id $slot data
+	done
+	cp data more
+	endpoint="grpc://127.0.0.1:$(cat port)"
+	for volume in data more; do
+		cat <<-YAML
+			---
+			apiVersion: v1alpha1
+			kind: UserVolumeConfig
+			name: $volume
+			encryption:
+			  provider: luks2
+			  keys:
+			    - {slot: 0, kms: {endpoint: '$endpoint'}}
+			    - {slot: 1, kms: {endpoint: '$endpoint'}}
+			    - {slot: 2, kms: {endpoint: '$endpoint'}}
+		YAML
+	done >kms.yaml
+	exits 0 "plan with a silent KMS" "$MORTISE" plan -f kms.yaml --wait 2 --device data=data \
+		--device more=more --node-uuid 8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
+	[ "$(grep -c "^data .*no answer within 2 s" out)" = 1 ] &&
+		[ "$(grep -c "^more .*no answer within 2 s" out)" = 1 ]
+	result $? "the call to the KMS takes no longer than --wait"
+	grep -q "^data .*; keyslot 1 (kms): the same; keyslot 2 (kms): the same$" out
+	result $? "the error is printed once for each volume"
+	[ "$(cat connections)" = x ]
+	result $? "one call is made for all keyslots of all volumes"
+fi
 finish

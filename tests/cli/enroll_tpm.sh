@@ -61,6 +61,13 @@ exits 0 "a key bound to two PCRs, enrolled with the token" "$MORTISE" enroll x -
 	--token-id 1 -q -S 4
 [ ! -s err ]
 result $? "-q: no notice"
+if has "declared yes"; then
+	printf '%s\n' 'apiVersion: v1alpha1' 'kind: UserVolumeConfig' 'name: x' \
+		'encryption: {provider: luks2, keys: [{slot: 0, nodeID: {}}]}' >config.yaml
+	"$MORTISE" status --json -f config.yaml --device x=x >out 2>err
+	jq -e '.volumes[0] | .pcrs == [0, 7] and .signedPcr11 == false' out >/dev/null
+	result $? "status reports the PCRs to which keys are bound"
+fi
 exits 0 "a recovery key, enrolled with the token" "$MORTISE" enroll x --recovery-key --recovery-file rk \
 	--token-type talos-tpm2
 says 5 "Token 5 is in use; the token of a KMS or TPM key has the number of its keyslot; select another keyslot" \

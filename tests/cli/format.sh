@@ -82,7 +82,7 @@ made 20M --volume-key-file vk -s 256
 made 20M -h no-such-hash
 made 20M --uuid 12345678-1234-1234-1234-123456789ABC
 made 20M --uuid 12345678
-made 1M
+made 16M
 made 20M --header header
 made 20M --header header --offset 8192
 made 20M --header header --luks2-keyslots-size 1m

@@ -147,6 +147,6 @@ pid=$!
 sleep 1
 kill -TERM $pid
 wait $pid
-[ $? = 1 ] && grep -q '^canceled' err
+[ $? = 143 ] && grep -q '^canceled' err
 result $? "without a limit, SIGTERM ends the derivation"
 finish

@@ -21,7 +21,7 @@ forge_header() {
 refused() {
 	local name=$1 device=$2 before
 
-	dd if="$device" of="$work/header" bs=16K count=2 status=none
+	dd if="$device" of="$work/header" bs=64K count=2 status=none
 	forge_header "$device" "$3"
 	before=$(checksum "$device")
 	check_fails "$name: up fails" said mortise up
@@ -29,7 +29,7 @@ refused() {
 	check_fails "$name: the volume is not mapped" test -e "/dev/mapper/$5"
 	check_equal "$name: nothing is written" "$(checksum "$device")" "$before"
 	down
-	dd if="$work/header" of="$device" bs=16K conv=notrunc,fsync status=none
+	dd if="$work/header" of="$device" bs=64K conv=notrunc,fsync status=none
 }
 
 on_state() {

@@ -18,12 +18,12 @@ forged() {
 }
 
 put_back() {
-	dd if="$work/before" of="$data" bs=64K conv=notrunc,fsync status=none
+	dd if="$work/before" of="$data" bs=128K conv=notrunc,fsync status=none
 }
 
 # Everything behind both header copies.
 contents() {
-	tail -c +32769 "$data" | checksum
+	tail -c +131073 "$data" | checksum
 }
 
 fill() {
@@ -61,7 +61,7 @@ refused() {
 attacks() {
 	local text=$1 sector
 
-	dd if="$data" of="$work/before" bs=64K count=1 status=none
+	dd if="$data" of="$work/before" bs=128K count=1 status=none
 	forged . mortise-unfinished
 	opened "$text, the mark in the binary header"
 	# The seal covers the JSON, so that the volume is not opened either.
@@ -70,10 +70,10 @@ attacks() {
 	forged "{\"mortise-unfinished\":null} + ." mortise-unfinished
 	refused "$text, null as the mark"
 	forged "$mark + ." mortise-unfinished
-	dd if=/dev/zero of="$data" bs=16K count=1 conv=notrunc,fsync status=none
+	dd if=/dev/zero of="$data" bs=64K count=1 conv=notrunc,fsync status=none
 	refused "$text, both marks in the second copy alone"
 	# What is left of a first write that was cut: the marks in sectors of invalid copies.
-	for sector in 0 32; do
+	for sector in 0 128; do
 		forged "$mark + ." mortise-unfinished
 		printf x | dd of="$data" bs=1 seek=$((sector * 512 + 450)) conv=notrunc,fsync status=none
 	done

@@ -1,14 +1,19 @@
 # shellcheck shell=bash disable=SC2154  # lib.sh sets work
 # For scripts that attack a machine through its disk, in addition to lib.sh: functions that change a
-# disk without a key, while the machine is off. Headers have copies of 16 KiB, the default.
+# disk without a key, while the machine is off.
 
 # The tool that writes JSON to both header copies, with valid checksums. A guest that does not share
 # the host's tree needs it as a file, and FORGE.
 forge=${FORGE:-$(dirname "${MORTISE:?lib.sh comes first}")/tests/forge}
 
+# copy_bytes DEVICE: print the size of a header copy.
+copy_bytes() {
+	echo $((0x$(dd if="$1" bs=1 skip=8 count=8 status=none | od -An -v -tx1 | tr -d ' \n')))
+}
+
 # header_json DEVICE: print the JSON text of the first header copy.
 header_json() {
-	dd if="$1" bs=4096 skip=1 count=3 status=none | tr -d '\0'
+	head -c "$(copy_bytes "$1")" "$1" | tail -c +4097 | tr -d '\0'
 }
 
 # forge_json DEVICE: write the JSON text on standard input to both header copies.
@@ -49,7 +54,7 @@ edit_binary() {
 	local device=$1 offset=$2 copy
 
 	header_json "$device" >"$work/forged.json"
-	for copy in 0 16384; do
+	for copy in 0 "$(copy_bytes "$device")"; do
 		printf %s "$3" | dd of="$device" bs=1 seek=$((copy + offset)) conv=notrunc status=none
 		checksum_copy "$device" "$copy" || return
 	done
@@ -58,11 +63,11 @@ edit_binary() {
 
 # checksum_copy DEVICE OFFSET: compute the checksum of one header copy.
 checksum_copy() {
-	python3 - "$1" "$2" <<-'END'
+	python3 - "$1" "$2" "$(copy_bytes "$1")" <<-'END'
 		import hashlib, sys
 		with open(sys.argv[1], "r+b") as disk:
 		    disk.seek(int(sys.argv[2]))
-		    copy = bytearray(disk.read(16384))
+		    copy = bytearray(disk.read(int(sys.argv[3])))
 		    copy[448:512] = bytes(64)
 		    copy[448:480] = hashlib.sha256(copy).digest()
 		    disk.seek(int(sys.argv[2]))

@@ -276,7 +276,7 @@ $endpoint: META names it, and it does not use TLS; to permit it, set kms.insecur
 	done
 	check_fails "the KMS got no connection" connected
 	trusts 'kms: {insecure: true}'
-	check_fails "with the permission, up fails at the KMS" said on_machine up
+	check_fails "with the permission, up fails at the KMS" said on_machine up --wait 1
 	check "the KMS got a connection" connected
 
 	declare_keys "kms: {endpoint: \"$endpoint\"}, slot: 0" -
@@ -294,11 +294,12 @@ $endpoint: META names it, and it does not use TLS; to permit it, set kms.insecur
 	check "the error says why" says "it does not use TLS, but $trust names the CA of the KMS"
 	check_fails "the KMS got no connection" connected
 	trusts "kms: {endpoints: ['GRPC://127.0.0.1:${endpoint##*:}/path']}"
-	check_fails "up asks a KMS that is listed in another form" said on_machine up -f "$config"
+	check_fails "up asks a KMS that is listed in another form" \
+		said on_machine up -f "$config" --wait 1
 	check "the KMS got a connection" connected
 	rm "$trust"
 	check_fails "up asks a KMS without TLS that an operator names" \
-		said on_machine up -f "$config"
+		said on_machine up -f "$config" --wait 1
 	check "the KMS got a connection" connected
 	check "plan of this configuration succeeds" said on_machine plan -f "$config"
 	check "it notes that TLS is missing" says 'STATE: its KMS is contacted without TLS'
@@ -319,12 +320,11 @@ test_writable_config() {
 }
 
 firmware "$uuid"
-test_plain_state
-test_rogue_keys
-test_unsealed_state
-test_rogue_uuid
-test_changed_firmware
-test_installed_with_meta
-test_rogue_kms
-test_writable_config
+topics=("$@") # all, without an argument
+[[ -n ${1-} ]] || topics=(plain_state rogue_keys unsealed_state rogue_uuid changed_firmware
+	installed_with_meta rogue_kms writable_config)
+for topic in "${topics[@]}"; do
+	echo "# $topic, after $SECONDS s"
+	"test_$topic"
+done
 finish

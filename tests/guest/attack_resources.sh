@@ -17,7 +17,7 @@ printf first >"$work/key"
 printf second >"$work/second"
 
 forge_header() {
-	json_area "$1" 1 | tr -d '\0' | jq -c "$2" | "$forge" "$1"
+	json_area "$1" | tr -d '\0' | jq -c "$2" | "$forge" "$1"
 }
 
 format_with_file "$device" first

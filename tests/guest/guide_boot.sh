@@ -169,12 +169,22 @@ boot_migrate_ephemeral() {
 		files_kept /var /var/mnt/my-user-volume
 	check_fails "up refuses a volume that holds files" said mortise up
 	check "the error names the reset command" says 'mortise reset EPHEMERAL'
-	check "reset wipes mounted volumes" said mortise reset --yes EPHEMERAL my-user-volume
-	check_equal "no signature is left" "$(signature "$ephemeral")" ""
+	# "talosctl reset --system-labels-to-wipe EPHEMERAL --reboot=true", on a machine in use.
+	(cd "$root/var" && exec sleep 600) &
+	until_holds executes $! sleep
+	check_status 5 "a volume in use is not wiped" said mortise reset --yes EPHEMERAL
+	printf '#!/bin/sh\necho rebooting\n' >"$work/reboot"
+	chmod +x "$work/reboot"
+	check "reset --staged --reboot orders the wipe" said env PATH="$work:$PATH" \
+		"$MORTISE" reset --yes --staged --reboot EPHEMERAL my-user-volume
+	check "the machine reboots" says rebooting
+	check "nothing is wiped before" files_kept /var /var/mnt/my-user-volume
 }
 
 boot_ephemeral_encrypted() {
 	check "up succeeds" said mortise up
+	check "up has wiped the first volume" says "EPHEMERAL: notice: erased (xfs), ordered by"
+	check "up has wiped the second one" says "my-user-volume: notice: erased (xfs), ordered by"
 	check "EPHEMERAL is LUKS2" is_luks "$ephemeral"
 	check "this machine's UUID opens EPHEMERAL" opens "$ephemeral" 0 "${uuid}EPHEMERAL"
 	check "this machine's UUID opens the user volume" opens "$user" 0 "${uuid}u-my-user-volume"

@@ -105,7 +105,7 @@ finished() {
 		--key-file <(printf declared) "$device"
 	check_status 1 "no format mark is left" is_marked "$device"
 	check_equal "no file system mark is left" \
-		"$(json_area "$device" 1 | tr -d '\0' | jq .config.mortise.mkfs)" \
+		"$(json_area "$device" | tr -d '\0' | jq .config.mortise.mkfs)" \
 		null
 	check "down succeeds" mortise down
 }
@@ -137,7 +137,7 @@ test_cuts() {
 
 # set_mark: mark that a file system must still be created, and seal the mark.
 set_mark() {
-	json_area "$device" 1 | tr -d '\0' | jq -cj '.config.mortise.mkfs = "ext4"' >"$work/marked" &&
+	json_area "$device" | tr -d '\0' | jq -cj '.config.mortise.mkfs = "ext4"' >"$work/marked" &&
 		"$(dirname "$MORTISE")/tests/forge" "$device" <"$work/marked" &&
 		"$MORTISE" seal --batch-mode --volume u-data --key-file <(printf declared) "$device" >/dev/null
 }
@@ -149,7 +149,7 @@ test_mark() {
 	check "up succeeds with a mark on a file system that was used" mortise up
 	check_equal "up keeps the data" "$(cat "$root/var/mnt/data/file")" kept
 	check_equal "up removes the mark" \
-		"$(json_area "$device" 1 | tr -d '\0' | jq .config.mortise.mkfs)" null
+		"$(json_area "$device" | tr -d '\0' | jq .config.mortise.mkfs)" null
 	down
 	cryptsetup open --key-file <(printf declared) "$device" made
 	dd if=/dev/urandom of=/dev/mapper/made bs=1M count=1 conv=fsync status=none

@@ -33,7 +33,7 @@ opens_nothing() {
 }
 
 metadata() {
-	json_area "$device" 1 | tr -d '\0'
+	json_area "$device" | tr -d '\0'
 }
 
 slots() {
@@ -47,8 +47,8 @@ fits_talos() {
 
 	length=$(metadata | wc -c)
 	[[ $(head -c 8 "$device" | od -An -tx1 | tr -d ' ') == 4c554b53babe0002 ]] &&
-		cmp <(json_area "$device" 1) <(json_area "$device" 5) &&
-		[[ $(json_area "$device" 1 | tail -c +$((length + 1)) | tr -d '\0' | wc -c) -eq 0 ]] &&
+		cmp <(json_area "$device") <(json_area "$device" second) &&
+		[[ $(json_area "$device" | tail -c +$((length + 1)) | tr -d '\0' | wc -c) -eq 0 ]] &&
 		metadata | jq -e '["aes-xts-plain64", "xchacha12,aes-adiantum-plain64",
 				"xchacha20,aes-adiantum-plain64"] as $ciphers |
 			(.keyslots | length) > 0 and

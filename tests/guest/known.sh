@@ -482,15 +482,11 @@ test_many() {
 	down
 }
 
-test_first
-test_replaced
-test_reset
-test_adoption
-test_damaged
-test_without_state
-test_unfinished
-test_plain
-test_partition
-test_many
-test_cuts
+topics=("$@") # all, without an argument
+[[ -n ${1-} ]] || topics=(first replaced reset adoption damaged without_state unfinished plain
+	partition many cuts)
+for topic in "${topics[@]}"; do
+	echo "# $topic, after $SECONDS s"
+	"test_$topic"
+done
 finish

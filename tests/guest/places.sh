@@ -14,8 +14,8 @@ test_other_disk() {
 
 	new_machine
 	losetup --detach "$meta" "$state"
-	disk=$(labeled_disk 400 META=1 STATE=330)
-	other=$(blank_device 330)
+	disk=$(labeled_disk 120 META=1 STATE=100)
+	other=$(blank_device 100)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
 	check "apply finds the volumes by label" mortise apply -f "$config"
@@ -218,7 +218,7 @@ test_late_meta() {
 	losetup --detach "$meta" "$state"
 	meta=$(labeled_disk 20 META=1)
 	meta_file=$(losetup --noheadings --output BACK-FILE "$meta")
-	disk=$(labeled_disk 400 STATE=330)
+	disk=$(labeled_disk 120 STATE=100)
 	# META counts only on the disk of STATE, unless its device is given.
 	places=(--device "META=${meta}p1" --device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
@@ -256,7 +256,55 @@ test_late_meta() {
 	down
 }
 
+# Links of the root's own file system lead to a place below the root; down finds what up mounted.
+test_links() {
+	local mount=$root/data/elsewhere
+
+	new_machine
+	rm -rf "$root"
+	mkdir -p "$root/data/var/mnt" "$root/other"
+	ln -s /data/var "$root/var"
+	ln -s ../../elsewhere "$root/data/var/mnt/data"
+	ln -s data "$root/system"
+	declare_keys "static: {passphrase: first}, slot: 0" "${static:1:-1}"
+	check "apply succeeds" mortise apply -f "$config"
+	check "an absolute and a relative link stay below the root" mountpoint -q "$mount"
+	check "so does a link to a directory" mountpoint -q "$root/data/state"
+	check_fails "nothing is created outside" test -e /data
+	check "status finds the volumes" mortise status
+	check "up finds them, too" said mortise up
+	check_fails "it mounts nothing again" says "mounting"
+	check "down" mortise down
+	check_fails "the volume is unmounted" mountpoint -q "$mount"
+	check "up succeeds" mortise up
+	ln -sfn ../../../other "$root/data/var/mnt/data"
+	check "down unmounts it, wherever the link leads now" mortise down
+	check_fails "the volume is unmounted" mountpoint -q "$mount"
+	ln -s loop "$root/other/loop"
+	ln -sfn /other/loop "$root/data/var/mnt/data"
+	check_status 6 "a loop of links is refused" said mortise up
+	check "the error names the link" says "$root/other/loop is a symbolic link"
+	ln -sfn /other "$root/data/var/mnt/data"
+	chown -h 1000 "$root/data/var/mnt/data"
+	check_status 6 "a link of another user is refused" said mortise up
+	down
+	declare_keys - -
+	losetup --detach "$state" "$data"
+	state=$(blank_device 100)
+	data=$(blank_device 64)
+	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
+	chown -h 0 "$root/data/var/mnt/data"
+	check "apply without encryption" mortise apply -f "$config"
+	check "the link is followed" mountpoint -q "$root/other"
+	ln -sfn ../../elsewhere "$root/data/var/mnt/data"
+	check "down unmounts a plain volume, wherever the link leads now" mortise down
+	check_fails "it is unmounted" mountpoint -q "$root/other"
+	rm -rf "$root"
+	mkdir "$root"
+}
+
 static="{static: {passphrase: declared}, slot: 0}"
+test_links
 test_other_disk
 test_way_out
 test_raw

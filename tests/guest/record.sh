@@ -11,9 +11,17 @@ set -euo pipefail
 # shellcheck source=tests/guest/keyslots.sh
 . "$(dirname "${BASH_SOURCE[0]}")/keyslots.sh"
 
-test_changed() {
+# spoil SLOT: overwrite the area of a keyslot, which only a derivation can show.
+spoil() {
 	local offset size
 
+	offset=$(metadata | jq -r --arg slot "$1" '.keyslots[$slot].area.offset')
+	size=$(metadata | jq -r --arg slot "$1" '.keyslots[$slot].area.size')
+	dd if=/dev/urandom of="$device" bs=4096 seek=$((offset / 4096)) \
+		count=$((size / 4096)) conv=notrunc,fsync status=none
+}
+
+test_changed() {
 	format beta --key-slot 1
 	add 2 gamma beta
 	declare_keys 1=beta 2=gamma
@@ -25,10 +33,7 @@ test_changed() {
 	check "up restores a key that was changed" mortise up
 	check "the declared key opens" opens 2 gamma
 	# The salt is unchanged, so only a derivation can show that the keyslot no longer opens.
-	offset=$(metadata | jq -r '.keyslots."2".area.offset')
-	size=$(metadata | jq -r '.keyslots."2".area.size')
-	dd if=/dev/urandom of="$device" bs=4096 seek=$((offset / 4096)) \
-		count=$((size / 4096)) conv=notrunc,fsync status=none
+	spoil 2
 	check "a boot trusts the record" boot
 	check_status 2 "the spoiled keyslot does not open" opens 2 gamma
 	check_match "plan --check-keys finds the spoiled keyslot" \
@@ -104,8 +109,60 @@ test_record() {
 	check "the header fits Talos" fits_talos
 }
 
+declare_kinds() {
+	declare_none
+	declare_volume data "$device" "slot: 0, nodeID: {}" \
+		"slot: 1, static: {passphrase: $1}" \
+		"slot: 2, static: {passphrase: locked}, lockToState: true"
+}
+
+# derives TEXT COMMAND...: after this change, up on the open volume derives keys again.
+derives() {
+	local text=$1
+	shift
+
+	check "$text" "$@"
+	check_fails "$text: up derives keys" said mortise up
+	check "$text: the error names the keyslots" says "no declared key opens"
+}
+
+# An open volume that this boot has verified needs no key. Without the areas of its keyslots, each
+# derivation gives a wrong key.
+test_open() {
+	down
+	device=$(blank_device 40)
+	declare_kinds beta
+	check "up formats a volume" mortise up
+	check "the boot opens it" boot
+	head -c 16M "$device" >"$work/header"
+	spoil 0
+	spoil 1
+	spoil 2
+	check "up succeeds on the open volume without a derivation" mortise up
+	check_equal "no key failed" "$(mortise status --json | jq -c '.volumes[0].failedSyncs')" "[]"
+	check_equal "status names the keyslot that opened it" \
+		"$(mortise status --json | jq -r '.volumes[0].keyslot')" 0
+	check_equal "plan has nothing to do" "$(mortise plan)" "Nothing to do."
+	derives "a static key is declared with another passphrase" declare_kinds gamma
+	declare_kinds beta
+	check "up succeeds with the first declaration" mortise up
+	options+=(--node-uuid 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed)
+	derives "the machine has another UUID" true
+	declare_kinds beta
+	printf '\n' >>"$root/system/state/encryption-salt.yaml"
+	check "up succeeds with the salt in another notation" mortise up
+	sed -i 's/- 32$/- 33/' "$root/system/state/encryption-salt.yaml"
+	derives "STATE has another salt" true
+	salt_of_state
+	check "up succeeds with the first salt" mortise up
+	check_fails "up --check-keys derives keys" mortise up --check-keys
+	derives "the header was written again" cryptsetup config "$device" --label other
+	check "the header is put back" dd if="$work/header" of="$device" bs=1M conv=notrunc,fsync
+	check "the next boot succeeds" boot
+}
+
 salt_of_state
-for topic in changed record; do
+for topic in changed record open; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done

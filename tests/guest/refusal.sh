@@ -76,7 +76,7 @@ make() {
 # The contents of each device, and the expected error.
 declare -A refusals=(
 	[ext4]="holds ext4: not formatted*" [xfs]="holds xfs: not formatted*"
-	[luks1]="holds LUKS1: not formatted*" [raid]="holds linux_raid_member: not formatted*"
+	[luks1]="holds LUKS1: not opened or formatted*" [raid]="holds linux_raid_member: not formatted*"
 	[gpt]="holds a partition table (gpt): *" [dos]="holds a partition table (dos): *"
 	[swap]="holds swap: *" [start]="holds unknown data (the sector at byte 0 is not zero): *"
 	[edge]="holds unknown data (the sector at byte 1048064 is not zero): *"

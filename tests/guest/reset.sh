@@ -52,7 +52,7 @@ test_open() {
 	holder=$!
 	until_holds executes "$holder" sleep
 	is_busy "a process uses a directory" \
-		"mounted at $root/var/mnt/data, where a process has" \
+		"mounted at $root/var/mnt/data, where files are open in sleep (process $holder)" \
 		data "$device"
 	check "nothing was wiped" opens "$device"
 	check_equal "nothing was closed" "$(cat "$root/var/mnt/data/file")" lost
@@ -269,7 +269,7 @@ test_interrupted() {
 	check_fails "cryptsetup cannot open the volume" opens "$device"
 	cryptsetup repair -q "$device" >"$work/out" 2>&1 || true
 	check_fails "cryptsetup cannot open the volume after repairing it" opens "$device"
-	check_status 1 "a reset is interrupted" interrupt INT "$device"
+	check_status 130 "a reset is interrupted" interrupt INT "$device"
 	check "reset says that it is unfinished" \
 		says "cannot finish the reset of $device, whose keys are erased; run it again"
 	check_status 1 "up still refuses the volume" mortise up

@@ -49,7 +49,7 @@ checksum() {
 }
 
 headers() {
-	{ json_area "$1" 1 && json_area "$1" 5; } | sha256sum
+	{ json_area "$1" && json_area "$1" second; } | sha256sum
 }
 
 ready() {
@@ -82,11 +82,11 @@ test_first() {
 		"$(value LABEL "$plain")" s-a-name-longer
 	check "cryptsetup opens the header" cryptsetup open --test-passphrase --key-slot 0 \
 		--key-file "$key" "$crypt"
-	check_fails "the header has no mark for a file system" grep -q mkfs <(json_area "$crypt" 1)
+	check_fails "the header has no mark for a file system" grep -q mkfs <(json_area "$crypt")
 	check "the raw mapping exists" test -b /dev/mapper/luks2-r-secret
 	check_fails "the raw mapping is empty" blkid -p /dev/mapper/luks2-r-secret
 	check_fails "the raw volume has no mark for a file system" \
-		grep -q mkfs <(json_area "$secret" 1)
+		grep -q mkfs <(json_area "$secret")
 	check_equal "the plain raw volume is unchanged" "$(value TYPE "$open")" ext4
 	check "all volumes are ready" ready
 	check_equal "status shows swap as [swap]" "$(place crypt)" "[swap]"
@@ -191,28 +191,46 @@ test_refusals_inside() {
 	local device
 
 	device=$(blank_device 40)
-	make_inside "$device" mkfs.ext4 -q
-	refuses "$device" "cannot create a swap area on /dev/mapper/luks2-s-only: it holds ext4" "$static"
-	device=$(blank_device 40)
 	make_inside "$device" suspended
 	refuses "$device" "was suspended to disk" "$static"
 }
 
-# Contents created by an old Talos or a user are accepted: a swap area or noise in a LUKS volume.
-test_foreign() {
+# over TEXT COMMAND...: what COMMAND writes inside an encrypted volume does not stop up.
+over() {
 	local device
 
 	device=$(blank_device 40)
-	make_inside "$device" mkswap -q -L old
+	make_inside "$device" "${@:2}"
 	alone SwapVolumeConfig "$device" "$static"
-	check "up succeeds over a foreign swap area" mortise up
+	check "up succeeds over $1" mortise up
+	check "the area is in use" same_areas /dev/mapper/luks2-s-only
 	check_equal "the swap area is new" "$(value LABEL /dev/mapper/luks2-s-only)" s-only
 	check "down succeeds" mortise down
-	device=$(blank_device 40)
-	make_inside "$device" true
-	alone SwapVolumeConfig "$device" "$static"
-	check "up succeeds over noise" mortise up
-	check "the area is in use" same_areas /dev/mapper/luks2-s-only
+}
+
+# pages DEVICE: swapped-out pages that look like a file system, a RAID member and a header.
+pages() {
+	mkswap -q "$1"
+	printf '\123\357' | dd of="$1" bs=1 seek=1080 conv=notrunc,fsync status=none
+	printf JM | dd of="$1" bs=512 seek=$(($(blockdev --getsz "$1") - 1)) conv=notrunc,fsync \
+		status=none
+	dd if="$crypt" of="$1" bs=16K skip=1 seek=1 count=1 conv=notrunc,fsync status=none
+}
+
+# Contents created by an old Talos or a user, or by the kernel.
+test_foreign() {
+	local device
+
+	over "a foreign swap area" mkswap -q -L old
+	over noise true
+	over "an ext4 signature" mkfs.ext4 -q
+	over "swapped-out pages" pages
+	# Without encryption.
+	device=$(blank_device 20)
+	pages "$device"
+	alone SwapVolumeConfig "$device"
+	check "up succeeds over swapped-out pages without encryption" mortise up
+	check "the area is in use" same_areas "$device"
 	check "down succeeds" mortise down
 }
 
@@ -221,13 +239,15 @@ test_programs() {
 
 	device=$(blank_device 20)
 	alone SwapVolumeConfig "$device"
-	mkdir "$work/none" "$work/small"
-	check_fails "up fails without mkswap" \
-		said env PATH="$work/none" "$MORTISE" up "${options[@]}"
-	check "the error says what is missing" says "cannot run mkswap; is it installed?"
+	mkdir "$work/small"
+	mount --bind /dev/null /usr/sbin/mkswap
+	check_fails "up fails without mkswap" said mortise up
+	check "the error says what is missing" \
+		says "cannot create the swap area on $device: mkswap is not installed"
 	ln -s "$(command -v busybox)" "$work/small/mkswap"
 	check "up succeeds with busybox's mkswap" \
 		env PATH="$work/small" "$MORTISE" up "${options[@]}"
+	umount /usr/sbin/mkswap
 	check "the area is in use" same_areas "$device"
 	check_equal "the area has its label" "$(value LABEL "$device")" s-only
 	check "down succeeds" mortise down

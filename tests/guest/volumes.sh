@@ -59,7 +59,14 @@ format_with_file() {
 	cryptsetup close made
 }
 
-# json_area DEVICE 1|5: print the padded JSON text of the first or of the second header.
+# copy_size DEVICE: print the size of a header copy, in units of 4 KiB.
+copy_size() {
+	echo $((0x$(dd if="$1" bs=1 skip=8 count=8 status=none | od -An -v -tx1 | tr -d ' \n') / 4096))
+}
+
+# json_area DEVICE [second]: print the padded JSON text of the first or of the second header.
 json_area() {
-	dd if="$1" bs=4096 skip="$2" count=3 status=none
+	local size
+	size=$(copy_size "$1")
+	dd if="$1" bs=4096 skip=$((${2:+size} + 1)) count=$((size - 1)) status=none
 }

@@ -323,8 +323,12 @@ https_proxy=$through opens "in the clear through https_proxy, as in Talos" "$pla
 connects 4 "the proxy was used"
 HTTPS_PROXY=$through opens "TLS through HTTPS_PROXY" "${ca[@]}" "https://127.0.0.1:$(port tls)"
 connects 6 "the proxy was used"
+all_proxy=$through opens "through all_proxy" "$plain"
+connects 8 "the proxy was used"
+all_proxy=http://127.0.0.1:1 https_proxy=$through opens "https_proxy before all_proxy" "$plain"
+connects 10 "the proxy was used"
 https_proxy=$through no_proxy=127.0.0.1 opens "no proxy for hosts in no_proxy" "$plain"
-connects 6 "the proxy was not used"
+connects 10 "the proxy was not used"
 refuses() { # STATUS CODE
 	https_proxy=http://127.0.0.1:$(port "proxy-$1") fails "a proxy that responds with $1" "$2" "the \
 proxy refuses to connect to the KMS: HTTP status $1; https_proxy, http_proxy and no_proxy select the \

@@ -166,7 +166,7 @@ static unsigned set_exchange(const struct keys_kms_call *call, struct keys_kms_a
 	refused |= curl->easy_setopt(easy, CURLOPT_HEADERDATA, answer);
 	refused |= curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	refused |= curl->easy_setopt(easy, CURLOPT_WRITEDATA, answer);
-	refused |= curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, KEYS_KMS_DEADLINE * 1000L);
+	refused |= curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, keys_kms_deadline(call->kms));
 	/* No alarm(2), since other threads are running. */
 	refused |= curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700

@@ -13,6 +13,14 @@
 /* The timeout in seconds for the whole call: resolve, connect and exchange. The same as Talos. */
 #define KEYS_KMS_DEADLINE 10
 
+/* Milliseconds that the call may take. */
+static inline long keys_kms_deadline(const struct keys_kms *kms)
+{
+	const long most = KEYS_KMS_DEADLINE * 1000L;
+
+	return kms->timeout_ms && kms->timeout_ms < most ? (long)kms->timeout_ms : most;
+}
+
 struct keys_kms_call {
 	const struct keys_kms *kms;
 	const struct keys_kms_endpoint *endpoint;

@@ -35,8 +35,8 @@ static enum mortise_code report_timeout(const struct keys_kms_call *call,
 					   : "the proxy established no connection";
 	else
 		what = "the connection was established; the KMS may be overloaded";
-	return error_set(err, MORTISE_E_UNREACHABLE, 0, "no answer within %d s: %s",
-			 KEYS_KMS_DEADLINE, what);
+	return error_set(err, MORTISE_E_UNREACHABLE, 0, "no answer within %ld s: %s",
+			 (keys_kms_deadline(call->kms) + 500) / 1000, what);
 }
 
 static enum mortise_code report_unverified(const struct keys_kms_transfer *transfer,

@@ -15,11 +15,12 @@ struct keys_kms {
 	const char *ca;		/* PEM file of trusted root certificates; NULL: the system's */
 	const char *cert;	/* PEM file of the client certificate, used with key; NULL: none */
 	const char *key;
+	uint32_t timeout_ms;	/* of one call; 0 or more than 10 s: 10 s */
 	const struct mortise_events *events; /* NULL: the call cannot be canceled */
 };
 
 /*
- * Seal data, or unseal it again. Each function makes one call, which takes at most 10 s.
+ * Seal data, or unseal it again. Each function makes one call, which takes at most timeout_ms.
  * MORTISE_E_UNREACHABLE: another attempt may succeed (connection refused, unknown name, timeout,
  * gRPC status UNAVAILABLE and others). MORTISE_E_SOURCE: it will not (TLS, other gRPC statuses,
  * invalid answer). MORTISE_E_USAGE: the endpoint is invalid, or a file cannot be read.

@@ -116,6 +116,11 @@ bool keys_tpm_exists(const char *tcti)
 	return exists;
 }
 
+bool keys_tpm_is_announced(void)
+{
+	return !access("/sys/firmware/acpi/tables/TPM2", F_OK);
+}
+
 enum mortise_code keys_tpm_open(struct keys_tpm_context *context, const char *tcti,
 				uint64_t deadline, struct mortise_error *err)
 {

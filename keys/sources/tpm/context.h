@@ -17,9 +17,6 @@ struct keys_tpm_context {
 	unsigned kept_count;
 };
 
-/* Returns false if no TCTI is given and this machine has no device of a TPM. */
-bool keys_tpm_exists(const char *tcti);
-
 /*
  * Connects to a TPM; waits until the deadline while the TPM is in use. The caller calls
  * keys_tpm_close() in every case.

@@ -65,6 +65,11 @@ struct keys_tpm_object {
 	uint8_t pcr_values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
 };
 
+/* False if no TCTI is given and this machine has no device of a TPM, or has none yet. */
+bool keys_tpm_exists(const char *tcti);
+/* Does the firmware (ACPI) say that this machine has a TPM 2.0? Its device may come later. */
+bool keys_tpm_is_announced(void);
+
 /*
  * Seals secret under the storage root key, bound to tpm->policy and to binding. MORTISE_E_USAGE:
  * neither is given, so the object would open after any boot. MORTISE_E_UNREACHABLE: the TPM is

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Resets that the next run executes: giving the order and withdrawing it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/sized.h"
+#include "declared/declared.h"
+#include "declared/reset/reset.h"
+
+/* The orders of this machine, and the paths that they point to. */
+struct book {
+	struct reset_orders orders;
+	char dir[VOLUME_PATH_MAX], root[VOLUME_PATH_MAX];
+	int lock;
+};
+
+static void close_book(struct book *book)
+{
+	reset_orders_clear(&book->orders);
+	if (book->lock >= 0)
+		close(book->lock);
+}
+
+/* Takes the lock of runs and reads the orders. Call close_book(), also after a failure. */
+static enum mortise_code open_book(struct book *book, const struct mortise_reset *reset,
+				   struct mortise_error *err)
+{
+	enum mortise_code code;
+	bool exists;
+
+	*book = (struct book){ .lock = -1 };
+	code = volume_run_lock(reset->events, &book->lock, err);
+	if (code)
+		return code;
+	reset_find_state_dir(reset, book->dir, book->root, &exists);
+	if (*book->dir)
+		return reset_orders_load(&book->orders, book->root, book->dir, err);
+	if (exists)
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "STATE, which holds the orders for the next boot, is not mounted; "
+				 "run `mortise up STATE` first");
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "this machine has no STATE, which would hold the order for the next boot; "
+			 "close the volume and reset it without --staged");
+}
+
+enum mortise_code mortise_reset_stage(struct mortise_reset *reset, struct mortise_error *err)
+{
+	enum mortise_code code;
+	struct book book;
+
+	if (reset->erases_state)
+		return error_set(
+			err, MORTISE_E_USAGE, 0,
+			"a reset of STATE cannot be staged, because STATE holds the order; "
+			"reset it without --staged");
+	code = open_book(&book, reset, err);
+	for (size_t i = 0; !code && i < reset->count; i++) {
+		const struct reset_target *target = &reset->targets[i];
+		struct reset_order order = { .full = reset->full };
+		const bool by_label = *target->label && !target->given;
+
+		snprintf(order.id, sizeof(order.id), "%s",
+			 *target->label ? target->label : target->name);
+		if (!by_label && !realpath(target->device, order.device))
+			code = error_set(err, MORTISE_E_DEVICE, 0, "cannot resolve %s",
+					 target->device);
+		reset_order_identify(&order, target->device, &target->probe);
+		if (!code)
+			code = reset_orders_set(&book.orders, &order, err);
+	}
+	if (!code)
+		code = reset_orders_store(&book.orders, err);
+	close_book(&book);
+	return code;
+}
+
+/* The order that the name can mean: an id, or the name of a user, raw or swap volume. */
+static const struct reset_order *find_order(const struct reset_orders *orders, const char *name)
+{
+	const struct reset_order *order = reset_orders_find(orders, name);
+
+	for (size_t i = 0; !order && i < orders->count; i++) {
+		const char *id = orders->order[i].id;
+
+		if (volume_is_label(id) && id[1] == '-' && !strcmp(id + 2, name))
+			order = &orders->order[i];
+	}
+	return order;
+}
+
+enum mortise_code mortise_reset_withdraw(const struct mortise_reset_options *options,
+					 struct mortise_error *err)
+{
+	struct mortise_reset_options wanted;
+	struct mortise_reset reset = { .count = 0 };
+	enum mortise_code code = sized_input(SIZED(mortise_reset_options), &wanted, options, err);
+	struct book book;
+
+	if (code)
+		return code;
+	reset.events = wanted.events;
+	reset_find_state(&wanted, &reset);
+	code = open_book(&book, &reset, err);
+	for (size_t i = 0; !code && i < wanted.name_count; i++) {
+		const struct reset_order *order = find_order(&book.orders, wanted.names[i]);
+
+		if (order)
+			reset_orders_remove(&book.orders, order->id);
+		else
+			code = error_set(err, MORTISE_E_USAGE, 0,
+					 "no reset of \"%s\" is staged; nothing was changed",
+					 wanted.names[i]);
+	}
+	if (!code)
+		code = reset_orders_store(&book.orders, err);
+	close_book(&book);
+	return code;
+}
