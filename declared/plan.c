@@ -46,6 +46,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
 	plan->verified = plan->unrecorded = false;
+	plan->lacks_recovery = 0;
 	plan->reset = RESET_NONE;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';
@@ -267,8 +268,10 @@ void volume_reset_command(const struct volume_run *run, const struct config_volu
 			  const char *device, char command[static VOLUME_RESET_COMMAND])
 {
 	int length = snprintf(command, VOLUME_RESET_COMMAND, "mortise reset %s", volume->id);
+	struct mortise_error ignored;
 
-	if (volume->disk_selector || volume_given_device(volume, run->options))
+	if (volume->disk_selector || volume_given_device(volume, run->options) ||
+	    volume_label_is_shared(volume, run->options, &ignored))
 		snprintf(command + length, VOLUME_RESET_COMMAND - (size_t)length, " --device %s=%s",
 			 volume->id, device);
 }

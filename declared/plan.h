@@ -59,6 +59,7 @@ struct volume_run {
 	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
 	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */
 	char meta_notice[512];		/* why META's UUID is not used; or "" */
+	bool unlock;			/* the volume key is needed, even if the volume is open */
 	bool open_only;			/* open STATE as META describes it, change nothing */
 	bool store;			/* store the configuration in STATE (mortise_apply) */
 	bool keep_keys;			/* leave headers and volume keys in the plan */
@@ -77,7 +78,8 @@ struct volume_run {
 struct volume_step {
 	enum mortise_step_kind kind;
 	int keyslot;			/* -1: none */
-	const struct config_key *key;	/* NULL for steps that need none */
+	const struct config_key *key;	/* NULL for steps that need none, and for a recovery key */
+	bool recovery;			/* KEY_ADD, KEY_REPLACE: a recovery key */
 	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
@@ -107,6 +109,7 @@ struct volume_plan {
 	struct disk_probe probe;
 	enum reset_plan reset;		/* what becomes of an order to erase the volume */
 	struct disk_probe erased;	/* RESET_ERASE: the contents; probe is that of an empty device */
+	bool shared;			/* another partition has the same label */
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
@@ -116,6 +119,7 @@ struct volume_plan {
 	struct key_attempt *attempts;	/* one for each declared key */
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
+	uint32_t lacks_recovery;	/* bit n: no recovery key is in declared keyslot n */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
@@ -155,6 +159,9 @@ void volume_run_clear(struct volume_run *run);
 /* Does this key, or a key of these volumes, need the machine's UUID? */
 bool volume_key_needs_node_uuid(const struct config_key *key);
 bool volume_needs_node_uuid(const struct config *volumes);
+
+/* Is the mount point of inner below that of outer? */
+bool volume_is_above(const struct config_volume *outer, const struct config_volume *inner);
 
 /* Waits for the volumes whose mount points are above this volume's. False: canceled. */
 MORTISE_MUST_CHECK bool volume_run_wait_for_outer(struct volume_run *run,
@@ -253,6 +260,20 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 					    : error_memory(err))
 
 /*
+ * Adds a REFUSE step for a device with other contents than those declared. The remedy follows the
+ * text of format: never a reset where a header can be restored.
+ */
+__attribute__((format(printf, 4, 5))) MORTISE_MUST_CHECK enum mortise_code
+volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
+		   struct mortise_error *err, const char *format, ...);
+/* Sets plan->shared. The empty one of two partitions with one label may not be the volume's. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
+							      struct volume_plan *plan,
+							      struct mortise_error *err);
+/* Is the device empty, or holds it an interrupted format? */
+bool volume_plan_is_unformatted(const struct volume_plan *plan);
+
+/*
  * Adds a KEY_ADD step or, if reason is not NULL, a KEY_REPLACE step, with the reason for replacing
  * the keyslot ("": the declaration has changed). The key is made when the plan is executed. If it
  * is known without contacting its source that the key cannot be made, adds no step and sets *why;
@@ -274,10 +295,32 @@ void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_s
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
+/*
+ * Checks before the first write whether the file system or swap area can be created (create) and
+ * mounted: room, programs, kernel, mount point. If not, adds a FAIL step.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_place(const struct volume_run *run,
+							     struct volume_plan *plan, bool create,
+							     struct mortise_error *err);
+
+/*
+ * Adds the steps that create and mount the file system on device, or a FAIL step if
+ * volume_plan_check_place() does.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_filesystem(const struct volume_run *run,
+							    struct volume_plan *plan,
+							    const char *device, bool create,
+							    struct mortise_error *err);
+
 /* Makes every new key, to see whether its source works, and discards it (options->try_keys). */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
+
+/* Adds a step for each declared recovery key that is missing, if the run makes them. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_recovery(struct volume_run *run,
+							  struct volume_plan *plan,
+							  struct mortise_error *err);
 
 /* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Planning one volume: locating, probing, finding a key, comparing. Writes nothing. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,65 +19,6 @@
 #include "disk/swap.h"
 #include "volume/activate.h"
 #include "volume/record.h"
-
-/*
- * The device has other contents than those declared. The remedy follows the text of format. A
- * header that can be restored is never called erasable.
- */
-__attribute__((format(printf, 4, 5))) static enum mortise_code
-add_refusal(const struct volume_run *run, struct volume_plan *plan, struct mortise_error *err,
-	    const char *format, ...)
-{
-	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT], advice[MORTISE_ERROR_TEXT];
-	const struct disk_probe *probe = &plan->probe;
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	if (disk_header_is_damaged(probe)) {
-		disk_repair_advice(probe, plan->device, advice, sizeof(advice));
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; %s", what, advice);
-	}
-	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
-			       what, command);
-}
-
-/* A swap area is created at each boot: the old contents are useless to a new boot. */
-static enum mortise_code plan_swap(const struct volume_run *run, struct volume_plan *plan,
-				   const char *device, struct mortise_error *err)
-{
-	enum mortise_code code;
-
-	if (plan->mounted || run->options->no_mount)
-		return MORTISE_OK;
-	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "create a swap area on %s",
-			       device);
-	return code ? code
-		    : VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "enable swap on %s",
-				      device);
-}
-
-/* Adds the steps that create and mount the file system on device. */
-static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
-					 const char *device, bool create, struct mortise_error *err)
-{
-	enum mortise_code code = MORTISE_OK;
-
-	if (plan->volume->filesystem == CONFIG_FS_NONE)
-		return MORTISE_OK;
-	if (plan->volume->filesystem == CONFIG_FS_SWAP)
-		return plan_swap(run, plan, device, err);
-	if (create && !run->options->no_mount)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1,
-				       "create an %s file system on %s",
-				       config_filesystem_name(plan->volume->filesystem), device);
-	if (!code && *plan->mount_point && !plan->mounted)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
-				       plan->mount_point);
-	return code;
-}
 
 /*
  * Replaces the header by the one just read. Passphrases and attempts are valid for one state of the
@@ -161,7 +101,7 @@ static enum mortise_code add_not_configured(struct volume_plan *plan, struct mor
 			       plan->device);
 }
 
-static bool is_unformatted(const struct volume_plan *plan)
+bool volume_plan_is_unformatted(const struct volume_plan *plan)
 {
 	return plan->probe.content == DISK_EMPTY || plan->probe.content == DISK_UNFINISHED;
 }
@@ -176,6 +116,9 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
+	code = volume_plan_check_place(run, plan, true, err);
+	if (code || plan->failed)
+		return code;
 	code = volume_plan_format(run, plan, err);
 	if (code || plan->failed)
 		return code;
@@ -183,7 +126,7 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 			       plan->mapping);
 	if (code)
 		return code;
-	return plan_filesystem(run, plan, plan->mapping, true, err);
+	return volume_plan_filesystem(run, plan, plan->mapping, true, err);
 }
 
 /* Reads the header, compares the mapping, and finds a key. A failure becomes a step. */
@@ -214,13 +157,13 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	char node[MORTISE_NAME_MAX + 16];
 	bool create;
 
-	if (is_unformatted(plan))
+	if (volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
 	if (plan->probe.content != DISK_LUKS2)
-		return add_refusal(run, plan, err, "%s holds %s: not %s, because it is not empty",
-				   plan->device, plan->probe.type,
-				   disk_header_is_damaged(&plan->probe) ? "opened or formatted"
-									: "formatted");
+		return volume_plan_refuse(
+			run, plan, err, "%s holds %s: not %s, because it is not empty",
+			plan->device, plan->probe.type,
+			disk_header_is_damaged(&plan->probe) ? "opened or formatted" : "formatted");
 	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
@@ -254,8 +197,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
-	code = plan_filesystem(run, plan, plan->mapping, create, err);
-	if (code || !plan->unsealed_state || run->open_only)
+	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
+	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;
 	code = volume_plan_adopt_state(plan, err);
 	return code ? code : volume_plan_keys(run, plan, err);
@@ -269,9 +212,9 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, plan->device, why, sizeof(why)))
-		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
-				   plan->device, why);
-	return plan_filesystem(run, plan, plan->device, true, err);
+		return volume_plan_refuse(run, plan, err, "cannot create a swap area on %s: %s",
+					  plan->device, why);
+	return volume_plan_filesystem(run, plan, plan->device, true, err);
 }
 
 /* The volume is declared without encryption, but its device is encrypted. The text is Talos's. */
@@ -284,13 +227,13 @@ static enum mortise_code plan_undeclared_encryption(const struct volume_run *run
 	if (run->open_only)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s: %s", text,
 				       volume_meta_state_lack(run->options));
-	return add_refusal(run, plan, err, "%s; to keep it, declare its keys", text);
+	return volume_plan_refuse(run, plan, err, "%s; to keep it, declare its keys", text);
 }
 
 static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
-	const char *type = config_filesystem_name(plan->volume->filesystem);
+	const char *type = config_filesystem_name(plan->volume->filesystem), *found;
 	struct mortise_error ignored, why;
 	bool holds;
 
@@ -304,33 +247,25 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 	if (plan->probe.content == DISK_EMPTY && run->open_only)
 		return add_not_configured(plan, err);
 	if (plan->probe.content == DISK_EMPTY)
-		return plan_filesystem(run, plan, plan->device, true, err);
+		return volume_plan_filesystem(run, plan, plan->device, true, err);
 	/* The contents of a raw volume without encryption belong to its user. */
 	if (plan->volume->filesystem == CONFIG_FS_NONE)
 		return MORTISE_OK;
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return plan_plain_swap(run, plan, err);
+	/* META does not say which file system STATE has. */
+	if (run->open_only && !disk_filesystem_find(plan->device, &found, &ignored) && *found)
+		type = found;
 	holds = plan->probe.content == DISK_FILESYSTEM && !strcmp(plan->probe.type, type);
 	if (!holds && disk_holds_filesystem(plan->device, type, &holds, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	/* The first part of the text is Talos's. */
 	if (!holds)
-		return add_refusal(run, plan, err,
-				   "filesystem type mismatch: %s != %s; %s is unchanged",
-				   plan->probe.type, type, plan->device);
+		return volume_plan_refuse(run, plan, err,
+					  "filesystem type mismatch: %s != %s; %s is unchanged",
+					  plan->probe.type, type, plan->device);
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
-	return plan_filesystem(run, plan, plan->device, false, err);
-}
-
-static enum mortise_code add_unfinished_reset(const struct volume_run *run,
-					      struct volume_plan *plan, struct mortise_error *err)
-{
-	char command[VOLUME_RESET_COMMAND];
-
-	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s: a reset was interrupted; to finish it, run `%s`", plan->device,
-			       command);
+	return volume_plan_filesystem(run, plan, plan->device, false, err);
 }
 
 /* A source that failed may work now. A keyslot that refused a key still refuses it. */
@@ -365,7 +300,10 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
-		return add_unfinished_reset(run, plan, err);
+		return reset_plan_unfinished(run, plan, err);
+	code = volume_plan_check_shared(run, plan, err);
+	if (code || plan->failed)
+		return code;
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {
 		code = volume_known_check(run, plan, err);
 		if (code || plan->failed)

@@ -3,6 +3,7 @@
 #ifndef VOLUME_REPORT_H
 #define VOLUME_REPORT_H
 
+#include "declared/fsck.h"
 #include "declared/plan.h"
 #include "disk/place.h"
 
@@ -33,6 +34,7 @@ struct volume_entry {
 	const char *seal;		/* NULL: "" */
 	struct volume_facts facts;
 	bool reset_staged;
+	char fsck[VOLUME_FSCK_ROOM];
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */
@@ -51,5 +53,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_report_new(const struct config *conf
 /* Adds an entry and fills in the facts from the configuration. */
 struct volume_entry *volume_report_add(struct mortise_report *report,
 				       const struct config_volume *volume);
+
+/* Moves the result of a run to the entry of its volume. */
+void volume_report_set(struct volume_entry *entry, const struct volume_plan *plan,
+		       const struct volume_result *result);
 
 #endif

@@ -92,13 +92,15 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 {
 	const struct config_volume *volume = entry->volume;
 
+	volume_fsck_read(volume, entry->fsck);
 	disk_place_read(entry->device, &entry->facts.place);
 	disk_partition_uuid(entry->device, entry->facts.partition_uuid);
 	entry->reset_staged = reset_find_ordered(&known->orders, volume);
 	if (volume->encrypted)
 		examine_header(entry);
 	else if (config_filesystem_is_persistent(volume->filesystem))
-		disk_filesystem_uuid(entry->device, entry->uuid);
+		disk_filesystem_uuid(entry->device, config_filesystem_name(volume->filesystem),
+				     entry->uuid);
 	if (known->state == KNOWN_DAMAGED)
 		entry->known = "damaged";
 	else if (known->state == KNOWN_LISTED && !known->list.is_new)

@@ -18,8 +18,6 @@
 #include "declared/verified.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
-#include "disk/mount.h"
-#include "volume/extended_pcrs.h"
 
 static bool state_is_wanted(const struct mortise_plan *plan,
 			    const struct mortise_up_options *options)
@@ -110,33 +108,6 @@ static void ensure_salt(const struct volume_run *run, const struct volume_plan *
 	secret_wipe(salt, sizeof(salt));
 }
 
-/* Links to the mount point may change before the volume is unmounted. */
-static void note_mount(const struct volume_run *run, const struct volume_plan *plan,
-		       struct volume_opening *opening)
-{
-	char path[PATH_MAX];
-
-	if (*plan->mount_point == '/' &&
-	    disk_mount_path(run->options->root, plan->mount_point, path))
-		opening->mounted = strdup(path);
-}
-
-/* Moves the result to the report. */
-static void set_entry(struct volume_entry *entry, const struct volume_plan *plan,
-		      const struct volume_result *result)
-{
-	entry->phase = result->phase;
-	entry->opening = result->opening;
-	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
-	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
-	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
-	if (result->phase != MORTISE_PHASE_READY)
-		return;
-	if (plan->volume->encrypted)
-		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", plan->mapping);
-	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
-}
-
 /* Decides on the steps, unless that is done already, and makes the keys. Writes nothing. */
 static enum mortise_code prepare_volume(struct volume_run *run, struct volume_plan *plan,
 					struct mortise_error *err)
@@ -174,11 +145,8 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		volume_memory_note(run, plan, &result);
 		volume_verified_keep(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY)
-			note_mount(run, plan, &result.opening);
-		if (result.phase == MORTISE_PHASE_READY &&
-		    (plan->volume->encrypted || result.opening.mounted))
 			volume_opening_store(plan->volume, &result.opening);
-		set_entry(&shared->report->entries[i], plan, &result);
+		volume_report_set(&shared->report->entries[i], plan, &result);
 		if (result.why.code == MORTISE_E_CANCELED)
 			code = events_cancel_error(err);
 	}
@@ -257,41 +225,10 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
 	volume_known_begin(run);
-	if (!run->options->name_count && !run->open_only)
-		reset_do_undeclared(run);
+	reset_do_undeclared(run);
 	if (all.plan->count > state_first)
 		code = volume_measure_no_state(run, err);
 	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);
-}
-
-/*
- * Extends the PCR once in each boot. Records it first: a key sealed to the extended value would not
- * open at any boot.
- */
-static enum mortise_code extend_pcr(const struct mortise_up_options *options,
-				    struct mortise_error *err)
-{
-	struct mortise_key_sources sources = { .struct_size = sizeof(sources) };
-	struct mortise_error ignored;
-	enum mortise_code code;
-
-	if (!options->extend_word || (volume_extended_pcrs() & UINT32_C(1) << options->extend_pcr))
-		return MORTISE_OK;
-	if (options->sources) {
-		code = sized_input(SIZED(mortise_key_sources), &sources, options->sources, err);
-		if (code)
-			return code;
-	}
-	/* The TPM may extend the PCR even after the wait for it has ended: it is not canceled. */
-	sources.events = NULL;
-	code = volume_extended_pcr_store(options->extend_pcr, true, err);
-	if (code)
-		return code;
-	code = mortise_tpm_extend(&sources, options->extend_pcr, options->extend_word, err);
-	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
-		error_prefix(err, "PCR %u is recorded as extended, but was not",
-			     options->extend_pcr);
-	return code;
 }
 
 static enum mortise_code execute_plan(const struct volume_up *up, struct mortise_plan *plan,
@@ -321,7 +258,7 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	if (!code)
 		code = check_ready(*report, err);
 	if (!code)
-		code = extend_pcr(up->options, err);
+		code = volume_extend_pcr(up->options, err);
 out:
 	for (size_t i = 0; i < plan->count; i++) {
 		volume_plan_attach(plan->volumes[i], NULL);
@@ -344,22 +281,6 @@ enum mortise_code volume_plan_check_use(const struct mortise_plan *plan,
 			 plan->executed ? "executed before" : "made from another configuration");
 }
 
-static enum mortise_code check_extension(const struct mortise_up_options *options,
-					 struct mortise_error *err)
-{
-	if (!options->extend_word)
-		return MORTISE_OK;
-	if (options->extend_pcr >= MORTISE_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PCR %u does not exist; use a PCR from 0 to %u",
-				 options->extend_pcr, MORTISE_PCRS - 1);
-	if (options->extend_pcr == KEYS_TPM_IDENTITY_PCR)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PCR 15 is extended with the identity of STATE, and keys are "
-				 "sealed to this value; use another PCR");
-	return MORTISE_OK;
-}
-
 enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *plan,
 			    struct mortise_report **report, struct mortise_error *err)
 {
@@ -370,7 +291,7 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	code = volume_plan_check_use(plan, up->config, err);
 	if (code)
 		return code;
-	code = check_extension(up->options, err);
+	code = volume_check_extension(up->options, err);
 	if (code)
 		return code;
 	code = volume_check_names(up->config, up->options, err);

@@ -214,7 +214,7 @@ struct mortise_up_options {
 	unsigned extend_pcr;		/* 0..23, with extend_word */
 	const char *root;		/* prefix of mount points; NULL: "" */
 	bool check_keys;		/* try each keyslot, even if unchanged since the last run */
-	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
+	bool no_mount;			/* make file systems, but no swap area, and mount nothing */
 	/*
 	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
 	 * to another volume, and seal them; and let a volume replace the known one. mortise_apply
@@ -228,6 +228,12 @@ struct mortise_up_options {
 	 * the next one is tried; 0: 30, or 10 for a kms or tpm key, which needs no stretching.
 	 */
 	uint32_t max_unlock_s;
+	/*
+	 * mortise_up, mortise_apply: make each declared recovery key whose keyslot holds none. The
+	 * key is sent with MORTISE_EVENT_RECOVERY_KEY before anything is written, and is not
+	 * enrolled unless the callback has handed it over. Otherwise a notice reports the keyslot.
+	 */
+	bool new_recovery_keys;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -363,6 +369,11 @@ struct mortise_volume_status {
 	int64_t last_trim;		/* the last mortise_trim, in seconds since 1970; 0: never */
 	uint64_t last_trim_bytes;	/* discarded then */
 	bool reset_staged;		/* mortise_status: the next mortise_up erases the volume */
+	/*
+	 * What the check of the file system before its last mount found: "clean", "corrected: ...",
+	 * "errors: ...", "not checked: ..."; "" if there was none since the start of the system.
+	 */
+	const char *fsck;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -429,6 +440,18 @@ MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_
 							   struct mortise_error *err);
 /* False: META's description of STATE, without the other volumes. */
 bool mortise_config_is_complete(const struct mortise_config *config);
+
+/*
+ * Unlocks the one volume that the options name with any of its declared keys, to change its keyslots
+ * by hand: the header knows its volume key. Nothing is changed. *recovery_keyslot, unless it is NULL,
+ * receives the first declared keyslot of a recovery key, or MORTISE_ANY. MORTISE_E_KEY: no declared
+ * key opens the volume, or mortise_up would refuse it; MORTISE_E_POLICY: its header has no seal yet.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_volume_unlock(const struct mortise_config *config,
+							   const struct mortise_up_options *options,
+							   struct mortise_luks2 **header,
+							   int *recovery_keyslot,
+							   struct mortise_error *err);
 
 /*
  * Makes config the configuration of this machine. Executes plan as mortise_up does (NULL: makes

@@ -251,6 +251,24 @@ static void test_guide_rotation(void **state)
 	config_free(config);
 }
 
+/* Recovery keys only reserve their keyslots; Talos, which reads META, does not know them. */
+static void test_recovery(void **state)
+{
+	struct config *config = good_read("recovery.yaml");
+	const struct config_volume *volume = &config->volumes[0];
+	static const char json[] =
+		"{\"EncryptionProvider\":\"luks2\",\"EncryptionKeys\":[{\"KeySlot\":0,"
+		"\"KeyStatic\":null,\"KeyNodeID\":{},\"KeyKMS\":null,\"KeyTPM\":null,"
+		"\"KeyLockToSTATE\":null}],";
+
+	(void)state;
+	assert_int_equal(volume->key_count, 1);
+	assert_int_equal(volume->recovery_slots, UINT32_C(1) << 31 | 1u << 7);
+	assert_true(mortise_secret_size(config->state_json) > strlen(json));
+	assert_memory_equal(mortise_secret_data(config->state_json), json, strlen(json));
+	config_free(config);
+}
+
 static void test_every_field(void **state)
 {
 	struct config *config = good_read("every-field.yaml");
@@ -363,6 +381,35 @@ static void test_system_partitions(void **state)
 		assert_string_equal(config->volumes[i].mount_point, expected[i].mount_point);
 		assert_int_equal(config->volumes[i].mount_secure, expected[i].secure);
 		assert_int_equal(config->volumes[i].mount_noexec, expected[i].noexec);
+	}
+	config_free(config);
+}
+
+/* Keys that Talos does not have. Outer mount points come first, at any depth. */
+static void test_filesystems(void **state)
+{
+	static const struct {
+		const char *id, *mount_point;
+		enum config_filesystem filesystem;
+		enum config_fsck fsck;
+	} expected[] = {
+		{ "STATE", "/system/state", CONFIG_FS_EXT4, CONFIG_FSCK_FORCE },
+		{ "u-outer", "/srv", CONFIG_FS_BTRFS, CONFIG_FSCK_PREEN },
+		{ "EPHEMERAL", "/var", CONFIG_FS_BTRFS, CONFIG_FSCK_NONE },
+		{ "u-elsewhere", "/var/mnt/deep", CONFIG_FS_XFS, CONFIG_FSCK_PREEN },
+		{ "u-deep", "/srv/a/b/c/d/e/f/g/h/i j/.k/l..", CONFIG_FS_EXT4, CONFIG_FSCK_PREEN },
+		{ "u-deeper", "/srv/a/b/c/d/e/f/g/h/i j/.k/l../m", CONFIG_FS_XFS,
+		  CONFIG_FSCK_NONE },
+	};
+	struct config *config = good_read("filesystems.yaml");
+
+	(void)state;
+	assert_int_equal(config->volume_count, 6);
+	for (size_t i = 0; i < 6; i++) {
+		assert_string_equal(config->volumes[i].id, expected[i].id);
+		assert_string_equal(config->volumes[i].mount_point, expected[i].mount_point);
+		assert_int_equal(config->volumes[i].filesystem, expected[i].filesystem);
+		assert_int_equal(config->volumes[i].fsck, expected[i].fsck);
 	}
 	config_free(config);
 }
@@ -587,9 +634,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_guide_user),
 		cmocka_unit_test(test_guide_keys),
 		cmocka_unit_test(test_guide_rotation),
+		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_every_field),
 		cmocka_unit_test(test_yaml_values),
 		cmocka_unit_test(test_system_partitions),
+		cmocka_unit_test(test_filesystems),
 		cmocka_unit_test(test_raw_swap_disk),
 		cmocka_unit_test(test_machine),
 		cmocka_unit_test(test_talosctl),

@@ -161,6 +161,10 @@ check "the message is that of the page" says "$(sed -n 's/^    .*u-data//p' "$pa
 check "it is erased" run partitions.2.sh
 check "the configuration is applied" run first-boot.2.sh
 echo kept >/var/mnt/data/file
+sed 's/tpm: {}/tpm: {checkSecurebootStatusOnEnroll: true, options: {pcrs: [7]}}/' factory.yaml >refused.yaml
+check "apply succeeds although the TPM's keys are refused" said mortise apply -f refused.yaml
+check_fails "the last step notices it" run first-boot.6.sh
+check "the configuration is applied again" said mortise apply -f factory.yaml
 
 # While a second key opens the volumes.
 pcr7=updated
@@ -178,6 +182,7 @@ check "recovery keys are created" run first-boot.3.sh
 check "the keys of the factory are removed" run first-boot.4.sh
 restart
 check "the finished device boots" run first-boot.6.sh
+check "with all its keys" grep -qx true "$work/said"
 for label in STATE EPHEMERAL u-data; do
 	check_equal "$label keeps two keyslots" "$(keyslots "$label")" "0 30"
 done
