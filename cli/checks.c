@@ -68,6 +68,15 @@ const char *check_enroll(const struct command *c)
 		return "Only one of --recovery-key, --kms and --tpm can be enrolled at a time.";
 	if (given(c, OPTION_RECOVERY_FILE) && !recovery)
 		return "Option --recovery-file is allowed only with --recovery-key.";
+	if (given(c, OPTION_REPLACE) && !recovery)
+		return "Option --replace is allowed only with --recovery-key.";
+	if (given(c, OPTION_FROM_CONFIG) && !recovery)
+		return "Option --from-config is allowed only with --recovery-key.";
+	if (!given(c, OPTION_FROM_CONFIG) &&
+	    (given(c, OPTION_FILE) || c->options.device_count || given(c, OPTION_ROOT) ||
+	     given(c, OPTION_TRUST) || given(c, OPTION_WAIT)))
+		return "Options --file, --device, --root, --trust and --wait are allowed only with "
+		       "--from-config.";
 	if (given(c, OPTION_TPM_PCRS) && !tpm)
 		return "Option --tpm-pcrs is allowed only with --tpm.";
 	if (given(c, OPTION_TPM_CHECK_SECUREBOOT) && !tpm)

@@ -13,6 +13,8 @@
 #define DECLARED	 (MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
 /* The verbs that open volumes, and those for META and for resetting. */
 #define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP)))
+/* --from-config. */
+#define CONFIGURED	 (MORTISE_DECLARED ? V(ENROLL) : NONE)
 #define META		 (MORTISE_DECLARED ? V(META) : NONE)
 #define RESETS		 (MORTISE_DECLARED ? V(RESET) : NONE)
 #define MEASURES	 (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
@@ -72,7 +74,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_DESTROY_DATA] = FLAG("destroy-data", 0, EXTENSION(MEASURES), ALL,
 				     "also write to the measured device"),
 	[OPTION_DEVICE] = { "device", 0, KIND_LIST, "NAME=PATH",
-			    EXTENSION(DECLARED | MEASURES | META | RESETS), ALL,
+			    EXTENSION(DECLARED | CONFIGURED | MEASURES | META | RESETS), ALL,
 			    "device of a declared volume; device to measure" },
 	[OPTION_DEVICE_SIZE] =
 		LACK("device-size", 0, KIND_SIZE, V(OPEN) | V(RESIZE) | V(REENCRYPT)),
@@ -89,12 +91,14 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
-	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED), ALL,
+	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
 	[OPTION_FORCE_OFFLINE_REENCRYPT] =
 		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
 	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, ALL,
 				       "no effect: passphrase quality is never checked"),
+	[OPTION_FROM_CONFIG] = FLAG("from-config", 0, EXTENSION(CONFIGURED), ALL,
+				    "unlock a declared volume with a declared key"),
 	[OPTION_FULL] = FLAG("full", 0, EXTENSION(RESETS), ALL,
 			     "overwrite the whole device, not only the keys"),
 	[OPTION_HASH] = { "hash", 'h', KIND_TEXT, "HASH", ALL, ALL,
@@ -204,16 +208,20 @@ const struct option_row option_table[OPTION_COUNT] = {
 			       "reboot the machine afterwards"),
 	[OPTION_RECOVERY] = FLAG("recovery", 0, EXTENSION(BRINGS_UP), ALL,
 				 "ask for a recovery key if no declared key opens"),
+	[OPTION_RECOVERY_DIR] = { "recovery-dir", 0, KIND_TEXT, "DIR", EXTENSION(BRINGS_UP), ALL,
+				  "write new recovery keys to files in this directory" },
 	[OPTION_RECOVERY_FILE] = { "recovery-file", 0, KIND_TEXT, "FILE", EXTENSION(V(ENROLL)), ALL,
 				   "write the recovery key to a new file" },
 	[OPTION_RECOVERY_KEY] =
 		FLAG("recovery-key", 0, EXTENSION(V(ENROLL)), ALL, "enroll a recovery key"),
 	[OPTION_REDUCE_DEVICE_SIZE] = LACK("reduce-device-size", 0, KIND_SIZE, ALL),
 	[OPTION_REFRESH] = LACK("refresh", 0, KIND_FLAG, V(OPEN)),
+	[OPTION_REPLACE] = FLAG("replace", 0, EXTENSION(V(ENROLL)), ALL,
+				"replace the recovery key of the keyslot"),
 	[OPTION_RESILIENCE] = LACK("resilience", 0, KIND_TEXT, ALL),
 	[OPTION_RESILIENCE_HASH] = LACK("resilience-hash", 0, KIND_TEXT, ALL),
 	[OPTION_RESUME_ONLY] = LACK("resume-only", 0, KIND_FLAG, ALL),
-	[OPTION_ROOT] = { "root", 0, KIND_TEXT, "DIR", EXTENSION(DECLARED), ALL,
+	[OPTION_ROOT] = { "root", 0, KIND_TEXT, "DIR", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "prefix for mount points" },
 	[OPTION_RUNS] = { "runs", 0, KIND_UINT32, "NUMBER", EXTENSION(MEASURES), ALL,
 			  "runs of each measurement (default: 7, more if short)" },
@@ -266,7 +274,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				"directory of the signed PCR 11 policy" },
 	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, ALL,
 			   "number of passphrase attempts (default: 3)" },
-	[OPTION_TRUST] = { "trust", 0, KIND_TEXT, "FILE", EXTENSION(DECLARED & ~V(DOWN)), ALL,
+	[OPTION_TRUST] = { "trust", 0, KIND_TEXT, "FILE",
+			   EXTENSION((DECLARED & ~V(DOWN)) | CONFIGURED), ALL,
 			   "trust file (default: /etc/mortise/trust.yaml)" },
 	[OPTION_TRY_KEYS] = FLAG("try-keys", 0, EXTENSION(DECLARED &V(PLAN)), ALL,
 				 "seal each new key by its KMS or TPM, and discard it"),
@@ -294,7 +303,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 				     "read the volume key from this file" },
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
-			  EXTENSION(DECLARED &(V(APPLY) | V(PLAN) | V(UP))), ALL,
+			  EXTENSION((DECLARED & (V(APPLY) | V(PLAN) | V(UP))) | CONFIGURED), ALL,
 			  "how long to retry an unreachable KMS (default: 30)" },
 	[OPTION_WITHDRAW] =
 		FLAG("withdraw", 0, EXTENSION(RESETS), ALL, "withdraw the order of reset --staged"),

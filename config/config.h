@@ -66,6 +66,7 @@ struct config_volume {
 	bool allow_discards;
 	struct config_key *keys;	/* ascending by slot */
 	size_t key_count;
+	uint32_t recovery_slots; /* bit n: keyslot n is declared for a recovery key */
 	enum config_filesystem filesystem;
 	char *mount_point;	/* "/system/state", "/var", "/var/mnt/data"; NULL: not mounted */
 	bool mount_secure;	/* nosuid, nodev */

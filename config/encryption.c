@@ -100,6 +100,10 @@ static void read_keys(struct config_log *log, const struct config_field *keys,
 	}
 	for (const struct config_node *item = keys->value->child; item; item = item->next)
 		config_key_read(log, item, origin, volume, &slots);
+	if (!volume->key_count && volume->recovery_slots && !log->errors)
+		config_error(
+			log, config_field_position(keys),
+			"a recovery key does not open a volume at boot; declare another key, too");
 }
 
 static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field)

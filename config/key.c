@@ -18,12 +18,13 @@ enum {
 	F_KINDS,
 	F_SLOT = F_KINDS,
 	F_LOCK,
+	F_RECOVERY,
 	F_COUNT,
 };
 
 static const char *const field_names[F_COUNT] = {
-	[F_STATIC] = "static", [F_NODE_ID] = "nodeID", [F_KMS] = "kms",
-	[F_TPM] = "tpm",       [F_SLOT] = "slot",      [F_LOCK] = "lockToState",
+	[F_STATIC] = "static", [F_NODE_ID] = "nodeID",	 [F_KMS] = "kms",	    [F_TPM] = "tpm",
+	[F_SLOT] = "slot",     [F_LOCK] = "lockToState", [F_RECOVERY] = "recovery",
 };
 
 /* Talos's guide has lockToSTATE, its decoder accepts lockToState only. */
@@ -73,7 +74,7 @@ static void read_static(struct config_log *log, const struct config_field *field
 		log->out_of_memory = true;
 }
 
-static void read_node_id(struct config_log *log, const struct config_field *field)
+static void read_empty(struct config_log *log, const struct config_field *field)
 {
 	static const struct config_schema of = { .count = 0 };
 	struct config_field none;
@@ -168,7 +169,7 @@ static void read_kind(struct config_log *log, const struct config_field *field,
 		read_static(log, of_kind, key);
 		break;
 	case CONFIG_KEY_NODE_ID:
-		read_node_id(log, of_kind);
+		read_empty(log, of_kind);
 		break;
 	case CONFIG_KEY_KMS:
 		read_kms(log, of_kind, key);
@@ -256,6 +257,27 @@ static void clear_key(struct config_key *key)
 	free(key->kms_endpoint);
 }
 
+/* A recovery key is random, and made by a command: its entry only reserves the keyslot. */
+static void read_recovery(struct config_log *log, const struct config_field *field, long long slot,
+			  struct config_volume *volume)
+{
+	if (!config_field_mapping(log, &field[F_RECOVERY]))
+		return;
+	read_empty(log, &field[F_RECOVERY]);
+	for (size_t i = 0; i < F_KINDS; i++)
+		if (field[i].value)
+			config_error(log, field[i].key->position,
+				     "slot %lld has a recovery key and a key of type %s; give each "
+				     "its own slot",
+				     slot, field_names[i]);
+	if (field[F_LOCK].value)
+		config_error(log, field[F_LOCK].key->position,
+			     "a recovery key cannot be locked to STATE: it must open the volume "
+			     "without STATE");
+	if (slot >= 0 && slot < (long long)MORTISE_KEYSLOTS_MAX)
+		volume->recovery_slots |= 1u << slot;
+}
+
 void config_key_read(struct config_log *log, const struct config_node *item,
 		     enum config_origin origin, struct config_volume *volume, uint32_t *slots)
 {
@@ -278,7 +300,12 @@ void config_key_read(struct config_log *log, const struct config_node *item,
 		position = field[F_SLOT].value->position;
 	if (!field[F_SLOT].value || config_field_number(log, &field[F_SLOT], &slot)) {
 		kept = check_slot(log, &of, position, slot, slots);
-		check_kinds(log, &of, field, slot);
+		if (!field[F_RECOVERY].value)
+			check_kinds(log, &of, field, slot);
+	}
+	if (field[F_RECOVERY].value) {
+		read_recovery(log, field, slot, volume);
+		return;
 	}
 	key.slot = kept ? (unsigned)slot : 0;
 	while (key.kind < CONFIG_KEY_TPM && !field[key.kind].value)

@@ -212,6 +212,7 @@ static void put_encryption(struct writer *to, struct config_log *log,
 			   const struct config_node *encryption, enum config_origin origin)
 {
 	const struct config_node *keys = encryption ? config_node_child(encryption, "keys") : NULL;
+	const char *separator = "";
 
 	if (!encryption) {
 		put_text(to, "null");
@@ -220,9 +221,12 @@ static void put_encryption(struct writer *to, struct config_log *log,
 	put_provider(to, encryption, origin);
 	put_text(to, ",\"EncryptionKeys\":[");
 	for (const struct config_node *key = keys ? keys->child : NULL; key; key = key->next) {
+		/* Talos has no recovery keys, and a boot does not need them. */
+		if (config_node_child(key, "recovery"))
+			continue;
+		put_text(to, separator);
 		put_key(to, log, key, origin);
-		if (key->next)
-			put_text(to, ",");
+		separator = ",";
 	}
 	put_text(to, "],\"EncryptionCipher\":");
 	put_string(to, config_node_child(encryption, "cipher"));

@@ -16,8 +16,10 @@ struct config_trust *config_trust_new(void)
 {
 	struct config_trust *trust = calloc(1, sizeof(*trust));
 
-	if (trust)
+	if (trust) {
 		trust->state_keys = ALL_KINDS;
+		trust->node_id_count = 1;
+	}
 	return trust;
 }
 
@@ -63,6 +65,29 @@ static void add_kind(struct config_log *log, const struct config_trust_value *va
 		     config_printable(value->text, strlen(value->text), shown));
 }
 
+static void add_node_id(struct config_log *log, const struct config_trust_value *value,
+			struct config_trust *trust)
+{
+	static const char *const names[CONFIG_NODE_IDS] = { "smbios", "device-tree", "machine-id" };
+	char shown[CONFIG_PRINTABLE_SIZE];
+	unsigned id = 0;
+
+	while (id < CONFIG_NODE_IDS && strcmp(value->text, names[id]) != 0)
+		id++;
+	for (size_t i = 0; i < trust->node_id_count; i++)
+		if (trust->node_ids[i] == id) {
+			config_error(log, value->position, "%s is listed twice", names[id]);
+			return;
+		}
+	if (id < CONFIG_NODE_IDS)
+		trust->node_ids[trust->node_id_count++] = (enum config_node_id)id;
+	else
+		config_error(log, value->position,
+			     "unknown name of a machine \"%s\"; use smbios, device-tree or "
+			     "machine-id",
+			     config_printable(value->text, strlen(value->text), shown));
+}
+
 static void set_headers(struct config_log *log, const struct config_trust_value *value,
 			struct config_trust *trust)
 {
@@ -92,6 +117,8 @@ void config_trust_set(struct config_log *log, enum config_trust_member member,
 {
 	if (member == CONFIG_TRUST_STATE_KEYS && !(trust->given & 1u << member))
 		trust->state_keys = 0;
+	if (member == CONFIG_TRUST_NODE_ID && !(trust->given & 1u << member))
+		trust->node_id_count = 0;
 	trust->given |= 1u << member;
 	switch (member) {
 	case CONFIG_TRUST_STATE_ENCRYPTED:
@@ -118,6 +145,9 @@ void config_trust_set(struct config_log *log, enum config_trust_member member,
 		break;
 	case CONFIG_TRUST_META_NODE_UUID:
 		set_flag(log, value, &trust->meta_node_uuid);
+		break;
+	case CONFIG_TRUST_NODE_ID:
+		add_node_id(log, value, trust);
 		break;
 	case CONFIG_TRUST_MEMBERS:
 		break;
@@ -186,9 +216,11 @@ static void read_list(struct config_log *log, const struct config_field *field,
 	trust->given |= 1u << member;
 	if (member == CONFIG_TRUST_KMS_ENDPOINTS)
 		trust->kms_endpoints[0].given = true; /* an empty list permits no KMS */
+	else if (member == CONFIG_TRUST_NODE_ID)
+		trust->node_id_count = 0;
 	else
 		trust->state_keys = 0;
-	if (member == CONFIG_TRUST_STATE_KEYS && !field->value->child)
+	if (member != CONFIG_TRUST_KMS_ENDPOINTS && !field->value->child)
 		config_error(log, field->value->position, "\"%s\" is empty", field->name);
 	for (const struct config_node *item = field->value->child; item; item = item->next) {
 		const struct config_field entry = { .name = field->name, .value = item };
@@ -234,17 +266,17 @@ static void read_section(struct config_log *log, const struct config_field *fiel
 static void read_root(struct config_log *log, const struct config_node *root,
 		      struct config_trust *trust)
 {
-	static const char *const names[] = { "state", "headers", "kms", "meta" };
+	static const char *const names[] = { "state", "headers", "kms", "meta", "node-id" };
 	static const char *const state[] = { "encrypted", "keys" };
 	static const char *const kms[] = { "endpoints", "insecure", "ca" };
 	static const char *const meta[] = { "node-uuid" };
-	static const struct config_schema schema = { .names = names, .count = 4 };
+	static const struct config_schema schema = { .names = names, .count = 5 };
 	static const struct section sections[] = {
 		[0] = { { .names = state, .count = 2 }, CONFIG_TRUST_STATE_ENCRYPTED },
 		[2] = { { .names = kms, .count = 3 }, CONFIG_TRUST_KMS_ENDPOINTS },
 		[3] = { { .names = meta, .count = 1 }, CONFIG_TRUST_META_NODE_UUID },
 	};
-	struct config_field field[4] = { 0 };
+	struct config_field field[5] = { 0 };
 
 	if (root->kind != CONFIG_MAPPING) {
 		config_error(log, root->position, "the file must be a mapping, not %s",
@@ -257,6 +289,8 @@ static void read_root(struct config_log *log, const struct config_node *root,
 		read_item(log, &field[1], CONFIG_TRUST_HEADERS, trust);
 	read_section(log, &field[2], &sections[2], trust);
 	read_section(log, &field[3], &sections[3], trust);
+	if (has_value(log, &field[4]))
+		read_list(log, &field[4], CONFIG_TRUST_NODE_ID, trust);
 }
 
 enum mortise_code config_trust_parse(const char *text, size_t size, const char *source,
@@ -286,6 +320,25 @@ static bool join_permission(const struct config_trust *trust, bool permits,
 	if (was_given(trust, member) && was_given(from, member))
 		return permits && from_permits;
 	return permits || from_permits;
+}
+
+/* Keeps the names that both list, in the order of trust. */
+static void join_node_ids(struct config_trust *trust, const struct config_trust *from)
+{
+	size_t kept = 0;
+
+	if (!was_given(from, CONFIG_TRUST_NODE_ID))
+		return;
+	if (!was_given(trust, CONFIG_TRUST_NODE_ID)) {
+		memcpy(trust->node_ids, from->node_ids, sizeof(trust->node_ids));
+		trust->node_id_count = from->node_id_count;
+		return;
+	}
+	for (size_t i = 0; i < trust->node_id_count; i++)
+		for (size_t j = 0; j < from->node_id_count; j++)
+			if (trust->node_ids[i] == from->node_ids[j])
+				trust->node_ids[kept++] = trust->node_ids[i];
+	trust->node_id_count = kept;
 }
 
 static enum mortise_code join_ca(struct config_trust *trust, struct config_trust *from,
@@ -319,7 +372,12 @@ enum mortise_code config_trust_join(struct config_trust *trust, struct config_tr
 		trust->kms_endpoints[1] = from->kms_endpoints[0];
 		from->kms_endpoints[0] = (struct config_trust_list){ 0 };
 	}
+	join_node_ids(trust, from);
 	trust->given |= from->given;
+	if (!trust->node_id_count)
+		return error_set(err, MORTISE_E_CONFIG, 0,
+				 "%s and %s have no entry of node-id in common", trust->source,
+				 from->source);
 	if (!trust->state_keys)
 		return error_set(err, MORTISE_E_CONFIG, 0,
 				 "%s and %s have no kind of key for STATE in common", trust->source,

@@ -22,7 +22,16 @@ enum config_trust_member {
 	CONFIG_TRUST_KMS_INSECURE,
 	CONFIG_TRUST_KMS_CA,
 	CONFIG_TRUST_META_NODE_UUID,
+	CONFIG_TRUST_NODE_ID,
 	CONFIG_TRUST_MEMBERS,
+};
+
+/* What may name this machine. */
+enum config_node_id {
+	CONFIG_NODE_SMBIOS,
+	CONFIG_NODE_DEVICE_TREE,
+	CONFIG_NODE_MACHINE_ID,
+	CONFIG_NODE_IDS,
 };
 
 struct config_trust_list {
@@ -44,6 +53,9 @@ struct config_trust {
 	bool kms_insecure;	/* META may name a plain-text endpoint */
 	char *kms_ca;		/* path; NULL: not pinned */
 	bool meta_node_uuid;	/* META may name this machine (tag 15) */
+	/* The first of these that the machine has names it; by default, smbios alone. */
+	enum config_node_id node_ids[CONFIG_NODE_IDS];
+	size_t node_id_count;
 };
 
 /* Makes the defaults, which require and permit nothing. NULL: out of memory. */

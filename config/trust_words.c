@@ -17,6 +17,7 @@ static const char *const words[CONFIG_TRUST_MEMBERS] = {
 	[CONFIG_TRUST_KMS_INSECURE] = "kms.insecure",
 	[CONFIG_TRUST_KMS_CA] = "kms.ca",
 	[CONFIG_TRUST_META_NODE_UUID] = "meta.node-uuid",
+	[CONFIG_TRUST_NODE_ID] = "node-id",
 };
 
 static const struct config_position whole;
@@ -45,17 +46,17 @@ static void read_word(struct config_log *log, char *word, struct config_trust *t
 		config_error(log, whole,
 			     "unknown word \"%s\" in " PARAMETER
 			     "; use state.encrypted, state.keys, headers, kms.endpoint, "
-			     "kms.insecure, kms.ca or meta.node-uuid",
+			     "kms.insecure, kms.ca, meta.node-uuid or node-id",
 			     config_printable(word, strlen(word), shown));
 	else if (!*value.text)
 		config_error(log, whole, "\"%s\" has no value in " PARAMETER, word);
 	else if ((trust->given & 1u << member) && member != CONFIG_TRUST_KMS_ENDPOINTS)
 		config_error(log, whole, "\"%s\" is given twice in " PARAMETER, word);
-	else if (member != CONFIG_TRUST_STATE_KEYS)
+	else if (member != CONFIG_TRUST_STATE_KEYS && member != CONFIG_TRUST_NODE_ID)
 		config_trust_set(log, (enum config_trust_member)member, &value, trust);
 	else
 		for (rest = equals + 1; (value.text = strsep(&rest, "+"));)
-			config_trust_set(log, CONFIG_TRUST_STATE_KEYS, &value, trust);
+			config_trust_set(log, (enum config_trust_member)member, &value, trust);
 }
 
 /* Reads one parameter of the kernel, which is changed. */

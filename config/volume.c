@@ -23,6 +23,7 @@ void config_volume_move_encryption(struct config_volume *to, struct config_volum
 	to->allow_discards = from->allow_discards;
 	to->keys = from->keys;
 	to->key_count = from->key_count;
+	to->recovery_slots = from->recovery_slots;
 	from->cipher = NULL;
 	from->keys = NULL;
 	from->key_count = 0;

@@ -80,6 +80,22 @@ static void note_meta_uuid(const struct volume_plan *plan, struct volume_opening
 	volume_opening_add(&opening->notices, text);
 }
 
+/* Recovery keys are not made at a boot, where no user would see them. */
+static void note_missing_recovery(const struct volume_plan *plan, struct volume_opening *opening)
+{
+	char text[VOLUME_NOTICE_MAX];
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if (!(plan->lacks_recovery & UINT32_C(1) << id))
+			continue;
+		snprintf(text, sizeof(text),
+			 "keyslot %d holds no recovery key yet; to make it, run `mortise apply "
+			 "--recovery-dir DIR` or `mortise enroll --recovery-key --from-config %s`",
+			 id, plan->volume->name);
+		volume_opening_add(&opening->notices, text);
+	}
+}
+
 static void set_opening(const struct volume_plan *plan, struct volume_opening *opening)
 {
 	struct volume_opening before;
@@ -98,6 +114,8 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 		note_meta_uuid(plan, opening);
 	if (plan->recovered)
 		volume_opening_add(&opening->notices, "opened with the recovery key");
+	if (plan->lacks_recovery)
+		note_missing_recovery(plan, opening);
 	if (plan->unrecorded)
 		volume_opening_add(
 			&opening->notices,
@@ -161,8 +179,9 @@ static bool carry_out_step(struct volume_work *work, size_t i)
 	/* A cancellation is noticed before the next step. */
 	(void)report_step(work->run, &shown, MORTISE_EVENT_STEP_END, ok ? NULL : &why);
 	if (ok) {
-		plan->proven |= shown.kind == MORTISE_STEP_KEY_ADD ||
-				shown.kind == MORTISE_STEP_KEY_REPLACE;
+		plan->proven |=
+			!plan->steps[i].recovery && (shown.kind == MORTISE_STEP_KEY_ADD ||
+						     shown.kind == MORTISE_STEP_KEY_REPLACE);
 		add_notices(&plan->steps[i], &result->opening);
 		return true;
 	}

@@ -9,7 +9,8 @@ static bool opens_state(const struct volume_plan *plan, bool staged)
 	if (!plan->volume->encrypted || plan->proven || (!staged && plan->recovered))
 		return true;
 	for (size_t i = 0; !staged && i < plan->step_count; i++)
-		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD && !plan->steps[i].why.code)
+		if (plan->steps[i].kind == MORTISE_STEP_KEY_ADD && !plan->steps[i].recovery &&
+		    !plan->steps[i].why.code)
 			return true;
 	return false;
 }

@@ -10,10 +10,10 @@
 #include "luks2/keyslot.h"
 #include "volume/record.h"
 
-/* The passphrases of KMS and TPM keys are random and need no stretching. */
+/* The passphrases of KMS, TPM and recovery keys are random and need no stretching. */
 static bool needs_full_cost(const struct config_key *key)
 {
-	return key->kind == CONFIG_KEY_STATIC || key->kind == CONFIG_KEY_NODE_ID;
+	return key && (key->kind == CONFIG_KEY_STATIC || key->kind == CONFIG_KEY_NODE_ID);
 }
 
 enum mortise_code volume_choose_cost(struct volume_work *work, const struct config_key *key,
@@ -71,6 +71,11 @@ uint64_t volume_metadata_size(const struct volume_plan *plan)
 	return size;
 }
 
+static enum mortise_code no_token(int keyslot, struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d", keyslot);
+}
+
 /* Stores the token and the record of a keyslot in the update. */
 static enum mortise_code stage_token(struct volume_work *work, struct luks2_update *update,
 				     const struct volume_step *step,
@@ -90,6 +95,8 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 		stored = volume_token_put(metadata, id, json_object_get(made->token));
 	else
 		volume_token_drop(metadata, id);
+	if (step->recovery)
+		return stored ? MORTISE_OK : no_token(id, err);
 	code = volume_key_fingerprint(work->run, step->key, metadata, &keys, fingerprint, err);
 	if (code && code != MORTISE_E_WAIT)
 		return code;
@@ -97,9 +104,7 @@ static enum mortise_code stage_token(struct volume_work *work, struct luks2_upda
 	if (stored && made->pcr_values)
 		stored = volume_record_set_pcr_values(metadata, id,
 						      json_object_get(made->pcr_values));
-	return stored ? MORTISE_OK
-		      : error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d",
-				  id);
+	return stored ? MORTISE_OK : no_token(id, err);
 }
 
 enum mortise_code volume_stage_key(struct volume_work *work, struct luks2_update *update,

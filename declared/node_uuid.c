@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which UUID names this machine: the firmware's, an operator's, or the one in META (tag 15). */
+/*
+ * What names this machine: an operator's UUID, the one in META (tag 15), what the trust file lists,
+ * or the firmware's UUID.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -59,18 +62,61 @@ static enum mortise_code read_meta(struct volume_run *run, bool permitted,
 	return MORTISE_OK;
 }
 
+/* False: the machine has no name of this kind, or only a placeholder. */
+static bool read_name(enum config_node_id id, char name[static VOLUME_NODE_UUID_ROOM])
+{
+	struct mortise_error ignored;
+
+	switch (id) {
+	case CONFIG_NODE_SMBIOS:
+		return !keys_node_uuid_read(name, &ignored) &&
+		       !keys_node_uuid_check(name, &ignored);
+	case CONFIG_NODE_DEVICE_TREE:
+		return !keys_node_text_read(KEYS_NODE_DEVICE_TREE, "", name, &ignored) &&
+		       !keys_node_uuid_check(name, &ignored);
+	case CONFIG_NODE_MACHINE_ID:
+		return !keys_node_text_read(KEYS_NODE_MACHINE_ID, "", name, &ignored) &&
+		       !keys_node_uuid_check(name, &ignored);
+	case CONFIG_NODE_IDS:
+		break;
+	}
+	return false;
+}
+
+/*
+ * The first name on the list of the trust file. If the machine has none of them, SMBIOS is not used
+ * unless it is on the list: an empty name is refused.
+ */
+static void choose_name(struct volume_run *run)
+{
+	const struct config_trust *trust = run->trust;
+	size_t i = 0;
+
+	if (!(trust->given & 1u << CONFIG_TRUST_NODE_ID))
+		return;
+	while (i < trust->node_id_count && !read_name(trust->node_ids[i], run->node_uuid))
+		i++;
+	if (i == trust->node_id_count)
+		run->node_uuid[0] = '\0';
+	run->sources.node_uuid = run->node_uuid;
+}
+
 enum mortise_code volume_choose_node_uuid(struct volume_run *run, struct mortise_error *err)
 {
-	const bool permitted = run->options->adopt || run->trust->meta_node_uuid;
-	enum mortise_code code;
+	const bool listed = run->trust->given & 1u << CONFIG_TRUST_NODE_ID;
+	/* With a list, an operator's run must use the name that the next boot uses. */
+	const bool permitted = run->trust->meta_node_uuid || (run->options->adopt && !listed);
+	enum mortise_code code = MORTISE_OK;
 
-	if (run->sources.node_uuid || !volume_needs_node_uuid(run->config) ||
-	    (!permitted && *run->trust->source))
+	if (run->sources.node_uuid || !volume_needs_node_uuid(run->config))
 		return MORTISE_OK;
-	code = read_meta(run, permitted, err);
-	if (code || !*run->node_uuid)
+	if (permitted || !*run->trust->source)
+		code = read_meta(run, permitted, err);
+	if (code)
 		return code;
-	if (permitted)
+	if (!*run->node_uuid)
+		choose_name(run);
+	else if (permitted)
 		run->sources.node_uuid = run->node_uuid;
 	else if (!is_firmware_uuid(run->node_uuid))
 		run->meta_uuid = run->node_uuid;

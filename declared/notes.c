@@ -90,6 +90,33 @@ static bool state_is_encrypted(const struct config *declared)
 	return false;
 }
 
+/*
+ * A program on another machine or a planted STATE that gets the key still lacks STATE's salt. Talos's
+ * guide recommends the lock for every volume but STATE.
+ */
+static bool note_no_lock(const struct config *declared, struct mortise_plan *plan)
+{
+	char list[200] = "";
+	size_t used = 0;
+
+	if (!state_is_encrypted(declared))
+		return true;
+	for (size_t i = 0; i < plan->count && used < sizeof(list); i++) {
+		const struct config_volume *volume = plan->volumes[i]->volume;
+		bool unlocked = false;
+
+		for (size_t j = 0; j < volume->key_count; j++)
+			unlocked |= !volume->keys[j].lock_to_state;
+		if (unlocked && !volume_is_state(volume))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+						 used ? ", " : "", volume->name);
+	}
+	return !*list || add_note(plan,
+				  "%s: a key is not locked to STATE, and opens the volume without "
+				  "it; lockToState: true is recommended",
+				  list);
+}
+
 /* The guide of Talos allows static keys of other volumes only if STATE is encrypted. */
 static bool note_static(const struct config *declared, struct mortise_plan *plan)
 {
@@ -221,8 +248,9 @@ enum mortise_code volume_notes_make(const struct volume_run *run, struct mortise
 				    struct mortise_error *err)
 {
 	if (note_state(plan) && note_static(run->config, plan) && note_node_id(plan) &&
-	    note_meta(run, plan) && note_plain_kms(run, plan) && note_tpm(plan) &&
-	    note_pcr_15(plan) && note_kms_key_file(plan, run->options) && note_replaced(plan))
+	    note_no_lock(run->config, plan) && note_meta(run, plan) && note_plain_kms(run, plan) &&
+	    note_tpm(plan) && note_pcr_15(plan) && note_kms_key_file(plan, run->options) &&
+	    note_replaced(plan))
 		return MORTISE_OK;
 	return error_memory(err);
 }

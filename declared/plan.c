@@ -46,6 +46,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
 	plan->verified = plan->unrecorded = false;
+	plan->lacks_recovery = 0;
 	plan->reset = RESET_NONE;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';

@@ -59,6 +59,7 @@ struct volume_run {
 	char node_uuid[VOLUME_NODE_UUID_ROOM]; /* of META */
 	const char *meta_uuid;		/* only opens existing keyslots; NULL: none */
 	char meta_notice[512];		/* why META's UUID is not used; or "" */
+	bool unlock;			/* the volume key is needed, even if the volume is open */
 	bool open_only;			/* open STATE as META describes it, change nothing */
 	bool store;			/* store the configuration in STATE (mortise_apply) */
 	bool keep_keys;			/* leave headers and volume keys in the plan */
@@ -77,7 +78,8 @@ struct volume_run {
 struct volume_step {
 	enum mortise_step_kind kind;
 	int keyslot;			/* -1: none */
-	const struct config_key *key;	/* NULL for steps that need none */
+	const struct config_key *key;	/* NULL for steps that need none, and for a recovery key */
+	bool recovery;			/* KEY_ADD, KEY_REPLACE: a recovery key */
 	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
@@ -116,6 +118,7 @@ struct volume_plan {
 	struct key_attempt *attempts;	/* one for each declared key */
 	int opened;			/* keyslot that opened the volume, or -1 */
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
+	uint32_t lacks_recovery;	/* bit n: no recovery key is in declared keyslot n */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
@@ -278,6 +281,11 @@ volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mort
 MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
+
+/* Adds a step for each declared recovery key that is missing, if the run makes them. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_recovery(struct volume_run *run,
+							  struct volume_plan *plan,
+							  struct mortise_error *err);
 
 /* Adds the steps that make the keyslots match the declared keys. The volume key is known. */
 MORTISE_MUST_CHECK enum mortise_code

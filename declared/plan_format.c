@@ -71,7 +71,7 @@ enum mortise_code volume_plan_format(struct volume_run *run, struct volume_plan 
 		return code;
 	if (!available)
 		return drop_format(plan, why.text, err);
-	return MORTISE_OK;
+	return volume_plan_recovery(run, plan, err);
 }
 
 enum mortise_code volume_plan_try_new_keys(struct volume_run *run, struct volume_plan *plan,

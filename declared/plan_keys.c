@@ -289,6 +289,42 @@ static enum mortise_code plan_declared(struct volume_run *run, struct volume_pla
 	return compare_key(run, plan, i, err);
 }
 
+/* The header is NULL before a format. */
+enum mortise_code volume_plan_recovery(struct volume_run *run, struct volume_plan *plan,
+				       struct mortise_error *err)
+{
+	plan->lacks_recovery = 0;
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		const bool used = plan->header &&
+				  luks2_keyslot_in_use(luks2_header_metadata(plan->header), id);
+		struct volume_step *step;
+
+		if (!(plan->volume->recovery_slots & UINT32_C(1) << id) ||
+		    (used && is_recovery(plan, id)))
+			continue;
+		if (!run->options->new_recovery_keys || run->options->try_keys) {
+			plan->lacks_recovery |= UINT32_C(1) << id;
+			continue;
+		}
+		step = volume_plan_add(plan, used ? MORTISE_STEP_KEY_REPLACE : MORTISE_STEP_KEY_ADD,
+				       id, "%s keyslot %d (recovery): its key is handed over once",
+				       used ? "replace" : "add", id);
+		if (!step)
+			return error_memory(err);
+		step->recovery = true;
+	}
+	return MORTISE_OK;
+}
+
+/* Is an undeclared keyslot replaced by a recovery key? */
+static bool is_replaced(const struct volume_plan *plan, int keyslot)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].recovery && plan->steps[i].keyslot == keyslot)
+			return true;
+	return false;
+}
+
 enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *plan,
 				   struct mortise_error *err)
 {
@@ -298,9 +334,12 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 	plan->unrecorded = false;
 	for (size_t i = 0; !code && i < volume->key_count; i++)
 		code = plan_declared(run, plan, i, err);
+	if (!code)
+		code = volume_plan_recovery(run, plan, err);
 	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
-		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id))
+		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id) ||
+		    is_replaced(plan, id))
 			continue;
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,
 				       "remove keyslot %d, which is not declared", id);

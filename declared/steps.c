@@ -168,7 +168,7 @@ static enum mortise_code format_volume(struct volume_work *work, struct mortise_
 		goto out;
 	snprintf(work->result->text, sizeof(work->result->text), "formatted");
 	for (size_t i = 0; plan->opened < 0 && i < plan->step_count; i++)
-		if (has_key(&plan->steps[i]))
+		if (has_key(&plan->steps[i]) && !plan->steps[i].recovery)
 			plan->opened = plan->steps[i].keyslot;
 out:
 	if (fd >= 0)

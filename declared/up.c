@@ -19,7 +19,6 @@
 #include "declared/wait.h"
 #include "declared/wave.h"
 #include "disk/mount.h"
-#include "volume/extended_pcrs.h"
 
 static bool state_is_wanted(const struct mortise_plan *plan,
 			    const struct mortise_up_options *options)
@@ -264,36 +263,6 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);
 }
 
-/*
- * Extends the PCR once in each boot. Records it first: a key sealed to the extended value would not
- * open at any boot.
- */
-static enum mortise_code extend_pcr(const struct mortise_up_options *options,
-				    struct mortise_error *err)
-{
-	struct mortise_key_sources sources = { .struct_size = sizeof(sources) };
-	struct mortise_error ignored;
-	enum mortise_code code;
-
-	if (!options->extend_word || (volume_extended_pcrs() & UINT32_C(1) << options->extend_pcr))
-		return MORTISE_OK;
-	if (options->sources) {
-		code = sized_input(SIZED(mortise_key_sources), &sources, options->sources, err);
-		if (code)
-			return code;
-	}
-	/* The TPM may extend the PCR even after the wait for it has ended: it is not canceled. */
-	sources.events = NULL;
-	code = volume_extended_pcr_store(options->extend_pcr, true, err);
-	if (code)
-		return code;
-	code = mortise_tpm_extend(&sources, options->extend_pcr, options->extend_word, err);
-	if (code && volume_extended_pcr_store(options->extend_pcr, false, &ignored))
-		error_prefix(err, "PCR %u is recorded as extended, but was not",
-			     options->extend_pcr);
-	return code;
-}
-
 static enum mortise_code execute_plan(const struct volume_up *up, struct mortise_plan *plan,
 				      struct mortise_report **report, struct mortise_error *err)
 {
@@ -321,7 +290,7 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	if (!code)
 		code = check_ready(*report, err);
 	if (!code)
-		code = extend_pcr(up->options, err);
+		code = volume_extend_pcr(up->options, err);
 out:
 	for (size_t i = 0; i < plan->count; i++) {
 		volume_plan_attach(plan->volumes[i], NULL);
@@ -344,22 +313,6 @@ enum mortise_code volume_plan_check_use(const struct mortise_plan *plan,
 			 plan->executed ? "executed before" : "made from another configuration");
 }
 
-static enum mortise_code check_extension(const struct mortise_up_options *options,
-					 struct mortise_error *err)
-{
-	if (!options->extend_word)
-		return MORTISE_OK;
-	if (options->extend_pcr >= MORTISE_PCRS)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PCR %u does not exist; use a PCR from 0 to %u",
-				 options->extend_pcr, MORTISE_PCRS - 1);
-	if (options->extend_pcr == KEYS_TPM_IDENTITY_PCR)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "PCR 15 is extended with the identity of STATE, and keys are "
-				 "sealed to this value; use another PCR");
-	return MORTISE_OK;
-}
-
 enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *plan,
 			    struct mortise_report **report, struct mortise_error *err)
 {
@@ -370,7 +323,7 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	code = volume_plan_check_use(plan, up->config, err);
 	if (code)
 		return code;
-	code = check_extension(up->options, err);
+	code = volume_check_extension(up->options, err);
 	if (code)
 		return code;
 	code = volume_check_names(up->config, up->options, err);

@@ -22,4 +22,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_up(const struct volume_up *up,
 					       struct mortise_report **report,
 					       struct mortise_error *err);
 
+/* MORTISE_E_USAGE: the options name a PCR that cannot be extended. */
+MORTISE_MUST_CHECK enum mortise_code
+volume_check_extension(const struct mortise_up_options *options, struct mortise_error *err);
+
+/* Extends the PCR that the options name, unless this boot has extended it. */
+MORTISE_MUST_CHECK enum mortise_code volume_extend_pcr(const struct mortise_up_options *options,
+						       struct mortise_error *err);
+
 #endif

@@ -137,7 +137,10 @@ static bool compute(struct verified *kept, const struct volume_run *run,
 	bool added;
 
 	memset(kept->digest, 0, sizeof(kept->digest));
-	added = add_header(kept, plan);
+	added = add_header(kept, plan) &&
+		add(kept, (struct keys_bytes[]){ { &plan->volume->recovery_slots,
+						   sizeof(plan->volume->recovery_slots) },
+						 { "", 0 } });
 	for (size_t i = 0; added && i < plan->volume->key_count; i++)
 		added = add_key(kept, run, plan, &plan->volume->keys[i]);
 	return added;
@@ -150,8 +153,9 @@ bool volume_verified(struct volume_run *run, const struct volume_plan *plan)
 	bool equal = false;
 
 	/* An operator's run compares everything. */
-	if (!plan->active || run->options->check_keys || run->options->adopt ||
-	    run->options->try_keys || volume_record_mkfs(luks2_header_metadata(plan->header)))
+	if (!plan->active || run->unlock || run->options->check_keys || run->options->adopt ||
+	    run->options->try_keys || run->options->new_recovery_keys ||
+	    volume_record_mkfs(luks2_header_metadata(plan->header)))
 		return false;
 	if (run->known.state == KNOWN_LISTED &&
 	    (!known_find(&run->known.list, plan->volume->id, &known) ||

@@ -97,19 +97,25 @@ enum mortise_event_type {
 	MORTISE_EVENT_STEP_END,	/* a step of a plan has ended: step, error */
 	MORTISE_EVENT_PROMPT,	/* a recovery key is needed: device, tries_left, answer */
 	MORTISE_EVENT_NOTICE,	/* text: a sentence */
+	MORTISE_EVENT_RECOVERY_KEY, /* a new recovery key: text, device, step, answer */
 };
 
 struct mortise_event {
 	enum mortise_event_type type;
 	const char *volume;	/* name in the configuration, "" if the volume is not declared */
-	const char *text;	/* PROGRESS: the operation, such as "overwriting keys"; NOTICE */
+	const char *text;	/* PROGRESS: the operation, such as "overwriting keys"; NOTICE;
+				 * RECOVERY_KEY: the volume's id */
 	uint64_t done;		/* PROGRESS: bytes, unless text names another unit */
 	uint64_t total;		/* PROGRESS: 0 if unknown */
 	const struct mortise_step *step;
 	const struct mortise_error *error; /* STEP_END: NULL if the step succeeded */
-	const char *device;	/* PROMPT: path of the volume's device */
+	const char *device;	/* PROMPT, RECOVERY_KEY: path of the volume's device */
 	unsigned tries_left;	/* PROMPT: after this one */
-	struct mortise_secret **answer; /* PROMPT: set it to a new secret, or leave it for no answer */
+	/*
+	 * PROMPT: set it to a new secret, or leave it for no answer. RECOVERY_KEY: the key, which
+	 * belongs to the library; set it to NULL if the key could not be handed over.
+	 */
+	struct mortise_secret **answer;
 };
 
 /*

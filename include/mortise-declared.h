@@ -228,6 +228,12 @@ struct mortise_up_options {
 	 * the next one is tried; 0: 30, or 10 for a kms or tpm key, which needs no stretching.
 	 */
 	uint32_t max_unlock_s;
+	/*
+	 * mortise_up, mortise_apply: make each declared recovery key whose keyslot holds none. The
+	 * key is sent with MORTISE_EVENT_RECOVERY_KEY before anything is written, and is not
+	 * enrolled unless the callback has handed it over. Otherwise a notice reports the keyslot.
+	 */
+	bool new_recovery_keys;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -427,6 +433,18 @@ MORTISE_MUST_CHECK enum mortise_code mortise_config_stored(const struct mortise_
 							   struct mortise_error *err);
 /* False: META's description of STATE, without the other volumes. */
 bool mortise_config_is_complete(const struct mortise_config *config);
+
+/*
+ * Unlocks the one volume that the options name with any of its declared keys, to change its keyslots
+ * by hand: the header knows its volume key. Nothing is changed. *recovery_keyslot, unless it is NULL,
+ * receives the first declared keyslot of a recovery key, or MORTISE_ANY. MORTISE_E_KEY: no declared
+ * key opens the volume, or mortise_up would refuse it; MORTISE_E_POLICY: its header has no seal yet.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_volume_unlock(const struct mortise_config *config,
+							   const struct mortise_up_options *options,
+							   struct mortise_luks2 **header,
+							   int *recovery_keyslot,
+							   struct mortise_error *err);
 
 /*
  * Makes config the configuration of this machine. Executes plan as mortise_up does (NULL: makes

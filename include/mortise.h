@@ -433,6 +433,7 @@ struct mortise_enrollment {
 	uint32_t tpm_pcrs;		/* bit n: bind to the present value of PCR n, and to the
 					 * next boot's value of PCR 15; MORTISE_PCRS_DEFAULT */
 	bool tpm_check_secureboot;	/* fail if Secure Boot is off or in setup mode */
+	bool replace;			/* replace the recovery key that the keyslot holds */
 };
 
 struct mortise_enrolled {

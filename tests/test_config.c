@@ -251,6 +251,24 @@ static void test_guide_rotation(void **state)
 	config_free(config);
 }
 
+/* Recovery keys only reserve their keyslots; Talos, which reads META, does not know them. */
+static void test_recovery(void **state)
+{
+	struct config *config = good_read("recovery.yaml");
+	const struct config_volume *volume = &config->volumes[0];
+	static const char json[] =
+		"{\"EncryptionProvider\":\"luks2\",\"EncryptionKeys\":[{\"KeySlot\":0,"
+		"\"KeyStatic\":null,\"KeyNodeID\":{},\"KeyKMS\":null,\"KeyTPM\":null,"
+		"\"KeyLockToSTATE\":null}],";
+
+	(void)state;
+	assert_int_equal(volume->key_count, 1);
+	assert_int_equal(volume->recovery_slots, UINT32_C(1) << 31 | 1u << 7);
+	assert_true(mortise_secret_size(config->state_json) > strlen(json));
+	assert_memory_equal(mortise_secret_data(config->state_json), json, strlen(json));
+	config_free(config);
+}
+
 static void test_every_field(void **state)
 {
 	struct config *config = good_read("every-field.yaml");
@@ -587,6 +605,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_guide_user),
 		cmocka_unit_test(test_guide_keys),
 		cmocka_unit_test(test_guide_rotation),
+		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_every_field),
 		cmocka_unit_test(test_yaml_values),
 		cmocka_unit_test(test_system_partitions),

@@ -118,6 +118,9 @@ static void all_members_are_read(void **state)
 	assert_true(trust->kms_insecure);
 	assert_string_equal(trust->kms_ca, "/etc/mortise/kms/ca.pem");
 	assert_true(trust->meta_node_uuid);
+	assert_int_equal(trust->node_id_count, 2);
+	assert_int_equal(trust->node_ids[0], CONFIG_NODE_DEVICE_TREE);
+	assert_int_equal(trust->node_ids[1], CONFIG_NODE_SMBIOS);
 	config_trust_free(trust);
 }
 
@@ -137,6 +140,8 @@ static void defaults_require_and_permit_nothing(void **state)
 		assert_false(trust->kms_insecure);
 		assert_null(trust->kms_ca);
 		assert_false(trust->meta_node_uuid);
+		assert_int_equal(trust->node_id_count, 1);
+		assert_int_equal(trust->node_ids[0], CONFIG_NODE_SMBIOS);
 		config_trust_free(trust);
 	}
 }
@@ -190,7 +195,7 @@ static void command_line_has_the_same_members(void **state)
 static void bad_words_are_refused(void **state)
 {
 	static const char unknown[] = "; use state.encrypted, state.keys, headers, kms.endpoint, "
-				      "kms.insecure, kms.ca or meta.node-uuid";
+				      "kms.insecure, kms.ca, meta.node-uuid or node-id";
 	static const struct {
 		const char *words;
 		const char *why;
@@ -240,10 +245,10 @@ static struct config_trust *join(const char *name, const char *words)
 
 static void stricter_member_of_each_source_holds(void **state)
 {
-	struct config_trust *trust =
-		join("all.yaml", "mortise.trust=state.keys=tpm+kms,"
-				 "headers=adopt,kms.insecure=false,"
-				 "kms.endpoint=https://b,meta.node-uuid=false");
+	struct config_trust *trust = join("all.yaml", "mortise.trust=state.keys=tpm+kms,"
+						      "headers=adopt,kms.insecure=false,"
+						      "kms.endpoint=https://b,meta.node-uuid=false,"
+						      "node-id=machine-id+smbios");
 
 	(void)state;
 	assert_string_equal(trust->source, "all.yaml and the kernel command line");
@@ -255,6 +260,14 @@ static void stricter_member_of_each_source_holds(void **state)
 	assert_false(trust->kms_insecure);
 	assert_false(trust->meta_node_uuid);
 	assert_string_equal(trust->kms_ca, "/etc/mortise/kms/ca.pem");
+	assert_int_equal(trust->node_id_count, 1);
+	assert_int_equal(trust->node_ids[0], CONFIG_NODE_SMBIOS);
+	config_trust_free(trust);
+
+	trust = join("keys-alone.yaml", "mortise.trust=node-id=machine-id+device-tree");
+	assert_int_equal(trust->node_id_count, 2);
+	assert_int_equal(trust->node_ids[0], CONFIG_NODE_MACHINE_ID);
+	assert_int_equal(trust->node_ids[1], CONFIG_NODE_DEVICE_TREE);
 	config_trust_free(trust);
 
 	trust = join("defaults.yaml", "mortise.trust=state.encrypted,headers=sealed,kms.insecure,"
@@ -285,6 +298,8 @@ static void contradictions_are_refused(void **state)
 		const char *words;
 		const char *why;
 	} cases[] = {
+		{ "mortise.trust=node-id=machine-id",
+		  "all.yaml and the kernel command line have no entry of node-id in common" },
 		{ "mortise.trust=state.keys=kms",
 		  "all.yaml and the kernel command line have no kind of key for STATE in common" },
 		{ "mortise.trust=kms.ca=/other.pem",

@@ -4,7 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -81,6 +85,81 @@ static void test_node_uuid_read(void **state)
 	assert_int_equal(strspn(uuid, "0123456789abcdef-"), MORTISE_UUID_LEN);
 }
 
+/* Writes a file below a directory in place of the root, and reads it. */
+static enum mortise_code read_node_file(const char *root, const char *path, mode_t mode,
+					const void *bytes, size_t size,
+					enum keys_node_source source, char *text)
+{
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+	char file[256];
+	FILE *stream;
+
+	snprintf(file, sizeof(file), "%s%s", root, path);
+	stream = fopen(file, "we");
+	assert_non_null(stream);
+	assert_int_equal(fwrite(bytes, 1, size, stream), size);
+	assert_int_equal(fclose(stream), 0);
+	assert_int_equal(chmod(file, mode), 0);
+	code = keys_node_text_read(source, root, text, &err);
+	assert_int_equal(unlink(file), 0);
+	if (code) {
+		assert_string_equal(text, "");
+		assert_non_null(strstr(err.text, path));
+	}
+	return code;
+}
+
+/* Machines without SMBIOS: the device tree's serial number, which ends with a NUL, or machine-id. */
+static void test_node_text_read(void **state)
+{
+	static const char *const made[] = { "/sys",
+					    "/sys/firmware",
+					    "/sys/firmware/devicetree",
+					    "/sys/firmware/devicetree/base",
+					    "/proc",
+					    "/proc/device-tree",
+					    "/etc" };
+	static const char serial[] = "/sys/firmware/devicetree/base/serial-number";
+	static const char old_serial[] = "/proc/device-tree/serial-number";
+	static const char id[] = "/etc/machine-id";
+	static const char digits[] = "0123456789abcdef0123456789abcdef\n";
+	char root[] = "/tmp/mortise-node.XXXXXX", path[256], text[KEYS_NODE_TEXT_ROOM],
+	     long_text[200];
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	for (size_t i = 0; i < 7; i++) {
+		snprintf(path, sizeof(path), "%s%s", root, made[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	memset(long_text, 'a', sizeof(long_text));
+#define READ(path, mode, bytes, size, source) \
+	read_node_file(root, path, mode, bytes, size, KEYS_NODE_##source, text)
+	assert_int_equal(READ(serial, 0444, "10000000e3a1b2c4", 17, DEVICE_TREE), MORTISE_OK);
+	assert_string_equal(text, "10000000e3a1b2c4");
+	assert_int_equal(READ(old_serial, 0444, "S/N-7", 6, DEVICE_TREE), MORTISE_OK);
+	assert_string_equal(text, "S/N-7");
+	assert_int_equal(READ(serial, 0444, "", 0, DEVICE_TREE), MORTISE_E_SYSTEM);
+	assert_int_equal(READ(serial, 0444, "a b", 4, DEVICE_TREE), MORTISE_E_SYSTEM);
+	assert_int_equal(READ(serial, 0444, "a\0b", 4, DEVICE_TREE), MORTISE_E_SYSTEM);
+	assert_int_equal(READ(serial, 0444, long_text, 127, DEVICE_TREE), MORTISE_OK);
+	assert_int_equal(READ(serial, 0444, long_text, 128, DEVICE_TREE), MORTISE_E_SYSTEM);
+	assert_int_equal(READ(id, 0444, digits, 33, MACHINE_ID), MORTISE_OK);
+	assert_memory_equal(text, digits, 32);
+	assert_int_equal(READ(id, 0444, digits, 31, MACHINE_ID), MORTISE_E_SYSTEM);
+	assert_int_equal(READ(id, 0444, "uninitialized\n", 14, MACHINE_ID), MORTISE_E_SYSTEM);
+	assert_int_equal(READ(id, 0666, digits, 33, MACHINE_ID), MORTISE_E_POLICY);
+	assert_int_equal(keys_node_text_read(KEYS_NODE_MACHINE_ID, root, text, NULL),
+			 MORTISE_E_SYSTEM);
+#undef READ
+	for (size_t i = 7; i--;) {
+		snprintf(path, sizeof(path), "%s%s", root, made[i]);
+		assert_int_equal(rmdir(path), 0);
+	}
+	assert_int_equal(rmdir(root), 0);
+}
+
 static void test_lock_to_state(void **state)
 {
 	struct mortise_secret *inner, *locked;
@@ -105,9 +184,8 @@ static void test_lock_to_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_uuid_entropy),
-		cmocka_unit_test(test_node_id),
-		cmocka_unit_test(test_node_uuid_read),
+		cmocka_unit_test(test_uuid_entropy),   cmocka_unit_test(test_node_id),
+		cmocka_unit_test(test_node_uuid_read), cmocka_unit_test(test_node_text_read),
 		cmocka_unit_test(test_lock_to_state),
 	};
 

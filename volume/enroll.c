@@ -14,6 +14,19 @@
 #include "volume/record.h"
 #include "volume/sealed.h"
 
+/* The id of the recovery token that marks this keyslot alone, or MORTISE_ANY. */
+static int find_recovery_token(const struct mortise_luks2 *header, int keyslot)
+{
+	struct mortise_token_info token = { .struct_size = sizeof(token) };
+
+	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++)
+		if (!mortise_token_info(header, id, &token, NULL) &&
+		    !strcmp(token.type, VOLUME_TOKEN_RECOVERY) &&
+		    token.keyslots == UINT32_C(1) << keyslot)
+			return id;
+	return MORTISE_ANY;
+}
+
 /* Chooses keyslot and token ids before a KMS or TPM is contacted. */
 static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    const struct mortise_enrollment *what,
@@ -34,10 +47,13 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Key slot %d is invalid, please select between 0 and %u.", id,
 				 MORTISE_KEYSLOTS_MAX - 1);
+	enrolled->keyslot = id;
+	enrolled->token = what->replace ? find_recovery_token(header, id) : MORTISE_ANY;
+	if (enrolled->token != MORTISE_ANY)
+		return MORTISE_OK;
 	if (luks2_keyslot_in_use(metadata, id))
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "Key slot %d is full, please select another one.", id);
-	enrolled->keyslot = id;
 	enrolled->token = id;
 	if (sealed && luks2_token_get(luks2_header_metadata(header), id))
 		return error_set(
@@ -52,18 +68,6 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 	return enrolled->token >= 0 ? MORTISE_OK
 				    : error_set(err, MORTISE_E_NO_SPACE, 0,
 						"all %u tokens are in use", MORTISE_TOKENS_MAX);
-}
-
-static struct json_object *recovery_token(int keyslot)
-{
-	struct json_object *token = json_object_new_object(), *keyslots = json_object_new_array();
-
-	if (luks2_json_add(token, "type", json_object_new_string(VOLUME_TOKEN_RECOVERY)) &&
-	    luks2_json_add(token, "keyslots", keyslots) &&
-	    luks2_json_append(keyslots, luks2_json_new_decimal((uint64_t)keyslot)))
-		return token;
-	json_object_put(token);
-	return NULL;
 }
 
 /* A volume can be opened before `mortise up`: without a record, PCR 15 is not a default. */
@@ -106,8 +110,6 @@ static enum mortise_code make_key(const struct mortise_luks2 *header,
 				  const struct mortise_key_sources *sources, int keyslot,
 				  struct volume_key *key, struct mortise_error *err)
 {
-	enum mortise_code code;
-
 	memset(key, 0, sizeof(*key));
 	switch (what->kind) {
 	case MORTISE_ENROLL_KMS:
@@ -117,10 +119,7 @@ static enum mortise_code make_key(const struct mortise_luks2 *header,
 	case MORTISE_ENROLL_TPM:
 		return make_tpm_key(header, what, sources, keyslot, key, err);
 	case MORTISE_ENROLL_RECOVERY:
-		code = keys_recovery_new(&key->passphrase, err);
-		if (!code && !(key->token = recovery_token(keyslot)))
-			code = error_memory(err);
-		return code;
+		return volume_recovery_new(keyslot, key, err);
 	}
 	return error_set(err, MORTISE_E_USAGE, 0, "unknown kind of key");
 }
@@ -145,7 +144,13 @@ static enum mortise_code store(struct mortise_luks2 *header, const struct mortis
 	if (code)
 		return code;
 	metadata = luks2_update_metadata(update);
-	code = luks2_keyslot_stage(update, &request, &id, err);
+	/* A recovery key that is replaced. */
+	if (luks2_keyslot_in_use(metadata, id)) {
+		code = luks2_keyslot_stage_removal(update, id, true, err);
+		luks2_json_remove_id(luks2_tokens(metadata), where->token);
+	}
+	if (!code)
+		code = luks2_keyslot_stage(update, &request, &id, err);
 	if (!code && !volume_token_put(metadata, where->token, json_object_get(key->token)))
 		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
 	if (!code && key->pcr_values &&
@@ -172,6 +177,8 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header,
 	enum mortise_code code;
 
 	code = sized_input(SIZED(mortise_enrollment), &wanted, what, err);
+	if (!code && wanted.replace && wanted.kind != MORTISE_ENROLL_RECOVERY)
+		code = error_set(err, MORTISE_E_USAGE, 0, "only a recovery key can be replaced");
 	if (!code && sources)
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	if (!code)

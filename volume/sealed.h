@@ -104,6 +104,10 @@ MORTISE_MUST_CHECK enum mortise_code volume_tpm_new(const struct mortise_key_sou
 						    struct volume_key *key,
 						    struct mortise_error *err);
 
+/* Creates a recovery key, and the token that marks its keyslot. */
+MORTISE_MUST_CHECK enum mortise_code volume_recovery_new(int keyslot, struct volume_key *key,
+							 struct mortise_error *err);
+
 /*
  * Unseal the passphrase of keyslot id with its token. MORTISE_E_NO_TOKEN as above, MORTISE_E_WAIT if
  * PCR 15 was not extended yet, and the errors of keys/sources/.

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Token ids: Talos takes token N for the token of keyslot N. */
+/* Token ids: Talos takes token N for the token of keyslot N. And recovery tokens. */
 #include <string.h>
 
+#include "base/error.h"
+#include "keys/sources/sources.h"
 #include "luks2/metadata.h"
 #include "volume/sealed.h"
 
@@ -60,4 +62,30 @@ uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header)
 		    !strcmp(token.type, VOLUME_TOKEN_RECOVERY))
 			keyslots |= token.keyslots;
 	return keyslots;
+}
+
+static struct json_object *recovery_token(int keyslot)
+{
+	struct json_object *token = json_object_new_object(), *keyslots = json_object_new_array();
+
+	if (luks2_json_add(token, "type", json_object_new_string(VOLUME_TOKEN_RECOVERY)) &&
+	    luks2_json_add(token, "keyslots", keyslots) &&
+	    luks2_json_append(keyslots, luks2_json_new_decimal((uint64_t)keyslot)))
+		return token;
+	json_object_put(token);
+	return NULL;
+}
+
+enum mortise_code volume_recovery_new(int keyslot, struct volume_key *key,
+				      struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	memset(key, 0, sizeof(*key));
+	code = keys_recovery_new(&key->passphrase, err);
+	if (!code && !(key->token = recovery_token(keyslot)))
+		code = error_memory(err);
+	if (code)
+		volume_key_clear(key);
+	return code;
 }

@@ -2,11 +2,18 @@
 /* Prints each step as it starts, and prompts for recovery keys. */
 #include "cli/declared/up_console.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/luks/recovery_key.h"
 #include "cli/output.h"
+#include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/verbs.h"
 
 static const char *const actions[] = {
 	[MORTISE_STEP_FORMAT] = "formatting",
@@ -80,12 +87,51 @@ static void prompt(struct up_console *console, const struct mortise_event *event
 		mortise_secret_free(&typed);
 }
 
+/* The file of a key must be on the disk before the key is in the header. */
+static bool sync_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!synced)
+		fail_with(STATUS_USAGE, "mortise: Cannot write directory %s: %s.", path,
+			  strerror(errno));
+	return synced;
+}
+
+/* Writes a new recovery key to DIR/ID-KEYSLOT, or prints it. */
+static void hand_over(struct up_console *console, const struct mortise_event *event)
+{
+	const char *directory = console->recovery_dir;
+	struct recovery_sink sink;
+	char file[PATH_MAX];
+	bool done;
+
+	snprintf(file, sizeof(file), "%s/%s-%d", directory ? directory : "", event->text,
+		 event->step->keyslot);
+	done = recovery_sink_create(directory ? file : NULL, &sink) == STATUS_OK;
+	if (done) {
+		done = recovery_sink_put(&sink, *event->answer, event->device,
+					 event->step->keyslot) == STATUS_OK;
+		recovery_sink_close(&sink);
+	}
+	if (!done || (directory && !sync_directory(directory)))
+		*event->answer = NULL;
+	else if (directory && console->out)
+		print_to(console->out, "%s: the recovery key of slot %d is in %s\n", event->volume,
+			 event->step->keyslot, file);
+}
+
 static bool handle(void *context, const struct mortise_event *event)
 {
 	struct up_console *console = context;
 
 	if (event->type == MORTISE_EVENT_PROMPT)
 		prompt(console, event);
+	if (event->type == MORTISE_EVENT_RECOVERY_KEY)
+		hand_over(console, event);
 	if (console->out && event->type == MORTISE_EVENT_STEP_BEGIN)
 		print_begin(console, event->step);
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
@@ -96,6 +142,24 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);
 	return !signals_caught();
+}
+
+/*
+ * A recovery key is made where a user sees it: `apply` on a terminal, or a given directory, which
+ * must exist before anything is changed.
+ */
+static enum status choose_recovery(const struct command *c, struct volumes *volumes,
+				   struct up_console *console)
+{
+	const char *directory = option_text(&c->options, OPTION_RECOVERY_DIR);
+
+	console->recovery_dir = directory;
+	volumes->options.new_recovery_keys =
+		directory || (c->verb->id == VERB_APPLY && !volumes->json && isatty(STDOUT_FILENO));
+	if (!directory || access(directory, W_OK | X_OK) == 0)
+		return STATUS_OK;
+	return fail_with(STATUS_USAGE, "mortise: Cannot write to directory %s: %s.", directory,
+			 strerror(errno));
 }
 
 enum status up_console_begin(const struct command *c, struct volumes *volumes,
@@ -115,6 +179,11 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 	};
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		console->out = NULL;
+	status = choose_recovery(c, volumes, console);
+	if (status != STATUS_OK) {
+		volumes_close(volumes);
+		return status;
+	}
 	volumes->events = (struct mortise_events){ .call = handle, .context = console };
 	return volumes_read(c, volumes);
 }

@@ -12,6 +12,7 @@ struct up_console {
 	struct said *said;
 	bool verbose;
 	uint32_t timeout;		/* seconds to wait for an answer; 0 waits forever */
+	const char *recovery_dir;	/* NULL: new recovery keys are printed on standard output */
 	char asked[MORTISE_NAME_MAX + 1]; /* the volume of the last prompt */
 };
 

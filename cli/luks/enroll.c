@@ -2,6 +2,7 @@
 /* enroll: add a keyslot for a key sealed by a KMS or TPM, or for a recovery key. */
 #include <stdio.h>
 
+#include "cli/declared/enroll_declared.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/pcr.h"
@@ -21,6 +22,7 @@ static void describe(const struct command *c, struct mortise_enrollment *what)
 		.kind = MORTISE_ENROLL_KMS,
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.tpm_check_secureboot = option_set(&c->options, OPTION_TPM_CHECK_SECUREBOOT),
+		.replace = option_set(&c->options, OPTION_REPLACE),
 	};
 	if (option_set(&c->options, OPTION_RECOVERY_KEY))
 		what->kind = MORTISE_ENROLL_RECOVERY;
@@ -82,6 +84,29 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 	return status;
 }
 
+/* Loads and unlocks the header, with a declared key or as the other verbs do. */
+static enum status get_header(const struct command *c, const struct paths *paths,
+			      struct mortise_enrollment *what, struct mortise_luks2 **header,
+			      struct mortise_secret **volume_key)
+{
+	const bool declared = option_set(&c->options, OPTION_FROM_CONFIG);
+	int keyslot = MORTISE_ANY;
+	enum status status;
+
+	/* Other builds do not have the option, nor the function. */
+	if (MORTISE_DECLARED && declared)
+		status = enroll_unlock_declared(c, header, &keyslot);
+	else
+		status = header_load(c, paths, "LUKS2", header);
+	if (what->keyslot == MORTISE_ANY)
+		what->keyslot = keyslot;
+	if (status == STATUS_OK && !what->replace)
+		status = keyslot_check_free(*header, what->keyslot);
+	if (status == STATUS_OK && !declared)
+		status = unlock_header(c, paths, *header, volume_key);
+	return status;
+}
+
 enum status run_enroll(const struct command *c)
 {
 	struct mortise_secret *volume_key = NULL;
@@ -95,12 +120,7 @@ enum status run_enroll(const struct command *c)
 	if (what.kind == MORTISE_ENROLL_RECOVERY && !recovery_sink_there(c))
 		return STATUS_USAGE;
 	paths_find(c, command_word(c, 0), &paths);
-	status = header_load(c, &paths, "LUKS2", &header);
-	if (status != STATUS_OK)
-		return status;
-	status = keyslot_check_free(header, what.keyslot);
-	if (status == STATUS_OK)
-		status = unlock_header(c, &paths, header, &volume_key);
+	status = get_header(c, &paths, &what, &header, &volume_key);
 	if (status == STATUS_OK)
 		status = enroll(c, &paths, header, &what, volume_key);
 	if (status == STATUS_OK)

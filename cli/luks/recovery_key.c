@@ -22,12 +22,14 @@ bool recovery_sink_there(const struct command *c)
 
 enum status recovery_sink_open(const struct command *c, struct recovery_sink *sink)
 {
+	return recovery_sink_create(option_text(&c->options, OPTION_RECOVERY_FILE), sink);
+}
+
+enum status recovery_sink_create(const char *file, struct recovery_sink *sink)
+{
 	char blanks[MORTISE_RECOVERY_LENGTH];
 
-	*sink = (struct recovery_sink){
-		.file = option_text(&c->options, OPTION_RECOVERY_FILE),
-		.fd = STDOUT_FILENO,
-	};
+	*sink = (struct recovery_sink){ .file = file, .fd = STDOUT_FILENO };
 	if (!sink->file)
 		return STATUS_OK;
 	sink->fd = open(sink->file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW,

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 
 struct recovery_sink {
-	const char *file;	/* --recovery-file; NULL: standard output, a terminal */
+	const char *file;	/* NULL: standard output, a terminal */
 	int fd;
 	bool filled;
 };
@@ -18,6 +18,8 @@ bool recovery_sink_there(const struct command *c);
  * cannot fail for lack of space.
  */
 enum status recovery_sink_open(const struct command *c, struct recovery_sink *sink);
+/* The same for a given file, or NULL: standard output. */
+enum status recovery_sink_create(const char *file, struct recovery_sink *sink);
 /* Prints or writes the key of a keyslot. */
 enum status recovery_sink_put(struct recovery_sink *sink, const struct mortise_secret *key,
 			      const char *device, int keyslot);

@@ -2,7 +2,11 @@
 /* Keys of kind nodeID: the passphrase is the machine's UUID followed by the volume's id. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -37,6 +41,63 @@ enum mortise_code keys_node_uuid_read(char uuid[static MORTISE_UUID_LEN + 1],
 	for (unsigned i = 0; i < MORTISE_UUID_LEN; i++)
 		uuid[i] = (char)tolower((unsigned char)uuid[i]);
 	return MORTISE_OK;
+}
+
+/* The names of the file, in the order of preference, and its contents. */
+static const struct node_file {
+	const char *paths[2];
+	size_t length; /* of a hexadecimal number; 0: any printable text */
+} node_files[] = {
+	[KEYS_NODE_DEVICE_TREE] = { { "/sys/firmware/devicetree/base/serial-number",
+				      "/proc/device-tree/serial-number" },
+				    0 },
+	[KEYS_NODE_MACHINE_ID] = { { "/etc/machine-id", NULL }, 32 },
+};
+
+/* Ends text at its newline or NUL. False: it is not a name. */
+static bool cut_name(const struct node_file *file, char *text, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size && isgraph((unsigned char)text[length]) &&
+	       (!file->length || isxdigit((unsigned char)text[length])))
+		length++;
+	for (size_t i = length; i < size; i++)
+		if (text[i] != '\n' && text[i] != '\0')
+			return false;
+	text[length] = '\0';
+	return length && (!file->length || length == file->length);
+}
+
+enum mortise_code keys_node_text_read(enum keys_node_source source, const char *root,
+				      char text[static KEYS_NODE_TEXT_ROOM],
+				      struct mortise_error *err)
+{
+	const struct node_file *file = &node_files[source];
+	enum mortise_code code;
+	char path[PATH_MAX];
+	ssize_t got;
+	int fd = -1;
+
+	for (size_t i = 0; fd < 0 && i < 2 && file->paths[i]; i++) {
+		snprintf(path, sizeof(path), "%s%s", root, file->paths[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	text[0] = '\0';
+	if (fd < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot read %.200s", path);
+	code = file_check_writers(fd, path, err);
+	got = code ? 0 : file_read_fd(fd, text, KEYS_NODE_TEXT_ROOM);
+	close(fd);
+	if (!code && (got <= 0 || got == KEYS_NODE_TEXT_ROOM || !cut_name(file, text, (size_t)got)))
+		code = error_set(err, MORTISE_E_SYSTEM, 0,
+				 file->length
+					 ? "%.200s does not hold 32 hexadecimal digits"
+					 : "%.200s does not hold a name of 1 to 127 characters",
+				 path);
+	if (code)
+		memset(text, 0, KEYS_NODE_TEXT_ROOM);
+	return code;
 }
 
 enum mortise_code keys_node_uuid_check(const char *uuid, struct mortise_error *err)

@@ -14,6 +14,23 @@
 MORTISE_MUST_CHECK enum mortise_code keys_node_uuid_read(char uuid[static MORTISE_UUID_LEN + 1],
 							 struct mortise_error *err);
 
+#define KEYS_NODE_TEXT_ROOM 128u
+
+/* What can name a machine without SMBIOS. */
+enum keys_node_source {
+	KEYS_NODE_DEVICE_TREE,	/* the serial number that the boot loader puts into the device tree */
+	KEYS_NODE_MACHINE_ID,	/* /etc/machine-id: as secret as the file system that holds it */
+};
+
+/*
+ * Reads the name, which is used in place of the UUID. root is a prefix of the paths, for tests.
+ * MORTISE_E_SYSTEM: the machine has none. MORTISE_E_POLICY: users other than root can change it.
+ */
+MORTISE_MUST_CHECK enum mortise_code keys_node_text_read(enum keys_node_source source,
+							 const char *root,
+							 char text[static KEYS_NODE_TEXT_ROOM],
+							 struct mortise_error *err);
+
 /*
  * MORTISE_E_POLICY: uuid is empty ("machine UUID is not populated"), or more than half of it is one
  * character ("machine UUID X entropy check failed").

@@ -107,6 +107,17 @@ result $? "also when that volume alone is planned"
 result $? "a static key with an encrypted STATE causes no warning"
 ! notes encrypted_state.yaml data
 result $? "nor when that volume alone is planned"
+# The lock to STATE is recommended where STATE is encrypted.
+recommends() { # CONFIGURATION
+	"$MORTISE" plan -f "$1" --device STATE=state --device data=empty 2>&1 >/dev/null |
+		grep -c 'note: data: a key is not locked to STATE.*lockToState: true'
+}
+sed 's/slot: 0, static: {passphrase: a passphrase}}/& # two keys\n    - {slot: 1, nodeID: {}, lockToState: true}/' \
+	encrypted_state.yaml >two_keys.yaml
+sed 's/{slot: 0, static/{slot: 0, lockToState: true, static/' encrypted_state.yaml >locked.yaml
+[ "$(recommends encrypted_state.yaml)" = 1 ] && [ "$(recommends two_keys.yaml)" = 1 ] &&
+	[ "$(recommends locked.yaml)" = 0 ] && [ "$(recommends plain_state.yaml)" = 0 ]
+result $? "plan recommends the lock to STATE once, where it helps"
 "$MORTISE" plan -f static.yaml --device data=empty 2>&1 >/dev/null | grep -q 'note: data: a static passphrase'
 result $? "an undeclared STATE counts as unencrypted"
 

@@ -99,7 +99,9 @@ check "up waits until the KMS is back" said mortise up --wait 600
 wait
 check "the kms key opens the volume" opened_by data '0 kms'
 stop_kms
-check "an open volume stays ready while the KMS is down" said mortise up --wait 0
+check "an open volume needs no KMS" said mortise up --wait 0
+check_fails "and nothing is to be reported" says 'not checked'
+check "an open volume stays ready while the KMS is down" said mortise up --check-keys --wait 0
 check "a notice says that its kms key was not checked" says 'keyslot 0 (kms) not checked'
 check_equal "each volume says so once" "$(grep -c 'not checked' "$work/said")" \
 	"$(grep -c '^mortise: .* not checked' "$work/said")"

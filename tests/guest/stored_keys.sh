@@ -189,6 +189,145 @@ test_other_state() {
 	check "the machine boots" boots
 }
 
+slots_of() {
+	cryptsetup luksDump --dump-json-metadata "$1" | jq -c '.keyslots | keys'
+}
+
+# close_all: the volumes of the last configuration, or none.
+close_all() {
+	mortise down -f "$config" >"$work/down" 2>&1 || true
+}
+
+# Declared recovery keys are handed over once, by an operator's run, and are never made by a boot.
+test_recovery() {
+	local keys=$work/keys recovery='recovery: {}, slot: 7'
+
+	close_all
+	new_machine
+	mkdir "$keys"
+	declare_keys "$node;$recovery" "$node, lockToState: true;slot: 3, recovery: {}"
+	check_status 1 "apply refuses a directory that does not exist" \
+		said mortise apply -f "$config" --recovery-dir "$work/none"
+	check_fails "nothing is formatted" blkid -p "$state"
+	check "up formats both volumes" said mortise up -f "$config"
+	check "a notice says that no recovery key was made" \
+		says "keyslot 7 holds no recovery key yet"
+	check_equal "the keyslot is free" "$(slots_of "$state")" '["0"]'
+	close_all
+	new_machine
+	check "apply formats both volumes" said mortise apply -f "$config" --recovery-dir "$keys"
+	check "it names the file" says "$keys/STATE-7"
+	check_equal "there is one file for each key" "$(cd "$keys" && stat -c '%n %a %s' ./*)" \
+		"./STATE-7 600 71
+./u-data-3 600 71"
+	check_fails "the keys differ" cmp "$keys/STATE-7" "$keys/u-data-3"
+	check "STATE's recovery key opens its keyslot" opens "$state" 7 "$(cat "$keys/STATE-7")"
+	check "so does the other" opens "$data" 3 "$(cat "$keys/u-data-3")"
+	check_equal "tokens mark the keyslots" "$(cryptsetup luksDump --dump-json-metadata "$data" |
+		jq -c '.tokens')" '{"3":{"type":"systemd-recovery","keyslots":["3"]}}'
+	check_fails "META, which Talos reads, lists no such key" grep -q '"KeySlot":7' <(meta_tag 9)
+	check "the next boot succeeds" boots
+	check_fails "without a notice" says "recovery"
+	check_equal "and keeps the keys" "$(slots_of "$data")" '["0","3"]'
+	declare_keys "$node" "$node, lockToState: true"
+	check "without the declaration" said mortise up -f "$config"
+	check_equal "the keys stay, too" "$(slots_of "$state")" '["0","7"]'
+	declare_keys "$node;$recovery" "$a;slot: 3, recovery: {}"
+	# A file is never overwritten, and a key without a file is not enrolled.
+	close_all
+	new_machine
+	said mortise apply -f "$config" --recovery-dir "$keys" || true
+	check "the error names the file" says "Cannot create file $keys/STATE-7: File exists"
+	check_equal "the keys are not enrolled" "$(slots_of "$state")" '["0"]'
+	rm -f "$keys"/*
+	check "another apply makes them" said mortise apply -f "$config" --recovery-dir "$keys"
+	check "the key opens" opens "$state" 7 "$(cat "$keys/STATE-7")"
+	check "and opens STATE on any machine" recovers
+	test_from_config
+}
+
+enroll_declared() {
+	local file=$1
+	shift
+
+	rm -f "$file"
+	said "$MORTISE" enroll --recovery-key --from-config -f "$config" --root "$root" \
+		--node-uuid "$uuid" "${places[@]}" --recovery-file "$file" "$@"
+}
+
+# Any declared key is the authority for a recovery key, also one that no user can type.
+test_from_config() {
+	check "a boot opens the volumes" boots
+	declare_keys "$node;$recovery" "$node, lockToState: true"
+	check "without a declared keyslot, a free one is used" enroll_declared "$work/first" data
+	check "its key opens" opens "$data" 1 "$(cat "$work/first")"
+	declare_keys "$node;$recovery" "$node, lockToState: true;slot: 5, recovery: {}"
+	check "up succeeds with a recovery key that is not declared" said mortise up -f "$config"
+	check "a notice says which keyslot has none" says "keyslot 5 holds no recovery key yet"
+	check "the declared keyslot is used" enroll_declared "$work/second" data
+	check "its key opens" opens "$data" 5 "$(cat "$work/second")"
+	check_fails "a keyslot in use is not replaced" enroll_declared "$work/third" data
+	check "unless this is asked for" enroll_declared "$work/third" --replace data
+	check "the new key opens" opens "$data" 5 "$(cat "$work/third")"
+	check_fails "the old one does not" opens "$data" 5 "$(cat "$work/second")"
+	check_equal "there is still one token for the keyslot" "$(cryptsetup luksDump \
+		--dump-json-metadata "$data" | jq '[.tokens[] | select(.keyslots == ["5"])] | length')" 1
+	check "up trusts the header" said mortise up -f "$config"
+	check_fails "and reports nothing" says "keyslot"
+	check_fails "a key that is not a recovery key is not replaced" \
+		enroll_declared "$work/fourth" --replace --key-slot 0 data
+	check "the boot succeeds" boots
+	check_fails "the same for a volume that no key opens" "$MORTISE" enroll --recovery-key \
+		--from-config -f "$config" --root "$root" --node-uuid "$other_uuid" "${places[@]}" \
+		--recovery-file "$work/fourth" STATE
+}
+
+# recovers: the recovery key opens STATE on a machine with another UUID.
+recovers() {
+	close_all
+	"$MORTISE" open --test-passphrase --key-file "$keys/STATE-7" "$state"
+}
+
+# A machine without SMBIOS, whose image says what names it instead.
+test_node_id() {
+	local id=5f0c4a7e9b2d4c18a3e6d1f27b8c9045 trust=$work/trust.yaml
+
+	on_node() {
+		local verb=$1
+		shift
+		said "$MORTISE" "$verb" -f "$config" --root "$root" --trust "$trust" \
+			"${places[@]}" "$@"
+	}
+	close_all
+	new_machine
+	echo "$id" >"$work/machine-id"
+	chmod 444 "$work/machine-id"
+	mount --bind "$work/machine-id" /etc/machine-id
+	declare_keys "$node" "$node"
+	echo 'node-id: [smbios]' >"$trust"
+	check_fails "up fails without a name of the machine" on_node up "${cost[@]}"
+	check "the error says so" says "machine UUID is not populated"
+	check_fails "nothing is formatted" blkid -p "$state"
+	echo 'node-id: [smbios, device-tree, machine-id]' >"$trust"
+	check "up uses the machine-id if the image permits it" on_node up "${cost[@]}"
+	check "the passphrase is this name and the volume's id" opens "$state" 0 "${id}STATE"
+	check "the next boot succeeds" on_node down
+	check "with the same name" on_node up
+	on_node down || true
+	echo "${id//5/6}" >"$work/other-id"
+	chmod 444 "$work/other-id"
+	umount /etc/machine-id
+	mount --bind "$work/other-id" /etc/machine-id
+	check_fails "another machine-id opens nothing" on_node up
+	check "an operator gives the former one" on_node up --node-uuid "$id"
+	on_node down || true
+	echo 'headers: adopt' >"$trust"
+	check_fails "without the list, the machine-id is not used" on_node up
+	umount /etc/machine-id
+}
+
+test_recovery
+test_node_id
 test_meta_read_only
 test_state_full
 test_unproven
