@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 void mountinfo_unescape(char *path)
@@ -51,6 +52,15 @@ static bool parse_line(struct mountinfo *mounts)
 		mounts->source[0] = '\0';
 	mountinfo_unescape(mounts->source);
 	return true;
+}
+
+bool mountinfo_is_of(const struct mountinfo *mount, dev_t number)
+{
+	struct stat st;
+
+	return mount->device == number ||
+	       (!major(mount->device) && mount->source[0] == '/' && !stat(mount->source, &st) &&
+		S_ISBLK(st.st_mode) && st.st_rdev == number);
 }
 
 bool mountinfo_next(struct mountinfo *mounts)

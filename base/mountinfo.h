@@ -31,6 +31,12 @@ bool mountinfo_next(struct mountinfo *mounts);
 void mountinfo_close(struct mountinfo *mounts);
 
 /*
+ * Is it a mount of this block device? btrfs shows a device number of its own; its source names the
+ * device.
+ */
+bool mountinfo_is_of(const struct mountinfo *mount, dev_t number);
+
+/*
  * Decodes a path in place: /proc/self/mountinfo and /proc/swaps encode a space, tab, newline and
  * backslash as a backslash and three octal digits.
  */

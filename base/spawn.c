@@ -1,18 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs other programs: mkfs, modprobe. */
+/* Runs other programs: mkfs, fsck, modprobe. */
 #include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/events.h"
+
+#define CANCEL_MS 10000u /* a canceled program gets this long to end by itself */
+
+/* The directories of PATH, then those of the system's programs, which a user's PATH may lack. */
+static bool find_program(const char *name, char path[static PATH_MAX])
+{
+	const char *own = getenv("PATH");
+	const char *lists[] = { own ? own : "/usr/bin:/bin", "/usr/sbin:/sbin" };
+	struct stat st;
+
+	if (strchr(name, '/')) {
+		snprintf(path, PATH_MAX, "%s", name);
+		return !access(path, X_OK);
+	}
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		for (const char *at = lists[i]; *at; at += *at == ':') {
+			const size_t length = strcspn(at, ":");
+
+			snprintf(path, PATH_MAX, "%.*s/%s", (int)length, at, name);
+			at += length;
+			if (!access(path, X_OK) && !stat(path, &st) && S_ISREG(st.st_mode))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool spawn_finds(const char *program)
+{
+	char path[PATH_MAX];
+
+	return find_program(program, path);
+}
 
 /* Waits until fd is readable. Returns false if canceled. */
 static bool wait_readable(const struct mortise_events *events, int fd)
@@ -26,58 +64,103 @@ static bool wait_readable(const struct mortise_events *events, int fd)
 	return true;
 }
 
-enum mortise_code spawn(const struct mortise_events *events, char *const argv[], char *said,
-			size_t room, struct mortise_error *err)
+/* Reads the output to its end and keeps its start. Returns false if canceled. */
+static bool read_output(const struct mortise_events *events, int fd, char *said, size_t room)
+{
+	char rest[256];
+	size_t used = 0;
+	ssize_t got;
+
+	do {
+		const bool full = used == room - 1;
+
+		if (!wait_readable(events, fd))
+			return false;
+		got = read(fd, full ? rest : said + used, full ? sizeof(rest) : room - 1 - used);
+		if (got > 0 && !full)
+			used += (size_t)got;
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	said[used] = '\0';
+	return true;
+}
+
+/* e2fsck ends in order after SIGTERM. */
+static void end_program(pid_t child)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	kill(child, SIGTERM);
+	for (unsigned ms = 0; ms < CANCEL_MS; ms += 10) {
+		if (waitpid(child, NULL, WNOHANG) == child)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	kill(child, SIGKILL);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static enum mortise_code start_program(char *const argv[], int output, pid_t *child,
+				       struct mortise_error *err)
 {
 	posix_spawn_file_actions_t actions;
-	int pipe_fd[2] = { -1, -1 }, status = 0, sys;
-	size_t used = 0;
-	bool canceled = false;
-	ssize_t got;
+	char path[PATH_MAX];
+	int sys = ENOENT;
+
+	if (find_program(argv[0], path)) {
+		posix_spawn_file_actions_init(&actions);
+		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+		posix_spawn_file_actions_adddup2(&actions, output, 1);
+		posix_spawn_file_actions_adddup2(&actions, output, 2);
+		sys = posix_spawn(child, path, &actions, NULL, argv, environ);
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	if (!sys)
+		return MORTISE_OK;
+	return error_set(err, sys == ENOENT ? MORTISE_E_UNSUPPORTED : MORTISE_E_SYSTEM, sys,
+			 "cannot run %s; is it installed?", argv[0]);
+}
+
+enum mortise_code spawn_status(const struct mortise_events *events, char *const argv[], char *said,
+			       size_t room, int *status, struct mortise_error *err)
+{
+	int pipe_fd[2] = { -1, -1 }, end = 0;
+	enum mortise_code code;
+	bool canceled;
 	pid_t child;
 
 	said[0] = '\0';
 	if (pipe2(pipe_fd, O_CLOEXEC))
 		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot run %s", argv[0]);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, pipe_fd[1], 1);
-	posix_spawn_file_actions_adddup2(&actions, pipe_fd[1], 2);
-	sys = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
+	code = start_program(argv, pipe_fd[1], &child, err);
 	close(pipe_fd[1]);
-	if (sys) {
-		close(pipe_fd[0]);
-		return error_set(err, sys == ENOENT ? MORTISE_E_UNSUPPORTED : MORTISE_E_SYSTEM, sys,
-				 "cannot run %s; is it installed?", argv[0]);
-	}
-	for (;;) {
-		if (!wait_readable(events, pipe_fd[0])) {
-			canceled = true;
-			kill(child, SIGKILL);
-			break;
-		}
-		got = read(pipe_fd[0], said + used, room - 1 - used);
-		if (!got || (got < 0 && errno != EINTR))
-			break;
-		used += got > 0 ? (size_t)got : 0;
-		/* Keep the end of the output, which has the reason. */
-		if (used == room - 1) {
-			memmove(said, said + room / 2, used - room / 2);
-			used -= room / 2;
-		}
-	}
+	canceled = !code && !read_output(events, pipe_fd[0], said, room);
 	close(pipe_fd[0]);
-	said[used] = '\0';
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (canceled)
+	if (code)
+		return code;
+	if (canceled) {
+		end_program(child);
 		return events_cancel_error(err);
-	for (char *at = said; *at; at++)
-		if (*at == '\n' || *at == '\r')
-			*at = ' ';
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed with status %d: %.300s",
-				 argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : -1, said);
+	}
+	while (waitpid(child, &end, 0) < 0 && errno == EINTR)
+		;
+	if (!WIFEXITED(end))
+		return error_set(err, MORTISE_E_SYSTEM, 0, "%s was killed by signal %d", argv[0],
+				 WTERMSIG(end));
+	*status = WEXITSTATUS(end);
 	return MORTISE_OK;
+}
+
+enum mortise_code spawn(const struct mortise_events *events, char *const argv[], char *said,
+			size_t room, struct mortise_error *err)
+{
+	int status = 0;
+	enum mortise_code code = spawn_status(events, argv, said, room, &status, err);
+
+	if (code || !status)
+		return code;
+	/* The first line has the reason; mkfs.xfs adds its usage, mke2fs the consequences. */
+	said += strspn(said, "\r\n");
+	return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed with status %d: %.*s", argv[0],
+			 status, (int)strcspn(said, "\r\n"), said);
 }

@@ -82,6 +82,24 @@ static void read_document(struct config_log *log, const struct config_node *root
 	}
 }
 
+/* The volume mounted last would hide the other one. */
+static void check_mount_points(struct config_log *log, const struct reading *reading)
+{
+	for (size_t i = 0; i < reading->count; i++) {
+		const struct config_volume *volume = &reading->declared[i].volume;
+
+		for (size_t j = 0; volume->id && volume->mount_point && j < i; j++) {
+			const struct config_volume *other = &reading->declared[j].volume;
+
+			if (other->id && other->mount_point && strcmp(other->id, volume->id) &&
+			    !strcmp(other->mount_point, volume->mount_point))
+				config_error(log, reading->declared[i].position,
+					     "volumes %s and %s have the same mount point %s",
+					     other->id, volume->id, volume->mount_point);
+		}
+	}
+}
+
 static struct config_declaration *find_volume(struct reading *reading, enum config_volume_kind kind,
 					      const char *name)
 {
@@ -144,7 +162,8 @@ static void join_machine_volume(struct config_log *log, struct config_declaratio
 	*machine = (struct config_declaration){ 0 };
 }
 
-#define RANKS 8u
+/* Mount points have at most this many components, and the last rank is for volumes without one. */
+#define RANKS (CONFIG_MOUNT_PATH_MAX / 2 + 3)
 
 /*
  * STATE comes first, then volumes by depth of the mount point, so that /var is mounted before
@@ -159,7 +178,7 @@ static unsigned get_rank(const struct config_volume *volume)
 	if (!volume->mount_point)
 		return RANKS - 1;
 	for (const char *at = volume->mount_point; *at; at++)
-		depth += *at == '/' && depth < RANKS - 2;
+		depth += *at == '/';
 	return depth;
 }
 
@@ -210,6 +229,7 @@ static struct config *read_documents(struct config_log *log, const struct config
 	config_report_ignored(log, reading.other, reading.other_count);
 	for (size_t i = 0; i < CONFIG_MACHINE_VOLUMES && !log->out_of_memory; i++)
 		join_machine_volume(log, &reading.machine[i], &reading);
+	check_mount_points(log, &reading);
 	if (log->errors == 0 && !log->out_of_memory)
 		config = make_config(log, &reading);
 	if (config && config->volume_count == 0)

@@ -41,8 +41,16 @@ enum config_perf {
 enum config_filesystem {
 	CONFIG_FS_XFS,
 	CONFIG_FS_EXT4,
+	CONFIG_FS_BTRFS,
 	CONFIG_FS_SWAP,		/* SwapVolumeConfig: a swap area, made again at every boot */
 	CONFIG_FS_NONE,		/* RawVolumeConfig: the bare device is used */
+};
+
+/* "fsck": the check of a file system before it is mounted. */
+enum config_fsck {
+	CONFIG_FSCK_PREEN,	/* the default: correct what needs no decision */
+	CONFIG_FSCK_NONE,
+	CONFIG_FSCK_FORCE,	/* check it even if it seems clean */
 };
 
 enum config_volume_kind {
@@ -51,6 +59,9 @@ enum config_volume_kind {
 	CONFIG_VOLUME_RAW,
 	CONFIG_VOLUME_SWAP,
 };
+
+/* Bytes of a mount point. With --root, it still fits into VOLUME_PATH_MAX. */
+#define CONFIG_MOUNT_PATH_MAX 127u
 
 struct config_volume {
 	char *name;		/* "STATE", "data" */
@@ -68,7 +79,9 @@ struct config_volume {
 	size_t key_count;
 	uint32_t recovery_slots; /* bit n: keyslot n is declared for a recovery key */
 	enum config_filesystem filesystem;
-	char *mount_point;	/* "/system/state", "/var", "/var/mnt/data"; NULL: not mounted */
+	enum config_fsck fsck;
+	char *mount_point;	/* "/system/state", "/var", "/var/mnt/data"; NULL: not mounted.
+				 * At most CONFIG_MOUNT_PATH_MAX bytes */
 	bool mount_secure;	/* nosuid, nodev */
 	bool mount_noexec;	/* STATE, and secure ETCD, LOG and user volumes */
 	bool mount_noatime;

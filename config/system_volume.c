@@ -128,7 +128,7 @@ static void read_mount(struct config_log *log, const struct config_field *field,
 {
 	struct config_mount mount;
 
-	config_mount_read(log, field, &mount);
+	config_mount_read(log, field, false, &mount);
 	if (mount.given && system->policy >= MOUNT_FIXED_SECURE)
 		config_error(log, field->key->position,
 			     "mount config is not allowed for the \"%s\" volume", system->name);

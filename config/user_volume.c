@@ -140,12 +140,14 @@ static void read_mount(struct config_log *log, const struct config_field *field,
 {
 	struct config_mount mount;
 
-	config_mount_read(log, field, &mount);
+	config_mount_read(log, field, true, &mount);
 	volume->mount_secure = mount.secure;
 	volume->mount_noexec = mount.secure;
 	volume->mount_noatime = mount.noatime;
 	volume->mount_mode = 0755;
-	if (volume->id && asprintf(&volume->mount_point, "/var/mnt/%s", volume->name) < 0) {
+	if (mount.path) {
+		volume->mount_point = config_strdup(log, mount.path);
+	} else if (volume->id && asprintf(&volume->mount_point, "/var/mnt/%s", volume->name) < 0) {
 		volume->mount_point = NULL;
 		log->out_of_memory = true;
 	}

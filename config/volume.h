@@ -82,11 +82,13 @@ void config_upkeep_read(struct config_log *log, const struct config_field *trim,
 
 struct config_mount {
 	bool given;
+	const char *path;	/* NULL: the default */
 	bool secure;
 	bool noatime;
 };
 
-void config_mount_read(struct config_log *log, const struct config_field *field,
+/* has_path: the key "path" is allowed. */
+void config_mount_read(struct config_log *log, const struct config_field *field, bool has_path,
 		       struct config_mount *mount);
 
 /* True if provisioning is declared or has an error. */

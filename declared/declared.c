@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/json.h"
+#include "declared/fsck.h"
 #include "declared/locate.h"
 #include "base/run_dir.h"
 
@@ -194,4 +195,5 @@ void volume_opening_forget(const struct config_volume *volume)
 
 	get_opening_path(volume, path, sizeof(path));
 	(void)unlink(path);
+	volume_fsck_forget(volume);
 }

@@ -159,6 +159,9 @@ void volume_run_clear(struct volume_run *run);
 bool volume_key_needs_node_uuid(const struct config_key *key);
 bool volume_needs_node_uuid(const struct config *volumes);
 
+/* Is the mount point of inner below that of outer? */
+bool volume_is_above(const struct config_volume *outer, const struct config_volume *inner);
+
 /* Waits for the volumes whose mount points are above this volume's. False: canceled. */
 MORTISE_MUST_CHECK bool volume_run_wait_for_outer(struct volume_run *run,
 						  const struct config_volume *volume);
@@ -276,6 +279,23 @@ void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_s
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
+
+/*
+ * Checks before the first write whether the file system or swap area can be created (create) and
+ * mounted: room, programs, kernel, mount point. If not, adds a FAIL step.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_place(const struct volume_run *run,
+							     struct volume_plan *plan, bool create,
+							     struct mortise_error *err);
+
+/*
+ * Adds the steps that create and mount the file system on device, or a FAIL step if
+ * volume_plan_check_place() does.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_filesystem(const struct volume_run *run,
+							    struct volume_plan *plan,
+							    const char *device, bool create,
+							    struct mortise_error *err);
 
 /* Makes every new key, to see whether its source works, and discards it (options->try_keys). */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_try_new_keys(struct volume_run *run,

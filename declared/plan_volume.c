@@ -45,41 +45,6 @@ add_refusal(const struct volume_run *run, struct volume_plan *plan, struct morti
 			       what, command);
 }
 
-/* A swap area is created at each boot: the old contents are useless to a new boot. */
-static enum mortise_code plan_swap(const struct volume_run *run, struct volume_plan *plan,
-				   const char *device, struct mortise_error *err)
-{
-	enum mortise_code code;
-
-	if (plan->mounted || run->options->no_mount)
-		return MORTISE_OK;
-	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1, "create a swap area on %s",
-			       device);
-	return code ? code
-		    : VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "enable swap on %s",
-				      device);
-}
-
-/* Adds the steps that create and mount the file system on device. */
-static enum mortise_code plan_filesystem(const struct volume_run *run, struct volume_plan *plan,
-					 const char *device, bool create, struct mortise_error *err)
-{
-	enum mortise_code code = MORTISE_OK;
-
-	if (plan->volume->filesystem == CONFIG_FS_NONE)
-		return MORTISE_OK;
-	if (plan->volume->filesystem == CONFIG_FS_SWAP)
-		return plan_swap(run, plan, device, err);
-	if (create && !run->options->no_mount)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MKFS, -1,
-				       "create an %s file system on %s",
-				       config_filesystem_name(plan->volume->filesystem), device);
-	if (!code && *plan->mount_point && !plan->mounted)
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_MOUNT, -1, "mount %s at %s", device,
-				       plan->mount_point);
-	return code;
-}
-
 /*
  * Replaces the header by the one just read. Passphrases and attempts are valid for one state of the
  * header only; a volume key is valid for every header whose digest it matches.
@@ -176,6 +141,9 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
+	code = volume_plan_check_place(run, plan, true, err);
+	if (code || plan->failed)
+		return code;
 	code = volume_plan_format(run, plan, err);
 	if (code || plan->failed)
 		return code;
@@ -183,7 +151,7 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 			       plan->mapping);
 	if (code)
 		return code;
-	return plan_filesystem(run, plan, plan->mapping, true, err);
+	return volume_plan_filesystem(run, plan, plan->mapping, true, err);
 }
 
 /* Reads the header, compares the mapping, and finds a key. A failure becomes a step. */
@@ -254,8 +222,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		 !plan->mounted && volume_record_mkfs(luks2_header_metadata(plan->header));
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
-	code = plan_filesystem(run, plan, plan->mapping, create, err);
-	if (code || !plan->unsealed_state || run->open_only)
+	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
+	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;
 	code = volume_plan_adopt_state(plan, err);
 	return code ? code : volume_plan_keys(run, plan, err);
@@ -271,7 +239,7 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, plan->device, why, sizeof(why)))
 		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
 				   plan->device, why);
-	return plan_filesystem(run, plan, plan->device, true, err);
+	return volume_plan_filesystem(run, plan, plan->device, true, err);
 }
 
 /* The volume is declared without encryption, but its device is encrypted. The text is Talos's. */
@@ -290,7 +258,7 @@ static enum mortise_code plan_undeclared_encryption(const struct volume_run *run
 static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
-	const char *type = config_filesystem_name(plan->volume->filesystem);
+	const char *type = config_filesystem_name(plan->volume->filesystem), *found;
 	struct mortise_error ignored, why;
 	bool holds;
 
@@ -304,12 +272,15 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 	if (plan->probe.content == DISK_EMPTY && run->open_only)
 		return add_not_configured(plan, err);
 	if (plan->probe.content == DISK_EMPTY)
-		return plan_filesystem(run, plan, plan->device, true, err);
+		return volume_plan_filesystem(run, plan, plan->device, true, err);
 	/* The contents of a raw volume without encryption belong to its user. */
 	if (plan->volume->filesystem == CONFIG_FS_NONE)
 		return MORTISE_OK;
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return plan_plain_swap(run, plan, err);
+	/* META does not say which file system STATE has. */
+	if (run->open_only && !disk_filesystem_find(plan->device, &found, &ignored) && *found)
+		type = found;
 	holds = plan->probe.content == DISK_FILESYSTEM && !strcmp(plan->probe.type, type);
 	if (!holds && disk_holds_filesystem(plan->device, type, &holds, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
@@ -319,7 +290,7 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 				   "filesystem type mismatch: %s != %s; %s is unchanged",
 				   plan->probe.type, type, plan->device);
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
-	return plan_filesystem(run, plan, plan->device, false, err);
+	return volume_plan_filesystem(run, plan, plan->device, false, err);
 }
 
 static enum mortise_code add_unfinished_reset(const struct volume_run *run,

@@ -121,6 +121,7 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.last_up = facts->last_up,
 		.last_error = facts->last_error,
 		.reset_staged = entry->reset_staged,
+		.fsck = entry->fsck,
 	};
 	return &entry->shown;
 }

@@ -3,6 +3,7 @@
 #ifndef VOLUME_REPORT_H
 #define VOLUME_REPORT_H
 
+#include "declared/fsck.h"
 #include "declared/plan.h"
 #include "disk/place.h"
 
@@ -31,6 +32,7 @@ struct volume_entry {
 	const char *seal;		/* NULL: "" */
 	struct volume_facts facts;
 	bool reset_staged;
+	char fsck[VOLUME_FSCK_ROOM];
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];
 	struct mortise_volume_status shown; /* set when the caller requests it */

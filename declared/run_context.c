@@ -112,7 +112,7 @@ void volume_run_set_unfinished(struct volume_run *run, const struct config_volum
 	pthread_mutex_unlock(&run->order_lock);
 }
 
-static bool is_above(const struct config_volume *outer, const struct config_volume *inner)
+bool volume_is_above(const struct config_volume *outer, const struct config_volume *inner)
 {
 	size_t length = outer->mount_point ? strlen(outer->mount_point) : 0;
 
@@ -124,7 +124,7 @@ static bool is_above(const struct config_volume *outer, const struct config_volu
 static bool outer_is_unfinished(const struct volume_run *run, const struct config_volume *volume)
 {
 	for (size_t i = 0; i < run->config->volume_count; i++)
-		if (run->unfinished[i] && is_above(&run->config->volumes[i], volume))
+		if (run->unfinished[i] && volume_is_above(&run->config->volumes[i], volume))
 			return true;
 	return false;
 }

@@ -91,6 +91,7 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 {
 	const struct config_volume *volume = entry->volume;
 
+	volume_fsck_read(volume, entry->fsck);
 	disk_place_read(entry->device, &entry->facts.place);
 	disk_partition_uuid(entry->device, entry->facts.partition_uuid);
 	entry->reset_staged = reset_find_ordered(&known->orders, volume);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "declared/declared.h"
+#include "declared/fsck.h"
 #include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
@@ -281,9 +282,8 @@ static void close_again(const struct volume_plan *plan, const char *root, const 
 static enum mortise_code mount_volume(struct volume_work *work, struct mortise_error *err)
 {
 	const struct config_volume *volume = work->plan->volume;
-	const struct disk_mount_options options = {
+	struct disk_mount_options options = {
 		.root = work->run->options->root,
-		.type = config_filesystem_name(volume->filesystem),
 		.secure = volume->mount_secure,
 		.noexec = volume->mount_noexec,
 		.noatime = volume->mount_noatime,
@@ -302,9 +302,14 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 	if (!volume_run_wait_for_outer(work->run, work->plan->volume))
 		return events_cancel_error(err);
 	get_node_path(work->plan, node);
-	code = disk_mount(&options, node, work->plan->mount_point, err);
+	code = volume_fsck(work, node, &options.type, err);
 	if (code)
 		return code;
+	code = disk_mount(&options, node, work->plan->mount_point, err);
+	if (code) {
+		volume_fsck_explain(work, node, options.type, err);
+		return code;
+	}
 	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
 		close_again(work->plan, options.root, node);

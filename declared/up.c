@@ -129,6 +129,7 @@ static void set_entry(struct volume_entry *entry, const struct volume_plan *plan
 	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
 	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
 	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
+	volume_fsck_read(plan->volume, entry->fsck);
 	if (result->phase != MORTISE_PHASE_READY)
 		return;
 	if (plan->volume->encrypted)

@@ -57,10 +57,84 @@ bool disk_is_mounted(const char *device, const char *root, const char *mount_poi
 		return false;
 	mountinfo_open(&mounts);
 	while (!found && mountinfo_next(&mounts))
-		found = mounts.device == st.st_rdev &&
+		found = mountinfo_is_of(&mounts, st.st_rdev) &&
 			(!*wanted || !strcmp(mounts.mount_point, wanted));
 	mountinfo_close(&mounts);
 	return found;
+}
+
+bool disk_is_mount_point(const char *root, const char *mount_point)
+{
+	char wanted[PATH_MAX];
+	struct mountinfo mounts;
+	bool found = false;
+
+	if (!disk_mount_path(root, mount_point, wanted))
+		return false;
+	mountinfo_open(&mounts);
+	while (!found && mountinfo_next(&mounts))
+		found = !strcmp(mounts.mount_point, wanted);
+	mountinfo_close(&mounts);
+	return found;
+}
+
+/* Removes the last component of path, which is root itself if that does not exist. */
+static void cut_component(char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	while (length && path[length - 1] != '/')
+		length--;
+	path[length] = '\0';
+}
+
+/* Opens the lowest directory of path that exists. */
+static enum mortise_code open_existing(const char *root, char *path, int *fd,
+				       struct mortise_error *err)
+{
+	const size_t length = root ? strlen(root) : 0;
+	enum mortise_code code;
+
+	for (;;) {
+		code = rooted_open(root, path, O_PATH, fd, err);
+		if (!code || err->sys_errno != ENOENT || strlen(path) <= length)
+			break;
+		cut_component(path);
+		if (strlen(path) < length)
+			snprintf(path, PATH_MAX, "%s", root);
+	}
+	/* Only the last component of root is created. */
+	if (code && err->sys_errno == ENOENT) {
+		cut_component(path);
+		*fd = open(*path ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		code = *fd < 0 ? err->code : MORTISE_OK;
+	}
+	return code;
+}
+
+enum mortise_code disk_mount_point_check(const char *root, const char *mount_point,
+					 struct mortise_error *err)
+{
+	char path[PATH_MAX];
+	struct mortise_error why;
+	int fd, failed;
+
+	snprintf(path, sizeof(path), "%s", mount_point);
+	if (open_existing(root, path, &fd, &why))
+		return why.sys_errno == EACCES
+			       ? MORTISE_OK
+			       : error_set(err, MORTISE_E_SYSTEM, 0, "%s", why.text);
+	/* Root may write every directory, except on a read-only file system. */
+	failed = faccessat(fd, ".", W_OK, 0) ? errno : 0;
+	close(fd);
+	if (failed == EROFS && strcmp(path, mount_point) != 0)
+		return error_set(err, MORTISE_E_SYSTEM, 0,
+				 "it does not exist, and %s is read-only; create it in the root "
+				 "file system, or use --root",
+				 *path ? path : ".");
+	return MORTISE_OK;
 }
 
 static unsigned long mount_flags(const struct disk_mount_options *options)

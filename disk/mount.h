@@ -21,6 +21,16 @@ bool disk_is_mounted(const char *device, const char *root, const char *mount_poi
  * False: it does not exist, or may not be used (base/rooted.h).
  */
 bool disk_mount_path(const char *root, const char *mount_point, char path[static PATH_MAX]);
+/* Is a file system mounted at this path, which begins with root? */
+bool disk_is_mount_point(const char *root, const char *mount_point);
+
+/*
+ * Can disk_mount() open or create the mount point? Creates nothing. MORTISE_E_SYSTEM names the path
+ * that prevents it: a file, a symbolic link, or a directory of a read-only file system.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_mount_point_check(const char *root,
+							    const char *mount_point,
+							    struct mortise_error *err);
 
 struct disk_mount_options {
 	const char *root;	/* mount_point begins with it; see base/rooted.h */

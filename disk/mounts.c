@@ -53,14 +53,6 @@ static bool is_block(const char *source, struct stat *st)
 	return *source == '/' && !stat(source, st) && S_ISBLK(st->st_mode);
 }
 
-/* btrfs shows a device number of its own; its source names the block device. */
-static bool is_mount_of(dev_t number, const struct mountinfo *mount)
-{
-	struct stat st;
-
-	return mount->device == number || (is_block(mount->source, &st) && st.st_rdev == number);
-}
-
 /* What a walk over the mounts of a device and those inside them calls for each. True ends it. */
 typedef bool visitor(void *context, const struct mountinfo *mount, bool own);
 
@@ -72,7 +64,7 @@ static void visit_mounts(dev_t number, visitor *visit, void *context)
 
 	mountinfo_open(&mount);
 	while (!done && mountinfo_next(&mount)) {
-		const bool own = is_mount_of(number, &mount);
+		const bool own = mountinfo_is_of(&mount, number);
 
 		if (!own && !has_id(&ids, mount.parent))
 			continue;

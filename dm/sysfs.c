@@ -142,7 +142,7 @@ static bool describe_mount(dev_t device, char *text, size_t room)
 
 	mountinfo_open(&mounts);
 	while (!found && mountinfo_next(&mounts))
-		found = mounts.device == device;
+		found = mountinfo_is_of(&mounts, device);
 	if (found)
 		snprintf(text, room, "It is mounted on %s; unmount it first.", mounts.mount_point);
 	mountinfo_close(&mounts);

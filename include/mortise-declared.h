@@ -214,7 +214,7 @@ struct mortise_up_options {
 	unsigned extend_pcr;		/* 0..23, with extend_word */
 	const char *root;		/* prefix of mount points; NULL: "" */
 	bool check_keys;		/* try each keyslot, even if unchanged since the last run */
-	bool no_mount;			/* stop at the mapping: no file system, no swap, no mount */
+	bool no_mount;			/* make file systems, but no swap area, and mount nothing */
 	/*
 	 * Accept headers that have no seal, that have changed since they were sealed, or that belong
 	 * to another volume, and seal them; and let a volume replace the known one. mortise_apply
@@ -367,6 +367,11 @@ struct mortise_volume_status {
 	int64_t last_up;		/* its end, in seconds since 1970; 0: none */
 	const char *last_error;		/* why it did not make the volume ready; "" if it did */
 	bool reset_staged;		/* mortise_status: the next mortise_up erases the volume */
+	/*
+	 * What the check of the file system before its last mount found: "clean", "corrected: ...",
+	 * "errors: ...", "not checked: ..."; "" if there was none since the start of the system.
+	 */
+	const char *fsck;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */

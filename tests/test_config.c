@@ -385,6 +385,35 @@ static void test_system_partitions(void **state)
 	config_free(config);
 }
 
+/* Keys that Talos does not have. Outer mount points come first, at any depth. */
+static void test_filesystems(void **state)
+{
+	static const struct {
+		const char *id, *mount_point;
+		enum config_filesystem filesystem;
+		enum config_fsck fsck;
+	} expected[] = {
+		{ "STATE", "/system/state", CONFIG_FS_EXT4, CONFIG_FSCK_FORCE },
+		{ "u-outer", "/srv", CONFIG_FS_BTRFS, CONFIG_FSCK_PREEN },
+		{ "EPHEMERAL", "/var", CONFIG_FS_BTRFS, CONFIG_FSCK_NONE },
+		{ "u-elsewhere", "/var/mnt/deep", CONFIG_FS_XFS, CONFIG_FSCK_PREEN },
+		{ "u-deep", "/srv/a/b/c/d/e/f/g/h/i j/.k/l..", CONFIG_FS_EXT4, CONFIG_FSCK_PREEN },
+		{ "u-deeper", "/srv/a/b/c/d/e/f/g/h/i j/.k/l../m", CONFIG_FS_XFS,
+		  CONFIG_FSCK_NONE },
+	};
+	struct config *config = good_read("filesystems.yaml");
+
+	(void)state;
+	assert_int_equal(config->volume_count, 6);
+	for (size_t i = 0; i < 6; i++) {
+		assert_string_equal(config->volumes[i].id, expected[i].id);
+		assert_string_equal(config->volumes[i].mount_point, expected[i].mount_point);
+		assert_int_equal(config->volumes[i].filesystem, expected[i].filesystem);
+		assert_int_equal(config->volumes[i].fsck, expected[i].fsck);
+	}
+	config_free(config);
+}
+
 static void test_raw_swap_disk(void **state)
 {
 	struct config *config = good_read("raw-swap-disk.yaml");
@@ -609,6 +638,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_every_field),
 		cmocka_unit_test(test_yaml_values),
 		cmocka_unit_test(test_system_partitions),
+		cmocka_unit_test(test_filesystems),
 		cmocka_unit_test(test_raw_swap_disk),
 		cmocka_unit_test(test_machine),
 		cmocka_unit_test(test_talosctl),

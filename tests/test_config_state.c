@@ -201,6 +201,8 @@ static void assert_round_trip(struct config *config)
 	struct config *again = state_parse(mortise_secret_data(config->state_json), size);
 
 	assert_int_equal(config_add_state(config, NULL), MORTISE_OK);
+	/* META does not name the file system. */
+	again->volumes[0].filesystem = config->volumes[0].filesystem;
 	assert_true(same_volume(&config->volumes[0], &again->volumes[0]));
 	assert_true(mortise_secret_equal(config->state_json, again->state_json));
 	config_free(again);

@@ -62,6 +62,13 @@ static void print_trust(const struct mortise_volume_status *volume)
 	print("\n");
 }
 
+/* "data: file system: corrected: recovering journal". A clean one needs no line. */
+static void print_fsck(const struct mortise_volume_status *volume)
+{
+	if (volume->fsck[0] != '\0' && strcmp(volume->fsck, "clean") != 0)
+		print("%s: file system: %s\n", volume->name, volume->fsck);
+}
+
 static void print_order(const struct mortise_volume_status *volume)
 {
 	if (volume->reset_staged)
@@ -86,6 +93,8 @@ static void print_table(const struct mortise_report *report)
 		print_recovery(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_trust(volume);
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_fsck(volume);
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
 		print_order(volume);
 }
@@ -209,6 +218,7 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 	if (facts)
 		add_facts(row, volume);
 	json_object_object_add(row, "resetStaged", json_object_new_boolean(volume->reset_staged));
+	json_add_text(row, "fsck", volume->fsck);
 	return row;
 }
 

@@ -31,7 +31,7 @@ static bool find_mount(const char *device, char dir[static VOLUME_PATH_MAX])
 		return false;
 	mountinfo_open(&mounts);
 	while (!*dir && mountinfo_next(&mounts))
-		if (mounts.device == st.st_rdev &&
+		if (mountinfo_is_of(&mounts, st.st_rdev) &&
 		    ends_with(mounts.mount_point, STATE_MOUNT_POINT) &&
 		    strlen(mounts.mount_point) < VOLUME_PATH_MAX)
 			snprintf(dir, VOLUME_PATH_MAX, "%.255s", mounts.mount_point);

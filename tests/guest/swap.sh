@@ -239,13 +239,15 @@ test_programs() {
 
 	device=$(blank_device 20)
 	alone SwapVolumeConfig "$device"
-	mkdir "$work/none" "$work/small"
-	check_fails "up fails without mkswap" \
-		said env PATH="$work/none" "$MORTISE" up "${options[@]}"
-	check "the error says what is missing" says "cannot run mkswap; is it installed?"
+	mkdir "$work/small"
+	mount --bind /dev/null /usr/sbin/mkswap
+	check_fails "up fails without mkswap" said mortise up
+	check "the error says what is missing" \
+		says "cannot create the swap area on $device: mkswap is not installed"
 	ln -s "$(command -v busybox)" "$work/small/mkswap"
 	check "up succeeds with busybox's mkswap" \
 		env PATH="$work/small" "$MORTISE" up "${options[@]}"
+	umount /usr/sbin/mkswap
 	check "the area is in use" same_areas "$device"
 	check_equal "the area has its label" "$(value LABEL "$device")" s-only
 	check "down succeeds" mortise down

@@ -60,16 +60,16 @@ takes_no_second() {
 	return 1
 }
 
-# The first disk that a selector matches may be the wrong one: up uses an empty disk only after no
-# other one has appeared for a second. With --no-mount, an unencrypted volume needs no step.
+# The first disk that a selector matches may be the wrong one: an empty disk is used only after no
+# other one has appeared for a second.
 test_wait() {
 	by 'disk.size < 200u * MiB'
-	check "up --no-mount does not wait" takes_no_second mortise up --no-mount
-	check "up --no-mount --wait succeeds" took mortise up --no-mount --wait 300
-	check "up --wait waits a second before it uses an empty disk" test "$(cat "$work/took")" -ge 1000
-	check "up --wait does not wait until its limit" test "$(cat "$work/took")" -lt 300000
+	check "plan does not wait" takes_no_second mortise plan
+	check "plan --wait succeeds" took mortise plan --wait 300
+	check "plan --wait waits a second before it uses an empty disk" test "$(cat "$work/took")" -ge 1000
+	check "plan --wait does not wait until its limit" test "$(cat "$work/took")" -lt 300000
 	by 'disk.size > 1u * TiB'
-	check_fails "up fails if no disk appears" took mortise up --no-mount --wait 2
+	check_fails "up fails if no disk appears" took mortise up --wait 2
 	check "up waits for the given time" test "$(cat "$work/took")" -ge 2000
 	check_fails "nothing was written" blkid -p "$small"
 }
