@@ -181,7 +181,7 @@ static enum mortise_code open_below(const char *path, struct walk *walk, int *fd
 		errno = ENAMETOOLONG;
 		return set_error(walk, why);
 	}
-	strcpy(walk->path, path);
+	snprintf(walk->path, sizeof(walk->path), "%s", path);
 	if (walk->create && length)
 		(void)mkdir(walk->root, 0755); /* on failure, open() sets the cause */
 	root_fd = open(length ? walk->root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);

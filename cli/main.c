@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "cli/help.h"
+#include "cli/log.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
@@ -113,6 +114,13 @@ static enum status check(const struct command *c)
 	return sentence ? refuse(c, "%s", sentence) : STATUS_OK;
 }
 
+/* Messages in the form of cryptsetup's are never changed. */
+static bool is_ours(const struct command *c)
+{
+	return c->verb->extension || options_extension(&c->options) != OPTION_COUNT ||
+	       (c->verb->id == VERB_STATUS && c->word_count == 0);
+}
+
 static enum status act(struct command *c)
 {
 	enum status status;
@@ -126,6 +134,8 @@ static enum status act(struct command *c)
 		print("No action taken. Invoked with --test-args option.\n");
 		return STATUS_OK;
 	}
+	if (is_ours(c))
+		log_begin(option_text(&c->options, OPTION_LOG));
 	signals_catch();
 	status = c->verb->run(c);
 	if (!signals_caught())

@@ -148,6 +148,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			     "private key of the client certificate (PEM)" },
 	[OPTION_LABEL] = { "label", 0, KIND_TEXT, "TEXT", FORMATS | V(CONFIG), ALL,
 			   "label of the header" },
+	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
+			 "write messages to the kernel log" },
 	[OPTION_LUKS2_KEYSLOTS_SIZE] = { "luks2-keyslots-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
 					 "size of the keyslots area" },
 	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,

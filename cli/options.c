@@ -157,6 +157,9 @@ static bool check_value(enum option_id id, const struct option_value *value,
 		return pcr_extension(value->text, &pcr, &word) ||
 		       refuse(problem, "Option --extend-pcr takes N:WORD: a number from 0 to 23 "
 				       "and 1 to 64 printable characters.");
+	case OPTION_LOG:
+		return strcmp(value->text, "kmsg") == 0 || strcmp(value->text, "stderr") == 0 ||
+		       refuse(problem, "Option --log takes kmsg or stderr.");
 	case OPTION_WAIT:
 		return value->number <= UINT32_MAX / 1000 || refuse(problem, bad_number);
 	default:

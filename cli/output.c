@@ -4,11 +4,15 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cli/log.h"
 #include "cli/output.h"
+
+#define PRIORITY_ERROR '3'
 
 /* Collects a line: stderr has no buffer, and several processes may write to the console. */
 struct sink {
 	FILE *file;
+	char priority; /* of a line for the log; 0: write to file */
 	size_t used;
 	char bytes[512];
 };
@@ -25,7 +29,10 @@ struct conversion {
 
 static void flush(struct sink *sink)
 {
-	fwrite(sink->bytes, 1, sink->used, sink->file);
+	if (sink->priority)
+		log_put(sink->priority, sink->bytes, sink->used);
+	else
+		fwrite(sink->bytes, 1, sink->used, sink->file);
 	sink->used = 0;
 }
 
@@ -137,6 +144,20 @@ static const char *read_conversion(const char *at, struct conversion *how, va_li
 	return at;
 }
 
+/* Skips the priority at the start of a format. */
+static const char *read_priority(const char *format, struct sink *sink)
+{
+	char priority = PRIORITY_ERROR;
+
+	if (*format == PRINT_PRIORITY) {
+		priority = format[1];
+		format += 2;
+	}
+	if (sink->file == stderr && log_is_active())
+		sink->priority = priority;
+	return format;
+}
+
 void vprint_to(FILE *file, const char *format, va_list arguments)
 {
 	struct sink sink = { .file = file };
@@ -144,6 +165,7 @@ void vprint_to(FILE *file, const char *format, va_list arguments)
 	va_list ap;
 
 	va_copy(ap, arguments);
+	format = read_priority(format, &sink);
 	while (*format != '\0') {
 		const size_t plain = strcspn(format, "%");
 

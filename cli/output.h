@@ -13,6 +13,15 @@
 #include <mortise.h>
 
 /*
+ * At the start of a format for print_to(): the priority of a message on stderr, as a digit of
+ * syslog(3). Without one, it is an error. See cli/log.h.
+ */
+#define PRINT_PRIORITY '\001'
+#define PRINT_WARNING  "\001" "4"
+#define PRINT_NOTICE   "\001" "5"
+#define PRINT_INFO     "\001" "6"
+
+/*
  * Like printf(3) and fprintf(3), with the conversions d, i, u, x, X, c, f, e, g and s. Each string
  * is escaped with MORTISE_ESCAPE_LINE: its newlines, too. The format itself is not.
  */

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/log.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -23,7 +24,7 @@ static uint64_t now_ms(void)
 void progress_begin(struct progress *progress)
 {
 	*progress = (struct progress){
-		.terminal = isatty(STDERR_FILENO) == 1,
+		.terminal = isatty(STDERR_FILENO) == 1 && !log_is_active(),
 		.start_ms = now_ms(),
 	};
 }

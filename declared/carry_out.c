@@ -8,6 +8,7 @@
 #include "base/events.h"
 #include "declared/declared.h"
 #include "declared/steps.h"
+#include "disk/mount.h"
 
 void volume_opening_clear(struct volume_opening *opening)
 {
@@ -123,6 +124,17 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 			"boot derives the others' keys");
 	if (*plan->notice)
 		volume_opening_add(&opening->notices, plan->notice);
+}
+
+/* Links to the mount point may change before the volume is unmounted. */
+static void note_mount(const struct volume_run *run, const struct volume_plan *plan,
+		       struct volume_opening *opening)
+{
+	char path[PATH_MAX];
+
+	if (*plan->mount_point == '/' &&
+	    disk_mount_path(run->options->root, plan->mount_point, path))
+		opening->mounted = strdup(path);
 }
 
 /* The report's text for a volume that was neither formatted nor opened. */
@@ -276,6 +288,8 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 	if (result->phase == MORTISE_PHASE_READY)
 		remove_keys(&work);
 	set_opening(plan, &result->opening);
+	if (result->phase == MORTISE_PHASE_READY)
+		note_mount(run, plan, &result->opening);
 	if (!*result->text && result->phase == MORTISE_PHASE_READY)
 		snprintf(result->text, sizeof(result->text), "%s", describe_result(plan));
 }

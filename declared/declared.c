@@ -152,9 +152,12 @@ static char *copy_text(struct json_object *object, const char *key)
 /* Ignores failures: only status prints these facts. */
 void volume_opening_store(const struct config_volume *volume, const struct volume_opening *opening)
 {
-	struct json_object *object = json_object_new_object();
 	char path[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 8];
+	struct json_object *object;
 
+	if (!volume->encrypted && !opening->mounted)
+		return;
+	object = json_object_new_object();
 	get_opening_path(volume, path, sizeof(path));
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	if (luks2_json_add(object, "keyslot", json_object_new_int(opening->keyslot)) &&

@@ -8,8 +8,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "declared/plan.h"
 #include "declared/select_disk.h"
+#include "declared/state_store.h"
+#include "disk/mount.h"
 #include "disk/partition.h"
+
+#define META "META"
 
 bool volume_is_label(const char *name)
 {
@@ -39,6 +44,133 @@ const char *volume_given_device(const struct config_volume *volume,
 	return by_name;
 }
 
+/* Is the volume open on this partition: by its mapping, or mounted without encryption? */
+static bool is_open_on(const struct config_volume *volume, const struct mortise_up_options *options,
+		       const char *partition)
+{
+	const struct volume_run run = { .options = options };
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
+	char name[MORTISE_NAME_MAX + 1], mount_point[VOLUME_PATH_MAX];
+	struct mortise_error ignored;
+
+	volume_mapping_name(volume, name);
+	if (!mortise_mapping_info(name, &mapping, &ignored))
+		return mapping.luks2 && disk_mapping_is_on(&mapping, partition);
+	volume_mount_path(&run, volume, mount_point);
+	if (!strcmp(volume->id, CONFIG_STATE))
+		snprintf(mount_point, sizeof(mount_point), "%s/system/state",
+			 options->root ? options->root : "");
+	return *mount_point && disk_is_mounted(partition, options->root, mount_point);
+}
+
+/* The partition on which the volume is open, or -1. */
+static int find_open(const struct config_volume *volume, const struct mortise_up_options *options,
+		     const struct disk_labeled *found)
+{
+	int open = -1;
+
+	for (unsigned i = 0; i < found->count; i++) {
+		if (!is_open_on(volume, options, found->path[i]))
+			continue;
+		if (open >= 0)
+			return -1;
+		open = (int)i;
+	}
+	return open;
+}
+
+static bool find_given(const struct mortise_up_options *options, const char *name, char *path,
+		       size_t room)
+{
+	for (size_t i = 0; i < options->device_count; i++)
+		if (!strcmp(options->devices[i].name, name)) {
+			snprintf(path, room, "%s", options->devices[i].device);
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Finds a partition of the system disk: the open STATE, or else the only META, unless STATE is on
+ * other disks only. A copy of the disk has both, and decides nothing.
+ */
+static bool find_on_system_disk(const struct mortise_up_options *options, char *path, size_t room)
+{
+	struct mortise_error ignored;
+	struct disk_labeled states;
+	bool together = false;
+	int open;
+
+	if (find_given(options, CONFIG_STATE, path, room))
+		return true;
+	if (disk_list_labeled(CONFIG_STATE, &states, &ignored) || states.count > DISK_LABELED_MAX)
+		return false;
+	open = find_open(&volume_state, options, &states);
+	if (open >= 0) {
+		snprintf(path, room, "%s", states.path[open]);
+		return true;
+	}
+	if (!find_given(options, META, path, room) &&
+	    disk_find_label(META, META, path, room, &ignored))
+		return false;
+	for (unsigned i = 0; i < states.count; i++)
+		together |= disk_is_neighbor(path, states.path[i]);
+	return together || !states.count;
+}
+
+/* The only partition on the system disk, or -1. */
+static int find_preferred(const struct mortise_up_options *options,
+			  const struct disk_labeled *found)
+{
+	char system[VOLUME_PATH_MAX];
+	int preferred = -1;
+
+	if (!find_on_system_disk(options, system, sizeof(system)))
+		return -1;
+	for (unsigned i = 0; i < found->count; i++) {
+		if (!disk_is_neighbor(found->path[i], system))
+			continue;
+		if (preferred >= 0)
+			return -1;
+		preferred = (int)i;
+	}
+	return preferred;
+}
+
+static enum mortise_code find_labeled(const struct config_volume *volume,
+				      const struct mortise_up_options *options, char *path,
+				      size_t room, struct mortise_error *err)
+{
+	struct disk_labeled found;
+	enum mortise_code code = disk_list_labeled(volume->id, &found, err);
+	int chosen = 0;
+
+	if (code)
+		return code;
+	if (!found.count || found.count > DISK_LABELED_MAX)
+		return disk_labeled_error(&found, volume->id, volume->name, err);
+	if (found.count > 1)
+		chosen = find_open(volume, options, &found);
+	if (chosen < 0)
+		chosen = find_preferred(options, &found);
+	if (chosen < 0)
+		return disk_labeled_error(&found, volume->id, volume->name, err);
+	snprintf(path, room, "%s", found.path[chosen]);
+	return MORTISE_OK;
+}
+
+bool volume_label_is_shared(const struct config_volume *volume,
+			    const struct mortise_up_options *options, struct mortise_error *why)
+{
+	struct disk_labeled found;
+
+	if (volume->disk_selector || volume_given_device(volume, options) ||
+	    disk_list_labeled(volume->id, &found, why) || found.count < 2)
+		return false;
+	(void)disk_labeled_error(&found, volume->id, volume->name, why);
+	return true;
+}
+
 enum mortise_code volume_locate(const struct config_volume *volume,
 				const struct mortise_up_options *options, char *path, size_t room,
 				struct mortise_error *err)
@@ -47,9 +179,8 @@ enum mortise_code volume_locate(const struct config_volume *volume,
 	enum mortise_code code;
 
 	if (!given) {
-		code = volume->disk_selector
-			       ? volume_find_disk(volume, path, room, err)
-			       : disk_find_label(volume->id, volume->name, path, room, err);
+		code = volume->disk_selector ? volume_find_disk(volume, path, room, err)
+					     : find_labeled(volume, options, path, room, err);
 		if (code)
 			path[0] = '\0';
 		return code;

@@ -21,12 +21,20 @@ const char *volume_given_device(const struct config_volume *volume,
 				const struct mortise_up_options *options);
 
 /*
- * Finds the path of the volume's block device. MORTISE_E_DEVICE: no partition has its label, no
- * disk matches its selector, or more than one does.
+ * Finds the path of the volume's block device. If several partitions have its label, the one on
+ * which the volume is open is taken, or else the one on the system disk. MORTISE_E_DEVICE: no
+ * partition has its label, no disk matches its selector, or more than one does.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct config_volume *volume,
 						   const struct mortise_up_options *options,
 						   char *path, size_t room,
 						   struct mortise_error *err);
+
+/*
+ * Do several partitions have the volume's label? Then another one than the volume's own may have
+ * been taken: it must not be formatted, and why names them.
+ */
+bool volume_label_is_shared(const struct config_volume *volume,
+			    const struct mortise_up_options *options, struct mortise_error *why);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "declared/locate.h"
+#include "declared/state_store.h"
 #include "disk/partition.h"
 
 #define META_LABEL "META"
@@ -24,6 +25,8 @@ enum mortise_code volume_meta_find(const struct volume_devices *devices,
 				   struct volume_meta_place *place, struct mortise_error *err)
 {
 	const char *meta = find_given_device(devices, META_LABEL);
+	const struct mortise_up_options where = { .devices = devices->devices,
+						  .device_count = devices->count };
 	const char *given = find_given_device(devices, CONFIG_STATE);
 	char state[VOLUME_PATH_MAX];
 	struct mortise_error why;
@@ -34,10 +37,12 @@ enum mortise_code volume_meta_find(const struct volume_devices *devices,
 		snprintf(place->path, sizeof(place->path), "%s", meta);
 		return MORTISE_OK;
 	}
-	if (given)
+	if (given) {
 		snprintf(state, sizeof(state), "%s", given);
-	else if (disk_find_label(CONFIG_STATE, CONFIG_STATE, state, sizeof(state), &why)) {
-		place->alone = !*state;
+	} else if (volume_locate(&volume_state, &where, state, sizeof(state), &why)) {
+		place->alone = disk_find_label(CONFIG_STATE, CONFIG_STATE, state, sizeof(state),
+					       &why) == MORTISE_E_DEVICE &&
+			       !*state;
 		/* If several partitions have the label, the system disk is not known. */
 		state[0] = '\0';
 	}

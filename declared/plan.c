@@ -268,8 +268,10 @@ void volume_reset_command(const struct volume_run *run, const struct config_volu
 			  const char *device, char command[static VOLUME_RESET_COMMAND])
 {
 	int length = snprintf(command, VOLUME_RESET_COMMAND, "mortise reset %s", volume->id);
+	struct mortise_error ignored;
 
-	if (volume->disk_selector || volume_given_device(volume, run->options))
+	if (volume->disk_selector || volume_given_device(volume, run->options) ||
+	    volume_label_is_shared(volume, run->options, &ignored))
 		snprintf(command + length, VOLUME_RESET_COMMAND - (size_t)length, " --device %s=%s",
 			 volume->id, device);
 }

@@ -109,6 +109,7 @@ struct volume_plan {
 	struct disk_probe probe;
 	enum reset_plan reset;		/* what becomes of an order to erase the volume */
 	struct disk_probe erased;	/* RESET_ERASE: the contents; probe is that of an empty device */
+	bool shared;			/* another partition has the same label */
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
@@ -257,6 +258,20 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 #define VOLUME_PLAN_ADD(plan, err, ...)                                                         \
 	(volume_plan_add(plan, __VA_ARGS__) ? MORTISE_OK                                         \
 					    : error_memory(err))
+
+/*
+ * Adds a REFUSE step for a device with other contents than those declared. The remedy follows the
+ * text of format: never a reset where a header can be restored.
+ */
+__attribute__((format(printf, 4, 5))) MORTISE_MUST_CHECK enum mortise_code
+volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
+		   struct mortise_error *err, const char *format, ...);
+/* Sets plan->shared. The empty one of two partitions with one label may not be the volume's. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
+							      struct volume_plan *plan,
+							      struct mortise_error *err);
+/* Is the device empty, or holds it an interrupted format? */
+bool volume_plan_is_unformatted(const struct volume_plan *plan);
 
 /*
  * Adds a KEY_ADD step or, if reason is not NULL, a KEY_REPLACE step, with the reason for replacing

@@ -79,6 +79,10 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 		*what = *device ? "it is on another device" : "its device is missing";
 		return false;
 	}
+	if (volume_label_is_shared(plan->volume, run->options, &ignored) && !plan->shared) {
+		*what = "another partition has its label";
+		return false;
+	}
 	/* The device was missing and still is, or cannot be read: there is nothing to compare. */
 	if (!*device || disk_probe(device, &run->events, &probe, &ignored))
 		return true;

@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "declared/reset/ordered.h"
+#include "declared/locate.h"
 #include "declared/state_store.h"
 #include "disk/filesystem.h"
 #include "disk/partition.h"
+#include "disk/uuids.h"
 
 /* What the list has against the use of a volume. */
 struct obstacle {
@@ -164,13 +166,39 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	return true;
 }
 
+/*
+ * Of two partitions with one label, only the known one is used, unless the volume is open already.
+ * A copy of the disk has the same UUIDs.
+ */
+static bool compare_partition(const struct volume_run *run, const struct volume_plan *plan,
+			      const struct known_volume *known, struct obstacle *obstacle)
+{
+	char partuuid[DISK_UUID_ROOM];
+	struct mortise_error why;
+
+	if (!plan->shared || !*known->partuuid || plan->mounted ||
+	    !mortise_is_active(plan->mapping, &why))
+		return false;
+	disk_partition_uuid(plan->device, partuuid);
+	if (!strcmp(partuuid, known->partuuid) ||
+	    !volume_label_is_shared(plan->volume, run->options, &why))
+		return false;
+	obstacle->kind = MORTISE_STEP_FAIL;
+	snprintf(obstacle->what, sizeof(obstacle->what),
+		 "%.100s is not the partition of %s on this machine (PARTUUID %s): %.190s",
+		 plan->device, known->id, known->partuuid, why.text);
+	return true;
+}
+
 static bool search_list(struct volume_run *run, const struct volume_plan *plan,
 			struct obstacle *obstacle)
 {
 	struct known_volume known;
 
 	if (known_find(&run->known.list, plan->volume->id, &known))
-		return known.status != KNOWN_EXPECTED && compare_entry(run, plan, &known, obstacle);
+		return known.status != KNOWN_EXPECTED &&
+		       (compare_partition(run, plan, &known, obstacle) ||
+			compare_entry(run, plan, &known, obstacle));
 	if (!is_luks2(plan))
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
@@ -293,7 +321,9 @@ static bool make_entry(const struct volume_plan *plan, struct known_volume *volu
 	if (!volume->encrypted) {
 		/* A swap area has another UUID at each boot; the contents of a raw volume are its user's. */
 		if (config_filesystem_is_persistent(plan->volume->filesystem))
-			disk_filesystem_uuid(plan->device, volume->uuid);
+			disk_filesystem_uuid(plan->device,
+					     config_filesystem_name(plan->volume->filesystem),
+					     volume->uuid);
 		return true;
 	}
 	if (!volume_plan_key(plan) ||

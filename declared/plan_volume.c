@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Planning one volume: locating, probing, finding a key, comparing. Writes nothing. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,30 +19,6 @@
 #include "disk/swap.h"
 #include "volume/activate.h"
 #include "volume/record.h"
-
-/*
- * The device has other contents than those declared. The remedy follows the text of format. A
- * header that can be restored is never called erasable.
- */
-__attribute__((format(printf, 4, 5))) static enum mortise_code
-add_refusal(const struct volume_run *run, struct volume_plan *plan, struct mortise_error *err,
-	    const char *format, ...)
-{
-	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT], advice[MORTISE_ERROR_TEXT];
-	const struct disk_probe *probe = &plan->probe;
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	if (disk_header_is_damaged(probe)) {
-		disk_repair_advice(probe, plan->device, advice, sizeof(advice));
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; %s", what, advice);
-	}
-	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
-			       what, command);
-}
 
 /*
  * Replaces the header by the one just read. Passphrases and attempts are valid for one state of the
@@ -126,7 +101,7 @@ static enum mortise_code add_not_configured(struct volume_plan *plan, struct mor
 			       plan->device);
 }
 
-static bool is_unformatted(const struct volume_plan *plan)
+bool volume_plan_is_unformatted(const struct volume_plan *plan)
 {
 	return plan->probe.content == DISK_EMPTY || plan->probe.content == DISK_UNFINISHED;
 }
@@ -182,13 +157,13 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	char node[MORTISE_NAME_MAX + 16];
 	bool create;
 
-	if (is_unformatted(plan))
+	if (volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
 	if (plan->probe.content != DISK_LUKS2)
-		return add_refusal(run, plan, err, "%s holds %s: not %s, because it is not empty",
-				   plan->device, plan->probe.type,
-				   disk_header_is_damaged(&plan->probe) ? "opened or formatted"
-									: "formatted");
+		return volume_plan_refuse(
+			run, plan, err, "%s holds %s: not %s, because it is not empty",
+			plan->device, plan->probe.type,
+			disk_header_is_damaged(&plan->probe) ? "opened or formatted" : "formatted");
 	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
@@ -237,8 +212,8 @@ static enum mortise_code plan_plain_swap(const struct volume_run *run, struct vo
 
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, plan->device, why, sizeof(why)))
-		return add_refusal(run, plan, err, "cannot create a swap area on %s: %s",
-				   plan->device, why);
+		return volume_plan_refuse(run, plan, err, "cannot create a swap area on %s: %s",
+					  plan->device, why);
 	return volume_plan_filesystem(run, plan, plan->device, true, err);
 }
 
@@ -252,7 +227,7 @@ static enum mortise_code plan_undeclared_encryption(const struct volume_run *run
 	if (run->open_only)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s: %s", text,
 				       volume_meta_state_lack(run->options));
-	return add_refusal(run, plan, err, "%s; to keep it, declare its keys", text);
+	return volume_plan_refuse(run, plan, err, "%s; to keep it, declare its keys", text);
 }
 
 static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
@@ -286,22 +261,11 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
 	/* The first part of the text is Talos's. */
 	if (!holds)
-		return add_refusal(run, plan, err,
-				   "filesystem type mismatch: %s != %s; %s is unchanged",
-				   plan->probe.type, type, plan->device);
+		return volume_plan_refuse(run, plan, err,
+					  "filesystem type mismatch: %s != %s; %s is unchanged",
+					  plan->probe.type, type, plan->device);
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	return volume_plan_filesystem(run, plan, plan->device, false, err);
-}
-
-static enum mortise_code add_unfinished_reset(const struct volume_run *run,
-					      struct volume_plan *plan, struct mortise_error *err)
-{
-	char command[VOLUME_RESET_COMMAND];
-
-	volume_reset_command(run, plan->volume, plan->device, command);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-			       "%s: a reset was interrupted; to finish it, run `%s`", plan->device,
-			       command);
 }
 
 /* A source that failed may work now. A keyslot that refused a key still refuses it. */
@@ -336,7 +300,10 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
-		return add_unfinished_reset(run, plan, err);
+		return reset_plan_unfinished(run, plan, err);
+	code = volume_plan_check_shared(run, plan, err);
+	if (code || plan->failed)
+		return code;
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {
 		code = volume_known_check(run, plan, err);
 		if (code || plan->failed)

@@ -68,6 +68,22 @@ struct volume_entry *volume_report_add(struct mortise_report *report,
 	return entry;
 }
 
+void volume_report_set(struct volume_entry *entry, const struct volume_plan *plan,
+		       const struct volume_result *result)
+{
+	entry->phase = result->phase;
+	entry->opening = result->opening;
+	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
+	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
+	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
+	volume_fsck_read(plan->volume, entry->fsck);
+	if (result->phase != MORTISE_PHASE_READY)
+		return;
+	if (plan->volume->encrypted)
+		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", plan->mapping);
+	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
+}
+
 static const char *find_key_kind(const struct config_volume *volume, int keyslot)
 {
 	for (size_t i = 0; i < volume->key_count; i++)

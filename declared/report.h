@@ -52,4 +52,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_report_new(const struct config *conf
 struct volume_entry *volume_report_add(struct mortise_report *report,
 				       const struct config_volume *volume);
 
+/* Moves the result of a run to the entry of its volume. */
+void volume_report_set(struct volume_entry *entry, const struct volume_plan *plan,
+		       const struct volume_result *result);
+
 #endif

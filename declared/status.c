@@ -98,7 +98,8 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 	if (volume->encrypted)
 		examine_header(entry);
 	else if (config_filesystem_is_persistent(volume->filesystem))
-		disk_filesystem_uuid(entry->device, entry->uuid);
+		disk_filesystem_uuid(entry->device, config_filesystem_name(volume->filesystem),
+				     entry->uuid);
 	if (known->state == KNOWN_DAMAGED)
 		entry->known = "damaged";
 	else if (known->state == KNOWN_LISTED && !known->list.is_new)

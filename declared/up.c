@@ -18,7 +18,6 @@
 #include "declared/verified.h"
 #include "declared/wait.h"
 #include "declared/wave.h"
-#include "disk/mount.h"
 
 static bool state_is_wanted(const struct mortise_plan *plan,
 			    const struct mortise_up_options *options)
@@ -109,34 +108,6 @@ static void ensure_salt(const struct volume_run *run, const struct volume_plan *
 	secret_wipe(salt, sizeof(salt));
 }
 
-/* Links to the mount point may change before the volume is unmounted. */
-static void note_mount(const struct volume_run *run, const struct volume_plan *plan,
-		       struct volume_opening *opening)
-{
-	char path[PATH_MAX];
-
-	if (*plan->mount_point == '/' &&
-	    disk_mount_path(run->options->root, plan->mount_point, path))
-		opening->mounted = strdup(path);
-}
-
-/* Moves the result to the report. */
-static void set_entry(struct volume_entry *entry, const struct volume_plan *plan,
-		      const struct volume_result *result)
-{
-	entry->phase = result->phase;
-	entry->opening = result->opening;
-	snprintf(entry->device, sizeof(entry->device), "%s", plan->device);
-	snprintf(entry->text, sizeof(entry->text), "%s", result->text);
-	snprintf(entry->error, sizeof(entry->error), "%s", result->why.text);
-	volume_fsck_read(plan->volume, entry->fsck);
-	if (result->phase != MORTISE_PHASE_READY)
-		return;
-	if (plan->volume->encrypted)
-		snprintf(entry->mapping, sizeof(entry->mapping), "/dev/mapper/%s", plan->mapping);
-	snprintf(entry->mount_point, sizeof(entry->mount_point), "%s", plan->mount_point);
-}
-
 /* Decides on the steps, unless that is done already, and makes the keys. Writes nothing. */
 static enum mortise_code prepare_volume(struct volume_run *run, struct volume_plan *plan,
 					struct mortise_error *err)
@@ -174,11 +145,8 @@ static enum mortise_code bring_up_volume(void *context, size_t i, struct mortise
 		volume_memory_note(run, plan, &result);
 		volume_verified_keep(run, plan, &result);
 		if (result.phase == MORTISE_PHASE_READY)
-			note_mount(run, plan, &result.opening);
-		if (result.phase == MORTISE_PHASE_READY &&
-		    (plan->volume->encrypted || result.opening.mounted))
 			volume_opening_store(plan->volume, &result.opening);
-		set_entry(&shared->report->entries[i], plan, &result);
+		volume_report_set(&shared->report->entries[i], plan, &result);
 		if (result.why.code == MORTISE_E_CANCELED)
 			code = events_cancel_error(err);
 	}
@@ -257,8 +225,7 @@ static enum mortise_code bring_up_all(const struct shared *shared, struct mortis
 	/* If STATE is not mounted now, this run does not mount it: other keys must do. */
 	run->state_may_come = false;
 	volume_known_begin(run);
-	if (!run->options->name_count && !run->open_only)
-		reset_do_undeclared(run);
+	reset_do_undeclared(run);
 	if (all.plan->count > state_first)
 		code = volume_measure_no_state(run, err);
 	return code ? code : volume_wave(all.plan, state_first, bring_up_volume, &all, err);

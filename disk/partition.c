@@ -15,33 +15,30 @@
 #define SYSFS_BLOCK   "/sys/class/block"
 #define SYSFS_NUMBERS "/sys/dev/block"
 
-static bool are_on_one_disk(const char *a, const char *b)
+bool disk_is_neighbor(const char *partition, const char *other)
 {
 	char disk_a[160], disk_b[160];
 	struct stat st_a, st_b;
 
-	return !stat(a, &st_a) && !stat(b, &st_b) && S_ISBLK(st_a.st_mode) &&
+	return !stat(partition, &st_a) && !stat(other, &st_b) && S_ISBLK(st_a.st_mode) &&
 	       S_ISBLK(st_b.st_mode) && disk_of_partition(st_a.st_rdev, disk_a, sizeof(disk_a)) &&
 	       disk_of_partition(st_b.st_rdev, disk_b, sizeof(disk_b)) && !strcmp(disk_a, disk_b);
 }
 
-/*
- * Counts the partitions with this label or, unless neighbor is NULL, those on the disk of this
- * partition; path receives the first.
- */
-static enum mortise_code count_labeled(const char *label, const char *neighbor, char *path,
-				       size_t room, unsigned *found, struct mortise_error *err)
+/* Lists the partitions with this label or, unless neighbor is NULL, those on its disk. */
+static enum mortise_code list_labeled(const char *label, const char *neighbor,
+				      struct disk_labeled *found, struct mortise_error *err)
 {
 	DIR *directory = opendir(SYSFS_BLOCK);
 	struct dirent *entry;
 
-	*found = 0;
+	found->count = 0;
 	if (!directory)
 		return error_set(err, MORTISE_E_SYSTEM, errno,
 				 "cannot list partitions in " SYSFS_BLOCK
 				 "; mount sysfs or use --device NAME=/dev/X");
 	while ((entry = readdir(directory))) {
-		char value[128], node[128], device[sizeof(node) + 8];
+		char value[128], node[120], device[128];
 
 		if (entry->d_name[0] == '.' ||
 		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "PARTNAME", value, sizeof(value)) ||
@@ -49,13 +46,40 @@ static enum mortise_code count_labeled(const char *label, const char *neighbor, 
 		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "DEVNAME", node, sizeof(node)))
 			continue;
 		snprintf(device, sizeof(device), "/dev/%s", node);
-		if (neighbor && !are_on_one_disk(device, neighbor))
+		if (neighbor && !disk_is_neighbor(device, neighbor))
 			continue;
-		if (++*found == 1)
-			snprintf(path, room, "%s", device);
+		if (found->count < DISK_LABELED_MAX)
+			snprintf(found->path[found->count], sizeof(*found->path), "%s", device);
+		found->count++;
 	}
 	closedir(directory);
 	return MORTISE_OK;
+}
+
+enum mortise_code disk_list_labeled(const char *label, struct disk_labeled *found,
+				    struct mortise_error *err)
+{
+	return list_labeled(label, NULL, found, err);
+}
+
+enum mortise_code disk_labeled_error(const struct disk_labeled *found, const char *label,
+				     const char *name, struct mortise_error *err)
+{
+	char list[320];
+	size_t used = 0;
+
+	if (!found->count)
+		return error_set(err, MORTISE_E_DEVICE, 0,
+				 "no partition is labeled \"%s\"; set the label or use --device "
+				 "%s=/dev/X",
+				 label, name);
+	for (unsigned i = 0; i < found->count && i < DISK_LABELED_MAX && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+					 found->path[i]);
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "%u partitions are labeled \"%s\" (%s); select one with --device "
+			 "%s=/dev/X",
+			 found->count, label, list, name);
 }
 
 enum mortise_code disk_find_label(const char *label, const char *name, char *path, size_t room,
@@ -67,21 +91,16 @@ enum mortise_code disk_find_label(const char *label, const char *name, char *pat
 enum mortise_code disk_find_neighbor(const char *label, const char *name, const char *neighbor,
 				     char *path, size_t room, struct mortise_error *err)
 {
+	struct disk_labeled found;
 	enum mortise_code code;
-	unsigned found;
 
 	path[0] = '\0';
-	code = count_labeled(label, neighbor, path, room, &found, err);
-	if (code || found == 1)
+	code = list_labeled(label, neighbor, &found, err);
+	if (code)
 		return code;
-	if (found)
-		return error_set(err, MORTISE_E_DEVICE, 0,
-				 "%u partitions are labeled \"%s\"; select one with "
-				 "--device %s=/dev/X",
-				 found, label, name);
-	return error_set(err, MORTISE_E_DEVICE, 0,
-			 "no partition is labeled \"%s\"; set the label or use --device %s=/dev/X",
-			 label, name);
+	if (found.count)
+		snprintf(path, room, "%s", found.path[0]);
+	return found.count == 1 ? MORTISE_OK : disk_labeled_error(&found, label, name, err);
 }
 
 bool disk_of_partition(dev_t device, char *path, size_t room)

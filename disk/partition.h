@@ -9,7 +9,7 @@
 
 /*
  * Finds the partition with this label. MORTISE_E_DEVICE: no partition has it (path is ""), or
- * several have (path is the first of them). name is the name that the error gives to --device.
+ * several have (path is the first of them, and the error names all). name is the name that the error gives to --device.
  */
 MORTISE_MUST_CHECK enum mortise_code disk_find_label(const char *label, const char *name,
 						     char *path, size_t room,
@@ -19,6 +19,25 @@ MORTISE_MUST_CHECK enum mortise_code disk_find_label(const char *label, const ch
 MORTISE_MUST_CHECK enum mortise_code disk_find_neighbor(const char *label, const char *name,
 							const char *neighbor, char *path,
 							size_t room, struct mortise_error *err);
+
+#define DISK_LABELED_MAX 8u
+
+/* The partitions with one label. */
+struct disk_labeled {
+	char path[DISK_LABELED_MAX][128]; /* of the first ones */
+	unsigned count;			  /* may be greater */
+};
+
+/* MORTISE_E_SYSTEM: sysfs is not mounted. */
+MORTISE_MUST_CHECK enum mortise_code disk_list_labeled(const char *label,
+						       struct disk_labeled *found,
+						       struct mortise_error *err);
+/* Sets the error of disk_find_label() for a number of partitions other than 1. */
+enum mortise_code disk_labeled_error(const struct disk_labeled *found, const char *label,
+				     const char *name, struct mortise_error *err);
+
+/* Are both partitions of the same disk? */
+bool disk_is_neighbor(const char *partition, const char *other);
 
 /* The disk that holds the partition device; false if device is not a partition. */
 bool disk_of_partition(dev_t device, char *path, size_t room);

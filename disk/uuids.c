@@ -50,12 +50,17 @@ void disk_partition_uuid(const char *device, char uuid[static DISK_UUID_ROOM])
 		read_partition_table(st.st_rdev, disk, uuid);
 }
 
-void disk_filesystem_uuid(const char *device, char uuid[static DISK_UUID_ROOM])
+void disk_filesystem_uuid(const char *device, const char *type, char uuid[static DISK_UUID_ROOM])
 {
+	char name[32];
+	char *names[] = { name, NULL };
 	blkid_probe probe = blkid_new_probe_from_filename(device);
 	const char *value = NULL;
 
+	/* A disk image in a file may contain other signatures. */
+	snprintf(name, sizeof(name), "%s", type);
 	if (probe && !blkid_probe_enable_superblocks(probe, true) &&
+	    !blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, names) &&
 	    !blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_UUID) &&
 	    !blkid_do_safeprobe(probe) && blkid_probe_lookup_value(probe, "UUID", &value, NULL))
 		value = NULL;

@@ -11,7 +11,8 @@
  */
 void disk_partition_uuid(const char *device, char uuid[static DISK_UUID_ROOM]);
 
-/* The UUID of the file system on device; "": it has none, or cannot be read. */
-void disk_filesystem_uuid(const char *device, char uuid[static DISK_UUID_ROOM]);
+/* The UUID of the file system of this type ("xfs") on device; "": it has none, or cannot be read. */
+void disk_filesystem_uuid(const char *device, const char *type,
+			  char uuid[static DISK_UUID_ROOM]);
 
 #endif

@@ -30,6 +30,15 @@
 #endif
 #define PIECE		65536u	/* bytes */
 #define DISK_CUTS	16u	/* number of variants of each cut */
+/*
+ * Test each variant, or every fourth: sanitizers check memory, for which these suffice, and they
+ * make the forks of each reader slow.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define STRIDE		4u
+#else
+#define STRIDE		1u
+#endif
 
 /* A write that is not yet flushed. */
 struct disk_write {

@@ -204,7 +204,7 @@ def check_selectors(_, page):
                    (("not in the page", set(parser) - set(manual)),
                     ("not in the parser", set(manual) - set(parser))) if some))
 
-    compare("fields", re.findall(r"FIELD\((\w+), CONFIG", names), re.findall(r"disk\.(\w+) ", items))
+    compare("fields", re.findall(r"FIELD\((\w+), [A-Z]", names), re.findall(r"disk\.(\w+) ", items))
     compare("units", re.findall(r'\{ "(\w+)", UINT64_C', names), re.findall(r"\b[kKMGTPE]i?B\b", items))
     compare("functions", re.findall(r'\{ "(\w+)",\s*CONFIG_CEL', calls) + ["has"],
             re.findall(r"(\w+)\(", items))

@@ -37,6 +37,16 @@
 	"\"iv_tweak\":\"0\",\"encryption\":" SER ",\"sector_size\":512}"
 #define REENCRYPTION "\"online-reencrypt-v2\""
 
+/* Segments in JSON: S0 ... S1 ... END. */
+#define S0	     "{\"0\":"
+#define S1	     ",\"1\":"
+#define S2	     ",\"2\":"
+#define S3	     ",\"3\":"
+#define S4	     ",\"4\":"
+#define S5	     ",\"5\":"
+#define S6	     ",\"6\":"
+#define END	     "}"
+
 struct rule {
 	const char *segments;
 	const char *mandatory;
@@ -91,30 +101,26 @@ static void check_rules(const struct rule *rules, size_t count)
 static void test_extents(void **state)
 {
 	static const struct rule rules[] = {
-		{ "{\"0\":" DYNAMIC "}", NULL, NULL },
-		{ "{\"0\":" CRYPT("16777216", "1048576", "") ",\"1\":" CRYPT("17825792", "dynamic",
-									     "") "}",
-		  NULL, NULL },
+		{ S0 DYNAMIC END, NULL, NULL },
+		{ S0 CRYPT("16777216", "1048576", "") S1 CRYPT("17825792", "dynamic", "") END, NULL,
+		  NULL },
 		/* In any order on the disk. */
-		{ "{\"0\":" CRYPT("17825792", "1048576", "") ",\"1\":" LINEAR("16777216", "1048576",
-									      "") "}",
+		{ S0 CRYPT("17825792", "1048576", "") S1 LINEAR("16777216", "1048576", "") END,
 		  NULL, NULL },
-		{ "{\"0\":" CRYPT("17825792", "1048576", "") ",\"1\":" LINEAR("16777216", "1049088",
-									      "") "}",
+		{ S0 CRYPT("17825792", "1048576", "") S1 LINEAR("16777216", "1049088", "") END,
 		  NULL, "segments overlap at byte 17825792" },
 		{ "{}", NULL, "segments object is empty" },
-		{ "{\"0\":" DYNAMIC ",\"1\":" DYNAMIC "}", NULL, "dynamic but not the last" },
-		{ "{\"0\":" CRYPT("16777216", "1048576", "") ",\"1\":" CRYPT("17825280", "1048576",
-									     "") "}",
-		  NULL, "segments overlap at byte 17825280" },
-		{ "{\"0\":" CRYPT("16777216", "18446744073709551104",
-				  "") ",\"1\":" CRYPT("17825792", "dynamic", "") "}",
+		{ S0 DYNAMIC S1 DYNAMIC END, NULL, "dynamic but not the last" },
+		{ S0 CRYPT("16777216", "1048576", "") S1 CRYPT("17825280", "1048576", "") END, NULL,
+		  "segments overlap at byte 17825280" },
+		{ S0 CRYPT("16777216", "18446744073709551104", "")
+			  S1 CRYPT("17825792", "dynamic", "") END,
 		  NULL, "segment 0 ends beyond 2^64" },
-		{ "{\"0\":" CRYPT("16777216", "0", "") "}", NULL, "invalid offset or size" },
-		{ "{\"0\":" CRYPT("16777217", "dynamic", "") "}", NULL, "not a multiple of 512" },
-		{ "{\"0\":" CRYPT("16777216", "513", "") "}", NULL, "not a multiple of 512" },
-		{ "{\"0\":" DYNAMIC ",\"2\":" DYNAMIC "}", NULL, "segment 1 is missing" },
-		{ "{\"x\":" DYNAMIC "}", NULL, "its key is not a number" },
+		{ S0 CRYPT("16777216", "0", "") END, NULL, "invalid offset or size" },
+		{ S0 CRYPT("16777217", "dynamic", "") END, NULL, "not a multiple of 512" },
+		{ S0 CRYPT("16777216", "513", "") END, NULL, "not a multiple of 512" },
+		{ S0 DYNAMIC S2 DYNAMIC END, NULL, "segment 1 is missing" },
+		{ "{\"x\":" DYNAMIC END, NULL, "its key is not a number" },
 	};
 
 	(void)state;
@@ -124,17 +130,16 @@ static void test_extents(void **state)
 static void test_members(void **state)
 {
 	static const struct rule rules[] = {
-		{ "{\"0\":" CRYPT(
-			  "16777216", "dynamic",
-			  ",\"integrity\":{\"type\":\"hmac(sha256)\","
-			  "\"journal_encryption\":\"none\",\"journal_integrity\":\"none\"}") "}",
+		{ S0 CRYPT("16777216", "dynamic",
+			   ",\"integrity\":{\"type\":\"hmac(sha256)\","
+			   "\"journal_encryption\":\"none\",\"journal_integrity\":\"none\"}") END,
 		  NULL, NULL },
-		{ "{\"0\":" CRYPT("16777216", "dynamic", ",\"integrity\":{\"type\":\"x\"}") "}",
-		  NULL, "segment 0: invalid integrity" },
-		{ "{\"0\":" CRYPT("16777216", "dynamic", FLAGS("\"unknown\"")) "}", NULL, NULL },
-		{ "{\"0\":" CRYPT("16777216", "dynamic", FLAGS("1")) "}", NULL,
+		{ S0 CRYPT("16777216", "dynamic", ",\"integrity\":{\"type\":\"x\"}") END, NULL,
+		  "segment 0: invalid integrity" },
+		{ S0 CRYPT("16777216", "dynamic", FLAGS("\"unknown\"")) END, NULL, NULL },
+		{ S0 CRYPT("16777216", "dynamic", FLAGS("1")) END, NULL,
 		  "flags is not an array of strings" },
-		{ "{\"0\":" CRYPT("16777216", "dynamic", ",\"flags\":\"backup-final\"") "}", NULL,
+		{ S0 CRYPT("16777216", "dynamic", ",\"flags\":\"backup-final\"") END, NULL,
 		  "flags is not an array of strings" },
 		{ "{\"0\":{\"type\":\"crypt\",\"offset\":\"0\",\"size\":\"dynamic\"}}", NULL,
 		  "invalid iv_tweak" },
@@ -149,25 +154,19 @@ static void test_members(void **state)
 		  NULL, "size is not a multiple of its sector_size" },
 		{ "{\"0\":{\"offset\":\"0\",\"size\":\"dynamic\"}}", NULL, "has no type" },
 		/* A type of a later version. */
-		{ "{\"0\":" LINEAR("16777216", "dynamic", "") "}", NULL, NULL },
+		{ S0 LINEAR("16777216", "dynamic", "") END, NULL, NULL },
 		/* Only the first six are in the digest. */
-		{
-			"{\"0\":" CRYPT("16777216", "512", "") ",\"1\":" CRYPT("16777728", "512", "") ",\"2\":" CRYPT(
-				"16778240", "512",
-				"") ",\"3\":" CRYPT("16778752", "512",
-						    "") ",\"4\":" CRYPT("16779264", "512",
-									"") ",\"5\":" CRYPT("167797"
-											    "76",
-											    "512",
-											    "") ","
-												"\""
-												"6"
-												"\""
-												":" CRYPT(
-													"16780288",
-													"512",
-													"") "}",
-			NULL, "segment 6 is in no digest" },
+		{ S0 CRYPT("16777216", "512", "") S1 CRYPT("16777728", "512", "")
+			  S2 CRYPT("16778240", "512", "") S3 CRYPT("16778752", "512", "")
+				  S4 CRYPT("16779264", "512", "")
+					  S5 CRYPT("167797"
+						   "76",
+						   "512", "") ","
+							      "\""
+							      "6"
+							      "\""
+							      ":" CRYPT("16780288", "512", "") END,
+		  NULL, "segment 6 is in no digest" },
 	};
 
 	(void)state;
@@ -177,13 +176,13 @@ static void test_members(void **state)
 static void test_opal(void **state)
 {
 	static const struct rule rules[] = {
-		{ "{\"0\":" OPAL("hw-opal", "1048576", OPAL_MEMBERS) "}", NULL, NULL },
-		{ "{\"0\":" OPAL("hw-opal-crypt", "1048576", OPAL_MEMBERS) "}", NULL, NULL },
-		{ "{\"0\":" OPAL("hw-opal", "1049088", OPAL_MEMBERS) "}", NULL,
+		{ S0 OPAL("hw-opal", "1048576", OPAL_MEMBERS) END, NULL, NULL },
+		{ S0 OPAL("hw-opal-crypt", "1048576", OPAL_MEMBERS) END, NULL, NULL },
+		{ S0 OPAL("hw-opal", "1049088", OPAL_MEMBERS) END, NULL,
 		  "segment 0: invalid OPAL members" },
-		{ "{\"0\":" OPAL("hw-opal-crypt", "1048576", "") "}", NULL,
+		{ S0 OPAL("hw-opal-crypt", "1048576", "") END, NULL,
 		  "segment 0: invalid OPAL members" },
-		{ "{\"0\":" OPAL("hw-opal", "dynamic", OPAL_MEMBERS) "}", NULL,
+		{ S0 OPAL("hw-opal", "dynamic", OPAL_MEMBERS) END, NULL,
 		  "segment 0: invalid OPAL members" },
 		/* The data below is encrypted, too. */
 		{ "{\"0\":{\"type\":\"hw-opal-crypt\",\"offset\":\"0\",\"size\":"
@@ -202,36 +201,27 @@ static void test_reencryption(void **state)
 {
 	static const struct rule rules[] = {
 		/* Encryption of data in place: what is done, what is left, and both ends. */
-		{ "{\"0\":" CRYPT("16777216", "1048576", "") ",\"1\":" LINEAR(
-			  "17825792", "dynamic", "") ",\"2\":" PREVIOUS ",\"3\":" FINAL "}",
+		{ S0 CRYPT("16777216", "1048576", "") S1 LINEAR("17825792", "dynamic", "")
+			  S2 PREVIOUS S3 FINAL END,
 		  REENCRYPTION, NULL },
-		{ "{\"0\":" CRYPT(
-			  "16777216", "1048576",
-			  FLAGS("\"in-reencryption\"")) ",\"1\":" LINEAR("17825792", "dynamic",
-									 "") ",\"2\":" FINAL
-									     ",\"3\":" PREVIOUS "}",
+		{ S0 CRYPT("16777216", "1048576", FLAGS("\"in-reencryption\""))
+			  S1 LINEAR("17825792", "dynamic", "") S2 FINAL S3 PREVIOUS END,
 		  REENCRYPTION, NULL },
-		{ "{\"0\":" LINEAR(
-			  "16777216", "1048576",
-			  FLAGS("\"in-reencryption\"")) ",\"1\":" LINEAR("17825792", "dynamic",
-									 "") ",\"2\":" PREVIOUS
-									     ",\"3\":" FINAL "}",
+		{ S0 LINEAR("16777216", "1048576", FLAGS("\"in-reencryption\""))
+			  S1 LINEAR("17825792", "dynamic", "") S2 PREVIOUS S3 FINAL END,
 		  REENCRYPTION, "segment 0 matches neither backup segment" },
-		{ "{\"0\":" MIXED ",\"1\":" LINEAR("17825792", "dynamic", "") ",\"2\":" PREVIOUS
-									      ",\"3\":" FINAL "}",
+		{ S0 MIXED S1 LINEAR("17825792", "dynamic", "") S2 PREVIOUS S3 FINAL END,
 		  REENCRYPTION, "segment 0 matches neither backup segment" },
-		{ "{\"0\":" DYNAMIC ",\"1\":" PREVIOUS "}", REENCRYPTION,
+		{ S0 DYNAMIC S1 PREVIOUS END, REENCRYPTION,
 		  "a backup segment of the reencryption is missing" },
-		{ "{\"0\":" DYNAMIC ",\"1\":" FINAL "}", REENCRYPTION,
+		{ S0 DYNAMIC S1 FINAL END, REENCRYPTION,
 		  "a backup segment of the reencryption is missing" },
-		{ "{\"0\":" DYNAMIC "}", REENCRYPTION,
-		  "a backup segment of the reencryption is missing" },
+		{ S0 DYNAMIC END, REENCRYPTION, "a backup segment of the reencryption is missing" },
 		/* Other requirements have no such segments. */
-		{ "{\"0\":" DYNAMIC "}", "\"online-reencrypt-vx\",\"inline-hw-tags\"", NULL },
-		{ "{\"0\":" PREVIOUS ",\"1\":" FINAL "}", REENCRYPTION,
-		  "the only segments are backup segments" },
-		{ "{\"0\":" DYNAMIC ",\"1\":" PREVIOUS ",\"2\":" FINAL ",\"3\":" DYNAMIC "}",
-		  REENCRYPTION, "segment 3 follows a backup segment" },
+		{ S0 DYNAMIC END, "\"online-reencrypt-vx\",\"inline-hw-tags\"", NULL },
+		{ S0 PREVIOUS S1 FINAL END, REENCRYPTION, "the only segments are backup segments" },
+		{ S0 DYNAMIC S1 PREVIOUS S2 FINAL S3 DYNAMIC END, REENCRYPTION,
+		  "segment 3 follows a backup segment" },
 	};
 
 	(void)state;

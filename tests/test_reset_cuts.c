@@ -22,12 +22,6 @@
 #define EDGE	   (1u << 20)
 #define PASSPHRASE "the passphrase"
 #define REORDERED  8u
-/* A sanitizer checks the code, for which every fourth variant is enough. */
-#ifdef __SANITIZE_ADDRESS__
-#define STRIDE 4u
-#else
-#define STRIDE 1u
-#endif
 #define CRYPTSETUP "/usr/sbin/cryptsetup"
 
 /* The initial state of the disk, and the contents that may be found until it is marked. */

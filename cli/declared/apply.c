@@ -64,8 +64,9 @@ static void warn_of_default(const struct command *c)
 {
 	if (access(VOLUMES_CONFIG_DEFAULT, F_OK) == 0 &&
 	    !option_set(&c->options, OPTION_BATCH_MODE))
-		print_to(stderr, "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
-				 "`mortise up` reads it instead of the stored configuration\n");
+		print_to(stderr, PRINT_NOTICE
+			 "mortise: note: as long as " VOLUMES_CONFIG_DEFAULT " exists, "
+			 "`mortise up` reads it instead of the stored configuration\n");
 }
 
 static enum status stage(const struct command *c, struct volumes *volumes)

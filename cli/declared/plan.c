@@ -26,8 +26,9 @@ enum status run_plan(const struct command *c)
 		status = plan_status(volumes.plan);
 		plan_print_notes(c, volumes.plan);
 		if (!mortise_config_is_complete(volumes.config))
-			print_to(stderr, "mortise: note: STATE is not open; the plan lacks the "
-					 "volumes that the configuration in STATE declares\n");
+			print_to(stderr, PRINT_NOTICE
+				 "mortise: note: STATE is not open; the plan lacks the "
+				 "volumes that the configuration in STATE declares\n");
 	}
 	if (volumes.json) {
 		document = json_document(volumes.config, c->verb->name);

@@ -46,7 +46,7 @@ void plan_print_notes(const struct command *c, const struct mortise_plan *plan)
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		return;
 	for (size_t i = 0; (note = mortise_plan_note(plan, i)); i++)
-		print_to(stderr, "mortise: note: %s\n", note);
+		print_to(stderr, PRINT_NOTICE "mortise: note: %s\n", note);
 }
 
 static struct json_object *steps_json(const struct mortise_plan *plan)

@@ -8,6 +8,7 @@
 #include "cli/declared/prometheus.h"
 #include "cli/declared/report.h"
 #include "cli/declared/table.h"
+#include "cli/log.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
@@ -104,10 +105,20 @@ static void print_messages(struct said *said, const struct mortise_report *repor
 	const struct mortise_volume_status *volume;
 
 	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++) {
-		said_print(said, volume->name, "", volume->error);
-		said_print(said, volume->name, "", volume->failed_syncs);
-		said_print(said, volume->name, "notice: ", volume->notices);
+		said_print(said, SAID_ERROR, volume->name, volume->error);
+		said_print(said, SAID_WARNING, volume->name, volume->failed_syncs);
+		said_print(said, SAID_NOTICE, volume->name, volume->notices);
 	}
+}
+
+/* The table goes to standard output, which may be lost: a line for each volume. */
+static void log_phases(const struct mortise_report *report)
+{
+	const struct mortise_volume_status *volume;
+
+	for (size_t i = 0; (volume = mortise_report_volume(report, i)); i++)
+		print_to(stderr, PRINT_INFO "mortise: %s: %s\n", volume->name,
+			 mortise_phase_name(volume->phase));
 }
 
 /* Adds the parts of text between separators as an array of strings. */
@@ -276,6 +287,8 @@ enum status report_print(const struct command *c, struct volumes *volumes,
 		status = volumes_fail(c, err);
 	if (report)
 		print_messages(&volumes->said, report);
+	if (report && log_is_kernel() && !option_set(&c->options, OPTION_BATCH_MODE))
+		log_phases(report);
 	if (volumes->json)
 		printed = print_report_json(c, volumes, report, err);
 	else if (option_set(&c->options, OPTION_PROMETHEUS))

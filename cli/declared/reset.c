@@ -36,7 +36,8 @@ static bool handle(void *context, const struct mortise_event *event)
 					   event->total);
 	if (event->type == MORTISE_EVENT_NOTICE) {
 		progress_clear(context);
-		print_to(stderr, "mortise: %s: notice: %s\n", event->volume, event->text);
+		print_to(stderr, PRINT_NOTICE "mortise: %s: notice: %s\n", event->volume,
+			 event->text);
 	}
 	return !signals_caught();
 }

@@ -28,15 +28,21 @@ static bool remember(struct said *said, char *line)
 	return true;
 }
 
-void said_print(struct said *said, const char *volume, const char *prefix, const char *text)
+void said_print(struct said *said, enum said_kind kind, const char *volume, const char *text)
 {
+	static const char *const forms[] = {
+		[SAID_ERROR] = "mortise: %s: %.*s\n",
+		[SAID_WARNING] = PRINT_WARNING "mortise: %s: %.*s\n",
+		[SAID_NOTICE] = PRINT_NOTICE "mortise: %s: notice: %.*s\n",
+	};
+
 	while (*text) {
 		int length = (int)strcspn(text, "\n");
 		char *line;
 
 		/* Without memory, a line may be printed twice. */
 		if (asprintf(&line, "%s: %.*s", volume, length, text) < 0 || remember(said, line))
-			print_to(stderr, "mortise: %s: %s%.*s\n", volume, prefix, length, text);
+			print_to(stderr, forms[kind], volume, length, text);
 		text += length;
 		text += *text == '\n';
 	}

@@ -11,8 +11,14 @@ struct said {
 	size_t count;
 };
 
-/* Prints "mortise: VOLUME: PREFIX LINE" for every line of text that has not been printed yet. */
-void said_print(struct said *said, const char *volume, const char *prefix, const char *text);
+enum said_kind {
+	SAID_ERROR,	/* the volume is not ready */
+	SAID_WARNING,	/* a key could not be updated */
+	SAID_NOTICE,
+};
+
+/* Prints "mortise: VOLUME: LINE" for every line of text that has not been printed yet. */
+void said_print(struct said *said, enum said_kind kind, const char *volume, const char *text);
 void said_clear(struct said *said);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/log.h"
 #include "cli/luks/recovery_key.h"
 #include "cli/output.h"
 #include "cli/print.h"
@@ -33,25 +34,34 @@ static bool is_message(const struct mortise_step *step)
 	return step->kind >= MORTISE_STEP_WAIT && step->kind <= MORTISE_STEP_KEY_FAIL;
 }
 
+/* If one of these fails, the volume still becomes ready. */
+static bool is_key_step(const struct mortise_step *step)
+{
+	return (step->kind >= MORTISE_STEP_KEY_ADD && step->kind <= MORTISE_STEP_KEY_RECORD) ||
+	       step->kind == MORTISE_STEP_SEAL;
+}
+
 /* Reasons and notices go to standard error at once, and are not repeated in the report. */
-static void say(struct up_console *console, const char *volume, const char *prefix,
+static void say(struct up_console *console, enum said_kind kind, const char *volume,
 		const char *text)
 {
 	fflush(console->out);
-	said_print(console->said, volume, prefix, text);
+	said_print(console->said, kind, volume, text);
 }
 
 static void print_begin(struct up_console *console, const struct mortise_step *step)
 {
 	if (is_message(step)) {
-		say(console, step->volume, "", step->text);
+		say(console, step->kind == MORTISE_STEP_KEY_FAIL ? SAID_WARNING : SAID_ERROR,
+		    step->volume, step->text);
 		return;
 	}
 	if (step->kind == MORTISE_STEP_RESET) {
-		print_to(console->out, "%s: %s\n", step->volume, step->text);
+		print_to(console->out, PRINT_INFO "%s: %s\n", step->volume, step->text);
 		return;
 	}
-	print_to(console->out, "%s: %s %s", step->volume, actions[step->kind], step->device);
+	print_to(console->out, PRINT_INFO "%s: %s %s", step->volume, actions[step->kind],
+		 step->device);
 	if (step->keyslot >= 0)
 		print_to(console->out, ", slot %d", step->keyslot);
 	print_to(console->out, " ...\n");
@@ -64,9 +74,10 @@ static void print_end(struct up_console *console, const struct mortise_step *ste
 	if (is_message(step))
 		return;
 	if (error)
-		say(console, step->volume, "", error->text);
+		say(console, is_key_step(step) ? SAID_WARNING : SAID_ERROR, step->volume,
+		    error->text);
 	else if (console->verbose)
-		print_to(console->out, "%s: done: %s\n", step->volume, step->text);
+		print_to(console->out, PRINT_INFO "%s: done: %s\n", step->volume, step->text);
 }
 
 /* A user without a recovery key enters an empty line. */
@@ -137,7 +148,7 @@ static bool handle(void *context, const struct mortise_event *event)
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
-		say(console, event->volume, "notice: ", event->text);
+		say(console, SAID_NOTICE, event->volume, event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */
 	if (console->out && event->type != MORTISE_EVENT_POLL)
 		fflush(console->out);
@@ -171,7 +182,7 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 	if (status != STATUS_OK)
 		return status;
 	*console = (struct up_console){
-		.out = volumes->json ? stderr : stdout,
+		.out = volumes->json || log_is_kernel() ? stderr : stdout,
 		.said = &volumes->said,
 		.verbose = option_set(&c->options, OPTION_VERBOSE) ||
 			   option_set(&c->options, OPTION_DEBUG),

@@ -34,7 +34,8 @@ static void print_remarks(const struct mortise_config *config, const char *file,
 	for (size_t i = 0; (remark = mortise_config_remark(config, i)); i++) {
 		if (!remark->error && !notices)
 			continue;
-		print_to(stderr, "mortise: %s:", file);
+		print_to(stderr,
+			 remark->error ? "mortise: %s:" : PRINT_NOTICE "mortise: %s:", file);
 		if (remark->line > 0)
 			print_to(stderr, "%u:%u:", remark->line, remark->column);
 		print_to(stderr, " %s%s\n", remark->error ? "" : "notice: ", remark->text);

@@ -77,8 +77,11 @@ static char *put_code_point(char *out, unsigned long code)
 	return out;
 }
 
-/* The code point after "\x", "\u" or "\U", or three octal digits after "\". */
-static bool read_escaped_number(struct config_cel_reader *reader, char **out)
+/*
+ * The code point after "\x", "\u" or "\U", or three octal digits after "\". In bytes, "\x" and octal
+ * digits are a byte.
+ */
+static bool read_escaped_number(struct config_cel_reader *reader, bool bytes, char **out)
 {
 	const char *text = reader->text;
 	const size_t at = reader->at - 1;
@@ -87,6 +90,9 @@ static bool read_escaped_number(struct config_cel_reader *reader, char **out)
 	unsigned digits = letter == 'U' ? 8 : letter == 'u' ? 4 : base == 8 ? 3 : 2;
 	unsigned long code = 0;
 
+	if (bytes && digits > 3)
+		return config_cel_fail(reader, at,
+				       "bytes have no code points; write \\x and octal");
 	for (reader->at += base == 16; digits > 0; digits--, reader->at++) {
 		const unsigned digit = digit_value(text[reader->at]);
 
@@ -94,14 +100,19 @@ static bool read_escaped_number(struct config_cel_reader *reader, char **out)
 			return config_cel_fail(reader, at, "incomplete escape sequence");
 		code = code * base + digit;
 	}
-	if (!code || code > (base == 8 ? 0xff : 0x10ffff) || (code >= 0xd800 && code < 0xe000))
+	if (!code)
+		return config_cel_unsupported(reader, at, "NUL is not supported");
+	if (code > (base == 8 ? 0xff : 0x10ffff) || (code >= 0xd800 && code < 0xe000))
 		return config_cel_fail(reader, at, "no character has this code point");
-	*out = put_code_point(*out, code);
+	if (bytes)
+		*(*out)++ = (char)code;
+	else
+		*out = put_code_point(*out, code);
 	return true;
 }
 
 /* reader->at is after a backslash. */
-static bool read_escape(struct config_cel_reader *reader, char **out)
+static bool read_escape(struct config_cel_reader *reader, bool bytes, char **out)
 {
 	static const char letters[] = "\\\"'`?abfnrtv";
 	static const char values[] = "\\\"'`?\a\b\f\n\r\t\v";
@@ -114,44 +125,61 @@ static bool read_escape(struct config_cel_reader *reader, char **out)
 		return true;
 	}
 	if (letter && strchr("0123xXuU", letter))
-		return read_escaped_number(reader, out);
+		return read_escaped_number(reader, bytes, out);
 	return config_cel_fail(reader, reader->at - 1,
 			       "unknown escape sequence; write \\\\ for a "
 			       "backslash");
 }
 
-/* reader->at is at the quotation mark. raw: a backslash is literal. */
-static bool read_string(struct config_cel_reader *reader, bool raw)
+/* The letters before the quotation mark of a literal: "b" for bytes, then "r" for raw. */
+static size_t measure_prefix(const char *text)
+{
+	size_t size = (text[0] | 0x20) == 'b';
+
+	size += (text[size] | 0x20) == 'r';
+	return text[size] == '"' || text[size] == '\'' ? size : 0;
+}
+
+/* reader->at is at the literal. In a raw one, a backslash is literal. */
+static bool read_string(struct config_cel_reader *reader)
 {
 	const char *text = reader->text;
-	const char quote = text[reader->at];
+	const size_t prefix = measure_prefix(text + reader->at);
+	const bool bytes = prefix && (text[reader->at] | 0x20) == 'b';
+	const bool raw = prefix > bytes;
+	const char quote = text[reader->at + prefix];
 	char *begin = reader->strings + reader->strings_size, *out = begin;
+	size_t quotes = 1;
 
-	reader->token.type = CONFIG_CEL_STRING;
+	reader->token.type = bytes ? CONFIG_CEL_BYTES : CONFIG_CEL_STRING;
 	reader->token.kind = CONFIG_CEL_LITERAL;
-	for (reader->at++; text[reader->at] != quote;) {
+	reader->at += prefix;
+	if (text[reader->at + 1] == quote && text[reader->at + 2] == quote)
+		quotes = 3;
+	reader->at += quotes;
+	while (text[reader->at] != quote ||
+	       (quotes == 3 && (text[reader->at + 1] != quote || text[reader->at + 2] != quote))) {
 		const char byte = text[reader->at];
 
-		if (!byte || byte == '\n')
+		if (!byte || (byte == '\n' && quotes == 1))
 			return config_cel_fail(reader, reader->token.at,
 					       "unterminated string: %c is missing", quote);
 		reader->at++;
 		if (byte != '\\' || raw)
 			*out++ = byte;
-		else if (!read_escape(reader, &out))
+		else if (!read_escape(reader, bytes, &out))
 			return false;
 	}
-	reader->at++;
+	reader->at += quotes;
 	*out++ = '\0';
 	reader->strings_size += (size_t)(out - begin);
 	reader->token.value.string = begin;
 	return true;
 }
 
-/* Bytes of a double such as "1.5", ".5", "1e9"; 0 if the text is not one. */
-static size_t measure_double(const char *text)
+size_t config_cel_measure_decimal(const char *text)
 {
-	size_t whole = strspn(text, "0123456789"), size = whole, digits;
+	size_t size = strspn(text, "0123456789"), digits;
 
 	if (text[size] == '.') {
 		digits = strspn(text + size + 1, "0123456789");
@@ -165,11 +193,10 @@ static size_t measure_double(const char *text)
 		if (digits)
 			size += 1 + sign + digits;
 	}
-	return size > whole ? size : 0;
+	return size;
 }
 
-/* Unlike strtod(3), independent of the locale. */
-static bool parse_double(const char *text, size_t size, double *out)
+bool config_cel_parse_decimal(const char *text, size_t size, double *out)
 {
 	const size_t mantissa = strcspn(text, "eE");
 	double value = 0, scale = 1;
@@ -200,13 +227,13 @@ static bool read_number(struct config_cel_reader *reader)
 	struct config_cel_token *token = &reader->token;
 	const char *text = reader->text + reader->at;
 	const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-	const size_t real = hex ? 0 : measure_double(text);
+	const size_t real = hex ? 0 : config_cel_measure_decimal(text);
 	char *end;
 
 	token->kind = CONFIG_CEL_LITERAL;
-	if (real) {
+	if (real > strspn(text, "0123456789")) {
 		token->type = CONFIG_CEL_DOUBLE;
-		if (!parse_double(text, real, &token->value.real))
+		if (!config_cel_parse_decimal(text, real, &token->value.real))
 			return config_cel_fail(reader, token->at,
 					       "the number is too long or too large");
 		reader->at += real;
@@ -239,12 +266,8 @@ bool config_cel_advance(struct config_cel_reader *reader)
 		token->kind = CONFIG_CEL_END;
 		return true;
 	}
-	if (text[0] == '"' || text[0] == '\'')
-		return read_string(reader, false);
-	if ((text[0] == 'r' || text[0] == 'R') && (next == '"' || next == '\'')) {
-		reader->at++;
-		return read_string(reader, true);
-	}
+	if (text[0] == '"' || text[0] == '\'' || measure_prefix(text))
+		return read_string(reader);
 	if (is_digit(text[0]) || (text[0] == '.' && is_digit(next)))
 		return read_number(reader);
 	if (is_name_byte(text[0])) {
@@ -257,7 +280,7 @@ bool config_cel_advance(struct config_cel_reader *reader)
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
 		if (text[0] == pairs[i][0] && next == pairs[i][1])
 			token->size = 2;
-	if (!token->size && !strchr("!-*/%+<>?:.,()[]", text[0]))
+	if (!token->size && !strchr("!-*/%+<>?:.,()[]{}", text[0]))
 		return config_cel_fail(reader, token->at,
 				       text[0] == '='	? "write == for equal"
 				       : text[0] == '&' ? "write && for and"

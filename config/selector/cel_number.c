@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arithmetic without overflow, comparisons, and conversions. */
+/* Arithmetic without overflow, comparisons, and conversions between numbers. */
 #include <string.h>
 
 #include "config/selector/cel.h"
@@ -66,58 +66,81 @@ static double compute_double(enum config_cel_op op, double left, double right)
 	}
 }
 
-static bool compare_values(enum config_cel_op op, const struct config_cel_value operand[static 2])
-{
-	const union config_cel_constant left = operand[0].is, right = operand[1].is;
-	bool less, greater, equal;
-	int order;
-
-	switch (operand[0].type) {
-	case CONFIG_CEL_BOOL:
-		less = !left.truth && right.truth;
-		greater = left.truth && !right.truth;
-		equal = left.truth == right.truth;
-		break;
-	case CONFIG_CEL_INT:
-		less = left.integer < right.integer;
-		greater = left.integer > right.integer;
-		equal = left.integer == right.integer;
-		break;
-	case CONFIG_CEL_UINT:
-		less = left.natural < right.natural;
-		greater = left.natural > right.natural;
-		equal = left.natural == right.natural;
-		break;
-	case CONFIG_CEL_DOUBLE:
-		less = left.real < right.real;
-		greater = left.real > right.real;
-		/* NaN equals nothing. */
-		equal = left.real <= right.real && left.real >= right.real;
-		break;
-	default:
-		order = strcmp(left.string, right.string);
-		less = order < 0;
-		greater = order > 0;
-		equal = order == 0;
-	}
-	return (less && (op == CONFIG_CEL_LESS || op == CONFIG_CEL_LESS_EQUAL)) ||
-	       (greater && (op == CONFIG_CEL_GREATER || op == CONFIG_CEL_GREATER_EQUAL)) ||
-	       (equal && (op == CONFIG_CEL_LESS_EQUAL || op == CONFIG_CEL_GREATER_EQUAL ||
-			  op == CONFIG_CEL_EQUAL)) ||
-	       (!equal && op == CONFIG_CEL_NOT_EQUAL);
-}
-
-static double convert_to_double(const struct config_cel_value *value)
+static double to_double(const struct config_cel_value *value)
 {
 	if (value->type == CONFIG_CEL_INT)
 		return (double)value->is.integer;
 	return value->type == CONFIG_CEL_UINT ? (double)value->is.natural : value->is.real;
 }
 
-/* Rounds towards zero, as CEL does. */
-static const char *convert_number(const struct config_cel_value *from, struct config_cel_value *to)
+static bool is_number(const struct config_cel_value *value)
 {
-	const double real = convert_to_double(from);
+	return value->type >= CONFIG_CEL_INT && value->type <= CONFIG_CEL_DOUBLE;
+}
+
+/* Numbers of different types meet only behind dyn(). NaN has no order. */
+static int compare_numbers(const struct config_cel_value *a, const struct config_cel_value *b)
+{
+	const double left = to_double(a), right = to_double(b);
+
+	if (a->type == CONFIG_CEL_DOUBLE || b->type == CONFIG_CEL_DOUBLE)
+		return left < right ? -1 : left > right ? 1 : left <= right ? 0 : 2;
+	if (a->type == CONFIG_CEL_INT && b->type == CONFIG_CEL_INT)
+		return (a->is.integer > b->is.integer) - (a->is.integer < b->is.integer);
+	if (a->type == CONFIG_CEL_INT && a->is.integer < 0)
+		return -1;
+	if (b->type == CONFIG_CEL_INT && b->is.integer < 0)
+		return 1;
+	return (a->is.natural > b->is.natural) - (a->is.natural < b->is.natural);
+}
+
+int config_cel_compare(const struct config_cel_value *a, const struct config_cel_value *b)
+{
+	int order;
+
+	if (is_number(a) && is_number(b))
+		return compare_numbers(a, b);
+	if (a->type != b->type)
+		return 2;
+	switch (a->type) {
+	case CONFIG_CEL_BOOL:
+		return a->is.truth - b->is.truth;
+	case CONFIG_CEL_STRING:
+	case CONFIG_CEL_BYTES:
+		order = strcmp(a->is.string, b->is.string);
+		return (order > 0) - (order < 0);
+	default:
+		return 2;
+	}
+}
+
+const char *config_cel_calculate(enum config_cel_op op,
+				 const struct config_cel_value operand[static 2],
+				 struct config_cel_value *value)
+{
+	const union config_cel_constant left = operand[0].is, right = operand[1].is;
+
+	value->type = operand[0].type;
+	if (operand[0].type != operand[1].type)
+		return CONFIG_CEL_NO_OVERLOAD;
+	switch (operand[0].type) {
+	case CONFIG_CEL_INT:
+		return compute_int(op, left.integer, right.integer, &value->is.integer);
+	case CONFIG_CEL_UINT:
+		return compute_uint(op, left.natural, right.natural, &value->is.natural);
+	case CONFIG_CEL_DOUBLE:
+		value->is.real = compute_double(op, left.real, right.real);
+		return op == CONFIG_CEL_REMAINDER ? CONFIG_CEL_NO_OVERLOAD : NULL;
+	default:
+		return CONFIG_CEL_NO_OVERLOAD;
+	}
+}
+
+/* Rounds towards zero, as CEL does. */
+const char *config_cel_convert_number(const struct config_cel_value *from,
+				      struct config_cel_value *to)
+{
+	const double real = to_double(from);
 
 	if (to->type == CONFIG_CEL_DOUBLE) {
 		to->is.real = real;
@@ -135,44 +158,5 @@ static const char *convert_number(const struct config_cel_value *from, struct co
 			return too_large;
 		to->is = from->is;
 	}
-	return NULL;
-}
-
-const char *config_cel_compute(enum config_cel_op op,
-			       const struct config_cel_value operand[static 2],
-			       struct config_cel_value *value)
-{
-	const union config_cel_constant left = operand[0].is, right = operand[1].is;
-
-	switch (op) {
-	case CONFIG_CEL_NOT:
-		value->is.truth = !left.truth;
-		return NULL;
-	case CONFIG_CEL_NEGATE:
-		if (value->type == CONFIG_CEL_INT)
-			return compute_int(CONFIG_CEL_SUBTRACT, 0, left.integer,
-					   &value->is.integer);
-		value->is.real = -left.real;
-		return NULL;
-	case CONFIG_CEL_LESS:
-	case CONFIG_CEL_LESS_EQUAL:
-	case CONFIG_CEL_GREATER:
-	case CONFIG_CEL_GREATER_EQUAL:
-	case CONFIG_CEL_EQUAL:
-	case CONFIG_CEL_NOT_EQUAL:
-		value->is.truth = compare_values(op, operand);
-		return NULL;
-	case CONFIG_CEL_TO_INT:
-	case CONFIG_CEL_TO_UINT:
-	case CONFIG_CEL_TO_DOUBLE:
-		return convert_number(&operand[0], value);
-	default:
-		break;
-	}
-	if (value->type == CONFIG_CEL_INT)
-		return compute_int(op, left.integer, right.integer, &value->is.integer);
-	if (value->type == CONFIG_CEL_UINT)
-		return compute_uint(op, left.natural, right.natural, &value->is.natural);
-	value->is.real = compute_double(op, left.real, right.real);
 	return NULL;
 }

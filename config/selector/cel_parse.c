@@ -6,8 +6,9 @@
 #include "base/error.h"
 #include "config/selector/cel.h"
 
-enum mortise_code config_cel_error(struct mortise_error *err, const char *text, size_t at,
-				   const char *format, va_list arguments)
+enum mortise_code config_cel_error(struct mortise_error *err, enum mortise_code code,
+				   const char *text, size_t at, const char *format,
+				   va_list arguments)
 {
 	char sentence[MORTISE_ERROR_TEXT];
 	unsigned line = 1, column = 1;
@@ -17,7 +18,7 @@ enum mortise_code config_cel_error(struct mortise_error *err, const char *text, 
 		line += text[i] == '\n';
 	}
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
-	return error_set(err, MORTISE_E_CONFIG, 0, "%u:%u: %.400s", line, column, sentence);
+	return error_set(err, code, 0, "%u:%u: %.400s", line, column, sentence);
 }
 
 bool config_cel_fail(struct config_cel_reader *reader, size_t at, const char *format, ...)
@@ -27,7 +28,21 @@ bool config_cel_fail(struct config_cel_reader *reader, size_t at, const char *fo
 	if (reader->code)
 		return false;
 	va_start(arguments, format);
-	reader->code = config_cel_error(reader->err, reader->text, at, format, arguments);
+	reader->code = config_cel_error(reader->err, MORTISE_E_CONFIG, reader->text, at, format,
+					arguments);
+	va_end(arguments);
+	return false;
+}
+
+bool config_cel_unsupported(struct config_cel_reader *reader, size_t at, const char *format, ...)
+{
+	va_list arguments;
+
+	if (reader->code)
+		return false;
+	va_start(arguments, format);
+	reader->code = config_cel_error(reader->err, MORTISE_E_UNSUPPORTED, reader->text, at,
+					format, arguments);
 	va_end(arguments);
 	return false;
 }
@@ -107,34 +122,64 @@ static struct config_cel_node *parse_constant(struct config_cel_reader *reader, 
 	return node;
 }
 
-/* [A, B, C], all of one type. */
-static struct config_cel_node *parse_list(struct config_cel_reader *reader)
+/* An item of a list, a key or a value, which is appended to *end. */
+static bool parse_item(struct config_cel_reader *reader, struct config_cel_node ***end,
+		       unsigned *type, unsigned *depth)
 {
-	struct config_cel_node *list, *first = NULL, **end = &first;
+	const bool first = !*type;
+	struct config_cel_node *item = config_cel_inner(reader);
+
+	if (!item)
+		return false;
+	**end = item;
+	*end = &item->next;
+	/* One more than the type, so that 0 is: no item yet. */
+	*type = first ? item->type + 1 : config_cel_join(*type - 1, item->type) + 1;
+	*depth = item->depth > *depth ? item->depth : *depth;
+	return true;
+}
+
+/* [A, B, C] or {A: B, C: D} */
+static struct config_cel_node *parse_items(struct config_cel_reader *reader, bool map)
+{
+	static const unsigned keys = 1u << CONFIG_CEL_DYN | 1u << CONFIG_CEL_BOOL |
+				     1u << CONFIG_CEL_INT | 1u << CONFIG_CEL_UINT |
+				     1u << CONFIG_CEL_STRING;
+	const char *close = map ? "}" : "]";
+	struct config_cel_node *node, *first = NULL, **end = &first;
 	const size_t at = reader->token.at;
-	unsigned depth = 0;
+	unsigned depth = 0, item = 0, value = 0;
 
 	if (!config_cel_advance(reader))
 		return NULL;
-	while (!first || config_cel_is(reader, ",")) {
-		if ((first && !config_cel_advance(reader)) || !(*end = config_cel_inner(reader)))
+	while (!config_cel_is(reader, close)) {
+		const size_t begin = reader->token.at;
+
+		if (!parse_item(reader, &end, &item, &depth))
 			return NULL;
-		if ((*end)->type != first->type || first->type > CONFIG_CEL_STRING) {
-			config_cel_fail(reader, (*end)->at,
-					"the items of a list must be strings, bools, or numbers of "
-					"one type");
+		if (map && !(keys >> ((item - 1) & CONFIG_CEL_BASE) & 1)) {
+			config_cel_fail(reader, begin,
+					"a key of a map must be a string, bool, int or uint");
 			return NULL;
 		}
-		depth = (*end)->depth > depth ? (*end)->depth : depth;
-		end = &(*end)->next;
+		if (map &&
+		    (!config_cel_expect(reader, ":") || !parse_item(reader, &end, &value, &depth)))
+			return NULL;
+		if (!config_cel_is(reader, ","))
+			break;
+		if (!config_cel_advance(reader))
+			return NULL;
 	}
-	if (!config_cel_expect(reader, "]"))
+	if (!config_cel_expect(reader, close))
 		return NULL;
-	list = config_cel_node(reader, CONFIG_CEL_ITEMS, CONFIG_CEL_LIST | first->type, at,
+	item -= item != 0;
+	value -= value != 0;
+	node = config_cel_node(reader, CONFIG_CEL_ITEMS,
+			       map ? config_cel_map_of(item, value) : config_cel_list_of(item), at,
 			       (struct config_cel_node *[3]){ first });
-	if (list)
-		list->depth = depth + 1;
-	return list;
+	if (node)
+		node->depth = depth + 1;
+	return node;
 }
 
 static struct config_cel_node *parse_primary(struct config_cel_reader *reader)
@@ -144,8 +189,8 @@ static struct config_cel_node *parse_primary(struct config_cel_reader *reader)
 
 	if (token.kind == CONFIG_CEL_LITERAL)
 		return parse_constant(reader, false);
-	if (config_cel_is(reader, "["))
-		return parse_list(reader);
+	if (config_cel_is(reader, "[") || config_cel_is(reader, "{"))
+		return parse_items(reader, config_cel_is(reader, "{"));
 	if (config_cel_is(reader, "(")) {
 		node = config_cel_advance(reader) ? config_cel_inner(reader) : NULL;
 		return node && config_cel_expect(reader, ")") ? node : NULL;
@@ -277,16 +322,21 @@ struct config_cel_node *config_cel_inner(struct config_cel_reader *reader)
 struct config_cel_node *config_cel_expression(struct config_cel_reader *reader)
 {
 	struct config_cel_node *root = config_cel_advance(reader) ? config_cel_inner(reader) : NULL;
+	char name[CONFIG_CEL_NAME_SIZE];
 
 	if (!root)
 		return NULL;
+	if (config_cel_is(reader, "{")) {
+		config_cel_unsupported(reader, reader->token.at, "messages are not supported");
+		return NULL;
+	}
 	if (reader->token.kind != CONFIG_CEL_END) {
 		config_cel_fail(reader, reader->token.at, "unexpected text after the expression");
 		return NULL;
 	}
 	if (root->type != CONFIG_CEL_BOOL) {
 		config_cel_fail(reader, root->at, "the expression must be a bool, not a %s",
-				config_cel_type_name(root->type));
+				config_cel_type_name(root->type, name));
 		return NULL;
 	}
 	return root;

@@ -72,7 +72,7 @@ set_no_value(struct mortise_error *err, const char *text, size_t at, const char 
 	va_list arguments;
 
 	va_start(arguments, format);
-	code = config_cel_error(err, text, at, format, arguments);
+	code = config_cel_error(err, MORTISE_E_CONFIG, text, at, format, arguments);
 	va_end(arguments);
 	return code;
 }
@@ -83,10 +83,13 @@ enum mortise_code config_selector_matches(const struct config_selector *selector
 {
 	struct config_cel_run run = { .disk = disk };
 	struct config_cel_value value;
+	enum mortise_code code = MORTISE_OK;
 
 	*matches = false;
-	if (!config_cel_evaluate(&run, selector->root, &value))
-		return set_no_value(err, selector->text, run.why_at, "%s", run.why);
-	*matches = value.is.truth;
-	return MORTISE_OK;
+	if (config_cel_evaluate(&run, selector->root, &value))
+		*matches = value.is.truth;
+	else
+		code = set_no_value(err, selector->text, run.why_at, "%s", run.why);
+	free(run.memory);
+	return code;
 }

@@ -99,6 +99,17 @@ enum mortise_code reset_plan_ordered(struct volume_run *run, struct volume_plan 
 			       plan->device, describe(&plan->erased));
 }
 
+enum mortise_code reset_plan_unfinished(const struct volume_run *run, struct volume_plan *plan,
+					struct mortise_error *err)
+{
+	char command[VOLUME_RESET_COMMAND];
+
+	volume_reset_command(run, plan->volume, plan->device, command);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+			       "%s: a reset was interrupted; to finish it, run `%s`", plan->device,
+			       command);
+}
+
 /* device is where the run has found the volume. */
 static enum mortise_code erase(struct volume_run *run, const struct reset_order *order,
 			       const char *device, struct mortise_error *err)
@@ -175,6 +186,8 @@ void reset_do_undeclared(struct volume_run *run)
 	char text[MORTISE_ERROR_TEXT + 64];
 	struct mortise_error why;
 
+	if (run->options->name_count || run->open_only)
+		return;
 	/* An order that is carried out leaves the list. */
 	for (size_t i = run->known.orders.count; i > 0; i--) {
 		const struct reset_order order = run->known.orders.order[i - 1];

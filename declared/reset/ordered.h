@@ -17,13 +17,18 @@ MORTISE_MUST_CHECK enum mortise_code reset_plan_ordered(struct volume_run *run,
 							struct volume_plan *plan,
 							struct mortise_error *err);
 
+/* Adds the step that refuses a device with the mark of an unfinished reset. */
+MORTISE_MUST_CHECK enum mortise_code reset_plan_unfinished(const struct volume_run *run,
+							   struct volume_plan *plan,
+							   struct mortise_error *err);
+
 /* Executes a RESET step. The device is compared with the order once more. */
 MORTISE_MUST_CHECK enum mortise_code reset_do_ordered(struct volume_work *work,
 						      struct mortise_error *err);
 
 /*
- * Executes the orders for volumes that the configuration does not declare, once STATE is mounted.
- * A failure becomes a notice.
+ * Executes the orders for volumes that the configuration does not declare, once STATE is mounted,
+ * unless the options name volumes. A failure becomes a notice.
  */
 void reset_do_undeclared(struct volume_run *run);
 

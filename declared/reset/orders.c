@@ -189,7 +189,7 @@ void reset_order_identify(struct reset_order *order, const char *device,
 	disk_partition_uuid(device, order->partuuid);
 	/* A swap area has another UUID at each boot. */
 	if (probe->content == DISK_FILESYSTEM && strcmp(probe->type, "swap") != 0)
-		disk_filesystem_uuid(device, order->uuid);
+		disk_filesystem_uuid(device, probe->type, order->uuid);
 	if (probe->content != DISK_LUKS2 || mortise_luks2_load(&location, &header, &ignored))
 		return;
 	snprintf(order->uuid, sizeof(order->uuid), "%s", luks2_header_uuid(header));

@@ -171,6 +171,14 @@ check_equal "PCR 15 is not extended twice" "$(pcr 15)" "$real"
 check_status 1 "--extend-pcr is refused for PCR 15" again up --extend-pcr 15:word
 check "the error says why" says 'PCR 15 is extended with the identity of STATE'
 
+## A run was killed after it had written its record, and before it extended the PCR.
+down
+reboot_tpm
+echo '1 0 - -' >/run/mortise/pcr-15
+check "up succeeds" again up
+check_equal "PCR 15 is extended" "$(pcr 15)" "$real"
+check_fails "the TPM does not unseal STATE's key again" tpm_unseals "$state"
+
 ## Another program has extended PCR 15 first.
 down
 reboot_tpm

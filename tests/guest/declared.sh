@@ -11,8 +11,8 @@ config=$1
 uuid=8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815
 root=$work/root
 mkdir "$root"
-state=$(blank_device 400)
-ephemeral=$(blank_device 400)
+state=$(blank_device 100)
+ephemeral=$(blank_device 100)
 data=$(blank_device 200)
 options=(-f "$config" --root "$root" --node-uuid "$uuid" --device "STATE=$state"
 	--device "EPHEMERAL=$ephemeral" --device "data=$data")
@@ -115,7 +115,7 @@ test_refusal() {
 
 # A new STATE has a new salt, so a keyslot locked to the old STATE no longer opens.
 test_wiped_state() {
-	dd if=/dev/zero of="$state" bs=1M count=400 conv=notrunc status=none
+	dd if=/dev/zero of="$state" bs=1M count=100 conv=notrunc status=none
 	check_fails "up fails with a wiped STATE" mortise up
 	check_equal "EPHEMERAL opens with its other key" "$(cat "$root/var/file")" kept
 	check_status 2 "the old passphrase no longer opens" opens "$ephemeral" 0 "$work/static"

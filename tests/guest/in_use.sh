@@ -303,9 +303,9 @@ test_bare() {
 	check_fails "afterwards, status knows nothing" "$MORTISE" status
 	# Two configurations: STATE in one, a user volume in the other.
 	mkdir "$other"
-	sed '/UserVolumeConfig/,$d; $d' "$config" >"$other/state.yaml"
-	printf -- '---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\n%s\n' \
-		"encryption: {provider: luks2, keys: [{$static}]}" >"$other/data.yaml"
+	awk 'NR > 1 && /^---/ { exit } 1' "$config" >"$other/state.yaml"
+	printf -- '---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\n%s\n%s\n' \
+		"encryption: {provider: luks2, keys: [{$static}]}" 'filesystem: {type: ext4}' >"$other/data.yaml"
 	places=(--device "STATE=$state")
 	check "up with the first file" up_file "$other" state.yaml "$root"
 	places=(--device "data=$data")

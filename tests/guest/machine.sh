@@ -16,7 +16,7 @@ new_machine() {
 	losetup --detach-all
 	rm -f "$work"/disk.*
 	meta=$(blank_device 1)
-	state=$(blank_device 330)
+	state=$(blank_device 100)
 	data=$(blank_device 64)
 	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
 }

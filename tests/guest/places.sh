@@ -14,8 +14,8 @@ test_other_disk() {
 
 	new_machine
 	losetup --detach "$meta" "$state"
-	disk=$(labeled_disk 400 META=1 STATE=330)
-	other=$(blank_device 330)
+	disk=$(labeled_disk 120 META=1 STATE=100)
+	other=$(blank_device 100)
 	places=(--device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
 	check "apply finds the volumes by label" mortise apply -f "$config"
@@ -218,7 +218,7 @@ test_late_meta() {
 	losetup --detach "$meta" "$state"
 	meta=$(labeled_disk 20 META=1)
 	meta_file=$(losetup --noheadings --output BACK-FILE "$meta")
-	disk=$(labeled_disk 400 STATE=330)
+	disk=$(labeled_disk 120 STATE=100)
 	# META counts only on the disk of STATE, unless its device is given.
 	places=(--device "META=${meta}p1" --device "data=$data")
 	declare_keys "static: {passphrase: first}, slot: 0" "$node"
@@ -290,7 +290,7 @@ test_links() {
 	down
 	declare_keys - -
 	losetup --detach "$state" "$data"
-	state=$(blank_device 330)
+	state=$(blank_device 100)
 	data=$(blank_device 64)
 	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
 	chown -h 0 "$root/data/var/mnt/data"

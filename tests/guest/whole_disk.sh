@@ -103,7 +103,7 @@ by_with_state() {
 
 # The selector matches an empty disk while the right one is missing.
 test_missing() {
-	state=$(blank_device 330)
+	state=$(blank_device 100)
 	by_with_state 'disk.size < 200u * MiB'
 	check "up succeeds with STATE" mortise up
 	check "down succeeds" mortise down

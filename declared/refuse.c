@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps that refuse a device because of its contents, and their remedies. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "declared/locate.h"
+#include "declared/plan.h"
+
+enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
+				     struct mortise_error *err, const char *format, ...)
+{
+	char command[VOLUME_RESET_COMMAND], what[MORTISE_ERROR_TEXT], advice[MORTISE_ERROR_TEXT];
+	const struct disk_probe *probe = &plan->probe;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	if (disk_header_is_damaged(probe)) {
+		disk_repair_advice(probe, plan->device, advice, sizeof(advice));
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; %s", what, advice);
+	}
+	volume_reset_command(run, plan->volume, plan->device, command);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
+			       what, command);
+}
+
+enum mortise_code volume_plan_check_shared(const struct volume_run *run, struct volume_plan *plan,
+					   struct mortise_error *err)
+{
+	struct mortise_error why;
+
+	plan->shared = volume_label_is_shared(plan->volume, run->options, &why);
+	if (!plan->shared || !volume_plan_is_unformatted(plan) ||
+	    (!plan->volume->encrypted && plan->volume->filesystem == CONFIG_FS_NONE))
+		return MORTISE_OK;
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s is not formatted: %s",
+			       plan->device, why.text);
+}
