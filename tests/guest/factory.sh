@@ -215,7 +215,17 @@ check "a notice says so" says "the volume is on another partition than before"
 check "the data is still there" kept
 
 restart
-blkdiscard -f /dev/disk/by-partlabel/u-data
+wipefs --quiet --all /dev/disk/by-partlabel/u-data
+check_fails "up refuses a volume without a signature" said mortise up
+message "to restore it, run"
+sed -n '1,/to restore it/s/.*to restore it//p' "$work/said" | grep -o '`[^`]*`' |
+	tr -d '`' | sed 's/cryptsetup repair/& -q/' >"$work/repair"
+check "the commands of the message restore it" bash -e "$work/repair"
+check "the device boots" said mortise up
+check "the data is still there" kept
+
+restart
+blkdiscard -f /dev/disk/by-partlabel/u-data 2>/dev/null
 check_fails "an empty volume is refused" said mortise up
 message "is empty now: not formatted"
 check "reset permits it" mortise reset --yes data
@@ -341,7 +351,7 @@ mkdir /sysroot
 mount /dev/mapper/luks2-r-root /sysroot
 mkdir -p /sysroot/system/state
 umount /sysroot
-mortise down --root /early >"$work/down"
+mortise down --root /early >"$work/down" 2>&1
 rm -r /early
 restart
 check "the root is opened and mounted" run encrypted-root.2.sh
