@@ -189,7 +189,7 @@ static void test_damaged(void **state)
 		{ LIST("[[[[[[[[[[]]]]]]]]]]"), "it is not JSON" },
 		{ LIST("\"\xff\""), "it is not JSON" },
 		{ "[]", "it has no version" },
-		{ "null ", "it is not JSON" },
+		{ "null ", "it has no version" },
 		{ "{\"version\":\"1\",\"volumes\":[]}", "it has no version" },
 		{ "{\"version\":2,\"volumes\":[]}", "its version is unknown" },
 		{ "{\"version\":1}", "it is not a list of volumes" },

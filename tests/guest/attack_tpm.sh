@@ -319,6 +319,25 @@ check "the key of data is sealed again" says 'keyslot 0 (tpm) was enrolled again
 check "the next boot succeeds" boot up
 check "the TPM opened STATE" opened_by STATE '0 tpm'
 check "the TPM opened data" opened_by data '0 tpm'
+
+## Where STATE has no tpm key, a volume that opens without STATE leaves PCR 15 for STATE's identity.
+down
+new_machine
+reboot_tpm
+declare_keys "$node" "$node"
+cp "$config" "$work/image.yaml"
+check "apply creates volumes without tpm keys" again apply -f "$config"
+check "up opens data alone" boot up -f "$work/image.yaml" data
+check_equal "PCR 15 is not extended" "$(pcr 15)" "$(printf %064d 0)"
+check "up opens STATE, too" again up -f "$work/image.yaml"
+check_fails "PCR 15 is extended" test "$(pcr 15)" = "$(printf %064d 0)"
+forget
+declare_keys - "$node"
+cp "$config" "$work/image.yaml"
+# Without STATE and the TPM's memory, data stays closed.
+check_fails "up of data alone, where STATE is not encrypted" boot up -f "$work/image.yaml" data
+check_equal "PCR 15 was extended with the marker" "$(pcr 15)" "$(extended "$plain_marker")"
+
 down
 stop_tpm
 finish
