@@ -111,6 +111,8 @@ static enum mortise_code check_mbr(const struct luks2_device *disk, struct gpt *
 	return error_set(err, MORTISE_E_DEVICE, 0, "%s has no GPT, but MBR partitions", disk->path);
 }
 
+static const char torn[] = "the checksum of its entries is wrong";
+
 /* Values of a header that describe the entries. NULL: they are acceptable. */
 static const char *check_header_values(const struct gpt *gpt, uint64_t self)
 {
@@ -186,7 +188,7 @@ static enum mortise_code read_copy(const struct luks2_device *disk, struct gpt *
 	code = luks2_device_read(disk, gpt->entries, gpt_array_sectors(gpt) * gpt->sector,
 				 gpt->entries_at * gpt->sector, err);
 	if (!code && gpt_crc32(gpt->entries, bytes) != gpt_get32(header + H_ENTRIES_CRC))
-		*why = "the checksum of its entries is wrong";
+		*why = torn;
 	return code;
 }
 
@@ -277,6 +279,7 @@ static enum mortise_code read_copies(const struct luks2_device *disk, struct gpt
 		*gpt = copy;
 		copy.entries = NULL;
 		gpt->first_damaged = true;
+		gpt->first_torn = first_why == torn;
 		/* The second copy names its own entries; the first has them behind its header. */
 		gpt->entries_at = 2;
 	} else if (!code) {

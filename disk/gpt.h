@@ -30,6 +30,7 @@ struct gpt {
 	uint8_t *entries;
 	uint8_t mbr[512];	/* the protective MBR, with any boot code */
 	bool first_damaged;	/* this copy is invalid */
+	bool first_torn;	/* and only its entries are: a write of the table was cut off */
 	bool second_damaged;	/* this copy is invalid, or differs from the first */
 	bool unprotected;	/* the MBR is all zero: gpt_write() was interrupted on a new disk */
 	bool grown;		/* the disk is larger than the table */

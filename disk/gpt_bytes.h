@@ -13,7 +13,6 @@
 #define GPT_HEADER_SIZE	 92u	/* bytes of the header that this revision defines */
 #define GPT_ENTRY_SIZE	 128u	/* bytes of an entry that this revision defines */
 #define GPT_ENTRIES	 128u	/* entries of a new table */
-#define GPT_ARRAY_MIN	 16384u	/* bytes reserved for the entries at least */
 
 /* Byte offsets in the header. */
 enum {
@@ -86,14 +85,10 @@ MORTISE_MUST_CHECK enum mortise_code gpt_random_guid(uint8_t guid[static GPT_GUI
 /* CRC-32 as in zlib. */
 uint32_t gpt_crc32(const uint8_t *bytes, size_t size);
 
-/* Sectors of the entry array. */
+/* Sectors of the entry array. A shorter one than usual makes room for a boot loader behind it. */
 static inline uint64_t gpt_array_sectors(const struct gpt *gpt)
 {
-	uint64_t bytes = (uint64_t)gpt->entry_count * gpt->entry_size;
-
-	if (bytes < GPT_ARRAY_MIN)
-		bytes = GPT_ARRAY_MIN;
-	return (bytes + gpt->sector - 1) / gpt->sector;
+	return ((uint64_t)gpt->entry_count * gpt->entry_size + gpt->sector - 1) / gpt->sector;
 }
 
 static inline uint8_t *gpt_entry(const struct gpt *gpt, uint32_t i)

@@ -6,19 +6,17 @@
 #include "disk/gpt.h"
 
 /*
- * Tells the kernel of a new partition, of one whose end has moved, and of one that is gone. The
- * partition that is gone must not be in use (MORTISE_E_BUSY); the others are changed while any
- * partition of the disk is mounted. An image file has no partitions in the kernel: MORTISE_OK.
+ * Makes the kernel read the table of a disk none of whose partitions it has. A partition that is
+ * added alone (BLKPG) would have no label in sysfs. An image file has no partitions in the kernel:
+ * these functions do nothing then.
  */
-MORTISE_MUST_CHECK enum mortise_code disk_kernel_add(const struct luks2_device *disk,
-						     const struct gpt *gpt,
-						     const struct gpt_partition *partition,
-						     struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code disk_kernel_read(const struct luks2_device *disk,
+						      struct mortise_error *err);
+
+/* Tells the kernel of a partition whose end has moved, also while the partition is in use. */
 MORTISE_MUST_CHECK enum mortise_code disk_kernel_resize(const struct luks2_device *disk,
 							const struct gpt *gpt,
 							const struct gpt_partition *partition,
 							struct mortise_error *err);
-MORTISE_MUST_CHECK enum mortise_code disk_kernel_remove(const struct luks2_device *disk,
-							unsigned number, struct mortise_error *err);
 
 #endif

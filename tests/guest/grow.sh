@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Growth: the disk becomes larger, and the partition, the mapping and the file system follow, at a
 # boot and on a live machine, also after a cut between any two of them. sfdisk and sgdisk judge the
-# tables. Runs in a guest: see tools/guest/uml.
+# tables. Runs in a guest with a blank disk of 100 MiB: see tools/guest/uml.
 # shellcheck disable=SC2154,SC2317  # work: set in a sourced file; functions: through check
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 MIB=$((1 << 20))
+whole=$1
+shift
 root=$work/root
 config=$work/config.yaml
 cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
@@ -58,7 +60,7 @@ blocks() {
 }
 
 table_is_good() {
-	sfdisk --verify "$disk" && sgdisk --verify "$disk" | grep 'No problems found'
+	sfdisk --verify "${1:-$disk}" && sgdisk --verify "${1:-$disk}" | grep 'No problems found'
 }
 
 # fill NAME: a file whose checksum shows later that no data was lost.
@@ -221,35 +223,47 @@ test_others() {
 	down
 }
 
-# A kill at each call that changes something leaves a volume that opens, and that the next run grows.
+# A kill at each call that changes something leaves a volume that the next boot opens, and that the
+# next run grows. On $whole, because a loop device never counts as a disk of the machine.
 test_kills() {
-	local number=1 call count
+	local number call
 
 	for call in pwrite64 fsync ioctl; do
 		for number in {1..40}; do
-			new_disk 100 u-data=40
+			losetup --detach-all
+			dd if=/dev/zero of="$whole" bs=1M count=1 status=none
+			printf 'label: gpt\nsize=40MiB, name=u-data\n' | sfdisk --quiet --wipe always "$whole"
 			volume data 'minSize: 20MiB' "encryption: $keys" >"$config"
-			mortise up >/dev/null
+			wipe "${whole}1"
+			mortise up >/dev/null 2>&1
 			fill data
-			strace -f -qq -o "$work/trace" -e "trace=$call" \
-				-e "inject=$call:signal=KILL:when=$number" \
-				"$MORTISE" grow -f "$config" --root "$root" data "${cost[@]}" \
-				>"$work/said" 2>&1 && break
-			check "$call $number: the table is one that sfdisk reads" \
-				eval 'sfdisk --dump "$disk" 2>/dev/null | grep -q u-data'
+			killed "$call" "$number" grow || break
+			check "$call $number: sfdisk reads the table" \
+				eval 'sfdisk --dump "$whole" 2>/dev/null | grep -q u-data'
 			down || true
-			losetup --detach "$device"
-			device=$(losetup --find --show --partscan "$disk")
+			blockdev --rereadpt "$whole"
 			check "$call $number: up opens the volume" said mortise up
 			check "$call $number: the data is intact" intact data
 			check "$call $number: grow finishes" said mortise grow data
 			check_equal "$call $number: the size" "$(mib_of /dev/mapper/luks2-u-data)" 82
+			check "$call $number: the table is good" table_is_good "$whole"
 			down
 		done
-		count=$((number - 1))
-		check "$call: killed $count times" test "$count" -gt 0
+		check "$call: killed at $((number - 1)) calls" test "$number" -gt 1
 		down
 	done
+}
+
+# killed CALL NUMBER VERB: strace kills the program at this call. False: it ends before.
+killed() {
+	# A shell of its own, so that bash does not report the signal.
+	(! strace -f -qq -o "$work/trace" -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" \
+		"$MORTISE" "$3" -f "$config" --root "$root" data "${cost[@]}") >"$work/said" 2>&1
+}
+
+wipe() {
+	dd if=/dev/zero of="$1" bs=1M count=18 status=none
+	dd if=/dev/zero of="$1" bs=1M seek=39 count=1 status=none
 }
 
 # A table that cannot be read keeps no volume closed.
