@@ -67,7 +67,7 @@ static bool wait_readable(const struct mortise_events *events, int fd)
 /* Reads the output to its end and keeps its start. Returns false if canceled. */
 static bool read_output(const struct mortise_events *events, int fd, char *said, size_t room)
 {
-	char rest[256];
+	char rest[256] = "";
 	size_t used = 0;
 	ssize_t got;
 

@@ -5,12 +5,13 @@
  */
 #include "cli/option_table.h"
 
-#define V(verb)		 (UINT64_C(1) << (VERB_##verb))
+#define V(verb) (UINT64_C(1) << (VERB_##verb))
 
-#define ALL		 UINT64_MAX
-#define NONE		 UINT64_C(0)
+#define ALL	UINT64_MAX
+#define NONE	UINT64_C(0)
 /* Verbs that this build lacks take no options. */
-#define DECLARED	 (MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(DOWN) | V(STATUS) : NONE)
+#define DECLARED \
+	(MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(DOWN) | V(STATUS) | V(TRIM) : NONE)
 /* The verbs that open volumes, and those for META and for resetting. */
 #define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP)))
 /* --from-config. */
@@ -93,6 +94,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				"extend a PCR once all volumes are ready" },
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
+	[OPTION_FORCE] =
+		FLAG("force", 0, EXTENSION(DECLARED &V(TRIM)), ALL, "trim now, whether due or not"),
 	[OPTION_FORCE_OFFLINE_REENCRYPT] =
 		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
 	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, ALL,

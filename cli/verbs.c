@@ -48,6 +48,8 @@ static const struct verb verbs[] = {
 	  "open and mount the declared volumes", true },
 	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
+	{ "trim", VERB_TRIM, DECLARED(run_trim), NULL, 0, "[<volume>...]",
+	  "discard unused blocks of mounted volumes when due", true },
 	{ "reset", VERB_RESET, DECLARED(run_reset), DECLARED(check_reset), 1, "<volume>...",
 	  "erase volumes permanently", true },
 	{ "meta", VERB_META, DECLARED(run_meta), check_meta, 1,

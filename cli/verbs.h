@@ -60,6 +60,7 @@ enum status run_reset(const struct command *c);
 enum status run_seal(const struct command *c);
 enum status run_status(const struct command *c);
 enum status run_token(const struct command *c);
+enum status run_trim(const struct command *c);
 enum status run_up(const struct command *c);
 enum status run_volume_status(const struct command *c);
 

@@ -86,6 +86,8 @@ struct config_volume {
 	bool mount_noexec;	/* STATE, and secure ETCD, LOG and user volumes */
 	bool mount_noatime;
 	bool mount_project_quota; /* xfs only */
+	bool trim;		/* "trim": discard unused blocks, every trim_interval seconds */
+	uint64_t trim_interval;
 	unsigned mount_mode;	/* of the root directory of a new file system: 0700 for STATE */
 	unsigned line;		/* first line of its document, from 1 */
 };

@@ -7,7 +7,8 @@
 #include "config/size.h"
 #include "config/volume.h"
 
-#define SCRUB_INTERVAL_MIN 10.0 /* seconds; Talos's */
+#define SCRUB_INTERVAL_MIN    10.0	     /* seconds; Talos's */
+#define TRIM_INTERVAL_DEFAULT (168u * 3600u) /* seconds; that of Talos's default configuration */
 
 static bool read_xfs_options(struct config_log *log, const struct config_field *field)
 {
@@ -165,37 +166,60 @@ void config_mount_read(struct config_log *log, const struct config_field *field,
 	config_field_bool(log, &of[1], &mount->noatime);
 }
 
+struct upkeep {
+	bool enabled;
+	double seconds; /* 0: not given */
+	struct config_field interval;
+};
+
+/* As in Talos, the mapping enables the upkeep unless it says otherwise. */
 static bool read_upkeep(struct config_log *log, const struct config_field *field,
-			struct config_field *interval, double *seconds)
+			struct upkeep *upkeep)
 {
 	static const char *const names[] = { "enabled", "interval" };
 	static const struct config_schema schema = { .names = names, .count = 2 };
 	struct config_field of[2];
-	bool enabled;
 
-	*seconds = 0;
+	*upkeep = (struct upkeep){ .enabled = true };
 	if (!config_field_mapping(log, field))
 		return false;
 	config_fields_read(log, field->value, &schema, of);
-	config_field_bool(log, &of[0], &enabled);
-	config_field_duration(log, &of[1], seconds);
-	*interval = of[1];
-	config_notice(log, field->key->position, "\"%s\" is ignored: it is not implemented",
-		      field->name);
+	config_field_bool(log, &of[0], &upkeep->enabled);
+	config_field_duration(log, &of[1], &upkeep->seconds);
+	upkeep->interval = of[1];
 	return true;
 }
 
-void config_upkeep_read(struct config_log *log, const struct config_field *trim,
-			const struct config_field *scrub)
+static void read_trim(struct config_log *log, const struct config_field *field,
+		      struct config_volume *volume)
 {
-	struct config_field interval;
-	double seconds;
+	struct upkeep trim;
 
-	if (read_upkeep(log, trim, &interval, &seconds) && seconds < 0)
-		config_error(log, interval.value->position, "trim interval cannot be negative");
-	if (read_upkeep(log, scrub, &interval, &seconds) && seconds != 0 &&
-	    seconds < SCRUB_INTERVAL_MIN)
-		config_error(log, interval.value->position, "scrub interval: minimum value is 10s");
+	if (!read_upkeep(log, field, &trim))
+		return;
+	if (trim.seconds < 0)
+		config_error(log, trim.interval.value->position,
+			     "trim interval cannot be negative");
+	volume->trim = trim.enabled;
+	volume->trim_interval = trim.seconds > 0 ? (uint64_t)trim.seconds : TRIM_INTERVAL_DEFAULT;
+	if (volume->trim && volume->encrypted && !volume->allow_discards)
+		config_notice(log, field->key->position,
+			      "\"trim\" has no effect: the encryption does not pass discards on; "
+			      "add \"allowDiscards: true\" to it");
+}
+
+void config_upkeep_read(struct config_log *log, const struct config_field *trim,
+			const struct config_field *scrub, struct config_volume *volume)
+{
+	struct upkeep upkeep;
+
+	read_trim(log, trim, volume);
+	if (!read_upkeep(log, scrub, &upkeep))
+		return;
+	if (upkeep.seconds != 0 && upkeep.seconds < SCRUB_INTERVAL_MIN)
+		config_error(log, upkeep.interval.value->position,
+			     "scrub interval: minimum value is 10s");
+	config_notice(log, scrub->key->position, "\"scrub\" is ignored: it is not implemented");
 }
 
 const char *config_filesystem_name(enum config_filesystem filesystem)

@@ -187,7 +187,6 @@ void config_system_read(struct config_log *log, const struct config_node *root,
 	bool partition;
 
 	config_fields_read(log, root, &schema, field);
-	config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB]);
 	system = read_name(log, root, &field[F_NAME]);
 	if (!system)
 		return;
@@ -199,6 +198,7 @@ void config_system_read(struct config_log *log, const struct config_node *root,
 	read_filesystem(log, &field[F_FILESYSTEM], system, volume);
 	config_encryption_read(log, &field[F_ENCRYPTION], CONFIG_ORIGIN_DOCUMENT, volume);
 	declared->encryption = volume->encrypted ? field[F_ENCRYPTION].value : NULL;
+	config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB], volume);
 	if (!partition)
 		ignore_volume(log, root->position, volume);
 }

@@ -169,7 +169,7 @@ void config_user_read(struct config_log *log, const struct config_node *root,
 	read_name(log, root, &field[F_NAME], volume);
 	type = read_type(log, &field[F_VOLUME_TYPE]);
 	if (kind == CONFIG_VOLUME_USER) {
-		config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB]);
+		config_upkeep_read(log, &field[F_TRIM], &field[F_SCRUB], volume);
 		read_mount(log, &field[F_MOUNT], volume);
 	}
 	if (type == TYPE_DIRECTORY) {

@@ -77,8 +77,9 @@ void config_key_read(struct config_log *log, const struct config_node *item,
 		     enum config_origin origin, struct config_volume *volume, uint32_t *slots);
 void config_filesystem_read(struct config_log *log, const struct config_field *filesystem,
 			    struct config_volume *volume);
+/* Call it after config_encryption_read(): a notice depends on allowDiscards. */
 void config_upkeep_read(struct config_log *log, const struct config_field *trim,
-			const struct config_field *scrub);
+			const struct config_field *scrub, struct config_volume *volume);
 
 struct config_mount {
 	bool given;

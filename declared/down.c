@@ -260,5 +260,6 @@ enum mortise_code mortise_status(const struct mortise_config *config,
 			examine_volume(&run, &run.config->volumes[i],
 				       volume_report_add(*report, &run.config->volumes[i]));
 	volume_status_end(&run.known);
+	volume_status_trims(*report, &wanted);
 	return MORTISE_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/run_dir.h"
 #include "disk/filesystem.h"
 #include "disk/fsck.h"
+#include "disk/geometry.h"
 
 static void get_path(const struct config_volume *volume, char path[static VOLUME_PATH_MAX])
 {
@@ -92,7 +93,12 @@ enum mortise_code volume_fsck(struct volume_work *work, const char *node, const 
 	if (volume->filesystem == CONFIG_FS_SWAP)
 		return MORTISE_OK;
 	code = find_type(work, node, type, err);
-	if (code || work->fresh || volume->fsck == CONFIG_FSCK_NONE)
+	/* e2fsck would call it an error, and cut off what is beyond the end. */
+	if (!code && disk_is_shrunk(node, *type, found, sizeof(found)))
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "not mounted: on %s, %.200s; restore the size of its partition",
+				 node, found);
+	if (code || work->fresh || volume->fsck == CONFIG_FSCK_NONE || disk_is_readonly(node))
 		return code;
 	code = disk_fsck(&work->run->events, *type, force, node, found, sizeof(found), &why);
 	if (code == MORTISE_E_CORRUPT)

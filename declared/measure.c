@@ -103,6 +103,16 @@ static enum mortise_code tolerate(struct volume_run *run, enum mortise_code code
 	return MORTISE_OK;
 }
 
+bool volume_measure_needs_key(const struct volume_plan *plan)
+{
+	struct volume_measured measured;
+
+	if (!volume_is_state(plan->volume))
+		return false;
+	volume_measured_read(&measured);
+	return !measured.state_known;
+}
+
 /* Extends digest, and records it as STATE's with uuid unless uuid is NULL. */
 static enum mortise_code measure(struct volume_run *run,
 				 const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],

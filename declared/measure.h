@@ -21,6 +21,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_measure_state(struct volume_run *run
 							  struct mortise_error *err);
 
 /*
+ * Is this STATE, whose identity this boot has not recorded? PCR 15 is compared with the identity,
+ * for which the volume key is needed.
+ */
+bool volume_measure_needs_key(const struct volume_plan *plan);
+
+/*
  * After STATE has been brought up: if its identity differs from the recorded one, the other volumes
  * are planned again, because their tpm keys must be sealed again.
  */

@@ -266,11 +266,20 @@ volume_plan_add(struct volume_plan *plan, enum mortise_step_kind kind, int keysl
 __attribute__((format(printf, 4, 5))) MORTISE_MUST_CHECK enum mortise_code
 volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
 		   struct mortise_error *err, const char *format, ...);
-/* Sets plan->shared. The empty one of two partitions with one label may not be the volume's. */
-MORTISE_MUST_CHECK enum mortise_code volume_plan_check_shared(const struct volume_run *run,
+/*
+ * Sets plan->shared. An empty device is not formatted if it is write-protected, nor if another
+ * partition has its label: it may not be the volume's.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_check_format(const struct volume_run *run,
 							      struct volume_plan *plan,
 							      struct mortise_error *err);
-/* Is the device empty, or holds it an interrupted format? */
+/*
+ * Of two partitions with one label, only the one with the known PARTUUID is used, unless the volume
+ * is open already. A copy of the disk has the same UUIDs. False: what says so.
+ */
+bool volume_plan_is_on_known_partition(const struct volume_run *run, const struct volume_plan *plan,
+				       const char *known, char *what, size_t room);
+/* Does the device hold nothing, or an interrupted format? */
 bool volume_plan_is_unformatted(const struct volume_plan *plan);
 
 /*

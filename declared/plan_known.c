@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "declared/reset/ordered.h"
-#include "declared/locate.h"
 #include "declared/state_store.h"
 #include "disk/filesystem.h"
 #include "disk/partition.h"
@@ -166,27 +165,13 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	return true;
 }
 
-/*
- * Of two partitions with one label, only the known one is used, unless the volume is open already.
- * A copy of the disk has the same UUIDs.
- */
-static bool compare_partition(const struct volume_run *run, const struct volume_plan *plan,
-			      const struct known_volume *known, struct obstacle *obstacle)
+static bool find_other_partition(const struct volume_run *run, const struct volume_plan *plan,
+				 const struct known_volume *known, struct obstacle *obstacle)
 {
-	char partuuid[DISK_UUID_ROOM];
-	struct mortise_error why;
-
-	if (!plan->shared || !*known->partuuid || plan->mounted ||
-	    !mortise_is_active(plan->mapping, &why))
-		return false;
-	disk_partition_uuid(plan->device, partuuid);
-	if (!strcmp(partuuid, known->partuuid) ||
-	    !volume_label_is_shared(plan->volume, run->options, &why))
+	if (volume_plan_is_on_known_partition(run, plan, known->partuuid, obstacle->what,
+					      sizeof(obstacle->what)))
 		return false;
 	obstacle->kind = MORTISE_STEP_FAIL;
-	snprintf(obstacle->what, sizeof(obstacle->what),
-		 "%.100s is not the partition of %s on this machine (PARTUUID %s): %.190s",
-		 plan->device, known->id, known->partuuid, why.text);
 	return true;
 }
 
@@ -197,7 +182,7 @@ static bool search_list(struct volume_run *run, const struct volume_plan *plan,
 
 	if (known_find(&run->known.list, plan->volume->id, &known))
 		return known.status != KNOWN_EXPECTED &&
-		       (compare_partition(run, plan, &known, obstacle) ||
+		       (find_other_partition(run, plan, &known, obstacle) ||
 			compare_entry(run, plan, &known, obstacle));
 	if (!is_luks2(plan))
 		return false;

@@ -301,7 +301,7 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 		volume_plan_forget_header(plan);
 	if (plan->probe.content == DISK_RESETTING)
 		return reset_plan_unfinished(run, plan, err);
-	code = volume_plan_check_shared(run, plan, err);
+	code = volume_plan_check_format(run, plan, err);
 	if (code || plan->failed)
 		return code;
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {

@@ -2,10 +2,13 @@
 /* Steps that refuse a device because of its contents, and their remedies. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "declared/locate.h"
 #include "declared/plan.h"
+#include "disk/geometry.h"
+#include "disk/uuids.h"
 
 enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err, const char *format, ...)
@@ -26,15 +29,38 @@ enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume
 			       what, command);
 }
 
-enum mortise_code volume_plan_check_shared(const struct volume_run *run, struct volume_plan *plan,
+enum mortise_code volume_plan_check_format(const struct volume_run *run, struct volume_plan *plan,
 					   struct mortise_error *err)
 {
 	struct mortise_error why;
 
 	plan->shared = volume_label_is_shared(plan->volume, run->options, &why);
-	if (!plan->shared || !volume_plan_is_unformatted(plan) ||
+	if (!volume_plan_is_unformatted(plan) ||
 	    (!plan->volume->encrypted && plan->volume->filesystem == CONFIG_FS_NONE))
+		return MORTISE_OK;
+	if (disk_is_readonly(plan->device))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "%s is not formatted: it is write-protected", plan->device);
+	if (!plan->shared)
 		return MORTISE_OK;
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s is not formatted: %s",
 			       plan->device, why.text);
+}
+
+bool volume_plan_is_on_known_partition(const struct volume_run *run, const struct volume_plan *plan,
+				       const char *known, char *what, size_t room)
+{
+	char partuuid[DISK_UUID_ROOM];
+	struct mortise_error why;
+
+	/* An open volume was compared when it was opened. */
+	if (!plan->shared || !*known || plan->mounted || !mortise_is_active(plan->mapping, &why))
+		return true;
+	disk_partition_uuid(plan->device, partuuid);
+	if (!strcmp(partuuid, known) || !volume_label_is_shared(plan->volume, run->options, &why))
+		return true;
+	snprintf(what, room,
+		 "%.100s is not the partition of %s on this machine (PARTUUID %s): %.190s",
+		 plan->device, plan->volume->id, known, why.text);
+	return false;
 }

@@ -136,6 +136,8 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.use = facts->use,
 		.last_up = facts->last_up,
 		.last_error = facts->last_error,
+		.last_trim = facts->last_trim,
+		.last_trim_bytes = facts->last_trim_bytes,
 		.reset_staged = entry->reset_staged,
 		.fsck = entry->fsck,
 	};

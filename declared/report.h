@@ -17,6 +17,8 @@ struct volume_facts {
 	struct mortise_filesystem_use use;
 	int64_t last_up;
 	char last_error[MORTISE_ERROR_TEXT];
+	int64_t last_trim;
+	uint64_t last_trim_bytes;
 };
 
 struct volume_entry {

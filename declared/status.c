@@ -12,6 +12,7 @@
 #include "declared/last_up.h"
 #include "declared/reset/ordered.h"
 #include "declared/state_store.h"
+#include "declared/trim.h"
 #include "luks2/metadata.h"
 #include "volume/sealed.h"
 
@@ -139,4 +140,17 @@ void volume_status_last_up(struct volume_entry *entry)
 	volume_last_up_read(entry->volume, &last);
 	entry->facts.last_up = last.time;
 	snprintf(entry->facts.last_error, sizeof(entry->facts.last_error), "%s", last.error);
+}
+
+void volume_status_trims(struct mortise_report *report, const struct mortise_up_options *options)
+{
+	struct json_object *times = volume_trim_times(options);
+	struct volume_trim last;
+
+	for (size_t i = 0; i < report->count; i++) {
+		volume_trim_find(times, report->entries[i].volume->id, &last);
+		report->entries[i].facts.last_trim = last.time;
+		report->entries[i].facts.last_trim_bytes = last.bytes;
+	}
+	json_object_put(times);
 }

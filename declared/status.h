@@ -20,6 +20,9 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 void volume_status_use(const char *root, const char *mount_point,
 		       struct mortise_filesystem_use *use);
 
+/* Sets when each volume of the report was trimmed. */
+void volume_status_trims(struct mortise_report *report, const struct mortise_up_options *options);
+
 /* Sets what the last mortise_up of this boot left. */
 void volume_status_last_up(struct volume_entry *entry);
 

@@ -21,6 +21,7 @@
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
 #include "disk/filesystem.h"
+#include "disk/geometry.h"
 #include "disk/mount.h"
 #include "volume/record.h"
 #include "disk/swap.h"
@@ -310,6 +311,9 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 		volume_fsck_explain(work, node, options.type, err);
 		return code;
 	}
+	if (disk_is_readonly(node))
+		volume_opening_add(&work->result->opening.notices,
+				   "mounted read-only, because the device is write-protected");
 	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
 		close_again(work->plan, options.root, node);

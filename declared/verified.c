@@ -155,6 +155,7 @@ bool volume_verified(struct volume_run *run, const struct volume_plan *plan)
 	/* An operator's run compares everything. */
 	if (!plan->active || run->unlock || run->options->check_keys || run->options->adopt ||
 	    run->options->try_keys || run->options->new_recovery_keys ||
+	    volume_measure_needs_key(plan) ||
 	    volume_record_mkfs(luks2_header_metadata(plan->header)))
 		return false;
 	if (run->known.state == KNOWN_LISTED &&

@@ -15,6 +15,7 @@
 #include "base/mountinfo.h"
 #include "base/rooted.h"
 #include "disk/mounts.h"
+#include "disk/geometry.h"
 #include "disk/swap.h"
 
 static bool is_swap(const char *mount_point)
@@ -137,9 +138,9 @@ enum mortise_code disk_mount_point_check(const char *root, const char *mount_poi
 	return MORTISE_OK;
 }
 
-static unsigned long mount_flags(const struct disk_mount_options *options)
+static unsigned long mount_flags(const struct disk_mount_options *options, const char *device)
 {
-	unsigned long flags = 0;
+	unsigned long flags = disk_is_readonly(device) ? MS_RDONLY : 0;
 
 	if (options->secure)
 		flags |= MS_NOSUID | MS_NODEV;
@@ -182,7 +183,7 @@ enum mortise_code disk_mount(const struct disk_mount_options *options, const cha
 				 device, mount_point, why.text);
 	/* Without /proc, a change of the path just checked would go unnoticed. */
 	failed = mount(device, rooted_link(fd, link) ? link : mount_point, options->type,
-		       mount_flags(options), data)
+		       mount_flags(options, device), data)
 			 ? errno
 			 : 0;
 	close(fd);

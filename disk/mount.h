@@ -42,7 +42,10 @@ struct disk_mount_options {
 	unsigned new_mode;	/* of the root directory of a new file system; 0: unchanged */
 };
 
-/* Mounts device at mount_point, which is created if it does not exist. */
+/*
+ * Mounts device at mount_point, which is created if it does not exist: read-only, if the device is
+ * write-protected.
+ */
 MORTISE_MUST_CHECK enum mortise_code disk_mount(const struct disk_mount_options *options,
 						const char *device, const char *mount_point,
 						struct mortise_error *err);

@@ -367,6 +367,8 @@ struct mortise_volume_status {
 	/* The last mortise_up or mortise_apply of this boot that processed the volume. */
 	int64_t last_up;		/* its end, in seconds since 1970; 0: none */
 	const char *last_error;		/* why it did not make the volume ready; "" if it did */
+	int64_t last_trim;		/* the last mortise_trim, in seconds since 1970; 0: never */
+	uint64_t last_trim_bytes;	/* discarded then */
 	bool reset_staged;		/* mortise_status: the next mortise_up erases the volume */
 	/*
 	 * What the check of the file system before its last mount found: "clean", "corrected: ...",
@@ -491,6 +493,48 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
 						    const struct mortise_up_options *options,
 						    struct mortise_report **report,
 						    struct mortise_error *err);
+
+/* --------------------------------------------------------------------- trim */
+
+enum mortise_trim_state {
+	MORTISE_TRIM_DONE,		/* unused blocks were discarded */
+	MORTISE_TRIM_NOT_DUE,		/* the interval has not passed since the last time */
+	MORTISE_TRIM_SKIPPED,		/* impossible as it is configured or mounted; text says why */
+	MORTISE_TRIM_FAILED,		/* text says why */
+};
+
+/* "trimmed", "not due", "skipped", "failed"; "" for an unknown state. */
+const char *mortise_trim_state_name(enum mortise_trim_state state);
+
+/* A volume that mortise_trim has considered. */
+struct mortise_trim_volume {
+	const char *name;
+	const char *id;
+	const char *mount_point;	/* "" if it is not mounted */
+	enum mortise_trim_state state;
+	uint64_t bytes;			/* MORTISE_TRIM_DONE: discarded, as the file system counts */
+	int64_t last;			/* the last time, in seconds since 1970; 0: never */
+	uint64_t interval;		/* seconds; 0: the configuration has no "trim" */
+	const char *text;		/* why, "" if there is nothing to say */
+};
+
+struct mortise_trim;
+
+/*
+ * Discards the unused blocks of the mounted file systems of volumes whose "trim" is due: of the
+ * volumes that options name, or of all that declare it. force: whether or not it is due, and of a
+ * named volume also without "trim". The times are kept in trim.json in STATE or, while STATE is not
+ * mounted, in /run/mortise/trim. MORTISE_OK does not mean that all went well: the states say that.
+ * MORTISE_E_CANCELED: *out has the volumes up to that point.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_trim(const struct mortise_config *config,
+						  const struct mortise_up_options *options,
+						  bool force, struct mortise_trim **out,
+						  struct mortise_error *err);
+/* NULL is allowed. */
+void mortise_trim_free(struct mortise_trim **trim);
+/* Volume i, in the order of the configuration. */
+const struct mortise_trim_volume *mortise_trim_volume(const struct mortise_trim *trim, size_t i);
 
 /* -------------------------------------------------------------------- reset */
 

@@ -242,8 +242,10 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 		other = &primary;
 	}
 	if (device->size < luks2_keyslots_end(good->metadata)) {
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 device->path);
+		code = error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "Device %s is too small. (the header needs %" PRIu64
+				 " bytes, the device has %" PRIu64 ")",
+				 device->path, luks2_keyslots_end(good->metadata), device->size);
 		goto out;
 	}
 	stale = !other->metadata || other->binary.seqid != good->binary.seqid;

@@ -205,6 +205,8 @@ boot() {
 644 lib/systemd/system/mortise-metrics.service
 644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
+644 lib/systemd/system/mortise-trim.service
+644 lib/systemd/system/mortise-trim.timer
 644 lib/systemd/system/mortise.service
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
 755 etc/init.d/mortise

@@ -177,6 +177,40 @@ static void test_spawn_group(void **state)
 	assert_true(atoi(said) > 0);
 }
 
+/* The error has the first line of the output that is not empty. */
+static void test_spawn_fails(void **state)
+{
+	static const struct {
+		const char *script, *error;
+	} cases[] = {
+		{ "echo; echo first; echo Usage; exit 3", "sh failed with status 3: first" },
+		{ "printf 'a\\r\\nb' >&2; exit 1", "sh failed with status 1: a" },
+		{ "exit 255", "sh failed with status 255: " },
+		{ "echo x; kill -9 $$", "sh was killed by signal 9" },
+	};
+	char program[] = "sh", option[] = "-c", script[128], said[8], missing[] = "no-program";
+	char *argv[] = { program, option, script, NULL };
+	struct mortise_error err;
+	int status = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char room[64];
+
+		snprintf(script, sizeof(script), "%s", cases[i].script);
+		assert_int_equal(spawn(NULL, argv, room, sizeof(room), &err), MORTISE_E_SYSTEM);
+		assert_string_equal(err.text, cases[i].error);
+	}
+	/* The start of a long output is kept, and the program does not wait for a reader. */
+	snprintf(script, sizeof(script), "echo 1234567890; seq 100000; exit 4");
+	assert_int_equal(spawn_status(NULL, argv, said, sizeof(said), &status, &err), MORTISE_OK);
+	assert_int_equal(status, 4);
+	assert_string_equal(said, "1234567");
+	argv[0] = missing;
+	assert_false(spawn_finds(missing));
+	assert_int_equal(spawn(NULL, argv, said, sizeof(said), &err), MORTISE_E_UNSUPPORTED);
+}
+
 #define SIZE (20u << 20)
 
 static char path[] = "/tmp/mortise-test-cancel.XXXXXX";
@@ -359,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_pbkdf2),
 		cmocka_unit_test(test_spawn),
 		cmocka_unit_test(test_spawn_group),
+		cmocka_unit_test(test_spawn_fails),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_header_lock),
 		cmocka_unit_test(test_search),

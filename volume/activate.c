@@ -122,8 +122,11 @@ static enum mortise_code fit_segment(const struct mortise_luks2 *header, uint64_
 				segment->sector_size;
 	if (!segment->size || segment->size > device_size ||
 	    segment->offset > device_size - segment->size)
-		return error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.",
-				 luks2_header_data_path(header));
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "Device %s is too small. (the data begins at byte %" PRIu64
+				 " and has %" PRIu64 " bytes, the device has %" PRIu64 ")",
+				 luks2_header_data_path(header), segment->offset, segment->size,
+				 device_size);
 	return MORTISE_OK;
 }
 

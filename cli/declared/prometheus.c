@@ -66,6 +66,8 @@ enum {
 	M_INODES_USED,
 	M_LAST_UP_TIME,
 	M_LAST_UP_ERROR,
+	M_LAST_TRIM_TIME,
+	M_LAST_TRIM_BYTES,
 	M_COUNT,
 };
 
@@ -92,6 +94,9 @@ static const struct {
 			     "When the last up of this boot has processed the volume." },
 	[M_LAST_UP_ERROR] = { "last_up_error",
 			      "Whether the last up of this boot did not make the volume ready." },
+	[M_LAST_TRIM_TIME] = { "last_trim_time_seconds",
+			       "When the file system was trimmed for the last time." },
+	[M_LAST_TRIM_BYTES] = { "last_trim_bytes", "How much the last trim has discarded." },
 };
 
 #define NONE (-1) /* the volume does not have this number */
@@ -126,6 +131,8 @@ static struct numbers read_numbers(const struct mortise_volume_status *v)
 		[M_INODES_USED] = number_if(v->use.inodes > 0, v->use.inodes_used),
 		[M_LAST_UP_TIME] = number_if(v->last_up > 0, (uint64_t)v->last_up),
 		[M_LAST_UP_ERROR] = number_if(v->last_up > 0, v->last_error[0] != '\0'),
+		[M_LAST_TRIM_TIME] = number_if(v->last_trim > 0, (uint64_t)v->last_trim),
+		[M_LAST_TRIM_BYTES] = number_if(v->last_trim > 0, v->last_trim_bytes),
 	} };
 }
 

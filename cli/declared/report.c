@@ -183,6 +183,18 @@ static void add_last_up(struct json_object *object, const struct mortise_volume_
 	json_object_object_add(object, "lastUp", row);
 }
 
+static void add_last_trim(struct json_object *object, const struct mortise_volume_status *volume)
+{
+	struct json_object *row = NULL;
+
+	if (volume->last_trim > 0) {
+		row = json_object_new_object();
+		add_number(row, "time", (uint64_t)volume->last_trim);
+		add_number(row, "bytes", volume->last_trim_bytes);
+	}
+	json_object_object_add(object, "lastTrim", row);
+}
+
 /* The members that only status knows. */
 static void add_facts(struct json_object *row, const struct mortise_volume_status *volume)
 {
@@ -199,6 +211,7 @@ static void add_facts(struct json_object *row, const struct mortise_volume_statu
 			       open ? json_object_new_boolean(volume->discards) : NULL);
 	add_use(row, &volume->use);
 	add_last_up(row, volume);
+	add_last_trim(row, volume);
 }
 
 static struct json_object *volume_json(const struct mortise_volume_status *volume, bool facts)

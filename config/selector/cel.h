@@ -267,6 +267,9 @@ bool config_cel_evaluate(struct config_cel_run *run, const struct config_cel_nod
 /* Memory until the end of the evaluation; NULL: CONFIG_CEL_NO_MEMORY. */
 void *config_cel_allocate(struct config_cel_run *run, size_t size);
 
+/* Sets value->is to a new text. */
+const char *config_cel_concatenate(struct config_cel_run *run, const char *left, const char *right,
+				   struct config_cel_value *value);
 /* Operators, except those that do not evaluate all their operands. */
 const char *config_cel_compute(struct config_cel_run *run, enum config_cel_op op,
 			       const struct config_cel_value operand[static 2],

@@ -91,16 +91,16 @@ bool config_cel_equal(struct config_cel_run *run, const struct config_cel_value 
 	}
 }
 
-static const char *concatenate_texts(struct config_cel_run *run, const char *left,
-				     const char *right, struct config_cel_value *value)
+const char *config_cel_concatenate(struct config_cel_run *run, const char *left, const char *right,
+				   struct config_cel_value *value)
 {
-	const size_t size = strlen(left);
-	char *text = config_cel_allocate(run, size + strlen(right) + 1);
+	const size_t size = strlen(left), more = strlen(right) + 1;
+	char *text = config_cel_allocate(run, size + more);
 
 	if (!text)
 		return CONFIG_CEL_NO_MEMORY;
 	memcpy(text, left, size);
-	strcpy(text + size, right);
+	memcpy(text + size, right, more);
 	value->is.string = text;
 	return NULL;
 }
@@ -130,7 +130,8 @@ static const char *add(struct config_cel_run *run, const struct config_cel_value
 	value->type = operand[0].type;
 	if (operand[0].type == operand[1].type &&
 	    (value->type == CONFIG_CEL_STRING || value->type == CONFIG_CEL_BYTES))
-		return concatenate_texts(run, operand[0].is.string, operand[1].is.string, value);
+		return config_cel_concatenate(run, operand[0].is.string, operand[1].is.string,
+					      value);
 	if (operand[0].type == operand[1].type && value->type == CONFIG_CEL_LIST)
 		return concatenate_lists(run, operand, value);
 	return config_cel_calculate(CONFIG_CEL_ADD, operand, value);

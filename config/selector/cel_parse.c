@@ -21,15 +21,21 @@ enum mortise_code config_cel_error(struct mortise_error *err, enum mortise_code 
 	return error_set(err, code, 0, "%u:%u: %.400s", line, column, sentence);
 }
 
+__attribute__((format(printf, 4, 0))) static void set_error(struct config_cel_reader *reader,
+							    enum mortise_code code, size_t at,
+							    const char *format, va_list arguments)
+{
+	if (!reader->code)
+		reader->code =
+			config_cel_error(reader->err, code, reader->text, at, format, arguments);
+}
+
 bool config_cel_fail(struct config_cel_reader *reader, size_t at, const char *format, ...)
 {
 	va_list arguments;
 
-	if (reader->code)
-		return false;
 	va_start(arguments, format);
-	reader->code = config_cel_error(reader->err, MORTISE_E_CONFIG, reader->text, at, format,
-					arguments);
+	set_error(reader, MORTISE_E_CONFIG, at, format, arguments);
 	va_end(arguments);
 	return false;
 }
@@ -38,11 +44,8 @@ bool config_cel_unsupported(struct config_cel_reader *reader, size_t at, const c
 {
 	va_list arguments;
 
-	if (reader->code)
-		return false;
 	va_start(arguments, format);
-	reader->code = config_cel_error(reader->err, MORTISE_E_UNSUPPORTED, reader->text, at,
-					format, arguments);
+	set_error(reader, MORTISE_E_UNSUPPORTED, at, format, arguments);
 	va_end(arguments);
 	return false;
 }

@@ -10,18 +10,6 @@
 
 static const char not_a_value[] = "the text cannot be converted to this type";
 
-/* Copies the text to the memory of the evaluation. */
-static const char *keep(struct config_cel_run *run, const char *text, struct config_cel_value *to)
-{
-	char *copy = config_cel_allocate(run, strlen(text) + 1);
-
-	if (!copy)
-		return CONFIG_CEL_NO_MEMORY;
-	strcpy(copy, text);
-	to->is.string = copy;
-	return NULL;
-}
-
 /* As Go's %g: the shortest digits that give the same double, with an exponent from 1e+06 on. */
 static void print_double(double real, char *text, size_t room)
 {
@@ -54,16 +42,16 @@ static const char *convert_to_string(struct config_cel_run *run,
 
 	switch (from->type) {
 	case CONFIG_CEL_BOOL:
-		return keep(run, from->is.truth ? "true" : "false", to);
+		return config_cel_concatenate(run, from->is.truth ? "true" : "false", "", to);
 	case CONFIG_CEL_INT:
 		snprintf(text, sizeof(text), "%" PRId64, from->is.integer);
-		return keep(run, text, to);
+		return config_cel_concatenate(run, text, "", to);
 	case CONFIG_CEL_UINT:
 		snprintf(text, sizeof(text), "%" PRIu64, from->is.natural);
-		return keep(run, text, to);
+		return config_cel_concatenate(run, text, "", to);
 	case CONFIG_CEL_DOUBLE:
 		print_double(from->is.real, text, sizeof(text));
-		return keep(run, text, to);
+		return config_cel_concatenate(run, text, "", to);
 	default:
 		to->is = from->is;
 		return NULL;

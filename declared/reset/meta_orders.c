@@ -190,7 +190,7 @@ static bool is_for_state(const struct mortise_up_options *options,
 void reset_do_meta(const struct mortise_up_options *options)
 {
 	struct volume_meta_place place;
-	struct reset_orders orders;
+	struct reset_orders orders = { .count = 0 };
 	struct mortise_error why = { 0 };
 
 	/* Every run reads META; a failure that matters is reported where its values are needed. */

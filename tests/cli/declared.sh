@@ -63,7 +63,7 @@ if command -v jq >/dev/null; then
 	json '.volumes | all(.notices == [] and .recoveryKeyslots == [])'
 	result $? "status --json: empty lists"
 	json '.volumes | all(keys == (["device", "disk", "discards", "encrypted", "error", "failedSyncs",
-		"filesystem", "fsck", "id", "keyKind", "keyKinds", "keyslot", "known", "lastUp",
+		"filesystem", "fsck", "id", "keyKind", "keyKinds", "keyslot", "known", "lastTrim", "lastUp",
 		"lockedToState", "mapping", "mountPoint", "name", "notices", "partition", "partitionUuid", "pcrs", "phase",
 		"recoveryKeyslots", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
 	result $? "status --json: the members of each volume"

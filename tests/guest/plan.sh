@@ -60,7 +60,7 @@ test_header() {
 	apply_after add_stranger
 	check_equal "apply succeeds after a keyslot was added" "$status" 0
 	check "apply reports the change" says \
-		'data: changed since the plan was made (its header was updated); planned again:'
+		'data: notice: changed since the plan was made (its header was updated); planned again:'
 	check "apply lists the new steps" says 'remove keyslot 5, which is not declared'
 	check_equal "apply removes the undeclared keyslot" "$(slots "$data")" '[0,1]'
 	check_match "status shows the change too" \
@@ -113,7 +113,7 @@ test_mapping() {
 	machine_of "$node" "$node"
 	apply_after cryptsetup open --key-file <(printf %s "${uuid}u-data") "$data" luks2-u-data
 	check_equal "apply succeeds after another program opened a volume" "$status" 0
-	check "apply reports it" says 'data: changed since the plan was made (it was opened)'
+	check "apply reports it" says 'data: notice: changed since the plan was made (it was opened)'
 	check "apply mounts the volume" mountpoint -q "$root/var/mnt/data"
 	down
 }
@@ -124,7 +124,7 @@ test_second_stage() {
 	check "apply succeeds with a volume locked to a new STATE" said mortise apply -f "$config"
 	check "the plan says that the volume waits" says 'locked to STATE, and STATE is not'
 	check "the steps are reported once they are planned" \
-		says "data: planned in the second stage: format $data"
+		says "data: notice: planned in the second stage: format $data"
 	down
 	declare_keys "$node" "nodeID: {}, slot: 0, lockToState: true;$spare"
 	check "apply adds a key in the second stage" mortise apply -f "$config"

@@ -210,7 +210,81 @@ test_known() {
 	until_holds test ! -e "${disk}p3"
 }
 
-topics=(signatures images clone stick known)
+# shown NAME: print the mount options.
+shown() {
+	findmnt -n -o OPTIONS "$root/var/mnt/$1"
+}
+
+test_readonly() {
+	local crypt plain blank before
+
+	crypt=$(blank_device 24)
+	plain=$(blank_device 20)
+	blank=$(blank_device 24)
+	mkfs.ext4 -q "$plain"
+	declare_none
+	declare_volume crypt "$crypt" "$static"
+	plain plain ext4 "$plain"
+	mortise up >"$work/out" 2>&1
+	echo kept >"$root/var/mnt/crypt/file"
+	echo kept >"$root/var/mnt/plain/file"
+	down
+	blockdev --setro "$crypt" "$plain" "$blank"
+	before=$(checksum "$crypt" "$plain")
+	check "up succeeds on write-protected disks" said mortise up
+	check "up reports it" says "mounted read-only, because the device is write-protected"
+	check_match "the encrypted volume is read-only" "$(shown crypt)" "ro,*"
+	check_match "the plain volume is read-only" "$(shown plain)" "ro,*"
+	check_equal "the data is there" "$(cat "$root"/var/mnt/{crypt,plain}/file)" $'kept\nkept'
+	check "a second up succeeds" mortise up
+	check "status succeeds" mortise status
+	check "down succeeds" mortise down
+	check "cryptsetup opens the volume" \
+		cryptsetup open --readonly --key-file "$key" "$crypt" referee
+	cryptsetup close referee
+	check_equal "nothing was written" "$(checksum "$crypt" "$plain")" "$before"
+	declare_none
+	declare_volume crypt "$blank" "$static"
+	check_fails "a blank write-protected disk is refused by plan" said mortise plan
+	check "the error says why" says "$blank is not formatted: it is write-protected"
+}
+
+# shrink DEVICE MIB: as a partition that was made smaller.
+shrink() {
+	truncate -s "$2M" "$(losetup --noheadings --output BACK-FILE "$1")"
+	losetup --set-capacity "$1"
+}
+
+test_shrunk() {
+	local crypt plain
+
+	crypt=$(blank_device 40)
+	plain=$(blank_device 20)
+	mkfs.ext4 -q "$plain"
+	declare_none
+	declare_volume crypt "$crypt" "$static"
+	plain plain ext4 "$plain"
+	mortise up >"$work/out" 2>&1
+	down
+	shrink "$crypt" 24
+	shrink "$plain" 10
+	check_fails "up refuses shrunk disks" said mortise up
+	check "the error has both sizes of the plain volume" says \
+		"the file system has $((20 << 20)) bytes, but the device has only $((10 << 20))"
+	check "the error has both sizes of the encrypted volume" says \
+		"the file system has $((24 << 20)) bytes, but the device has only $((8 << 20))"
+	down || true
+	shrink "$crypt" 40
+	shrink "$plain" 20
+	check "with their sizes restored, up succeeds" mortise up
+	down
+	shrink "$crypt" 8
+	check_fails "up refuses a disk that is smaller than the header" said mortise up crypt
+	check "the error has both sizes" says \
+		"the header needs $((16 << 20)) bytes, the device has $((8 << 20))"
+}
+
+topics=(signatures images clone stick known readonly shrunk)
 [[ -z ${1-} ]] || topics=("$@")
 for topic in "${topics[@]}"; do
 	echo "# $topic, after $SECONDS s"

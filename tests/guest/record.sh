@@ -129,7 +129,7 @@ derives() {
 # An open volume that this boot has verified needs no key. Without the areas of its keyslots, each
 # derivation gives a wrong key.
 test_open() {
-	down
+	[[ ! -e $file ]] || down
 	device=$(blank_device 40)
 	declare_kinds beta
 	check "up formats a volume" mortise up

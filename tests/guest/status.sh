@@ -28,6 +28,8 @@ user() {
 encryption='encryption: {provider: luks2, keys: [{slot: 0, static: {passphrase: declared_passphrase}}]'
 
 new_disk() {
+	losetup --detach-all
+	rm -f "$work"/disk.*
 	disk=$(labeled_disk 220 u-data=64 u-dense=64 u-open=32)
 	for _ in {1..100}; do
 		[[ ! -b ${disk}p3 ]] || break
@@ -82,6 +84,7 @@ test_facts() {
 
 # The last up of a volume that fails is kept, next to those of other volumes, until the next one.
 test_last_up() {
+	check "up succeeds" mortise up
 	down
 	cryptsetup luksChangeKey -q "${cheap[@]}" --key-file <(printf declared_passphrase) "${disk}p1" <(printf other)
 	check_status 6 "up of a volume with another key" mortise up
@@ -196,10 +199,101 @@ test_log() {
 	new_disk
 }
 
+# trimmed [NAME]...: print NAME and STATE of each volume after trim --json, and keep it.
+trimmed() {
+	mortise trim --json "$@" >"$work/json" 2>"$work/said"
+	jq -c '[.volumes[] | {key: .name, value: .state}] | from_entries' "$work/json"
+}
+
+# written_and_removed NAME: unused blocks that the disk still stores.
+written_and_removed() {
+	dd if=/dev/urandom of="$root/var/mnt/$1/file" bs=1M count=20 status=none
+	sync -f "$root/var/mnt/$1"
+	rm "$root/var/mnt/$1/file"
+	sync -f "$root/var/mnt/$1"
+}
+
+stored() {
+	du -B1 "$(losetup --noheadings --output BACK-FILE "$1")" | cut -f1
+}
+
+# ago FILE NAME SECONDS: set the time of the last trim.
+ago() {
+	jq -c --arg id "u-$2" --argjson time $(($(date +%s) - $3)) '.[$id].time = $time' "$1" >"$work/ago"
+	cat "$work/ago" >"$1"
+}
+
+test_trim() {
+	local state before times
+
+	down
+	new_disk
+	declare_none
+	user data "$encryption, allowDiscards: true}" 'trim: {interval: 24h}'
+	user dense "$encryption}" 'trim: {}'
+	user open 'trim: {enabled: false}'
+	check "up succeeds" mortise up
+	written_and_removed data
+	before=$(stored "$disk")
+	check_equal "the first trim is due" "$(trimmed)" '{"data":"trimmed","dense":"skipped"}'
+	check "the disk stores less: $before, then $(stored "$disk")" \
+		test "$(stored "$disk")" -lt $((before - 15000000))
+	check "the bytes are reported" jq -e '.volumes[0] | .bytes > 20000000 and .interval == 86400' "$work/json"
+	check "a volume without allowDiscards is reported" says \
+		'dense: notice: not trimmed: its mapping does not pass discards on; add "allowDiscards: true"'
+	check_equal "the second trim is not due" "$(trimmed)" '{"data":"not due","dense":"skipped"}'
+	same data '.lastTrim.time == now or .lastTrim.time > now - 600' echo true
+	check_equal "--force trims now" "$(trimmed --force)" '{"data":"trimmed","dense":"skipped"}'
+	check_status 1 "trim of a volume that cannot be trimmed" mortise trim dense
+	check_status 1 "trim of a volume without it" said mortise trim open
+	check "the reason" says 'open: notice: not trimmed: the configuration has no "trim" for it; use --force'
+	written_and_removed open
+	before=$(stored "$disk")
+	check_equal "--force of a named volume" "$(trimmed --force open)" '{"open":"trimmed"}'
+	check "the disk stores less again" test "$(stored "$disk")" -lt $((before - 15000000))
+	for times in "75600 trimmed" "75500 not due" "-60 trimmed" "86400 trimmed"; do
+		ago /run/mortise/trim data "${times%% *}"
+		check_equal "a trim ${times%% *} seconds ago" "$(trimmed data)" "{\"data\":\"${times#* }\"}"
+	done
+	echo '{"u-data":' >/run/mortise/trim
+	check_equal "a damaged record" "$(trimmed data)" '{"data":"trimmed"}'
+	check_equal "it is replaced" "$(trimmed data)" '{"data":"not due"}'
+	mortise down data >/dev/null 2>&1
+	check_equal "a volume that is not mounted" "$(trimmed --force data)" '{"data":"skipped"}'
+	down
+	# STATE, once it is mounted, keeps the times over boots.
+	state=$(blank_device 330)
+	printf -- '---\napiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n' >>"$config"
+	options+=(--device "STATE=$state")
+	check "up with STATE" mortise up --adopt
+	rm -f /run/mortise/trim
+	check_equal "trim with STATE" "$(trimmed data)" '{"data":"trimmed"}'
+	check "the time is in STATE" jq -e '."u-data".time > 0' "$root/system/state/trim.json"
+	check_fails "and nowhere else" test -e /run/mortise/trim
+	ln -sf /etc/passwd "$root/system/state/trim.json"
+	before=$(checksum /etc/passwd)
+	check_equal "a symbolic link is not followed" "$(trimmed data)" '{"data":"trimmed"}'
+	check_equal "nor written through" "$(checksum /etc/passwd)" "$before"
+	down
+	rm -rf /run/mortise
+	check "the next boot" mortise up
+	check_equal "the next boot knows the time" "$(trimmed data)" '{"data":"not due"}'
+	ago "$root/system/state/trim.json" data 90000
+	mark
+	check "trim --log=kmsg" mortise trim --log=kmsg
+	check "the bytes are logged" logged info "data: trimmed [0-9]+ bytes"
+	check "and what is skipped" logged notice "dense: notice: not trimmed: .*"
+	down
+}
+
+checksum() {
+	sha256sum "$@" | cut -d' ' -f1
+}
+
 marks=0
 exposition=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../cli/exposition.py
 new_disk
-topics=(facts metrics log last_up)
+topics=(facts metrics log last_up trim)
 [[ -z ${1-} ]] || topics=("$@")
 for topic in "${topics[@]}"; do
 	"test_$topic"

@@ -214,7 +214,7 @@ pages() {
 	printf '\123\357' | dd of="$1" bs=1 seek=1080 conv=notrunc,fsync status=none
 	printf JM | dd of="$1" bs=512 seek=$(($(blockdev --getsz "$1") - 1)) conv=notrunc,fsync \
 		status=none
-	dd if="$crypt" of="$1" bs=16K skip=1 seek=1 count=1 conv=notrunc,fsync status=none
+	dd if="$crypt" of="$1" bs=64K skip=1 seek=1 count=1 conv=notrunc,fsync status=none
 }
 
 # Contents created by an old Talos or a user, or by the kernel.
