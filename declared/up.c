@@ -306,6 +306,9 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 		return code;
 	volume_heal_tables(up->options->events);
 	plan->executed = true;
+	/* apply has shown a plan of the volumes as they are. */
+	if (!up->store)
+		reset_do_meta(up->options);
 	code = execute_plan(up, plan, report, err);
 	volume_last_up_store(*report);
 	close(lock);
