@@ -131,7 +131,7 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	if (run->open_only || volume->disk_selector ||
 	    !(volume->provisioning.grow || run->options->grow))
 		return MORTISE_OK;
-	/* An open volume grows only when it is told to. */
+	/* An open volume grows only at an operator's command. */
 	if ((plan->active || plan->mounted) && !run->options->grow)
 		return MORTISE_OK;
 	if (place_read(run, plan, false, &number, &place, &why)) {

@@ -13,7 +13,7 @@
 uint64_t volume_grown_size(const struct config_size *max, uint64_t size, uint64_t room);
 
 /*
- * Adds a GROW step if the volume grows at each boot, or this run is told to grow it, and there is
+ * Adds a GROW step if the volume grows at each boot, or because options->grow says so, and there is
  * room for it. A disk whose table cannot be read gets a notice: its volume is opened as it is.
  */
 MORTISE_MUST_CHECK enum mortise_code
