@@ -13,8 +13,6 @@
 #include "disk/partition_kernel.h"
 #include "disk/place.h"
 #include "disk/table.h"
-#include "disk/table.h"
-#include "disk/table.h"
 
 /* Less is not worth a write of the table, and may be a remainder of alignment. */
 #define GROWTH_MIN (UINT64_C(1) << 20)

@@ -482,7 +482,7 @@ static void remove_busy(void **state)
 	assert_int_equal(dm_remove(world.control, "t1", DM_REMOVE_NOW, &err), MORTISE_E_BUSY);
 	assert_non_null(strstr(err.text, "Device t1 is still in use."));
 	assert_int_equal(err.sys_errno, EBUSY);
-	assert_int_equal(world.pauses, 6);
+	assert_int_equal(world.pauses, 7);
 	end(&world);
 	/* The third attempt succeeds. */
 	memset(&steps[4], 0, sizeof(steps[4]));
