@@ -266,6 +266,27 @@ wipe() {
 	dd if=/dev/zero of="$1" bs=1M seek=39 count=1 status=none
 }
 
+# What is refused stays as it is, the partition too.
+test_refused() {
+	new_disk 100 u-data=40
+	volume data 'minSize: 20MiB' "encryption: $keys" >"$config"
+	mortise up >/dev/null 2>&1
+	down
+	volume data 'minSize: 20MiB, grow: true' "encryption: ${keys/growing/wrong}" >"$config"
+	check_fails "up with another key" said mortise up
+	check_equal "a volume that does not open does not grow" "$(mib_of "${device}p1")" 40
+	new_disk 100 u-data=40
+	printf 'unknown data' >"${device}p1"
+	check_fails "up on unknown data" said mortise up
+	check_equal "its partition does not grow" "$(mib_of "${device}p1")" 40
+	volume data 'minSize: 20MiB, grow: true' 'filesystem: {type: xfs}' >"$config"
+	sed -i '/type: ext4/d' "$config"
+	new_disk 14 u-data=10
+	check_fails "up on a device that is too small for xfs, also when grown" said mortise up
+	check "it says so" says 'is too small'
+	check_equal "it does not grow" "$(mib_of "${device}p1")" 10
+}
+
 # reset --drop deletes the partition, and growth takes its place.
 test_drop() {
 	new_disk 160 u-data=60 u-old=40 u-kept=40
@@ -316,7 +337,7 @@ test_damaged() {
 	down
 }
 
-topics=(kinds maximum not_declared busy xfs others drop kills damaged)
+topics=(kinds maximum not_declared busy xfs others refused drop kills damaged)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
