@@ -446,7 +446,7 @@ struct volume_opening {
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
 	char *failed_syncs;		/* one sentence on each line; may be NULL */
 	char *notices;			/* one sentence on each line; may be NULL */
-	char *mounted;			/* where, without symbolic links; may be NULL */
+	unsigned mount_id;		/* of the mount, see base/mountinfo.h; 0: none */
 };
 
 void volume_opening_clear(struct volume_opening *opening);
