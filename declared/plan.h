@@ -336,6 +336,13 @@ MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
 /*
+ * The volume is open, but its key is not known: adds a step for each undeclared keyslot that stays
+ * for this reason. spent: its tpm key has opened it, and cannot be unsealed again in this boot.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_kept_keys(struct volume_plan *plan, bool spent,
+							   struct mortise_error *err);
+
+/*
  * Compares the header's data segment and volume key size with the declared ones. A header that
  * differs gets a REFUSE step. Needs no key.
  */
