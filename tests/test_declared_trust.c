@@ -28,7 +28,8 @@ static const struct {
 	{ false, true, 0, BIT(TPM),
 	  "it is not encrypted, but trust.yaml requires it; declare its encryption" },
 	{ true, true, BIT(TPM) | BIT(STATIC), BIT(TPM) | BIT(NODE_ID),
-	  "it has a static key (keyslot 0), but trust.yaml permits only nodeID, tpm; declare other keys" },
+	  "it has a static key (keyslot 0), but trust.yaml permits only nodeID, tpm; declare other "
+	  "keys" },
 	{ true, true, BIT(KMS), BIT(STATIC),
 	  "it has a kms key (keyslot 2), but trust.yaml permits only static" },
 };

@@ -195,7 +195,9 @@ check "the TPM opened data" opened_by data '0 tpm'
 ## A keyslot that is not declared any more is removed at the next boot, with STATE's key.
 declare_keys "$tpm" "$tpm"
 for verb in plan apply up; do
-	check "$verb succeeds" again $verb $([[ $verb == up ]] || echo "-f $config")
+	options=()
+	[[ $verb == up ]] || options=(-f "$config")
+	check "$verb succeeds" again $verb ${options[@]+"${options[@]}"}
 	check "$verb reports the keyslot" says 'keyslot 1, which is not declared, is not removed now: '
 	check "it reports it once" test "$(grep -c '^mortise: .*keyslot 1, which' "$work/said")" -le 1
 	check "it says when" says 'the next boot removes it'
