@@ -89,13 +89,13 @@ static void end_program(pid_t child)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 
-	kill(child, SIGTERM);
+	kill(-child, SIGTERM);
 	for (unsigned ms = 0; ms < CANCEL_MS; ms += 10) {
 		if (waitpid(child, NULL, WNOHANG) == child)
 			return;
 		nanosleep(&pause, NULL);
 	}
-	kill(child, SIGKILL);
+	kill(-child, SIGKILL);
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 }
@@ -104,6 +104,7 @@ static enum mortise_code start_program(char *const argv[], int output, pid_t *ch
 				       struct mortise_error *err)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t group;
 	char path[PATH_MAX];
 	int sys = ENOENT;
 
@@ -112,7 +113,11 @@ static enum mortise_code start_program(char *const argv[], int output, pid_t *ch
 		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 		posix_spawn_file_actions_adddup2(&actions, output, 1);
 		posix_spawn_file_actions_adddup2(&actions, output, 2);
-		sys = posix_spawn(child, path, &actions, NULL, argv, environ);
+		/* In a group of its own, ^C on the terminal reaches this program alone. */
+		posix_spawnattr_init(&group);
+		posix_spawnattr_setflags(&group, POSIX_SPAWN_SETPGROUP);
+		sys = posix_spawn(child, path, &actions, &group, argv, environ);
+		posix_spawnattr_destroy(&group);
 		posix_spawn_file_actions_destroy(&actions);
 	}
 	if (!sys)

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <mortise.h>
 
@@ -57,6 +58,16 @@ static inline uint32_t command_max_unlock(const struct command *c)
 static inline const char *command_word(const struct command *c, size_t i)
 {
 	return i < c->word_count ? c->words[i] : NULL;
+}
+
+/* Word i as the name of a mapping: its path, which cryptsetup accepts, names it too. */
+static inline const char *command_mapping(const struct command *c, size_t i)
+{
+	static const char directory[] = "/dev/mapper/";
+	const char *word = command_word(c, i);
+	const bool path = word && strncmp(word, directory, sizeof(directory) - 1) == 0;
+
+	return path ? word + sizeof(directory) - 1 : word;
 }
 
 #endif

@@ -10,10 +10,11 @@
 #define ALL	UINT64_MAX
 #define NONE	UINT64_C(0)
 /* Verbs that this build lacks take no options. */
-#define DECLARED \
-	(MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(DOWN) | V(STATUS) | V(TRIM) : NONE)
+#define DECLARED                                                                                 \
+	(MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(GROW) | V(DOWN) | V(STATUS) | V(TRIM) \
+			  : NONE)
 /* The verbs that open volumes, and those for META and for resetting. */
-#define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP)))
+#define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP) | V(GROW)))
 /* --from-config. */
 #define CONFIGURED	 (MORTISE_DECLARED ? V(ENROLL) : NONE)
 #define META		 (MORTISE_DECLARED ? V(META) : NONE)
@@ -29,9 +30,9 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
-#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL))
+#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
 
 #define FLAG(n, l, verbs, have, help)                    \
@@ -77,8 +78,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_DEVICE] = { "device", 0, KIND_LIST, "NAME=PATH",
 			    EXTENSION(DECLARED | CONFIGURED | MEASURES | META | RESETS), ALL,
 			    "device of a declared volume; device to measure" },
-	[OPTION_DEVICE_SIZE] =
-		LACK("device-size", 0, KIND_SIZE, V(OPEN) | V(RESIZE) | V(REENCRYPT)),
+	[OPTION_DEVICE_SIZE] = { "device-size", 0, KIND_SIZE, "BYTES",
+				 V(OPEN) | V(RESIZE) | V(REENCRYPT), V(RESIZE),
+				 "size of the mapping in bytes" },
 	[OPTION_DISABLE_EXTERNAL_TOKENS] = FLAG("disable-external-tokens", 0, ALL, ALL,
 						"use only tokens of type luks2-keyring"),
 	[OPTION_DISABLE_KEYRING] = FLAG("disable-keyring", 0, ALL, ALL,
@@ -232,7 +234,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			  "runs of each measurement (default: 7, more if short)" },
 	[OPTION_SCALE] = { "scale", 0, KIND_TEXT, "FILE", EXTENSION(MEASURES), ALL,
 			   "choose for the machine of this result file" },
-	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN)), ALL,
+	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN) | V(RESIZE)), ALL,
 			       "refuse a header whose seal is missing or does not match"),
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
 				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT),
@@ -240,7 +242,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_SERIALIZE_MEMORY_HARD_PBKDF] =
 		LACK("serialize-memory-hard-pbkdf", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_SHARED] = LACK("shared", 0, KIND_FLAG, V(OPEN)),
-	[OPTION_SIZE] = LACK("size", 'b', KIND_UINT64, V(OPEN) | V(RESIZE)),
+	[OPTION_SIZE] = { "size", 'b', KIND_UINT64, "SECTORS", V(OPEN) | V(RESIZE), V(RESIZE),
+			  "size of the mapping in sectors of 512 bytes" },
 	[OPTION_SKIP] = LACK("skip", 'p', KIND_UINT64, V(OPEN)),
 	[OPTION_STAGED] = FLAG("staged", 0, EXTENSION((DECLARED & V(APPLY)) | RESETS), ALL,
 			       "store the configuration, or order the reset, for the next boot"),

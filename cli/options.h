@@ -39,6 +39,7 @@ enum verb_id {
 	VERB_FOREIGN,		/* tcryptDump, bitlkDump, fvault2Dump */
 	VERB_PLAN,
 	VERB_UP,
+	VERB_GROW,
 	VERB_DOWN,
 	VERB_ENROLL,
 	VERB_APPLY,

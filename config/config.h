@@ -60,6 +60,22 @@ enum config_volume_kind {
 	CONFIG_VOLUME_SWAP,
 };
 
+struct config_size {
+	bool given;
+	bool negative;		/* maxSize: leave this much free */
+	bool percent;
+	uint64_t value;		/* bytes, or percent */
+};
+
+/* Which part of which disk the partition of a volume may take. */
+struct config_provisioning {
+	bool given;
+	char *selector;		/* the CEL expression that selects disks; NULL: the system disk */
+	bool grow;		/* at each boot; EPHEMERAL does by default */
+	struct config_size min;
+	struct config_size max;
+};
+
 /* Bytes of a mount point. With --root, it still fits into VOLUME_PATH_MAX. */
 #define CONFIG_MOUNT_PATH_MAX 127u
 
@@ -69,6 +85,7 @@ struct config_volume {
 	enum config_volume_kind kind;
 	char *disk_selector;	/* volumeType disk: the CEL expression that selects a whole disk;
 				 * NULL: the volume is the partition labeled id */
+	struct config_provisioning provisioning; /* of the partition */
 	bool encrypted;		/* provider luks2; false: the fields up to keys are unset */
 	char *cipher;		/* aes-xts-plain64 or an Adiantum; not NULL if encrypted */
 	uint32_t key_size;	/* bytes of the volume key */

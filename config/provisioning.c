@@ -60,12 +60,13 @@ static bool read_selector(struct config_log *log, const struct config_field *fie
 }
 
 bool config_provisioning_read(struct config_log *log, const struct config_field *field,
-			      const struct config_volume *volume)
+			      struct config_volume *volume)
 {
+	struct config_provisioning *is = &volume->provisioning;
 	struct config_field of[F_COUNT];
 	struct config_size least;
 	struct config_size most;
-	const char *match;
+	const char *match = NULL;
 	bool selector;
 	bool grow = false;
 	size_t errors = log->errors;
@@ -74,11 +75,17 @@ bool config_provisioning_read(struct config_log *log, const struct config_field 
 		return false;
 	read_fields(log, field->value, of);
 	selector = read_selector(log, &of[F_SELECTOR], false, &match);
-	grow = config_field_bool(log, &of[F_GROW], &grow);
+	if (config_field_bool(log, &of[F_GROW], &grow))
+		is->grow = grow;
 	config_field_size(log, &of[F_MIN], false, &least);
 	config_field_size(log, &of[F_MAX], true, &most);
-	if (!selector && !grow && !least.given && !most.given)
+	is->min = least;
+	is->max = most;
+	if (match)
+		is->selector = config_strdup(log, match);
+	if (!selector && !of[F_GROW].value && !least.given && !most.given)
 		return log->errors > errors;
+	is->given = true;
 	if (least.given && least.negative)
 		config_error(log, of[F_MIN].value->position, "min size cannot be negative");
 	if (least.given && most.given && !most.percent && !most.negative &&

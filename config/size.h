@@ -5,13 +5,6 @@
 
 #include "config/fields.h"
 
-struct config_size {
-	bool given;
-	bool negative;		/* maxSize: leave this much free */
-	bool percent;
-	uint64_t value;		/* bytes, or percent */
-};
-
 /* Parses a size; "80%" only if percent is true. Errors go to the log. */
 void config_field_size(struct config_log *log, const struct config_field *field, bool percent,
 		       struct config_size *size);

@@ -46,14 +46,16 @@ static const struct system_volume {
 	enum mount_policy policy;
 	enum config_filesystem filesystem;
 	bool promoted; /* a partition if it has provisioning, else a directory in EPHEMERAL */
+	bool grow;     /* by default */
 } system_volumes[] = {
-	{ CONFIG_STATE, "/system/state", 0700, MOUNT_FIXED_SECURE, CONFIG_FS_XFS, false },
-	{ "EPHEMERAL", "/var", 0755, MOUNT_FREE, CONFIG_FS_XFS, false },
-	{ "IMAGECACHE", "/system/imagecache/disk", 0700, MOUNT_FIXED_PLAIN, CONFIG_FS_EXT4, false },
-	{ "ETCD", "/var/lib/etcd", 0700, MOUNT_FREE_NOEXEC, CONFIG_FS_XFS, true },
-	{ "CRI", "/var/lib/containerd", 0700, MOUNT_FREE, CONFIG_FS_XFS, true },
-	{ "KUBELET", "/var/lib/kubelet", 0700, MOUNT_FREE, CONFIG_FS_XFS, true },
-	{ "LOG", "/var/log", 0755, MOUNT_FREE_NOEXEC, CONFIG_FS_XFS, true },
+	{ CONFIG_STATE, "/system/state", 0700, MOUNT_FIXED_SECURE, CONFIG_FS_XFS, false, false },
+	{ "EPHEMERAL", "/var", 0755, MOUNT_FREE, CONFIG_FS_XFS, false, true },
+	{ "IMAGECACHE", "/system/imagecache/disk", 0700, MOUNT_FIXED_PLAIN, CONFIG_FS_EXT4, false,
+	  false },
+	{ "ETCD", "/var/lib/etcd", 0700, MOUNT_FREE_NOEXEC, CONFIG_FS_XFS, true, false },
+	{ "CRI", "/var/lib/containerd", 0700, MOUNT_FREE, CONFIG_FS_XFS, true, false },
+	{ "KUBELET", "/var/lib/kubelet", 0700, MOUNT_FREE, CONFIG_FS_XFS, true, false },
+	{ "LOG", "/var/log", 0755, MOUNT_FREE_NOEXEC, CONFIG_FS_XFS, true, false },
 };
 
 #define SYSTEM_VOLUMES (sizeof(system_volumes) / sizeof(system_volumes[0]))
@@ -76,6 +78,7 @@ static void init_volume(struct config_log *log, const struct system_volume *syst
 	volume->filesystem = system->filesystem;
 	volume->mount_point = config_strdup(log, system->mount_point);
 	volume->mount_mode = system->mode;
+	volume->provisioning.grow = system->grow;
 	set_mount_options(system, &(struct config_mount){ .secure = true }, volume);
 }
 
@@ -153,8 +156,7 @@ static void read_filesystem(struct config_log *log, const struct config_field *f
 
 /* True if the volume is a partition, not a directory in EPHEMERAL. */
 static bool read_provisioning(struct config_log *log, const struct config_field *field,
-			      const struct system_volume *system,
-			      const struct config_volume *volume)
+			      const struct system_volume *system, struct config_volume *volume)
 {
 	bool asked = config_provisioning_read(log, field, volume);
 

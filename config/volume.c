@@ -39,6 +39,7 @@ void config_volume_clear(struct config_volume *volume)
 	free(volume->name);
 	free(volume->id);
 	free(volume->disk_selector);
+	free(volume->provisioning.selector);
 	free(volume->cipher);
 	free(volume->mount_point);
 	*volume = (struct config_volume){ 0 };

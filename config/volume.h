@@ -94,7 +94,7 @@ void config_mount_read(struct config_log *log, const struct config_field *field,
 
 /* True if provisioning is declared or has an error. */
 bool config_provisioning_read(struct config_log *log, const struct config_field *field,
-			      const struct config_volume *volume);
+			      struct config_volume *volume);
 
 /* Reads the provisioning of a whole disk: volume->disk_selector. */
 void config_disk_read(struct config_log *log, const struct config_field *field,

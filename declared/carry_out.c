@@ -37,6 +37,11 @@ static bool is_key_step(enum mortise_step_kind kind)
 	       kind == MORTISE_STEP_KEY_FAIL;
 }
 
+static bool is_optional(enum mortise_step_kind kind)
+{
+	return is_key_step(kind) || kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_GROW_FS;
+}
+
 /* The phase of a volume whose step has failed. */
 static enum mortise_phase get_phase(const struct volume_plan *plan, const struct mortise_error *why)
 {
@@ -158,9 +163,14 @@ static bool removes_key(enum mortise_step_kind kind)
 	return kind == MORTISE_STEP_KEY_REPLACE || kind == MORTISE_STEP_KEY_REMOVE;
 }
 
-/* A format that cannot finish is not started; only the steps that say why are executed. */
+/*
+ * A format that cannot finish is not started, and the partition of a volume that is not opened does
+ * not grow; only the steps that say why are executed.
+ */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
+	if (plan->failed && kind == MORTISE_STEP_GROW)
+		return true;
 	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
 	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&
 	       kind != MORTISE_STEP_REFUSE;
@@ -198,8 +208,8 @@ static bool carry_out_step(struct volume_work *work, size_t i)
 		add_notices(&plan->steps[i], &result->opening);
 		return true;
 	}
-	/* A keyslot that cannot be changed never keeps the volume closed. */
-	if (is_key_step(shown.kind) && why.code != MORTISE_E_CANCELED) {
+	/* A step that a closed volume would not need never keeps it closed. */
+	if (is_optional(shown.kind) && why.code != MORTISE_E_CANCELED) {
 		volume_opening_add(&result->opening.failed_syncs, why.text);
 		return true;
 	}

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "declared/declared.h"
+#include "declared/reset/ordered.h"
 #include "declared/trust.h"
 #include "volume/measured.h"
 
@@ -244,13 +245,29 @@ static bool note_meta(const struct volume_run *run, struct mortise_plan *plan)
 	return !*run->meta_notice || add_note(plan, "META: %s", run->meta_notice);
 }
 
+/* The orders in META are executed before there is a plan. */
+static bool note_reset(const struct volume_run *run, struct mortise_plan *plan)
+{
+	struct reset_orders orders = { .count = 0 };
+	bool ok = true;
+
+	reset_meta_show(run->options, &orders);
+	for (size_t i = 0; ok && i < orders.count; i++)
+		ok = add_note(plan,
+			      "%s will be erased by the next `mortise up` that finds it closed, "
+			      "together with STATE: " RESET_ORDERED,
+			      orders.order[i].id);
+	reset_orders_clear(&orders);
+	return ok;
+}
+
 enum mortise_code volume_notes_make(const struct volume_run *run, struct mortise_plan *plan,
 				    struct mortise_error *err)
 {
 	if (note_state(plan) && note_static(run->config, plan) && note_node_id(plan) &&
 	    note_no_lock(run->config, plan) && note_meta(run, plan) && note_plain_kms(run, plan) &&
 	    note_tpm(plan) && note_pcr_15(plan) && note_kms_key_file(plan, run->options) &&
-	    note_replaced(plan))
+	    note_replaced(plan) && note_reset(run, plan))
 		return MORTISE_OK;
 	return error_memory(err);
 }

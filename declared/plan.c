@@ -48,6 +48,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->verified = plan->unrecorded = false;
 	plan->lacks_recovery = 0;
 	plan->reset = RESET_NONE;
+	plan->growth = 0;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';
 	plan->probe = (struct disk_probe){ .content = DISK_EMPTY };

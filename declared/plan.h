@@ -83,6 +83,7 @@ struct volume_step {
 	struct volume_key made;		/* KEY_ADD, KEY_REPLACE: the new key, once made */
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
+	uint64_t size;			/* GROW: bytes of the partition afterwards */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
 	struct mortise_step shown;	/* set when the caller requests it */
@@ -121,6 +122,7 @@ struct volume_plan {
 	bool opened_by_meta;		/* by the UUID in META, which is not permitted otherwise */
 	uint32_t lacks_recovery;	/* bit n: no recovery key is in declared keyslot n */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
+	uint64_t growth;		/* bytes that a GROW step adds to the partition */
 	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
 	bool listed;			/* planned with the list of known volumes */

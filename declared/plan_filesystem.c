@@ -62,7 +62,7 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	struct luks2_layout layout;
 	enum mortise_code code = luks2_device_open(plan->device, false, &device, err);
 
-	*room = (struct room){ .size = code ? 0 : device->size };
+	*room = (struct room){ .size = code ? 0 : device->size + plan->growth };
 	if (code)
 		return code;
 	if (plan->header) {

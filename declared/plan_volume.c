@@ -9,6 +9,7 @@
 #include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/plan.h"
+#include "declared/plan_grow.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
@@ -116,7 +117,9 @@ static enum mortise_code plan_unformatted(struct volume_run *run, struct volume_
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
-	code = volume_plan_check_place(run, plan, true, err);
+	code = volume_plan_grow(run, plan, err);
+	if (!code)
+		code = volume_plan_check_place(run, plan, true, err);
 	if (code || plan->failed)
 		return code;
 	code = volume_plan_format(run, plan, err);
@@ -175,6 +178,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		if (code || plan->failed)
 			return code;
 	}
+	code = volume_plan_grow(run, plan, err);
+	if (code)
+		return code;
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
 				       "open %s as %s with keyslot %d%s", plan->device,
@@ -198,6 +204,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
 	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
+	if (!code && !plan->failed)
+		code = volume_plan_grow_open(run, plan, err);
 	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;
 	code = volume_plan_adopt_state(plan, err);
@@ -205,16 +213,18 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 }
 
 /* Swap without encryption replaces nothing but the swap area of an earlier boot. */
-static enum mortise_code plan_plain_swap(const struct volume_run *run, struct volume_plan *plan,
+static enum mortise_code plan_plain_swap(struct volume_run *run, struct volume_plan *plan,
 					 struct mortise_error *err)
 {
+	enum mortise_code code;
 	char why[512];
 
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
 	if (!plan->mounted && !disk_swap_may_replace(&plan->probe, plan->device, why, sizeof(why)))
 		return volume_plan_refuse(run, plan, err, "cannot create a swap area on %s: %s",
 					  plan->device, why);
-	return volume_plan_filesystem(run, plan, plan->device, true, err);
+	code = volume_plan_grow(run, plan, err);
+	return code ? code : volume_plan_filesystem(run, plan, plan->device, true, err);
 }
 
 /* The volume is declared without encryption, but its device is encrypted. The text is Talos's. */
@@ -230,11 +240,12 @@ static enum mortise_code plan_undeclared_encryption(const struct volume_run *run
 	return volume_plan_refuse(run, plan, err, "%s; to keep it, declare its keys", text);
 }
 
-static enum mortise_code plan_plain(const struct volume_run *run, struct volume_plan *plan,
+static enum mortise_code plan_plain(struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
 	const char *type = config_filesystem_name(plan->volume->filesystem), *found;
 	struct mortise_error ignored, why;
+	enum mortise_code code;
 	bool holds;
 
 	if (plan->probe.content == DISK_LUKS2)
@@ -246,11 +257,13 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 				       plan->mapping);
 	if (volume_plan_is_unformatted(plan) && run->open_only)
 		return add_not_configured(plan, err);
-	if (plan->probe.content == DISK_EMPTY)
-		return volume_plan_filesystem(run, plan, plan->device, true, err);
+	if (plan->probe.content == DISK_EMPTY) {
+		code = volume_plan_grow(run, plan, err);
+		return code ? code : volume_plan_filesystem(run, plan, plan->device, true, err);
+	}
 	/* The contents of a raw volume without encryption belong to its user. */
 	if (plan->volume->filesystem == CONFIG_FS_NONE)
-		return MORTISE_OK;
+		return volume_plan_grow(run, plan, err);
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return plan_plain_swap(run, plan, err);
 	/* META does not say which file system STATE has. */
@@ -265,7 +278,10 @@ static enum mortise_code plan_plain(const struct volume_run *run, struct volume_
 					  "filesystem type mismatch: %s != %s; %s is unchanged",
 					  plan->probe.type, type, plan->device);
 	plan->mounted = disk_is_mounted(plan->device, run->options->root, plan->mount_point);
-	return volume_plan_filesystem(run, plan, plan->device, false, err);
+	code = volume_plan_grow(run, plan, err);
+	if (!code)
+		code = volume_plan_filesystem(run, plan, plan->device, false, err);
+	return code || plan->failed ? code : volume_plan_grow_open(run, plan, err);
 }
 
 /* A source that failed may work now. A keyslot that refused a key still refuses it. */

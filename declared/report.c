@@ -196,6 +196,10 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "seal";
 	case MORTISE_STEP_RESET:
 		return "reset";
+	case MORTISE_STEP_GROW:
+		return "grow";
+	case MORTISE_STEP_GROW_FS:
+		return "grow-fs";
 	}
 	return "";
 }

@@ -16,23 +16,28 @@
 #include "luks2/metadata.h"
 #include "volume/sealed.h"
 
-void volume_status_begin(struct volume_known *known, const struct config *config,
-			 const struct mortise_up_options *options)
+static void read_lists(struct volume_known *known, const struct mortise_up_options *options)
 {
 	struct mortise_error ignored;
 
-	known_list_init(&known->list);
-	known->state = KNOWN_UNUSED;
-	if (!volume_find_state(config))
-		return;
-	volume_state_dir(options, known->dir);
-	if (!*known->dir)
-		return;
 	known->state = known_load(&known->list, options->root, known->dir, &known->why)
 			       ? KNOWN_DAMAGED
 			       : KNOWN_LISTED;
 	/* The next run reports an error. */
 	(void)!reset_orders_load(&known->orders, options->root, known->dir, &ignored);
+}
+
+void volume_status_begin(struct volume_known *known, const struct config *config,
+			 const struct mortise_up_options *options)
+{
+	known_list_init(&known->list);
+	known->state = KNOWN_UNUSED;
+	if (!volume_find_state(config))
+		return;
+	volume_state_dir(options, known->dir);
+	if (*known->dir)
+		read_lists(known, options);
+	reset_meta_show(options, &known->orders);
 }
 
 void volume_status_end(struct volume_known *known)

@@ -17,6 +17,7 @@
 #include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
+#include "declared/plan_grow.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
@@ -317,6 +318,8 @@ static enum mortise_code mount_volume(struct volume_work *work, struct mortise_e
 	code = volume_check_unsealed_state(work->plan, options.root, err);
 	if (code)
 		close_again(work->plan, options.root, node);
+	else if (volume_filesystem_grows(work->run, volume))
+		volume_grow_mounted(work, node);
 	return code;
 }
 
@@ -371,6 +374,10 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return mount_volume(work, err);
 	case MORTISE_STEP_SEAL:
 		return seal_header(work, err);
+	case MORTISE_STEP_GROW:
+		return volume_do_grow(work, step, err);
+	case MORTISE_STEP_GROW_FS:
+		return volume_do_grow_open(work, err);
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/state_file.h"
+#include "declared/heal.h"
 #include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/state_store.h"
@@ -155,6 +156,7 @@ enum mortise_code mortise_config_stored(const struct mortise_up_options *options
 		code = volume_wait_for_state(&wanted, err);
 		if (code)
 			return code;
+		volume_heal_tables(wanted.events);
 	}
 	code = check_state(&wanted, err);
 	if (code)

@@ -12,6 +12,7 @@
 #include "config/salt.h"
 #include "declared/last_up.h"
 #include "declared/measure.h"
+#include "declared/heal.h"
 #include "declared/plan_known.h"
 #include "declared/reset/ordered.h"
 #include "declared/up.h"
@@ -303,7 +304,11 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	code = volume_run_lock(up->options->events, &lock, err);
 	if (code)
 		return code;
+	volume_heal_tables(up->options->events);
 	plan->executed = true;
+	/* apply has shown a plan of the volumes as they are. */
+	if (!up->store)
+		reset_do_meta(up->options);
 	code = execute_plan(up, plan, report, err);
 	volume_last_up_store(*report);
 	close(lock);

@@ -152,9 +152,9 @@ bool volume_verified(struct volume_run *run, const struct volume_plan *plan)
 	struct verified kept, now;
 	bool equal = false;
 
-	/* An operator's run compares everything. */
+	/* An operator's run compares everything. To resize a mapping, its key is needed. */
 	if (!plan->active || run->unlock || run->options->check_keys || run->options->adopt ||
-	    run->options->try_keys || run->options->new_recovery_keys ||
+	    run->options->try_keys || run->options->new_recovery_keys || run->options->grow ||
 	    volume_measure_needs_key(plan) ||
 	    volume_record_mkfs(luks2_header_metadata(plan->header)))
 		return false;

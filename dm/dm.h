@@ -88,6 +88,14 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control,
 						     uint32_t *dropped, struct mortise_error *err);
 
 /*
+ * Replaces the table of an existing mapping while it is in use. I/O waits meanwhile, and is not
+ * lost. After an error the old table is live. MORTISE_E_INACTIVE, MORTISE_E_NO_SPACE.
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_reload(struct dm_control *control, const char *name,
+						     const struct dm_crypt_target *target,
+						     struct mortise_error *err);
+
+/*
  * Creates a hidden mapping of size bytes (a multiple of 4096) that reads as zeros and discards
  * writes, to measure dm-crypt without a disk. Otherwise like dm_crypt_create().
  */
@@ -160,6 +168,8 @@ dm_list(struct dm_control *control, bool (*each)(void *context, const char *name
 MORTISE_MUST_CHECK enum mortise_code dm_loop_attach(int fd, bool readonly, uint32_t sector_size,
 						    char path[static 32], int *loop_fd,
 						    struct mortise_error *err);
+/* Tells a loop device to take the present size of its file. Other devices have no need for it. */
+void dm_loop_refresh(const char *path);
 /* The file of a loop device, or "". */
 void dm_loop_backing(dev_t device, char *file, size_t room);
 

@@ -160,3 +160,13 @@ enum mortise_code dm_loop_attach(int fd, bool readonly, uint32_t sector_size, ch
 	*loop_fd = loop;
 	return MORTISE_OK;
 }
+
+void dm_loop_refresh(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)ioctl(fd, LOOP_SET_CAPACITY, 0);
+	close(fd);
+}

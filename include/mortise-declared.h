@@ -56,6 +56,7 @@ extern "C" {
 enum mortise_meta_tag {
 	MORTISE_META_STATE_ENCRYPTION = 9,	/* how STATE is encrypted, as JSON */
 	MORTISE_META_UUID_OVERRIDE = 15,	/* used instead of the firmware's machine UUID */
+	MORTISE_META_RESET = 240,	/* the order to erase STATE, as JSON (mortise_reset_stage) */
 };
 
 struct mortise_meta_entry {
@@ -229,6 +230,11 @@ struct mortise_up_options {
 	 */
 	uint32_t max_unlock_s;
 	/*
+	 * Grow the volumes to their maximum size even if they do not grow at each boot, and those
+	 * that are open as well: partition, mapping, and file system.
+	 */
+	bool grow;
+	/*
 	 * mortise_up, mortise_apply: make each declared recovery key whose keyslot holds none. The
 	 * key is sent with MORTISE_EVENT_RECOVERY_KEY before anything is written, and is not
 	 * enrolled unless the callback has handed it over. Otherwise a notice reports the keyslot.
@@ -259,6 +265,8 @@ enum mortise_step_kind {
 	MORTISE_STEP_KEY_FAIL,		/* a key is unavailable or unchecked; text says why */
 	MORTISE_STEP_SEAL,		/* accept the header of another program, and seal it */
 	MORTISE_STEP_RESET,		/* erase the volume, as mortise_reset_stage ordered */
+	MORTISE_STEP_GROW,		/* move the end of the partition into the free space behind it */
+	MORTISE_STEP_GROW_FS,		/* grow the mapping and the file system of an open volume */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -606,9 +614,9 @@ MORTISE_MUST_CHECK enum mortise_code mortise_reset_run(struct mortise_reset *res
 /*
  * Orders the reset instead of executing it: the next mortise_up or mortise_apply that finds the
  * volumes closed erases them before it opens them, and formats those that are declared. The order
- * is stored in STATE, which must be mounted (MORTISE_E_WAIT), or the machine has none
- * (MORTISE_E_DEVICE). It is for the present contents alone: if the device holds another volume
- * then, the order is dropped. MORTISE_E_USAGE: STATE is one of the volumes.
+ * is stored in STATE, which must be mounted (MORTISE_E_WAIT); if STATE is one of the volumes, in META,
+ * and mortise_apply does not execute it. MORTISE_E_DEVICE: the machine has no STATE or no META. The
+ * order is for the present contents alone: if the device holds another volume then, it is dropped.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_reset_stage(struct mortise_reset *reset,
 							 struct mortise_error *err);

@@ -508,6 +508,17 @@ mortise_activate(struct mortise_luks2 *header, const char *name,
 		 const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
 		 struct mortise_error *err);
 
+/*
+ * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
+ * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
+ * What a smaller mapping hides stays on the device. volume_key: needed if the key is in the keyring,
+ * otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs to another header;
+ * MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing has changed.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_resize(struct mortise_luks2 *header, const char *name,
+	       const struct mortise_secret *volume_key, uint64_t size, struct mortise_error *err);
+
 enum mortise_deactivation {
 	MORTISE_CLOSE_NOW,
 	MORTISE_CLOSE_DEFERRED,		/* when the last user closes it */

@@ -320,5 +320,7 @@ const char *meta_adv_tag_name(uint8_t tag)
 		[17] = "DiskImageBootloader",
 	};
 
+	if (tag == MORTISE_META_RESET)
+		return "MortiseReset";
 	return tag < sizeof(names) / sizeof(names[0]) && names[tag] ? names[tag] : "";
 }

@@ -163,6 +163,20 @@ static void test_spawn(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+/* ^C on a terminal goes to a whole process group, and must not kill mkfs directly. */
+static void test_spawn_group(void **state)
+{
+	char shell[] = "sh", option[] = "-c", said[128];
+	char command[] = "set -- $(cat /proc/self/stat) && test $5 != $(cut -d ' ' -f 5 "
+			 "/proc/$PPID/stat) && echo $5";
+	char *argv[] = { shell, option, command, NULL };
+	struct mortise_error err;
+
+	(void)state;
+	assert_int_equal(spawn(NULL, argv, said, sizeof(said), &err), MORTISE_OK);
+	assert_true(atoi(said) > 0);
+}
+
 /* The error has the first line of the output that is not empty. */
 static void test_spawn_fails(void **state)
 {
@@ -378,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_pbkdf2),
 		cmocka_unit_test(test_spawn),
+		cmocka_unit_test(test_spawn_group),
 		cmocka_unit_test(test_spawn_fails),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_header_lock),

@@ -15,8 +15,7 @@
 #include "volume/activate.h"
 #include "volume/flags.h"
 
-/* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
-static void mapping_uuid(const struct mortise_luks2 *header, const char *name,
+void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1])
 {
 	char plain[MORTISE_UUID_LEN + 1];
@@ -155,7 +154,7 @@ static enum mortise_code create_mapping(const struct mortise_luks2 *header, cons
 	enum mortise_code code;
 
 	*unknown = 0;
-	mapping_uuid(header, name, uuid);
+	volume_mapping_uuid(header, name, uuid);
 	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2_header_uuid(header),
 		 segment->digest);
 	code = dm_open(&control, err);
@@ -234,7 +233,7 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 	struct dm_info info;
 	bool tableless = false;
 
-	mapping_uuid(header, name, uuid);
+	volume_mapping_uuid(header, name, uuid);
 	if (!dm_open(&control, &ignored) && !dm_info(control, name, &info, &ignored))
 		tableless = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
 	dm_close(control);

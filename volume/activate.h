@@ -5,6 +5,12 @@
 
 #include <mortise.h>
 
+#include "dm/dm.h"
+
+/* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
+void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
+			 char uuid[static DM_UUID_MAX + 1]);
+
 /*
  * Does a mapping of this name exist that belongs to this header and has no table? A process killed
  * between creating the mapping and loading its table leaves one, which cannot be used.

@@ -26,6 +26,8 @@ static const char *const actions[] = {
 	[MORTISE_STEP_MKFS] = "creating a file system on",
 	[MORTISE_STEP_MOUNT] = "mounting",
 	[MORTISE_STEP_SEAL] = "sealing the header of",
+	[MORTISE_STEP_GROW] = "growing",
+	[MORTISE_STEP_GROW_FS] = "growing the file system on",
 };
 
 /* Steps of these kinds are not executed; their text is a reason. */

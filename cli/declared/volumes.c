@@ -197,6 +197,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.adopt = c->verb->id == VERB_APPLY || option_set(&c->options, OPTION_ADOPT),
 		.trust = option_text(&c->options, OPTION_TRUST),
 		.max_unlock_s = command_max_unlock(c),
+		.grow = c->verb->id == VERB_GROW,
 	};
 	volumes->file = option_text(&c->options, OPTION_FILE);
 	opened_use(c, volumes);

@@ -9,7 +9,7 @@ enum status run_close(const struct command *c)
 {
 	bool deferred = option_set(&c->options, OPTION_DEFERRED);
 	enum mortise_deactivation how = MORTISE_CLOSE_NOW;
-	const char *name = command_word(c, 0);
+	const char *name = command_mapping(c, 0);
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
 	enum status status;

@@ -80,16 +80,11 @@ static void print_mapping(const struct mortise_mapping_info *info)
 
 static enum status mapping_status(const struct command *c, const char *word)
 {
-	static const char directory[] = "/dev/mapper/";
-	const char *before = strchr(word, '/') ? "" : directory;
+	const char *before = strchr(word, '/') ? "" : "/dev/mapper/";
 	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
-	const char *name = word;
-	enum mortise_code code;
+	enum mortise_code code = mortise_mapping_info(command_mapping(c, 0), &info, &err);
 
-	if (strncmp(word, directory, sizeof(directory) - 1) == 0)
-		name += sizeof(directory) - 1;
-	code = mortise_mapping_info(name, &info, &err);
 	if (code == MORTISE_E_INACTIVE) {
 		print("%s%s is inactive.\n", before, word);
 		return STATUS_DEVICE;

@@ -12,8 +12,6 @@
 #include "declared/reset/reset.h"
 #include "disk/users.h"
 
-#define ORDERED "ordered by `mortise reset --staged`"
-
 /* The volumes of a run are processed in parallel. */
 static pthread_mutex_t orders_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -88,14 +86,14 @@ enum mortise_code reset_plan_ordered(struct volume_run *run, struct volume_plan 
 		plan->reset = RESET_IN_USE;
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_RESET, -1,
 				       "erase %s (%s) at the first `mortise up` that finds it "
-				       "closed, " ORDERED,
+				       "closed, " RESET_ORDERED,
 				       plan->device, describe(&plan->probe));
 	}
 	volume_plan_forget_header(plan);
 	plan->reset = RESET_ERASE;
 	plan->erased = plan->probe;
 	plan->probe = (struct disk_probe){ .content = DISK_EMPTY };
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_RESET, -1, "erase %s (%s), " ORDERED,
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_RESET, -1, "erase %s (%s), " RESET_ORDERED,
 			       plan->device, describe(&plan->erased));
 }
 
@@ -159,14 +157,15 @@ enum mortise_code reset_do_ordered(struct volume_work *work, struct mortise_erro
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "the order to erase %s was withdrawn; run the command again",
 				 plan->volume->id);
-	snprintf(notice, sizeof(notice), "not erased yet, because it is in use: " ORDERED);
+	snprintf(notice, sizeof(notice), "not erased yet, because it is in use: " RESET_ORDERED);
 	if (plan->reset == RESET_STALE) {
 		code = drop_order(work->run, &order, err);
 		snprintf(notice, sizeof(notice),
 			 "not erased: the order named another volume, and was dropped");
 	} else if (plan->reset == RESET_ERASE) {
 		code = erase(work->run, &order, plan->device, err);
-		snprintf(notice, sizeof(notice), "erased (%s), " ORDERED, describe(&plan->erased));
+		snprintf(notice, sizeof(notice), "erased (%s), " RESET_ORDERED,
+			 describe(&plan->erased));
 	}
 	if (!code)
 		volume_opening_add(&work->result->opening.notices, notice);
@@ -195,9 +194,9 @@ void reset_do_undeclared(struct volume_run *run)
 		if (is_declared(run->config, order.id))
 			continue;
 		if (erase(run, &order, order.device, &why))
-			snprintf(text, sizeof(text), "%s; " ORDERED, why.text);
+			snprintf(text, sizeof(text), "%s; " RESET_ORDERED, why.text);
 		else
-			snprintf(text, sizeof(text), "erased, " ORDERED);
+			snprintf(text, sizeof(text), "erased, " RESET_ORDERED);
 		volume_run_notify(run, order.id, text);
 	}
 }

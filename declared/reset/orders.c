@@ -22,7 +22,7 @@ static struct state_json get_file(const struct reset_orders *orders)
 	return (struct state_json){
 		.root = orders->root,
 		.dir = orders->dir,
-		.name = FILE_NAME,
+		.name = orders->name ? orders->name : FILE_NAME,
 		.max = FILE_MAX,
 		.limits = { DEPTH, RESET_ORDERS_MAX * (MEMBERS + 1) + MEMBERS },
 	};
@@ -131,6 +131,21 @@ enum mortise_code reset_orders_load(struct reset_orders *orders, const char *roo
 	return code;
 }
 
+enum mortise_code reset_orders_parse(struct reset_orders *orders, const char *text, size_t size,
+				     struct mortise_error *err)
+{
+	const struct state_json file = get_file(orders);
+	struct json_object *document;
+	enum mortise_code code = state_json_parse(&file, text, size, &document, err);
+
+	if (!code)
+		code = parse_list(orders, document, err);
+	if (code)
+		reset_orders_clear(orders);
+	json_object_put(document);
+	return code;
+}
+
 /* NULL: out of memory. */
 static struct json_object *new_entry(const struct reset_order *order)
 {
@@ -163,6 +178,12 @@ static struct json_object *new_document(const struct reset_orders *orders)
 	json_object_put(resets);
 	json_object_put(root);
 	return NULL;
+}
+
+const char *reset_orders_text(const struct reset_orders *orders, struct json_object **root)
+{
+	*root = new_document(orders);
+	return *root ? luks2_json_plain(*root) : NULL;
 }
 
 enum mortise_code reset_orders_store(const struct reset_orders *orders, struct mortise_error *err)

@@ -7,6 +7,7 @@
 #ifndef DECLARED_RESET_ORDERS_H
 #define DECLARED_RESET_ORDERS_H
 
+#include <json-c/json.h>
 #include <stddef.h>
 
 #include "disk/probe.h"
@@ -35,7 +36,8 @@ struct reset_order {
 /* One thread at a time may change the list; {0} is empty. */
 struct reset_orders {
 	const char *root;	/* of the mount points; see config_state_dir_open() */
-	const char *dir;	/* where STATE is mounted, which begins with root */
+	const char *dir;	/* where STATE is mounted, which begins with root; or "META" */
+	const char *name;	/* of the list in dir; NULL: that of the file */
 	struct reset_order *order;
 	size_t count;
 };
@@ -61,6 +63,13 @@ void reset_orders_remove(struct reset_orders *orders, const char *id);
 /* Replaces the file. */
 MORTISE_MUST_CHECK enum mortise_code reset_orders_store(const struct reset_orders *orders,
 							struct mortise_error *err);
+
+/* The same for a list in META: its text. MORTISE_E_CORRUPT. */
+MORTISE_MUST_CHECK enum mortise_code reset_orders_parse(struct reset_orders *orders,
+							const char *text, size_t size,
+							struct mortise_error *err);
+/* Free *root with json_object_put() when the text is no longer needed. NULL: out of memory. */
+const char *reset_orders_text(const struct reset_orders *orders, struct json_object **root);
 
 /* Fills uuid and partuuid of order for the contents of a device. */
 void reset_order_identify(struct reset_order *order, const char *device,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "declared/declared.h"
+#include "declared/reset/ordered.h"
 #include "declared/reset/reset.h"
 
 /* The orders of this machine, and the paths that they point to. */
@@ -47,17 +48,25 @@ static enum mortise_code open_book(struct book *book, const struct mortise_reset
 			 "close the volume and reset it without --staged");
 }
 
+/* The same for the orders in META, which these replace. */
+static enum mortise_code open_meta(struct book *book, const struct mortise_reset *reset,
+				   struct mortise_error *err)
+{
+	*book = (struct book){ .lock = -1 };
+	return volume_run_lock(reset->events, &book->lock, err);
+}
+
 enum mortise_code mortise_reset_stage(struct mortise_reset *reset, struct mortise_error *err)
 {
 	enum mortise_code code;
 	struct book book;
 
-	if (reset->erases_state)
+	if (reset->erases_state && !*reset->meta)
 		return error_set(
-			err, MORTISE_E_USAGE, 0,
-			"a reset of STATE cannot be staged, because STATE holds the order; "
-			"reset it without --staged");
-	code = open_book(&book, reset, err);
+			err, MORTISE_E_DEVICE, 0,
+			"cannot stage the reset of STATE: it has no META, which would hold "
+			"the order; reset it without --staged");
+	code = reset->erases_state ? open_meta(&book, reset, err) : open_book(&book, reset, err);
 	for (size_t i = 0; !code && i < reset->count; i++) {
 		const struct reset_target *target = &reset->targets[i];
 		struct reset_order order = { .full = reset->full };
@@ -72,7 +81,9 @@ enum mortise_code mortise_reset_stage(struct mortise_reset *reset, struct mortis
 		if (!code)
 			code = reset_orders_set(&book.orders, &order, err);
 	}
-	if (!code)
+	if (!code && reset->erases_state)
+		code = reset_meta_store(reset->meta, reset->events, &book.orders, err);
+	else if (!code)
 		code = reset_orders_store(&book.orders, err);
 	close_book(&book);
 	return code;
@@ -92,6 +103,44 @@ static const struct reset_order *find_order(const struct reset_orders *orders, c
 	return order;
 }
 
+static bool is_named_state(const struct mortise_reset_options *options)
+{
+	for (size_t i = 0; i < options->name_count; i++)
+		if (!strcmp(options->names[i], CONFIG_STATE))
+			return true;
+	return false;
+}
+
+/* Withdraws the order in META, for STATE and the volumes that were to be erased with it. */
+static enum mortise_code withdraw_meta(const struct mortise_reset_options *options,
+				       struct mortise_error *err)
+{
+	const struct mortise_up_options where = { .devices = options->devices,
+						  .device_count = options->device_count,
+						  .events = options->events };
+	struct reset_orders orders = { .count = 0 };
+	struct volume_meta_place place;
+	enum mortise_code code;
+	int lock = -1;
+
+	code = volume_run_lock(options->events, &lock, err);
+	if (!code)
+		code = reset_meta_load(&where, &place, &orders, err);
+	for (size_t i = 0; !code && i < options->name_count; i++)
+		if (!find_order(&orders, options->names[i]))
+			code = error_set(
+				err, MORTISE_E_USAGE, 0,
+				"no reset of \"%s\" is staged together with STATE; nothing "
+				"was changed",
+				options->names[i]);
+	if (!code)
+		code = mortise_meta_delete(place.path, options->events, MORTISE_META_RESET, err);
+	reset_orders_clear(&orders);
+	if (lock >= 0)
+		close(lock);
+	return code;
+}
+
 enum mortise_code mortise_reset_withdraw(const struct mortise_reset_options *options,
 					 struct mortise_error *err)
 {
@@ -102,6 +151,8 @@ enum mortise_code mortise_reset_withdraw(const struct mortise_reset_options *opt
 
 	if (code)
 		return code;
+	if (is_named_state(&wanted))
+		return withdraw_meta(&wanted, err);
 	reset.events = wanted.events;
 	reset_find_state(&wanted, &reset);
 	code = open_book(&book, &reset, err);

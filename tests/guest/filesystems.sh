@@ -350,7 +350,7 @@ test_fsck() {
 	check "up succeeds" run up
 	check_match "preen corrects a file system with known errors" "$(fsck_of preen)" \
 		'corrected: *'
-	damage preen 'clri <2>' 'set_super_value state 2'
+	damage preen 'unlink lost+found' 'set_super_value state 2'
 	check_fails "up does not mount a file system that needs decisions" said run up
 	check "it says what to do" says 'run `e2fsck -f /dev/mapper/luks2-u-preen`, then `mortise up`'
 	check "not to erase it" no_reset

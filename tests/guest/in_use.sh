@@ -177,15 +177,70 @@ test_refused() {
 		data --device "data=$data"
 	check "the error says so" says "this machine has no STATE"
 	check "apply" mortise apply -f "$config"
-	check_status 1 "STATE holds the orders" said "$MORTISE" reset --yes --staged STATE \
+	check_status 4 "no order for a STATE without META" said "$MORTISE" reset --yes --staged STATE \
 		--device "STATE=$state"
-	check "the error says so" says "a reset of STATE cannot be staged"
+	check "the error says so" says "it has no META, which would hold the order"
 	check_status 1 "no order for META" stage META
 	check_status 4 "no order for a missing volume" stage other
 	check_status 1 "--withdraw excludes --staged" "$MORTISE" reset --staged --withdraw data
 	down
 	check_fails "no order while STATE is closed" said stage data --device "data=$data"
 	check "the error says what to do" says "run \`mortise up STATE\` first"
+}
+
+# META holds the order to erase STATE, and what is to be erased with it.
+test_state() {
+	local before meta_option
+
+	new_machine
+	meta_option=(--device "META=$meta")
+	declare_keys "$static" "$static, lockToState: true"
+	check "apply" mortise apply -f "$config"
+	write_file
+	hold "$root/system/state"
+	check_status 5 "reset refuses STATE while a process uses it" \
+		"$MORTISE" reset --yes STATE --device "STATE=$state" "${meta_option[@]}"
+	check "the order" stage STATE data --device "data=$data" "${meta_option[@]}"
+	check_equal "status shows it" \
+		"$(mortise status --json | jq -c '[.volumes[].resetStaged]')" '[true,true]'
+	check "plan" said mortise plan
+	check "plan has a note" says "note: STATE will be erased by the next"
+	check "up erases nothing in use" said mortise up
+	check "up says so" says "not erased yet, because $data is in use"
+	umount "$root/var/mnt/data"
+	cryptsetup close luks2-u-data
+	check "up erases nothing while STATE is in use" said mortise up
+	check "up says so" says "not erased yet, because $state is in use"
+	check "the file is still there" file_exists
+	check "the order is withdrawn" withdraw STATE "${meta_option[@]}"
+	check_fails "META has none" meta_tag 240
+	check_status 1 "a second time it is not" withdraw STATE "${meta_option[@]}"
+	check "the order again" stage STATE data --device "data=$data" "${meta_option[@]}"
+	before=$(meta_tag 240)
+	release
+	check "down" down
+	check "up erases both and formats them" said mortise up -f "$config"
+	check "up says so for STATE" says "STATE: notice: erased, ordered by"
+	check "and for the other volume" says "data: notice: erased, ordered by"
+	check_fails "the file is gone" file_exists
+	check_fails "META has no order" meta_tag 240
+	write_file
+	check "down" mortise down -f "$config"
+	# An old order, as in a copy of META.
+	printf %s "$before" >"$work/order"
+	check "an old order is put back" "$MORTISE" meta set 240 "$work/order" "${meta_option[@]}"
+	check "up keeps this STATE" said mortise up -f "$config"
+	check "up says so" says "the order in META named another STATE, and was dropped"
+	check "the file is kept" file_exists
+	check_fails "META has no order" meta_tag 240
+	# The stored configuration is lost with STATE.
+	check "apply" mortise apply -f "$config"
+	check "the order for STATE alone" stage STATE "${meta_option[@]}"
+	check "down" down
+	check_fails "up has no configuration" said mortise up
+	check "it has erased STATE" says "STATE: notice: erased, ordered by"
+	check_equal "STATE is blank" "$(blkid -p -s TYPE "$state")" ""
+	check "the other volume is not" uuid_of "$data"
 }
 
 # --reboot runs the program of the init system.
@@ -202,7 +257,7 @@ test_reboot() {
 		"${cost[@]}" --root "$root" "${places[@]}"
 	check_equal "it runs reboot" "$(cat "$work/rebooted")" "$bin/reboot "
 	rm "$work/rebooted"
-	check_status 1 "it does not reboot after a failure" env PATH="$bin:$PATH" "$MORTISE" reset \
+	check_status 4 "it does not reboot after a failure" env PATH="$bin:$PATH" "$MORTISE" reset \
 		--yes --staged --reboot STATE --device "STATE=$state"
 	check_fails "nothing was rebooted" test -e "$work/rebooted"
 	check_status 1 "without the program, nothing is changed" said env PATH="$work" \
@@ -441,7 +496,7 @@ test_readonly_run() {
 	"$MORTISE" down -f /tmp/config.yaml --root /mnt "${places[@]}" >"$work/out" 2>&1
 }
 
-for topic in ${1:-staged other_contents stale refused reboot users bare notes switched_root readonly_run}; do
+for topic in ${1:-staged other_contents stale refused state reboot users bare notes switched_root readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done

@@ -215,17 +215,6 @@ test_suspend() {
 	"$ours" close "$name"
 }
 
-test_resize() {
-	format "$theirs"
-	open "$ours" --disable-keyring
-	check "mortise shrinks the mapping" "$ours" resize --size 2048 "$name"
-	check_equal "the mapping has 1 MiB" "$(blockdev --getsize64 "$mapped")" 1048576
-	check "mortise grows the mapping again" "$ours" resize "$name"
-	check_equal "the mapping extends to the end of the device" \
-		"$(blockdev --getsize64 "$mapped")" $((48 << 20))
-	"$ours" close "$name"
-}
-
 test_keys() {
 	format "$theirs"
 	check "mortise adds a key" "$ours" luksAddKey -q "${cheap[@]}" --key-file "$key" \
@@ -247,7 +236,6 @@ topics=(data mappings persistent_flags ciphers status refusals busy keys)
 # Some builds of mortise lack these verbs; its help lists those that it has.
 help=$("$ours" --help)
 [[ $help != *luksSuspend* ]] || topics+=(suspend)
-[[ $help != *resize* ]] || topics+=(resize)
 
 for topic in "${topics[@]}"; do
 	echo "# $topic, after $SECONDS s"

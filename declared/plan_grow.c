@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "declared/plan_grow.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "base/rooted.h"
+#include "disk/grow.h"
+#include "disk/partition_kernel.h"
+#include "disk/place.h"
+
+#define LOCK_WAIT_MS 10000u
+/* Less is not worth a write of the table, and may be a remainder of alignment. */
+#define GROWTH_MIN   (UINT64_C(1) << 20)
+
+uint64_t volume_grown_size(const struct config_size *max, uint64_t size, uint64_t room)
+{
+	const uint64_t all = room > UINT64_MAX - size ? UINT64_MAX : size + room;
+	uint64_t limit = all;
+
+	if (max->given && max->percent) {
+		/* As in Talos, a percentage is truncated. */
+		const uint64_t part = all / 100 * max->value + all % 100 * max->value / 100;
+
+		limit = max->negative ? all - part : part;
+	} else if (max->given && max->negative) {
+		limit = max->value < all ? all - max->value : 0;
+	} else if (max->given) {
+		limit = max->value;
+	}
+	if (limit > all)
+		limit = all;
+	return limit > size ? limit : size;
+}
+
+bool volume_filesystem_grows(const struct volume_run *run, const struct config_volume *volume)
+{
+	return run->options->grow || volume->disk_selector || volume->provisioning.grow;
+}
+
+/* The partition of a volume in the table of its disk. */
+struct place {
+	struct luks2_device *disk;
+	struct gpt *gpt;
+	struct gpt_partition partition;
+};
+
+static void place_clear(struct place *place)
+{
+	gpt_free(&place->gpt);
+	luks2_device_close(place->disk);
+	place->disk = NULL;
+}
+
+/* The table on the disk must say what the kernel knows, and what located the volume. */
+static enum mortise_code find_partition(const struct volume_plan *plan, unsigned number,
+					uint64_t size, struct place *place,
+					struct mortise_error *err)
+{
+	const struct gpt *gpt = place->gpt;
+	struct gpt_partition *found = &place->partition;
+
+	if (number <= gpt->entry_count && gpt_partition(gpt, number - 1, found) &&
+	    (found->last - found->first + 1) * gpt->sector == size)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_CHANGED, 0,
+			 "partition %u in the table of %s is not %s as the kernel knows it; reboot",
+			 number, place->disk->path, plan->device);
+}
+
+/* writable: for a change, under the lock of the table. *number is 0 if there is no partition. */
+static enum mortise_code place_read(struct volume_run *run, const struct volume_plan *plan,
+				    bool writable, unsigned *number, struct place *place,
+				    struct mortise_error *err)
+{
+	struct disk_place where;
+	enum mortise_code code;
+
+	*place = (struct place){ .disk = NULL };
+	disk_place_read(plan->device, &where);
+	*number = where.partition;
+	if (!where.partition)
+		return MORTISE_OK;
+	code = luks2_device_open(where.disk, false, &place->disk, err);
+	if (!code && writable)
+		code = luks2_device_writable(place->disk, err);
+	if (!code && writable)
+		code = events_lock(&run->events, place->disk->fd, LOCK_EX, LOCK_WAIT_MS, where.disk,
+				   err);
+	if (!code)
+		code = gpt_read(place->disk, &place->gpt, err);
+	if (!code)
+		code = find_partition(plan, where.partition, where.size, place, err);
+	if (code)
+		place_clear(place);
+	return code;
+}
+
+/* Bytes by which the partition grows; 0: not at all. */
+static uint64_t compute_growth(const struct config_volume *volume, const struct place *place)
+{
+	const struct gpt *gpt = place->gpt;
+	const struct gpt_partition *partition = &place->partition;
+	const uint64_t unit = gpt->alignment * gpt->sector;
+	const uint64_t size = (partition->last - partition->first + 1) * gpt->sector;
+	const uint64_t end = (partition->last + 1) * gpt->sector;
+	const uint64_t wanted = volume_grown_size(&volume->provisioning.max, size,
+						  gpt_room(gpt, partition->number));
+	/* The new end is aligned, too. */
+	const uint64_t new_end = (end - size + wanted) / unit * unit;
+
+	return new_end > end && new_end - end > GROWTH_MIN ? new_end - end : 0;
+}
+
+enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *plan,
+				   struct mortise_error *err)
+{
+	const struct config_volume *volume = plan->volume;
+	struct volume_step *step;
+	struct mortise_error why;
+	struct place place;
+	uint64_t growth, size;
+	unsigned number;
+
+	if (run->open_only || volume->disk_selector ||
+	    !(volume->provisioning.grow || run->options->grow))
+		return MORTISE_OK;
+	/* An open volume grows only at an operator's command. */
+	if ((plan->active || plan->mounted) && !run->options->grow)
+		return MORTISE_OK;
+	if (place_read(run, plan, false, &number, &place, &why)) {
+		volume_run_notify(run, volume->name, why.text);
+		return MORTISE_OK;
+	}
+	if (!number)
+		return MORTISE_OK;
+	growth = compute_growth(volume, &place);
+	size = (place.partition.last - place.partition.first + 1) * place.gpt->sector;
+	place_clear(&place);
+	if (!growth)
+		return MORTISE_OK;
+	step = volume_plan_add(plan, MORTISE_STEP_GROW, -1,
+			       "grow partition %s from %" PRIu64 " to %" PRIu64 " bytes",
+			       plan->device, size, size + growth);
+	if (!step)
+		return error_memory(err);
+	step->size = size + growth;
+	plan->growth = growth;
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_do_grow(struct volume_work *work, const struct volume_step *step,
+				 struct mortise_error *err)
+{
+	struct place place;
+	unsigned number;
+	uint64_t size;
+	enum mortise_code code = place_read(work->run, work->plan, true, &number, &place, err);
+
+	if (code)
+		return code;
+	if (!number)
+		return error_set(err, MORTISE_E_CHANGED, 0, "%s is not a partition any more",
+				 work->plan->device);
+	size = (place.partition.last - place.partition.first + 1) * place.gpt->sector;
+	if (step->size <= size || step->size - size > gpt_room(place.gpt, number)) {
+		code = error_set(err, MORTISE_E_CHANGED, 0,
+				 "the partition table of %s has changed since the plan was made; "
+				 "run the command again",
+				 place.disk->path);
+		goto out;
+	}
+	gpt_grow(place.gpt, number, step->size - size);
+	(void)gpt_partition(place.gpt, number - 1, &place.partition);
+	code = gpt_write(place.gpt, place.disk, err);
+	if (!code)
+		code = disk_kernel_resize(place.disk, place.gpt, &place.partition, err);
+out:
+	place_clear(&place);
+	return code;
+}
+
+static enum mortise_code grow_filesystem(struct volume_work *work, const char *device,
+					 struct mortise_error *err)
+{
+	const struct volume_plan *plan = work->plan;
+	const char *type = config_filesystem_name(plan->volume->filesystem);
+	char text[VOLUME_NOTICE_MAX];
+	struct disk_place place;
+	struct mortise_error why;
+	enum mortise_code code;
+	bool grown;
+	int fd;
+
+	if (!*plan->mount_point || !disk_can_grow(type))
+		return MORTISE_OK;
+	disk_place_read(device, &place);
+	if (rooted_open(work->run->options->root, plan->mount_point, O_RDONLY, &fd, &why))
+		return error_set(err, MORTISE_E_SYSTEM, why.sys_errno,
+				 "cannot grow the file system at %s: %.300s", plan->mount_point,
+				 why.text);
+	code = disk_grow_filesystem(fd, type, plan->mount_point, place.size, &grown, err);
+	close(fd);
+	if (code || !grown)
+		return code;
+	snprintf(text, sizeof(text), "the file system has grown: its device has %" PRIu64 " bytes",
+		 place.size);
+	volume_opening_add(&work->result->opening.notices, text);
+	return MORTISE_OK;
+}
+
+void volume_grow_mounted(struct volume_work *work, const char *device)
+{
+	struct mortise_error why;
+
+	if (grow_filesystem(work, device, &why))
+		volume_opening_add(&work->result->opening.failed_syncs, why.text);
+}
+
+enum mortise_code volume_plan_grow_open(const struct volume_run *run, struct volume_plan *plan,
+					struct mortise_error *err)
+{
+	if (!run->options->grow || (!plan->active && !plan->mounted))
+		return MORTISE_OK;
+	if (plan->volume->filesystem == CONFIG_FS_SWAP)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, -1,
+				       "swap that is in use does not grow: the next boot makes it "
+				       "as large as its device");
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_GROW_FS, -1, "grow %s to the end of %s",
+			       plan->active ? plan->mapping : plan->mount_point, plan->device);
+}
+
+enum mortise_code volume_do_grow_open(struct volume_work *work, struct mortise_error *err)
+{
+	const struct volume_plan *plan = work->plan;
+	char node[MORTISE_NAME_MAX + 16];
+	enum mortise_code code = MORTISE_OK;
+
+	snprintf(node, sizeof(node), "/dev/mapper/%s", plan->mapping);
+	if (plan->active)
+		code = mortise_resize(plan->header, plan->mapping, volume_plan_key(plan), 0, err);
+	if (code)
+		return code;
+	return grow_filesystem(work, plan->active ? node : plan->device, err);
+}
