@@ -351,6 +351,17 @@ test_bare() {
 	check "up with a file and a root" up_file "$work" config.yaml root
 	check "a bare status succeeds" said "$MORTISE" status
 	check "it shows where the volume is mounted" says "$root/var/mnt/data"
+	check "status with a name shows the volume" said "$MORTISE" status data
+	check "it is ready" says "data    $data  ready"
+	check_fails "and no other one" says STATE
+	check "status with its label" "$MORTISE" status u-data
+	check_status 4 "status with an unknown name" said "$MORTISE" status nothing
+	check_equal "prints cryptsetup's text" "$(cat "$work/said")" "/dev/mapper/nothing is inactive."
+	check "status with the name of a mapping" said "$MORTISE" status luks2-u-data
+	check "shows the mapping" says "/dev/mapper/luks2-u-data is active and is in use."
+	ln -sf "$MORTISE" "$work/cryptsetup"
+	check_status 4 "status under the name cryptsetup" said "$work/cryptsetup" status data
+	check_equal "prints cryptsetup's text" "$(cat "$work/said")" "/dev/mapper/data is inactive."
 	check_equal "status --json" "$("$MORTISE" status --json | jq -r '.volumes[1].phase')" ready
 	check "a bare down succeeds" said "$MORTISE" down
 	check_fails "it has closed the volume" test -e /dev/mapper/luks2-u-data
