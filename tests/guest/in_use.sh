@@ -194,7 +194,7 @@ forge() {
 		uuid: $uuid, partuuid: "", full: false}]' "$1"
 }
 
-# An order that somebody else has written leads to no file, and to no device that it only names.
+# An order of an attacker erases neither a file nor a device that it names only by its path.
 test_forged() {
 	local file=$work/victim disk
 
