@@ -67,6 +67,11 @@ void gpt_free(struct gpt **gpt);
 /* Reads entry i, from 0 to gpt->entry_count - 1. False: it is free. */
 bool gpt_partition(const struct gpt *gpt, uint32_t i, struct gpt_partition *partition);
 
+static inline uint64_t gpt_size(const struct gpt *gpt, const struct gpt_partition *partition)
+{
+	return (partition->last - partition->first + 1) * gpt->sector;
+}
+
 /* Bytes of the largest partition that gpt_add() can place. */
 uint64_t gpt_largest(const struct gpt *gpt);
 
