@@ -31,7 +31,7 @@
  * mortise_up of each volume. In ROOT/system/state, STATE holds the configuration of the machine
  * (config.yaml), the list of its known volumes (volumes.json), the orders of mortise_reset_stage
  * (resets.json) and the times of mortise_trim (trim.json). META holds a copy of STATE's encryption
- * settings. Keyslots, tokens and records of synchronized keys are in the LUKS2 header of each volume.
+ * settings. The LUKS2 header of each volume has its keyslots, tokens and records of keys.
  */
 #ifndef MORTISE_DECLARED_H
 #define MORTISE_DECLARED_H
