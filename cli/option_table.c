@@ -87,6 +87,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 					"do not load the volume key into the kernel keyring"),
 	[OPTION_DISABLE_LOCKS] = FLAG("disable-locks", 0, ALL, ALL, "do not lock the metadata"),
 	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
+	[OPTION_DROP] = FLAG("drop", 0, EXTENSION(RESETS), ALL, "delete the partitions afterwards"),
 	[OPTION_DRY_RUN] = FLAG("dry-run", 0, EXTENSION(DECLARED &V(APPLY)), ALL,
 				"check the configuration and show the plan only"),
 	[OPTION_DUMP_JSON] = FLAG("dump-json-metadata", 0, ALL, ALL, "print the metadata as JSON"),

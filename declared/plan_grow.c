@@ -5,19 +5,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/events.h"
 #include "base/rooted.h"
 #include "disk/grow.h"
 #include "disk/partition_kernel.h"
 #include "disk/place.h"
+#include "disk/table.h"
 
-#define LOCK_WAIT_MS 10000u
 /* Less is not worth a write of the table, and may be a remainder of alignment. */
-#define GROWTH_MIN   (UINT64_C(1) << 20)
+#define GROWTH_MIN (UINT64_C(1) << 20)
 
 uint64_t volume_grown_size(const struct config_size *max, uint64_t size, uint64_t room)
 {
@@ -44,71 +42,13 @@ bool volume_filesystem_grows(const struct volume_run *run, const struct config_v
 	return run->options->grow || volume->disk_selector || volume->provisioning.grow;
 }
 
-/* The partition of a volume in the table of its disk. */
-struct place {
-	struct luks2_device *disk;
-	struct gpt *gpt;
-	struct gpt_partition partition;
-};
-
-static void place_clear(struct place *place)
-{
-	gpt_free(&place->gpt);
-	luks2_device_close(place->disk);
-	place->disk = NULL;
-}
-
-/* The table on the disk must say what the kernel knows, and what located the volume. */
-static enum mortise_code find_partition(const struct volume_plan *plan, unsigned number,
-					uint64_t size, struct place *place,
-					struct mortise_error *err)
-{
-	const struct gpt *gpt = place->gpt;
-	struct gpt_partition *found = &place->partition;
-
-	if (number <= gpt->entry_count && gpt_partition(gpt, number - 1, found) &&
-	    (found->last - found->first + 1) * gpt->sector == size)
-		return MORTISE_OK;
-	return error_set(err, MORTISE_E_CHANGED, 0,
-			 "partition %u in the table of %s is not %s as the kernel knows it; reboot",
-			 number, place->disk->path, plan->device);
-}
-
-/* writable: for a change, under the lock of the table. *number is 0 if there is no partition. */
-static enum mortise_code place_read(struct volume_run *run, const struct volume_plan *plan,
-				    bool writable, unsigned *number, struct place *place,
-				    struct mortise_error *err)
-{
-	struct disk_place where;
-	enum mortise_code code;
-
-	*place = (struct place){ .disk = NULL };
-	disk_place_read(plan->device, &where);
-	*number = where.partition;
-	if (!where.partition)
-		return MORTISE_OK;
-	code = luks2_device_open(where.disk, false, &place->disk, err);
-	if (!code && writable)
-		code = luks2_device_writable(place->disk, err);
-	if (!code && writable)
-		code = events_lock(&run->events, place->disk->fd, LOCK_EX, LOCK_WAIT_MS, where.disk,
-				   err);
-	if (!code)
-		code = gpt_read(place->disk, &place->gpt, err);
-	if (!code)
-		code = find_partition(plan, where.partition, where.size, place, err);
-	if (code)
-		place_clear(place);
-	return code;
-}
-
 /* Bytes by which the partition grows; 0: not at all. */
-static uint64_t compute_growth(const struct config_volume *volume, const struct place *place)
+static uint64_t compute_growth(const struct config_volume *volume, const struct disk_table *table)
 {
-	const struct gpt *gpt = place->gpt;
-	const struct gpt_partition *partition = &place->partition;
+	const struct gpt *gpt = table->gpt;
+	const struct gpt_partition *partition = &table->partition;
 	const uint64_t unit = gpt->alignment * gpt->sector;
-	const uint64_t size = (partition->last - partition->first + 1) * gpt->sector;
+	const uint64_t size = gpt_size(gpt, partition);
 	const uint64_t end = (partition->last + 1) * gpt->sector;
 	const uint64_t wanted = volume_grown_size(&volume->provisioning.max, size,
 						  gpt_room(gpt, partition->number));
@@ -124,9 +64,9 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	const struct config_volume *volume = plan->volume;
 	struct volume_step *step;
 	struct mortise_error why;
-	struct place place;
+	struct disk_table table;
 	uint64_t growth, size;
-	unsigned number;
+	bool found;
 
 	if (run->open_only || volume->disk_selector ||
 	    !(volume->provisioning.grow || run->options->grow))
@@ -134,15 +74,16 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	/* An open volume grows only at an operator's command. */
 	if ((plan->active || plan->mounted) && !run->options->grow)
 		return MORTISE_OK;
-	if (place_read(run, plan, false, &number, &place, &why)) {
+	if (disk_table_open(plan->device, false, &run->events, &table, &found, &why)) {
+		disk_table_close(&table);
 		volume_run_notify(run, volume->name, why.text);
 		return MORTISE_OK;
 	}
-	if (!number)
+	if (!found)
 		return MORTISE_OK;
-	growth = compute_growth(volume, &place);
-	size = (place.partition.last - place.partition.first + 1) * place.gpt->sector;
-	place_clear(&place);
+	growth = compute_growth(volume, &table);
+	size = gpt_size(table.gpt, &table.partition);
+	disk_table_close(&table);
 	if (!growth)
 		return MORTISE_OK;
 	step = volume_plan_add(plan, MORTISE_STEP_GROW, -1,
@@ -158,31 +99,32 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 enum mortise_code volume_do_grow(struct volume_work *work, const struct volume_step *step,
 				 struct mortise_error *err)
 {
-	struct place place;
-	unsigned number;
+	struct disk_table table;
+	bool found;
 	uint64_t size;
-	enum mortise_code code = place_read(work->run, work->plan, true, &number, &place, err);
+	enum mortise_code code;
 
+	code = disk_table_open(work->plan->device, true, &work->run->events, &table, &found, err);
 	if (code)
-		return code;
-	if (!number)
+		goto out;
+	if (!found)
 		return error_set(err, MORTISE_E_CHANGED, 0, "%s is not a partition any more",
 				 work->plan->device);
-	size = (place.partition.last - place.partition.first + 1) * place.gpt->sector;
-	if (step->size <= size || step->size - size > gpt_room(place.gpt, number)) {
+	size = gpt_size(table.gpt, &table.partition);
+	if (step->size <= size || step->size - size > gpt_room(table.gpt, table.partition.number)) {
 		code = error_set(err, MORTISE_E_CHANGED, 0,
 				 "the partition table of %s has changed since the plan was made; "
 				 "run the command again",
-				 place.disk->path);
+				 table.disk->path);
 		goto out;
 	}
-	gpt_grow(place.gpt, number, step->size - size);
-	(void)gpt_partition(place.gpt, number - 1, &place.partition);
-	code = gpt_write(place.gpt, place.disk, err);
+	gpt_grow(table.gpt, table.partition.number, step->size - size);
+	(void)gpt_partition(table.gpt, table.partition.number - 1, &table.partition);
+	code = gpt_write(table.gpt, table.disk, err);
 	if (!code)
-		code = disk_kernel_resize(place.disk, place.gpt, &place.partition, err);
+		code = disk_kernel_resize(table.disk, table.gpt, &table.partition, err);
 out:
-	place_clear(&place);
+	disk_table_close(&table);
 	return code;
 }
 

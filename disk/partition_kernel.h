@@ -19,4 +19,8 @@ MORTISE_MUST_CHECK enum mortise_code disk_kernel_resize(const struct luks2_devic
 							const struct gpt_partition *partition,
 							struct mortise_error *err);
 
+/* Removes a partition from the kernel's list. MORTISE_E_BUSY: it is in use. */
+MORTISE_MUST_CHECK enum mortise_code disk_kernel_remove(const struct luks2_device *disk,
+							unsigned number, struct mortise_error *err);
+
 #endif

@@ -10,9 +10,9 @@
 
 /*
  * blkid and udev open a device for a moment after it was written to. The pauses of 10, 20, 40 ...
- * ms between the tries are 0.63 s in total; libdevmapper waits for 5 s.
+ * ms between the tries are 1.27 s in total; libdevmapper waits for 5 s.
  */
-#define TRIES	    7u
+#define TRIES	    8u
 #define FIRST_PAUSE 10u /* ms */
 
 void dm_pause(void *context, unsigned ms)

@@ -559,6 +559,7 @@ struct mortise_reset_options {
 	 * outlive the struct mortise_reset.
 	 */
 	const struct mortise_events *events;
+	bool drop;			/* then delete the partitions of the volumes */
 };
 
 /* A volume that a reset would erase. */

@@ -414,7 +414,7 @@ static void busy_mapping(void **state)
 	struct world world;
 
 	(void)state;
-	for (size_t i = 2; i < 9; i++)
+	for (size_t i = 2; i < 10; i++)
 		steps[i] = busy;
 	put_device("/dev/mapper/t1", 'b', MAPPING);
 	for (size_t i = 0; i < sizeof(users) / sizeof(*users); i++) {
@@ -426,7 +426,7 @@ static void busy_mapping(void **state)
 				 MORTISE_E_BUSY);
 		if (!strstr(err.text, users[i].user))
 			fail_msg("%s", err.text);
-		assert_int_equal(world.pauses, 6);
+		assert_int_equal(world.pauses, 7);
 		assert_true(has_file("/dev/mapper/t1"));
 		close_dm(&world);
 	}

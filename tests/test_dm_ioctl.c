@@ -453,9 +453,9 @@ static void failure_while_device_is_open(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 5; i < 12; i++)
+	for (i = 5; i < 13; i++)
 		steps[i] = busy;
-	steps[12] = (struct step){
+	steps[13] = (struct step){
 		.request = DM_DEV_REMOVE,
 		.name = "t1",
 		.event_nr = UDEV,
@@ -476,13 +476,13 @@ static void remove_busy(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 1; i <= 7; i++)
+	for (i = 1; i <= 8; i++)
 		steps[i] = busy;
 	begin(&world, steps);
 	assert_int_equal(dm_remove(world.control, "t1", DM_REMOVE_NOW, &err), MORTISE_E_BUSY);
 	assert_non_null(strstr(err.text, "Device t1 is still in use."));
 	assert_int_equal(err.sys_errno, EBUSY);
-	assert_int_equal(world.pauses, 6);
+	assert_int_equal(world.pauses, 7);
 	end(&world);
 	/* The third attempt succeeds. */
 	memset(&steps[4], 0, sizeof(steps[4]));

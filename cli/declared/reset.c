@@ -20,12 +20,15 @@ static const char *const titles[COLUMNS] = { "VOLUME", "DEVICE", "SIZE", "IN USE
 
 const char *check_reset(const struct command *c)
 {
-	static const enum option_id others[] = { OPTION_STAGED, OPTION_FULL, OPTION_REBOOT };
+	static const enum option_id others[] = { OPTION_STAGED, OPTION_FULL, OPTION_REBOOT,
+						 OPTION_DROP };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (option_set(&c->options, OPTION_WITHDRAW) && option_set(&c->options, others[i]))
-			return "Option --withdraw is not allowed with --staged, --full or "
+			return "Option --withdraw is not allowed with --staged, --full, --drop or "
 			       "--reboot.";
+	if (option_set(&c->options, OPTION_DROP) && option_set(&c->options, OPTION_STAGED))
+		return "Option --drop is not allowed with --staged.";
 	return NULL;
 }
 
@@ -131,7 +134,9 @@ static enum status run(const struct command *c, struct mortise_reset *reset,
 		return volumes_fail(c, &err);
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		return STATUS_OK;
-	if (staged)
+	if (option_set(&c->options, OPTION_DROP))
+		print("Wiped, and their partitions deleted.\n");
+	else if (staged)
 		print("Ordered. The next `mortise up` that finds these volumes closed erases "
 		      "them.\n");
 	else
@@ -163,6 +168,7 @@ enum status run_reset(const struct command *c)
 		.names = (const char *const *)c->words,
 		.name_count = c->word_count,
 		.full = option_set(&c->options, OPTION_FULL),
+		.drop = option_set(&c->options, OPTION_DROP),
 		.events = &events,
 	};
 	enum status status;

@@ -243,6 +243,7 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 	if (!reset)
 		return error_memory(err);
 	reset->full = wanted.full;
+	reset->drop = wanted.drop;
 	reset->erases_state = is_named(&wanted, CONFIG_STATE);
 	reset_find_state(&wanted, reset);
 	reset->events = wanted.events;
@@ -253,6 +254,8 @@ enum mortise_code mortise_reset_find(const struct mortise_reset_options *options
 	}
 	for (size_t i = 0; !code && i < wanted.name_count; i++)
 		code = find_target(&wanted, wanted.names[i], reset, err);
+	for (size_t i = 0; !code && reset->drop && i < reset->count; i++)
+		code = reset_check_drop(reset, &reset->targets[i], err);
 	if (code)
 		goto out;
 	code = find_meta(&wanted, reset, err);

@@ -185,8 +185,11 @@ enum mortise_code mortise_reset_run(struct mortise_reset *reset, struct mortise_
 	code = volume_run_lock(reset->events, &lock, err);
 	if (code)
 		return code;
-	for (size_t i = 0; !code && i < reset->count; i++)
+	for (size_t i = 0; !code && i < reset->count; i++) {
 		code = reset_volume(reset, &reset->targets[i], err);
+		if (!code && reset->drop)
+			code = reset_drop(reset, &reset->targets[i], err);
+	}
 	close(lock);
 	return code;
 }

@@ -27,6 +27,7 @@ struct mortise_reset {
 	bool erases_state;		/* STATE is one of the targets */
 	char state[VOLUME_PATH_MAX];	/* the device of STATE, or "" */
 	bool full;
+	bool drop;			/* delete the partitions afterwards */
 	struct known_list *known;	/* of the run that executes an order; NULL: read from STATE */
 	const struct mortise_events *events;
 };
@@ -56,5 +57,17 @@ MORTISE_MUST_CHECK enum mortise_code reset_volume(const struct mortise_reset *re
 MORTISE_MUST_CHECK enum mortise_code reset_forget_known(const struct mortise_reset *reset,
 							const struct reset_target *target,
 							struct mortise_error *err);
+
+/*
+ * Deletes the partition of a target, after it was reset: first from the kernel, then from the table
+ * of its disk. MORTISE_E_BUSY: a program has opened it.
+ */
+MORTISE_MUST_CHECK enum mortise_code reset_drop(const struct mortise_reset *reset,
+						const struct reset_target *target,
+						struct mortise_error *err);
+/* Checks before anything is changed that the target is a partition of a table that can be read. */
+MORTISE_MUST_CHECK enum mortise_code reset_check_drop(const struct mortise_reset *reset,
+						      const struct reset_target *target,
+						      struct mortise_error *err);
 
 #endif

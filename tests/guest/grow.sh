@@ -266,6 +266,64 @@ wipe() {
 	dd if=/dev/zero of="$1" bs=1M seek=39 count=1 status=none
 }
 
+# What is refused stays as it is, the partition too.
+test_refused() {
+	new_disk 100 u-data=40
+	volume data 'minSize: 20MiB' "encryption: $keys" >"$config"
+	mortise up >/dev/null 2>&1
+	down
+	volume data 'minSize: 20MiB, grow: true' "encryption: ${keys/growing/wrong}" >"$config"
+	check_fails "up with another key" said mortise up
+	check_equal "a volume that does not open does not grow" "$(mib_of "${device}p1")" 40
+	new_disk 100 u-data=40
+	printf 'unknown data' >"${device}p1"
+	check_fails "up on unknown data" said mortise up
+	check_equal "its partition does not grow" "$(mib_of "${device}p1")" 40
+	volume data 'minSize: 20MiB, grow: true' 'filesystem: {type: xfs}' >"$config"
+	sed -i '/type: ext4/d' "$config"
+	new_disk 14 u-data=10
+	check_fails "up on a device that is too small for xfs, also when grown" said mortise up
+	check "it says so" says 'is too small'
+	check_equal "it does not grow" "$(mib_of "${device}p1")" 10
+}
+
+# reset --drop deletes the partition, and growth takes its place.
+test_drop() {
+	new_disk 160 u-data=60 u-old=40 u-kept=40
+	{
+		volume data 'minSize: 20MiB, grow: true' "encryption: $keys"
+		volume old 'minSize: 20MiB' "encryption: $keys"
+		volume kept 'minSize: 20MiB'
+	} >"$config"
+	mortise up >/dev/null 2>&1
+	fill data
+	fill kept
+	check_status 1 "--drop and --staged" "$MORTISE" reset --yes --drop --staged u-old
+	check "reset --drop of an open volume" \
+		said "$MORTISE" reset --yes --drop u-old
+	check "it says so" says 'their partitions deleted'
+	check_status 1 "the partition is gone from the kernel" test -e "${device}p2"
+	check "the table is good" table_is_good
+	check_match "the other partitions keep their numbers" \
+		"$(sfdisk --dump "$disk" | sed -n 's/.*disk[^ ]*\([0-9]\) : .*name="\(.*\)"/\1\2/p' | tr '\n' ' ')" \
+		'1u-data 3u-kept '
+	check "the data of the others is intact" intact data
+	check "and of the last" intact kept
+	down
+	check_fails "up misses the volume" said mortise up
+	check "it is missing" says 'no partition is labeled "u-old"'
+	check_equal "the volume before it grows into the gap" "$(mib_of "${device}p1")" 100
+	check "its data is intact" intact data
+	down
+	check_status 4 "a reset of the deleted volume fails" \
+		"$MORTISE" reset --yes --drop u-old
+	losetup --detach-all
+	device=$(blank_device 40)
+	check_fails "--drop of a whole disk fails" \
+		said "$MORTISE" reset --yes --drop u-data --device "u-data=$device"
+	check "the error says why" says 'is not a partition'
+}
+
 # A table that cannot be read keeps no volume closed.
 test_damaged() {
 	new_disk 100 u-data=40
@@ -279,7 +337,7 @@ test_damaged() {
 	down
 }
 
-topics=(kinds maximum not_declared busy xfs others kills damaged)
+topics=(kinds maximum not_declared busy xfs others refused drop kills damaged)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"

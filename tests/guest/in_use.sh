@@ -188,6 +188,47 @@ test_refused() {
 	check "the error says what to do" says "run \`mortise up STATE\` first"
 }
 
+# forge FILE DEVICE [UUID]: add an order for a device to a list.
+forge() {
+	jq -c --arg device "$2" --arg uuid "${3-}" '.resets += [{id: "victim", device: $device,
+		uuid: $uuid, partuuid: "", full: false}]' "$1"
+}
+
+# An order that somebody else has written leads to no file, and to no device that it only names.
+test_forged() {
+	local file=$work/victim disk
+
+	new_machine
+	disk=$(blank_device 8)
+	head -c 65536 /dev/urandom | tee "$file" >"$disk"
+	declare_keys "$static" "$static"
+	check "apply" mortise apply -f "$config"
+	check "an order for STATE" stage STATE --device "META=$meta"
+	meta_tag 240 >"$work/order"
+	check "down" down
+	for victim in "$file" "$disk"; do
+		forge "$work/order" "$victim" >"$work/forged"
+		check "the order in META" "$MORTISE" meta set 240 "$work/forged" --device "META=$meta"
+		check "up" said mortise up
+		check "it says why" says "victim: notice: not erased: $victim"
+		check "the contents are the same" cmp -n 65536 "$file" "$disk"
+		check "the order in META is withdrawn" withdraw STATE --device "META=$meta"
+		printf '{"version": 1, "resets": []}' >"$work/none"
+		forge "$work/none" "$victim" >"$orders"
+		check "up" said mortise up
+		check "it says why" says "victim: notice: not erased: $victim"
+		check "the contents are the same" cmp -n 65536 "$file" "$disk"
+		rm "$orders"
+		check "down" down
+	done
+	check "STATE was not erased" mortise up
+	check_status 4 "no order together with STATE for a device without a UUID" \
+		said stage STATE victim --device "victim=$disk" --device "META=$meta"
+	check "the error says so" says "has no UUID that tells it from another device"
+	check_fails "META has no order" meta_tag 240
+	down
+}
+
 # META holds the order to erase STATE, and what is to be erased with it.
 test_state() {
 	local before meta_option
@@ -507,7 +548,7 @@ test_readonly_run() {
 	"$MORTISE" down -f /tmp/config.yaml --root /mnt "${places[@]}" >"$work/out" 2>&1
 }
 
-for topic in ${1:-staged other_contents stale refused state reboot users bare notes switched_root readonly_run}; do
+for topic in ${1:-staged other_contents stale refused forged state reboot users bare notes switched_root readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
