@@ -32,6 +32,18 @@ bool events_progress(const struct mortise_events *events, const char *volume, co
 	return !events || !events->call || events->call(events->context, &event);
 }
 
+void events_notify(const struct mortise_events *events, const char *volume, const char *text)
+{
+	const struct mortise_event event = {
+		.type = MORTISE_EVENT_NOTICE,
+		.volume = volume,
+		.text = text,
+	};
+
+	if (events && events->call)
+		(void)events->call(events->context, &event);
+}
+
 bool events_watch_canceled(struct events_watch *watch)
 {
 	uint32_t now, next;

@@ -17,6 +17,9 @@ bool events_canceled(const struct mortise_events *events);
 bool events_progress(const struct mortise_events *events, const char *volume, const char *text,
 		     uint64_t done, uint64_t total);
 
+/* Sends MORTISE_EVENT_NOTICE. If this cancels, the next poll says so, too. */
+void events_notify(const struct mortise_events *events, const char *volume, const char *text);
+
 /*
  * Cancellation of computations. events_watch_canceled() polls at most once every EVENTS_POLL_MS,
  * regardless of how often, and in how many threads, it is called. Once canceled, it remains

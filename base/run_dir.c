@@ -32,7 +32,8 @@ int run_dir_open_lock(struct mortise_error *why)
 		fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	error_set(why, MORTISE_E_SYSTEM, sys,
 		  "cannot write to " RUN_DIR ", so that `mortise status` and `mortise down` will "
-		  "not know what this run opens, and cryptsetup has no locks on headers");
+		  "not know what this run opens, and cryptsetup has no locks on headers; "
+		  "mount a tmpfs on /run");
 	return fd;
 }
 

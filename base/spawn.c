@@ -84,7 +84,7 @@ static bool read_output(const struct mortise_events *events, int fd, char *said,
 	return true;
 }
 
-/* e2fsck ends in order after SIGTERM. */
+/* After SIGTERM, e2fsck leaves the file system consistent. */
 static void end_program(pid_t child)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };

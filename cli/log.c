@@ -102,7 +102,7 @@ static void write_line(void)
 	line.used = 0;
 }
 
-/* The record names the program, so that its name at the start of the message goes. */
+/* A record names the program, so the same name at the start of the message is dropped. */
 static void begin_line(char priority, const char **bytes, size_t *size)
 {
 	static const char name[] = "mortise: ";

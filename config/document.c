@@ -76,7 +76,7 @@ static bool refuse_encryption(struct config_log *log, const struct config_node *
 		return false;
 	while (!strcasestr(config_node_text(kind), words[i]))
 		i++;
-	config_error(log, kind->position, "no kind \"%s\" with encryption; use \"%s\"",
+	config_error(log, kind->position, "unknown kind \"%s\" with encryption; use \"%s\"",
 		     config_printable(config_node_text(kind), config_node_size(kind), shown),
 		     names[i]);
 	return true;

@@ -155,7 +155,7 @@ static bool start_collection(struct config_builder *builder, yaml_event_t *event
 
 	if (builder->depth == CONFIG_DEPTH_MAX) {
 		config_error(builder->log, convert_mark(event->start_mark),
-			     "nested more than %u deep", CONFIG_DEPTH_MAX);
+			     "nested more than %u levels deep", CONFIG_DEPTH_MAX);
 		return false;
 	}
 	node = add_node(builder, event, list ? CONFIG_LIST : CONFIG_MAPPING,

@@ -25,7 +25,7 @@ enum config_node_kind {
 	CONFIG_MAPPING,		/* children: key, value, key, value */
 };
 
-/* What a scalar is: the tag decides, then the quotes. */
+/* The type of a scalar: the tag decides, then the quotes. */
 enum config_tag {
 	CONFIG_TAG_PLAIN,	/* whatever it looks like: no tag and no quotes */
 	CONFIG_TAG_TEXT,	/* quoted, "!!str", and tags unknown to Talos */

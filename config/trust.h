@@ -26,7 +26,7 @@ enum config_trust_member {
 	CONFIG_TRUST_MEMBERS,
 };
 
-/* What may name this machine. */
+/* Sources of this machine's name. */
 enum config_node_id {
 	CONFIG_NODE_SMBIOS,
 	CONFIG_NODE_DEVICE_TREE,

@@ -55,16 +55,6 @@ out:
 	return code;
 }
 
-static void notify(const struct mortise_events *events, const char *disk, const char *text)
-{
-	const struct mortise_event event = { .type = MORTISE_EVENT_NOTICE,
-					     .volume = disk,
-					     .text = text };
-
-	if (events && events->call)
-		(void)events->call(events->context, &event);
-}
-
 void volume_heal_tables(const struct mortise_events *events)
 {
 	char text[MORTISE_ERROR_TEXT + 64];
@@ -81,11 +71,11 @@ void volume_heal_tables(const struct mortise_events *events)
 			snprintf(text, sizeof(text),
 				 "cannot restore the partition table from its second copy: %s",
 				 why.text);
-			notify(events, path, text);
+			events_notify(events, path, text);
 		} else if (healed) {
-			notify(events, path,
-			       "a write of the partition table was cut off; restored it from its "
-			       "second copy");
+			events_notify(events, path,
+				      "a write of the partition table was cut off; restored it "
+				      "from its second copy");
 		}
 	}
 out:

@@ -73,7 +73,10 @@ uint64_t volume_metadata_size(const struct volume_plan *plan)
 
 static enum mortise_code no_token(int keyslot, struct mortise_error *err)
 {
-	return error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free for keyslot %d", keyslot);
+	return error_set(
+		err, MORTISE_E_NO_SPACE, 0,
+		"no token is free for keyslot %d; to remove one, run `mortise token remove`",
+		keyslot);
 }
 
 /* Stores the token and the record of a keyslot in the update. */

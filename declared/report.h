@@ -7,7 +7,7 @@
 #include "declared/plan.h"
 #include "disk/place.h"
 
-/* What mortise_status reports of a volume beyond its state. */
+/* Facts about a volume that only mortise_status reports. */
 struct volume_facts {
 	struct disk_place place;
 	char partition_uuid[DISK_UUID_ROOM];

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "base/sized.h"
 #include "declared/cond.h"
 #include "declared/declared.h"
@@ -33,15 +34,7 @@ static bool forward_event(void *context, const struct mortise_event *event)
 
 void volume_run_notify(struct volume_run *run, const char *volume, const char *text)
 {
-	const struct mortise_event event = {
-		.type = MORTISE_EVENT_NOTICE,
-		.volume = volume,
-		.text = text,
-	};
-
-	/* If this cancels the run, the next poll says so, too. */
-	if (run->events.call)
-		(void)run->events.call(run->events.context, &event);
+	events_notify(&run->events, volume, text);
 }
 
 enum mortise_code volume_run_init(struct volume_run *run, const struct mortise_config *config,

@@ -131,7 +131,8 @@ static enum mortise_code discard(const struct config_volume *volume, int fd,
 		range.start = at;
 		range.len = size - at > SLICE && size > at ? SLICE : UINT64_MAX - at;
 		if (ioctl(fd, FITRIM, &range))
-			return error_set(err, MORTISE_E_SYSTEM, errno, "cannot trim");
+			return error_set(err, MORTISE_E_SYSTEM, errno,
+					 "cannot trim the file system");
 		*bytes += range.len;
 		at += SLICE;
 	} while (at < size);

@@ -86,7 +86,7 @@ static bool add_header(struct verified *kept, const struct volume_plan *plan)
 	return added;
 }
 
-/* What decides about the keyslot of a key, besides the declaration: UUIDs, salt, predicted PCR. */
+/* Facts outside the declaration that decide about a keyslot: UUIDs, salt, predicted PCR. */
 static bool add_circumstances(struct verified *kept, const struct volume_run *run,
 			      const struct volume_plan *plan, const struct config_key *key)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run of this boot has verified of an open volume, so that the next run derives no key while
- * mapping, header and declaration are the same. It is kept in root's keyring: kernel memory, which
- * is never swapped and does not survive the boot.
+ * A record that a run of this boot has verified an open volume, so that the next run derives no key
+ * while mapping, header and declaration are the same. It is kept in root's keyring: kernel memory,
+ * which is never swapped and does not survive the boot.
  */
 #ifndef DECLARED_VERIFIED_H
 #define DECLARED_VERIFIED_H

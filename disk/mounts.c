@@ -53,7 +53,7 @@ static bool is_block(const char *source, struct stat *st)
 	return *source == '/' && !stat(source, st) && S_ISBLK(st->st_mode);
 }
 
-/* What a walk over the mounts of a device and those inside them calls for each. True ends it. */
+/* Called for each mount of a device, and for each mount inside those. True ends the walk. */
 typedef bool visitor(void *context, const struct mountinfo *mount, bool own);
 
 static void visit_mounts(dev_t number, visitor *visit, void *context)

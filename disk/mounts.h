@@ -22,8 +22,8 @@ MORTISE_MUST_CHECK enum mortise_code disk_number_check(dev_t number, struct mort
 int disk_unmount_patiently(const char *mount_point);
 
 /*
- * What uses the device: "held by /dev/md0 (RAID)", "mounted at /x", "files open in sleep (process
- * 12)"; "" if nothing is found. except: a mount point to leave out, or NULL.
+ * Describes the users of the device: "held by /dev/md0 (RAID)", "mounted at /x", "files open in
+ * sleep (process 12)"; "" without any. except: a mount point to leave out, or NULL.
  */
 void disk_describe_use(dev_t number, const char *except, char text[static DISK_USE_ROOM]);
 

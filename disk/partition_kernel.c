@@ -12,14 +12,14 @@ static enum mortise_code kernel_error(struct mortise_error *err, int sys, const 
 				      const char *path)
 {
 	return error_set(err, sys == EBUSY ? MORTISE_E_BUSY : MORTISE_E_KERNEL, sys,
-			 "the kernel does not %s of %s", what, path);
+			 "cannot %s of %s in the kernel", what, path);
 }
 
 enum mortise_code disk_kernel_read(const struct luks2_device *disk, struct mortise_error *err)
 {
 	if (!disk->block || !ioctl(disk->fd, BLKRRPART))
 		return MORTISE_OK;
-	return kernel_error(err, errno, "read the partition table", disk->path);
+	return kernel_error(err, errno, "update the partitions", disk->path);
 }
 
 /* Returns 0 or an errno value. */

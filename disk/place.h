@@ -11,7 +11,7 @@ struct disk_place {
 	char disk[160];		/* path of the disk with the partition, or "" */
 };
 
-/* What cannot be read remains 0 and "". */
+/* Members that cannot be read are 0 or "". */
 void disk_place_read(const char *device, struct disk_place *place);
 
 #endif

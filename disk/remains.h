@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is left of a LUKS2 header that cannot be read, and how its user gets the volume back. */
+/* Remains of LUKS2 headers that cannot be read, and the commands that restore the headers. */
 #ifndef DISK_REMAINS_H
 #define DISK_REMAINS_H
 

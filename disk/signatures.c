@@ -136,7 +136,7 @@ enum mortise_code disk_scan_swap(const struct luks2_device *device, enum disk_sw
 	return code;
 }
 
-/* What the child process of disk_probe_signatures() finds out. */
+/* Results of the child process of disk_probe_signatures(). */
 struct answer {
 	enum mortise_code code;
 	struct disk_probe probe;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The partition table that holds a partition, opened to look at it or to change it. */
+/* The partition table that holds a partition, opened for reading or for a change. */
 #ifndef DISK_TABLE_H
 #define DISK_TABLE_H
 

@@ -151,11 +151,6 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_table(struct dm_control *control, 
 						    struct mortise_error *err);
 void dm_crypt_table_clear(struct dm_crypt_table *table);
 
-/* Reads the block devices below a mapping, at most 64. *count: room in, number out. */
-MORTISE_MUST_CHECK enum mortise_code dm_deps(struct dm_control *control, const char *name,
-					     dev_t *devices, size_t *count,
-					     struct mortise_error *err);
-
 /* Calls each for every mapping until it returns false. */
 MORTISE_MUST_CHECK enum mortise_code
 dm_list(struct dm_control *control, bool (*each)(void *context, const char *name, dev_t dev),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Queries about mappings: properties, table, devices below, list. */
+/* Queries about mappings: properties, table, list. */
 #include "dm/control.h"
 #include "dm/crypt_table.h"
 #include "base/error.h"
@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEPS_MAX     64u
-#define DEPS_AT	     offsetof(struct dm_target_deps, dev)
 #define LIST_NAME_AT offsetof(struct dm_name_list, name)
 
 enum mortise_code dm_info(struct dm_control *control, const char *name, struct dm_info *info,
@@ -115,38 +113,6 @@ enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
 		code = read_table(&reply, name, table, err);
 	dm_reply_clear(&reply);
 	return code;
-}
-
-enum mortise_code dm_deps(struct dm_control *control, const char *name, dev_t *devices,
-			  size_t *count, struct mortise_error *err)
-{
-	char encoded[DM_NAME_LEN];
-	const struct dm_call call = { .request = DM_TABLE_DEPS, .name = encoded };
-	size_t room = *count < DEPS_MAX ? *count : DEPS_MAX;
-	struct dm_target_deps deps = { .count = 0 };
-	struct dm_reply reply;
-	enum mortise_code code;
-	uint64_t device;
-	size_t i;
-	int sys;
-
-	*count = 0;
-	code = dm_name_encode(name, encoded, err);
-	if (code)
-		return code;
-	sys = dm_run(control, &call, &reply);
-	if (!sys && reply.size >= DEPS_AT) {
-		memcpy(&deps, reply.data, DEPS_AT);
-		if (deps.count > (reply.size - DEPS_AT) / sizeof(device))
-			sys = EPROTO;
-	}
-	for (i = 0; !sys && i < deps.count && i < room; i++) {
-		memcpy(&device, reply.data + DEPS_AT + i * sizeof(device), sizeof(device));
-		devices[i] = dm_decode_device(device);
-		*count = i + 1;
-	}
-	dm_reply_clear(&reply);
-	return sys ? dm_call_error(err, sys, "list the devices below", name) : MORTISE_OK;
 }
 
 /* Walks struct dm_name_list. next is relative to the record itself, 0 ends the list. */

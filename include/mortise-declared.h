@@ -27,10 +27,11 @@
  *
  * Files: /run/mortise/lock is held by one mortise_up, mortise_apply, mortise_down or
  * mortise_reset_run at a time; others wait for it until canceled. /run/mortise/ID.json records for
- * mortise_status how volume ID was opened, and /run/mortise/last-up what the last mortise_up of each
- * volume left. STATE holds the machine's configuration in
- * ROOT/system/state/config.yaml, and the list of its known volumes in volumes.json. META holds a copy of STATE's encryption settings. Keyslots,
- * tokens and records of synchronized keys are in the LUKS2 header of each volume.
+ * mortise_status how volume ID was opened, and /run/mortise/last-up the outcome of the last
+ * mortise_up of each volume. In ROOT/system/state, STATE holds the configuration of the machine
+ * (config.yaml), the list of its known volumes (volumes.json), the orders of mortise_reset_stage
+ * (resets.json) and the times of mortise_trim (trim.json). META holds a copy of STATE's encryption
+ * settings. The LUKS2 header of each volume has its keyslots, tokens and records of keys.
  */
 #ifndef MORTISE_DECLARED_H
 #define MORTISE_DECLARED_H
@@ -378,8 +379,8 @@ struct mortise_volume_status {
 	uint64_t last_trim_bytes;	/* discarded then */
 	bool reset_staged;		/* mortise_status: the next mortise_up erases the volume */
 	/*
-	 * What the check of the file system before its last mount found: "clean", "corrected: ...",
-	 * "errors: ...", "not checked: ..."; "" if there was none since the start of the system.
+	 * The result of the check of the file system before its last mount: "clean",
+	 * "corrected: ...", "errors: ...", "not checked: ..."; "" if there was none in this boot.
 	 */
 	const char *fsck;
 };

@@ -511,7 +511,7 @@ mortise_activate(struct mortise_luks2 *header, const char *name,
 /*
  * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
  * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
- * What a smaller mapping hides stays on the device. volume_key: needed if the key is in the keyring,
+ * Data that a smaller mapping hides stays on the device. volume_key: needed if the key is in the keyring,
  * otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs to another header;
  * MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing has changed.
  */

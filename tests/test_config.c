@@ -566,7 +566,7 @@ static void test_bounds(void **state)
 
 	memset(text, '[', size);
 	assert_int_equal(text_parse(text, size - 1, &err), MORTISE_E_CONFIG);
-	assert_string_equal(err.text, "x:1:33: nested more than 32 deep");
+	assert_string_equal(err.text, "x:1:33: nested more than 32 levels deep");
 
 	for (size_t i = 1; i + 2 <= size; i += 2)
 		memcpy(text + i, "a,", 2);

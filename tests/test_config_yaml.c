@@ -323,7 +323,7 @@ static void test_alias_bounds(void **state)
 		for (int i = 0; i < 15 + more; i++)
 			fprintf(out, "]");
 		fclose(out);
-		assert_bounded(text, more ? "nested more than 32 deep" : NULL);
+		assert_bounded(text, more ? "nested more than 32 levels deep" : NULL);
 		free(text);
 
 		out = open_memstream(&text, &size);

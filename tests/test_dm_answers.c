@@ -153,58 +153,6 @@ static void table_refused(void **state)
 	end(&world);
 }
 
-/* struct dm_target_deps */
-struct deps_record {
-	uint32_t count;
-	uint32_t padding;
-	uint64_t device[3];
-};
-
-static void deps(void **state)
-{
-	/* 98:0, 7:300, 4095:1048575, encoded by huge_encode_dev */
-	static const struct deps_record three = { 3, 0, { 0x6200, 0x10072c, 0xffffffff } };
-	static const struct deps_record lie = { 4, 0, { 0x6200, 0x10072c, 0xffffffff } };
-	static const struct deps_record big_lie = { 0xffffffff, 0, { 0 } };
-	static const struct step steps[] = {
-		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &three, .size = sizeof(three) },
-		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &three, .size = sizeof(three) },
-		{ .request = DM_TABLE_DEPS, .name = "t1", .data = &lie, .size = sizeof(lie) },
-		{ .request = DM_TABLE_DEPS,
-		  .name = "t1",
-		  .data = &big_lie,
-		  .size = sizeof(big_lie) },
-		{ .request = DM_TABLE_DEPS, .name = "t1" },
-		{ .request = DM_TABLE_DEPS, .name = "t1", .sys = ENXIO },
-		END
-	};
-	struct world world;
-	dev_t devices[3];
-	size_t count = 3;
-
-	(void)state;
-	begin(&world, steps);
-	assert_int_equal(dm_deps(world.control, "t1", devices, &count, NULL), MORTISE_OK);
-	assert_int_equal(count, 3);
-	assert_int_equal(devices[0], makedev(98, 0));
-	assert_int_equal(devices[1], makedev(7, 300));
-	assert_int_equal(devices[2], makedev(4095, 1048575));
-	count = 1;
-	assert_int_equal(dm_deps(world.control, "t1", devices, &count, NULL), MORTISE_OK);
-	assert_int_equal(count, 1);
-	count = 3;
-	assert_int_equal(dm_deps(world.control, "t1", devices, &count, NULL), MORTISE_E_SYSTEM);
-	assert_int_equal(count, 0);
-	count = 3;
-	assert_int_equal(dm_deps(world.control, "t1", devices, &count, NULL), MORTISE_E_SYSTEM);
-	count = 3;
-	assert_int_equal(dm_deps(world.control, "t1", devices, &count, NULL), MORTISE_OK);
-	assert_int_equal(count, 0);
-	count = 3;
-	assert_int_equal(dm_deps(world.control, "t1", devices, &count, NULL), MORTISE_E_INACTIVE);
-	end(&world);
-}
-
 /* struct dm_name_list; the next record is 8-byte aligned. */
 struct name_record {
 	uint64_t device;
@@ -428,7 +376,6 @@ int main(void)
 		cmocka_unit_test(info),
 		cmocka_unit_test(table),
 		cmocka_unit_test(table_refused),
-		cmocka_unit_test(deps),
 		cmocka_unit_test(list),
 		cmocka_unit_test(list_hostile),
 		cmocka_unit_test(versions_hostile),

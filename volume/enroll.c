@@ -152,10 +152,12 @@ static enum mortise_code store(struct mortise_luks2 *header, const struct mortis
 	if (!code)
 		code = luks2_keyslot_stage(update, &request, &id, err);
 	if (!code && !volume_token_put(metadata, where->token, json_object_get(key->token)))
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+		code = error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "no token is free; to remove one, run `mortise token remove`");
 	if (!code && key->pcr_values &&
 	    !volume_record_set_pcr_values(metadata, id, json_object_get(key->pcr_values)))
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "no token is free");
+		code = error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "no token is free; to remove one, run `mortise token remove`");
 	if (code) {
 		luks2_update_abort(&update);
 		return code;

@@ -91,12 +91,11 @@ static const struct {
 	[M_INODES] = { "filesystem_inodes", "Inodes of the mounted file system." },
 	[M_INODES_USED] = { "filesystem_inodes_used", "Inodes in use." },
 	[M_LAST_UP_TIME] = { "last_up_time_seconds",
-			     "When the last up of this boot has processed the volume." },
+			     "When the last up of this boot processed the volume." },
 	[M_LAST_UP_ERROR] = { "last_up_error",
-			      "Whether the last up of this boot did not make the volume ready." },
-	[M_LAST_TRIM_TIME] = { "last_trim_time_seconds",
-			       "When the file system was trimmed for the last time." },
-	[M_LAST_TRIM_BYTES] = { "last_trim_bytes", "How much the last trim has discarded." },
+			      "Whether the last up of this boot failed to make the volume ready." },
+	[M_LAST_TRIM_TIME] = { "last_trim_time_seconds", "When the file system was last trimmed." },
+	[M_LAST_TRIM_BYTES] = { "last_trim_bytes", "Bytes that the last trim discarded." },
 };
 
 #define NONE (-1) /* the volume does not have this number */

@@ -135,7 +135,7 @@ static enum status run(const struct command *c, struct mortise_reset *reset,
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		return STATUS_OK;
 	if (option_set(&c->options, OPTION_DROP))
-		print("Wiped, and their partitions deleted.\n");
+		print("Wiped. The partitions of these volumes are deleted.\n");
 	else if (staged)
 		print("Ordered. The next `mortise up` that finds these volumes closed erases "
 		      "them.\n");

@@ -145,23 +145,77 @@ static void warn_small(const struct mortise_luks2 *header)
 		      info.device);
 }
 
-enum status run_luks_format(const struct command *c)
+/* Creates the header with its keyslot, and prints the messages about both. */
+static enum status create(const struct command *c, const struct paths *paths,
+			  const struct mortise_format *format,
+			  const struct mortise_keyslot_new *what,
+			  const struct mortise_secret *passphrase)
+{
+	const struct mortise_location location = {
+		.struct_size = sizeof(location),
+		.events = &signals_events,
+		.device = paths->device,
+		.header = paths->detached ? paths->header : NULL,
+		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
+	};
+	struct mortise_luks2 *header = NULL;
+	struct mortise_error err = { 0 };
+	enum status status = STATUS_OK;
+	int added;
+
+	if (mortise_luks2_format(&location, format, &header, &err) ||
+	    mortise_keyslot_add(header, what, passphrase, NULL, &added, &err)) {
+		/* cryptsetup detects this before it asks for anything, and exits with 1. */
+		status = err.code == MORTISE_E_BUSY
+				 ? fail_with(STATUS_USAGE,
+					     "Cannot exclusively open %s, device in use.",
+					     paths->header)
+				 : fail(c, &err);
+	} else {
+		warn_small(header);
+		say_slot(c, added, SLOT_CREATED);
+	}
+	mortise_luks2_free(&header);
+	return status;
+}
+
+/* Reads the keys and creates the header. */
+static enum status read_and_create(const struct command *c, const struct paths *paths,
+				   const char *cipher, struct mortise_format *format,
+				   const struct mortise_keyslot_new *what)
 {
 	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
-	const char *given_cipher = option_text(&c->options, OPTION_CIPHER);
 	struct mortise_secret *passphrase = NULL, *volume_key = NULL;
-	char cipher[MORTISE_CIPHER_MAX + 1];
-	struct mortise_location location;
 	struct passphrase_source source;
-	struct mortise_luks2 *header = NULL;
+	enum status status;
+
+	passphrase_new_source(c, paths->header, key_file(c), &source);
+	source.offset = option_number(&c->options, OPTION_KEYFILE_OFFSET);
+	source.size = option_number(&c->options, OPTION_KEYFILE_SIZE);
+	status = passphrase_read(c, &source, &passphrase);
+	if (status == STATUS_OK && vk_file)
+		status = volume_key_read(
+			vk_file, format->key_size > 0 ? format->key_size : default_key_size(cipher),
+			&volume_key);
+	format->volume_key = volume_key;
+	if (status == STATUS_OK)
+		status = create(c, paths, format, what, passphrase);
+	mortise_secret_free(&volume_key);
+	mortise_secret_free(&passphrase);
+	return status;
+}
+
+enum status run_luks_format(const struct command *c)
+{
+	const char *given_cipher = option_text(&c->options, OPTION_CIPHER);
+	char cipher[MORTISE_CIPHER_MAX + 1];
 	struct mortise_keyslot_new what;
 	struct mortise_kdf_choice kdf;
-	struct mortise_error err = { 0 };
 	struct mortise_format format;
 	struct paths paths;
 	enum status status;
 	bool created;
-	int added;
 
 	if (option_number(&c->options, OPTION_OFFSET) > UINT64_MAX / SECTOR)
 		return fail_with(STATUS_USAGE, "Requested data offset is too large.");
@@ -186,45 +240,8 @@ enum status run_luks_format(const struct command *c)
 		if (status != STATUS_OK)
 			return status;
 	}
-	passphrase_new_source(c, paths.header, key_file(c), &source);
-	source.offset = option_number(&c->options, OPTION_KEYFILE_OFFSET);
-	source.size = option_number(&c->options, OPTION_KEYFILE_SIZE);
-	status = passphrase_read(c, &source, &passphrase);
-	if (status != STATUS_OK)
-		goto out;
-	if (vk_file) {
-		status = volume_key_read(
-			vk_file, format.key_size > 0 ? format.key_size : default_key_size(cipher),
-			&volume_key);
-		if (status != STATUS_OK)
-			goto out;
-		format.volume_key = volume_key;
-	}
-	location = (struct mortise_location){
-		.struct_size = sizeof(struct mortise_location),
-		.events = &signals_events,
-		.device = paths.device,
-		.header = paths.detached ? paths.header : NULL,
-		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
-		.allow_cipher = option_text(&c->options, OPTION_ALLOW_CIPHER),
-	};
-	if (mortise_luks2_format(&location, &format, &header, &err) ||
-	    mortise_keyslot_add(header, &what, passphrase, NULL, &added, &err)) {
-		/* cryptsetup detects this before it asks for anything, and exits with 1. */
-		status = err.code == MORTISE_E_BUSY
-				 ? fail_with(STATUS_USAGE,
-					     "Cannot exclusively open %s, device in use.",
-					     paths.header)
-				 : fail(c, &err);
-		goto out;
-	}
-	warn_small(header);
-	say_slot(c, added, SLOT_CREATED);
-out:
+	status = read_and_create(c, &paths, cipher, &format, &what);
 	if (status != STATUS_OK && created)
 		(void)unlink(paths.header);
-	mortise_luks2_free(&header);
-	mortise_secret_free(&volume_key);
-	mortise_secret_free(&passphrase);
 	return status;
 }

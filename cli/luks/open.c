@@ -6,7 +6,6 @@
 
 #include "cli/device.h"
 #include "cli/print.h"
-#include "cli/signals.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
@@ -78,15 +77,8 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 					       option_set(&c->options, OPTION_UNBOUND)),
 		},
 	};
-	enum status status;
-	int opened;
 
-	status = unlock_by_token(c, header, volume_key, &opened);
-	if (status == STATUS_OK)
-		say_slot(c, opened, SLOT_UNLOCKED);
-	if (status == STATUS_OK || option_set(&c->options, OPTION_TOKEN_ONLY) || signals_caught())
-		return status;
-	return unlock_by_passphrase(c, &how, header, volume_key);
+	return unlock_volume(c, &how, header, volume_key);
 }
 
 enum status run_open(const struct command *c)

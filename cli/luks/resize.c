@@ -6,7 +6,6 @@
 #include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/print.h"
-#include "cli/signals.h"
 #include "cli/verbs.h"
 
 #define SECTOR 512u
@@ -32,18 +31,11 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 		.search = { .struct_size = sizeof(how.search),
 			    .keyslot = option_slot(&c->options, OPTION_KEY_SLOT) },
 	};
-	enum status status;
-	int opened;
 
 	if (option_set(&c->options, OPTION_DISABLE_KEYRING))
 		return fail_with(STATUS_USAGE, "Resize of active device requires volume key in "
 					       "keyring but --disable-keyring option is set.");
-	status = unlock_by_token(c, header, volume_key, &opened);
-	if (status == STATUS_OK)
-		say_slot(c, opened, SLOT_UNLOCKED);
-	if (status == STATUS_OK || option_set(&c->options, OPTION_TOKEN_ONLY) || signals_caught())
-		return status;
-	return unlock_by_passphrase(c, &how, header, volume_key);
+	return unlock_volume(c, &how, header, volume_key);
 }
 
 enum status run_resize(const struct command *c)

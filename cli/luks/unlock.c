@@ -6,6 +6,7 @@
 
 #include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 #include "cli/sources.h"
 #include "cli/luks/unlock.h"
 
@@ -138,6 +139,20 @@ enum status unlock_by_passphrase(const struct command *c, const struct unlock_pa
 		status = fail_passphrase(c, &err);
 	} while (code == MORTISE_E_KEY && left-- > 1);
 	return status;
+}
+
+enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
+			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
+{
+	enum status status;
+	int opened;
+
+	status = unlock_by_token(c, header, volume_key, &opened);
+	if (status == STATUS_OK)
+		say_slot(c, opened, SLOT_UNLOCKED);
+	if (status == STATUS_OK || option_set(&c->options, OPTION_TOKEN_ONLY) || signals_caught())
+		return status;
+	return unlock_by_passphrase(c, how, header, volume_key);
 }
 
 /* The order is that of luksAddKey. */

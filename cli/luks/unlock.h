@@ -28,6 +28,10 @@ struct unlock_passphrase {
 enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
 				 struct mortise_luks2 *header, struct mortise_secret **volume_key);
 
+/* By a token or, without --token-only, by a passphrase. */
+enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
+			  struct mortise_luks2 *header, struct mortise_secret **volume_key);
+
 /* By --volume-key-file, a token or a passphrase, for a verb that changes the header. */
 enum status unlock_header(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *header, struct mortise_secret **volume_key);

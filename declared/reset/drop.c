@@ -15,8 +15,7 @@ static enum mortise_code open_table(const struct mortise_reset *reset,
 
 	if (!code && !found)
 		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "%s is not a partition: there is nothing that --drop could delete",
-				 target->device);
+				 "%s is not a partition; reset it without --drop", target->device);
 	return code;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "base/mountinfo.h"
 #include "declared/known.h"
 #include "declared/reset/reset.h"
@@ -69,19 +70,12 @@ static void notify(const struct mortise_reset *reset, const struct reset_target 
 		   const char *why)
 {
 	char text[MORTISE_ERROR_TEXT];
-	const struct mortise_event event = {
-		.type = MORTISE_EVENT_NOTICE,
-		.volume = target->name,
-		.text = text,
-	};
 
 	snprintf(text, sizeof(text),
 		 "%.300s; `mortise up` does not format it again before STATE is mounted and "
 		 "`mortise reset` was run once more, or `mortise apply`",
 		 why);
-	/* If this cancels the reset, the next poll says so, too. */
-	if (reset->events && reset->events->call)
-		(void)reset->events->call(reset->events->context, &event);
+	events_notify(reset->events, target->name, text);
 }
 
 /* Finds the only entry that the name can mean. False: no entry matches, or several do. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
 #include "declared/meta_state.h"
@@ -147,19 +148,6 @@ out:
 	return code;
 }
 
-static void notify(const struct mortise_events *events, const char *volume, const char *text)
-{
-	const struct mortise_event event = {
-		.type = MORTISE_EVENT_NOTICE,
-		.volume = volume,
-		.text = text,
-	};
-
-	/* If this cancels the run, the next poll says so, too. */
-	if (events && events->call)
-		(void)events->call(events->context, &event);
-}
-
 /*
  * Two rounds: nothing is erased while one of the volumes is in use. STATE comes last: as long as it
  * is there, another run finds the order to be unfinished.
@@ -177,14 +165,15 @@ static bool erase_all(const struct mortise_up_options *options, struct reset_ord
 		const struct reset_order *order = at < orders->count ? &orders->order[at] : &state;
 
 		if (erase(options, order, check, &erased, &why)) {
-			notify(options->events, order->id, why.text);
+			events_notify(options->events, order->id, why.text);
 			return false;
 		}
 		if (!check)
-			notify(options->events, order->id,
-			       erased ? "erased, " RESET_ORDERED
-				      : "not erased: the order named another volume, and was "
-					"dropped");
+			events_notify(
+				options->events, order->id,
+				erased ? "erased, " RESET_ORDERED
+				       : "not erased: the order named another volume, and was "
+					 "dropped");
 	}
 	return true;
 }
@@ -213,12 +202,12 @@ void reset_do_meta(const struct mortise_up_options *options)
 	if (!is_wanted(options) || reset_meta_load(options, &place, &orders, &why) || !orders.count)
 		goto out;
 	if (!is_for_state(options, &orders))
-		notify(options->events, CONFIG_STATE,
-		       "not erased: the order in META named another STATE, and was dropped");
+		events_notify(options->events, CONFIG_STATE,
+			      "not erased: the order in META named another STATE, and was dropped");
 	else if (!erase_all(options, &orders))
 		goto out;
 	if (mortise_meta_delete(place.path, options->events, MORTISE_META_RESET, &why))
-		notify(options->events, "META", why.text);
+		events_notify(options->events, "META", why.text);
 out:
 	reset_orders_clear(&orders);
 }

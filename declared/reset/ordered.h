@@ -39,7 +39,7 @@ MORTISE_MUST_CHECK enum mortise_code reset_meta_store(const char *path,
 
 /*
  * Executes the orders in META, under the lock of runs and before anything is planned or opened.
- * What was done, and a failure, is a notice.
+ * A notice reports the outcome.
  */
 void reset_do_meta(const struct mortise_up_options *options);
 

@@ -56,7 +56,8 @@ enum mortise_code reset_orders_set(struct reset_orders *orders, const struct res
 
 	if (!entry && orders->count == RESET_ORDERS_MAX)
 		return error_set(err, MORTISE_E_NO_SPACE, 0,
-				 "cannot record the order to erase %s: the list is full",
+				 "cannot record the order to erase %s: the list is full; withdraw "
+				 "orders with `mortise reset --withdraw`",
 				 order->id);
 	if (!entry) {
 		grown = realloc(orders->order, (orders->count + 1) * sizeof(*grown));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Orders to erase volumes at the next run, ROOT/system/state/resets.json. They are in STATE for the
- * same reason as the list of known volumes: whoever can only write to the disk can wipe a volume, but
- * must not be able to have it formatted again without notice.
+ * same reason as the list of known volumes: an attacker who can write to the disk can wipe a volume,
+ * but must not be able to have it formatted again without notice.
  */
 #ifndef DECLARED_RESET_ORDERS_H
 #define DECLARED_RESET_ORDERS_H
@@ -16,7 +16,7 @@
 #define RESET_PATH_MAX	 256u
 #define RESET_ORDERS_MAX 512u /* as many as the list of known volumes can have */
 
-/* What becomes of an order in a plan. */
+/* How a plan treats an order. */
 enum reset_plan {
 	RESET_NONE,		/* the volume has no order */
 	RESET_ERASE,		/* the volume is erased, and planned as an empty one */

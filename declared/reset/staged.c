@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Resets that the next run executes: giving the order and withdrawing it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,7 @@ enum mortise_code mortise_reset_stage(struct mortise_reset *reset, struct mortis
 		snprintf(order.id, sizeof(order.id), "%s",
 			 *target->label ? target->label : target->name);
 		if (!by_label && !realpath(target->device, order.device))
-			code = error_set(err, MORTISE_E_DEVICE, 0, "cannot resolve %s",
+			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot resolve path %s",
 					 target->device);
 		reset_order_identify(&order, target->device, &target->probe);
 		if (!code && reset->erases_state && strcmp(order.id, CONFIG_STATE) != 0)

@@ -16,7 +16,7 @@ MORTISE_MUST_CHECK enum mortise_code keys_node_uuid_read(char uuid[static MORTIS
 
 #define KEYS_NODE_TEXT_ROOM 128u
 
-/* What can name a machine without SMBIOS. */
+/* Sources of the name of a machine without SMBIOS. */
 enum keys_node_source {
 	KEYS_NODE_DEVICE_TREE,	/* the serial number that the boot loader puts into the device tree */
 	KEYS_NODE_MACHINE_ID,	/* /etc/machine-id: as secret as the file system that holds it */

@@ -17,10 +17,9 @@
 
 #define MARK   0x5au /* 'Z', which no answer contains */
 #define ANSWER ((uint32_t)sizeof(struct dm_ioctl))
-#define DEPS   8u
 
-enum kind { INFO, TABLE, REBUILT, LIST, BELOW, VERSION, CREATED, REMOVED };
-const char *const fuzz_kinds[] = { "infos",    "tables", "rebuilt tables", "names", "devices below",
+enum kind { INFO, TABLE, REBUILT, LIST, VERSION, CREATED, REMOVED };
+const char *const fuzz_kinds[] = { "infos",    "tables", "rebuilt tables", "names",
 				   "versions", "new",	 "removed",	   NULL };
 
 /* The first byte of an answer, bits. */
@@ -216,20 +215,6 @@ static enum mortise_code query_list(struct dm_control *control, struct mortise_e
 	return dm_list(control, see_name, &left, err);
 }
 
-static enum mortise_code query_below(struct dm_control *control, struct mortise_error *err)
-{
-	dev_t devices[DEPS];
-	size_t count = next() % (DEPS + 1), room = count;
-	enum mortise_code code = dm_deps(control, "t1", devices, &count, err);
-
-	check(count <= room);
-	for (size_t i = 0; i < count; i++) {
-		check(devices[i] != dm_decode_device(UINT64_C(0x5a5a5a5a5a5a5a5a)));
-		fuzz_accepted(BELOW);
-	}
-	return code;
-}
-
 static enum mortise_code query_version(struct dm_control *control, struct mortise_error *err)
 {
 	uint32_t version[3];
@@ -284,8 +269,7 @@ static enum mortise_code remove_mapping(struct dm_control *control, struct morti
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static enum mortise_code (*const calls[])(struct dm_control *, struct mortise_error *) = {
-		query_info,    query_table, query_list,	    query_below,
-		query_version, create,	    remove_mapping,
+		query_info, query_table, query_list, query_version, create, remove_mapping,
 	};
 	const struct dm_kernel kernel = { hostile_ioctl, NULL };
 	struct dm_control *control;

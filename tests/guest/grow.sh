@@ -301,7 +301,7 @@ test_drop() {
 	check_status 1 "--drop and --staged" "$MORTISE" reset --yes --drop --staged u-old
 	check "reset --drop of an open volume" \
 		said "$MORTISE" reset --yes --drop u-old
-	check "it says so" says 'their partitions deleted'
+	check "it says so" says 'partitions of these volumes are deleted'
 	check_status 1 "the partition is gone from the kernel" test -e "${device}p2"
 	check "the table is good" table_is_good
 	check_match "the other partitions keep their numbers" \

@@ -194,7 +194,7 @@ forge() {
 		uuid: $uuid, partuuid: "", full: false}]' "$1"
 }
 
-# An order of an attacker erases neither a file nor a device that it names only by its path.
+# An order that another program has written leads to no file, and to no device that it only names.
 test_forged() {
 	local file=$work/victim disk
 
