@@ -252,6 +252,9 @@ test_kills() {
 		check "$call: killed at $((number - 1)) calls" test "$number" -gt 1
 		down
 	done
+	# The label would make that of the next disk ambiguous.
+	dd if=/dev/zero of="$whole" bs=1M count=1 status=none
+	blockdev --rereadpt "$whole"
 }
 
 # killed CALL NUMBER VERB: strace kills the program at this call. False: it ends before.
