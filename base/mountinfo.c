@@ -70,3 +70,30 @@ bool mountinfo_next(struct mountinfo *mounts)
 			return true;
 	return false;
 }
+
+unsigned mountinfo_find_id(const char *mount_point)
+{
+	struct mountinfo mounts;
+	unsigned id = 0;
+
+	mountinfo_open(&mounts);
+	while (mountinfo_next(&mounts))
+		if (!strcmp(mounts.mount_point, mount_point))
+			id = mounts.id;
+	mountinfo_close(&mounts);
+	return id;
+}
+
+bool mountinfo_find_path(unsigned id, char path[static PATH_MAX])
+{
+	struct mountinfo mounts;
+	bool found = false;
+
+	mountinfo_open(&mounts);
+	while (!found && mountinfo_next(&mounts))
+		found = mounts.id == id;
+	if (found)
+		snprintf(path, PATH_MAX, "%s", mounts.mount_point);
+	mountinfo_close(&mounts);
+	return found;
+}

@@ -37,6 +37,15 @@ void mountinfo_close(struct mountinfo *mounts);
 bool mountinfo_is_of(const struct mountinfo *mount, dev_t number);
 
 /*
+ * The id of the uppermost mount at a path without links, or 0. It stays the same while the mount
+ * exists, even if another root directory, as after an initramfs, gives the mount another path.
+ */
+unsigned mountinfo_find_id(const char *mount_point);
+
+/* The path of the mount with this id. False: it does not exist. */
+bool mountinfo_find_path(unsigned id, char path[static PATH_MAX]);
+
+/*
  * Decodes a path in place: /proc/self/mountinfo and /proc/swaps encode a space, tab, newline and
  * backslash as a backslash and three octal digits.
  */

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/state_store.h"
 #include "declared/up.h"
@@ -29,6 +30,8 @@ static enum mortise_code check_places(const struct mortise_config *config,
 				      struct mortise_error *err)
 {
 	const struct config_volume *state;
+	char device[VOLUME_PATH_MAX];
+	struct mortise_error why;
 	bool meta;
 	enum mortise_code code;
 
@@ -44,13 +47,17 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	code = volume_meta_check(options, &meta, err);
 	if (code)
 		return code;
-	if (!meta && state->encrypted)
-		return error_set(
-			err, MORTISE_E_DEVICE, 0,
-			"cannot encrypt STATE: no partition on its disk is labeled "
-			"\"META\", where the next boot would find the keys of STATE; create "
-			"one of 1 MiB, or use --device META=/dev/X");
-	return MORTISE_OK;
+	if (meta || !state->encrypted)
+		return MORTISE_OK;
+	/* Without STATE, the disk of META is not known. */
+	if (volume_locate(state, options, device, sizeof(device), &why))
+		return error_set(err, MORTISE_E_DEVICE, 0,
+				 "nothing was stored, because STATE would not be ready: %.400s",
+				 why.text);
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "cannot encrypt STATE: no partition on its disk is labeled "
+			 "\"META\", where the next boot would find the keys of STATE; create "
+			 "one of 1 MiB, or use --device META=/dev/X");
 }
 
 /* Another run may have changed STATE's keyslots before this run took the lock. */

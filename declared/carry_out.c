@@ -6,15 +6,16 @@
 
 #include "base/error.h"
 #include "base/events.h"
+#include "base/mountinfo.h"
 #include "declared/declared.h"
 #include "declared/steps.h"
 #include "disk/mount.h"
+#include "disk/swap.h"
 
 void volume_opening_clear(struct volume_opening *opening)
 {
 	free(opening->failed_syncs);
 	free(opening->notices);
-	free(opening->mounted);
 	*opening = (struct volume_opening){ .keyslot = -1 };
 }
 
@@ -131,15 +132,15 @@ static void set_opening(const struct volume_plan *plan, struct volume_opening *o
 		volume_opening_add(&opening->notices, plan->notice);
 }
 
-/* Links to the mount point may change before the volume is unmounted. */
+/* Links to the mount point, and the root, may change before the volume is unmounted. */
 static void note_mount(const struct volume_run *run, const struct volume_plan *plan,
 		       struct volume_opening *opening)
 {
 	char path[PATH_MAX];
 
-	if (*plan->mount_point == '/' &&
+	if (*plan->mount_point && strcmp(plan->mount_point, DISK_SWAP_MOUNT_POINT) != 0 &&
 	    disk_mount_path(run->options->root, plan->mount_point, path))
-		opening->mounted = strdup(path);
+		opening->mount_id = mountinfo_find_id(path);
 }
 
 /* The report's text for a volume that was neither formatted nor opened. */

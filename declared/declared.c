@@ -155,7 +155,7 @@ void volume_opening_store(const struct config_volume *volume, const struct volum
 	char path[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 8];
 	struct json_object *object;
 
-	if (!volume->encrypted && !opening->mounted)
+	if (!volume->encrypted && !opening->mount_id)
 		return;
 	object = json_object_new_object();
 	get_opening_path(volume, path, sizeof(path));
@@ -165,7 +165,7 @@ void volume_opening_store(const struct config_volume *volume, const struct volum
 			   json_object_new_int64(opening->recovery_keyslots)) &&
 	    add_text(object, "failedSyncs", opening->failed_syncs) &&
 	    add_text(object, "notices", opening->notices) &&
-	    add_text(object, "mounted", opening->mounted) &&
+	    luks2_json_add(object, "mountId", json_object_new_int64(opening->mount_id)) &&
 	    !json_object_to_file_ext(temporary, object, JSON_C_TO_STRING_PLAIN))
 		(void)rename(temporary, path);
 	json_object_put(object);
@@ -188,7 +188,8 @@ void volume_opening_read(const struct config_volume *volume, struct volume_openi
 		opening->recovery_keyslots = (uint32_t)number;
 	opening->failed_syncs = copy_text(object, "failedSyncs");
 	opening->notices = copy_text(object, "notices");
-	opening->mounted = copy_text(object, "mounted");
+	if (luks2_json_integer(object, "mountId", UINT32_MAX, &number))
+		opening->mount_id = (unsigned)number;
 	json_object_put(object);
 }
 

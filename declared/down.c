@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Closing volumes in reverse order, and reporting the state of volumes. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mountinfo.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
 #include "declared/status.h"
@@ -52,24 +54,37 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	place->discards = info.flags & MORTISE_ALLOW_DISCARDS;
 }
 
+/*
+ * Where up has mounted the volume: links that lead there may have changed since then, and the root
+ * may have become "/", as after an initramfs. False: nothing is mounted there any more.
+ */
+static bool find_mounted(const struct config_volume *volume, char path[static PATH_MAX])
+{
+	struct volume_opening opening;
+	bool found;
+
+	volume_opening_read(volume, &opening);
+	found = opening.mount_id && mountinfo_find_path(opening.mount_id, path);
+	volume_opening_clear(&opening);
+	return found;
+}
+
 static enum mortise_code unmount_place(const struct config_volume *volume,
 				       const struct place *place, const char *root,
 				       struct mortise_error *err)
 {
 	const char *const nodes[] = { place->foreign ? "" : place->node, place->device };
+	char path[PATH_MAX];
+	const bool remembered = find_mounted(volume, path);
 	enum mortise_code code = MORTISE_OK;
-	struct volume_opening opening;
 
 	if (!*place->mount_point)
 		return MORTISE_OK;
-	volume_opening_read(volume, &opening);
 	for (size_t i = 0; !code && i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		code = disk_unmount(nodes[i], root, place->mount_point, err);
-		/* If the links that lead there have changed, it is mounted where up found it. */
-		if (!code && opening.mounted)
-			code = disk_unmount(nodes[i], NULL, opening.mounted, err);
+		if (!code && remembered)
+			code = disk_unmount(nodes[i], NULL, path, err);
 	}
-	volume_opening_clear(&opening);
 	return code;
 }
 

@@ -233,15 +233,17 @@ static bool is_source_failure(const struct key_attempt *attempt)
  * The volume is open already. It stays open while a KMS is down or a PCR has been extended. STATE's
  * tpm key has opened it, and is not reported: it cannot be unsealed twice in a boot.
  */
-static enum mortise_code add_unchecked_keys(struct volume_plan *plan, struct mortise_error *err)
+static enum mortise_code add_unchecked_keys(const struct volume_run *run, struct volume_plan *plan,
+					    struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
+	bool spent = false;
 
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++) {
 		const struct config_key *key = &plan->volume->keys[i];
 
 		if (volume_measure_spent(plan, key)) {
-			plan->proven = true;
+			plan->proven = spent = true;
 			continue;
 		}
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, (int)key->slot,
@@ -249,7 +251,8 @@ static enum mortise_code add_unchecked_keys(struct volume_plan *plan, struct mor
 				       config_key_kind_name(key->kind),
 				       describe_failure(key, &plan->attempts[i]));
 	}
-	return code;
+	/* META may describe an earlier configuration. */
+	return code || run->open_only ? code : volume_plan_kept_keys(plan, spent, err);
 }
 
 /* Could the configuration have replaced the key that opens the volume? */
@@ -324,7 +327,7 @@ static enum mortise_code add_no_key_step(struct volume_run *run, struct volume_p
 		source_failed |= is_source_failure(attempt);
 	}
 	if (plan->active && source_failed)
-		return add_unchecked_keys(plan, err);
+		return add_unchecked_keys(run, plan, err);
 	plan->no_key = !waits;
 	plan->keys_replaced = plan->no_key && may_have_changed(plan);
 	list_failures(plan, failures, sizeof(failures));

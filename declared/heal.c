@@ -12,6 +12,15 @@
 
 #define LOCK_WAIT_MS 10000u
 
+/*
+ * gpt_write() finishes the second copy, which is then at the end of the disk, before it begins with
+ * the first. The end of a disk that is larger than its table may belong to something else.
+ */
+static bool is_cut_off(const struct gpt *gpt)
+{
+	return gpt->first_torn && !gpt->grown;
+}
+
 /* *healed: the table was torn, and is whole now. A disk without a table is not an error. */
 static enum mortise_code heal_disk(const struct mortise_events *events, const char *path,
 				   bool *healed, struct mortise_error *err)
@@ -26,8 +35,8 @@ static enum mortise_code heal_disk(const struct mortise_events *events, const ch
 	if (luks2_device_open(path, false, &disk, &ignored))
 		return MORTISE_OK;
 	code = MORTISE_OK;
-	if (disk_partitions(disk, partitions, sizeof(partitions)) ||
-	    gpt_read(disk, &gpt, &ignored) || !gpt->first_torn)
+	if (disk_partitions(disk, partitions, sizeof(partitions)) || disk_in_use(disk) ||
+	    gpt_read(disk, &gpt, &ignored) || !is_cut_off(gpt))
 		goto out;
 	gpt_free(&gpt);
 	code = luks2_device_writable(disk, err);
@@ -35,7 +44,7 @@ static enum mortise_code heal_disk(const struct mortise_events *events, const ch
 		code = events_lock(events, disk->fd, LOCK_EX, LOCK_WAIT_MS, path, err);
 	if (!code)
 		code = gpt_read(disk, &gpt, err);
-	if (!code && gpt->first_torn)
+	if (!code && is_cut_off(gpt))
 		code = gpt_write(gpt, disk, err);
 	if (!code)
 		code = disk_kernel_read(disk, err);

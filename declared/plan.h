@@ -338,6 +338,13 @@ MORTISE_MUST_CHECK enum mortise_code
 volume_plan_keys(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
 /*
+ * The volume is open, but its key is not known: adds a step for each undeclared keyslot that stays
+ * for this reason. spent: its tpm key has opened it, and cannot be unsealed again in this boot.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_kept_keys(struct volume_plan *plan, bool spent,
+							   struct mortise_error *err);
+
+/*
  * Compares the header's data segment and volume key size with the declared ones. A header that
  * differs gets a REFUSE step. Needs no key.
  */
@@ -448,7 +455,7 @@ struct volume_opening {
 	uint32_t recovery_keyslots;	/* bit n: a recovery token marks keyslot n */
 	char *failed_syncs;		/* one sentence on each line; may be NULL */
 	char *notices;			/* one sentence on each line; may be NULL */
-	char *mounted;			/* where, without symbolic links; may be NULL */
+	unsigned mount_id;		/* of the mount, see base/mountinfo.h; 0: none */
 };
 
 void volume_opening_clear(struct volume_opening *opening);

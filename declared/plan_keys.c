@@ -325,6 +325,13 @@ static bool is_replaced(const struct volume_plan *plan, int keyslot)
 	return false;
 }
 
+static bool is_undeclared(const struct volume_plan *plan, int keyslot)
+{
+	return luks2_keyslot_opens_data(luks2_header_metadata(plan->header), keyslot) &&
+	       !(volume_declared_slots(plan->volume) & UINT32_C(1) << keyslot) &&
+	       !is_recovery(plan, keyslot) && !is_replaced(plan, keyslot);
+}
+
 enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *plan,
 				   struct mortise_error *err)
 {
@@ -336,13 +343,26 @@ enum mortise_code volume_plan_keys(struct volume_run *run, struct volume_plan *p
 		code = plan_declared(run, plan, i, err);
 	if (!code)
 		code = volume_plan_recovery(run, plan, err);
-	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if (!luks2_keyslot_opens_data(luks2_header_metadata(plan->header), id) ||
-		    (volume_declared_slots(volume) & UINT32_C(1) << id) || is_recovery(plan, id) ||
-		    is_replaced(plan, id))
-			continue;
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,
-				       "remove keyslot %d, which is not declared", id);
-	}
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (is_undeclared(plan, id))
+			code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_REMOVE, id,
+					       "remove keyslot %d, which is not declared", id);
+	return code;
+}
+
+enum mortise_code volume_plan_kept_keys(struct volume_plan *plan, bool spent,
+					struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (is_undeclared(plan, id))
+			code = VOLUME_PLAN_ADD(
+				plan, err, MORTISE_STEP_KEY_FAIL, id,
+				"keyslot %d, which is not declared, is not removed now: %s", id,
+				spent ? "the TPM does not unseal a key of STATE again in this "
+					"boot; the next boot removes it"
+				      : "no declared key is available; the first `mortise up` with "
+					"one removes it");
 	return code;
 }

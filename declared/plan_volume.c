@@ -255,7 +255,7 @@ static enum mortise_code plan_plain(struct volume_run *run, struct volume_plan *
 				       "the volume is still open in its previous, encrypted state "
 				       "(mapping %s); close it first",
 				       plan->mapping);
-	if (plan->probe.content == DISK_EMPTY && run->open_only)
+	if (volume_plan_is_unformatted(plan) && run->open_only)
 		return add_not_configured(plan, err);
 	if (plan->probe.content == DISK_EMPTY) {
 		code = volume_plan_grow(run, plan, err);
@@ -331,6 +331,44 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 	return code;
 }
 
+static enum mortise_code plan_unusable(struct volume_plan *plan, enum mortise_step_kind kind,
+				       const struct mortise_error *why, struct mortise_error *err)
+{
+	volume_plan_forget_header(plan);
+	return VOLUME_PLAN_ADD(plan, err, kind, -1, "%s", why->text);
+}
+
+static enum mortise_code plan_damaged(const struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
+{
+	volume_plan_forget_header(plan);
+	return volume_plan_refuse(run, plan, err, "%s holds %s: not opened", plan->device,
+				  plan->probe.type);
+}
+
+/* Without a description in META, STATE counts as not encrypted. */
+static bool is_undescribed(const struct volume_run *run, const struct volume_plan *plan)
+{
+	return run->open_only && !plan->volume->encrypted;
+}
+
+/*
+ * Contents that plan_located() never mounts as an undescribed STATE; its message says more than that
+ * the trust file requires encryption. A damaged header may be next to a file system.
+ */
+static bool is_not_plain(const struct volume_plan *plan)
+{
+	return volume_plan_is_unformatted(plan) || plan->probe.content == DISK_LUKS2 ||
+	       plan->probe.content == DISK_RESETTING;
+}
+
+static bool is_trusted(const struct volume_run *run, const struct volume_plan *plan,
+		       struct mortise_error *why)
+{
+	return !volume_is_state(plan->volume) ||
+	       !volume_trust_check_state(run->trust, plan->volume, run->open_only, why);
+}
+
 enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *plan,
 				   struct mortise_error *err)
 {
@@ -340,18 +378,18 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	volume_plan_clear_decisions(plan);
 	reset_failed_requests(plan);
 	volume_mount_path(run, plan->volume, plan->mount_point);
-	if (volume_is_state(plan->volume) &&
-	    volume_trust_check_state(run->trust, plan->volume, &why)) {
-		volume_plan_forget_header(plan);
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s", why.text);
-	} else if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device),
-				 &why) ||
-		   disk_probe(plan->device, &run->events, &plan->probe, &why)) {
-		volume_plan_forget_header(plan);
-		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	} else {
+	if (!is_undescribed(run, plan) && !is_trusted(run, plan, &why))
+		code = plan_unusable(plan, MORTISE_STEP_REFUSE, &why, err);
+	else if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device),
+			       &why) ||
+		 disk_probe(plan->device, &run->events, &plan->probe, &why))
+		code = plan_unusable(plan, MORTISE_STEP_FAIL, &why, err);
+	else if (is_not_plain(plan) || is_trusted(run, plan, &why))
 		code = plan_located(run, plan, err);
-	}
+	else if (disk_header_is_damaged(&plan->probe))
+		code = plan_damaged(run, plan, err);
+	else
+		code = plan_unusable(plan, MORTISE_STEP_REFUSE, &why, err);
 	if (!code && run->options->try_keys && !plan->failed)
 		code = volume_plan_try_new_keys(run, plan, err);
 	if (!code && events_canceled(&run->events))

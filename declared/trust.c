@@ -57,8 +57,15 @@ static enum mortise_code load_command_line(struct config_trust **out, struct mor
 	return config_trust_parse_command_line(text, (size_t)size, out, err);
 }
 
+/* What an attacker wrote to META is replaced; an operator's configuration is corrected. */
+static const char *get_remedy(bool from_meta, const char *correction)
+{
+	return from_meta ? "restore the configuration with `mortise apply -f config.yaml`"
+			 : correction;
+}
+
 static enum mortise_code refuse_kind(const struct config_trust *trust, const struct config_key *key,
-				     struct mortise_error *err)
+				     bool from_meta, struct mortise_error *err)
 {
 	char permitted[64] = "";
 	size_t used = 0;
@@ -71,23 +78,24 @@ static enum mortise_code refuse_kind(const struct config_trust *trust, const str
 	return error_set(
 		err, MORTISE_E_POLICY, 0,
 		"cannot trust the configuration of STATE: it has a %s key (keyslot %u), but "
-		"%s permits only %s; restore the configuration with `mortise apply`",
-		config_key_kind_name(key->kind), key->slot, trust->source, permitted);
+		"%s permits only %s; %s",
+		config_key_kind_name(key->kind), key->slot, trust->source, permitted,
+		get_remedy(from_meta, "declare other keys"));
 }
 
 enum mortise_code volume_trust_check_state(const struct config_trust *trust,
-					   const struct config_volume *state,
+					   const struct config_volume *state, bool from_meta,
 					   struct mortise_error *err)
 {
 	if (trust->state_encrypted && !state->encrypted)
 		return error_set(
 			err, MORTISE_E_POLICY, 0,
 			"cannot trust the configuration of STATE: it is not encrypted, but "
-			"%s requires it; restore the configuration with `mortise apply`",
-			trust->source);
+			"%s requires it; %s",
+			trust->source, get_remedy(from_meta, "declare its encryption"));
 	for (size_t i = 0; i < state->key_count; i++)
 		if (!(trust->state_keys & 1u << state->keys[i].kind))
-			return refuse_kind(trust, &state->keys[i], err);
+			return refuse_kind(trust, &state->keys[i], from_meta, err);
 	return MORTISE_OK;
 }
 

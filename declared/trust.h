@@ -15,11 +15,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_trust_load(const char *path, struct 
 						       struct mortise_error *err);
 
 /*
- * Checks that the configuration of STATE asks for no less than trust. MORTISE_E_POLICY: it does not,
- * and STATE must not be opened or mounted.
+ * Checks that the configuration of STATE asks for no less than trust; from_meta: it is META's.
+ * MORTISE_E_POLICY: it does not, and STATE must not be opened or mounted.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_trust_check_state(const struct config_trust *trust,
 							      const struct config_volume *state,
+							      bool from_meta,
 							      struct mortise_error *err);
 
 /*

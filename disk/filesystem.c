@@ -7,18 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/spawn.h"
 #include "luks2/device.h"
 
-#define KIB	      (UINT64_C(1) << 10)
-#define MIB	      (UINT64_C(1) << 20)
-#define XFS_SUPPORTED (300 * MIB) /* below, mkfs.xfs 5.19 and later requires --unsupported */
-#define SWAP_PAGES    10	  /* mkswap(8) refuses less */
-#define FILESYSTEMS   "/proc/filesystems"
-#define OUTPUT_ROOM   512
+#define KIB		 (UINT64_C(1) << 10)
+#define MIB		 (UINT64_C(1) << 20)
+#define XFS_SUPPORTED	 (300 * MIB) /* below, mkfs.xfs 5.19 and later requires --unsupported */
+#define SWAP_PAGES	 10	     /* mkswap(8) refuses less */
+#define FILESYSTEMS	 "/proc/filesystems"
+#define OUTPUT_ROOM	 512
+
+/* For a module that is being loaded: 10 s in all. */
+#define LOADING_PAUSE_NS 20000000
+#define LOADING_TRIES	 500u
 
 /* Offsets in the superblocks: fs/xfs/libxfs/xfs_format.h, fs/ext4/ext4.h, fs/btrfs/ctree.h. */
 enum {
@@ -94,17 +99,59 @@ static bool is_registered(const char *type)
 	return found;
 }
 
+#ifdef SYS_fsopen
+/* A line of /proc/modules: NAME SIZE USES USERS STATE ADDRESS */
+static bool is_loading(void)
+{
+	FILE *file = fopen("/proc/modules", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	while (file && !found && getline(&line, &size, file) > 0)
+		found = strstr(line, " Loading ") != NULL;
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Loads the module, as mount(2) would. */
+static bool can_open(const char *type)
+{
+	const int fd = (int)syscall(SYS_fsopen, type, 1u /* FSOPEN_CLOEXEC */);
+	const bool can = fd >= 0 || errno != ENODEV;
+
+	if (fd >= 0)
+		close(fd);
+	return can;
+}
+
+/*
+ * While another thread or process loads the module, the modprobe of busybox does not wait for it,
+ * and the kernel does not know the type yet.
+ */
+static bool can_load(const char *type)
+{
+	const struct timespec pause = { .tv_nsec = LOADING_PAUSE_NS };
+	bool loading = true, can = can_open(type);
+
+	for (unsigned i = 0; !can && loading && i < LOADING_TRIES; i++) {
+		loading = is_loading();
+		if (loading)
+			(void)nanosleep(&pause, NULL);
+		can = can_open(type);
+	}
+	return can;
+}
+#endif
+
 enum mortise_code disk_filesystem_check_kernel(const char *type, struct mortise_error *err)
 {
 	if (is_registered(type))
 		return MORTISE_OK;
 #ifdef SYS_fsopen
-	/* Loads the module, as mount(2) would. */
-	const int fd = (int)syscall(SYS_fsopen, type, 1u /* FSOPEN_CLOEXEC */);
-
-	if (fd >= 0)
-		close(fd);
-	else if (errno == ENODEV)
+	if (!can_load(type))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "this kernel cannot mount %s, and has no module for it", type);
 #endif

@@ -239,12 +239,48 @@ static void adapt_to_disk(struct gpt *gpt, uint64_t second)
 	gpt->last_usable = gpt->sectors - 2 - gpt_array_sectors(gpt);
 }
 
+/* A write of the table must not reach a partition: each copy is outside of the usable range. */
+static enum mortise_code check_room(const struct luks2_device *disk, const struct gpt *gpt,
+				    struct mortise_error *err)
+{
+	const uint64_t array = gpt_array_sectors(gpt);
+
+	if (gpt->entries_at + array <= gpt->first_usable &&
+	    gpt->last_usable + array + 2 <= gpt->sectors)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_CORRUPT, 0,
+			 "the usable range in the partition table of %s (sectors %" PRIu64
+			 " to %" PRIu64 ") leaves no room for both copies of the table",
+			 disk->path, gpt->first_usable, gpt->last_usable);
+}
+
 static bool differ(const struct gpt *a, const struct gpt *b)
 {
 	return memcmp(a->guid, b->guid, GPT_GUID_SIZE) != 0 || a->first_usable != b->first_usable ||
 	       a->last_usable != b->last_usable || a->entry_count != b->entry_count ||
 	       a->entry_size != b->entry_size ||
 	       memcmp(a->entries, b->entries, (size_t)a->entry_count * a->entry_size) != 0;
+}
+
+/*
+ * Reads the second copy. On a disk that grew, a write that was cut off has moved it to the end, but
+ * the first header still names its old place. *second becomes the place where it is.
+ */
+static enum mortise_code read_second(const struct luks2_device *disk, struct gpt *copy,
+				     bool is_torn, uint64_t *second, uint64_t *first,
+				     const char **why, struct mortise_error *err)
+{
+	const uint64_t last = copy->sectors - 1;
+	enum mortise_code code;
+
+	if (is_torn && *second != last) {
+		code = read_copy(disk, copy, last, first, why, err);
+		if (code || !*why) {
+			*second = last;
+			return code;
+		}
+	}
+	return read_copy(disk, copy, *second, first, why, err);
 }
 
 /* Chooses a valid copy: the first unless it is damaged. */
@@ -266,7 +302,7 @@ static enum mortise_code read_copies(const struct luks2_device *disk, struct gpt
 				 "the partition table of %s is for a disk of at least %" PRIu64
 				 " bytes, but the disk has %" PRIu64,
 				 disk->path, (second + 1) * gpt->sector, disk->size);
-	code = read_copy(disk, &copy, second, &first, &second_why, err);
+	code = read_second(disk, &copy, first_why == torn, &second, &first, &second_why, err);
 	if (!code && first_why && second_why && gpt->unprotected)
 		code = error_set(err, MORTISE_E_DEVICE, 0, "%s has no partition table", disk->path);
 	else if (!code && first_why && second_why)
@@ -275,19 +311,22 @@ static enum mortise_code read_copies(const struct luks2_device *disk, struct gpt
 				 "second: %s)",
 				 disk->path, first_why, second_why);
 	if (!code && first_why) {
+		/*
+		 * The second copy names its own entries. Those of the first may be behind a boot
+		 * loader; if its header does not say, they are behind it.
+		 */
+		copy.entries_at = first_why == torn ? gpt->entries_at : 2;
 		free(gpt->entries);
 		*gpt = copy;
 		copy.entries = NULL;
 		gpt->first_damaged = true;
 		gpt->first_torn = first_why == torn;
-		/* The second copy names its own entries; the first has them behind its header. */
-		gpt->entries_at = 2;
 	} else if (!code) {
 		gpt->second_damaged = second_why || first != 1 || differ(gpt, &copy);
 	}
 	free(copy.entries);
 	adapt_to_disk(gpt, second);
-	return code;
+	return code ? code : check_room(disk, gpt, err);
 }
 
 enum mortise_code gpt_read(const struct luks2_device *disk, struct gpt **out,

@@ -48,9 +48,10 @@ struct gpt_partition {
 
 /*
  * Reads the table of a disk: its first copy or, if that is damaged, the second one. A table is
- * accepted if its partitions lie in the usable range without overlaps. MORTISE_E_DEVICE: the disk
- * has no GPT, or a hybrid of a GPT and MBR partitions. MORTISE_E_CORRUPT: the text names the rule;
- * also for a disk that is smaller than its table. The caller frees *out with gpt_free().
+ * accepted if its partitions lie in the usable range without overlaps, and both copies outside of
+ * it. MORTISE_E_DEVICE: the disk has no GPT, or a hybrid of a GPT and MBR partitions.
+ * MORTISE_E_CORRUPT: the text names the rule; also for a disk that is smaller than its table. The
+ * caller frees *out with gpt_free().
  */
 MORTISE_MUST_CHECK enum mortise_code gpt_read(const struct luks2_device *disk, struct gpt **out,
 					      struct mortise_error *err);
@@ -96,7 +97,8 @@ void gpt_remove(struct gpt *gpt, unsigned number);
 /*
  * Writes both copies and the protective MBR: the second copy first, and a flush after each entry
  * array and each header, so that after a power cut one copy is whole, with the old or with the new
- * contents. disk has been opened for writing.
+ * contents. disk has been opened for writing. MORTISE_E_NOT_EMPTY: nothing was written, because the
+ * new end of the table would overwrite the superblock of a RAID array.
  */
 MORTISE_MUST_CHECK enum mortise_code gpt_write(const struct gpt *gpt,
 					       const struct luks2_device *disk,

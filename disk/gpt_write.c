@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "disk/gpt_bytes.h"
+#include "disk/signatures.h"
 
 /* The header of the copy at sector self. bytes: one sector, cleared. */
 static void encode_header(const struct gpt *gpt, uint64_t self, uint64_t other, uint64_t entries_at,
@@ -66,13 +67,38 @@ static void protect(const struct gpt *gpt, uint8_t mbr[static 512])
 	mbr[MBR_SIGNATURE + 1] = 0xaa;
 }
 
+/*
+ * A member of a RAID array is larger than the table of the array, as a disk that grew, but has the
+ * superblock of the array at its end.
+ */
+static enum mortise_code check_end(const struct gpt *gpt, const struct luks2_device *disk,
+				   struct mortise_error *err)
+{
+	struct disk_probe probe = { .type = "" };
+	enum mortise_code code;
+	bool found;
+
+	if (!gpt->grown)
+		return MORTISE_OK;
+	code = disk_scan(disk, DISK_SCAN_ALL, NULL, &probe, &found, err);
+	if (code || !strstr(probe.type, "_raid_member"))
+		return code;
+	return error_set(err, MORTISE_E_NOT_EMPTY, 0,
+			 "cannot write the partition table of %s: the disk is a %s; use its RAID "
+			 "array instead, or remove the superblock with `wipefs`",
+			 disk->path, probe.type);
+}
+
 enum mortise_code gpt_write(const struct gpt *gpt, const struct luks2_device *disk,
 			    struct mortise_error *err)
 {
 	const uint64_t last = gpt->sectors - 1;
-	uint8_t *mbr = calloc(1, gpt->sector);
-	enum mortise_code code;
+	enum mortise_code code = check_end(gpt, disk, err);
+	uint8_t *mbr;
 
+	if (code)
+		return code;
+	mbr = calloc(1, gpt->sector);
 	if (!mbr)
 		return error_memory(err);
 	code = write_copy(gpt, disk, last, 1, last - gpt_array_sectors(gpt), err);

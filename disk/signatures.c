@@ -15,7 +15,8 @@
 
 #define SWAP_PAGE_MIN  4096u
 #define SWAP_PAGE_MAX  65536u
-#define SWAP_SIGNATURE 10u /* bytes at the end of the page (mm/swapfile.c, include/linux/swap.h) */
+#define SWAP_VERSION   1024u /* offset of the version in the header, which is 1 */
+#define SWAP_SIGNATURE 10u   /* bytes at the end of the page (mm/swapfile.c, include/linux/swap.h) */
 
 static const char *get_value(blkid_probe probe, const char *name)
 {
@@ -88,20 +89,18 @@ out:
 	return code;
 }
 
-static enum disk_swap_content compare_page_end(const uint8_t *end)
+/* is_header: the first page may have the header of a swap area. */
+static enum disk_swap_content compare_page_end(const uint8_t *end, bool is_header)
 {
 	/* Those of libblkid: the kernel, user-space tools (uswsusp) and Chrome OS. */
 	static const char *const suspended[] = { "S1SUSPEND", "S2SUSPEND", "ULSUSPEND",
 						 "LINHIB0001" };
-	static const char *const area[] = { "SWAPSPACE2", "SWAP-SPACE" };
+	static const char area[] = "SWAPSPACE2";
 
 	for (size_t i = 0; i < sizeof(suspended) / sizeof(*suspended); i++)
 		if (!memcmp(end, suspended[i], strlen(suspended[i])))
 			return DISK_SWAP_SUSPENDED;
-	for (size_t i = 0; i < sizeof(area) / sizeof(*area); i++)
-		if (!memcmp(end, area[i], SWAP_SIGNATURE))
-			return DISK_SWAP_AREA;
-	return DISK_SWAP_NONE;
+	return is_header && !memcmp(end, area, SWAP_SIGNATURE) ? DISK_SWAP_AREA : DISK_SWAP_NONE;
 }
 
 enum mortise_code disk_scan_swap(const struct luks2_device *device, enum disk_swap_content *swap,
@@ -109,8 +108,10 @@ enum mortise_code disk_scan_swap(const struct luks2_device *device, enum disk_sw
 {
 	/* TuxOnIce replaces the start of the first page. */
 	static const uint8_t tuxonice[] = { 0xed, 0xc3, 0x02, 0xe9, 0x98, 0x56, 0xe5, 0x0c };
-	uint8_t bytes[SWAP_SIGNATURE];
+	static const uint8_t versions[][4] = { { 1, 0, 0, 0 }, { 0, 0, 0, 1 } };
+	uint8_t bytes[SWAP_SIGNATURE], version[4] = { 0 };
 	enum mortise_code code = MORTISE_OK;
+	bool is_header;
 
 	*swap = DISK_SWAP_NONE;
 	if (device->size < SWAP_PAGE_MIN)
@@ -118,12 +119,16 @@ enum mortise_code disk_scan_swap(const struct luks2_device *device, enum disk_sw
 	code = luks2_device_read(device, bytes, sizeof(bytes), 0, err);
 	if (!code && !memcmp(bytes, tuxonice, sizeof(tuxonice)))
 		*swap = DISK_SWAP_SUSPENDED;
+	if (!code)
+		code = luks2_device_read(device, version, sizeof(version), SWAP_VERSION, err);
+	/* The first bytes of a file system differ, whose files may have the signature. */
+	is_header = !memcmp(version, versions[0], 4) || !memcmp(version, versions[1], 4);
 	for (uint64_t page = SWAP_PAGE_MIN; !code && page <= SWAP_PAGE_MAX && page <= device->size;
 	     page *= 2) {
 		enum disk_swap_content content;
 
 		code = luks2_device_read(device, bytes, sizeof(bytes), page - sizeof(bytes), err);
-		content = code ? DISK_SWAP_NONE : compare_page_end(bytes);
+		content = code ? DISK_SWAP_NONE : compare_page_end(bytes, is_header);
 		/* An image counts more: its user loses data. */
 		if (content > *swap)
 			*swap = content;

@@ -25,9 +25,11 @@ static const struct {
 	{ true, false, BIT(STATIC), BIT(STATIC) | BIT(TPM), NULL },
 	{ true, true, BIT(TPM), BIT(TPM), NULL },
 	{ true, true, BIT(TPM) | BIT(NODE_ID), BIT(TPM) | BIT(NODE_ID) | BIT(KMS), NULL },
-	{ false, true, 0, BIT(TPM), "it is not encrypted, but trust.yaml requires it" },
+	{ false, true, 0, BIT(TPM),
+	  "it is not encrypted, but trust.yaml requires it; declare its encryption" },
 	{ true, true, BIT(TPM) | BIT(STATIC), BIT(TPM) | BIT(NODE_ID),
-	  "it has a static key (keyslot 0), but trust.yaml permits only nodeID, tpm" },
+	  "it has a static key (keyslot 0), but trust.yaml permits only nodeID, tpm; declare other "
+	  "keys" },
 	{ true, true, BIT(KMS), BIT(STATIC),
 	  "it has a kms key (keyslot 2), but trust.yaml permits only static" },
 };
@@ -51,10 +53,13 @@ static void test_state(void **state)
 			if (cases[i].kinds & 1u << kind)
 				keys[volume.key_count++] =
 					(struct config_key){ .kind = kind, .slot = kind };
-		code = volume_trust_check_state(&trust, &volume, &err);
+		code = volume_trust_check_state(&trust, &volume, false, &err);
 		if (code != (cases[i].error ? MORTISE_E_POLICY : MORTISE_OK) ||
 		    (cases[i].error && !strstr(err.text, cases[i].error)))
 			fail_msg("case %zu: %d, %s", i, code, err.text);
+		if (code != volume_trust_check_state(&trust, &volume, true, &err) ||
+		    (code && !strstr(err.text, "restore the configuration with `mortise apply")))
+			fail_msg("case %zu, from META: %s", i, err.text);
 	}
 }
 
@@ -171,8 +176,8 @@ static void test_defaults(void **state)
 
 	(void)state;
 	assert_non_null(trust);
-	assert_int_equal(volume_trust_check_state(trust, &encrypted, &err), MORTISE_OK);
-	assert_int_equal(volume_trust_check_state(trust, &plain, &err), MORTISE_OK);
+	assert_int_equal(volume_trust_check_state(trust, &encrypted, true, &err), MORTISE_OK);
+	assert_int_equal(volume_trust_check_state(trust, &plain, true, &err), MORTISE_OK);
 	config_trust_free(trust);
 }
 

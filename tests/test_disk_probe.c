@@ -559,6 +559,29 @@ static void test_swap(void **state)
 	assert_true(may_replace());
 	put_text((128u << 10) - 10, "SWAPSPACE2");
 	assert_false(may_replace());
+	/* A file in a file system may have any text there. */
+	for (uint64_t page = 4096; page <= 65536; page *= 2) {
+		static const char *const texts[] = { "SWAPSPACE2", "SWAP-SPACE" };
+
+		for (size_t i = 0; i < COUNT(texts); i++) {
+			make_empty();
+			put_text(0, "XFSB");
+			put_text(1024, "XAGI");
+			put_text(page - 10, texts[i]);
+			assert_int_equal(look().swap, DISK_SWAP_NONE);
+			assert_false(may_replace());
+			make_empty();
+			put_number(1024, 16384, 4);
+			put_number(1080, 0xef53, 2);
+			put_text(page - 10, texts[i]);
+			assert_false(may_replace());
+		}
+	}
+	/* The area of a machine with the other byte order. */
+	make_empty();
+	put_number(1024, 1u << 24, 4);
+	put_text(4096 - 10, "SWAPSPACE2");
+	assert_true(may_replace());
 	/* A volume is not a swap area, even if old bytes behind its header say so. */
 	make_volume();
 	put_text(65536 - 10, "SWAPSPACE2");

@@ -359,6 +359,90 @@ static void test_damaged_copies(void **state)
 	assert_refused(512, MORTISE_E_CORRUPT, "both copies of the partition table of");
 }
 
+/* A boot loader may be where the first entries usually are: gdisk then moves them behind it. */
+static void test_moved_entries(void **state)
+{
+	struct gpt *gpt;
+
+	(void)state;
+	make_image(16 * MIB);
+	must("sgdisk --move-main-table=2048 -n 1:4096:+4M $1;"
+	     "printf loader | dd of=$1 bs=512 seek=16 conv=notrunc;"
+	     "printf x | dd of=$1 bs=512 seek=2050 conv=notrunc");
+	gpt = read_table(512);
+	assert_true(gpt->first_torn && !gpt->grown);
+	assert_int_equal(gpt->entries_at, 2048);
+	write_table(gpt, 512);
+	gpt_free(&gpt);
+	must("sgdisk --verify $1 | grep -q 'No problems found';"
+	     "dd if=$1 bs=512 skip=16 count=1 | grep -q loader");
+}
+
+/* The second copy at the end is newer than the one at the old place, which the first names. */
+static void test_torn_grown_disk(void **state)
+{
+	struct gpt *gpt;
+
+	(void)state;
+	make_image(32 * MIB);
+	must("printf 'label: gpt\nsize=4MiB, name=a\nname=b\n' | sfdisk $1; truncate -s 64M $1;"
+	     "cp $1 $1.old");
+	gpt = read_table(512);
+	gpt_grow(gpt, 2, gpt_room(gpt, 2));
+	write_table(gpt, 512);
+	gpt_free(&gpt);
+	/* The old header with the new entries. */
+	must("dd if=$1.old of=$1 bs=512 skip=1 seek=1 count=1 conv=notrunc");
+	gpt = read_table(512);
+	assert_true(gpt->first_torn && !gpt->grown);
+	assert_int_equal(gpt_largest(gpt), 0);
+	gpt_free(&gpt);
+	/* Without a copy at the end, a write was not cut off. */
+	must("mv $1.old $1; printf x | dd of=$1 bs=512 seek=3 conv=notrunc");
+	gpt = read_table(512);
+	assert_true(gpt->first_torn && gpt->grown);
+	gpt_free(&gpt);
+}
+
+/* The superblock of an array at the end of the disk, where the second copy would be written. */
+static void test_raid_member(void **state)
+{
+	static const struct {
+		uint64_t from_end, at, value;
+	} words[][4] = {
+		{ { 8192, 0, 0xa92b4efc }, { 8192, 4, 1 }, { 8192, 144, (64 * MIB - 8192) / 512 } },
+		{ { 65536, 0, 0xa92b4efc }, { 65536, 8, 90 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct luks2_device *device;
+		struct mortise_error err;
+		struct gpt *gpt;
+
+		make_image(32 * MIB);
+		must("printf 'label: gpt\nsize=4MiB\n' | sfdisk $1; truncate -s 64M $1");
+		device = open_image(512);
+		for (size_t j = 0; words[i][j].from_end; j++) {
+			uint8_t bytes[8];
+
+			gpt_put64(bytes, words[i][j].value);
+			assert_int_equal(
+				luks2_device_write(device, bytes, 8,
+						   64 * MIB - words[i][j].from_end + words[i][j].at,
+						   NULL),
+				0);
+		}
+		gpt = read_table(512);
+		must("cp $1 $1.old");
+		assert_int_equal(gpt_write(gpt, device, &err), MORTISE_E_NOT_EMPTY);
+		assert_non_null(strstr(err.text, "linux_raid_member"));
+		must("cmp $1 $1.old && rm $1.old");
+		gpt_free(&gpt);
+		luks2_device_close(device);
+	}
+}
+
 static void test_other_tables(void **state)
 {
 	(void)state;
@@ -409,6 +493,8 @@ static void test_rules(void **state)
 		{ "the entries are outside", H_ENTRIES_AT, UINT64_MAX, false, true },
 		{ "the entries are in the usable", H_ENTRIES_AT, 4096, false, true },
 		{ "the usable range is outside", H_LAST_USABLE, UINT64_MAX, false, true },
+		{ "leaves no room for both", H_LAST_USABLE, 32766, false, true },
+		{ "leaves no room for both", H_LAST_USABLE, 32735, false, true },
 		{ "the usable range is outside", H_FIRST_USABLE, UINT64_MAX, false, true },
 		{ "the entries are in the usable", H_FIRST_USABLE, 0, false, true },
 		{ "partition 1 of", E_FIRST, 40, true, true },
@@ -449,11 +535,13 @@ static void test_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_talos_values), cmocka_unit_test(test_written),
-		cmocka_unit_test(test_read_sfdisk),  cmocka_unit_test(test_keep_others),
-		cmocka_unit_test(test_best_fit),     cmocka_unit_test(test_full),
-		cmocka_unit_test(test_grown_disk),   cmocka_unit_test(test_damaged_copies),
-		cmocka_unit_test(test_other_tables), cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_talos_values),  cmocka_unit_test(test_written),
+		cmocka_unit_test(test_read_sfdisk),   cmocka_unit_test(test_keep_others),
+		cmocka_unit_test(test_best_fit),      cmocka_unit_test(test_full),
+		cmocka_unit_test(test_grown_disk),    cmocka_unit_test(test_damaged_copies),
+		cmocka_unit_test(test_moved_entries), cmocka_unit_test(test_torn_grown_disk),
+		cmocka_unit_test(test_raid_member),   cmocka_unit_test(test_other_tables),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

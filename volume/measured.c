@@ -71,6 +71,19 @@ enum mortise_code volume_measured_predict(const struct volume_measured *measured
 	return keys_tpm_extended(zeros, measured->state, value, err);
 }
 
+/* When, and by which program, PCR 15 got another value than zero. */
+static const char *describe_extension(const struct volume_measured *measured)
+{
+	if (measured->foreign || !measured->extended)
+		return "before mortise opened STATE, by another program or before a kexec";
+	if (!measured->state_known)
+		return "in this boot while mortise had not opened STATE, because another volume "
+		       "was opened, or another program opened STATE";
+	if (!*measured->state_uuid)
+		return "in this boot for a machine without an encrypted STATE";
+	return "in this boot when STATE was opened";
+}
+
 enum mortise_code volume_measured_explain(const struct keys_tpm_object *object,
 					  struct mortise_error *err)
 {
@@ -80,15 +93,14 @@ enum mortise_code volume_measured_explain(const struct keys_tpm_object *object,
 
 	volume_measured_read(&measured);
 	if (!memcmp(sealed, zeros, sizeof(zeros)))
-		return error_set(
-			err, MORTISE_E_SOURCE, 0,
-			measured.extended && !measured.foreign
-				? "PCR 15 was extended in this boot when STATE was opened; "
-				  "a key of STATE can be unsealed only before that"
-				: "PCR 15 was extended before mortise opened STATE, by "
-				  "another program or before a kexec, and a key of STATE "
-				  "can be unsealed only before that; restart the machine, "
-				  "or bind the key to other PCRs");
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "PCR 15 was extended %s; a key of STATE can be unsealed only "
+				 "before that%s",
+				 describe_extension(&measured),
+				 measured.foreign || !measured.extended
+					 ? "; restart the machine, or bind the key to other PCRs"
+				 : *measured.state_uuid ? ""
+							: "; restart the machine");
 	if (!measured.extended)
 		return error_set(err, MORTISE_E_WAIT, 0,
 				 "bound to PCR 15, which `mortise up` has not extended yet");

@@ -18,7 +18,7 @@ enum status run_down(const struct command *c)
 	err.code = mortise_down(volumes.config, &volumes.options, &report, &err);
 	status = report_print(c, &volumes, report, MORTISE_PHASE_CLOSED, &err);
 	if (status == STATUS_OK && c->word_count == 0)
-		opened_remove(c, &volumes);
+		opened_remove(c);
 	mortise_report_free(&report);
 	volumes_close(&volumes);
 	return status;

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/print.h"
 #include "cli/verbs.h"
 
-#define FILE_NAME "/run/mortise/opened"
+#define RUN_DIR	  "/run/mortise"
+#define FILE_NAME RUN_DIR "/opened"
 #define RUNS_MAX  64u
+#define ID_ROOM	  48u
 
 /* The list, which is empty if there is no file. The caller frees it. */
 static struct json_object *read_list(void)
@@ -44,14 +47,36 @@ static void add_path(struct json_object *run, const char *key, const char *path)
 	free(absolute);
 }
 
+static const char *get_text(struct json_object *run, const char *key)
+{
+	const char *text = json_object_get_string(json_object_object_get(run, key));
+
+	return text && text[0] != '\0' ? text : NULL;
+}
+
+/* Identifies a directory, whatever its path: "DEVICE:INODE". "" if it cannot be read. */
+static void identify(const char *path, char id[static ID_ROOM])
+{
+	struct stat st;
+
+	id[0] = '\0';
+	if (stat(path, &st) == 0)
+		snprintf(id, ID_ROOM, "%llu:%llu", (unsigned long long)st.st_dev,
+			 (unsigned long long)st.st_ino);
+}
+
 /* The options in effect. */
 static struct json_object *describe_run(const struct volumes *volumes)
 {
 	struct json_object *run = json_object_new_object();
 	struct json_object *devices = json_object_new_object();
+	const char *root = volumes->options.root;
+	char id[ID_ROOM];
 
 	add_path(run, "file", volumes->file);
-	add_path(run, "root", volumes->options.root);
+	add_path(run, "root", root);
+	identify(root ? root : "/", id);
+	json_object_object_add(run, "rootId", json_object_new_string(id));
 	for (size_t i = 0; i < volumes->options.device_count; i++)
 		add_path(devices, volumes->options.devices[i].name,
 			 volumes->options.devices[i].device);
@@ -59,45 +84,88 @@ static struct json_object *describe_run(const struct volumes *volumes)
 	return run;
 }
 
-/* Removes the run from the list. */
+/* Removes runs with the same options from the list. */
 static void remove_run(struct json_object *list, struct json_object *run)
 {
-	for (size_t i = json_object_array_length(list); i > 0; i--)
-		if (json_object_equal(json_object_array_get_idx(list, i - 1), run))
+	static const char *const keys[] = { "file", "rootId", "devices" };
+
+	for (size_t i = json_object_array_length(list); i > 0; i--) {
+		struct json_object *other = json_object_array_get_idx(list, i - 1);
+		bool same = true;
+
+		for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++)
+			same = same && json_object_equal(json_object_object_get(run, keys[k]),
+							 json_object_object_get(other, keys[k]));
+		if (same)
 			json_object_array_del_idx(list, i - 1, 1);
+	}
 }
 
-static bool has_opened(const struct mortise_report *report)
+static bool is_open(const struct mortise_volume_status *volume)
 {
+	return volume->phase == MORTISE_PHASE_READY || volume->phase == MORTISE_PHASE_PREPARED;
+}
+
+/* {"STATE": "luks2-STATE", "u-data": ""}: the open volumes, with their mappings. */
+static struct json_object *list_volumes(const struct mortise_report *report)
+{
+	struct json_object *open = json_object_new_object();
 	const struct mortise_volume_status *volume;
 
-	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++)
-		if (volume->phase == MORTISE_PHASE_READY || volume->phase == MORTISE_PHASE_PREPARED)
+	for (size_t i = 0; report && (volume = mortise_report_volume(report, i)); i++) {
+		const char *name = strrchr(volume->mapping, '/');
+
+		if (is_open(volume))
+			json_object_object_add(open, volume->id,
+					       json_object_new_string(name ? name + 1 : ""));
+	}
+	return open;
+}
+
+/* The library keeps a file for a plain volume while it is mounted. */
+static bool is_still_open(const char *id, const char *mapping)
+{
+	char path[sizeof(RUN_DIR) + MORTISE_NAME_MAX + sizeof("/.json")];
+	struct mortise_error ignored;
+
+	if (mapping[0] != '\0')
+		return mortise_is_active(mapping, &ignored) == MORTISE_OK;
+	snprintf(path, sizeof(path), RUN_DIR "/%s.json", id);
+	return access(path, F_OK) == 0;
+}
+
+static bool has_open_volume(struct json_object *run)
+{
+	struct json_object *open = json_object_object_get(run, "volumes");
+
+	if (!json_object_is_type(open, json_type_object))
+		return false;
+	json_object_object_foreach(open, id, mapping) {
+		const char *name = json_object_get_string(mapping);
+
+		if (is_still_open(id, name ? name : ""))
 			return true;
+	}
 	return false;
 }
 
 void opened_add(const struct volumes *volumes, const struct mortise_report *report)
 {
-	struct json_object *list, *run;
+	struct json_object *open = list_volumes(report), *list, *run;
 
-	if (!has_opened(report))
+	if (json_object_object_length(open) == 0) {
+		json_object_put(open);
 		return;
+	}
 	list = read_list();
 	run = describe_run(volumes);
 	remove_run(list, run);
+	json_object_object_add(run, "volumes", open);
 	json_object_array_add(list, run);
 	if (json_object_array_length(list) > RUNS_MAX)
 		json_object_array_del_idx(list, 0, 1);
 	write_list(list);
 	json_object_put(list);
-}
-
-static const char *get_text(struct json_object *run, const char *key)
-{
-	const char *text = json_object_get_string(json_object_object_get(run, key));
-
-	return text && text[0] != '\0' ? text : NULL;
 }
 
 static bool use_devices(struct json_object *devices, struct volumes *volumes)
@@ -118,6 +186,35 @@ static bool use_devices(struct json_object *devices, struct volumes *volumes)
 	return true;
 }
 
+/*
+ * Has the root of the run become "/"? Its path is that of an initramfs then, and is gone, or is
+ * another directory.
+ */
+static bool has_moved(struct json_object *run)
+{
+	const char *root = get_text(run, "root"), *wanted = get_text(run, "rootId");
+	char here[ID_ROOM], top[ID_ROOM];
+
+	if (!root || !wanted)
+		return false;
+	identify(root, here);
+	identify("/", top);
+	return strcmp(here, wanted) != 0 && strcmp(top, wanted) == 0;
+}
+
+static const char *find_root(struct json_object *run)
+{
+	return has_moved(run) ? NULL : get_text(run, "root");
+}
+
+/* A file of an initramfs is gone, but a configuration may be stored. */
+static const char *find_file(struct json_object *run)
+{
+	const char *file = get_text(run, "file");
+
+	return file && has_moved(run) && access(file, F_OK) != 0 ? NULL : file;
+}
+
 void opened_use(const struct command *c, struct volumes *volumes)
 {
 	struct json_object *run, *devices;
@@ -132,30 +229,30 @@ void opened_use(const struct command *c, struct volumes *volumes)
 	devices = json_object_object_get(run, "devices");
 	if (!json_object_is_type(devices, json_type_object) || !use_devices(devices, volumes))
 		return;
-	volumes->file = get_text(run, "file");
-	volumes->options.root = get_text(run, "root");
+	volumes->file = find_file(run);
+	volumes->options.root = find_root(run);
 }
 
-void opened_remove(const struct command *c, const struct volumes *volumes)
+void opened_remove(const struct command *c)
 {
-	struct json_object *list = read_list(), *run = describe_run(volumes);
+	struct json_object *list = read_list(), *run;
 	size_t count = json_object_array_length(list);
 	const char *file, *root;
 
-	remove_run(list, run);
+	for (size_t i = count; i > 0; i--)
+		if (!has_open_volume(json_object_array_get_idx(list, i - 1)))
+			json_object_array_del_idx(list, i - 1, 1);
 	if (json_object_array_length(list) < count)
 		write_list(list);
 	count = json_object_array_length(list);
 	if (count > 0 && !option_set(&c->options, OPTION_BATCH_MODE)) {
-		json_object_put(run);
-		run = json_object_get(json_object_array_get_idx(list, count - 1));
-		file = get_text(run, "file");
-		root = get_text(run, "root");
+		run = json_object_array_get_idx(list, count - 1);
+		file = find_file(run);
+		root = find_root(run);
 		print_to(stderr,
 			 "mortise: note: volumes of another configuration were opened in this boot "
 			 "(%s, root %s); to close them, run `mortise down` again\n",
 			 file ? file : "the stored one", root ? root : "/");
 	}
-	json_object_put(run);
 	json_object_put(list);
 }

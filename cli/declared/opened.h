@@ -15,7 +15,7 @@ void opened_add(const struct volumes *volumes,
 /* Fills the options of down and status from the last run, unless any of them is given. */
 void opened_use(const struct command *c, struct volumes *volumes);
 
-/* Removes these options, after down has closed everything, and prints what else is open. */
-void opened_remove(const struct command *c, const struct volumes *volumes);
+/* After down: removes the runs of which no volume is open any more, and prints what else is open. */
+void opened_remove(const struct command *c);
 
 #endif

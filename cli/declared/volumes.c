@@ -215,6 +215,19 @@ enum status volumes_open(const struct command *c, struct volumes *volumes)
 	return volumes_read(c, volumes);
 }
 
+bool volumes_open_quietly(const struct command *c, struct volumes *volumes)
+{
+	struct mortise_error ignored;
+	const char *file;
+
+	if (volumes_options(c, volumes) != STATUS_OK)
+		return false;
+	if (find_config(c, volumes, &file, &ignored) == STATUS_OK)
+		return true;
+	volumes_close(volumes);
+	return false;
+}
+
 void volumes_close(struct volumes *volumes)
 {
 	mortise_plan_free(&volumes->plan);

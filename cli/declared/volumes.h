@@ -39,6 +39,8 @@ enum status volumes_options(const struct command *c, struct volumes *volumes);
  * opens STATE to read it; volumes->plan then continues with STATE's volume key.
  */
 enum status volumes_read(const struct command *c, struct volumes *volumes);
+/* As volumes_open(), but prints nothing if there is no valid configuration. False: there is none. */
+bool volumes_open_quietly(const struct command *c, struct volumes *volumes);
 void volumes_close(struct volumes *volumes);
 
 /*

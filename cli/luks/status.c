@@ -84,7 +84,10 @@ static enum status mapping_status(const struct command *c, const char *word)
 	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	enum mortise_code code = mortise_mapping_info(command_mapping(c, 0), &info, &err);
+	enum status status;
 
+	if (code == MORTISE_E_INACTIVE && MORTISE_DECLARED && run_volume_row(c, &status))
+		return status;
 	if (code == MORTISE_E_INACTIVE) {
 		print("%s%s is inactive.\n", before, word);
 		return STATUS_DEVICE;
@@ -99,7 +102,8 @@ static enum status mapping_status(const struct command *c, const char *word)
 }
 
 /*
- * With a name and no option of declared volumes, this is cryptsetup's verb, which scripts rely on.
+ * With a name and no option of declared volumes, this is cryptsetup's verb, which scripts rely on,
+ * unless it would print that the mapping is inactive and a volume with the name is declared.
  * Otherwise it prints the table of declared volumes.
  */
 enum status run_status(const struct command *c)

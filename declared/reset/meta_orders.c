@@ -78,6 +78,21 @@ static bool is_wanted(const struct mortise_up_options *options)
 	return !options->name_count || volume_is_wanted(&volume_state, options);
 }
 
+/* The device given for the volume; also META's. */
+static const char *find_devices(const struct mortise_up_options *options, const char *id,
+				struct mortise_volume_device *meta)
+{
+	const char *given = NULL;
+
+	for (size_t i = 0; i < options->device_count; i++) {
+		if (!strcmp(options->devices[i].name, id))
+			given = options->devices[i].device;
+		else if (!strcmp(options->devices[i].name, "META"))
+			*meta = options->devices[i];
+	}
+	return given;
+}
+
 /*
  * Erases one volume or, with check, only checks that it is not in use. *erased: its device holds what
  * the order names, and was erased.
@@ -87,13 +102,14 @@ static enum mortise_code erase(const struct mortise_up_options *options,
 			       struct mortise_error *err)
 {
 	const char *const names[] = { order->id };
-	const char *given = NULL;
-	struct mortise_volume_device devices[2];
+	struct mortise_volume_device devices[2] = { { NULL, NULL } };
+	const char *given = find_devices(options, order->id, &devices[0]);
 	struct mortise_reset_options what = {
 		.struct_size = sizeof(what),
 		.names = names,
 		.name_count = 1,
 		.devices = devices,
+		.device_count = devices[0].name ? 1 : 0,
 		.full = order->full,
 		.events = options->events,
 	};
@@ -102,11 +118,11 @@ static enum mortise_code erase(const struct mortise_up_options *options,
 	enum mortise_code code;
 
 	*erased = false;
-	for (size_t i = 0; i < options->device_count; i++) {
-		if (!strcmp(options->devices[i].name, order->id))
-			given = options->devices[i].device;
-		else if (!strcmp(options->devices[i].name, "META"))
-			devices[what.device_count++] = options->devices[i];
+	/* Whoever can write to META must not be able to erase a file or another disk of the machine. */
+	code = given ? MORTISE_OK : reset_order_check(order, err);
+	if (code) {
+		error_prefix(err, "not erased");
+		return code;
 	}
 	if (!given && *order->device)
 		given = order->device;

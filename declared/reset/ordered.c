@@ -193,7 +193,9 @@ void reset_do_undeclared(struct volume_run *run)
 
 		if (is_declared(run->config, order.id))
 			continue;
-		if (erase(run, &order, order.device, &why))
+		if (reset_order_check(&order, &why))
+			snprintf(text, sizeof(text), "not erased: %s; " RESET_ORDERED, why.text);
+		else if (erase(run, &order, order.device, &why))
 			snprintf(text, sizeof(text), "%s; " RESET_ORDERED, why.text);
 		else
 			snprintf(text, sizeof(text), "erased, " RESET_ORDERED);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "declared/state_json.h"
@@ -216,6 +217,21 @@ void reset_order_identify(struct reset_order *order, const char *device,
 		return;
 	snprintf(order->uuid, sizeof(order->uuid), "%s", luks2_header_uuid(header));
 	mortise_luks2_free(&header);
+}
+
+enum mortise_code reset_order_check(const struct reset_order *order, struct mortise_error *err)
+{
+	struct stat st;
+
+	if (!*order->device)
+		return MORTISE_OK;
+	if (stat(order->device, &st) || !S_ISBLK(st.st_mode))
+		return error_set(err, MORTISE_E_DEVICE, 0, "%s is not a block device",
+				 order->device);
+	if (*order->uuid || *order->partuuid)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "%s has no UUID that tells it from another device", order->device);
 }
 
 bool reset_order_is_for(const struct reset_order *order, const char *device,

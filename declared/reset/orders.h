@@ -74,6 +74,12 @@ const char *reset_orders_text(const struct reset_orders *orders, struct json_obj
 /* Fills uuid and partuuid of order for the contents of a device. */
 void reset_order_identify(struct reset_order *order, const char *device,
 			  const struct disk_probe *probe);
+/*
+ * Does the order lead to a volume without a further declaration: to a block device, with a UUID of
+ * its contents or partition? A path alone could be that of any file or disk.
+ */
+MORTISE_MUST_CHECK enum mortise_code reset_order_check(const struct reset_order *order,
+						       struct mortise_error *err);
 /* Is the order for these contents? A device whose reset was interrupted counts as such. */
 bool reset_order_is_for(const struct reset_order *order, const char *device,
 			const struct disk_probe *probe);

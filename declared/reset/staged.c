@@ -57,6 +57,18 @@ static enum mortise_code open_meta(struct book *book, const struct mortise_reset
 	return volume_run_lock(reset->events, &book->lock, err);
 }
 
+/* META may have been written by others, so that a run does not execute any order in it. */
+static enum mortise_code check_with_state(const struct reset_order *order,
+					  struct mortise_error *err)
+{
+	enum mortise_code code = reset_order_check(order, err);
+
+	if (code)
+		error_prefix(err, "cannot stage the reset of %s together with that of STATE",
+			     order->id);
+	return code;
+}
+
 enum mortise_code mortise_reset_stage(struct mortise_reset *reset, struct mortise_error *err)
 {
 	enum mortise_code code;
@@ -79,6 +91,8 @@ enum mortise_code mortise_reset_stage(struct mortise_reset *reset, struct mortis
 			code = error_set(err, MORTISE_E_DEVICE, errno, "cannot resolve path %s",
 					 target->device);
 		reset_order_identify(&order, target->device, &target->probe);
+		if (!code && reset->erases_state && strcmp(order.id, CONFIG_STATE) != 0)
+			code = check_with_state(&order, err);
 		if (!code)
 			code = reset_orders_set(&book.orders, &order, err);
 	}

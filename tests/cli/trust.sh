@@ -55,6 +55,61 @@ if [ "$(id -u)" = 0 ]; then
 fi
 exits 0 "and accepted afterwards" declared plan --trust trust.yaml
 
+# Without META's entry, STATE counts as not encrypted. The error names the cause, not the trust file.
+truncate -s 1M meta
+truncate -s 64M state
+printf 'state: {encrypted: true, keys: [nodeID, tpm]}\n' >state.yaml
+chmod 644 state.yaml
+stored() { # VERB OPTION...
+	verb=$1
+	shift
+	"$MORTISE" "$verb" --device META=meta --device STATE=state --trust state.yaml "$@"
+}
+planned() { # TEXT NAME: plan fails, and a step has this text.
+	stored plan >out 2>err
+	grep -qF "$1" out
+	result $? "$2"
+	! grep -qF 'state.yaml' out err
+	result $? "and not as if trust.yaml had refused it"
+}
+planned "state is empty, and this machine has no configuration yet" "a blank STATE is reported"
+cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 state trust.yaml
+planned "META does not describe STATE; to restore the description, run" \
+	"an encrypted STATE without META's entry is reported"
+dd if=/dev/zero of=state bs=512 count=1 conv=notrunc 2>/dev/null
+planned "META does not describe STATE; to restore the description, run" \
+	"and if one copy of its header is left"
+dd if=/dev/zero of=state bs=16k count=2 conv=notrunc 2>/dev/null
+printf 'LUKS\272\276\000\002' | dd of=state conv=notrunc 2>/dev/null
+stored plan >out 2>err
+result "$((! $?))" "a damaged header is refused"
+! grep -q 'mortise reset' out err
+result $? "without advice to erase it"
+truncate -s 0 state
+truncate -s 64M state
+mkfs.ext4 -q state
+stored plan >out 2>err
+grep -qF 'it is not encrypted, but state.yaml requires it; restore the configuration with' out err
+result $? "a file system in place of STATE is refused by the trust file"
+
+# What an operator's configuration lacks is corrected there.
+state_with() { # [ENCRYPTION]
+	printf 'apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n' >given.yaml
+	[ $# -eq 0 ] || printf 'encryption: {provider: luks2, keys: [%s]}\n' "$1" >>given.yaml
+}
+state_with '{slot: 0, static: {passphrase: a passphrase}}'
+stored plan -f given.yaml >out 2>err
+grep -qF 'it has a static key (keyslot 0), but state.yaml permits only nodeID, tpm; declare other keys' out err
+result $? "a kind of key that the trust file does not permit"
+state_with '{slot: 3, kms: {endpoint: "https://127.0.0.1:1"}}'
+stored plan -f given.yaml >out 2>err
+grep -qF 'it has a kms key (keyslot 3), but state.yaml permits only nodeID, tpm; declare other keys' out err
+result $? "another kind"
+state_with
+stored plan -f given.yaml >out 2>err
+grep -qF 'it is not encrypted, but state.yaml requires it; declare its encryption' out err
+result $? "no encryption"
+
 # A configuration that an operator names is only reported.
 exits 0 "plan" declared plan
 ! grep -q 'other users' err

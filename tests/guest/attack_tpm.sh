@@ -192,6 +192,22 @@ check "the error names the PCR" says 'PCR 15 has another value than the identity
 check "the next boot opens the volumes" boot up
 check "the TPM opened data" opened_by data '0 tpm'
 
+## A keyslot that is not declared any more is removed at the next boot, with STATE's key.
+declare_keys "$tpm" "$tpm"
+for verb in plan apply up; do
+	options=()
+	[[ $verb == up ]] || options=(-f "$config")
+	check "$verb succeeds" again $verb ${options[@]+"${options[@]}"}
+	check "$verb reports the keyslot" says 'keyslot 1, which is not declared, is not removed now: '
+	check "it reports it once" test "$(grep -c '^mortise: .*keyslot 1, which' "$work/said")" -le 1
+	check "it says when" says 'the next boot removes it'
+done
+check "the keyslot is unchanged" opens "$state" 1 spare
+check "the next boot succeeds" boot up
+check_fails "the keyslot is removed" opens "$state" 1 spare
+check "another up succeeds" again up
+check_fails "nothing is said of the keyslot any more" says 'keyslot 1'
+
 ## A machine that only its TPM opens.
 down
 new_machine
@@ -238,7 +254,7 @@ plant_plain "$tpm" "$(printf -- '\n---\napiVersion: v1alpha1\nkind: UserVolumeCo
 	'encryption: {provider: luks2, keys: [{slot: 0, tpm: {}}]}')"
 check_fails "up opens neither volume" boot up --device "loot=$real_state"
 check "the error says when a key of STATE can be unsealed" \
-	says 'a key of STATE can be unsealed only before that'
+	says 'in this boot for a machine without an encrypted STATE; a key of STATE can be unsealed only before that'
 check_fails "loot is not open" test -e /dev/mapper/luks2-u-loot
 check_fails "data is not open" test -e /dev/mapper/luks2-u-data
 unplant
@@ -290,6 +306,17 @@ check_fails "a program in data does not get STATE's key" tpm_unseals "$real_stat
 unplant
 check "the next boot succeeds" boot up -f "$work/image.yaml"
 check "the TPM opened STATE" opened_by STATE '0 tpm'
+down
+reboot_tpm
+check "data opens without STATE" again up -f "$work/image.yaml" data
+check_fails "STATE does not open in this boot" again up -f "$work/image.yaml" STATE
+check "the error says why" says 'PCR 15 was extended in this boot while mortise had not opened STATE'
+check "the next boot succeeds" boot up -f "$work/image.yaml"
+check_fails "the TPM does not unseal STATE's key again" tpm_unseals "$state"
+umount "$root/system/state"
+cryptsetup close luks2-STATE
+check_fails "up does not open STATE twice in a boot" again up -f "$work/image.yaml" STATE
+check "the error says why" says 'PCR 15 was extended in this boot when STATE was opened'
 
 ## Keys of version 0.1, which are bound to PCR 7 alone, and another STATE.
 down

@@ -204,7 +204,7 @@ boots "the device boots with its TPM"
 restart
 dd if=/dev/zero of=/dev/disk/by-partlabel/META bs=1M count=1 status=none
 check_fails "up fails without META" said mortise up
-message "it is not encrypted, but /etc/mortise/trust.yaml requires it"
+message "META does not describe STATE"
 check "apply restores META" said mortise apply -f config.yaml
 
 restart
@@ -237,7 +237,7 @@ check "META has no values" says "No values."
 check "the memory of the TPM is removed" run returning-a-device.2.sh
 restart
 check_fails "the device is as new" said mortise up
-message "it is not encrypted, but /etc/mortise/trust.yaml requires it"
+message "this machine has no configuration yet"
 rm -r recovery
 mkdir recovery
 check "apply makes it a device again" said mortise apply -f config.yaml --recovery-dir=recovery

@@ -188,6 +188,47 @@ test_refused() {
 	check "the error says what to do" says "run \`mortise up STATE\` first"
 }
 
+# forge FILE DEVICE [UUID]: add an order for a device to a list.
+forge() {
+	jq -c --arg device "$2" --arg uuid "${3-}" '.resets += [{id: "victim", device: $device,
+		uuid: $uuid, partuuid: "", full: false}]' "$1"
+}
+
+# An order that somebody else has written leads to no file, and to no device that it only names.
+test_forged() {
+	local file=$work/victim disk
+
+	new_machine
+	disk=$(blank_device 8)
+	head -c 65536 /dev/urandom | tee "$file" >"$disk"
+	declare_keys "$static" "$static"
+	check "apply" mortise apply -f "$config"
+	check "an order for STATE" stage STATE --device "META=$meta"
+	meta_tag 240 >"$work/order"
+	check "down" down
+	for victim in "$file" "$disk"; do
+		forge "$work/order" "$victim" >"$work/forged"
+		check "the order in META" "$MORTISE" meta set 240 "$work/forged" --device "META=$meta"
+		check "up" said mortise up
+		check "it says why" says "victim: notice: not erased: $victim"
+		check "the contents are the same" cmp -n 65536 "$file" "$disk"
+		check "the order in META is withdrawn" withdraw STATE --device "META=$meta"
+		printf '{"version": 1, "resets": []}' >"$work/none"
+		forge "$work/none" "$victim" >"$orders"
+		check "up" said mortise up
+		check "it says why" says "victim: notice: not erased: $victim"
+		check "the contents are the same" cmp -n 65536 "$file" "$disk"
+		rm "$orders"
+		check "down" down
+	done
+	check "STATE was not erased" mortise up
+	check_status 4 "no order together with STATE for a device without a UUID" \
+		said stage STATE victim --device "victim=$disk" --device "META=$meta"
+	check "the error says so" says "has no UUID that tells it from another device"
+	check_fails "META has no order" meta_tag 240
+	down
+}
+
 # META holds the order to erase STATE, and what is to be erased with it.
 test_state() {
 	local before meta_option
@@ -351,6 +392,17 @@ test_bare() {
 	check "up with a file and a root" up_file "$work" config.yaml root
 	check "a bare status succeeds" said "$MORTISE" status
 	check "it shows where the volume is mounted" says "$root/var/mnt/data"
+	check "status with a name shows the volume" said "$MORTISE" status data
+	check "it is ready" says "data    $data  ready"
+	check_fails "and no other one" says STATE
+	check "status with its label" "$MORTISE" status u-data
+	check_status 4 "status with an unknown name" said "$MORTISE" status nothing
+	check_equal "prints cryptsetup's text" "$(cat "$work/said")" "/dev/mapper/nothing is inactive."
+	check "status with the name of a mapping" said "$MORTISE" status luks2-u-data
+	check "shows the mapping" says "/dev/mapper/luks2-u-data is active and is in use."
+	ln -sf "$MORTISE" "$work/cryptsetup"
+	check_status 4 "status under the name cryptsetup" said "$work/cryptsetup" status data
+	check_equal "prints cryptsetup's text" "$(cat "$work/said")" "/dev/mapper/data is inactive."
 	check_equal "status --json" "$("$MORTISE" status --json | jq -r '.volumes[1].phase')" ready
 	check "a bare down succeeds" said "$MORTISE" down
 	check_fails "it has closed the volume" test -e /dev/mapper/luks2-u-data
@@ -383,6 +435,90 @@ test_bare() {
 	rm -f /run/mortise/opened
 }
 
+# down names another configuration only if a volume of it is open.
+test_notes() {
+	local note="volumes of another configuration were opened in this boot"
+
+	new_machine
+	declare_keys "$static" -
+	check "apply with a file" mortise apply -f "$config"
+	check "up with the stored configuration" mortise up
+	check "down closes everything" said "$MORTISE" down
+	check_fails "STATE is closed" test -e /dev/mapper/luks2-STATE
+	check_fails "the plain volume is unmounted" findmnt "$root/var/mnt/data"
+	check_fails "down names nothing else" says "$note"
+	check_equal "no run is left" "$(jq -c . /run/mortise/opened)" "[]"
+	awk 'NR > 1 && /^---/ { exit } 1' "$config" >"$work/state.yaml"
+	awk '/^---/ { n++ } n > 1' "$config" >"$work/data.yaml"
+	places=(--device "data=$data")
+	check "up of the plain volume" up_file "$work" data.yaml root
+	places=(--device "STATE=$state")
+	check "up of STATE" up_file "$work" state.yaml root
+	check "down closes STATE" said "$MORTISE" down
+	check "down names the configuration of the mounted plain volume" says "$note ($work/data.yaml"
+	check "up of STATE" up_file "$work" state.yaml root
+	umount "$root/system/state"
+	cryptsetup close luks2-STATE
+	places=(--device "data=$data")
+	check "up of the plain volume" up_file "$work" data.yaml root
+	check "down closes the plain volume" said "$MORTISE" down
+	check_fails "it names nothing that was closed by hand" says "$note"
+	check_fails "the plain volume is unmounted" findmnt "$root/var/mnt/data"
+	rm -f /run/mortise/opened
+}
+
+# in_root COMMAND...: run mortise where $root is the root directory, without the configuration.
+in_root() {
+	chroot "$root" /program/mortise "$@"
+}
+
+# As after an initramfs: what up has mounted below --root is below "/" then.
+test_switched_root() {
+	local dir mounts
+
+	new_machine
+	declare_keys "$static" -
+	mkdir -p /run/mortise "$root/own" "$root/var" "$root/run/mortise" "$root/run/cryptsetup" "$root/program"
+	ln -s /own "$root/var/mnt"
+	cp -a /bin /lib /lib64 /sbin "$root/"
+	for dir in usr proc sys dev run/mortise run/cryptsetup; do
+		mkdir -p "$root/$dir"
+		mount --rbind "/$dir" "$root/$dir"
+	done
+	mount --bind "$(dirname "$MORTISE")" "$root/program"
+	mounts=$(findmnt -rn | wc -l)
+	check "apply below the root" mortise apply -f "$config"
+	check "both volumes are mounted" test "$(findmnt -rn | wc -l)" -eq $((mounts + 2))
+	check "status in the root" said in_root status
+	check "it finds STATE" says " /system/state"
+	check_equal "it finds both volumes ready" \
+		"$(in_root status --json | jq -c '[.volumes[].phase]')" '["ready","ready"]'
+	ln -sfn /other "$root/var/mnt"
+	check "down in the root" said in_root down
+	check_fails "STATE is closed" test -e /dev/mapper/luks2-STATE
+	check "both are unmounted" test "$(findmnt -rn | wc -l)" -eq "$mounts"
+	check_equal "no run is left" "$(jq -c . /run/mortise/opened)" "[]"
+	check "up with a file and a relative root" up_file "$work" config.yaml root
+	check "down of one volume in the root" said in_root down data
+	check "STATE is still open" test -e /dev/mapper/luks2-STATE
+	check "down of the other" said in_root down
+	check_fails "STATE is closed" test -e /dev/mapper/luks2-STATE
+	check "both are unmounted" test "$(findmnt -rn | wc -l)" -eq "$mounts"
+	check "up" mortise up
+	mv "$root" "$root.moved"
+	mkdir "$root"
+	check_fails "another directory in the place of the root is not taken for it" \
+		eval '"$MORTISE" status | grep ready'
+	rmdir "$root"
+	mv "$root.moved" "$root"
+	check "down from outside" said "$MORTISE" down
+	check "both are unmounted" test "$(findmnt -rn | wc -l)" -eq "$mounts"
+	umount -R -l "$root"/{usr,proc,sys,dev,run/mortise,run/cryptsetup,program}
+	rm -rf "$root"
+	mkdir "$root"
+	rm -f /run/mortise/opened
+}
+
 # without_run COMMAND...: run it where /run is read-only. Its output is in $work/said afterwards.
 without_run() {
 	local status=0
@@ -412,7 +548,7 @@ test_readonly_run() {
 	"$MORTISE" down -f /tmp/config.yaml --root /mnt "${places[@]}" >"$work/out" 2>&1
 }
 
-for topic in ${1:-staged other_contents stale refused state reboot users bare readonly_run}; do
+for topic in ${1:-staged other_contents stale refused forged state reboot users bare notes switched_root readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done

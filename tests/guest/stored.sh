@@ -26,6 +26,13 @@ test_refusals() {
 	places=(--device "STATE=$state" --device "data=$data")
 	check_status 4 "apply is refused without META" said mortise apply -f "$config"
 	check "the error says that META is missing" says 'no partition on its disk is labeled "META"'
+	places=(--device "META=$meta" --device "data=$data")
+	check_fails "apply is refused without STATE" said mortise apply -f "$config" --wait 0
+	places=(--device "data=$data")
+	check_fails "and without STATE and META" said mortise apply -f "$config" --wait 0
+	check "the error says that STATE is missing" says \
+		'nothing was stored, because STATE would not be ready: no partition is labeled "STATE"'
+	places+=(--device "STATE=$state")
 	mkfs.ext4 -q "$meta"
 	places+=(--device "META=$meta")
 	check_fails "a META that holds a file system is refused" said mortise apply -f "$config"
