@@ -65,7 +65,7 @@ enum status run_token(const struct command *c);
 enum status run_trim(const struct command *c);
 enum status run_up(const struct command *c);
 enum status run_volume_status(const struct command *c);
-/* status NAME without such a mapping. False: the configuration does not declare the volume. */
+/* status NAME if no mapping has this name. False: the configuration does not declare the volume. */
 bool run_volume_row(const struct command *c, enum status *status);
 
 #endif

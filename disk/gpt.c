@@ -292,6 +292,7 @@ static enum mortise_code read_copies(const struct luks2_device *disk, struct gpt
 	struct gpt copy = *gpt;
 	enum mortise_code code;
 
+	copy.entries = NULL;
 	code = read_copy(disk, gpt, 1, &second, &first_why, err);
 	if (code)
 		return code;

@@ -16,7 +16,7 @@
 #define SWAP_PAGE_MIN  4096u
 #define SWAP_PAGE_MAX  65536u
 #define SWAP_VERSION   1024u /* offset of the version in the header, which is 1 */
-#define SWAP_SIGNATURE 10u   /* bytes at the end of the page (mm/swapfile.c, include/linux/swap.h) */
+#define SWAP_SIGNATURE 10u /* bytes at the end of the page (mm/swapfile.c, include/linux/swap.h) */
 
 static const char *get_value(blkid_probe probe, const char *name)
 {

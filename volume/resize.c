@@ -97,7 +97,7 @@ enum mortise_code mortise_resize(struct mortise_luks2 *header, const char *name,
 {
 	struct dm_crypt_table table = { 0 };
 	struct dm_control *control = NULL;
-	struct luks2_segment segment;
+	struct luks2_segment segment = { .size = 0 };
 	uint64_t device_size = 0;
 	enum mortise_code code;
 	struct dm_info info;

@@ -53,7 +53,7 @@ if has "declared yes"; then
 		encryption: {provider: luks2, keys: [{static: {passphrase: "$secret"}, slot: 0}]}
 	YAML
 	forgets 0 "plan of a new volume" plan -f config.yaml --device data=image
-	truncate -s 20M blank
+	truncate -s 40M blank
 	forgets 0 "plan of a blank device" plan -f config.yaml --device data=blank
 	forgets 1 status status -f config.yaml --device data=image
 
