@@ -108,6 +108,9 @@ static bool is_at_or_below(const char *path, const char *directory)
 static const char *find_path_obstacle(const char *path)
 {
 	static const char *const reserved[] = { "/dev", "/proc", "/run", "/sys" };
+	/* A STATE that somebody else has made must not replace programs or the trust file. */
+	static const char *const image[] = { "/bin",   "/boot",	  "/etc",  "/lib", "/lib32",
+					     "/lib64", "/libx32", "/sbin", "/usr" };
 	static const char state[] = "/system/state";
 
 	if (*path != '/')
@@ -128,6 +131,9 @@ static const char *find_path_obstacle(const char *path)
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++)
 		if (is_at_or_below(path, reserved[i]))
 			return "the system uses this directory";
+	for (size_t i = 0; i < sizeof(image) / sizeof(*image); i++)
+		if (is_at_or_below(path, image[i]))
+			return "this directory belongs to the boot image";
 	/* STATE is mounted first: a volume above it would hide it. */
 	if (is_at_or_below(path, state) || is_at_or_below(state, path))
 		return "STATE is mounted at /system/state";

@@ -194,7 +194,7 @@ forge() {
 		uuid: $uuid, partuuid: "", full: false}]' "$1"
 }
 
-# An order that an attacker has written erases neither a file nor a device that it only names.
+# An order that another program has written leads to no file, and to no device that it only names.
 test_forged() {
 	local file=$work/victim disk
 
