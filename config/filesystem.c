@@ -108,7 +108,7 @@ static bool is_at_or_below(const char *path, const char *directory)
 static const char *find_path_obstacle(const char *path)
 {
 	static const char *const reserved[] = { "/dev", "/proc", "/run", "/sys" };
-	/* A STATE that somebody else has made must not replace programs or the trust file. */
+	/* A STATE that another program has made must not replace programs or the trust file. */
 	static const char *const image[] = { "/bin",   "/boot",	  "/etc",  "/lib", "/lib32",
 					     "/lib64", "/libx32", "/sbin", "/usr" };
 	static const char state[] = "/system/state";
