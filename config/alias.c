@@ -78,7 +78,8 @@ bool config_builder_alias(struct config_builder *builder, const char *anchor,
 		config_error(builder->log, position, "the value of anchor &%s contains itself",
 			     shown);
 	else if (builder->depth + node->height > CONFIG_DEPTH_MAX)
-		config_error(builder->log, position, "nested more than %u deep", CONFIG_DEPTH_MAX);
+		config_error(builder->log, position, "nested more than %u levels deep",
+			     CONFIG_DEPTH_MAX);
 	else
 		return append_copy(builder, node, position) != NULL;
 	return false;

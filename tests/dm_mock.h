@@ -196,12 +196,12 @@ static void begin_minor(struct world *world, const struct step *steps, uint32_t 
 	world->at = 0;
 }
 
-static void begin(struct world *world, const struct step *steps)
+static inline void begin(struct world *world, const struct step *steps)
 {
 	begin_minor(world, steps, 47);
 }
 
-static void end(struct world *world)
+static inline void end(struct world *world)
 {
 	assert_int_equal(world->steps[world->at].request, 0);
 	assert_int_equal(world->keys_added, world->keys_dropped);

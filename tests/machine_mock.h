@@ -519,7 +519,7 @@ static void expect_file(const char *path, const char *text)
 }
 
 /* The names in a folder, without "." and "..". */
-static size_t count_files(const char *path)
+static inline size_t count_files(const char *path)
 {
 	char room[PATH_MAX];
 	size_t count = 0;
@@ -542,7 +542,7 @@ static void deny(const char *call, const char *path, int sys)
 	*denial = (struct denial){ .call = call, .path = path, .sys = sys };
 }
 
-static void deny_ioctl(unsigned long request, int sys)
+static inline void deny_ioctl(unsigned long request, int sys)
 {
 	struct denial *denial = machine.denials;
 
