@@ -33,6 +33,8 @@ void disk_place_read(const char *device, struct disk_place *place)
 		return;
 	}
 	place->size = read_number(st.st_rdev, "size") * SECTOR;
-	if (disk_of_partition(st.st_rdev, place->disk, sizeof(place->disk)))
-		place->partition = (unsigned)read_number(st.st_rdev, "partition");
+	if (!disk_of_partition(st.st_rdev, place->disk, sizeof(place->disk)))
+		return;
+	place->partition = (unsigned)read_number(st.st_rdev, "partition");
+	place->start = read_number(st.st_rdev, "start") * SECTOR;
 }

@@ -8,6 +8,7 @@
 struct disk_place {
 	uint64_t size;		/* bytes of the device or file; 0: unknown */
 	unsigned partition;	/* number in the partition table, from 1; 0: not a partition */
+	uint64_t start;		/* bytes from the start of the disk to the partition */
 	char disk[160];		/* path of the disk with the partition, or "" */
 };
 

@@ -17,7 +17,8 @@ static enum mortise_code find_partition(struct disk_table *table, const struct d
 	struct gpt_partition *found = &table->partition;
 
 	if (place->partition <= gpt->entry_count &&
-	    gpt_partition(gpt, place->partition - 1, found) && gpt_size(gpt, found) == place->size)
+	    gpt_partition(gpt, place->partition - 1, found) &&
+	    found->first * gpt->sector == place->start && gpt_size(gpt, found) == place->size)
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_CHANGED, 0,
 			 "partition %u in the table of %s is not %s as the kernel knows it; reboot",
