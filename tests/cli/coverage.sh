@@ -23,7 +23,7 @@ list "Options that are not supported" >no_options
 # elsewhere; dump-volume-key-file appears in it, but is not an option.
 "$referee" --help >help
 sed -n '/^<action> is one of/,/^You can also/s/^\t\([A-Za-z0-9]*\) [<[].*/\1/p' help | sort >theirs
-cat actions no_actions | grep -vx refresh | sort | diff theirs - >difference
+list "Supported actions" | cat - no_actions | grep -vx refresh | sort | diff theirs - >difference
 result $? "every action of cryptsetup is listed once"
 sed 's/^/# /' difference
 sed -n '/^  /p' help | grep -oE -- '--[a-z0-9_-]+' | sed 's/^--//' | grep -vx dump-volume-key-file |

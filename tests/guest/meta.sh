@@ -68,13 +68,13 @@ check_status 4 "the whole disk is refused as META" meta get 9 --device "META=$de
 
 check "a reader does not wait for a reader" under --shared "${device}p2" "$MORTISE" meta get 9
 check "it does not wait for a process that holds the disk" under --exclusive "$device" "$MORTISE" meta get 9
-check_status 1 "a reader waits for a writer" waits signal --exclusive "${device}p2" "$MORTISE" meta get 9
+check_status 143 "a reader waits for a writer" waits signal --exclusive "${device}p2" "$MORTISE" meta get 9
 check "a signal ends the wait" says "canceled"
 check_equal "it does not try again" "$(sed '1,/SIGTERM/d' "$work/trace")" ""
 check "the signal came in time" grep -q SIGTERM "$work/trace"
-check_status 1 "a writer waits for a reader" waits signal --shared "${device}p2" \
+check_status 143 "a writer waits for a reader" waits signal --shared "${device}p2" \
 	"$MORTISE" meta delete 9
-check_status 1 "a writer waits for a process that holds the disk" waits signal --shared "$device" \
+check_status 143 "a writer waits for a process that holds the disk" waits signal --shared "$device" \
 	"$MORTISE" meta delete 9
 check_equal "nothing was written in the meantime" "$(meta get 9)" null
 check "a reader gets its turn" waits release --exclusive "${device}p2" "$MORTISE" meta get 9
