@@ -60,7 +60,7 @@ static struct machine {
 	int loop_configure;		/* errno of LOOP_CONFIGURE on a kernel that lacks it */
 
 	int key_sys;			/* errno of add_key(2) */
-	char key_type[16], key_description[128];
+	char key_type[64], key_description[128];
 	uint8_t key[8];
 	long key_calls[8];		/* keyctl(2) */
 	unsigned key_call_count;

@@ -34,7 +34,7 @@ test_state() {
 	(cd "$root/var/mnt/data" && exec sleep 600) &
 	until_holds executes $! sleep
 	check_status 6 "down of a volume in use gives exit status 6" mortise down
-	check_match "down names the busy volume" "$(mortise down 2>&1)" "*data*unmount*busy*"
+	check_match "down names the busy volume" "$(mortise down 2>&1)" "*data*cannot unmount*in use*"
 	check_equal "data stays mounted" "$(findmnt -n "$root/var/mnt/data" | wc -l)" 1
 	kill $!
 	wait $! || true
