@@ -213,6 +213,8 @@ static uint64_t took_tpm(enum config_key_kind other, uint64_t tpm_ms, const char
 static void test_tpm(void **state)
 {
 	(void)state;
+	if (!MORTISE_TPM)
+		skip();
 	make(first);
 	for (unsigned kind = CONFIG_KEY_STATIC; kind <= CONFIG_KEY_TPM; kind++) {
 		assert_int_equal(took_tpm(kind, 0, NULL), 0);
