@@ -111,19 +111,14 @@ enum mortise_code volume_run_lock(const struct mortise_events *events, int *fd,
 				  struct mortise_error *err)
 {
 	struct mortise_error why;
-	const struct mortise_event event = {
-		.type = MORTISE_EVENT_NOTICE,
-		.volume = "/run",
-		.text = why.text,
-	};
 	enum mortise_code code;
 
 	*fd = run_dir_open_lock(&why);
 	if (*fd < 0)
 		return error_set(err, MORTISE_E_SYSTEM, 0, "%s", why.text);
 	/* If this cancels the run, the next poll says so, too. */
-	if (why.code && events && events->call)
-		(void)events->call(events->context, &event);
+	if (why.code)
+		events_notify(events, "/run", why.text);
 	code = events_lock(events, *fd, LOCK_EX, UINT64_MAX, RUN_DIR "/lock", err);
 	if (code) {
 		close(*fd);

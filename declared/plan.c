@@ -116,6 +116,18 @@ fail:
 	return error_memory(err);
 }
 
+enum mortise_code volume_plans_begin(const struct mortise_config *config,
+				     const struct mortise_up_options *options,
+				     struct mortise_up_options *wanted, struct mortise_plan **out,
+				     struct mortise_error *err)
+{
+	enum mortise_code code = volume_options_copy(wanted, options, err);
+
+	if (!code)
+		code = volume_check_names(config, wanted, err);
+	return code ? code : volume_plans_new(config, wanted, out, err);
+}
+
 void mortise_plan_free(struct mortise_plan **address)
 {
 	struct mortise_plan *plan = address ? *address : NULL;

@@ -180,6 +180,13 @@ MORTISE_MUST_CHECK enum mortise_code volume_plans_new(const struct mortise_confi
 						      struct mortise_plan **out,
 						      struct mortise_error *err);
 
+/* The same for options of the caller, which are checked and copied to *wanted first. */
+MORTISE_MUST_CHECK enum mortise_code volume_plans_begin(const struct mortise_config *config,
+							const struct mortise_up_options *options,
+							struct mortise_up_options *wanted,
+							struct mortise_plan **out,
+							struct mortise_error *err);
+
 /* Wipes and frees header, keys and passphrases; the steps stay. */
 void volume_plan_wipe(struct volume_plan *plan);
 void volume_plan_free(struct volume_plan *plan);

@@ -78,11 +78,7 @@ enum mortise_code mortise_volume_unlock(const struct mortise_config *config,
 	enum mortise_code code;
 
 	*header = NULL;
-	code = volume_options_copy(&wanted, options, err);
-	if (!code)
-		code = volume_check_names(config, &wanted, err);
-	if (!code)
-		code = volume_plans_new(config, &wanted, &plan, err);
+	code = volume_plans_begin(config, options, &wanted, &plan, err);
 	if (code)
 		return code;
 	if (wanted.name_count != 1 || plan->count != 1) {

@@ -61,11 +61,7 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 	enum mortise_code code;
 
 	*out = NULL;
-	code = volume_options_copy(&wanted, options, err);
-	if (!code)
-		code = volume_check_names(config, &wanted, err);
-	if (!code)
-		code = volume_plans_new(config, &wanted, &plan, err);
+	code = volume_plans_begin(config, options, &wanted, &plan, err);
 	if (code)
 		return code;
 	code = wait_for_devices(plan, &wanted, err);

@@ -39,7 +39,7 @@ enum status volumes_options(const struct command *c, struct volumes *volumes);
  * opens STATE to read it; volumes->plan then continues with STATE's volume key.
  */
 enum status volumes_read(const struct command *c, struct volumes *volumes);
-/* As volumes_open(), but prints nothing if there is no valid configuration. False: there is none. */
+/* As volumes_open(), but prints nothing and returns false if there is no valid configuration. */
 bool volumes_open_quietly(const struct command *c, struct volumes *volumes);
 void volumes_close(struct volumes *volumes);
 

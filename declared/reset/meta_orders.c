@@ -118,7 +118,7 @@ static enum mortise_code erase(const struct mortise_up_options *options,
 	enum mortise_code code;
 
 	*erased = false;
-	/* Whoever can write to META must not be able to erase a file or another disk of the machine. */
+	/* Write access to META must not be enough to erase a file or another disk of the machine. */
 	code = given ? MORTISE_OK : reset_order_check(order, err);
 	if (code) {
 		error_prefix(err, "not erased");
