@@ -21,7 +21,7 @@ truncate -s 20M "$work/header"
 "$mortise" luksFormat --batch-mode --key-file "$work/key" --pbkdf argon2id \
 	--pbkdf-memory "$memory" --pbkdf-force-iterations "$passes" --pbkdf-parallel "$lanes" \
 	"$work/header"
-got=$(cryptsetup luksDump "$work/header" | grep -m1 Threads: | tr -dc 0-9)
+got=$(cryptsetup luksDump "$work/header" | awk '/Threads:/ && !found++ {print $2}')
 if [[ $got != "$lanes" ]]; then
 	echo "formatted with $got lanes instead of $lanes" >&2
 fi

@@ -3,7 +3,8 @@
 # What `cmake --install` installs, at a place that it was not configured for: the headers compile
 # alone, and a program finds the library with CMake and with pkg-config, shared and static.
 # MORTISE, BUILD.
-set -euo pipefail
+set -eEuo pipefail
+trap 'echo "not ok - line $LINENO: $BASH_COMMAND"' ERR
 tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -62,7 +63,7 @@ grep -q "found mortise $version" both.log
 cmake --build both > both.log 2>&1 || { cat both.log; exit 1; }
 opens both/shared
 opens both/static
-ldd both/shared | grep -q libmortise.so.0
+grep -q libmortise.so.0 < <(ldd both/shared)
 ldd both/static > static.libraries
 fails grep -q libmortise static.libraries
 configure archive "$version" static

@@ -107,7 +107,15 @@ format() {
 		grep . || fail "a file without its licence line"
 }
 
+# With pipefail a pipe fails if its reader ends before its writer has written everything: sometimes.
+# `READER < <(WRITER)` does not fail then.
+hasty_reader='\|\s*(\\\n\s*|\n\s*)?(grep\s+-\w*[qm]|head\b(?!\s+-[nc]\s*-)|sed\s+(-n\s+)?[^|\n]*[0-9;{]q\b|awk\s[^|\n]*\bexit\b)'
+
 analysis() {
+	! git grep -l pipefail -- ':!*.md' | grep -vx tests/structure.sh |
+		xargs perl -0777 -ne 's/\|\|//g;
+			print "$ARGV: $&\n" while /'"$hasty_reader"'/g' | grep . ||
+		fail "a pipe that fails if its reader ends first"
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -I include -I . -D_GNU_SOURCE \
 		--suppress=missingIncludeSystem --suppress=preprocessorErrorDirective:keys/mbedtls/md.h $folders || fail "cppcheck"

@@ -38,7 +38,7 @@ run() {
 }
 
 has_mapping() {
-	dmsetup ls | grep -qv '^No devices'
+	grep -qv '^No devices' < <(dmsetup ls)
 }
 
 # interrupt SIGNAL: run the benchmark, and send the signal when a mapping exists.

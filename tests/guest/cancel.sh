@@ -173,7 +173,7 @@ test_derivation() {
 
 # mortise holds the header's lock while it derives the key, so cryptsetup would wait for it here.
 is_marked() {
-	head -c 8192 "$device" | grep -aq mortise-unfinished
+	grep -aq mortise-unfinished < <(head -c 8192 "$device")
 }
 
 for topic in devices lock retries order derivation; do

@@ -242,7 +242,7 @@ test_kills() {
 			fill data
 			killed "$call" "$number" grow || break
 			check "$call $number: sfdisk reads the table" \
-				eval 'sfdisk --dump "$whole" 2>/dev/null | grep -q u-data'
+				eval 'grep -q u-data < <(sfdisk --dump "$whole" 2>/dev/null)'
 			down || true
 			blockdev --rereadpt "$whole"
 			check "$call $number: up opens the volume" said mortise up

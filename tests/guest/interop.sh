@@ -35,14 +35,14 @@ open() {
 # put PROGRAM WORD, get PROGRAM WORD: write or read data through a mapping that PROGRAM opens and
 # closes. Commands are chained, because set -e has no effect inside functions that check calls.
 put() {
-	yes "$2" | head -c 1M >"$work/written" || true
+	head -c 1M < <(yes "$2") >"$work/written"
 	open "$1" &&
 		dd if="$work/written" of="$mapped" bs=1M seek=2 conv=fsync status=none &&
 		"$1" close "$name"
 }
 
 get() {
-	yes "$2" | head -c 1M >"$work/expected" || true
+	head -c 1M < <(yes "$2") >"$work/expected"
 	open "$1" &&
 		dd if="$mapped" of="$work/read" bs=1M skip=2 count=1 status=none &&
 		"$1" close "$name" &&

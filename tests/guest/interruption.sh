@@ -58,7 +58,7 @@ test_state() {
 }
 
 is_marked() {
-	head -c 8192 "$1" | grep -aq mortise-unfinished
+	grep -aq mortise-unfinished < <(head -c 8192 "$1")
 }
 
 is_mapped() {

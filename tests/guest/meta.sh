@@ -15,7 +15,7 @@ disk() {
 		printf 'size=1MiB, name="%s"\n' "$@"
 	} | sfdisk --quiet --no-reread --no-tell-kernel "$device"
 	losetup --detach "$device"
-	losetup --find --show --partscan "$(ls -t "$work"/disk.* | head -n1)"
+	losetup --find --show --partscan "$(head -n1 < <(ls -t "$work"/disk.*))"
 }
 
 meta() {

@@ -34,7 +34,7 @@ mortise() {
 
 # memory_of: print the Argon2 memory of the first keyslot, in KiB.
 memory_of() {
-	"$MORTISE" luksDump "$disk" | sed -n 's/.*Memory: *\t*//p' | head -n 1
+	awk '/Memory:/ && !found++ {print $2}' <("$MORTISE" luksDump "$disk")
 }
 
 total=$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)

@@ -40,7 +40,7 @@ up() {
 
 # opened_by PATTERN: the status table shows the keyslot that opened the volume.
 opened_by() {
-	mortise status | grep -Eq "^data +/dev/vda +ready +$1 "
+	grep -Eq "^data +/dev/vda +ready +$1 " < <(mortise status)
 }
 
 # Firmware measures these words: they change before the third boot, and then stay the same.
