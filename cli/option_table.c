@@ -30,7 +30,7 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(REENCRYPT))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
@@ -70,7 +70,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_COMPARE] = FLAG("compare", 0, EXTENSION(MEASURES), ALL, "compare two result files"),
 	[OPTION_DEBUG] = FLAG("debug", 0, ALL, ALL, "show error codes and offsets"),
 	[OPTION_DEBUG_JSON] = LACK("debug-json", 0, KIND_FLAG, ALL),
-	[OPTION_DECRYPT] = LACK("decrypt", 0, KIND_FLAG, ALL),
+	[OPTION_DECRYPT] = FLAG("decrypt", 0, ALL, V(REENCRYPT), "decrypt the data"),
 	[OPTION_DEFERRED] = FLAG("deferred", 0, V(CLOSE), ALL,
 				 "close the mapping when its last user closes it"),
 	[OPTION_DESTROY_DATA] = FLAG("destroy-data", 0, EXTENSION(MEASURES), ALL,
@@ -79,7 +79,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			    EXTENSION(DECLARED | CONFIGURED | MEASURES | META | RESETS), ALL,
 			    "device of a declared volume; device to measure" },
 	[OPTION_DEVICE_SIZE] = { "device-size", 0, KIND_SIZE, "BYTES",
-				 V(OPEN) | V(RESIZE) | V(REENCRYPT), V(RESIZE),
+				 V(OPEN) | V(RESIZE) | V(REENCRYPT), V(RESIZE) | V(REENCRYPT),
 				 "size of the mapping in bytes" },
 	[OPTION_DISABLE_EXTERNAL_TOKENS] = FLAG("disable-external-tokens", 0, ALL, ALL,
 						"use only tokens of type luks2-keyring"),
@@ -100,7 +100,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_FORCE] =
 		FLAG("force", 0, EXTENSION(DECLARED &V(TRIM)), ALL, "trim now, whether due or not"),
 	[OPTION_FORCE_OFFLINE_REENCRYPT] =
-		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
+		FLAG("force-offline-reencrypt", 0, V(REENCRYPT), ALL,
+		     "re-encrypt a file, or with larger sectors, offline"),
 	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, ALL,
 				       "no effect: passphrase quality is never checked"),
 	[OPTION_FROM_CONFIG] = FLAG("from-config", 0, EXTENSION(CONFIGURED), ALL,
@@ -112,8 +113,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, ALL,
 			    "device or file with a detached header" },
 	[OPTION_HEADER_BACKUP_FILE] = LACK("header-backup-file", 0, KIND_TEXT, ALL),
-	[OPTION_HOTZONE_SIZE] = LACK("hotzone-size", 0, KIND_SIZE, V(REENCRYPT)),
-	[OPTION_INIT_ONLY] = LACK("init-only", 0, KIND_FLAG, ALL),
+	[OPTION_HOTZONE_SIZE] = { "hotzone-size", 0, KIND_SIZE, "BYTES", V(REENCRYPT), ALL,
+				  "re-encrypt at most this much at a time (maximum: 32M)" },
+	[OPTION_INIT_ONLY] = FLAG("init-only", 0, ALL, V(REENCRYPT), "only record that it begins"),
 	[OPTION_INTEGRITY] = LACK("integrity", 'I', KIND_TEXT, FORMATS),
 	[OPTION_INTEGRITY_LEGACY_PADDING] = LACK("integrity-legacy-padding", 0, KIND_FLAG, ALL),
 	[OPTION_INTEGRITY_NO_JOURNAL] = LACK("integrity-no-journal", 0, KIND_FLAG, ALL),
@@ -126,7 +128,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			     "print one JSON document to standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 			       "file to read the token from or write it to" },
-	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
+	[OPTION_KEEP_KEY] = FLAG("keep-key", 0, V(REENCRYPT), ALL, "keep the volume key"),
 	[OPTION_KEY_DESCRIPTION] = LACK("key-description", 0, KIND_TEXT, ALL),
 	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, ALL,
 			      "read the passphrase from a file (-: standard input)" },
@@ -226,9 +228,12 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_REFRESH] = LACK("refresh", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_REPLACE] = FLAG("replace", 0, EXTENSION(V(ENROLL)), ALL,
 				"replace the recovery key of the keyslot"),
-	[OPTION_RESILIENCE] = LACK("resilience", 0, KIND_TEXT, ALL),
-	[OPTION_RESILIENCE_HASH] = LACK("resilience-hash", 0, KIND_TEXT, ALL),
-	[OPTION_RESUME_ONLY] = LACK("resume-only", 0, KIND_FLAG, ALL),
+	[OPTION_RESILIENCE] = { "resilience", 0, KIND_TEXT, "MODE", ALL, V(REENCRYPT),
+				"protection: checksum (default), journal or none" },
+	[OPTION_RESILIENCE_HASH] = { "resilience-hash", 0, KIND_TEXT, "HASH", ALL, V(REENCRYPT),
+				     "hash of the checksums (default: sha256)" },
+	[OPTION_RESUME_ONLY] =
+		FLAG("resume-only", 0, ALL, V(REENCRYPT), "only continue what has begun"),
 	[OPTION_ROOT] = { "root", 0, KIND_TEXT, "DIR", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "prefix for mount points" },
 	[OPTION_RUNS] = { "runs", 0, KIND_UINT32, "NUMBER", EXTENSION(MEASURES), ALL,
@@ -238,7 +243,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN) | V(RESIZE)), ALL,
 			       "refuse a header whose seal is missing or does not match"),
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
-				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT),
+				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT) | V(REENCRYPT),
 				 "encryption sector size" },
 	[OPTION_SERIALIZE_MEMORY_HARD_PBKDF] =
 		LACK("serialize-memory-hard-pbkdf", 0, KIND_FLAG, V(OPEN)),

@@ -484,6 +484,78 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_tpm_extend(const struct mortise_key_sources *sources, unsigned pcr, const char *word,
 		   struct mortise_error *err);
 
+/* --- reencryption --- */
+
+enum mortise_reencrypt_mode {
+	MORTISE_REENCRYPT,	/* a new volume key, cipher or sector size */
+	MORTISE_ENCRYPT,	/* data that is not encrypted yet; the header is detached */
+	MORTISE_DECRYPT,	/* the header is detached */
+};
+
+struct mortise_reencrypt_keyslot {
+	int keyslot;		/* an id of the header as it is */
+	const struct mortise_secret *passphrase; /* opens it, and the new one */
+};
+
+struct mortise_reencrypt_new {
+	size_t struct_size;
+	enum mortise_reencrypt_mode mode;
+	const char *cipher;		/* default: that of the data */
+	uint32_t key_size;		/* bytes; default: the present size */
+	uint32_t sector_size;		/* bytes; default: the present size */
+	bool keep_key;			/* keep volume key and keyslots */
+	const struct mortise_secret *volume_key; /* the new one; default: random */
+	const char *resilience;		/* "checksum" (default), "journal", "none" */
+	const char *resilience_hash;	/* of the checksums; default: "sha256" */
+	uint64_t device_size;		/* bytes of the data; default: to the end of the device */
+	const struct mortise_keyslot_new *keyslot; /* cost of the new keyslots; default: all defaults */
+	const struct mortise_reencrypt_keyslot *keyslots; /* to make anew; keep_key: one */
+	size_t keyslot_count;
+};
+
+/*
+ * Records in the header that a reencryption begins, in one update; the data stays as it is. For a new
+ * volume key each given keyslot gets a second one with the same passphrase and tokens; the old ones,
+ * also those that are not given, are removed when all data is done. MORTISE_E_USAGE: nothing would
+ * change. MORTISE_E_KEY. MORTISE_E_NO_SPACE: no keyslot or area is free. MORTISE_E_BUSY.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_begin(struct mortise_luks2 *header, const struct mortise_reencrypt_new *what,
+			struct mortise_error *err);
+
+struct mortise_reencrypt_info {
+	size_t struct_size;
+	enum mortise_reencrypt_mode mode;
+	const char *resilience;
+	const char *resilience_hash;	/* "" unless resilience is "checksum" */
+	bool interrupted;	/* the last zone has to be recovered */
+	uint64_t done;		/* bytes */
+	uint64_t total;		/* bytes */
+};
+
+/* MORTISE_E_USAGE: "Device is not in reencryption." MORTISE_E_UNSUPPORTED, MORTISE_E_CORRUPT. */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_info(const struct mortise_luks2 *header, struct mortise_reencrypt_info *info,
+		       struct mortise_error *err);
+
+struct mortise_reencrypt_run {
+	size_t struct_size;
+	int keyslot;			/* the one that the passphrase opens, or MORTISE_ANY */
+	uint64_t hotzone_size;		/* bytes at a time; default and maximum: 32 MiB */
+	const struct mortise_events *events; /* for the progress; default: the header's */
+};
+
+/*
+ * Continues a reencryption up to its end, after recovering the zone that a power cut has interrupted.
+ * The data device must not be in use. The events report the progress; canceled, the function stops
+ * after the current zone and returns MORTISE_E_CANCELED, and another call continues. passphrase: opens
+ * keyslots of both volume keys. After an error or a power cut, another call continues, too.
+ * MORTISE_E_KEY. MORTISE_E_POLICY: the header does not belong to these keys. MORTISE_E_BUSY.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_continue(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
+			   const struct mortise_reencrypt_run *how, struct mortise_error *err);
+
 /* --- mappings --- */
 
 enum mortise_activation_flags {

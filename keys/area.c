@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The encryption of a keyslot area, sector by sector like dm-crypt. */
+/* The encryption of keyslot areas and data, sector by sector like dm-crypt. */
 #include "keys/area.h"
 
 #include <stdio.h>
@@ -185,30 +185,25 @@ static bool is_weak_key(const struct keys_crypto_algorithm *data, const uint8_t 
 	       secret_equal(key, key + data->key_size / 2, data->key_size / 2);
 }
 
-struct area_bytes {
-	uint8_t *data;
-	size_t size;
-	bool encrypt;
-};
-
 static enum mortise_code crypt_sectors(const struct area_cipher *area, const uint8_t *key,
 				       struct keys_crypto_cipher *iv_cipher,
-				       struct area_bytes bytes, struct mortise_error *err)
+				       const struct keys_sectors *sectors, bool encrypt,
+				       struct mortise_error *err)
 {
+	const uint32_t step = sectors->sector_size;
 	struct keys_crypto_cipher *data;
-	uint8_t iv[BLOCK], *sector = bytes.data;
+	uint8_t iv[BLOCK];
 	bool done;
 
 	if (is_weak_key(&area->data, key))
 		return error_set(err, MORTISE_E_SYSTEM, 0,
 				 "an XTS key with equal halves is refused");
-	data = keys_crypto_cipher_new(&area->data, key, bytes.encrypt);
+	data = keys_crypto_cipher_new(&area->data, key, encrypt);
 	done = data != NULL;
-	for (uint64_t i = 0; done && i < bytes.size / KEYS_AREA_SECTOR; i++) {
-		done = make_iv(area->iv_kind, i, iv_cipher, iv) &&
-		       keys_crypto_sector(data, iv, sector, KEYS_AREA_SECTOR);
-		sector += KEYS_AREA_SECTOR;
-	}
+	for (size_t at = 0; done && at < sectors->size; at += step)
+		done = make_iv(area->iv_kind, sectors->first + at / KEYS_AREA_SECTOR, iv_cipher,
+			       iv) &&
+		       keys_crypto_sector(data, iv, sectors->data + at, step);
 	keys_crypto_cipher_free(data);
 	if (!done)
 		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to run cipher %s-%s",
@@ -216,8 +211,9 @@ static enum mortise_code crypt_sectors(const struct area_cipher *area, const uin
 	return MORTISE_OK;
 }
 
-static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key,
-				    struct area_bytes bytes, struct mortise_error *err)
+static enum mortise_code crypt_bytes(const char *cipher, struct keys_bytes key,
+				     const struct keys_sectors *sectors, bool encrypt,
+				     struct mortise_error *err)
 {
 	struct keys_crypto_cipher *iv_cipher = NULL;
 	struct area_cipher area;
@@ -228,10 +224,10 @@ static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key,
 				 "cipher %s does not encrypt and is refused; recreate the keyslot "
 				 "with aes-xts-plain64",
 				 cipher);
-	if (bytes.size % KEYS_AREA_SECTOR)
+	if (sectors->size % sectors->sector_size)
 		return error_set(err, MORTISE_E_USAGE, 0,
-				 "the size of a keyslot area is not a multiple of %u: %zu bytes",
-				 KEYS_AREA_SECTOR, bytes.size);
+				 "cannot encrypt %zu bytes in sectors of %u bytes", sectors->size,
+				 sectors->sector_size);
 	if (!parse_cipher(cipher, key.size, &area))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "the crypto library does not support cipher %s with a key of %zu "
@@ -239,21 +235,36 @@ static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key,
 				 cipher, key.size * 8);
 	code = iv_cipher_new(&area, key, &iv_cipher, err);
 	if (!code)
-		code = crypt_sectors(&area, key.data, iv_cipher, bytes, err);
+		code = crypt_sectors(&area, key.data, iv_cipher, sectors, encrypt, err);
 	keys_crypto_cipher_free(iv_cipher);
 	return code;
+}
+
+enum mortise_code keys_sectors_crypt(const char *cipher, const struct mortise_secret *key,
+				     const struct keys_sectors *sectors, bool encrypt,
+				     struct mortise_error *err)
+{
+	return crypt_bytes(
+		cipher, (struct keys_bytes){ mortise_secret_data(key), mortise_secret_size(key) },
+		sectors, encrypt, err);
+}
+
+static enum mortise_code crypt_area(const char *cipher, struct keys_bytes key, uint8_t *area,
+				    size_t size, bool encrypt, struct mortise_error *err)
+{
+	const struct keys_sectors sectors = { area, size, KEYS_AREA_SECTOR, 0 };
+
+	return crypt_bytes(cipher, key, &sectors, encrypt, err);
 }
 
 enum mortise_code keys_area_encrypt(const char *cipher, const uint8_t *key, size_t key_size,
 				    uint8_t *area, size_t size, struct mortise_error *err)
 {
-	return crypt_area(cipher, (struct keys_bytes){ key, key_size },
-			  (struct area_bytes){ area, size, true }, err);
+	return crypt_area(cipher, (struct keys_bytes){ key, key_size }, area, size, true, err);
 }
 
 enum mortise_code keys_area_decrypt(const char *cipher, const uint8_t *key, size_t key_size,
 				    uint8_t *area, size_t size, struct mortise_error *err)
 {
-	return crypt_area(cipher, (struct keys_bytes){ key, key_size },
-			  (struct area_bytes){ area, size, false }, err);
+	return crypt_area(cipher, (struct keys_bytes){ key, key_size }, area, size, false, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The encryption of a keyslot area: 512-byte sectors, IVs count from 0 at the area's start. */
+/* The encryption of keyslot areas and data, sector by sector like dm-crypt. */
 #ifndef KEYS_AREA_H
 #define KEYS_AREA_H
 
@@ -11,7 +11,7 @@
 bool keys_area_supported(const char *cipher, size_t key_size);
 
 /*
- * Encrypt or decrypt in place. size is a multiple of KEYS_AREA_SECTOR. MORTISE_E_UNSUPPORTED: the
+ * Encrypt or decrypt a keyslot area in place: 512-byte sectors, IVs count from 0. size is a multiple of KEYS_AREA_SECTOR. MORTISE_E_UNSUPPORTED: the
  * crypto library does not support the cipher; the message names it.
  */
 MORTISE_MUST_CHECK enum mortise_code keys_area_encrypt(const char *cipher, const uint8_t *key,
@@ -20,5 +20,22 @@ MORTISE_MUST_CHECK enum mortise_code keys_area_encrypt(const char *cipher, const
 MORTISE_MUST_CHECK enum mortise_code keys_area_decrypt(const char *cipher, const uint8_t *key,
 						       size_t key_size, uint8_t *area, size_t size,
 						       struct mortise_error *err);
+
+/* A run of sectors of dm-crypt. */
+struct keys_sectors {
+	uint8_t *data;
+	size_t size;		/* bytes, a multiple of sector_size */
+	uint32_t sector_size;	/* bytes: 512, 1024, 2048, 4096 */
+	uint64_t first;		/* 512-byte sectors: the IV of the first sector */
+};
+
+/*
+ * Encrypts or decrypts sectors in place. Several threads may call it at once. MORTISE_E_UNSUPPORTED
+ * as above.
+ */
+MORTISE_MUST_CHECK enum mortise_code keys_sectors_crypt(const char *cipher,
+							const struct mortise_secret *key,
+							const struct keys_sectors *sectors,
+							bool encrypt, struct mortise_error *err);
 
 #endif

@@ -73,4 +73,11 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_lock(struct luks2_device *devi
 						       struct mortise_error *err);
 void luks2_device_unlock(struct luks2_device *device);
 
+/*
+ * Takes cryptsetup's lock of a reencryption, without waiting. *fd: close(2) releases it; -1: locks
+ * cannot exist. MORTISE_E_BUSY: "Reencryption process is already running."
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_reencrypt_lock(const char *uuid, int *fd,
+							  struct mortise_error *err);
+
 #endif

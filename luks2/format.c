@@ -98,24 +98,14 @@ static enum mortise_code make_binary(const struct mortise_format *format, uint64
 	return random_bytes(header->second_salt, sizeof(header->second_salt), err);
 }
 
-static struct json_object *segment_json_new(const char *cipher, const struct luks2_layout *layout)
-{
-	struct json_object *segment = json_object_new_object();
-
-	if (segment && luks2_json_add(segment, "type", json_object_new_string("crypt")) &&
-	    luks2_json_add(segment, "offset", luks2_json_new_decimal(layout->data_offset)) &&
-	    luks2_json_add(segment, "size", json_object_new_string("dynamic")) &&
-	    luks2_json_add(segment, "iv_tweak", luks2_json_new_decimal(0)) &&
-	    luks2_json_add(segment, "encryption", json_object_new_string(cipher)) &&
-	    luks2_json_add(segment, "sector_size", json_object_new_int64(layout->sector_size)))
-		return segment;
-	json_object_put(segment);
-	return NULL;
-}
-
 static bool add_sections(struct json_object *metadata, const struct mortise_format *format,
 			 const char *cipher, const struct luks2_layout *layout)
 {
+	const struct luks2_segment segment = {
+		.offset = layout->data_offset,
+		.cipher = cipher,
+		.sector_size = layout->sector_size,
+	};
 	struct json_object *segments = json_object_new_object();
 	struct json_object *config = json_object_new_object();
 	const char *subsystem = format->subsystem ? format->subsystem : "";
@@ -125,7 +115,7 @@ static bool add_sections(struct json_object *metadata, const struct mortise_form
 	       luks2_json_add(metadata, "keyslots", json_object_new_object()) &&
 	       luks2_json_add(metadata, "tokens", json_object_new_object()) &&
 	       luks2_json_add(metadata, "segments", segments) &&
-	       luks2_json_add_id(segments, 0, segment_json_new(cipher, layout)) &&
+	       luks2_json_add_id(segments, 0, luks2_segment_new(&segment)) &&
 	       luks2_json_add(metadata, "digests", json_object_new_object()) &&
 	       luks2_json_add(metadata, "config", config) &&
 	       luks2_json_add(config, "json_size",

@@ -119,6 +119,21 @@ const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *heade
 	return &header->binary;
 }
 
+enum mortise_code luks2_header_set_volume_key(struct mortise_luks2 *header,
+					      const struct mortise_secret *key,
+					      struct mortise_error *err)
+{
+	struct mortise_secret *copy;
+	enum mortise_code code =
+		mortise_secret_from(mortise_secret_data(key), mortise_secret_size(key), &copy, err);
+
+	if (code)
+		return code;
+	mortise_secret_free(&header->volume_key);
+	header->volume_key = copy;
+	return MORTISE_OK;
+}
+
 const struct mortise_secret *luks2_header_volume_key(const struct mortise_luks2 *header)
 {
 	return header->volume_key;

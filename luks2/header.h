@@ -102,6 +102,11 @@ const char *luks2_header_data_path(const struct mortise_luks2 *header);
 const struct luks2_device *luks2_header_device(const struct mortise_luks2 *header);
 const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *header);
 
+/* Makes the header know this volume key, which the caller has verified. Copies it. */
+MORTISE_MUST_CHECK enum mortise_code luks2_header_set_volume_key(struct mortise_luks2 *header,
+								 const struct mortise_secret *key,
+								 struct mortise_error *err);
+
 /* The volume key if format, open or verify has left one, else NULL. The header owns it. */
 const struct mortise_secret *luks2_header_volume_key(const struct mortise_luks2 *header);
 

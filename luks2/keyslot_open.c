@@ -12,6 +12,7 @@
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
+#include "luks2/reencrypt.h"
 
 /* MORTISE_E_KEY: the passphrase does not open this keyslot. */
 static enum mortise_code open_keyslot(const struct mortise_luks2 *header, int id,
@@ -75,19 +76,21 @@ out:
 	return code;
 }
 
-/* True if the keyslot holds the volume key or, with unbound, any key that a digest can verify. */
-static bool may_open(const struct mortise_luks2 *header, int id, bool unbound)
+/* The keyslots to try: those of a digest, or ANY_DIGEST. */
+#define ANY_DIGEST MORTISE_ANY
+
+static bool may_open(const struct mortise_luks2 *header, int id, int digest)
 {
-	if (luks2_keyslot_opens_data(header->metadata, id))
-		return true;
-	return unbound && luks2_digest_of_keyslot(header->metadata, id) >= 0;
+	const int own = luks2_digest_of_keyslot(header->metadata, id);
+
+	return own >= 0 && (digest == ANY_DIGEST || own == digest);
 }
 
 struct attempt {
 	const struct mortise_luks2 *header;
 	const struct mortise_secret *passphrase;
 	struct mortise_secret *key;
-	bool unbound;
+	int digest;
 	unsigned tried;
 	unsigned refused; /* of these */
 	int opened;
@@ -110,8 +113,7 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 			continue;
 		(void)luks2_json_integer(object, "priority", MORTISE_PRIORITY_PREFER,
 					 &keyslot_priority);
-		if (keyslot_priority != priority ||
-		    !may_open(attempt->header, id, attempt->unbound))
+		if (keyslot_priority != priority || !may_open(attempt->header, id, attempt->digest))
 			continue;
 		attempt->tried++;
 		if (!open_keyslot(attempt->header, id, attempt->passphrase, &attempt->key, &why)) {
@@ -150,21 +152,6 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 	return error_set(err, MORTISE_E_KEY, 0, "No key available with this passphrase.");
 }
 
-static enum mortise_code remember_volume_key(struct mortise_luks2 *header,
-					     const struct mortise_secret *key,
-					     struct mortise_error *err)
-{
-	struct mortise_secret *copy;
-	enum mortise_code code =
-		mortise_secret_from(mortise_secret_data(key), mortise_secret_size(key), &copy, err);
-
-	if (code)
-		return code;
-	mortise_secret_free(&header->volume_key);
-	header->volume_key = copy;
-	return MORTISE_OK;
-}
-
 /* Before a key is derived for data that could not be mapped. */
 static enum mortise_code check_data_cipher(const struct mortise_luks2 *header,
 					   struct mortise_error *err)
@@ -174,6 +161,33 @@ static enum mortise_code check_data_cipher(const struct mortise_luks2 *header,
 	const char *cipher = luks2_json_text(luks2_json_get_id(segments, 0), "encryption");
 
 	return cipher ? luks2_header_check_cipher(header, "segment 0", cipher, 0, err) : MORTISE_OK;
+}
+
+static enum mortise_code open_wanted(struct attempt *attempt, int keyslot,
+				     struct mortise_error *err)
+{
+	if (keyslot == MORTISE_ANY)
+		return open_any(attempt, err);
+	if (!may_open(attempt->header, keyslot, attempt->digest))
+		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
+	attempt->opened = keyslot;
+	return open_keyslot(attempt->header, keyslot, attempt->passphrase, &attempt->key, err);
+}
+
+enum mortise_code luks2_keyslot_open_digest(const struct mortise_luks2 *header, int digest,
+					    int keyslot, const struct mortise_secret *passphrase,
+					    struct mortise_secret **key, int *opened,
+					    struct mortise_error *err)
+{
+	struct attempt attempt = {
+		.header = header, .passphrase = passphrase, .digest = digest, .opened = -1
+	};
+	enum mortise_code code = open_wanted(&attempt, keyslot, err);
+
+	*key = attempt.key;
+	if (opened)
+		*opened = attempt.opened;
+	return code;
 }
 
 enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
@@ -194,19 +208,14 @@ enum mortise_code mortise_keyslot_open(struct mortise_luks2 *header,
 		code = check_data_cipher(header, err);
 	if (code)
 		return code;
-	attempt.unbound = wanted.unbound;
-	if (wanted.keyslot == MORTISE_ANY) {
-		code = open_any(&attempt, err);
-	} else if (!may_open(header, wanted.keyslot, wanted.unbound)) {
-		code = error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
-	} else {
-		attempt.opened = wanted.keyslot;
-		code = open_keyslot(header, wanted.keyslot, passphrase, &attempt.key, err);
-	}
+	attempt.digest = wanted.unbound ? ANY_DIGEST : luks2_digest_of_segment(header->metadata, 0);
+	code = attempt.digest == -1 && !wanted.unbound
+		       ? error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.")
+		       : open_wanted(&attempt, wanted.keyslot, err);
 	if (code)
 		goto out;
 	if (luks2_keyslot_opens_data(header->metadata, attempt.opened)) {
-		code = remember_volume_key(header, attempt.key, err);
+		code = luks2_header_set_volume_key(header, attempt.key, err);
 		if (code)
 			goto out;
 	}
@@ -260,5 +269,5 @@ enum mortise_code mortise_volume_key_verify(struct mortise_luks2 *header,
 				   err);
 	if (code)
 		return code;
-	return remember_volume_key(header, volume_key, err);
+	return luks2_header_set_volume_key(header, volume_key, err);
 }

@@ -204,6 +204,52 @@ static bool find_overlap(struct json_object *metadata, uint64_t from, uint64_t r
 	return false;
 }
 
+/* The lowest offset of an area at or behind from; limit: there is none. */
+static uint64_t next_area(struct json_object *metadata, uint64_t from, uint64_t limit)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+
+	json_object_object_foreach(keyslots, id, keyslot) {
+		struct json_object *area = luks2_json_get(keyslot, "area", json_type_object);
+		uint64_t offset;
+
+		(void)id;
+		if (luks2_json_decimal(area, "offset", &offset) && offset >= from && offset < limit)
+			limit = offset;
+	}
+	return limit;
+}
+
+enum mortise_code luks2_layout_largest_gap(struct json_object *metadata,
+					   struct json_object *on_disk, uint64_t *offset,
+					   uint64_t *size, struct mortise_error *err)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	const uint64_t limit = luks2_keyslots_end(metadata);
+	uint64_t json_size = 0, at, end;
+
+	*size = 0;
+	if (!luks2_json_decimal(config, "json_size", &json_size))
+		return error_set(err, MORTISE_E_CORRUPT, 0, "config: json_size is missing");
+	for (at = 2 * (json_size + LUKS2_BINARY_SIZE); at + PAGE <= limit;) {
+		if (find_overlap(metadata, at, PAGE, &end) ||
+		    find_overlap(on_disk, at, PAGE, &end)) {
+			at = round_up(end, PAGE);
+			continue;
+		}
+		end = next_area(on_disk, at, next_area(metadata, at, limit));
+		end -= end % PAGE;
+		if (end - at > *size) {
+			*offset = at;
+			*size = end - at;
+		}
+		at = end + PAGE;
+	}
+	if (*size)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_NO_SPACE, 0, "No space for new keyslot.");
+}
+
 enum mortise_code luks2_layout_find_area(struct json_object *metadata, struct json_object *on_disk,
 					 uint64_t room, uint64_t *offset, struct mortise_error *err)
 {

@@ -37,4 +37,13 @@ MORTISE_MUST_CHECK enum mortise_code luks2_layout_find_area(struct json_object *
 							    uint64_t room, uint64_t *offset,
 							    struct mortise_error *err);
 
+/*
+ * Finds the largest gap of the keyslots area, in units of 4096 bytes. Free as above.
+ * MORTISE_E_NO_SPACE.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_layout_largest_gap(struct json_object *metadata,
+							      struct json_object *on_disk,
+							      uint64_t *offset, uint64_t *size,
+							      struct mortise_error *err);
+
 #endif

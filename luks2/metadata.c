@@ -60,6 +60,30 @@ uint64_t luks2_keyslots_end(struct json_object *metadata)
 	return 2 * (json_size + LUKS2_BINARY_SIZE) + keyslots_size;
 }
 
+static bool add_cipher(struct json_object *object, const struct luks2_segment *segment)
+{
+	return luks2_json_add(object, "iv_tweak", luks2_json_new_decimal(segment->iv_tweak)) &&
+	       luks2_json_add(object, "encryption", json_object_new_string(segment->cipher)) &&
+	       luks2_json_add(object, "sector_size", json_object_new_int64(segment->sector_size));
+}
+
+struct json_object *luks2_segment_new(const struct luks2_segment *segment)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *size = segment->size ? luks2_json_new_decimal(segment->size)
+						 : json_object_new_string("dynamic");
+
+	if (object &&
+	    luks2_json_add(object, "type",
+			   json_object_new_string(segment->cipher ? "crypt" : "linear")) &&
+	    luks2_json_add(object, "offset", luks2_json_new_decimal(segment->offset)) &&
+	    luks2_json_add(object, "size", size) &&
+	    (!segment->cipher || add_cipher(object, segment)))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
 bool luks2_segment_has_flag(struct json_object *segment, const char *prefix)
 {
 	struct json_object *flags = luks2_json_get(segment, "flags", json_type_array);

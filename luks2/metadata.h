@@ -7,6 +7,7 @@
 #define LUKS2_METADATA_H
 
 #include "luks2/json.h"
+#include "luks2/model.h"
 
 /* True if the metadata has a keyslot with this id. */
 bool luks2_keyslot_in_use(struct json_object *metadata, int id);
@@ -23,6 +24,9 @@ uint64_t luks2_keyslots_end(struct json_object *metadata);
 
 /* The lowest offset of a segment that is not a backup segment, in bytes, or 0. */
 uint64_t luks2_first_data_offset(struct json_object *metadata);
+
+/* A new segment of type crypt or, without a cipher, linear. NULL: out of memory. */
+struct json_object *luks2_segment_new(const struct luks2_segment *segment);
 
 /* True if one of the segment's flags starts with prefix. */
 bool luks2_segment_has_flag(struct json_object *segment, const char *prefix);

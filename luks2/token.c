@@ -228,3 +228,21 @@ enum mortise_code mortise_token_info(const struct mortise_luks2 *header, int id,
 	}
 	return sized_output(SIZED(mortise_token_info), info, &filled, err);
 }
+
+bool luks2_tokens_link(struct json_object *metadata, int from, int to)
+{
+	struct json_object *tokens = luks2_tokens(metadata);
+	char old[12], new[12];
+
+	snprintf(old, sizeof(old), "%d", from);
+	snprintf(new, sizeof(new), "%d", to);
+	json_object_object_foreach(tokens, id, token) {
+		struct json_object *links = luks2_json_get(token, "keyslots", json_type_array);
+
+		(void)id;
+		if (luks2_json_array_has(links, old) &&
+		    !luks2_json_append(links, json_object_new_string(new)))
+			return false;
+	}
+	return true;
+}

@@ -15,4 +15,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_token_stage(struct luks2_update *upda
 						       struct json_object *token, int *id,
 						       struct mortise_error *err);
 
+/* Links each token of one keyslot to another one, too. False: out of memory. */
+bool luks2_tokens_link(struct json_object *metadata, int from, int to);
+
 #endif

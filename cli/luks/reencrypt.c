@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* reencrypt: another volume key, cipher or sector size for data that stays. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/device.h"
+#include "cli/keyslot.h"
+#include "cli/luks/seal.h"
+#include "cli/passphrase.h"
+#include "cli/print.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+const char *check_reencrypt(const struct command *c)
+{
+	const struct options *options = &c->options;
+
+	if (option_set(options, OPTION_ENCRYPT) || option_set(options, OPTION_REDUCE_DEVICE_SIZE))
+		return NULL;
+	if (option_set(options, OPTION_INIT_ONLY) && option_set(options, OPTION_RESUME_ONLY))
+		return "Options --init-only and --resume-only cannot be combined.";
+	if (option_set(options, OPTION_KEEP_KEY) && option_set(options, OPTION_VOLUME_KEY_FILE))
+		return "Options --keep-key and --volume-key-file cannot be combined.";
+	if (option_number(options, OPTION_HOTZONE_SIZE) % 512 != 0)
+		return "Hotzone size must be multiple of 512 bytes sector.";
+	if (option_number(options, OPTION_DEVICE_SIZE) % 512 != 0)
+		return "Device size must be multiple of 512 bytes sector.";
+	return NULL;
+}
+
+/* --- beginning --- */
+
+/* The keyslots of the data and their passphrases. */
+struct passphrases {
+	struct mortise_reencrypt_keyslot slot[MORTISE_KEYSLOTS_MAX];
+	struct mortise_secret *secret[MORTISE_KEYSLOTS_MAX]; /* the same, to free them */
+	size_t count;
+};
+
+static void passphrases_free(struct passphrases *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		mortise_secret_free(&all->secret[i]);
+}
+
+static unsigned find_keyslots(const struct command *c, const struct mortise_luks2 *header,
+			      struct passphrases *all)
+{
+	const int only = option_slot(&c->options, OPTION_KEY_SLOT);
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if ((only == MORTISE_ANY || only == id) &&
+		    mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK && !info.unbound &&
+		    strcmp(info.type, "luks2") == 0)
+			all->slot[all->count++].keyslot = id;
+	}
+	return (unsigned)all->count;
+}
+
+static enum status read_passphrase(const struct command *c, const struct paths *paths,
+				   const char *prompt, struct mortise_secret **passphrase)
+{
+	struct passphrase_source source;
+
+	passphrase_source(c, paths->device, &source);
+	source.prompt = prompt;
+	return passphrase_read(c, &source, passphrase);
+}
+
+/* Each keyslot gets a new one with its own passphrase, so all are needed. */
+static enum status read_passphrases(const struct command *c, const struct paths *paths,
+				    const struct mortise_luks2 *header, struct passphrases *all)
+{
+	const size_t count = find_keyslots(c, header, all);
+	enum status status = STATUS_OK;
+
+	all->count = 0;
+	if (count == 0)
+		return fail_with(STATUS_USAGE,
+				 option_set(&c->options, OPTION_KEY_SLOT)
+					 ? "Keyslot %d is not active."
+					 : "No usable keyslot is available.",
+				 option_slot(&c->options, OPTION_KEY_SLOT));
+	if (count > 1 && option_set(&c->options, OPTION_KEY_FILE))
+		return fail_with(STATUS_USAGE, "Key file can be used only with --key-slot or with "
+					       "exactly one key slot active.");
+	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+		char prompt[64];
+
+		snprintf(prompt, sizeof(prompt), "Enter passphrase for key slot %d: ",
+			 all->slot[i].keyslot);
+		status = read_passphrase(c, paths, prompt, &all->secret[i]);
+		all->slot[i].passphrase = all->secret[i];
+		all->count += status == STATUS_OK;
+	}
+	return status;
+}
+
+static enum status begin(const struct command *c, const struct paths *paths,
+			 struct mortise_luks2 *header, struct passphrases *all)
+{
+	const struct options *options = &c->options;
+	const uint32_t key_size = option_number32(options, OPTION_KEY_SIZE) / 8;
+	struct mortise_secret *volume_key = NULL;
+	struct mortise_keyslot_new keyslot;
+	struct mortise_kdf_choice kdf;
+	struct mortise_reencrypt_new what = {
+		.struct_size = sizeof(what),
+		.mode = option_set(options, OPTION_DECRYPT) ? MORTISE_DECRYPT : MORTISE_REENCRYPT,
+		.cipher = option_text(options, OPTION_CIPHER),
+		.key_size = key_size,
+		.sector_size = option_number32(options, OPTION_SECTOR_SIZE),
+		.keep_key = option_set(options, OPTION_KEEP_KEY),
+		.resilience = option_text(options, OPTION_RESILIENCE),
+		.resilience_hash = option_text(options, OPTION_RESILIENCE_HASH),
+		.device_size = option_number(options, OPTION_DEVICE_SIZE),
+		.keyslot = &keyslot,
+		.keyslots = all->slot,
+	};
+	struct mortise_error err = { 0 };
+	enum status status = keyslot_describe(c, &keyslot, &kdf);
+
+	if (status == STATUS_OK && option_set(options, OPTION_VOLUME_KEY_FILE))
+		status = volume_key_read(option_text(options, OPTION_VOLUME_KEY_FILE),
+					 key_size ? key_size : header_volume_key_size(header),
+					 &volume_key);
+	if (status == STATUS_OK)
+		status = read_passphrases(c, paths, header, all);
+	what.volume_key = volume_key;
+	what.keyslot_count = all->count;
+	if (status == STATUS_OK && mortise_reencrypt_begin(header, &what, &err))
+		status = fail(c, &err);
+	mortise_secret_free(&volume_key);
+	return status;
+}
+
+/* --- continuing --- */
+
+static bool on_event(void *context, const struct mortise_event *event)
+{
+	if (event->type == MORTISE_EVENT_PROGRESS)
+		return progress_tell_bytes(context, "data", event->text, event->done, event->total);
+	return !signals_caught();
+}
+
+static enum status proceed(const struct command *c, struct mortise_luks2 *header,
+			   const struct mortise_secret *passphrase)
+{
+	struct progress progress;
+	const struct mortise_events events = { .call = on_event, .context = &progress };
+	const struct mortise_reencrypt_run how = {
+		.struct_size = sizeof(how),
+		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+		.hotzone_size = option_number(&c->options, OPTION_HOTZONE_SIZE),
+		.events = &events,
+	};
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	progress_begin(&progress);
+	code = mortise_reencrypt_continue(header, passphrase, &how, &err);
+	progress_clear(&progress);
+	if (code == MORTISE_E_CANCELED) {
+		print_to(stderr, "Reencryption interrupted.\n");
+		return STATUS_USAGE;
+	}
+	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);
+}
+
+/* With -q or --resume-only nothing is asked. */
+static bool may_resume(const struct command *c, const struct paths *paths)
+{
+	char question[PATH_MAX + 160];
+
+	if (option_set(&c->options, OPTION_BATCH_MODE) ||
+	    option_set(&c->options, OPTION_RESUME_ONLY))
+		return true;
+	snprintf(question, sizeof(question),
+		 "Device %s is already in LUKS2 reencryption. Do you wish to resume previously "
+		 "initialised operation?",
+		 paths->header);
+	return terminal_confirm(question, "Operation aborted.\n");
+}
+
+static enum status resume(const struct command *c, const struct paths *paths,
+			  struct mortise_luks2 *header)
+{
+	struct mortise_secret *passphrase = NULL;
+	enum status status;
+
+	if (option_set(&c->options, OPTION_INIT_ONLY))
+		return fail_with(STATUS_USAGE,
+				 "LUKS2 reencryption already initialized. Aborting operation.");
+	if (!may_resume(c, paths))
+		return STATUS_USAGE;
+	status = read_passphrase(c, paths, NULL, &passphrase);
+	if (status == STATUS_OK)
+		status = proceed(c, header, passphrase);
+	mortise_secret_free(&passphrase);
+	return status;
+}
+
+/* As in cryptsetup, which cannot find out whether a file is mapped. */
+static enum status check_file(const struct command *c, const struct paths *paths)
+{
+	struct stat st;
+
+	if (stat(paths->device, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
+		return STATUS_OK;
+	return fail_with(STATUS_USAGE,
+			 "Unable to decide if device %s is activated or not.\n"
+			 "Use --force-offline-reencrypt to bypass the check and run "
+			 "in offline mode (dangerous!).",
+			 paths->device);
+}
+
+static enum status start(const struct command *c, const struct paths *paths,
+			 struct mortise_luks2 *header)
+{
+	struct passphrases all = { 0 };
+	enum status status;
+
+	if (option_set(&c->options, OPTION_RESUME_ONLY))
+		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
+	status = begin(c, paths, header, &all);
+	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
+		status = proceed(c, header, all.slot[0].passphrase);
+	passphrases_free(&all);
+	return status;
+}
+
+enum status run_reencrypt(const struct command *c)
+{
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	struct mortise_luks2 *header = NULL;
+	struct mortise_error err = { 0 };
+	struct paths paths;
+	enum status status;
+
+	paths_find(c, command_word(c, 0), &paths);
+	status = check_file(c, &paths);
+	if (status == STATUS_OK)
+		status = header_load_with_device(c, &paths, &header);
+	if (status != STATUS_OK)
+		return status;
+	switch (mortise_reencrypt_info(header, &info, &err)) {
+	case MORTISE_OK:
+		status = resume(c, &paths, header);
+		break;
+	case MORTISE_E_USAGE: /* not in reencryption */
+		status = start(c, &paths, header);
+		break;
+	default:
+		status = fail(c, &err);
+	}
+	if (status == STATUS_OK)
+		seal_warn_after_change(c, header);
+	mortise_luks2_free(&header);
+	return status;
+}

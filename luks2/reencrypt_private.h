@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside luks2/: what reading and writing the metadata of a reencryption share. */
+#ifndef LUKS2_REENCRYPT_PRIVATE_H
+#define LUKS2_REENCRYPT_PRIVATE_H
+
+#include "luks2/reencrypt.h"
+
+#define LUKS2_REQUIREMENT_REENCRYPT "online-reencrypt"
+
+/* The keyslot of type reencrypt and its id, or NULL. */
+struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *id);
+
+/*
+ * The bytes that the digest covers: both keys, which may be NULL, and the metadata.
+ * MORTISE_E_POLICY: the metadata is incomplete.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_reencrypt_record(struct json_object *metadata,
+							    const struct mortise_secret *old_key,
+							    const struct mortise_secret *new_key,
+							    struct mortise_secret **out,
+							    struct mortise_error *err);
+
+#endif

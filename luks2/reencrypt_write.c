@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing the metadata of a reencryption. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "luks2/digest.h"
+#include "luks2/keyslot.h"
+#include "luks2/layout.h"
+#include "luks2/metadata.h"
+#include "luks2/private.h"
+#include "luks2/reencrypt_private.h"
+
+/* The digests of a segment; -1: none. */
+struct owners {
+	int digest[2];
+};
+
+static struct json_object *section(struct json_object *metadata, const char *name)
+{
+	return luks2_json_get(metadata, name, json_type_object);
+}
+
+static void clear_segments(struct json_object *metadata)
+{
+	struct json_object *digests = section(metadata, "digests");
+
+	json_object_object_foreach(digests, id, digest) {
+		(void)id;
+		luks2_json_add(digest, "segments", json_object_new_array());
+	}
+}
+
+static bool add_segment(struct json_object *metadata, struct json_object *segment, const char *flag,
+			struct owners owners)
+{
+	struct json_object *segments = section(metadata, "segments");
+	const int id = (int)json_object_object_length(segments);
+	struct json_object *flags;
+
+	if (!luks2_json_add_id(segments, id, segment))
+		return false;
+	if (flag) {
+		flags = json_object_new_array();
+		if (!luks2_json_add(segment, "flags", flags) ||
+		    !luks2_json_append(flags, json_object_new_string(flag)))
+			return false;
+	}
+	for (int i = 0; i < 2; i++)
+		if (owners.digest[i] >= 0 && (!i || owners.digest[1] != owners.digest[0]) &&
+		    !luks2_digest_assign(metadata, owners.digest[i], "segments", id))
+			return false;
+	return true;
+}
+
+/* A part of the data in one of the forms; length 0: to the end of the device. */
+static bool add_part(struct json_object *metadata, const struct luks2_form *form, uint64_t start,
+		     uint64_t length, const char *flag, struct owners owners)
+{
+	const struct luks2_segment part = {
+		.offset = form->offset + start,
+		.size = length,
+		.iv_tweak = form->iv_tweak + start / 512,
+		.cipher = form->cipher,
+		.sector_size = form->sector_size,
+	};
+
+	return add_segment(metadata, luks2_segment_new(&part), flag, owners);
+}
+
+static bool add_form(struct json_object *metadata, const struct luks2_form *form, uint64_t start,
+		     uint64_t length)
+{
+	return !length || add_part(metadata, form, start, length == UINT64_MAX ? 0 : length, NULL,
+				   (struct owners){ { form->digest, -1 } });
+}
+
+/* Moves the backup segments behind the new regular ones. */
+static bool add_backups(struct json_object *metadata, struct json_object *old,
+			const struct luks2_reencryption *state)
+{
+	static const char *const flags[] = { "backup-previous", "backup-final" };
+
+	for (int i = 0; i < 2; i++) {
+		const struct luks2_form *form = i ? &state->after : &state->before;
+		struct json_object *segment = NULL;
+
+		json_object_object_foreach(old, id, candidate) {
+			(void)id;
+			if (luks2_segment_has_flag(candidate, flags[i]))
+				segment = candidate;
+		}
+		if (!segment || !add_segment(metadata, json_object_get(segment), NULL,
+					     (struct owners){ { form->digest, -1 } }))
+			return false;
+	}
+	return true;
+}
+
+/* What lies below the zone, the zone if it is being written, and what lies above it. */
+static bool add_regular(struct json_object *metadata, const struct luks2_reencryption *state,
+			const struct luks2_zone *zone, bool busy, uint64_t size)
+{
+	const struct luks2_form *low = state->backward ? &state->before : &state->after;
+	const struct luks2_form *high = state->backward ? &state->after : &state->before;
+	const uint64_t zone_end = zone->offset + zone->length;
+	uint64_t low_size = zone->offset, high_start = zone_end;
+
+	if (!busy && state->backward)
+		high_start = zone->offset;
+	else if (!busy)
+		low_size = zone_end;
+	/* What extends to the end of the device has no size. */
+	if (low_size >= size)
+		return add_form(metadata, low, 0, UINT64_MAX);
+	if (!add_form(metadata, low, 0, low_size))
+		return false;
+	if (busy &&
+	    !add_part(metadata, &state->after, zone->offset, zone->length, "in-reencryption",
+		      (struct owners){ { state->after.digest, state->mode == MORTISE_REENCRYPT
+								      ? state->before.digest
+								      : -1 } }))
+		return false;
+	if (high_start >= size)
+		return true;
+	return add_form(metadata, high, high_start,
+			state->fixed_size && high_start ? size - high_start : UINT64_MAX);
+}
+
+enum mortise_code luks2_reencryption_set(struct luks2_update *update,
+					 const struct luks2_reencryption *state,
+					 const struct luks2_zone *zone, bool busy, uint64_t size,
+					 struct mortise_error *err)
+{
+	struct json_object *metadata = luks2_update_metadata(update);
+	struct json_object *old = json_object_get(section(metadata, "segments"));
+	bool done = luks2_json_add(metadata, "segments", json_object_new_object());
+
+	clear_segments(metadata);
+	done = done && add_regular(metadata, state, zone, busy, size) &&
+	       add_backups(metadata, old, state);
+	json_object_put(old);
+	return done ? MORTISE_OK : error_memory(err);
+}
+
+static bool set_requirement(struct json_object *metadata)
+{
+	struct json_object *requirements = json_object_new_object();
+	struct json_object *mandatory = json_object_new_array();
+
+	return luks2_json_add(section(metadata, "config"), "requirements", requirements) &&
+	       luks2_json_add(requirements, "mandatory", mandatory) &&
+	       luks2_json_append(mandatory,
+				 json_object_new_string(LUKS2_REQUIREMENT_REENCRYPT "-v2"));
+}
+
+static bool add_area(struct json_object *keyslot, const struct luks2_reencryption_new *what,
+		     uint64_t offset, uint64_t size)
+{
+	struct json_object *area = json_object_new_object();
+
+	return luks2_json_add(keyslot, "area", area) &&
+	       luks2_json_add(area, "offset", luks2_json_new_decimal(offset)) &&
+	       luks2_json_add(area, "size", luks2_json_new_decimal(size)) &&
+	       luks2_json_add(area, "type",
+			      json_object_new_string(luks2_guard_name(what->guard))) &&
+	       (what->guard != LUKS2_GUARD_CHECKSUM ||
+		(luks2_json_add(area, "hash", json_object_new_string(what->hash)) &&
+		 luks2_json_add(area, "sector_size", json_object_new_int64(what->block_size))));
+}
+
+static enum mortise_code add_keyslot(struct luks2_update *update,
+				     const struct luks2_reencryption_new *what, int *id,
+				     struct mortise_error *err)
+{
+	struct json_object *keyslots = section(update->metadata, "keyslots");
+	struct json_object *keyslot;
+	uint64_t offset, size;
+	enum mortise_code code;
+
+	for (*id = 0; luks2_json_get_id(keyslots, *id); ++*id)
+		;
+	if (*id >= (int)MORTISE_KEYSLOTS_MAX)
+		return error_set(err, MORTISE_E_NO_SPACE, 0, "All key slots full.");
+	code = luks2_layout_largest_gap(update->metadata, update->header->metadata, &offset, &size,
+					err);
+	if (code)
+		return code;
+	keyslot = json_object_new_object();
+	if (!luks2_json_add_id(keyslots, *id, keyslot) || !add_area(keyslot, what, offset, size) ||
+	    !luks2_json_add(keyslot, "type", json_object_new_string("reencrypt")) ||
+	    !luks2_json_add(keyslot, "key_size", json_object_new_int(1)) ||
+	    !luks2_json_add(keyslot, "mode",
+			    json_object_new_string(luks2_reencrypt_mode_name(what->mode))) ||
+	    !luks2_json_add(keyslot, "direction",
+			    json_object_new_string(what->backward ? "backward" : "forward")))
+		return error_memory(err);
+	return MORTISE_OK;
+}
+
+/* The forms before and after, as the first regular segment is now. */
+static bool add_first_segments(struct json_object *metadata, struct json_object *old,
+			       const struct luks2_reencryption_new *what)
+{
+	const int old_digest = what->mode == MORTISE_ENCRYPT ? -1 : what->old_digest;
+	const struct owners before = { { old_digest, -1 } };
+	struct luks2_segment part = { .sector_size = what->sector_size };
+
+	if (!luks2_json_decimal(old, "offset", &part.offset))
+		return false;
+	(void)luks2_json_decimal(old, "iv_tweak", &part.iv_tweak);
+	for (int i = 0; i < 2; i++) {
+		const char *flag = i ? "backup-previous" : NULL;
+		struct json_object *segment;
+
+		if (what->mode == MORTISE_ENCRYPT) {
+			const struct luks2_segment plain = { .offset = part.offset,
+							     .size = what->fixed_size };
+
+			segment = luks2_segment_new(&plain);
+		} else {
+			segment = NULL;
+			if (json_object_deep_copy(old, &segment, NULL))
+				return false;
+			if (what->fixed_size && !i)
+				luks2_json_add(segment, "size",
+					       luks2_json_new_decimal(what->fixed_size));
+		}
+		if (!add_segment(metadata, segment, flag, before))
+			return false;
+	}
+	part.cipher = what->mode == MORTISE_DECRYPT ? NULL : what->cipher;
+	return add_segment(metadata, luks2_segment_new(&part), "backup-final",
+			   (struct owners){ { what->digest, -1 } });
+}
+
+enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
+					   const struct luks2_reencryption_new *what,
+					   struct mortise_error *err)
+{
+	struct json_object *metadata = luks2_update_metadata(update);
+	struct json_object *old = json_object_get(section(metadata, "segments"));
+	struct mortise_secret *record = NULL;
+	enum mortise_code code = MORTISE_OK;
+	int keyslot, digest;
+
+	clear_segments(metadata);
+	if (!luks2_json_add(metadata, "segments", json_object_new_object()) ||
+	    !add_first_segments(metadata, luks2_json_get_id(old, 0), what) ||
+	    !set_requirement(metadata))
+		code = error_memory(err);
+	json_object_put(old);
+	if (!code)
+		code = add_keyslot(update, what, &keyslot, err);
+	if (!code)
+		code = luks2_reencrypt_record(metadata, what->old_key, what->new_key, &record, err);
+	if (!code)
+		code = luks2_digest_add(metadata, "sha256", 0, record,
+					luks2_header_events(update->header), &digest, err);
+	mortise_secret_free(&record);
+	if (!code && !luks2_digest_assign(metadata, digest, "keyslots", keyslot))
+		code = error_memory(err);
+	return code ? code : luks2_update_fits(update, err);
+}
+
+static enum mortise_code remove_keyslots_of(struct luks2_update *update, int digest,
+					    struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
+		if (luks2_digest_of_keyslot(update->metadata, id) == digest)
+			code = luks2_keyslot_stage_removal(update, id, true, err);
+	return code;
+}
+
+enum mortise_code luks2_reencryption_end(struct luks2_update *update,
+					 const struct luks2_reencryption *state,
+					 struct mortise_error *err)
+{
+	struct json_object *metadata = luks2_update_metadata(update);
+	enum mortise_code code = MORTISE_OK;
+
+	if (!luks2_json_add(metadata, "segments", json_object_new_object()))
+		return error_memory(err);
+	clear_segments(metadata);
+	if (!add_form(metadata, &state->after, 0, UINT64_MAX))
+		return error_memory(err);
+	json_object_object_del(section(metadata, "config"), "requirements");
+	if (state->mode == MORTISE_REENCRYPT && state->before.digest != state->after.digest)
+		code = remove_keyslots_of(update, state->before.digest, err);
+	if (!code)
+		code = luks2_keyslot_stage_removal(update, state->keyslot, true, err);
+	return code;
+}
+
+static enum mortise_code check_room(const struct luks2_reencryption *state, uint64_t offset,
+				    size_t size, struct mortise_error *err)
+{
+	if (offset <= state->area_size && size <= state->area_size - offset)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_NO_SPACE, 0,
+			 "the area of keyslot %d is too small to protect the data", state->keyslot);
+}
+
+enum mortise_code luks2_reencryption_read_area(const struct mortise_luks2 *header,
+					       const struct luks2_reencryption *state,
+					       uint64_t offset, void *bytes, size_t size,
+					       struct mortise_error *err)
+{
+	enum mortise_code code = check_room(state, offset, size, err);
+
+	return code ? code
+		    : luks2_device_read(header->device, bytes, size, state->area_offset + offset,
+					err);
+}
+
+enum mortise_code luks2_reencryption_write_area(const struct mortise_luks2 *header,
+						const struct luks2_reencryption *state,
+						const void *bytes, size_t size,
+						struct mortise_error *err)
+{
+	enum mortise_code code = check_room(state, 0, size, err);
+
+	if (!code)
+		code = luks2_device_writable(header->device, err);
+	if (!code)
+		code = luks2_device_write(header->device, bytes, size, state->area_offset, err);
+	return code ? code : luks2_device_flush(header->device, err);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* Re-encrypting zones of the data: reading, protecting, converting, and writing, by all processors. */
+#ifndef VOLUME_HOTZONE_H
+#define VOLUME_HOTZONE_H
+
+#include "luks2/reencrypt.h"
+
+#define HOTZONE_MAX (32u << 20) /* bytes at a time, all of them in memory */
+
+struct hotzone;
+
+/*
+ * Opens the data device for exclusive use. state, the keys (NULL: not encrypted) and header live
+ * longer than the result. MORTISE_E_BUSY: the device is mapped or mounted. MORTISE_E_NO_SPACE: it is
+ * smaller than the data, or not a multiple of the zones' unit. MORTISE_E_UNSUPPORTED: a cipher.
+ */
+MORTISE_MUST_CHECK enum mortise_code hotzone_open(const struct mortise_luks2 *header,
+						  const struct luks2_reencryption *state,
+						  const struct mortise_secret *old_key,
+						  const struct mortise_secret *new_key,
+						  struct hotzone **out, struct mortise_error *err);
+/* Wipes the buffer; NULL is allowed. */
+void hotzone_close(struct hotzone *hotzone);
+
+/* Bytes of all data. */
+uint64_t hotzone_data_size(const struct hotzone *hotzone);
+
+/* The largest zone that its protection and limit (bytes, 0: the default) allow, at least one unit. */
+uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit);
+
+/* Reads a zone, and writes its protection to the area of the keyslot. Returns after a flush. */
+MORTISE_MUST_CHECK enum mortise_code hotzone_protect(struct hotzone *hotzone,
+						     const struct luks2_zone *zone,
+						     struct mortise_error *err);
+
+/* Converts the zone that hotzone_protect() has read, and writes it. Returns after a flush. */
+MORTISE_MUST_CHECK enum mortise_code hotzone_convert(struct hotzone *hotzone,
+						     const struct luks2_zone *zone,
+						     struct mortise_error *err);
+
+/* Finishes a zone of any size whose conversion was interrupted, from its protection. */
+MORTISE_MUST_CHECK enum mortise_code hotzone_recover(struct hotzone *hotzone,
+						     const struct luks2_zone *zone,
+						     struct mortise_error *err);
+
+#endif
