@@ -74,10 +74,11 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_lock(struct luks2_device *devi
 void luks2_device_unlock(struct luks2_device *device);
 
 /*
- * Takes cryptsetup's lock of a reencryption, without waiting. *fd: close(2) releases it; -1: locks
- * cannot exist. MORTISE_E_BUSY: "Reencryption process is already running."
+ * Takes cryptsetup's lock of a reencryption, without waiting, unless the device has no locks. *fd:
+ * close(2) releases it; -1: there is nothing to release. MORTISE_E_BUSY: "Reencryption process is already running."
  */
-MORTISE_MUST_CHECK enum mortise_code luks2_reencrypt_lock(const char *uuid, int *fd,
+MORTISE_MUST_CHECK enum mortise_code luks2_reencrypt_lock(const struct luks2_device *device,
+							  const char *uuid, int *fd,
 							  struct mortise_error *err);
 
 #endif

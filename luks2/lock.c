@@ -120,26 +120,28 @@ void luks2_device_unlock(struct luks2_device *device)
 	device->lock_fd = -1;
 }
 
-enum mortise_code luks2_reencrypt_lock(const char *uuid, int *fd, struct mortise_error *err)
+enum mortise_code luks2_reencrypt_lock(const struct luks2_device *device, const char *uuid, int *fd,
+				       struct mortise_error *err)
 {
 	char path[128];
+	int sys;
 
-	if (mkdir(LOCK_DIR, 0700) && errno != EEXIST && errno != EROFS && errno != ENOENT)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create " LOCK_DIR);
+	*fd = -1;
+	if (!device->locking)
+		return MORTISE_OK;
 	snprintf(path, sizeof(path), LOCK_DIR "/LN_LUKS2-reencryption-%.64s", uuid);
-	/* The file stays: nothing is gained by removing it. */
-	*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (!mkdir(LOCK_DIR, 0700) || errno == EEXIST)
+		*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (*fd < 0 && (errno == EROFS || errno == ENOENT))
 		return MORTISE_OK;
 	if (*fd >= 0 && !flock(*fd, LOCK_EX | LOCK_NB))
 		return MORTISE_OK;
-	if (*fd < 0 || errno != EWOULDBLOCK) {
-		error_set(err, MORTISE_E_SYSTEM, errno, "Failed to acquire reencryption lock.");
-	} else {
-		error_set(err, MORTISE_E_BUSY, 0, "Reencryption process is already running.");
-	}
+	sys = errno;
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-	return err ? err->code : MORTISE_E_SYSTEM;
+	if (sys == EWOULDBLOCK)
+		return error_set(err, MORTISE_E_BUSY, 0,
+				 "Reencryption process is already running.");
+	return error_set(err, MORTISE_E_SYSTEM, sys, "Failed to acquire reencryption lock.");
 }

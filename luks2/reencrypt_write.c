@@ -255,7 +255,8 @@ enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 	if (!code)
 		code = luks2_reencrypt_record(metadata, what->old_key, what->new_key, &record, err);
 	if (!code)
-		code = luks2_digest_add(metadata, "sha256", 0, record,
+		/* It contains a random key, which needs no stretching. */
+		code = luks2_digest_add(metadata, "sha256", LUKS2_DIGEST_ITERATIONS_MIN, record,
 					luks2_header_events(update->header), &digest, err);
 	mortise_secret_free(&record);
 	if (!code && !luks2_digest_assign(metadata, digest, "keyslots", keyslot))

@@ -27,7 +27,8 @@ struct hotzone {
 	const char *path; /* of the data device */
 	int fd;
 	uint64_t size;	 /* bytes of the data */
-	uint8_t *buffer; /* HOTZONE_MAX bytes: the zone, or a piece of it */
+	uint8_t *buffer; /* the zone, or a piece of it */
+	size_t room;	 /* bytes of the buffer: HOTZONE_MAX, or all data */
 	uint8_t *sums;	 /* GUARD_CHECKSUM: of the blocks in the buffer */
 	size_t sum_size; /* bytes of one checksum */
 };
@@ -73,7 +74,7 @@ static enum mortise_code transfer(const struct hotzone *hotzone, uint8_t *bytes,
 
 static enum mortise_code flush(const struct hotzone *hotzone, struct mortise_error *err)
 {
-	if (fdatasync(hotzone->fd))
+	if (fsync(hotzone->fd))
 		return device_error(hotzone, "flush", hotzone->state->after.offset, errno, err);
 	return MORTISE_OK;
 }
@@ -304,11 +305,11 @@ enum mortise_code hotzone_recover(struct hotzone *hotzone, const struct luks2_zo
 				 "%s: the interrupted zone of %" PRIu64 " bytes at byte %" PRIu64
 				 " has no protection to recover it from",
 				 hotzone->path, zone->length, zone->offset);
-	for (uint64_t done = 0; !code && done < zone->length; done += HOTZONE_MAX) {
+	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room) {
 		const uint64_t left = zone->length - done;
 
 		code = recover_piece(hotzone, zone, done,
-				     left < HOTZONE_MAX ? (size_t)left : HOTZONE_MAX, err);
+				     left < hotzone->room ? (size_t)left : hotzone->room, err);
 	}
 	return code ? code : flush(hotzone, err);
 }
@@ -321,7 +322,7 @@ uint64_t hotzone_data_size(const struct hotzone *hotzone)
 uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit)
 {
 	const struct luks2_reencryption *state = hotzone->state;
-	uint64_t length = limit && limit < HOTZONE_MAX ? limit : HOTZONE_MAX;
+	uint64_t length = limit && limit < hotzone->room ? limit : hotzone->room;
 	uint64_t room = length;
 
 	if (state->guard == LUKS2_GUARD_JOURNAL)
@@ -398,20 +399,22 @@ static enum mortise_code allocate(struct hotzone *hotzone, struct mortise_error 
 {
 	const struct luks2_reencryption *state = hotzone->state;
 
-	hotzone->buffer =
-		mmap(NULL, HOTZONE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	hotzone->room = hotzone->size < HOTZONE_MAX ? (size_t)hotzone->size : HOTZONE_MAX;
+	/* Direct I/O needs aligned memory. */
+	hotzone->buffer = mmap(NULL, hotzone->room, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (hotzone->buffer == MAP_FAILED) {
 		hotzone->buffer = NULL;
 		return error_memory(err);
 	}
-	(void)madvise(hotzone->buffer, HOTZONE_MAX, MADV_DONTDUMP);
+	(void)madvise(hotzone->buffer, hotzone->room, MADV_DONTDUMP);
 	if (state->guard != LUKS2_GUARD_CHECKSUM)
 		return MORTISE_OK;
 	hotzone->sum_size = keys_hash_size(state->hash);
 	if (!hotzone->sum_size)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Hash algorithm %.40s not supported.", state->hash);
-	hotzone->sums = malloc(HOTZONE_MAX / state->block_size * hotzone->sum_size);
+	hotzone->sums = malloc(hotzone->room / state->block_size * hotzone->sum_size);
 	return hotzone->sums ? MORTISE_OK : error_memory(err);
 }
 
@@ -452,8 +455,8 @@ void hotzone_close(struct hotzone *hotzone)
 	if (!hotzone)
 		return;
 	if (hotzone->buffer) {
-		secret_wipe(hotzone->buffer, HOTZONE_MAX);
-		munmap(hotzone->buffer, HOTZONE_MAX);
+		secret_wipe(hotzone->buffer, hotzone->room);
+		munmap(hotzone->buffer, hotzone->room);
 	}
 	free(hotzone->sums);
 	if (hotzone->fd >= 0)

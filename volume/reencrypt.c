@@ -321,7 +321,8 @@ static const struct mortise_secret *key_after(const struct continuation *run)
 static enum mortise_code lock(struct continuation *run, struct mortise_error *err)
 {
 	enum mortise_code code =
-		luks2_reencrypt_lock(luks2_header_uuid(run->header), &run->lock_fd, err);
+		luks2_reencrypt_lock(luks2_header_device(run->header),
+				     luks2_header_uuid(run->header), &run->lock_fd, err);
 
 	if (!code)
 		code = luks2_header_read_again(run->header, err);
