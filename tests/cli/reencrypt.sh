@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# reencrypt, with cryptsetup as the judge: it encrypts the data before and decrypts it after, and each
+# program continues what the other one began and was killed in. Files with detached headers need no
+# device-mapper. MORTISE, FORGE: the programs.
+here=$(dirname "$(realpath "$0")")
+. "$here/lib.sh"
+need_referee
+
+SIZE=1M
+printf secret >pass
+printf other >pass2
+head -c $SIZE /dev/urandom >plain
+offline="-q --force-offline-reencrypt --key-file pass"
+
+# judge ARGUMENT...: cryptsetup. As root it would use dm-crypt for the data.
+judge() {
+	if [ "$(id -u)" = 0 ]; then
+		chown -R nobody .
+		setpriv --reuid=nobody --clear-groups "$referee" --disable-locks "$@"
+	else
+		"$referee" --disable-locks "$@"
+	fi
+}
+
+reencrypt() {
+	"$MORTISE" reencrypt $offline $cheap --header header data "$@"
+}
+
+# encrypted OPTION...: data is plain, encrypted by cryptsetup under a new header.
+encrypted() {
+	rm -f header
+	cp plain data
+	judge reencrypt $offline $cheap --encrypt --header header "$@" data >/dev/null
+}
+
+# The data is what it was, says cryptsetup.
+is_plain() {
+	judge reencrypt $offline --decrypt --header header data >out 2>err && cmp -s plain data
+}
+
+while read -r before after; do
+	encrypted ${before//,/ }
+	[ "$after" != - ] || after=
+	exits 0 "from $before: $after" reencrypt ${after//,/ }
+	! cmp -s plain data && is_plain
+	result $? "from $before: $after: cryptsetup decrypts it"
+done <<-END
+	--sector-size,512 -
+	--sector-size,512 --resilience,journal,--hotzone-size,64K
+	--sector-size,4096 --resilience,none
+	--sector-size,512 --sector-size,4096
+	--sector-size,4096 --sector-size,512,--hotzone-size,256K
+	--cipher,aes-cbc-essiv:sha256 --cipher,aes-xts-plain64,--key-size,256
+	--cipher,aes-xts-plain64 --cipher,aes-cbc-essiv:sha256,--key-size,256
+	--sector-size,512 --keep-key,--sector-size,1024
+	--sector-size,512 --resilience-hash,sha512
+END
+
+encrypted
+exits 0 "decrypt" reencrypt --decrypt
+cmp plain data
+result $? "the data is plain"
+
+# Killed at a write, and continued by the other program.
+# killed NUMBER PROGRAM ARGUMENT...
+killed() {
+	local number=$1
+	shift
+	# A shell of its own, so that the signal is not reported.
+	(! strace -f -qq -o /dev/null -e trace=pwrite64 \
+		-e inject=pwrite64:signal=KILL:when="$number" "$@") >out 2>err
+}
+
+for resilience in checksum journal; do
+	for number in 1 3 9 20 27; do
+		encrypted --sector-size 512
+		reencrypt --init-only --resilience $resilience
+		killed $number "$MORTISE" reencrypt $offline --hotzone-size 128K --header header data
+		result $? "$resilience: mortise is killed at write $number"
+		cp header header.cut
+		cp data data.cut
+		judge repair -q --key-file pass --header header data </dev/null >out 2>err
+		judge reencrypt $offline --resume-only --header header data >out 2>err && is_plain
+		result $? "$resilience: cryptsetup continues after write $number"
+		cp header.cut header
+		cp data.cut data
+		exits 0 "$resilience: mortise continues after write $number" reencrypt --resume-only
+		is_plain
+		result $? "$resilience: the data is there after write $number"
+	done
+done
+
+# cryptsetup writes with write(2).
+judge_killed() {
+	local number=$1 judge=("$referee" --disable-locks)
+	shift
+	[ "$(id -u)" != 0 ] || judge=(setpriv --reuid=nobody --clear-groups "${judge[@]}")
+	(! strace -f -qq -o /dev/null -e trace=write -e inject=write:signal=KILL:when="$number" \
+		"${judge[@]}" "$@") >out 2>err
+}
+for resilience in checksum journal; do
+	for number in 12 30; do
+		encrypted --sector-size 512
+		judge reencrypt $offline $cheap --init-only --resilience $resilience --header header data
+		judge_killed $number reencrypt $offline --hotzone-size 128K --header header data
+		exits 0 "$resilience: mortise continues after write $number of cryptsetup" \
+			reencrypt --resume-only
+		is_plain
+		result $? "$resilience: the data is there after write $number of cryptsetup"
+	done
+done
+
+# What is refused changes nothing.
+unchanged() {
+	cmp -s header header.before && cmp -s data data.before
+	result $? "$1: nothing has changed"
+}
+encrypted --sector-size 512
+cp header header.before
+cp data data.before
+says 1 "Device reencryption not in progress." "--resume-only" reencrypt --resume-only
+says 1 "No data segment parameters changed. Reencryption aborted." "--keep-key alone" \
+	reencrypt --keep-key
+says 2 "No key available with this passphrase." "a wrong passphrase" \
+	"$MORTISE" reencrypt -q --force-offline-reencrypt --key-file pass2 --header header data
+says 1 "Unsupported resilience mode what" "an unknown resilience" reencrypt --resilience what
+exits 1 "an unknown hash" reencrypt --resilience-hash what
+exits 1 "a refused cipher" reencrypt --cipher cipher_null-ecb
+exits 1 "a file without --force-offline-reencrypt" \
+	"$MORTISE" reencrypt -q --key-file pass --header header data
+exits 1 "data that is not a multiple of the sector" reencrypt --device-size 1000K --sector-size 4096 \
+	--hotzone-size 1000
+unchanged "refused options"
+exits 0 "another keyslot" "$MORTISE" luksAddKey -q $cheap --key-file pass header pass2
+cp header header.before
+says 1 "Key file can be used only with --key-slot or with exactly one key slot active." \
+	"two keyslots and one file" reencrypt
+unchanged "two keyslots"
+
+# The other keyslot is not made anew.
+exits 0 "--key-slot" reencrypt --key-slot 0
+exits 2 "the passphrase of the other keyslot" "$MORTISE" open --test-passphrase --key-file pass2 header
+is_plain
+result $? "the data is there"
+
+# In between the volume does not open; its state is shown, and bound to its keys.
+encrypted --sector-size 512
+exits 0 "--init-only" reencrypt --init-only
+exits 1 "--init-only again" reencrypt --init-only
+exits 1 "open" "$MORTISE" open --test-passphrase --key-file pass header
+"$MORTISE" luksDump header >dump
+grep -q "online-reencrypt-v2" dump && grep -q "Resilience: *checksum" dump
+result $? "luksDump shows it"
+cp header header.before
+cp data data.before
+while IFS='|' read -r what filter; do
+	cp header.before header
+	dd if=header bs=4096 skip=1 count=3 status=none | tr -d '\0' | jq -c "$filter" | "$FORGE" header
+	cp header header.forged
+	"$MORTISE" reencrypt $offline --resume-only --header header data >out 2>err
+	[ $? = 1 ] && cmp -s header header.forged && cmp -s data data.before
+	result $? "forged $what is refused, and nothing changes"
+done <<-'END'
+	mode|.keyslots |= map_values(if .type == "reencrypt" then .mode = "decrypt" else . end)
+	direction|.keyslots |= map_values(if .type == "reencrypt" then .direction = "backward" else . end)
+	resilience|.keyslots |= map_values(if .type == "reencrypt" then .area.type = "journal" else . end)
+	form|.segments |= map_values(if .flags == ["backup-final"] then .sector_size = 1024 else . end)
+	digest|(.digests[] | select(.segments == [] and .keyslots != [])).iterations = 1001
+	progress|.segments["0"].size = "12345"
+	version|.config.requirements.mandatory = ["online-reencrypt"]
+END
+cp header.before header
+exits 0 "the true header continues" reencrypt --resume-only
+is_plain
+result $? "its data is there"
+
+# The seal: valid before, valid after, under the new key.
+exits 0 "format" "$MORTISE" luksFormat -q $cheap --key-file pass --offset 0 --header sealed data
+cp plain data
+exits 0 "re-encrypt" "$MORTISE" reencrypt $offline $cheap --header sealed data
+exits 0 "the new key has sealed the header" "$MORTISE" open --test-passphrase --sealed --key-file pass sealed
+finish
