@@ -97,8 +97,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				"extend a PCR once all volumes are ready" },
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
-	[OPTION_FORCE] =
-		FLAG("force", 0, EXTENSION(DECLARED &V(TRIM)), ALL, "trim now, whether due or not"),
+	[OPTION_FORCE] = FLAG("force", 0, EXTENSION((DECLARED & V(TRIM)) | V(HEADER_RESTORE)), ALL,
+			      "trim before it is due; restore a header of another layout"),
 	[OPTION_FORCE_OFFLINE_REENCRYPT] =
 		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
 	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, ALL,
@@ -111,7 +111,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			  "hash of splitter, digest and PBKDF2 (default: sha256)" },
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, ALL,
 			    "device or file with a detached header" },
-	[OPTION_HEADER_BACKUP_FILE] = LACK("header-backup-file", 0, KIND_TEXT, ALL),
+	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL, ALL,
+					"file with the backup of the header" },
 	[OPTION_HOTZONE_SIZE] = LACK("hotzone-size", 0, KIND_SIZE, V(REENCRYPT)),
 	[OPTION_INIT_ONLY] = LACK("init-only", 0, KIND_FLAG, ALL),
 	[OPTION_INTEGRITY] = LACK("integrity", 'I', KIND_TEXT, FORMATS),

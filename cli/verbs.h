@@ -52,6 +52,8 @@ enum status run_luks_add_key(const struct command *c);
 enum status run_luks_change_key(const struct command *c);
 enum status run_luks_dump(const struct command *c);
 enum status run_luks_format(const struct command *c);
+enum status run_luks_header_backup(const struct command *c);
+enum status run_luks_header_restore(const struct command *c);
 enum status run_luks_kill_slot(const struct command *c);
 enum status run_luks_remove_key(const struct command *c);
 enum status run_luks_uuid(const struct command *c);

@@ -91,7 +91,7 @@ rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
 for verb in repair reencrypt convert luksConvertKey luksSuspend luksResume \
-	luksHeaderBackup luksHeaderRestore tcryptDump bitlkDump fvault2Dump refresh; do
+	tcryptDump bitlkDump fvault2Dump refresh; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
 for type in luks1 plain loopaes tcrypt bitlk fvault2; do
