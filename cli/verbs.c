@@ -107,6 +107,11 @@ const struct verb *verb_at(size_t i)
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
 }
 
+const char *verb_alias_at(size_t i)
+{
+	return i < sizeof(aliases) / sizeof(aliases[0]) ? aliases[i].alias : NULL;
+}
+
 const struct verb *verb_find(const char *name, const char **type)
 {
 	const struct verb *verb;

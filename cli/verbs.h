@@ -21,6 +21,8 @@ struct verb {
 const struct verb *verb_find(const char *name, const char **type);
 /* Row i, or NULL behind the last. */
 const struct verb *verb_at(size_t i);
+/* Alias i, or NULL behind the last. */
+const char *verb_alias_at(size_t i);
 
 const char *check_add_key(const struct command *c);
 const char *check_apply(const struct command *c);
