@@ -271,8 +271,9 @@ struct mortise_key_search {
 
 /*
  * Opens a keyslot. *volume_key receives a new secret and *opened the id; either may be NULL.
- * MORTISE_E_KEY: no keyslot opens with the passphrase. MORTISE_E_NO_KEYSLOT: the keyslot does not
- * exist, or none can be tried. MORTISE_E_MEMORY: detected before the derivation starts.
+ * MORTISE_E_KEY: no keyslot opens with the passphrase; the text names skipped keyslots, and why.
+ * MORTISE_E_NO_KEYSLOT: the keyslot does not exist, or none can be tried. MORTISE_E_MEMORY: detected
+ * before the derivation starts.
  * MORTISE_E_POLICY: the cipher of the keyslot or of the data is not accepted, the keyslot would take
  * longer than max_unlock_s, or it is unsafe in another way.
  */
