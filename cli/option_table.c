@@ -30,9 +30,9 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
-#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE))
+#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
 /* The verbs on a header, and those that read a passphrase or choose the cost of a keyslot. */
 #define HEADERS                                                                           \
@@ -255,7 +255,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			  "runs of each measurement (default: 7, more if short)" },
 	[OPTION_SCALE] = { "scale", 0, KIND_TEXT, "FILE", EXTENSION(MEASURES), ALL,
 			   "choose for the machine of this result file" },
-	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN) | V(RESIZE)), ALL,
+	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN) | V(RESIZE) | V(RESUME)), ALL,
 			       "refuse a header whose seal is missing or does not match"),
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
 				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(FORMAT),

@@ -58,6 +58,8 @@ enum status run_luks_header_backup(const struct command *c);
 enum status run_luks_header_restore(const struct command *c);
 enum status run_luks_kill_slot(const struct command *c);
 enum status run_luks_remove_key(const struct command *c);
+enum status run_luks_resume(const struct command *c);
+enum status run_luks_suspend(const struct command *c);
 enum status run_luks_uuid(const struct command *c);
 enum status run_meta(const struct command *c);
 enum status run_open(const struct command *c);

@@ -567,6 +567,21 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_resize(struct mortise_luks2 *header, const char *name,
 	       const struct mortise_secret *volume_key, uint64_t size, struct mortise_error *err);
 
+/*
+ * Suspends a mapping of a LUKS header, whose I/O waits from now on, and makes the kernel wipe the
+ * volume key from memory. MORTISE_E_INACTIVE; MORTISE_E_USAGE: it is suspended, or has no LUKS
+ * header. After an error nothing has changed.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_suspend(const char *name, struct mortise_error *err);
+/*
+ * Gives a suspended mapping of this header its key again, after verifying it, and resumes it. flags:
+ * MORTISE_NO_KEYRING or 0. MORTISE_E_USAGE: it is not suspended, or belongs to another header;
+ * MORTISE_E_KEY, MORTISE_E_POLICY, MORTISE_E_INACTIVE. After an error it is suspended.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_resume(struct mortise_luks2 *header, const char *name,
+	       const struct mortise_secret *volume_key, uint32_t flags, struct mortise_error *err);
+
 enum mortise_deactivation {
 	MORTISE_CLOSE_NOW,
 	MORTISE_CLOSE_DEFERRED,		/* when the last user closes it */

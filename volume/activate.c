@@ -90,8 +90,7 @@ static void backing_close(struct backing *backing)
 	backing->loop_fd = -1;
 }
 
-/* Gets the data segment, and checks that header, cipher and volume key match. */
-static enum mortise_code check_key(struct mortise_luks2 *header,
+enum mortise_code volume_check_key(struct mortise_luks2 *header,
 				   const struct mortise_secret *volume_key,
 				   struct luks2_segment *segment, struct mortise_error *err)
 {
@@ -177,7 +176,7 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	struct backing backing;
 	enum mortise_code code;
 
-	code = check_key(header, volume_key, &segment, err);
+	code = volume_check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
 	code = backing_open(header, flags & MORTISE_READONLY, &backing, err);

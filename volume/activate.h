@@ -6,10 +6,17 @@
 #include <mortise.h>
 
 #include "dm/dm.h"
+#include "luks2/policy.h"
 
 /* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
 void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1]);
+
+/* Gets the data segment, and checks that header, cipher and volume key match. */
+MORTISE_MUST_CHECK enum mortise_code volume_check_key(struct mortise_luks2 *header,
+						      const struct mortise_secret *volume_key,
+						      struct luks2_segment *segment,
+						      struct mortise_error *err);
 
 /*
  * Does a mapping of this name exist that belongs to this header and has no table? A process killed
