@@ -234,6 +234,8 @@ sed 's/^/# /' difference
 exits 0 "--help of an older name" "$MORTISE" luksClose --help
 head -n 1 out | diff - <(head -n 1 expected) >difference
 result $? "it shows the action"
+grep -qxE 'Every action also takes --help --usage --version --batch-mode --debug( --debug-json)? --test-args --verbose' out
+result $? "it names the options of all actions"
 exits 0 "open --usage" "$MORTISE" open --usage
 grep -q 'open <device>' out
 result $? "it shows the arguments of open"
