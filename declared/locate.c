@@ -147,7 +147,12 @@ static enum mortise_code find_labeled(const struct config_volume *volume,
 
 	if (code)
 		return code;
-	if (!found.count || found.count > DISK_LABELED_MAX)
+	if (!found.count)
+		return error_set(err, MORTISE_E_DEVICE, 0,
+				 "no partition is labeled \"%s\"; to create it, run `mortise "
+				 "apply`, or use --device %s=/dev/X",
+				 volume->id, volume->name);
+	if (found.count > DISK_LABELED_MAX)
 		return disk_labeled_error(&found, volume->id, volume->name, err);
 	if (found.count > 1)
 		chosen = find_open(volume, options, &found);
