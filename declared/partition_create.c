@@ -181,16 +181,19 @@ static enum mortise_code write_table(const struct creation *creation, struct mor
 	return code ? code : gpt_write(creation->gpt, creation->disk, err);
 }
 
-/* If a partition of the disk is in use, the new ones are added alone, and have no label in sysfs. */
+/*
+ * While a partition of the disk is in use, and on a loop device without partition scan, the kernel
+ * does not read the table: the new ones are added alone, and have no label in sysfs.
+ */
 static enum mortise_code update_kernel(const struct creation *creation, struct mortise_error *err)
 {
 	const struct partition_planned *partition;
-	enum mortise_code code = disk_kernel_read(creation->disk, err);
+	struct mortise_error ignored;
+	enum mortise_code code = MORTISE_OK;
 	size_t i = 0;
 
-	if (code != MORTISE_E_BUSY)
-		return code;
-	code = MORTISE_OK;
+	if (!disk_kernel_read(creation->disk, &ignored))
+		return MORTISE_OK;
 	while (!code && (partition = next_included(creation, &i)))
 		code = disk_kernel_add(creation->disk, creation->gpt, &partition->place, err);
 	return code;

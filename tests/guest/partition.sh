@@ -210,13 +210,15 @@ test_refused() {
 	blank 200
 	losetup --detach "$device"
 	device=$(losetup --find --show "$disk")
-	check_fails "a loop device without partitions" said apply --system-disk "$device"
-	check "it says so" says 'cannot have partitions'
+	check "a loop device whose table the kernel does not read" said apply --system-disk "$device"
+	check "the label is found nevertheless" said "$MORTISE" status --root "$root" STATE
+	down
 	check_fails "a disk that does not exist" said apply --system-disk /dev/none
 	blank 200
 	blockdev --setro "$device"
 	check_fails "a read-only disk" said apply --system-disk "$device"
 	check "it says so" says 'read-only'
+	blockdev --setrw "$device"
 	blank 60
 	check_fails "a small disk" said apply --system-disk "$device"
 	check "it says so" says 'cannot create the partition STATE'
