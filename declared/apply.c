@@ -44,7 +44,8 @@ static enum mortise_code check_places(const struct mortise_plan *plan,
 				      const struct mortise_up_options *options,
 				      struct mortise_error *err)
 {
-	const struct config_volume *state = plan->volumes[0]->volume;
+	const struct volume_plan *of_state = plan->volumes[0];
+	const struct config_volume *state = of_state->volume;
 	char device[VOLUME_PATH_MAX];
 	struct mortise_error why;
 	bool meta;
@@ -58,12 +59,14 @@ static enum mortise_code check_places(const struct mortise_plan *plan,
 	if (meta || !state->encrypted)
 		return MORTISE_OK;
 	/* Without STATE, the disk of META is not known. */
-	if (plan->volumes[0]->failed)
-		return volume_plan_check_apply(plan->volumes[0], false, err);
 	if (volume_locate(state, options, device, sizeof(device), &why))
 		return error_set(err, MORTISE_E_DEVICE, 0,
 				 "nothing was stored, because STATE would not be ready: %.400s",
-				 why.text);
+				 of_state->step_count
+					 ? of_state->steps[of_state->step_count - 1].text
+					 : why.text);
+	if (of_state->failed)
+		return volume_plan_check_apply(of_state, false, err);
 	return error_set(err, MORTISE_E_DEVICE, 0,
 			 "cannot encrypt STATE: no partition on its disk is labeled "
 			 "\"META\", where the next boot would find the keys of STATE; create "

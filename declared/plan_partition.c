@@ -50,7 +50,7 @@ static bool is_unlabeled(const char *label)
 static bool lacks_partition(const struct config_volume *volume,
 			    const struct mortise_up_options *options)
 {
-	return !volume->disk_selector && !volume_given_device(volume, options) &&
+	return volume_has_place(volume) && !volume_given_device(volume, options) &&
 	       is_unlabeled(volume->id);
 }
 
@@ -312,7 +312,9 @@ enum mortise_code partition_plan_meta(const struct volume_run *run, struct volum
 {
 	struct partition_planned *meta = partition_find(run->layout, NULL);
 
-	if (!meta || meta->created || !volume_is_state(plan->volume))
+	/* If the system disk is unknown, another message says so. */
+	if (!meta || meta->created || !volume_is_state(plan->volume) ||
+	    !(meta->disk || meta->refused))
 		return MORTISE_OK;
 	meta->wanted = true;
 	return add_creation(plan, meta, err);

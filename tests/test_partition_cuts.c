@@ -295,7 +295,7 @@ static void test_failures(void **state)
 		assert_int_equal(create(cut_disk.path, &refused, why, sizeof(why)), MORTISE_OK);
 		read_rows(cut_disk.path, &after);
 		/* Most writes are zeros. */
-		for (unsigned number = i;; number += 3) {
+		for (unsigned number = (unsigned)i;; number += 3) {
 			enum mortise_code code;
 
 			prepare(&operations[i]);
