@@ -243,6 +243,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				   "write the recovery key to a new file" },
 	[OPTION_RECOVERY_KEY] =
 		FLAG("recovery-key", 0, EXTENSION(V(ENROLL)), ALL, "enroll a recovery key"),
+	[OPTION_RECREATE] = FLAG("recreate", 0, EXTENSION(DECLARED &(V(APPLY) | V(PLAN))), ALL,
+				 "create partitions again of known volumes that are missing"),
 	[OPTION_REDUCE_DEVICE_SIZE] = LACK("reduce-device-size", 0, KIND_SIZE, ALL),
 	[OPTION_REFRESH] = LACK("refresh", 0, KIND_FLAG, V(OPEN)),
 	[OPTION_REPLACE] = FLAG("replace", 0, EXTENSION(V(ENROLL)), ALL,
@@ -271,6 +273,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 			       "store the configuration, or order the reset, for the next boot"),
 	[OPTION_SUBSYSTEM] = { "subsystem", 0, KIND_TEXT, "TEXT", FORMATS | V(CONFIG), ALL,
 			       "subsystem label of the header" },
+	[OPTION_SYSTEM_DISK] = { "system-disk", 0, KIND_TEXT, "PATH",
+				 EXTENSION(DECLARED &(V(APPLY) | V(PLAN))), ALL,
+				 "create missing partitions, on a blank machine on this disk" },
 	[OPTION_TARGET_MEMORY] = { "target-memory", 0, KIND_SIZE, "SIZE", EXTENSION(MEASURES), ALL,
 				   "memory limit of an unlock (default: 1G)" },
 	[OPTION_TARGET_MS] = { "target-ms", 0, KIND_UINT32, "MSECS", EXTENSION(MEASURES), ALL,
