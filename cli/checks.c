@@ -109,10 +109,21 @@ const char *check_meta(const struct command *c)
 	return NULL;
 }
 
+const char *check_refresh(const struct command *c)
+{
+	if (given(c, OPTION_TEST_PASSPHRASE))
+		return "Options --refresh and --test-passphrase are mutually exclusive.";
+	if (given(c, OPTION_UNBOUND))
+		return "Option --unbound cannot be used without --test-passphrase.";
+	return check_kms(c);
+}
+
 const char *check_open(const struct command *c)
 {
 	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --persistent is not allowed with --test-passphrase.";
+	if (given(c, OPTION_REFRESH))
+		return check_refresh(c);
 	if (given(c, OPTION_UNBOUND) && !given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --unbound cannot be used without --test-passphrase.";
 	return check_kms(c);

@@ -246,7 +246,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_RECREATE] = FLAG("recreate", 0, EXTENSION(DECLARED &(V(APPLY) | V(PLAN))), ALL,
 				 "create partitions again of known volumes that are missing"),
 	[OPTION_REDUCE_DEVICE_SIZE] = LACK("reduce-device-size", 0, KIND_SIZE, ALL),
-	[OPTION_REFRESH] = LACK("refresh", 0, KIND_FLAG, V(OPEN)),
+	[OPTION_REFRESH] =
+		FLAG("refresh", 0, V(OPEN), ALL, "change the flags of an active mapping"),
 	[OPTION_REPLACE] = FLAG("replace", 0, EXTENSION(V(ENROLL)), ALL,
 				"replace the recovery key of the keyslot"),
 	[OPTION_RESILIENCE] = LACK("resilience", 0, KIND_TEXT, ALL),

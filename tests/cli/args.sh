@@ -84,13 +84,17 @@ rejects "$cs: Options --keyslot-cipher and --keyslot-key-size must be used toget
 	luksFormat DEV --keyslot-cipher C
 rejects "$cs: Option --persistent is not allowed with --test-passphrase." \
 	open DEV NAME --persistent --test-passphrase
+rejects "$cs: Options --refresh and --test-passphrase are mutually exclusive." \
+	open NAME --refresh --test-passphrase
+rejects "$cs: Options --refresh and --test-passphrase are mutually exclusive." \
+	refresh NAME --test-passphrase
 rejects "$cs: Option --unbound cannot be used without --test-passphrase." \
 	open DEV NAME --unbound
 rejects "$cs: Action requires specific token. Use --token-id parameter." token export DEV
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey tcryptDump bitlkDump fvault2Dump refresh; do
+for verb in repair reencrypt convert luksConvertKey tcryptDump bitlkDump fvault2Dump; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
 for type in luks1 plain loopaes tcrypt bitlk fvault2; do
