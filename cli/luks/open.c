@@ -6,13 +6,14 @@
 
 #include "cli/device.h"
 #include "cli/print.h"
+#include "cli/luks/open.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
 #define DATA_OFFSET_MIN 4096u /* bytes; a smaller one requires a detached header */
 
-static uint32_t activation_flags(const struct command *c)
+uint32_t open_flags(const struct command *c)
 {
 	static const struct {
 		enum option_id option;
@@ -93,6 +94,8 @@ enum status run_open(const struct command *c)
 	enum status status;
 	uint32_t dropped;
 
+	if (strcmp(c->type, "plain") == 0)
+		return open_plain(c);
 	if (!testing && !name)
 		return fail_with(STATUS_USAGE,
 				 "Command requires device and mapped name as arguments.");
@@ -109,7 +112,7 @@ enum status run_open(const struct command *c)
 		status = seal_demand(c, header);
 	if (status != STATUS_OK || !name)
 		goto out;
-	if (mortise_activate(header, name, volume_key, activation_flags(c), &dropped, &err))
+	if (mortise_activate(header, name, volume_key, open_flags(c), &dropped, &err))
 		status = fail(c, &err);
 	else if (dropped != 0)
 		verbose(c, "The kernel does not support some of the flags; they were ignored.");
