@@ -103,6 +103,23 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 	return load(c, &location, "LUKS", out);
 }
 
+enum status header_load_of_mapping(const struct command *c, const char *name,
+				   struct mortise_mapping_info *info, struct paths *paths,
+				   struct mortise_luks2 **out)
+{
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	*info = (struct mortise_mapping_info){ .struct_size = sizeof(*info) };
+	code = mortise_mapping_info(name, info, &err);
+	if (code == MORTISE_E_INACTIVE)
+		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
+	if (code)
+		return fail(c, &err);
+	paths_find(c, info->device, paths);
+	return header_load_with_device(c, paths, out);
+}
+
 bool header_is_luks1(const char *path)
 {
 	static const uint8_t magic[8] = { 'L', 'U', 'K', 'S', 0xba, 0xbe, 0, 1 };

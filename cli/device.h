@@ -27,6 +27,11 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out);
 
+/* The same for an active mapping, whose data device is also that of *paths. */
+enum status header_load_of_mapping(const struct command *c, const char *name,
+				   struct mortise_mapping_info *info, struct paths *paths,
+				   struct mortise_luks2 **out);
+
 /* Is it a LUKS1 header, which the library refuses as not LUKS2? */
 bool header_is_luks1(const char *path);
 

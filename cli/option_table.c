@@ -30,10 +30,19 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
-#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE))
+#define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
+/* The verbs on a header, and those that read a passphrase or choose the cost of a keyslot. */
+#define HEADERS                                                                           \
+	(OPENS | V(REPAIR) | V(REENCRYPT) | V(ERASE) | V(CONVERT) | V(CONFIG) | V(UUID) | \
+	 V(IS_LUKS) | V(SUSPEND) | V(RESUME) | V(CONVERT_KEY) | V(HEADER_BACKUP) |        \
+	 V(HEADER_RESTORE) | V(TOKEN) | V(STATUS))
+#define PASSPHRASES (OPENS | V(CONVERT_KEY) | V(RESUME) | V(REENCRYPT))
+#define COSTS	    (SLOT_MAKERS | V(BENCHMARK) | BRINGS_UP)
+/* Where cryptsetup accepts an option that only these verbs use, so does mortise. */
+#define USED(verbs) ((verbs) | OPTION_IGNORED)
 
 #define FLAG(n, l, verbs, have, help)                    \
 	{                                                \
@@ -65,7 +74,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("check", 0, EXTENSION(V(SEAL)), ALL, "check the seal and change nothing"),
 	[OPTION_CHECK_KEYS] = FLAG("check-keys", 0, EXTENSION(DECLARED), ALL,
 				   "try every keyslot, including unchanged ones"),
-	[OPTION_CIPHER] = { "cipher", 'c', KIND_TEXT, "CIPHER", ALL, ALL,
+	[OPTION_CIPHER] = { "cipher", 'c', KIND_TEXT, "CIPHER", ALL,
+			    USED(FORMATS | V(BENCHMARK) | V(OPEN)),
 			    "cipher of the data (default: aes-xts-plain64)" },
 	[OPTION_COMPARE] = FLAG("compare", 0, EXTENSION(MEASURES), ALL, "compare two result files"),
 	[OPTION_DEBUG] = FLAG("debug", 0, ALL, ALL, "show error codes and offsets"),
@@ -81,37 +91,44 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_DEVICE_SIZE] = { "device-size", 0, KIND_SIZE, "BYTES",
 				 V(OPEN) | V(RESIZE) | V(REENCRYPT), V(OPEN) | V(RESIZE),
 				 "size of the mapping in bytes" },
-	[OPTION_DISABLE_EXTERNAL_TOKENS] = FLAG("disable-external-tokens", 0, ALL, ALL,
-						"use only tokens of type luks2-keyring"),
-	[OPTION_DISABLE_KEYRING] = FLAG("disable-keyring", 0, ALL, ALL,
-					"do not load the volume key into the kernel keyring"),
-	[OPTION_DISABLE_LOCKS] = FLAG("disable-locks", 0, ALL, ALL, "do not lock the metadata"),
+	[OPTION_DISABLE_EXTERNAL_TOKENS] =
+		FLAG("disable-external-tokens", 0, ALL, USED(BY_TOKEN | V(RESUME)),
+		     "use only tokens of type luks2-keyring"),
+	[OPTION_DISABLE_KEYRING] =
+		FLAG("disable-keyring", 0, ALL, USED(V(OPEN) | V(RESIZE) | V(RESUME)),
+		     "do not load the volume key into the kernel keyring"),
+	[OPTION_DISABLE_LOCKS] =
+		FLAG("disable-locks", 0, ALL, USED(HEADERS), "do not lock the metadata"),
 	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_DROP] = FLAG("drop", 0, EXTENSION(RESETS), ALL, "delete the partitions afterwards"),
 	[OPTION_DRY_RUN] = FLAG("dry-run", 0, EXTENSION(DECLARED &V(APPLY)), ALL,
 				"check the configuration and show the plan only"),
-	[OPTION_DUMP_JSON] = FLAG("dump-json-metadata", 0, ALL, ALL, "print the metadata as JSON"),
-	[OPTION_DUMP_VOLUME_KEY] = FLAG("dump-volume-key", 0, ALL, ALL, "print the volume key"),
+	[OPTION_DUMP_JSON] =
+		FLAG("dump-json-metadata", 0, ALL, USED(V(DUMP)), "print the metadata as JSON"),
+	[OPTION_DUMP_VOLUME_KEY] =
+		FLAG("dump-volume-key", 0, ALL, USED(V(DUMP)), "print the volume key"),
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
-	[OPTION_FORCE] =
-		FLAG("force", 0, EXTENSION(DECLARED &V(TRIM)), ALL, "trim now, whether due or not"),
+	[OPTION_FORCE] = FLAG("force", 0, EXTENSION((DECLARED & V(TRIM)) | V(HEADER_RESTORE)), ALL,
+			      "trim before it is due; restore a header of another layout"),
 	[OPTION_FORCE_OFFLINE_REENCRYPT] =
 		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
-	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, ALL,
+	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, USED(SLOT_MAKERS),
 				       "no effect: passphrase quality is never checked"),
 	[OPTION_FROM_CONFIG] = FLAG("from-config", 0, EXTENSION(CONFIGURED), ALL,
 				    "unlock a declared volume with a declared key"),
 	[OPTION_FULL] = FLAG("full", 0, EXTENSION(RESETS), ALL,
 			     "overwrite the whole device, not only the keys"),
-	[OPTION_HASH] = { "hash", 'h', KIND_TEXT, "HASH", ALL, ALL,
+	[OPTION_HASH] = { "hash", 'h', KIND_TEXT, "HASH", ALL,
+			  USED(SLOT_MAKERS | V(BENCHMARK) | V(OPEN)),
 			  "hash of splitter, digest and PBKDF2 (default: sha256)" },
-	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, ALL,
+	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, USED(HEADERS),
 			    "device or file with a detached header" },
-	[OPTION_HEADER_BACKUP_FILE] = LACK("header-backup-file", 0, KIND_TEXT, ALL),
+	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL, ALL,
+					"file with the backup of the header" },
 	[OPTION_HOTZONE_SIZE] = LACK("hotzone-size", 0, KIND_SIZE, V(REENCRYPT)),
 	[OPTION_INIT_ONLY] = LACK("init-only", 0, KIND_FLAG, ALL),
 	[OPTION_INTEGRITY] = LACK("integrity", 'I', KIND_TEXT, FORMATS),
@@ -125,11 +142,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 					 "plain: number sectors in units of the sector size"),
 	[OPTION_JSON] = FLAG("json", 0, EXTENSION(DECLARED | MEASURES | META), ALL,
 			     "print one JSON document to standard output"),
-	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, ALL,
+	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, USED(V(TOKEN)),
 			       "file to read the token from or write it to" },
 	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
 	[OPTION_KEY_DESCRIPTION] = LACK("key-description", 0, KIND_TEXT, ALL),
-	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, ALL,
+	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, USED(PASSPHRASES | MEASURES),
 			      "read the passphrase from a file (-: standard input)" },
 	[OPTION_KEY_SIZE] = { "key-size", 's', KIND_UINT32, "BITS",
 			      V(OPEN) | V(BENCHMARK) | V(FORMAT) | V(REENCRYPT) | V(ADD_KEY) |
@@ -137,9 +154,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 			      ALL, "size of the volume key" },
 	[OPTION_KEY_SLOT] = { "key-slot", 'S', KIND_SLOT, "SLOT",
 			      SLOT_TAKERS | MEASURES | V(ENROLL), ALL, "keyslot number" },
-	[OPTION_KEYFILE_OFFSET] = { "keyfile-offset", 0, KIND_UINT64, "BYTES", ALL, ALL,
+	[OPTION_KEYFILE_OFFSET] = { "keyfile-offset", 0, KIND_UINT64, "BYTES", ALL,
+				    USED(PASSPHRASES | MEASURES),
 				    "skip this many bytes of the key file" },
-	[OPTION_KEYFILE_SIZE] = { "keyfile-size", 'l', KIND_UINT32, "BYTES", ALL, ALL,
+	[OPTION_KEYFILE_SIZE] = { "keyfile-size", 'l', KIND_UINT32, "BYTES", ALL,
+				  USED(PASSPHRASES | MEASURES),
 				  "read at most this many bytes of the key file" },
 	[OPTION_KEYSLOT_CIPHER] = { "keyslot-cipher", 0, KIND_TEXT, "CIPHER", SLOT_MAKERS, ALL,
 				    "cipher of the new keyslot's area" },
@@ -172,9 +191,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 				  "number of the new keyslot" },
 	[OPTION_NEW_KEYFILE] = { "new-keyfile", 0, KIND_TEXT, "FILE", V(ADD_KEY), ALL,
 				 "read the new passphrase from a file" },
-	[OPTION_NEW_KEYFILE_OFFSET] = { "new-keyfile-offset", 0, KIND_UINT64, "BYTES", ALL, ALL,
+	[OPTION_NEW_KEYFILE_OFFSET] = { "new-keyfile-offset", 0, KIND_UINT64, "BYTES", ALL,
+					USED(V(ADD_KEY) | V(CHANGE_KEY)),
 					"skip this many bytes of the new key file" },
-	[OPTION_NEW_KEYFILE_SIZE] = { "new-keyfile-size", 0, KIND_UINT32, "BYTES", ALL, ALL,
+	[OPTION_NEW_KEYFILE_SIZE] = { "new-keyfile-size", 0, KIND_UINT32, "BYTES", ALL,
+				      USED(V(ADD_KEY) | V(CHANGE_KEY)),
 				      "read at most this many bytes of the new key file" },
 	[OPTION_NEW_TOKEN_ID] = LACK("new-token-id", 0, KIND_SLOT, V(ADD_KEY)),
 	[OPTION_NO_MOUNT] = FLAG("no-mount", 0, EXTENSION(DECLARED & ~V(APPLY)), ALL,
@@ -184,35 +205,36 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_OFFSET] = { "offset", 'o', KIND_UINT64, "SECTORS",
 			    V(OPEN) | V(REENCRYPT) | V(FORMAT), V(OPEN) | V(FORMAT),
 			    "start of the data in sectors of 512 bytes" },
-	[OPTION_PBKDF] = { "pbkdf", 0, KIND_TEXT, "NAME", SLOT_MAKERS | V(BENCHMARK), ALL,
-			   "argon2id, argon2i or pbkdf2" },
+	[OPTION_PBKDF] = { "pbkdf", 0, KIND_TEXT, "argon2id|argon2i|pbkdf2",
+			   SLOT_MAKERS | V(BENCHMARK), ALL,
+			   "key derivation function of the keyslot" },
 	[OPTION_PBKDF_FORCE_ITERATIONS] = { "pbkdf-force-iterations", 0, KIND_UINT32, "NUMBER",
 					    SLOT_MAKERS | MEASURES | BRINGS_UP, ALL,
 					    "use this cost, without a benchmark" },
-	[OPTION_PBKDF_MEMORY] = { "pbkdf-memory", 0, KIND_UINT32, "KIB", ALL, ALL,
+	[OPTION_PBKDF_MEMORY] = { "pbkdf-memory", 0, KIND_UINT32, "KIB", ALL, USED(COSTS),
 				  "memory limit of an unlock" },
-	[OPTION_PBKDF_PARALLEL] = { "pbkdf-parallel", 0, KIND_UINT32, "THREADS", ALL, ALL,
+	[OPTION_PBKDF_PARALLEL] = { "pbkdf-parallel", 0, KIND_UINT32, "THREADS", ALL, USED(COSTS),
 				    "thread limit of an unlock" },
-	[OPTION_PERF_NO_READ_WORKQUEUE] =
-		FLAG("perf-no_read_workqueue", 0, ALL, ALL, "decrypt without the read workqueue"),
-	[OPTION_PERF_NO_WRITE_WORKQUEUE] =
-		FLAG("perf-no_write_workqueue", 0, ALL, ALL, "encrypt without the write workqueue"),
-	[OPTION_PERF_SAME_CPU_CRYPT] = FLAG("perf-same_cpu_crypt", 0, ALL, ALL,
+	[OPTION_PERF_NO_READ_WORKQUEUE] = FLAG("perf-no_read_workqueue", 0, ALL, USED(V(OPEN)),
+					       "decrypt without the read workqueue"),
+	[OPTION_PERF_NO_WRITE_WORKQUEUE] = FLAG("perf-no_write_workqueue", 0, ALL, USED(V(OPEN)),
+						"encrypt without the write workqueue"),
+	[OPTION_PERF_SAME_CPU_CRYPT] = FLAG("perf-same_cpu_crypt", 0, ALL, USED(V(OPEN)),
 					    "encrypt on the processor that submits the request"),
 	[OPTION_PERF_SUBMIT_FROM_CRYPT_CPUS] =
-		FLAG("perf-submit_from_crypt_cpus", 0, ALL, ALL,
+		FLAG("perf-submit_from_crypt_cpus", 0, ALL, USED(V(OPEN)),
 		     "submit writes from the processor that encrypts"),
 	[OPTION_PERSISTENT] =
 		FLAG("persistent", 0, V(OPEN), ALL, "store the activation flags in the header"),
-	[OPTION_PRIORITY] = { "priority", 0, KIND_TEXT, "WORD", V(CONFIG), ALL,
-			      "keyslot priority: ignore, normal, prefer" },
+	[OPTION_PRIORITY] = { "priority", 0, KIND_TEXT, "ignore|normal|prefer", V(CONFIG), ALL,
+			      "keyslot priority" },
 	[OPTION_PROGRESS_FREQUENCY] = LACK("progress-frequency", 0, KIND_UINT32, ALL),
 	[OPTION_PROGRESS_JSON] = LACK("progress-json", 0, KIND_FLAG, FORMATS),
 	[OPTION_PROMETHEUS] = FLAG("prometheus", 0, EXTENSION(DECLARED &V(STATUS)), ALL,
 				   "print metrics for Prometheus's textfile collector"),
 	[OPTION_QUICK] =
 		FLAG("quick", 0, EXTENSION(MEASURES), ALL, "make only a few short measurements"),
-	[OPTION_READONLY] = FLAG("readonly", 'r', ALL, ALL, "create a read-only mapping"),
+	[OPTION_READONLY] = FLAG("readonly", 'r', ALL, USED(V(OPEN)), "create a read-only mapping"),
 	[OPTION_REBOOT] = FLAG("reboot", 0, EXTENSION((DECLARED & V(APPLY)) | RESETS), ALL,
 			       "reboot the machine afterwards"),
 	[OPTION_RECOVERY] = FLAG("recovery", 0, EXTENSION(BRINGS_UP), ALL,
@@ -236,7 +258,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			  "runs of each measurement (default: 7, more if short)" },
 	[OPTION_SCALE] = { "scale", 0, KIND_TEXT, "FILE", EXTENSION(MEASURES), ALL,
 			   "choose for the machine of this result file" },
-	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN) | V(RESIZE)), ALL,
+	[OPTION_SEALED] = FLAG("sealed", 0, EXTENSION(V(OPEN) | V(RESIZE) | V(RESUME)), ALL,
 			       "refuse a header whose seal is missing or does not match"),
 	[OPTION_SECTOR_SIZE] = { "sector-size", 0, KIND_UINT32, "BYTES",
 				 V(OPEN) | V(REENCRYPT) | V(FORMAT), V(OPEN) | V(FORMAT),
@@ -267,8 +289,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 					"check the passphrase without creating a mapping"),
 	[OPTION_TIME_LIMIT] = { "time-limit", 0, KIND_UINT32, "SECS", EXTENSION(MEASURES), ALL,
 				"time limit of the measurements" },
-	[OPTION_TIMEOUT] = { "timeout", 't', KIND_UINT32, "SECS", ALL, ALL,
-			     "passphrase prompt timeout" },
+	[OPTION_TIMEOUT] = { "timeout", 't', KIND_UINT32, "SECS", ALL,
+			     USED(PASSPHRASES | BRINGS_UP), "passphrase prompt timeout" },
 	[OPTION_TOKEN_ID] = { "token-id", 0, KIND_SLOT, "TOKEN", ALL, BY_TOKEN | V(TOKEN),
 			      "token number" },
 	[OPTION_TOKEN_ONLY] = FLAG("token-only", 0, ALL, BY_TOKEN,
@@ -284,14 +306,15 @@ const struct option_row option_table[OPTION_COUNT] = {
 			      "PCRs to bind the key to (default: 7)" },
 	[OPTION_TPM_POLICY] = { "tpm-policy", 0, KIND_TEXT, "DIR", SOURCES, ALL,
 				"directory of the signed PCR 11 policy" },
-	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, ALL,
+	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, USED(PASSPHRASES & ~V(FORMAT)),
 			   "number of passphrase attempts (default: 3)" },
 	[OPTION_TRUST] = { "trust", 0, KIND_TEXT, "FILE",
 			   EXTENSION((DECLARED & ~V(DOWN)) | CONFIGURED), ALL,
 			   "trust file (default: /etc/mortise/trust.yaml)" },
 	[OPTION_TRY_KEYS] = FLAG("try-keys", 0, EXTENSION(DECLARED &V(PLAN)), ALL,
 				 "seal each new key by its KMS or TPM, and discard it"),
-	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, ALL, "luks, luks2 or plain" },
+	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, USED(HEADERS),
+			  "luks, luks2 or plain" },
 	[OPTION_UNBOUND] =
 		FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
 		     V(ADD_KEY) | V(DUMP) | V(OPEN), "keyslot whose key belongs to no segment"),
@@ -308,11 +331,13 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_VERACRYPT_QUERY_PIM] =
 		LACK("veracrypt-query-pim", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_VERBOSE] = FLAG("verbose", 'v', ALL, ALL, "print more details"),
-	[OPTION_VERIFY_PASSPHRASE] =
-		FLAG("verify-passphrase", 'y', ALL, ALL, "ask for the passphrase twice"),
+	[OPTION_VERIFY_PASSPHRASE] = FLAG("verify-passphrase", 'y', ALL, USED(PASSPHRASES),
+					  "ask for the passphrase twice"),
 	[OPTION_VOLUME] = { "volume", 0, KIND_TEXT, "ID", EXTENSION(V(SEAL)), ALL,
 			    "id of the declared volume, such as STATE or u-data" },
-	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL, ALL,
+	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL,
+				     USED(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(DUMP) | V(ENROLL) |
+					  V(SEAL) | V(RESUME)),
 				     "read the volume key from this file" },
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
 			  EXTENSION((DECLARED & (V(APPLY) | V(PLAN) | V(UP))) | CONFIGURED), ALL,

@@ -97,6 +97,20 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_reload(struct dm_control *control,
 						     struct mortise_error *err);
 
 /*
+ * Suspends a dm-crypt mapping, whose I/O waits from now on, and makes the kernel wipe its key. After
+ * an error the mapping is as before. MORTISE_E_INACTIVE.
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_suspend(struct dm_control *control, const char *name,
+						      struct mortise_error *err);
+/*
+ * Gives a suspended mapping its key again, and resumes it. target: cipher, key and key_description;
+ * the rest is not used. After an error the mapping is suspended and has no key.
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_resume(struct dm_control *control, const char *name,
+						     const struct dm_crypt_target *target,
+						     struct mortise_error *err);
+
+/*
  * Creates a hidden mapping of size bytes (a multiple of 4096) that reads as zeros and discards
  * writes, to measure dm-crypt without a disk. Otherwise like dm_crypt_create().
  */

@@ -15,7 +15,7 @@
 
 static enum mortise_code read_topology(struct luks2_device *device, struct mortise_error *err)
 {
-	int logical = 0;
+	int logical = 0, offset = 0;
 	unsigned physical = 0, optimal = 0;
 
 	if (ioctl(device->fd, BLKGETSIZE64, &device->size))
@@ -28,6 +28,9 @@ static enum mortise_code read_topology(struct luks2_device *device, struct morti
 		device->physical_block = physical;
 	if (!ioctl(device->fd, BLKIOOPT, &optimal))
 		device->optimal_io = optimal;
+	/* -1: the disks below have no common offset. */
+	if (!ioctl(device->fd, BLKALIGNOFF, &offset) && offset > 0 && offset % 512 == 0)
+		device->alignment_offset = (uint32_t)offset;
 	return MORTISE_OK;
 }
 

@@ -19,6 +19,7 @@ struct luks2_device {
 	uint32_t logical_block;	/* bytes: the smallest write; 512 for files */
 	uint32_t physical_block; /* bytes; 4096 for files */
 	uint32_t optimal_io;	/* bytes, 0: unknown */
+	uint32_t alignment_offset; /* bytes: where the first physical block begins, 0: unknown */
 	struct mortise_events events; /* call NULL: waits cannot be canceled */
 	bool locking;		/* false: luks2_device_lock() does nothing */
 	int lock_fd;		/* -1: not held */

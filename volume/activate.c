@@ -81,8 +81,7 @@ void volume_backing_close(struct volume_backing *backing)
 	backing->loop_fd = -1;
 }
 
-/* Gets the data segment, and checks that header, cipher and volume key match. */
-static enum mortise_code check_key(struct mortise_luks2 *header,
+enum mortise_code volume_check_key(struct mortise_luks2 *header,
 				   const struct mortise_secret *volume_key,
 				   struct luks2_segment *segment, struct mortise_error *err)
 {
@@ -168,7 +167,7 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	struct volume_backing backing;
 	enum mortise_code code;
 
-	code = check_key(header, volume_key, &segment, err);
+	code = volume_check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
 	code = volume_backing_open(luks2_header_data_path(header), flags & MORTISE_READONLY,

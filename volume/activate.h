@@ -6,6 +6,7 @@
 #include <mortise.h>
 
 #include "dm/dm.h"
+#include "luks2/policy.h"
 
 /* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
 void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
@@ -23,6 +24,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_backing_open(const char *path, bool 
 							 struct volume_backing *backing,
 							 struct mortise_error *err);
 void volume_backing_close(struct volume_backing *backing);
+
+/* Gets the data segment, and checks that header, cipher and volume key match. */
+MORTISE_MUST_CHECK enum mortise_code volume_check_key(struct mortise_luks2 *header,
+						      const struct mortise_secret *volume_key,
+						      struct luks2_segment *segment,
+						      struct mortise_error *err);
 
 /*
  * Does a mapping of this name exist that belongs to this header and has no table? A process killed

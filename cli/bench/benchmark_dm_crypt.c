@@ -49,7 +49,7 @@ static enum status confirm(const struct command *c, const char *device)
 				 "not a terminal; use --batch-mode (-q) to confirm --destroy-data");
 	if (access(device, F_OK) != 0)
 		return fail_with(STATUS_DEVICE, "cannot access %s: %s", device, strerror(errno));
-	status = signatures_find(device, 0, true, NULL);
+	status = signatures_show(device);
 	if (status != STATUS_OK)
 		return status;
 	snprintf(warning, sizeof(warning), "This will overwrite data on %s irrevocably.", device);

@@ -58,7 +58,7 @@ static enum status confirm(const char *device)
 	char warning[PATH_MAX + 64];
 	enum status status;
 
-	status = signatures_find(device, 0, true, NULL);
+	status = signatures_show(device);
 	if (status != STATUS_OK)
 		return status;
 	snprintf(warning, sizeof(warning), "This will overwrite data on %s irrevocably.", device);

@@ -17,4 +17,10 @@ struct signatures {
 enum status signatures_find(const char *device, uint64_t offset, bool show,
 			    struct signatures *found);
 
+/* Prints a line for each one on the device. */
+static inline enum status signatures_show(const char *device)
+{
+	return signatures_find(device, 0, true, NULL);
+}
+
 #endif

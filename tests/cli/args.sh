@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 # Command line parsing, checked with --test-args: the accepted arguments, and the exact error for
 # each rejected one.
@@ -90,8 +90,7 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey luksSuspend luksResume \
-	luksHeaderBackup luksHeaderRestore refresh; do
+for verb in repair reencrypt convert luksConvertKey refresh; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
 rejects "$cs: Type luks1 is not supported by this version." open DEV NAME --type luks1
@@ -249,6 +248,75 @@ head -n 1 out | grep -q '^mortise [0-9]'
 result $? "mortise --version prints name and version"
 exits 0 "--help" $cs --help
 exits 0 "--usage" $cs --usage
+
+# --help after an action: its arguments, its own options, and no other.
+exits 0 "close --help" "$MORTISE" close --help
+cat >expected <<END
+Usage: $MORTISE [OPTION...] close <name>
+
+close: remove the mapping
+
+      --cancel-deferred                cancel a deferred close
+      --deferred                       close the mapping when its last user closes it
+END
+grep -B 99 deferred out | diff expected - >difference
+result $? "it shows the arguments and options of close"
+sed 's/^/# /' difference
+exits 0 "--help of an older name" "$MORTISE" luksClose --help
+head -n 1 out | diff - <(head -n 1 expected) >difference
+result $? "it shows the action"
+exits 0 "open --usage" "$MORTISE" open --usage
+grep -q 'open <device>' out
+result $? "it shows the arguments of open"
+says 1 "$MORTISE: Action tcryptDump is not supported by this version." \
+	"--help of an action that is not supported" "$MORTISE" tcryptDump --help
+
+# Every option that an action shows is accepted with it, and every option is shown by an action.
+"$MORTISE" --help | sed -n 's/^\(  -.,\|     \) --\([a-z0-9_-]*\).*/\2/p' >all
+"$MORTISE" --help | sed -n 's/^\t\([A-Za-z0-9]*\) .* - .*/\1/p' >actions
+: >shown
+while read -r action; do
+	"$MORTISE" "$action" --help >out
+	sed -n 's/^Every action also takes //p' out | tr ' ' '\n' | sed 's/^--//' >>shown
+	sed -n 's/^\(  -.,\|     \) --\([a-z0-9_-]*=\{0,1\}\).*/\2/p' out >own
+	sed 's/=$//' own >>shown
+	refused=
+	while read -r option; do
+		case $option in *=) option=${option}1 ;; esac
+		"$MORTISE" --test-args "$action" 1 2 "--$option" 2>&1 |
+			grep -E "Option --.* is not (supported|allowed with $action)|: unknown option" &&
+			refused=1
+	done <own >refusals
+	[ -z "$refused" ]
+	result $? "$action accepts the options that its help shows"
+	sed 's/^/# /' refusals
+done <actions
+sort -u shown | diff - <(sort -u all) >difference
+result $? "every option is in the help of an action"
+sed 's/^/# /' difference
+for pair in isLuks:--key-file luksUUID:--cipher close:--hash luksDump:--readonly token:--pbkdf-memory; do
+	"$MORTISE" "${pair%:*}" --help | grep -q -e " ${pair#*:}"
+	[ $? = 1 ]
+	result $? "the help of ${pair%:*} does not show ${pair#*:}, which it ignores"
+done
+
+# A word that is nearly an action or an option.
+mortise_rejects "$MORTISE: unknown action opne; did you mean open?" opne DEV NAME
+mortise_rejects "$MORTISE: unknown action luksformat; did you mean luksFormat?" luksformat DEV
+mortise_rejects "$MORTISE: unknown action luksAdd; did you mean luksAddKey?" luksAdd DEV
+mortise_rejects "$MORTISE: unknown action luksopen; did you mean luksOpen?" luksopen DEV NAME
+mortise_rejects "$MORTISE: unknown action frobnicate; --help lists the actions" frobnicate DEV
+mortise_rejects "$MORTISE: unknown action ; --help lists the actions" ""
+long=$(printf '%300s' '' | tr ' ' x)
+mortise_rejects "$MORTISE: unknown action $long; --help lists the actions" "$long"
+mortise_rejects "--key-fiel: unknown option; did you mean --key-file?" open DEV NAME --key-fiel F
+mortise_rejects "--key-fiel=F: unknown option; did you mean --key-file?" open DEV --key-fiel=F
+mortise_rejects "--Header: unknown option; did you mean --header?" open DEV --Header H
+mortise_rejects "--reado: unknown option; did you mean --readonly?" open DEV --reado
+mortise_rejects "--frobnicate: unknown option" open DEV --frobnicate
+mortise_rejects "-x: unknown option" open DEV -x
+rejects "$cs: Unknown action." opne DEV NAME
+rejects "--key-fiel: unknown option" open DEV NAME --key-fiel F
 exits 1 "an invalid option takes precedence over --help" $cs --bogus --help
 "$MORTISE" --help >/dev/full 2>/dev/null
 [ $? = 1 ]
