@@ -39,6 +39,19 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
+void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
+{
+	const char *mode = strchr(given, '-');
+
+	if (!mode)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s-cbc-plain", given);
+	else if (strcmp(mode, "-plain") == 0)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%.*s-cbc-plain", (int)(mode - given),
+			 given);
+	else
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
+}
+
 static enum status load(const struct command *c, const struct mortise_location *location,
 			const char *kind, struct mortise_luks2 **out)
 {

@@ -14,6 +14,9 @@ struct paths {
 /* Fills *paths. "UUID=..." becomes /dev/disk/by-uuid/... */
 void paths_find(const struct command *c, const char *device, struct paths *paths);
 
+/* As in cryptsetup: a cipher name alone, or with "-plain", means cbc-plain. */
+void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1]);
+
 /*
  * Loads the header for a verb that needs only the header. As in cryptsetup, with --header the device
  * is not opened. kind is "LUKS" or "LUKS2", for the error message.

@@ -54,23 +54,56 @@ static enum status find_verb(struct command *c)
 		c->type = "luks";
 	c->words++;
 	c->word_count--;
+	/* "create NAME DEVICE": its arguments have always been in this order. */
+	if (c->word_count >= 2 && strcmp(c->words[-1], "create") == 0) {
+		char *name = c->words[0];
+
+		c->words[0] = c->words[1];
+		c->words[1] = name;
+	}
+	return STATUS_OK;
+}
+
+/* A type of other programs, by its name or by that of an action such as bitlkDump. */
+static enum status refuse_foreign(const struct command *c, const char *kind, const char *name)
+{
+	static const struct {
+		const char *name, *what, *program;
+	} foreign[] = {
+		{ "loopaes", "loop-AES", "cryptsetup" },
+		{ "tcrypt", "TrueCrypt and VeraCrypt", "cryptsetup" },
+		{ "bitlk", "BitLocker", "cryptsetup" },
+		{ "fvault2", "FileVault", "cryptsetup" },
+		{ "verity", "dm-verity", "veritysetup" },
+		{ "integrity", "dm-integrity without encryption", "integritysetup" },
+	};
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (strncmp(name, foreign[i].name, strlen(foreign[i].name)) == 0)
+			return refuse(c, "%s %s (%s) is not supported; use %s.", kind, name,
+				      foreign[i].what, foreign[i].program);
 	return STATUS_OK;
 }
 
 /* Anything unsupported is refused by name, never ignored. */
 static enum status refuse_lacking(const struct command *c)
 {
-	static const char *const known[] = { "luks1",  "plain", "loopaes",
-					     "tcrypt", "bitlk", "fvault2" };
+	static const uint64_t plain =
+		1u << VERB_OPEN | 1u << VERB_CLOSE | 1u << VERB_STATUS | 1u << VERB_RESIZE;
 	enum option_id option;
+	enum status status;
 
+	if (c->verb->id == VERB_FOREIGN)
+		return refuse_foreign(c, "Action", c->verb->name);
 	if (!c->verb->run)
 		return refuse(c, "Action %s is not supported by this version.", c->verb->name);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(c->type, known[i]) == 0)
-			return refuse(c, "Type %s is not supported by this version.", c->type);
-	}
-	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0)
+	status = refuse_foreign(c, "Type", c->type);
+	if (status != STATUS_OK)
+		return status;
+	if (strcmp(c->type, "luks1") == 0)
+		return refuse(c, "Type %s is not supported by this version.", c->type);
+	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0 &&
+	    (strcmp(c->type, "plain") != 0 || !(plain & UINT64_C(1) << c->verb->id)))
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);
 	if (option != OPTION_COUNT)

@@ -556,6 +556,38 @@ mortise_activate(struct mortise_luks2 *header, const char *name,
 		 const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
 		 struct mortise_error *err);
 
+/* A mapping without a header: everything about it is given by the caller, and nothing is checked. */
+struct mortise_plain {
+	size_t struct_size;
+	const char *device;		/* a block device or a regular file */
+	const char *cipher;		/* default: "aes-cbc-essiv:sha256" */
+	uint64_t offset;		/* bytes: start of the data on the device */
+	uint64_t size;			/* bytes; default: to the end of the device */
+	uint64_t iv_offset;		/* 512-byte sectors, added to the number of each sector */
+	uint32_t sector_size;		/* bytes; default: 512 */
+	bool iv_large_sectors;		/* number sectors of sector_size instead of 512 bytes */
+	bool shared;			/* other mappings may use the device, and the same part of it */
+};
+
+/*
+ * Makes the key of a plain mapping, key_size bytes (1..1024), from a passphrase. hash (default:
+ * "ripemd160"): a name, or "NAME:SIZE", where only the first SIZE bytes come from the hash and the
+ * rest is zero. "plain" stands for the passphrase itself, with zeros behind it; "plain:SIZE" requires
+ * that many bytes. MORTISE_E_USAGE; MORTISE_E_UNSUPPORTED: unknown hash.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_key(const char *hash, uint32_t key_size, const struct mortise_secret *passphrase,
+		  struct mortise_secret **key, struct mortise_error *err);
+/*
+ * Creates /dev/mapper/NAME without a header, and without looking at the device's contents. flags,
+ * dropped: as for mortise_activate; the key is passed in the table. MORTISE_E_EXISTS,
+ * MORTISE_E_BUSY, MORTISE_E_KERNEL, MORTISE_E_NO_SPACE; MORTISE_E_POLICY: the cipher does not
+ * encrypt.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_open(const struct mortise_plain *plain, const char *name,
+		   const struct mortise_secret *key, uint32_t flags, uint32_t *dropped,
+		   struct mortise_error *err);
 /*
  * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
  * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
@@ -622,8 +654,14 @@ struct mortise_mapping_info {
 	uint64_t size;			/* bytes */
 	uint64_t iv_offset;		/* 512-byte sectors */
 	uint32_t flags;			/* enum mortise_activation_flags, as the kernel has them */
+	char type[16];			/* by its UUID: "LUKS2", "PLAIN", "TCRYPT", "VERITY", ...; "" if none */
 };
 
+/*
+ * MORTISE_E_UNSUPPORTED: it is not a single dm-crypt target. Of info, in_use, suspended, readonly,
+ * luks2, uuid and type are set. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
+ * but device is set.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
 		     struct mortise_error *err);

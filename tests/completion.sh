@@ -20,7 +20,7 @@ mortise luksF|luksFormat|open
 mortise cl|close|open
 mortise |open close luksFormat token|tcryptDump --header
 mortise open --test|--test-passphrase|--label
-mortise open --|--header= --readonly --batch-mode|--label= --cipher=
+mortise open --|--header= --readonly --batch-mode|--label= --pbkdf=
 mortise luksFormat --la|--label=|
 mortise close --|--deferred --cancel-deferred|--header=
 mortise luksFormat --pbkdf |argon2id argon2i pbkdf2|sha256

@@ -94,19 +94,50 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey tcryptDump bitlkDump fvault2Dump; do
+for verb in repair reencrypt convert luksConvertKey fvault2Dump; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
-for type in luks1 plain loopaes tcrypt bitlk fvault2; do
-	rejects "$cs: Type $type is not supported by this version." open DEV NAME --type $type
+rejects "$cs: Type luks1 is not supported by this version." open DEV NAME --type luks1
+for foreign in "loopaes (loop-AES)" "tcrypt (TrueCrypt and VeraCrypt)" "bitlk (BitLocker)" \
+	"fvault2 (FileVault)"; do
+	type=${foreign%% *}
+	rejects "$cs: Type $foreign is not supported; use cryptsetup." open DEV NAME --type $type
+	rejects "$cs: Type $foreign is not supported; use cryptsetup." ${type}Open DEV NAME
+	[ $type = loopaes ] || rejects "$cs: Action ${type}Dump ${foreign#* } is not supported; use cryptsetup." \
+		${type}Dump DEV
 done
-rejects "$cs: Type plain is not supported by this version." create NAME DEV
+rejects "$cs: Type verity (dm-verity) is not supported; use veritysetup." open DEV NAME --type verity
+rejects "$cs: Unrecognized metadata device type plain." luksFormat DEV --type plain
+
+# Plain mappings.
+accepts create NAME DEV
+accepts plainOpen DEV NAME -c aes-cbc-plain -s 128 -h sha1 -o 8 -p 8 -b 8 -r --shared
+accepts open DEV NAME --type plain --device-size 32M --sector-size 4096 --iv-large-sectors
+accepts close NAME --type plain
+for option in "--offset 8" "--skip 8" --shared "--sector-size 4096" --iv-large-sectors "--size 8" \
+	"--device-size 1M"; do
+	"$MORTISE" --test-args open DEV NAME $option >out 2>err
+	[ $? = 1 ] && grep -q "only .*plain" err
+	result $? "open ${option%% *} is for plain devices"
+done
+rejects "$cs: Option --test-passphrase is allowed only for open of LUKS devices." \
+	open DEV --type plain --test-passphrase
+rejects "$cs: Options --device-size and --size cannot be combined." \
+	open DEV NAME --type plain --size 8 --device-size 4096
+rejects "$cs: Large IV sectors option is supported only for opening plain type device with sector size larger than 512 bytes." \
+	open DEV NAME --type plain --iv-large-sectors
+rejects "$cs: Invalid offset specification." open DEV NAME --type plain --offset 18446744073709551615
+for option in "--header H" "--key-slot 1" "--volume-key-file F" --persistent "--token-id 1"; do
+	"$MORTISE" --test-args open DEV NAME --type plain $option >out 2>err
+	[ $? = 1 ] && grep -q "are not allowed for open of plain device" err
+	result $? "open --type plain refuses ${option%% *}"
+done
 rejects "$cs: Unrecognized metadata device type foo." open DEV NAME --type foo
 for option in "--integrity aead" --progress-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
 		luksFormat DEV $option
 done
-for option in --serialize-memory-hard-pbkdf "--size 8" --refresh --debug-json; do
+for option in --serialize-memory-hard-pbkdf --refresh --debug-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
