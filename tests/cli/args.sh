@@ -268,7 +268,7 @@ result $? "it shows the action"
 exits 0 "open --usage" "$MORTISE" open --usage
 grep -q 'open <device>' out
 result $? "it shows the arguments of open"
-says 1 "$MORTISE: Action tcryptDump is not supported by this version." \
+says 1 "$MORTISE: Action tcryptDump (TrueCrypt and VeraCrypt) is not supported; use cryptsetup." \
 	"--help of an action that is not supported" "$MORTISE" tcryptDump --help
 
 # Every option that an action shows is accepted with it, and every option is shown by an action.
