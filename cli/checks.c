@@ -109,6 +109,15 @@ const char *check_meta(const struct command *c)
 	return NULL;
 }
 
+const char *check_refresh(const struct command *c)
+{
+	if (given(c, OPTION_TEST_PASSPHRASE))
+		return "Options --refresh and --test-passphrase are mutually exclusive.";
+	if (given(c, OPTION_UNBOUND))
+		return "Option --unbound cannot be used without --test-passphrase.";
+	return check_kms(c);
+}
+
 static bool any_given(const struct command *c, const enum option_id *ids, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -170,6 +179,8 @@ const char *check_open(const struct command *c)
 
 	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --persistent is not allowed with --test-passphrase.";
+	if (given(c, OPTION_REFRESH))
+		return check_refresh(c);
 	sentence = plain ? check_plain(c) : check_not_plain(c);
 	if (sentence)
 		return sentence;

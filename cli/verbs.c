@@ -14,6 +14,8 @@ static const struct verb verbs[] = {
 	{ "close", VERB_CLOSE, run_close, check_close, 1, "<name>", "remove the mapping", false },
 	{ "status", VERB_STATUS, run_status, check_status, 1, "<name>",
 	  "show the state of a mapping, or of all declared volumes", false },
+	{ "refresh", VERB_OPEN, run_refresh, check_refresh, 1, "<name>",
+	  "change the activation flags of a mapping", false },
 	{ "resize", VERB_RESIZE, run_resize, check_resize, 1, "<name>",
 	  "change the size of a mapping", false },
 	{ "luksSuspend", VERB_SUSPEND, run_luks_suspend, NULL, 1, "<name>",
@@ -107,8 +109,6 @@ static const struct {
 	{ "fvault2Open", "open", "fvault2" },
 };
 
-static const struct verb refresh = { "refresh", VERB_OPEN, NULL, NULL, 1, "<name>", NULL, false };
-
 const struct verb *verb_at(size_t i)
 {
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
@@ -124,8 +124,6 @@ const struct verb *verb_find(const char *name, const char **type)
 	const struct verb *verb;
 
 	*type = NULL;
-	if (strcmp(name, refresh.name) == 0)
-		return &refresh;
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
 		if (strcmp(aliases[i].alias, name) == 0) {
 			name = aliases[i].name;

@@ -90,11 +90,12 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control,
 
 /*
  * Replaces the table of an existing mapping while it is in use. I/O waits meanwhile, and is not
- * lost. After an error the old table is live. MORTISE_E_INACTIVE, MORTISE_E_NO_SPACE.
+ * lost. After an error the old table is live. *dropped (or NULL): as for dm_crypt_create().
+ * MORTISE_E_INACTIVE, MORTISE_E_NO_SPACE.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_reload(struct dm_control *control, const char *name,
 						     const struct dm_crypt_target *target,
-						     struct mortise_error *err);
+						     uint32_t *dropped, struct mortise_error *err);
 
 /*
  * Suspends a dm-crypt mapping, whose I/O waits from now on, and makes the kernel wipe its key. After

@@ -542,7 +542,7 @@ enum mortise_activation_flags {
 	MORTISE_NO_WRITE_WORKQUEUE = 1u << 4,
 	MORTISE_READONLY = 1u << 5,
 	MORTISE_NO_KEYRING = 1u << 6,	/* pass the key in the table, not in the kernel keyring */
-	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header */
+	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header, and use no others */
 	MORTISE_ONLY_GIVEN = 1u << 8,	/* ignore the flags in the header */
 };
 
@@ -624,6 +624,16 @@ MORTISE_MUST_CHECK enum mortise_code mortise_suspend(const char *name, struct mo
 MORTISE_MUST_CHECK enum mortise_code
 mortise_resume(struct mortise_luks2 *header, const char *name,
 	       const struct mortise_secret *volume_key, uint32_t flags, struct mortise_error *err);
+
+/*
+ * Replaces the activation flags of a live mapping of this header, while it is in use: flags and,
+ * without MORTISE_ONLY_GIVEN, those in the header. MORTISE_READONLY has no effect. Otherwise as
+ * mortise_activate. MORTISE_E_USAGE: the mapping is suspended, or belongs to another header.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_refresh(struct mortise_luks2 *header, const char *name,
+		const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
+		struct mortise_error *err);
 
 enum mortise_deactivation {
 	MORTISE_CLOSE_NOW,

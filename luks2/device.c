@@ -223,13 +223,10 @@ bool luks2_device_is_blank(const struct luks2_device *device)
 enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 				    struct mortise_error *err)
 {
-	int sys;
-
 	if (!device->grows || device->size >= size)
 		return MORTISE_OK;
-	sys = posix_fallocate(device->fd, 0, (off_t)size);
-	if (sys)
-		return error_set(err, MORTISE_E_NO_SPACE, sys,
+	if (ftruncate(device->fd, (off_t)size))
+		return error_set(err, MORTISE_E_NO_SPACE, errno,
 				 "cannot extend %s to %" PRIu64 " bytes", device->path, size);
 	device->size = size;
 	return MORTISE_OK;

@@ -61,7 +61,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_flush(const struct luks2_devic
  */
 bool luks2_device_is_blank(const struct luks2_device *device);
 
-/* Extends the file to at least size bytes, if device->grows. */
+/* Extends the file to at least size bytes, if device->grows. The new part is a hole. */
 MORTISE_MUST_CHECK enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 						       struct mortise_error *err);
 

@@ -28,21 +28,6 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS2-%s-%s", plain, name);
 }
 
-static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t flags,
-				       struct mortise_error *err)
-{
-	struct luks2_update *update;
-	enum mortise_code code = luks2_update_begin(header, &update, err);
-
-	if (code)
-		return code;
-	if (!volume_flags_to_header(luks2_update_metadata(update), flags)) {
-		luks2_update_abort(&update);
-		return error_memory(err);
-	}
-	return luks2_update_commit(&update, err);
-}
-
 static enum mortise_code attach_loop(const char *path, bool readonly,
 				     struct volume_backing *backing, struct mortise_error *err)
 {
@@ -160,8 +145,7 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 				   const struct mortise_secret *volume_key, uint32_t flags,
 				   uint32_t *dropped, struct mortise_error *err)
 {
-	const uint32_t stored = volume_flags_of_header(luks2_header_metadata(header));
-	const uint32_t all = flags & MORTISE_ONLY_GIVEN ? flags : flags | stored;
+	const uint32_t all = volume_flags_choose(header, flags);
 	uint32_t unknown = 0;
 	struct luks2_segment segment;
 	struct volume_backing backing;
@@ -180,8 +164,8 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	code = create_mapping(header, name, &segment, &backing, volume_key, all, &unknown, err);
 	if (dropped)
 		*dropped = unknown;
-	if (!code && (flags & MORTISE_PERSISTENT))
-		code = persist_flags(header, all & ~unknown, err);
+	if (!code)
+		code = volume_flags_persist(header, name, all & ~unknown, err);
 out:
 	volume_backing_close(&backing);
 	return code;

@@ -75,7 +75,7 @@ enum mortise_code mortise_resize(struct mortise_luks2 *header, const char *name,
 	target = volume_live_target(&live, volume_key);
 	target.device = path;
 	target.size = size;
-	code = dm_crypt_reload(live.control, name, &target, err);
+	code = dm_crypt_reload(live.control, name, &target, NULL, err);
 out:
 	volume_live_close(&live);
 	return code;

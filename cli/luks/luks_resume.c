@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* luksResume: give a suspended mapping its key again. */
+#include "cli/luks/open.h"
 #include "cli/luks/seal.h"
-#include "cli/luks/unlock.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
-
-static enum status unlock(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
-{
-	const struct unlock_passphrase how = {
-		.device = paths->device,
-		.search = { .struct_size = sizeof(how.search),
-			    .keyslot = option_slot(&c->options, OPTION_KEY_SLOT) },
-	};
-
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
-		return header_read_volume_key(c, header, volume_key);
-	return unlock_volume(c, &how, header, volume_key);
-}
 
 enum status run_luks_resume(const struct command *c)
 {
@@ -40,7 +26,7 @@ enum status run_luks_resume(const struct command *c)
 	if (!info.suspended)
 		status = fail_with(STATUS_USAGE, "Volume %s is not suspended.", name);
 	else
-		status = unlock(c, &paths, header, &volume_key);
+		status = open_unlock(c, &paths, header, &volume_key);
 	if (status == STATUS_OK)
 		status = seal_demand(c, header);
 	if (status == STATUS_OK && mortise_resume(header, name, volume_key, flags, &err))

@@ -84,13 +84,17 @@ rejects "$cs: Options --keyslot-cipher and --keyslot-key-size must be used toget
 	luksFormat DEV --keyslot-cipher C
 rejects "$cs: Option --persistent is not allowed with --test-passphrase." \
 	open DEV NAME --persistent --test-passphrase
+rejects "$cs: Options --refresh and --test-passphrase are mutually exclusive." \
+	open NAME --refresh --test-passphrase
+rejects "$cs: Options --refresh and --test-passphrase are mutually exclusive." \
+	refresh NAME --test-passphrase
 rejects "$cs: Option --unbound cannot be used without --test-passphrase." \
 	open DEV NAME --unbound
 rejects "$cs: Action requires specific token. Use --token-id parameter." token export DEV
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey refresh; do
+for verb in repair reencrypt convert luksConvertKey; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
 rejects "$cs: Type luks1 is not supported by this version." open DEV NAME --type luks1
@@ -133,7 +137,7 @@ for option in "--integrity aead" --progress-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
 		luksFormat DEV $option
 done
-for option in --serialize-memory-hard-pbkdf --refresh --debug-json; do
+for option in --serialize-memory-hard-pbkdf --debug-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
@@ -265,6 +269,8 @@ sed 's/^/# /' difference
 exits 0 "--help of an older name" "$MORTISE" luksClose --help
 head -n 1 out | diff - <(head -n 1 expected) >difference
 result $? "it shows the action"
+grep -qxE 'Every action also takes --help --usage --version --batch-mode --debug( --debug-json)? --test-args --verbose' out
+result $? "it names the options of all actions"
 exits 0 "open --usage" "$MORTISE" open --usage
 grep -q 'open <device>' out
 result $? "it shows the arguments of open"
