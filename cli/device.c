@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Paths of devices and headers, and errors for an invalid header. */
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/device.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/signals.h"
+#include "cli/verbs.h"
 
 static void resolve(const char *name, char path[static PATH_MAX])
 {
@@ -39,7 +38,45 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
-static enum status load(const struct command *c, const struct mortise_location *location,
+uint32_t header_version(const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+
+	(void)mortise_header_info(header, &info, NULL);
+	return info.version;
+}
+
+/* The verbs for which a LUKS1 header is as good as a LUKS2 header. */
+static bool takes_luks1(const struct command *c)
+{
+	const enum verb_id id = c->verb->id;
+
+	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_STATUS;
+}
+
+/* Loads any version, and refuses those that the verb or --type excludes. */
+static enum mortise_code load_version(const struct command *c, struct mortise_location *location,
+				      struct mortise_luks2 **out, struct mortise_error *err)
+{
+	enum mortise_code code;
+	uint32_t version;
+
+	location->luks1 = strcmp(c->type, "luks2") != 0;
+	code = mortise_luks2_load(location, out, err);
+	if (code)
+		return code;
+	version = header_version(*out);
+	if (version == 2 ? strcmp(c->type, "luks1") != 0 : takes_luks1(c))
+		return MORTISE_OK;
+	mortise_luks2_free(out);
+	err->code = version == 2 ? MORTISE_E_NOT_LUKS2 : MORTISE_E_UNSUPPORTED;
+	snprintf(err->text, sizeof(err->text),
+		 "%s is not supported with LUKS1; convert it first: mortise convert --type luks2",
+		 c->verb->name);
+	return err->code;
+}
+
+static enum status load(const struct command *c, struct mortise_location *location,
 			const char *kind, struct mortise_luks2 **out)
 {
 	const char *path = location->header ? location->header : location->device;
@@ -47,7 +84,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 	char sentence[PATH_MAX + 64];
 	enum mortise_code code;
 
-	code = mortise_luks2_load(location, out, &err);
+	code = load_version(c, location, out, &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
@@ -62,7 +99,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 enum status header_load(const struct command *c, const struct paths *paths, const char *kind,
 			struct mortise_luks2 **out)
 {
-	const struct mortise_location location = {
+	struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &signals_events,
 		.device = paths->header,
@@ -77,7 +114,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out)
 {
-	const struct mortise_location location = {
+	struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &signals_events,
 		.device = paths->device,
@@ -88,21 +125,6 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 	};
 
 	return load(c, &location, "LUKS", out);
-}
-
-bool header_is_luks1(const char *path)
-{
-	static const uint8_t magic[8] = { 'L', 'U', 'K', 'S', 0xba, 0xbe, 0, 1 };
-	uint8_t start[sizeof(magic)];
-	bool same = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0)
-		return false;
-	if (pread(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start))
-		same = memcmp(start, magic, sizeof(magic)) == 0;
-	close(fd);
-	return same;
 }
 
 uint32_t header_volume_key_size(const struct mortise_luks2 *header)

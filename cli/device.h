@@ -16,7 +16,8 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 
 /*
  * Loads the header for a verb that needs only the header. As in cryptsetup, with --header the device
- * is not opened. kind is "LUKS" or "LUKS2", for the error message.
+ * is not opened. kind is "LUKS" or "LUKS2", for the error message. Verbs that only read accept LUKS1,
+ * unless --type is luks2; for others, the error says how to convert it.
  */
 enum status header_load(const struct command *c, const struct paths *paths, const char *kind,
 			struct mortise_luks2 **out);
@@ -24,8 +25,8 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out);
 
-/* Is it a LUKS1 header, which the library refuses as not LUKS2? */
-bool header_is_luks1(const char *path);
+/* 1 or 2. */
+uint32_t header_version(const struct mortise_luks2 *header);
 
 /* Size of the volume key in bytes according to the keyslots; 0 without keyslots. */
 uint32_t header_volume_key_size(const struct mortise_luks2 *header);

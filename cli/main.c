@@ -46,8 +46,8 @@ static enum status find_verb(struct command *c)
 /* Anything unsupported is refused by name, never ignored. */
 static enum status refuse_lacking(const struct command *c)
 {
-	static const char *const known[] = { "luks1",  "plain", "loopaes",
-					     "tcrypt", "bitlk", "fvault2" };
+	static const char *const known[] = { "plain", "loopaes", "tcrypt", "bitlk", "fvault2" };
+	const enum verb_id id = c->verb->id;
 	enum option_id option;
 
 	if (!c->verb->run)
@@ -56,7 +56,11 @@ static enum status refuse_lacking(const struct command *c)
 		if (strcmp(c->type, known[i]) == 0)
 			return refuse(c, "Type %s is not supported by this version.", c->type);
 	}
-	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0)
+	/* Any verb accepts --type luks1, and refuses the header if it cannot change it. */
+	if (strcmp(c->type, "luks1") == 0 && id == VERB_FORMAT)
+		return refuse(c, "Type %s is not supported by this version.", c->type);
+	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks1") != 0 &&
+	    strcmp(c->type, "luks2") != 0)
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);
 	if (option != OPTION_COUNT)

@@ -99,12 +99,15 @@ struct mortise_location {
 				   * is not on the list of accepted ciphers; default: none */
 	uint32_t max_unlock_s;	/* refuse a keyslot or digest that would take longer than this many
 				 * seconds on this machine; default: 60 */
+	bool luks1;		/* also load a LUKS1 header, which no function changes; default:
+				 * MORTISE_E_NOT_LUKS2 */
 };
 
 /*
  * Reads both copies, checks every rule of the format, and uses the newer valid copy. Rewrites an
  * invalid or older copy, unless readonly or no_locks is set or the device has other signatures.
- * MORTISE_E_DEVICE, MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT (the text names the rule).
+ * MORTISE_E_DEVICE, MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT (the text names the rule),
+ * MORTISE_E_UNSUPPORTED: LUKS1, in a build without it.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_load(const struct mortise_location *location, struct mortise_luks2 **out,
@@ -155,6 +158,8 @@ struct mortise_header_info {
 	bool detached;
 	const char *device;		/* path of the data device */
 	const char *header;		/* path of the header */
+	uint32_t version;		/* 1: LUKS1; 2: LUKS2 */
+	uint32_t key_size;		/* bytes of the volume key; LUKS1 only */
 };
 
 /* MORTISE_E_USAGE: invalid struct_size; there is no other error. */
@@ -537,7 +542,7 @@ struct mortise_mapping_info {
 	bool suspended;
 	bool readonly;
 	bool luks2;			/* its UUID begins with CRYPT-LUKS2 */
-	char uuid[MORTISE_UUID_LEN + 1]; /* of the header, "" unless luks2 */
+	char uuid[MORTISE_UUID_LEN + 1]; /* of the header, "" unless luks2 or luks1 */
 	char cipher[MORTISE_CIPHER_MAX + 1];
 	uint32_t key_size;		/* bytes */
 	bool key_in_keyring;
@@ -549,6 +554,7 @@ struct mortise_mapping_info {
 	uint64_t size;			/* bytes */
 	uint64_t iv_offset;		/* 512-byte sectors */
 	uint32_t flags;			/* enum mortise_activation_flags, as the kernel has them */
+	bool luks1;			/* its UUID begins with CRYPT-LUKS1 */
 };
 
 MORTISE_MUST_CHECK enum mortise_code

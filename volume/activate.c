@@ -25,7 +25,8 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 		if (*at != '-')
 			plain[used++] = *at;
 	plain[used] = '\0';
-	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS2-%s-%s", plain, name);
+	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS%d-%s-%s", luks2_header_is_luks1(header) ? 1 : 2,
+		 plain, name);
 }
 
 static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t flags,
@@ -171,12 +172,19 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 				   uint32_t *dropped, struct mortise_error *err)
 {
 	const uint32_t stored = volume_flags_of_header(luks2_header_metadata(header));
-	const uint32_t all = flags & MORTISE_ONLY_GIVEN ? flags : flags | stored;
+	/* cryptsetup passes keys of LUKS1 in the table, and other programs expect them there. */
+	const uint32_t given = luks2_header_is_luks1(header) ? flags | MORTISE_NO_KEYRING : flags;
+	const uint32_t all = flags & MORTISE_ONLY_GIVEN ? given : given | stored;
 	uint32_t unknown = 0;
 	struct luks2_segment segment;
 	struct backing backing;
 	enum mortise_code code;
 
+	if (luks2_header_is_luks1(header) && flags & MORTISE_PERSISTENT)
+		return error_set(
+			err, MORTISE_E_UNSUPPORTED, 0,
+			"a LUKS1 header cannot store flags; convert it first: mortise convert "
+			"--type luks2");
 	code = check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
@@ -243,12 +251,13 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 /* Gets the header's UUID, with dashes, from the UUID of its mapping. */
 static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
 {
-	static const char prefix[] = "CRYPT-LUKS2-";
+	static const char prefix[] = "CRYPT-LUKS2-", prefix1[] = "CRYPT-LUKS1-";
 	const char *hex = mapping + sizeof(prefix) - 1;
 	size_t used = 0;
 
 	info->luks2 = !strncmp(mapping, prefix, sizeof(prefix) - 1) && strlen(hex) > 32;
-	for (size_t i = 0; info->luks2 && i < 32; i++) {
+	info->luks1 = !strncmp(mapping, prefix1, sizeof(prefix1) - 1) && strlen(hex) > 32;
+	for (size_t i = 0; (info->luks2 || info->luks1) && i < 32; i++) {
 		if (i == 8 || i == 12 || i == 16 || i == 20)
 			info->uuid[used++] = '-';
 		info->uuid[used++] = hex[i];
@@ -263,7 +272,7 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	struct dm_crypt_table table = { 0 };
 	struct dm_info mapping;
 	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
-	enum mortise_code code = sized_check(SIZED(mortise_mapping_info), info, err);
+	enum mortise_code code = sized_check(SIZED_SINCE(mortise_mapping_info, luks1), info, err);
 
 	if (!code)
 		code = dm_open(&control, err);
@@ -289,7 +298,7 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
 	dm_loop_backing(table.device, filled.loop_file, sizeof(filled.loop_file));
 	if (!code)
-		code = sized_output(SIZED(mortise_mapping_info), info, &filled, err);
+		code = sized_output(SIZED_SINCE(mortise_mapping_info, luks1), info, &filled, err);
 out:
 	dm_crypt_table_clear(&table);
 	dm_close(control);

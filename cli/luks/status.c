@@ -20,15 +20,16 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 		.device = detached ? detached : info->device,
 		.readonly = true,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.luks1 = info->luks1,
 	};
 	struct mortise_luks2 *header = NULL;
 	struct mortise_header_info found = { .struct_size = sizeof(found) };
 	bool same;
 
-	if (!info->luks2 || mortise_luks2_load(&location, &header, NULL))
+	if (!(info->luks1 || info->luks2) || mortise_luks2_load(&location, &header, NULL))
 		return false;
 	(void)mortise_header_info(header, &found, NULL);
-	same = strcmp(found.uuid, info->uuid) == 0;
+	same = strcmp(found.uuid, info->uuid) == 0 && (found.version == 1) == info->luks1;
 	mortise_luks2_free(&header);
 	return same;
 }
@@ -95,7 +96,7 @@ static enum status mapping_status(const struct command *c, const char *word)
 	if (code != MORTISE_OK)
 		return fail(c, &err);
 	print("%s%s is active%s.\n", before, word, info.in_use ? " and is in use" : "");
-	print("  type:    %s\n", header_found(c, &info) ? "LUKS2" : "n/a");
+	print("  type:    %s\n", !header_found(c, &info) ? "n/a" : info.luks1 ? "LUKS1" : "LUKS2");
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);
 	return STATUS_OK;

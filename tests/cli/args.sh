@@ -94,10 +94,11 @@ for verb in repair reencrypt convert luksConvertKey luksSuspend luksResume \
 	luksHeaderBackup luksHeaderRestore tcryptDump bitlkDump fvault2Dump refresh; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
-for type in luks1 plain loopaes tcrypt bitlk fvault2; do
+for type in plain loopaes tcrypt bitlk fvault2; do
 	rejects "$cs: Type $type is not supported by this version." open DEV NAME --type $type
 done
 rejects "$cs: Type plain is not supported by this version." create NAME DEV
+rejects "$cs: Type luks1 is not supported by this version." luksFormat DEV --type luks1
 rejects "$cs: Unrecognized metadata device type foo." open DEV NAME --type foo
 for option in "--integrity aead" --progress-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
