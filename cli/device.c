@@ -51,7 +51,8 @@ static bool takes_luks1(const struct command *c)
 {
 	const enum verb_id id = c->verb->id;
 
-	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_STATUS;
+	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_STATUS ||
+	       id == VERB_CONVERT;
 }
 
 /* Loads any version, and refuses those that the verb or --type excludes. */
@@ -61,12 +62,14 @@ static enum mortise_code load_version(const struct command *c, struct mortise_lo
 	enum mortise_code code;
 	uint32_t version;
 
-	location->luks1 = strcmp(c->type, "luks2") != 0;
+	/* For convert, --type is the new version. */
+	location->luks1 = strcmp(c->type, "luks2") != 0 || c->verb->id == VERB_CONVERT;
 	code = mortise_luks2_load(location, out, err);
 	if (code)
 		return code;
 	version = header_version(*out);
-	if (version == 2 ? strcmp(c->type, "luks1") != 0 : takes_luks1(c))
+	if (version == 2 ? strcmp(c->type, "luks1") != 0 || c->verb->id == VERB_CONVERT
+			 : takes_luks1(c))
 		return MORTISE_OK;
 	mortise_luks2_free(out);
 	err->code = version == 2 ? MORTISE_E_NOT_LUKS2 : MORTISE_E_UNSUPPORTED;

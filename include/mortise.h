@@ -99,8 +99,8 @@ struct mortise_location {
 				   * is not on the list of accepted ciphers; default: none */
 	uint32_t max_unlock_s;	/* refuse a keyslot or digest that would take longer than this many
 				 * seconds on this machine; default: 60 */
-	bool luks1;		/* also load a LUKS1 header, which no function changes; default:
-				 * MORTISE_E_NOT_LUKS2 */
+	bool luks1;		/* also load a LUKS1 header, which only mortise_convert changes;
+				 * default: MORTISE_E_NOT_LUKS2 */
 };
 
 /*
@@ -178,6 +178,17 @@ mortise_header_set_uuid(struct mortise_luks2 *header, const char *uuid, struct m
 /* The JSON metadata, indented as by cryptsetup, without a final newline. free(3) it. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_header_json(const struct mortise_luks2 *header, char **json, struct mortise_error *err);
+
+/*
+ * Converts a header that is not in use to LUKS1 (version 1) or LUKS2 (version 2), in place. A power cut
+ * at any moment leaves a header that each passphrase opens. MORTISE_E_BUSY: it is in use.
+ * MORTISE_E_USAGE: it already has this version. MORTISE_E_UNSUPPORTED: the other version cannot
+ * express it. MORTISE_E_NO_SPACE: no room to copy a keyslot area before its place is overwritten.
+ * MORTISE_E_POLICY: mortise would refuse the result. To LUKS1: label, subsystem, flags,
+ * priorities and the seal are lost.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_convert(struct mortise_luks2 *header, uint32_t version,
+						     struct mortise_error *err);
 
 struct mortise_salt {
 	uint8_t bytes[MORTISE_SALT_MAX];

@@ -54,6 +54,17 @@ uint64_t luks1_areas_end(const struct luks1_binary *binary);
 struct json_object *luks1_metadata_new(const struct luks1_binary *binary, uint64_t keyslots_size);
 
 /*
+ * Converts the header on the disk and in memory. A cut at any write leaves one complete header.
+ * The kernel must not have the header in use. MORTISE_E_CHANGED; MORTISE_E_NO_SPACE: no room for the
+ * second copy of an area; MORTISE_E_UNSUPPORTED, MORTISE_E_POLICY: mortise would not open the result.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks1_to_luks2(struct mortise_luks2 *header,
+						    struct mortise_error *err);
+/* The reverse. MORTISE_E_UNSUPPORTED: LUKS1 cannot express the header; with cryptsetup's messages. */
+MORTISE_MUST_CHECK enum mortise_code luks2_to_luks1(struct mortise_luks2 *header,
+						    struct mortise_error *err);
+
+/*
  * Reads a LUKS1 header. On success the header owns device; it cannot be updated. The errors of
  * luks1_decode(); MORTISE_E_UNSUPPORTED: this build lacks LUKS1.
  */
