@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Paths of devices and headers, and errors for an invalid header. */
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/device.h"
 #include "cli/passphrase.h"
@@ -38,6 +40,19 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
+void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
+{
+	const char *mode = strchr(given, '-');
+
+	if (!mode)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s-cbc-plain", given);
+	else if (strcmp(mode, "-plain") == 0)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%.*s-cbc-plain", (int)(mode - given),
+			 given);
+	else
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
+}
+
 uint32_t header_version(const struct mortise_luks2 *header)
 {
 	struct mortise_header_info info = { .struct_size = sizeof(info) };
@@ -51,7 +66,7 @@ static bool takes_luks1(const struct command *c)
 {
 	const enum verb_id id = c->verb->id;
 
-	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_STATUS ||
+	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_RESUME ||
 	       id == VERB_CONVERT;
 }
 
@@ -128,6 +143,38 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 	};
 
 	return load(c, &location, "LUKS", out);
+}
+
+enum status header_load_of_mapping(const struct command *c, const char *name,
+				   struct mortise_mapping_info *info, struct paths *paths,
+				   struct mortise_luks2 **out)
+{
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	*info = (struct mortise_mapping_info){ .struct_size = sizeof(*info) };
+	code = mortise_mapping_info(name, info, &err);
+	if (code == MORTISE_E_INACTIVE)
+		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
+	if (code)
+		return fail(c, &err);
+	paths_find(c, info->device, paths);
+	return header_load_with_device(c, paths, out);
+}
+
+bool header_is_luks1(const char *path)
+{
+	static const uint8_t magic[8] = { 'L', 'U', 'K', 'S', 0xba, 0xbe, 0, 1 };
+	uint8_t start[sizeof(magic)];
+	bool same = false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return false;
+	if (pread(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start))
+		same = memcmp(start, magic, sizeof(magic)) == 0;
+	close(fd);
+	return same;
 }
 
 uint32_t header_volume_key_size(const struct mortise_luks2 *header)
