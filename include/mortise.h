@@ -573,7 +573,7 @@ struct mortise_reencrypt_new {
 	const char *resilience_hash;	/* of the checksums; default: "sha256" */
 	uint64_t device_size;		/* bytes of the data; default: to the end of the device */
 	const struct mortise_keyslot_new *keyslot; /* cost of the new keyslots; default: all defaults */
-	const struct mortise_reencrypt_keyslot *keyslots; /* to make anew; keep_key: one */
+	const struct mortise_reencrypt_keyslot *keyslots; /* that get new ones; keep_key: one */
 	size_t keyslot_count;
 };
 

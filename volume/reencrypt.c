@@ -69,7 +69,7 @@ static enum mortise_code fill_defaults(struct mortise_luks2 *header, struct begi
 	return MORTISE_OK;
 }
 
-/* Opens the keyslots to make anew; all hold the volume key. */
+/* Opens the keyslots that get new ones; all hold the volume key. */
 static enum mortise_code open_old_key(struct mortise_luks2 *header, struct beginning *beginning,
 				      struct mortise_error *err)
 {

@@ -91,8 +91,8 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		char prompt[64];
 
-		snprintf(prompt, sizeof(prompt), "Enter passphrase for key slot %d: ",
-			 all->slot[i].keyslot);
+		snprintf(prompt, sizeof(prompt),
+			 "Enter passphrase for key slot %d: ", all->slot[i].keyslot);
 		status = read_passphrase(c, paths, prompt, &all->secret[i]);
 		all->slot[i].passphrase = all->secret[i];
 		all->count += status == STATUS_OK;

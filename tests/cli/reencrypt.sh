@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# reencrypt, with cryptsetup as the judge: it encrypts the data before and decrypts it after, and each
+# reencrypt, with cryptsetup as the referee: it encrypts the data before and decrypts it after, and each
 # program continues what the other one began and was killed in. Files with detached headers need no
 # device-mapper. MORTISE, FORGE: the programs.
 here=$(dirname "$(realpath "$0")")
@@ -13,11 +13,11 @@ printf other >pass2
 head -c $SIZE /dev/urandom >plain
 offline="-q --force-offline-reencrypt --key-file pass"
 
-# judge ARGUMENT...: cryptsetup. As root it would use dm-crypt for the data.
-judge() {
+# by_cryptsetup ARGUMENT...: cryptsetup. As root it would use dm-crypt for the data.
+by_cryptsetup() {
 	if [ "$(id -u)" = 0 ]; then
-		chown -R nobody .
-		setpriv --reuid=nobody --clear-groups "$referee" --disable-locks "$@"
+		chown -R 65534 .
+		setpriv --reuid=65534 --clear-groups "$referee" --disable-locks "$@"
 	else
 		"$referee" --disable-locks "$@"
 	fi
@@ -31,12 +31,12 @@ reencrypt() {
 encrypted() {
 	rm -f header
 	cp plain data
-	judge reencrypt $offline $cheap --encrypt --header header "$@" data >/dev/null
+	by_cryptsetup reencrypt $offline $cheap --encrypt --header header "$@" data >/dev/null
 }
 
 # The data is what it was, says cryptsetup.
 is_plain() {
-	judge reencrypt $offline --decrypt --header header data >out 2>err && cmp -s plain data
+	by_cryptsetup reencrypt $offline --decrypt --header header data >out 2>err && cmp -s plain data
 }
 
 while read -r before after; do
@@ -80,8 +80,8 @@ for resilience in checksum journal; do
 		result $? "$resilience: mortise is killed at write $number"
 		cp header header.cut
 		cp data data.cut
-		judge repair -q --key-file pass --header header data </dev/null >out 2>err
-		judge reencrypt $offline --resume-only --header header data >out 2>err && is_plain
+		by_cryptsetup repair -q --key-file pass --header header data </dev/null >out 2>err
+		by_cryptsetup reencrypt $offline --resume-only --header header data >out 2>err && is_plain
 		result $? "$resilience: cryptsetup continues after write $number"
 		cp header.cut header
 		cp data.cut data
@@ -92,18 +92,18 @@ for resilience in checksum journal; do
 done
 
 # cryptsetup writes with write(2).
-judge_killed() {
-	local number=$1 judge=("$referee" --disable-locks)
+referee_killed() {
+	local number=$1 program=("$referee" --disable-locks)
 	shift
-	[ "$(id -u)" != 0 ] || judge=(setpriv --reuid=nobody --clear-groups "${judge[@]}")
+	[ "$(id -u)" != 0 ] || program=(setpriv --reuid=65534 --clear-groups "${program[@]}")
 	(! strace -f -qq -o /dev/null -e trace=write -e inject=write:signal=KILL:when="$number" \
-		"${judge[@]}" "$@") >out 2>err
+		"${program[@]}" "$@") >out 2>err
 }
 for resilience in checksum journal; do
 	for number in 12 30; do
 		encrypted --sector-size 512
-		judge reencrypt $offline $cheap --init-only --resilience $resilience --header header data
-		judge_killed $number reencrypt $offline --hotzone-size 128K --header header data
+		by_cryptsetup reencrypt $offline $cheap --init-only --resilience $resilience --header header data
+		referee_killed $number reencrypt $offline --hotzone-size 128K --header header data
 		exits 0 "$resilience: mortise continues after write $number of cryptsetup" \
 			reencrypt --resume-only
 		is_plain
@@ -138,7 +138,7 @@ says 1 "Key file can be used only with --key-slot or with exactly one key slot a
 	"two keyslots and one file" reencrypt
 unchanged "two keyslots"
 
-# The other keyslot is not made anew.
+# The other keyslot gets no new one.
 exits 0 "--key-slot" reencrypt --key-slot 0
 exits 2 "the passphrase of the other keyslot" "$MORTISE" open --test-passphrase --key-file pass2 header
 is_plain
