@@ -125,8 +125,14 @@ static void find_system_path(const struct volume_run *run, struct partition_layo
 	const struct config_install *install = &run->config->install;
 	const char *wanted = run->options->system_disk;
 
-	if (wanted || install->disk)
-		snprintf(path, VOLUME_PATH_MAX, "%s", wanted ? wanted : install->disk);
+	if (!wanted)
+		wanted = install->disk;
+	if (wanted && strlen(wanted) >= VOLUME_PATH_MAX)
+		snprintf(layout->why, sizeof(layout->why),
+			 "the path of the system disk is longer than %u bytes",
+			 VOLUME_PATH_MAX - 1);
+	else if (wanted)
+		snprintf(path, VOLUME_PATH_MAX, "%s", wanted);
 	else if (install->selector)
 		select_disk(install->selector, layout, path);
 	else

@@ -260,6 +260,28 @@ test_others() {
 	down
 }
 
+# STATE exists, and its disk has no META.
+test_meta() {
+	blank 200
+	printf 'label: gpt\nstart=4096,size=100MiB,name=STATE\n' | sfdisk -q "$device"
+	system STATE >"$config"
+	check_fails "up without META" said up
+	check "apply without META" said apply
+	check "the plan says so" says 'create partition 2 of'
+	check_equal "META is created on the disk of STATE" "$(table)" \
+		"$(printf '1 2 100 STATE\n2 102 1 META')"
+	check "the table is good" table_is_good
+	down
+	check "the next boot" said up
+	down
+	# Without room for it, nothing is stored.
+	blank 110
+	printf 'label: gpt\nstart=2048,size=108MiB,name=STATE\n' | sfdisk -q "$device"
+	check_fails "apply without room for META" said apply
+	check "it says so" says "cannot create the partition META: $device: not enough space"
+	check "STATE is empty" cmp -n $((100 * MIB)) "${device}p1" /dev/zero
+}
+
 # A known volume is not created again by itself.
 test_known() {
 	installed 400
@@ -377,7 +399,7 @@ killed() {
 		>"$work/said" 2>&1
 }
 
-topics=(blank up later growing refused others known copies choice kills)
+topics=(blank up later growing refused others meta known copies choice kills)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
