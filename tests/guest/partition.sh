@@ -54,8 +54,12 @@ blank() {
 	device=$(losetup --find --show --partscan --sector-size "${2-512}" "$disk")
 }
 
-mib_of() {
-	echo $(($(blockdev --getsize64 "$1") / MIB))
+# clear_whole: $whole has no contents, at its end neither.
+clear_whole() {
+	dd if=/dev/zero of="$whole" bs=1M count=150 status=none
+	dd if=/dev/zero of="$whole" bs=1M seek=$(($(blockdev --getsize64 "$whole") / MIB - 1)) \
+		count=1 status=none
+	blockdev --rereadpt "$whole"
 }
 
 table_is_good() {
@@ -201,6 +205,7 @@ test_refused() {
 		full echo 'label: gpt' | sfdisk -q $device && echo 'size=+' | sfdisk -q $device
 		entries (echo label: gpt; seq -f 'start=%g,size=1' 2048 2175) | sfdisk -q $device
 		damage (echo label: gpt; echo size=10MiB) | sfdisk -q $device && printf x | dd of=$device bs=1 seek=600
+		lost (echo label: gpt; echo size=10MiB) | sfdisk -q $device && dd if=/dev/zero of=$device bs=1M count=1 conv=notrunc
 	END
 	blank 200
 	mkfs.ext4 -Fq "$device" && mount "$device" /mnt
@@ -331,7 +336,7 @@ test_copies() {
 	system STATE >"$config"
 	check_fails "a disk with the GUID of another one" said apply --system-disk "$device"
 	check "it says so" says "its table has the GUID of $whole: one is a copy of the other"
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
+	clear_whole
 	blank 1
 }
 
@@ -351,8 +356,7 @@ test_choice() {
 	down
 	"$MORTISE" reset --yes --drop data >/dev/null 2>&1
 	blank 1
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
-	blockdev --rereadpt "$whole"
+	clear_whole
 	{
 		system STATE
 		printf -- '---\nmachine:\n  install: {diskSelector: {size: "< 1GB"}}\n'
@@ -361,8 +365,7 @@ test_choice() {
 	check "STATE is on the disk that it selects" \
 		eval 'grep -q STATE < <(sfdisk --dump "$whole")'
 	down
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
-	blockdev --rereadpt "$whole"
+	clear_whole
 }
 
 # A kill while the places are cleared, the table is written, or the kernel reads it: the next apply
@@ -375,8 +378,7 @@ test_kills() {
 		volume data 'minSize: 20MiB, maxSize: 40MiB'
 	} >"$config"
 	for kill in pwrite64:{1,100,281,283,285,287,289,291} fsync:{3,8,10,12,14,16,18,20} ioctl:{30,60}; do
-		dd if=/dev/zero of="$whole" bs=1M count=150 status=none
-		blockdev --rereadpt "$whole"
+		clear_whole
 		killed "${kill%:*}" "${kill#*:}" || fail "$kill is after the end"
 		down || true
 		blockdev --rereadpt "$whole"
@@ -385,10 +387,9 @@ test_kills() {
 		check "$kill: apply finishes" said apply --system-disk "$whole"
 		check "$kill: the table is good" \
 			eval 'sfdisk --verify "$whole" && sgdisk --verify "$whole" | grep "No problems"'
-		down
+		down || true
 	done
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
-	blockdev --rereadpt "$whole"
+	clear_whole
 }
 
 # killed CALL NUMBER: strace kills apply at this call. False: it ends before.
