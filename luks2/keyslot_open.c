@@ -92,7 +92,7 @@ struct attempt {
 	unsigned tried;
 	unsigned wrong; /* of these: the passphrase does not open the keyslot */
 	int opened;
-	struct mortise_error obstacle; /* an error other than a wrong passphrase */
+	struct mortise_error obstacle;	       /* an error other than a wrong passphrase */
 	char skipped[MORTISE_ERROR_TEXT - 48]; /* the texts of all these errors */
 };
 
