@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,6 +40,25 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
+/* For --debug and --debug-json. A header has no secrets in the clear. */
+static void describe(const struct command *c, const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+	char *json = NULL;
+
+	if (mortise_header_info(header, &info, NULL))
+		return;
+	debug(c, "header of %s: UUID %s, epoch %llu, metadata %llu bytes, keyslots %llu bytes",
+	      info.header, info.uuid, (unsigned long long)info.seqid,
+	      (unsigned long long)info.metadata_size, (unsigned long long)info.keyslots_size);
+	if (!option_set(&c->options, OPTION_DEBUG_JSON) || mortise_header_json(header, &json, NULL))
+		return;
+	print("# ");
+	print_json(json);
+	print("\n");
+	free(json);
+}
+
 static enum status load(const struct command *c, const struct mortise_location *location,
 			const char *kind, struct mortise_luks2 **out)
 {
@@ -48,8 +68,10 @@ static enum status load(const struct command *c, const struct mortise_location *
 	enum mortise_code code;
 
 	code = mortise_luks2_load(location, out, &err);
-	if (code == MORTISE_OK)
+	if (code == MORTISE_OK) {
+		describe(c, *out);
 		return STATUS_OK;
+	}
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
 		return fail(c, &err);
 	snprintf(sentence, sizeof(sentence), "Device %s is not a valid %s device.", path, kind);

@@ -68,8 +68,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_CIPHER] = { "cipher", 'c', KIND_TEXT, "CIPHER", ALL, ALL,
 			    "cipher of the data (default: aes-xts-plain64)" },
 	[OPTION_COMPARE] = FLAG("compare", 0, EXTENSION(MEASURES), ALL, "compare two result files"),
-	[OPTION_DEBUG] = FLAG("debug", 0, ALL, ALL, "show error codes and offsets"),
-	[OPTION_DEBUG_JSON] = LACK("debug-json", 0, KIND_FLAG, ALL),
+	[OPTION_DEBUG] =
+		FLAG("debug", 0, ALL, ALL, "print headers, times, error codes and offsets"),
+	[OPTION_DEBUG_JSON] = FLAG("debug-json", 0, ALL, ALL,
+				   "as --debug, and print the metadata of each header"),
 	[OPTION_DECRYPT] = LACK("decrypt", 0, KIND_FLAG, ALL),
 	[OPTION_DEFERRED] = FLAG("deferred", 0, V(CLOSE), ALL,
 				 "close the mapping when its last user closes it"),
@@ -207,8 +209,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("persistent", 0, V(OPEN), ALL, "store the activation flags in the header"),
 	[OPTION_PRIORITY] = { "priority", 0, KIND_TEXT, "WORD", V(CONFIG), ALL,
 			      "keyslot priority: ignore, normal, prefer" },
-	[OPTION_PROGRESS_FREQUENCY] = LACK("progress-frequency", 0, KIND_UINT32, ALL),
-	[OPTION_PROGRESS_JSON] = LACK("progress-json", 0, KIND_FLAG, FORMATS),
+	[OPTION_PROGRESS_FREQUENCY] = { "progress-frequency", 0, KIND_UINT32, "SECS", ALL, ALL,
+					"print the progress of luksFormat this often" },
+	[OPTION_PROGRESS_JSON] =
+		FLAG("progress-json", 0, FORMATS, ALL, "print the progress as JSON lines"),
 	[OPTION_PROMETHEUS] = FLAG("prometheus", 0, EXTENSION(DECLARED &V(STATUS)), ALL,
 				   "print metrics for Prometheus's textfile collector"),
 	[OPTION_QUICK] =

@@ -114,6 +114,7 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	if (!built_in || strcmp(search.type, TYPE_BUILT_IN) == 0)
 		code = mortise_token_open(header, &search, &sources, volume_key, opened, NULL,
 					  &err);
+	debug(c, "tokens: %s", code ? err.text : "one opens a keyslot");
 	if (code == MORTISE_E_PIN && unlock_wants_token(c))
 		code = open_with_pin(c, header, &search, &sources, volume_key, opened, &err);
 	if (code == MORTISE_OK)
