@@ -119,8 +119,15 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 		code = open_with_pin(c, header, &search, &sources, volume_key, opened, &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
+	/* The error is that of the header: the passphrase, which is tried next, gets the same one. */
+	if (code == MORTISE_E_POLICY && strncmp(err.text, "token ", strlen("token ")) != 0 &&
+	    !option_set(&c->options, OPTION_TOKEN_ONLY))
+		return (enum status)mortise_exit_status(code);
 	if (tells(c, code))
-		print_to(stderr, "mortise: %s\n", err.text);
+		print_to(stderr, "mortise: %s%s\n", err.text,
+			 code == MORTISE_E_PIN && !unlock_wants_token(c)
+				 ? "; to enter it, use --token-only"
+				 : "");
 	say_token(c, code);
 	return (enum status)mortise_exit_status(code);
 }

@@ -69,7 +69,8 @@ mortise 0 "with a PIN, by token number" "" --token-id 0 pin <<<1234
 mortise 2 "with a wrong PIN" "mortise: token 0 (systemd-tpm2): the PIN is wrong" \
 	--token-only pin <<<12345
 mortise 2 "without a PIN" "Nothing to read on input." --token-only pin </dev/null
-mortise 0 "unasked, a PIN is not requested" "" pin <<<secret
+mortise 0 "unasked, a PIN is not requested" "it needs a PIN; to enter it, use --token-only" pin \
+	<<<secret
 
 new_key maker
 sign maker

@@ -115,6 +115,7 @@ enum mortise_code keys_tpm_unseal_systemd(struct keys_tpm_context *context,
 					  struct mortise_secret **secret, uint32_t *changed,
 					  struct mortise_error *err)
 {
+	static const TPM2B_AUTH no_pin;
 	ESYS_TR parent, item = ESYS_TR_NONE, session = ESYS_TR_NONE, encryption;
 	enum mortise_code code;
 
@@ -129,5 +130,10 @@ enum mortise_code keys_tpm_unseal_systemd(struct keys_tpm_context *context,
 	if (!code)
 		code = keys_tpm_session(context, parent, object->pin ? item : ESYS_TR_NONE,
 					TPM2_SE_HMAC, TPMA_SESSION_ENCRYPT, &encryption, err);
-	return code ? code : keys_tpm_unseal_item(context, item, session, encryption, secret, err);
+	if (!code)
+		code = keys_tpm_unseal_item(context, item, session, encryption, secret, err);
+	/* Esys_Finalize() frees the PIN without wiping it. */
+	if (object->pin && item != ESYS_TR_NONE)
+		(void)context->library.Esys_TR_SetAuth(context->esys, item, &no_pin);
+	return code;
 }
