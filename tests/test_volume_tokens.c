@@ -399,6 +399,10 @@ static void test_systemd_replaced(void **state)
 	assert_non_null(luks2_token_get(metadata, 2));
 	assert_true(volume_token_put(metadata, 5, json_tokener_parse("{\"type\":\"other\"}")));
 	assert_int_equal(volume_token_systemd_of(metadata, 5), 3);
+	volume_token_drop(metadata, 4);
+	assert_non_null(luks2_token_get(metadata, 2));
+	volume_token_drop(metadata, 5);
+	assert_null(luks2_token_get(metadata, 3));
 	json_object_put(metadata);
 }
 

@@ -84,7 +84,7 @@ bool volume_token_is_sealed(struct json_object *token);
  */
 MORTISE_MUST_CHECK bool volume_token_put(struct json_object *metadata, int id,
 					 struct json_object *token);
-/* Removes the token of this id if it belongs to a sealed key. */
+/* Removes the token of this id if it belongs to a sealed key, and systemd's of keyslot id alone. */
 void volume_token_drop(struct json_object *metadata, int id);
 /* The highest free id, or -1. */
 int volume_token_free_id(struct json_object *metadata);

@@ -101,6 +101,7 @@ check "systemd-cryptsetup attaches it with the PIN" attached
 export PIN=1235
 check_fails "but not with another one" attached
 flush
+tpm2 dictionarylockout --setup-parameters --max-tries=32 --clear-lockout
 unset PIN
 "$MORTISE" luksKillSlot -q "$device" 6 --key-file <(printf other)
 for id in $(metadata | jq -r '.tokens | to_entries[] | select(.value.type == "systemd-tpm2").key'); do

@@ -108,11 +108,11 @@ static enum mortise_code create_object(struct keys_tpm_context *context, ESYS_TR
 	if (code)
 		return code;
 	keys_tpm_sealed_template(&template, object->policy_hash);
-	/* Wrong PINs count for the TPM's lockout. */
-	if (pin) {
+	/* Wrong PINs count for the TPM's lockout, which disables systemd's parent in any case. */
+	if (object->systemd)
 		template.publicArea.objectAttributes &= ~(TPMA_OBJECT)TPMA_OBJECT_NODA;
+	if (pin)
 		keys_tpm_pin_auth(pin, &sensitive.sensitive.userAuth);
-	}
 	sensitive.sensitive.data.size = KEYS_TPM_SECRET_SIZE;
 	memcpy(sensitive.sensitive.data.buffer, mortise_secret_data(secret), KEYS_TPM_SECRET_SIZE);
 	do
