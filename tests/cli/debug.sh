@@ -3,9 +3,7 @@
 # --debug, --debug-json, --progress-frequency and --progress-json: their forms are those of
 # cryptsetup, and they print no secrets.
 . "$(dirname "$(realpath "$0")")/lib.sh"
-for tool in jq; do
-	command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }
-done
+command -v jq >/dev/null || { echo "skipped: no jq"; exit 77; }
 printf 'a-passphrase-to-find' >key
 head -c 64 /dev/zero | tr '\0' 'Z' >volume.key
 truncate -s 70M image

@@ -231,7 +231,7 @@ enroll mine.pin "enrolled with a PIN" --tpm-pin <<<abc
 mortise 0 "mortise opens it with the PIN" "" --token-only mine.pin <<<abc
 mortise 2 "not with another PIN" "the PIN is wrong" --token-only mine.pin <<<abd
 enroll mine.signed "enrolled with a signed policy" --tpm-policy policy --tpm-pcrs none </dev/null
-NEWPIN= enrolled theirs.signed --tpm2-pcrs= --tpm2-public-key=maker.pem --tpm2-public-key-pcrs=11
+enrolled theirs.signed --tpm2-pcrs= --tpm2-public-key=maker.pem --tpm2-public-key-pcrs=11
 cryptsetup luksDump --dump-json-metadata theirs.signed >theirs.json
 [ "$(jq -c ".tokens | $members" json)" = "$(jq -c ".tokens | $members" theirs.json)" ]
 result $? "the token has the members and the policy of systemd's"
