@@ -128,7 +128,9 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 			 code == MORTISE_E_PIN && !unlock_wants_token(c)
 				 ? "; to enter it, use --token-only"
 				 : "");
-	say_token(c, code);
+	/* LUKS1 has no tokens. */
+	if (unlock_wants_token(c) || header_version(header) != 1)
+		say_token(c, code);
 	return (enum status)mortise_exit_status(code);
 }
 
