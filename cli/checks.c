@@ -60,6 +60,8 @@ const char *check_enroll(const struct command *c)
 	bool by_token = given(c, OPTION_TOKEN_ID) || given(c, OPTION_TOKEN_ONLY) ||
 			given(c, OPTION_TOKEN_TYPE);
 	bool recovery = given(c, OPTION_RECOVERY_KEY), tpm = given(c, OPTION_TPM);
+	const char *format = option_text(&c->options, OPTION_FORMAT);
+	bool systemd = tpm && format && strcmp(format, "systemd") == 0;
 	bool kms = given(c, OPTION_KMS) && !((recovery || tpm) && by_token);
 
 	if (recovery + tpm + kms == 0)
@@ -79,6 +81,12 @@ const char *check_enroll(const struct command *c)
 		       "--from-config.";
 	if (given(c, OPTION_TPM_PCRS) && !tpm)
 		return "Option --tpm-pcrs is allowed only with --tpm.";
+	if (given(c, OPTION_FORMAT) && !tpm)
+		return "Option --format is allowed only with --tpm.";
+	if (format && strcmp(format, "talos") != 0 && !systemd)
+		return "Option --format can be only talos or systemd.";
+	if (given(c, OPTION_TPM_PIN) && !systemd)
+		return "Option --tpm-pin is allowed only with --format systemd.";
 	if (given(c, OPTION_TPM_CHECK_SECUREBOOT) && !tpm)
 		return "Option --tpm-check-secureboot is allowed only with --tpm.";
 	return check_kms(c);

@@ -70,6 +70,25 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
+/* For --debug and --debug-json. A header has no secrets in the clear. */
+static void describe(const struct command *c, const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+	char *json = NULL;
+
+	if (mortise_header_info(header, &info, NULL))
+		return;
+	debug(c, "header of %s: UUID %s, epoch %llu, metadata %llu bytes, keyslots %llu bytes",
+	      info.header, info.uuid, (unsigned long long)info.seqid,
+	      (unsigned long long)info.metadata_size, (unsigned long long)info.keyslots_size);
+	if (!option_set(&c->options, OPTION_DEBUG_JSON) || mortise_header_json(header, &json, NULL))
+		return;
+	print("# ");
+	print_json(json);
+	print("\n");
+	free(json);
+}
+
 void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
 {
 	const char *mode = strchr(given, '-');
@@ -133,8 +152,10 @@ static enum status load(const struct command *c, struct mortise_location *locati
 	enum mortise_code code;
 
 	code = load_version(c, location, out, &err);
-	if (code == MORTISE_OK)
+	if (code == MORTISE_OK) {
+		describe(c, *out);
 		return STATUS_OK;
+	}
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
 		return fail(c, &err);
 	snprintf(sentence, sizeof(sentence), "Device %s is not a valid %s device.", path, kind);

@@ -205,6 +205,7 @@ static enum status act(struct command *c)
 	if (is_ours(c))
 		log_begin(option_text(&c->options, OPTION_LOG));
 	signals_catch();
+	debug(c, "mortise " MORTISE_VERSION ": running %s.", c->verb->name);
 	status = c->verb->run(c);
 	if (!signals_caught())
 		say_status(c, status);
@@ -242,6 +243,8 @@ int main(int argc, char **argv)
 		help_problem(&command, &problem);
 		return STATUS_USAGE;
 	}
+	if (option_set(&command.options, OPTION_DEBUG_JSON))
+		command.options.values[OPTION_DEBUG].set = true;
 	command.words = command.options.words;
 	command.word_count = command.options.word_count;
 	if (option_set(&command.options, OPTION_HELP) || option_set(&command.options, OPTION_USAGE))

@@ -479,11 +479,12 @@ struct mortise_key_sources {
 					 * tpm2-pcr-signature.json; default: /.extra, then /run/systemd */
 	const struct mortise_events *events; /* used while waiting for a KMS or TPM */
 	uint32_t kms_timeout_ms;	/* of one call; default and maximum: 10000 */
+	const struct mortise_secret *tpm_pin; /* of tokens of type systemd-tpm2 that need a PIN */
 };
 
 enum mortise_enroll_kind {
 	MORTISE_ENROLL_KMS,	/* sealed by the KMS at kms_endpoint; Talos's token */
-	MORTISE_ENROLL_TPM,	/* sealed by the TPM; Talos's token */
+	MORTISE_ENROLL_TPM,	/* sealed by the TPM; Talos's or systemd's token */
 	MORTISE_ENROLL_RECOVERY, /* 256 random bits to write down; systemd's token */
 };
 
@@ -498,6 +499,10 @@ struct mortise_enrollment {
 					 * next boot's value of PCR 15; MORTISE_PCRS_DEFAULT */
 	bool tpm_check_secureboot;	/* fail if Secure Boot is off or in setup mode */
 	bool replace;			/* replace the recovery key that the keyslot holds */
+	bool tpm_systemd;		/* MORTISE_ENROLL_TPM: systemd's token instead of Talos's;
+					 * MORTISE_PCRS_DEFAULT is PCR 7 */
+	const struct mortise_secret *tpm_pin; /* with tpm_systemd: also ask for this PIN; default:
+					 * no PIN */
 };
 
 struct mortise_enrolled {
@@ -527,10 +532,11 @@ struct mortise_token_search {
 };
 
 /*
- * Opens a keyslot with a token of type sideroKMS (if kms_endpoint is set), talos-tpm2 or
- * luks2-keyring (a "user" key in the caller's keyrings). Without an id, tokens of preferred
+ * Opens a keyslot with a token of type sideroKMS (if kms_endpoint is set), talos-tpm2,
+ * systemd-tpm2 or luks2-keyring (a "user" key in the caller's keyrings). Without an id, tokens of preferred
  * keyslots come first, and those to ignore are skipped. volume_key, opened, token: may be NULL.
- * MORTISE_E_NO_TOKEN: there is no token to try. Otherwise the error of the last token.
+ * MORTISE_E_NO_TOKEN: there is no token to try. MORTISE_E_PIN: a token needs tpm_pin. Otherwise the
+ * error of the last token.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_token_open(struct mortise_luks2 *header, const struct mortise_token_search *search,

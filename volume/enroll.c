@@ -33,7 +33,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_header_metadata(header);
-	bool sealed = what->kind != MORTISE_ENROLL_RECOVERY;
+	bool sealed = what->kind != MORTISE_ENROLL_RECOVERY && !what->tpm_systemd;
 	int id = what->keyslot;
 
 	if (id == MORTISE_ANY)
@@ -80,6 +80,8 @@ static enum mortise_code make_tpm_key(const struct mortise_luks2 *header,
 		.keyslot = keyslot,
 		.pcrs = what->tpm_pcrs,
 		.check_secureboot = what->tpm_check_secureboot,
+		.systemd = what->tpm_systemd,
+		.pin = what->tpm_pin,
 	};
 	const bool is_default = what->tpm_pcrs == MORTISE_PCRS_DEFAULT;
 	bool of_state;
@@ -88,6 +90,9 @@ static enum mortise_code make_tpm_key(const struct mortise_luks2 *header,
 	enum mortise_code code = MORTISE_OK;
 
 	volume_measured_read(&measured);
+	/* systemd does not predict PCR 15. */
+	if (what->tpm_systemd && is_default)
+		measured.state_known = false;
 	of_state = !strcmp(measured.state_uuid, luks2_header_uuid(header));
 	if (measured.state_known) {
 		code = volume_measured_predict(&measured, of_state, value, err);
@@ -181,6 +186,10 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header,
 	code = sized_input(SIZED(mortise_enrollment), &wanted, what, err);
 	if (!code && wanted.replace && wanted.kind != MORTISE_ENROLL_RECOVERY)
 		code = error_set(err, MORTISE_E_USAGE, 0, "only a recovery key can be replaced");
+	if (!code && (wanted.tpm_systemd || wanted.tpm_pin) &&
+	    (wanted.kind != MORTISE_ENROLL_TPM || !wanted.tpm_systemd))
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "only a TPM key can have a token of systemd, which a PIN needs");
 	if (!code && sources)
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	if (!code)

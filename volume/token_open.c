@@ -59,6 +59,7 @@ struct giver {
 static const struct giver givers[] = {
 	{ VOLUME_TOKEN_KMS, true },
 	{ VOLUME_TOKEN_TPM, true },
+	{ VOLUME_TOKEN_SYSTEMD, false },
 	{ TOKEN_KEYRING, false },
 };
 
@@ -77,6 +78,9 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
 		return volume_tpm_get(sources, luks2_header_metadata(header), id, passphrase, err);
+	if (!strcmp(type, VOLUME_TOKEN_SYSTEMD))
+		return volume_systemd_get(sources, luks2_header_metadata(header), id, passphrase,
+					  err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
 		return keyring_get(luks2_token_get(luks2_header_metadata(header), id), passphrase,
 				   err);
@@ -179,8 +183,11 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 			return MORTISE_OK;
 		if (code == MORTISE_E_CANCELED)
 			return error_set(err, code, 0, "%s", why.text);
-		/* The error of a token that was tried is more useful than one of an unusable token. */
-		if (code != MORTISE_E_NO_TOKEN) {
+		/*
+		 * The error of a token that was tried is more useful than one of an unusable token,
+		 * and a PIN may be all that is missing.
+		 */
+		if (code != MORTISE_E_NO_TOKEN && last != MORTISE_E_PIN) {
 			last = code;
 			error_set(err, code, 0, "%s", why.text);
 		}
@@ -225,7 +232,7 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 	     i++) {
 		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
 		tried = try_tokens(&attempt, &id, volume_key, opened, err);
-		if (tried != MORTISE_E_NO_TOKEN)
+		if (tried != MORTISE_E_NO_TOKEN && (!tried || code != MORTISE_E_PIN))
 			code = tried;
 	}
 out:

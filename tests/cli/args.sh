@@ -135,11 +135,11 @@ for option in "--header H" "--key-slot 1" "--volume-key-file F" --persistent "--
 	result $? "open --type plain refuses ${option%% *}"
 done
 rejects "$cs: Unrecognized metadata device type foo." open DEV NAME --type foo
-for option in "--integrity aead" --progress-json; do
+for option in "--integrity aead"; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
 		luksFormat DEV $option
 done
-for option in --serialize-memory-hard-pbkdf --debug-json; do
+for option in --serialize-memory-hard-pbkdf; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
