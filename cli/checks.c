@@ -138,18 +138,28 @@ const char *check_status(const struct command *c)
 	return NULL;
 }
 
+/* unassign is cryptsetup's name for removing a link to a keyslot. */
 const char *check_token(const struct command *c)
 {
+	static const char *const actions[] = { "add", "remove", "import", "export", "unassign" };
+	static const char need_token[] =
+		"Action requires specific token. Use --token-id parameter.";
 	const char *action = command_word(c, 0);
 	bool named = option_slot(&c->options, OPTION_TOKEN_ID) != MORTISE_ANY;
+	size_t i = 0;
 
-	if (strcmp(action, "import") == 0)
-		return NULL;
-	if (strcmp(action, "export") == 0 || strcmp(action, "remove") == 0)
-		return named ? NULL : "Action requires specific token. Use --token-id parameter.";
-	if (strcmp(action, "add") == 0)
-		return "Token action add is not supported by this version.";
-	if (strcmp(action, "unassign") == 0)
-		return "Token action unassign is not supported by this version.";
-	return "Invalid token action.";
+	while (strcmp(action, actions[i]) != 0)
+		if (++i == sizeof(actions) / sizeof(actions[0]))
+			return "Invalid token action.";
+	if (i == 0 && !given(c, OPTION_KEY_DESCRIPTION))
+		return "--key-description parameter is mandatory for token add action.";
+	if (!named && (i == 1 || i == 3))
+		return need_token;
+	if (given(c, OPTION_UNBOUND) && i != 0)
+		return "Option --unbound is valid only with token add action.";
+	if (given(c, OPTION_UNBOUND) && given(c, OPTION_KEY_SLOT))
+		return "Options --key-slot and --unbound cannot be combined.";
+	if (i == 4 && !given(c, OPTION_KEY_SLOT))
+		return "Action requires specific keyslot. Use --key-slot parameter.";
+	return i == 4 && !named ? need_token : NULL;
 }

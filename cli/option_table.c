@@ -30,7 +30,7 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME) | V(CONVERT_KEY))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
@@ -127,7 +127,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 			       "file to read the token from or write it to" },
 	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
-	[OPTION_KEY_DESCRIPTION] = LACK("key-description", 0, KIND_TEXT, ALL),
+	[OPTION_KEY_DESCRIPTION] = { "key-description", 0, KIND_TEXT, "NAME", ALL, V(TOKEN),
+				     "key in the kernel's keyrings that holds the passphrase" },
 	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, ALL,
 			      "read the passphrase from a file (-: standard input)" },
 	[OPTION_KEY_SIZE] = { "key-size", 's', KIND_UINT32, "BITS",
@@ -175,7 +176,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 					"skip this many bytes of the new key file" },
 	[OPTION_NEW_KEYFILE_SIZE] = { "new-keyfile-size", 0, KIND_UINT32, "BYTES", ALL, ALL,
 				      "read at most this many bytes of the new key file" },
-	[OPTION_NEW_TOKEN_ID] = LACK("new-token-id", 0, KIND_SLOT, V(ADD_KEY)),
+	[OPTION_NEW_TOKEN_ID] = { "new-token-id", 0, KIND_SLOT, "TOKEN", V(ADD_KEY), ALL,
+				  "token that holds the new passphrase" },
 	[OPTION_NO_MOUNT] = FLAG("no-mount", 0, EXTENSION(DECLARED & ~V(APPLY)), ALL,
 				 "stop once the mappings exist"),
 	[OPTION_NODE_UUID] = { "node-uuid", 0, KIND_TEXT, "UUID", SOURCES, ALL,
@@ -290,9 +292,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_TRY_KEYS] = FLAG("try-keys", 0, EXTENSION(DECLARED &V(PLAN)), ALL,
 				 "seal each new key by its KMS or TPM, and discard it"),
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, ALL, "luks or luks2" },
-	[OPTION_UNBOUND] =
-		FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
-		     V(ADD_KEY) | V(DUMP) | V(OPEN), "keyslot whose key belongs to no segment"),
+	[OPTION_UNBOUND] = FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN), ALL,
+				"keyslot whose key belongs to no segment"),
 	[OPTION_USE_DIRECTIO] = LACK("use-directio", 0, KIND_FLAG, ALL),
 	[OPTION_USE_FSYNC] = LACK("use-fsync", 0, KIND_FLAG, ALL),
 	[OPTION_USE_RANDOM] =

@@ -51,6 +51,7 @@ enum status run_erase(const struct command *c);
 enum status run_is_luks(const struct command *c);
 enum status run_luks_add_key(const struct command *c);
 enum status run_luks_change_key(const struct command *c);
+enum status run_luks_convert_key(const struct command *c);
 enum status run_luks_dump(const struct command *c);
 enum status run_luks_format(const struct command *c);
 enum status run_luks_kill_slot(const struct command *c);

@@ -323,7 +323,10 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_change(struct mortise_luks2 *header, int id, const struct mortise_keyslot_new *what,
 		       const struct mortise_secret *passphrase,
 		       const struct mortise_secret *volume_key, struct mortise_error *err);
-/* Removes keyslot id and wipes its area. MORTISE_E_NO_KEYSLOT, also from set_priority. */
+/*
+ * Removes keyslot id, wipes its area, and removes a token of a KMS, TPM or recovery key that is
+ * useless without it. MORTISE_E_NO_KEYSLOT, also from set_priority.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_remove(struct mortise_luks2 *header, int id, struct mortise_error *err);
 /* Removes all keyslots that belong to a segment. The data can no longer be unlocked. */
@@ -396,6 +399,21 @@ mortise_token_export(const struct mortise_luks2 *header, int id, char **json,
 		     struct mortise_error *err);
 MORTISE_MUST_CHECK enum mortise_code
 mortise_token_remove(struct mortise_luks2 *header, int id, struct mortise_error *err);
+
+/*
+ * Stores a token of type luks2-keyring: the passphrase is the key with this description in the
+ * kernel's keyrings. how: as for mortise_token_import; keyslot MORTISE_ANY: link it to all keyslots.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_add_keyring(struct mortise_luks2 *header, const struct mortise_token_import *how,
+			  const char *key_description, int *added, struct mortise_error *err);
+/*
+ * Links a token to a keyslot, or with assigned false removes the link. MORTISE_E_NO_TOKEN;
+ * MORTISE_E_NO_KEYSLOT: the keyslot does not exist, or is not linked.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_assign(struct mortise_luks2 *header, int token, int keyslot, bool assigned,
+		     struct mortise_error *err);
 
 /* --- keys from a KMS, a TPM, or paper --- */
 
@@ -472,6 +490,14 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_token_open(struct mortise_luks2 *header, const struct mortise_token_search *search,
 		   const struct mortise_key_sources *sources, struct mortise_secret **volume_key,
 		   int *opened, int *token, struct mortise_error *err);
+/*
+ * The passphrase that a token of these types gives, whatever keyslots it is linked to.
+ * MORTISE_E_NO_TOKEN, and the errors of its source.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_passphrase(struct mortise_luks2 *header, int token,
+			 const struct mortise_key_sources *sources,
+			 struct mortise_secret **passphrase, struct mortise_error *err);
 /*
  * Opens a keyslot of a systemd-recovery token with a recovery key as typed by a user, with or
  * without dashes, in either case. MORTISE_E_NO_TOKEN: the header has none. MORTISE_E_KEY.

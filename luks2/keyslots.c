@@ -236,38 +236,6 @@ out:
 	return code;
 }
 
-enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *header, int id,
-					 struct mortise_error *err)
-{
-	struct luks2_update *update;
-	enum mortise_code code;
-
-	code = luks2_usable(header->metadata, err);
-	if (code)
-		return code;
-	code = luks2_update_begin(header, &update, err);
-	if (code)
-		return code;
-	code = luks2_keyslot_stage_removal(update, id, true, err);
-	if (code)
-		goto out;
-	code = luks2_update_commit(&update, err);
-out:
-	luks2_update_abort(&update);
-	return code;
-}
-
-enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *header,
-					     struct mortise_error *err)
-{
-	enum mortise_code code = luks2_usable(header->metadata, err);
-
-	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(header->metadata, id))
-			code = mortise_keyslot_remove(header, id, err);
-	return code;
-}
-
 enum mortise_code mortise_keyslot_set_priority(struct mortise_luks2 *header, int id,
 					       enum mortise_priority priority,
 					       struct mortise_error *err)

@@ -248,6 +248,16 @@ static inline enum mortise_code import_token(struct mortise_luks2 *header,
 	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
 
+static inline enum mortise_code link_token(struct mortise_luks2 *header, struct mortise_error *err)
+{
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = MORTISE_ANY,
+						  .keyslot = MORTISE_ANY };
+	enum mortise_code code = mortise_token_add_keyring(header, &how, "a key", NULL, err);
+
+	return code ? code : mortise_token_assign(header, 0, 0, false, err);
+}
+
 static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	(void)header;
@@ -267,6 +277,7 @@ LOADED(act_label, false, NULL, label_it)
 LOADED(act_label_unlocked, true, NULL, label_it)
 LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
+LOADED(act_links, false, NULL, link_token)
 LOADED(act_load, false, NULL, do_nothing)
 
 /* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
@@ -335,6 +346,14 @@ static inline bool has_token(struct mortise_luks2 *header)
 	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL);
 }
 
+static inline bool has_links(struct mortise_luks2 *header)
+{
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
+
+	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL) &&
+	       info.keyslots == 1u << 1 && !strcmp(info.key_description, "a key");
+}
+
 #define VERDICT(name, verdict) \
 	static inline bool name(const char *path) { return judge(path, verdict); }
 
@@ -347,6 +366,7 @@ VERDICT(done_second_gone, second_is_gone)
 VERDICT(done_gone, both_are_gone)
 VERDICT(done_label, is_labeled)
 VERDICT(done_token, has_token)
+VERDICT(done_links, has_links)
 
 /* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */
 static inline bool holds_format(const char *path)
@@ -369,6 +389,7 @@ static const struct operation operations[] = {
 	{ "erase", prepare_two, act_erase, holds_all_listed, done_gone, false, false },
 	{ "label", prepare_two, act_label, holds_old, done_label, false, false },
 	{ "token", prepare_two, act_token, holds_old, done_token, false, false },
+	{ "links of a token", prepare_two, act_links, holds_old, done_links, false, false },
 	{ "repair the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
 	{ "repair the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
 	  false },

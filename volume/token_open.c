@@ -87,6 +87,26 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 			      passphrase, err);
 }
 
+enum mortise_code mortise_token_passphrase(struct mortise_luks2 *header, int id,
+					   const struct mortise_key_sources *sources,
+					   struct mortise_secret **passphrase,
+					   struct mortise_error *err)
+{
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
+	enum mortise_code code = mortise_token_info(header, id, &info, err);
+
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	if (!code && !giver_of(info.type))
+		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "the token cannot be used");
+	if (!code)
+		code = get_passphrase(header, id, info.type, &from, passphrase, err);
+	if (code)
+		error_prefix(err, "token %d", id);
+	return code;
+}
+
 /* The tokens to try, and their keyslots (bit n: keyslot n). */
 struct attempt {
 	struct mortise_luks2 *header;
