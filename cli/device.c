@@ -103,6 +103,9 @@ enum status header_load_of_mapping(const struct command *c, const char *name,
 		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
 	if (code)
 		return fail(c, &err);
+	if (info->device[0] == '\0')
+		return fail_with(STATUS_DEVICE,
+				 "Underlying device for crypt device %s disappeared.", name);
 	paths_find(c, info->device, paths);
 	return header_load_with_device(c, paths, out);
 }

@@ -163,6 +163,12 @@ enum mortise_code mortise_header_info(const struct mortise_luks2 *header,
 /* config.flags[i] ("allow-discards") or requirements.mandatory[i]; NULL past the last. */
 const char *mortise_header_flag(const struct mortise_luks2 *header, unsigned i);
 const char *mortise_header_requirement(const struct mortise_luks2 *header, unsigned i);
+/*
+ * Can the data be opened, if a key is available? MORTISE_E_POLICY: the header has a requirement that
+ * the library does not know, or its segment is unsafe.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_header_usable(const struct mortise_luks2 *header,
+							   struct mortise_error *err);
 /* Sets label and subsystem. NULL: unchanged; "": removed. MORTISE_E_USAGE: too long. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_header_set_label(struct mortise_luks2 *header, const char *label, const char *subsystem,
@@ -316,8 +322,9 @@ mortise_keyslot_add(struct mortise_luks2 *header, const struct mortise_keyslot_n
 		    const struct mortise_secret *volume_key, int *added, struct mortise_error *err);
 /*
  * Gives keyslot id a new passphrase and cost; id, priority and token links stay. The new area is
- * written to another place first, so that a working key exists at every moment; without space for
- * it, the function fails with MORTISE_E_NO_SPACE.
+ * written to another place first, so that a working key exists at every moment. If the keyslots area
+ * has no space for it, the area is extended into unused space before the data, or the function fails
+ * with MORTISE_E_NO_SPACE.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_change(struct mortise_luks2 *header, int id, const struct mortise_keyslot_new *what,
@@ -593,7 +600,7 @@ struct mortise_mapping_info {
 	uint32_t key_size;		/* bytes */
 	bool key_in_keyring;
 	char integrity[64];		/* "" if there is none */
-	char device[256];		/* path of the data device */
+	char device[256];		/* path of the data device, "" if it has disappeared */
 	char loop_file[256];		/* its backing file, "" unless it is a loop device */
 	uint32_t sector_size;		/* bytes */
 	uint64_t offset;		/* bytes */

@@ -80,6 +80,9 @@ static inline bool listed(const struct mortise_luks2 *header, int keyslot)
 	return mortise_keyslot_info(header, keyslot, &info, NULL) == MORTISE_OK;
 }
 
+/* Bytes of the keyslots area of the next format; 0: all up to the data. */
+static uint64_t format_keyslots_size;
+
 static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -88,6 +91,7 @@ static inline enum mortise_code format_disk(const char *passphrase, struct morti
 		.struct_size = sizeof(format),
 		.key_size = 32,
 		.data_offset = DISK_SIZE,
+		.keyslots_size = format_keyslots_size,
 		.digest_iterations = 1000,
 	};
 	struct mortise_secret *given = secret(passphrase);
@@ -142,6 +146,14 @@ static inline void prepare_two(void)
 	assert_true(unlock(header, 0, OLD));
 	assert_int_equal(add_to(header, 1, SECOND, NULL), MORTISE_OK);
 	mortise_luks2_free(&header);
+}
+
+/* The keyslots area has no room for a second keyslot. */
+static inline void prepare_full(void)
+{
+	format_keyslots_size = AREA_SIZE;
+	prepare_one();
+	format_keyslots_size = 0;
 }
 
 static inline void damage(uint64_t offset)
@@ -401,6 +413,7 @@ static const struct operation operations[] = {
 	  done_label, false, false },
 	{ "label without locks, bad secondary", prepare_bad_secondary, act_label_unlocked,
 	  holds_old, done_label, false, false },
+	{ "change in a full area", prepare_full, act_change, holds_either, holds_new, false, false },
 	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
 	  holds_new, done_second, false, true },
 };

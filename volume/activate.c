@@ -246,6 +246,7 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	struct dm_crypt_table table = { 0 };
 	struct dm_info mapping;
 	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
+	struct mortise_error ignored;
 	enum mortise_code code = sized_check(SIZED(mortise_mapping_info), info, err);
 
 	if (!code)
@@ -269,10 +270,11 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	filled.size = table.size;
 	filled.iv_offset = table.iv_offset;
 	filled.flags = volume_flags_from_dm(table.flags);
-	code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
+	/* A device that has disappeared has no path; the mapping is still active. */
+	if (dm_device_path(table.device, filled.device, sizeof(filled.device), &ignored))
+		filled.device[0] = '\0';
 	dm_loop_backing(table.device, filled.loop_file, sizeof(filled.loop_file));
-	if (!code)
-		code = sized_output(SIZED(mortise_mapping_info), info, &filled, err);
+	code = sized_output(SIZED(mortise_mapping_info), info, &filled, err);
 out:
 	dm_crypt_table_clear(&table);
 	dm_close(control);

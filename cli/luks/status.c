@@ -65,7 +65,8 @@ static void print_mapping(const struct mortise_mapping_info *info)
 	print("  key location: %s\n", info->key_in_keyring ? "keyring" : "dm-crypt");
 	if (info->integrity[0] != '\0')
 		print("  integrity: %s\n", info->integrity);
-	print("  device:  %s\n", info->device);
+	/* As in cryptsetup, for a device that has disappeared. */
+	print("  device:  %s\n", info->device[0] != '\0' ? info->device : "(null)");
 	if (info->loop_file[0] != '\0')
 		print("  loop:    %s\n", info->loop_file);
 	print("  sector size:  %" PRIu32 "\n", info->sector_size);

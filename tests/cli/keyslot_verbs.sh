@@ -149,9 +149,81 @@ if grep "^keys.* kms" version >/dev/null; then
 	"$MORTISE" enroll x --kms grpc://127.0.0.1:1 -d key --key-slot 1 >out 2>err
 	grep 'in use' err >/dev/null
 	[ $? = 1 ]
-	result $? "an orphan is no reason to refuse a number"
+	result $? "the number of an orphan is available"
 	"$MORTISE" enroll x --kms grpc://127.0.0.1:1 -d key --key-slot 0 >out 2>err
 	grep 'is full' err >/dev/null
 	result $? "a keyslot in use is"
 fi
+
+# A keyslots area without a gap: the new area goes to unused space before the data.
+full() { # PROGRAM OPTION...
+	rm -f x
+	truncate -s 17M x
+	program=$1
+	shift
+	"$program" luksFormat -q $cheap --luks2-keyslots-size 252K "$@" x key 2>/dev/null || exit 1
+}
+change() {
+	"$MORTISE" luksChangeKey -q $cheap x -d "$1" "$2"
+}
+keyslots_size() {
+	"$referee" luksDump --dump-json-metadata x | jq -r .config.keyslots_size
+}
+for program in "$referee" "$MORTISE"; do
+	full "$program"
+	exits 0 "luksChangeKey in a full area" change key new
+	exits 0 "the new key opens for cryptsetup" "$referee" open --test-passphrase -d new x
+	exits 2 "the old one does not" "$referee" open --test-passphrase -d key x
+	[ "$(keyslots_size)" = 516096 ]
+	result $? "the area has room for two"
+	exits 0 "change it once more" change new key
+	[ "$(keyslots_size)" = 516096 ]
+	result $? "the area has the same size"
+	exits 0 "luksConvertKey" "$MORTISE" luksConvertKey -q x -d key $cheap
+	exits 0 "the key opens for cryptsetup" "$referee" open --test-passphrase -d key x
+done
+full "$referee"
+printf 'x' | dd of=x bs=1 seek=$((32768 + 258048 + 4097)) conv=notrunc 2>/dev/null
+cp x before
+exits 1 "space before the data that is not zero is not used" change key new
+grep 'the keyslots area is full; remove another keyslot' err >/dev/null
+result $? "the error says why"
+cmp -s x before
+result $? "nothing was written"
+full "$referee" --offset 568
+cp x before
+exits 1 "no space before the data" change key new
+cmp -s x before
+result $? "nothing was written"
+# Eight keyslots fill the area, as after a conversion from LUKS1.
+full "$referee" --offset 4096 --luks2-keyslots-size 2016K
+for slot in 1 2 3 4 5 6 7; do
+	printf 'key %d' "$slot" >"key$slot"
+	"$referee" luksAddKey -q $cheap x -d key "key$slot" || exit 1
+done
+cp x before
+exits 1 "eight keyslots and no space" change key3 new
+cmp -s x before
+result $? "nothing was written"
+exits 0 "remove one of them" "$MORTISE" luksKillSlot -q x 5 -d key
+exits 0 "now there is space" change key3 new
+exits 0 "the key opens for cryptsetup" "$referee" open --test-passphrase -S 3 -d new x
+
+# What makes the whole header unusable is reported once, before a key is read.
+cp bare x
+"$referee" luksDump --dump-json-metadata x |
+	jq -cj '.config.requirements={"mandatory":["from-the-future"]}' >json
+"$FORGE" x <json
+for program in "$MORTISE" as/cryptsetup; do
+	"$program" open --test-passphrase x -d key >out 2>err
+	[ "$(cat err)" = 'Unmet LUKS2 requirements detected. (from-the-future)' ]
+	result $? "an unknown requirement is reported once"
+done
+"$referee" luksDump --dump-json-metadata bare |
+	jq -cj '.segments["0"].encryption = "cipher_null-ecb"' >json
+cp bare x
+"$FORGE" x <json
+"$MORTISE" open --test-passphrase x -d key >out 2>err
+[ "$(grep -c 'is not encrypted' err)" = 1 ]
+result $? "so is a segment without encryption"
 finish
