@@ -118,8 +118,21 @@ const char *check_refresh(const struct command *c)
 	return check_kms(c);
 }
 
+const char *check_resume(const struct command *c)
+{
+	if (given(c, OPTION_DISABLE_KEYRING) && given(c, OPTION_LINK_VK_TO_KEYRING))
+		return "Cannot link volume key to a keyring when keyring is disabled.";
+	if (given(c, OPTION_VOLUME_KEY_FILE) && given(c, OPTION_VOLUME_KEY_KEYRING))
+		return "Options --volume-key-file and --volume-key-keyring cannot be combined.";
+	return NULL;
+}
+
 const char *check_open(const struct command *c)
 {
+	const char *sentence = check_resume(c);
+
+	if (sentence)
+		return sentence;
 	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --persistent is not allowed with --test-passphrase.";
 	if (given(c, OPTION_REFRESH))

@@ -59,6 +59,9 @@ static enum status refuse_lacking(const struct command *c)
 	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0)
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);
+	if (option == OPTION_EXTERNAL_TOKENS_PATH)
+		return refuse(c, "Option --external-tokens-path is not supported: token types are "
+				 "built in, and plug-ins are never loaded.");
 	if (option != OPTION_COUNT)
 		return refuse(c, "Option --%s is not supported by this version with %s action.",
 			      option_name(option), c->verb->name);

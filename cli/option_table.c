@@ -95,6 +95,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
+	[OPTION_EXTERNAL_TOKENS_PATH] =
+		LACK("external-tokens-path", 0, KIND_TEXT, EXTENSION(BY_TOKEN)),
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
 	[OPTION_FORCE] =
@@ -157,6 +159,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 			   "label of the header" },
 	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
 			 "write messages to the kernel log" },
+	[OPTION_LINK_VK_TO_KEYRING] = { "link-vk-to-keyring", 0, KIND_TEXT, "KEYRING::KEY",
+					EXTENSION(V(OPEN) | V(RESUME)), ALL,
+					"store the volume key in a keyring" },
 	[OPTION_LUKS2_KEYSLOTS_SIZE] = { "luks2-keyslots-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
 					 "size of the keyslots area" },
 	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
@@ -313,6 +318,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 			    "id of the declared volume, such as STATE or u-data" },
 	[OPTION_VOLUME_KEY_FILE] = { "volume-key-file", 0, KIND_TEXT, "FILE", ALL, ALL,
 				     "read the volume key from this file" },
+	[OPTION_VOLUME_KEY_KEYRING] = { "volume-key-keyring", 0, KIND_TEXT, "KEY",
+					EXTENSION(V(OPEN) | V(RESUME) | V(ADD_KEY) | V(SEAL) |
+						  V(ENROLL)),
+					ALL, "read the volume key from the kernel's keyrings" },
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
 			  EXTENSION((DECLARED & (V(APPLY) | V(PLAN) | V(UP))) | CONFIGURED), ALL,
 			  "how long to retry an unreachable KMS (default: 30)" },

@@ -20,7 +20,7 @@ static const struct verb verbs[] = {
 	  "change the size of a mapping", false },
 	{ "luksSuspend", VERB_SUSPEND, run_luks_suspend, NULL, 1, "<name>",
 	  "freeze a mapping and wipe its key from memory", false },
-	{ "luksResume", VERB_RESUME, run_luks_resume, NULL, 1, "<name>",
+	{ "luksResume", VERB_RESUME, run_luks_resume, check_resume, 1, "<name>",
 	  "give a frozen mapping its key again", false },
 	{ "luksFormat", VERB_FORMAT, run_luks_format, check_format, 1, "<device> [<new key file>]",
 	  "create a LUKS2 header", false },

@@ -29,6 +29,7 @@ const char *check_benchmark(const struct command *c);
 const char *check_close(const struct command *c);
 const char *check_resize(const struct command *c);
 const char *check_refresh(const struct command *c);
+const char *check_resume(const struct command *c);
 const char *check_config(const struct command *c);
 const char *check_dump(const struct command *c);
 const char *check_enroll(const struct command *c);

@@ -422,6 +422,23 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_token_assign(struct mortise_luks2 *header, int token, int keyslot, bool assigned,
 		     struct mortise_error *err);
 
+/* --- keys in the kernel's keyrings --- */
+
+/*
+ * Reads a key, as keyctl(1) names it: "%TYPE:NAME", a number, or the name of a user key.
+ * MORTISE_E_KEY: it does not exist, or cannot be read.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_keyring_read(const char *key, struct mortise_secret **out, struct mortise_error *err);
+/*
+ * Stores a key: "KEYRING::KEY", for example "@u::%user:data". KEYRING: "@t", "@p", "@s", "@u",
+ * "@us", a number, or a name with or without "%:"; KEY: a name, with "%user:" or "%logon:". Replaces
+ * an existing key. value NULL: only check target. MORTISE_E_USAGE: invalid target; MORTISE_E_KEY.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_keyring_store(const char *target, const struct mortise_secret *value,
+		      struct mortise_error *err);
+
 /* --- keys from a KMS, a TPM, or paper --- */
 
 /*

@@ -135,7 +135,7 @@ static enum status add_bound(const struct command *c, const struct paths *paths,
 	int opened;
 
 	what->keyslot = slots.added;
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+	if (header_has_volume_key(c))
 		status = header_read_volume_key(c, header, &volume_key);
 	else if (passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) &&
 		 unlock_wants_token(c))

@@ -171,7 +171,7 @@ enum status unlock_header(const struct command *c, const struct paths *paths,
 	enum status status;
 	int opened;
 
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+	if (header_has_volume_key(c))
 		return header_read_volume_key(c, header, volume_key);
 	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
 	    !unlock_wants_token(c))

@@ -93,6 +93,59 @@ head -c 64 /dev/urandom >vk.wrong
 exits 2 "another volume key is refused" \
 	"$MORTISE" luksAddKey -q $cheap x --volume-key-file vk.wrong key
 
+# The volume key from a keyring, and into one, as in cryptsetup 2.7 and 2.8.
+cp bare x
+opens_by() { # STATUS KEY
+	exits "$1" "a volume key named $2" \
+		"$MORTISE" open --test-passphrase x --volume-key-keyring "$2"
+}
+serial=$(keyctl padd user mortise:vk @s <vk)
+keyctl padd user mortise:vk.wrong @s <vk.wrong >/dev/null
+opens_by 0 mortise:vk
+opens_by 0 %user:mortise:vk
+opens_by 0 "$serial"
+opens_by 2 mortise:vk.wrong
+opens_by 2 mortise:missing
+opens_by 2 %logon:mortise:vk
+opens_by 2 %:
+opens_by 2 %toolongtoolongtoolongtoolongtoolong:x
+exits 0 "luksAddKey by a key in a keyring" \
+	"$MORTISE" luksAddKey -q $cheap x --volume-key-keyring mortise:vk new
+exits 0 "the keyslot opens" "$referee" open --test-passphrase -d new -S 2 x
+exits 1 "not together with a file" "$MORTISE" open --test-passphrase x \
+	--volume-key-keyring mortise:vk --volume-key-file vk
+links() { # STATUS TARGET
+	exits "$1" "the volume key is stored in $2" \
+		"$MORTISE" open --test-passphrase x -d key --link-vk-to-keyring "$2"
+}
+ring=$(keyctl newring mortise-ring @s)
+for target in @s::%user:mortise:linked @s::mortise:linked "$ring::mortise:linked" \
+	%:mortise-ring::mortise:linked %keyring:mortise-ring::mortise:linked; do
+	keyctl purge user mortise:linked >/dev/null 2>&1
+	links 0 "$target"
+	keyctl pipe %user:mortise:linked | cmp -s - vk
+	result $? "this is the volume key"
+done
+links 0 @s::%logon:mortise:linked
+keyctl search @s logon mortise:linked >/dev/null
+result $? "it is a logon key"
+for target in '' :: @s @s: @s:: ::key @s::%user: @s::%big_key:x; do
+	links 1 "$target"
+done
+links 2 %:missing::key
+keyctl purge user mortise:linked >/dev/null 2>&1
+exits 2 "a wrong passphrase" "$MORTISE" open --test-passphrase x -d vk.wrong \
+	--link-vk-to-keyring @s::mortise:linked
+keyctl search @s user mortise:linked >/dev/null 2>&1
+[ $? = 1 ]
+result $? "stores no key"
+exits 1 "not without the keyring" "$MORTISE" open --test-passphrase x -d key \
+	--disable-keyring --link-vk-to-keyring @s::mortise:linked
+exits 1 "plug-ins are refused by name" "$MORTISE" open --test-passphrase x -d key \
+	--external-tokens-path /lib
+grep 'plug-ins are never loaded' err >/dev/null
+result $? "the error says why"
+
 # luksConvertKey.
 cp bare image
 same "convert" luksConvertKey -q x -d key -S 0 $cheap --hash sha512
