@@ -6,6 +6,7 @@
 
 /* Parts that a build may leave out. */
 #define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
+#define LUKS1(run)    (MORTISE_LUKS1 ? (run) : NULL)
 #define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
 
 static const struct verb verbs[] = {
@@ -42,8 +43,14 @@ static const struct verb verbs[] = {
 	  false },
 	{ "erase", VERB_ERASE, run_erase, NULL, 1, "<device>",
 	  "remove all keyslots; the data is lost", false },
+	{ "luksHeaderBackup", VERB_HEADER_BACKUP, run_luks_header_backup, NULL, 1, "<device>",
+	  "store the header and all keyslots in a file", false },
+	{ "luksHeaderRestore", VERB_HEADER_RESTORE, run_luks_header_restore, NULL, 1, "<device>",
+	  "replace the header by a backup", false },
 	{ "config", VERB_CONFIG, run_config, check_config, 1, "<device>",
 	  "set labels and keyslot priorities", false },
+	{ "convert", VERB_CONVERT, LUKS1(run_convert), NULL, 1, "<device>",
+	  "convert a LUKS1 header to LUKS2, or back", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2,
 	  "<add|remove|import|export|unassign> <device>", "add, remove, import or export tokens",
 	  false },
@@ -51,6 +58,11 @@ static const struct verb verbs[] = {
 	  "add a keyslot for a KMS, the TPM or a recovery key", true },
 	{ "seal", VERB_SEAL, run_seal, check_seal, 1, "<device>",
 	  "seal the header as it is now, or check its seal", true },
+	{ "attach", VERB_ATTACH, run_attach, check_attach, 2,
+	  "<name> <device> [<key file> [<options>]]", "open what a line of crypttab(5) describes",
+	  true },
+	{ "detach", VERB_DETACH, run_detach, check_attach, 1, "<name>",
+	  "remove the mapping, if there is one", true },
 	{ "apply", VERB_APPLY, DECLARED(run_apply), DECLARED(check_apply), 0, "",
 	  "store a configuration and open its volumes", true },
 	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]", "show what up would do",
@@ -72,9 +84,6 @@ static const struct verb verbs[] = {
 	  "measure key derivation and disk encryption", false },
 	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },
 	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
-	{ "convert", VERB_CONVERT, NULL, NULL, 1, "<device>", NULL, false },
-	{ "luksHeaderBackup", VERB_HEADER_BACKUP, NULL, NULL, 1, "<device>", NULL, false },
-	{ "luksHeaderRestore", VERB_HEADER_RESTORE, NULL, NULL, 1, "<device>", NULL, false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "fvault2Dump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
@@ -107,6 +116,11 @@ static const struct {
 const struct verb *verb_at(size_t i)
 {
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
+}
+
+const char *verb_alias_at(size_t i)
+{
+	return i < sizeof(aliases) / sizeof(aliases[0]) ? aliases[i].alias : NULL;
 }
 
 const struct verb *verb_find(const char *name, const char **type)

@@ -71,6 +71,7 @@ struct dm_mapping_options {
 	bool readonly;		/* implied if the device is write-protected */
 	bool hidden;		/* a temporary mapping: udev makes no links under /dev/disk and
 				 * does not scan it, and other mappings may use the device */
+	bool shared;		/* other mappings may use the device */
 };
 
 /*

@@ -113,6 +113,8 @@ enum status run_open(const struct command *c)
 
 	if (option_set(&c->options, OPTION_REFRESH))
 		return run_refresh(c);
+	if (strcmp(c->type, "plain") == 0)
+		return open_plain(c);
 	if (!testing && !name)
 		return fail_with(STATUS_USAGE,
 				 "Command requires device and mapped name as arguments.");

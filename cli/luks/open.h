@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What open, refresh and luksResume have in common. */
+/* What open, refresh and luksResume have in common, and the parts of open for each type. */
 #ifndef CLI_LUKS_OPEN_H
 #define CLI_LUKS_OPEN_H
 
@@ -17,5 +17,7 @@ enum status open_unlock(const struct command *c, const struct paths *paths,
 enum status open_link_key(const struct command *c, const struct mortise_secret *volume_key);
 /* Reports flags that the kernel does not support, with -v. */
 void open_say_dropped(const struct command *c, uint32_t dropped);
+/* open --type plain. */
+enum status open_plain(const struct command *c);
 
 #endif
