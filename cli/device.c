@@ -209,6 +209,9 @@ enum status header_load_of_mapping(const struct command *c, const char *name,
 		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
 	if (code)
 		return fail(c, &err);
+	if (info->device[0] == '\0')
+		return fail_with(STATUS_DEVICE,
+				 "Underlying device for crypt device %s disappeared.", name);
 	paths_find(c, info->device, paths);
 	return header_load_with_device(c, paths, out);
 }
@@ -239,21 +242,32 @@ uint32_t header_volume_key_size(const struct mortise_luks2 *header)
 	return 0;
 }
 
+bool header_has_volume_key(const struct command *c)
+{
+	return option_set(&c->options, OPTION_VOLUME_KEY_FILE) ||
+	       option_set(&c->options, OPTION_VOLUME_KEY_KEYRING);
+}
+
 enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key)
 {
 	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
 	size_t size = header_volume_key_size(header);
 	struct mortise_error err = { 0 };
-	enum mortise_code code;
+	enum mortise_code code = MORTISE_OK;
 	enum status status;
 
+	if (!file)
+		code = mortise_keyring_read(option_text(&c->options, OPTION_VOLUME_KEY_KEYRING),
+					    volume_key, &err);
+	if (!file && code)
+		return fail(c, &err);
 	if (size == 0)
 		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
-	if (size == 0)
+	if (file && size == 0)
 		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
 					       "keyslots, please use --key-size option.");
-	status = volume_key_read(file, size, volume_key);
+	status = file ? volume_key_read(file, size, volume_key) : STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
 	code = mortise_volume_key_verify(header, *volume_key, &err);

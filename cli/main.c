@@ -108,6 +108,9 @@ static enum status refuse_lacking(const struct command *c)
 	    (strcmp(c->type, "plain") != 0 || !(plain & UINT64_C(1) << c->verb->id)))
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);
+	if (option == OPTION_EXTERNAL_TOKENS_PATH)
+		return refuse(c, "Option --external-tokens-path is not supported: token types are "
+				 "built in, and plug-ins are never loaded.");
 	if (option != OPTION_COUNT)
 		return refuse(c, "Option --%s is not supported by this version with %s action.",
 			      option_name(option), c->verb->name);

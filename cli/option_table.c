@@ -30,7 +30,7 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME) | V(CONVERT_KEY))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
@@ -112,6 +112,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
+	[OPTION_EXTERNAL_TOKENS_PATH] =
+		LACK("external-tokens-path", 0, KIND_TEXT, EXTENSION(BY_TOKEN)),
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
 	[OPTION_FORCE] = FLAG("force", 0, EXTENSION((DECLARED & V(TRIM)) | V(HEADER_RESTORE)), ALL,
@@ -150,7 +152,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, USED(V(TOKEN)),
 			       "file to read the token from or write it to" },
 	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
-	[OPTION_KEY_DESCRIPTION] = LACK("key-description", 0, KIND_TEXT, ALL),
+	[OPTION_KEY_DESCRIPTION] = { "key-description", 0, KIND_TEXT, "NAME", ALL, V(TOKEN),
+				     "key in the kernel's keyrings that holds the passphrase" },
 	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, USED(PASSPHRASES | MEASURES),
 			      "read the passphrase from a file (-: standard input)" },
 	[OPTION_KEY_SIZE] = { "key-size", 's', KIND_UINT32, "BITS",
@@ -181,6 +184,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 			   "label of the header" },
 	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
 			 "write messages to the kernel log" },
+	[OPTION_LINK_VK_TO_KEYRING] = { "link-vk-to-keyring", 0, KIND_TEXT, "KEYRING::KEY",
+					EXTENSION(V(OPEN) | V(RESUME)), ALL,
+					"store the volume key in a keyring" },
 	[OPTION_LUKS2_KEYSLOTS_SIZE] = { "luks2-keyslots-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
 					 "size of the keyslots area" },
 	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
@@ -202,7 +208,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_NEW_KEYFILE_SIZE] = { "new-keyfile-size", 0, KIND_UINT32, "BYTES", ALL,
 				      USED(V(ADD_KEY) | V(CHANGE_KEY)),
 				      "read at most this many bytes of the new key file" },
-	[OPTION_NEW_TOKEN_ID] = LACK("new-token-id", 0, KIND_SLOT, V(ADD_KEY)),
+	[OPTION_NEW_TOKEN_ID] = { "new-token-id", 0, KIND_SLOT, "TOKEN", V(ADD_KEY), ALL,
+				  "token that holds the new passphrase" },
 	[OPTION_NO_MOUNT] = FLAG("no-mount", 0, EXTENSION(DECLARED & ~V(APPLY)), ALL,
 				 "stop once the mappings exist"),
 	[OPTION_NODE_UUID] = { "node-uuid", 0, KIND_TEXT, "UUID", SOURCES, ALL,
@@ -331,9 +338,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				 "seal each new key by its KMS or TPM, and discard it"),
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, USED(HEADERS),
 			  "luks, luks2 or plain" },
-	[OPTION_UNBOUND] =
-		FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
-		     V(ADD_KEY) | V(DUMP) | V(OPEN), "keyslot whose key belongs to no segment"),
+	[OPTION_UNBOUND] = FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN), ALL,
+				"keyslot whose key belongs to no segment"),
 	[OPTION_USE_DIRECTIO] = LACK("use-directio", 0, KIND_FLAG, ALL),
 	[OPTION_USE_FSYNC] = LACK("use-fsync", 0, KIND_FLAG, ALL),
 	[OPTION_USE_RANDOM] =
@@ -355,6 +361,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 				     USED(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(DUMP) | V(ENROLL) |
 					  V(SEAL) | V(RESUME)),
 				     "read the volume key from this file" },
+	[OPTION_VOLUME_KEY_KEYRING] = { "volume-key-keyring", 0, KIND_TEXT, "KEY",
+					EXTENSION(V(OPEN) | V(RESUME) | V(ADD_KEY) | V(SEAL) |
+						  V(ENROLL)),
+					ALL, "read the volume key from the kernel's keyrings" },
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
 			  EXTENSION((DECLARED & (V(APPLY) | V(PLAN) | V(UP))) | CONFIGURED), ALL,
 			  "how long to retry an unreachable KMS (default: 30)" },

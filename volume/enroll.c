@@ -27,6 +27,14 @@ static int find_recovery_token(const struct mortise_luks2 *header, int keyslot)
 	return MORTISE_ANY;
 }
 
+/* The token of a sealed key is useless once its keyslot is gone, and is replaced. */
+static bool is_token_free(struct json_object *metadata, int id)
+{
+	struct json_object *token = luks2_token_get(metadata, id);
+
+	return !token || (volume_token_is_sealed(token) && !luks2_keyslot_in_use(metadata, id));
+}
+
 /* Chooses keyslot and token ids before a KMS or TPM is contacted. */
 static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    const struct mortise_enrollment *what,
@@ -39,7 +47,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 	if (id == MORTISE_ANY)
 		for (id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
 			if (!luks2_keyslot_in_use(metadata, id) &&
-			    (!sealed || !luks2_token_get(metadata, id)))
+			    (!sealed || is_token_free(metadata, id)))
 				break;
 	if (what->keyslot == MORTISE_ANY && id == (int)MORTISE_KEYSLOTS_MAX)
 		return error_set(err, MORTISE_E_NO_SPACE, 0, "All key slots full.");
@@ -55,7 +63,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "Key slot %d is full, please select another one.", id);
 	enrolled->token = id;
-	if (sealed && luks2_token_get(luks2_header_metadata(header), id))
+	if (sealed && !is_token_free(metadata, id))
 		return error_set(
 			err, MORTISE_E_EXISTS, 0,
 			"Token %d is in use; the token of a KMS or TPM key has the number of its "

@@ -47,8 +47,7 @@ static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *h
 	status = recovery_sink_put(sink, enrolled->recovery_key, device, enrolled->keyslot);
 	if (status == STATUS_OK)
 		return STATUS_OK;
-	if (mortise_keyslot_remove(header, enrolled->keyslot, &err) ||
-	    mortise_token_remove(header, enrolled->token, &err))
+	if (mortise_keyslot_remove(header, enrolled->keyslot, &err))
 		return fail_with(status,
 				 "mortise: The key of keyslot %d is lost; remove the keyslot "
 				 "with luksKillSlot: %s",

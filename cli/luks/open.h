@@ -10,6 +10,11 @@ uint32_t open_flags(const struct command *c);
 /* By --volume-key-file, a token or a passphrase. */
 enum status open_unlock(const struct command *c, const struct paths *paths,
 			struct mortise_luks2 *header, struct mortise_secret **volume_key);
+/*
+ * Stores the volume key as --link-vk-to-keyring says. NULL: only check the option, before a passphrase
+ * is read.
+ */
+enum status open_link_key(const struct command *c, const struct mortise_secret *volume_key);
 /* Reports flags that the kernel does not support, with -v. */
 void open_say_dropped(const struct command *c, uint32_t dropped);
 /* open --type plain. */

@@ -187,9 +187,13 @@ enum status unlock_by_passphrase(const struct command *c, const struct unlock_pa
 enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
 			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
+	struct mortise_error err = { 0 };
 	enum status status;
 	int opened;
 
+	/* Before a token and a passphrase are tried, which would both report it. */
+	if (mortise_header_usable(header, &err))
+		return fail(c, &err);
 	status = unlock_by_token(c, header, volume_key, &opened);
 	if (status == STATUS_OK)
 		say_slot(c, opened, SLOT_UNLOCKED);
@@ -210,7 +214,7 @@ enum status unlock_header(const struct command *c, const struct paths *paths,
 	enum status status;
 	int opened;
 
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+	if (header_has_volume_key(c))
 		return header_read_volume_key(c, header, volume_key);
 	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
 	    !unlock_wants_token(c))
