@@ -12,6 +12,7 @@
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/signals.h"
+#include "cli/verbs.h"
 
 /* udev's links: lower case for UUIDs, "\\x20" for a blank and the like in labels. */
 static bool add_link_name(const char *value, bool label, char *out, size_t room)
@@ -82,7 +83,48 @@ void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
 		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
 }
 
-static enum status load(const struct command *c, const struct mortise_location *location,
+uint32_t header_version(const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+
+	(void)mortise_header_info(header, &info, NULL);
+	return info.version;
+}
+
+/* The verbs for which a LUKS1 header is as good as a LUKS2 header. */
+static bool takes_luks1(const struct command *c)
+{
+	const enum verb_id id = c->verb->id;
+
+	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_RESUME ||
+	       id == VERB_CONVERT;
+}
+
+/* Loads any version, and refuses those that the verb or --type excludes. */
+static enum mortise_code load_version(const struct command *c, struct mortise_location *location,
+				      struct mortise_luks2 **out, struct mortise_error *err)
+{
+	enum mortise_code code;
+	uint32_t version;
+
+	/* For convert, --type is the new version. */
+	location->luks1 = strcmp(c->type, "luks2") != 0 || c->verb->id == VERB_CONVERT;
+	code = mortise_luks2_load(location, out, err);
+	if (code)
+		return code;
+	version = header_version(*out);
+	if (version == 2 ? strcmp(c->type, "luks1") != 0 || c->verb->id == VERB_CONVERT
+			 : takes_luks1(c))
+		return MORTISE_OK;
+	mortise_luks2_free(out);
+	err->code = version == 2 ? MORTISE_E_NOT_LUKS2 : MORTISE_E_UNSUPPORTED;
+	snprintf(err->text, sizeof(err->text),
+		 "%s is not supported with LUKS1; convert it first: mortise convert --type luks2",
+		 c->verb->name);
+	return err->code;
+}
+
+static enum status load(const struct command *c, struct mortise_location *location,
 			const char *kind, struct mortise_luks2 **out)
 {
 	const char *path = location->header ? location->header : location->device;
@@ -90,7 +132,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 	char sentence[PATH_MAX + 64];
 	enum mortise_code code;
 
-	code = mortise_luks2_load(location, out, &err);
+	code = load_version(c, location, out, &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
@@ -105,7 +147,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 enum status header_load(const struct command *c, const struct paths *paths, const char *kind,
 			struct mortise_luks2 **out)
 {
-	const struct mortise_location location = {
+	struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &signals_events,
 		.device = paths->header,
@@ -120,7 +162,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out)
 {
-	const struct mortise_location location = {
+	struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &signals_events,
 		.device = paths->device,

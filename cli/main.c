@@ -100,9 +100,11 @@ static enum status refuse_lacking(const struct command *c)
 	status = refuse_foreign(c, "Type", c->type);
 	if (status != STATUS_OK)
 		return status;
-	if (strcmp(c->type, "luks1") == 0)
+	/* Any other verb accepts --type luks1, and refuses the header if it cannot change it. */
+	if (strcmp(c->type, "luks1") == 0 && c->verb->id == VERB_FORMAT)
 		return refuse(c, "Type %s is not supported by this version.", c->type);
-	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0 &&
+	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks1") != 0 &&
+	    strcmp(c->type, "luks2") != 0 &&
 	    (strcmp(c->type, "plain") != 0 || !(plain & UINT64_C(1) << c->verb->id)))
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);

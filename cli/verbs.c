@@ -6,6 +6,7 @@
 
 /* Parts that a build may leave out. */
 #define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
+#define LUKS1(run)    (MORTISE_LUKS1 ? (run) : NULL)
 #define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
 
 static const struct verb verbs[] = {
@@ -46,6 +47,8 @@ static const struct verb verbs[] = {
 	  "replace the header by a backup", false },
 	{ "config", VERB_CONFIG, run_config, check_config, 1, "<device>",
 	  "set labels and keyslot priorities", false },
+	{ "convert", VERB_CONVERT, LUKS1(run_convert), NULL, 1, "<device>",
+	  "convert a LUKS1 header to LUKS2, or back", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
 	  "import, export or remove tokens", false },
 	{ "enroll", VERB_ENROLL, run_enroll, check_enroll, 1, "<device>",
@@ -78,7 +81,6 @@ static const struct verb verbs[] = {
 	  "measure key derivation and disk encryption", false },
 	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },
 	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
-	{ "convert", VERB_CONVERT, NULL, NULL, 1, "<device>", NULL, false },
 	{ "luksConvertKey", VERB_CONVERT_KEY, NULL, NULL, 1, "<device> [<key file>]", NULL, false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },

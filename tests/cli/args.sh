@@ -46,6 +46,8 @@ accepts luksFormat DEV --luks2-metadata-size 64k --luks2-keyslots-size=16MiB
 accepts luksFormat DEV -h=sha512 -qvi 100
 accepts luksFormat DEV --keyslot-cipher C --keyslot-key-size 256 --offset 8192
 accepts luksFormat -- DEV -file
+accepts luksFormat DEV --use-random
+accepts luksFormat DEV --use-urandom --force-password
 
 rejects "--bogus: unknown option" luksFormat DEV --bogus
 rejects "--key-s: unknown option" luksFormat DEV --key-s 3
@@ -94,10 +96,10 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey; do
+for verb in repair reencrypt luksConvertKey; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
-rejects "$cs: Type luks1 is not supported by this version." open DEV NAME --type luks1
+rejects "$cs: Type luks1 is not supported by this version." luksFormat DEV --type luks1
 for foreign in "loopaes (loop-AES)" "tcrypt (TrueCrypt and VeraCrypt)" "bitlk (BitLocker)" \
 	"fvault2 (FileVault)"; do
 	type=${foreign%% *}
