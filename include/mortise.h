@@ -700,7 +700,8 @@ mortise_resume(struct mortise_luks2 *header, const char *name,
 /*
  * Replaces the activation flags of a live mapping of this header, while it is in use: flags and,
  * without MORTISE_ONLY_GIVEN, those in the header. MORTISE_READONLY has no effect. Otherwise as
- * mortise_activate. MORTISE_E_USAGE: the mapping is suspended, or belongs to another header.
+ * mortise_activate. header NULL: a plain mapping, whose key volume_key must be. MORTISE_E_USAGE: the
+ * mapping is suspended, or belongs to another header.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_refresh(struct mortise_luks2 *header, const char *name,

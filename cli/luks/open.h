@@ -17,6 +17,9 @@ enum status open_unlock(const struct command *c, const struct paths *paths,
 enum status open_link_key(const struct command *c, const struct mortise_secret *volume_key);
 /* Reports flags that the kernel does not support, with -v. */
 void open_say_dropped(const struct command *c, uint32_t dropped);
+/* Reads the key of a plain mapping, key_size bytes, from --key-file or a passphrase and --hash. */
+enum status plain_read_key(const struct command *c, const char *device, uint32_t key_size,
+			   struct mortise_secret **key);
 /* open --type plain. */
 enum status open_plain(const struct command *c);
 
