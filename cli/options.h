@@ -47,6 +47,7 @@ enum verb_id {
 	VERB_META,
 	VERB_SEAL,
 	VERB_TRIM,
+	VERB_CHECK,
 };
 
 enum option_id {

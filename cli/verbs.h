@@ -41,6 +41,7 @@ const char *check_token(const struct command *c);
 
 enum status run_apply(const struct command *c);
 enum status run_benchmark(const struct command *c);
+enum status run_check(const struct command *c);
 enum status run_close(const struct command *c);
 enum status run_resize(const struct command *c);
 enum status run_config(const struct command *c);
@@ -60,6 +61,7 @@ enum status run_luks_uuid(const struct command *c);
 enum status run_meta(const struct command *c);
 enum status run_open(const struct command *c);
 enum status run_plan(const struct command *c);
+enum status run_repair(const struct command *c);
 enum status run_reset(const struct command *c);
 enum status run_seal(const struct command *c);
 enum status run_status(const struct command *c);

@@ -278,6 +278,37 @@ static inline enum mortise_code act_restore(struct mortise_error *err)
 	return mortise_header_restore(&location, &how, NULL, err);
 }
 
+/* Repairs. */
+
+static inline enum mortise_code act_orphan(struct mortise_error *err);
+
+static inline void prepare_orphan(void)
+{
+	prepare_two();
+	assert_int_equal(act_orphan(NULL), MORTISE_OK);
+}
+
+static inline void prepare_orphan_bad_primary(void)
+{
+	prepare_orphan();
+	damage(0);
+}
+
+static inline void prepare_orphan_bad_secondary(void)
+{
+	prepare_orphan();
+	damage(COPY_SIZE);
+}
+
+static inline enum mortise_code act_repair(struct mortise_error *err)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path };
+	const struct mortise_repair how = { .struct_size = sizeof(how), .over_foreign = true };
+
+	return mortise_repair(&location, &how, err);
+}
+
 /* Operations. */
 
 static inline enum mortise_code act_format(struct mortise_error *err)
@@ -340,6 +371,17 @@ static inline enum mortise_code import_token(struct mortise_luks2 *header,
 	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
 
+static inline enum mortise_code import_orphan(struct mortise_luks2 *header,
+					      struct mortise_error *err)
+{
+	static const char json[] = "{\"type\":\"clevis\",\"keyslots\":[]}";
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = 0,
+						  .keyslot = MORTISE_ANY };
+
+	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
+}
+
 static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	(void)header;
@@ -360,6 +402,7 @@ LOADED(act_label, false, NULL, label_it)
 LOADED(act_label_unlocked, true, NULL, label_it)
 LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
+LOADED(act_orphan, false, NULL, import_orphan)
 LOADED(act_load, false, NULL, do_nothing)
 
 /* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
@@ -431,6 +474,12 @@ static inline bool has_token(struct mortise_luks2 *header)
 #define VERDICT(name, verdict) \
 	static inline bool name(const char *path) { return judge(path, verdict); }
 
+static inline bool has_no_token(struct mortise_luks2 *header)
+{
+	return old_opens(header) && !has_token(header);
+}
+
+VERDICT(done_no_token, has_no_token)
 VERDICT(holds_old, old_opens)
 VERDICT(holds_new, new_opens)
 VERDICT(holds_either, either_opens)
@@ -485,6 +534,11 @@ static const struct operation operations[] = {
 	  holds_old, done_label, false, false },
 	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
 	  holds_new, done_second, false, true },
+	{ "repair", prepare_orphan, act_repair, holds_old, done_no_token, false, false },
+	{ "repair a bad primary and more", prepare_orphan_bad_primary, act_repair, holds_old,
+	  done_no_token, false, false },
+	{ "repair a bad secondary and more", prepare_orphan_bad_secondary, act_repair, holds_old,
+	  done_no_token, false, false },
 	{ "restore", prepare_restore, act_restore, holds_either, holds_old, false, false },
 	{ "restore, an area moves", prepare_restore_moving, act_restore, holds_either, holds_old,
 	  false, false },

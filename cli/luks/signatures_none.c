@@ -7,3 +7,8 @@ enum status signatures_show(const char *device)
 	(void)device;
 	return STATUS_OK;
 }
+
+enum status signatures_show_foreign(const char *device)
+{
+	return signatures_show(device);
+}

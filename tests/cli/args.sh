@@ -90,7 +90,7 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey luksSuspend luksResume \
+for verb in reencrypt convert luksConvertKey luksSuspend luksResume \
 	tcryptDump bitlkDump fvault2Dump refresh; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
