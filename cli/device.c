@@ -39,6 +39,19 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
+void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
+{
+	const char *mode = strchr(given, '-');
+
+	if (!mode)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s-cbc-plain", given);
+	else if (strcmp(mode, "-plain") == 0)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%.*s-cbc-plain", (int)(mode - given),
+			 given);
+	else
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
+}
+
 static enum status load(const struct command *c, const struct mortise_location *location,
 			const char *kind, struct mortise_luks2 **out)
 {
@@ -88,6 +101,23 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 	};
 
 	return load(c, &location, "LUKS", out);
+}
+
+enum status header_load_of_mapping(const struct command *c, const char *name,
+				   struct mortise_mapping_info *info, struct paths *paths,
+				   struct mortise_luks2 **out)
+{
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	*info = (struct mortise_mapping_info){ .struct_size = sizeof(*info) };
+	code = mortise_mapping_info(name, info, &err);
+	if (code == MORTISE_E_INACTIVE)
+		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
+	if (code)
+		return fail(c, &err);
+	paths_find(c, info->device, paths);
+	return header_load_with_device(c, paths, out);
 }
 
 bool header_is_luks1(const char *path)

@@ -14,8 +14,14 @@ static const struct verb verbs[] = {
 	{ "close", VERB_CLOSE, run_close, check_close, 1, "<name>", "remove the mapping", false },
 	{ "status", VERB_STATUS, run_status, check_status, 1, "<name>",
 	  "show the state of a mapping, or of all declared volumes", false },
+	{ "refresh", VERB_OPEN, run_refresh, check_refresh, 1, "<name>",
+	  "change the activation flags of a mapping", false },
 	{ "resize", VERB_RESIZE, run_resize, check_resize, 1, "<name>",
 	  "change the size of a mapping", false },
+	{ "luksSuspend", VERB_SUSPEND, run_luks_suspend, NULL, 1, "<name>",
+	  "freeze a mapping and wipe its key from memory", false },
+	{ "luksResume", VERB_RESUME, run_luks_resume, NULL, 1, "<name>",
+	  "give a frozen mapping its key again", false },
 	{ "luksFormat", VERB_FORMAT, run_luks_format, check_format, 1, "<device> [<new key file>]",
 	  "create a LUKS2 header", false },
 	{ "luksAddKey", VERB_ADD_KEY, run_luks_add_key, check_add_key, 1,
@@ -72,8 +78,6 @@ static const struct verb verbs[] = {
 	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
 	{ "convert", VERB_CONVERT, NULL, NULL, 1, "<device>", NULL, false },
 	{ "luksConvertKey", VERB_CONVERT_KEY, NULL, NULL, 1, "<device> [<key file>]", NULL, false },
-	{ "luksSuspend", VERB_SUSPEND, NULL, NULL, 1, "<device>", NULL, false },
-	{ "luksResume", VERB_RESUME, NULL, NULL, 1, "<device>", NULL, false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "fvault2Dump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
@@ -103,11 +107,14 @@ static const struct {
 	{ "fvault2Open", "open", "fvault2" },
 };
 
-static const struct verb refresh = { "refresh", VERB_OPEN, NULL, NULL, 1, "<name>", NULL, false };
-
 const struct verb *verb_at(size_t i)
 {
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
+}
+
+const char *verb_alias_at(size_t i)
+{
+	return i < sizeof(aliases) / sizeof(aliases[0]) ? aliases[i].alias : NULL;
 }
 
 const struct verb *verb_find(const char *name, const char **type)
@@ -115,8 +122,6 @@ const struct verb *verb_find(const char *name, const char **type)
 	const struct verb *verb;
 
 	*type = NULL;
-	if (strcmp(name, refresh.name) == 0)
-		return &refresh;
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
 		if (strcmp(aliases[i].alias, name) == 0) {
 			name = aliases[i].name;

@@ -21,6 +21,8 @@ struct verb {
 const struct verb *verb_find(const char *name, const char **type);
 /* Row i, or NULL behind the last. */
 const struct verb *verb_at(size_t i);
+/* Alias i, or NULL behind the last. */
+const char *verb_alias_at(size_t i);
 
 const char *check_add_key(const struct command *c);
 const char *check_apply(const struct command *c);
@@ -28,6 +30,7 @@ const char *check_reset(const struct command *c);
 const char *check_benchmark(const struct command *c);
 const char *check_close(const struct command *c);
 const char *check_resize(const struct command *c);
+const char *check_refresh(const struct command *c);
 const char *check_config(const struct command *c);
 const char *check_dump(const struct command *c);
 const char *check_enroll(const struct command *c);
@@ -57,10 +60,13 @@ enum status run_luks_header_backup(const struct command *c);
 enum status run_luks_header_restore(const struct command *c);
 enum status run_luks_kill_slot(const struct command *c);
 enum status run_luks_remove_key(const struct command *c);
+enum status run_luks_resume(const struct command *c);
+enum status run_luks_suspend(const struct command *c);
 enum status run_luks_uuid(const struct command *c);
 enum status run_meta(const struct command *c);
 enum status run_open(const struct command *c);
 enum status run_plan(const struct command *c);
+enum status run_refresh(const struct command *c);
 enum status run_repair(const struct command *c);
 enum status run_reset(const struct command *c);
 enum status run_seal(const struct command *c);

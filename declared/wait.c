@@ -57,7 +57,8 @@ static bool is_open(const struct config_volume *volume)
 
 enum presence {
 	PRESENT,
-	UNSETTLED, /* an empty disk that matches a selector, or no META: wait for other disks */
+	/* An empty disk that matches a selector, a partition to create, no META: wait for disks. */
+	UNSETTLED,
 	MISSING,
 };
 
@@ -71,7 +72,7 @@ static enum presence check_volume(const struct config_volume *volume,
 
 	/* sysfs has a device before devtmpfs has its node. */
 	if (volume_locate(volume, options, path, sizeof(path), &ignored) || stat(path, &st))
-		return MISSING;
+		return options->provision && !volume->disk_selector ? UNSETTLED : MISSING;
 	if (!volume->disk_selector || disk_probe(path, options->events, &probe, &ignored))
 		return PRESENT;
 	return probe.content == DISK_EMPTY || probe.content == DISK_UNFINISHED ? UNSETTLED

@@ -274,8 +274,9 @@ struct mortise_key_search {
 
 /*
  * Opens a keyslot. *volume_key receives a new secret and *opened the id; either may be NULL.
- * MORTISE_E_KEY: no keyslot opens with the passphrase. MORTISE_E_NO_KEYSLOT: the keyslot does not
- * exist, or none can be tried. MORTISE_E_MEMORY: detected before the derivation starts.
+ * MORTISE_E_KEY: no keyslot opens with the passphrase; the text names skipped keyslots, and why.
+ * MORTISE_E_NO_KEYSLOT: the keyslot does not exist, or none can be tried. MORTISE_E_MEMORY: detected
+ * before the derivation starts.
  * MORTISE_E_POLICY: the cipher of the keyslot or of the data is not accepted, the keyslot would take
  * longer than max_unlock_s, or it is unsafe in another way.
  */
@@ -606,7 +607,7 @@ enum mortise_activation_flags {
 	MORTISE_NO_WRITE_WORKQUEUE = 1u << 4,
 	MORTISE_READONLY = 1u << 5,
 	MORTISE_NO_KEYRING = 1u << 6,	/* pass the key in the table, not in the kernel keyring */
-	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header */
+	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header, and use no others */
 	MORTISE_ONLY_GIVEN = 1u << 8,	/* ignore the flags in the header */
 };
 
@@ -620,6 +621,38 @@ mortise_activate(struct mortise_luks2 *header, const char *name,
 		 const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
 		 struct mortise_error *err);
 
+/* A mapping without a header: everything about it is given by the caller, and nothing is checked. */
+struct mortise_plain {
+	size_t struct_size;
+	const char *device;		/* a block device or a regular file */
+	const char *cipher;		/* default: "aes-cbc-essiv:sha256" */
+	uint64_t offset;		/* bytes: start of the data on the device */
+	uint64_t size;			/* bytes; default: to the end of the device */
+	uint64_t iv_offset;		/* 512-byte sectors, added to the number of each sector */
+	uint32_t sector_size;		/* bytes; default: 512 */
+	bool iv_large_sectors;		/* number sectors of sector_size instead of 512 bytes */
+	bool shared;			/* other mappings may use the device, and the same part of it */
+};
+
+/*
+ * Makes the key of a plain mapping, key_size bytes (1..1024), from a passphrase. hash (default:
+ * "ripemd160"): a name, or "NAME:SIZE", where only the first SIZE bytes come from the hash and the
+ * rest is zero. "plain" stands for the passphrase itself, with zeros behind it; "plain:SIZE" requires
+ * that many bytes. MORTISE_E_USAGE; MORTISE_E_UNSUPPORTED: unknown hash.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_key(const char *hash, uint32_t key_size, const struct mortise_secret *passphrase,
+		  struct mortise_secret **key, struct mortise_error *err);
+/*
+ * Creates /dev/mapper/NAME without a header, and without looking at the device's contents. flags,
+ * dropped: as for mortise_activate; the key is passed in the table. MORTISE_E_EXISTS,
+ * MORTISE_E_BUSY, MORTISE_E_KERNEL, MORTISE_E_NO_SPACE; MORTISE_E_POLICY: the cipher does not
+ * encrypt.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_open(const struct mortise_plain *plain, const char *name,
+		   const struct mortise_secret *key, uint32_t flags, uint32_t *dropped,
+		   struct mortise_error *err);
 /*
  * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
  * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
@@ -630,6 +663,31 @@ mortise_activate(struct mortise_luks2 *header, const char *name,
 MORTISE_MUST_CHECK enum mortise_code
 mortise_resize(struct mortise_luks2 *header, const char *name,
 	       const struct mortise_secret *volume_key, uint64_t size, struct mortise_error *err);
+
+/*
+ * Suspends a mapping of a LUKS header, whose I/O waits from now on, and makes the kernel wipe the
+ * volume key from memory. MORTISE_E_INACTIVE; MORTISE_E_USAGE: it is suspended, or has no LUKS
+ * header. After an error nothing has changed.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_suspend(const char *name, struct mortise_error *err);
+/*
+ * Gives a suspended mapping of this header its key again, after verifying it, and resumes it. flags:
+ * MORTISE_NO_KEYRING or 0. MORTISE_E_USAGE: it is not suspended, or belongs to another header;
+ * MORTISE_E_KEY, MORTISE_E_POLICY, MORTISE_E_INACTIVE. After an error it is suspended.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_resume(struct mortise_luks2 *header, const char *name,
+	       const struct mortise_secret *volume_key, uint32_t flags, struct mortise_error *err);
+
+/*
+ * Replaces the activation flags of a live mapping of this header, while it is in use: flags and,
+ * without MORTISE_ONLY_GIVEN, those in the header. MORTISE_READONLY has no effect. Otherwise as
+ * mortise_activate. MORTISE_E_USAGE: the mapping is suspended, or belongs to another header.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_refresh(struct mortise_luks2 *header, const char *name,
+		const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
+		struct mortise_error *err);
 
 enum mortise_deactivation {
 	MORTISE_CLOSE_NOW,
@@ -661,8 +719,14 @@ struct mortise_mapping_info {
 	uint64_t size;			/* bytes */
 	uint64_t iv_offset;		/* 512-byte sectors */
 	uint32_t flags;			/* enum mortise_activation_flags, as the kernel has them */
+	char type[16];			/* by its UUID: "LUKS2", "PLAIN", "TCRYPT", "VERITY", ...; "" if none */
 };
 
+/*
+ * MORTISE_E_UNSUPPORTED: it is not a single dm-crypt target. Of info, in_use, suspended, readonly,
+ * luks2, uuid and type are set. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
+ * but device is set.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
 		     struct mortise_error *err);

@@ -28,30 +28,8 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS2-%s-%s", plain, name);
 }
 
-static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t flags,
-				       struct mortise_error *err)
-{
-	struct luks2_update *update;
-	enum mortise_code code = luks2_update_begin(header, &update, err);
-
-	if (code)
-		return code;
-	if (!volume_flags_to_header(luks2_update_metadata(update), flags)) {
-		luks2_update_abort(&update);
-		return error_memory(err);
-	}
-	return luks2_update_commit(&update, err);
-}
-
-/* The device below the mapping: the data device, or a loop device if the data is in a file. */
-struct backing {
-	char path[4096];
-	uint64_t size; /* bytes */
-	int loop_fd;
-};
-
-static enum mortise_code attach_loop(const char *path, bool readonly, struct backing *backing,
-				     struct mortise_error *err)
+static enum mortise_code attach_loop(const char *path, bool readonly,
+				     struct volume_backing *backing, struct mortise_error *err)
 {
 	enum mortise_code code;
 	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
@@ -63,14 +41,13 @@ static enum mortise_code attach_loop(const char *path, bool readonly, struct bac
 	return code;
 }
 
-static enum mortise_code backing_open(const struct mortise_luks2 *header, bool readonly,
-				      struct backing *backing, struct mortise_error *err)
+enum mortise_code volume_backing_open(const char *path, bool readonly,
+				      struct volume_backing *backing, struct mortise_error *err)
 {
-	const char *path = luks2_header_data_path(header);
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
 
-	*backing = (struct backing){ .loop_fd = -1 };
+	*backing = (struct volume_backing){ .loop_fd = -1 };
 	code = luks2_device_open(path, false, &device, err);
 	if (code)
 		return code;
@@ -82,16 +59,14 @@ static enum mortise_code backing_open(const struct mortise_luks2 *header, bool r
 	return code;
 }
 
-/* The kernel keeps a loop device attached while a mapping uses it. */
-static void backing_close(struct backing *backing)
+void volume_backing_close(struct volume_backing *backing)
 {
 	if (backing->loop_fd >= 0)
 		close(backing->loop_fd);
 	backing->loop_fd = -1;
 }
 
-/* Gets the data segment, and checks that header, cipher and volume key match. */
-static enum mortise_code check_key(struct mortise_luks2 *header,
+enum mortise_code volume_check_key(struct mortise_luks2 *header,
 				   const struct mortise_secret *volume_key,
 				   struct luks2_segment *segment, struct mortise_error *err)
 {
@@ -132,7 +107,7 @@ static enum mortise_code fit_segment(const struct mortise_luks2 *header, uint64_
 /* flags and *unknown are MORTISE_ flags; *unknown are those that the kernel does not support. */
 static enum mortise_code create_mapping(const struct mortise_luks2 *header, const char *name,
 					const struct luks2_segment *segment,
-					const struct backing *backing,
+					const struct volume_backing *backing,
 					const struct mortise_secret *volume_key, uint32_t flags,
 					uint32_t *unknown, struct mortise_error *err)
 {
@@ -170,17 +145,17 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 				   const struct mortise_secret *volume_key, uint32_t flags,
 				   uint32_t *dropped, struct mortise_error *err)
 {
-	const uint32_t stored = volume_flags_of_header(luks2_header_metadata(header));
-	const uint32_t all = flags & MORTISE_ONLY_GIVEN ? flags : flags | stored;
+	const uint32_t all = volume_flags_choose(header, flags);
 	uint32_t unknown = 0;
 	struct luks2_segment segment;
-	struct backing backing;
+	struct volume_backing backing;
 	enum mortise_code code;
 
-	code = check_key(header, volume_key, &segment, err);
+	code = volume_check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
-	code = backing_open(header, flags & MORTISE_READONLY, &backing, err);
+	code = volume_backing_open(luks2_header_data_path(header), flags & MORTISE_READONLY,
+				   &backing, err);
 	if (code)
 		return code;
 	code = fit_segment(header, backing.size, &segment, err);
@@ -189,10 +164,10 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	code = create_mapping(header, name, &segment, &backing, volume_key, all, &unknown, err);
 	if (dropped)
 		*dropped = unknown;
-	if (!code && (flags & MORTISE_PERSISTENT))
-		code = persist_flags(header, all & ~unknown, err);
+	if (!code)
+		code = volume_flags_persist(header, name, all & ~unknown, err);
 out:
-	backing_close(&backing);
+	volume_backing_close(&backing);
 	return code;
 }
 
@@ -240,56 +215,70 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 	return tableless;
 }
 
-/* Gets the header's UUID, with dashes, from the UUID of its mapping. */
+/* "CRYPT-TYPE-...": of LUKS2 the rest begins with the header's UUID, without its dashes. */
 static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
 {
-	static const char prefix[] = "CRYPT-LUKS2-";
-	const char *hex = mapping + sizeof(prefix) - 1;
-	size_t used = 0;
+	static const char prefix[] = "CRYPT-";
+	const char *type = mapping + sizeof(prefix) - 1, *hex;
+	size_t used = 0, length;
 
-	info->luks2 = !strncmp(mapping, prefix, sizeof(prefix) - 1) && strlen(hex) > 32;
+	if (strncmp(mapping, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	length = strcspn(type, "-");
+	hex = type + length + (type[length] == '-');
+	if (length < sizeof(info->type))
+		memcpy(info->type, type, length);
+	info->luks2 = !strcmp(info->type, "LUKS2") && strlen(hex) > 32;
 	for (size_t i = 0; info->luks2 && i < 32; i++) {
 		if (i == 8 || i == 12 || i == 16 || i == 20)
 			info->uuid[used++] = '-';
 		info->uuid[used++] = hex[i];
 	}
-	info->uuid[used] = '\0';
+}
+
+static void fill_table(const struct dm_crypt_table *table, struct mortise_mapping_info *info)
+{
+	snprintf(info->cipher, sizeof(info->cipher), "%s", table->cipher);
+	snprintf(info->integrity, sizeof(info->integrity), "%s", table->integrity);
+	info->key_size = table->key_size;
+	info->key_in_keyring = table->key_in_keyring;
+	info->sector_size = table->sector_size;
+	info->offset = table->device_offset;
+	info->size = table->size;
+	info->iv_offset = table->iv_offset;
+	info->flags = volume_flags_from_dm(table->flags);
+	dm_loop_backing(table->device, info->loop_file, sizeof(info->loop_file));
 }
 
 enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
 				       struct mortise_error *err)
 {
+	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
+	const struct sized_type *sized = SIZED_SINCE(mortise_mapping_info, type);
 	struct dm_control *control = NULL;
 	struct dm_crypt_table table = { 0 };
+	enum mortise_code code, output;
 	struct dm_info mapping;
-	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
-	enum mortise_code code = sized_check(SIZED(mortise_mapping_info), info, err);
 
+	code = sized_check(sized, info, err);
 	if (!code)
 		code = dm_open(&control, err);
 	if (!code)
 		code = dm_info(control, name, &mapping, err);
-	if (!code)
-		code = dm_crypt_table(control, name, &table, err);
 	if (code)
 		goto out;
 	filled.in_use = mapping.open_count > 0;
 	filled.suspended = mapping.suspended;
 	filled.readonly = mapping.readonly;
 	parse_mapping_uuid(mapping.uuid, &filled);
-	snprintf(filled.cipher, sizeof(filled.cipher), "%s", table.cipher);
-	snprintf(filled.integrity, sizeof(filled.integrity), "%s", table.integrity);
-	filled.key_size = table.key_size;
-	filled.key_in_keyring = table.key_in_keyring;
-	filled.sector_size = table.sector_size;
-	filled.offset = table.device_offset;
-	filled.size = table.size;
-	filled.iv_offset = table.iv_offset;
-	filled.flags = volume_flags_from_dm(table.flags);
-	code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
-	dm_loop_backing(table.device, filled.loop_file, sizeof(filled.loop_file));
+	code = dm_crypt_table(control, name, &table, err);
+	if (!code) {
+		fill_table(&table, &filled);
+		code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
+	}
+	output = sized_output(sized, info, &filled, code ? NULL : err);
 	if (!code)
-		code = sized_output(SIZED(mortise_mapping_info), info, &filled, err);
+		code = output;
 out:
 	dm_crypt_table_clear(&table);
 	dm_close(control);

@@ -102,7 +102,7 @@ enum status run_repair(const struct command *c)
 		if (!count || !look(&where, NULL, NULL))
 			return STATUS_OK;
 	} else if (!batch) {
-		status = signatures_show_foreign(paths.header);
+		status = signatures_find(paths.header, 0, SIGNATURES_FOREIGN, NULL);
 	}
 	if (status != STATUS_OK)
 		return status;

@@ -43,22 +43,15 @@ enum status run_resize(const struct command *c)
 	const uint64_t size = option_set(&c->options, OPTION_DEVICE_SIZE)
 				      ? option_number(&c->options, OPTION_DEVICE_SIZE)
 				      : option_number(&c->options, OPTION_SIZE) * SECTOR;
-	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
+	struct mortise_mapping_info info;
 	const char *name = command_mapping(c, 0);
 	struct mortise_secret *volume_key = NULL;
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
-	enum status status = STATUS_OK;
-	enum mortise_code code;
+	enum status status;
 	struct paths paths;
 
-	code = mortise_mapping_info(name, &info, &err);
-	if (code == MORTISE_E_INACTIVE)
-		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
-	if (code)
-		return fail(c, &err);
-	paths_find(c, info.device, &paths);
-	status = header_load_with_device(c, &paths, &header);
+	status = header_load_of_mapping(c, name, &info, &paths, &header);
 	if (status != STATUS_OK)
 		return status;
 	if (info.key_in_keyring)

@@ -1,13 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Signatures on a device, printed before the user confirms overwriting them. */
+/* Signatures on a device: what a new header or a wrong mapping would destroy. */
 #ifndef CLI_SIGNATURES_H
 #define CLI_SIGNATURES_H
 
 #include "cli/command.h"
 
-/* Prints a line for each file system, RAID or partition table that libblkid finds, or LUKS header. */
-enum status signatures_show(const char *device);
-/* The same without LUKS headers. */
-enum status signatures_show_foreign(const char *device);
+struct signatures {
+	unsigned count;
+	char type[32];		/* of the last: "ext4", "crypto_LUKS", "gpt" */
+};
+
+/* Which of them get a line of output. */
+enum signatures_shown {
+	SIGNATURES_NONE,
+	SIGNATURES_ALL,
+	SIGNATURES_FOREIGN,	/* not a LUKS header */
+};
+
+/*
+ * Finds file systems, RAID and partition tables, if they begin at byte offset of the device. found may
+ * be NULL.
+ */
+enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
+			    struct signatures *found);
+
+/* Prints a line for each one on the device. */
+static inline enum status signatures_show(const char *device)
+{
+	return signatures_find(device, 0, SIGNATURES_ALL, NULL);
+}
 
 #endif

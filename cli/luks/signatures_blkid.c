@@ -1,50 +1,58 @@
 /* SPDX-License-Identifier: MIT */
-/* The warning of luksFormat about signatures that it will overwrite. */
+/* Signatures by libblkid. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <blkid/blkid.h>
 
 #include "cli/print.h"
 #include "cli/luks/signatures.h"
 
-static void show(blkid_probe probe, const char *device)
+static void take(blkid_probe probe, const char *device, enum signatures_shown shown,
+		 struct signatures *found)
 {
-	const char *type = NULL;
+	const char *kind = "superblock", *type = NULL;
 
-	if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) == 0)
-		print("WARNING: Device %s already contains a '%s' superblock signature.\n", device,
-		      type);
-	else if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) == 0)
-		print("WARNING: Device %s already contains a '%s' partition signature.\n", device,
-		      type);
+	if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) != 0) {
+		kind = "partition";
+		if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) != 0)
+			return;
+	}
+	found->count++;
+	snprintf(found->type, sizeof(found->type), "%s", type);
+	if (shown == SIGNATURES_ALL ||
+	    (shown == SIGNATURES_FOREIGN && strcmp(type, "crypto_LUKS") != 0))
+		print("WARNING: Device %s already contains a '%s' %s signature.\n", device, type,
+		      kind);
 }
 
-static enum status show_all(const char *device, bool luks)
+enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
+			    struct signatures *found)
 {
-	static char luks_name[] = "crypto_LUKS";
-	char *names[] = { luks_name, NULL };
-	blkid_probe probe = blkid_new_probe_from_filename(device);
+	const int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
+	enum status status = STATUS_OK;
+	struct signatures ignored;
 
-	if (!probe)
-		return fail_with(STATUS_USAGE, "Failed to initialize device signature probes.");
+	if (!found)
+		found = &ignored;
+	*found = (struct signatures){ 0 };
+	if (!probe || offset > INT64_MAX ||
+	    blkid_probe_set_device(probe, fd, (blkid_loff_t)offset, 0) != 0) {
+		status = fail_with(STATUS_USAGE, "Failed to initialize device signature probes.");
+		goto out;
+	}
 	blkid_probe_enable_superblocks(probe, 1);
 	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
-	if (!luks)
-		blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_NOTIN, names);
 	blkid_probe_enable_partitions(probe, 1);
 	blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC);
 	while (blkid_do_probe(probe) == 0)
-		show(probe, device);
+		take(probe, device, shown, found);
+out:
 	blkid_free_probe(probe);
-	return STATUS_OK;
-}
-
-enum status signatures_show(const char *device)
-{
-	return show_all(device, true);
-}
-
-enum status signatures_show_foreign(const char *device)
-{
-	return show_all(device, false);
+	if (fd >= 0)
+		close(fd);
+	return status;
 }
