@@ -6,6 +6,7 @@
 
 /* Parts that a build may leave out. */
 #define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
+#define LUKS1(run)    (MORTISE_LUKS1 ? (run) : NULL)
 #define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
 
 static const struct verb verbs[] = {
@@ -50,12 +51,19 @@ static const struct verb verbs[] = {
 	  "replace the header by a backup", false },
 	{ "config", VERB_CONFIG, run_config, check_config, 1, "<device>",
 	  "set labels and keyslot priorities", false },
+	{ "convert", VERB_CONVERT, LUKS1(run_convert), NULL, 1, "<device>",
+	  "convert a LUKS1 header to LUKS2, or back", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
 	  "import, export or remove tokens", false },
 	{ "enroll", VERB_ENROLL, run_enroll, check_enroll, 1, "<device>",
 	  "add a keyslot for a KMS, the TPM or a recovery key", true },
 	{ "seal", VERB_SEAL, run_seal, check_seal, 1, "<device>",
 	  "seal the header as it is now, or check its seal", true },
+	{ "attach", VERB_ATTACH, run_attach, check_attach, 2,
+	  "<name> <device> [<key file> [<options>]]", "open what a line of crypttab(5) describes",
+	  true },
+	{ "detach", VERB_DETACH, run_detach, check_attach, 1, "<name>",
+	  "remove the mapping, if there is one", true },
 	{ "apply", VERB_APPLY, DECLARED(run_apply), DECLARED(check_apply), 0, "",
 	  "store a configuration and open its volumes", true },
 	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]", "show what up would do",
@@ -76,7 +84,6 @@ static const struct verb verbs[] = {
 	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]",
 	  "measure key derivation and disk encryption", false },
 	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
-	{ "convert", VERB_CONVERT, NULL, NULL, 1, "<device>", NULL, false },
 	{ "luksConvertKey", VERB_CONVERT_KEY, NULL, NULL, 1, "<device> [<key file>]", NULL, false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },

@@ -99,12 +99,15 @@ struct mortise_location {
 				   * is not on the list of accepted ciphers; default: none */
 	uint32_t max_unlock_s;	/* refuse a keyslot or digest that would take longer than this many
 				 * seconds on this machine; default: 60 */
+	bool luks1;		/* also load a LUKS1 header, which only mortise_convert changes;
+				 * default: MORTISE_E_NOT_LUKS2 */
 };
 
 /*
  * Reads both copies, checks every rule of the format, and uses the newer valid copy. Rewrites an
  * invalid or older copy, unless readonly or no_locks is set or the device has other signatures.
- * MORTISE_E_DEVICE, MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT (the text names the rule).
+ * MORTISE_E_DEVICE, MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT (the text names the rule),
+ * MORTISE_E_UNSUPPORTED: LUKS1, in a build without it.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_load(const struct mortise_location *location, struct mortise_luks2 **out,
@@ -158,6 +161,8 @@ struct mortise_header_info {
 	bool detached;
 	const char *device;		/* path of the data device */
 	const char *header;		/* path of the header */
+	uint32_t version;		/* 1: LUKS1; 2: LUKS2 */
+	uint32_t key_size;		/* bytes of the volume key; LUKS1 only */
 };
 
 /* MORTISE_E_USAGE: invalid struct_size; there is no other error. */
@@ -176,6 +181,17 @@ mortise_header_set_uuid(struct mortise_luks2 *header, const char *uuid, struct m
 /* The JSON metadata, indented as by cryptsetup, without a final newline. free(3) it. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_header_json(const struct mortise_luks2 *header, char **json, struct mortise_error *err);
+
+/*
+ * Converts a header that is not in use to LUKS1 (version 1) or LUKS2 (version 2), in place. A power cut
+ * at any moment leaves a header that each passphrase opens. MORTISE_E_BUSY: it is in use.
+ * MORTISE_E_USAGE: it already has this version. MORTISE_E_UNSUPPORTED: the other version cannot
+ * express it. MORTISE_E_NO_SPACE: no room to copy a keyslot area before its place is overwritten.
+ * MORTISE_E_POLICY: mortise would refuse the result. To LUKS1: label, subsystem, flags,
+ * priorities and the seal are lost.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_convert(struct mortise_luks2 *header, uint32_t version,
+						     struct mortise_error *err);
 
 struct mortise_salt {
 	uint8_t bytes[MORTISE_SALT_MAX];
@@ -654,11 +670,22 @@ mortise_plain_open(const struct mortise_plain *plain, const char *name,
 		   const struct mortise_secret *key, uint32_t flags, uint32_t *dropped,
 		   struct mortise_error *err);
 /*
- * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
- * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
- * Data that a smaller mapping hides stays on the device. volume_key: needed if the key is in the keyring,
- * otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs to another header;
- * MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing has changed.
+ * Runs mkswap or mkfs on a plain mapping, whose contents are lost: filesystem is "swap", "ext2",
+ * "ext3", "ext4", "xfs", "btrfs" or "f2fs". Everyone may write to the root of the file system.
+ * MORTISE_E_USAGE: another file system, or not a plain mapping; MORTISE_E_INACTIVE;
+ * MORTISE_E_UNSUPPORTED: the program is missing; MORTISE_E_SYSTEM; MORTISE_E_CANCELED.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_format(const char *name, const char *filesystem, const struct mortise_events *events,
+		     struct mortise_error *err);
+
+/*
+ * Changes the size of a live mapping of this header, or of a plain mapping (header NULL), while it is
+ * in use. size: bytes, a multiple of the sector size; 0: to the end of the device or, if the segment has
+ * a fixed size, of the segment. Data that a smaller mapping hides stays on the device. volume_key: needed
+ * if the key is in the keyring, otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs
+ * to another header; MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing
+ * has changed.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_resize(struct mortise_luks2 *header, const char *name,
@@ -707,7 +734,7 @@ struct mortise_mapping_info {
 	bool suspended;
 	bool readonly;
 	bool luks2;			/* its UUID begins with CRYPT-LUKS2 */
-	char uuid[MORTISE_UUID_LEN + 1]; /* of the header, "" unless luks2 */
+	char uuid[MORTISE_UUID_LEN + 1]; /* of the header, "" unless LUKS2 or LUKS1 */
 	char cipher[MORTISE_CIPHER_MAX + 1];
 	uint32_t key_size;		/* bytes */
 	bool key_in_keyring;

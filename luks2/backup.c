@@ -183,6 +183,12 @@ enum mortise_code mortise_header_backup(const struct mortise_luks2 *header, cons
 				       .events = header->device->events };
 	enum mortise_code code;
 
+	if (header->luks1) {
+		free(target.path);
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "cannot back up the header of %s: it is LUKS1, not LUKS2",
+				 header->device->path);
+	}
 	code = target.path ? luks2_device_lock(header->device, false, err) : error_memory(err);
 	if (code) {
 		free(target.path);

@@ -148,8 +148,7 @@ static void check_digests(struct luks2_findings *findings, const struct mortise_
 	struct mortise_error what;
 
 	for (int id = 0; id < (int)MORTISE_DIGESTS_MAX; id++)
-		if (luks2_json_get_id(digests, id) &&
-		    luks2_digest_check(header->metadata, id, &what))
+		if (luks2_json_get_id(digests, id) && luks2_digest_check(header, id, &what))
 			luks2_find(findings, MORTISE_FINDING_POLICY, true, LUKS2_REMEDY_RESTORE, 0,
 				   &what);
 }

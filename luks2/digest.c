@@ -19,10 +19,11 @@ struct digest {
 	size_t salt_size, size;
 };
 
-static enum mortise_code decode(struct json_object *metadata, int id, struct digest *digest,
+static enum mortise_code decode(const struct mortise_luks2 *header, int id, struct digest *digest,
 				struct mortise_error *err)
 {
-	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct json_object *digests =
+		luks2_json_get(luks2_header_metadata(header), "digests", json_type_object);
 	struct json_object *object = luks2_json_get_id(digests, id);
 	const char *type = luks2_json_text(object, "type");
 	const char *hash = luks2_json_text(object, "hash");
@@ -39,8 +40,11 @@ static enum mortise_code decode(struct json_object *metadata, int id, struct dig
 	    !luks2_json_base64(object, "digest", digest->bytes, &digest->size) ||
 	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
 		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
-	/* With a weak digest a forged header could accept a key that the attacker chose. */
-	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN ||
+	/*
+	 * With a weak digest a forged header could accept a key that the attacker chose. Old LUKS1
+	 * headers have 10 iterations.
+	 */
+	if (iterations < (luks2_header_is_luks1(header) ? 1 : LUKS2_DIGEST_ITERATIONS_MIN) ||
 	    (digest->size != keys_hash_size(hash) && digest->size != DIGEST_MIN) ||
 	    digest->size < DIGEST_MIN)
 		return error_set(err, MORTISE_E_POLICY, 0,
@@ -51,12 +55,12 @@ static enum mortise_code decode(struct json_object *metadata, int id, struct dig
 	return MORTISE_OK;
 }
 
-enum mortise_code luks2_digest_check(struct json_object *metadata, int id,
+enum mortise_code luks2_digest_check(const struct mortise_luks2 *header, int id,
 				     struct mortise_error *err)
 {
 	struct digest digest;
 
-	return decode(metadata, id, &digest, err);
+	return decode(header, id, &digest, err);
 }
 
 enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id,
@@ -68,7 +72,7 @@ enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id
 	enum mortise_code code;
 	char who[32];
 
-	code = decode(luks2_header_metadata(header), id, &digest, err);
+	code = decode(header, id, &digest, err);
 	if (code)
 		return code;
 	snprintf(who, sizeof(who), "digest %d", id);

@@ -8,8 +8,8 @@
 #define LUKS2_DIGEST_ITERATIONS_MIN 1000u	/* a digest with fewer is refused as weak */
 
 /* MORTISE_E_POLICY, MORTISE_E_UNSUPPORTED: the digest is refused, whatever the key. */
-MORTISE_MUST_CHECK enum mortise_code luks2_digest_check(struct json_object *metadata, int id,
-							struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code luks2_digest_check(const struct mortise_luks2 *header,
+							int id, struct mortise_error *err);
 
 /*
  * Verifies key. MORTISE_E_KEY: it is another key. MORTISE_E_POLICY: the digest is weak, or takes

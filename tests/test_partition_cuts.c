@@ -223,8 +223,8 @@ static void try_cuts(struct cut_disk *unused)
 	assert_non_null(last);
 	cut_disk.recording = false;
 	/* Two variants of the writes of zeros, which come first. */
-	for (unsigned variant = 0; variant < DISK_CUTS;
-	     variant += cut_disk.pending_count > 1 ? 8 : STRIDE) {
+	for (unsigned variant = 0;
+	     variant<DISK_CUTS; variant += cut_disk.pending_count> 1 ? 8 : STRIDE) {
 		disk_cut(variant, image);
 		if (variant && !memcmp(image, last, DISK_SIZE))
 			continue;

@@ -25,7 +25,8 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 		if (*at != '-')
 			plain[used++] = *at;
 	plain[used] = '\0';
-	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS2-%s-%s", plain, name);
+	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS%d-%s-%s", luks2_header_is_luks1(header) ? 1 : 2,
+		 plain, name);
 }
 
 static enum mortise_code attach_loop(const char *path, bool readonly,
@@ -215,7 +216,7 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 	return tableless;
 }
 
-/* "CRYPT-TYPE-...": of LUKS2 the rest begins with the header's UUID, without its dashes. */
+/* "CRYPT-TYPE-...": of LUKS the rest begins with the header's UUID, without its dashes. */
 static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
 {
 	static const char prefix[] = "CRYPT-";
@@ -229,7 +230,9 @@ static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info 
 	if (length < sizeof(info->type))
 		memcpy(info->type, type, length);
 	info->luks2 = !strcmp(info->type, "LUKS2") && strlen(hex) > 32;
-	for (size_t i = 0; info->luks2 && i < 32; i++) {
+	if (!info->luks2 && (strcmp(info->type, "LUKS1") != 0 || strlen(hex) <= 32))
+		return;
+	for (size_t i = 0; i < 32; i++) {
 		if (i == 8 || i == 12 || i == 16 || i == 20)
 			info->uuid[used++] = '-';
 		info->uuid[used++] = hex[i];

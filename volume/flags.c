@@ -56,6 +56,9 @@ static uint32_t flags_of_header(struct json_object *metadata)
 
 uint32_t volume_flags_choose(const struct mortise_luks2 *header, uint32_t flags)
 {
+	/* cryptsetup passes keys of LUKS1 in the table, and other programs expect them there. */
+	if (luks2_header_is_luks1(header))
+		flags |= MORTISE_NO_KEYRING;
 	/* As in cryptsetup, the flags to store replace those that are stored. */
 	if (flags & (MORTISE_ONLY_GIVEN | MORTISE_PERSISTENT))
 		return flags;

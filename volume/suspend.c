@@ -48,6 +48,8 @@ enum mortise_code mortise_resume(struct mortise_luks2 *header, const char *name,
 	if (!code) {
 		target = volume_live_target(&live, NULL);
 		target.key = volume_key;
+		if (luks2_header_is_luks1(header))
+			flags |= MORTISE_NO_KEYRING;
 		target.key_description = flags & MORTISE_NO_KEYRING ? NULL : live.description;
 		code = dm_crypt_resume(live.control, name, &target, err);
 	}

@@ -14,7 +14,7 @@
 #define SECTOR		 512u
 #define KEY_SIZE_DEFAULT 32u /* bytes */
 
-/* A key file is not hashed: it is the key. "plain" is no hash either. */
+/* A key file is not hashed: it is the key. "plain" does not hash either. */
 static const char *choose_hash(const struct command *c, bool from_file)
 {
 	const char *hash = option_text(&c->options, OPTION_HASH);

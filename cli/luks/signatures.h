@@ -24,6 +24,9 @@ enum signatures_shown {
 enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
 			    struct signatures *found);
 
+/* Finds the device of a tag, such as "UUID" and its value. Free it; NULL: none, or without libblkid. */
+char *signatures_device(const char *tag, const char *value);
+
 /* Prints a line for each one on the device. */
 static inline enum status signatures_show(const char *device)
 {

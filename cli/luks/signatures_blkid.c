@@ -28,6 +28,11 @@ static void take(blkid_probe probe, const char *device, enum signatures_shown sh
 		      kind);
 }
 
+char *signatures_device(const char *tag, const char *value)
+{
+	return blkid_evaluate_tag(tag, value, NULL);
+}
+
 enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
 			    struct signatures *found)
 {

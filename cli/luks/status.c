@@ -11,9 +11,10 @@
 
 #define SECTOR 512u /* bytes */
 
-/* cryptsetup prints LUKS2 only if it finds the header, which a detached one is not. */
-static bool luks2_found(const struct command *c, const struct mortise_mapping_info *info)
+/* cryptsetup prints LUKS only if it finds the header, which a detached one is not. */
+static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
 {
+	const bool luks1 = strcmp(info->type, "LUKS1") == 0;
 	const char *detached = option_text(&c->options, OPTION_HEADER);
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
@@ -21,28 +22,28 @@ static bool luks2_found(const struct command *c, const struct mortise_mapping_in
 		.device = detached ? detached : info->device,
 		.readonly = true,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.luks1 = luks1,
 	};
 	struct mortise_luks2 *header = NULL;
 	struct mortise_header_info found = { .struct_size = sizeof(found) };
 	bool same;
 
-	if (!info->luks2 || mortise_luks2_load(&location, &header, NULL))
+	if (luks1 && !MORTISE_LUKS1)
+		return header_is_luks1(location.device);
+	if (mortise_luks2_load(&location, &header, NULL))
 		return false;
 	(void)mortise_header_info(header, &found, NULL);
-	same = strcmp(found.uuid, info->uuid) == 0;
+	same = strcmp(found.uuid, info->uuid) == 0 && (found.version == 1) == luks1;
 	mortise_luks2_free(&header);
 	return same;
 }
 
 static const char *find_type(const struct command *c, const struct mortise_mapping_info *info)
 {
-	const char *detached = option_text(&c->options, OPTION_HEADER);
 	bool found = info->type[0] != '\0';
 
-	if (strcmp(info->type, "LUKS2") == 0)
-		found = luks2_found(c, info);
-	else if (strcmp(info->type, "LUKS1") == 0)
-		found = header_is_luks1(detached ? detached : info->device);
+	if (info->uuid[0] != '\0')
+		found = header_found(c, info);
 	return found ? info->type : "n/a";
 }
 

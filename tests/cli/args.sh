@@ -46,6 +46,8 @@ accepts luksFormat DEV --luks2-metadata-size 64k --luks2-keyslots-size=16MiB
 accepts luksFormat DEV -h=sha512 -qvi 100
 accepts luksFormat DEV --keyslot-cipher C --keyslot-key-size 256 --offset 8192
 accepts luksFormat -- DEV -file
+accepts luksFormat DEV --use-random
+accepts luksFormat DEV --use-urandom --force-password
 
 rejects "--bogus: unknown option" luksFormat DEV --bogus
 rejects "--key-s: unknown option" luksFormat DEV --key-s 3
@@ -94,10 +96,10 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in reencrypt convert luksConvertKey fvault2Dump; do
+for verb in reencrypt luksConvertKey; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
-rejects "$cs: Type luks1 is not supported by this version." open DEV NAME --type luks1
+rejects "$cs: Type luks1 is not supported by this version." luksFormat DEV --type luks1
 for foreign in "loopaes (loop-AES)" "tcrypt (TrueCrypt and VeraCrypt)" "bitlk (BitLocker)" \
 	"fvault2 (FileVault)"; do
 	type=${foreign%% *}
@@ -137,7 +139,7 @@ for option in "--integrity aead" --progress-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
 		luksFormat DEV $option
 done
-for option in --serialize-memory-hard-pbkdf --refresh --debug-json; do
+for option in --serialize-memory-hard-pbkdf --debug-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
@@ -274,7 +276,7 @@ result $? "it names the options of all actions"
 exits 0 "open --usage" "$MORTISE" open --usage
 grep -q 'open <device>' out
 result $? "it shows the arguments of open"
-says 1 "$MORTISE: Action tcryptDump is not supported by this version." \
+says 1 "$MORTISE: Action tcryptDump (TrueCrypt and VeraCrypt) is not supported; use cryptsetup." \
 	"--help of an action that is not supported" "$MORTISE" tcryptDump --help
 
 # Every option that an action shows is accepted with it, and every option is shown by an action.
