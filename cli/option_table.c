@@ -38,7 +38,7 @@
 #define HEADERS                                                                           \
 	(OPENS | V(REPAIR) | V(REENCRYPT) | V(ERASE) | V(CONVERT) | V(CONFIG) | V(UUID) | \
 	 V(IS_LUKS) | V(SUSPEND) | V(RESUME) | V(CONVERT_KEY) | V(HEADER_BACKUP) |        \
-	 V(HEADER_RESTORE) | V(TOKEN) | V(STATUS))
+	 V(HEADER_RESTORE) | V(CHECK) | V(TOKEN) | V(STATUS))
 #define PASSPHRASES (OPENS | V(CONVERT_KEY) | V(RESUME) | V(REENCRYPT))
 #define COSTS	    (SLOT_MAKERS | V(BENCHMARK) | BRINGS_UP)
 /* Where cryptsetup accepts an option that only these verbs use, so does mortise. */
@@ -103,8 +103,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("disable-locks", 0, ALL, USED(HEADERS), "do not lock the metadata"),
 	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_DROP] = FLAG("drop", 0, EXTENSION(RESETS), ALL, "delete the partitions afterwards"),
-	[OPTION_DRY_RUN] = FLAG("dry-run", 0, EXTENSION(DECLARED &V(APPLY)), ALL,
-				"check the configuration and show the plan only"),
+	[OPTION_DRY_RUN] = FLAG("dry-run", 0, EXTENSION((DECLARED & V(APPLY)) | V(REPAIR)), ALL,
+				"show what would be done, and do nothing"),
 	[OPTION_DUMP_JSON] =
 		FLAG("dump-json-metadata", 0, ALL, USED(V(DUMP)), "print the metadata as JSON"),
 	[OPTION_DUMP_VOLUME_KEY] =
@@ -134,7 +134,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, USED(HEADERS),
 			    "device or file with a detached header" },
 	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL,
-					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE)),
+					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE) | V(CHECK)),
 					"file with the backup of the header" },
 	[OPTION_HOTZONE_SIZE] = LACK("hotzone-size", 0, KIND_SIZE, V(REENCRYPT)),
 	[OPTION_INIT_ONLY] = LACK("init-only", 0, KIND_FLAG, ALL),
@@ -147,7 +147,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			       "target time of an unlock (default: 2000)" },
 	[OPTION_IV_LARGE_SECTORS] = FLAG("iv-large-sectors", 0, V(OPEN), ALL,
 					 "plain: number sectors in units of the sector size"),
-	[OPTION_JSON] = FLAG("json", 0, EXTENSION(DECLARED | MEASURES | META), ALL,
+	[OPTION_JSON] = FLAG("json", 0, EXTENSION(DECLARED | MEASURES | META | V(CHECK)), ALL,
 			     "print one JSON document to standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, USED(V(TOKEN)),
 			       "file to read the token from or write it to" },

@@ -48,6 +48,7 @@ enum verb_id {
 	VERB_TRIM,
 	VERB_ATTACH,
 	VERB_DETACH,
+	VERB_CHECK,
 };
 
 enum option_id {

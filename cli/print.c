@@ -94,6 +94,8 @@ void say_status(const struct command *c, enum status status)
 		[STATUS_DEVICE] = "wrong device or file specified",
 		[STATUS_BUSY] = "device already exists or device is busy",
 		[STATUS_PARTLY] = "some volumes are not ready",
+		[STATUS_WARNINGS] = "the header has weak choices or can be repaired",
+		[STATUS_ERRORS] = "the header is damaged or refused",
 	};
 
 	if (status == STATUS_OK)

@@ -113,7 +113,10 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_load(const struct mortise_location *location, struct mortise_luks2 **out,
 		   struct mortise_error *err);
 void mortise_luks2_free(struct mortise_luks2 **header);
-/* Checks that there is a readable LUKS2 header. Never writes. Errors: as mortise_luks2_load. */
+/*
+ * Checks that mortise_luks2_load would find a header that it can use or mend. Never writes. Errors: as
+ * mortise_luks2_load.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_probe(const struct mortise_location *location, struct mortise_error *err);
 
@@ -446,6 +449,68 @@ struct mortise_restore {
 MORTISE_MUST_CHECK enum mortise_code
 mortise_header_restore(const struct mortise_location *location, const struct mortise_restore *how,
 		       uint32_t *differences, struct mortise_error *err);
+
+/* --- checking and repairing a header --- */
+
+enum mortise_finding_kind {
+	MORTISE_FINDING_COPY,	/* a header copy is invalid or older, or the copies differ */
+	MORTISE_FINDING_FOREIGN, /* the place of an invalid copy may hold other data */
+	MORTISE_FINDING_RULE,	/* the header breaks a rule of the format */
+	MORTISE_FINDING_POLICY,	/* this library refuses to use the header or a part of it */
+	MORTISE_FINDING_WEAK,	/* the cost of a keyslot is low */
+	MORTISE_FINDING_AREA,	/* a keyslot area does not hold random bytes */
+	MORTISE_FINDING_TOKEN,	/* a token belongs to no keyslot and cannot be used */
+	MORTISE_FINDING_SEQUENCE, /* the sequence number is close to its end */
+	MORTISE_FINDING_BACKUP,	/* the header and its backup are not equal */
+};
+
+struct mortise_finding {
+	size_t struct_size;
+	enum mortise_finding_kind kind;
+	bool error;		/* the header or a part of it does not work; else a warning */
+	bool repairable;	/* mortise_repair() mends it */
+	uint64_t offset;	/* bytes on the header's device; UINT64_MAX: none */
+	const char *text;	/* escaped as in struct mortise_error */
+	const char *remedy;	/* what to do, "" if nothing is known */
+};
+
+struct mortise_check {
+	size_t struct_size;
+	const char *backup;	/* compare with this backup file; default: none */
+	/* Called for each finding. Returning false ends the check with MORTISE_E_CANCELED. */
+	bool (*report)(void *context, const struct mortise_finding *finding);
+	void *context;
+};
+
+/* "copy", "foreign", "rule", ... */
+const char *mortise_finding_name(enum mortise_finding_kind kind);
+/*
+ * Reports what is wrong with a header, and weak choices. Never writes. MORTISE_OK: the check is
+ * complete, whatever was found. MORTISE_E_NOT_LUKS2: neither copy has a magic.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_check(const struct mortise_location *location, const struct mortise_check *how,
+	      struct mortise_error *err);
+
+struct mortise_repair {
+	size_t struct_size;
+	bool dry_run;		/* report, and write nothing */
+	bool over_foreign;	/* rewrite an invalid copy although the device has another signature */
+	bool copies_only;	/* only rewrite an invalid or older copy */
+	/* Called for each repairable finding before it is mended; as above. NULL: no reports. */
+	bool (*report)(void *context, const struct mortise_finding *finding);
+	void *context;
+};
+
+/*
+ * Rewrites an invalid or older copy from the valid one, makes copies equal, removes tokens that belong
+ * to no keyslot, and resets a sequence number that is close to its end. A removed token breaks the
+ * seal. MORTISE_E_CORRUPT: no copy is valid, or the device has another signature. MORTISE_E_NO_SPACE:
+ * the device is too small for the header.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_repair(const struct mortise_location *location, const struct mortise_repair *how,
+	       struct mortise_error *err);
 
 /* --- tokens --- */
 

@@ -198,97 +198,7 @@ static inline void prepare_stale_secondary(void)
 	free(after);
 }
 
-/* Backups. */
-
-/* Without a name in the directory of the disk: nothing has to remove it. */
-static char backup_path[32];
-
-static inline void store_backup(void)
-{
-	static int fd = -1;
-	uint8_t *image = malloc(DISK_SIZE);
-
-	assert_non_null(image);
-	disk_fetch(disk.path, image);
-	if (fd < 0)
-		fd = memfd_create("backup", MFD_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(real_pwrite(fd, image, DISK_SIZE, 0), DISK_SIZE);
-	snprintf(backup_path, sizeof(backup_path), "/proc/self/fd/%d", fd);
-	free(image);
-}
-
-static inline enum mortise_code act_change_again(struct mortise_error *err);
-static inline enum mortise_code act_label(struct mortise_error *err);
-
-/* The header has its keyslot at another place than the backup. */
-static inline void prepare_restore(void)
-{
-	prepare_one();
-	store_backup();
-	assert_int_equal(act_change(NULL), MORTISE_OK);
-}
-
-/* The header has its keyslot where the backup has another one. */
-static inline void prepare_restore_moving(void)
-{
-	prepare_restore();
-	assert_int_equal(act_change_again(NULL), MORTISE_OK);
-}
-
-static inline void prepare_restore_bad_primary(void)
-{
-	prepare_restore_moving();
-	damage(0);
-}
-
-static inline void prepare_restore_bad_secondary(void)
-{
-	prepare_restore_moving();
-	damage(COPY_SIZE);
-}
-
-static inline void prepare_restore_bad_backup(void)
-{
-	prepare_bad_primary();
-	store_backup();
-	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
-}
-
-static inline void prepare_restore_stale_backup(void)
-{
-	prepare_bad_secondary();
-	store_backup();
-	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
-	damage(COPY_SIZE);
-}
-
-/* Another volume, whose header is older. */
-static inline void prepare_restore_other(void)
-{
-	prepare_two();
-	assert_int_equal(act_label(NULL), MORTISE_OK);
-	store_backup();
-	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
-}
-
-static inline void prepare_restore_nothing(void)
-{
-	prepare_two();
-	store_backup();
-	prepare_nothing();
-}
-
-static inline enum mortise_code act_restore(struct mortise_error *err)
-{
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = disk.path };
-	const struct mortise_restore how = { .struct_size = sizeof(how),
-					     .file = backup_path,
-					     .allow = UINT32_MAX };
-
-	return mortise_header_restore(&location, &how, NULL, err);
-}
+#include "tests/luks2_rescues.h"
 
 /* Operations. */
 
@@ -362,6 +272,17 @@ static inline enum mortise_code link_token(struct mortise_luks2 *header, struct 
 	return code ? code : mortise_token_assign(header, 0, 0, false, err);
 }
 
+static inline enum mortise_code import_orphan(struct mortise_luks2 *header,
+					      struct mortise_error *err)
+{
+	static const char json[] = "{\"type\":\"clevis\",\"keyslots\":[]}";
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = 0,
+						  .keyslot = MORTISE_ANY };
+
+	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
+}
+
 static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	(void)header;
@@ -383,6 +304,7 @@ LOADED(act_label_unlocked, true, NULL, label_it)
 LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
 LOADED(act_links, false, NULL, link_token)
+LOADED(act_orphan, false, NULL, import_orphan)
 LOADED(act_load, false, NULL, do_nothing)
 
 /* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
@@ -462,6 +384,12 @@ static inline bool has_links(struct mortise_luks2 *header)
 #define VERDICT(name, verdict) \
 	static inline bool name(const char *path) { return judge(path, verdict); }
 
+static inline bool has_no_token(struct mortise_luks2 *header)
+{
+	return old_opens(header) && !has_token(header);
+}
+
+VERDICT(done_no_token, has_no_token)
 VERDICT(holds_old, old_opens)
 VERDICT(holds_new, new_opens)
 VERDICT(holds_either, either_opens)
@@ -519,6 +447,11 @@ static const struct operation operations[] = {
 	{ "change in a full area", prepare_full, act_change, holds_either, holds_new, false, false },
 	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
 	  holds_new, done_second, false, true },
+	{ "repair", prepare_orphan, act_repair, holds_old, done_no_token, false, false },
+	{ "repair a bad primary and more", prepare_orphan_bad_primary, act_repair, holds_old,
+	  done_no_token, false, false },
+	{ "repair a bad secondary and more", prepare_orphan_bad_secondary, act_repair, holds_old,
+	  done_no_token, false, false },
 	{ "restore", prepare_restore, act_restore, holds_either, holds_old, false, false },
 	{ "restore, an area moves", prepare_restore_moving, act_restore, holds_either, holds_old,
 	  false, false },

@@ -60,7 +60,7 @@ static enum status confirm(const struct command *c, const char *device)
 
 	if (option_number(&c->options, OPTION_OFFSET) != 0)
 		return STATUS_OK;
-	status = signatures_find(device, 0, !batch, &found);
+	status = signatures_find(device, 0, batch ? SIGNATURES_NONE : SIGNATURES_ALL, &found);
 	if (status != STATUS_OK || found.count == 0 || batch)
 		return status;
 	snprintf(warning, sizeof(warning),

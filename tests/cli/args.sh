@@ -96,7 +96,7 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt; do
+for verb in reencrypt; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
 rejects "$cs: Type luks1 is not supported by this version." luksFormat DEV --type luks1
