@@ -3,32 +3,62 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/device.h"
+#include "cli/luks/signatures.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
 
+/* udev's links: lower case for UUIDs, "\\x20" for a blank and the like in labels. */
+static bool add_link_name(const char *value, bool label, char *out, size_t room)
+{
+	size_t used = 0;
+
+	for (; *value; value++) {
+		const unsigned char byte = (unsigned char)*value;
+
+		if (room - used < 5)
+			return false;
+		if (!label)
+			out[used++] = (char)tolower(byte);
+		else if (byte >= 0x80 || isalnum(byte) || strchr("#+-.:=@_", byte))
+			out[used++] = (char)byte;
+		else
+			used += (size_t)snprintf(out + used, room - used, "\\x%02x", byte);
+	}
+	out[used] = '\0';
+	return used > 0;
+}
+
+/* Without udev there are no links, but libblkid may find the device. */
 static void resolve(const char *name, char path[static PATH_MAX])
 {
-	static const char prefix[] = "UUID=";
-	static const char directory[] = "/dev/disk/by-uuid/";
-	size_t at = sizeof(directory) - 1;
+	static const char *const tags[] = { "UUID", "PARTUUID", "LABEL", "PARTLABEL" };
 
 	snprintf(path, PATH_MAX, "%s", name);
-	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		const size_t length = strlen(tags[i]);
+		char link[PATH_MAX], *found;
+		int used;
+
+		if (strncmp(name, tags[i], length) != 0 || name[length] != '=')
+			continue;
+		used = snprintf(link, sizeof(link), "/dev/disk/by-%s/", tags[i]);
+		for (char *p = link; *p; p++)
+			*p = (char)tolower((unsigned char)*p);
+		name += length + 1;
+		if (!add_link_name(name, i >= 2, link + used, sizeof(link) - (size_t)used))
+			return;
+		found = access(link, F_OK) == 0 ? NULL : signatures_device(tags[i], name);
+		snprintf(path, PATH_MAX, "%s", found ? found : link);
+		free(found);
 		return;
-	name += sizeof(prefix) - 1;
-	if (name[strspn(name, "0123456789abcdefABCDEF-")] != '\0' ||
-	    strlen(name) >= PATH_MAX - sizeof(directory))
-		return;
-	memcpy(path, directory, at);
-	for (; *name; name++)
-		path[at++] = (char)tolower((unsigned char)*name);
-	path[at] = '\0';
+	}
 }
 
 void paths_find(const struct command *c, const char *device, struct paths *paths)

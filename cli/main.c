@@ -163,6 +163,24 @@ static enum status check(const struct command *c)
 	return sentence ? refuse(c, "%s", sentence) : STATUS_OK;
 }
 
+enum status command_run(const struct command *outer, int argc, char **argv)
+{
+	struct command inner = { .program = outer->program };
+	struct option_problem problem;
+	enum status status;
+
+	if (!options_parse(&inner.options, argc, argv, &problem))
+		return fail_with(STATUS_USAGE, "%s: %s", inner.program, problem.text);
+	inner.words = inner.options.words;
+	inner.word_count = inner.options.word_count;
+	status = find_verb(&inner);
+	if (status == STATUS_OK)
+		status = check(&inner);
+	if (status != STATUS_OK || option_set(&outer->options, OPTION_TEST_ARGS))
+		return status;
+	return inner.verb->run(&inner);
+}
+
 /* Messages in the form of cryptsetup's are never changed. */
 static bool is_ours(const struct command *c)
 {
@@ -179,7 +197,8 @@ static enum status act(struct command *c)
 		status = check(c);
 	if (status != STATUS_OK)
 		return status;
-	if (option_set(&c->options, OPTION_TEST_ARGS)) {
+	/* attach checks the command line that it stands for, too. */
+	if (option_set(&c->options, OPTION_TEST_ARGS) && c->verb->id != VERB_ATTACH) {
 		print("No action taken. Invoked with --test-args option.\n");
 		return STATUS_OK;
 	}

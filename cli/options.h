@@ -46,6 +46,8 @@ enum verb_id {
 	VERB_META,
 	VERB_SEAL,
 	VERB_TRIM,
+	VERB_ATTACH,
+	VERB_DETACH,
 };
 
 enum option_id {

@@ -24,7 +24,11 @@ const struct verb *verb_at(size_t i);
 /* Alias i, or NULL behind the last. */
 const char *verb_alias_at(size_t i);
 
+/* Parses, checks and runs another command line, for a verb that stands for one. */
+enum status command_run(const struct command *outer, int argc, char **argv);
+
 const char *check_add_key(const struct command *c);
+const char *check_attach(const struct command *c);
 const char *check_apply(const struct command *c);
 const char *check_reset(const struct command *c);
 const char *check_benchmark(const struct command *c);
@@ -42,6 +46,8 @@ const char *check_seal(const struct command *c);
 const char *check_status(const struct command *c);
 const char *check_token(const struct command *c);
 
+enum status run_attach(const struct command *c);
+enum status run_detach(const struct command *c);
 enum status run_apply(const struct command *c);
 enum status run_benchmark(const struct command *c);
 enum status run_close(const struct command *c);

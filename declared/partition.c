@@ -217,7 +217,7 @@ static enum mortise_code choose_selected(struct partition_layout *layout,
 		return error_memory(err);
 	if (code)
 		snprintf(partition->why, sizeof(partition->why), "its disk selector: %.300s",
-			 why.text);
+			 strstr(why.text, "system disk is unknown") ? layout->why : why.text);
 	else if (!placed && !partition->refused)
 		snprintf(partition->why, sizeof(partition->why),
 			 "no disk matches its disk selector");

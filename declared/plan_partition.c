@@ -2,6 +2,7 @@
 /* Which volumes lack a partition, which disk is the system disk, and the steps. */
 #include "declared/plan_partition.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -159,22 +160,30 @@ static void select_disk(const char *expression, struct partition_layout *layout,
 		 count ? "several disks: " : "no disk", code ? "" : names);
 }
 
+/* An operator who names the system disk must not mean another one. */
+static enum mortise_code check_wanted(const char *wanted, const char *installed,
+				      struct mortise_error *err)
+{
+	char real[PATH_MAX];
+
+	if (!wanted || !*installed)
+		return MORTISE_OK;
+	if (!realpath(wanted, real))
+		return error_set(err, MORTISE_E_DEVICE, errno, "system disk %s", wanted);
+	if (!strcmp(real, installed))
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_DEVICE, 0,
+			 "%s is not the system disk of this machine: STATE or META is on %s",
+			 wanted, installed);
+}
+
 /* Finds the path of the system disk; "" and layout->why if it is unknown. */
 static void find_system_path(const struct volume_run *run, struct partition_layout *layout,
 			     char path[static VOLUME_PATH_MAX])
 {
 	const struct config_install *install = &run->config->install;
 	const char *wanted = run->options->system_disk;
-	char real[PATH_MAX];
 
-	if (find_installed(run->options, layout, path)) {
-		if (!*path || !wanted || (realpath(wanted, real) && !strcmp(real, path)))
-			return;
-		snprintf(layout->why, sizeof(layout->why),
-			 "%.150s is not the system disk: STATE or META is on %.150s", wanted, path);
-		path[0] = '\0';
-		return;
-	}
 	if (wanted || install->disk)
 		snprintf(path, VOLUME_PATH_MAX, "%s", wanted ? wanted : install->disk);
 	else if (install->selector)
@@ -189,18 +198,24 @@ static void find_system_path(const struct volume_run *run, struct partition_layo
 static enum mortise_code find_system(const struct volume_run *run, struct partition_layout *layout,
 				     const struct disk **system, struct mortise_error *err)
 {
+	const char *wanted = run->options->system_disk;
 	char path[VOLUME_PATH_MAX] = "";
+	enum mortise_code code = MORTISE_OK;
 	struct disk *disk = NULL;
 	struct mortise_error why;
-	enum mortise_code code;
 
 	*system = NULL;
-	find_system_path(run, layout, path);
-	if (!*path)
-		return MORTISE_OK;
+	if (find_installed(run->options, layout, path))
+		code = check_wanted(wanted, path, err);
+	else
+		find_system_path(run, layout, path);
+	if (code || !*path)
+		return code;
 	code = disk_list_add(&layout->list, path, &disk, &why);
 	if (code == MORTISE_E_MEMORY)
 		return error_memory(err);
+	if (code && wanted)
+		return error_set(err, code, 0, "system disk: %.300s", why.text);
 	if (code) {
 		snprintf(layout->why, sizeof(layout->why), "the system disk: %.300s", why.text);
 		return MORTISE_OK;
@@ -246,11 +261,13 @@ enum mortise_code partition_layout_make(const struct volume_run *run, struct mor
 	if (!layout)
 		return error_memory(err);
 	code = list_missing(plan, run->options, layout, err);
-	if (code || !layout->count)
+	if (code || (!layout->count && !run->options->system_disk))
 		goto out;
 	code = disk_list_read("", &layout->list, err);
 	if (!code)
 		code = find_system(run, layout, &system, err);
+	if (code || !layout->count)
+		goto out;
 	if (!code)
 		code = examine_disks(run, layout, system, err);
 	if (!code)

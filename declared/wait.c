@@ -62,6 +62,14 @@ enum presence {
 	MISSING,
 };
 
+/* An operator who names the system disk does not wait for what is to be created. */
+static bool is_to_be_created(const struct config_volume *volume,
+			     const struct mortise_up_options *options)
+{
+	return options->provision && options->system_disk && volume_has_place(volume) &&
+	       !volume_given_device(volume, options);
+}
+
 static enum presence check_volume(const struct config_volume *volume,
 				  const struct mortise_up_options *options)
 {
@@ -72,7 +80,7 @@ static enum presence check_volume(const struct config_volume *volume,
 
 	/* sysfs has a device before devtmpfs has its node. */
 	if (volume_locate(volume, options, path, sizeof(path), &ignored) || stat(path, &st))
-		return options->provision && !volume->disk_selector ? UNSETTLED : MISSING;
+		return is_to_be_created(volume, options) ? UNSETTLED : MISSING;
 	if (!volume->disk_selector || disk_probe(path, options->events, &probe, &ignored))
 		return PRESENT;
 	return probe.content == DISK_EMPTY || probe.content == DISK_UNFINISHED ? UNSETTLED

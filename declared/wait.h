@@ -11,7 +11,7 @@
  * present once no other disk has appeared for a second: the selector may match a disk that appears
  * later. In the same way, META counts as absent once no device has appeared for a second; it is
  * waited for only if a key needs the machine's UUID, which META can override, and partitions only as
- * long if they are to be created (options->provision). Fails only with
+ * long if they are to be created and options->system_disk is given. Fails only with
  * MORTISE_E_CANCELED.
  */
 MORTISE_MUST_CHECK enum mortise_code

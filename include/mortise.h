@@ -605,11 +605,22 @@ mortise_plain_open(const struct mortise_plain *plain, const char *name,
 		   const struct mortise_secret *key, uint32_t flags, uint32_t *dropped,
 		   struct mortise_error *err);
 /*
- * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
- * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
- * Data that a smaller mapping hides stays on the device. volume_key: needed if the key is in the keyring,
- * otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs to another header;
- * MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing has changed.
+ * Runs mkswap or mkfs on a plain mapping, whose contents are lost: filesystem is "swap", "ext2",
+ * "ext3", "ext4", "xfs", "btrfs" or "f2fs". Everyone may write to the root of the file system.
+ * MORTISE_E_USAGE: another file system, or not a plain mapping; MORTISE_E_INACTIVE;
+ * MORTISE_E_UNSUPPORTED: the program is missing; MORTISE_E_SYSTEM; MORTISE_E_CANCELED.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_format(const char *name, const char *filesystem, const struct mortise_events *events,
+		     struct mortise_error *err);
+
+/*
+ * Changes the size of a live mapping of this header, or of a plain mapping (header NULL), while it is
+ * in use. size: bytes, a multiple of the sector size; 0: to the end of the device or, if the segment has
+ * a fixed size, of the segment. Data that a smaller mapping hides stays on the device. volume_key: needed
+ * if the key is in the keyring, otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs
+ * to another header; MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing
+ * has changed.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_resize(struct mortise_luks2 *header, const char *name,

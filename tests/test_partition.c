@@ -3,6 +3,7 @@
  * Where partitions are created: rules, order, sizes, and the choice of the disk, on image files.
  * Values of Talos's unit tests are marked [T].
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -13,7 +14,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "declared/partition.h"
+#include "declared/plan_partition.h"
+#include "disk/probe.h"
 
 #define MIB   (UINT64_C(1) << 20)
 #define GIB   (UINT64_C(1) << 30)
@@ -477,6 +479,102 @@ static void test_all_refused(void **state)
 	free_disks(&layout);
 }
 
+/* A disk that cannot discard: only what is overwritten is empty. */
+int fallocate(int fd, int mode, off_t offset, off_t size)
+{
+	(void)fd;
+	(void)mode;
+	(void)offset;
+	(void)size;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+static void change_disk(unsigned i, const char *command)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "set -- %s; { %s; } >/dev/null 2>&1", path[i], command);
+	if (system(line))
+		fail_msg("%s", command);
+}
+
+/* A disk that has changed since it was planned stays as it is. */
+static void test_changed(void **state)
+{
+	static const char *const rows[][2] = {
+		{ ":", "printf x | dd of=$1 bs=1 seek=$((29 << 20)) conv=notrunc" },
+		{ ":", "echo label: gpt | sfdisk $1" },
+		{ ":", "mkfs.ext4 -F $1" },
+		{ "echo label: gpt | sfdisk $1", "sgdisk --disk-guid=R $1" },
+		{ "echo label: gpt | sfdisk $1", "echo size=1MiB | sfdisk $1" },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "sfdisk --delete $1" },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "sgdisk --change-name=1:x $1" },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1",
+		  "sgdisk --partition-guid=1:R $1" },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "truncate -s 40M $1" },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "mkfs.ext4 -F $1" },
+	};
+	struct config_volume volume = volume_of("u-a", CONFIG_VOLUME_USER);
+
+	(void)state;
+	volume.provisioning.selector = any_disk;
+	volume.provisioning.min = BYTES(20 * MIB);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct partition_planned partition = { .volume = &volume };
+		struct partition_layout layout;
+		struct volume_run run = { .layout = &layout };
+		struct mortise_error err;
+
+		make_disk(0, 30 * MIB, rows[i][0]);
+		layout = choose(&partition, 1, 1, -1);
+		assert_non_null(partition.disk);
+		change_disk(0, rows[i][1]);
+		change_disk(0, "cp $1 $1.before");
+		if (!partition_create(&run, &partition, &err))
+			fail_msg("%s, then %s: created", rows[i][0], rows[i][1]);
+		change_disk(0, "cmp $1 $1.before; status=$?; rm $1.before; [ $status = 0 ]");
+		assert_false(partition.created);
+		free_disks(&layout);
+	}
+}
+
+/* Where free space has contents, the new partition is empty, and nothing else changes. */
+static void test_created(void **state)
+{
+	struct config_volume volume = volume_of("u-a", CONFIG_VOLUME_USER);
+	struct partition_planned partition = { .volume = &volume };
+	struct partition_layout layout;
+	struct volume_run run = { .layout = &layout };
+	struct mortise_error err;
+	struct disk_probe probe;
+
+	(void)state;
+	volume.provisioning.selector = any_disk;
+	volume.provisioning.max = BYTES(40 * MIB);
+	/* btrfs has its superblock at 64 KiB, md at the end. */
+	make_disk(0, 64 * MIB,
+		  "head -c 64M /dev/urandom >$1; dd if=/dev/zero of=$1 bs=1M count=1 conv=notrunc; "
+		  "printf 'label: gpt\nstart=2048,size=2048\n' | sfdisk --wipe=always $1; "
+		  "printf _BHRfS_M | dd of=$1 bs=1 seek=$(((2 << 20) + 65600)) conv=notrunc; "
+		  "printf 'LUKS\\272\\276' | dd of=$1 bs=1 seek=$((2 << 20)) conv=notrunc; "
+		  "cp $1 $1.before");
+	layout = choose(&partition, 1, 1, -1);
+	assert_place(&partition, 0, 2, 2 * MIB, 40 * MIB);
+	if (partition_create(&run, &partition, &err))
+		fail_msg("%s", err.text);
+	assert_true(partition.created);
+	free_disks(&layout);
+	change_disk(0, "sfdisk --verify $1 && sgdisk --verify $1 | grep 'No problems'");
+	/* The partition before it, and what is behind it. */
+	change_disk(0, "cmp -n $((1 << 20)) -i $((1 << 20)) $1 $1.before");
+	change_disk(0, "cmp -n $((21 << 20)) -i $((42 << 20)) $1 $1.before");
+	change_disk(0, "rm $1.before; dd if=$1 of=$1.place bs=1M skip=2 count=40; mv $1.place $1");
+	assert_int_equal(disk_probe(path[0], NULL, &probe, &err), MORTISE_OK);
+	if (probe.content != DISK_EMPTY)
+		fail_msg("the new partition holds %s", probe.type);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),	     cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_copies),	     cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_talos_values), cmocka_unit_test(test_all_refused),
+		cmocka_unit_test(test_changed),	     cmocka_unit_test(test_created),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -9,17 +9,26 @@
 #include "luks2/header.h"
 #include "volume/activate.h"
 
-static enum mortise_code check_mapping(const struct mortise_luks2 *header,
-				       const struct volume_live *live, bool suspended,
-				       struct mortise_error *err)
+/* A plain mapping has no header. */
+static bool belongs(const struct mortise_luks2 *header, const struct volume_live *live)
 {
 	const struct luks2_segment *segment = &live->segment;
 	const struct dm_crypt_table *table = &live->table;
 	char uuid[DM_UUID_MAX + 1];
 
+	if (!header)
+		return !strncmp(live->info.uuid, "CRYPT-PLAIN-", 12);
 	volume_mapping_uuid(header, live->name, uuid);
-	if (strcmp(live->info.uuid, uuid) || strcmp(table->cipher, segment->cipher) ||
-	    table->device_offset != segment->offset || table->sector_size != segment->sector_size)
+	return !strcmp(live->info.uuid, uuid) && !strcmp(table->cipher, segment->cipher) &&
+	       table->device_offset == segment->offset &&
+	       table->sector_size == segment->sector_size;
+}
+
+static enum mortise_code check_mapping(const struct mortise_luks2 *header,
+				       const struct volume_live *live, bool suspended,
+				       struct mortise_error *err)
+{
+	if (!belongs(header, live))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "mapping %s does not belong to this header; close it first",
 				 live->name);
@@ -35,12 +44,13 @@ enum mortise_code volume_live_open(const struct mortise_luks2 *header, const cha
 				   bool suspended, struct volume_live *live,
 				   struct mortise_error *err)
 {
-	struct json_object *metadata = luks2_header_metadata(header);
-	enum mortise_code code;
+	struct json_object *metadata = header ? luks2_header_metadata(header) : NULL;
+	enum mortise_code code = MORTISE_OK;
 
 	*live = (struct volume_live){ .name = name };
-	code = luks2_usable(metadata, err);
-	if (!code)
+	if (header)
+		code = luks2_usable(metadata, err);
+	if (header && !code)
 		code = luks2_segment_get(metadata, &live->segment, err);
 	if (!code)
 		code = dm_open(&live->control, err);
@@ -50,7 +60,7 @@ enum mortise_code volume_live_open(const struct mortise_luks2 *header, const cha
 		code = dm_crypt_table(live->control, name, &live->table, err);
 	if (!code)
 		code = check_mapping(header, live, suspended, err);
-	if (!code)
+	if (header && !code)
 		snprintf(live->description, sizeof(live->description), "cryptsetup:%s-d%d",
 			 luks2_header_uuid(header), live->segment.digest);
 	return code;

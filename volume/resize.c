@@ -61,7 +61,7 @@ enum mortise_code mortise_resize(struct mortise_luks2 *header, const char *name,
 		code = choose_size(&live.table, device_size, live.segment.size, &size, err);
 	if (code || size == live.table.size)
 		goto out;
-	if (live.table.key_in_keyring && !volume_key) {
+	if (live.table.key_in_keyring && (!volume_key || !header)) {
 		code = error_set(err, MORTISE_E_USAGE, 0,
 				 "mapping %s has its key in the keyring: to resize it, the volume "
 				 "key is needed",

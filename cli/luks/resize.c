@@ -43,7 +43,7 @@ enum status run_resize(const struct command *c)
 	const uint64_t size = option_set(&c->options, OPTION_DEVICE_SIZE)
 				      ? option_number(&c->options, OPTION_DEVICE_SIZE)
 				      : option_number(&c->options, OPTION_SIZE) * SECTOR;
-	struct mortise_mapping_info info;
+	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	const char *name = command_mapping(c, 0);
 	struct mortise_secret *volume_key = NULL;
 	struct mortise_luks2 *header = NULL;
@@ -51,6 +51,9 @@ enum status run_resize(const struct command *c)
 	enum status status;
 	struct paths paths;
 
+	/* The table of a plain mapping has all that is needed. */
+	if (!mortise_mapping_info(name, &info, NULL) && strcmp(info.type, "PLAIN") == 0)
+		return mortise_resize(NULL, name, NULL, size, &err) ? fail(c, &err) : STATUS_OK;
 	status = header_load_of_mapping(c, name, &info, &paths, &header);
 	if (status != STATUS_OK)
 		return status;

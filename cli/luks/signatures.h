@@ -17,6 +17,9 @@ struct signatures {
 enum status signatures_find(const char *device, uint64_t offset, bool show,
 			    struct signatures *found);
 
+/* Finds the device of a tag, such as "UUID" and its value. Free it; NULL: none, or without libblkid. */
+char *signatures_device(const char *tag, const char *value);
+
 /* Prints a line for each one on the device. */
 static inline enum status signatures_show(const char *device)
 {

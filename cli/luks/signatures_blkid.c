@@ -25,6 +25,11 @@ static void take(blkid_probe probe, const char *device, bool show, struct signat
 		      kind);
 }
 
+char *signatures_device(const char *tag, const char *value)
+{
+	return blkid_evaluate_tag(tag, value, NULL);
+}
+
 enum status signatures_find(const char *device, uint64_t offset, bool show,
 			    struct signatures *found)
 {

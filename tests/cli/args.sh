@@ -46,6 +46,8 @@ accepts luksFormat DEV --luks2-metadata-size 64k --luks2-keyslots-size=16MiB
 accepts luksFormat DEV -h=sha512 -qvi 100
 accepts luksFormat DEV --keyslot-cipher C --keyslot-key-size 256 --offset 8192
 accepts luksFormat -- DEV -file
+accepts luksFormat DEV --use-random
+accepts luksFormat DEV --use-urandom --force-password
 
 rejects "--bogus: unknown option" luksFormat DEV --bogus
 rejects "--key-s: unknown option" luksFormat DEV --key-s 3

@@ -25,6 +25,10 @@ opened() {
 		dmsetup table --showkeys p
 		dmsetup info -c --noheadings -o uuid p
 		"$program" status p
+		"$program" resize p --size 16 2>&1 || echo "resize $?"
+		dmsetup table --showkeys p
+		"$program" resize p 2>&1 || echo "resize $?"
+		dmsetup table p
 		"$program" close p
 	fi
 }
