@@ -45,7 +45,7 @@ enum mortise_code mortise_refresh(struct mortise_luks2 *header, const char *name
 		goto out;
 	target = volume_live_target(&live, volume_key);
 	target.key = volume_key;
-	target.key_description = !header || flags & MORTISE_NO_KEYRING ? NULL : live.description;
+	target.key_description = !header || all & MORTISE_NO_KEYRING ? NULL : live.description;
 	target.device = path;
 	target.flags = volume_flags_to_dm(all) | (live.table.flags & KEPT);
 	code = dm_crypt_reload(live.control, name, &target, &unknown, err);
