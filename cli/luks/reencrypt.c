@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/byte_progress.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/luks/seal.h"
@@ -147,11 +148,12 @@ static bool on_event(void *context, const struct mortise_event *event)
 	return !signals_caught();
 }
 
-static enum status proceed(const struct command *c, struct mortise_luks2 *header,
-			   const struct mortise_secret *passphrase)
+static enum status proceed(const struct command *c, const struct paths *paths,
+			   struct mortise_luks2 *header, const struct mortise_secret *passphrase)
 {
+	struct byte_progress lines;
 	struct progress progress;
-	const struct mortise_events events = { .call = on_event, .context = &progress };
+	struct mortise_events events = { .call = on_event, .context = &progress };
 	const struct mortise_reencrypt_run how = {
 		.struct_size = sizeof(how),
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
@@ -162,6 +164,9 @@ static enum status proceed(const struct command *c, struct mortise_luks2 *header
 	enum mortise_code code;
 
 	progress_begin(&progress);
+	if (option_set(&c->options, OPTION_PROGRESS_JSON) ||
+	    option_set(&c->options, OPTION_PROGRESS_FREQUENCY))
+		byte_progress_begin(&lines, c, paths->device, &events);
 	code = mortise_reencrypt_continue(header, passphrase, &how, &err);
 	progress_clear(&progress);
 	if (code == MORTISE_E_CANCELED) {
@@ -199,7 +204,7 @@ static enum status resume(const struct command *c, const struct paths *paths,
 		return STATUS_USAGE;
 	status = read_passphrase(c, paths, NULL, &passphrase);
 	if (status == STATUS_OK)
-		status = proceed(c, header, passphrase);
+		status = proceed(c, paths, header, passphrase);
 	mortise_secret_free(&passphrase);
 	return status;
 }
@@ -229,7 +234,7 @@ static enum status start(const struct command *c, const struct paths *paths,
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
 	status = begin(c, paths, header, &all);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, header, all.slot[0].passphrase);
+		status = proceed(c, paths, header, all.slot[0].passphrase);
 	passphrases_free(&all);
 	return status;
 }

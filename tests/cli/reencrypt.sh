@@ -171,7 +171,9 @@ done <<-'END'
 	version|.config.requirements.mandatory = ["online-reencrypt"]
 END
 cp header.before header
-exits 0 "the true header continues" reencrypt --resume-only
+exits 0 "the true header continues" reencrypt --resume-only --progress-json
+jq -se 'last.device_bytes == "1048576"' out >/dev/null
+result $? "--progress-json"
 is_plain
 result $? "its data is there"
 
