@@ -19,7 +19,8 @@ static void forget_keyslot(struct json_object *metadata, int id)
 		struct json_object *object = luks2_json_get_id(tokens, token);
 		const char *type = luks2_json_text(object, "type");
 
-		if (type && !strcmp(type, VOLUME_TOKEN_RECOVERY) &&
+		if (type &&
+		    (!strcmp(type, VOLUME_TOKEN_RECOVERY) || !strcmp(type, VOLUME_TOKEN_SYSTEMD)) &&
 		    !json_object_array_length(luks2_json_get(object, "keyslots", json_type_array)))
 			luks2_json_remove_id(tokens, token);
 	}

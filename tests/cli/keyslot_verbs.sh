@@ -176,6 +176,7 @@ echo '{"type":"sideroKMS","keyslots":[],"sealedData":"AA=="}' |
 echo '{"type":"systemd-recovery","keyslots":["1"]}' | "$referee" token import image --token-id 4
 echo '{"type":"systemd-recovery","keyslots":["0","1"]}' |
 	"$referee" token import image --token-id 5
+echo '{"type":"systemd-tpm2","keyslots":["1"]}' | "$referee" token import image --token-id 8
 echo '{"type":"clevis","keyslots":["1"]}' | "$referee" token import image --token-id 6
 "$referee" token add image --token-id 7 --key-description other --key-slot 1
 left() {
