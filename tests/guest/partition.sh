@@ -274,7 +274,7 @@ test_meta() {
 	check "apply without META" said apply
 	check "the plan says so" says 'create partition 2 of'
 	check_equal "META is created on the disk of STATE" "$(table)" \
-		"$(printf '1 2 100 STATE\n2 102 1 META')"
+		"$(printf '1 2 100 STATE\n2 1 1 META')"
 	check "the table is good" table_is_good
 	down
 	check "the next boot" said up
@@ -377,6 +377,7 @@ test_kills() {
 		system STATE 'filesystem: {type: ext4}'
 		volume data 'minSize: 20MiB, maxSize: 40MiB'
 	} >"$config"
+	blank 1
 	for kill in pwrite64:{1,100,281,283,285,287,289,291} fsync:{3,8,10,12,14,16,18,20} ioctl:{30,60}; do
 		clear_whole
 		killed "${kill%:*}" "${kill#*:}" || fail "$kill is after the end"
