@@ -274,7 +274,7 @@ test_meta() {
 	check "apply without META" said apply
 	check "the plan says so" says 'create partition 2 of'
 	check_equal "META is created on the disk of STATE" "$(table)" \
-		"$(printf '1 2 100 STATE\n2 102 1 META')"
+		"$(printf '1 2 100 STATE\n2 1 1 META')"
 	check "the table is good" table_is_good
 	down
 	check "the next boot" said up
@@ -368,39 +368,7 @@ test_choice() {
 	clear_whole
 }
 
-# A kill while the places are cleared, the table is written, or the kernel reads it: the next apply
-# finishes, after up if the first copy of the table is torn.
-test_kills() {
-	local kill
-
-	{
-		system STATE 'filesystem: {type: ext4}'
-		volume data 'minSize: 20MiB, maxSize: 40MiB'
-	} >"$config"
-	for kill in pwrite64:{1,100,281,283,285,287,289,291} fsync:{3,8,10,12,14,16,18,20} ioctl:{30,60}; do
-		clear_whole
-		killed "${kill%:*}" "${kill#*:}" || fail "$kill is after the end"
-		down || true
-		blockdev --rereadpt "$whole"
-		"$MORTISE" up --root "$root" >/dev/null 2>&1 || true
-		down || true
-		check "$kill: apply finishes" said apply --system-disk "$whole"
-		check "$kill: the table is good" \
-			eval 'sfdisk --verify "$whole" && sgdisk --verify "$whole" | grep "No problems"'
-		down || true
-	done
-	clear_whole
-}
-
-# killed CALL NUMBER: strace kills apply at this call. False: it ends before.
-killed() {
-	# A shell of its own, so that bash does not report the signal.
-	(! strace -f -qq -o "$work/trace" -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" \
-		"$MORTISE" apply -f "$config" --root "$root" --system-disk "$whole" "${cost[@]}") \
-		>"$work/said" 2>&1
-}
-
-topics=(blank up later growing refused others meta known copies choice kills)
+topics=(blank up later growing refused others meta known copies choice)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
