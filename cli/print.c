@@ -49,6 +49,19 @@ enum status fail_passphrase(const struct command *c, const struct mortise_error 
 	return fail(c, err);
 }
 
+void debug(const struct command *c, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!option_set(&c->options, OPTION_DEBUG))
+		return;
+	print("# ");
+	va_start(arguments, format);
+	vprint_to(stdout, format, arguments);
+	va_end(arguments);
+	print("\n");
+}
+
 void verbose(const struct command *c, const char *format, ...)
 {
 	va_list arguments;

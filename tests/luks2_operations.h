@@ -80,6 +80,9 @@ static inline bool listed(const struct mortise_luks2 *header, int keyslot)
 	return mortise_keyslot_info(header, keyslot, &info, NULL) == MORTISE_OK;
 }
 
+/* Bytes of the keyslots area of the next format; 0: all up to the data. */
+static uint64_t format_keyslots_size;
+
 static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -88,6 +91,7 @@ static inline enum mortise_code format_disk(const char *passphrase, struct morti
 		.struct_size = sizeof(format),
 		.key_size = 32,
 		.data_offset = DISK_SIZE,
+		.keyslots_size = format_keyslots_size,
 		.digest_iterations = 1000,
 	};
 	struct mortise_secret *given = secret(passphrase);
@@ -142,6 +146,14 @@ static inline void prepare_two(void)
 	assert_true(unlock(header, 0, OLD));
 	assert_int_equal(add_to(header, 1, SECOND, NULL), MORTISE_OK);
 	mortise_luks2_free(&header);
+}
+
+/* The keyslots area has no room for a second keyslot. */
+static inline void prepare_full(void)
+{
+	format_keyslots_size = AREA_SIZE;
+	prepare_one();
+	format_keyslots_size = 0;
 }
 
 static inline void damage(uint64_t offset)
@@ -250,6 +262,16 @@ static inline enum mortise_code import_token(struct mortise_luks2 *header,
 	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
 
+static inline enum mortise_code link_token(struct mortise_luks2 *header, struct mortise_error *err)
+{
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = MORTISE_ANY,
+						  .keyslot = MORTISE_ANY };
+	enum mortise_code code = mortise_token_add_keyring(header, &how, "a key", NULL, err);
+
+	return code ? code : mortise_token_assign(header, 0, 0, false, err);
+}
+
 static inline enum mortise_code import_orphan(struct mortise_luks2 *header,
 					      struct mortise_error *err)
 {
@@ -281,6 +303,7 @@ LOADED(act_label, false, NULL, label_it)
 LOADED(act_label_unlocked, true, NULL, label_it)
 LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
+LOADED(act_links, false, NULL, link_token)
 LOADED(act_orphan, false, NULL, import_orphan)
 LOADED(act_load, false, NULL, do_nothing)
 
@@ -350,6 +373,14 @@ static inline bool has_token(struct mortise_luks2 *header)
 	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL);
 }
 
+static inline bool has_links(struct mortise_luks2 *header)
+{
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
+
+	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL) &&
+	       info.keyslots == 1u << 1 && !strcmp(info.key_description, "a key");
+}
+
 #define VERDICT(name, verdict) \
 	static inline bool name(const char *path) { return judge(path, verdict); }
 
@@ -368,6 +399,7 @@ VERDICT(done_second_gone, second_is_gone)
 VERDICT(done_gone, both_are_gone)
 VERDICT(done_label, is_labeled)
 VERDICT(done_token, has_token)
+VERDICT(done_links, has_links)
 
 /* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */
 static inline bool holds_format(const char *path)
@@ -400,6 +432,7 @@ static const struct operation operations[] = {
 	{ "erase", prepare_two, act_erase, holds_all_listed, done_gone, false, false },
 	{ "label", prepare_two, act_label, holds_old, done_label, false, false },
 	{ "token", prepare_two, act_token, holds_old, done_token, false, false },
+	{ "links of a token", prepare_two, act_links, holds_old, done_links, false, false },
 	{ "repair the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
 	{ "repair the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
 	  false },
@@ -411,6 +444,7 @@ static const struct operation operations[] = {
 	  done_label, false, false },
 	{ "label without locks, bad secondary", prepare_bad_secondary, act_label_unlocked,
 	  holds_old, done_label, false, false },
+	{ "change in a full area", prepare_full, act_change, holds_either, holds_new, false, false },
 	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
 	  holds_new, done_second, false, true },
 	{ "repair", prepare_orphan, act_repair, holds_old, done_no_token, false, false },
