@@ -256,7 +256,8 @@ int main(int argc, char **argv)
 		help_version(&command);
 	else
 		status = act(&command);
-	if (fflush(stdout) != 0 && status == STATUS_OK)
+	/* What was written before may have failed, too. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == STATUS_OK)
 		status = fail_with(STATUS_USAGE, "Cannot write to standard output.");
 	/* cryptsetup has one status for every failure that has no other. */
 	if (command.as_cryptsetup && signals_caught())

@@ -43,13 +43,13 @@ static inline void prepare_restore_moving(void)
 
 static inline void prepare_restore_bad_primary(void)
 {
-	prepare_restore_moving();
+	prepare_restore();
 	damage(0);
 }
 
 static inline void prepare_restore_bad_secondary(void)
 {
-	prepare_restore_moving();
+	prepare_restore();
 	damage(COPY_SIZE);
 }
 
