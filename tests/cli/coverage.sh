@@ -7,7 +7,9 @@ here=$(dirname "$(realpath "$0")")
 . "$here/lib.sh"
 need_referee
 document=$here/../../docs/cryptsetup.md
-has "benchmark yes" || without=benchmark
+without=none
+has "benchmark yes" || without="$without|benchmark"
+has "luks1 yes" || without="$without|convert"
 
 # table SECTION: its rows: name, support and tests, separated by tabs.
 table() {
@@ -26,7 +28,7 @@ names() {
 	awk -F '\t' -v want="$2" 'index($2, want) == 1 { print $1 }' "$1.table"
 }
 for list in actions aliases options; do
-	names $list yes | grep -vx "${without-none}" >$list
+	names $list yes | grep -vxE "$without" >$list
 	names $list no >no_$list
 	[ -s $list ] && [ $(($(names $list yes | wc -l) + $(wc -l <no_$list))) = "$(wc -l <$list.table)" ]
 	result $? "each row of the $list says yes or no"
