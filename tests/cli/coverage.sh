@@ -147,7 +147,7 @@ while IFS='	' read -r name _ tests; do
 done <both
 "$MORTISE" --help >help
 while IFS='	' read -r name _ tests; do
-	letter=$(sed -n "s/^  \\(-.\\), --$name[= ].*/\\1/p" help)
+	letter=$(sed -n "s/^  \\(-.\\), --${name}[= ].*/\\1/p" help)
 	shows "--$name" "--$name([^a-z_-]|\$)${letter:+|[ {\"]$letter}" "$tests"
 done <options.table
 finish
