@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/byte_progress.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"
@@ -137,9 +138,10 @@ static enum status create(const struct command *c, const struct paths *paths,
 			  const struct mortise_keyslot_new *what,
 			  const struct mortise_secret *passphrase)
 {
+	struct mortise_events events;
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
-		.events = &signals_events,
+		.events = &events,
 		.device = paths->device,
 		.header = paths->detached ? paths->header : NULL,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
@@ -148,8 +150,10 @@ static enum status create(const struct command *c, const struct paths *paths,
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
+	struct byte_progress progress;
 	int added;
 
+	byte_progress_begin(&progress, c, paths->device, &events);
 	if (mortise_luks2_format(&location, format, &header, &err) ||
 	    mortise_keyslot_add(header, what, passphrase, NULL, &added, &err)) {
 		/* cryptsetup detects this before it asks for anything, and exits with 1. */
