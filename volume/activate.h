@@ -11,6 +11,30 @@
 void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1]);
 
+/* "CRYPT-INTEGRITY-UUID-NAME", the UUID of a dm-integrity mapping below one of the header's. */
+void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
+			   char uuid[static DM_UUID_MAX + 1]);
+
+/* The device below the mapping: the data device, or a loop device if the data is in a file. */
+struct volume_backing {
+	char path[4096];
+	uint64_t size; /* bytes */
+	int loop_fd;
+};
+
+MORTISE_MUST_CHECK enum mortise_code volume_backing_open(const struct mortise_luks2 *header,
+							 bool readonly,
+							 struct volume_backing *backing,
+							 struct mortise_error *err);
+/* The kernel keeps a loop device attached while a mapping uses it. */
+void volume_backing_close(struct volume_backing *backing);
+
+/* mortise_activate(); hidden: a temporary mapping, which other programs do not scan. */
+MORTISE_MUST_CHECK enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name,
+						     const struct mortise_secret *volume_key,
+						     uint32_t flags, bool hidden, uint32_t *dropped,
+						     struct mortise_error *err);
+
 /*
  * Does a mapping of this name exist that belongs to this header and has no table? A process killed
  * between creating the mapping and loading its table leaves one, which cannot be used.

@@ -106,6 +106,12 @@ enum mortise_code mortise_resize(struct mortise_luks2 *header, const char *name,
 	code = luks2_usable(luks2_header_metadata(header), err);
 	if (!code)
 		code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
+	/* As in cryptsetup: the kernel would have to move the tags. */
+	if (!code && segment.integrity.type)
+		code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Unsupported parameters on device %s. A volume with integrity "
+				 "keeps its size.",
+				 name);
 	if (!code)
 		code = dm_open(&control, err);
 	if (!code)

@@ -99,10 +99,13 @@ for type in luks1 plain loopaes tcrypt bitlk fvault2; do
 done
 rejects "$cs: Type plain is not supported by this version." create NAME DEV
 rejects "$cs: Unrecognized metadata device type foo." open DEV NAME --type foo
-for option in "--integrity aead" --progress-json; do
-	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
-		luksFormat DEV $option
-done
+accepts luksFormat DEV --integrity aead
+accepts luksFormat DEV --integrity aead --integrity-no-wipe --integrity-legacy-padding
+accepts open DEV NAME --integrity-no-journal
+rejects "$cs: Option --integrity-no-wipe can be used only for format action with integrity extension." \
+	luksFormat DEV --integrity-no-wipe
+rejects "$cs: Option --progress-json is not supported by this version with luksFormat action." \
+	luksFormat DEV --progress-json
 for option in --serialize-memory-hard-pbkdf "--size 8" --refresh --debug-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option

@@ -19,7 +19,6 @@ exp_pass reencrypt
 exp_pass refresh
 exp_pass tcryptDump
 exp_pass .*--type (plain|loopaes|tcrypt|bitlk|luks1)
-exp_pass .*--integrity
 exp_pass .*--serialize-memory-hard-pbkdf
 exp_pass .*--refresh
 LIST
