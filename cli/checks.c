@@ -113,10 +113,81 @@ const char *check_meta(const struct command *c)
 	return NULL;
 }
 
+const char *check_refresh(const struct command *c)
+{
+	if (given(c, OPTION_TEST_PASSPHRASE))
+		return "Options --refresh and --test-passphrase are mutually exclusive.";
+	if (given(c, OPTION_UNBOUND))
+		return "Option --unbound cannot be used without --test-passphrase.";
+	return check_kms(c);
+}
+
+static bool any_given(const struct command *c, const enum option_id *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (given(c, ids[i]))
+			return true;
+	return false;
+}
+
+/* cryptsetup ignores these, and would ask for a passphrase although a key is named. */
+static const char *check_plain(const struct command *c)
+{
+	static const enum option_id luks[] = {
+		OPTION_HEADER,	   OPTION_KEY_SLOT, OPTION_PERSISTENT, OPTION_SEALED,
+		OPTION_TOKEN_ID,   OPTION_KMS,	    OPTION_TOKEN_ONLY, OPTION_ALLOW_CIPHER,
+		OPTION_TOKEN_TYPE, OPTION_TCTI,	    OPTION_TPM_POLICY, OPTION_VOLUME_KEY_FILE,
+	};
+
+	if (given(c, OPTION_TEST_PASSPHRASE))
+		return "Option --test-passphrase is allowed only for open of LUKS devices.";
+	if (given(c, OPTION_UNBOUND))
+		return "Option --unbound is allowed only for open of luks device.";
+	if (any_given(c, luks, sizeof(luks) / sizeof(luks[0])))
+		return "Options --allow-cipher, --header, --key-slot, --persistent, --sealed, "
+		       "--volume-key-file and those of tokens are not allowed for open of plain "
+		       "device.";
+	if (given(c, OPTION_IV_LARGE_SECTORS) &&
+	    option_number32(&c->options, OPTION_SECTOR_SIZE) <= 512)
+		return "Large IV sectors option is supported only for opening plain type device "
+		       "with sector size larger than 512 bytes.";
+	if (option_number(&c->options, OPTION_OFFSET) > UINT64_MAX / 512)
+		return "Invalid offset specification.";
+	return check_resize(c);
+}
+
+static const char *check_not_plain(const struct command *c)
+{
+	if (given(c, OPTION_SHARED))
+		return "Option --shared is allowed only for open of plain device.";
+	if (given(c, OPTION_SKIP))
+		return "Option --skip is supported only for open of plain and loopaes devices.";
+	if (given(c, OPTION_OFFSET))
+		return "Option --offset with open action is only supported for plain and loopaes "
+		       "devices.";
+	if (given(c, OPTION_SECTOR_SIZE))
+		return "Sector size option with open action is supported only for plain devices.";
+	if (given(c, OPTION_IV_LARGE_SECTORS))
+		return "Large IV sectors option is supported only for opening plain type device "
+		       "with sector size larger than 512 bytes.";
+	if (given(c, OPTION_SIZE) || given(c, OPTION_DEVICE_SIZE))
+		return "Options --size and --device-size are allowed only for open of plain "
+		       "device.";
+	return NULL;
+}
+
 const char *check_open(const struct command *c)
 {
+	const bool plain = strcmp(c->type, "plain") == 0;
+	const char *sentence;
+
 	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --persistent is not allowed with --test-passphrase.";
+	if (given(c, OPTION_REFRESH))
+		return check_refresh(c);
+	sentence = plain ? check_plain(c) : check_not_plain(c);
+	if (sentence)
+		return sentence;
 	if (given(c, OPTION_UNBOUND) && !given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --unbound cannot be used without --test-passphrase.";
 	return check_kms(c);

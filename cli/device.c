@@ -3,31 +3,62 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/device.h"
+#include "cli/luks/signatures.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/signals.h"
+#include "cli/verbs.h"
 
+/* udev's links: lower case for UUIDs, "\\x20" for a blank and the like in labels. */
+static bool add_link_name(const char *value, bool label, char *out, size_t room)
+{
+	size_t used = 0;
+
+	for (; *value; value++) {
+		const unsigned char byte = (unsigned char)*value;
+
+		if (room - used < 5)
+			return false;
+		if (!label)
+			out[used++] = (char)tolower(byte);
+		else if (byte >= 0x80 || isalnum(byte) || strchr("#+-.:=@_", byte))
+			out[used++] = (char)byte;
+		else
+			used += (size_t)snprintf(out + used, room - used, "\\x%02x", byte);
+	}
+	out[used] = '\0';
+	return used > 0;
+}
+
+/* Without udev there are no links, but libblkid may find the device. */
 static void resolve(const char *name, char path[static PATH_MAX])
 {
-	static const char prefix[] = "UUID=";
-	static const char directory[] = "/dev/disk/by-uuid/";
-	size_t at = sizeof(directory) - 1;
+	static const char *const tags[] = { "UUID", "PARTUUID", "LABEL", "PARTLABEL" };
 
 	snprintf(path, PATH_MAX, "%s", name);
-	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		const size_t length = strlen(tags[i]);
+		char link[PATH_MAX], *found;
+		int used;
+
+		if (strncmp(name, tags[i], length) != 0 || name[length] != '=')
+			continue;
+		used = snprintf(link, sizeof(link), "/dev/disk/by-%s/", tags[i]);
+		for (char *p = link; *p; p++)
+			*p = (char)tolower((unsigned char)*p);
+		name += length + 1;
+		if (!add_link_name(name, i >= 2, link + used, sizeof(link) - (size_t)used))
+			return;
+		found = access(link, F_OK) == 0 ? NULL : signatures_device(tags[i], name);
+		snprintf(path, PATH_MAX, "%s", found ? found : link);
+		free(found);
 		return;
-	name += sizeof(prefix) - 1;
-	if (name[strspn(name, "0123456789abcdefABCDEF-")] != '\0' ||
-	    strlen(name) >= PATH_MAX - sizeof(directory))
-		return;
-	memcpy(path, directory, at);
-	for (; *name; name++)
-		path[at++] = (char)tolower((unsigned char)*name);
-	path[at] = '\0';
+	}
 }
 
 void paths_find(const struct command *c, const char *device, struct paths *paths)
@@ -39,7 +70,61 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
-static enum status load(const struct command *c, const struct mortise_location *location,
+void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
+{
+	const char *mode = strchr(given, '-');
+
+	if (!mode)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s-cbc-plain", given);
+	else if (strcmp(mode, "-plain") == 0)
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%.*s-cbc-plain", (int)(mode - given),
+			 given);
+	else
+		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
+}
+
+uint32_t header_version(const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+
+	(void)mortise_header_info(header, &info, NULL);
+	return info.version;
+}
+
+/* The verbs for which a LUKS1 header is as good as a LUKS2 header. */
+static bool takes_luks1(const struct command *c)
+{
+	const enum verb_id id = c->verb->id;
+
+	return id == VERB_OPEN || id == VERB_DUMP || id == VERB_RESIZE || id == VERB_RESUME ||
+	       id == VERB_CONVERT;
+}
+
+/* Loads any version, and refuses those that the verb or --type excludes. */
+static enum mortise_code load_version(const struct command *c, struct mortise_location *location,
+				      struct mortise_luks2 **out, struct mortise_error *err)
+{
+	enum mortise_code code;
+	uint32_t version;
+
+	/* For convert, --type is the new version. */
+	location->luks1 = strcmp(c->type, "luks2") != 0 || c->verb->id == VERB_CONVERT;
+	code = mortise_luks2_load(location, out, err);
+	if (code)
+		return code;
+	version = header_version(*out);
+	if (version == 2 ? strcmp(c->type, "luks1") != 0 || c->verb->id == VERB_CONVERT
+			 : takes_luks1(c))
+		return MORTISE_OK;
+	mortise_luks2_free(out);
+	err->code = version == 2 ? MORTISE_E_NOT_LUKS2 : MORTISE_E_UNSUPPORTED;
+	snprintf(err->text, sizeof(err->text),
+		 "%s is not supported with LUKS1; convert it first: mortise convert --type luks2",
+		 c->verb->name);
+	return err->code;
+}
+
+static enum status load(const struct command *c, struct mortise_location *location,
 			const char *kind, struct mortise_luks2 **out)
 {
 	const char *path = location->header ? location->header : location->device;
@@ -47,7 +132,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 	char sentence[PATH_MAX + 64];
 	enum mortise_code code;
 
-	code = mortise_luks2_load(location, out, &err);
+	code = load_version(c, location, out, &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
@@ -62,7 +147,7 @@ static enum status load(const struct command *c, const struct mortise_location *
 enum status header_load(const struct command *c, const struct paths *paths, const char *kind,
 			struct mortise_luks2 **out)
 {
-	const struct mortise_location location = {
+	struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &signals_events,
 		.device = paths->header,
@@ -77,7 +162,7 @@ enum status header_load(const struct command *c, const struct paths *paths, cons
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out)
 {
-	const struct mortise_location location = {
+	struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &signals_events,
 		.device = paths->device,
@@ -88,6 +173,23 @@ enum status header_load_with_device(const struct command *c, const struct paths 
 	};
 
 	return load(c, &location, "LUKS", out);
+}
+
+enum status header_load_of_mapping(const struct command *c, const char *name,
+				   struct mortise_mapping_info *info, struct paths *paths,
+				   struct mortise_luks2 **out)
+{
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	*info = (struct mortise_mapping_info){ .struct_size = sizeof(*info) };
+	code = mortise_mapping_info(name, info, &err);
+	if (code == MORTISE_E_INACTIVE)
+		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
+	if (code)
+		return fail(c, &err);
+	paths_find(c, info->device, paths);
+	return header_load_with_device(c, paths, out);
 }
 
 bool header_is_luks1(const char *path)

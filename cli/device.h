@@ -14,15 +14,26 @@ struct paths {
 /* Fills *paths. "UUID=..." becomes /dev/disk/by-uuid/... */
 void paths_find(const struct command *c, const char *device, struct paths *paths);
 
+/* As in cryptsetup: a cipher name alone, or with "-plain", means cbc-plain. */
+void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1]);
+
 /*
  * Loads the header for a verb that needs only the header. As in cryptsetup, with --header the device
- * is not opened. kind is "LUKS" or "LUKS2", for the error message.
+ * is not opened. kind is "LUKS" or "LUKS2", for the error message. Verbs that only read accept LUKS1,
+ * unless --type is luks2; for others, the error says how to convert it.
  */
 enum status header_load(const struct command *c, const struct paths *paths, const char *kind,
 			struct mortise_luks2 **out);
 /* Loads the header together with its data device, for a mapping. */
 enum status header_load_with_device(const struct command *c, const struct paths *paths,
 				    struct mortise_luks2 **out);
+
+/* 1 or 2. */
+uint32_t header_version(const struct mortise_luks2 *header);
+/* The same for an active mapping, whose data device is also that of *paths. */
+enum status header_load_of_mapping(const struct command *c, const char *name,
+				   struct mortise_mapping_info *info, struct paths *paths,
+				   struct mortise_luks2 **out);
 
 /* Is it a LUKS1 header, which the library refuses as not LUKS2? */
 bool header_is_luks1(const char *path);

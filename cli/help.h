@@ -9,6 +9,10 @@
 
 void help_usage(const struct command *c, FILE *out);
 void help_full(const struct command *c);
+/* The arguments and options of c->verb. */
+void help_verb(const struct command *c);
 void help_version(const struct command *c);
+/* Reports why options_parse has refused the command line. */
+void help_problem(const struct command *c, const struct option_problem *problem);
 
 #endif

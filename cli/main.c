@@ -7,6 +7,7 @@
 
 #include "cli/help.h"
 #include "cli/log.h"
+#include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
@@ -26,6 +27,17 @@ __attribute__((format(printf, 2, 3))) static enum status refuse(const struct com
 	return STATUS_USAGE;
 }
 
+static enum status refuse_verb(const struct command *c)
+{
+	const char *near = nearest_verb(c->words[0]);
+
+	if (c->as_cryptsetup)
+		return refuse(c, "Unknown action.");
+	if (near)
+		return refuse(c, "unknown action %s; did you mean %s?", c->words[0], near);
+	return refuse(c, "unknown action %s; --help lists the actions", c->words[0]);
+}
+
 static enum status find_verb(struct command *c)
 {
 	const char *implied;
@@ -33,30 +45,67 @@ static enum status find_verb(struct command *c)
 	if (c->word_count == 0)
 		return refuse(c, "Argument <action> missing.");
 	c->verb = verb_find(c->words[0], &implied);
-	if (!c->verb || (c->verb->extension && c->as_cryptsetup))
-		return refuse(c, "Unknown action.");
+	if (c->verb && c->verb->extension && c->as_cryptsetup)
+		c->verb = NULL;
+	if (!c->verb)
+		return refuse_verb(c);
 	c->type = implied ? implied : option_text(&c->options, OPTION_TYPE);
 	if (!c->type)
 		c->type = "luks";
 	c->words++;
 	c->word_count--;
+	/* "create NAME DEVICE": its arguments have always been in this order. */
+	if (c->word_count >= 2 && strcmp(c->words[-1], "create") == 0) {
+		char *name = c->words[0];
+
+		c->words[0] = c->words[1];
+		c->words[1] = name;
+	}
+	return STATUS_OK;
+}
+
+/* A type of other programs, by its name or by that of an action such as bitlkDump. */
+static enum status refuse_foreign(const struct command *c, const char *kind, const char *name)
+{
+	static const struct {
+		const char *name, *what, *program;
+	} foreign[] = {
+		{ "loopaes", "loop-AES", "cryptsetup" },
+		{ "tcrypt", "TrueCrypt and VeraCrypt", "cryptsetup" },
+		{ "bitlk", "BitLocker", "cryptsetup" },
+		{ "fvault2", "FileVault", "cryptsetup" },
+		{ "verity", "dm-verity", "veritysetup" },
+		{ "integrity", "dm-integrity without encryption", "integritysetup" },
+	};
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (strncmp(name, foreign[i].name, strlen(foreign[i].name)) == 0)
+			return refuse(c, "%s %s (%s) is not supported; use %s.", kind, name,
+				      foreign[i].what, foreign[i].program);
 	return STATUS_OK;
 }
 
 /* Anything unsupported is refused by name, never ignored. */
 static enum status refuse_lacking(const struct command *c)
 {
-	static const char *const known[] = { "luks1",  "plain", "loopaes",
-					     "tcrypt", "bitlk", "fvault2" };
+	static const uint64_t plain =
+		1u << VERB_OPEN | 1u << VERB_CLOSE | 1u << VERB_STATUS | 1u << VERB_RESIZE;
 	enum option_id option;
+	enum status status;
 
+	if (c->verb->id == VERB_FOREIGN)
+		return refuse_foreign(c, "Action", c->verb->name);
 	if (!c->verb->run)
 		return refuse(c, "Action %s is not supported by this version.", c->verb->name);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(c->type, known[i]) == 0)
-			return refuse(c, "Type %s is not supported by this version.", c->type);
-	}
-	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks2") != 0)
+	status = refuse_foreign(c, "Type", c->type);
+	if (status != STATUS_OK)
+		return status;
+	/* Any other verb accepts --type luks1, and refuses the header if it cannot change it. */
+	if (strcmp(c->type, "luks1") == 0 && c->verb->id == VERB_FORMAT)
+		return refuse(c, "Type %s is not supported by this version.", c->type);
+	if (strcmp(c->type, "luks") != 0 && strcmp(c->type, "luks1") != 0 &&
+	    strcmp(c->type, "luks2") != 0 &&
+	    (strcmp(c->type, "plain") != 0 || !(plain & UINT64_C(1) << c->verb->id)))
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);
 	if (option != OPTION_COUNT)
@@ -114,6 +163,24 @@ static enum status check(const struct command *c)
 	return sentence ? refuse(c, "%s", sentence) : STATUS_OK;
 }
 
+enum status command_run(const struct command *outer, int argc, char **argv)
+{
+	struct command inner = { .program = outer->program };
+	struct option_problem problem;
+	enum status status;
+
+	if (!options_parse(&inner.options, argc, argv, &problem))
+		return fail_with(STATUS_USAGE, "%s: %s", inner.program, problem.text);
+	inner.words = inner.options.words;
+	inner.word_count = inner.options.word_count;
+	status = find_verb(&inner);
+	if (status == STATUS_OK)
+		status = check(&inner);
+	if (status != STATUS_OK || option_set(&outer->options, OPTION_TEST_ARGS))
+		return status;
+	return inner.verb->run(&inner);
+}
+
 /* Messages in the form of cryptsetup's are never changed. */
 static bool is_ours(const struct command *c)
 {
@@ -130,7 +197,8 @@ static enum status act(struct command *c)
 		status = check(c);
 	if (status != STATUS_OK)
 		return status;
-	if (option_set(&c->options, OPTION_TEST_ARGS)) {
+	/* attach checks the command line that it stands for, too. */
+	if (option_set(&c->options, OPTION_TEST_ARGS) && c->verb->id != VERB_ATTACH) {
 		print("No action taken. Invoked with --test-args option.\n");
 		return STATUS_OK;
 	}
@@ -143,9 +211,26 @@ static enum status act(struct command *c)
 	return status;
 }
 
+static enum status help(struct command *c)
+{
+	enum status status = c->word_count ? find_verb(c) : STATUS_OK;
+
+	if (status != STATUS_OK)
+		return status;
+	if (c->verb && !c->verb->run)
+		return refuse_lacking(c);
+	if (option_set(&c->options, OPTION_USAGE))
+		help_usage(c, stdout);
+	else if (c->verb)
+		help_verb(c);
+	else
+		help_full(c);
+	return STATUS_OK;
+}
+
 int main(int argc, char **argv)
 {
-	struct option_problem problem;
+	struct option_problem problem = { 0 };
 	struct command command = { 0 };
 	enum status status = STATUS_OK;
 	const char *slash;
@@ -154,18 +239,13 @@ int main(int argc, char **argv)
 	slash = strrchr(command.program, '/');
 	command.as_cryptsetup = strcmp(slash ? slash + 1 : command.program, "cryptsetup") == 0;
 	if (!options_parse(&command.options, argc, argv, &problem)) {
-		help_usage(&command, stderr);
-		if (!problem.of_option)
-			print_to(stderr, "%s: ", command.program);
-		print_to(stderr, "%s\n", problem.text);
+		help_problem(&command, &problem);
 		return STATUS_USAGE;
 	}
 	command.words = command.options.words;
 	command.word_count = command.options.word_count;
-	if (option_set(&command.options, OPTION_HELP))
-		help_full(&command);
-	else if (option_set(&command.options, OPTION_USAGE))
-		help_usage(&command, stdout);
+	if (option_set(&command.options, OPTION_HELP) || option_set(&command.options, OPTION_USAGE))
+		status = help(&command);
 	else if (option_set(&command.options, OPTION_VERSION))
 		help_version(&command);
 	else

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 
 #define OPTION_EXTENSION (UINT64_C(1) << 63) /* a bit of verbs: cryptsetup lacks the option */
+#define OPTION_IGNORED (UINT64_C(1) << 62) /* a bit of have: the other verbs ignore the option */
 
 enum option_kind {
 	KIND_FLAG,
@@ -23,7 +24,7 @@ struct option_row {
 	enum option_kind kind;
 	const char *value;	/* the name of its argument in the help text */
 	uint64_t verbs;		/* bit n: verb n takes it */
-	uint64_t have;		/* bit n: supported for verb n */
+	uint64_t have;		/* bit n: supported for verb n, whose --help shows it */
 	const char *help;	/* NULL: not supported, not shown */
 };
 
@@ -31,6 +32,11 @@ struct option_alias {
 	const char *name;
 	enum option_id id;
 };
+
+static inline bool option_is_extension(const struct option_row *row)
+{
+	return row->verbs != UINT64_MAX && (row->verbs & OPTION_EXTENSION);
+}
 
 extern const struct option_row option_table[OPTION_COUNT];
 extern const struct option_alias option_aliases[];

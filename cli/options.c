@@ -57,6 +57,12 @@ static bool refuse_option(struct option_problem *problem, const char *option, co
 	return false;
 }
 
+static bool refuse_unknown(struct option_problem *problem, const char *option)
+{
+	problem->unknown = option;
+	return refuse_option(problem, option, "unknown option");
+}
+
 static bool parse_unsigned(const char *text, uint64_t limit, uint64_t *number)
 {
 	char *end;
@@ -239,7 +245,7 @@ static bool parse_long(struct options *options, char **argv, int *i, struct opti
 	enum option_id id = find_name(word + 2, length);
 
 	if (id == OPTION_COUNT)
-		return refuse_option(problem, word, "unknown option");
+		return refuse_unknown(problem, word);
 	if (option_table[id].kind == KIND_FLAG) {
 		if (equals)
 			return refuse_option(problem, word, "option does not take an argument");
@@ -318,18 +324,14 @@ enum option_id options_misplaced(const struct options *options, enum verb_id ver
 
 enum option_id options_lacking(const struct options *options, enum verb_id verb)
 {
+	const uint64_t taken = UINT64_C(1) << verb | OPTION_IGNORED;
 	int i;
 
 	for (i = 0; i < OPTION_COUNT; i++) {
-		if (options->values[i].set && !(option_table[i].have & (UINT64_C(1) << verb)))
+		if (options->values[i].set && !(option_table[i].have & taken))
 			break;
 	}
 	return (enum option_id)i;
-}
-
-static bool is_ours(const struct option_row *row)
-{
-	return row->verbs != UINT64_MAX && (row->verbs & OPTION_EXTENSION);
 }
 
 enum option_id options_extension(const struct options *options)
@@ -337,25 +339,8 @@ enum option_id options_extension(const struct options *options)
 	int i;
 
 	for (i = 0; i < OPTION_COUNT; i++) {
-		if (options->values[i].set && is_ours(&option_table[i]))
+		if (options->values[i].set && option_is_extension(&option_table[i]))
 			break;
 	}
 	return (enum option_id)i;
-}
-
-void options_print_help(FILE *out, bool as_cryptsetup)
-{
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		const struct option_row *row = &option_table[i];
-		char name[64];
-
-		if (!row->help || !row->verbs || (as_cryptsetup && is_ours(row)))
-			continue;
-		snprintf(name, sizeof(name), "--%s%s%s", row->name, row->value ? "=" : "",
-			 row->value ? row->value : "");
-		if (row->letter)
-			print_to(out, "  -%c, %-32s %s\n", row->letter, name, row->help);
-		else
-			print_to(out, "      %-32s %s\n", name, row->help);
-	}
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define OPTIONS_DEVICES_MAX 64u	/* occurrences of --device NAME=/dev/X */
 
@@ -47,6 +46,8 @@ enum verb_id {
 	VERB_META,
 	VERB_SEAL,
 	VERB_TRIM,
+	VERB_ATTACH,
+	VERB_DETACH,
 };
 
 enum option_id {
@@ -150,6 +151,7 @@ enum option_id {
 	OPTION_RECOVERY_DIR,
 	OPTION_RECOVERY_FILE,
 	OPTION_RECOVERY_KEY,
+	OPTION_RECREATE,
 	OPTION_REDUCE_DEVICE_SIZE,
 	OPTION_REFRESH,
 	OPTION_REPLACE,
@@ -167,6 +169,7 @@ enum option_id {
 	OPTION_SKIP,
 	OPTION_STAGED,
 	OPTION_SUBSYSTEM,
+	OPTION_SYSTEM_DISK,
 	OPTION_TARGET_MEMORY,
 	OPTION_TARGET_MS,
 	OPTION_TCRYPT_BACKUP,
@@ -228,11 +231,12 @@ struct options {
 
 struct option_problem {
 	bool of_option;		/* text begins with the option: print no program name before it */
+	const char *unknown;	/* the word of argv that is not an option, or NULL */
 	char text[256];
 };
 
 /*
- * Parses argv[1..argc-1]. On failure returns false and fills *problem. Stops at --help, --usage
+ * Parses argv[1..argc-1]. On failure returns false and fills *problem, which was zeroed. Stops at --help, --usage
  * and --version, as popt does.
  */
 bool options_parse(struct options *options, int argc, char **argv, struct option_problem *problem);
@@ -245,7 +249,6 @@ enum option_id options_lacking(const struct options *options, enum verb_id verb)
 enum option_id options_extension(const struct options *options);
 
 const char *option_name(enum option_id id);
-void options_print_help(FILE *out, bool as_cryptsetup);
 
 bool option_set(const struct options *options, enum option_id id);
 /* NULL if it was not given. */

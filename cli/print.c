@@ -34,8 +34,16 @@ enum status fail_with(enum status status, const char *format, ...)
 
 enum status fail_passphrase(const struct command *c, const struct mortise_error *err)
 {
-	if (err->code == MORTISE_E_KEY && c->as_cryptsetup)
-		return fail_with(STATUS_KEY, "No key available with this passphrase.");
+	static const char wrong[] = "No key available with this passphrase.";
+	const char *skipped = err->text + strlen(wrong);
+
+	if (err->code == MORTISE_E_KEY && c->as_cryptsetup) {
+		/* Scripts compare this line, so the reasons are on a line of their own. */
+		fail_with(STATUS_KEY, "%s", wrong);
+		return !strncmp(err->text, wrong, strlen(wrong)) && *skipped == ' '
+			       ? fail_with(STATUS_KEY, "%s", skipped + 1)
+			       : STATUS_KEY;
+	}
 	if (err->code == MORTISE_E_NO_KEYSLOT)
 		return fail_with(STATUS_USAGE, "No usable keyslot is available.");
 	return fail(c, err);

@@ -6,6 +6,7 @@
 
 /* Parts that a build may leave out. */
 #define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
+#define LUKS1(run)    (MORTISE_LUKS1 ? (run) : NULL)
 #define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
 
 static const struct verb verbs[] = {
@@ -14,8 +15,14 @@ static const struct verb verbs[] = {
 	{ "close", VERB_CLOSE, run_close, check_close, 1, "<name>", "remove the mapping", false },
 	{ "status", VERB_STATUS, run_status, check_status, 1, "<name>",
 	  "show the state of a mapping, or of all declared volumes", false },
+	{ "refresh", VERB_OPEN, run_refresh, check_refresh, 1, "<name>",
+	  "change the activation flags of a mapping", false },
 	{ "resize", VERB_RESIZE, run_resize, check_resize, 1, "<name>",
 	  "change the size of a mapping", false },
+	{ "luksSuspend", VERB_SUSPEND, run_luks_suspend, NULL, 1, "<name>",
+	  "freeze a mapping and wipe its key from memory", false },
+	{ "luksResume", VERB_RESUME, run_luks_resume, NULL, 1, "<name>",
+	  "give a frozen mapping its key again", false },
 	{ "luksFormat", VERB_FORMAT, run_luks_format, check_format, 1, "<device> [<new key file>]",
 	  "create a LUKS2 header", false },
 	{ "luksAddKey", VERB_ADD_KEY, run_luks_add_key, check_add_key, 1,
@@ -34,14 +41,25 @@ static const struct verb verbs[] = {
 	  false },
 	{ "erase", VERB_ERASE, run_erase, NULL, 1, "<device>",
 	  "remove all keyslots; the data is lost", false },
+	{ "luksHeaderBackup", VERB_HEADER_BACKUP, run_luks_header_backup, NULL, 1, "<device>",
+	  "store the header and all keyslots in a file", false },
+	{ "luksHeaderRestore", VERB_HEADER_RESTORE, run_luks_header_restore, NULL, 1, "<device>",
+	  "replace the header by a backup", false },
 	{ "config", VERB_CONFIG, run_config, check_config, 1, "<device>",
 	  "set labels and keyslot priorities", false },
+	{ "convert", VERB_CONVERT, LUKS1(run_convert), NULL, 1, "<device>",
+	  "convert a LUKS1 header to LUKS2, or back", false },
 	{ "token", VERB_TOKEN, run_token, check_token, 2, "<import|export|remove> <device>",
 	  "import, export or remove tokens", false },
 	{ "enroll", VERB_ENROLL, run_enroll, check_enroll, 1, "<device>",
 	  "add a keyslot for a KMS, the TPM or a recovery key", true },
 	{ "seal", VERB_SEAL, run_seal, check_seal, 1, "<device>",
 	  "seal the header as it is now, or check its seal", true },
+	{ "attach", VERB_ATTACH, run_attach, check_attach, 2,
+	  "<name> <device> [<key file> [<options>]]", "open what a line of crypttab(5) describes",
+	  true },
+	{ "detach", VERB_DETACH, run_detach, check_attach, 1, "<name>",
+	  "remove the mapping, if there is one", true },
 	{ "apply", VERB_APPLY, DECLARED(run_apply), DECLARED(check_apply), 0, "",
 	  "store a configuration and open its volumes", true },
 	{ "plan", VERB_PLAN, DECLARED(run_plan), NULL, 0, "[<volume>...]", "show what up would do",
@@ -63,12 +81,7 @@ static const struct verb verbs[] = {
 	  "measure key derivation and disk encryption", false },
 	{ "repair", VERB_REPAIR, NULL, NULL, 1, "<device>", NULL, false },
 	{ "reencrypt", VERB_REENCRYPT, NULL, NULL, 0, "<device>", NULL, false },
-	{ "convert", VERB_CONVERT, NULL, NULL, 1, "<device>", NULL, false },
 	{ "luksConvertKey", VERB_CONVERT_KEY, NULL, NULL, 1, "<device> [<key file>]", NULL, false },
-	{ "luksSuspend", VERB_SUSPEND, NULL, NULL, 1, "<device>", NULL, false },
-	{ "luksResume", VERB_RESUME, NULL, NULL, 1, "<device>", NULL, false },
-	{ "luksHeaderBackup", VERB_HEADER_BACKUP, NULL, NULL, 1, "<device>", NULL, false },
-	{ "luksHeaderRestore", VERB_HEADER_RESTORE, NULL, NULL, 1, "<device>", NULL, false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "fvault2Dump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
@@ -98,11 +111,14 @@ static const struct {
 	{ "fvault2Open", "open", "fvault2" },
 };
 
-static const struct verb refresh = { "refresh", VERB_OPEN, NULL, NULL, 1, "<name>", NULL, false };
-
 const struct verb *verb_at(size_t i)
 {
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
+}
+
+const char *verb_alias_at(size_t i)
+{
+	return i < sizeof(aliases) / sizeof(aliases[0]) ? aliases[i].alias : NULL;
 }
 
 const struct verb *verb_find(const char *name, const char **type)
@@ -110,8 +126,6 @@ const struct verb *verb_find(const char *name, const char **type)
 	const struct verb *verb;
 
 	*type = NULL;
-	if (strcmp(name, refresh.name) == 0)
-		return &refresh;
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
 		if (strcmp(aliases[i].alias, name) == 0) {
 			name = aliases[i].name;

@@ -21,13 +21,20 @@ struct verb {
 const struct verb *verb_find(const char *name, const char **type);
 /* Row i, or NULL behind the last. */
 const struct verb *verb_at(size_t i);
+/* Alias i, or NULL behind the last. */
+const char *verb_alias_at(size_t i);
+
+/* Parses, checks and runs another command line, for a verb that stands for one. */
+enum status command_run(const struct command *outer, int argc, char **argv);
 
 const char *check_add_key(const struct command *c);
+const char *check_attach(const struct command *c);
 const char *check_apply(const struct command *c);
 const char *check_reset(const struct command *c);
 const char *check_benchmark(const struct command *c);
 const char *check_close(const struct command *c);
 const char *check_resize(const struct command *c);
+const char *check_refresh(const struct command *c);
 const char *check_config(const struct command *c);
 const char *check_dump(const struct command *c);
 const char *check_enroll(const struct command *c);
@@ -39,11 +46,14 @@ const char *check_seal(const struct command *c);
 const char *check_status(const struct command *c);
 const char *check_token(const struct command *c);
 
+enum status run_attach(const struct command *c);
+enum status run_detach(const struct command *c);
 enum status run_apply(const struct command *c);
 enum status run_benchmark(const struct command *c);
 enum status run_close(const struct command *c);
 enum status run_resize(const struct command *c);
 enum status run_config(const struct command *c);
+enum status run_convert(const struct command *c);
 enum status run_down(const struct command *c);
 enum status run_enroll(const struct command *c);
 enum status run_erase(const struct command *c);
@@ -52,12 +62,17 @@ enum status run_luks_add_key(const struct command *c);
 enum status run_luks_change_key(const struct command *c);
 enum status run_luks_dump(const struct command *c);
 enum status run_luks_format(const struct command *c);
+enum status run_luks_header_backup(const struct command *c);
+enum status run_luks_header_restore(const struct command *c);
 enum status run_luks_kill_slot(const struct command *c);
 enum status run_luks_remove_key(const struct command *c);
+enum status run_luks_resume(const struct command *c);
+enum status run_luks_suspend(const struct command *c);
 enum status run_luks_uuid(const struct command *c);
 enum status run_meta(const struct command *c);
 enum status run_open(const struct command *c);
 enum status run_plan(const struct command *c);
+enum status run_refresh(const struct command *c);
 enum status run_reset(const struct command *c);
 enum status run_seal(const struct command *c);
 enum status run_status(const struct command *c);

@@ -15,6 +15,7 @@ struct reading {
 	unsigned machine_line; /* of the machine configuration; 0: none yet */
 	const struct config_node *other[CONFIG_DOCUMENTS_MAX];
 	size_t other_count;
+	struct config_install install;
 };
 
 /* Kind and name identify a volume. */
@@ -69,7 +70,7 @@ static void read_document(struct config_log *log, const struct config_node *root
 				"%u",
 				reading->machine_line);
 		else
-			config_machine_read(log, root, reading->machine);
+			config_machine_read(log, root, reading->machine, &reading->install);
 		if (!reading->machine_line)
 			reading->machine_line = root->position.line;
 		break;
@@ -199,6 +200,8 @@ static struct config *make_config(struct config_log *log, struct reading *readin
 		log->out_of_memory = true;
 		return config;
 	}
+	config->install = reading->install;
+	reading->install = (struct config_install){ .disk = NULL };
 	for (unsigned rank = 0; rank < RANKS; rank++) {
 		for (size_t i = 0; i < reading->count; i++) {
 			struct config_volume *volume = &reading->declared[i].volume;
@@ -210,6 +213,12 @@ static struct config *make_config(struct config_log *log, struct reading *readin
 		}
 	}
 	return config;
+}
+
+static void clear_install(struct config_install *install)
+{
+	free(install->disk);
+	free(install->selector);
 }
 
 static struct config *read_documents(struct config_log *log, const struct config_tree *tree)
@@ -238,6 +247,7 @@ static struct config *read_documents(struct config_log *log, const struct config
 		config_volume_clear(&reading.declared[i].volume);
 	for (size_t i = 0; i < CONFIG_MACHINE_VOLUMES; i++)
 		config_volume_clear(&reading.machine[i].volume);
+	clear_install(&reading.install);
 	free(reading.declared);
 	return config;
 }
@@ -280,5 +290,6 @@ void config_free(struct config *config)
 		config_volume_clear(&config->volumes[i]);
 	free(config->volumes);
 	mortise_secret_free(&config->state_json);
+	clear_install(&config->install);
 	free(config);
 }

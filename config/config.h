@@ -109,6 +109,12 @@ struct config_volume {
 	unsigned line;		/* first line of its document, from 1 */
 };
 
+/* machine.install: the disk that becomes the system disk of a blank machine. */
+struct config_install {
+	char *disk;		/* path, or NULL */
+	char *selector;		/* CEL expression, or NULL */
+};
+
 struct config {
 	/* STATE first, then outer mount points before inner ones, then in the order of the file. */
 	struct config_volume *volumes;
@@ -118,6 +124,7 @@ struct config {
 	 * machine.systemDiskEncryption declares it, "null" if nothing does.
 	 */
 	struct mortise_secret *state_json;
+	struct config_install install;
 };
 
 /* An error or notice. line and column count from 1; 0: it concerns the whole file. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The v1alpha1 machine configuration, of which only machine.systemDiskEncryption is read. A
- * misspelled key on the path to it is an error: ignoring it would leave a volume unencrypted.
+ * The v1alpha1 machine configuration, of which machine.systemDiskEncryption is read, and the disk
+ * of machine.install. A misspelled key on the path to it is an error: ignoring it would leave a volume unencrypted.
  */
 #include <string.h>
 
@@ -75,7 +75,8 @@ static void read_volume(struct config_log *log, const struct config_field *field
 }
 
 void config_machine_read(struct config_log *log, const struct config_node *root,
-			 struct config_declaration declared[static CONFIG_MACHINE_VOLUMES])
+			 struct config_declaration declared[static CONFIG_MACHINE_VOLUMES],
+			 struct config_install *install)
 {
 	static const char *const names[CONFIG_MACHINE_VOLUMES] = { "state", "ephemeral" };
 	static const struct config_schema root_schema = { .names = field_names, .count = F_COUNT };
@@ -92,6 +93,7 @@ void config_machine_read(struct config_log *log, const struct config_node *root,
 	for (const struct config_node *key = field[F_MACHINE].value->child; key;
 	     key = key->next->next)
 		check_machine_key(log, key, &encryption);
+	config_install_read(log, field[F_MACHINE].value, install);
 	if (!encryption.value)
 		return;
 	if (!config_field_mapping(log, &encryption))

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The field "provisioning". This program does not create partitions. It checks their provisioning
- * nevertheless, so that an accepted file is valid for Talos, too.
- */
+/* The field "provisioning": where `mortise apply` creates the partition of a volume. */
 #include "config/selector/selector.h"
 #include "config/size.h"
 #include "config/volume.h"
@@ -20,7 +17,7 @@ static void read_fields(struct config_log *log, const struct config_node *provis
 
 /*
  * True if there is a selector. *match is NULL if it is not text, which is one error already. For a
- * partition, which is found by its label, an unsupported expression is a notice only.
+ * partition, which may exist already, an unsupported expression is a notice only.
  */
 static bool read_selector(struct config_log *log, const struct config_field *field, bool disk,
 			  const char **match)
@@ -48,7 +45,7 @@ static bool read_selector(struct config_log *log, const struct config_field *fie
 				     err.text);
 		else
 			config_notice(log, of.value->position,
-				      "disk selector is not supported, but not used for a "
+				      "disk selector is not supported, and creates no "
 				      "partition: %s",
 				      err.text);
 		break;
@@ -117,13 +114,4 @@ void config_disk_read(struct config_log *log, const struct config_field *field,
 			     "disk selector is required");
 	if (match)
 		volume->disk_selector = config_strdup(log, match);
-}
-
-void config_provisioning_notice(struct config_log *log, const struct config_field *field,
-				const struct config_volume *volume)
-{
-	config_notice(log, field->key->position,
-		      "provisioning: partitions are not created; the volume is the partition "
-		      "labeled \"%s\"",
-		      volume->id);
 }

@@ -138,6 +138,13 @@ static void read_percent(struct config_log *log, const struct config_field *fiel
 	size->value = (uint64_t)value;
 }
 
+void config_size_parse(struct config_log *log, const struct config_field *field, const char *text,
+		       struct config_size *size)
+{
+	*size = (struct config_size){ 0 };
+	read_bytes(log, field, text + strspn(text, " \t"), size);
+}
+
 void config_field_size(struct config_log *log, const struct config_field *field, bool percent,
 		       struct config_size *size)
 {

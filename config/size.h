@@ -9,6 +9,10 @@
 void config_field_size(struct config_log *log, const struct config_field *field, bool percent,
 		       struct config_size *size);
 
+/* Parses the bytes in text, which is the end of the field's value; no sign is allowed. */
+void config_size_parse(struct config_log *log, const struct config_field *field, const char *text,
+		       struct config_size *size);
+
 /* Parses a Go duration, in seconds. False if there is no valid one. */
 bool config_field_duration(struct config_log *log, const struct config_field *field,
 			   double *seconds);

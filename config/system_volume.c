@@ -164,8 +164,6 @@ static bool read_provisioning(struct config_log *log, const struct config_field 
 		config_error(log, field->key->position,
 			     "provisioning config is not allowed for the \"" CONFIG_STATE
 			     "\" volume");
-	else if (asked)
-		config_provisioning_notice(log, field, volume);
 	return asked || !system->promoted;
 }
 

@@ -107,8 +107,8 @@ static void read_provisioning(struct config_log *log, const struct config_node *
 
 	if (type == TYPE_DISK)
 		config_disk_read(log, provisioning, root->position, volume);
-	else if (config_provisioning_read(log, provisioning, volume) && volume->id)
-		config_provisioning_notice(log, provisioning, volume);
+	else
+		(void)config_provisioning_read(log, provisioning, volume);
 }
 
 /* A directory in EPHEMERAL, which Talos creates. */

@@ -58,10 +58,15 @@ void config_user_read(struct config_log *log, const struct config_node *root,
 /* Is a document without apiVersion and kind a machine configuration? */
 bool config_is_machine_document(const struct config_node *root);
 
+/* Reads the system disk from a machine configuration. */
+void config_install_read(struct config_log *log, const struct config_node *machine,
+			 struct config_install *install);
+
 /* Reads STATE and EPHEMERAL, in this order. One that is not declared is left unchanged. */
 #define CONFIG_MACHINE_VOLUMES 2u
 void config_machine_read(struct config_log *log, const struct config_node *root,
-			 struct config_declaration declared[static CONFIG_MACHINE_VOLUMES]);
+			 struct config_declaration declared[static CONFIG_MACHINE_VOLUMES],
+			 struct config_install *install);
 
 /* Fills in an empty volume with the defaults of a system volume. */
 void config_system_volume_init(struct config_log *log, const char *name,
@@ -99,10 +104,6 @@ bool config_provisioning_read(struct config_log *log, const struct config_field 
 /* Reads the provisioning of a whole disk: volume->disk_selector. */
 void config_disk_read(struct config_log *log, const struct config_field *field,
 		      struct config_position root, struct config_volume *volume);
-
-/* Adds the notice that provisioning does not create partitions. */
-void config_provisioning_notice(struct config_log *log, const struct config_field *field,
-				const struct config_volume *volume);
 
 void config_volume_clear(struct config_volume *volume);
 

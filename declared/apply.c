@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "declared/locate.h"
 #include "declared/meta_state.h"
+#include "declared/plan_partition.h"
 #include "declared/state_store.h"
 #include "declared/up.h"
 
@@ -24,26 +25,34 @@ static enum mortise_code check_plan(const struct mortise_plan *plan,
 	return MORTISE_OK;
 }
 
-/* Checks that the next boot can find the configuration. */
-static enum mortise_code check_places(const struct mortise_config *config,
+static enum mortise_code check_config(const struct mortise_config *config,
 				      const struct mortise_up_options *options,
 				      struct mortise_error *err)
 {
-	const struct config_volume *state;
+	if (!config->volumes || !config->text)
+		return error_set(err, MORTISE_E_CONFIG, 0,
+				 "cannot apply a configuration that has errors or is from META");
+	if (volume_find_state(config->volumes) && !options->no_mount && !options->name_count)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_USAGE, 0,
+			 "cannot store the configuration: it must declare STATE, which must "
+			 "be mounted, and be applied to all volumes");
+}
+
+/* Checks that the next boot can find the configuration. */
+static enum mortise_code check_places(const struct mortise_plan *plan,
+				      const struct mortise_up_options *options,
+				      struct mortise_error *err)
+{
+	const struct volume_plan *of_state = plan->volumes[0];
+	const struct config_volume *state = of_state->volume;
 	char device[VOLUME_PATH_MAX];
 	struct mortise_error why;
 	bool meta;
 	enum mortise_code code;
 
-	if (!config->volumes || !config->text)
-		return error_set(err, MORTISE_E_CONFIG, 0,
-				 "cannot apply a configuration that has errors or is from META");
-	state = volume_find_state(config->volumes);
-	if (!state || options->no_mount || options->name_count)
-		return error_set(
-			err, MORTISE_E_USAGE, 0,
-			"cannot store the configuration: it must declare STATE, which must "
-			"be mounted, and be applied to all volumes");
+	if (partition_plans_meta(plan))
+		return MORTISE_OK;
 	code = volume_meta_check(options, &meta, err);
 	if (code)
 		return code;
@@ -53,7 +62,11 @@ static enum mortise_code check_places(const struct mortise_config *config,
 	if (volume_locate(state, options, device, sizeof(device), &why))
 		return error_set(err, MORTISE_E_DEVICE, 0,
 				 "nothing was stored, because STATE would not be ready: %.400s",
-				 why.text);
+				 of_state->step_count
+					 ? of_state->steps[of_state->step_count - 1].text
+					 : why.text);
+	if (of_state->failed)
+		return volume_plan_check_apply(of_state, false, err);
 	return error_set(err, MORTISE_E_DEVICE, 0,
 			 "cannot encrypt STATE: no partition on its disk is labeled "
 			 "\"META\", where the next boot would find the keys of STATE; create "
@@ -168,7 +181,9 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 		return code;
 	wanted.try_keys = false;
 	wanted.adopt = true;
-	code = check_places(config, &wanted, err);
+	/* The next boot creates no partition. */
+	wanted.provision = !staged;
+	code = check_config(config, &wanted, err);
 	if (code)
 		return code;
 	if (!plan) {
@@ -178,6 +193,8 @@ enum mortise_code mortise_apply(const struct mortise_config *config,
 		plan = made;
 	}
 	code = check_plan(plan, config, err);
+	if (!code)
+		code = check_places(plan, &wanted, err);
 	if (code)
 		goto out;
 	code = volume_plans_check_apply(plan, staged, err);

@@ -164,12 +164,12 @@ static bool removes_key(enum mortise_step_kind kind)
 }
 
 /*
- * A format that cannot finish is not started, and the partition of a volume that is not opened does
- * not grow; only the steps that say why are executed.
+ * A format that cannot finish is not started, and the partition of a volume that is not opened is
+ * not created and does not grow; only the steps that say why are executed.
  */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
-	if (plan->failed && kind == MORTISE_STEP_GROW)
+	if (plan->failed && (kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_PARTITION))
 		return true;
 	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
 	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&

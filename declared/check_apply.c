@@ -50,7 +50,8 @@ enum mortise_code volume_plan_check_apply(const struct volume_plan *plan, bool s
 
 	if (!why)
 		return MORTISE_OK;
-	if (volume_is_state(plan->volume) || plan->no_key || disk_header_is_damaged(&plan->probe))
+	if (volume_is_state(plan->volume) || plan->no_key || !*plan->device ||
+	    disk_header_is_damaged(&plan->probe))
 		return error_set(err, MORTISE_E_NOT_EMPTY, 0,
 				 "nothing was stored, because %s would not be ready: %.430s",
 				 plan->volume->name, why);

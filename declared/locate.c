@@ -44,6 +44,12 @@ const char *volume_given_device(const struct config_volume *volume,
 	return by_name;
 }
 
+bool volume_has_place(const struct config_volume *volume)
+{
+	return !volume->disk_selector &&
+	       (volume->kind == CONFIG_VOLUME_SYSTEM || volume->provisioning.given);
+}
+
 /* Is the volume open on this partition: by its mapping, or mounted without encryption? */
 static bool is_open_on(const struct config_volume *volume, const struct mortise_up_options *options,
 		       const char *partition)
@@ -147,7 +153,15 @@ static enum mortise_code find_labeled(const struct config_volume *volume,
 
 	if (code)
 		return code;
-	if (!found.count || found.count > DISK_LABELED_MAX)
+	if (!found.count)
+		return error_set(err, MORTISE_E_DEVICE, 0,
+				 "no partition is labeled \"%s\"; %s, or use --device %s=/dev/X",
+				 volume->id,
+				 volume_has_place(volume) ? "to create it, run `mortise apply`"
+							  : "set the label, declare its "
+							    "provisioning",
+				 volume->name);
+	if (found.count > DISK_LABELED_MAX)
 		return disk_labeled_error(&found, volume->id, volume->name, err);
 	if (found.count > 1)
 		chosen = find_open(volume, options, &found);

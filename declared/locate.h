@@ -20,6 +20,9 @@ bool volume_is_called(const struct config_volume *volume, const char *name);
 const char *volume_given_device(const struct config_volume *volume,
 				const struct mortise_up_options *options);
 
+/* Does the configuration say where its partition is to be created? */
+bool volume_has_place(const struct config_volume *volume);
+
 /*
  * Finds the path of the volume's block device. If several partitions have its label, the one on
  * which the volume is open is taken, or else the one on the system disk. MORTISE_E_DEVICE: no

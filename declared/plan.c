@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
+#include "declared/plan_partition.h"
 #include "disk/swap.h"
 
 static void clear_steps(struct volume_plan *plan)
@@ -49,6 +50,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->lacks_recovery = 0;
 	plan->reset = RESET_NONE;
 	plan->growth = 0;
+	plan->partition = NULL;
 	plan->proven = plan->failed = plan->no_key = plan->keys_replaced = false;
 	plan->device[0] = '\0';
 	plan->probe = (struct disk_probe){ .content = DISK_EMPTY };
@@ -141,6 +143,7 @@ void mortise_plan_free(struct mortise_plan **address)
 	for (size_t i = 0; i < plan->note_count; i++)
 		free(plan->notes[i]);
 	free(plan->notes);
+	partition_layout_free(plan->layout);
 	free(plan);
 }
 
@@ -240,6 +243,8 @@ void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_s
 		.keyslot = plan->steps[i].keyslot,
 		.text = plan->steps[i].text,
 	};
+	if (plan->steps[i].partition)
+		partition_show(plan->steps[i].partition, step);
 }
 
 const char *mortise_plan_note(const struct mortise_plan *plan, size_t i)

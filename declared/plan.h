@@ -41,6 +41,9 @@ struct volume_known {
 	struct reset_orders orders;
 };
 
+struct partition_layout;	/* declared/partition.h */
+struct partition_planned;
+
 /* The context of one run, shared by the threads that work on its volumes. */
 struct volume_run {
 	const struct mortise_config *machine;
@@ -73,6 +76,7 @@ struct volume_run {
 	pthread_mutex_t order_lock;
 	pthread_cond_t order_changed;
 	bool *unfinished;		/* for each volume: this run has not finished it yet */
+	struct partition_layout *layout; /* of the plan; NULL: this run creates no partition */
 };
 
 struct volume_step {
@@ -84,6 +88,7 @@ struct volume_step {
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
 	uint64_t size;			/* GROW: bytes of the partition afterwards */
+	struct partition_planned *partition; /* PARTITION; in the layout of the plan */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
 	struct mortise_step shown;	/* set when the caller requests it */
@@ -123,6 +128,7 @@ struct volume_plan {
 	uint32_t lacks_recovery;	/* bit n: no recovery key is in declared keyslot n */
 	bool recovered;			/* with a recovery key; lost keys are enrolled again */
 	uint64_t growth;		/* bytes that a GROW step adds to the partition */
+	struct partition_planned *partition; /* that this run creates; NULL: the device exists */
 	bool verified;			/* by an earlier run of this boot; no key is derived */
 	bool proven;			/* a declared key is known to open the volume */
 	bool listed;			/* planned with the list of known volumes */
@@ -147,6 +153,7 @@ struct mortise_plan {
 	size_t count;
 	char **notes;			/* sentences, note_count of them */
 	size_t note_count;
+	struct partition_layout *layout; /* NULL: no partition is to be created */
 	bool waited;			/* for its devices */
 	bool executed;
 };

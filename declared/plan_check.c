@@ -7,6 +7,7 @@
 #include "base/events.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
+#include "declared/partition.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
 #include "volume/activate.h"
@@ -75,6 +76,9 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 	*what = NULL;
 	if (volume_locate(plan->volume, run->options, device, sizeof(device), &ignored))
 		device[0] = '\0';
+	/* This run has still to create its partition. */
+	if (plan->partition && !plan->partition->created && !*device)
+		return true;
 	if (strcmp(device, plan->device) != 0) {
 		*what = *device ? "it is on another device" : "its device is missing";
 		return false;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/spawn.h"
 #include "declared/declared.h"
-#include "declared/plan.h"
+#include "declared/partition.h"
 #include "disk/filesystem.h"
 #include "disk/fsck.h"
 #include "disk/mount.h"
@@ -60,11 +60,18 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	struct luks2_segment segment = { .size = 0 };
 	struct luks2_device *device = NULL;
 	struct luks2_layout layout;
-	enum mortise_code code = luks2_device_open(plan->device, false, &device, err);
+	const struct partition_planned *partition = plan->partition;
+	enum mortise_code code;
 
-	*room = (struct room){ .size = code ? 0 : device->size + plan->growth };
+	/* A partition that does not exist yet has the properties of its disk. */
+	code = luks2_device_open(partition ? partition->disk->facts->dev_path : plan->device, false,
+				 &device, err);
+	*room = (struct room){ .size = 0 };
 	if (code)
 		return code;
+	if (partition)
+		device->size = partition->size;
+	room->size = device->size + plan->growth;
 	if (plan->header) {
 		code = luks2_segment_get(luks2_header_metadata(plan->header), &segment, err);
 		room->before = segment.offset;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/rooted.h"
+#include "declared/plan_partition.h"
 #include "disk/grow.h"
 #include "disk/partition_kernel.h"
 #include "disk/place.h"
@@ -68,7 +69,7 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	uint64_t growth, size;
 	bool found;
 
-	if (run->open_only || volume->disk_selector ||
+	if (run->open_only || volume->disk_selector || plan->partition ||
 	    !(volume->provisioning.grow || run->options->grow))
 		return MORTISE_OK;
 	/* An open volume grows only at an operator's command. */
@@ -81,6 +82,8 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	}
 	if (!found)
 		return MORTISE_OK;
+	/* Only the rest of the free space is left for growth. */
+	partition_add_planned(run->layout, table.disk->path, table.gpt);
 	growth = compute_growth(volume, &table);
 	size = gpt_size(table.gpt, &table.partition);
 	disk_table_close(&table);

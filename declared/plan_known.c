@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "declared/partition.h"
 #include "declared/reset/ordered.h"
 #include "declared/state_store.h"
 #include "disk/filesystem.h"
@@ -283,6 +284,7 @@ static bool changes_keys(const struct volume_plan *plan)
 
 bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 {
+	struct known_volume known;
 	struct obstacle ignored;
 
 	if (plan->listed || run->known.state == KNOWN_UNUSED || run->known.state == KNOWN_LATER)
@@ -290,6 +292,9 @@ bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 	plan->was_unlisted = true;
 	if (run->known.state == KNOWN_MISSING && is_luks2(plan))
 		return changes_keys(plan);
+	if (plan->partition && !plan->partition->created)
+		return known_find(&run->known.list, plan->volume->id, &known) &&
+		       known.status != KNOWN_EXPECTED;
 	return plan->unlisted || reset_find_ordered(&run->known.orders, plan->volume) ||
 	       find_obstacle(run, plan, &ignored);
 }

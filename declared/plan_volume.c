@@ -11,6 +11,7 @@
 #include "declared/plan.h"
 #include "declared/plan_grow.h"
 #include "declared/plan_known.h"
+#include "declared/plan_partition.h"
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
 #include "declared/trust.h"
@@ -309,9 +310,11 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 				      struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	enum mortise_code code = reset_plan_ordered(run, plan, err);
+	enum mortise_code code = partition_plan_meta(run, plan, err);
 
-	if (code)
+	if (!code && !plan->failed)
+		code = reset_plan_ordered(run, plan, err);
+	if (code || plan->failed)
 		return code;
 	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
 		volume_plan_forget_header(plan);
@@ -344,6 +347,23 @@ static enum mortise_code plan_damaged(const struct volume_run *run, struct volum
 	volume_plan_forget_header(plan);
 	return volume_plan_refuse(run, plan, err, "%s holds %s: not opened", plan->device,
 				  plan->probe.type);
+}
+
+/* The device is not there. */
+static enum mortise_code plan_missing(struct volume_run *run, struct volume_plan *plan,
+				      const struct mortise_error *why, struct mortise_error *err)
+{
+	bool created;
+	enum mortise_code code;
+
+	volume_plan_forget_header(plan);
+	code = partition_plan_missing(run, plan, why, &created, err);
+	if (code || !created)
+		return code;
+	code = plan->volume->encrypted ? plan_unformatted(run, plan, err)
+				       : plan_plain(run, plan, err);
+	volume_known_describe(plan);
+	return code;
 }
 
 /* Without a description in META, STATE counts as not encrypted. */
@@ -381,8 +401,9 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	if (!is_undescribed(run, plan) && !is_trusted(run, plan, &why))
 		code = plan_unusable(plan, MORTISE_STEP_REFUSE, &why, err);
 	else if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device),
-			       &why) ||
-		 disk_probe(plan->device, &run->events, &plan->probe, &why))
+			       &why))
+		code = plan_missing(run, plan, &why, err);
+	else if (disk_probe(plan->device, &run->events, &plan->probe, &why))
 		code = plan_unusable(plan, MORTISE_STEP_FAIL, &why, err);
 	else if (is_not_plain(plan) || is_trusted(run, plan, &why))
 		code = plan_located(run, plan, err);
@@ -398,5 +419,7 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 		return code;
 	plan->planned = true;
 	plan->waits = is_waiting(plan);
+	if (plan->partition)
+		plan->partition->wanted = !plan->failed || plan->waits;
 	return MORTISE_OK;
 }

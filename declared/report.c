@@ -200,6 +200,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "grow";
 	case MORTISE_STEP_GROW_FS:
 		return "grow-fs";
+	case MORTISE_STEP_PARTITION:
+		return "partition";
 	}
 	return "";
 }

@@ -18,6 +18,7 @@
 #include "luks2/format.h"
 #include "luks2/seal.h"
 #include "declared/plan_grow.h"
+#include "declared/plan_partition.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
@@ -378,6 +379,8 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return volume_do_grow(work, step, err);
 	case MORTISE_STEP_GROW_FS:
 		return volume_do_grow_open(work, err);
+	case MORTISE_STEP_PARTITION:
+		return partition_do_step(work, step, err);
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

@@ -14,6 +14,7 @@
 #include "declared/measure.h"
 #include "declared/heal.h"
 #include "declared/plan_known.h"
+#include "declared/plan_partition.h"
 #include "declared/reset/ordered.h"
 #include "declared/up.h"
 #include "declared/verified.h"
@@ -73,7 +74,10 @@ enum mortise_code mortise_plan_make(const struct mortise_config *config,
 		goto clear_run;
 	run.state_may_come = state_is_wanted(plan, &wanted);
 	volume_known_begin(&run);
-	code = volume_wave(plan, 0, plan_volume, &shared, err);
+	code = partition_layout_make(&run, plan, err);
+	run.layout = plan->layout;
+	if (!code)
+		code = volume_wave(plan, 0, plan_volume, &shared, err);
 	if (!code)
 		code = volume_notes_make(&run, plan, err);
 clear_run:
@@ -241,6 +245,8 @@ static enum mortise_code execute_plan(const struct volume_up *up, struct mortise
 	if (*run.meta_notice)
 		volume_run_notify(&run, "META", run.meta_notice);
 	run.store = up->store;
+	/* Only apply creates partitions. */
+	run.layout = up->store ? plan->layout : NULL;
 	run.keep_keys = up->keep_keys;
 	code = volume_report_new(run.config, report, err);
 	if (code)
@@ -325,7 +331,7 @@ enum mortise_code mortise_up(const struct mortise_config *config,
 	if (code)
 		return code;
 	/* Only a plan tries keys: here they are sealed once, to be used. */
-	wanted.try_keys = false;
+	wanted.try_keys = wanted.provision = false;
 	if (plan)
 		return volume_up(&up, plan, report, err);
 	code = volume_check_names(config, &wanted, err);

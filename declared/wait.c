@@ -57,9 +57,18 @@ static bool is_open(const struct config_volume *volume)
 
 enum presence {
 	PRESENT,
-	UNSETTLED, /* an empty disk that matches a selector, or no META: wait for other disks */
+	/* An empty disk that matches a selector, a partition to create, no META: wait for disks. */
+	UNSETTLED,
 	MISSING,
 };
+
+/* An operator who names the system disk does not wait for what is to be created. */
+static bool is_to_be_created(const struct config_volume *volume,
+			     const struct mortise_up_options *options)
+{
+	return options->provision && options->system_disk && volume_has_place(volume) &&
+	       !volume_given_device(volume, options);
+}
 
 static enum presence check_volume(const struct config_volume *volume,
 				  const struct mortise_up_options *options)
@@ -71,7 +80,7 @@ static enum presence check_volume(const struct config_volume *volume,
 
 	/* sysfs has a device before devtmpfs has its node. */
 	if (volume_locate(volume, options, path, sizeof(path), &ignored) || stat(path, &st))
-		return MISSING;
+		return is_to_be_created(volume, options) ? UNSETTLED : MISSING;
 	if (!volume->disk_selector || disk_probe(path, options->events, &probe, &ignored))
 		return PRESENT;
 	return probe.content == DISK_EMPTY || probe.content == DISK_UNFINISHED ? UNSETTLED

@@ -10,7 +10,8 @@
  * reports the missing ones. A disk that is found by its selector and would be formatted counts as
  * present once no other disk has appeared for a second: the selector may match a disk that appears
  * later. In the same way, META counts as absent once no device has appeared for a second; it is
- * waited for only if a key needs the machine's UUID, which META can override. Fails only with
+ * waited for only if a key needs the machine's UUID, which META can override, and partitions only as
+ * long if they are to be created and options->system_disk is given. Fails only with
  * MORTISE_E_CANCELED.
  */
 MORTISE_MUST_CHECK enum mortise_code

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "disk/partition.h"
 #include "disk/sysfs.h"
 
 #define DISKS_MAX 4096u
@@ -51,7 +52,7 @@ static bool is_skipped(const char *blocks, const char *name)
 /* As in Talos, META decides: STATE and EPHEMERAL may be on another disk. */
 static bool is_system_disk(const char *blocks, const char *name)
 {
-	char directory[PATH_MAX], label[128];
+	char directory[PATH_MAX];
 	struct dirent *entry;
 	bool found = false;
 	DIR *stream;
@@ -61,8 +62,7 @@ static bool is_system_disk(const char *blocks, const char *name)
 	stream = opendir(directory);
 	while (stream && !found && (entry = readdir(stream)))
 		found = strncmp(entry->d_name, name, strlen(name)) == 0 &&
-			sysfs_uevent(directory, entry->d_name, "PARTNAME", label, sizeof(label)) &&
-			!strcmp(label, "META");
+			disk_partition_has_label(directory, entry->d_name, "META");
 	if (stream)
 		closedir(stream);
 	return found;
@@ -183,6 +183,13 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp((*left)->dev_path, (*right)->dev_path);
 }
 
+static void finish_disk(struct disk *disk, bool system_known)
+{
+	disk->facts.system_known = system_known;
+	disk->facts.symlinks = (const char *const *)disk->symlinks.text;
+	disk->facts.secondary_disks = (const char *const *)disk->secondary_disks.text;
+}
+
 enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 				 struct mortise_error *err)
 {
@@ -209,14 +216,39 @@ enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 		return error_memory(err);
 	for (size_t i = 0; i < disks->count; i++)
 		known |= disks->disk[i]->facts.system;
-	for (size_t i = 0; i < disks->count; i++) {
-		struct disk *disk = disks->disk[i];
-
-		disk->facts.system_known = known;
-		disk->facts.symlinks = (const char *const *)disk->symlinks.text;
-		disk->facts.secondary_disks = (const char *const *)disk->secondary_disks.text;
-	}
+	for (size_t i = 0; i < disks->count; i++)
+		finish_disk(disks->disk[i], known);
 	if (disks->count)
 		qsort(disks->disk, disks->count, sizeof(*disks->disk), compare_paths);
+	return MORTISE_OK;
+}
+
+enum mortise_code disk_list_add(struct disk_list *disks, const char *path, struct disk **out,
+				struct mortise_error *err)
+{
+	static const char blocks[] = "/sys/block", nodes[] = "/dev/";
+	char real[PATH_MAX], number[32];
+	char *name = real + strlen(nodes);
+
+	if (!realpath(path, real))
+		return error_set(err, MORTISE_E_DEVICE, errno, "%s", path);
+	for (size_t i = 0; i < disks->count; i++) {
+		if (strcmp(disks->disk[i]->dev_path, real) != 0)
+			continue;
+		*out = disks->disk[i];
+		return MORTISE_OK;
+	}
+	if (strncmp(real, nodes, strlen(nodes)) != 0)
+		return error_set(err, MORTISE_E_DEVICE, 0, "%s is not a whole disk", path);
+	/* "/" in the name of a node is "!" in sysfs. */
+	for (char *at = name; *at; at++)
+		*at = *at == '/' ? '!' : *at;
+	sysfs_line(blocks, name, "dev", number, sizeof(number));
+	if (!*number)
+		return error_set(err, MORTISE_E_DEVICE, 0, "%s is not a whole disk", path);
+	if (!add_disk(disks, "", blocks, name))
+		return error_memory(err);
+	*out = disks->disk[disks->count - 1];
+	finish_disk(*out, disks->count > 1 && disks->disk[0]->facts.system_known);
 	return MORTISE_OK;
 }

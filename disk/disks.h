@@ -39,6 +39,12 @@ struct disk_list {
  */
 MORTISE_MUST_CHECK enum mortise_code disk_list_read(const char *root, struct disk_list *disks,
 						    struct mortise_error *err);
+/*
+ * Finds the disk whose node path leads to, or adds it to the list, also if it is a loop device.
+ * MORTISE_E_DEVICE: path leads to no whole disk.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_list_add(struct disk_list *disks, const char *path,
+						   struct disk **out, struct mortise_error *err);
 void disk_list_clear(struct disk_list *disks);
 
 /*

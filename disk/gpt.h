@@ -13,6 +13,8 @@
 #define GPT_NAME_UNITS	36u	/* UTF-16 units of a name */
 #define GPT_NAME_SIZE	(3 * GPT_NAME_UNITS + 1) /* bytes as UTF-8, with the final 0 */
 
+#define GPT_UNIT	(UINT64_C(1) << 20) /* bytes: new partitions have multiples of it */
+
 /* Partition types, as text. */
 #define GPT_TYPE_LINUX	"0fc63daf-8483-4772-8e79-3d69d8477de4"
 #define GPT_TYPE_SWAP	"0657fd6d-a4ab-43c4-84e5-0933c84b4f4f"
@@ -77,13 +79,20 @@ static inline uint64_t gpt_size(const struct gpt *gpt, const struct gpt_partitio
 uint64_t gpt_largest(const struct gpt *gpt);
 
 /*
- * Adds a partition of size bytes, rounded up to the alignment, in the lowest free entry and in the
+ * Adds a partition of size bytes, rounded up to GPT_UNIT, in the lowest free entry and in the
  * smallest free range that holds it. No other entry changes. name: at most GPT_NAME_UNITS ASCII
  * characters. MORTISE_E_NO_SPACE: no range or no entry is free.
  */
 MORTISE_MUST_CHECK enum mortise_code gpt_add(struct gpt *gpt, const char *type, const char *name,
 					     uint64_t size, struct gpt_partition *added,
 					     struct mortise_error *err);
+
+/*
+ * Adds a partition that gpt_add() has planned, in its entry and at its place. Its name is ASCII.
+ * MORTISE_E_CHANGED: entry or place are not free.
+ */
+MORTISE_MUST_CHECK enum mortise_code gpt_place(struct gpt *gpt, const struct gpt_partition *wanted,
+					       struct mortise_error *err);
 
 /* Bytes by which partition number can grow into the free range directly behind it. */
 uint64_t gpt_room(const struct gpt *gpt, unsigned number);
@@ -103,6 +112,11 @@ void gpt_remove(struct gpt *gpt, unsigned number);
 MORTISE_MUST_CHECK enum mortise_code gpt_write(const struct gpt *gpt,
 					       const struct luks2_device *disk,
 					       struct mortise_error *err);
+
+/* MORTISE_E_NOT_EMPTY: gpt_write() would refuse to write this table. */
+MORTISE_MUST_CHECK enum mortise_code gpt_check_end(const struct gpt *gpt,
+						   const struct luks2_device *disk,
+						   struct mortise_error *err);
 
 /* GUIDs are stored with their first three numbers in little-endian order. */
 void gpt_guid_text(const uint8_t guid[static GPT_GUID_SIZE],

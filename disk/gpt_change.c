@@ -108,11 +108,18 @@ static void encode_guid(const char *text, uint8_t guid[static GPT_GUID_SIZE])
 	}
 }
 
+static void encode_name(uint8_t *entry, const char *name)
+{
+	for (unsigned at = 0; at < GPT_NAME_UNITS && name[at]; at++)
+		entry[E_NAME + 2 * at] = (uint8_t)name[at];
+}
+
 enum mortise_code gpt_add(struct gpt *gpt, const char *type, const char *name, uint64_t size,
 			  struct gpt_partition *added, struct mortise_error *err)
 {
-	const uint64_t unit = gpt->alignment * gpt->sector;
-	const uint64_t count = (size / unit + !!(size % unit)) * gpt->alignment;
+	/* Only the start is aligned to more than 1 MiB: META has exactly this size. */
+	const uint64_t unit = GPT_UNIT;
+	const uint64_t count = (size / unit + !!(size % unit)) * (unit / gpt->sector);
 	uint8_t guid[GPT_GUID_SIZE], *entry;
 	enum mortise_code code;
 	struct range range;
@@ -137,8 +144,7 @@ enum mortise_code gpt_add(struct gpt *gpt, const char *type, const char *name, u
 	memcpy(entry + E_GUID, guid, sizeof(guid));
 	gpt_put64(entry + E_FIRST, range.first);
 	gpt_put64(entry + E_LAST, range.first + count - 1);
-	for (unsigned at = 0; at < GPT_NAME_UNITS && name[at]; at++)
-		entry[E_NAME + 2 * at] = (uint8_t)name[at];
+	encode_name(entry, name);
 	(void)gpt_partition(gpt, i, added);
 	return MORTISE_OK;
 }
@@ -164,4 +170,38 @@ void gpt_grow(struct gpt *gpt, unsigned number, uint64_t bytes)
 void gpt_remove(struct gpt *gpt, unsigned number)
 {
 	memset(gpt_entry(gpt, number - 1), 0, gpt->entry_size);
+}
+
+static bool is_free(const struct gpt *gpt, const struct gpt_partition *wanted)
+{
+	struct gpt_partition other;
+
+	if (wanted->first > wanted->last || wanted->first < gpt->first_usable ||
+	    wanted->last > gpt->last_usable)
+		return false;
+	for (uint32_t i = 0; i < gpt->entry_count; i++)
+		if (gpt_partition(gpt, i, &other) && other.first <= wanted->last &&
+		    wanted->first <= other.last)
+			return false;
+	return true;
+}
+
+enum mortise_code gpt_place(struct gpt *gpt, const struct gpt_partition *wanted,
+			    struct mortise_error *err)
+{
+	uint8_t *entry;
+
+	if (!wanted->number || wanted->number > gpt->entry_count ||
+	    !gpt_entry_is_free(gpt, wanted->number - 1) || !is_free(gpt, wanted))
+		return error_set(err, MORTISE_E_CHANGED, 0,
+				 "the place of partition %u in the table is not free any more",
+				 wanted->number);
+	entry = gpt_entry(gpt, wanted->number - 1);
+	memset(entry, 0, gpt->entry_size);
+	memcpy(entry + E_TYPE, wanted->type, GPT_GUID_SIZE);
+	memcpy(entry + E_GUID, wanted->guid, GPT_GUID_SIZE);
+	gpt_put64(entry + E_FIRST, wanted->first);
+	gpt_put64(entry + E_LAST, wanted->last);
+	encode_name(entry, wanted->name);
+	return MORTISE_OK;
 }

@@ -71,8 +71,8 @@ static void protect(const struct gpt *gpt, uint8_t mbr[static 512])
  * A member of a RAID array is larger than the table of the array, as a disk that grew, but has the
  * superblock of the array at its end.
  */
-static enum mortise_code check_end(const struct gpt *gpt, const struct luks2_device *disk,
-				   struct mortise_error *err)
+enum mortise_code gpt_check_end(const struct gpt *gpt, const struct luks2_device *disk,
+				struct mortise_error *err)
 {
 	struct disk_probe probe = { .type = "" };
 	enum mortise_code code;
@@ -93,7 +93,7 @@ enum mortise_code gpt_write(const struct gpt *gpt, const struct luks2_device *di
 			    struct mortise_error *err)
 {
 	const uint64_t last = gpt->sectors - 1;
-	enum mortise_code code = check_end(gpt, disk, err);
+	enum mortise_code code = gpt_check_end(gpt, disk, err);
 	uint8_t *mbr;
 
 	if (code)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sysfs shows the label of every partition (PARTNAME in uevent). */
+/* sysfs shows the label of a partition that the kernel has read from a table (PARTNAME in uevent). */
 #include "disk/partition.h"
 
 #include <dirent.h>
@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "disk/sysfs.h"
+#include "disk/table.h"
 
 #define SYSFS_BLOCK   "/sys/class/block"
 #define SYSFS_NUMBERS "/sys/dev/block"
@@ -23,6 +24,37 @@ bool disk_is_neighbor(const char *partition, const char *other)
 	return !stat(partition, &st_a) && !stat(other, &st_b) && S_ISBLK(st_a.st_mode) &&
 	       S_ISBLK(st_b.st_mode) && disk_of_partition(st_a.st_rdev, disk_a, sizeof(disk_a)) &&
 	       disk_of_partition(st_b.st_rdev, disk_b, sizeof(disk_b)) && !strcmp(disk_a, disk_b);
+}
+
+/*
+ * The label of a partition, which name is in sysfs. A partition that was added alone (BLKPG, as by
+ * parted and on a disk in use) has none there: its table has.
+ */
+static bool read_label(const char *directory, const char *name, char *label, size_t room)
+{
+	char type[16], node[120], device[128];
+	struct disk_table table;
+	struct mortise_error ignored;
+	bool found;
+
+	if (sysfs_uevent(directory, name, "PARTNAME", label, room))
+		return true;
+	if (!sysfs_uevent(directory, name, "DEVTYPE", type, sizeof(type)) ||
+	    strcmp(type, "partition") != 0 ||
+	    !sysfs_uevent(directory, name, "DEVNAME", node, sizeof(node)))
+		return false;
+	snprintf(device, sizeof(device), "/dev/%s", node);
+	found = !disk_table_open(device, false, NULL, &table, &found, &ignored) && found &&
+		snprintf(label, room, "%s", table.partition.name) < (int)room;
+	disk_table_close(&table);
+	return found;
+}
+
+bool disk_partition_has_label(const char *directory, const char *name, const char *label)
+{
+	char found[128];
+
+	return read_label(directory, name, found, sizeof(found)) && !strcmp(found, label);
 }
 
 /* Lists the partitions with this label or, unless neighbor is NULL, those on its disk. */
@@ -38,11 +70,10 @@ static enum mortise_code list_labeled(const char *label, const char *neighbor,
 				 "cannot list partitions in " SYSFS_BLOCK
 				 "; mount sysfs or use --device NAME=/dev/X");
 	while ((entry = readdir(directory))) {
-		char value[128], node[120], device[128];
+		char node[120], device[128];
 
 		if (entry->d_name[0] == '.' ||
-		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "PARTNAME", value, sizeof(value)) ||
-		    strcmp(value, label) ||
+		    !disk_partition_has_label(SYSFS_BLOCK, entry->d_name, label) ||
 		    !sysfs_uevent(SYSFS_BLOCK, entry->d_name, "DEVNAME", node, sizeof(node)))
 			continue;
 		snprintf(device, sizeof(device), "/dev/%s", node);

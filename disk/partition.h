@@ -20,6 +20,9 @@ MORTISE_MUST_CHECK enum mortise_code disk_find_neighbor(const char *label, const
 							const char *neighbor, char *path,
 							size_t room, struct mortise_error *err);
 
+/* Has the partition directory/name in sysfs this label? */
+bool disk_partition_has_label(const char *directory, const char *name, const char *label);
+
 #define DISK_LABELED_MAX 8u
 
 /* The partitions with one label. */

@@ -44,6 +44,19 @@ enum mortise_code disk_kernel_resize(const struct luks2_device *disk, const stru
 	return sys ? kernel_error(err, sys, "resize a partition", disk->path) : MORTISE_OK;
 }
 
+enum mortise_code disk_kernel_add(const struct luks2_device *disk, const struct gpt *gpt,
+				  const struct gpt_partition *partition, struct mortise_error *err)
+{
+	struct blkpg_partition data = {
+		.start = (long long)(partition->first * gpt->sector),
+		.length = (long long)gpt_size(gpt, partition),
+		.pno = (int)partition->number,
+	};
+	int sys = call_kernel(disk, BLKPG_ADD_PARTITION, &data);
+
+	return sys ? kernel_error(err, sys, "add a partition", disk->path) : MORTISE_OK;
+}
+
 enum mortise_code disk_kernel_remove(const struct luks2_device *disk, unsigned number,
 				     struct mortise_error *err)
 {

@@ -189,23 +189,28 @@ static bool get_magic_offset(blkid_probe probe, uint64_t *offset)
 	return true;
 }
 
-static enum mortise_code wipe_magic(const struct luks2_device *device, uint64_t offset,
-				    const struct disk_wipe *how, struct mortise_error *err)
+static enum mortise_code wipe_magic(const struct luks2_device *device, const struct range *where,
+				    uint64_t offset, const struct disk_wipe *how,
+				    struct mortise_error *err)
 {
 	struct range range = { .step = "wiping signatures", .piece = SIGNATURE_BLOCK };
 
 	range.from = offset / SIGNATURE_BLOCK * SIGNATURE_BLOCK;
 	range.to = range.from + SIGNATURE_BLOCK;
-	if (range.from < DISK_MARK_SIZE)
-		range.from = DISK_MARK_SIZE;
-	if (range.to > device->size)
-		range.to = device->size;
+	if (range.from < where->from)
+		range.from = where->from;
+	if (range.to > where->to)
+		range.to = where->to;
 	return overwrite(device, &range, how, err);
 }
 
-/* Some signatures lie at neither end of the device, where zeros have been written. */
-static enum mortise_code wipe_signatures(const struct luks2_device *device,
-					 const struct disk_wipe *how, struct mortise_error *err)
+/*
+ * Wipes the signatures of what begins at byte start, inside where. Some lie at neither end, where
+ * zeros have been written.
+ */
+static enum mortise_code wipe_signatures(const struct luks2_device *device, uint64_t start,
+					 const struct range *where, const struct disk_wipe *how,
+					 struct mortise_error *err)
 {
 	enum mortise_code code = MORTISE_OK;
 	uint64_t offset = 0;
@@ -214,7 +219,9 @@ static enum mortise_code wipe_signatures(const struct luks2_device *device,
 	for (unsigned i = 0; !code && !answer; i++) {
 		blkid_probe probe = blkid_new_probe();
 
-		if (!probe || blkid_probe_set_device(probe, device->fd, 0, 0) ||
+		if (!probe ||
+		    blkid_probe_set_device(probe, device->fd, (blkid_loff_t)start,
+					   (blkid_loff_t)(where->to - start)) ||
 		    blkid_probe_enable_superblocks(probe, 1) ||
 		    blkid_probe_set_superblocks_flags(probe,
 						      BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC) ||
@@ -232,10 +239,19 @@ static enum mortise_code wipe_signatures(const struct luks2_device *device,
 					 "what is written",
 					 device->path);
 		else if (!answer)
-			code = wipe_magic(device, offset, how, err);
+			code = wipe_magic(device, where, start + offset, how, err);
 		blkid_free_probe(probe);
 	}
 	return code;
+}
+
+static int discard(const struct luks2_device *device, uint64_t from, uint64_t size)
+{
+	uint64_t range[2] = { from, size };
+
+	return device->block ? ioctl(device->fd, BLKDISCARD, range)
+			     : fallocate(device->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					 (off_t)from, (off_t)size);
 }
 
 /*
@@ -256,10 +272,7 @@ static enum mortise_code discard_data(const struct luks2_device *device, uint64_
 			return set_interrupted(device, err);
 		if (range[1] > to - range[0])
 			range[1] = to - range[0];
-		sys = device->block
-			      ? ioctl(device->fd, BLKDISCARD, range)
-			      : fallocate(device->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					  (off_t)range[0], (off_t)range[1]);
+		sys = discard(device, range[0], range[1]);
 	}
 	return MORTISE_OK;
 }
@@ -267,6 +280,7 @@ static enum mortise_code discard_data(const struct luks2_device *device, uint64_
 enum mortise_code disk_wipe(const struct luks2_device *device, const struct disk_wipe *how,
 			    struct mortise_error *err)
 {
+	const struct range rest = { .from = DISK_MARK_SIZE, .to = device->size };
 	struct disk_mark mark;
 	uint64_t keys_end = 0;
 	enum mortise_code code;
@@ -286,10 +300,35 @@ enum mortise_code disk_wipe(const struct luks2_device *device, const struct disk
 	code = write_zeros(device, keys_end, how, err);
 	if (code)
 		return code;
-	code = wipe_signatures(device, how, err);
+	code = wipe_signatures(device, 0, &rest, how, err);
 	if (code)
 		return code;
 	return discard_data(device, keys_end, how, err);
+}
+
+enum mortise_code disk_wipe_range(const struct luks2_device *device, uint64_t from, uint64_t size,
+				  struct mortise_error *err)
+{
+	static const struct disk_wipe quiet = { .full = false };
+	const struct range all = { .from = from, .to = from + size };
+	struct range end = { .from = from, .to = all.to, .piece = PIECE };
+	enum mortise_code code;
+
+	/* Discarded blocks may read as anything: the zeros come afterwards. */
+	(void)discard(device, from, size);
+	if (size > DISK_KEYS_END_MIN)
+		end.to = from + DISK_KEYS_END_MIN;
+	code = overwrite(device, &end, &quiet, err);
+	end.from = all.to - end.to > EDGE ? all.to - EDGE : end.to;
+	end.to = all.to;
+	if (!code)
+		code = overwrite(device, &end, &quiet, err);
+	if (!code)
+		code = wipe_signatures(device, from, &all, &quiet, err);
+	/* The next probe must read the disk, not the page cache. */
+	if (!code)
+		(void)posix_fadvise(device->fd, 0, 0, POSIX_FADV_DONTNEED);
+	return code;
 }
 
 enum mortise_code disk_wipe_end(const struct luks2_device *device, struct mortise_error *err)

@@ -29,6 +29,14 @@ MORTISE_MUST_CHECK enum mortise_code disk_wipe(const struct luks2_device *device
 					       const struct disk_wipe *how,
 					       struct mortise_error *err);
 
+/*
+ * Empties a range that nothing uses, of a writable device: discards it, writes zeros to its start
+ * and end, and wipes every signature. Flushed.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_wipe_range(const struct luks2_device *device,
+						     uint64_t from, uint64_t size,
+						     struct mortise_error *err);
+
 /* Removes the mark; from then on the device is empty. */
 MORTISE_MUST_CHECK enum mortise_code disk_wipe_end(const struct luks2_device *device,
 						   struct mortise_error *err);

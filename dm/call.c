@@ -96,6 +96,27 @@ void dm_reply_clear(struct dm_reply *reply)
 	memset(reply, 0, sizeof(*reply));
 }
 
+int dm_message(struct dm_control *control, const char *encoded, const void *text, size_t size)
+{
+	struct dm_call call = { .request = DM_TARGET_MSG,
+				.name = encoded,
+				.flags = DM_SECURE_DATA_FLAG };
+	struct mortise_secret *payload = NULL;
+	const uint64_t sector = 0;
+	struct dm_reply reply;
+	int sys;
+
+	/* struct dm_target_msg: a sector, then the text. */
+	if (mortise_secret_new(sizeof(sector) + size, &payload, NULL))
+		return ENOMEM;
+	memcpy(mortise_secret_writable(payload) + sizeof(sector), text, size);
+	call.payload = payload;
+	sys = dm_run(control, &call, &reply);
+	dm_reply_clear(&reply);
+	mortise_secret_free(&payload);
+	return sys;
+}
+
 dev_t dm_decode_device(uint64_t device)
 {
 	/* include/linux/kdev_t.h, huge_decode_dev */

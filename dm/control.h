@@ -82,6 +82,12 @@ int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t 
 /* Resumes a mapping with the table that was loaded. Returns 0 or an errno value. */
 int dm_resume(struct dm_control *control, const char *encoded, bool hidden);
 
+/*
+ * Sends a message, size bytes with its NUL, to the first target of a mapping. Returns 0 or an errno
+ * value.
+ */
+int dm_message(struct dm_control *control, const char *encoded, const void *text, size_t size);
+
 /* Flags for libdevmapper's udev rules, in the upper half of event_nr. */
 #define DM_UDEV_SHIFT 16
 enum dm_udev_flags {

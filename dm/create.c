@@ -98,7 +98,8 @@ static enum mortise_code check_creation(struct creation *creation, struct mortis
 	if (code != MORTISE_E_INACTIVE)
 		return code;
 	/* Another mapping may hold the device of a temporary one. */
-	return dm_load_check(&creation->load, !creation->options.hidden, err);
+	return dm_load_check(&creation->load,
+			     !creation->options.hidden && !creation->options.shared, err);
 }
 
 static void undo_creation(struct creation *creation)

@@ -96,8 +96,7 @@ static char hex_digit(unsigned nibble)
 	return (char)('0' + nibble + (((9u - nibble) >> 8) & ('a' - '0' - 10)));
 }
 
-/* Returns the bytes written. */
-static size_t put_key(char *out, const struct dm_crypt_target *target, bool keyring)
+size_t dm_crypt_put_key(char *out, const struct dm_crypt_target *target, bool keyring)
 {
 	const uint8_t *key;
 	size_t size, i;
@@ -157,7 +156,7 @@ enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target, de
 		return code;
 	out = (char *)mortise_secret_writable(*params);
 	used = (size_t)sprintf(out, "%s ", target->cipher);
-	used += put_key(out + used, target, keyring);
+	used += dm_crypt_put_key(out + used, target, keyring);
 	/*
 	 * By number: this is the device that was checked, even if its path has changed, and a path
 	 * can contain blanks.

@@ -16,6 +16,12 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_target_check(const struct dm_crypt
 bool dm_crypt_cipher_null(const char *cipher);
 
 /*
+ * Writes the key as tables and messages have it: "-", in hexadecimal, or with keyring as a reference
+ * to the keyring. At most 2 * DM_KEY_MAX or 280 bytes. Returns the number of bytes.
+ */
+size_t dm_crypt_put_key(char *out, const struct dm_crypt_target *target, bool keyring);
+
+/*
  * Formats "CIPHER KEY IVOFF MAJOR:MINOR OFFSET [N options]" with its NUL for a checked target.
  * keyring: KEY refers to the keyring instead of containing the key.
  */

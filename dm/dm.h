@@ -74,6 +74,7 @@ struct dm_mapping_options {
 	bool readonly;		/* implied if the device is write-protected */
 	bool hidden;		/* a temporary mapping: udev makes no links under /dev/disk and
 				 * does not scan it, and other mappings may use the device */
+	bool shared;		/* other mappings may use the device */
 };
 
 /*
@@ -92,9 +93,24 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control,
 
 /*
  * Replaces the table of an existing mapping while it is in use. I/O waits meanwhile, and is not
- * lost. After an error the old table is live. MORTISE_E_INACTIVE, MORTISE_E_NO_SPACE.
+ * lost. After an error the old table is live. *dropped (or NULL): as for dm_crypt_create().
+ * MORTISE_E_INACTIVE, MORTISE_E_NO_SPACE.
  */
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_reload(struct dm_control *control, const char *name,
+						     const struct dm_crypt_target *target,
+						     uint32_t *dropped, struct mortise_error *err);
+
+/*
+ * Suspends a dm-crypt mapping, whose I/O waits from now on, and makes the kernel wipe its key. After
+ * an error the mapping is as before. MORTISE_E_INACTIVE.
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_suspend(struct dm_control *control, const char *name,
+						      struct mortise_error *err);
+/*
+ * Gives a suspended mapping its key again, and resumes it. target: cipher, key and key_description;
+ * the rest is not used. After an error the mapping is suspended and has no key.
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_resume(struct dm_control *control, const char *name,
 						     const struct dm_crypt_target *target,
 						     struct mortise_error *err);
 

@@ -245,8 +245,7 @@ static enum mortise_code load_error(const struct dm_load *load, int sys, struct 
 	return dm_set_errno(err, sys, code);
 }
 
-/* True for errors that loading with the key in the table may avoid. */
-static bool may_be_keyring_error(int sys)
+bool dm_may_be_keyring_error(int sys)
 {
 	switch (sys) {
 	case EINVAL: /* dm-crypt built without CONFIG_KEYS */
@@ -288,7 +287,7 @@ enum mortise_code dm_load_table(struct dm_load *load, struct mortise_error *err)
 		}
 		if (sys == EINVAL && drop_newer(load))
 			continue;
-		if (!keyring || !may_be_keyring_error(sys))
+		if (!keyring || !dm_may_be_keyring_error(sys))
 			return load_error(load, sys, err);
 		keyring = false;
 	}

@@ -23,6 +23,9 @@ struct dm_load {
 MORTISE_MUST_CHECK enum mortise_code dm_load_check(struct dm_load *load, bool exclusive,
 						   struct mortise_error *err);
 
+/* True for errors that passing the key without the keyring may avoid. */
+bool dm_may_be_keyring_error(int sys);
+
 /*
  * Loads the table; dm_resume() makes it the live one. It is tried first as requested, because
  * distributions backport options without changing the version number; then without options that are

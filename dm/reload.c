@@ -16,7 +16,8 @@ static void clear_table(struct dm_control *control, const char *encoded)
 }
 
 enum mortise_code dm_crypt_reload(struct dm_control *control, const char *name,
-				  const struct dm_crypt_target *target, struct mortise_error *err)
+				  const struct dm_crypt_target *target, uint32_t *dropped,
+				  struct mortise_error *err)
 {
 	struct dm_load load = { .control = control, .name = name, .target = *target };
 	enum mortise_code code;
@@ -39,6 +40,8 @@ enum mortise_code dm_crypt_reload(struct dm_control *control, const char *name,
 	code = dm_load_table(&load, err);
 	if (code)
 		return code;
+	if (dropped)
+		*dropped = target->flags & ~load.target.flags;
 	/* The kernel waits for the I/O of the old table before it replaces it. */
 	sys = dm_resume(control, load.encoded, false);
 	if (!sys)

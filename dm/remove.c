@@ -67,22 +67,8 @@ static enum mortise_code cancel_removal(struct dm_control *control, const char *
 					const char *encoded, struct mortise_error *err)
 {
 	static const char message[] = "@cancel_deferred_remove";
-	struct mortise_secret *payload = NULL;
-	const uint64_t sector = 0;
-	struct dm_call call = { .request = DM_TARGET_MSG, .name = encoded };
-	struct dm_reply reply;
-	enum mortise_code code;
-	int sys;
+	const int sys = dm_message(control, encoded, message, sizeof(message));
 
-	/* struct dm_target_msg: a sector, then the text. */
-	code = mortise_secret_new(sizeof(sector) + sizeof(message), &payload, err);
-	if (code)
-		return code;
-	memcpy(mortise_secret_writable(payload) + sizeof(sector), message, sizeof(message));
-	call.payload = payload;
-	sys = dm_run(control, &call, &reply);
-	dm_reply_clear(&reply);
-	mortise_secret_free(&payload);
 	if (sys == EBUSY)
 		return dm_set_errno(err, sys,
 				    error_set(err, MORTISE_E_BUSY, 0,

@@ -37,7 +37,7 @@ enum mortise_code {
 	MORTISE_E_INACTIVE,	/* 4: no mapping with this name is active */
 	MORTISE_E_BUSY,		/* 5: the device is in use */
 	MORTISE_E_EXISTS,	/* 5: a mapping, file or keyslot already exists */
-	MORTISE_E_NOT_LUKS2,	/* 1: no LUKS2 header; also LUKS1 */
+	MORTISE_E_NOT_LUKS2,	/* 1: no LUKS2 header; also LUKS1, unless accepted */
 	MORTISE_E_CORRUPT,	/* 1: neither copy of the LUKS2 header is valid */
 	MORTISE_E_POLICY,	/* 1: a header or file is valid but unsafe */
 	MORTISE_E_UNSUPPORTED,	/* 1: neither the libraries nor the kernel support this */

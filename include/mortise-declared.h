@@ -241,6 +241,21 @@ struct mortise_up_options {
 	 * enrolled unless the callback has handed it over. Otherwise a notice reports the keyslot.
 	 */
 	bool new_recovery_keys;
+	/*
+	 * mortise_plan_make: plan to create the partitions of volumes that no partition has the
+	 * label of, and META. Only mortise_apply, which always plans so itself, creates them.
+	 */
+	bool provision;
+	/*
+	 * With provision: the disk that becomes the system disk, if no disk has META or STATE yet.
+	 * NULL: machine.install.disk or machine.install.diskSelector of the configuration.
+	 */
+	const char *system_disk;
+	/*
+	 * With provision: create also the partitions of volumes that are known and missing, whose
+	 * data is given up.
+	 */
+	bool recreate;
 };
 
 /* -------------------------------------------------------------------- plans */
@@ -268,10 +283,21 @@ enum mortise_step_kind {
 	MORTISE_STEP_RESET,		/* erase the volume, as mortise_reset_stage ordered */
 	MORTISE_STEP_GROW,		/* move the end of the partition into the free space behind it */
 	MORTISE_STEP_GROW_FS,		/* grow the mapping and the file system of an open volume */
+	MORTISE_STEP_PARTITION,		/* create the partition of the volume or, with STATE, META */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
 const char *mortise_step_kind_name(enum mortise_step_kind kind);
+
+/* A partition that is to be created. */
+struct mortise_partition {
+	const char *disk;		/* path */
+	unsigned number;		/* in the partition table, from 1 */
+	uint64_t start;			/* bytes from the start of the disk */
+	uint64_t size;			/* bytes */
+	const char *label;
+	const char *type;		/* GUID in lower case */
+};
 
 struct mortise_step {
 	enum mortise_step_kind kind;
@@ -279,6 +305,7 @@ struct mortise_step {
 	const char *device;		/* path, "" if the device was not found */
 	int keyslot;			/* of a key step or OPEN; -1: none */
 	const char *text;		/* the step in words */
+	const struct mortise_partition *partition; /* of a PARTITION step; else NULL */
 };
 
 /*

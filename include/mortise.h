@@ -99,12 +99,15 @@ struct mortise_location {
 				   * is not on the list of accepted ciphers; default: none */
 	uint32_t max_unlock_s;	/* refuse a keyslot or digest that would take longer than this many
 				 * seconds on this machine; default: 60 */
+	bool luks1;		/* also load a LUKS1 header, which only mortise_convert changes;
+				 * default: MORTISE_E_NOT_LUKS2 */
 };
 
 /*
  * Reads both copies, checks every rule of the format, and uses the newer valid copy. Rewrites an
  * invalid or older copy, unless readonly or no_locks is set or the device has other signatures.
- * MORTISE_E_DEVICE, MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT (the text names the rule).
+ * MORTISE_E_DEVICE, MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT (the text names the rule),
+ * MORTISE_E_UNSUPPORTED: LUKS1, in a build without it.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_load(const struct mortise_location *location, struct mortise_luks2 **out,
@@ -176,6 +179,8 @@ struct mortise_header_info {
 	bool detached;
 	const char *device;		/* path of the data device */
 	const char *header;		/* path of the header */
+	uint32_t version;		/* 1: LUKS1; 2: LUKS2 */
+	uint32_t key_size;		/* bytes of the volume key; LUKS1 only */
 };
 
 /* MORTISE_E_USAGE: invalid struct_size; there is no other error. */
@@ -194,6 +199,17 @@ mortise_header_set_uuid(struct mortise_luks2 *header, const char *uuid, struct m
 /* The JSON metadata, indented as by cryptsetup, without a final newline. free(3) it. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_header_json(const struct mortise_luks2 *header, char **json, struct mortise_error *err);
+
+/*
+ * Converts a header that is not in use to LUKS1 (version 1) or LUKS2 (version 2), in place. A power cut
+ * at any moment leaves a header that each passphrase opens. MORTISE_E_BUSY: it is in use.
+ * MORTISE_E_USAGE: it already has this version. MORTISE_E_UNSUPPORTED: the other version cannot
+ * express it. MORTISE_E_NO_SPACE: no room to copy a keyslot area before its place is overwritten.
+ * MORTISE_E_POLICY: mortise would refuse the result. To LUKS1: label, subsystem, flags,
+ * priorities and the seal are lost.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_convert(struct mortise_luks2 *header, uint32_t version,
+						     struct mortise_error *err);
 
 struct mortise_salt {
 	uint8_t bytes[MORTISE_SALT_MAX];
@@ -292,8 +308,9 @@ struct mortise_key_search {
 
 /*
  * Opens a keyslot. *volume_key receives a new secret and *opened the id; either may be NULL.
- * MORTISE_E_KEY: no keyslot opens with the passphrase. MORTISE_E_NO_KEYSLOT: the keyslot does not
- * exist, or none can be tried. MORTISE_E_MEMORY: detected before the derivation starts.
+ * MORTISE_E_KEY: no keyslot opens with the passphrase; the text names skipped keyslots, and why.
+ * MORTISE_E_NO_KEYSLOT: the keyslot does not exist, or none can be tried. MORTISE_E_MEMORY: detected
+ * before the derivation starts.
  * MORTISE_E_POLICY: the cipher of the keyslot or of the data is not accepted, the keyslot would take
  * longer than max_unlock_s, or it is unsafe in another way.
  */
@@ -393,6 +410,53 @@ mortise_seal_check(const struct mortise_luks2 *header, struct mortise_seal_info 
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_seal(struct mortise_luks2 *header, const char *volume, struct mortise_error *err);
+
+/* --- backups of the header --- */
+
+/*
+ * Writes both copies and the keyslots area to a new file, as cryptsetup does, with mode 0400; flushes
+ * the file and its directory, and reads the file back. After an error there is no file.
+ * MORTISE_E_USAGE: the file exists or cannot be created. MORTISE_E_CHANGED: the header has changed
+ * since it was loaded.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_header_backup(const struct mortise_luks2 *header, const char *file,
+		      struct mortise_error *err);
+
+/* How a backup differs from the header of the device. */
+enum mortise_restore_difference {
+	MORTISE_RESTORE_NO_HEADER = 1u << 0, /* the device has no readable LUKS2 header */
+	MORTISE_RESTORE_UUID = 1u << 1,
+	MORTISE_RESTORE_KEY = 1u << 2,	/* the digest of the volume key: the data may not open */
+	MORTISE_RESTORE_OFFSET = 1u << 3, /* the start of the data */
+	MORTISE_RESTORE_SIZE = 1u << 4,	/* the end of the keyslots area */
+	MORTISE_RESTORE_EPOCH = 1u << 5, /* the header was sealed again after the backup, or may have
+					  * been: where a TPM remembers the epoch, mortise_up()
+					  * refuses the restored header */
+	MORTISE_RESTORE_DETACHED = 1u << 6, /* the backup of a detached header; device holds data */
+	MORTISE_RESTORE_IN_USE = 1u << 7, /* the device is mapped or mounted */
+	MORTISE_RESTORE_REENCRYPT = 1u << 8, /* the device has an unfinished reencryption */
+	MORTISE_RESTORE_REQUIREMENTS = 1u << 9, /* the device's header has unknown requirements */
+};
+
+struct mortise_restore {
+	size_t struct_size;
+	const char *file;	/* a backup by mortise_header_backup or cryptsetup */
+	uint32_t allow;		/* differences to accept */
+	bool compare_only;	/* write nothing */
+};
+
+/*
+ * Replaces the header of a device by a backup, and reads it back. differences (may be NULL) receives
+ * all of them. If a power cut or an error interrupts it, the old or the restored header is in force
+ * with all its keyslots; docs/architecture.md names the exceptions, after which the restore can be
+ * repeated. MORTISE_E_POLICY: a difference is not accepted, or the backup has requirements.
+ * MORTISE_E_NOT_LUKS2, MORTISE_E_CORRUPT: the file is not a valid backup. MORTISE_E_NO_SPACE: file or
+ * device is too short.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_header_restore(const struct mortise_location *location, const struct mortise_restore *how,
+		       uint32_t *differences, struct mortise_error *err);
 
 /* --- tokens --- */
 
@@ -515,7 +579,7 @@ enum mortise_activation_flags {
 	MORTISE_NO_WRITE_WORKQUEUE = 1u << 4,
 	MORTISE_READONLY = 1u << 5,
 	MORTISE_NO_KEYRING = 1u << 6,	/* pass the key in the table, not in the kernel keyring */
-	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header */
+	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header, and use no others */
 	MORTISE_ONLY_GIVEN = 1u << 8,	/* ignore the flags in the header */
 	MORTISE_NO_JOURNAL = 1u << 9,	/* of the tags: after a crash, sectors may not match them */
 };
@@ -530,16 +594,84 @@ mortise_activate(struct mortise_luks2 *header, const char *name,
 		 const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
 		 struct mortise_error *err);
 
+/* A mapping without a header: everything about it is given by the caller, and nothing is checked. */
+struct mortise_plain {
+	size_t struct_size;
+	const char *device;		/* a block device or a regular file */
+	const char *cipher;		/* default: "aes-cbc-essiv:sha256" */
+	uint64_t offset;		/* bytes: start of the data on the device */
+	uint64_t size;			/* bytes; default: to the end of the device */
+	uint64_t iv_offset;		/* 512-byte sectors, added to the number of each sector */
+	uint32_t sector_size;		/* bytes; default: 512 */
+	bool iv_large_sectors;		/* number sectors of sector_size instead of 512 bytes */
+	bool shared;			/* other mappings may use the device, and the same part of it */
+};
+
 /*
- * Changes the size of a live mapping of this header, while it is in use. size: bytes, a multiple of
- * the sector size; 0: to the end of the device or, if the segment has a fixed size, of the segment.
- * Data that a smaller mapping hides stays on the device. volume_key: needed if the key is in the keyring,
- * otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs to another header;
- * MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing has changed.
+ * Makes the key of a plain mapping, key_size bytes (1..1024), from a passphrase. hash (default:
+ * "ripemd160"): a name, or "NAME:SIZE", where only the first SIZE bytes come from the hash and the
+ * rest is zero. "plain" stands for the passphrase itself, with zeros behind it; "plain:SIZE" requires
+ * that many bytes. MORTISE_E_USAGE; MORTISE_E_UNSUPPORTED: unknown hash.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_key(const char *hash, uint32_t key_size, const struct mortise_secret *passphrase,
+		  struct mortise_secret **key, struct mortise_error *err);
+/*
+ * Creates /dev/mapper/NAME without a header, and without looking at the device's contents. flags,
+ * dropped: as for mortise_activate; the key is passed in the table. MORTISE_E_EXISTS,
+ * MORTISE_E_BUSY, MORTISE_E_KERNEL, MORTISE_E_NO_SPACE; MORTISE_E_POLICY: the cipher does not
+ * encrypt.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_open(const struct mortise_plain *plain, const char *name,
+		   const struct mortise_secret *key, uint32_t flags, uint32_t *dropped,
+		   struct mortise_error *err);
+/*
+ * Runs mkswap or mkfs on a plain mapping, whose contents are lost: filesystem is "swap", "ext2",
+ * "ext3", "ext4", "xfs", "btrfs" or "f2fs". Everyone may write to the root of the file system.
+ * MORTISE_E_USAGE: another file system, or not a plain mapping; MORTISE_E_INACTIVE;
+ * MORTISE_E_UNSUPPORTED: the program is missing; MORTISE_E_SYSTEM; MORTISE_E_CANCELED.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_plain_format(const char *name, const char *filesystem, const struct mortise_events *events,
+		     struct mortise_error *err);
+
+/*
+ * Changes the size of a live mapping of this header, or of a plain mapping (header NULL), while it is
+ * in use. size: bytes, a multiple of the sector size; 0: to the end of the device or, if the segment has
+ * a fixed size, of the segment. Data that a smaller mapping hides stays on the device. volume_key: needed
+ * if the key is in the keyring, otherwise NULL. MORTISE_E_INACTIVE; MORTISE_E_USAGE: the mapping belongs
+ * to another header; MORTISE_E_NO_SPACE: the device is too small; MORTISE_E_KEY. After an error nothing
+ * has changed.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_resize(struct mortise_luks2 *header, const char *name,
 	       const struct mortise_secret *volume_key, uint64_t size, struct mortise_error *err);
+
+/*
+ * Suspends a mapping of a LUKS header, whose I/O waits from now on, and makes the kernel wipe the
+ * volume key from memory. MORTISE_E_INACTIVE; MORTISE_E_USAGE: it is suspended, or has no LUKS
+ * header. After an error nothing has changed.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_suspend(const char *name, struct mortise_error *err);
+/*
+ * Gives a suspended mapping of this header its key again, after verifying it, and resumes it. flags:
+ * MORTISE_NO_KEYRING or 0. MORTISE_E_USAGE: it is not suspended, or belongs to another header;
+ * MORTISE_E_KEY, MORTISE_E_POLICY, MORTISE_E_INACTIVE. After an error it is suspended.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_resume(struct mortise_luks2 *header, const char *name,
+	       const struct mortise_secret *volume_key, uint32_t flags, struct mortise_error *err);
+
+/*
+ * Replaces the activation flags of a live mapping of this header, while it is in use: flags and,
+ * without MORTISE_ONLY_GIVEN, those in the header. MORTISE_READONLY has no effect. Otherwise as
+ * mortise_activate. MORTISE_E_USAGE: the mapping is suspended, or belongs to another header.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_refresh(struct mortise_luks2 *header, const char *name,
+		const struct mortise_secret *volume_key, uint32_t flags, uint32_t *dropped,
+		struct mortise_error *err);
 
 enum mortise_deactivation {
 	MORTISE_CLOSE_NOW,
@@ -559,7 +691,7 @@ struct mortise_mapping_info {
 	bool suspended;
 	bool readonly;
 	bool luks2;			/* its UUID begins with CRYPT-LUKS2 */
-	char uuid[MORTISE_UUID_LEN + 1]; /* of the header, "" unless luks2 */
+	char uuid[MORTISE_UUID_LEN + 1]; /* of the header, "" unless LUKS2 or LUKS1 */
 	char cipher[MORTISE_CIPHER_MAX + 1];
 	uint32_t key_size;		/* bytes */
 	bool key_in_keyring;
@@ -571,9 +703,15 @@ struct mortise_mapping_info {
 	uint64_t size;			/* bytes */
 	uint64_t iv_offset;		/* 512-byte sectors */
 	uint32_t flags;			/* enum mortise_activation_flags, as the kernel has them */
+	char type[16];			/* by its UUID: "LUKS2", "PLAIN", "TCRYPT", "VERITY", ...; "" if none */
 	uint32_t integrity_key_size;	/* bytes of the key that the MAC takes */
 };
 
+/*
+ * MORTISE_E_UNSUPPORTED: it is not a single dm-crypt target. Of info, in_use, suspended, readonly,
+ * luks2, uuid and type are set. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
+ * but device is set.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
 		     struct mortise_error *err);

@@ -14,8 +14,9 @@
  * object identifiers, digests of variable length and its own aliases.
  */
 static const char *const names[] = {
-	"sha256",   "sha512",	"sha1",	       "sha224",      "sha384",	   "sha3-224", "sha3-256",
-	"sha3-384", "sha3-512", "blake2b-512", "blake2s-256", "ripemd160", "sm3",      "whirlpool",
+	"sha256",   "sha512",	 "sha1",       "sha224",      "sha384",	     "sha3-224",
+	"sha3-256", "sha3-384",	 "sha3-512",   "blake2b-512", "blake2s-256", "ripemd160",
+	"sm3",	    "whirlpool", "sha512-224", "sha512-256",
 };
 
 /* Returns the name as written in the list, or NULL. */

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "keys/hash.h"
+#include "luks2/bytes.h"
 #include "base/secret.h"
 
 /* Offsets of the fields. Integers are big-endian. */
@@ -32,39 +33,17 @@ _Static_assert(AT_CHECKSUM + CHECKSUM_ROOM == 512, "the fields end with the firs
 static const uint8_t magic_primary[MAGIC_SIZE] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
 static const uint8_t magic_secondary[MAGIC_SIZE] = { 'S', 'K', 'U', 'L', 0xba, 0xbe };
 
-static uint64_t load_be(const uint8_t *bytes, unsigned size)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < size; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
-
-static void store_be(uint8_t *bytes, unsigned size, uint64_t value)
-{
-	for (unsigned i = size; i > 0; i--) {
-		bytes[i - 1] = (uint8_t)value;
-		value >>= 8;
-	}
-}
-
-static void load_text(char *text, size_t room, const uint8_t *bytes)
-{
-	memcpy(text, bytes, room);
-	text[room - 1] = '\0';
-}
-
-static void store_text(uint8_t *bytes, const char *text, size_t room)
-{
-	memset(bytes, 0, room);
-	memcpy(bytes, text, strnlen(text, room - 1));
-}
-
 bool luks2_copy_size_valid(uint64_t size)
 {
 	return size >= LUKS2_COPY_SIZE_MIN && size <= LUKS2_COPY_SIZE_MAX &&
 	       (size & (size - 1)) == 0;
+}
+
+bool luks2_binary_is_luks1(const uint8_t bytes[static LUKS2_BINARY_SIZE])
+{
+	/* The stripes of keyslot 0 distinguish it from a LUKS2 header with a damaged version. */
+	return !memcmp(bytes + AT_MAGIC, magic_primary, MAGIC_SIZE) &&
+	       load_be(bytes + AT_VERSION, 2) == 1 && load_be(bytes + 252, 4) == 4000;
 }
 
 enum mortise_code luks2_binary_decode(const uint8_t bytes[static LUKS2_BINARY_SIZE],

@@ -25,6 +25,9 @@ struct luks2_binary {
 /* True for the nine sizes that a header copy can have: powers of two, 16 KiB to 4 MiB. */
 bool luks2_copy_size_valid(uint64_t size);
 
+/* True if the first bytes of a device are a LUKS1 header, as far as it can be recognized. */
+bool luks2_binary_is_luks1(const uint8_t bytes[static LUKS2_BINARY_SIZE]);
+
 /*
  * Decodes 4096 bytes read at offset. MORTISE_E_NOT_LUKS2: the magic of this copy is missing, or the
  * version is not 2. MORTISE_E_CORRUPT: the offset or size in the header is wrong.

@@ -15,7 +15,7 @@
 
 static enum mortise_code read_topology(struct luks2_device *device, struct mortise_error *err)
 {
-	int logical = 0;
+	int logical = 0, offset = 0;
 	unsigned physical = 0, optimal = 0;
 
 	if (ioctl(device->fd, BLKGETSIZE64, &device->size))
@@ -28,6 +28,9 @@ static enum mortise_code read_topology(struct luks2_device *device, struct morti
 		device->physical_block = physical;
 	if (!ioctl(device->fd, BLKIOOPT, &optimal))
 		device->optimal_io = optimal;
+	/* -1: the disks below have no common offset. */
+	if (!ioctl(device->fd, BLKALIGNOFF, &offset) && offset > 0 && offset % 512 == 0)
+		device->alignment_offset = (uint32_t)offset;
 	return MORTISE_OK;
 }
 
@@ -220,13 +223,10 @@ bool luks2_device_is_blank(const struct luks2_device *device)
 enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 				    struct mortise_error *err)
 {
-	int sys;
-
 	if (!device->grows || device->size >= size)
 		return MORTISE_OK;
-	sys = posix_fallocate(device->fd, 0, (off_t)size);
-	if (sys)
-		return error_set(err, MORTISE_E_NO_SPACE, sys,
+	if (ftruncate(device->fd, (off_t)size))
+		return error_set(err, MORTISE_E_NO_SPACE, errno,
 				 "cannot extend %s to %" PRIu64 " bytes", device->path, size);
 	device->size = size;
 	return MORTISE_OK;

@@ -19,6 +19,7 @@ struct luks2_device {
 	uint32_t logical_block;	/* bytes: the smallest write; 512 for files */
 	uint32_t physical_block; /* bytes; 4096 for files */
 	uint32_t optimal_io;	/* bytes, 0: unknown */
+	uint32_t alignment_offset; /* bytes: where the first physical block begins, 0: unknown */
 	struct mortise_events events; /* call NULL: waits cannot be canceled */
 	bool locking;		/* false: luks2_device_lock() does nothing */
 	int lock_fd;		/* -1: not held */
@@ -60,7 +61,7 @@ MORTISE_MUST_CHECK enum mortise_code luks2_device_flush(const struct luks2_devic
  */
 bool luks2_device_is_blank(const struct luks2_device *device);
 
-/* Extends the file to at least size bytes, if device->grows. */
+/* Extends the file to at least size bytes, if device->grows. The new part is a hole. */
 MORTISE_MUST_CHECK enum mortise_code luks2_device_grow(struct luks2_device *device, uint64_t size,
 						       struct mortise_error *err);
 

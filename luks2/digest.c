@@ -37,8 +37,11 @@ enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id
 	    !luks2_json_base64(object, "digest", expected, &size) ||
 	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
 		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
-	/* With a weak digest a forged header could accept a key that the attacker chose. */
-	if (iterations < LUKS2_DIGEST_ITERATIONS_MIN ||
+	/*
+	 * With a weak digest a forged header could accept a key that the attacker chose. Old LUKS1
+	 * headers have 10 iterations.
+	 */
+	if (iterations < (luks2_header_is_luks1(header) ? 1 : LUKS2_DIGEST_ITERATIONS_MIN) ||
 	    (size != keys_hash_size(hash) && size != DIGEST_MIN) || size < DIGEST_MIN)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "digest %d is weak (hash %.32s, %llu iterations, %zu bytes)", id,

@@ -294,7 +294,9 @@ static enum mortise_code write_locked(const struct luks2_layout *layout,
 	code = write_marked(header, err);
 	if (code)
 		return code;
-	code = luks2_area_wipe(device, copies, layout->keyslots_size, &device->events, err);
+	/* A new file holds nothing to overwrite, and stays sparse. */
+	if (!device->grows)
+		code = luks2_area_wipe(device, copies, layout->keyslots_size, &device->events, err);
 	if (code)
 		return code;
 	if (!header->detached) {

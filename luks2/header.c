@@ -18,6 +18,7 @@ void mortise_luks2_free(struct mortise_luks2 **address)
 	*address = NULL;
 	luks2_device_close(header->device);
 	free(header->data_path);
+	free(header->luks1);
 	json_object_put(header->metadata);
 	mortise_secret_free(&header->volume_key);
 	free(header);
@@ -44,6 +45,11 @@ void luks2_header_set_readonly(struct mortise_luks2 *header)
 bool luks2_header_is_readonly(const struct mortise_luks2 *header)
 {
 	return header->readonly;
+}
+
+bool luks2_header_is_luks1(const struct mortise_luks2 *header)
+{
+	return header->luks1;
 }
 
 void luks2_header_set_max_unlock(struct mortise_luks2 *header, uint32_t seconds)

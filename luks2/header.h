@@ -71,6 +71,9 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_set_data_path(struct mortise_l
 void luks2_header_set_readonly(struct mortise_luks2 *header);
 bool luks2_header_is_readonly(const struct mortise_luks2 *header);
 
+/* LUKS1 (luks1.h), whose header cannot be updated. */
+bool luks2_header_is_luks1(const struct mortise_luks2 *header);
+
 /* Seconds that a keyslot or digest may take by default. */
 #define LUKS2_MAX_UNLOCK_S 60u
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "luks2/luks1.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
@@ -42,11 +43,13 @@ enum mortise_code mortise_header_info(const struct mortise_luks2 *header,
 		.detached = header->detached,
 		.device = header->data_path,
 		.header = header->device->path,
+		.version = header->luks1 ? 1 : 2,
+		.key_size = header->luks1 ? header->luks1->key_size : 0,
 	};
 
 	if (!luks2_json_decimal(config, "keyslots_size", &filled.keyslots_size))
 		filled.keyslots_size = 0;
-	return sized_output(SIZED(mortise_header_info), info, &filled, err);
+	return sized_output(SIZED_SINCE(mortise_header_info, version), info, &filled, err);
 }
 
 const char *mortise_header_flag(const struct mortise_luks2 *header, unsigned i)
@@ -62,9 +65,14 @@ const char *mortise_header_requirement(const struct mortise_luks2 *header, unsig
 enum mortise_code mortise_header_json(const struct mortise_luks2 *header, char **json,
 				      struct mortise_error *err)
 {
-	const char *text = json_object_to_json_string_ext(
-		header->metadata, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text;
 
+	*json = NULL;
+	if (header->luks1)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Dump operation is not supported for this device type.");
+	text = json_object_to_json_string_ext(
+		header->metadata, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	*json = text ? strdup(text) : NULL;
 	if (!*json)
 		return error_memory(err);

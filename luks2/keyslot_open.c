@@ -5,6 +5,7 @@
 
 #include "keys/af.h"
 #include "base/error.h"
+#include "base/events.h"
 #include "base/sized.h"
 #include "luks2/area.h"
 #include "luks2/derive.h"
@@ -90,10 +91,32 @@ struct attempt {
 	struct mortise_secret *key;
 	bool unbound;
 	unsigned tried;
-	unsigned refused; /* of these */
+	unsigned wrong; /* of these: the passphrase does not open the keyslot */
 	int opened;
-	struct mortise_error obstacle; /* the first error other than a wrong passphrase */
+	struct mortise_error obstacle;	       /* an error other than a wrong passphrase */
+	char skipped[MORTISE_ERROR_TEXT - 48]; /* the texts of all these errors */
 };
+
+/* True if the keyslot cannot be opened, whatever the passphrase and the state of the machine. */
+static bool is_permanent(enum mortise_code code)
+{
+	return code == MORTISE_E_POLICY || code == MORTISE_E_UNSUPPORTED;
+}
+
+static void note_obstacle(struct attempt *attempt, int id, struct mortise_error *why)
+{
+	const size_t used = strlen(attempt->skipped);
+
+	if (strncmp(why->text, "keyslot", 7) != 0 && strncmp(why->text, "digest", 6) != 0)
+		error_prefix(why, "keyslot %d", id);
+	/* Several keyslots may have the same digest. */
+	if (!strstr(attempt->skipped, why->text))
+		snprintf(attempt->skipped + used, sizeof(attempt->skipped) - used, "%s%s",
+			 used ? "; " : "", why->text);
+	if (!attempt->obstacle.code || why->code == MORTISE_E_CANCELED ||
+	    (is_permanent(attempt->obstacle.code) && !is_permanent(why->code)))
+		attempt->obstacle = *why;
+}
 
 /* Tries the keyslots of one priority, in JSON order as cryptsetup does. */
 static void try_priority(struct attempt *attempt, enum mortise_priority priority)
@@ -119,10 +142,10 @@ static void try_priority(struct attempt *attempt, enum mortise_priority priority
 			attempt->opened = id;
 			return;
 		}
-		attempt->refused += why.code == MORTISE_E_POLICY;
-		if (why.code == MORTISE_E_CANCELED ||
-		    (why.code != MORTISE_E_KEY && !attempt->obstacle.code))
-			attempt->obstacle = why;
+		if (why.code == MORTISE_E_KEY)
+			attempt->wrong++;
+		else
+			note_obstacle(attempt, id, &why);
 		if (why.code == MORTISE_E_CANCELED)
 			return;
 	}
@@ -137,17 +160,15 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 		return MORTISE_OK;
 	if (!attempt->tried)
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
-	/* A refused keyslot does not hide that the passphrase opened none of the others. */
-	if (attempt->obstacle.code &&
-	    (attempt->obstacle.code != MORTISE_E_POLICY || attempt->refused == attempt->tried)) {
-		if (err)
-			*err = attempt->obstacle;
-		return attempt->obstacle.code;
-	}
-	if (attempt->refused)
+	/* A keyslot that was skipped does not hide that the passphrase opened none of the others. */
+	if (attempt->obstacle.code == MORTISE_E_CANCELED)
+		return events_cancel_error(err);
+	if (attempt->obstacle.code && (!attempt->wrong || !is_permanent(attempt->obstacle.code)))
+		return error_set_at(err, attempt->obstacle.code, 0, attempt->obstacle.offset, "%s",
+				    attempt->skipped);
+	if (attempt->obstacle.code)
 		return error_set(err, MORTISE_E_KEY, 0,
-				 "No key available with this passphrase. (%.200s)",
-				 attempt->obstacle.text);
+				 "No key available with this passphrase. (%s)", attempt->skipped);
 	return error_set(err, MORTISE_E_KEY, 0, "No key available with this passphrase.");
 }
 

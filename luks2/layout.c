@@ -80,9 +80,13 @@ static enum mortise_code place_attached(const struct mortise_format *format,
 		return error_set(err, MORTISE_E_USAGE, 0, "Requested data offset is too small.");
 	layout->keyslots_size =
 		choose_keyslots_size(format->keyslots_size, layout->data_offset, copies, header);
-	if (!layout->data_offset)
-		layout->data_offset =
-			round_up(copies + layout->keyslots_size, choose_alignment(format, header));
+	if (layout->data_offset)
+		return MORTISE_OK;
+	layout->data_offset =
+		round_up(copies + layout->keyslots_size, choose_alignment(format, header));
+	/* The data begins where a physical block begins, unless an alignment is requested. */
+	if (!format->data_alignment)
+		layout->data_offset += header->alignment_offset;
 	return MORTISE_OK;
 }
 

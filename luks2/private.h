@@ -16,6 +16,7 @@ struct mortise_luks2 {
 	struct luks2_binary binary;	/* of the primary copy */
 	uint8_t second_salt[LUKS2_HEADER_SALT_SIZE]; /* of the secondary copy */
 	struct json_object *metadata;
+	struct luks1_binary *luks1;	/* NULL: LUKS2; else of binary, only the UUID is set */
 	struct mortise_secret *volume_key; /* NULL: unknown */
 	uint32_t max_unlock_s;		/* 0: LUKS2_MAX_UNLOCK_S */
 	char allowed_cipher[MORTISE_CIPHER_MAX + 1]; /* in addition to the list; or "" */

@@ -84,7 +84,7 @@ static enum mortise_code read_copy(const struct luks2_device *device, uint64_t o
 	enum mortise_code code;
 
 	copy->offset = offset;
-	copy->bytes = malloc(LUKS2_COPY_SIZE_MIN);
+	copy->bytes = calloc(1, LUKS2_COPY_SIZE_MIN);
 	if (!copy->bytes)
 		return error_memory(&copy->why);
 	code = luks2_device_read(device, copy->bytes, LUKS2_COPY_SIZE_MIN, offset, &copy->why);
@@ -136,6 +136,15 @@ static enum mortise_code rewrite_copy(const struct luks2_device *device, const s
 				(const char *)good->bytes + LUKS2_BINARY_SIZE, err);
 }
 
+/*
+ * A LUKS1 header is never replaced by the secondary copy, which a conversion to LUKS1 that was cut
+ * may have left behind.
+ */
+static bool is_luks1(const struct copy *primary)
+{
+	return primary->bytes && luks2_binary_is_luks1(primary->bytes);
+}
+
 /* The error when neither copy is valid. */
 static enum mortise_code report_invalid(const struct luks2_device *device,
 					const struct copy *primary, const struct copy *secondary,
@@ -148,7 +157,8 @@ static enum mortise_code report_invalid(const struct luks2_device *device,
 	}
 	if (primary->why.code == MORTISE_E_NOT_LUKS2 && !secondary->checksum_good)
 		return error_set(err, MORTISE_E_NOT_LUKS2, 0,
-				 "Device %s is not a valid LUKS device.", device->path);
+				 "Device %s is not a valid LUKS%s device.", device->path,
+				 is_luks1(primary) ? "2" : "");
 	return error_set(err, MORTISE_E_CORRUPT, 0,
 			 "Device %s is not a valid LUKS device. (primary header: %.150s; "
 			 "secondary: %.150s)",
@@ -213,7 +223,7 @@ static void read_copies(const struct luks2_device *device, struct copy *primary,
 	(void)read_copy(device, 0, primary);
 	if (primary->checksum_good)
 		(void)read_copy(device, primary->binary.copy_size, secondary);
-	else
+	else if (!is_luks1(primary))
 		search_secondary(device, secondary);
 }
 

@@ -57,6 +57,11 @@ static enum mortise_code check_unchanged(const struct mortise_luks2 *header,
 static enum mortise_code check_writable(const struct mortise_luks2 *header,
 					struct mortise_error *err)
 {
+	if (header->luks1)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "cannot change the LUKS1 header of %s; convert it first: mortise "
+				 "convert --type luks2",
+				 header->device->path);
 	if (header->readonly)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot update the header of %s: it was opened read-only",

@@ -35,6 +35,7 @@ struct step {
 	uint32_t event_nr;
 	const char *params;		/* parameters of the table */
 	const char *target;		/* type of the target; NULL: "crypt" */
+	const char *message;		/* to sector 0 of the mapping */
 
 	int sys;
 	uint32_t flags_out;
@@ -93,6 +94,16 @@ static void check_table(const struct step *step, const struct dm_ioctl *header)
 	assert_true(spec.next > sizeof(spec) + strlen(step->params));
 }
 
+static void check_message(const struct step *step, const struct dm_ioctl *header)
+{
+	const uint8_t *payload = (const uint8_t *)header + header->data_start;
+	uint64_t sector;
+
+	memcpy(&sector, payload, sizeof(sector));
+	assert_int_equal(sector, 0);
+	assert_string_equal((const char *)payload + sizeof(sector), step->message);
+}
+
 static int mock_ioctl(void *context, unsigned long request, struct dm_ioctl *header)
 {
 	struct world *world = context;
@@ -112,6 +123,8 @@ static int mock_ioctl(void *context, unsigned long request, struct dm_ioctl *hea
 	assert_int_equal(header->data_start, DATA);
 	if (step->params)
 		check_table(step, header);
+	if (step->message)
+		check_message(step, header);
 	/* copy_params in drivers/md/dm-ioctl.c */
 	if (header->flags & DM_SECURE_DATA_FLAG) {
 		struct dm_ioctl kept = *header;

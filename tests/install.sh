@@ -13,6 +13,11 @@ BUILD=$(realpath "$BUILD")
 cmake --install "$BUILD" --prefix "$work/moved" > /dev/null
 mv "$work/moved" "$work/usr"
 cd "$work"
+for file in bash-completion/completions/mortise zsh/site-functions/_mortise \
+	fish/vendor_completions.d/mortise.fish; do
+	test -s "usr/share/$file"
+done
+echo "ok - completion is installed for bash, zsh and fish"
 flags=$(sed -n 's/^CMAKE_C_FLAGS:STRING=//p' "$BUILD/CMakeCache.txt")
 version=$(sed -n 's/^#define MORTISE_VERSION "\(.*\)"/\1/p' usr/include/mortise.h)
 

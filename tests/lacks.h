@@ -17,7 +17,8 @@ static inline bool lacks(const char *name, bool has)
 	} optional[] = {
 		{ "mbedtls", "sha3-" }, { "mbedtls", "blake2" },    { "mbedtls", "sm3" },
 		{ "mbedtls", "aria-" }, { "mbedtls", "camellia-" }, { "nettle", "blake2" },
-		{ "nettle", "aria-" },
+		{ "nettle", "aria-" },	    { "nettle", "whirlpool" },  { "mbedtls", "whirlpool" },
+		{ "mbedtls", "sha512-" },
 	};
 
 	if (has)

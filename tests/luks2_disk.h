@@ -20,6 +20,7 @@
 static struct {
 	bool formatting;	/* everything */
 	bool stale;		/* the areas of a copy that was older from the start */
+	bool restoring;		/* any copy, if the other one is valid or both are bad */
 } spare;
 
 static inline bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
@@ -96,6 +97,8 @@ static inline void disk_check_write(const uint8_t *bytes, uint64_t offset, size_
 		bool outlived = other->good && (!copy[i].good || other->seqid >= copy[i].seqid);
 
 		if (overlap(offset, size, i * COPY_SIZE, COPY_SIZE)) {
+			if (spare.restoring)
+				outlived = other->good || !copy[i].good;
 			if (!outlived && !spare.formatting)
 				disk_wrong("call %u overwrites the newest header copy", disk.calls);
 			disk_check_order(bytes, size);

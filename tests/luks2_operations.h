@@ -186,6 +186,98 @@ static inline void prepare_stale_secondary(void)
 	free(after);
 }
 
+/* Backups. */
+
+/* Without a name in the directory of the disk: nothing has to remove it. */
+static char backup_path[32];
+
+static inline void store_backup(void)
+{
+	static int fd = -1;
+	uint8_t *image = malloc(DISK_SIZE);
+
+	assert_non_null(image);
+	disk_fetch(disk.path, image);
+	if (fd < 0)
+		fd = memfd_create("backup", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(real_pwrite(fd, image, DISK_SIZE, 0), DISK_SIZE);
+	snprintf(backup_path, sizeof(backup_path), "/proc/self/fd/%d", fd);
+	free(image);
+}
+
+static inline enum mortise_code act_change_again(struct mortise_error *err);
+static inline enum mortise_code act_label(struct mortise_error *err);
+
+/* The header has its keyslot at another place than the backup. */
+static inline void prepare_restore(void)
+{
+	prepare_one();
+	store_backup();
+	assert_int_equal(act_change(NULL), MORTISE_OK);
+}
+
+/* The header has its keyslot where the backup has another one. */
+static inline void prepare_restore_moving(void)
+{
+	prepare_restore();
+	assert_int_equal(act_change_again(NULL), MORTISE_OK);
+}
+
+static inline void prepare_restore_bad_primary(void)
+{
+	prepare_restore_moving();
+	damage(0);
+}
+
+static inline void prepare_restore_bad_secondary(void)
+{
+	prepare_restore_moving();
+	damage(COPY_SIZE);
+}
+
+static inline void prepare_restore_bad_backup(void)
+{
+	prepare_bad_primary();
+	store_backup();
+	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
+}
+
+static inline void prepare_restore_stale_backup(void)
+{
+	prepare_bad_secondary();
+	store_backup();
+	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
+	damage(COPY_SIZE);
+}
+
+/* Another volume, whose header is older. */
+static inline void prepare_restore_other(void)
+{
+	prepare_two();
+	assert_int_equal(act_label(NULL), MORTISE_OK);
+	store_backup();
+	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
+}
+
+static inline void prepare_restore_nothing(void)
+{
+	prepare_two();
+	store_backup();
+	prepare_nothing();
+}
+
+static inline enum mortise_code act_restore(struct mortise_error *err)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = disk.path };
+	const struct mortise_restore how = { .struct_size = sizeof(how),
+					     .file = backup_path,
+					     .allow = UINT32_MAX };
+
+	return mortise_header_restore(&location, &how, NULL, err);
+}
+
 /* Operations. */
 
 static inline enum mortise_code act_format(struct mortise_error *err)
@@ -261,6 +353,7 @@ static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct 
 
 LOADED(act_add, false, OLD, add_one)
 LOADED(act_change, false, OLD, change_zero)
+LOADED(act_change_again, false, NEW, change_zero)
 LOADED(act_remove, false, NULL, remove_one)
 LOADED(act_erase, false, NULL, mortise_keyslot_remove_all)
 LOADED(act_label, false, NULL, label_it)
@@ -358,6 +451,16 @@ static inline bool holds_format(const char *path)
 	return good;
 }
 
+/* Where there was no header, there is none or the restored one. */
+static inline bool holds_restored(const char *path)
+{
+	struct mortise_luks2 *header = load(path, false);
+	bool good = !header || old_opens(header);
+
+	mortise_luks2_free(&header);
+	return good;
+}
+
 static const struct operation operations[] = {
 	{ "format an empty device", prepare_nothing, act_format, holds_format, holds_new, true,
 	  false },
@@ -382,6 +485,21 @@ static const struct operation operations[] = {
 	  holds_old, done_label, false, false },
 	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
 	  holds_new, done_second, false, true },
+	{ "restore", prepare_restore, act_restore, holds_either, holds_old, false, false },
+	{ "restore, an area moves", prepare_restore_moving, act_restore, holds_either, holds_old,
+	  false, false },
+	{ "restore over a bad primary", prepare_restore_bad_primary, act_restore, holds_either,
+	  holds_old, false, false },
+	{ "restore over a bad secondary", prepare_restore_bad_secondary, act_restore, holds_either,
+	  holds_old, false, false },
+	{ "restore a backup with a bad primary", prepare_restore_bad_backup, act_restore,
+	  holds_either, holds_old, false, false },
+	{ "restore a bad secondary over one", prepare_restore_stale_backup, act_restore,
+	  holds_either, holds_old, false, false },
+	{ "restore over another volume", prepare_restore_other, act_restore, holds_either,
+	  holds_old, false, false },
+	{ "restore to an empty device", prepare_restore_nothing, act_restore, holds_restored,
+	  holds_old, false, false },
 };
 
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
@@ -393,6 +511,7 @@ static inline void operation_prepare(const struct operation *operation)
 	operation->prepare();
 	spare.formatting = operation->formats;
 	spare.stale = operation->stale;
+	spare.restoring = operation->act == act_restore;
 }
 
 #endif

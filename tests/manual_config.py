@@ -106,7 +106,8 @@ DOCUMENTS = {
     "Machine configuration": ["version: v1alpha1"],
 }
 # Keys of machine that the parser reads; it ignores the others, so it cannot list them.
-MACHINE = [["machine", "systemDiskEncryption"]]
+MACHINE = [["machine", "systemDiskEncryption"], ["machine", "install", "diskSelector"]]
+MACHINE_KEYS = {"machine.install.disk"}
 
 
 def parser_keys(work):
@@ -119,6 +120,7 @@ def parser_keys(work):
             paths[kind].discard("machine")
             for path in MACHINE:
                 walk(work, head, path, paths[kind])
+            paths[kind] |= MACHINE_KEYS
     return paths
 
 

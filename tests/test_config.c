@@ -474,7 +474,7 @@ static void test_machine(void **state)
 
 	/* The mount is from its VolumeConfig, the encryption from the machine configuration. */
 	assert_string_equal(volume[1].id, "EPHEMERAL");
-	assert_int_equal(volume[1].line, 3);
+	assert_int_equal(volume[1].line, 2);
 	assert_false(volume[1].mount_secure);
 	assert_true(volume[1].encrypted);
 	assert_string_equal(volume[1].cipher, "xchacha12,aes-adiantum-plain64");
@@ -484,6 +484,24 @@ static void test_machine(void **state)
 	assert_int_equal(volume[1].key_count, 1);
 	assert_int_equal(volume[1].keys[0].slot, 3);
 	assert_passphrase(&volume[1].keys[0], "ephemeral", 9);
+	config_free(config);
+}
+
+/* The selector of an installation becomes an expression. */
+static void test_install(void **state)
+{
+	struct config *config = good_read("machine-install.yaml");
+
+	(void)state;
+	assert_string_equal(config->install.disk, "/dev/disk/by-id/nvme-example");
+	assert_string_equal(config->install.selector,
+			    "disk.size >= 1500000000000u && disk.transport == \"nvme\" && "
+			    "glob(\"WDC \\\"Red\\\"*\", disk.model) && "
+			    "glob(\"/pci0000:00/*\", disk.bus_path)");
+	config_free(config);
+	config = good_read("machine-alone.yaml");
+	assert_string_equal(config->install.disk, "/dev/sda");
+	assert_null(config->install.selector);
 	config_free(config);
 }
 
@@ -641,6 +659,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_filesystems),
 		cmocka_unit_test(test_raw_swap_disk),
 		cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_install),
 		cmocka_unit_test(test_talosctl),
 		cmocka_unit_test(test_passphrase_bytes),
 		cmocka_unit_test(test_bounds),

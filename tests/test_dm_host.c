@@ -354,26 +354,30 @@ static void no_nodes_for_another_kernel(void **state)
 
 static void deferred_removal_keeps_the_node(void **state)
 {
-	static const struct step steps[] = {
-		VERSION_47,
-		STATUS,
-		{ .request = DM_DEV_REMOVE,
-		  .name = "t1",
-		  .event_nr = UDEV,
-		  .flags = DM_DEFERRED_REMOVE,
-		  .flags_out = DM_DEFERRED_REMOVE },
-		STATUS,
-		{ .request = DM_TARGET_MSG, .name = "t1", .sys = EBUSY },
-		STATUS,
-		{ .request = DM_TARGET_MSG, .name = "t1", .sys = ENXIO },
-		STATUS,
-		/* It was closed in the meantime. */
-		{ .request = DM_DEV_REMOVE,
-		  .name = "t1",
-		  .event_nr = UDEV,
-		  .flags = DM_DEFERRED_REMOVE },
-		END
-	};
+	static const struct step steps[] = { VERSION_47,
+					     STATUS,
+					     { .request = DM_DEV_REMOVE,
+					       .name = "t1",
+					       .event_nr = UDEV,
+					       .flags = DM_DEFERRED_REMOVE,
+					       .flags_out = DM_DEFERRED_REMOVE },
+					     STATUS,
+					     { .request = DM_TARGET_MSG,
+					       .name = "t1",
+					       .flags = DM_SECURE_DATA_FLAG,
+					       .sys = EBUSY },
+					     STATUS,
+					     { .request = DM_TARGET_MSG,
+					       .name = "t1",
+					       .flags = DM_SECURE_DATA_FLAG,
+					       .sys = ENXIO },
+					     STATUS,
+					     /* It was closed in the meantime. */
+					     { .request = DM_DEV_REMOVE,
+					       .name = "t1",
+					       .event_nr = UDEV,
+					       .flags = DM_DEFERRED_REMOVE },
+					     END };
 	struct world world;
 
 	(void)state;

@@ -504,7 +504,10 @@ static void remove_deferred(void **state)
 					     END };
 	static const struct step status[] = { { .request = DM_DEV_STATUS, .name = "t1" }, END };
 	static const struct step cancel[] = { { .request = DM_DEV_STATUS, .name = "t1" },
-					      { .request = DM_TARGET_MSG, .name = "t1" },
+					      { .request = DM_TARGET_MSG,
+						.name = "t1",
+						.flags = DM_SECURE_DATA_FLAG,
+						.message = "@cancel_deferred_remove" },
 					      END };
 	static const struct step absent[] = { ABSENT, END };
 	struct mortise_error err;

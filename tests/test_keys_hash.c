@@ -15,7 +15,7 @@
 
 /*
  * The message is "abc". FIPS 180-4 and FIPS 202 example values (csrc.nist.gov), RFC 7693
- * appendices A and B, the RIPEMD-160 paper, and GB/T 32905-2016 A.1 for SM3.
+ * appendices A and B, the RIPEMD-160 paper, ISO/IEC 10118-3 for Whirlpool, and GB/T 32905-2016 A.1 for SM3.
  */
 static const struct {
 	const char *name, *digest;
@@ -39,6 +39,10 @@ static const struct {
 	{ "ripemd160", "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc" },
 	{ "rmd160", "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc" },
 	{ "sm3", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0" },
+	{ "sha512-224", "4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa" },
+	{ "sha512-256", "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23" },
+	{ "whirlpool", "4e2448a4c6f486bb16b6562c73b4020bf3043e3a731bce721ae1b303d97e6d4c"
+		       "7181eebdb6c57e277d0e34957114cbd6c797fc9d95d8b582d225292076d4eef5" },
 	{ "SHA256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
 };
 

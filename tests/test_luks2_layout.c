@@ -236,6 +236,52 @@ static void test_choose(void **state)
 	}
 }
 
+/* Physical blocks of 4096 bytes that begin at a sector other than 0. */
+static void test_alignment_offset(void **state)
+{
+	static const struct {
+		uint32_t offset;
+		uint64_t size;
+		struct mortise_format format;
+		uint64_t data_offset; /* 0: refused */
+		uint32_t sector_size;
+	} shifted[] = {
+		{ 3584, 64 * MIB, { 0 }, 16 * MIB + 3584, 512 },
+		{ 512, 64 * MIB + 512, { 0 }, 16 * MIB + 512, 512 },
+		{ 3584, 64 * MIB, { .sector_size = 512 }, 16 * MIB + 3584, 512 },
+		{ 3584, 64 * MIB, { .sector_size = 1024 }, 0, 0 },
+		{ 3584, 64 * MIB, { .sector_size = 4096 }, 0, 0 },
+		/* What is requested counts more. */
+		{ 3584, 64 * MIB, { .data_alignment = 4096 }, 16 * MIB, 4096 },
+		{ 3584,
+		  64 * MIB,
+		  { .data_offset = 8 * MIB, .data_offset_given = true },
+		  8 * MIB,
+		  4096 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shifted) / sizeof(shifted[0]); i++) {
+		struct luks2_device device = {
+			.path = path,
+			.block = true,
+			.size = shifted[i].size,
+			.logical_block = 512,
+			.physical_block = 4096,
+			.alignment_offset = shifted[i].offset,
+		};
+		struct luks2_layout layout = { 0 };
+		enum mortise_code code;
+
+		code = luks2_layout_choose(&shifted[i].format, &device, &device, &layout, NULL);
+		assert_int_equal(code, shifted[i].data_offset ? MORTISE_OK : MORTISE_E_USAGE);
+		if (code)
+			continue;
+		assert_int_equal(layout.data_offset, shifted[i].data_offset);
+		assert_int_equal(layout.sector_size, shifted[i].sector_size);
+	}
+}
+
 static void test_detached(void **state)
 {
 	struct luks2_device header = {
@@ -333,9 +379,8 @@ static void test_area_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_choose),
-		cmocka_unit_test(test_detached),
-		cmocka_unit_test(test_find_area),
+		cmocka_unit_test(test_choose),	  cmocka_unit_test(test_alignment_offset),
+		cmocka_unit_test(test_detached),  cmocka_unit_test(test_find_area),
 		cmocka_unit_test(test_area_room),
 	};
 

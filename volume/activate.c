@@ -34,28 +34,13 @@ static void format_uuid(const char *type, const struct mortise_luks2 *header, co
 void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1])
 {
-	format_uuid("LUKS2", header, name, uuid);
+	format_uuid(luks2_header_is_luks1(header) ? "LUKS1" : "LUKS2", header, name, uuid);
 }
 
 void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
 			   char uuid[static DM_UUID_MAX + 1])
 {
 	format_uuid("INTEGRITY", header, name, uuid);
-}
-
-static enum mortise_code persist_flags(struct mortise_luks2 *header, uint32_t flags,
-				       struct mortise_error *err)
-{
-	struct luks2_update *update;
-	enum mortise_code code = luks2_update_begin(header, &update, err);
-
-	if (code)
-		return code;
-	if (!volume_flags_to_header(luks2_update_metadata(update), flags)) {
-		luks2_update_abort(&update);
-		return error_memory(err);
-	}
-	return luks2_update_commit(&update, err);
 }
 
 static enum mortise_code attach_loop(const char *path, bool readonly,
@@ -71,10 +56,9 @@ static enum mortise_code attach_loop(const char *path, bool readonly,
 	return code;
 }
 
-enum mortise_code volume_backing_open(const struct mortise_luks2 *header, bool readonly,
+enum mortise_code volume_backing_open(const char *path, bool readonly,
 				      struct volume_backing *backing, struct mortise_error *err)
 {
-	const char *path = luks2_header_data_path(header);
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
 
@@ -97,8 +81,7 @@ void volume_backing_close(struct volume_backing *backing)
 	backing->loop_fd = -1;
 }
 
-/* Gets the data segment, and checks that header, cipher and volume key match. */
-static enum mortise_code check_key(struct mortise_luks2 *header,
+enum mortise_code volume_check_key(struct mortise_luks2 *header,
 				   const struct mortise_secret *volume_key,
 				   struct luks2_segment *segment, struct mortise_error *err)
 {
@@ -214,18 +197,18 @@ enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name
 				  const struct mortise_secret *volume_key, uint32_t flags,
 				  bool hidden, uint32_t *dropped, struct mortise_error *err)
 {
-	const uint32_t stored = volume_flags_of_header(luks2_header_metadata(header));
-	const uint32_t all = flags & MORTISE_ONLY_GIVEN ? flags : flags | stored;
+	const uint32_t all = volume_flags_choose(header, flags);
 	const struct request request = { header, name, volume_key, all, hidden };
 	uint32_t unknown = 0;
 	struct luks2_segment segment;
 	struct volume_backing backing;
 	enum mortise_code code;
 
-	code = check_key(header, volume_key, &segment, err);
+	code = volume_check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
-	code = volume_backing_open(header, flags & MORTISE_READONLY, &backing, err);
+	code = volume_backing_open(luks2_header_data_path(header), flags & MORTISE_READONLY,
+				   &backing, err);
 	if (code)
 		return code;
 	code = fit_segment(header, backing.size, &segment, err);
@@ -234,8 +217,8 @@ enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name
 	code = create_mapping(&request, &segment, backing.path, &unknown, err);
 	if (dropped)
 		*dropped = unknown;
-	if (!code && (flags & MORTISE_PERSISTENT))
-		code = persist_flags(header, all & ~unknown, err);
+	if (!code)
+		code = volume_flags_persist(header, name, all & ~unknown, err);
 out:
 	volume_backing_close(&backing);
 	return code;
@@ -300,70 +283,92 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 	return tableless;
 }
 
-/* Gets the header's UUID, with dashes, from the UUID of its mapping. */
+/* "CRYPT-TYPE-...": of LUKS the rest begins with the header's UUID, without its dashes. */
 static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
 {
-	static const char prefix[] = "CRYPT-LUKS2-";
-	const char *hex = mapping + sizeof(prefix) - 1;
-	size_t used = 0;
+	static const char prefix[] = "CRYPT-";
+	const char *type = mapping + sizeof(prefix) - 1, *hex;
+	size_t used = 0, length;
 
-	info->luks2 = !strncmp(mapping, prefix, sizeof(prefix) - 1) && strlen(hex) > 32;
-	for (size_t i = 0; info->luks2 && i < 32; i++) {
+	if (strncmp(mapping, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	length = strcspn(type, "-");
+	hex = type + length + (type[length] == '-');
+	if (length < sizeof(info->type))
+		memcpy(info->type, type, length);
+	info->luks2 = !strcmp(info->type, "LUKS2") && strlen(hex) > 32;
+	if (!info->luks2 && (strcmp(info->type, "LUKS1") != 0 || strlen(hex) <= 32))
+		return;
+	for (size_t i = 0; i < 32; i++) {
 		if (i == 8 || i == 12 || i == 16 || i == 20)
 			info->uuid[used++] = '-';
 		info->uuid[used++] = hex[i];
 	}
-	info->uuid[used] = '\0';
+}
+
+/* The tags of a mapping: its data device is below dm-integrity. */
+static void fill_integrity(struct dm_control *control, struct dm_crypt_table *table,
+			   struct mortise_mapping_info *info)
+{
+	struct luks2_integrity integrity;
+	struct dm_integrity_table tags;
+	struct dm_info below;
+
+	if (volume_integrity_below(control, table, &below) &&
+	    !dm_integrity_table(control, below.name, &tags, NULL)) {
+		table->device = tags.device;
+		info->flags |= tags.no_journal ? MORTISE_NO_JOURNAL : 0;
+	}
+	volume_integrity_parse(table->cipher, table->integrity);
+	if (*table->integrity && !luks2_integrity_find(table->integrity, table->cipher,
+						       table->integrity_key_size, &integrity, NULL))
+		info->integrity_key_size = integrity.key_size;
+}
+
+static void fill_table(const struct dm_crypt_table *table, struct mortise_mapping_info *info)
+{
+	snprintf(info->cipher, sizeof(info->cipher), "%s", table->cipher);
+	snprintf(info->integrity, sizeof(info->integrity), "%s", table->integrity);
+	info->key_size = table->key_size;
+	info->key_in_keyring = table->key_in_keyring;
+	info->sector_size = table->sector_size;
+	info->offset = table->device_offset;
+	info->size = table->size;
+	info->iv_offset = table->iv_offset;
+	info->flags |= volume_flags_from_dm(table->flags);
+	dm_loop_backing(table->device, info->loop_file, sizeof(info->loop_file));
 }
 
 enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
 				       struct mortise_error *err)
 {
+	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
+	const struct sized_type *sized = SIZED_SINCE(mortise_mapping_info, type);
 	struct dm_control *control = NULL;
 	struct dm_crypt_table table = { 0 };
-	struct dm_integrity_table tags;
-	struct luks2_integrity integrity;
-	struct dm_info mapping, below;
-	struct mortise_mapping_info filled = { .struct_size = sizeof(filled) };
-	enum mortise_code code =
-		sized_check(SIZED_SINCE(mortise_mapping_info, integrity_key_size), info, err);
+	enum mortise_code code, output;
+	struct dm_info mapping;
 
+	code = sized_check(sized, info, err);
 	if (!code)
 		code = dm_open(&control, err);
 	if (!code)
 		code = dm_info(control, name, &mapping, err);
-	if (!code)
-		code = dm_crypt_table(control, name, &table, err);
 	if (code)
 		goto out;
 	filled.in_use = mapping.open_count > 0;
 	filled.suspended = mapping.suspended;
 	filled.readonly = mapping.readonly;
 	parse_mapping_uuid(mapping.uuid, &filled);
-	filled.flags = volume_flags_from_dm(table.flags);
-	/* The data device is below dm-integrity. */
-	if (volume_integrity_below(control, &table, &below) &&
-	    !dm_integrity_table(control, below.name, &tags, NULL)) {
-		table.device = tags.device;
-		filled.flags |= tags.no_journal ? MORTISE_NO_JOURNAL : 0;
+	code = dm_crypt_table(control, name, &table, err);
+	if (!code) {
+		fill_integrity(control, &table, &filled);
+		fill_table(&table, &filled);
+		code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
 	}
-	volume_integrity_parse(table.cipher, table.integrity);
-	if (*table.integrity && !luks2_integrity_find(table.integrity, table.cipher,
-						      table.integrity_key_size, &integrity, NULL))
-		filled.integrity_key_size = integrity.key_size;
-	snprintf(filled.cipher, sizeof(filled.cipher), "%s", table.cipher);
-	snprintf(filled.integrity, sizeof(filled.integrity), "%s", table.integrity);
-	filled.key_size = table.key_size;
-	filled.key_in_keyring = table.key_in_keyring;
-	filled.sector_size = table.sector_size;
-	filled.offset = table.device_offset;
-	filled.size = table.size;
-	filled.iv_offset = table.iv_offset;
-	code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
-	dm_loop_backing(table.device, filled.loop_file, sizeof(filled.loop_file));
+	output = sized_output(sized, info, &filled, code ? NULL : err);
 	if (!code)
-		code = sized_output(SIZED_SINCE(mortise_mapping_info, integrity_key_size), info,
-				    &filled, err);
+		code = output;
 out:
 	dm_crypt_table_clear(&table);
 	dm_close(control);

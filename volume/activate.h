@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about a mapping that the public header does not answer. */
+/* The device below a mapping, and questions about a mapping. */
 #ifndef VOLUME_ACTIVATE_H
 #define VOLUME_ACTIVATE_H
 
 #include <mortise.h>
 
 #include "dm/dm.h"
+#include "luks2/policy.h"
 
 /* "CRYPT-LUKS2-UUID-NAME", with the header's UUID without dashes, cut to the kernel's limit. */
 void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
@@ -15,19 +16,24 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
 			   char uuid[static DM_UUID_MAX + 1]);
 
-/* The device below the mapping: the data device, or a loop device if the data is in a file. */
+/* The device below a mapping: the data device, or a loop device if the data is in a file. */
 struct volume_backing {
 	char path[4096];
-	uint64_t size; /* bytes */
+	uint64_t size;		/* bytes */
 	int loop_fd;
 };
 
-MORTISE_MUST_CHECK enum mortise_code volume_backing_open(const struct mortise_luks2 *header,
-							 bool readonly,
+/* MORTISE_E_DEVICE. Close it after the mapping was created: the kernel keeps a loop device attached. */
+MORTISE_MUST_CHECK enum mortise_code volume_backing_open(const char *path, bool readonly,
 							 struct volume_backing *backing,
 							 struct mortise_error *err);
-/* The kernel keeps a loop device attached while a mapping uses it. */
 void volume_backing_close(struct volume_backing *backing);
+
+/* Gets the data segment, and checks that header, cipher and volume key match. */
+MORTISE_MUST_CHECK enum mortise_code volume_check_key(struct mortise_luks2 *header,
+						      const struct mortise_secret *volume_key,
+						      struct luks2_segment *segment,
+						      struct mortise_error *err);
 
 /* mortise_activate(); hidden: a temporary mapping, which other programs do not scan. */
 MORTISE_MUST_CHECK enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name,

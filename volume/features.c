@@ -12,6 +12,11 @@ const char *mortise_features(void)
 #else
 	       "benchmark no\n"
 #endif
+#if MORTISE_LUKS1
+	       "luks1 yes\n"
+#else
+	       "luks1 no\n"
+#endif
 #if MORTISE_DECLARED
 	       "signatures libblkid\n"
 	       "declared yes\n"

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "dm/dm.h"
+#include "luks2/metadata.h"
 
 /* In the order in which cryptsetup writes them to the header. */
 static const struct {
@@ -43,7 +45,7 @@ uint32_t volume_flags_from_dm(uint32_t dm_flags)
 	return flags;
 }
 
-uint32_t volume_flags_of_header(struct json_object *metadata)
+static uint32_t flags_of_header(struct json_object *metadata)
 {
 	uint32_t flags = 0;
 
@@ -53,7 +55,18 @@ uint32_t volume_flags_of_header(struct json_object *metadata)
 	return flags;
 }
 
-bool volume_flags_to_header(struct json_object *metadata, uint32_t flags)
+uint32_t volume_flags_choose(const struct mortise_luks2 *header, uint32_t flags)
+{
+	/* cryptsetup passes keys of LUKS1 in the table, and other programs expect them there. */
+	if (luks2_header_is_luks1(header))
+		flags |= MORTISE_NO_KEYRING;
+	/* As in cryptsetup, the flags to store replace those that are stored. */
+	if (flags & (MORTISE_ONLY_GIVEN | MORTISE_PERSISTENT))
+		return flags;
+	return flags | flags_of_header(luks2_header_metadata(header));
+}
+
+static bool flags_to_header(struct json_object *metadata, uint32_t flags)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -64,4 +77,25 @@ bool volume_flags_to_header(struct json_object *metadata, uint32_t flags)
 		    !luks2_json_append(array, json_object_new_string(names[i].text)))
 			return false;
 	return true;
+}
+
+enum mortise_code volume_flags_persist(struct mortise_luks2 *header, const char *name,
+				       uint32_t flags, struct mortise_error *err)
+{
+	struct luks2_update *update;
+	enum mortise_code code;
+
+	if (!(flags & MORTISE_PERSISTENT))
+		return MORTISE_OK;
+	code = luks2_update_begin(header, &update, err);
+	if (!code) {
+		if (flags_to_header(luks2_update_metadata(update), flags))
+			code = luks2_update_commit(&update, err);
+		else
+			code = error_memory(err);
+		luks2_update_abort(&update);
+	}
+	if (code)
+		error_prefix(err, "mapping %s is active, but its flags are not stored", name);
+	return code;
 }

@@ -3,15 +3,17 @@
 #ifndef VOLUME_FLAGS_H
 #define VOLUME_FLAGS_H
 
-#include "luks2/metadata.h"
+#include "luks2/header.h"
 
 uint32_t volume_flags_to_dm(uint32_t flags);
 uint32_t volume_flags_from_dm(uint32_t dm_flags);
 
-/* The flags in config.flags; unknown names are ignored. */
-uint32_t volume_flags_of_header(struct json_object *metadata);
+/* The flags of a mapping: the given ones and, unless they say otherwise, those in the header. */
+uint32_t volume_flags_choose(const struct mortise_luks2 *header, uint32_t flags);
 
-/* Replaces config.flags. False: out of memory. */
-bool volume_flags_to_header(struct json_object *metadata, uint32_t flags);
+/* With MORTISE_PERSISTENT, replaces config.flags. The mapping is active already. */
+MORTISE_MUST_CHECK enum mortise_code volume_flags_persist(struct mortise_luks2 *header,
+							  const char *name, uint32_t flags,
+							  struct mortise_error *err);
 
 #endif

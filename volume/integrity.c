@@ -227,7 +227,7 @@ enum mortise_code volume_integrity_format(const struct mortise_luks2 *header, bo
 	code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
 	if (code || !segment.integrity.type)
 		return code;
-	code = volume_backing_open(header, false, &backing, err);
+	code = volume_backing_open(luks2_header_data_path(header), false, &backing, err);
 	if (code)
 		return code;
 	target.device = backing.path;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "luks2/format.h"
+#include "luks2/luks1.h"
 #include "volume/integrity.h"
 #include "volume/kernel_cipher.h"
 
@@ -48,9 +49,11 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	code = open_header_device(&where, &device, err);
 	if (code)
 		return code;
-	code = luks2_header_read(device,
-				 where.readonly ? LUKS2_MEND_NEVER : LUKS2_MEND_UNLESS_FOREIGN,
-				 &header, err);
+	code = where.luks1 ? luks1_header_read(device, &header, err) : MORTISE_E_NOT_LUKS2;
+	if (code == MORTISE_E_NOT_LUKS2)
+		code = luks2_header_read(
+			device, where.readonly ? LUKS2_MEND_NEVER : LUKS2_MEND_UNLESS_FOREIGN,
+			&header, err);
 	if (code) {
 		luks2_device_close(device);
 		return code;

@@ -29,6 +29,9 @@ const char *check_apply(const struct command *c)
 	if ((dry || staged) && option_set(&c->options, OPTION_EXTEND_PCR))
 		return dry ? "Option --extend-pcr is not allowed with --dry-run."
 			   : "Option --extend-pcr is not allowed with --staged.";
+	if (staged && (option_set(&c->options, OPTION_SYSTEM_DISK) ||
+		       option_set(&c->options, OPTION_RECREATE)))
+		return "Options --system-disk and --recreate are not allowed with --staged.";
 	if (staged && option_set(&c->options, OPTION_RECOVERY_DIR))
 		return "Option --recovery-dir is not allowed with --staged.";
 	return NULL;

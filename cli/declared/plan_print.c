@@ -49,6 +49,19 @@ void plan_print_notes(const struct command *c, const struct mortise_plan *plan)
 		print_to(stderr, PRINT_NOTICE "mortise: note: %s\n", note);
 }
 
+static struct json_object *partition_json(const struct mortise_partition *partition)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_add_text(json, "disk", partition->disk);
+	json_object_object_add(json, "number", json_object_new_int((int)partition->number));
+	json_object_object_add(json, "start", json_object_new_uint64(partition->start));
+	json_object_object_add(json, "size", json_object_new_uint64(partition->size));
+	json_add_text(json, "label", partition->label);
+	json_add_text(json, "type", partition->type);
+	return json;
+}
+
 static struct json_object *steps_json(const struct mortise_plan *plan)
 {
 	struct json_object *rows = json_object_new_array();
@@ -62,6 +75,8 @@ static struct json_object *steps_json(const struct mortise_plan *plan)
 		json_add_text(row, "device", step->device);
 		json_add_keyslot(row, "keyslot", step->keyslot);
 		json_add_text(row, "text", step->text);
+		if (step->partition)
+			json_object_object_add(row, "partition", partition_json(step->partition));
 		json_object_array_add(rows, row);
 	}
 	return rows;

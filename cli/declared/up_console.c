@@ -27,6 +27,7 @@ static const char *const actions[] = {
 	[MORTISE_STEP_MOUNT] = "mounting",
 	[MORTISE_STEP_SEAL] = "sealing the header of",
 	[MORTISE_STEP_GROW] = "growing",
+	[MORTISE_STEP_PARTITION] = "creating the partition",
 	[MORTISE_STEP_GROW_FS] = "growing the file system on",
 };
 

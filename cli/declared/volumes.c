@@ -162,6 +162,15 @@ static bool print_notice(void *context, const struct mortise_event *event)
 	return !signals_caught();
 }
 
+/* plan shows what up would do, and with one of these options what apply would do. */
+static bool creates_partitions(const struct command *c)
+{
+	if (c->verb->id == VERB_APPLY)
+		return !option_set(&c->options, OPTION_STAGED);
+	return option_set(&c->options, OPTION_SYSTEM_DISK) ||
+	       option_set(&c->options, OPTION_RECREATE);
+}
+
 enum status volumes_options(const struct command *c, struct volumes *volumes)
 {
 	enum status status;
@@ -198,6 +207,9 @@ enum status volumes_options(const struct command *c, struct volumes *volumes)
 		.trust = option_text(&c->options, OPTION_TRUST),
 		.max_unlock_s = command_max_unlock(c),
 		.grow = c->verb->id == VERB_GROW,
+		.provision = creates_partitions(c),
+		.system_disk = option_text(&c->options, OPTION_SYSTEM_DISK),
+		.recreate = option_set(&c->options, OPTION_RECREATE),
 	};
 	volumes->file = option_text(&c->options, OPTION_FILE);
 	opened_use(c, volumes);

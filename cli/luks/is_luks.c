@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* isLuks: report by exit status. */
+#include <string.h>
+
 #include "cli/device.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -10,6 +12,7 @@ enum status run_is_luks(const struct command *c)
 	struct mortise_location location = { .struct_size = sizeof(location),
 					     .events = &signals_events };
 	struct mortise_error err = { 0 };
+	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 	struct paths paths;
 
@@ -20,16 +23,19 @@ enum status run_is_luks(const struct command *c)
 	location.device = paths.header;
 	location.readonly = true;
 	location.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS);
-	code = mortise_luks2_probe(&location, &err);
-	if (code == MORTISE_OK)
-		return STATUS_OK;
+	location.luks1 = strcmp(c->type, "luks2") != 0;
+	code = mortise_luks2_load(&location, &header, &err);
+	if (code == MORTISE_OK && strcmp(c->type, "luks1") == 0 && header_version(header) != 1)
+		code = MORTISE_E_NOT_LUKS2;
+	mortise_luks2_free(&header);
 	if (code == MORTISE_E_DEVICE)
 		return fail(c, &err);
+	if (code != MORTISE_E_UNSUPPORTED)
+		return (enum status)mortise_exit_status(code);
 	/*
-	 * Scripts format a device that is not LUKS. mortise cannot open LUKS1, but reporting it as
-	 * not LUKS would lose the data.
+	 * Scripts format a device that is not LUKS. This build cannot open LUKS1, but reporting it
+	 * as not LUKS would lose the data.
 	 */
-	if (c->type[4] == '\0' && header_is_luks1(paths.header))
-		return STATUS_OK;
-	return (enum status)mortise_exit_status(code);
+	fail(c, &err);
+	return STATUS_OK;
 }

@@ -19,8 +19,13 @@ static enum status dump_json(const struct command *c, const struct mortise_luks2
 	return STATUS_OK;
 }
 
-static void dump_all(const struct command *c, const struct mortise_luks2 *header)
+static void dump_all(const struct command *c, const struct paths *paths,
+		     const struct mortise_luks2 *header)
 {
+	if (header_version(header) == 1) {
+		dump_luks1(header, paths->header);
+		return;
+	}
 	dump_text(header);
 	if (!c->as_cryptsetup)
 		dump_seal(header);
@@ -43,7 +48,7 @@ enum status run_luks_dump(const struct command *c)
 	else if (option_set(&c->options, OPTION_DUMP_JSON))
 		status = dump_json(c, header);
 	else
-		dump_all(c, header);
+		dump_all(c, &paths, header);
 	mortise_luks2_free(&header);
 	return status;
 }

@@ -7,6 +7,8 @@
 
 /* Prints the header, line for line as cryptsetup 2.6.1. */
 void dump_text(const struct mortise_luks2 *header);
+/* The same for a LUKS1 header. path: of the device with the header. */
+void dump_luks1(const struct mortise_luks2 *header, const char *path);
 /* Prints the seal, if there is one, as one more section. */
 void dump_seal(const struct mortise_luks2 *header);
 

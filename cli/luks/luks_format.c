@@ -22,20 +22,6 @@
 #define DIGEST_ITERATIONS_FORCED 1000u	  /* as cryptsetup: no benchmark for the digest either */
 #define KEYSLOTS_SMALL		 4161536u /* bytes; cryptsetup 2.6.1 warns below this */
 
-/* As in cryptsetup: a cipher name alone, or with "-plain", means cbc-plain. */
-static void whole_cipher(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
-{
-	const char *mode = strchr(given, '-');
-
-	if (!mode)
-		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s-cbc-plain", given);
-	else if (strcmp(mode, "-plain") == 0)
-		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%.*s-cbc-plain", (int)(mode - given),
-			 given);
-	else
-		snprintf(cipher, MORTISE_CIPHER_MAX + 1, "%s", given);
-}
-
 /* *created: the header file is new, so there is nothing to overwrite. */
 static enum status make_header_file(const struct command *c, const struct paths *paths,
 				    bool *created)
@@ -258,7 +244,7 @@ enum status run_luks_format(const struct command *c)
 
 	if (option_number(&c->options, OPTION_OFFSET) > UINT64_MAX / SECTOR)
 		return fail_with(STATUS_USAGE, "Requested data offset is too large.");
-	whole_cipher(given_cipher ? given_cipher : "aes-xts-plain64", cipher);
+	cipher_whole(given_cipher ? given_cipher : "aes-xts-plain64", cipher);
 	paths_find(c, command_word(c, 0), &paths);
 	describe(c, cipher, &format);
 	status = keyslot_describe(c, &what, &kdf);

@@ -25,7 +25,12 @@ enum status run_luks_uuid(const struct command *c)
 	paths_find(c, command_word(c, 0), &paths);
 	location.device = paths.header;
 	location.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS);
+	location.luks1 = strcmp(c->type, "luks2") != 0;
 	code = mortise_luks2_load(&location, &header, &err);
+	if (code == MORTISE_OK && strcmp(c->type, "luks1") == 0 && header_version(header) != 1) {
+		mortise_luks2_free(&header);
+		return STATUS_USAGE;
+	}
 	/* As in cryptsetup, a device that is not LUKS is reported by exit status only. */
 	if (code == MORTISE_E_NOT_LUKS2)
 		return STATUS_USAGE;

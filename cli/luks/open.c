@@ -6,13 +6,14 @@
 
 #include "cli/device.h"
 #include "cli/print.h"
+#include "cli/luks/open.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
 
 #define DATA_OFFSET_MIN 4096u /* bytes; a smaller one requires a detached header */
 
-static uint32_t activation_flags(const struct command *c)
+uint32_t open_flags(const struct command *c)
 {
 	static const struct {
 		enum option_id option;
@@ -35,6 +36,12 @@ static uint32_t activation_flags(const struct command *c)
 			wanted |= flags[i].flag;
 	}
 	return wanted;
+}
+
+void open_say_dropped(const struct command *c, uint32_t dropped)
+{
+	if (dropped != 0)
+		verbose(c, "The kernel does not support some of the flags; they were ignored.");
 }
 
 /* The checks before a passphrase is asked for. */
@@ -65,8 +72,8 @@ static enum status check_target(const struct command *c, const struct paths *pat
 	return code == MORTISE_E_INACTIVE ? STATUS_OK : fail(c, &err);
 }
 
-static enum status unlock(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
+enum status open_unlock(const struct command *c, const struct paths *paths,
+			struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
 	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
 	const struct unlock_passphrase how = {
@@ -79,12 +86,13 @@ static enum status unlock(const struct command *c, const struct paths *paths,
 		},
 	};
 
+	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+		return header_read_volume_key(c, header, volume_key);
 	return unlock_volume(c, &how, header, volume_key);
 }
 
 enum status run_open(const struct command *c)
 {
-	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
 	bool testing = option_set(&c->options, OPTION_TEST_PASSPHRASE);
 	const char *name = testing ? NULL : command_word(c, 1);
 	struct mortise_secret *volume_key = NULL;
@@ -94,6 +102,10 @@ enum status run_open(const struct command *c)
 	enum status status;
 	uint32_t dropped;
 
+	if (option_set(&c->options, OPTION_REFRESH))
+		return run_refresh(c);
+	if (strcmp(c->type, "plain") == 0)
+		return open_plain(c);
 	if (!testing && !name)
 		return fail_with(STATUS_USAGE,
 				 "Command requires device and mapped name as arguments.");
@@ -104,16 +116,15 @@ enum status run_open(const struct command *c)
 	status = check_target(c, &paths, header, name);
 	if (status != STATUS_OK)
 		goto out;
-	status = vk_file ? header_read_volume_key(c, header, &volume_key)
-			 : unlock(c, &paths, header, &volume_key);
+	status = open_unlock(c, &paths, header, &volume_key);
 	if (status == STATUS_OK)
 		status = seal_demand(c, header);
 	if (status != STATUS_OK || !name)
 		goto out;
-	if (mortise_activate(header, name, volume_key, activation_flags(c), &dropped, &err))
+	if (mortise_activate(header, name, volume_key, open_flags(c), &dropped, &err))
 		status = fail(c, &err);
-	else if (dropped != 0)
-		verbose(c, "The kernel does not support some of the flags; they were ignored.");
+	else
+		open_say_dropped(c, dropped);
 out:
 	mortise_secret_free(&volume_key);
 	mortise_luks2_free(&header);

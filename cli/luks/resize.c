@@ -48,17 +48,13 @@ enum status run_resize(const struct command *c)
 	struct mortise_secret *volume_key = NULL;
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
-	enum status status = STATUS_OK;
-	enum mortise_code code;
+	enum status status;
 	struct paths paths;
 
-	code = mortise_mapping_info(name, &info, &err);
-	if (code == MORTISE_E_INACTIVE)
-		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
-	if (code)
-		return fail(c, &err);
-	paths_find(c, info.device, &paths);
-	status = header_load_with_device(c, &paths, &header);
+	/* The table of a plain mapping has all that is needed. */
+	if (!mortise_mapping_info(name, &info, NULL) && strcmp(info.type, "PLAIN") == 0)
+		return mortise_resize(NULL, name, NULL, size, &err) ? fail(c, &err) : STATUS_OK;
+	status = header_load_of_mapping(c, name, &info, &paths, &header);
 	if (status != STATUS_OK)
 		return status;
 	if (info.key_in_keyring)

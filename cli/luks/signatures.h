@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Signatures on a device, printed before the user confirms overwriting them. */
+/* Signatures on a device: what a new header or a wrong mapping would destroy. */
 #ifndef CLI_SIGNATURES_H
 #define CLI_SIGNATURES_H
 
 #include "cli/command.h"
 
-/* Prints a line for each file system, RAID or partition table that libblkid finds. */
-enum status signatures_show(const char *device);
+struct signatures {
+	unsigned count;
+	char type[32];		/* of the last: "ext4", "crypto_LUKS", "gpt" */
+};
+
+/*
+ * Finds file systems, RAID and partition tables, if they begin at byte offset of the device. show:
+ * print a line for each. found may be NULL.
+ */
+enum status signatures_find(const char *device, uint64_t offset, bool show,
+			    struct signatures *found);
+
+/* Finds the device of a tag, such as "UUID" and its value. Free it; NULL: none, or without libblkid. */
+char *signatures_device(const char *tag, const char *value);
+
+/* Prints a line for each one on the device. */
+static inline enum status signatures_show(const char *device)
+{
+	return signatures_find(device, 0, true, NULL);
+}
 
 #endif

@@ -1,36 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-/* The warning of luksFormat about signatures that it will overwrite. */
+/* Signatures by libblkid. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <blkid/blkid.h>
 
 #include "cli/print.h"
 #include "cli/luks/signatures.h"
 
-static void show(blkid_probe probe, const char *device)
+static void take(blkid_probe probe, const char *device, bool show, struct signatures *found)
 {
-	const char *type = NULL;
+	const char *kind = "superblock", *type = NULL;
 
-	if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) == 0)
-		print("WARNING: Device %s already contains a '%s' superblock signature.\n", device,
-		      type);
-	else if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) == 0)
-		print("WARNING: Device %s already contains a '%s' partition signature.\n", device,
-		      type);
+	if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) != 0) {
+		kind = "partition";
+		if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) != 0)
+			return;
+	}
+	found->count++;
+	snprintf(found->type, sizeof(found->type), "%s", type);
+	if (show)
+		print("WARNING: Device %s already contains a '%s' %s signature.\n", device, type,
+		      kind);
 }
 
-enum status signatures_show(const char *device)
+char *signatures_device(const char *tag, const char *value)
 {
-	blkid_probe probe = blkid_new_probe_from_filename(device);
+	return blkid_evaluate_tag(tag, value, NULL);
+}
 
-	if (!probe)
-		return fail_with(STATUS_USAGE, "Failed to initialize device signature probes.");
+enum status signatures_find(const char *device, uint64_t offset, bool show,
+			    struct signatures *found)
+{
+	const int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
+	enum status status = STATUS_OK;
+	struct signatures ignored;
+
+	if (!found)
+		found = &ignored;
+	*found = (struct signatures){ 0 };
+	if (!probe || offset > INT64_MAX ||
+	    blkid_probe_set_device(probe, fd, (blkid_loff_t)offset, 0) != 0) {
+		status = fail_with(STATUS_USAGE, "Failed to initialize device signature probes.");
+		goto out;
+	}
 	blkid_probe_enable_superblocks(probe, 1);
 	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
 	blkid_probe_enable_partitions(probe, 1);
 	blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC);
 	while (blkid_do_probe(probe) == 0)
-		show(probe, device);
+		take(probe, device, show, found);
+out:
 	blkid_free_probe(probe);
-	return STATUS_OK;
+	if (fd >= 0)
+		close(fd);
+	return status;
 }

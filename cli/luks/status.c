@@ -4,15 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/device.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "cli/signals.h"
 
 #define SECTOR 512u /* bytes */
 
-/* cryptsetup prints the type only if it finds the header, which a detached one is not. */
+/* cryptsetup prints LUKS only if it finds the header, which a detached one is not. */
 static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
 {
+	const bool luks1 = strcmp(info->type, "LUKS1") == 0;
 	const char *detached = option_text(&c->options, OPTION_HEADER);
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
@@ -20,17 +22,29 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 		.device = detached ? detached : info->device,
 		.readonly = true,
 		.no_locks = option_set(&c->options, OPTION_DISABLE_LOCKS),
+		.luks1 = luks1,
 	};
 	struct mortise_luks2 *header = NULL;
 	struct mortise_header_info found = { .struct_size = sizeof(found) };
 	bool same;
 
-	if (!info->luks2 || mortise_luks2_load(&location, &header, NULL))
+	if (luks1 && !MORTISE_LUKS1)
+		return header_is_luks1(location.device);
+	if (mortise_luks2_load(&location, &header, NULL))
 		return false;
 	(void)mortise_header_info(header, &found, NULL);
-	same = strcmp(found.uuid, info->uuid) == 0;
+	same = strcmp(found.uuid, info->uuid) == 0 && (found.version == 1) == luks1;
 	mortise_luks2_free(&header);
 	return same;
+}
+
+static const char *find_type(const struct command *c, const struct mortise_mapping_info *info)
+{
+	bool found = info->type[0] != '\0';
+
+	if (info->uuid[0] != '\0')
+		found = header_found(c, info);
+	return found ? info->type : "n/a";
 }
 
 static void print_flags(uint32_t flags)
@@ -58,16 +72,28 @@ static void print_flags(uint32_t flags)
 		print("\n");
 }
 
+/* As cryptsetup does: "capi:cbc(aes)-plain64" is shown as "aes-cbc-plain64". */
+static void print_cipher(const char *cipher)
+{
+	char mode[MORTISE_CIPHER_MAX + 1], name[MORTISE_CIPHER_MAX + 1];
+	char iv[MORTISE_CIPHER_MAX + 1];
+
+	if (sscanf(cipher, "capi:%128[^(](%128[^()])-%128s", mode, name, iv) == 3)
+		print("  cipher:  %s-%s-%s\n", name, mode, iv);
+	else
+		print("  cipher:  %s\n", cipher);
+}
+
 static void print_mapping(const struct mortise_mapping_info *info)
 {
-	print("  cipher:  %s\n", info->cipher);
+	print_cipher(info->cipher);
 	print("  keysize: %" PRIu32 " bits\n", info->key_size * 8);
 	print("  key location: %s\n", info->key_in_keyring ? "keyring" : "dm-crypt");
 	if (info->integrity[0] != '\0')
 		print("  integrity: %s\n", info->integrity);
 	if (info->integrity_key_size != 0)
 		print("  integrity keysize: %" PRIu32 " bits\n", info->integrity_key_size * 8);
-	print("  device:  %s\n", info->device);
+	print("  device:  %s\n", info->device[0] != '\0' ? info->device : "(null)");
 	if (info->loop_file[0] != '\0')
 		print("  loop:    %s\n", info->loop_file);
 	print("  sector size:  %" PRIu32 "\n", info->sector_size);
@@ -94,10 +120,12 @@ static enum status mapping_status(const struct command *c, const char *word)
 		print("%s%s is inactive.\n", before, word);
 		return STATUS_DEVICE;
 	}
-	if (code != MORTISE_OK)
+	if (code != MORTISE_OK && code != MORTISE_E_UNSUPPORTED && info.cipher[0] == '\0')
 		return fail(c, &err);
 	print("%s%s is active%s.\n", before, word, info.in_use ? " and is in use" : "");
-	print("  type:    %s\n", header_found(c, &info) ? "LUKS2" : "n/a");
+	print("  type:    %s\n", find_type(c, &info));
+	if (code != MORTISE_OK)
+		verbose(c, "%s", err.text);
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);
 	return STATUS_OK;

@@ -77,7 +77,9 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 		return STATUS_OK;
 	if (tells(c, code))
 		print_to(stderr, "mortise: %s\n", err.text);
-	say_token(c, code);
+	/* LUKS1 has no tokens. */
+	if (unlock_wants_token(c) || header_version(header) != 1)
+		say_token(c, code);
 	return (enum status)mortise_exit_status(code);
 }
 

@@ -19,12 +19,19 @@ static const struct {
 	const char *name;
 	const struct nettle_hash *hash;
 } hashes[] = {
-	{ "sha256", &nettle_sha256 },	  { "sha512", &nettle_sha512 },
-	{ "sha1", &nettle_sha1 },	  { "sha224", &nettle_sha224 },
-	{ "sha384", &nettle_sha384 },	  { "sha3-224", &nettle_sha3_224 },
-	{ "sha3-256", &nettle_sha3_256 }, { "sha3-384", &nettle_sha3_384 },
-	{ "sha3-512", &nettle_sha3_512 }, { "ripemd160", &nettle_ripemd160 },
+	{ "sha256", &nettle_sha256 },
+	{ "sha512", &nettle_sha512 },
+	{ "sha1", &nettle_sha1 },
+	{ "sha224", &nettle_sha224 },
+	{ "sha384", &nettle_sha384 },
+	{ "sha3-224", &nettle_sha3_224 },
+	{ "sha3-256", &nettle_sha3_256 },
+	{ "sha3-384", &nettle_sha3_384 },
+	{ "sha3-512", &nettle_sha3_512 },
+	{ "ripemd160", &nettle_ripemd160 },
 	{ "sm3", &nettle_sm3 },
+	{ "sha512-224", &nettle_sha512_224 },
+	{ "sha512-256", &nettle_sha512_256 },
 };
 
 const struct nettle_hash *keys_nettle_md(const char *name)

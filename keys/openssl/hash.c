@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
+#include <openssl/provider.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,6 @@ struct keys_hash {
 	EVP_MD_CTX *context;
 };
 
-/* Whirlpool is available only if openssl.cnf activates the legacy provider. */
 static const struct {
 	const char *name, *openssl_name;
 } hashes[] = {
@@ -32,6 +32,8 @@ static const struct {
 	{ "blake2s-256", "BLAKE2S-256" },
 	{ "ripemd160", "RIPEMD160" },
 	{ "sm3", "SM3" },
+	{ "sha512-224", "SHA2-512/224" },
+	{ "sha512-256", "SHA2-512/256" },
 	{ "whirlpool", "WHIRLPOOL" },
 };
 
@@ -45,6 +47,9 @@ EVP_MD *keys_openssl_md(const char *name)
 		/* A missing hash must not leave an entry in OpenSSL's error queue. */
 		ERR_set_mark();
 		md = EVP_MD_fetch(NULL, hashes[i].openssl_name, NULL);
+		/* As cryptsetup does: only the legacy provider has Whirlpool, and few systems load it. */
+		if (!md && !strcmp(name, "whirlpool") && OSSL_PROVIDER_try_load(NULL, "legacy", 1))
+			md = EVP_MD_fetch(NULL, hashes[i].openssl_name, NULL);
 		ERR_pop_to_mark();
 		break;
 	}

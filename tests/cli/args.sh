@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 # Command line parsing, checked with --test-args: the accepted arguments, and the exact error for
 # each rejected one.
@@ -46,6 +46,8 @@ accepts luksFormat DEV --luks2-metadata-size 64k --luks2-keyslots-size=16MiB
 accepts luksFormat DEV -h=sha512 -qvi 100
 accepts luksFormat DEV --keyslot-cipher C --keyslot-key-size 256 --offset 8192
 accepts luksFormat -- DEV -file
+accepts luksFormat DEV --use-random
+accepts luksFormat DEV --use-urandom --force-password
 
 rejects "--bogus: unknown option" luksFormat DEV --bogus
 rejects "--key-s: unknown option" luksFormat DEV --key-s 3
@@ -84,20 +86,54 @@ rejects "$cs: Options --keyslot-cipher and --keyslot-key-size must be used toget
 	luksFormat DEV --keyslot-cipher C
 rejects "$cs: Option --persistent is not allowed with --test-passphrase." \
 	open DEV NAME --persistent --test-passphrase
+rejects "$cs: Options --refresh and --test-passphrase are mutually exclusive." \
+	open NAME --refresh --test-passphrase
+rejects "$cs: Options --refresh and --test-passphrase are mutually exclusive." \
+	refresh NAME --test-passphrase
 rejects "$cs: Option --unbound cannot be used without --test-passphrase." \
 	open DEV NAME --unbound
 rejects "$cs: Action requires specific token. Use --token-id parameter." token export DEV
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt convert luksConvertKey luksSuspend luksResume \
-	luksHeaderBackup luksHeaderRestore tcryptDump bitlkDump fvault2Dump refresh; do
+for verb in repair reencrypt luksConvertKey; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
-for type in luks1 plain loopaes tcrypt bitlk fvault2; do
-	rejects "$cs: Type $type is not supported by this version." open DEV NAME --type $type
+rejects "$cs: Type luks1 is not supported by this version." luksFormat DEV --type luks1
+for foreign in "loopaes (loop-AES)" "tcrypt (TrueCrypt and VeraCrypt)" "bitlk (BitLocker)" \
+	"fvault2 (FileVault)"; do
+	type=${foreign%% *}
+	rejects "$cs: Type $foreign is not supported; use cryptsetup." open DEV NAME --type $type
+	rejects "$cs: Type $foreign is not supported; use cryptsetup." ${type}Open DEV NAME
+	[ $type = loopaes ] || rejects "$cs: Action ${type}Dump ${foreign#* } is not supported; use cryptsetup." \
+		${type}Dump DEV
 done
-rejects "$cs: Type plain is not supported by this version." create NAME DEV
+rejects "$cs: Type verity (dm-verity) is not supported; use veritysetup." open DEV NAME --type verity
+rejects "$cs: Unrecognized metadata device type plain." luksFormat DEV --type plain
+
+# Plain mappings.
+accepts create NAME DEV
+accepts plainOpen DEV NAME -c aes-cbc-plain -s 128 -h sha1 -o 8 -p 8 -b 8 -r --shared
+accepts open DEV NAME --type plain --device-size 32M --sector-size 4096 --iv-large-sectors
+accepts close NAME --type plain
+for option in "--offset 8" "--skip 8" --shared "--sector-size 4096" --iv-large-sectors "--size 8" \
+	"--device-size 1M"; do
+	"$MORTISE" --test-args open DEV NAME $option >out 2>err
+	[ $? = 1 ] && grep -q "only .*plain" err
+	result $? "open ${option%% *} is for plain devices"
+done
+rejects "$cs: Option --test-passphrase is allowed only for open of LUKS devices." \
+	open DEV --type plain --test-passphrase
+rejects "$cs: Options --device-size and --size cannot be combined." \
+	open DEV NAME --type plain --size 8 --device-size 4096
+rejects "$cs: Large IV sectors option is supported only for opening plain type device with sector size larger than 512 bytes." \
+	open DEV NAME --type plain --iv-large-sectors
+rejects "$cs: Invalid offset specification." open DEV NAME --type plain --offset 18446744073709551615
+for option in "--header H" "--key-slot 1" "--volume-key-file F" --persistent "--token-id 1"; do
+	"$MORTISE" --test-args open DEV NAME --type plain $option >out 2>err
+	[ $? = 1 ] && grep -q "are not allowed for open of plain device" err
+	result $? "open --type plain refuses ${option%% *}"
+done
 rejects "$cs: Unrecognized metadata device type foo." open DEV NAME --type foo
 accepts luksFormat DEV --integrity aead
 accepts luksFormat DEV --integrity aead --integrity-no-wipe --integrity-legacy-padding
@@ -106,7 +142,7 @@ rejects "$cs: Option --integrity-no-wipe can be used only for format action with
 	luksFormat DEV --integrity-no-wipe
 rejects "$cs: Option --progress-json is not supported by this version with luksFormat action." \
 	luksFormat DEV --progress-json
-for option in --serialize-memory-hard-pbkdf "--size 8" --refresh --debug-json; do
+for option in --serialize-memory-hard-pbkdf --debug-json; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
@@ -221,6 +257,77 @@ head -n 1 out | grep -q '^mortise [0-9]'
 result $? "mortise --version prints name and version"
 exits 0 "--help" $cs --help
 exits 0 "--usage" $cs --usage
+
+# --help after an action: its arguments, its own options, and no other.
+exits 0 "close --help" "$MORTISE" close --help
+cat >expected <<END
+Usage: $MORTISE [OPTION...] close <name>
+
+close: remove the mapping
+
+      --cancel-deferred                cancel a deferred close
+      --deferred                       close the mapping when its last user closes it
+END
+grep -B 99 deferred out | diff expected - >difference
+result $? "it shows the arguments and options of close"
+sed 's/^/# /' difference
+exits 0 "--help of an older name" "$MORTISE" luksClose --help
+head -n 1 out | diff - <(head -n 1 expected) >difference
+result $? "it shows the action"
+grep -qxE 'Every action also takes --help --usage --version --batch-mode --debug( --debug-json)? --test-args --verbose' out
+result $? "it names the options of all actions"
+exits 0 "open --usage" "$MORTISE" open --usage
+grep -q 'open <device>' out
+result $? "it shows the arguments of open"
+says 1 "$MORTISE: Action tcryptDump (TrueCrypt and VeraCrypt) is not supported; use cryptsetup." \
+	"--help of an action that is not supported" "$MORTISE" tcryptDump --help
+
+# Every option that an action shows is accepted with it, and every option is shown by an action.
+"$MORTISE" --help | sed -n 's/^\(  -.,\|     \) --\([a-z0-9_-]*\).*/\2/p' >all
+"$MORTISE" --help | sed -n 's/^\t\([A-Za-z0-9]*\) .* - .*/\1/p' >actions
+: >shown
+while read -r action; do
+	"$MORTISE" "$action" --help >out
+	sed -n 's/^Every action also takes //p' out | tr ' ' '\n' | sed 's/^--//' >>shown
+	sed -n 's/^\(  -.,\|     \) --\([a-z0-9_-]*=\{0,1\}\).*/\2/p' out >own
+	sed 's/=$//' own >>shown
+	refused=
+	while read -r option; do
+		case $option in *=) option=${option}1 ;; esac
+		"$MORTISE" --test-args "$action" 1 2 "--$option" 2>&1 |
+			grep -E "Option --.* is not (supported|allowed with $action)|: unknown option" &&
+			refused=1
+	done <own >refusals
+	[ -z "$refused" ]
+	result $? "$action accepts the options that its help shows"
+	sed 's/^/# /' refusals
+done <actions
+sort -u shown | diff - <(sort -u all) >difference
+result $? "every option is in the help of an action"
+sed 's/^/# /' difference
+for pair in isLuks:--key-file luksUUID:--cipher close:--hash luksDump:--readonly token:--pbkdf-memory; do
+	"$MORTISE" "${pair%:*}" --help | grep -q -e " ${pair#*:}"
+	[ $? = 1 ]
+	result $? "the help of ${pair%:*} does not show ${pair#*:}, which it ignores"
+done
+
+# A word that is nearly an action or an option.
+mortise_rejects "$MORTISE: unknown action opne; did you mean open?" opne DEV NAME
+mortise_rejects "$MORTISE: unknown action luksformat; did you mean luksFormat?" luksformat DEV
+mortise_rejects "$MORTISE: unknown action luksAdd; did you mean luksAddKey?" luksAdd DEV
+mortise_rejects "$MORTISE: unknown action luksopen; did you mean luksOpen?" luksopen DEV NAME
+mortise_rejects "$MORTISE: unknown action frobnicate; --help lists the actions" frobnicate DEV
+mortise_rejects "$MORTISE: unknown action ; --help lists the actions" ""
+long=$(printf '%300s' '' | tr ' ' x)
+mortise_rejects "$MORTISE: unknown action $long; --help lists the actions" "$long"
+mortise_rejects "--key-fiel: unknown option; did you mean --key-file?" open DEV NAME --key-fiel F
+mortise_rejects "--key-fiel=F: unknown option; did you mean --key-file?" open DEV --key-fiel=F
+mortise_rejects "--Header: unknown option; did you mean --header?" open DEV --Header H
+mortise_rejects "--reado: unknown option; did you mean --readonly?" open DEV --reado
+mortise_rejects "--frobnicate: unknown option" open DEV --frobnicate
+mortise_rejects "-x: unknown option" open DEV -x
+rejects "$cs: Unknown action." opne DEV NAME
+rejects "--key-fiel: unknown option" open DEV NAME --key-fiel F
 exits 1 "an invalid option takes precedence over --help" $cs --bogus --help
 "$MORTISE" --help >/dev/full 2>/dev/null
 [ $? = 1 ]

@@ -107,7 +107,30 @@ if [ -n "$FORGE" ] && command -v jq >/dev/null; then
 	canceled INT 20 "and while all keyslots are tried" sh -c \
 		'exec "$1" open --max-unlock-time 0 --test-passphrase image -d json' sh "$MORTISE"
 	unchanged "the header is unchanged"
+	for verb in "luksChangeKey -q $cheap image cheap.key -S 1" "luksRemoveKey -q image"; do
+		canceled TERM 20 "SIGTERM ends Argon2 in ${verb%% *}" \
+			"$MORTISE" $verb --max-unlock-time 0 -d json
+		unchanged "${verb%% *}: the header is unchanged"
+	done
+	# timeout(1) sends the signal once.
+	timeout 1 "$MORTISE" open --max-unlock-time 0 --test-passphrase -S 1 image -d cheap.key
+	[ $? = 124 ]
+	result $? "timeout(1) ends Argon2"
+	cp --sparse=always cost image
+	jq '.keyslots["1"].kdf = {type: "pbkdf2", hash: "sha512", iterations: 4000000000,
+		salt: .keyslots["1"].kdf.salt}' json | "$FORGE" image >/dev/null
+	cp --sparse=always image before
+	canceled TERM 20 "SIGTERM ends PBKDF2 of a keyslot" \
+		"$MORTISE" open --max-unlock-time 0 --test-passphrase -S 1 image -d cheap.key
+	cp --sparse=always cost image
+	jq '.digests["0"].iterations = 4000000000' json | "$FORGE" image >/dev/null
+	canceled TERM 20 "SIGTERM ends PBKDF2 of the digest" \
+		"$MORTISE" open --max-unlock-time 0 --test-passphrase -S 0 image -d cheap.key
+	cp --sparse=always before image
 fi
+truncate -s 17M new
+canceled TERM 20 "SIGTERM ends luksFormat's benchmark" "$MORTISE" luksFormat -q --iter-time 1000000 \
+	--pbkdf-memory 65536 new cheap.key
 cp --sparse=always image before
 canceled INT 20 "SIGINT ends the making of a keyslot" "$MORTISE" luksAddKey -q --pbkdf argon2id \
 	--pbkdf-force-iterations 2000000 --pbkdf-memory 65536 image cheap.key -S 4 -d cheap.key

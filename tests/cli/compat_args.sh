@@ -18,7 +18,8 @@ exp_pass resize
 exp_pass reencrypt
 exp_pass refresh
 exp_pass tcryptDump
-exp_pass .*--type (plain|loopaes|tcrypt|bitlk|luks1)
+exp_pass .*--type (loopaes|tcrypt|bitlk)
+exp_pass luksFormat.*--type luks1
 exp_pass .*--serialize-memory-hard-pbkdf
 exp_pass .*--refresh
 LIST

@@ -125,15 +125,6 @@ same "isLuks: no such device" isLuks -v no-such-device
 same "isLuks: two devices" isLuks -v x x
 same "dump: detached" luksDump no-such-device --header x
 
-# LUKS1 is not supported, but isLuks must still recognize it: scripts format a device for which
-# isLuks fails.
-rm -f image
-truncate -s 20M image
-"$referee" luksFormat -q --type luks1 --pbkdf-force-iterations 1000 image key || exit 1
-same "isLuks: LUKS1" isLuks -v x
-same "isLuks: LUKS1 as luks2" isLuks -v x --type luks2
-exits 1 "luksDump refuses LUKS1" as/cryptsetup luksDump x
-
 # A sequence of changes made by mortise: after each, both programs print the same.
 format
 for words in "config image --label new --subsystem sub" "config image -S 0 --priority prefer" \

@@ -112,6 +112,16 @@ header() { # DESCRIPTION STATUS SIZE_OF_THE_HEADER
 }
 rm -f h
 header missing 0 16777216
+# Keyslots that are not used take no space on the disk, and can be added by either program.
+[ "$(du -k h | cut -f 1)" -lt 2048 ]
+result $? "a new header file is sparse"
+printf 'second' >key2
+printf 'third' >key3
+exits 0 "mortise adds a keyslot there" "$MORTISE" luksAddKey h key2 -d key $cheap
+exits 0 "cryptsetup opens it" "$referee" open --test-passphrase h -d key2
+exits 0 "cryptsetup adds a keyslot there" "$referee" luksAddKey -q h key3 -d key $cheap
+exits 0 "mortise opens it" "$MORTISE" open --test-passphrase h -d key3
+exits 0 "cryptsetup opens the data" "$referee" open --test-passphrase data --header h -d key
 : >h
 header empty 0 16777216
 rm -f h

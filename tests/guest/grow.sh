@@ -149,36 +149,75 @@ test_not_declared() {
 	check_fails "grow of an unknown volume" mortise grow nothing
 }
 
-# Writers are at work while each layer grows.
-test_busy() {
-	local writer
+# writes NAME: write a file of the volume again and again, each time verify it; $work/verified has
+# the result. fio verifies nothing with a time limit.
+writes() {
+	fio --name=growth --directory="$root/var/mnt/$1" --size=8M --bs=16k --rw=randwrite \
+		--direct=1 --ioengine=psync --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+		--loops=1000000 --thread --status-interval=1 --trigger-file="$work/stop" \
+		>"$work/fio" 2>&1 && echo right >"$work/verified" || echo wrong >"$work/verified"
+}
 
-	new_disk 100 u-data=60
-	volume data 'minSize: 20MiB, grow: true' "encryption: $keys" >"$config"
-	mortise up >/dev/null
-	fill data
-	enlarge 300
-	{
-		while [[ ! -e $work/stop ]]; do
-			head -c 4M /dev/urandom >"$root/var/mnt/data/busy"
-			sync "$root/var/mnt/data/busy"
-			sha256sum <"$root/var/mnt/data/busy" >"$work/busy"
-		done
-	} &
+# Each layer grows while fio writes to the volume and verifies what it has written.
+test_busy() {
+	local writer type encryption reports
+
+	while read -r type encryption; do
+		rm -f "$work/stop"
+		new_disk 240 u-data=200
+		volume data 'minSize: 20MiB, grow: true' ${encryption:+"encryption: $keys"} |
+			sed "s/ext4/$type/" >"$config"
+		check "$type $encryption: up" said mortise up
+		fill data
+		enlarge 400
+		writes data &
+		writer=$!
+		until_holds test -s "$root/var/mnt/data/growth.0.0"
+		check "$type $encryption: grow while files are written" said mortise grow data
+		check_match "$type $encryption: the file system has grown" "$(blocks data)" '3??'
+		# The first of two reports began before the growth, the other one after it.
+		reports=$(grep -c READ: "$work/fio" || true)
+		until_holds eval '[[ $(grep -c READ: "$work/fio") -ge $((reports + 2)) ]]'
+		: >"$work/stop"
+		wait "$writer"
+		check_equal "$type $encryption: fio reads what it has written" "$(cat "$work/verified")" right
+		check_equal "the partition has grown" "$(mib_of "${device}p1")" 398
+		check "the data is intact" intact data
+		down
+		check "$type $encryption: the file system is clean" is_clean "$type" $encryption
+	done <<-END
+		ext4 encrypted
+		ext4
+		btrfs encrypted
+		btrfs
+	END
+	# A block that another program overwrites is found.
+	rm -f "$work/stop"
+	mkdir -p "$root/var/mnt/data"
+	writes data &
 	writer=$!
-	until_holds test -s "$work/busy"
-	check "grow while files are written" said mortise grow data
-	touch "$work/stop"
+	until_holds test -s "$root/var/mnt/data/growth.0.0"
+	until_holds eval '! kill -0 "$writer" 2>/dev/null ||
+		! dd if=/dev/zero of="$root/var/mnt/data/growth.0.0" bs=16k seek=100 count=1 conv=notrunc 2>/dev/null'
 	wait "$writer"
-	check_equal "the partition has grown" "$(mib_of "${device}p1")" 298
-	check_equal "the mapping has grown" "$(mib_of /dev/mapper/luks2-u-data)" 282
-	check_equal "what was written meanwhile is intact" \
-		"$(sha256sum <"$root/var/mnt/data/busy")" "$(cat "$work/busy")"
-	check "the data is intact" intact data
-	down
-	printf growing | cryptsetup open --key-file - "${device}p1" check
-	check "the file system is clean" e2fsck -fn /dev/mapper/check
-	cryptsetup close check
+	check_equal "fio notices other data" "$(cat "$work/verified")" wrong
+}
+
+# is_clean TYPE [encrypted]
+is_clean() {
+	local place=${device}p1 status=0
+
+	if [[ -n ${2-} ]]; then
+		printf growing | cryptsetup open --key-file - "$place" check || return 1
+		place=/dev/mapper/check
+	fi
+	if [[ $1 = btrfs ]]; then
+		btrfs check "$place" || status=1
+	else
+		e2fsck -fn "$place" || status=1
+	fi
+	[[ -z ${2-} ]] || cryptsetup close check
+	return $status
 }
 
 # xfs, on the system volume that grows by default.

@@ -31,7 +31,7 @@ test_refusals() {
 	places=(--device "data=$data")
 	check_fails "and without STATE and META" said mortise apply -f "$config" --wait 0
 	check "the error says that STATE is missing" says \
-		'nothing was stored, because STATE would not be ready: no partition is labeled "STATE"'
+		'nothing was stored, because STATE would not be ready: cannot create the partition STATE: the system disk is unknown'
 	places+=(--device "STATE=$state")
 	mkfs.ext4 -q "$meta"
 	places+=(--device "META=$meta")

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Run scripts from the tests of cryptsetup 2.6.1 on mortise under the name cryptsetup. Runs in a
+# guest: see tools/guest/uml.
+#   run.sh DIRECTORY SCRIPT...   DIRECTORY: what tools/cryptsetup-tests prints
+# A line of a script that fails must be in left-out, which names the reason; a line in left-out that
+# does not fail is an error too. With MORTISE=cryptsetup the reference program runs instead, and
+# left-out does not apply. With UPSTREAM_LOG=1, the output of the scripts is printed.
+# shellcheck disable=SC2154  # work: set in a sourced file
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/guest/lib.sh
+. "$here/../guest/lib.sh"
+upstream=$1
+shift
+
+# The environment that the scripts expect: a writable directory, the program under its name, modprobe
+# as the guest has it, and no need to wait for udev.
+mkdir "$work/bin"
+real_sleep=$(command -v sleep)
+# A copy: under load, the guest's view of the host sometimes refuses to execute a file.
+cp "$(command -v "$MORTISE")" "$work/bin/cryptsetup"
+ln -s /bin/true "$work/bin/udevadm"
+# The scripts sleep until udev has seen a disk: 1 to 2 seconds each time.
+cat >"$work/bin/sleep" <<END
+#!/bin/sh
+exec $real_sleep 0.02
+END
+cat >"$work/bin/modprobe" <<'END'
+#!/bin/bash
+read -r loader </proc/sys/kernel/modprobe
+"$loader" "$@" || exit
+[[ $1 == scsi_debug ]] || exit 0
+"$loader" sd_mod || exit
+for _ in {1..500}; do
+	disk=$(grep -ls scsi_debug /sys/block/*/device/model | cut -d/ -f4)
+	[[ -z $disk || ! -b /dev/$disk ]] || exit 0
+	/bin/sleep 0.01
+done
+exit 1
+END
+chmod +x "$work/bin/sleep" "$work/bin/modprobe"
+export PATH=$work/bin:$PATH CRYPTSETUP_PATH=$work/bin BASH_ENV=$here/record.sh
+# libdevmapper then creates the device nodes itself.
+export DM_DISABLE_UDEV=1
+export UPSTREAM_FAILED=$work/failed
+mkdir "$work/tests"
+
+# left_out SCRIPT: the lines of SCRIPT in left-out, one a line, and marks=NUMBER.
+left_out() {
+	[[ $MORTISE != cryptsetup ]] || return 0
+	awk -v script="$1" '$1 == script { print $2 }' "$here/left-out" | tr , '\n' |
+		while IFS=- read -r first last; do
+			if [[ $first == marks=* ]]; then echo "$first"; else seq "$first" "${last:-$first}"; fi
+		done | sort -u
+}
+
+# marks SCRIPT: print how often SCRIPT says that it has passed a case. Three scripts go on without a
+# failure after a format or a mapping that the program refuses.
+marks() {
+	case $1 in
+	mode-test) grep -o '\[\(table \|status \)\{0,1\}OK\]' "$work/log" | wc -l ;;
+	luks2-integrity-test) grep -c '\[OK\]$' "$work/log" || true ;;
+	device-test) grep -oE '\[(512|1024|2048|4096|OK)(/IV)?\]' "$work/log" | wc -l ;;
+	*) echo 0 ;;
+	esac
+}
+
+# What marks prints with cryptsetup.
+marks_of() {
+	case $1 in
+	mode-test) echo 385 ;;
+	luks2-integrity-test) echo 32 ;;
+	device-test) echo 15 ;;
+	*) echo 0 ;;
+	esac
+}
+
+# run SCRIPT: in a copy, in which fail is upstream_failed; lines keep their numbers.
+run() {
+	local script=$1 status=0 begin=$SECONDS checks line count wanted
+
+	rm -rf "$work/tests"
+	cp -r "$upstream" "$work/tests"
+	cd "$work/tests"
+	sed 's/^\(function \)\{0,1\}fail()/fail() { upstream_failed "$@"; }; fail_and_exit()/' \
+		"$upstream/$script" >"$script"
+	checks=$(grep -c '\<fail\>' "$upstream/$script")
+	: >"$work/failed"
+	bash "./$script" >"$work/log" 2>&1 </dev/null || status=$?
+	cd /
+	[[ -z ${UPSTREAM_LOG-} ]] || cat "$work/log"
+	sort -u "$work/failed" >"$work/lines"
+	left_out "$script" >"$work/left-out"
+	printf '%s: %d lines with checks, %d failed, %d s\n' "$script" "$checks" \
+		"$(wc -l <"$work/lines")" $((SECONDS - begin))
+	if [[ $status -eq 0 ]]; then
+		ok "$script runs to its end"
+	else
+		fail "$script runs to its end" "exit status $status
+$(tail -n 5 "$work/log")"
+	fi
+	count=$(marks "$script")
+	wanted=$(sed -n 's/^marks=//p' "$work/left-out")
+	check_equal "$script: cases that have passed" "$count" "${wanted:-$(marks_of "$script")}"
+	sed -i '/^marks=/d' "$work/left-out"
+	while read -r line; do
+		fail "$script, line $line" "$(grep -B 3 -A 2 "^FAILED line $line:" "$work/log")"
+	done < <(comm -23 "$work/lines" "$work/left-out" | sort -n)
+	while read -r line; do
+		fail "$script, line $line passes; remove it from tests/upstream/left-out" \
+			"$(sed -n "${line}p" "$upstream/$script")"
+	done < <(comm -13 "$work/lines" "$work/left-out" | sort -n)
+}
+
+for script; do
+	run "$script"
+done
+finish
