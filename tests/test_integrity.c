@@ -96,6 +96,12 @@ static void test_refused(void **state)
 						       &integrity, "aes-lrw", &err),
 				 MORTISE_E_POLICY);
 	}
+	/* Nor with --allow-cipher: nothing would be stored. */
+	assert_int_equal(luks2_integrity_find("none", "aes-xts-plain64", 0, &integrity, NULL),
+			 MORTISE_OK);
+	assert_int_equal(luks2_integrity_check("x", "aes-xts-plain64", 64, &integrity,
+					       "aes-xts-plain64", NULL),
+			 MORTISE_E_POLICY);
 	assert_int_equal(luks2_integrity_find("hmac-md5", "aes-xts-plain64", 0, &integrity, NULL),
 			 MORTISE_E_USAGE);
 	assert_int_equal(luks2_integrity_find("aead", "aes-gcm-random", 16, &integrity, NULL),

@@ -160,7 +160,7 @@ static enum mortise_code create_mapping(const struct request *request,
 	const struct dm_mapping_options options = { .uuid = uuid,
 						    .readonly = request->flags & MORTISE_READONLY,
 						    .hidden = request->hidden };
-	struct volume_integrity below;
+	struct volume_integrity below = { .size = 0 };
 	struct dm_crypt_target target = {
 		.cipher = segment->cipher,
 		.key = request->volume_key,
