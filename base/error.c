@@ -35,11 +35,12 @@ static const struct {
 	[MORTISE_E_SOURCE] = { "KMS or TPM provides no key", 1 },
 	[MORTISE_E_CANCELED] = { "canceled", 1 },
 	[MORTISE_E_STALE] = { "TPM can no longer unseal this", 1 },
+	[MORTISE_E_PIN] = { "PIN required", 2 },
 };
 
 #define CODES (sizeof(codes) / sizeof(codes[0]))
 
-_Static_assert(CODES == MORTISE_E_STALE + 1, "each code has a text and an exit status");
+_Static_assert(CODES == MORTISE_E_PIN + 1, "each code has a text and an exit status");
 
 const char *mortise_code_text(enum mortise_code code)
 {

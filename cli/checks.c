@@ -60,6 +60,8 @@ const char *check_enroll(const struct command *c)
 	bool by_token = given(c, OPTION_TOKEN_ID) || given(c, OPTION_TOKEN_ONLY) ||
 			given(c, OPTION_TOKEN_TYPE);
 	bool recovery = given(c, OPTION_RECOVERY_KEY), tpm = given(c, OPTION_TPM);
+	const char *format = option_text(&c->options, OPTION_FORMAT);
+	bool systemd = tpm && format && strcmp(format, "systemd") == 0;
 	bool kms = given(c, OPTION_KMS) && !((recovery || tpm) && by_token);
 
 	if (recovery + tpm + kms == 0)
@@ -79,6 +81,12 @@ const char *check_enroll(const struct command *c)
 		       "--from-config.";
 	if (given(c, OPTION_TPM_PCRS) && !tpm)
 		return "Option --tpm-pcrs is allowed only with --tpm.";
+	if (given(c, OPTION_FORMAT) && !tpm)
+		return "Option --format is allowed only with --tpm.";
+	if (format && strcmp(format, "talos") != 0 && !systemd)
+		return "Option --format can be only talos or systemd.";
+	if (given(c, OPTION_TPM_PIN) && !systemd)
+		return "Option --tpm-pin is allowed only with --format systemd.";
 	if (given(c, OPTION_TPM_CHECK_SECUREBOOT) && !tpm)
 		return "Option --tpm-check-secureboot is allowed only with --tpm.";
 	return check_kms(c);
@@ -122,6 +130,15 @@ const char *check_refresh(const struct command *c)
 	return check_kms(c);
 }
 
+const char *check_resume(const struct command *c)
+{
+	if (given(c, OPTION_DISABLE_KEYRING) && given(c, OPTION_LINK_VK_TO_KEYRING))
+		return "Cannot link volume key to a keyring when keyring is disabled.";
+	if (given(c, OPTION_VOLUME_KEY_FILE) && given(c, OPTION_VOLUME_KEY_KEYRING))
+		return "Options --volume-key-file and --volume-key-keyring cannot be combined.";
+	return NULL;
+}
+
 static bool any_given(const struct command *c, const enum option_id *ids, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -134,9 +151,20 @@ static bool any_given(const struct command *c, const enum option_id *ids, size_t
 static const char *check_plain(const struct command *c)
 {
 	static const enum option_id luks[] = {
-		OPTION_HEADER,	   OPTION_KEY_SLOT, OPTION_PERSISTENT, OPTION_SEALED,
-		OPTION_TOKEN_ID,   OPTION_KMS,	    OPTION_TOKEN_ONLY, OPTION_ALLOW_CIPHER,
-		OPTION_TOKEN_TYPE, OPTION_TCTI,	    OPTION_TPM_POLICY, OPTION_VOLUME_KEY_FILE,
+		OPTION_HEADER,
+		OPTION_KEY_SLOT,
+		OPTION_PERSISTENT,
+		OPTION_SEALED,
+		OPTION_TOKEN_ID,
+		OPTION_KMS,
+		OPTION_TOKEN_ONLY,
+		OPTION_ALLOW_CIPHER,
+		OPTION_TOKEN_TYPE,
+		OPTION_TCTI,
+		OPTION_TPM_POLICY,
+		OPTION_VOLUME_KEY_FILE,
+		OPTION_VOLUME_KEY_KEYRING,
+		OPTION_LINK_VK_TO_KEYRING,
 	};
 
 	if (given(c, OPTION_TEST_PASSPHRASE))
@@ -179,8 +207,10 @@ static const char *check_not_plain(const struct command *c)
 const char *check_open(const struct command *c)
 {
 	const bool plain = strcmp(c->type, "plain") == 0;
-	const char *sentence;
+	const char *sentence = check_resume(c);
 
+	if (sentence)
+		return sentence;
 	if (given(c, OPTION_PERSISTENT) && given(c, OPTION_TEST_PASSPHRASE))
 		return "Option --persistent is not allowed with --test-passphrase.";
 	if (given(c, OPTION_REFRESH))
@@ -202,18 +232,28 @@ const char *check_status(const struct command *c)
 	return NULL;
 }
 
+/* unassign is cryptsetup's name for removing a link to a keyslot. */
 const char *check_token(const struct command *c)
 {
+	static const char *const actions[] = { "add", "remove", "import", "export", "unassign" };
+	static const char need_token[] =
+		"Action requires specific token. Use --token-id parameter.";
 	const char *action = command_word(c, 0);
 	bool named = option_slot(&c->options, OPTION_TOKEN_ID) != MORTISE_ANY;
+	size_t i = 0;
 
-	if (strcmp(action, "import") == 0)
-		return NULL;
-	if (strcmp(action, "export") == 0 || strcmp(action, "remove") == 0)
-		return named ? NULL : "Action requires specific token. Use --token-id parameter.";
-	if (strcmp(action, "add") == 0)
-		return "Token action add is not supported by this version.";
-	if (strcmp(action, "unassign") == 0)
-		return "Token action unassign is not supported by this version.";
-	return "Invalid token action.";
+	while (strcmp(action, actions[i]) != 0)
+		if (++i == sizeof(actions) / sizeof(actions[0]))
+			return "Invalid token action.";
+	if (i == 0 && !given(c, OPTION_KEY_DESCRIPTION))
+		return "--key-description parameter is mandatory for token add action.";
+	if (!named && (i == 1 || i == 3))
+		return need_token;
+	if (given(c, OPTION_UNBOUND) && i != 0)
+		return "Option --unbound is valid only with token add action.";
+	if (given(c, OPTION_UNBOUND) && given(c, OPTION_KEY_SLOT))
+		return "Options --key-slot and --unbound cannot be combined.";
+	if (i == 4 && !given(c, OPTION_KEY_SLOT))
+		return "Action requires specific keyslot. Use --key-slot parameter.";
+	return i == 4 && !named ? need_token : NULL;
 }

@@ -12,7 +12,7 @@
 
 #include "cli/options.h"
 
-/* Exit statuses: cryptsetup's, and 6 if only some of the declared volumes are ready. */
+/* Exit statuses: cryptsetup's, 6 if only some of the declared volumes are ready, and check's. */
 enum status {
 	STATUS_OK = 0,
 	STATUS_USAGE = 1,	/* and errors without a status of their own */
@@ -21,6 +21,8 @@ enum status {
 	STATUS_DEVICE = 4,
 	STATUS_BUSY = 5,
 	STATUS_PARTLY = 6,
+	STATUS_WARNINGS = 7,
+	STATUS_ERRORS = 8,
 };
 
 struct verb;

@@ -70,6 +70,25 @@ void paths_find(const struct command *c, const char *device, struct paths *paths
 	paths->detached = header != NULL;
 }
 
+/* For --debug and --debug-json. A header has no secrets in the clear. */
+static void describe(const struct command *c, const struct mortise_luks2 *header)
+{
+	struct mortise_header_info info = { .struct_size = sizeof(info) };
+	char *json = NULL;
+
+	if (mortise_header_info(header, &info, NULL))
+		return;
+	debug(c, "header of %s: UUID %s, epoch %llu, metadata %llu bytes, keyslots %llu bytes",
+	      info.header, info.uuid, (unsigned long long)info.seqid,
+	      (unsigned long long)info.metadata_size, (unsigned long long)info.keyslots_size);
+	if (!option_set(&c->options, OPTION_DEBUG_JSON) || mortise_header_json(header, &json, NULL))
+		return;
+	print("# ");
+	print_json(json);
+	print("\n");
+	free(json);
+}
+
 void cipher_whole(const char *given, char cipher[static MORTISE_CIPHER_MAX + 1])
 {
 	const char *mode = strchr(given, '-');
@@ -133,8 +152,10 @@ static enum status load(const struct command *c, struct mortise_location *locati
 	enum mortise_code code;
 
 	code = load_version(c, location, out, &err);
-	if (code == MORTISE_OK)
+	if (code == MORTISE_OK) {
+		describe(c, *out);
 		return STATUS_OK;
+	}
 	if (code != MORTISE_E_NOT_LUKS2 && code != MORTISE_E_CORRUPT)
 		return fail(c, &err);
 	snprintf(sentence, sizeof(sentence), "Device %s is not a valid %s device.", path, kind);
@@ -188,6 +209,9 @@ enum status header_load_of_mapping(const struct command *c, const char *name,
 		return fail_with(STATUS_DEVICE, "Device %s is not active.", name);
 	if (code)
 		return fail(c, &err);
+	if (info->device[0] == '\0')
+		return fail_with(STATUS_DEVICE,
+				 "Underlying device for crypt device %s disappeared.", name);
 	paths_find(c, info->device, paths);
 	return header_load_with_device(c, paths, out);
 }
@@ -218,21 +242,32 @@ uint32_t header_volume_key_size(const struct mortise_luks2 *header)
 	return 0;
 }
 
+bool header_has_volume_key(const struct command *c)
+{
+	return option_set(&c->options, OPTION_VOLUME_KEY_FILE) ||
+	       option_set(&c->options, OPTION_VOLUME_KEY_KEYRING);
+}
+
 enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key)
 {
 	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
 	size_t size = header_volume_key_size(header);
 	struct mortise_error err = { 0 };
-	enum mortise_code code;
+	enum mortise_code code = MORTISE_OK;
 	enum status status;
 
+	if (!file)
+		code = mortise_keyring_read(option_text(&c->options, OPTION_VOLUME_KEY_KEYRING),
+					    volume_key, &err);
+	if (!file && code)
+		return fail(c, &err);
 	if (size == 0)
 		size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
-	if (size == 0)
+	if (file && size == 0)
 		return fail_with(STATUS_USAGE, "Cannot determine volume key size for LUKS without "
 					       "keyslots, please use --key-size option.");
-	status = volume_key_read(file, size, volume_key);
+	status = file ? volume_key_read(file, size, volume_key) : STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
 	code = mortise_volume_key_verify(header, *volume_key, &err);

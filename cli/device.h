@@ -41,7 +41,9 @@ bool header_is_luks1(const char *path);
 /* Size of the volume key in bytes according to the keyslots; 0 without keyslots. */
 uint32_t header_volume_key_size(const struct mortise_luks2 *header);
 
-/* Reads --volume-key-file and checks it against the digest. */
+/* Was --volume-key-file or --volume-key-keyring given? */
+bool header_has_volume_key(const struct command *c);
+/* Reads that volume key and checks it against the digest. */
 enum status header_read_volume_key(const struct command *c, struct mortise_luks2 *header,
 				   struct mortise_secret **volume_key);
 

@@ -108,6 +108,9 @@ static enum status refuse_lacking(const struct command *c)
 	    (strcmp(c->type, "plain") != 0 || !(plain & UINT64_C(1) << c->verb->id)))
 		return refuse(c, "Unrecognized metadata device type %s.", c->type);
 	option = options_lacking(&c->options, c->verb->id);
+	if (option == OPTION_EXTERNAL_TOKENS_PATH)
+		return refuse(c, "Option --external-tokens-path is not supported: token types are "
+				 "built in, and plug-ins are never loaded.");
 	if (option != OPTION_COUNT)
 		return refuse(c, "Option --%s is not supported by this version with %s action.",
 			      option_name(option), c->verb->name);
@@ -205,6 +208,7 @@ static enum status act(struct command *c)
 	if (is_ours(c))
 		log_begin(option_text(&c->options, OPTION_LOG));
 	signals_catch();
+	debug(c, "mortise " MORTISE_VERSION ": running %s.", c->verb->name);
 	status = c->verb->run(c);
 	if (!signals_caught())
 		say_status(c, status);
@@ -242,6 +246,8 @@ int main(int argc, char **argv)
 		help_problem(&command, &problem);
 		return STATUS_USAGE;
 	}
+	if (option_set(&command.options, OPTION_DEBUG_JSON))
+		command.options.values[OPTION_DEBUG].set = true;
 	command.words = command.options.words;
 	command.word_count = command.options.word_count;
 	if (option_set(&command.options, OPTION_HELP) || option_set(&command.options, OPTION_USAGE))

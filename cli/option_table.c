@@ -30,7 +30,7 @@
 /* The verbs that format or open a keyslot. */
 #define OPENS                                                                              \
 	(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(CHANGE_KEY) | V(REMOVE_KEY) | V(KILL_SLOT) | \
-	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
+	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME) | V(CONVERT_KEY))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
 #define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
@@ -38,7 +38,7 @@
 #define HEADERS                                                                           \
 	(OPENS | V(REPAIR) | V(REENCRYPT) | V(ERASE) | V(CONVERT) | V(CONFIG) | V(UUID) | \
 	 V(IS_LUKS) | V(SUSPEND) | V(RESUME) | V(CONVERT_KEY) | V(HEADER_BACKUP) |        \
-	 V(HEADER_RESTORE) | V(TOKEN) | V(STATUS))
+	 V(HEADER_RESTORE) | V(CHECK) | V(TOKEN) | V(STATUS))
 #define PASSPHRASES (OPENS | V(CONVERT_KEY) | V(RESUME) | V(REENCRYPT))
 #define COSTS	    (SLOT_MAKERS | V(BENCHMARK) | BRINGS_UP)
 /* Where cryptsetup accepts an option that only these verbs use, so does mortise. */
@@ -78,8 +78,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 			    USED(FORMATS | V(BENCHMARK) | V(OPEN)),
 			    "cipher of the data (default: aes-xts-plain64)" },
 	[OPTION_COMPARE] = FLAG("compare", 0, EXTENSION(MEASURES), ALL, "compare two result files"),
-	[OPTION_DEBUG] = FLAG("debug", 0, ALL, ALL, "show error codes and offsets"),
-	[OPTION_DEBUG_JSON] = LACK("debug-json", 0, KIND_FLAG, ALL),
+	[OPTION_DEBUG] =
+		FLAG("debug", 0, ALL, ALL, "print headers, times, error codes and offsets"),
+	[OPTION_DEBUG_JSON] = FLAG("debug-json", 0, ALL, ALL,
+				   "as --debug, and print the metadata of each header"),
 	[OPTION_DECRYPT] = LACK("decrypt", 0, KIND_FLAG, ALL),
 	[OPTION_DEFERRED] = FLAG("deferred", 0, V(CLOSE), ALL,
 				 "close the mapping when its last user closes it"),
@@ -101,8 +103,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("disable-locks", 0, ALL, USED(HEADERS), "do not lock the metadata"),
 	[OPTION_DISABLE_VERACRYPT] = LACK("disable-veracrypt", 0, KIND_FLAG, V(OPEN) | V(FOREIGN)),
 	[OPTION_DROP] = FLAG("drop", 0, EXTENSION(RESETS), ALL, "delete the partitions afterwards"),
-	[OPTION_DRY_RUN] = FLAG("dry-run", 0, EXTENSION(DECLARED &V(APPLY)), ALL,
-				"check the configuration and show the plan only"),
+	[OPTION_DRY_RUN] = FLAG("dry-run", 0, EXTENSION((DECLARED & V(APPLY)) | V(REPAIR)), ALL,
+				"show what would be done, and do nothing"),
 	[OPTION_DUMP_JSON] =
 		FLAG("dump-json-metadata", 0, ALL, USED(V(DUMP)), "print the metadata as JSON"),
 	[OPTION_DUMP_VOLUME_KEY] =
@@ -110,6 +112,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
+	[OPTION_EXTERNAL_TOKENS_PATH] =
+		LACK("external-tokens-path", 0, KIND_TEXT, EXTENSION(BY_TOKEN)),
 	[OPTION_FILE] = { "file", 'f', KIND_TEXT, "FILE", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "configuration file (default: /etc/mortise/config.yaml)" },
 	[OPTION_FORCE] = FLAG("force", 0, EXTENSION((DECLARED & V(TRIM)) | V(HEADER_RESTORE)), ALL,
@@ -118,6 +122,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		LACK("force-offline-reencrypt", 0, KIND_FLAG, V(REENCRYPT)),
 	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, USED(SLOT_MAKERS),
 				       "no effect: passphrase quality is never checked"),
+	[OPTION_FORMAT] = { "format", 0, KIND_TEXT, "FORMAT", EXTENSION(V(ENROLL)), ALL,
+			    "token of a TPM key: talos or systemd (default: talos)" },
 	[OPTION_FROM_CONFIG] = FLAG("from-config", 0, EXTENSION(CONFIGURED), ALL,
 				    "unlock a declared volume with a declared key"),
 	[OPTION_FULL] = FLAG("full", 0, EXTENSION(RESETS), ALL,
@@ -128,7 +134,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, USED(HEADERS),
 			    "device or file with a detached header" },
 	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL,
-					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE)),
+					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE) | V(CHECK)),
 					"file with the backup of the header" },
 	[OPTION_HOTZONE_SIZE] = LACK("hotzone-size", 0, KIND_SIZE, V(REENCRYPT)),
 	[OPTION_INIT_ONLY] = LACK("init-only", 0, KIND_FLAG, ALL),
@@ -148,12 +154,13 @@ const struct option_row option_table[OPTION_COUNT] = {
 			       "target time of an unlock (default: 2000)" },
 	[OPTION_IV_LARGE_SECTORS] = FLAG("iv-large-sectors", 0, V(OPEN), ALL,
 					 "plain: number sectors in units of the sector size"),
-	[OPTION_JSON] = FLAG("json", 0, EXTENSION(DECLARED | MEASURES | META), ALL,
+	[OPTION_JSON] = FLAG("json", 0, EXTENSION(DECLARED | MEASURES | META | V(CHECK)), ALL,
 			     "print one JSON document to standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, USED(V(TOKEN)),
 			       "file to read the token from or write it to" },
 	[OPTION_KEEP_KEY] = LACK("keep-key", 0, KIND_FLAG, V(REENCRYPT)),
-	[OPTION_KEY_DESCRIPTION] = LACK("key-description", 0, KIND_TEXT, ALL),
+	[OPTION_KEY_DESCRIPTION] = { "key-description", 0, KIND_TEXT, "NAME", ALL, V(TOKEN),
+				     "key in the kernel's keyrings that holds the passphrase" },
 	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, USED(PASSPHRASES | MEASURES),
 			      "read the passphrase from a file (-: standard input)" },
 	[OPTION_KEY_SIZE] = { "key-size", 's', KIND_UINT32, "BITS",
@@ -184,6 +191,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 			   "label of the header" },
 	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
 			 "write messages to the kernel log" },
+	[OPTION_LINK_VK_TO_KEYRING] = { "link-vk-to-keyring", 0, KIND_TEXT, "KEYRING::KEY",
+					EXTENSION(V(OPEN) | V(RESUME)), ALL,
+					"store the volume key in a keyring" },
 	[OPTION_LUKS2_KEYSLOTS_SIZE] = { "luks2-keyslots-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
 					 "size of the keyslots area" },
 	[OPTION_LUKS2_METADATA_SIZE] = { "luks2-metadata-size", 0, KIND_SIZE, "SIZE", FORMATS, ALL,
@@ -205,7 +215,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_NEW_KEYFILE_SIZE] = { "new-keyfile-size", 0, KIND_UINT32, "BYTES", ALL,
 				      USED(V(ADD_KEY) | V(CHANGE_KEY)),
 				      "read at most this many bytes of the new key file" },
-	[OPTION_NEW_TOKEN_ID] = LACK("new-token-id", 0, KIND_SLOT, V(ADD_KEY)),
+	[OPTION_NEW_TOKEN_ID] = { "new-token-id", 0, KIND_SLOT, "TOKEN", V(ADD_KEY), ALL,
+				  "token that holds the new passphrase" },
 	[OPTION_NO_MOUNT] = FLAG("no-mount", 0, EXTENSION(DECLARED & ~V(APPLY)), ALL,
 				 "stop once the mappings exist"),
 	[OPTION_NODE_UUID] = { "node-uuid", 0, KIND_TEXT, "UUID", SOURCES, ALL,
@@ -236,8 +247,11 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("persistent", 0, V(OPEN), ALL, "store the activation flags in the header"),
 	[OPTION_PRIORITY] = { "priority", 0, KIND_TEXT, "ignore|normal|prefer", V(CONFIG), ALL,
 			      "keyslot priority" },
-	[OPTION_PROGRESS_FREQUENCY] = LACK("progress-frequency", 0, KIND_UINT32, ALL),
-	[OPTION_PROGRESS_JSON] = LACK("progress-json", 0, KIND_FLAG, FORMATS),
+	[OPTION_PROGRESS_FREQUENCY] = { "progress-frequency", 0, KIND_UINT32, "SECS", ALL,
+					USED(V(FORMAT)),
+					"print the progress of luksFormat this often" },
+	[OPTION_PROGRESS_JSON] = FLAG("progress-json", 0, FORMATS, USED(V(FORMAT)),
+				      "print the progress as JSON lines"),
 	[OPTION_PROMETHEUS] = FLAG("prometheus", 0, EXTENSION(DECLARED &V(STATUS)), ALL,
 				   "print metrics for Prometheus's textfile collector"),
 	[OPTION_QUICK] =
@@ -318,6 +332,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 					     "enroll only if Secure Boot is enabled"),
 	[OPTION_TPM_PCRS] = { "tpm-pcrs", 0, KIND_TEXT, "LIST", EXTENSION(V(ENROLL)), ALL,
 			      "PCRs to bind the key to (default: 7)" },
+	[OPTION_TPM_PIN] = FLAG("tpm-pin", 0, EXTENSION(V(ENROLL)), ALL,
+				"ask for a PIN that the TPM key also requires"),
 	[OPTION_TPM_POLICY] = { "tpm-policy", 0, KIND_TEXT, "DIR", SOURCES, ALL,
 				"directory of the signed PCR 11 policy" },
 	[OPTION_TRIES] = { "tries", 'T', KIND_UINT32, "NUMBER", ALL, USED(PASSPHRASES & ~V(FORMAT)),
@@ -329,9 +345,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 				 "seal each new key by its KMS or TPM, and discard it"),
 	[OPTION_TYPE] = { "type", 'M', KIND_TEXT, "TYPE", ALL, USED(HEADERS),
 			  "luks, luks2 or plain" },
-	[OPTION_UNBOUND] =
-		FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN),
-		     V(ADD_KEY) | V(DUMP) | V(OPEN), "keyslot whose key belongs to no segment"),
+	[OPTION_UNBOUND] = FLAG("unbound", 0, V(ADD_KEY) | V(DUMP) | V(OPEN) | V(TOKEN), ALL,
+				"keyslot whose key belongs to no segment"),
 	[OPTION_USE_DIRECTIO] = LACK("use-directio", 0, KIND_FLAG, ALL),
 	[OPTION_USE_FSYNC] = LACK("use-fsync", 0, KIND_FLAG, ALL),
 	[OPTION_USE_RANDOM] =
@@ -353,6 +368,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 				     USED(V(OPEN) | V(FORMAT) | V(ADD_KEY) | V(DUMP) | V(ENROLL) |
 					  V(SEAL) | V(RESUME)),
 				     "read the volume key from this file" },
+	[OPTION_VOLUME_KEY_KEYRING] = { "volume-key-keyring", 0, KIND_TEXT, "KEY",
+					EXTENSION(V(OPEN) | V(RESUME) | V(ADD_KEY) | V(SEAL) |
+						  V(ENROLL)),
+					ALL, "read the volume key from the kernel's keyrings" },
 	[OPTION_WAIT] = { "wait", 0, KIND_UINT32, "SECS",
 			  EXTENSION((DECLARED & (V(APPLY) | V(PLAN) | V(UP))) | CONFIGURED), ALL,
 			  "how long to retry an unreachable KMS (default: 30)" },

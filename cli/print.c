@@ -49,6 +49,19 @@ enum status fail_passphrase(const struct command *c, const struct mortise_error 
 	return fail(c, err);
 }
 
+void debug(const struct command *c, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!option_set(&c->options, OPTION_DEBUG))
+		return;
+	print("# ");
+	va_start(arguments, format);
+	vprint_to(stdout, format, arguments);
+	va_end(arguments);
+	print("\n");
+}
+
 void verbose(const struct command *c, const char *format, ...)
 {
 	va_list arguments;
@@ -81,6 +94,8 @@ void say_status(const struct command *c, enum status status)
 		[STATUS_DEVICE] = "wrong device or file specified",
 		[STATUS_BUSY] = "device already exists or device is busy",
 		[STATUS_PARTLY] = "some volumes are not ready",
+		[STATUS_WARNINGS] = "the header has weak choices or can be repaired",
+		[STATUS_ERRORS] = "the header is damaged or refused",
 	};
 
 	if (status == STATUS_OK)

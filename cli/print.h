@@ -21,6 +21,8 @@ __attribute__((format(printf, 2, 3))) enum status fail_with(enum status status, 
  * The same after a passphrase was tried. Scripts parse cryptsetup's two messages for MORTISE_E_KEY
  * and MORTISE_E_NO_KEYSLOT, so these are printed word for word.
  */
+/* Prints a line that begins with "# ", with --debug or --debug-json. Never give it secrets. */
+__attribute__((format(printf, 2, 3))) void debug(const struct command *c, const char *format, ...);
 enum status fail_passphrase(const struct command *c, const struct mortise_error *err);
 
 /* Prints a line to standard output if -v or --debug was given. */

@@ -30,6 +30,7 @@ static const char *const variables[F_COUNT] = {
 struct expression {
 	char text[CONFIG_SELECTOR_MAX + 1];
 	size_t used;
+	bool full; /* something was cut off */
 };
 
 __attribute__((format(printf, 2, 3))) static void append(struct expression *to, const char *format,
@@ -41,9 +42,9 @@ __attribute__((format(printf, 2, 3))) static void append(struct expression *to, 
 	va_start(arguments, format);
 	size = vsnprintf(to->text + to->used, sizeof(to->text) - to->used, format, arguments);
 	va_end(arguments);
-	to->used += size > 0 ? (size_t)size : 0;
-	if (to->used >= sizeof(to->text))
-		to->used = sizeof(to->text) - 1;
+	to->full |= size < 0 || (size_t)size >= sizeof(to->text) - to->used;
+	if (!to->full)
+		to->used += (size_t)size;
 }
 
 static void append_and(struct expression *to)
@@ -127,6 +128,10 @@ static char *read_selector(struct config_log *log, const struct config_field *fi
 	for (unsigned i = 0; i < F_COUNT; i++)
 		if (variables[i])
 			add_pattern(log, &of[i], variables[i], &expression);
+	if (expression.full) {
+		config_error(log, field->key->position, "disk selector is too long");
+		return NULL;
+	}
 	if (!expression.used)
 		return NULL;
 	if (!config_selector_check(expression.text, &why))

@@ -172,11 +172,12 @@ static enum mortise_code stage_key_step(struct volume_work *work, struct luks2_u
 		return error_memory(err);
 	}
 	if (step->kind == MORTISE_STEP_KEY_REPLACE || step->kind == MORTISE_STEP_KEY_REMOVE) {
+		/* The removal takes the keyslot out of the lists of tokens. */
+		volume_token_drop(metadata, step->keyslot);
 		code = luks2_keyslot_stage_removal(update, step->keyslot, true, err);
 		if (code)
 			return code;
 		volume_record_forget_key(metadata, step->keyslot);
-		volume_token_drop(metadata, step->keyslot);
 	}
 	if (step->kind == MORTISE_STEP_KEY_REMOVE)
 		return MORTISE_OK;

@@ -48,7 +48,7 @@ static enum mortise_code check_identity(const struct volume_run *run,
 	struct keys_tpm_object object;
 	enum mortise_code code;
 
-	code = volume_token_tpm_read(luks2_token_get(metadata, keyslot), &object, err);
+	code = volume_token_binding(metadata, keyslot, &object, err);
 	return code ? code : volume_measure_check(run, volume, object.pcrs, err);
 }
 

@@ -137,10 +137,10 @@ static enum mortise_code plan_record(struct volume_plan *plan, const struct conf
 static const char *find_other_binding(const struct volume_plan *plan, const struct config_key *key)
 {
 	struct json_object *metadata = luks2_header_metadata(plan->header);
-	struct json_object *token = luks2_token_get(metadata, (int)key->slot);
 	struct keys_tpm_object object;
 
-	if (key->kind != CONFIG_KEY_TPM || volume_token_tpm_read(token, &object, NULL))
+	if (key->kind != CONFIG_KEY_TPM ||
+	    volume_token_binding(metadata, (int)key->slot, &object, NULL))
 		return NULL;
 	if (object.pcrs != volume_key_pcrs(key))
 		return "its key is sealed to PCRs other than those declared";

@@ -16,6 +16,18 @@ MORTISE_MUST_CHECK enum mortise_code partition_layout_make(const struct volume_r
 void partition_layout_free(struct partition_layout *layout);
 
 /*
+ * Finds the system disk in layout->list, to which it is added if it is not listed, and makes disk
+ * selectors see it. *system is NULL if it is unknown, for the reason in layout->why. MORTISE_E_DEVICE:
+ * options->system_disk names no disk, or another one than the machine has.
+ */
+MORTISE_MUST_CHECK enum mortise_code partition_find_system(const struct volume_run *run,
+							   struct partition_layout *layout,
+							   const struct disk **system,
+							   struct mortise_error *err);
+/* The path that --device gives for META, or NULL. */
+const char *partition_given_meta(const struct mortise_up_options *options);
+
+/*
  * Adds the PARTITION steps of a volume without a partition, and sets its device. why: why it was not
  * found. A FAIL or REFUSE step says why no partition is created. *created: the volume is to be
  * planned as an empty one.

@@ -53,7 +53,7 @@ static void examine_tokens(struct json_object *metadata, struct volume_facts *fa
 	struct mortise_error ignored;
 
 	for (int id = 0; id < (int)MORTISE_TOKENS_MAX; id++) {
-		if (volume_token_tpm_read(luks2_token_get(metadata, id), &object, &ignored))
+		if (volume_token_binding(metadata, id, &object, &ignored))
 			continue;
 		facts->pcrs |= object.pcrs;
 		facts->signed_pcr_11 |= object.signed_policy;

@@ -156,7 +156,7 @@ MORTISE_MUST_CHECK enum mortise_code dm_zero_create(struct dm_control *control, 
 						    uint64_t size, struct mortise_error *err);
 
 enum dm_remove_mode {
-	DM_REMOVE_NOW,		/* in use after a few short retries: MORTISE_E_BUSY */
+	DM_REMOVE_NOW,		/* in use for about 5 s: MORTISE_E_BUSY */
 	DM_REMOVE_DEFERRED,	/* in use: the kernel removes it after the last close */
 	DM_REMOVE_CANCEL_DEFERRED,
 };

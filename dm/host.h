@@ -22,7 +22,8 @@ struct dm_host {
 	int (*key_add)(void *context, const char *description, const struct mortise_secret *key,
 		       int32_t *serial);
 	void (*key_remove)(void *context, int32_t serial);
-	void (*pause)(void *context, unsigned ms);
+	/* False: a signal has ended it. */
+	bool (*pause)(void *context, unsigned ms);
 	void *context;
 };
 
@@ -39,7 +40,7 @@ int dm_key_add(void *context, const char *description, const struct mortise_secr
 /* Removes it; the kernel wipes it. */
 void dm_key_remove(void *context, int32_t serial);
 
-void dm_pause(void *context, unsigned ms);
+bool dm_pause(void *context, unsigned ms);
 
 /* Creates /dev/mapper/ENCODED, unless udev has. */
 MORTISE_MUST_CHECK enum mortise_code dm_node_create(const char *encoded, dev_t device,

@@ -9,18 +9,19 @@
 #include <time.h>
 
 /*
- * blkid and udev open a device for a moment after it was written to. The pauses of 10, 20, 40 ...
- * ms between the tries are 1.27 s in total; libdevmapper waits for 5 s.
+ * blkid and udev open a device for a moment after it was written to. The pauses of 10, 20, 40 ... 640
+ * ms between the tries are 5.1 s in total, as long as libdevmapper waits.
  */
-#define TRIES	    8u
+#define TRIES	    14u
 #define FIRST_PAUSE 10u /* ms */
+#define LAST_PAUSE  640u
 
-void dm_pause(void *context, unsigned ms)
+bool dm_pause(void *context, unsigned ms)
 {
 	const struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000L };
 
 	(void)context;
-	nanosleep(&time, NULL);
+	return nanosleep(&time, NULL) == 0;
 }
 
 int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t flags,
@@ -45,8 +46,10 @@ int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t 
 		dm_reply_clear(&reply);
 		if (sys != EBUSY || i == TRIES)
 			return sys;
-		control->host.pause(control->host.context, pause);
-		pause *= 2;
+		if (!control->host.pause(control->host.context, pause))
+			return sys;
+		if (pause < LAST_PAUSE)
+			pause *= 2;
 	}
 }
 

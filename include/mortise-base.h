@@ -51,6 +51,7 @@ enum mortise_code {
 	MORTISE_E_SOURCE,	/* 1: a KMS or TPM is missing, refused, or answered wrongly */
 	MORTISE_E_CANCELED,	/* 1: the event callback returned false */
 	MORTISE_E_STALE,	/* 1: the TPM can no longer unseal this: other PCRs, policy or TPM */
+	MORTISE_E_PIN,		/* 2: the token needs a PIN */
 };
 
 struct mortise_error {

@@ -113,7 +113,10 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_load(const struct mortise_location *location, struct mortise_luks2 **out,
 		   struct mortise_error *err);
 void mortise_luks2_free(struct mortise_luks2 **header);
-/* Checks that there is a readable LUKS2 header. Never writes. Errors: as mortise_luks2_load. */
+/*
+ * Checks that mortise_luks2_load would find a header that it can use or mend. Never writes. Errors: as
+ * mortise_luks2_load.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_probe(const struct mortise_location *location, struct mortise_error *err);
 
@@ -189,6 +192,12 @@ enum mortise_code mortise_header_info(const struct mortise_luks2 *header,
 /* config.flags[i] ("allow-discards") or requirements.mandatory[i]; NULL past the last. */
 const char *mortise_header_flag(const struct mortise_luks2 *header, unsigned i);
 const char *mortise_header_requirement(const struct mortise_luks2 *header, unsigned i);
+/*
+ * Can the data be opened, if a key is available? MORTISE_E_POLICY: the header has a requirement that
+ * the library does not know, or its segment is unsafe.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_header_usable(const struct mortise_luks2 *header,
+							   struct mortise_error *err);
 /* Sets label and subsystem. NULL: unchanged; "": removed. MORTISE_E_USAGE: too long. */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_header_set_label(struct mortise_luks2 *header, const char *label, const char *subsystem,
@@ -354,14 +363,18 @@ mortise_keyslot_add(struct mortise_luks2 *header, const struct mortise_keyslot_n
 		    const struct mortise_secret *volume_key, int *added, struct mortise_error *err);
 /*
  * Gives keyslot id a new passphrase and cost; id, priority and token links stay. The new area is
- * written to another place first, so that a working key exists at every moment; without space for
- * it, the function fails with MORTISE_E_NO_SPACE.
+ * written to another place first, so that a working key exists at every moment. If the keyslots area
+ * has no space for it, the area is extended into unused space before the data, or the function fails
+ * with MORTISE_E_NO_SPACE.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_change(struct mortise_luks2 *header, int id, const struct mortise_keyslot_new *what,
 		       const struct mortise_secret *passphrase,
 		       const struct mortise_secret *volume_key, struct mortise_error *err);
-/* Removes keyslot id and wipes its area. MORTISE_E_NO_KEYSLOT, also from set_priority. */
+/*
+ * Removes keyslot id, wipes its area, and removes a token of a KMS, TPM or recovery key that is
+ * useless without it. MORTISE_E_NO_KEYSLOT, also from set_priority.
+ */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_keyslot_remove(struct mortise_luks2 *header, int id, struct mortise_error *err);
 /* Removes all keyslots that belong to a segment. The data can no longer be unlocked. */
@@ -458,6 +471,68 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_header_restore(const struct mortise_location *location, const struct mortise_restore *how,
 		       uint32_t *differences, struct mortise_error *err);
 
+/* --- checking and repairing a header --- */
+
+enum mortise_finding_kind {
+	MORTISE_FINDING_COPY,	/* a header copy is invalid or older, or the copies differ */
+	MORTISE_FINDING_FOREIGN, /* the place of an invalid copy may hold other data */
+	MORTISE_FINDING_RULE,	/* the header breaks a rule of the format */
+	MORTISE_FINDING_POLICY,	/* this library refuses to use the header or a part of it */
+	MORTISE_FINDING_WEAK,	/* the cost of a keyslot is low */
+	MORTISE_FINDING_AREA,	/* a keyslot area does not hold random bytes */
+	MORTISE_FINDING_TOKEN,	/* a token belongs to no keyslot and cannot be used */
+	MORTISE_FINDING_SEQUENCE, /* the sequence number is close to its end */
+	MORTISE_FINDING_BACKUP,	/* the header and its backup are not equal */
+};
+
+struct mortise_finding {
+	size_t struct_size;
+	enum mortise_finding_kind kind;
+	bool error;		/* the header or a part of it does not work; else a warning */
+	bool repairable;	/* mortise_repair() mends it */
+	uint64_t offset;	/* bytes on the header's device; UINT64_MAX: none */
+	const char *text;	/* escaped as in struct mortise_error */
+	const char *remedy;	/* what to do, "" if nothing is known */
+};
+
+struct mortise_check {
+	size_t struct_size;
+	const char *backup;	/* compare with this backup file; default: none */
+	/* Called for each finding. Returning false ends the check with MORTISE_E_CANCELED. */
+	bool (*report)(void *context, const struct mortise_finding *finding);
+	void *context;
+};
+
+/* "copy", "foreign", "rule", ... */
+const char *mortise_finding_name(enum mortise_finding_kind kind);
+/*
+ * Reports what is wrong with a header, and weak choices. Never writes. MORTISE_OK: the check is
+ * complete, whatever was found. MORTISE_E_NOT_LUKS2: neither copy has a magic.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_check(const struct mortise_location *location, const struct mortise_check *how,
+	      struct mortise_error *err);
+
+struct mortise_repair {
+	size_t struct_size;
+	bool dry_run;		/* report, and write nothing */
+	bool over_foreign;	/* rewrite an invalid copy although the device has another signature */
+	bool copies_only;	/* only rewrite an invalid or older copy */
+	/* Called for each repairable finding before it is mended; as above. NULL: no reports. */
+	bool (*report)(void *context, const struct mortise_finding *finding);
+	void *context;
+};
+
+/*
+ * Rewrites an invalid or older copy from the valid one, makes copies equal, removes tokens that belong
+ * to no keyslot, and resets a sequence number that is close to its end. A removed token breaks the
+ * seal. MORTISE_E_CORRUPT: no copy is valid, or the device has another signature. MORTISE_E_NO_SPACE:
+ * the device is too small for the header.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_repair(const struct mortise_location *location, const struct mortise_repair *how,
+	       struct mortise_error *err);
+
 /* --- tokens --- */
 
 struct mortise_token_import {
@@ -482,6 +557,38 @@ mortise_token_export(const struct mortise_luks2 *header, int id, char **json,
 MORTISE_MUST_CHECK enum mortise_code
 mortise_token_remove(struct mortise_luks2 *header, int id, struct mortise_error *err);
 
+/*
+ * Stores a token of type luks2-keyring: the passphrase is the key with this description in the
+ * kernel's keyrings. how: as for mortise_token_import; keyslot MORTISE_ANY: link it to all keyslots.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_add_keyring(struct mortise_luks2 *header, const struct mortise_token_import *how,
+			  const char *key_description, int *added, struct mortise_error *err);
+/*
+ * Links a token to a keyslot, or with assigned false removes the link. MORTISE_E_NO_TOKEN;
+ * MORTISE_E_NO_KEYSLOT: the keyslot does not exist, or is not linked.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_assign(struct mortise_luks2 *header, int token, int keyslot, bool assigned,
+		     struct mortise_error *err);
+
+/* --- keys in the kernel's keyrings --- */
+
+/*
+ * Reads a key, as keyctl(1) names it: "%TYPE:NAME", a number, or the name of a user key.
+ * MORTISE_E_KEY: it does not exist, or cannot be read.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_keyring_read(const char *key, struct mortise_secret **out, struct mortise_error *err);
+/*
+ * Stores a key: "KEYRING::KEY", for example "@u::%user:data". KEYRING: "@t", "@p", "@s", "@u",
+ * "@us", a number, or a name with or without "%:"; KEY: a name, with "%user:" or "%logon:". Replaces
+ * an existing key. value NULL: only check target. MORTISE_E_USAGE: invalid target; MORTISE_E_KEY.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_keyring_store(const char *target, const struct mortise_secret *value,
+		      struct mortise_error *err);
+
 /* --- keys from a KMS, a TPM, or paper --- */
 
 /*
@@ -500,11 +607,12 @@ struct mortise_key_sources {
 					 * tpm2-pcr-signature.json; default: /.extra, then /run/systemd */
 	const struct mortise_events *events; /* used while waiting for a KMS or TPM */
 	uint32_t kms_timeout_ms;	/* of one call; default and maximum: 10000 */
+	const struct mortise_secret *tpm_pin; /* of tokens of type systemd-tpm2 that need a PIN */
 };
 
 enum mortise_enroll_kind {
 	MORTISE_ENROLL_KMS,	/* sealed by the KMS at kms_endpoint; Talos's token */
-	MORTISE_ENROLL_TPM,	/* sealed by the TPM; Talos's token */
+	MORTISE_ENROLL_TPM,	/* sealed by the TPM; Talos's or systemd's token */
 	MORTISE_ENROLL_RECOVERY, /* 256 random bits to write down; systemd's token */
 };
 
@@ -519,6 +627,10 @@ struct mortise_enrollment {
 					 * next boot's value of PCR 15; MORTISE_PCRS_DEFAULT */
 	bool tpm_check_secureboot;	/* fail if Secure Boot is off or in setup mode */
 	bool replace;			/* replace the recovery key that the keyslot holds */
+	bool tpm_systemd;		/* MORTISE_ENROLL_TPM: systemd's token instead of Talos's;
+					 * MORTISE_PCRS_DEFAULT is PCR 7 */
+	const struct mortise_secret *tpm_pin; /* with tpm_systemd: also ask for this PIN; default:
+					 * no PIN */
 };
 
 struct mortise_enrolled {
@@ -548,15 +660,24 @@ struct mortise_token_search {
 };
 
 /*
- * Opens a keyslot with a token of type sideroKMS (if kms_endpoint is set), talos-tpm2 or
- * luks2-keyring (a "user" key in the caller's keyrings). Without an id, tokens of preferred
+ * Opens a keyslot with a token of type sideroKMS (if kms_endpoint is set), talos-tpm2,
+ * systemd-tpm2 or luks2-keyring (a "user" key in the caller's keyrings). Without an id, tokens of preferred
  * keyslots come first, and those to ignore are skipped. volume_key, opened, token: may be NULL.
- * MORTISE_E_NO_TOKEN: there is no token to try. Otherwise the error of the last token.
+ * MORTISE_E_NO_TOKEN: there is no token to try. MORTISE_E_PIN: a token needs tpm_pin. Otherwise the
+ * error of the last token.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_token_open(struct mortise_luks2 *header, const struct mortise_token_search *search,
 		   const struct mortise_key_sources *sources, struct mortise_secret **volume_key,
 		   int *opened, int *token, struct mortise_error *err);
+/*
+ * The passphrase that a token of these types gives, whatever keyslots it is linked to.
+ * MORTISE_E_NO_TOKEN, and the errors of its source.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_passphrase(struct mortise_luks2 *header, int token,
+			 const struct mortise_key_sources *sources,
+			 struct mortise_secret **passphrase, struct mortise_error *err);
 /*
  * Opens a keyslot of a systemd-recovery token with a recovery key as typed by a user, with or
  * without dashes, in either case. MORTISE_E_NO_TOKEN: the header has none. MORTISE_E_KEY.
@@ -666,7 +787,8 @@ mortise_resume(struct mortise_luks2 *header, const char *name,
 /*
  * Replaces the activation flags of a live mapping of this header, while it is in use: flags and,
  * without MORTISE_ONLY_GIVEN, those in the header. MORTISE_READONLY has no effect. Otherwise as
- * mortise_activate. MORTISE_E_USAGE: the mapping is suspended, or belongs to another header.
+ * mortise_activate. header NULL: a plain mapping, whose key volume_key must be. MORTISE_E_USAGE: the
+ * mapping is suspended, or belongs to another header.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_refresh(struct mortise_luks2 *header, const char *name,
@@ -696,7 +818,7 @@ struct mortise_mapping_info {
 	uint32_t key_size;		/* bytes */
 	bool key_in_keyring;
 	char integrity[64];		/* "hmac(sha256)"; "" if there is none */
-	char device[256];		/* path of the data device */
+	char device[256];		/* path of the data device, "" if it has disappeared */
 	char loop_file[256];		/* its backing file, "" unless it is a loop device */
 	uint32_t sector_size;		/* bytes */
 	uint64_t offset;		/* bytes */

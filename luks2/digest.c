@@ -13,28 +13,31 @@
 #define DIGEST_MIN 20u /* bytes: digests converted from LUKS1 have this size */
 #define SALT_SIZE  32u
 
-enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id,
-				      const struct mortise_secret *key, struct mortise_error *err)
+struct digest {
+	struct mortise_kdf kdf;
+	uint8_t salt[MORTISE_SALT_MAX], bytes[KEYS_HASH_SIZE_MAX];
+	size_t salt_size, size;
+};
+
+static enum mortise_code decode(const struct mortise_luks2 *header, int id, struct digest *digest,
+				struct mortise_error *err)
 {
-	const struct mortise_events *events = luks2_header_events(header);
 	struct json_object *digests =
 		luks2_json_get(luks2_header_metadata(header), "digests", json_type_object);
 	struct json_object *object = luks2_json_get_id(digests, id);
 	const char *type = luks2_json_text(object, "type");
 	const char *hash = luks2_json_text(object, "hash");
-	struct mortise_kdf kdf = { .type = MORTISE_KDF_PBKDF2 };
-	uint8_t salt[MORTISE_SALT_MAX], expected[KEYS_HASH_SIZE_MAX], actual[KEYS_HASH_SIZE_MAX];
-	size_t salt_size = sizeof(salt), size = sizeof(expected);
 	uint64_t iterations = 0;
-	enum mortise_code code;
-	char who[32];
 
+	*digest = (struct digest){ .kdf = { .type = MORTISE_KDF_PBKDF2 },
+				   .salt_size = sizeof(digest->salt),
+				   .size = sizeof(digest->bytes) };
 	if (!type || strcmp(type, "pbkdf2"))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0, "digest %d has an unknown type",
 				 id);
 	if (!hash || strlen(hash) > MORTISE_HASH_MAX ||
-	    !luks2_json_base64(object, "salt", salt, &salt_size) ||
-	    !luks2_json_base64(object, "digest", expected, &size) ||
+	    !luks2_json_base64(object, "salt", digest->salt, &digest->salt_size) ||
+	    !luks2_json_base64(object, "digest", digest->bytes, &digest->size) ||
 	    !luks2_json_integer(object, "iterations", UINT32_MAX, &iterations))
 		return error_set(err, MORTISE_E_POLICY, 0, "digest %d is incomplete", id);
 	/*
@@ -42,19 +45,44 @@ enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id
 	 * headers have 10 iterations.
 	 */
 	if (iterations < (luks2_header_is_luks1(header) ? 1 : LUKS2_DIGEST_ITERATIONS_MIN) ||
-	    (size != keys_hash_size(hash) && size != DIGEST_MIN) || size < DIGEST_MIN)
+	    (digest->size != keys_hash_size(hash) && digest->size != DIGEST_MIN) ||
+	    digest->size < DIGEST_MIN)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "digest %d is weak (hash %.32s, %llu iterations, %zu bytes)", id,
-				 hash, (unsigned long long)iterations, size);
-	snprintf(kdf.hash, sizeof(kdf.hash), "%s", hash);
-	kdf.time = (uint32_t)iterations;
-	snprintf(who, sizeof(who), "digest %d", id);
-	code = keys_kdf_check_time(&kdf, luks2_header_max_unlock(header), who, events, err);
+				 hash, (unsigned long long)iterations, digest->size);
+	snprintf(digest->kdf.hash, sizeof(digest->kdf.hash), "%s", hash);
+	digest->kdf.time = (uint32_t)iterations;
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_digest_check(const struct mortise_luks2 *header, int id,
+				     struct mortise_error *err)
+{
+	struct digest digest;
+
+	return decode(header, id, &digest, err);
+}
+
+enum mortise_code luks2_digest_verify(const struct mortise_luks2 *header, int id,
+				      const struct mortise_secret *key, struct mortise_error *err)
+{
+	const struct mortise_events *events = luks2_header_events(header);
+	uint8_t actual[KEYS_HASH_SIZE_MAX];
+	struct digest digest;
+	enum mortise_code code;
+	char who[32];
+
+	code = decode(header, id, &digest, err);
 	if (code)
 		return code;
-	code = keys_kdf_derive(&kdf, events, key, (struct keys_bytes){ salt, salt_size }, actual,
-			       size, err);
-	if (!code && !secret_equal(expected, actual, size))
+	snprintf(who, sizeof(who), "digest %d", id);
+	code = keys_kdf_check_time(&digest.kdf, luks2_header_max_unlock(header), who, events, err);
+	if (code)
+		return code;
+	code = keys_kdf_derive(&digest.kdf, events, key,
+			       (struct keys_bytes){ digest.salt, digest.salt_size }, actual,
+			       digest.size, err);
+	if (!code && !secret_equal(digest.bytes, actual, digest.size))
 		code = error_set(err, MORTISE_E_KEY, 0, "Volume key does not match the volume.");
 	secret_wipe(actual, sizeof(actual));
 	return code;

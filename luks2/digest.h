@@ -7,6 +7,10 @@
 
 #define LUKS2_DIGEST_ITERATIONS_MIN 1000u	/* a digest with fewer is refused as weak */
 
+/* MORTISE_E_POLICY, MORTISE_E_UNSUPPORTED: the digest is refused, whatever the key. */
+MORTISE_MUST_CHECK enum mortise_code luks2_digest_check(const struct mortise_luks2 *header,
+							int id, struct mortise_error *err);
+
 /*
  * Verifies key. MORTISE_E_KEY: it is another key. MORTISE_E_POLICY: the digest is weak, or takes
  * longer than the header's limit.

@@ -43,7 +43,9 @@ struct memory_limiter {
 /* Whether a damaged or stale header copy is rewritten from the other copy. */
 enum luks2_mend {
 	LUKS2_MEND_NEVER,
+	LUKS2_MEND_REFUSE, /* never, and the read fails if the next policy would */
 	LUKS2_MEND_UNLESS_FOREIGN, /* unless luks2_mending_allowed() finds something else */
+	LUKS2_MEND_ALWAYS,
 };
 
 /*

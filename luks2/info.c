@@ -265,3 +265,9 @@ enum mortise_code mortise_header_set_uuid(struct mortise_luks2 *header, const ch
 	memcpy(update->binary.uuid, checked, sizeof(checked));
 	return luks2_update_commit(&update, err);
 }
+
+enum mortise_code mortise_header_usable(const struct mortise_luks2 *header,
+					struct mortise_error *err)
+{
+	return luks2_usable(header->metadata, err);
+}

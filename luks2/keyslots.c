@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The public operations on keyslots. Each is one update of the header. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/sized.h"
 #include "base/secret.h"
+#include "luks2/area.h"
 #include "luks2/digest.h"
 #include "luks2/format.h"
 #include "luks2/keyslot.h"
+#include "luks2/layout.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
@@ -185,6 +188,28 @@ static void set_priority(struct json_object *keyslots, int id, struct json_objec
 		luks2_json_add(keyslot, "priority", json_object_get(priority));
 }
 
+/*
+ * The old area is wiped only after the header with the new one is on disk, so that both need room at
+ * once. A keyslots area without a gap is extended into unused space before the data.
+ */
+static enum mortise_code make_room(struct luks2_update *update, int id, uint32_t key_size,
+				   struct mortise_error *err)
+{
+	struct mortise_luks2 *header = update->header;
+	const uint64_t room = luks2_area_room(key_size);
+	struct mortise_error ignored;
+	uint64_t offset;
+
+	if (!luks2_layout_find_area(update->metadata, header->metadata, room, &offset, &ignored) ||
+	    (!header->detached && luks2_layout_extend(update->metadata, header->device, room)))
+		return MORTISE_OK;
+	return error_set(
+		err, MORTISE_E_NO_SPACE, 0,
+		"cannot change keyslot %d: its new key needs %" PRIu64 " free bytes while "
+		"the old one is kept, and the keyslots area is full; remove another keyslot",
+		id, room);
+}
+
 enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 					 const struct mortise_keyslot_new *what,
 					 const struct mortise_secret *passphrase,
@@ -223,6 +248,8 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 		luks2_json_get(luks2_json_get_id(keyslots, id), "priority", json_type_int));
 	digest = luks2_digest_of_keyslot(update->metadata, id);
 	code = luks2_keyslot_stage_removal(update, id, false, err);
+	if (!code)
+		code = make_room(update, id, (uint32_t)mortise_secret_size(request.key), err);
 	if (code)
 		goto out;
 	code = luks2_keyslot_stage_for(update, &request, digest, &id, err);
@@ -233,38 +260,6 @@ enum mortise_code mortise_keyslot_change(struct mortise_luks2 *header, int id,
 out:
 	json_object_put(priority);
 	luks2_update_abort(&update);
-	return code;
-}
-
-enum mortise_code mortise_keyslot_remove(struct mortise_luks2 *header, int id,
-					 struct mortise_error *err)
-{
-	struct luks2_update *update;
-	enum mortise_code code;
-
-	code = luks2_usable(header->metadata, err);
-	if (code)
-		return code;
-	code = luks2_update_begin(header, &update, err);
-	if (code)
-		return code;
-	code = luks2_keyslot_stage_removal(update, id, true, err);
-	if (code)
-		goto out;
-	code = luks2_update_commit(&update, err);
-out:
-	luks2_update_abort(&update);
-	return code;
-}
-
-enum mortise_code mortise_keyslot_remove_all(struct mortise_luks2 *header,
-					     struct mortise_error *err)
-{
-	enum mortise_code code = luks2_usable(header->metadata, err);
-
-	for (int id = 0; !code && id < (int)MORTISE_KEYSLOTS_MAX; id++)
-		if (luks2_keyslot_opens_data(header->metadata, id))
-			code = mortise_keyslot_remove(header, id, err);
 	return code;
 }
 

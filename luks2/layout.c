@@ -228,3 +228,45 @@ enum mortise_code luks2_layout_find_area(struct json_object *metadata, struct js
 	}
 	return error_set(err, MORTISE_E_NO_SPACE, 0, "No space for new keyslot.");
 }
+
+/* The first byte that a segment uses. */
+static uint64_t find_data_start(struct json_object *metadata)
+{
+	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
+	uint64_t start = UINT64_MAX, offset;
+
+	json_object_object_foreach(segments, id, segment) {
+		(void)id;
+		if (!luks2_json_decimal(segment, "offset", &offset))
+			return 0;
+		if (offset < start)
+			start = offset;
+	}
+	return start;
+}
+
+static bool is_zero(const struct luks2_device *device, uint64_t offset, uint64_t size)
+{
+	uint8_t page[PAGE], any = 0;
+
+	for (uint64_t done = 0; done < size; done += PAGE) {
+		if (luks2_device_read(device, page, PAGE, offset + done, NULL))
+			return false;
+		for (size_t i = 0; i < PAGE; i++)
+			any |= page[i];
+	}
+	return !any;
+}
+
+bool luks2_layout_extend(struct json_object *metadata, const struct luks2_device *device,
+			 uint64_t room)
+{
+	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
+	const uint64_t end = luks2_keyslots_end(metadata), data = find_data_start(metadata);
+	uint64_t size;
+
+	return luks2_json_decimal(config, "keyslots_size", &size) && room % PAGE == 0 &&
+	       size + room <= LUKS2_KEYSLOTS_SIZE_MAX && data >= end && data - end >= room &&
+	       is_zero(device, end, room) &&
+	       luks2_json_add(config, "keyslots_size", luks2_json_new_decimal(size + room));
+}

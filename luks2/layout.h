@@ -37,4 +37,11 @@ MORTISE_MUST_CHECK enum mortise_code luks2_layout_find_area(struct json_object *
 							    uint64_t room, uint64_t *offset,
 							    struct mortise_error *err);
 
+/*
+ * Extends the keyslots area by room bytes towards the data, if these bytes of the header's device
+ * belong to nothing and are zero, as a format leaves them. False: metadata is unchanged.
+ */
+bool luks2_layout_extend(struct json_object *metadata, const struct luks2_device *device,
+			 uint64_t room);
+
 #endif

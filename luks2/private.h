@@ -24,6 +24,20 @@ struct mortise_luks2 {
 	struct memory_limiter limiter;	/* functions may be NULL */
 };
 
+/* One copy on the device, valid or not. */
+struct luks2_copy {
+	uint64_t offset;
+	bool valid;
+	struct luks2_binary binary;
+	struct json_object *metadata;	/* the owner's; NULL if the checksum is wrong */
+	struct mortise_error why;	/* why it is invalid */
+};
+
+/* Reads both copies and mends none. */
+MORTISE_MUST_CHECK enum mortise_code luks2_copies_read(struct luks2_device *device,
+						       struct luks2_copy out[2],
+						       struct mortise_error *err);
+
 struct luks2_update {
 	struct mortise_luks2 *header;
 	struct luks2_binary binary;

@@ -175,7 +175,9 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 	if (policy == LUKS2_MEND_NEVER)
 		return MORTISE_OK;
 	bad->offset = good->offset ? 0 : good->binary.copy_size;
-	allowed = luks2_mending_allowed(device, &good->binary, bad->offset);
+	allowed = policy == LUKS2_MEND_ALWAYS
+			  ? LUKS2_MENDING_SAFE
+			  : luks2_mending_allowed(device, &good->binary, bad->offset);
 	*unmendable = allowed == LUKS2_MENDING_UNKNOWN;
 	if (*unmendable)
 		return MORTISE_OK;
@@ -183,6 +185,8 @@ static enum mortise_code mend_if_allowed(struct luks2_device *device, enum luks2
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "Device contains ambiguous signatures, cannot auto-recover LUKS2. "
 				 "Please run \"cryptsetup repair\" for recovery.");
+	if (policy == LUKS2_MEND_REFUSE)
+		return MORTISE_OK;
 	/* On a read-only device the good copy is enough. */
 	if (!luks2_device_writable(device, &ignored) && rewrite_copy(device, good, bad, &ignored))
 		return error_set(err, MORTISE_E_SYSTEM, ignored.sys_errno,
@@ -259,7 +263,7 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 		goto out;
 	}
 	stale = !other->metadata || other->binary.seqid != good->binary.seqid;
-	if (stale && policy != LUKS2_MEND_NEVER && !exclusive) {
+	if (stale && policy > LUKS2_MEND_REFUSE && !exclusive) {
 		*retry = true;
 		goto out;
 	}
@@ -268,7 +272,7 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 		if (code)
 			goto out;
 	}
-	unmended = stale && (policy == LUKS2_MEND_NEVER || unmendable || !device->writable);
+	unmended = stale && (policy <= LUKS2_MEND_REFUSE || unmendable || !device->writable);
 	code = make_header(device, good, other, unmended, out, err);
 	if (!code)
 		(*out)->unmendable = unmendable;
@@ -279,6 +283,40 @@ out:
 	return code;
 }
 
+static void describe_copy(struct copy *copy, struct luks2_copy *out)
+{
+	const size_t size = (size_t)copy->binary.copy_size - LUKS2_BINARY_SIZE;
+
+	*out = (struct luks2_copy){
+		.offset = copy->offset,
+		.valid = copy->metadata,
+		.binary = copy->binary,
+		.metadata = copy->metadata,
+		.why = copy->why,
+	};
+	copy->metadata = NULL;
+	if (!out->valid && copy->checksum_good)
+		(void)parse_json((char *)copy->bytes + LUKS2_BINARY_SIZE, size, &out->metadata,
+				 NULL);
+}
+
+enum mortise_code luks2_copies_read(struct luks2_device *device, struct luks2_copy out[2],
+				    struct mortise_error *err)
+{
+	struct copy primary = { 0 }, secondary = { 0 };
+	enum mortise_code code = luks2_device_lock(device, false, err);
+
+	if (code)
+		return code;
+	read_copies(device, &primary, &secondary);
+	luks2_device_unlock(device);
+	describe_copy(&primary, &out[0]);
+	describe_copy(&secondary, &out[1]);
+	clear_copy(&primary);
+	clear_copy(&secondary);
+	return MORTISE_OK;
+}
+
 enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend policy,
 				    struct mortise_luks2 **out, struct mortise_error *err)
 {
@@ -286,7 +324,7 @@ enum mortise_code luks2_header_read(struct luks2_device *device, enum luks2_mend
 	bool retry;
 
 	/* Without locks another process could be writing at the same time. */
-	if (!device->locking)
+	if (!device->locking && policy > LUKS2_MEND_REFUSE)
 		policy = LUKS2_MEND_NEVER;
 	code = read_locked(device, false, policy, &retry, out, err);
 	if (!code && retry)

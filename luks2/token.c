@@ -157,6 +157,32 @@ out:
 	return code;
 }
 
+/* Through the text, so that the description is checked like that of an imported token. */
+enum mortise_code mortise_token_add_keyring(struct mortise_luks2 *header,
+					    const struct mortise_token_import *how,
+					    const char *key_description, int *added,
+					    struct mortise_error *err)
+{
+	struct json_object *token = json_object_new_object(), *links = json_object_new_array();
+	const char *text = NULL;
+	enum mortise_code code;
+
+	if (luks2_json_add(token, "type", json_object_new_string("luks2-keyring")) &&
+	    luks2_json_add(token, "keyslots", links) &&
+	    luks2_json_add(token, "key_description", json_object_new_string(key_description))) {
+		for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
+			if (luks2_keyslot_in_use(header->metadata, id) &&
+			    !luks2_json_append(links, luks2_json_new_decimal((uint64_t)id)))
+				goto out;
+		text = luks2_json_plain(token);
+	}
+out:
+	code = text ? mortise_token_import(header, how, text, strlen(text), added, err)
+		    : error_memory(err);
+	json_object_put(token);
+	return code;
+}
+
 static enum mortise_code find_token(const struct mortise_luks2 *header, int id,
 				    struct json_object **token, struct mortise_error *err)
 {
@@ -202,6 +228,42 @@ enum mortise_code mortise_token_remove(struct mortise_luks2 *header, int id,
 		return code;
 	luks2_json_remove_id(luks2_tokens(update->metadata), id);
 	return luks2_update_commit(&update, err);
+}
+
+enum mortise_code mortise_token_assign(struct mortise_luks2 *header, int id, int keyslot,
+				       bool assigned, struct mortise_error *err)
+{
+	struct json_object *token, *links;
+	struct luks2_update *update;
+	enum mortise_code code;
+	char text[12];
+
+	snprintf(text, sizeof(text), "%d", keyslot);
+	code = luks2_usable(header->metadata, err);
+	if (!code)
+		code = find_token(header, id, &token, err);
+	if (code)
+		return code;
+	links = luks2_json_get(token, "keyslots", json_type_array);
+	if (assigned && !luks2_keyslot_in_use(header->metadata, keyslot))
+		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "Keyslot %d is not active.",
+				 keyslot);
+	if (luks2_json_array_has(links, text) == assigned)
+		return assigned ? MORTISE_OK
+				: error_set(err, MORTISE_E_NO_KEYSLOT, 0,
+					    "Token %d is not assigned to keyslot %d.", id, keyslot);
+	code = luks2_update_begin(header, &update, err);
+	if (code)
+		return code;
+	links = luks2_json_get(luks2_token_get(update->metadata, id), "keyslots", json_type_array);
+	if (!assigned)
+		luks2_json_array_remove(links, text);
+	else if (!luks2_json_append(links, json_object_new_string(text)))
+		code = error_memory(err);
+	if (!code)
+		code = luks2_update_commit(&update, err);
+	luks2_update_abort(&update);
+	return code;
 }
 
 enum mortise_code mortise_token_info(const struct mortise_luks2 *header, int id,

@@ -57,8 +57,8 @@ static enum mortise_code validate_counts(struct json_object *metadata, struct mo
 	return MORTISE_OK;
 }
 
-static enum mortise_code validate_requirements(struct json_object *metadata,
-					       struct mortise_error *err)
+enum mortise_code luks2_validate_requirements(struct json_object *metadata,
+					      struct mortise_error *err)
 {
 	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
 	struct json_object *requirements, *mandatory;
@@ -81,7 +81,7 @@ static enum mortise_code validate_requirements(struct json_object *metadata,
 	return MORTISE_OK;
 }
 
-static enum mortise_code validate_tokens(struct json_object *metadata, struct mortise_error *err)
+enum mortise_code luks2_validate_tokens(struct json_object *metadata, struct mortise_error *err)
 {
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
 	struct json_object *tokens = luks2_json_get(metadata, "tokens", json_type_object);
@@ -103,7 +103,7 @@ static enum mortise_code validate_tokens(struct json_object *metadata, struct mo
 	return MORTISE_OK;
 }
 
-static enum mortise_code validate_digests(struct json_object *metadata, struct mortise_error *err)
+enum mortise_code luks2_validate_digests(struct json_object *metadata, struct mortise_error *err)
 {
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
@@ -131,7 +131,7 @@ static enum mortise_code validate_digests(struct json_object *metadata, struct m
 	return MORTISE_OK;
 }
 
-static enum mortise_code validate_config(struct json_object *metadata, struct mortise_error *err)
+enum mortise_code luks2_validate_config(struct json_object *metadata, struct mortise_error *err)
 {
 	struct json_object *config = luks2_json_get(metadata, "config", json_type_object);
 	uint64_t json_size, keyslots_size, data;
@@ -178,9 +178,9 @@ enum mortise_code luks2_validate(struct json_object *metadata, uint64_t json_siz
 {
 	static enum mortise_code (*const section[])(struct json_object *,
 						    struct mortise_error *) = {
-		validate_counts,  validate_requirements,   validate_tokens,
-		validate_digests, luks2_validate_segments, luks2_validate_keyslots,
-		validate_config,  luks2_validate_areas,
+		validate_counts,	luks2_validate_requirements, luks2_validate_tokens,
+		luks2_validate_digests, luks2_validate_segments,     luks2_validate_keyslots,
+		luks2_validate_config,	luks2_validate_areas,
 	};
 
 	if (!json_object_is_type(metadata, json_type_object))

@@ -16,6 +16,14 @@ MORTISE_MUST_CHECK enum mortise_code luks2_validate(struct json_object *metadata
 						    uint64_t json_size, struct mortise_error *err);
 
 /* The parts of luks2_validate(), in the order of the calls: each relies on those before it. */
+MORTISE_MUST_CHECK enum mortise_code luks2_validate_requirements(struct json_object *metadata,
+								 struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code luks2_validate_tokens(struct json_object *metadata,
+							   struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code luks2_validate_digests(struct json_object *metadata,
+							    struct mortise_error *err);
+MORTISE_MUST_CHECK enum mortise_code luks2_validate_config(struct json_object *metadata,
+							   struct mortise_error *err);
 MORTISE_MUST_CHECK enum mortise_code luks2_validate_segments(struct json_object *metadata,
 							     struct mortise_error *err);
 MORTISE_MUST_CHECK enum mortise_code luks2_validate_keyslots(struct json_object *metadata,

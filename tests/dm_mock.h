@@ -57,6 +57,7 @@ struct world {
 	unsigned keys_added, keys_dropped, pauses;
 	struct dm_block block;
 	enum mortise_code block_code;
+	bool interrupted;		/* a signal ends each pause */
 	bool exclusive;			/* the device was opened exclusively */
 	struct dm_control *control;
 };
@@ -186,12 +187,13 @@ static void mock_key_drop(void *context, int32_t serial)
 	world->keys_dropped++;
 }
 
-static void mock_pause(void *context, unsigned ms)
+static bool mock_pause(void *context, unsigned ms)
 {
 	struct world *world = context;
 
 	assert_true(ms > 0 && ms < 1000);
 	world->pauses++;
+	return !world->interrupted;
 }
 
 static void begin_minor(struct world *world, const struct step *steps, uint32_t minor)

@@ -80,6 +80,9 @@ static inline bool listed(const struct mortise_luks2 *header, int keyslot)
 	return mortise_keyslot_info(header, keyslot, &info, NULL) == MORTISE_OK;
 }
 
+/* Bytes of the keyslots area of the next format; 0: all up to the data. */
+static uint64_t format_keyslots_size;
+
 static inline enum mortise_code format_disk(const char *passphrase, struct mortise_error *err)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -88,6 +91,7 @@ static inline enum mortise_code format_disk(const char *passphrase, struct morti
 		.struct_size = sizeof(format),
 		.key_size = 32,
 		.data_offset = DISK_SIZE,
+		.keyslots_size = format_keyslots_size,
 		.digest_iterations = 1000,
 	};
 	struct mortise_secret *given = secret(passphrase);
@@ -144,6 +148,14 @@ static inline void prepare_two(void)
 	mortise_luks2_free(&header);
 }
 
+/* The keyslots area has no room for a second keyslot. */
+static inline void prepare_full(void)
+{
+	format_keyslots_size = AREA_SIZE;
+	prepare_one();
+	format_keyslots_size = 0;
+}
+
 static inline void damage(uint64_t offset)
 {
 	uint8_t *image = malloc(DISK_SIZE);
@@ -186,97 +198,7 @@ static inline void prepare_stale_secondary(void)
 	free(after);
 }
 
-/* Backups. */
-
-/* Without a name in the directory of the disk: nothing has to remove it. */
-static char backup_path[32];
-
-static inline void store_backup(void)
-{
-	static int fd = -1;
-	uint8_t *image = malloc(DISK_SIZE);
-
-	assert_non_null(image);
-	disk_fetch(disk.path, image);
-	if (fd < 0)
-		fd = memfd_create("backup", MFD_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(real_pwrite(fd, image, DISK_SIZE, 0), DISK_SIZE);
-	snprintf(backup_path, sizeof(backup_path), "/proc/self/fd/%d", fd);
-	free(image);
-}
-
-static inline enum mortise_code act_change_again(struct mortise_error *err);
-static inline enum mortise_code act_label(struct mortise_error *err);
-
-/* The header has its keyslot at another place than the backup. */
-static inline void prepare_restore(void)
-{
-	prepare_one();
-	store_backup();
-	assert_int_equal(act_change(NULL), MORTISE_OK);
-}
-
-/* The header has its keyslot where the backup has another one. */
-static inline void prepare_restore_moving(void)
-{
-	prepare_restore();
-	assert_int_equal(act_change_again(NULL), MORTISE_OK);
-}
-
-static inline void prepare_restore_bad_primary(void)
-{
-	prepare_restore_moving();
-	damage(0);
-}
-
-static inline void prepare_restore_bad_secondary(void)
-{
-	prepare_restore_moving();
-	damage(COPY_SIZE);
-}
-
-static inline void prepare_restore_bad_backup(void)
-{
-	prepare_bad_primary();
-	store_backup();
-	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
-}
-
-static inline void prepare_restore_stale_backup(void)
-{
-	prepare_bad_secondary();
-	store_backup();
-	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
-	damage(COPY_SIZE);
-}
-
-/* Another volume, whose header is older. */
-static inline void prepare_restore_other(void)
-{
-	prepare_two();
-	assert_int_equal(act_label(NULL), MORTISE_OK);
-	store_backup();
-	assert_int_equal(format_disk(NEW, NULL), MORTISE_OK);
-}
-
-static inline void prepare_restore_nothing(void)
-{
-	prepare_two();
-	store_backup();
-	prepare_nothing();
-}
-
-static inline enum mortise_code act_restore(struct mortise_error *err)
-{
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = disk.path };
-	const struct mortise_restore how = { .struct_size = sizeof(how),
-					     .file = backup_path,
-					     .allow = UINT32_MAX };
-
-	return mortise_header_restore(&location, &how, NULL, err);
-}
+#include "tests/luks2_rescues.h"
 
 /* Operations. */
 
@@ -340,6 +262,27 @@ static inline enum mortise_code import_token(struct mortise_luks2 *header,
 	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
 }
 
+static inline enum mortise_code link_token(struct mortise_luks2 *header, struct mortise_error *err)
+{
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = MORTISE_ANY,
+						  .keyslot = MORTISE_ANY };
+	enum mortise_code code = mortise_token_add_keyring(header, &how, "a key", NULL, err);
+
+	return code ? code : mortise_token_assign(header, 0, 0, false, err);
+}
+
+static inline enum mortise_code import_orphan(struct mortise_luks2 *header,
+					      struct mortise_error *err)
+{
+	static const char json[] = "{\"type\":\"clevis\",\"keyslots\":[]}";
+	const struct mortise_token_import how = { .struct_size = sizeof(how),
+						  .token = 0,
+						  .keyslot = MORTISE_ANY };
+
+	return mortise_token_import(header, &how, json, sizeof(json) - 1, NULL, err);
+}
+
 static inline enum mortise_code do_nothing(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	(void)header;
@@ -360,6 +303,8 @@ LOADED(act_label, false, NULL, label_it)
 LOADED(act_label_unlocked, true, NULL, label_it)
 LOADED(act_add_unlocked, true, NEW, add_one)
 LOADED(act_token, false, NULL, import_token)
+LOADED(act_links, false, NULL, link_token)
+LOADED(act_orphan, false, NULL, import_orphan)
 LOADED(act_load, false, NULL, do_nothing)
 
 /* Conditions. Every listed keyslot must open: one that does not would be a lost key. */
@@ -428,9 +373,23 @@ static inline bool has_token(struct mortise_luks2 *header)
 	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL);
 }
 
+static inline bool has_links(struct mortise_luks2 *header)
+{
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
+
+	return old_opens(header) && !mortise_token_info(header, 0, &info, NULL) &&
+	       info.keyslots == 1u << 1 && !strcmp(info.key_description, "a key");
+}
+
 #define VERDICT(name, verdict) \
 	static inline bool name(const char *path) { return judge(path, verdict); }
 
+static inline bool has_no_token(struct mortise_luks2 *header)
+{
+	return old_opens(header) && !has_token(header);
+}
+
+VERDICT(done_no_token, has_no_token)
 VERDICT(holds_old, old_opens)
 VERDICT(holds_new, new_opens)
 VERDICT(holds_either, either_opens)
@@ -440,6 +399,7 @@ VERDICT(done_second_gone, second_is_gone)
 VERDICT(done_gone, both_are_gone)
 VERDICT(done_label, is_labeled)
 VERDICT(done_token, has_token)
+VERDICT(done_links, has_links)
 
 /* An interrupted format leaves no header, the old one, the new one, or one marked as unfinished. */
 static inline bool holds_format(const char *path)
@@ -472,6 +432,7 @@ static const struct operation operations[] = {
 	{ "erase", prepare_two, act_erase, holds_all_listed, done_gone, false, false },
 	{ "label", prepare_two, act_label, holds_old, done_label, false, false },
 	{ "token", prepare_two, act_token, holds_old, done_token, false, false },
+	{ "links of a token", prepare_two, act_links, holds_old, done_links, false, false },
 	{ "repair the primary", prepare_bad_primary, act_load, holds_old, holds_old, false, false },
 	{ "repair the secondary", prepare_bad_secondary, act_load, holds_old, holds_old, false,
 	  false },
@@ -483,8 +444,14 @@ static const struct operation operations[] = {
 	  done_label, false, false },
 	{ "label without locks, bad secondary", prepare_bad_secondary, act_label_unlocked,
 	  holds_old, done_label, false, false },
+	{ "change in a full area", prepare_full, act_change, holds_either, holds_new, false, false },
 	{ "add without locks, stale secondary", prepare_stale_secondary, act_add_unlocked,
 	  holds_new, done_second, false, true },
+	{ "repair", prepare_orphan, act_repair, holds_old, done_no_token, false, false },
+	{ "repair a bad primary and more", prepare_orphan_bad_primary, act_repair, holds_old,
+	  done_no_token, false, false },
+	{ "repair a bad secondary and more", prepare_orphan_bad_secondary, act_repair, holds_old,
+	  done_no_token, false, false },
 	{ "restore", prepare_restore, act_restore, holds_either, holds_old, false, false },
 	{ "restore, an area moves", prepare_restore_moving, act_restore, holds_either, holds_old,
 	  false, false },

@@ -223,7 +223,7 @@ boot() {
 END
 	# Variables and files that are there where the scripts run; every sh of theirs has local.
 	grep -rlE '^#!/(bin/sh|sbin/openrc-run)$' contrib |
-		xargs shellcheck -s sh -e SC1090,SC1091,SC2034,SC2154,SC3043 || fail "shellcheck"
+		xargs shellcheck -s sh -e SC1090,SC1091,SC2034,SC2154,SC2317,SC3043 || fail "shellcheck"
 	diff <(grep -oE 'mortise_[a-z]+' contrib/openrc/mortise.initd | sort -u) \
 		<(sed -n 's/^#\(mortise_[a-z]*\)=.*/\1/p' contrib/openrc/mortise.confd | sort) ||
 		fail "conf.d of OpenRC does not list what the service knows"

@@ -442,7 +442,7 @@ static void failure_while_device_is_open(void **state)
 	const struct step busy = {
 		.request = DM_DEV_REMOVE, .name = "t1", .event_nr = UDEV, .sys = EBUSY
 	};
-	struct step steps[16] = {
+	struct step steps[21] = {
 		ABSENT,
 		ASK(crypt_1_24),
 		CREATE,
@@ -453,9 +453,9 @@ static void failure_while_device_is_open(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 5; i < 13; i++)
+	for (i = 5; i < 19; i++)
 		steps[i] = busy;
-	steps[13] = (struct step){
+	steps[19] = (struct step){
 		.request = DM_DEV_REMOVE,
 		.name = "t1",
 		.event_nr = UDEV,
@@ -476,15 +476,22 @@ static void remove_busy(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 1; i <= 8; i++)
+	for (i = 1; i <= 14; i++)
 		steps[i] = busy;
 	begin(&world, steps);
 	assert_int_equal(dm_remove(world.control, "t1", DM_REMOVE_NOW, &err), MORTISE_E_BUSY);
 	assert_non_null(strstr(err.text, "Device t1 is still in use."));
 	assert_int_equal(err.sys_errno, EBUSY);
-	assert_int_equal(world.pauses, 7);
+	assert_int_equal(world.pauses, 13);
+	end(&world);
+	/* A signal ends the waiting. */
+	memset(&steps[2], 0, sizeof(steps[2]));
+	begin(&world, steps);
+	world.interrupted = true;
+	assert_int_equal(dm_remove(world.control, "t1", DM_REMOVE_NOW, &err), MORTISE_E_BUSY);
 	end(&world);
 	/* The third attempt succeeds. */
+	steps[2] = busy;
 	memset(&steps[4], 0, sizeof(steps[4]));
 	steps[3].sys = 0;
 	begin(&world, steps);

@@ -274,18 +274,18 @@ static void test_exit_status(void **state)
 	static const int status[] = {
 		[MORTISE_OK] = 0,	[MORTISE_E_KEY] = 2,	  [MORTISE_E_MEMORY] = 3,
 		[MORTISE_E_DEVICE] = 4, [MORTISE_E_INACTIVE] = 4, [MORTISE_E_BUSY] = 5,
-		[MORTISE_E_EXISTS] = 5, [MORTISE_E_STALE] = 0,
+		[MORTISE_E_EXISTS] = 5, [MORTISE_E_STALE] = 0,	  [MORTISE_E_PIN] = 2,
 	};
 
 	(void)state;
-	for (int code = 0; code <= MORTISE_E_STALE; code++) {
+	for (int code = 0; code <= MORTISE_E_PIN; code++) {
 		assert_int_equal(mortise_exit_status((enum mortise_code)code),
 				 status[code] || !code ? status[code] : 1);
 		assert_string_not_equal(mortise_code_text((enum mortise_code)code),
 					"unknown error");
 	}
-	assert_int_equal(mortise_exit_status((enum mortise_code)(MORTISE_E_STALE + 1)), 1);
-	assert_string_equal(mortise_code_text((enum mortise_code)(MORTISE_E_STALE + 1)),
+	assert_int_equal(mortise_exit_status((enum mortise_code)(MORTISE_E_PIN + 1)), 1);
+	assert_string_equal(mortise_code_text((enum mortise_code)(MORTISE_E_PIN + 1)),
 			    "unknown error");
 }
 

@@ -324,6 +324,88 @@ static void test_signatures(void **state)
 	free(policy);
 }
 
+static const char systemd_token[] =
+	"{\"type\":\"systemd-tpm2\",\"keyslots\":[\"3\"],\"tpm2-blob\":\"AAIBAgACAwQ=\","
+	"\"tpm2-pcrs\":[0,7],\"tpm2-pcr-bank\":\"sha384\",\"tpm2-primary-alg\":\"rsa\","
+	"\"tpm2-policy-hash\":\"00112233445566778899aabbccddeeff"
+	"00112233445566778899aabbccddeeff\",\"tpm2-pin\":true,\"tpm2_pubkey_pcrs\":[11],"
+	"\"tpm2_pubkey\":\"QUJD\"}";
+
+static void test_systemd_token(void **state)
+{
+	struct json_object *token = json_tokener_parse(systemd_token), *written;
+	struct volume_systemd what;
+	struct mortise_error err;
+
+	(void)state;
+	assert_int_equal(volume_token_systemd_read(token, &what, &err), MORTISE_OK);
+	assert_int_equal(what.object.pcrs, 0x81);
+	assert_int_equal(what.object.bank, 0xc);
+	assert_true(what.object.rsa && what.object.pin && what.object.signed_policy);
+	assert_int_equal(what.signed_pcrs, 1 << 11);
+	assert_int_equal(what.object.private_size, 4);
+	assert_int_equal(what.object.public_size, 4);
+	assert_memory_equal(what.pem, "ABC", 3);
+	written = volume_token_systemd_new(&what, 3);
+	assert_string_equal(json_object_to_json_string_ext(written, JSON_C_TO_STRING_PLAIN),
+			    systemd_token);
+	json_object_put(written);
+	/* The first versions of systemd wrote neither bank nor algorithm. */
+	json_object_object_del(token, "tpm2-pcr-bank");
+	json_object_object_del(token, "tpm2-primary-alg");
+	json_object_object_del(token, "tpm2-pin");
+	assert_int_equal(volume_token_systemd_read(token, &what, &err), MORTISE_OK);
+	assert_int_equal(what.object.bank, 0xb);
+	assert_false(what.object.rsa || what.object.pin);
+	json_object_object_add(token, "type", json_object_new_string("systemd-fido2"));
+	assert_int_equal(volume_token_systemd_read(token, &what, &err), MORTISE_E_NO_TOKEN);
+	assert_int_equal(volume_token_systemd_read(NULL, &what, &err), MORTISE_E_NO_TOKEN);
+	json_object_put(token);
+}
+
+/* The PIN of systemd's own test vector, and one without salt. */
+static void test_systemd_pin(void **state)
+{
+	const uint8_t salt[] = { 'm', 'y', 's', 'a', 0, 'l', 't' };
+	const char text[] = "4wcSvu71XRhy9M/xIGvWZs1850/CFnBbmy994jtCOhs=";
+	struct mortise_secret *pin, *auth, *plain;
+
+	(void)state;
+	assert_int_equal(mortise_secret_from((const uint8_t *)"\0pass", 5, &pin, NULL), MORTISE_OK);
+	assert_int_equal(volume_systemd_pin(pin, salt, sizeof(salt), &auth, NULL), MORTISE_OK);
+	mortise_secret_free(&pin);
+	assert_int_equal(mortise_secret_from((const uint8_t *)text, strlen(text), &pin, NULL),
+			 MORTISE_OK);
+	assert_int_equal(volume_systemd_pin(pin, NULL, 0, &plain, NULL), MORTISE_OK);
+	assert_true(mortise_secret_equal(auth, plain));
+	mortise_secret_free(&pin);
+	mortise_secret_free(&auth);
+	mortise_secret_free(&plain);
+}
+
+/* A sealed key that takes a keyslot over replaces the token of systemd for this keyslot alone. */
+static void test_systemd_replaced(void **state)
+{
+	struct json_object *metadata = json_tokener_parse(
+		"{\"tokens\":{\"0\":{\"type\":\"systemd-tpm2\",\"keyslots\":[\"1\"]},"
+		"\"2\":{\"type\":\"systemd-tpm2\",\"keyslots\":[\"1\",\"4\"]},"
+		"\"3\":{\"type\":\"systemd-tpm2\",\"keyslots\":[\"5\"]}}}");
+
+	(void)state;
+	assert_int_equal(volume_token_systemd_of(metadata, 1), 0);
+	assert_int_equal(volume_token_systemd_of(metadata, 4), -1);
+	assert_true(volume_token_put(metadata, 1, json_tokener_parse("{\"type\":\"talos-tpm2\"}")));
+	assert_int_equal(volume_token_systemd_of(metadata, 1), -1);
+	assert_non_null(luks2_token_get(metadata, 2));
+	assert_true(volume_token_put(metadata, 5, json_tokener_parse("{\"type\":\"other\"}")));
+	assert_int_equal(volume_token_systemd_of(metadata, 5), 3);
+	volume_token_drop(metadata, 4);
+	assert_non_null(luks2_token_get(metadata, 2));
+	volume_token_drop(metadata, 5);
+	assert_null(luks2_token_get(metadata, 3));
+	json_object_put(metadata);
+}
+
 static void test_too_many_signatures(void **state)
 {
 	static const char entry[] =
@@ -360,6 +442,9 @@ int main(void)
 		cmocka_unit_test(test_no_place),
 		cmocka_unit_test(test_pcr_values),
 		cmocka_unit_test(test_signatures),
+		cmocka_unit_test(test_systemd_pin),
+		cmocka_unit_test(test_systemd_replaced),
+		cmocka_unit_test(test_systemd_token),
 		cmocka_unit_test(test_too_many_signatures),
 	};
 

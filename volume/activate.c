@@ -348,6 +348,7 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	struct dm_crypt_table table = { 0 };
 	enum mortise_code code, output;
 	struct dm_info mapping;
+	struct mortise_error ignored;
 
 	code = sized_check(sized, info, err);
 	if (!code)
@@ -364,7 +365,9 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	if (!code) {
 		fill_integrity(control, &table, &filled);
 		fill_table(&table, &filled);
-		code = dm_device_path(table.device, filled.device, sizeof(filled.device), err);
+		/* A device that has disappeared has no path; the mapping is still active. */
+		if (dm_device_path(table.device, filled.device, sizeof(filled.device), &ignored))
+			filled.device[0] = '\0';
 	}
 	output = sized_output(sized, info, &filled, code ? NULL : err);
 	if (!code)

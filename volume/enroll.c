@@ -27,19 +27,27 @@ static int find_recovery_token(const struct mortise_luks2 *header, int keyslot)
 	return MORTISE_ANY;
 }
 
+/* The token of a sealed key is useless once its keyslot is gone, and is replaced. */
+static bool is_token_free(struct json_object *metadata, int id)
+{
+	struct json_object *token = luks2_token_get(metadata, id);
+
+	return !token || (volume_token_is_sealed(token) && !luks2_keyslot_in_use(metadata, id));
+}
+
 /* Chooses keyslot and token ids before a KMS or TPM is contacted. */
 static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 				    const struct mortise_enrollment *what,
 				    struct mortise_enrolled *enrolled, struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_header_metadata(header);
-	bool sealed = what->kind != MORTISE_ENROLL_RECOVERY;
+	bool sealed = what->kind != MORTISE_ENROLL_RECOVERY && !what->tpm_systemd;
 	int id = what->keyslot;
 
 	if (id == MORTISE_ANY)
 		for (id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++)
 			if (!luks2_keyslot_in_use(metadata, id) &&
-			    (!sealed || !luks2_token_get(metadata, id)))
+			    (!sealed || is_token_free(metadata, id)))
 				break;
 	if (what->keyslot == MORTISE_ANY && id == (int)MORTISE_KEYSLOTS_MAX)
 		return error_set(err, MORTISE_E_NO_SPACE, 0, "All key slots full.");
@@ -55,7 +63,7 @@ static enum mortise_code choose_ids(const struct mortise_luks2 *header,
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "Key slot %d is full, please select another one.", id);
 	enrolled->token = id;
-	if (sealed && luks2_token_get(luks2_header_metadata(header), id))
+	if (sealed && !is_token_free(metadata, id))
 		return error_set(
 			err, MORTISE_E_EXISTS, 0,
 			"Token %d is in use; the token of a KMS or TPM key has the number of its "
@@ -80,6 +88,8 @@ static enum mortise_code make_tpm_key(const struct mortise_luks2 *header,
 		.keyslot = keyslot,
 		.pcrs = what->tpm_pcrs,
 		.check_secureboot = what->tpm_check_secureboot,
+		.systemd = what->tpm_systemd,
+		.pin = what->tpm_pin,
 	};
 	const bool is_default = what->tpm_pcrs == MORTISE_PCRS_DEFAULT;
 	bool of_state;
@@ -88,6 +98,9 @@ static enum mortise_code make_tpm_key(const struct mortise_luks2 *header,
 	enum mortise_code code = MORTISE_OK;
 
 	volume_measured_read(&measured);
+	/* systemd does not predict PCR 15. */
+	if (what->tpm_systemd && is_default)
+		measured.state_known = false;
 	of_state = !strcmp(measured.state_uuid, luks2_header_uuid(header));
 	if (measured.state_known) {
 		code = volume_measured_predict(&measured, of_state, value, err);
@@ -181,6 +194,10 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header,
 	code = sized_input(SIZED(mortise_enrollment), &wanted, what, err);
 	if (!code && wanted.replace && wanted.kind != MORTISE_ENROLL_RECOVERY)
 		code = error_set(err, MORTISE_E_USAGE, 0, "only a recovery key can be replaced");
+	if (!code && (wanted.tpm_systemd || wanted.tpm_pin) &&
+	    (wanted.kind != MORTISE_ENROLL_TPM || !wanted.tpm_systemd))
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "only a TPM key can have a token of systemd, which a PIN needs");
 	if (!code && sources)
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	if (!code)

@@ -74,15 +74,19 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 				      struct mortise_error *err)
 {
-	struct mortise_location look;
+	struct mortise_location where;
+	struct luks2_device *device = NULL;
 	struct mortise_luks2 *header = NULL;
 	enum mortise_code code;
 
-	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &look, location, err);
+	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
+	if (!code)
+		code = open_header_device(&where, &device, err);
 	if (code)
 		return code;
-	look.readonly = true;
-	code = mortise_luks2_load(&look, &header, err);
+	code = luks2_header_read(device, LUKS2_MEND_REFUSE, &header, err);
+	if (code)
+		luks2_device_close(device);
 	mortise_luks2_free(&header);
 	return code;
 }

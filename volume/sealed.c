@@ -47,8 +47,7 @@ enum mortise_code volume_node_uuid(const struct mortise_key_sources *sources,
 	return MORTISE_OK;
 }
 
-/* Encodes bytes in base64 to get the passphrase. */
-static enum mortise_code as_passphrase(const uint8_t *bytes, size_t size,
+enum mortise_code volume_as_passphrase(const uint8_t *bytes, size_t size,
 				       struct mortise_secret **passphrase,
 				       struct mortise_error *err)
 {
@@ -121,8 +120,8 @@ enum mortise_code volume_kms_new(const struct mortise_key_sources *sources, cons
 	if (!code)
 		code = keys_kms_seal(&kms, mortise_secret_data(bytes), sealed, &size, err);
 	if (!code)
-		code = as_passphrase(mortise_secret_data(bytes), KEYS_KMS_DATA_SIZE,
-				     &key->passphrase, err);
+		code = volume_as_passphrase(mortise_secret_data(bytes), KEYS_KMS_DATA_SIZE,
+					    &key->passphrase, err);
 	if (!code && !(key->token = volume_token_kms_new(sealed, size)))
 		code = error_memory(err);
 	if (code)
@@ -148,8 +147,8 @@ enum mortise_code volume_kms_get(const struct mortise_key_sources *sources, cons
 	if (!code)
 		code = keys_kms_unseal(&kms, sealed, size, &bytes, err);
 	if (!code)
-		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
-				     passphrase, err);
+		code = volume_as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
+					    passphrase, err);
 	mortise_secret_free(&bytes);
 	return code;
 }
@@ -206,14 +205,38 @@ enum mortise_code volume_tpm_check(const struct tpm_seal_options *wish, struct m
 	return code ? code : refuse_extended(wish->pcrs, err);
 }
 
+static enum mortise_code make_token(const struct mortise_key_sources *sources,
+				    const struct tpm_seal_options *wish,
+				    const struct keys_tpm_object *object, struct volume_key *key,
+				    struct mortise_error *err)
+{
+	struct volume_systemd token = { .object = *object };
+	enum mortise_code code = MORTISE_OK;
+
+	if (!wish->systemd) {
+		key->token = volume_token_tpm_new(object, wish->keyslot);
+		key->pcr_values = volume_record_pcr_values_new(object);
+		return key->token && key->pcr_values ? MORTISE_OK : error_memory(err);
+	}
+	if (object->signed_policy) {
+		token.signed_pcrs = UINT32_C(1) << KEYS_TPM_SIGNED_PCR;
+		code = volume_signed_policy_pem(sources->tpm_policy, token.pem, &token.pem_size,
+						err);
+	}
+	if (code)
+		return code;
+	key->token = volume_token_systemd_new(&token, wish->keyslot);
+	return key->token ? MORTISE_OK : error_memory(err);
+}
+
 enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 				 const struct tpm_seal_options *wish, struct volume_key *key,
 				 struct mortise_error *err)
 {
 	struct keys_tpm_signed_policy *policy = NULL;
 	struct keys_tpm tpm = { .tcti = sources->tcti, .events = sources->events };
-	struct keys_tpm_binding binding = { .pcrs = wish->pcrs };
-	struct mortise_secret *bytes = NULL;
+	struct keys_tpm_binding binding = { .pcrs = wish->pcrs, .systemd = wish->systemd };
+	struct mortise_secret *bytes = NULL, *pin = NULL;
 	struct keys_tpm_object object;
 	enum mortise_code code = volume_tpm_check(wish, err);
 
@@ -225,23 +248,25 @@ enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
 		binding.predicted = VOLUME_PCR_15;
 		memcpy(binding.values[KEYS_TPM_IDENTITY_PCR], wish->pcr_15, KEYS_TPM_DIGEST_SIZE);
 	}
+	if (!code && wish->pin)
+		code = volume_systemd_pin(wish->pin, NULL, 0, &pin, err);
+	tpm.pin = pin;
 	if (!code)
 		code = secret_random(KEYS_TPM_SECRET_SIZE, &bytes, err);
 	if (!code)
 		code = keys_tpm_seal(&tpm, &binding, mortise_secret_data(bytes), &object, err);
 	if (code)
 		goto out;
-	code = as_passphrase(mortise_secret_data(bytes), KEYS_TPM_SECRET_SIZE, &key->passphrase,
-			     err);
-	key->token = volume_token_tpm_new(&object, wish->keyslot);
-	key->pcr_values = volume_record_pcr_values_new(&object);
-	if (!code && (!key->token || !key->pcr_values))
-		code = error_memory(err);
+	code = volume_as_passphrase(mortise_secret_data(bytes), KEYS_TPM_SECRET_SIZE,
+				    &key->passphrase, err);
+	if (!code)
+		code = make_token(sources, wish, &object, key, err);
 	note_binding(wish, &tpm, key);
 	if (code)
 		volume_key_clear(key);
 out:
 	mortise_secret_free(&bytes);
+	mortise_secret_free(&pin);
 	free(policy);
 	return code;
 }
@@ -268,8 +293,12 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 	struct mortise_secret *bytes = NULL;
 	struct keys_tpm_object object;
 	uint32_t changed;
-	enum mortise_code code = volume_token_tpm_read(luks2_token_get(metadata, id), &object, err);
+	const int systemd = volume_token_systemd_of(metadata, id);
+	enum mortise_code code = volume_token_tpm_read(luks2_token_get(metadata, id), &object,
+						       systemd < 0 ? err : NULL);
 
+	if (code && systemd >= 0)
+		return volume_systemd_get(sources, metadata, systemd, passphrase, err);
 	if (code)
 		return code;
 	volume_record_pcr_values(metadata, id, &object);
@@ -284,8 +313,8 @@ enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 		code = explain_extended(&object, code, err);
 	}
 	if (!code)
-		code = as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
-				     passphrase, err);
+		code = volume_as_passphrase(mortise_secret_data(bytes), mortise_secret_size(bytes),
+					    passphrase, err);
 	mortise_secret_free(&bytes);
 	free(policy);
 	return code;

@@ -12,6 +12,7 @@
 
 #define VOLUME_TOKEN_KMS      "sideroKMS"
 #define VOLUME_TOKEN_TPM      "talos-tpm2"
+#define VOLUME_TOKEN_SYSTEMD  "systemd-tpm2"
 #define VOLUME_TOKEN_RECOVERY "systemd-recovery"
 #define VOLUME_NOTICE_MAX     400u
 #define VOLUME_NODE_UUID_ROOM 128u /* an override need not be a UUID */
@@ -41,7 +42,37 @@ MORTISE_MUST_CHECK enum mortise_code volume_token_tpm_read(struct json_object *t
 							   struct keys_tpm_object *object,
 							   struct mortise_error *err);
 
+#define VOLUME_PEM_MAX	     4096u /* bytes of a public key in a token */
+
+/* A token of type systemd-tpm2. */
+struct volume_systemd {
+	struct keys_tpm_object object;
+	uint32_t signed_pcrs;		/* object is bound to a signature over these; 0: to none */
+	uint8_t pem[VOLUME_PEM_MAX];	/* the key of the signature */
+	size_t pem_size;
+	uint8_t salt[MORTISE_SALT_MAX];	/* of the PIN */
+	size_t salt_size;
+};
+
+/*
+ * Parses a token, which may be NULL or of any shape. MORTISE_E_NO_TOKEN: it is of another type.
+ * MORTISE_E_SOURCE: it is invalid. MORTISE_E_UNSUPPORTED: it is bound to something that only systemd supports.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_token_systemd_read(struct json_object *token,
+							       struct volume_systemd *out,
+							       struct mortise_error *err);
+/*
+ * What the TPM key of a keyslot is bound to, from a token of Talos or else of systemd. The errors are
+ * those of volume_token_tpm_read() and volume_token_systemd_read().
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_token_binding(struct json_object *metadata, int keyslot,
+							  struct keys_tpm_object *object,
+							  struct mortise_error *err);
+/* The first token of type systemd-tpm2 that lists this keyslot alone, or -1. */
+int volume_token_systemd_of(struct json_object *metadata, int keyslot);
+
 /* Create a token. NULL: out of memory. */
+struct json_object *volume_token_systemd_new(const struct volume_systemd *what, int keyslot);
 struct json_object *volume_token_kms_new(const uint8_t *sealed, size_t size);
 struct json_object *volume_token_tpm_new(const struct keys_tpm_object *object, int keyslot);
 
@@ -53,16 +84,20 @@ bool volume_token_is_sealed(struct json_object *token);
  */
 MORTISE_MUST_CHECK bool volume_token_put(struct json_object *metadata, int id,
 					 struct json_object *token);
-/* Removes the token of this id if it belongs to a sealed key. */
+/* Removes the token of this id if it belongs to a sealed key, and systemd's of keyslot id alone. */
 void volume_token_drop(struct json_object *metadata, int id);
 /* The highest free id, or -1. */
 int volume_token_free_id(struct json_object *metadata);
 /* Bit n: a recovery token marks keyslot n. */
 uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header);
 
+/* "sha256"; NULL: unknown. 0 is SHA-256. */
+const char *volume_pcr_bank_name(uint16_t bank);
+
 /*
  * Parses the text of a signature file ({"sha256":[{"pcrs":[11],"pkfp":...,"pol":...,"sig":...}]})
- * into policy, whose public key is unchanged. Skips entries for other PCRs. MORTISE_E_SOURCE.
+ * into policy, whose public key, bank and PCRs are unchanged. Skips entries for other PCRs.
+ * MORTISE_E_SOURCE.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_signatures_parse(const char *text, size_t size,
 							     struct keys_tpm_signed_policy *policy,
@@ -75,6 +110,15 @@ MORTISE_MUST_CHECK enum mortise_code volume_signatures_parse(const char *text, s
 MORTISE_MUST_CHECK enum mortise_code volume_signed_policy(const char *directory,
 							  struct keys_tpm_signed_policy **out,
 							  struct mortise_error *err);
+/* Reads only the signatures. MORTISE_E_SOURCE: the file is missing. */
+MORTISE_MUST_CHECK enum mortise_code volume_signatures_read(const char *directory,
+							    struct keys_tpm_signed_policy *policy,
+							    struct mortise_error *err);
+/* The text of the public key. MORTISE_E_SOURCE: longer than VOLUME_PEM_MAX bytes. */
+MORTISE_MUST_CHECK enum mortise_code volume_signed_policy_pem(const char *directory,
+							      uint8_t pem[static VOLUME_PEM_MAX],
+							      size_t *size,
+							      struct mortise_error *err);
 
 /*
  * Whether a passphrase can be sealed, as far as can be told without asking the KMS or TPM: the
@@ -97,6 +141,8 @@ struct tpm_seal_options {
 	uint32_t pcrs; /* bit n: PCR n */
 	const uint8_t *pcr_15; /* its value at the next boot; NULL: its current value */
 	bool check_secureboot;
+	bool systemd;	/* make a token of type systemd-tpm2 */
+	const struct mortise_secret *pin; /* with systemd; NULL: none */
 };
 
 MORTISE_MUST_CHECK enum mortise_code volume_tpm_new(const struct mortise_key_sources *sources,
@@ -117,10 +163,27 @@ MORTISE_MUST_CHECK enum mortise_code volume_kms_get(const struct mortise_key_sou
 						    struct json_object *metadata, int id,
 						    struct mortise_secret **passphrase,
 						    struct mortise_error *err);
+/* For a keyslot without a token of Talos, uses its token of type systemd-tpm2. */
 MORTISE_MUST_CHECK enum mortise_code volume_tpm_get(const struct mortise_key_sources *sources,
 						    struct json_object *metadata, int id,
 						    struct mortise_secret **passphrase,
 						    struct mortise_error *err);
+/* The same by the id of a token of type systemd-tpm2. MORTISE_E_PIN: sources has no PIN. */
+MORTISE_MUST_CHECK enum mortise_code volume_systemd_get(const struct mortise_key_sources *sources,
+							struct json_object *metadata, int token,
+							struct mortise_secret **passphrase,
+							struct mortise_error *err);
+
+/* Hashes a PIN as systemd does, to *auth; salt_size may be 0. */
+MORTISE_MUST_CHECK enum mortise_code volume_systemd_pin(const struct mortise_secret *pin,
+							const uint8_t *salt, size_t salt_size,
+							struct mortise_secret **auth,
+							struct mortise_error *err);
+
+/* Encodes bytes in base64 to get the passphrase. */
+MORTISE_MUST_CHECK enum mortise_code volume_as_passphrase(const uint8_t *bytes, size_t size,
+							  struct mortise_secret **passphrase,
+							  struct mortise_error *err);
 
 /* The private key of the client certificate for a KMS; NULL: there is none. sources may be NULL. */
 const char *volume_kms_key_file(const struct mortise_key_sources *sources);

@@ -25,12 +25,21 @@ static bool read_digest(struct json_object *entry, const char *key,
 	return text && hex_decode(text, digest, KEYS_TPM_DIGEST_SIZE);
 }
 
-static bool is_of_pcr_11(struct json_object *entry)
+static bool is_of_pcrs(struct json_object *entry, uint32_t wanted)
 {
-	struct json_object *pcrs = luks2_json_get(entry, "pcrs", json_type_array);
+	struct json_object *array = luks2_json_get(entry, "pcrs", json_type_array);
+	uint32_t pcrs = 0;
 
-	return pcrs && json_object_array_length(pcrs) == 1 &&
-	       json_object_get_int64(json_object_array_get_idx(pcrs, 0)) == KEYS_TPM_SIGNED_PCR;
+	if (!wanted)
+		wanted = UINT32_C(1) << KEYS_TPM_SIGNED_PCR;
+	for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+		int64_t pcr = json_object_get_int64(json_object_array_get_idx(array, i));
+
+		if (pcr < 0 || pcr >= MORTISE_PCRS)
+			return false;
+		pcrs |= UINT32_C(1) << pcr;
+	}
+	return pcrs == wanted;
 }
 
 static enum mortise_code read_entry(struct json_object *entry, size_t i,
@@ -39,11 +48,11 @@ static enum mortise_code read_entry(struct json_object *entry, size_t i,
 {
 	struct keys_tpm_signature *signature;
 
-	if (!is_of_pcr_11(entry))
+	if (!is_of_pcrs(entry, policy->pcrs))
 		return MORTISE_OK;
 	if (policy->signature_count == KEYS_TPM_SIGNATURES_MAX)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "PCR signature JSON: more than %u signatures of PCR 11",
+				 "PCR signature JSON: more than %u signatures of the same PCRs",
 				 KEYS_TPM_SIGNATURES_MAX);
 	signature = &policy->signatures[policy->signature_count];
 	signature->signature_size = sizeof(signature->signature);
@@ -52,9 +61,9 @@ static enum mortise_code read_entry(struct json_object *entry, size_t i,
 	    !luks2_json_base64(entry, "sig", signature->signature, &signature->signature_size) ||
 	    !signature->signature_size)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "PCR signature JSON: sha256[%zu] needs pol and pkfp (64 hex "
+				 "PCR signature JSON: %s[%zu] needs pol and pkfp (64 hex "
 				 "digits) and sig (base64, at most %u bytes)",
-				 i, KEYS_TPM_MODULUS_MAX);
+				 volume_pcr_bank_name(policy->bank), i, KEYS_TPM_MODULUS_MAX);
 	policy->signature_count++;
 	return MORTISE_OK;
 }
@@ -73,10 +82,11 @@ enum mortise_code volume_signatures_parse(const char *text, size_t size,
 		root = luks2_json_parse(text, size, &end, &why);
 	if (!root)
 		return error_set(err, MORTISE_E_SOURCE, 0, "PCR signature JSON: %s", why);
-	entries = luks2_json_get(root, "sha256", json_type_array);
+	entries = luks2_json_get(root, volume_pcr_bank_name(policy->bank), json_type_array);
 	if (!entries)
 		code = error_set(err, MORTISE_E_SOURCE, 0,
-				 "PCR signature JSON: it is not an object with an array sha256");
+				 "PCR signature JSON: it is not an object with an array %s",
+				 volume_pcr_bank_name(policy->bank));
 	for (size_t i = 0; !code && i < json_object_array_length(entries); i++)
 		code = read_entry(json_object_array_get_idx(entries, i), i, policy, err);
 	json_object_put(root);
@@ -154,11 +164,61 @@ out:
 	return code;
 }
 
+/* systemd-stub puts the files into /.extra; systemd copies them to /run/systemd. */
+static const char *const usual[] = { "/.extra", "/run/systemd" };
+#define USUAL (sizeof(usual) / sizeof(*usual))
+
+/* Reads a file of directory, or of the first usual directory that has it. */
+static enum mortise_code read_one(const char *directory, const char *name, char **text,
+				  size_t *size, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+
+	*text = NULL;
+	if (directory)
+		code = read_file(directory, name, text, size, err);
+	for (size_t i = 0; !code && !directory && !*text && i < USUAL; i++)
+		code = read_file(usual[i], name, text, size, err);
+	if (!code && !*text)
+		code = error_set(err, MORTISE_E_SOURCE, 0,
+				 "%s lacks %s: this boot image has no signed policy",
+				 directory ? directory : "/run/systemd", name);
+	return code;
+}
+
+enum mortise_code volume_signatures_read(const char *directory,
+					 struct keys_tpm_signed_policy *policy,
+					 struct mortise_error *err)
+{
+	char *text;
+	size_t size;
+	enum mortise_code code = read_one(directory, SIGNATURE_FILE, &text, &size, err);
+
+	if (!code)
+		code = volume_signatures_parse(text, size, policy, err);
+	free(text);
+	return code;
+}
+
+enum mortise_code volume_signed_policy_pem(const char *directory,
+					   uint8_t pem[static VOLUME_PEM_MAX], size_t *size,
+					   struct mortise_error *err)
+{
+	char *text;
+	enum mortise_code code = read_one(directory, PUBLIC_KEY_FILE, &text, size, err);
+
+	if (!code && *size > VOLUME_PEM_MAX)
+		code = error_set(err, MORTISE_E_SOURCE, 0,
+				 PUBLIC_KEY_FILE " is larger than %u bytes", VOLUME_PEM_MAX);
+	if (!code && text)
+		memcpy(pem, text, *size);
+	free(text);
+	return code;
+}
+
 enum mortise_code volume_signed_policy(const char *directory, struct keys_tpm_signed_policy **out,
 				       struct mortise_error *err)
 {
-	/* systemd-stub puts the files into /.extra; systemd copies them to /run/systemd. */
-	static const char *const usual[] = { "/.extra", "/run/systemd" };
 	enum mortise_code code = MORTISE_OK;
 
 	*out = NULL;
@@ -170,7 +230,7 @@ enum mortise_code volume_signed_policy(const char *directory, struct keys_tpm_si
 					 directory);
 		return code;
 	}
-	for (size_t i = 0; !code && !*out && i < sizeof(usual) / sizeof(*usual); i++)
+	for (size_t i = 0; !code && !*out && i < USUAL; i++)
 		code = read_directory(usual[i], out, err);
 	return code;
 }

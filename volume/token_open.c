@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Unlocking with tokens, and with a recovery key whose keyslot a token marks. */
-#include <errno.h>
-#include <linux/keyctl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include "keys/sources/sources.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
+#include "volume/keyring.h"
 #include "volume/sealed.h"
 
 #define TOKEN_KEYRING "luks2-keyring"
@@ -24,30 +23,11 @@ static enum mortise_code keyring_get(struct json_object *token, struct mortise_s
 				     struct mortise_error *err)
 {
 	const char *description = luks2_json_text(token, "key_description");
-	enum mortise_code code;
-	long serial, size;
 
 	if (!description)
 		return error_set(err, MORTISE_E_NO_TOKEN, 0, "the token has no key_description");
-	serial = syscall(SYS_request_key, "user", description, NULL, 0);
-	if (serial < 0)
-		return error_set(err, MORTISE_E_KEY, errno,
-				 "no key \"%s\" in the keyrings of this process", description);
-	size = syscall(SYS_keyctl, KEYCTL_READ, serial, NULL, 0);
-	if (size < 0 || size > (long)MORTISE_PASSPHRASE_MAX)
-		return error_set(err, MORTISE_E_KEY, size < 0 ? errno : 0,
-				 "cannot read the key \"%s\"", description);
-	code = mortise_secret_new((size_t)size, passphrase, err);
-	if (code)
-		return code;
-	if (syscall(SYS_keyctl, KEYCTL_READ, serial, mortise_secret_data(*passphrase),
-		    (size_t)size) != size) {
-		mortise_secret_free(passphrase);
-		*passphrase = NULL;
-		return error_set(err, MORTISE_E_KEY, 0,
-				 "the key \"%s\" changed while it was being read", description);
-	}
-	return MORTISE_OK;
+	return volume_keyring_get(syscall(SYS_request_key, "user", description, NULL, 0),
+				  description, passphrase, err);
 }
 
 /* The token types and how they are linked to keyslots. */
@@ -59,6 +39,7 @@ struct giver {
 static const struct giver givers[] = {
 	{ VOLUME_TOKEN_KMS, true },
 	{ VOLUME_TOKEN_TPM, true },
+	{ VOLUME_TOKEN_SYSTEMD, false },
 	{ TOKEN_KEYRING, false },
 };
 
@@ -77,6 +58,9 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 {
 	if (!strcmp(type, VOLUME_TOKEN_TPM))
 		return volume_tpm_get(sources, luks2_header_metadata(header), id, passphrase, err);
+	if (!strcmp(type, VOLUME_TOKEN_SYSTEMD))
+		return volume_systemd_get(sources, luks2_header_metadata(header), id, passphrase,
+					  err);
 	if (strcmp(type, VOLUME_TOKEN_KMS))
 		return keyring_get(luks2_token_get(luks2_header_metadata(header), id), passphrase,
 				   err);
@@ -85,6 +69,26 @@ static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, co
 				 "the token does not name its KMS; give the endpoint");
 	return volume_kms_get(sources, sources->kms_endpoint, luks2_header_metadata(header), id,
 			      passphrase, err);
+}
+
+enum mortise_code mortise_token_passphrase(struct mortise_luks2 *header, int id,
+					   const struct mortise_key_sources *sources,
+					   struct mortise_secret **passphrase,
+					   struct mortise_error *err)
+{
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct mortise_token_info info = { .struct_size = sizeof(info) };
+	enum mortise_code code = mortise_token_info(header, id, &info, err);
+
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	if (!code && !giver_of(info.type))
+		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "the token cannot be used");
+	if (!code)
+		code = get_passphrase(header, id, info.type, &from, passphrase, err);
+	if (code)
+		error_prefix(err, "token %d", id);
+	return code;
 }
 
 /* The tokens to try, and their keyslots (bit n: keyslot n). */
@@ -179,8 +183,11 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 			return MORTISE_OK;
 		if (code == MORTISE_E_CANCELED)
 			return error_set(err, code, 0, "%s", why.text);
-		/* The error of a token that was tried is more useful than one of an unusable token. */
-		if (code != MORTISE_E_NO_TOKEN) {
+		/*
+		 * The error of a token that was tried is more useful than one of an unusable token,
+		 * and a PIN may be all that is missing.
+		 */
+		if (code != MORTISE_E_NO_TOKEN && last != MORTISE_E_PIN) {
 			last = code;
 			error_set(err, code, 0, "%s", why.text);
 		}
@@ -225,7 +232,7 @@ enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 	     i++) {
 		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
 		tried = try_tokens(&attempt, &id, volume_key, opened, err);
-		if (tried != MORTISE_E_NO_TOKEN)
+		if (tried != MORTISE_E_NO_TOKEN && (!tried || code != MORTISE_E_PIN))
 			code = tried;
 	}
 out:

@@ -40,6 +40,9 @@ static bool make_way(struct json_object *metadata, int id)
 
 bool volume_token_put(struct json_object *metadata, int id, struct json_object *token)
 {
+	/* The new key of the keyslot makes the token of its old key useless. */
+	if (volume_token_is_sealed(token) && volume_token_systemd_of(metadata, id) >= 0)
+		luks2_json_remove_id(luks2_tokens(metadata), volume_token_systemd_of(metadata, id));
 	if (make_way(metadata, id))
 		return luks2_json_add_id(luks2_tokens(metadata), id, token);
 	json_object_put(token);
@@ -48,8 +51,12 @@ bool volume_token_put(struct json_object *metadata, int id, struct json_object *
 
 void volume_token_drop(struct json_object *metadata, int id)
 {
+	const int systemd = volume_token_systemd_of(metadata, id);
+
 	if (volume_token_is_sealed(luks2_token_get(metadata, id)))
 		luks2_json_remove_id(luks2_tokens(metadata), id);
+	if (systemd >= 0)
+		luks2_json_remove_id(luks2_tokens(metadata), systemd);
 }
 
 uint32_t volume_token_recovery_keyslots(const struct mortise_luks2 *header)

@@ -120,7 +120,7 @@ static enum status check_contents(const struct attach *attach, const char *devic
 	if (is_luks(device))
 		return refuse(attach, "the device has a LUKS header; if its data is not needed, "
 				      "remove it with wipefs(8)");
-	status = signatures_find(device, attach->offset, false, &found);
+	status = signatures_find(device, attach->offset, SIGNATURES_NONE, &found);
 	if (status != STATUS_OK || found.count == 0 ||
 	    (attach->swap && found.count == 1 && strcmp(found.type, "swap") == 0))
 		return status;
@@ -174,7 +174,7 @@ static enum status finish(const struct command *c, const struct attach *attach)
 		return close_again(attach, fail(c, &err));
 	if (!attach->check)
 		return STATUS_OK;
-	if (signatures_find(node, 0, false, &found) != STATUS_OK || found.count == 0 ||
+	if (signatures_find(node, 0, SIGNATURES_NONE, &found) != STATUS_OK || found.count == 0 ||
 	    (attach->check_type && strcmp(found.type, attach->check_type) != 0))
 		return close_again(attach, refuse(attach, "the mapping shows no file system: wrong "
 							  "passphrase or options"));

@@ -5,6 +5,7 @@
 #include "cli/declared/enroll_declared.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
+#include "cli/passphrase.h"
 #include "cli/pcr.h"
 #include "cli/print.h"
 #include "cli/luks/recovery_key.h"
@@ -28,6 +29,9 @@ static void describe(const struct command *c, struct mortise_enrollment *what)
 		what->kind = MORTISE_ENROLL_RECOVERY;
 	else if (option_set(&c->options, OPTION_TPM))
 		what->kind = MORTISE_ENROLL_TPM;
+	/* The only format other than the default. */
+	what->tpm_systemd = option_set(&c->options, OPTION_FORMAT) &&
+			    *option_text(&c->options, OPTION_FORMAT) == 's';
 	/* The option parser has refused an invalid list. */
 	if (!pcrs || !pcr_list(pcrs, &what->tpm_pcrs))
 		what->tpm_pcrs = MORTISE_PCRS_DEFAULT;
@@ -43,8 +47,7 @@ static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *h
 	status = recovery_sink_put(sink, enrolled->recovery_key, device, enrolled->keyslot);
 	if (status == STATUS_OK)
 		return STATUS_OK;
-	if (mortise_keyslot_remove(header, enrolled->keyslot, &err) ||
-	    mortise_token_remove(header, enrolled->token, &err))
+	if (mortise_keyslot_remove(header, enrolled->keyslot, &err))
 		return fail_with(status,
 				 "mortise: The key of keyslot %d is lost; remove the keyslot "
 				 "with luksKillSlot: %s",
@@ -84,6 +87,23 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 	return status;
 }
 
+static enum status read_pin(const struct command *c, const struct paths *paths,
+			    struct mortise_secret **pin)
+{
+	struct passphrase_source source;
+	enum status status;
+
+	if (!option_set(&c->options, OPTION_TPM_PIN))
+		return STATUS_OK;
+	passphrase_new_source(c, paths->device, NULL, &source);
+	source.prompt = "Enter new PIN: ";
+	source.offset = source.size = 0;
+	status = passphrase_read(c, &source, pin);
+	if (status == STATUS_OK && mortise_secret_size(*pin) == 0)
+		status = fail_with(STATUS_USAGE, "mortise: The PIN is empty.");
+	return status;
+}
+
 /* Loads and unlocks the header, with a declared key or as the other verbs do. */
 static enum status get_header(const struct command *c, const struct paths *paths,
 			      struct mortise_enrollment *what, struct mortise_luks2 **header,
@@ -109,7 +129,7 @@ static enum status get_header(const struct command *c, const struct paths *paths
 
 enum status run_enroll(const struct command *c)
 {
-	struct mortise_secret *volume_key = NULL;
+	struct mortise_secret *volume_key = NULL, *pin = NULL;
 	struct mortise_luks2 *header = NULL;
 	struct mortise_enrollment what;
 	struct paths paths;
@@ -122,9 +142,13 @@ enum status run_enroll(const struct command *c)
 	paths_find(c, command_word(c, 0), &paths);
 	status = get_header(c, &paths, &what, &header, &volume_key);
 	if (status == STATUS_OK)
+		status = read_pin(c, &paths, &pin);
+	what.tpm_pin = pin;
+	if (status == STATUS_OK)
 		status = enroll(c, &paths, header, &what, volume_key);
 	if (status == STATUS_OK)
 		seal_warn_after_change(c, header);
+	mortise_secret_free(&pin);
 	mortise_secret_free(&volume_key);
 	mortise_luks2_free(&header);
 	return status;

@@ -6,6 +6,7 @@
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
+#include "cli/sources.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/unlock.h"
 #include "cli/verbs.h"
@@ -55,23 +56,42 @@ static enum status key_from_passphrase(const struct command *c, const struct pat
 	return status;
 }
 
+/* From --new-token-id, a key file or the prompt, in cryptsetup's order. */
+static enum status new_passphrase(const struct command *c, const struct paths *paths,
+				  struct mortise_luks2 *header, bool unbound,
+				  struct mortise_secret **passphrase)
+{
+	const char *file = command_word(c, 1);
+	struct mortise_key_sources sources;
+	struct passphrase_source source;
+	struct mortise_error err = { 0 };
+
+	/* cryptsetup 2.6.1 ignores --new-keyfile and --new-token-id for an unbound key. */
+	if (!file && !unbound)
+		file = option_text(&c->options, OPTION_NEW_KEYFILE);
+	if (passphrase_is_stdin(file) && !unbound && option_set(&c->options, OPTION_NEW_TOKEN_ID)) {
+		sources_fill(c, &sources);
+		return mortise_token_passphrase(header,
+						option_slot(&c->options, OPTION_NEW_TOKEN_ID),
+						&sources, passphrase, &err)
+			       ? fail(c, &err)
+			       : STATUS_OK;
+	}
+	passphrase_new_source(c, paths->header, file, &source);
+	source.prompt = "Enter new passphrase for key slot: ";
+	return passphrase_read(c, &source, passphrase);
+}
+
 static enum status add(const struct command *c, const struct paths *paths,
 		       struct mortise_luks2 *header, struct mortise_keyslot_new *what,
 		       const struct mortise_secret *volume_key)
 {
-	const char *file = command_word(c, 1);
 	struct mortise_secret *passphrase = NULL;
-	struct passphrase_source source;
 	struct mortise_error err = { 0 };
 	enum status status;
 	int added;
 
-	/* cryptsetup 2.6.1 ignores --new-keyfile for an unbound key. */
-	if (!file && !what->unbound)
-		file = option_text(&c->options, OPTION_NEW_KEYFILE);
-	passphrase_new_source(c, paths->header, file, &source);
-	source.prompt = "Enter new passphrase for key slot: ";
-	status = passphrase_read(c, &source, &passphrase);
+	status = new_passphrase(c, paths, header, what->unbound, &passphrase);
 	if (status != STATUS_OK)
 		return status;
 	status = keyslot_check_free(header, what->keyslot);
@@ -115,7 +135,7 @@ static enum status add_bound(const struct command *c, const struct paths *paths,
 	int opened;
 
 	what->keyslot = slots.added;
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+	if (header_has_volume_key(c))
 		status = header_read_volume_key(c, header, &volume_key);
 	else if (passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) &&
 		 unlock_wants_token(c))

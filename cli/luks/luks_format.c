@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/byte_progress.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
-#include "cli/progress.h"
 #include "cli/luks/signatures.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -127,25 +127,9 @@ static void warn_small(const struct mortise_luks2 *header)
 		      info.device);
 }
 
-struct wiping {
-	struct progress progress;
-	const struct command *command;
-};
-
-static bool tell(void *context, const struct mortise_event *event)
-{
-	struct wiping *wiping = context;
-
-	if (event->type == MORTISE_EVENT_PROGRESS &&
-	    !option_set(&wiping->command->options, OPTION_BATCH_MODE))
-		return progress_tell_bytes(&wiping->progress, command_word(wiping->command, 0),
-					   event->text, event->done, event->total);
-	return !signals_caught();
-}
-
 /* Gives every sector a tag. Interrupted, the volume opens, but its other sectors are unreadable. */
-static enum status wipe(const struct command *c, struct wiping *wiping,
-			struct mortise_luks2 *header, const struct mortise_format *format)
+static enum status wipe(const struct command *c, struct mortise_luks2 *header,
+			const struct mortise_format *format)
 {
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
@@ -157,9 +141,7 @@ static enum status wipe(const struct command *c, struct wiping *wiping,
 		print("Wiping device to initialize integrity checksum.\n"
 		      "You can interrupt this by pressing CTRL+c (rest of not wiped device will "
 		      "contain invalid checksum).\n");
-	progress_begin(&wiping->progress);
 	code = mortise_integrity_wipe(header, NULL, &err);
-	progress_clear(&wiping->progress);
 	if (code == MORTISE_E_CANCELED)
 		return fail_with(STATUS_USAGE, "\nWipe interrupted.");
 	return code ? fail(c, &err) : STATUS_OK;
@@ -171,8 +153,7 @@ static enum status create(const struct command *c, const struct paths *paths,
 			  const struct mortise_keyslot_new *what,
 			  const struct mortise_secret *passphrase)
 {
-	struct wiping wiping = { .command = c };
-	const struct mortise_events events = { tell, &wiping };
+	struct mortise_events events;
 	const struct mortise_location location = {
 		.struct_size = sizeof(location),
 		.events = &events,
@@ -184,8 +165,10 @@ static enum status create(const struct command *c, const struct paths *paths,
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
+	struct byte_progress progress;
 	int added;
 
+	byte_progress_begin(&progress, c, paths->device, &events);
 	if (mortise_luks2_format(&location, format, &header, &err) ||
 	    mortise_keyslot_add(header, what, passphrase, NULL, &added, &err)) {
 		/* cryptsetup detects this before it asks for anything, and exits with 1. */
@@ -197,7 +180,7 @@ static enum status create(const struct command *c, const struct paths *paths,
 	} else {
 		warn_small(header);
 		say_slot(c, added, SLOT_CREATED);
-		status = wipe(c, &wiping, header, format);
+		status = wipe(c, header, format);
 	}
 	mortise_luks2_free(&header);
 	return status;

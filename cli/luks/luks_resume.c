@@ -17,6 +17,9 @@ enum status run_luks_resume(const struct command *c)
 	enum status status;
 	struct paths paths;
 
+	status = open_link_key(c, NULL);
+	if (status != STATUS_OK)
+		return status;
 	status = header_load_of_mapping(c, name, &info, &paths, &header);
 	if (status != STATUS_OK && info.device[0] != '\0')
 		return fail_with(status, "%s is not active LUKS device name or header is missing.",
@@ -31,6 +34,8 @@ enum status run_luks_resume(const struct command *c)
 		status = seal_demand(c, header);
 	if (status == STATUS_OK && mortise_resume(header, name, volume_key, flags, &err))
 		status = fail(c, &err);
+	else if (status == STATUS_OK)
+		status = open_link_key(c, volume_key);
 	mortise_secret_free(&volume_key);
 	mortise_luks2_free(&header);
 	return status;

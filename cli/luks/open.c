@@ -38,6 +38,16 @@ uint32_t open_flags(const struct command *c)
 	return wanted;
 }
 
+enum status open_link_key(const struct command *c, const struct mortise_secret *volume_key)
+{
+	const char *target = option_text(&c->options, OPTION_LINK_VK_TO_KEYRING);
+	struct mortise_error err = { 0 };
+
+	if (!target || !mortise_keyring_store(target, volume_key, &err))
+		return STATUS_OK;
+	return fail(c, &err);
+}
+
 void open_say_dropped(const struct command *c, uint32_t dropped)
 {
 	if (dropped != 0)
@@ -86,7 +96,7 @@ enum status open_unlock(const struct command *c, const struct paths *paths,
 		},
 	};
 
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+	if (header_has_volume_key(c))
 		return header_read_volume_key(c, header, volume_key);
 	return unlock_volume(c, &how, header, volume_key);
 }
@@ -100,7 +110,7 @@ enum status run_open(const struct command *c)
 	struct mortise_error err = { 0 };
 	struct paths paths;
 	enum status status;
-	uint32_t dropped;
+	uint32_t dropped = 0;
 
 	if (option_set(&c->options, OPTION_REFRESH))
 		return run_refresh(c);
@@ -109,6 +119,9 @@ enum status run_open(const struct command *c)
 	if (!testing && !name)
 		return fail_with(STATUS_USAGE,
 				 "Command requires device and mapped name as arguments.");
+	status = open_link_key(c, NULL);
+	if (status != STATUS_OK)
+		return status;
 	paths_find(c, command_word(c, 0), &paths);
 	status = header_load_with_device(c, &paths, &header);
 	if (status != STATUS_OK)
@@ -119,12 +132,13 @@ enum status run_open(const struct command *c)
 	status = open_unlock(c, &paths, header, &volume_key);
 	if (status == STATUS_OK)
 		status = seal_demand(c, header);
-	if (status != STATUS_OK || !name)
+	if (status != STATUS_OK)
 		goto out;
-	if (mortise_activate(header, name, volume_key, open_flags(c), &dropped, &err))
+	if (name && mortise_activate(header, name, volume_key, open_flags(c), &dropped, &err))
 		status = fail(c, &err);
 	else
-		open_say_dropped(c, dropped);
+		status = open_link_key(c, volume_key);
+	open_say_dropped(c, dropped);
 out:
 	mortise_secret_free(&volume_key);
 	mortise_luks2_free(&header);

@@ -29,8 +29,8 @@ static const char *choose_hash(const struct command *c, bool from_file)
 	return from_file ? "plain" : hash;
 }
 
-static enum status read_key(const struct command *c, const char *device, uint32_t key_size,
-			    struct mortise_secret **key)
+enum status plain_read_key(const struct command *c, const char *device, uint32_t key_size,
+			   struct mortise_secret **key)
 {
 	const char *file = option_text(&c->options, OPTION_KEY_FILE);
 	const bool from_file = !passphrase_is_stdin(file);
@@ -60,7 +60,7 @@ static enum status confirm(const struct command *c, const char *device)
 
 	if (option_number(&c->options, OPTION_OFFSET) != 0)
 		return STATUS_OK;
-	status = signatures_find(device, 0, !batch, &found);
+	status = signatures_find(device, 0, batch ? SIGNATURES_NONE : SIGNATURES_ALL, &found);
 	if (status != STATUS_OK || found.count == 0 || batch)
 		return status;
 	snprintf(warning, sizeof(warning),
@@ -124,7 +124,7 @@ enum status open_plain(const struct command *c)
 	warn_of_defaults(c);
 	status = confirm(c, paths.device);
 	if (status == STATUS_OK)
-		status = read_key(c, paths.device, key_size, &key);
+		status = plain_read_key(c, paths.device, key_size, &key);
 	if (status == STATUS_OK &&
 	    mortise_plain_open(&plain, name, key, open_flags(c), &dropped, &err)) {
 		status = fail(c, &err);
@@ -132,8 +132,8 @@ enum status open_plain(const struct command *c)
 		if (err.code == MORTISE_E_KERNEL)
 			status = STATUS_DEVICE;
 	}
-	if (status == STATUS_OK && dropped != 0)
-		verbose(c, "The kernel does not support some of the flags; they were ignored.");
+	if (status == STATUS_OK)
+		open_say_dropped(c, dropped);
 	mortise_secret_free(&key);
 	return status;
 }

@@ -10,11 +10,18 @@ struct signatures {
 	char type[32];		/* of the last: "ext4", "crypto_LUKS", "gpt" */
 };
 
+/* Which of them get a line of output. */
+enum signatures_shown {
+	SIGNATURES_NONE,
+	SIGNATURES_ALL,
+	SIGNATURES_FOREIGN,	/* not a LUKS header */
+};
+
 /*
- * Finds file systems, RAID and partition tables, if they begin at byte offset of the device. show:
- * print a line for each. found may be NULL.
+ * Finds file systems, RAID and partition tables, if they begin at byte offset of the device. found may
+ * be NULL.
  */
-enum status signatures_find(const char *device, uint64_t offset, bool show,
+enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
 			    struct signatures *found);
 
 /* Finds the device of a tag, such as "UUID" and its value. Free it; NULL: none, or without libblkid. */
@@ -23,7 +30,7 @@ char *signatures_device(const char *tag, const char *value);
 /* Prints a line for each one on the device. */
 static inline enum status signatures_show(const char *device)
 {
-	return signatures_find(device, 0, true, NULL);
+	return signatures_find(device, 0, SIGNATURES_ALL, NULL);
 }
 
 #endif

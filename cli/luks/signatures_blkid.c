@@ -2,6 +2,7 @@
 /* Signatures by libblkid. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <blkid/blkid.h>
@@ -9,7 +10,8 @@
 #include "cli/print.h"
 #include "cli/luks/signatures.h"
 
-static void take(blkid_probe probe, const char *device, bool show, struct signatures *found)
+static void take(blkid_probe probe, const char *device, enum signatures_shown shown,
+		 struct signatures *found)
 {
 	const char *kind = "superblock", *type = NULL;
 
@@ -20,7 +22,8 @@ static void take(blkid_probe probe, const char *device, bool show, struct signat
 	}
 	found->count++;
 	snprintf(found->type, sizeof(found->type), "%s", type);
-	if (show)
+	if (shown == SIGNATURES_ALL ||
+	    (shown == SIGNATURES_FOREIGN && strcmp(type, "crypto_LUKS") != 0))
 		print("WARNING: Device %s already contains a '%s' %s signature.\n", device, type,
 		      kind);
 }
@@ -30,7 +33,7 @@ char *signatures_device(const char *tag, const char *value)
 	return blkid_evaluate_tag(tag, value, NULL);
 }
 
-enum status signatures_find(const char *device, uint64_t offset, bool show,
+enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
 			    struct signatures *found)
 {
 	const int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -51,7 +54,7 @@ enum status signatures_find(const char *device, uint64_t offset, bool show,
 	blkid_probe_enable_partitions(probe, 1);
 	blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC);
 	while (blkid_do_probe(probe) == 0)
-		take(probe, device, show, found);
+		take(probe, device, shown, found);
 out:
 	blkid_free_probe(probe);
 	if (fd >= 0)

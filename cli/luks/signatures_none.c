@@ -63,11 +63,13 @@ static bool is_mbr(int fd, uint64_t offset)
 	return true;
 }
 
-static void take(const char *device, const char *type, bool show, struct signatures *found)
+static void take(const char *device, const char *type, enum signatures_shown shown,
+		 struct signatures *found)
 {
 	found->count++;
 	snprintf(found->type, sizeof(found->type), "%s", type);
-	if (show)
+	if (shown == SIGNATURES_ALL ||
+	    (shown == SIGNATURES_FOREIGN && strcmp(type, "crypto_LUKS") != 0))
 		print("WARNING: Device %s already contains a '%s' signature.\n", device, type);
 }
 
@@ -78,7 +80,7 @@ char *signatures_device(const char *tag, const char *value)
 	return NULL;
 }
 
-enum status signatures_find(const char *device, uint64_t offset, bool show,
+enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
 			    struct signatures *found)
 {
 	const int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -91,11 +93,11 @@ enum status signatures_find(const char *device, uint64_t offset, bool show,
 		return fail_with(STATUS_USAGE, "Failed to initialize device signature probes.");
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (has(fd, offset + known[i].at, known[i].magic, strlen(known[i].magic)))
-			take(device, known[i].type, show, found);
+			take(device, known[i].type, shown, found);
 	if (is_ext(fd, offset))
-		take(device, "ext", show, found);
+		take(device, "ext", shown, found);
 	if (is_mbr(fd, offset))
-		take(device, "dos", show, found);
+		take(device, "dos", shown, found);
 	close(fd);
 	return STATUS_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* token: import, export or remove JSON objects in the header. */
+/* token: add, import, export, unassign or remove tokens. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,12 +43,15 @@ static enum status read_json(const struct command *c, char **json, size_t *size)
 	return status;
 }
 
-static enum status token_import(const struct command *c, struct mortise_luks2 *header)
+static enum status token_store(const struct command *c, struct mortise_luks2 *header)
 {
+	const char *key = option_text(&c->options, OPTION_KEY_DESCRIPTION);
+	bool add = strcmp(command_word(c, 0), "add") == 0;
 	const struct mortise_token_import how = {
 		.struct_size = sizeof(how),
 		.token = option_slot(&c->options, OPTION_TOKEN_ID),
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+		.unlinked = option_set(&c->options, OPTION_UNBOUND),
 		.replace = option_set(&c->options, OPTION_TOKEN_REPLACE),
 	};
 	struct mortise_keyslot_info keyslot = { .struct_size = sizeof(keyslot) };
@@ -66,12 +69,15 @@ static enum status token_import(const struct command *c, struct mortise_luks2 *h
 		return fail_with(STATUS_USAGE, "Token %d in use.", how.token);
 	if (how.keyslot != MORTISE_ANY && mortise_keyslot_info(header, how.keyslot, &keyslot, NULL))
 		return fail_with(STATUS_USAGE, "Keyslot %d is not active.", how.keyslot);
-	status = read_json(c, &json, &size);
+	status = add ? STATUS_OK : read_json(c, &json, &size);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_token_import(header, &how, json, size, &imported, &err)) {
+	if (add ? mortise_token_add_keyring(header, &how, key, &imported, &err)
+		: mortise_token_import(header, &how, json, size, &imported, &err)) {
 		fail(c, &err);
-		status = fail_with(STATUS_USAGE, "Failed to import token from file.");
+		status = add ? fail_with(STATUS_USAGE, "Failed to add luks2-keyring token %d.",
+					 how.token)
+			     : fail_with(STATUS_USAGE, "Failed to import token from file.");
 	} else {
 		verbose(c, "Token %d created.", imported);
 	}
@@ -126,6 +132,26 @@ static enum status token_remove(const struct command *c, struct mortise_luks2 *h
 	return STATUS_OK;
 }
 
+static enum status token_unassign(const struct command *c, struct mortise_luks2 *header)
+{
+	int id = option_slot(&c->options, OPTION_TOKEN_ID);
+	int keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
+	struct mortise_error err = { 0 };
+
+	switch (mortise_token_assign(header, id, keyslot, false, &err)) {
+	case MORTISE_OK:
+		return STATUS_OK;
+	case MORTISE_E_NO_KEYSLOT:
+	case MORTISE_E_NO_TOKEN:
+		return fail_with(STATUS_USAGE, "Token %d is not assigned to keyslot %d.", id,
+				 keyslot);
+	default:
+		fail(c, &err);
+		return fail_with(STATUS_USAGE, "Failed to unassign token %d from keyslot %d.", id,
+				 keyslot);
+	}
+}
+
 enum status run_token(const struct command *c)
 {
 	const char *action = command_word(c, 0);
@@ -137,8 +163,10 @@ enum status run_token(const struct command *c)
 	status = header_load(c, &paths, "LUKS2", &header);
 	if (status != STATUS_OK)
 		return status;
-	if (strcmp(action, "import") == 0)
-		status = token_import(c, header);
+	if (strcmp(action, "import") == 0 || strcmp(action, "add") == 0)
+		status = token_store(c, header);
+	else if (strcmp(action, "unassign") == 0)
+		status = token_unassign(c, header);
 	else if (strcmp(action, "export") == 0)
 		status = token_export(c, header);
 	else

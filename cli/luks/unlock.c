@@ -46,8 +46,49 @@ static void say_token(const struct command *c, enum mortise_code code)
 static bool tells(const struct command *c, enum mortise_code code)
 {
 	if (c->as_cryptsetup)
-		return code != MORTISE_E_NO_TOKEN && code != MORTISE_E_KEY;
+		return code != MORTISE_E_NO_TOKEN && code != MORTISE_E_KEY && code != MORTISE_E_PIN;
 	return code != MORTISE_E_NO_TOKEN || unlock_wants_token(c);
+}
+
+/* Only a terminal is asked again. */
+static uint32_t tries(const struct command *c)
+{
+	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
+	    !isatty(STDIN_FILENO))
+		return 1;
+	return option_set(&c->options, OPTION_TRIES) ? option_number32(&c->options, OPTION_TRIES)
+						     : TRIES_DEFAULT;
+}
+
+/* Asks for the PIN that a token needs, if a token was asked for, as cryptsetup does. */
+static enum mortise_code open_with_pin(const struct command *c, struct mortise_luks2 *header,
+				       const struct mortise_token_search *search,
+				       struct mortise_key_sources *sources,
+				       struct mortise_secret **volume_key, int *opened,
+				       struct mortise_error *err)
+{
+	struct passphrase_source source = { .device = "", .prompt = "Enter token PIN: " };
+	enum mortise_code code = MORTISE_E_PIN;
+	uint32_t left = tries(c);
+	char prompt[40];
+
+	if (search->token != MORTISE_ANY) {
+		snprintf(prompt, sizeof(prompt), "Enter token %d PIN: ", search->token);
+		source.prompt = prompt;
+	}
+	do {
+		struct mortise_secret *pin = NULL;
+
+		if (passphrase_read(c, &source, &pin) != STATUS_OK)
+			return MORTISE_E_PIN;
+		sources->tpm_pin = pin;
+		code = mortise_token_open(header, search, sources, volume_key, opened, NULL, err);
+		sources->tpm_pin = NULL;
+		mortise_secret_free(&pin);
+		if (code == MORTISE_E_KEY && left > 1)
+			print_to(stderr, "mortise: %s\n", err->text);
+	} while (code == MORTISE_E_KEY && left-- > 1);
+	return code;
 }
 
 enum status unlock_by_token(const struct command *c, struct mortise_luks2 *header,
@@ -73,24 +114,24 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	if (!built_in || strcmp(search.type, TYPE_BUILT_IN) == 0)
 		code = mortise_token_open(header, &search, &sources, volume_key, opened, NULL,
 					  &err);
+	debug(c, "tokens: %s", code ? err.text : "one opens a keyslot");
+	if (code == MORTISE_E_PIN && unlock_wants_token(c))
+		code = open_with_pin(c, header, &search, &sources, volume_key, opened, &err);
 	if (code == MORTISE_OK)
 		return STATUS_OK;
+	/* The error is that of the header: the passphrase, which is tried next, gets the same one. */
+	if (code == MORTISE_E_POLICY && strncmp(err.text, "token ", strlen("token ")) != 0 &&
+	    !option_set(&c->options, OPTION_TOKEN_ONLY))
+		return (enum status)mortise_exit_status(code);
 	if (tells(c, code))
-		print_to(stderr, "mortise: %s\n", err.text);
+		print_to(stderr, "mortise: %s%s\n", err.text,
+			 code == MORTISE_E_PIN && !unlock_wants_token(c)
+				 ? "; to enter it, use --token-only"
+				 : "");
 	/* LUKS1 has no tokens. */
 	if (unlock_wants_token(c) || header_version(header) != 1)
 		say_token(c, code);
 	return (enum status)mortise_exit_status(code);
-}
-
-/* Only a terminal is asked again. */
-static uint32_t tries(const struct command *c)
-{
-	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
-	    !isatty(STDIN_FILENO))
-		return 1;
-	return option_set(&c->options, OPTION_TRIES) ? option_number32(&c->options, OPTION_TRIES)
-						     : TRIES_DEFAULT;
 }
 
 /* The error remains that of the passphrase, so that it does not reveal recovery keys. */
@@ -146,9 +187,13 @@ enum status unlock_by_passphrase(const struct command *c, const struct unlock_pa
 enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
 			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
+	struct mortise_error err = { 0 };
 	enum status status;
 	int opened;
 
+	/* Before a token and a passphrase are tried, which would both report it. */
+	if (mortise_header_usable(header, &err))
+		return fail(c, &err);
 	status = unlock_by_token(c, header, volume_key, &opened);
 	if (status == STATUS_OK)
 		say_slot(c, opened, SLOT_UNLOCKED);
@@ -169,7 +214,7 @@ enum status unlock_header(const struct command *c, const struct paths *paths,
 	enum status status;
 	int opened;
 
-	if (option_set(&c->options, OPTION_VOLUME_KEY_FILE))
+	if (header_has_volume_key(c))
 		return header_read_volume_key(c, header, volume_key);
 	if (!passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)) ||
 	    !unlock_wants_token(c))

@@ -96,7 +96,7 @@ rejects "$cs: Action requires specific token. Use --token-id parameter." token e
 rejects "$cs: Invalid token action." token frobnicate DEV
 
 # The error names each unsupported action, type and option.
-for verb in repair reencrypt luksConvertKey; do
+for verb in reencrypt; do
 	rejects "$cs: Action $verb is not supported by this version." $verb DEV
 done
 rejects "$cs: Type luks1 is not supported by this version." luksFormat DEV --type luks1
@@ -140,9 +140,7 @@ accepts luksFormat DEV --integrity aead --integrity-no-wipe --integrity-legacy-p
 accepts open DEV NAME --integrity-no-journal
 rejects "$cs: Option --integrity-no-wipe can be used only for format action with integrity extension." \
 	luksFormat DEV --integrity-no-wipe
-rejects "$cs: Option --progress-json is not supported by this version with luksFormat action." \
-	luksFormat DEV --progress-json
-for option in --serialize-memory-hard-pbkdf --debug-json; do
+for option in --serialize-memory-hard-pbkdf; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option
 done
@@ -152,7 +150,15 @@ for option in "--token-id 1" --token-only "--token-type t"; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with luksRemoveKey action." \
 		luksRemoveKey DEV $option
 done
-rejects "$cs: Token action add is not supported by this version." token add DEV
+rejects "$cs: --key-description parameter is mandatory for token add action." token add DEV
+rejects "$cs: Action requires specific keyslot. Use --key-slot parameter." \
+	token unassign DEV --token-id 1
+rejects "$cs: Action requires specific token. Use --token-id parameter." \
+	token unassign DEV --key-slot 1
+rejects "$cs: Option --unbound is valid only with token add action." \
+	token export DEV --token-id 1 --unbound
+rejects "$cs: Options --key-slot and --unbound cannot be combined." \
+	token add DEV --key-description D --key-slot 1 --unbound
 
 # The options of mortise itself, for keys from a KMS, the TPM or paper: accepted in every build,
 # but only when the program is called mortise.

@@ -6,13 +6,15 @@ here=$(dirname "$(realpath "$0")")
 . "$here/lib.sh"
 need_referee
 manual=$here/../../docs/mortise-luks.8
-has "benchmark yes" || without=benchmark
+without=none
+has "benchmark yes" || without="$without|benchmark"
+has "luks1 yes" || without="$without|convert"
 
 # list TITLE: the words of the list, one a line.
 list() {
 	sed -n "/^\\.It $1\$/{n;s/^\\.[A-Z][a-z] //;s/ , /\n/g;p;}" "$manual" | sed 's/^-*//'
 }
-list "Supported actions" | grep -vx "${without-none}" >actions
+list "Supported actions" | grep -vxE "$without" >actions
 list "Actions that are not supported" >no_actions
 list "Supported aliases" >aliases
 list "Aliases of types that are not supported" >no_aliases

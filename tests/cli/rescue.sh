@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# luksHeaderBackup and luksHeaderRestore: files and devices are exchanged with cryptsetup, and both
-# programs print the same.
-. "$(dirname "$(realpath "$0")")/lib.sh"
+# luksHeaderBackup, luksHeaderRestore and repair: files and devices are exchanged with cryptsetup, and
+# both programs print the same. check.
+here=$(dirname "$(realpath "$0")")
+. "$here/lib.sh"
 need_referee
 
 printf secret >key
@@ -157,4 +158,204 @@ says 1 "cannot back up the header of one: it is LUKS1, not LUKS2" "a LUKS1 devic
 	"$MORTISE" luksHeaderBackup one --header-backup-file new
 [ ! -e new ] && cmp -s image before
 result $? "nothing is changed"
+
+# repair: a bad copy, as in cryptsetup.
+mends() { # DESCRIPTION
+	exits 0 "$1: a repair" "$MORTISE" repair -q image
+	exits 0 "$1: nothing is left" "$MORTISE" repair --dry-run image
+	grep -qx 'No known problems detected for LUKS header.' out
+	result $? "$1: nothing is left to do"
+	dd if=image bs=4096 skip=1 count=3 status=none of=first
+	dd if=image bs=4096 skip=5 count=3 status=none of=second
+	cmp first second
+	result $? "$1: the copies are equal"
+	opens image key "$1"
+}
+would() { # DESCRIPTION TEXT: --dry-run says it and changes nothing
+	cp --sparse=always image before
+	exits 0 "$1: --dry-run" "$MORTISE" repair --dry-run image
+	grep -qF "would repair: $2" out && cmp -s image before
+	result $? "$1: --dry-run says so, and changes nothing"
+}
+again
+same "repair of a good header" repair -v x
+same "repair without a question" repair -v -q x
+cp key image
+same "repair of another file" repair x
+same "repair of no device" repair missing
+for copy in 0 1; do
+	again
+	printf x | dd of=image bs=1 seek=$((copy * 16384 + 4200)) conv=notrunc status=none
+	same "repair of copy $copy" repair -v x
+	would "copy $copy" "the $([ $copy = 0 ] && echo first || echo second) header copy is not valid: checksum does not match"
+	mends "copy $copy"
+done
+again
+cp --sparse=always image new
+"$MORTISE" config new --label other
+dd if=new of=image bs=16K count=1 conv=notrunc status=none
+would "an older copy" "the second header copy is older: sequence number 3, not 4"
+mends "an older copy"
+json=image.json
+forge() { # FILTER [FORGE-ARGUMENT...]: changes the metadata of both copies
+	dd if=image bs=4096 skip=1 count=3 status=none | tr -d '\0' | jq -c "$1" >$json
+	shift
+	"$FORGE" image "$@" <$json
+}
+again
+cp --sparse=always image new
+dd if=image bs=4096 skip=1 count=3 status=none | tr -d '\0' |
+	jq -c '.config.flags=["allow-discards"]' | "$FORGE" new
+dd if=new of=image bs=16K skip=1 seek=1 count=1 conv=notrunc status=none
+would "copies that differ" "the header copies differ, and have one sequence number, 3"
+mends "copies that differ"
+for type in talos-tpm2 systemd-recovery sideroKMS clevis; do
+	again
+	forge '.tokens."5"={type:"'$type'",keyslots:[]}|.tokens."6"={type:"mine",keyslots:[]}|.tokens."7"={type:"'$type'",keyslots:["0"]}'
+	would "an orphan of $type" "token 5 ($type) belongs to no keyslot"
+	mends "an orphan of $type"
+	[ "$("$referee" luksDump --dump-json-metadata image | jq -c '.tokens|keys')" = '["6","7"]' ]
+	result $? "an orphan of $type: other tokens stay"
+done
+for high in 7fffffffffffffff fffffffffffffffe ffffffffffffffff; do
+	again
+	perl -e 'print pack("H*", $ARGV[0])' $high | dd of=image bs=1 seek=16 conv=notrunc status=none
+	forge .
+	would "sequence number $high" "the sequence number $(python3 -c "print(0x$high)") is close to its end"
+	mends "sequence number $high"
+	"$referee" luksDump image | grep -q '^Epoch:.*3$'
+	result $? "sequence number $high: it begins again"
+	exits 0 "sequence number $high: cryptsetup updates it" "$referee" config image --label L
+done
+
+# A foreign signature covers one copy: upstream's image with LVM, and others.
+: "${CRYPTSETUP_TESTS:=$("$here/../../tools/cryptsetup-tests")}"
+xz -dc "$CRYPTSETUP_TESTS/blkid-luks2-pv.img.xz" >pv
+foreign() { # DESCRIPTION: of ./image
+	has "signatures no" && return
+	for option in "" --disable-locks "--type luks2"; do
+		same "$1: isLuks $option" isLuks $option x
+	done
+	cp --sparse=always image before
+	exits 1 "$1: luksDump" "$MORTISE" luksDump image
+	exits 8 "$1: check" "$MORTISE" check image
+	grep -q '^error: the place of the .* header copy may hold other data' out && cmp -s image before
+	result $? "$1: check says so, and changes nothing"
+	same "$1: repair" repair x
+	same "$1: repair -q" repair -q x
+	exits 0 "$1: isLuks after the repair" "$MORTISE" isLuks x
+	exits 0 "$1: cryptsetup isLuks" "$referee" isLuks x
+}
+cp pv image
+foreign "LVM"
+again
+dd if=/dev/zero of=image bs=16K count=1 conv=notrunc status=none
+echo ',' | sfdisk -q --label dos image 2>/dev/null
+foreign "a partition table"
+again
+dd if=/dev/zero of=image bs=16K seek=1 count=1 conv=notrunc status=none
+printf '\001CD001\001' | dd of=image bs=1 seek=32768 conv=notrunc status=none
+foreign "ISO 9660"
+again
+dd if=/dev/zero of=image bs=32K count=1 conv=notrunc status=none
+same "repair without a header" repair -q x
+exits 1 "isLuks without a header" "$MORTISE" isLuks image
+
+# check: strong choices have no findings.
+rm -f strong
+truncate -s 20M strong
+"$referee" luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 600000 strong key
+exits 0 "check without findings" "$MORTISE" check strong
+[ ! -s out ]
+result $? "nothing is printed"
+exits 0 "check --json" "$MORTISE" check --json strong
+[ "$(jq -c '[.device,.findings,.error]' out)" = '["strong",[],""]' ]
+result $? "no findings in JSON"
+exits 4 "check of no device" "$MORTISE" check missing
+exits 1 "check of another file" "$MORTISE" check key
+
+# found STATUS KIND TEXT DESCRIPTION: the findings of ./image, as text and as JSON.
+found() {
+	cp --sparse=always image before
+	exits "$1" "check: $4" "$MORTISE" check image
+	grep -qF "$3" out
+	result $? "check: $4: the text"
+	exits "$1" "check --json: $4" "$MORTISE" check --json image
+	jq -r ".findings[]|select(.kind==\"$2\")|.text" out | grep -qF "$3" && cmp -s image before
+	result $? "check --json: $4: the text, and nothing is changed"
+}
+for fill in '\0:are zero' '\377:are 0xff' 'A:do not hold random bytes'; do
+	cp --sparse=always strong image
+	head -c 8192 /dev/zero | tr '\0' "${fill%%:*}" | dd of=image bs=4096 seek=10 conv=notrunc status=none
+	found 8 area "2 of 62 blocks of its area ${fill#*:}, the first at byte 40960" "an area: ${fill#*:}"
+	[ "$(jq '.findings[0].offset' out)" = 40960 ]
+	result $? "an area: ${fill#*:}: the offset"
+	exits 2 "an area: ${fill#*:}: it does not open" "$referee" open --test-passphrase -d key image
+done
+cp --sparse=always strong image
+"$referee" luksAddKey -q --pbkdf argon2id --pbkdf-memory 32768 --pbkdf-force-iterations 4 --pbkdf-parallel 1 \
+	-d key image other
+found 7 weak 'keyslot 1: argon2id with 4 passes over 32768 KiB is weak for a passphrase' "a weak cost"
+grep -q 'keyslot 0' out
+[ $? = 1 ]
+result $? "a strong one is not named"
+forge '.tokens."0"={type:"talos-tpm2",keyslots:["1"]}'
+exits 0 "a keyslot with a token has a random key" "$MORTISE" check image
+cp --sparse=always strong image
+forge '.digests."0".iterations=10'
+found 8 policy 'digest 0 is weak (hash sha256, 10 iterations, 32 bytes)' "a weak digest"
+cp --sparse=always strong image
+"$referee" erase -q image
+found 8 policy 'no keyslot opens the data' "no keyslot"
+
+# Each broken rule is named.
+cp --sparse=always strong image
+"$referee" luksAddKey -q $cheap -d key image other
+forge '.tokens."0"={type:"x",keyslots:["9"]}|.tokens."1"={keyslots:[]}|.digests."0".segments=["7"]|
+	del(.keyslots."0".kdf)|.keyslots."1".area.offset="512"|.config.keyslots_size="1"'
+exits 8 "check of a header with many errors" "$MORTISE" check image
+for text in 'token 0: keyslots must list' 'token 1 has no type' 'digest 0: segments must list' \
+	'keyslot 0: invalid kdf' 'config: invalid keyslots_size'; do
+	grep -qF "error: $text" out
+	result $? "it names: $text"
+done
+cp --sparse=always strong image
+"$referee" luksAddKey -q $cheap -d key image other
+forge '.keyslots."1".area.offset="32768"'
+found 8 rule 'keyslot areas overlap at byte 32768' "overlapping areas"
+cp --sparse=always strong image
+truncate -s 16M image
+truncate -s 17M image
+forge '.segments."0".offset="18874368"'
+found 8 rule 'the data begins at byte 18874368, the device ends at 17825792' "a device that is too small"
+
+# Everything that open refuses.
+while IFS= read -r line; do
+	case $line in '#'* | '' | *'would take longer'* | *'than this machine'*) continue ;; esac
+	line=$(echo "$line" | sed 's/\\|/\x01/g')
+	cp --sparse=always strong image
+	forge "$(echo "$line" | cut -d'|' -f3 | tr '\001' '|')"
+	exits 8 "check: $(echo "$line" | cut -d'|' -f2)" "$MORTISE" check image
+done <"$here/../evil/cases"
+
+# Backups.
+cp --sparse=always strong image
+rm -f young old
+"$MORTISE" luksHeaderBackup image --header-backup-file young
+exits 0 "check with a backup" "$MORTISE" check image --header-backup-file young
+"$referee" config image --label new
+exits 7 "check with an old backup" "$MORTISE" check image --header-backup-file young
+grep -q '^warning: the header has changed since its backup young: sequence number 4, not 3; make a new one' out
+result $? "it is named"
+"$MORTISE" luksHeaderBackup image --header-backup-file old
+cp --sparse=always strong image
+exits 7 "check of an old header" "$MORTISE" check image --header-backup-file old
+grep -q '^warning: the header is older than its backup old: sequence number 3, not 4; restore' out
+result $? "it is named"
+exits 7 "check with another backup" "$MORTISE" check image --header-backup-file ours
+grep -q 'the backup ours belongs to another volume' out
+result $? "it is named"
+exits 7 "check with an invalid backup" "$MORTISE" check image --header-backup-file key
+exits 4 "check with no backup" "$MORTISE" check image --header-backup-file missing
+exits 0 "check of a detached header" "$MORTISE" check /nonexistent --header strong
 finish

@@ -55,6 +55,19 @@ cp --sparse=always good evil
 says 2 "$plain" "keyslot 0 is tried with 5 lanes; another key results" \
 	"$MORTISE" open --test-passphrase --key-file key evil
 says 2 "$plain" "a wrong passphrase" "$MORTISE" open --test-passphrase --key-file wrong good
+# A requirement that is not known is one error, not one for tokens and one for passphrases.
+cp --sparse=always good evil
+jq -c '.config.requirements = {mandatory: ["new"]}' good.json | "$FORGE" evil
+for option in "" --token-only; do
+	exits 1 "an unknown requirement $option" "$MORTISE" open --test-passphrase $option \
+		--key-file key evil
+	[ "$(grep -c 'Unmet LUKS2 requirements detected. (new)' err)" = 1 ]
+	result $? "it is named once"
+done
+jq -c '.segments."0".encryption = "cipher_null-ecb"' good.json | "$FORGE" evil
+exits 1 "data that is not encrypted" "$MORTISE" open --test-passphrase --key-file key evil
+[ "$(wc -l <err)" = 1 ]
+result $? "it is named once, too"
 # The verbs that ask for a passphrase say the same.
 cp --sparse=always good evil
 jq -c "$slot.kdf.salt = \"AAAAAA==\"" good.json | "$FORGE" evil

@@ -123,10 +123,11 @@ static void key_remove(void *context, int32_t serial)
 	keys--;
 }
 
-static void pause_not(void *context, unsigned ms)
+static bool pause_not(void *context, unsigned ms)
 {
 	(void)context;
 	(void)ms;
+	return true;
 }
 
 static void check_text(const char *text, size_t room)

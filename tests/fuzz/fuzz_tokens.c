@@ -11,9 +11,9 @@
 #include "volume/sealed.h"
 #include "tests/fuzz/fuzz.h"
 
-enum kind { SIGNATURES, KMS, TPM, PLACES };
-const char *const fuzz_kinds[] = { "signature files", "KMS tokens", "TPM tokens", "token objects",
-				   NULL };
+enum kind { SIGNATURES, KMS, TPM, SYSTEMD, PLACES };
+const char *const fuzz_kinds[] = { "signature files",	    "KMS tokens",    "TPM tokens",
+				   "TPM tokens of systemd", "token objects", NULL };
 
 static struct json_object *parse(const char *text, size_t size)
 {
@@ -54,6 +54,30 @@ static void tpm(struct json_object *token)
 	    memcmp(&object, &again, sizeof(object)) != 0)
 		abort();
 	fuzz_accepted(TPM);
+	json_object_put(written);
+}
+
+/* What was read as a token of systemd is written so that it is read as the same. */
+static void systemd(struct json_object *token)
+{
+	static struct volume_systemd what, again;
+	struct json_object *written;
+
+	if (volume_token_systemd_read(token, &what, NULL))
+		return;
+	written = volume_token_systemd_new(&what, 7);
+	/* These are never written. */
+	what.salt_size = what.object.srk_size = 0;
+	memset(what.salt, 0, sizeof(what.salt));
+	memset(what.object.srk, 0, sizeof(what.object.srk));
+	if (!what.signed_pcrs) {
+		what.pem_size = 0;
+		memset(what.pem, 0, sizeof(what.pem));
+	}
+	if (!written || volume_token_systemd_read(written, &again, NULL) ||
+	    memcmp(&what, &again, sizeof(what)) != 0)
+		abort();
+	fuzz_accepted(SYSTEMD);
 	json_object_put(written);
 }
 
@@ -113,10 +137,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	object = parse((const char *)data + 1, size - 1);
 	if (data[0] % 4 == 1)
 		kms(object);
-	else if (data[0] % 4 == 2)
-		tpm(object);
-	else
+	else if (data[0] % 4 == 3)
 		places(object);
+	if (data[0] % 4 == 2) {
+		tpm(object);
+		systemd(object);
+	}
 	json_object_put(object);
 	return 0;
 }

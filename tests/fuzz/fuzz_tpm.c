@@ -79,7 +79,7 @@ static void put(UINT16 *size, BYTE *bytes, size_t room, const void *valid, size_
 
 static void put_selection(TPML_PCR_SELECTION *selection, uint32_t pcrs)
 {
-	*selection = keys_tpm_pcr_selection(pcrs);
+	*selection = keys_tpm_pcr_selection(TPM2_ALG_SHA256, pcrs);
 	if (next() >= HONEST)
 		return;
 	selection->count = next() % (TPM2_NUM_PCR_BANKS + 1);
@@ -398,6 +398,20 @@ static TSS2_RC nv_undefine(ESYS_CONTEXT *esys, ESYS_TR auth, ESYS_TR index, ESYS
 	return respond();
 }
 
+static TSS2_RC set_auth(ESYS_CONTEXT *esys, ESYS_TR handle, TPM2B_AUTH const *auth)
+{
+	(void)esys, (void)handle;
+	check(auth->size <= KEYS_TPM_DIGEST_SIZE);
+	return respond();
+}
+
+static TSS2_RC policy_auth_value(ESYS_CONTEXT *esys, ESYS_TR policy_session, ESYS_TR a, ESYS_TR b,
+				 ESYS_TR c)
+{
+	(void)esys, (void)policy_session, (void)a, (void)b, (void)c;
+	return respond();
+}
+
 static void release(void *answer)
 {
 	free(answer);
@@ -436,6 +450,8 @@ static void begin(void)
 	l->Esys_GetSysContext = get_sys_context;
 	l->Esys_TR_FromTPMPublic = from_public;
 	l->Esys_TR_GetName = get_name;
+	l->Esys_TR_SetAuth = set_auth;
+	l->Esys_PolicyAuthValue = policy_auth_value;
 	l->Esys_TRSess_SetAttributes = set_attributes;
 	l->Esys_GetCapability = get_capability;
 	l->Esys_PCR_Read = pcr_read;
@@ -484,7 +500,7 @@ static enum mortise_code run_seal(struct keys_tpm_context *context, struct morti
 	enum mortise_code code;
 
 	check(!mortise_secret_from(bytes, sizeof(bytes), &secret, NULL));
-	code = keys_tpm_seal_object(context, policy, &binding, secret, object, err);
+	code = keys_tpm_seal_object(context, policy, &binding, NULL, secret, object, err);
 	if (!code) {
 		check(object->private_size <= KEYS_TPM_BLOB_MAX &&
 		      object->public_size <= KEYS_TPM_BLOB_MAX &&
@@ -498,12 +514,17 @@ static enum mortise_code run_seal(struct keys_tpm_context *context, struct morti
 
 static enum mortise_code run_unseal(struct keys_tpm_context *context, struct mortise_error *err)
 {
-	struct keys_tpm_object object = honest.object[next() % 2];
-	struct mortise_secret *secret = NULL;
+	const uint32_t form = next();
+	struct keys_tpm_object object = honest.object[form % 2];
+	struct mortise_secret *secret = NULL, *pin = NULL;
 	enum mortise_code code;
 	uint32_t changed = 0;
 
-	code = keys_tpm_unseal_object(context, policy, &object, &secret, &changed, err);
+	object.systemd = form >> 6 & 1;
+	object.pin = form >> 7 & 1;
+	check(!mortise_secret_new(KEYS_TPM_DIGEST_SIZE, &pin, NULL));
+	code = keys_tpm_unseal_object(context, policy, pin, &object, &secret, &changed, err);
+	mortise_secret_free(&pin);
 	check(!secret == (code != MORTISE_OK) && !(changed & ~PCRS));
 	if (!code) {
 		check(mortise_secret_size(secret) == KEYS_TPM_SECRET_SIZE);

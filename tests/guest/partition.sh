@@ -54,8 +54,12 @@ blank() {
 	device=$(losetup --find --show --partscan --sector-size "${2-512}" "$disk")
 }
 
-mib_of() {
-	echo $(($(blockdev --getsize64 "$1") / MIB))
+# clear_whole: $whole has no contents, at its end neither.
+clear_whole() {
+	dd if=/dev/zero of="$whole" bs=1M count=150 status=none
+	dd if=/dev/zero of="$whole" bs=1M seek=$(($(blockdev --getsize64 "$whole") / MIB - 1)) \
+		count=1 status=none
+	blockdev --rereadpt "$whole"
 }
 
 table_is_good() {
@@ -201,6 +205,7 @@ test_refused() {
 		full echo 'label: gpt' | sfdisk -q $device && echo 'size=+' | sfdisk -q $device
 		entries (echo label: gpt; seq -f 'start=%g,size=1' 2048 2175) | sfdisk -q $device
 		damage (echo label: gpt; echo size=10MiB) | sfdisk -q $device && printf x | dd of=$device bs=1 seek=600
+		lost (echo label: gpt; echo size=10MiB) | sfdisk -q $device && dd if=/dev/zero of=$device bs=1M count=1 conv=notrunc
 	END
 	blank 200
 	mkfs.ext4 -Fq "$device" && mount "$device" /mnt
@@ -260,6 +265,28 @@ test_others() {
 	down
 }
 
+# STATE exists, and its disk has no META.
+test_meta() {
+	blank 200
+	printf 'label: gpt\nstart=4096,size=100MiB,name=STATE\n' | sfdisk -q "$device"
+	system STATE >"$config"
+	check_fails "up without META" said up
+	check "apply without META" said apply
+	check "the plan says so" says 'create partition 2 of'
+	check_equal "META is created on the disk of STATE" "$(table)" \
+		"$(printf '1 2 100 STATE\n2 102 1 META')"
+	check "the table is good" table_is_good
+	down
+	check "the next boot" said up
+	down
+	# Without room for it, nothing is stored.
+	blank 110
+	printf 'label: gpt\nstart=2048,size=108MiB,name=STATE\n' | sfdisk -q "$device"
+	check_fails "apply without room for META" said apply
+	check "it says so" says "cannot create the partition META: $device: not enough space"
+	check "STATE is empty" cmp -n $((100 * MIB)) "${device}p1" /dev/zero
+}
+
 # A known volume is not created again by itself.
 test_known() {
 	installed 400
@@ -309,7 +336,7 @@ test_copies() {
 	system STATE >"$config"
 	check_fails "a disk with the GUID of another one" said apply --system-disk "$device"
 	check "it says so" says "its table has the GUID of $whole: one is a copy of the other"
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
+	clear_whole
 	blank 1
 }
 
@@ -329,8 +356,7 @@ test_choice() {
 	down
 	"$MORTISE" reset --yes --drop data >/dev/null 2>&1
 	blank 1
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
-	blockdev --rereadpt "$whole"
+	clear_whole
 	{
 		system STATE
 		printf -- '---\nmachine:\n  install: {diskSelector: {size: "< 1GB"}}\n'
@@ -339,8 +365,7 @@ test_choice() {
 	check "STATE is on the disk that it selects" \
 		eval 'grep -q STATE < <(sfdisk --dump "$whole")'
 	down
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
-	blockdev --rereadpt "$whole"
+	clear_whole
 }
 
 # A kill while the places are cleared, the table is written, or the kernel reads it: the next apply
@@ -353,8 +378,7 @@ test_kills() {
 		volume data 'minSize: 20MiB, maxSize: 40MiB'
 	} >"$config"
 	for kill in pwrite64:{1,100,281,283,285,287,289,291} fsync:{3,8,10,12,14,16,18,20} ioctl:{30,60}; do
-		dd if=/dev/zero of="$whole" bs=1M count=150 status=none
-		blockdev --rereadpt "$whole"
+		clear_whole
 		killed "${kill%:*}" "${kill#*:}" || fail "$kill is after the end"
 		down || true
 		blockdev --rereadpt "$whole"
@@ -363,10 +387,9 @@ test_kills() {
 		check "$kill: apply finishes" said apply --system-disk "$whole"
 		check "$kill: the table is good" \
 			eval 'sfdisk --verify "$whole" && sgdisk --verify "$whole" | grep "No problems"'
-		down
+		down || true
 	done
-	dd if=/dev/zero of="$whole" bs=1M count=2 status=none
-	blockdev --rereadpt "$whole"
+	clear_whole
 }
 
 # killed CALL NUMBER: strace kills apply at this call. False: it ends before.
@@ -377,7 +400,7 @@ killed() {
 		>"$work/said" 2>&1
 }
 
-topics=(blank up later growing refused others known copies choice kills)
+topics=(blank up later growing refused others meta known copies choice kills)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"

@@ -26,9 +26,9 @@ opened() {
 		dmsetup info -c --noheadings -o uuid p
 		"$program" status p
 		"$program" resize p --size 16 2>&1 || echo "resize $?"
-		dmsetup table --showkeys p
+		dmsetup table --showkeys p | sed 's/capi:cbc(aes)/aes-cbc/'
 		"$program" resize p 2>&1 || echo "resize $?"
-		dmsetup table p
+		dmsetup table p | sed 's/capi:cbc(aes)/aes-cbc/'
 		"$program" close p
 	fi
 }
@@ -147,6 +147,33 @@ test_state() {
 	check_fails "nothing is left" dmsetup info p
 }
 
+# refreshed PROGRAM WORD...: open as "p", refresh with these options, print status and table.
+refreshed() {
+	local program=$1 status=0
+
+	printf '%s' "$pass" | "$program" -q open --type plain --hash sha256 --offset 8 --skip 8 \
+		--allow-discards "$device" p
+	printf '%s' "$pass" | "$program" -q refresh "${@:2}" >"$work/out" 2>"$work/err" || status=$?
+	echo "status $status"
+	dmsetup table --showkeys p
+	"$program" close p
+}
+
+test_refresh() {
+	local words
+
+	for words in "p --hash sha256" "p --hash sha256 --perf-no_read_workqueue" \
+		"p --hash sha256 --allow-discards --perf-same_cpu_crypt" "$device p --hash sha256"; do
+		# shellcheck disable=SC2086  # split into words
+		check_equal "refresh $words" "$(refreshed "$work/as/cryptsetup" $words)" \
+			"$(refreshed cryptsetup $words)"
+	done
+	check_match "another hash is refused" "$(refreshed "$work/as/cryptsetup" p --hash sha512)" \
+		"status 2"$'\n'"* 1 allow_discards"
+	check_match "so is another key" "$(refreshed "$work/as/cryptsetup" p --key-file "$work/key")" \
+		"status 2"$'\n'"* 1 allow_discards"
+}
+
 # Data that one program has written is read by the other.
 test_data() {
 	local options=(--type plain --hash sha256 --cipher aes-xts-plain64 --key-size 512 --skip 7)
@@ -178,7 +205,7 @@ test_signatures() {
 	wipefs -qa "$device"
 }
 
-[[ -n ${1-} ]] || set -- keys options state data signatures
+[[ -n ${1-} ]] || set -- keys options state refresh data signatures
 for topic; do
 	"test_$topic"
 done

@@ -156,7 +156,17 @@ test_detached() {
 	"$MORTISE" close frozen
 }
 
-topics=(key_gone ways refusals both detached)
+# The disk below disappears from sysfs, as one that was pulled out.
+test_vanished() {
+	begin
+	mount -t tmpfs none /sys/dev/block
+	check "status of a mapping without its disk" "$MORTISE" status frozen
+	check_match "it is active" "$("$MORTISE" status frozen)" '*frozen is active.*'
+	umount /sys/dev/block
+	check "close" "$MORTISE" close frozen
+}
+
+topics=(key_gone ways refusals both detached vanished)
 [[ $reference ]] || topics+=(beyond)
 for topic in "${@:-${topics[@]}}"; do
 	"test_$topic"

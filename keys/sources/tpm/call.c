@@ -32,7 +32,7 @@ struct call {
 	char *tcti;
 	struct keys_tpm_signed_policy *policy;
 	struct keys_tpm_object object;
-	struct mortise_secret *secret;
+	struct mortise_secret *secret, *pin;
 	struct keys_tpm_binding binding;
 	unsigned pcr;
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE]; /* of PCR pcr, or to extend it with */
@@ -58,6 +58,7 @@ static void call_free(struct call *call)
 	pthread_cond_destroy(&call->ended);
 	pthread_mutex_destroy(&call->lock);
 	mortise_secret_free(&call->secret);
+	mortise_secret_free(&call->pin);
 	free(call->policy);
 	free(call->tcti);
 	free(call);
@@ -88,6 +89,9 @@ static struct call *call_new(const struct keys_tpm *tpm, struct mortise_error *e
 		if (complete)
 			*call->policy = *tpm->policy;
 	}
+	if (complete && tpm->pin)
+		complete = !mortise_secret_from(mortise_secret_data(tpm->pin),
+						mortise_secret_size(tpm->pin), &call->pin, err);
 	if (complete)
 		return call;
 	call_free(call);
@@ -195,14 +199,14 @@ static enum mortise_code carry_out(const struct keys_tpm *tpm, struct call **cal
 
 static enum mortise_code run_seal(struct call *call, struct keys_tpm_context *context)
 {
-	return keys_tpm_seal_object(context, call->policy, &call->binding, call->secret,
+	return keys_tpm_seal_object(context, call->policy, &call->binding, call->pin, call->secret,
 				    &call->object, &call->err);
 }
 
 static enum mortise_code run_unseal(struct call *call, struct keys_tpm_context *context)
 {
-	return keys_tpm_unseal_object(context, call->policy, &call->object, &call->secret,
-				      &call->changed, &call->err);
+	return keys_tpm_unseal_object(context, call->policy, call->pin, &call->object,
+				      &call->secret, &call->changed, &call->err);
 }
 
 static enum mortise_code run_extend(struct call *call, struct keys_tpm_context *context)
@@ -248,7 +252,7 @@ enum mortise_code keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tp
 	if (binding->pcrs & ~KEYS_TPM_PCR_MASK)
 		return error_set(err, MORTISE_E_USAGE, 0, "a TPM has only PCR 0 to PCR %u",
 				 MORTISE_PCRS - 1);
-	if (!tpm->policy && !binding->pcrs)
+	if (!tpm->policy && !binding->pcrs && !tpm->pin)
 		return error_set(
 			err, MORTISE_E_USAGE, 0,
 			"cannot bind a key of kind tpm to the boot: this boot image has no signed "

@@ -152,10 +152,15 @@ static void flush_handle(struct keys_tpm_context *context, ESYS_TR handle)
 	while (keys_tpm_again(context, rc));
 }
 
+void keys_tpm_flush(struct keys_tpm_context *context, unsigned count)
+{
+	while (context->kept_count > count)
+		flush_handle(context, context->kept[--context->kept_count]);
+}
+
 void keys_tpm_close(struct keys_tpm_context *context)
 {
-	while (context->kept_count)
-		flush_handle(context, context->kept[--context->kept_count]);
+	keys_tpm_flush(context, 0);
 	if (context->esys)
 		context->library.Esys_Finalize(&context->esys);
 	if (context->tcti)

@@ -27,6 +27,9 @@ MORTISE_MUST_CHECK enum mortise_code keys_tpm_open(struct keys_tpm_context *cont
 /* Flushes kept objects and sessions: without a resource manager, they would stay in the TPM. */
 void keys_tpm_close(struct keys_tpm_context *context);
 
+/* Flushes all but the first count kept objects and sessions: a TPM has room for only three. */
+void keys_tpm_flush(struct keys_tpm_context *context, unsigned count);
+
 /* Remembers an object or session for keys_tpm_close() to flush. */
 void keys_tpm_keep(struct keys_tpm_context *context, ESYS_TR handle);
 

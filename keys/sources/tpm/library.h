@@ -31,6 +31,8 @@ enum keys_tpm_library_file {
 	X(KEYS_TPM_ESYS, Tss2_Sys_GetRpBuffer)                                                     \
 	X(KEYS_TPM_ESYS, Esys_TR_FromTPMPublic)                                                    \
 	X(KEYS_TPM_ESYS, Esys_TR_GetName)                                                          \
+	X(KEYS_TPM_ESYS, Esys_TR_SetAuth)                                                          \
+	X(KEYS_TPM_ESYS, Esys_TR_Deserialize)                                                      \
 	X(KEYS_TPM_ESYS, Esys_TRSess_SetAttributes)                                                \
 	X(KEYS_TPM_ESYS, Esys_GetCapability)                                                       \
 	X(KEYS_TPM_ESYS, Esys_PCR_Read)                                                            \
@@ -45,6 +47,7 @@ enum keys_tpm_library_file {
 	X(KEYS_TPM_ESYS, Esys_PolicyPCR)                                                           \
 	X(KEYS_TPM_ESYS, Esys_PolicyGetDigest)                                                     \
 	X(KEYS_TPM_ESYS, Esys_PolicyAuthorize)                                                     \
+	X(KEYS_TPM_ESYS, Esys_PolicyAuthValue)                                                     \
 	X(KEYS_TPM_ESYS, Esys_Unseal)                                                              \
 	X(KEYS_TPM_ESYS, Esys_NV_ReadPublic)                                                       \
 	X(KEYS_TPM_ESYS, Esys_NV_DefineSpace)                                                      \

@@ -62,8 +62,8 @@ static enum mortise_code open_index(struct keys_tpm_context *context, struct ind
 	code = keys_tpm_primary(context, &index->primary, &name, err);
 	context->library.Esys_Free(name);
 	if (!code)
-		code = keys_tpm_session(context, index->primary, TPM2_SE_HMAC, TPMA_SESSION_AUDIT,
-					&index->session, err);
+		code = keys_tpm_session(context, index->primary, ESYS_TR_NONE, TPM2_SE_HMAC,
+					TPMA_SESSION_AUDIT, &index->session, err);
 	return code ? code : find_index(context, index, err);
 }
 
@@ -257,10 +257,12 @@ static enum mortise_code start_policy(struct keys_tpm_context *context,
 	uint8_t digest[KEYS_TPM_DIGEST_SIZE];
 	enum mortise_code code;
 
-	code = keys_tpm_session(context, index->primary, TPM2_SE_POLICY, 0, session, err);
+	code = keys_tpm_session(context, index->primary, ESYS_TR_NONE, TPM2_SE_POLICY, 0, session,
+				err);
 	if (!code)
 		code = policy ? keys_tpm_authorize(context, policy, *session, err)
-			      : keys_tpm_policy_pcr(context, *session, UNSIGNED_PCRS, err);
+			      : keys_tpm_policy_pcr(context, *session, TPM2_ALG_SHA256,
+						    UNSIGNED_PCRS, err);
 	if (!code)
 		code = keys_tpm_session_digest(context, *session, digest, err);
 	if (!code && memcmp(digest, index->wanted.nvPublic.authPolicy.buffer, sizeof(digest)))

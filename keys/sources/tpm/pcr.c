@@ -9,12 +9,12 @@
 #include "keys/sources/tpm/policy.h"
 #include "keys/sources/tpm/response.h"
 
-TPML_PCR_SELECTION keys_tpm_pcr_selection(uint32_t pcrs)
+TPML_PCR_SELECTION keys_tpm_pcr_selection(uint16_t bank, uint32_t pcrs)
 {
 	return (TPML_PCR_SELECTION){
 		.count = 1,
 		.pcrSelections[0] = {
-			.hash = TPM2_ALG_SHA256,
+			.hash = bank ? bank : TPM2_ALG_SHA256,
 			.sizeofSelect = MORTISE_PCRS / 8,
 			.pcrSelect = { (BYTE)pcrs, (BYTE)(pcrs >> 8), (BYTE)(pcrs >> 16) },
 		},
@@ -90,7 +90,7 @@ static enum mortise_code read_pcrs(const struct keys_tpm_context *context, uint3
 				   uint8_t values[static MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE],
 				   struct mortise_error *err)
 {
-	const TPML_PCR_SELECTION wanted = keys_tpm_pcr_selection(pcrs);
+	const TPML_PCR_SELECTION wanted = keys_tpm_pcr_selection(TPM2_ALG_SHA256, pcrs);
 	TPML_PCR_SELECTION *selection = NULL;
 	TPML_DIGEST *digests = NULL;
 	uint32_t next = 0;

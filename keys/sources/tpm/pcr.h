@@ -5,8 +5,8 @@
 
 #include "keys/sources/tpm/context.h"
 
-/* Converts bits to the TPM's format: bit n of pcrs is PCR n of the SHA-256 bank. */
-TPML_PCR_SELECTION keys_tpm_pcr_selection(uint32_t pcrs);
+/* Converts bits to the TPM's format: bit n of pcrs is PCR n of bank (TPM_ALG_ID; 0: SHA-256). */
+TPML_PCR_SELECTION keys_tpm_pcr_selection(uint16_t bank, uint32_t pcrs);
 
 /*
  * Reads PCRs. MORTISE_E_SOURCE: a PCR is all zeros or all ones, which says nothing about the

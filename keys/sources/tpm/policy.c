@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Digests as specified in the TPM 2.0 Library: part 1, sections 16 (names) and 19.7 (policies),
- * part 3, sections 23.7 (PolicyPCR) and 23.16 (PolicyAuthorize).
+ * part 3, sections 23.7 (PolicyPCR), 23.16 (PolicyAuthorize) and 23.17 (PolicyAuthValue).
  */
 #include "keys/sources/tpm/policy.h"
 
@@ -52,7 +52,8 @@ enum mortise_code keys_tpm_fingerprint(const struct keys_tpm_signed_policy *poli
 				       uint8_t fingerprint[static KEYS_TPM_DIGEST_SIZE],
 				       struct mortise_error *err)
 {
-	const uint8_t exponent[] = { BIG32(policy->exponent) };
+	const uint32_t e = policy->exponent ? policy->exponent : 65537;
+	const uint8_t exponent[] = { BIG32(e) };
 	uint8_t body[2 * (DER_HEAD_MAX + 1) + KEYS_TPM_MODULUS_MAX + sizeof(exponent)];
 	uint8_t head[DER_HEAD_MAX];
 	struct keys_bytes part[2];
@@ -148,6 +149,18 @@ bind_pcrs(uint32_t pcrs, const uint8_t pcr_values[static MORTISE_PCRS][KEYS_TPM_
 	if (!code)
 		code = keys_sha256(part, 3, digest, err);
 	return code;
+}
+
+enum mortise_code keys_tpm_policy_pin(uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
+				      struct mortise_error *err)
+{
+	const uint8_t command[] = { BIG32(TPM2_CC_PolicyAuthValue) };
+	const struct keys_bytes part[] = {
+		{ digest, KEYS_TPM_DIGEST_SIZE },
+		{ command, sizeof(command) },
+	};
+
+	return keys_sha256(part, 2, digest, err);
 }
 
 enum mortise_code keys_tpm_extended(const uint8_t before[static KEYS_TPM_DIGEST_SIZE],

@@ -14,6 +14,10 @@ MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_fingerprint(const struct keys_tpm_signed_policy *policy,
 		     uint8_t fingerprint[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
+/* Adds PolicyAuthValue to a policy digest: the object also needs its password. */
+MORTISE_MUST_CHECK enum mortise_code
+keys_tpm_policy_pin(uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
+
 /* Computes the name that a TPM gives to the policy's key. */
 MORTISE_MUST_CHECK enum mortise_code
 keys_tpm_policy_key_name(const struct keys_tpm_signed_policy *policy,

@@ -14,7 +14,7 @@
 /* Computes the policy from the predicted and the current values of the PCRs. */
 static enum mortise_code set_policy(struct keys_tpm_context *context,
 				    const struct keys_tpm_signed_policy *policy,
-				    const struct keys_tpm_binding *binding,
+				    const struct keys_tpm_binding *binding, bool pin,
 				    struct keys_tpm_object *object, struct mortise_error *err)
 {
 	const uint32_t signed_pcr = policy ? UINT32_C(1) << KEYS_TPM_SIGNED_PCR : 0;
@@ -23,6 +23,9 @@ static enum mortise_code set_policy(struct keys_tpm_context *context,
 
 	object->signed_policy = policy;
 	object->pcrs = binding->pcrs;
+	object->systemd = binding->systemd;
+	object->pin = pin;
+	object->bank = TPM2_ALG_SHA256;
 	code = keys_tpm_pcr_read(context, (object->pcrs & ~predicted) | signed_pcr,
 				 object->pcr_values, err);
 	for (unsigned pcr = 0; pcr < MORTISE_PCRS; pcr++) {
@@ -32,6 +35,8 @@ static enum mortise_code set_policy(struct keys_tpm_context *context,
 	if (!code)
 		code = keys_tpm_policy_digest(policy, object->pcrs, object->pcr_values,
 					      object->policy_hash, err);
+	if (!code && pin)
+		code = keys_tpm_policy_pin(object->policy_hash, err);
 	object->values_known = object->pcrs;
 	return code;
 }
@@ -73,7 +78,18 @@ static void replace_sensitive(const struct keys_tpm_context *context, const TPM2
 				     NULL, NULL, NULL, NULL);
 }
 
+void keys_tpm_pin_auth(const struct mortise_secret *pin, TPM2B_AUTH *auth)
+{
+	size_t size = mortise_secret_size(pin);
+
+	while (size && !mortise_secret_data(pin)[size - 1])
+		size--;
+	auth->size = (UINT16)size;
+	memcpy(auth->buffer, mortise_secret_data(pin), size);
+}
+
 static enum mortise_code create_object(struct keys_tpm_context *context, ESYS_TR primary,
+				       const struct mortise_secret *pin,
 				       const struct mortise_secret *secret,
 				       struct keys_tpm_object *object, struct mortise_error *err)
 {
@@ -87,11 +103,16 @@ static enum mortise_code create_object(struct keys_tpm_context *context, ESYS_TR
 	ESYS_TR session;
 	TSS2_RC rc;
 
-	code = keys_tpm_session(context, primary, TPM2_SE_HMAC,
+	code = keys_tpm_session(context, primary, ESYS_TR_NONE, TPM2_SE_HMAC,
 				TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT, &session, err);
 	if (code)
 		return code;
 	keys_tpm_sealed_template(&template, object->policy_hash);
+	/* Wrong PINs count for the TPM's lockout, which disables systemd's parent in any case. */
+	if (object->systemd)
+		template.publicArea.objectAttributes &= ~(TPMA_OBJECT)TPMA_OBJECT_NODA;
+	if (pin)
+		keys_tpm_pin_auth(pin, &sensitive.sensitive.userAuth);
 	sensitive.sensitive.data.size = KEYS_TPM_SECRET_SIZE;
 	memcpy(sensitive.sensitive.data.buffer, mortise_secret_data(secret), KEYS_TPM_SECRET_SIZE);
 	do
@@ -108,9 +129,21 @@ static enum mortise_code create_object(struct keys_tpm_context *context, ESYS_TR
 	return code;
 }
 
+/* An RSA key takes seconds, but some TPMs have no ECC keys. */
+static enum mortise_code create_systemd_primary(struct keys_tpm_context *context,
+						struct keys_tpm_object *object, ESYS_TR *primary,
+						TPM2B_NAME **name, struct mortise_error *err)
+{
+	enum mortise_code code = keys_tpm_systemd_primary(context, false, primary, name, err);
+
+	object->rsa = code == MORTISE_E_SOURCE || code == MORTISE_E_UNSUPPORTED;
+	return object->rsa ? keys_tpm_systemd_primary(context, true, primary, name, err) : code;
+}
+
 enum mortise_code keys_tpm_seal_object(struct keys_tpm_context *context,
 				       const struct keys_tpm_signed_policy *policy,
 				       const struct keys_tpm_binding *binding,
+				       const struct mortise_secret *pin,
 				       const struct mortise_secret *secret,
 				       struct keys_tpm_object *object, struct mortise_error *err)
 {
@@ -118,16 +151,17 @@ enum mortise_code keys_tpm_seal_object(struct keys_tpm_context *context,
 	enum mortise_code code;
 	ESYS_TR primary;
 
-	code = set_policy(context, policy, binding, object, err);
+	code = set_policy(context, policy, binding, pin != NULL, object, err);
 	if (code)
 		goto out;
 	code = try_policy_key(context, policy, err);
 	if (code)
 		goto out;
-	code = keys_tpm_primary(context, &primary, &name, err);
+	code = binding->systemd ? create_systemd_primary(context, object, &primary, &name, err)
+				: keys_tpm_primary(context, &primary, &name, err);
 	if (code)
 		goto out;
-	code = create_object(context, primary, secret, object, err);
+	code = create_object(context, primary, pin, secret, object, err);
 	if (code)
 		goto out;
 	object->key_name[0] = (uint8_t)(name->size >> 8);

@@ -6,21 +6,20 @@
 #include "keys/sources/tpm/response.h"
 #include "keys/sources/tpm/template.h"
 
-enum mortise_code keys_tpm_primary(struct keys_tpm_context *context, ESYS_TR *primary,
-				   TPM2B_NAME **name, struct mortise_error *err)
+static enum mortise_code create_primary(struct keys_tpm_context *context,
+					const TPM2B_PUBLIC *template, ESYS_TR *primary,
+					TPM2B_NAME **name, struct mortise_error *err)
 {
 	const TPM2B_SENSITIVE_CREATE no_password = { 0 };
 	const TPML_PCR_SELECTION no_pcrs = { 0 };
 	const TPM2B_DATA no_data = { 0 };
-	TPM2B_PUBLIC template;
 	TSS2_RC rc;
 
 	*name = NULL;
-	keys_tpm_srk_template(&template);
 	do
 		rc = context->library.Esys_CreatePrimary(
 			context->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-			ESYS_TR_NONE, &no_password, &template, &no_data, &no_pcrs, primary, NULL,
+			ESYS_TR_NONE, &no_password, template, &no_data, &no_pcrs, primary, NULL,
 			NULL, NULL, NULL);
 	while (keys_tpm_again(context, rc));
 	if (rc)
@@ -30,8 +29,27 @@ enum mortise_code keys_tpm_primary(struct keys_tpm_context *context, ESYS_TR *pr
 	return rc ? keys_tpm_failed(rc, "Esys_TR_GetName", err) : MORTISE_OK;
 }
 
-enum mortise_code keys_tpm_session(struct keys_tpm_context *context, ESYS_TR primary, TPM2_SE type,
-				   TPMA_SESSION encrypted, ESYS_TR *session,
+enum mortise_code keys_tpm_primary(struct keys_tpm_context *context, ESYS_TR *primary,
+				   TPM2B_NAME **name, struct mortise_error *err)
+{
+	TPM2B_PUBLIC template;
+
+	keys_tpm_srk_template(&template);
+	return create_primary(context, &template, primary, name, err);
+}
+
+enum mortise_code keys_tpm_systemd_primary(struct keys_tpm_context *context, bool rsa,
+					   ESYS_TR *primary, TPM2B_NAME **name,
+					   struct mortise_error *err)
+{
+	TPM2B_PUBLIC template;
+
+	keys_tpm_systemd_template(&template, rsa);
+	return create_primary(context, &template, primary, name, err);
+}
+
+enum mortise_code keys_tpm_session(struct keys_tpm_context *context, ESYS_TR primary, ESYS_TR bind,
+				   TPM2_SE type, TPMA_SESSION encrypted, ESYS_TR *session,
 				   struct mortise_error *err)
 {
 	const TPMT_SYM_DEF cipher = {
@@ -43,8 +61,8 @@ enum mortise_code keys_tpm_session(struct keys_tpm_context *context, ESYS_TR pri
 
 	do
 		rc = context->library.Esys_StartAuthSession(
-			context->esys, primary, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-			ESYS_TR_NONE, NULL, type, &cipher, TPM2_ALG_SHA256, session);
+			context->esys, primary, bind, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+			NULL, type, &cipher, TPM2_ALG_SHA256, session);
 	while (keys_tpm_again(context, rc));
 	if (rc)
 		return keys_tpm_failed(rc, "TPM2_StartAuthSession", err);

@@ -11,9 +11,9 @@
 #include "keys/sources/tpm/session.h"
 
 enum mortise_code keys_tpm_policy_pcr(const struct keys_tpm_context *context, ESYS_TR session,
-				      uint32_t pcrs, struct mortise_error *err)
+				      uint16_t bank, uint32_t pcrs, struct mortise_error *err)
 {
-	const TPML_PCR_SELECTION selection = keys_tpm_pcr_selection(pcrs);
+	const TPML_PCR_SELECTION selection = keys_tpm_pcr_selection(bank, pcrs);
 	const TPM2B_DIGEST current_values = { 0 };
 	TSS2_RC rc;
 
@@ -49,6 +49,11 @@ enum mortise_code keys_tpm_session_digest(const struct keys_tpm_context *context
 	return code;
 }
 
+static uint32_t signed_pcrs(const struct keys_tpm_signed_policy *policy)
+{
+	return policy->pcrs ? policy->pcrs : UINT32_C(1) << KEYS_TPM_SIGNED_PCR;
+}
+
 /* Finds the signature over digest by the policy's key. */
 static enum mortise_code find_signature(const struct keys_tpm_signed_policy *policy,
 					const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
@@ -56,10 +61,12 @@ static enum mortise_code find_signature(const struct keys_tpm_signed_policy *pol
 					struct mortise_error *err)
 {
 	uint8_t fingerprint[KEYS_TPM_DIGEST_SIZE];
+	char list[KEYS_TPM_PCR_LIST_MAX];
 	enum mortise_code code;
 	bool by_another = false;
 
 	*found = NULL;
+	keys_tpm_pcr_list(signed_pcrs(policy), "and ", list);
 	code = keys_tpm_fingerprint(policy, fingerprint, err);
 	if (code)
 		return code;
@@ -76,18 +83,19 @@ static enum mortise_code find_signature(const struct keys_tpm_signed_policy *pol
 	}
 	if (by_another)
 		return error_set(err, MORTISE_E_SOURCE, 0,
-				 "certificate fingerprint does not match: the value of PCR %u is "
+				 "certificate fingerprint does not match: the value of %s is "
 				 "signed by another key than the one in the boot image",
-				 KEYS_TPM_SIGNED_PCR);
+				 list);
 	/* Not MORTISE_E_STALE: a new sealed object could not be unsealed in this state either. */
 	return error_set(err, MORTISE_E_SOURCE, 0,
-			 "the value of PCR %u is not signed: this is another boot image, or a "
+			 "the value of %s is not signed: this is another boot image, or a "
 			 "phase of the boot in which the key is unavailable; with the right boot "
 			 "image, restart the machine",
-			 KEYS_TPM_SIGNED_PCR);
+			 list);
 }
 
 static enum mortise_code verify_signature(struct keys_tpm_context *context, ESYS_TR key,
+					  const struct keys_tpm_signed_policy *policy,
 					  const uint8_t digest[static KEYS_TPM_DIGEST_SIZE],
 					  const struct keys_tpm_signature *found,
 					  TPMT_TK_VERIFIED **ticket, struct mortise_error *err)
@@ -99,6 +107,7 @@ static enum mortise_code verify_signature(struct keys_tpm_context *context, ESYS
 		.signature.rsassa = { .hash = TPM2_ALG_SHA256,
 				      .sig.size = (UINT16)found->signature_size },
 	};
+	char list[KEYS_TPM_PCR_LIST_MAX];
 	enum mortise_code code;
 	TSS2_RC rc;
 
@@ -111,12 +120,12 @@ static enum mortise_code verify_signature(struct keys_tpm_context *context, ESYS
 							   ESYS_TR_NONE, ESYS_TR_NONE, &hashed,
 							   &signature, ticket);
 	while (keys_tpm_again(context, rc));
+	keys_tpm_pcr_list(signed_pcrs(policy), "and ", list);
 	if (rc && (keys_tpm_reason(rc) == TPM2_RC_SIGNATURE || keys_tpm_reason(rc) == TPM2_RC_SIZE))
-		return error_set(
-			err, MORTISE_E_SOURCE, 0,
-			"the signature over the value of PCR %u is invalid: the boot image "
-			"is damaged or was tampered with",
-			KEYS_TPM_SIGNED_PCR);
+		return error_set(err, MORTISE_E_SOURCE, 0,
+				 "the signature over the value of %s is invalid: the boot image "
+				 "is damaged or was tampered with",
+				 list);
 	return rc ? keys_tpm_failed(rc, "TPM2_VerifySignature", err) : MORTISE_OK;
 }
 
@@ -153,7 +162,7 @@ enum mortise_code keys_tpm_authorize(struct keys_tpm_context *context,
 	enum mortise_code code;
 	ESYS_TR key;
 
-	code = keys_tpm_policy_pcr(context, session, UINT32_C(1) << KEYS_TPM_SIGNED_PCR, err);
+	code = keys_tpm_policy_pcr(context, session, policy->bank, signed_pcrs(policy), err);
 	if (code)
 		goto out;
 	code = keys_tpm_session_digest(context, session, digest, err);
@@ -165,7 +174,7 @@ enum mortise_code keys_tpm_authorize(struct keys_tpm_context *context,
 	code = keys_tpm_load_policy_key(context, policy, &key, err);
 	if (code)
 		goto out;
-	code = verify_signature(context, key, digest, found, &ticket, err);
+	code = verify_signature(context, key, policy, digest, found, &ticket, err);
 	if (code)
 		goto out;
 	code = authorize_policy(context, session, policy, digest, ticket, err);

@@ -5,10 +5,10 @@
 
 #include "keys/sources/tpm/context.h"
 
-/* Binds a policy session to the current values of pcrs (PolicyPCR). */
+/* Binds a policy session to the current values of pcrs of a bank (PolicyPCR). */
 MORTISE_MUST_CHECK enum mortise_code keys_tpm_policy_pcr(const struct keys_tpm_context *context,
-							 ESYS_TR session, uint32_t pcrs,
-							 struct mortise_error *err);
+							 ESYS_TR session, uint16_t bank,
+							 uint32_t pcrs, struct mortise_error *err);
 
 /* Reads the digest of a policy session. */
 MORTISE_MUST_CHECK enum mortise_code
@@ -16,7 +16,7 @@ keys_tpm_session_digest(const struct keys_tpm_context *context, ESYS_TR session,
 			uint8_t digest[static KEYS_TPM_DIGEST_SIZE], struct mortise_error *err);
 
 /*
- * Binds a policy session to the current value of PCR 11 (PolicyPCR), and replaces this by the key
+ * Binds a policy session to the current value of the policy's PCRs (PolicyPCR), and replaces this by the key
  * that has signed the value (PolicyAuthorize). MORTISE_E_SOURCE: the value is not signed, or the
  * signature or its key is wrong.
  */

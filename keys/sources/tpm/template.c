@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The public areas, identical to those of Talos Linux. */
+/* The public areas, identical to those of Talos Linux or systemd. */
 #include "keys/sources/tpm/template.h"
 
 #include <string.h>
 
 #define SRK_COORDINATE 32u
+#define PARENT_ATTRIBUTES                                                                   \
+	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN | \
+	 TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT)
+
+void keys_tpm_systemd_template(TPM2B_PUBLIC *template, bool rsa)
+{
+	keys_tpm_srk_template(template);
+	template->publicArea.objectAttributes = PARENT_ATTRIBUTES;
+	memset(&template->publicArea.unique, 0, sizeof(template->publicArea.unique));
+	if (rsa) {
+		const TPMT_SYM_DEF_OBJECT cipher =
+			template->publicArea.parameters.eccDetail.symmetric;
+
+		template->publicArea.type = TPM2_ALG_RSA;
+		template->publicArea.parameters.rsaDetail = (TPMS_RSA_PARMS){
+			.symmetric = cipher,
+			.scheme.scheme = TPM2_ALG_NULL,
+			.keyBits = 2048,
+		};
+	}
+}
 
 void keys_tpm_srk_template(TPM2B_PUBLIC *template)
 {
@@ -12,10 +33,7 @@ void keys_tpm_srk_template(TPM2B_PUBLIC *template)
 		.publicArea = {
 			.type = TPM2_ALG_ECC,
 			.nameAlg = TPM2_ALG_SHA256,
-			.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-					    TPMA_OBJECT_SENSITIVEDATAORIGIN |
-					    TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA |
-					    TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
+			.objectAttributes = PARENT_ATTRIBUTES | TPMA_OBJECT_NODA,
 			.parameters.eccDetail = {
 				.symmetric = { .algorithm = TPM2_ALG_AES,
 					       .keyBits.aes = 128,

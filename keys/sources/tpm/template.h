@@ -14,6 +14,9 @@
  */
 void keys_tpm_srk_template(TPM2B_PUBLIC *template);
 
+/* The parent of objects that systemd-cryptenroll seals: an ECC P-256 or RSA 2048 key. */
+void keys_tpm_systemd_template(TPM2B_PUBLIC *template, bool rsa);
+
 /* A sealed object that only its policy opens. The TPM's lockout does not affect it. */
 void keys_tpm_sealed_template(TPM2B_PUBLIC *template,
 			      const uint8_t policy_hash[static KEYS_TPM_DIGEST_SIZE]);

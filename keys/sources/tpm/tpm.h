@@ -30,7 +30,9 @@ struct keys_tpm_signature {
 struct keys_tpm_signed_policy {
 	uint8_t modulus[KEYS_TPM_MODULUS_MAX]; /* big-endian */
 	size_t modulus_size;
-	uint32_t exponent;
+	uint32_t exponent; /* 0: 65537, as some programs write it into the TPM's structures */
+	uint32_t pcrs; /* bit n: the signatures are over PCR n; 0: PCR 11 */
+	uint16_t bank; /* TPM_ALG_ID of the bank of pcrs; 0: SHA-256 */
 	struct keys_tpm_signature signatures[KEYS_TPM_SIGNATURES_MAX];
 	size_t signature_count;
 };
@@ -38,6 +40,7 @@ struct keys_tpm_signed_policy {
 struct keys_tpm {
 	const char *tcti; /* as in tctildr(3); NULL: /dev/tpmrm0, then /dev/tpm0 */
 	const struct keys_tpm_signed_policy *policy; /* of this machine; NULL: it has none */
+	const struct mortise_secret *pin; /* of an object with a PIN: SHA-256 of the PIN */
 	const struct mortise_events *events; /* NULL: the wait cannot be canceled */
 	uint32_t limit_ms; /* maximum duration of a call; 0: KEYS_TPM_LIMIT_MS */
 };
@@ -48,6 +51,7 @@ struct keys_tpm_binding {
 	uint32_t predicted;	/* bit n: PCR n will have values[n] at the next boot, whatever it is
 				 * now */
 	uint8_t values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
+	bool systemd;		/* make an object that systemd-cryptsetup can unseal */
 };
 
 /* A sealed object as stored in a token. */
@@ -61,6 +65,12 @@ struct keys_tpm_object {
 	uint8_t policy_hash[KEYS_TPM_DIGEST_SIZE];
 	bool signed_policy;	/* bound to the signed policy of PCR 11 */
 	uint32_t pcrs;		/* bit n: bound to the value of PCR n */
+	bool systemd;		/* made as by systemd-cryptenroll; the members up to srk are for it */
+	bool rsa;		/* its parent is an RSA key, not an ECC key */
+	bool pin;		/* it also needs a PIN */
+	uint16_t bank;		/* TPM_ALG_ID of the bank of pcrs */
+	size_t srk_size;	/* 0: create the parent from a template */
+	uint8_t srk[KEYS_TPM_BLOB_MAX]; /* persistent parent, serialized by tpm2-tss */
 	uint32_t values_known;	/* bit n: pcr_values[n] is this value; set when sealed */
 	uint8_t pcr_values[MORTISE_PCRS][KEYS_TPM_DIGEST_SIZE];
 };
@@ -83,7 +93,7 @@ keys_tpm_seal(const struct keys_tpm *tpm, const struct keys_tpm_binding *binding
 	      struct mortise_error *err);
 
 /*
- * Unseals object. No secret crosses the bus unencrypted. MORTISE_E_STALE: the PCRs, the policy or
+ * Unseals object. MORTISE_E_KEY: the PIN is wrong. No secret crosses the bus unencrypted. MORTISE_E_STALE: the PCRs, the policy or
  * the TPM have changed since it was sealed, and a new sealed object could be unsealed; the message
  * says what has changed ("PCR 7 has changed"), and bit n of *changed is set if PCR n is known to
  * have changed. MORTISE_E_SOURCE: also if the value of PCR 11 is not signed. PCR 15 may be zero:

@@ -26,9 +26,9 @@ static enum mortise_code check_name(const struct keys_tpm_object *object, const 
 		"not match)");
 }
 
-static enum mortise_code load_object(struct keys_tpm_context *context, ESYS_TR primary,
-				     ESYS_TR session, const struct keys_tpm_object *object,
-				     ESYS_TR *item, struct mortise_error *err)
+enum mortise_code keys_tpm_load_object(struct keys_tpm_context *context, ESYS_TR primary,
+				       ESYS_TR session, const struct keys_tpm_object *object,
+				       ESYS_TR *item, struct mortise_error *err)
 {
 	TPM2B_PRIVATE private = { 0 };
 	TPM2B_PUBLIC public = { 0 };
@@ -70,7 +70,7 @@ satisfy_policy(struct keys_tpm_context *context, const struct keys_tpm_signed_po
 	if (policy)
 		code = keys_tpm_authorize(context, policy, session, err);
 	if (!code && object->pcrs)
-		code = keys_tpm_policy_pcr(context, session, object->pcrs, err);
+		code = keys_tpm_policy_pcr(context, session, object->bank, object->pcrs, err);
 	if (!code)
 		code = keys_tpm_session_digest(context, session, digest, err);
 	if (code)
@@ -92,9 +92,9 @@ static void wipe_answer(const struct keys_tpm_context *context)
 		secret_wipe((void *)(uintptr_t)answer, size);
 }
 
-static enum mortise_code unseal_item(struct keys_tpm_context *context, ESYS_TR item, ESYS_TR policy,
-				     ESYS_TR encryption, struct mortise_secret **secret,
-				     struct mortise_error *err)
+enum mortise_code keys_tpm_unseal_item(struct keys_tpm_context *context, ESYS_TR item,
+				       ESYS_TR policy, ESYS_TR encryption,
+				       struct mortise_secret **secret, struct mortise_error *err)
 {
 	TPM2B_SENSITIVE_DATA *data = NULL;
 	enum mortise_code code;
@@ -104,6 +104,9 @@ static enum mortise_code unseal_item(struct keys_tpm_context *context, ESYS_TR i
 		rc = context->library.Esys_Unseal(context->esys, item, policy, encryption,
 						  ESYS_TR_NONE, &data);
 	while (keys_tpm_again(context, rc));
+	/* Only an object with a PIN has a password. */
+	if (keys_tpm_reason(rc) == TPM2_RC_AUTH_FAIL)
+		return error_set(err, MORTISE_E_KEY, 0, "the PIN is wrong");
 	if (rc)
 		return keys_tpm_failed(rc, "TPM2_Unseal", err);
 	wipe_answer(context);
@@ -133,6 +136,7 @@ static enum mortise_code check_policy(const struct keys_tpm_object *object,
 
 enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 					 const struct keys_tpm_signed_policy *policy,
+					 const struct mortise_secret *pin,
 					 const struct keys_tpm_object *object,
 					 struct mortise_secret **secret, uint32_t *changed,
 					 struct mortise_error *err)
@@ -148,6 +152,8 @@ enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 	code = check_policy(object, policy, err);
 	if (code)
 		goto out;
+	if (object->systemd)
+		return keys_tpm_unseal_systemd(context, policy, pin, object, secret, changed, err);
 	code = keys_tpm_pcr_read_any(context, object->pcrs | signed_pcr, values, err);
 	if (code)
 		goto out;
@@ -160,20 +166,20 @@ enum mortise_code keys_tpm_unseal_object(struct keys_tpm_context *context,
 	code = check_name(object, name, err);
 	if (code)
 		goto out;
-	code = keys_tpm_session(context, primary, TPM2_SE_HMAC, TPMA_SESSION_ENCRYPT, &encryption,
-				err);
+	code = keys_tpm_session(context, primary, ESYS_TR_NONE, TPM2_SE_HMAC, TPMA_SESSION_ENCRYPT,
+				&encryption, err);
 	if (code)
 		goto out;
-	code = load_object(context, primary, encryption, object, &item, err);
+	code = keys_tpm_load_object(context, primary, encryption, object, &item, err);
 	if (code)
 		goto out;
-	code = keys_tpm_session(context, primary, TPM2_SE_POLICY, 0, &session, err);
+	code = keys_tpm_session(context, primary, ESYS_TR_NONE, TPM2_SE_POLICY, 0, &session, err);
 	if (code)
 		goto out;
 	code = satisfy_policy(context, policy, object, session, values, changed, err);
 	if (code)
 		goto out;
-	code = unseal_item(context, item, session, encryption, secret, err);
+	code = keys_tpm_unseal_item(context, item, session, encryption, secret, err);
 out:
 	context->library.Esys_Free(name);
 	return code;
