@@ -144,9 +144,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_INTEGRITY_KEY_SIZE] = { "integrity-key-size", 0, KIND_UINT32, "BITS",
 					EXTENSION(V(FORMAT)), ALL, "size of the HMAC's key" },
 	[OPTION_INTEGRITY_LEGACY_PADDING] =
-		FLAG("integrity-legacy-padding", 0, ALL, ALL, "pad the tags as Linux before 5.4"),
-	[OPTION_INTEGRITY_NO_JOURNAL] =
-		FLAG("integrity-no-journal", 0, ALL, ALL, "write data and tags without a journal"),
+		FLAG("integrity-legacy-padding", 0, ALL, USED(V(FORMAT)),
+		     "pad the tags as Linux before 5.4"),
+	[OPTION_INTEGRITY_NO_JOURNAL] = FLAG("integrity-no-journal", 0, ALL, USED(V(OPEN)),
+					     "write data and tags without a journal"),
 	[OPTION_INTEGRITY_NO_WIPE] = FLAG("integrity-no-wipe", 0, FORMATS, V(FORMAT),
 					  "do not write the tags of the whole device"),
 	[OPTION_ITER_TIME] = { "iter-time", 'i', KIND_UINT32, "MSECS",
