@@ -41,6 +41,9 @@ static enum mortise_code get_target(const struct mortise_luks2 *header, const ch
 	struct luks2_segment segment;
 	enum mortise_code code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
 
+	if (!code && segment.integrity.type)
+		code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "cannot measure the mapping of a volume with integrity");
 	if (!code)
 		code = luks2_header_check_cipher(header, "segment 0", segment.cipher,
 						 (uint32_t)mortise_secret_size(key), err);

@@ -96,6 +96,10 @@ const char *check_format(const struct command *c)
 {
 	if (given(c, OPTION_ALIGN_PAYLOAD) && given(c, OPTION_OFFSET))
 		return "Options --align-payload and --offset cannot be combined.";
+	if (option_set(&c->options, OPTION_INTEGRITY_NO_WIPE) &&
+	    !option_set(&c->options, OPTION_INTEGRITY))
+		return "Option --integrity-no-wipe can be used only for format action with "
+		       "integrity extension.";
 	if (given(c, OPTION_USE_RANDOM) && given(c, OPTION_USE_URANDOM))
 		return "Only one of --use-[u]random options is allowed.";
 	return NULL;

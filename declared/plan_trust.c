@@ -101,6 +101,12 @@ enum mortise_code volume_plan_check_cipher(struct volume_plan *plan, struct mort
 			 segment.cipher);
 		return add_mismatch(plan, found, plan->volume->cipher, err);
 	}
+	if (segment.integrity.type) {
+		char found[64];
+
+		snprintf(found, sizeof(found), "integrity %.40s", segment.integrity.type);
+		return add_mismatch(plan, found, "none", err);
+	}
 	code = check_key_size(plan, err);
 	if (code || plan->failed)
 		return code;

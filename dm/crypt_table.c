@@ -119,7 +119,8 @@ size_t dm_crypt_put_key(char *out, const struct dm_crypt_target *target, bool ke
 static size_t put_options(char *out, const struct dm_crypt_target *target)
 {
 	bool sectors = target->sector_size != DM_SECTOR;
-	unsigned count = sectors;
+	unsigned count =
+		(unsigned)sectors + (target->integrity != NULL) + (target->integrity_key_size != 0);
 	size_t used, i;
 
 	for (i = 0; i < OPTIONS; i++)
@@ -132,6 +133,11 @@ static size_t put_options(char *out, const struct dm_crypt_target *target)
 			used += (size_t)sprintf(out + used, " %s", options[i].word);
 	if (sectors)
 		used += (size_t)sprintf(out + used, " sector_size:%" PRIu32, target->sector_size);
+	if (target->integrity)
+		used += (size_t)sprintf(out + used, " integrity:%.20s", target->integrity);
+	if (target->integrity_key_size)
+		used += (size_t)sprintf(out + used, " integrity_key_size:%" PRIu32,
+					target->integrity_key_size);
 	return used;
 }
 
@@ -139,7 +145,7 @@ enum mortise_code dm_crypt_params_build(const struct dm_crypt_target *target, de
 					bool keyring, struct mortise_secret **params,
 					struct mortise_error *err)
 {
-	/* Enough after dm_crypt_target_check(): cipher 128, description 255, options 140. */
+	/* Enough after dm_crypt_target_check(): cipher 128, description 255, options 210. */
 	size_t room = TEXT_ROOM + 2 * DM_KEY_MAX;
 	enum mortise_code code;
 	size_t used;
@@ -312,9 +318,15 @@ static bool parse_option(const char *word, size_t size, struct dm_crypt_table *t
 	if (size > strlen(integrity) && !memcmp(word, integrity, strlen(integrity)))
 		return copy_word(table->integrity, sizeof(table->integrity),
 				 word + strlen(integrity), size - strlen(integrity));
-	/* Options of Linux 6.11 and 6.13 that struct dm_crypt_table has no member for. */
-	return is_equal(word, size, "high_priority") ||
-	       (size > strlen(tag_key) && !memcmp(word, tag_key, strlen(tag_key)));
+	if (size > strlen(tag_key) && !memcmp(word, tag_key, strlen(tag_key))) {
+		bool valid = parse_number(word + strlen(tag_key), size - strlen(tag_key),
+					  DM_KEY_MAX, &value);
+
+		table->integrity_key_size = (uint32_t)value;
+		return valid;
+	}
+	/* An option of Linux 6.11 that struct dm_crypt_table has no member for. */
+	return is_equal(word, size, "high_priority");
 }
 
 static enum mortise_code parse_options(struct words *words, struct dm_crypt_table *table,

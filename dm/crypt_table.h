@@ -38,4 +38,10 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_params_parse(const char *params, s
 							   struct dm_crypt_table *table,
 							   struct mortise_error *err);
 
+/* Parses the parameters of dm-integrity. MORTISE_E_UNSUPPORTED: unknown format. */
+struct dm_integrity_table;
+MORTISE_MUST_CHECK enum mortise_code dm_integrity_params_parse(const char *params,
+							       struct dm_integrity_table *table,
+							       struct mortise_error *err);
+
 #endif

@@ -64,6 +64,9 @@ struct dm_crypt_target {
 	uint64_t iv_offset;	/* in 512-byte sectors, as the header's iv_tweak */
 	uint32_t sector_size;	/* bytes: 512, 1024, 2048, 4096 */
 	uint32_t flags;		/* enum dm_crypt_flags */
+	const char *integrity;	/* "28:aead": device is a dm-integrity mapping with tags of this
+				 * many bytes; NULL: no tags */
+	uint32_t integrity_key_size; /* bytes of key that the MAC takes; 0: its default */
 };
 
 struct dm_mapping_options {
@@ -110,6 +113,40 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_suspend(struct dm_control *control
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_resume(struct dm_control *control, const char *name,
 						     const struct dm_crypt_target *target,
 						     struct mortise_error *err);
+
+/* A dm-integrity target that stores tags for dm-crypt, and checks nothing itself. */
+struct dm_integrity_target {
+	const char *device;	/* path of the block device */
+	uint64_t device_offset;	/* bytes, multiple of 512 */
+	uint64_t size;		/* bytes, multiple of sector_size */
+	uint32_t tag_size;	/* bytes for each sector */
+	uint32_t sector_size;	/* bytes: 512, 1024, 2048, 4096 */
+	bool no_journal;	/* after a crash, sectors may not match their tags */
+	bool legacy_padding;	/* a new superblock that Linux before 5.4 can read */
+};
+
+/*
+ * Creates a mapping that other programs do not scan. If the 4096 bytes at device_offset are zero,
+ * the kernel writes its superblock there. Errors: as dm_crypt_create().
+ */
+MORTISE_MUST_CHECK enum mortise_code
+dm_integrity_create(struct dm_control *control, const char *name,
+		    const struct dm_mapping_options *options,
+		    const struct dm_integrity_target *target, struct mortise_error *err);
+
+/* A dm-integrity target as the kernel reports it. */
+struct dm_integrity_table {
+	dev_t device;		/* the device below */
+	uint64_t device_offset;	/* bytes */
+	uint32_t tag_size;	/* bytes */
+	bool no_journal;
+};
+
+/* MORTISE_E_UNSUPPORTED: the mapping is not a single dm-integrity target. */
+MORTISE_MUST_CHECK enum mortise_code dm_integrity_table(struct dm_control *control,
+							const char *name,
+							struct dm_integrity_table *table,
+							struct mortise_error *err);
 
 /*
  * Creates a hidden mapping of size bytes (a multiple of 4096) that reads as zeros and discards
@@ -159,6 +196,7 @@ struct dm_crypt_table {
 	uint32_t sector_size;	/* bytes */
 	uint32_t flags;		/* enum dm_crypt_flags */
 	char integrity[64];	/* "28:aead", or empty */
+	uint32_t integrity_key_size; /* bytes, 0: the default */
 };
 
 /* MORTISE_E_UNSUPPORTED: the mapping is not a single dm-crypt target; the error says what it is. */

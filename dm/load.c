@@ -33,6 +33,11 @@ static enum mortise_code check_version(const struct dm_load *load, struct mortis
 	const struct dm_crypt_target *target = &load->target;
 	const char *what;
 
+	if (target->integrity_key_size && crypt_before(load, 28, 0))
+		return error_set(err, MORTISE_E_KERNEL, 0,
+				 "Requested integrity_key_size option is not supported. The kernel "
+				 "has dm-crypt %u.%u.%u, 1.28.0 (Linux 6.13) is needed.",
+				 load->version[0], load->version[1], load->version[2]);
 	if (!crypt_before(load, 17, 0))
 		return MORTISE_OK;
 	if (target->sector_size != DM_SECTOR)

@@ -55,42 +55,35 @@ static bool read_target(const struct dm_reply *reply, struct dm_target_spec *spe
 	return *length < reply->size - sizeof(*spec);
 }
 
-static enum mortise_code read_table(const struct dm_reply *reply, const char *name,
-				    struct dm_crypt_table *table, struct mortise_error *err)
+/* Reads the target of a mapping, which must be a single one of this type. */
+static enum mortise_code read_single(const struct dm_reply *reply, const char *name,
+				     const char *type, struct dm_target_spec *spec,
+				     const char **params, size_t *length, struct mortise_error *err)
 {
-	struct dm_target_spec spec;
-	enum mortise_code code;
-	const char *params;
-	size_t length;
-
 	if (!reply->header.target_count)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Device %s has no table: it is being created, or its creation was "
 				 "interrupted",
 				 name);
-	if (!read_target(reply, &spec, &params, &length))
+	if (!read_target(reply, spec, params, length))
 		return dm_call_error(err, EPROTO, "read the table of", name);
 	if (reply->header.target_count > 1)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "Device %s is not a single dm-crypt target, but %u targets, the "
+				 "Device %s is not a single dm-%s target, but %u targets, the "
 				 "first of which is \"%s\".",
-				 name, reply->header.target_count, spec.target_type);
-	if (strcmp(spec.target_type, "crypt"))
+				 name, type, reply->header.target_count, spec->target_type);
+	if (strcmp(spec->target_type, type))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "Device %s is not a dm-crypt target, but \"%s\".", name,
-				 spec.target_type);
-	if (spec.length > UINT64_MAX / DM_SECTOR)
+				 "Device %s is not a dm-%s target, but \"%s\".", name, type,
+				 spec->target_type);
+	if (spec->length > UINT64_MAX / DM_SECTOR)
 		return dm_call_error(err, EPROTO, "read the table of", name);
-	code = dm_crypt_params_parse(params, length, table, err);
-	if (code)
-		error_prefix(err, "Device %s", name);
-	else
-		table->size = spec.length * DM_SECTOR;
-	return code;
+	return MORTISE_OK;
 }
 
-enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
-				 struct dm_crypt_table *table, struct mortise_error *err)
+/* *reply: call dm_reply_clear() in every case. */
+static enum mortise_code query_table(struct dm_control *control, const char *name,
+				     struct dm_reply *reply, struct mortise_error *err)
 {
 	char encoded[DM_NAME_LEN];
 	const struct dm_call call = {
@@ -98,19 +91,57 @@ enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
 		.name = encoded,
 		.flags = DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG | DM_SECURE_DATA_FLAG,
 	};
-	struct dm_reply reply;
-	enum mortise_code code;
+	enum mortise_code code = dm_name_encode(name, encoded, err);
 	int sys;
 
-	memset(table, 0, sizeof(*table));
-	code = dm_name_encode(name, encoded, err);
+	*reply = (struct dm_reply){ .memory = NULL };
 	if (code)
 		return code;
-	sys = dm_run(control, &call, &reply);
-	if (sys)
-		code = dm_call_error(err, sys, "read the table of", name);
+	sys = dm_run(control, &call, reply);
+	return sys ? dm_call_error(err, sys, "read the table of", name) : MORTISE_OK;
+}
+
+enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
+				 struct dm_crypt_table *table, struct mortise_error *err)
+{
+	struct dm_target_spec spec;
+	struct dm_reply reply;
+	enum mortise_code code;
+	const char *params;
+	size_t length;
+
+	memset(table, 0, sizeof(*table));
+	code = query_table(control, name, &reply, err);
+	if (!code)
+		code = read_single(&reply, name, "crypt", &spec, &params, &length, err);
+	if (code)
+		goto out;
+	code = dm_crypt_params_parse(params, length, table, err);
+	if (code)
+		error_prefix(err, "Device %s", name);
 	else
-		code = read_table(&reply, name, table, err);
+		table->size = spec.length * DM_SECTOR;
+out:
+	dm_reply_clear(&reply);
+	return code;
+}
+
+enum mortise_code dm_integrity_table(struct dm_control *control, const char *name,
+				     struct dm_integrity_table *table, struct mortise_error *err)
+{
+	struct dm_target_spec spec;
+	struct dm_reply reply;
+	enum mortise_code code;
+	const char *params;
+	size_t length;
+
+	memset(table, 0, sizeof(*table));
+	code = query_table(control, name, &reply, err);
+	if (!code)
+		code = read_single(&reply, name, "integrity", &spec, &params, &length, err);
+	/* The parameters end with a NUL. */
+	if (!code)
+		code = dm_integrity_params_parse(params, table, err);
 	dm_reply_clear(&reply);
 	return code;
 }

@@ -136,7 +136,19 @@ struct mortise_format {
 	bool data_offset_given;		/* use data_offset even if it is 0 or the header is detached */
 	uint64_t data_alignment;	/* bytes; default: 1 MiB or the optimal I/O size */
 	uint32_t digest_iterations;	/* default: 1000 if random, else 125 ms */
+	const char *integrity;		/* "hmac-sha256", "aead", ...; default: none. key_size is then
+					 * that of the cipher alone */
+	uint32_t integrity_key_size;	/* bytes, HMAC only; default: the size of the hash */
+	bool integrity_legacy_padding;	/* as Linux before 5.4 stores the tags */
 };
+
+/*
+ * Bytes of the volume key that this format has: the given one, or that of the cipher and the MAC.
+ * MORTISE_E_USAGE: unknown integrity type.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_format_key_size(const struct mortise_format *format, uint32_t *size,
+			struct mortise_error *err);
 
 /*
  * Writes a header without keyslots over the device's contents: wipes signatures, zeros the space up
@@ -149,6 +161,15 @@ struct mortise_format {
 MORTISE_MUST_CHECK enum mortise_code
 mortise_luks2_format(const struct mortise_location *location, const struct mortise_format *format,
 		     struct mortise_luks2 **out, struct mortise_error *err);
+
+/*
+ * Overwrites the data of a volume with integrity, so that every sector has a valid tag; without this,
+ * a sector cannot be read before it was written. volume_key may be NULL if header knows it. Sends
+ * MORTISE_EVENT_PROGRESS. MORTISE_E_CANCELED: the rest has no tags. MORTISE_E_USAGE: no integrity.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_integrity_wipe(struct mortise_luks2 *header,
+							    const struct mortise_secret *volume_key,
+							    struct mortise_error *err);
 
 struct mortise_header_info {
 	size_t struct_size;
@@ -753,6 +774,7 @@ enum mortise_activation_flags {
 	MORTISE_NO_KEYRING = 1u << 6,	/* pass the key in the table, not in the kernel keyring */
 	MORTISE_PERSISTENT = 1u << 7,	/* store these flags in the header, and use no others */
 	MORTISE_ONLY_GIVEN = 1u << 8,	/* ignore the flags in the header */
+	MORTISE_NO_JOURNAL = 1u << 9,	/* of the tags: after a crash, sectors may not match them */
 };
 
 /*
@@ -867,7 +889,7 @@ struct mortise_mapping_info {
 	char cipher[MORTISE_CIPHER_MAX + 1];
 	uint32_t key_size;		/* bytes */
 	bool key_in_keyring;
-	char integrity[64];		/* "" if there is none */
+	char integrity[64];		/* "hmac(sha256)"; "" if there is none */
 	char device[256];		/* path of the data device, "" if it has disappeared */
 	char loop_file[256];		/* its backing file, "" unless it is a loop device */
 	uint32_t sector_size;		/* bytes */
@@ -876,6 +898,7 @@ struct mortise_mapping_info {
 	uint64_t iv_offset;		/* 512-byte sectors */
 	uint32_t flags;			/* enum mortise_activation_flags, as the kernel has them */
 	char type[16];			/* by its UUID: "LUKS2", "PLAIN", "TCRYPT", "VERITY", ...; "" if none */
+	uint32_t integrity_key_size;	/* bytes of the key that the MAC takes */
 };
 
 /*

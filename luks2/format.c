@@ -11,11 +11,13 @@
 
 #include "base/error.h"
 #include "base/events.h"
+#include "base/sized.h"
 #include "keys/hash.h"
 #include "base/secret.h"
 #include "luks2/area.h"
 #include "luks2/ciphers.h"
 #include "luks2/digest.h"
+#include "luks2/integrity.h"
 #include "luks2/layout.h"
 #include "luks2/model.h"
 #include "luks2/private.h"
@@ -98,14 +100,41 @@ static enum mortise_code make_binary(const struct mortise_format *format, uint64
 	return random_bytes(header->second_salt, sizeof(header->second_salt), err);
 }
 
-static bool add_sections(struct json_object *metadata, const struct mortise_format *format,
-			 const char *cipher, const struct luks2_layout *layout)
+/* A format without integrity: integrity->type is NULL. */
+static enum mortise_code find_integrity(const struct mortise_format *format,
+					struct luks2_integrity *integrity,
+					struct mortise_error *err)
 {
-	const struct luks2_segment segment = {
+	*integrity = (struct luks2_integrity){ .type = NULL };
+	if (!format->integrity)
+		return MORTISE_OK;
+	return luks2_integrity_find(format->integrity,
+				    format->cipher ? format->cipher : CIPHER_DEFAULT,
+				    format->integrity_key_size, integrity, err);
+}
+
+static struct json_object *segment_json_new(const struct mortise_format *format, const char *cipher,
+					    const struct luks2_layout *layout)
+{
+	const struct luks2_segment form = {
 		.offset = layout->data_offset,
 		.cipher = cipher,
 		.sector_size = layout->sector_size,
 	};
+	struct json_object *segment = luks2_segment_new(&form);
+	struct luks2_integrity integrity;
+
+	if (segment && !find_integrity(format, &integrity, NULL) &&
+	    (!integrity.type ||
+	     luks2_json_add(segment, "integrity", luks2_integrity_new(&integrity))))
+		return segment;
+	json_object_put(segment);
+	return NULL;
+}
+
+static bool add_sections(struct json_object *metadata, const struct mortise_format *format,
+			 const char *cipher, const struct luks2_layout *layout)
+{
 	struct json_object *segments = json_object_new_object();
 	struct json_object *config = json_object_new_object();
 	const char *subsystem = format->subsystem ? format->subsystem : "";
@@ -115,7 +144,7 @@ static bool add_sections(struct json_object *metadata, const struct mortise_form
 	       luks2_json_add(metadata, "keyslots", json_object_new_object()) &&
 	       luks2_json_add(metadata, "tokens", json_object_new_object()) &&
 	       luks2_json_add(metadata, "segments", segments) &&
-	       luks2_json_add_id(segments, 0, luks2_segment_new(&segment)) &&
+	       luks2_json_add_id(segments, 0, segment_json_new(format, cipher, layout)) &&
 	       luks2_json_add(metadata, "digests", json_object_new_object()) &&
 	       luks2_json_add(metadata, "config", config) &&
 	       luks2_json_add(config, "json_size",
@@ -150,11 +179,28 @@ static enum mortise_code make_metadata(const struct mortise_format *format, cons
 
 uint32_t luks2_volume_key_size(const struct mortise_format *format)
 {
+	struct luks2_integrity integrity;
+	uint32_t size = format->key_size;
+
 	if (format->volume_key)
 		return (uint32_t)mortise_secret_size(format->volume_key);
-	if (format->key_size)
-		return format->key_size;
-	return !format->cipher || strstr(format->cipher, "-xts-") ? 64 : 32;
+	if (!size)
+		size = !format->cipher || strstr(format->cipher, "-xts-") ? 64 : 32;
+	return find_integrity(format, &integrity, NULL) ? size : size + integrity.key_size;
+}
+
+enum mortise_code mortise_format_key_size(const struct mortise_format *format, uint32_t *size,
+					  struct mortise_error *err)
+{
+	struct luks2_integrity integrity;
+	struct mortise_format wanted;
+	enum mortise_code code;
+
+	code = sized_input(SIZED_SINCE(mortise_format, integrity), &wanted, format, err);
+	if (!code)
+		code = find_integrity(&wanted, &integrity, err);
+	*size = code ? 0 : luks2_volume_key_size(&wanted);
+	return code;
 }
 
 enum mortise_code luks2_format_check_cipher(const struct mortise_format *format,
@@ -162,7 +208,11 @@ enum mortise_code luks2_format_check_cipher(const struct mortise_format *format,
 {
 	const char *cipher = format->cipher ? format->cipher : CIPHER_DEFAULT;
 	const uint32_t size = luks2_volume_key_size(format);
+	struct luks2_integrity integrity;
+	enum mortise_code code = find_integrity(format, &integrity, err);
 
+	if (code)
+		return code;
 	if (luks2_cipher_is_null(cipher))
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "cannot format with cipher %s: it does not encrypt", cipher);
@@ -173,7 +223,7 @@ enum mortise_code luks2_format_check_cipher(const struct mortise_format *format,
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Cipher %s with a key of %u bits is not available.", cipher,
 				 size * 8);
-	return luks2_cipher_check("cannot format", cipher, size, allowed, err);
+	return luks2_integrity_check("cannot format", cipher, size, &integrity, allowed, err);
 }
 
 static enum mortise_code make_volume_key(const struct mortise_format *format,

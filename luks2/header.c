@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "luks2/ciphers.h"
+#include "luks2/integrity.h"
 #include "luks2/private.h"
 
 void mortise_luks2_free(struct mortise_luks2 **address)
@@ -72,6 +73,14 @@ enum mortise_code luks2_header_check_cipher(const struct mortise_luks2 *header, 
 					    struct mortise_error *err)
 {
 	return luks2_cipher_check(who, cipher, key_size, header->allowed_cipher, err);
+}
+
+enum mortise_code luks2_header_check_segment(const struct mortise_luks2 *header,
+					     const struct luks2_segment *segment, size_t key_size,
+					     struct mortise_error *err)
+{
+	return luks2_integrity_check("segment 0", segment->cipher, (uint32_t)key_size,
+				     &segment->integrity, header->allowed_cipher, err);
 }
 
 void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,

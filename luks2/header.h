@@ -91,6 +91,13 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_check_cipher(const struct mort
 							       uint32_t key_size,
 							       struct mortise_error *err);
 
+/* luks2_integrity_check() for the data segment. key_size: bytes of the volume key. */
+struct luks2_segment;
+MORTISE_MUST_CHECK enum mortise_code luks2_header_check_segment(const struct mortise_luks2 *header,
+								const struct luks2_segment *segment,
+								size_t key_size,
+								struct mortise_error *err);
+
 void luks2_header_set_kernel_cipher(struct mortise_luks2 *header,
 				    const struct luks2_kernel_cipher *cipher);
 /* NULL: operations on the header cannot be canceled. Copied. */

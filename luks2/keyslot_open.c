@@ -10,6 +10,7 @@
 #include "luks2/area.h"
 #include "luks2/derive.h"
 #include "luks2/digest.h"
+#include "luks2/integrity.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
@@ -179,9 +180,19 @@ static enum mortise_code check_data_cipher(const struct mortise_luks2 *header,
 {
 	struct json_object *segments =
 		luks2_json_get(header->metadata, "segments", json_type_object);
-	const char *cipher = luks2_json_text(luks2_json_get_id(segments, 0), "encryption");
+	struct json_object *segment = luks2_json_get_id(segments, 0);
+	const char *cipher = luks2_json_text(segment, "encryption");
+	struct luks2_integrity integrity;
+	enum mortise_code code;
 
-	return cipher ? luks2_header_check_cipher(header, "segment 0", cipher, 0, err) : MORTISE_OK;
+	if (!cipher)
+		return MORTISE_OK;
+	code = luks2_integrity_get(luks2_json_get(segment, "integrity", json_type_object), cipher,
+				   &integrity, err);
+	if (code)
+		return code;
+	return luks2_integrity_check("segment 0", cipher, 0, &integrity, header->allowed_cipher,
+				     err);
 }
 
 static enum mortise_code open_wanted(struct attempt *attempt, int keyslot,

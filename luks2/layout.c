@@ -157,7 +157,8 @@ static enum mortise_code choose_sector_size(const struct mortise_format *format,
 
 	if (size < 512 || size > 4096 || (size & (size - 1)))
 		return error_set(err, MORTISE_E_USAGE, 0, "Unsupported encryption sector size.");
-	if (!is_data_aligned(layout, data, size))
+	/* dm-integrity rounds the size of the data itself. */
+	if (!format->integrity && !is_data_aligned(layout, data, size))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Device size is not aligned to requested sector size.");
 	layout->sector_size = size;

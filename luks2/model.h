@@ -22,6 +22,14 @@ struct luks2_keyslot {
 	uint64_t area_size;	/* bytes */
 };
 
+/* Authenticated encryption of a segment. type NULL: none. */
+struct luks2_integrity {
+	const char *type;	/* as in the header: "hmac(sha256)" */
+	uint32_t key_size;	/* bytes at the end of the volume key that the MAC takes */
+	uint32_t tag_size;	/* bytes stored for each sector: the MAC and a random IV */
+	bool own_key_size;	/* key_size is not the default of the type */
+};
+
 /* The data segment. */
 struct luks2_segment {
 	uint64_t offset;	/* bytes */
@@ -30,6 +38,7 @@ struct luks2_segment {
 	const char *cipher;
 	uint32_t sector_size;	/* bytes */
 	int digest;
+	struct luks2_integrity integrity;
 };
 
 #endif

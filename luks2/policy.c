@@ -8,6 +8,7 @@
 #include "keys/af.h"
 #include "base/error.h"
 #include "luks2/ciphers.h"
+#include "luks2/integrity.h"
 #include "luks2/metadata.h"
 
 #define SALT_MIN 8u /* bytes: the minimum of Argon2 (RFC 9106, 3.1) */
@@ -168,13 +169,14 @@ enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_s
 				 type ? type : "(none)");
 	if (second && !luks2_segment_is_backup(second))
 		return error_set(err, MORTISE_E_POLICY, 0, "cannot map more than one data segment");
-	if (luks2_json_get(object, "integrity", json_type_object))
-		return error_set(err, MORTISE_E_POLICY, 0,
-				 "cannot map segment 0: integrity protection is not supported");
 	code = check_crypt(object, &segment->sector_size, err);
 	if (code)
 		return code;
 	segment->cipher = luks2_json_text(object, "encryption");
+	code = luks2_integrity_get(luks2_json_get(object, "integrity", json_type_object),
+				   segment->cipher, &segment->integrity, err);
+	if (code)
+		return code;
 	segment->digest = luks2_digest_of_segment(metadata, 0);
 	if (segment->digest < 0 || !luks2_json_decimal(object, "offset", &segment->offset) ||
 	    !luks2_json_decimal(object, "iv_tweak", &segment->iv_tweak))

@@ -32,8 +32,8 @@ struct line {
 	uint32_t flags;
 	uint32_t sector_size;
 	uint64_t offset;
-	const char *integrity; /* not NULL: only parsed; cryptsetup uses these with dm-integrity */
-	unsigned disk;	       /* major number of the device; the minor number is 0 */
+	const char *integrity;
+	unsigned disk; /* major number of the device; the minor number is 0 */
 };
 
 static const struct line lines[] = {
@@ -51,7 +51,7 @@ static const struct line lines[] = {
 	{ "xchacha12,aes-adiantum-plain64 :32:logon:" KEY_NAME " 0 98:0 32768",
 	  "xchacha12,aes-adiantum-plain64", 32, true, 0, 512, OFFSET, NULL, 98 },
 	{ "capi:authenc(hmac(sha256),xts(aes))-random :96:logon:" KEY_NAME " 0 254:0 0 "
-	  "2 integrity:48:aead sector_size:4096",
+	  "2 sector_size:4096 integrity:48:aead",
 	  "capi:authenc(hmac(sha256),xts(aes))-random", 96, true, 0, 4096, 0, "48:aead", 254 },
 	{ "cipher_null-ecb - 0 98:0 0", "cipher_null-ecb", 0, false, 0, 512, 0, NULL, 98 },
 };
@@ -79,6 +79,7 @@ static struct dm_crypt_target make_target(const struct line *line, struct mortis
 		.size = 98304u * 512u,
 		.sector_size = line->sector_size,
 		.flags = line->flags,
+		.integrity = line->integrity,
 	};
 }
 
@@ -93,14 +94,12 @@ static void build_lines(void **state)
 		struct mortise_secret *params = NULL;
 		struct mortise_error err;
 
-		if (!lines[i].integrity) {
-			assert_int_equal(dm_crypt_target_check(&target, &err), MORTISE_OK);
-			assert_int_equal(dm_crypt_params_build(&target, makedev(lines[i].disk, 0),
-							       lines[i].keyring, &params, &err),
-					 MORTISE_OK);
-			assert_string_equal((char *)mortise_secret_writable(params), lines[i].text);
-			assert_int_equal(mortise_secret_size(params), strlen(lines[i].text) + 1);
-		}
+		assert_int_equal(dm_crypt_target_check(&target, &err), MORTISE_OK);
+		assert_int_equal(dm_crypt_params_build(&target, makedev(lines[i].disk, 0),
+						       lines[i].keyring, &params, &err),
+				 MORTISE_OK);
+		assert_string_equal((char *)mortise_secret_writable(params), lines[i].text);
+		assert_int_equal(mortise_secret_size(params), strlen(lines[i].text) + 1);
 		mortise_secret_free(&params);
 		mortise_secret_free(&key);
 	}
@@ -158,6 +157,7 @@ static void parse_other_shapes(void **state)
 	       "iv_large_sectors";
 	assert_int_equal(dm_crypt_params_parse(text, strlen(text), &table, NULL), MORTISE_OK);
 	assert_int_equal(table.flags, DM_CRYPT_IV_LARGE_SECTORS);
+	assert_int_equal(table.integrity_key_size, 32);
 	assert_memory_equal(mortise_secret_data(table.key), "\xaa\xbb\xcc\xdd", 4);
 	dm_crypt_table_clear(&table);
 }

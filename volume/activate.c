@@ -11,12 +11,15 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "luks2/header.h"
+#include "luks2/integrity.h"
 #include "luks2/policy.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
+#include "volume/integrity.h"
+#include "volume/integrity_cipher.h"
 
-void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
-			 char uuid[static DM_UUID_MAX + 1])
+static void format_uuid(const char *type, const struct mortise_luks2 *header, const char *name,
+			char uuid[static DM_UUID_MAX + 1])
 {
 	char plain[MORTISE_UUID_LEN + 1];
 	size_t used = 0;
@@ -25,8 +28,19 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 		if (*at != '-')
 			plain[used++] = *at;
 	plain[used] = '\0';
-	snprintf(uuid, DM_UUID_MAX, "CRYPT-LUKS%d-%s-%s", luks2_header_is_luks1(header) ? 1 : 2,
-		 plain, name);
+	snprintf(uuid, DM_UUID_MAX, "CRYPT-%s-%s-%s", type, plain, name);
+}
+
+void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
+			 char uuid[static DM_UUID_MAX + 1])
+{
+	format_uuid(luks2_header_is_luks1(header) ? "LUKS1" : "LUKS2", header, name, uuid);
+}
+
+void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
+			   char uuid[static DM_UUID_MAX + 1])
+{
+	format_uuid("INTEGRITY", header, name, uuid);
 }
 
 static enum mortise_code attach_loop(const char *path, bool readonly,
@@ -81,8 +95,7 @@ enum mortise_code volume_check_key(struct mortise_luks2 *header,
 	code = luks2_segment_get(metadata, segment, err);
 	if (code)
 		return code;
-	code = luks2_header_check_cipher(header, "segment 0", segment->cipher, (uint32_t)key_size,
-					 err);
+	code = luks2_header_check_segment(header, segment, key_size, err);
 	if (code)
 		return code;
 	return mortise_volume_key_verify(header, volume_key, err);
@@ -105,48 +118,87 @@ static enum mortise_code fit_segment(const struct mortise_luks2 *header, uint64_
 	return MORTISE_OK;
 }
 
-/* flags and *unknown are MORTISE_ flags; *unknown are those that the kernel does not support. */
-static enum mortise_code create_mapping(const struct mortise_luks2 *header, const char *name,
-					const struct luks2_segment *segment,
-					const struct volume_backing *backing,
-					const struct mortise_secret *volume_key, uint32_t flags,
+/* A mapping to create. flags: MORTISE_ flags. */
+struct request {
+	struct mortise_luks2 *header;
+	const char *name;
+	const struct mortise_secret *volume_key;
+	uint32_t flags;
+	bool hidden;
+};
+
+/* Opens dm-integrity, and describes dm-crypt above it. */
+static enum mortise_code open_integrity(struct dm_control *control, const struct request *request,
+					const struct luks2_segment *segment, const char *device,
+					struct volume_integrity *below,
+					struct dm_crypt_target *target, struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	if (request->flags & MORTISE_ALLOW_DISCARDS)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Discard/TRIM is not supported. A volume with integrity needs its "
+				 "tags.");
+	code = volume_integrity_open(control, request->header, request->name, segment, device,
+				     request->flags, below, err);
+	target->cipher = below->cipher;
+	target->device = below->path;
+	target->device_offset = 0;
+	target->size = below->size;
+	target->integrity = below->tags;
+	if (segment->integrity.own_key_size)
+		target->integrity_key_size = segment->integrity.key_size;
+	return code;
+}
+
+/* *unknown receives the flags that the kernel does not support. */
+static enum mortise_code create_mapping(const struct request *request,
+					const struct luks2_segment *segment, const char *device,
 					uint32_t *unknown, struct mortise_error *err)
 {
 	char uuid[DM_UUID_MAX + 1], description[96];
 	const struct dm_mapping_options options = { .uuid = uuid,
-						    .readonly = flags & MORTISE_READONLY };
-	const struct dm_crypt_target target = {
+						    .readonly = request->flags & MORTISE_READONLY,
+						    .hidden = request->hidden };
+	struct volume_integrity below = { .size = 0 };
+	struct dm_crypt_target target = {
 		.cipher = segment->cipher,
-		.key = volume_key,
-		.key_description = flags & MORTISE_NO_KEYRING ? NULL : description,
-		.device = backing->path,
+		.key = request->volume_key,
+		.key_description = request->flags & MORTISE_NO_KEYRING ? NULL : description,
+		.device = device,
 		.device_offset = segment->offset,
 		.size = segment->size,
 		.iv_offset = segment->iv_tweak,
 		.sector_size = segment->sector_size,
-		.flags = volume_flags_to_dm(flags),
+		.flags = volume_flags_to_dm(request->flags),
 	};
 	struct dm_control *control = NULL;
 	enum mortise_code code;
 
 	*unknown = 0;
-	volume_mapping_uuid(header, name, uuid);
-	snprintf(description, sizeof(description), "cryptsetup:%s-d%d", luks2_header_uuid(header),
-		 segment->digest);
+	volume_mapping_uuid(request->header, request->name, uuid);
+	snprintf(description, sizeof(description), "cryptsetup:%s-d%d",
+		 luks2_header_uuid(request->header), segment->digest);
 	code = dm_open(&control, err);
+	if (!code && segment->integrity.type)
+		code = open_integrity(control, request, segment, device, &below, &target, err);
 	if (code)
-		return code;
-	code = dm_crypt_create(control, name, &options, &target, unknown, err);
+		goto out;
+	code = dm_crypt_create(control, request->name, &options, &target, unknown, err);
+	if (code && segment->integrity.type)
+		(void)!dm_remove(control, below.name, DM_REMOVE_NOW, NULL);
 	*unknown = volume_flags_from_dm(*unknown);
+out:
 	dm_close(control);
 	return code;
 }
 
-enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *name,
-				   const struct mortise_secret *volume_key, uint32_t flags,
-				   uint32_t *dropped, struct mortise_error *err)
+enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name,
+				  const struct mortise_secret *volume_key, uint32_t flags,
+				  bool hidden, uint32_t *dropped, struct mortise_error *err)
 {
 	const uint32_t all = volume_flags_choose(header, flags);
+	const struct request request = { header, name, volume_key, all, hidden };
 	uint32_t unknown = 0;
 	struct luks2_segment segment;
 	struct volume_backing backing;
@@ -162,7 +214,7 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	code = fit_segment(header, backing.size, &segment, err);
 	if (code)
 		goto out;
-	code = create_mapping(header, name, &segment, &backing, volume_key, all, &unknown, err);
+	code = create_mapping(&request, &segment, backing.path, &unknown, err);
 	if (dropped)
 		*dropped = unknown;
 	if (!code)
@@ -170,6 +222,13 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 out:
 	volume_backing_close(&backing);
 	return code;
+}
+
+enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *name,
+				   const struct mortise_secret *volume_key, uint32_t flags,
+				   uint32_t *dropped, struct mortise_error *err)
+{
+	return volume_activate(header, name, volume_key, flags, false, dropped, err);
 }
 
 enum mortise_code mortise_deactivate(const char *name, enum mortise_deactivation how,
@@ -180,11 +239,19 @@ enum mortise_code mortise_deactivate(const char *name, enum mortise_deactivation
 		[MORTISE_CLOSE_DEFERRED] = DM_REMOVE_DEFERRED,
 		[MORTISE_CLOSE_CANCEL_DEFERRED] = DM_REMOVE_CANCEL_DEFERRED,
 	};
+	struct dm_crypt_table table = { 0 };
 	struct dm_control *control = NULL;
+	struct dm_info below;
+	bool layered = false;
 	enum mortise_code code = dm_open(&control, err);
 
+	if (!code && !dm_crypt_table(control, name, &table, NULL))
+		layered = volume_integrity_below(control, &table, &below);
+	dm_crypt_table_clear(&table);
 	if (!code)
 		code = dm_remove(control, name, mode[how], err);
+	if (!code && layered)
+		code = dm_remove(control, below.name, mode[how], err);
 	dm_close(control);
 	return code;
 }
@@ -239,6 +306,25 @@ static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info 
 	}
 }
 
+/* The tags of a mapping: its data device is below dm-integrity. */
+static void fill_integrity(struct dm_control *control, struct dm_crypt_table *table,
+			   struct mortise_mapping_info *info)
+{
+	struct luks2_integrity integrity;
+	struct dm_integrity_table tags;
+	struct dm_info below;
+
+	if (volume_integrity_below(control, table, &below) &&
+	    !dm_integrity_table(control, below.name, &tags, NULL)) {
+		table->device = tags.device;
+		info->flags |= tags.no_journal ? MORTISE_NO_JOURNAL : 0;
+	}
+	volume_integrity_parse(table->cipher, table->integrity);
+	if (*table->integrity && !luks2_integrity_find(table->integrity, table->cipher,
+						       table->integrity_key_size, &integrity, NULL))
+		info->integrity_key_size = integrity.key_size;
+}
+
 static void fill_table(const struct dm_crypt_table *table, struct mortise_mapping_info *info)
 {
 	snprintf(info->cipher, sizeof(info->cipher), "%s", table->cipher);
@@ -249,7 +335,7 @@ static void fill_table(const struct dm_crypt_table *table, struct mortise_mappin
 	info->offset = table->device_offset;
 	info->size = table->size;
 	info->iv_offset = table->iv_offset;
-	info->flags = volume_flags_from_dm(table->flags);
+	info->flags |= volume_flags_from_dm(table->flags);
 	dm_loop_backing(table->device, info->loop_file, sizeof(info->loop_file));
 }
 
@@ -277,6 +363,7 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	parse_mapping_uuid(mapping.uuid, &filled);
 	code = dm_crypt_table(control, name, &table, err);
 	if (!code) {
+		fill_integrity(control, &table, &filled);
 		fill_table(&table, &filled);
 		/* A device that has disappeared has no path; the mapping is still active. */
 		if (dm_device_path(table.device, filled.device, sizeof(filled.device), &ignored))

@@ -12,6 +12,10 @@
 void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 			 char uuid[static DM_UUID_MAX + 1]);
 
+/* "CRYPT-INTEGRITY-UUID-NAME", the UUID of a dm-integrity mapping below one of the header's. */
+void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
+			   char uuid[static DM_UUID_MAX + 1]);
+
 /* The device below a mapping: the data device, or a loop device if the data is in a file. */
 struct volume_backing {
 	char path[4096];
@@ -30,6 +34,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_check_key(struct mortise_luks2 *head
 						      const struct mortise_secret *volume_key,
 						      struct luks2_segment *segment,
 						      struct mortise_error *err);
+
+/* mortise_activate(); hidden: a temporary mapping, which other programs do not scan. */
+MORTISE_MUST_CHECK enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name,
+						     const struct mortise_secret *volume_key,
+						     uint32_t flags, bool hidden, uint32_t *dropped,
+						     struct mortise_error *err);
 
 /*
  * Does a mapping of this name exist that belongs to this header and has no table? A process killed

@@ -18,6 +18,7 @@ static const struct {
 	{ MORTISE_SAME_CPU_CRYPT, DM_CRYPT_SAME_CPU_CRYPT, "same-cpu-crypt" },
 	{ MORTISE_SUBMIT_FROM_CRYPT_CPUS, DM_CRYPT_SUBMIT_FROM_CRYPT_CPUS,
 	  "submit-from-crypt-cpus" },
+	{ MORTISE_NO_JOURNAL, 0, "no-journal" },
 	{ MORTISE_NO_READ_WORKQUEUE, DM_CRYPT_NO_READ_WORKQUEUE, "no-read-workqueue" },
 	{ MORTISE_NO_WRITE_WORKQUEUE, DM_CRYPT_NO_WRITE_WORKQUEUE, "no-write-workqueue" },
 };

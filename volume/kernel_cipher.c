@@ -15,6 +15,8 @@
 #include "luks2/ciphers.h"
 
 struct temporary {
+	const char *tags;
+	uint32_t mac_key_size;
 	struct dm_control *control;
 	char name[64];
 	char loop[32];
@@ -49,12 +51,13 @@ static enum mortise_code temporary_open(const struct luks2_device *device,
 		.device_offset = area->offset,
 		.size = area->size,
 		.sector_size = 512,
+		.integrity = temporary->tags,
+		.integrity_key_size = temporary->mac_key_size,
 	};
 	struct mortise_secret *key = NULL;
 	enum mortise_code code;
 	char path[96];
 
-	*temporary = (struct temporary){ .fd = -1, .loop_fd = -1 };
 	snprintf(temporary->name, sizeof(temporary->name), "temporary-mortise-%ld-%llx",
 		 (long)getpid(), (unsigned long long)area->offset);
 	code = dm_open(&temporary->control, err);
@@ -104,7 +107,7 @@ static enum mortise_code through_mapping(const struct luks2_device *device,
 					 const struct luks2_area *area, uint8_t *bytes,
 					 bool writing, struct mortise_error *err)
 {
-	struct temporary temporary;
+	struct temporary temporary = { .fd = -1, .loop_fd = -1 };
 	enum mortise_code code;
 
 	/* The mapping bypasses the page cache of the device, which must be flushed first. */
@@ -146,17 +149,18 @@ const struct luks2_kernel_cipher volume_kernel_cipher = {
 };
 
 enum mortise_code volume_cipher_check(const struct luks2_device *device, const char *cipher,
-				      uint32_t key_size, struct mortise_error *err)
+				      uint32_t key_size, const char *tags, uint32_t mac_key_size,
+				      struct mortise_error *err)
 {
 	uint8_t key[512];
 	const struct luks2_area area = {
 		.cipher = cipher, .key = key, .key_size = key_size, .size = 4096
 	};
-	struct temporary temporary;
+	struct temporary temporary = { tags, mac_key_size, .fd = -1, .loop_fd = -1 };
 	struct mortise_error why = { 0 };
 	bool available;
 
-	if (keys_area_supported(cipher, key_size))
+	if (!tags && keys_area_supported(cipher, key_size))
 		return MORTISE_OK;
 	if (key_size > sizeof(key))
 		return error_set(err, MORTISE_E_USAGE, 0, "a key of %u bits is too large",
@@ -167,6 +171,8 @@ enum mortise_code volume_cipher_check(const struct luks2_device *device, const c
 		available = !temporary_open(device, &area, false, &temporary, &why) ||
 			    (why.code != MORTISE_E_KERNEL && why.code != MORTISE_E_UNSUPPORTED &&
 			     available);
+		/* dm-crypt allocates its ciphers before it refuses a device without tags. */
+		available |= tags && why.sys_errno == EINVAL;
 		available |= !temporary.control && luks2_cipher_listed(cipher, key_size);
 		temporary_close(&temporary);
 	}

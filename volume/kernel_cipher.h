@@ -11,10 +11,12 @@ extern const struct luks2_kernel_cipher volume_kernel_cipher;
 /*
  * Can data be formatted with this cipher? If the crypto library lacks the cipher, maps the first
  * sectors of device read-only to ask the kernel. Without device-mapper, as when building an image
- * for another machine, accepts any names that Linux knows. MORTISE_E_UNSUPPORTED.
+ * for another machine, accepts any names that Linux knows. MORTISE_E_UNSUPPORTED. tags and
+ * mac_key_size: members integrity and integrity_key_size of struct dm_crypt_target, or NULL and 0.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_cipher_check(const struct luks2_device *device,
 							 const char *cipher, uint32_t key_size,
+							 const char *tags, uint32_t mac_key_size,
 							 struct mortise_error *err);
 
 #endif

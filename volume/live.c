@@ -52,6 +52,12 @@ enum mortise_code volume_live_open(const struct mortise_luks2 *header, const cha
 		code = luks2_usable(metadata, err);
 	if (header && !code)
 		code = luks2_segment_get(metadata, &live->segment, err);
+	/* As in cryptsetup: two tables would have to change together. */
+	if (!code && live->segment.integrity.type)
+		code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Unsupported parameters on device %s. A volume with integrity "
+				 "keeps its size and options until it is closed.",
+				 name);
 	if (!code)
 		code = dm_open(&live->control, err);
 	if (!code)

@@ -7,6 +7,7 @@
 #include "base/sized.h"
 #include "luks2/format.h"
 #include "luks2/luks1.h"
+#include "volume/integrity.h"
 #include "volume/kernel_cipher.h"
 
 static enum mortise_code open_header_device(const struct mortise_location *location,
@@ -103,9 +104,13 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
 	if (code)
 		return code;
-	code = sized_input(SIZED(mortise_format), &wanted, format, err);
+	code = sized_input(SIZED_SINCE(mortise_format, integrity), &wanted, format, err);
 	if (code)
 		return code;
+	/* As in cryptsetup: without authentication and a stored IV, there is nothing to store. */
+	if (wanted.integrity && !strcmp(wanted.integrity, "none") &&
+	    !(wanted.cipher && strstr(wanted.cipher, "-random")))
+		wanted.integrity = NULL;
 	code = luks2_format_check_cipher(&wanted, where.allow_cipher, err);
 	if (code)
 		return code;
@@ -114,9 +119,13 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 		code = luks2_device_unused(header, err);
 	if (!code && where.header && where.device)
 		code = luks2_device_open(where.device, false, &data, err);
-	if (!code && wanted.cipher)
+	if (!code && data && wanted.integrity)
+		code = luks2_device_unused(data, err);
+	if (!code && wanted.integrity)
+		code = volume_integrity_check(data ? data : header, &wanted, err);
+	else if (!code && wanted.cipher)
 		code = volume_cipher_check(data ? data : header, wanted.cipher,
-					   luks2_volume_key_size(&wanted), err);
+					   luks2_volume_key_size(&wanted), NULL, 0, err);
 	if (!code)
 		code = luks2_format(&wanted, header, data ? data : header, out, err);
 	luks2_device_close(data);
@@ -127,6 +136,8 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 	luks2_header_allow_cipher(*out, where.allow_cipher);
 	luks2_header_set_kernel_cipher(*out, &volume_kernel_cipher);
 	code = set_data_path(*out, &where, err);
+	if (!code)
+		code = volume_integrity_format(*out, wanted.integrity_legacy_padding, err);
 	if (code) {
 		mortise_luks2_free(out);
 		*out = NULL;

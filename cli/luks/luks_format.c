@@ -22,14 +22,6 @@
 #define DIGEST_ITERATIONS_FORCED 1000u	  /* as cryptsetup: no benchmark for the digest either */
 #define KEYSLOTS_SMALL		 4161536u /* bytes; cryptsetup 2.6.1 warns below this */
 
-/* XTS uses two keys. */
-static uint32_t default_key_size(const char *cipher)
-{
-	const char *mode = strchr(cipher, '-');
-
-	return mode && strncmp(mode, "-xts-", 5) == 0 ? 64 : 32;
-}
-
 /* *created: the header file is new, so there is nothing to overwrite. */
 static enum status make_header_file(const struct command *c, const struct paths *paths,
 				    bool *created)
@@ -84,6 +76,9 @@ static void describe(const struct command *c, const char *cipher, struct mortise
 		.data_offset = option_number(options, OPTION_OFFSET) * SECTOR,
 		.data_offset_given = option_set(options, OPTION_OFFSET),
 		.data_alignment = option_number(options, OPTION_ALIGN_PAYLOAD) * SECTOR,
+		.integrity = option_text(options, OPTION_INTEGRITY),
+		.integrity_key_size = option_number32(options, OPTION_INTEGRITY_KEY_SIZE) / 8,
+		.integrity_legacy_padding = option_set(options, OPTION_INTEGRITY_LEGACY_PADDING),
 	};
 	if (option_set(options, OPTION_PBKDF_FORCE_ITERATIONS))
 		format->digest_iterations = DIGEST_ITERATIONS_FORCED;
@@ -132,6 +127,26 @@ static void warn_small(const struct mortise_luks2 *header)
 		      info.device);
 }
 
+/* Gives every sector a tag. Interrupted, the volume opens, but its other sectors are unreadable. */
+static enum status wipe(const struct command *c, struct mortise_luks2 *header,
+			const struct mortise_format *format)
+{
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	if (!format->integrity || option_set(&c->options, OPTION_INTEGRITY_NO_WIPE) ||
+	    strcmp(format->integrity, "none") == 0)
+		return STATUS_OK;
+	if (!option_set(&c->options, OPTION_BATCH_MODE))
+		print("Wiping device to initialize integrity checksum.\n"
+		      "You can interrupt this by pressing CTRL+c (rest of not wiped device will "
+		      "contain invalid checksum).\n");
+	code = mortise_integrity_wipe(header, NULL, &err);
+	if (code == MORTISE_E_CANCELED)
+		return fail_with(STATUS_USAGE, "\nWipe interrupted.");
+	return code ? fail(c, &err) : STATUS_OK;
+}
+
 /* Creates the header with its keyslot, and prints the messages about both. */
 static enum status create(const struct command *c, const struct paths *paths,
 			  const struct mortise_format *format,
@@ -165,6 +180,7 @@ static enum status create(const struct command *c, const struct paths *paths,
 	} else {
 		warn_small(header);
 		say_slot(c, added, SLOT_CREATED);
+		status = wipe(c, header, format);
 	}
 	mortise_luks2_free(&header);
 	return status;
@@ -172,22 +188,24 @@ static enum status create(const struct command *c, const struct paths *paths,
 
 /* Reads the keys and creates the header. */
 static enum status read_and_create(const struct command *c, const struct paths *paths,
-				   const char *cipher, struct mortise_format *format,
+				   struct mortise_format *format,
 				   const struct mortise_keyslot_new *what)
 {
 	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
 	struct mortise_secret *passphrase = NULL, *volume_key = NULL;
 	struct passphrase_source source;
+	struct mortise_error err = { 0 };
 	enum status status;
+	uint32_t size;
 
+	if (mortise_format_key_size(format, &size, &err))
+		return fail(c, &err);
 	passphrase_new_source(c, paths->header, key_file(c), &source);
 	source.offset = option_number(&c->options, OPTION_KEYFILE_OFFSET);
 	source.size = option_number(&c->options, OPTION_KEYFILE_SIZE);
 	status = passphrase_read(c, &source, &passphrase);
 	if (status == STATUS_OK && vk_file)
-		status = volume_key_read(
-			vk_file, format->key_size > 0 ? format->key_size : default_key_size(cipher),
-			&volume_key);
+		status = volume_key_read(vk_file, size, &volume_key);
 	format->volume_key = volume_key;
 	if (status == STATUS_OK)
 		status = create(c, paths, format, what, passphrase);
@@ -230,7 +248,7 @@ enum status run_luks_format(const struct command *c)
 		if (status != STATUS_OK)
 			return status;
 	}
-	status = read_and_create(c, &paths, cipher, &format, &what);
+	status = read_and_create(c, &paths, &format, &what);
 	if (status != STATUS_OK && created)
 		(void)unlink(paths.header);
 	return status;

@@ -91,6 +91,8 @@ static void print_mapping(const struct mortise_mapping_info *info)
 	print("  key location: %s\n", info->key_in_keyring ? "keyring" : "dm-crypt");
 	if (info->integrity[0] != '\0')
 		print("  integrity: %s\n", info->integrity);
+	if (info->integrity_key_size != 0)
+		print("  integrity keysize: %" PRIu32 " bits\n", info->integrity_key_size * 8);
 	print("  device:  %s\n", info->device[0] != '\0' ? info->device : "(null)");
 	if (info->loop_file[0] != '\0')
 		print("  loop:    %s\n", info->loop_file);

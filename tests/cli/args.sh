@@ -132,10 +132,11 @@ for option in "--header H" "--key-slot 1" "--volume-key-file F" --persistent "--
 	result $? "open --type plain refuses ${option%% *}"
 done
 rejects "$cs: Unrecognized metadata device type foo." open DEV NAME --type foo
-for option in "--integrity aead"; do
-	rejects "$cs: Option ${option%% *} is not supported by this version with luksFormat action." \
-		luksFormat DEV $option
-done
+accepts luksFormat DEV --integrity aead
+accepts luksFormat DEV --integrity aead --integrity-no-wipe --integrity-legacy-padding
+accepts open DEV NAME --integrity-no-journal
+rejects "$cs: Option --integrity-no-wipe can be used only for format action with integrity extension." \
+	luksFormat DEV --integrity-no-wipe
 for option in --serialize-memory-hard-pbkdf; do
 	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
 		open DEV NAME $option

@@ -20,7 +20,6 @@ exp_pass refresh
 exp_pass tcryptDump
 exp_pass .*--type (loopaes|tcrypt|bitlk)
 exp_pass luksFormat.*--type luks1
-exp_pass .*--integrity
 exp_pass .*--serialize-memory-hard-pbkdf
 exp_pass .*--refresh
 LIST

@@ -54,6 +54,10 @@ test_ciphers() {
 		on_swap "$cipher" "$filter" \
 			"the header of $swap$(uses "cipher $cipher" aes-xts-plain64)"
 	done
+	# With half of the key for a MAC, its size would still be the declared one.
+	on_swap "integrity" '.segments."0".integrity = {"type": "hmac(sha256)",
+		"journal_encryption": "none", "journal_integrity": "none"}' \
+		"the header of $swap$(uses 'integrity hmac(sha256)' none)"
 	on_swap "no encryption" '.segments."0".encryption = "cipher_null-ecb"' \
 		'segment 0 is not encrypted (cipher_null-ecb)'
 	# META describes STATE, and its cipher counts.
