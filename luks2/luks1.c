@@ -101,6 +101,7 @@ static bool is_name(const char *text)
 enum mortise_code luks1_decode(const uint8_t bytes[static LUKS1_SIZE], struct luks1_binary *binary,
 			       struct mortise_error *err)
 {
+	*binary = (struct luks1_binary){ 0 };
 	if (memcmp(bytes, magic, sizeof(magic)) || load_be(bytes + AT_VERSION, 2) != 1)
 		return error_set(err, MORTISE_E_NOT_LUKS2, 0, "no LUKS1 header");
 	load_text(binary->cipher, sizeof(binary->cipher), bytes + AT_CIPHER);

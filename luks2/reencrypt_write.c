@@ -242,7 +242,7 @@ enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 	struct json_object *old = json_object_get(section(metadata, "segments"));
 	struct mortise_secret *record = NULL;
 	enum mortise_code code = MORTISE_OK;
-	int keyslot, digest;
+	int keyslot = -1, digest = -1;
 
 	clear_segments(metadata);
 	if (!luks2_json_add(metadata, "segments", json_object_new_object()) ||

@@ -306,8 +306,8 @@ static enum status add_words(struct attach *attach, const char *name, char *valu
 		return STATUS_OK;
 	}
 	snprintf(before, sizeof(before), "--%s%s", row.open, row.kind == FLAG ? "" : "=");
-	return attach_word(attach, before, row.kind == FLAG ? "" : value) ? STATUS_OK
-									  : STATUS_USAGE;
+	return attach_word(attach, before, value && row.kind != FLAG ? value : "") ? STATUS_OK
+										   : STATUS_USAGE;
 }
 
 /* The end of an option: a comma that no backslash precedes. */

@@ -137,10 +137,8 @@ accepts luksFormat DEV --integrity aead --integrity-no-wipe --integrity-legacy-p
 accepts open DEV NAME --integrity-no-journal
 rejects "$cs: Option --integrity-no-wipe can be used only for format action with integrity extension." \
 	luksFormat DEV --integrity-no-wipe
-for option in --serialize-memory-hard-pbkdf; do
-	rejects "$cs: Option ${option%% *} is not supported by this version with open action." \
-		open DEV NAME $option
-done
+rejects "$cs: Option --serialize-memory-hard-pbkdf is not supported by this version with open action." \
+	open DEV NAME --serialize-memory-hard-pbkdf
 for option in "--token-id 1" --token-only "--token-type t"; do
 	accepts open DEV NAME $option
 	accepts luksAddKey DEV $option

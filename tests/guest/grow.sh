@@ -158,6 +158,10 @@ writes() {
 		>"$work/fio" 2>&1 && echo right >"$work/verified" || echo wrong >"$work/verified"
 }
 
+has_reports() {
+	[[ $(grep -c READ: "$work/fio") -ge $1 ]]
+}
+
 # Each layer grows while fio writes to the volume and verifies what it has written.
 test_busy() {
 	local writer type encryption reports
@@ -177,7 +181,7 @@ test_busy() {
 		check_match "$type $encryption: the file system has grown" "$(blocks data)" '3??'
 		# The first of two reports began before the growth, the other one after it.
 		reports=$(grep -c READ: "$work/fio" || true)
-		until_holds eval '[[ $(grep -c READ: "$work/fio") -ge $((reports + 2)) ]]'
+		until_holds has_reports $((reports + 2))
 		: >"$work/stop"
 		wait "$writer"
 		check_equal "$type $encryption: fio reads what it has written" "$(cat "$work/verified")" right
