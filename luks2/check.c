@@ -173,8 +173,7 @@ static void check_data(struct luks2_findings *findings, const struct mortise_luk
 
 	if (luks2_usable(header->metadata, &what) ||
 	    luks2_segment_get(header->metadata, &segment, &what) ||
-	    luks2_header_check_cipher(header, "segment 0", segment.cipher, key_size_of(header),
-				      &what))
+	    luks2_header_check_segment(header, &segment, key_size_of(header), &what))
 		luks2_find(findings, MORTISE_FINDING_POLICY, true, LUKS2_REMEDY_NONE, 0, &what);
 	if (attached && data > header->device->size) {
 		error_set_at(&what, MORTISE_E_CORRUPT, 0, data,

@@ -98,7 +98,7 @@ twice() {
 	mv x x.m
 	# mortise does not print cryptsetup's -v line for each signature that is wiped.
 	sed -i '/^Existing .* will be wiped\.$/d' out.c
-	has "signatures no" && sed -i '/^WARNING: Device .* already contains /d' out.c
+	has "signatures no" && sed -i '/^WARNING: Device .* already contains /d' out.c out.m
 	if [ $status_c = $status_m ] && cmp -s out.c out.m && cmp -s err.c err.m; then
 		result 0 "$what"
 	else

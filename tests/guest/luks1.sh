@@ -144,7 +144,7 @@ test_convert() {
 	check "close" "$MORTISE" close old
 }
 
-[[ $# -gt 0 ]] || set -- ciphers open detached convert
+[[ -n ${1-} ]] || set -- ciphers open detached convert
 for topic; do
 	"test_$topic"
 done
