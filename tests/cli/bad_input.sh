@@ -270,12 +270,16 @@ exits 0 "... cryptsetup reads the header" "$referee" luksDump x
 refused 1 "a keyslot that does not fit the JSON area" luksAddKey -q $cheap --key-file key x new
 exits 0 "... the image still opens" "$referee" open --test-passphrase --key-file key x
 
-# A keyslots area with room for one keyslot: adding and changing both fail, because the old key
-# must not be overwritten.
+# A keyslots area with room for one keyslot: adding fails. Changing needs a second area, because the old
+# key must not be overwritten, and takes it from the space before the data; without this, it fails, too.
 rm -f x
 truncate -s 17M x
 "$referee" luksFormat -q $cheap --luks2-keyslots-size 256k --key-file key x >/dev/null 2>&1
 refused same "no room for another keyslot" luksAddKey -q $cheap --key-file key x new
+exits 0 "the keyslots area grows for the changed key" \
+	"$MORTISE" luksChangeKey -q $cheap --key-file key x new
+exits 0 "... cryptsetup opens it" "$referee" open --test-passphrase --key-file new x
+"$referee" luksFormat -q $cheap --luks2-keyslots-size 256k --offset 576 --key-file key x >/dev/null 2>&1
 refused 1 "no second area for the changed key" luksChangeKey -q $cheap --key-file key x new
 
 for json in '' '{' '[]' '"x"' 'null' '{}' '{"type":"t"}' '{"keyslots":[]}' \
