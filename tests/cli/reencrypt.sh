@@ -148,7 +148,12 @@ result $? "the data is there"
 encrypted --sector-size 512
 exits 0 "--init-only" reencrypt --init-only
 exits 1 "--init-only again" reencrypt --init-only
-exits 1 "open" "$MORTISE" open --test-passphrase --key-file pass header
+unmet="Unmet LUKS2 requirements detected. (online-reencrypt-v2; to finish it, run \`mortise reencrypt\`)"
+says 1 "$unmet" "open" "$MORTISE" open --test-passphrase --key-file pass header
+says 1 "$unmet" "luksAddKey" "$MORTISE" luksAddKey -q $cheap --key-file pass header pass2
+"$MORTISE" check header >out 2>err
+[ $? = 8 ] && [ "$(grep '^error' err)" = "error: $unmet" ]
+result $? "check has one error"
 "$MORTISE" luksDump header >dump
 grep -q "online-reencrypt-v2" dump && grep -q "Resilience: *checksum" dump
 result $? "luksDump shows it"
@@ -176,6 +181,13 @@ jq -se 'last.device_bytes == "1048576"' out >/dev/null
 result $? "--progress-json"
 is_plain
 result $? "its data is there"
+
+# A keyslot that only --key-slot opens elsewhere.
+encrypted --sector-size 512
+exits 0 "ignore a keyslot" "$MORTISE" config --priority ignore --key-slot 0 header
+exits 0 "an ignored keyslot" reencrypt
+is_plain
+result $? "an ignored keyslot: the data is there"
 
 # The seal: valid before, valid after, under the new key.
 exits 0 "format" "$MORTISE" luksFormat -q $cheap --key-file pass --offset 0 --header sealed data
