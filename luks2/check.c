@@ -185,7 +185,9 @@ static void check_data(struct luks2_findings *findings, const struct mortise_luk
 			     data, header->device->size);
 		luks2_find(findings, MORTISE_FINDING_RULE, true, LUKS2_REMEDY_NONE, 0, &what);
 	}
-	if (!mortise_keyslot_others(header, MORTISE_ANY) && !luks2_format_unfinished(header)) {
+	/* During an encryption, the first segment has no key. */
+	if (!mortise_keyslot_others(header, MORTISE_ANY) && !luks2_format_unfinished(header) &&
+	    !luks2_online_reencrypt_count(header->metadata)) {
 		error_set(&what, MORTISE_E_NO_KEYSLOT, 0, "no keyslot opens the data");
 		luks2_find(findings, MORTISE_FINDING_POLICY, true, LUKS2_REMEDY_RESTORE, 0, &what);
 	}

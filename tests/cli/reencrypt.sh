@@ -152,7 +152,7 @@ unmet="Unmet LUKS2 requirements detected. (online-reencrypt-v2; to finish it, ru
 says 1 "$unmet" "open" "$MORTISE" open --test-passphrase --key-file pass header
 says 1 "$unmet" "luksAddKey" "$MORTISE" luksAddKey -q $cheap --key-file pass header pass2
 "$MORTISE" check header >out 2>err
-[ $? = 8 ] && [ "$(grep '^error' err)" = "error: $unmet" ]
+[ $? = 8 ] && [ "$(grep '^error' out)" = "error: $unmet" ]
 result $? "check has one error"
 "$MORTISE" luksDump header >dump
 grep -q "online-reencrypt-v2" dump && grep -q "Resilience: *checksum" dump
@@ -181,6 +181,16 @@ jq -se 'last.device_bytes == "1048576"' out >/dev/null
 result $? "--progress-json"
 is_plain
 result $? "its data is there"
+
+cp plain data
+rm header
+by_cryptsetup reencrypt $offline $cheap --encrypt --init-only --header header data >/dev/null
+"$MORTISE" check header >out 2>err
+[ $? = 8 ] && [ "$(grep '^error' out)" = "error: $unmet" ]
+result $? "check has one error during an encryption"
+exits 0 "an encryption continues" reencrypt --resume-only
+is_plain
+result $? "an encryption continues: the data is there"
 
 # A keyslot that only --key-slot opens elsewhere.
 encrypted --sector-size 512
