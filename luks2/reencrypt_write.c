@@ -295,17 +295,33 @@ static enum mortise_code remove_keyslots_of(struct luks2_update *update, int dig
 	return code;
 }
 
+/* Data whose size the header fixed before keeps it. UINT64_MAX: to the end of the device. */
+static uint64_t size_before(struct json_object *metadata)
+{
+	struct json_object *segments = section(metadata, "segments");
+	uint64_t size = UINT64_MAX;
+
+	json_object_object_foreach(segments, id, segment) {
+		(void)id;
+		if (luks2_segment_has_flag(segment, "backup-previous") &&
+		    !luks2_json_decimal(segment, "size", &size))
+			size = UINT64_MAX;
+	}
+	return size;
+}
+
 enum mortise_code luks2_reencryption_end(struct luks2_update *update,
 					 const struct luks2_reencryption *state,
 					 struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_update_metadata(update);
+	const uint64_t size = state->mode == MORTISE_ENCRYPT ? UINT64_MAX : size_before(metadata);
 	enum mortise_code code = MORTISE_OK;
 
 	if (!luks2_json_add(metadata, "segments", json_object_new_object()))
 		return error_memory(err);
 	clear_segments(metadata);
-	if (!add_form(metadata, &state->after, 0, UINT64_MAX))
+	if (!add_form(metadata, &state->after, 0, size))
 		return error_memory(err);
 	json_object_object_del(section(metadata, "config"), "requirements");
 	if (state->mode == MORTISE_REENCRYPT && state->before.digest != state->after.digest)

@@ -236,6 +236,12 @@ formatted --sector-size 512
 filtered '.segments["0"].size = "520704"'
 refused "a size in the header" "Data device is not aligned to encryption sector size (4096 bytes)." \
 	--sector-size 4096
+filtered '.segments["0"].size = "524288"'
+cp data data.before
+exits 0 "a size in the header" reencrypt
+"$MORTISE" luksDump --dump-json-metadata header | jq -e '.segments["0"].size == "524288"' >/dev/null &&
+	! cmp -s data data.before && cmp -s -i 524288 data data.before
+result $? "a size in the header: it stays, and so does what follows the data"
 
 # The header file as the data.
 overwrite="its header is detached, and the data would overwrite it; name the data device, and this file \
