@@ -118,6 +118,7 @@ static enum mortise_code set_changed(const struct creation *creation, struct mor
 static enum mortise_code read_table(struct creation *creation, struct mortise_error *err)
 {
 	struct disk_candidate *candidate = creation->candidate;
+	struct mortise_error ignored;
 	enum mortise_code code;
 
 	if (disk_in_use(creation->disk))
@@ -125,14 +126,16 @@ static enum mortise_code read_table(struct creation *creation, struct mortise_er
 	code = gpt_read(creation->disk, &creation->gpt, err);
 	if (candidate->blank && code == MORTISE_E_DEVICE) {
 		code = gpt_new(creation->disk, &creation->gpt, err);
-		if (!code)
-			memcpy(creation->gpt->guid, candidate->gpt->guid, GPT_GUID_SIZE);
+		if (code)
+			return code;
+		memcpy(creation->gpt->guid, candidate->gpt->guid, GPT_GUID_SIZE);
+	} else if (code) {
 		return code;
+	} else if (candidate->blank || !is_as_planned(creation)) {
+		return set_changed(creation, err);
 	}
-	if (code)
-		return code;
-	if (candidate->blank || !is_as_planned(creation) ||
-	    !disk_kernel_agrees(creation->disk, creation->gpt))
+	/* Another program may have held the lock after open_disk() had found the disk empty. */
+	if (disk_check_table(creation->disk, creation->gpt, &ignored))
 		return set_changed(creation, err);
 	return MORTISE_OK;
 }
