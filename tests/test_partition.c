@@ -564,6 +564,11 @@ static void test_changed(void **state)
 		  "sgdisk --partition-guid=1:R $1" },
 		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "truncate -s 40M $1" },
 		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "mkfs.ext4 -F $1" },
+		/* A partition has grown into the place. */
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1",
+		  "echo ,+ | sfdisk -N 1 $1" PUT("x", "3145728") },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1",
+		  "echo ,3M | sfdisk -N 1 $1" PUT("x", "3145728") },
 		{ "echo label: gpt | sfdisk $1", ":" PUT_MD },
 		{ "echo label: gpt | sfdisk $1", "mkswap $1" },
 		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", ":" PUT("x", "16000") },
