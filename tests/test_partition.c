@@ -510,6 +510,13 @@ static void test_all_refused(void **state)
 	assert_false(partition->refused);
 	assert_string_equal(partition->why, "no system disk");
 	free_disks(&layout);
+	/* The largest size. */
+	volume[0].provisioning.min = BYTES(UINT64_MAX);
+	memset(partitions, 0, sizeof(partitions));
+	partitions[0].volume = &volume[0];
+	layout = choose(partitions, 1, 4, -1);
+	assert_non_null(strstr(partitions[0].why, "(14 MiB free, 17592186044416 MiB needed)"));
+	free_disks(&layout);
 	/* All entries are in use. */
 	volume[0].provisioning.selector = (char[]){ "disk.size == 64u * MiB" };
 	volume[0].provisioning.min = BYTES(MIB);
