@@ -13,6 +13,7 @@
 #include "luks2/digest.h"
 #include "luks2/format.h"
 #include "luks2/policy.h"
+#include "luks2/reencrypt_private.h"
 
 /*
  * The second choice of RFC 9106, section 4: 3 passes over 64 MiB. For PBKDF2, OWASP's password storage
@@ -125,8 +126,11 @@ static enum mortise_code check_keyslot(struct luks2_findings *findings,
 	struct mortise_error what;
 	char who[24];
 	enum mortise_code code = luks2_keyslot_get(header->metadata, id, &keyslot, &what);
+	int reencrypt;
 
-	if (code == MORTISE_E_NO_KEYSLOT)
+	/* The keyslot of a reencryption has no key; check_data() reports its requirement. */
+	if (code == MORTISE_E_NO_KEYSLOT ||
+	    (luks2_reencrypt_keyslot(header->metadata, &reencrypt) && reencrypt == id))
 		return MORTISE_OK;
 	if (!code) {
 		snprintf(who, sizeof(who), "keyslot %d", id);
@@ -181,7 +185,9 @@ static void check_data(struct luks2_findings *findings, const struct mortise_luk
 			     data, header->device->size);
 		luks2_find(findings, MORTISE_FINDING_RULE, true, LUKS2_REMEDY_NONE, 0, &what);
 	}
-	if (!mortise_keyslot_others(header, MORTISE_ANY) && !luks2_format_unfinished(header)) {
+	/* During an encryption, the first segment has no key. */
+	if (!mortise_keyslot_others(header, MORTISE_ANY) && !luks2_format_unfinished(header) &&
+	    !luks2_online_reencrypt_count(header->metadata)) {
 		error_set(&what, MORTISE_E_NO_KEYSLOT, 0, "no keyslot opens the data");
 		luks2_find(findings, MORTISE_FINDING_POLICY, true, LUKS2_REMEDY_RESTORE, 0, &what);
 	}

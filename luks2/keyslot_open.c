@@ -93,6 +93,7 @@ struct attempt {
 	const struct mortise_secret *passphrase;
 	struct mortise_secret *key;
 	int digest;
+	bool all; /* also keyslots of priority "ignore" */
 	unsigned tried;
 	unsigned wrong; /* of these: the passphrase does not open the keyslot */
 	int opened;
@@ -158,6 +159,8 @@ static enum mortise_code open_any(struct attempt *attempt, struct mortise_error 
 	try_priority(attempt, MORTISE_PRIORITY_PREFER);
 	if (attempt->opened < 0 && attempt->obstacle.code != MORTISE_E_CANCELED)
 		try_priority(attempt, MORTISE_PRIORITY_NORMAL);
+	if (attempt->opened < 0 && attempt->all && attempt->obstacle.code != MORTISE_E_CANCELED)
+		try_priority(attempt, MORTISE_PRIORITY_IGNORE);
 	if (attempt->opened >= 0)
 		return MORTISE_OK;
 	if (!attempt->tried)
@@ -212,7 +215,11 @@ enum mortise_code luks2_keyslot_open_digest(const struct mortise_luks2 *header, 
 					    struct mortise_error *err)
 {
 	struct attempt attempt = {
-		.header = header, .passphrase = passphrase, .digest = digest, .opened = -1
+		.header = header,
+		.passphrase = passphrase,
+		.digest = digest,
+		.all = true,
+		.opened = -1,
 	};
 	enum mortise_code code = open_wanted(&attempt, keyslot, err);
 

@@ -35,16 +35,20 @@ static int open_lock_file(const struct luks2_device *device)
 }
 
 /* The last holder unlinks the file. A lock on an unlinked file protects nothing. */
-static bool is_linked(const struct luks2_device *device, int fd)
+static bool is_linked(const char *path, int fd)
 {
 	struct stat held, named;
-	char path[64];
 
-	if (!device->block)
-		return true;
-	lock_path(device, path);
 	return !fstat(fd, &held) && !lstat(path, &named) && held.st_dev == named.st_dev &&
 	       held.st_ino == named.st_ino;
+}
+
+static bool is_device_lock(const struct luks2_device *device, int fd)
+{
+	char path[64];
+
+	lock_path(device, path);
+	return !device->block || is_linked(path, fd);
 }
 
 /* No process can lock a header in a directory that is missing or read-only, cryptsetup included. */
@@ -88,7 +92,7 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 				return code;
 			goto failed;
 		}
-		if (is_linked(device, fd)) {
+		if (is_device_lock(device, fd)) {
 			device->lock_fd = fd;
 			device->lock_exclusive = exclusive;
 			device->lock_depth = 1;
@@ -112,8 +116,7 @@ void luks2_device_unlock(struct luks2_device *device)
 	if (device->block) {
 		lock_path(device, path);
 		flock(device->lock_fd, LOCK_UN);
-		if (!flock(device->lock_fd, LOCK_EX | LOCK_NB) &&
-		    is_linked(device, device->lock_fd))
+		if (!flock(device->lock_fd, LOCK_EX | LOCK_NB) && is_linked(path, device->lock_fd))
 			unlink(path);
 	}
 	close(device->lock_fd);
@@ -130,12 +133,18 @@ enum mortise_code luks2_reencrypt_lock(const struct luks2_device *device, const 
 	if (!device->locking)
 		return MORTISE_OK;
 	snprintf(path, sizeof(path), LOCK_DIR "/LN_LUKS2-reencryption-%.64s", uuid);
-	if (!mkdir(LOCK_DIR, 0700) || errno == EEXIST)
-		*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (*fd < 0 && (errno == EROFS || errno == ENOENT))
-		return MORTISE_OK;
-	if (*fd >= 0 && !flock(*fd, LOCK_EX | LOCK_NB))
-		return MORTISE_OK;
+	for (;;) {
+		if (!mkdir(LOCK_DIR, 0700) || errno == EEXIST)
+			*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+		if (*fd < 0 && (errno == EROFS || errno == ENOENT))
+			return MORTISE_OK;
+		if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB))
+			break;
+		if (is_linked(path, *fd))
+			return MORTISE_OK;
+		close(*fd);
+		*fd = -1;
+	}
 	sys = errno;
 	if (*fd >= 0)
 		close(*fd);

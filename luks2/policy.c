@@ -147,7 +147,10 @@ enum mortise_code luks2_usable(struct json_object *metadata, struct mortise_erro
 
 	if (requirement)
 		return error_set(err, MORTISE_E_POLICY, 0,
-				 "Unmet LUKS2 requirements detected. (%.60s)", requirement);
+				 "Unmet LUKS2 requirements detected. (%.60s%s)", requirement,
+				 luks2_online_reencrypt_count(metadata)
+					 ? "; to finish it, run `mortise reencrypt`"
+					 : "");
 	if (type && !strcmp(type, "crypt"))
 		return check_crypt(segment, &sector_size, err);
 	return MORTISE_OK;

@@ -129,7 +129,7 @@ luks2_reencryption_end(struct luks2_update *update, const struct luks2_reencrypt
 
 /*
  * Opens the key of a digest with the passphrase of one of its keyslots. keyslot: an id, or
- * MORTISE_ANY. *opened (may be NULL) receives the id. Errors: as mortise_keyslot_open().
+ * MORTISE_ANY: all of them, whatever their priority. *opened (may be NULL) receives the id. Errors: as mortise_keyslot_open().
  */
 MORTISE_MUST_CHECK enum mortise_code
 luks2_keyslot_open_digest(const struct mortise_luks2 *header, int digest, int keyslot,

@@ -234,6 +234,26 @@ static bool add_first_segments(struct json_object *metadata, struct json_object 
 			   (struct owners){ { what->digest, -1 } });
 }
 
+/*
+ * Later updates have two more segments, and larger numbers. Without room for these, the reencryption
+ * could neither continue nor be undone.
+ */
+static enum mortise_code check_later_room(struct luks2_update *update,
+					  const struct luks2_reencryption_new *what,
+					  struct mortise_error *err)
+{
+	const int room = 3 * (200 + (int)strlen(what->cipher));
+	char spare[1024];
+	enum mortise_code code;
+
+	snprintf(spare, sizeof(spare), "%*s", room, "");
+	if (!luks2_json_add(update->metadata, "spare", json_object_new_string(spare)))
+		return error_memory(err);
+	code = luks2_update_fits(update, err);
+	json_object_object_del(update->metadata, "spare");
+	return code;
+}
+
 enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 					   const struct luks2_reencryption_new *what,
 					   struct mortise_error *err)
@@ -261,7 +281,7 @@ enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 	mortise_secret_free(&record);
 	if (!code && !luks2_digest_assign(metadata, digest, "keyslots", keyslot))
 		code = error_memory(err);
-	return code ? code : luks2_update_fits(update, err);
+	return code ? code : check_later_room(update, what, err);
 }
 
 static enum mortise_code remove_keyslots_of(struct luks2_update *update, int digest,

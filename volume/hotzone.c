@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "keys/area.h"
 #include "keys/hash.h"
+#include "luks2/metadata.h"
 
 #define SLICE	    (512u << 10) /* bytes that a thread takes at a time */
 #define THREADS_MAX 16u
@@ -337,14 +338,32 @@ uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit)
 
 /* --- opening --- */
 
+/* Encrypts a sector of zeros: a cipher may also refuse the value of a key. */
 static enum mortise_code check_cipher(const struct luks2_form *form,
 				      const struct mortise_secret *key, struct mortise_error *err)
 {
-	if (!form->cipher || keys_area_supported(form->cipher, mortise_secret_size(key)))
+	uint8_t sector[KEYS_AREA_SECTOR] = { 0 };
+	const struct keys_sectors sectors = { sector, sizeof(sector), sizeof(sector), 0 };
+
+	return form->cipher ? keys_sectors_crypt(form->cipher, key, &sectors, true, err)
+			    : MORTISE_OK;
+}
+
+/* A header file without --header would be the data that is overwritten. */
+static enum mortise_code check_header(const struct hotzone *hotzone,
+				      const struct luks2_device *data, struct mortise_error *err)
+{
+	const struct luks2_device *device = luks2_header_device(hotzone->header);
+
+	if (device->number != data->number || device->inode != data->inode ||
+	    hotzone->state->after.offset >=
+		    luks2_keyslots_end(luks2_header_metadata(hotzone->header)))
 		return MORTISE_OK;
-	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-			 "the crypto library does not support cipher %.60s with a key of %zu bits",
-			 form->cipher, mortise_secret_size(key) * 8);
+	return error_set(
+		err, MORTISE_E_USAGE, 0,
+		"cannot re-encrypt %s: its header is detached, and the data would overwrite "
+		"it; name the data device, and this file with --header",
+		hotzone->path);
 }
 
 static enum mortise_code measure(struct hotzone *hotzone, uint64_t device_size,
@@ -376,6 +395,9 @@ static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_err
 
 	if (code)
 		return code;
+	code = check_header(hotzone, device, err);
+	if (code)
+		goto out;
 	flags |= device->block ? O_EXCL : 0;
 	hotzone->fd = open(hotzone->path, flags);
 	if (hotzone->fd < 0 && errno == EINVAL)
@@ -391,6 +413,7 @@ static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_err
 					   hotzone->path);
 	if (!code)
 		code = measure(hotzone, device->size, err);
+out:
 	luks2_device_close(device);
 	return code;
 }

@@ -8,7 +8,6 @@
 #include "base/events.h"
 #include "base/secret.h"
 #include "base/sized.h"
-#include "keys/area.h"
 #include "keys/hash.h"
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
@@ -59,6 +58,9 @@ static enum mortise_code fill_defaults(struct mortise_luks2 *header, struct begi
 	    !strcmp(next->cipher, beginning->now.cipher))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "No data segment parameters changed. Reencryption aborted.");
+	if (beginning->now.integrity.type)
+		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Reencryption of device with integrity profile is not supported.");
 	if (what->mode != MORTISE_REENCRYPT && beginning->now.offset)
 		return error_set(
 			err, MORTISE_E_UNSUPPORTED, 0,
@@ -111,12 +113,6 @@ static enum mortise_code choose_new_key(const struct mortise_luks2 *header,
 	code = luks2_header_check_cipher(header, "the new data", next->cipher, size, err);
 	if (code)
 		return code;
-	if (!keys_area_supported(next->cipher, size))
-		return error_set(
-			err, MORTISE_E_UNSUPPORTED, 0,
-			"the crypto library does not support cipher %.60s with a key of %u "
-			"bits",
-			next->cipher, size * 8);
 	if (what->volume_key && mortise_secret_size(what->volume_key) != size)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "the new volume key has %zu bytes, the cipher needs %u",
@@ -162,7 +158,6 @@ static enum mortise_code choose_block_size(const struct mortise_luks2 *header,
 {
 	struct luks2_reencryption_new *next = &beginning->next;
 	struct luks2_device *data;
-	uint64_t size = next->fixed_size;
 	enum mortise_code code =
 		luks2_device_open(luks2_header_data_path(header), false, &data, err);
 
@@ -173,16 +168,42 @@ static enum mortise_code choose_block_size(const struct mortise_luks2 *header,
 		next->block_size = next->sector_size;
 	if (next->block_size < beginning->now.sector_size)
 		next->block_size = beginning->now.sector_size;
-	if (!size && data->size > beginning->now.offset)
-		size = data->size - beginning->now.offset;
 	code = luks2_device_unused(data, err);
-	if (!code && (!size || size > data->size - beginning->now.offset))
-		code = error_set(err, MORTISE_E_NO_SPACE, 0, "Device %s is too small.", data->path);
-	else if (!code && size % next->block_size)
-		code = error_set(err, MORTISE_E_NO_SPACE, 0,
-				 "Data device is not aligned to encryption sector size (%u bytes).",
-				 next->block_size);
 	luks2_device_close(data);
+	return code;
+}
+
+/*
+ * A reencryption that has begun cannot be undone. So what would stop its first zone, such as a cipher
+ * that the crypto library does not have, is found before it begins.
+ */
+static enum mortise_code rehearse(const struct mortise_luks2 *header,
+				  const struct beginning *beginning, struct mortise_error *err)
+{
+	const struct luks2_reencryption_new *next = &beginning->next;
+	const struct luks2_segment *now = &beginning->now;
+	const bool plain = next->mode == MORTISE_ENCRYPT;
+	const struct luks2_reencryption state = {
+		.guard = next->guard,
+		.hash = next->hash,
+		.block_size = next->block_size,
+		.before = { .offset = now->offset,
+			    .iv_tweak = now->iv_tweak,
+			    .cipher = plain ? NULL : now->cipher,
+			    .sector_size = now->sector_size },
+		.after = { .offset = now->offset,
+			   .iv_tweak = now->iv_tweak,
+			   .cipher = next->mode == MORTISE_DECRYPT ? NULL : next->cipher,
+			   .sector_size = next->sector_size },
+		.fixed_size = next->fixed_size ? next->fixed_size : now->size,
+	};
+	struct hotzone *hotzone;
+	enum mortise_code code =
+		hotzone_open(header, &state, next->old_key,
+			     next->new_key ? next->new_key : next->old_key, &hotzone, err);
+
+	if (!code)
+		hotzone_close(hotzone);
 	return code;
 }
 
@@ -203,6 +224,8 @@ static enum mortise_code prepare(struct mortise_luks2 *header, struct beginning 
 		code = open_old_key(header, beginning, err);
 	if (!code)
 		code = choose_new_key(header, beginning, err);
+	if (!code)
+		code = rehearse(header, beginning, err);
 	if (code)
 		return code;
 	beginning->next.old_digest = what->mode == MORTISE_ENCRYPT ? -1 : beginning->now.digest;

@@ -148,7 +148,12 @@ result $? "the data is there"
 encrypted --sector-size 512
 exits 0 "--init-only" reencrypt --init-only
 exits 1 "--init-only again" reencrypt --init-only
-exits 1 "open" "$MORTISE" open --test-passphrase --key-file pass header
+unmet="Unmet LUKS2 requirements detected. (online-reencrypt-v2; to finish it, run \`mortise reencrypt\`)"
+says 1 "$unmet" "open" "$MORTISE" open --test-passphrase --key-file pass header
+says 1 "$unmet" "luksAddKey" "$MORTISE" luksAddKey -q $cheap --key-file pass header pass2
+"$MORTISE" check header >out 2>err
+[ $? = 8 ] && [ "$(grep '^error' out)" = "error: $unmet" ]
+result $? "check has one error"
 "$MORTISE" luksDump header >dump
 grep -q "online-reencrypt-v2" dump && grep -q "Resilience: *checksum" dump
 result $? "luksDump shows it"
@@ -177,9 +182,98 @@ result $? "--progress-json"
 is_plain
 result $? "its data is there"
 
+cp plain data
+rm header
+by_cryptsetup reencrypt $offline $cheap --encrypt --init-only --header header data >/dev/null
+"$MORTISE" check header >out 2>err
+[ $? = 8 ] && [ "$(grep '^error' out)" = "error: $unmet" ]
+result $? "check has one error during an encryption"
+exits 0 "an encryption continues" reencrypt --resume-only
+is_plain
+result $? "an encryption continues: the data is there"
+
+# A keyslot that only --key-slot opens elsewhere.
+encrypted --sector-size 512
+exits 0 "ignore a keyslot" "$MORTISE" config --priority ignore --key-slot 0 header
+exits 0 "an ignored keyslot" reencrypt
+is_plain
+result $? "an ignored keyslot: the data is there"
+
 # The seal: valid before, valid after, under the new key.
 exits 0 "format" "$MORTISE" luksFormat -q $cheap --key-file pass --offset 0 --header sealed data
 cp plain data
 exits 0 "re-encrypt" "$MORTISE" reencrypt $offline $cheap --header sealed data
 exits 0 "the new key has sealed the header" "$MORTISE" open --test-passphrase --sealed --key-file pass sealed
+
+# What would stop the first zone is found before the header says that a reencryption has begun.
+formatted() {
+	cp plain data
+	"$MORTISE" luksFormat -q $cheap --key-file pass --offset 0 --header header data "$@" 2>/dev/null
+}
+# filtered FILTER: changes the metadata of header.
+filtered() {
+	dd if=header bs=4096 skip=1 count=3 status=none | tr -d '\0' | jq -c "$1" | "$FORGE" header
+}
+# refused DESCRIPTION TEXT OPTION...: reencrypt fails with TEXT.
+refused() {
+	local what=$1 text=$2
+	shift 2
+	cp header header.before
+	cp data data.before
+	says 1 "$text" "$what" reencrypt "$@"
+	unchanged "$what"
+}
+formatted
+filtered '.segments["0"].integrity = { type: "hmac(sha256)", journal_encryption: "none", journal_integrity: "none" }'
+refused "integrity" "Reencryption of device with integrity profile is not supported."
+formatted
+head -c 64 /dev/zero >weak
+refused "equal halves of a key" "an XTS key with equal halves is refused" --volume-key-file weak
+formatted --cipher xchacha20,aes-adiantum-plain64 --key-size 256
+refused "a cipher that is missing" "the crypto library does not support cipher \
+xchacha20,aes-adiantum-plain64 with a key of 256 bits" --cipher aes-xts-plain64 --key-size 512
+formatted --sector-size 512
+filtered '.segments["0"].size = "520704"'
+refused "a size in the header" "Data device is not aligned to encryption sector size (4096 bytes)." \
+	--sector-size 4096
+
+# The header file as the data.
+overwrite="its header is detached, and the data would overwrite it; name the data device, and this file \
+with --header"
+formatted
+cp header header.before
+ln header link
+for name in header "--header header header" "--header header link"; do
+	says 1 "cannot re-encrypt ${name##* }: $overwrite" "$name as the data" \
+		"$MORTISE" reencrypt $offline $cheap $name
+	cmp -s header header.before
+	result $? "$name as the data: it is unchanged"
+done
+exits 0 "begin" reencrypt --init-only
+cp header header.before
+says 1 "cannot re-encrypt header: $overwrite" "resume without --header" "$MORTISE" reencrypt $offline header
+cmp -s header header.before
+result $? "resume without --header: it is unchanged"
+rm link
+
+# A JSON area with too little room for the updates of the zones.
+begun=0 unbegun=0
+formatted --sector-size 512
+used=$(dd if=header bs=4096 skip=1 count=3 status=none | tr -d '\0' | wc -c)
+for room in 1000 1300 1350 1400 1450 1600 1800 2000 2300; do
+	fill=$((12288 - used - room))
+	formatted --sector-size 512
+	printf '{"type":"fill","keyslots":[],"text":"%*s"}' $fill '' |
+		"$MORTISE" token import header --json-file - 2>/dev/null
+	cp header header.before
+	if reencrypt --hotzone-size 128K >out 2>err; then
+		begun=$((begun + 1))
+	elif grep -q "the metadata needs" err && cmp -s -n 32768 header header.before; then
+		unbegun=$((unbegun + 1))
+	else
+		result 1 "with $room bytes of room, the JSON area stops a reencryption that has begun"
+	fi
+done
+[ $begun -gt 0 ] && [ $unbegun -gt 0 ]
+result $? "tokens that fill the JSON area stop a reencryption before it begins, or not at all"
 finish

@@ -299,7 +299,7 @@ exits 0 "seal accepts the new volume key" "$MORTISE" seal -q i -q -d key
 valid "another volume key"
 fresh
 "$referee" reencrypt --init-only -q $cheap -d key -S 0 i
-says 1 "Unmet LUKS2 requirements detected. (online-reencrypt-v2)" \
+says 1 "Unmet LUKS2 requirements detected. (online-reencrypt-v2; to finish it, run \`mortise reencrypt\`)" \
 	"a header that is being re-encrypted is not sealed" "$MORTISE" seal -q i -q -d key
 
 # Changes that only a forger makes.
