@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The v1alpha1 machine configuration, of which machine.systemDiskEncryption is read, and the disk
- * of machine.install. A misspelled key on the path to it is an error: ignoring it would leave a volume unencrypted.
+ * of machine.install. A misspelled key on the path to the former is an error: ignoring it would
+ * leave a volume unencrypted.
  */
 #include <string.h>
 

@@ -6,20 +6,12 @@
 
 #include "base/error.h"
 #include "base/events.h"
+#include "disk/choice.h"
 #include "disk/disks.h"
 #include "disk/partition_kernel.h"
 #include "disk/users.h"
 
 #define LOCK_WAIT_MS 10000u
-
-/*
- * gpt_write() finishes the second copy, which is then at the end of the disk, before it begins with
- * the first. The end of a disk that is larger than its table may belong to something else.
- */
-static bool is_cut_off(const struct gpt *gpt)
-{
-	return gpt->first_torn && !gpt->grown;
-}
 
 /* *healed: the table was torn, and is whole now. A disk without a table is not an error. */
 static enum mortise_code heal_disk(const struct mortise_events *events, const char *path,
@@ -36,7 +28,7 @@ static enum mortise_code heal_disk(const struct mortise_events *events, const ch
 		return MORTISE_OK;
 	code = MORTISE_OK;
 	if (disk_partitions(disk, partitions, sizeof(partitions)) || disk_in_use(disk) ||
-	    gpt_read(disk, &gpt, &ignored) || !is_cut_off(gpt))
+	    gpt_read(disk, &gpt, &ignored) || !disk_is_cut_off(disk, gpt))
 		goto out;
 	gpt_free(&gpt);
 	code = luks2_device_writable(disk, err);
@@ -44,7 +36,7 @@ static enum mortise_code heal_disk(const struct mortise_events *events, const ch
 		code = events_lock(events, disk->fd, LOCK_EX, LOCK_WAIT_MS, path, err);
 	if (!code)
 		code = gpt_read(disk, &gpt, err);
-	if (!code && is_cut_off(gpt))
+	if (!code && disk_is_cut_off(disk, gpt))
 		code = gpt_write(gpt, disk, err);
 	if (!code)
 		code = disk_kernel_read(disk, err);

@@ -159,7 +159,7 @@ static enum mortise_code try_disk(struct partition_planned *partition, struct di
 	if (!size) {
 		snprintf(reason, sizeof(reason),
 			 "%s (%" PRIu64 " MiB free, %" PRIu64 " MiB needed)", why, free / MIB,
-			 (partition->rule.min + MIB - 1) / MIB);
+			 partition->rule.min / MIB + !!(partition->rule.min % MIB));
 		add_reason(partition, path, reason);
 		return MORTISE_OK;
 	}

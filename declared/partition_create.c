@@ -118,6 +118,7 @@ static enum mortise_code set_changed(const struct creation *creation, struct mor
 static enum mortise_code read_table(struct creation *creation, struct mortise_error *err)
 {
 	struct disk_candidate *candidate = creation->candidate;
+	struct mortise_error ignored;
 	enum mortise_code code;
 
 	if (disk_in_use(creation->disk))
@@ -125,14 +126,16 @@ static enum mortise_code read_table(struct creation *creation, struct mortise_er
 	code = gpt_read(creation->disk, &creation->gpt, err);
 	if (candidate->blank && code == MORTISE_E_DEVICE) {
 		code = gpt_new(creation->disk, &creation->gpt, err);
-		if (!code)
-			memcpy(creation->gpt->guid, candidate->gpt->guid, GPT_GUID_SIZE);
+		if (code)
+			return code;
+		memcpy(creation->gpt->guid, candidate->gpt->guid, GPT_GUID_SIZE);
+	} else if (code) {
 		return code;
+	} else if (candidate->blank || !is_as_planned(creation)) {
+		return set_changed(creation, err);
 	}
-	if (code)
-		return code;
-	if (candidate->blank || !is_as_planned(creation) ||
-	    !disk_kernel_agrees(creation->disk, creation->gpt))
+	/* Another program may have held the lock after open_disk() had found the disk empty. */
+	if (disk_check_table(creation->disk, creation->gpt, &ignored))
 		return set_changed(creation, err);
 	return MORTISE_OK;
 }
@@ -156,18 +159,8 @@ static enum mortise_code open_disk(struct creation *creation, struct mortise_err
 	return code ? code : read_table(creation, err);
 }
 
-static enum mortise_code clear_places(const struct creation *creation, struct mortise_error *err)
-{
-	const struct partition_planned *partition;
-	enum mortise_code code = MORTISE_OK;
-	size_t i = 0;
-
-	while (!code && (partition = next_included(creation, &i)))
-		code = disk_wipe_range(creation->disk, partition->start, partition->size, err);
-	return code;
-}
-
-static enum mortise_code write_table(const struct creation *creation, struct mortise_error *err)
+/* Adds the partitions to the table in memory; fails if a place is not free any more. */
+static enum mortise_code place_all(const struct creation *creation, struct mortise_error *err)
 {
 	const struct partition_planned *partition;
 	enum mortise_code code = MORTISE_OK;
@@ -178,7 +171,18 @@ static enum mortise_code write_table(const struct creation *creation, struct mor
 		code = gpt_write(creation->gpt, creation->disk, err);
 	while (!code && (partition = next_included(creation, &i)))
 		code = gpt_place(creation->gpt, &partition->place, err);
-	return code ? code : gpt_write(creation->gpt, creation->disk, err);
+	return code;
+}
+
+static enum mortise_code clear_places(const struct creation *creation, struct mortise_error *err)
+{
+	const struct partition_planned *partition;
+	enum mortise_code code = MORTISE_OK;
+	size_t i = 0;
+
+	while (!code && (partition = next_included(creation, &i)))
+		code = disk_wipe_range(creation->disk, partition->start, partition->size, err);
+	return code;
 }
 
 /*
@@ -257,9 +261,11 @@ enum mortise_code partition_create(const struct volume_run *run, struct partitio
 	size_t i = 0;
 
 	if (!code)
+		code = place_all(&creation, err);
+	if (!code)
 		code = clear_places(&creation, err);
 	if (!code)
-		code = write_table(&creation, err);
+		code = gpt_write(creation.gpt, creation.disk, err);
 	if (!code)
 		code = update_kernel(&creation, err);
 	gpt_free(&creation.gpt);

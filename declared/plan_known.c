@@ -293,8 +293,9 @@ bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 	if (run->known.state == KNOWN_MISSING && is_luks2(plan))
 		return changes_keys(plan);
 	if (plan->partition && !plan->partition->created)
-		return known_find(&run->known.list, plan->volume->id, &known) &&
-		       known.status != KNOWN_EXPECTED;
+		return run->known.why.code ||
+		       (known_find(&run->known.list, plan->volume->id, &known) &&
+			known.status != KNOWN_EXPECTED);
 	return plan->unlisted || reset_find_ordered(&run->known.orders, plan->volume) ||
 	       find_obstacle(run, plan, &ignored);
 }

@@ -17,8 +17,8 @@ void partition_layout_free(struct partition_layout *layout);
 
 /*
  * Finds the system disk in layout->list, to which it is added if it is not listed, and makes disk
- * selectors see it. *system is NULL if it is unknown, for the reason in layout->why. MORTISE_E_DEVICE:
- * options->system_disk names no disk, or another one than the machine has.
+ * selectors see it. *system is NULL if it is unknown, for the reason in layout->why.
+ * MORTISE_E_DEVICE: options->system_disk names no disk, or another one than the machine has.
  */
 MORTISE_MUST_CHECK enum mortise_code partition_find_system(const struct volume_run *run,
 							   struct partition_layout *layout,
@@ -63,8 +63,8 @@ MORTISE_MUST_CHECK enum mortise_code partition_create(const struct volume_run *r
 						      struct mortise_error *err);
 
 /*
- * Executes a PARTITION step, and waits for the device. With STATE, all partitions of the layout are created at once; the steps
- * of the others find their partition then.
+ * Executes a PARTITION step, and waits for the device. With STATE, all wanted partitions of its disk
+ * are created at once; the steps of the others find their partition then.
  */
 MORTISE_MUST_CHECK enum mortise_code partition_do_step(struct volume_work *work,
 						       const struct volume_step *step,

@@ -90,6 +90,12 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 				       "mapping %s is already active, but does not belong to %s; "
 				       "close it first",
 				       plan->mapping, plan->device);
+	/* Reading it would wait for the key. */
+	if (mapping.suspended)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "mapping %s is suspended; to resume it, run `mortise "
+				       "luksResume %s`",
+				       plan->mapping, plan->mapping);
 	plan->active = true;
 	return MORTISE_OK;
 }

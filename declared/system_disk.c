@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which disk is the system disk: the one with STATE or META or, on a blank machine, as an operator says. */
+/*
+ * Which disk is the system disk: the one with STATE or META or, on a blank machine, the one that an
+ * operator or the configuration names.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

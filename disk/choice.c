@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "disk/probe.h"
+#include "disk/signatures.h"
 #include "disk/sysfs.h"
 #include "disk/users.h"
 
@@ -44,7 +45,7 @@ static bool is_in_table(const char *directory, const char *name, const struct gp
 	       read_number(directory, name, "size") * SYSFS_SECTOR == gpt_size(gpt, &partition);
 }
 
-bool disk_kernel_agrees(const struct luks2_device *disk, const struct gpt *gpt)
+static bool kernel_agrees(const struct luks2_device *disk, const struct gpt *gpt)
 {
 	struct gpt_partition partition;
 	unsigned in_table = 0, in_kernel = 0;
@@ -88,24 +89,63 @@ static void refuse(struct disk_candidate *candidate, const char *reason)
 	snprintf(candidate->reason, sizeof(candidate->reason), "%.255s", reason);
 }
 
-/* Its table was read. */
-static void check_table(const struct luks2_device *disk, struct disk_candidate *candidate)
+/*
+ * mdadm, bcache and others may leave the second copy of an old table at the end of a disk that they
+ * use as a whole: their superblock is in the entries of the first copy.
+ */
+static enum mortise_code check_whole(const struct luks2_device *disk, struct mortise_error *why)
 {
-	const struct gpt *gpt = candidate->gpt;
+	static const char table[] = "a partition table";
+	struct disk_probe probe = { .type = "" };
+	bool found;
+	enum mortise_code code = disk_scan(disk, DISK_SCAN_ALL, NULL, &probe, &found, why);
+
+	if (code || !found || !strncmp(probe.type, table, strlen(table)))
+		return code;
+	return error_set(why, MORTISE_E_NOT_EMPTY, 0, "holds %s", probe.type);
+}
+
+bool disk_is_cut_off(const struct luks2_device *disk, const struct gpt *gpt)
+{
+	struct mortise_error ignored;
+
+	return gpt->first_torn && !gpt->grown && !check_whole(disk, &ignored);
+}
+
+enum mortise_code disk_check_table(const struct luks2_device *disk, const struct gpt *gpt,
+				   struct mortise_error *why)
+{
+	enum mortise_code code = gpt_check_end(gpt, disk, why);
+
+	if (code)
+		return code;
+	if (!has_partitions(gpt) || gpt->first_damaged)
+		code = check_whole(disk, why);
+	if (code)
+		return code;
+	if (has_partitions(gpt) && gpt->first_torn)
+		return error_set(why, MORTISE_E_CORRUPT, 0,
+				 "a write of its partition table was cut off; `mortise up` "
+				 "restores it");
+	if (has_partitions(gpt) && gpt->first_damaged)
+		return error_set(why, MORTISE_E_CORRUPT, 0,
+				 "the first copy of its partition table is damaged; restore it "
+				 "with `sgdisk`");
+	if (kernel_agrees(disk, gpt))
+		return MORTISE_OK;
+	return error_set(why, MORTISE_E_CHANGED, 0,
+			 "the kernel has other partitions than its table; reboot");
+}
+
+/* Its table was read. */
+static void accept_table(const struct luks2_device *disk, struct disk_candidate *candidate)
+{
 	struct mortise_error why;
 
 	candidate->has_table = true;
-	memcpy(candidate->guid, gpt->guid, sizeof(candidate->guid));
-	if (gpt_check_end(gpt, disk, &why))
+	memcpy(candidate->guid, candidate->gpt->guid, sizeof(candidate->guid));
+	if (disk_check_table(disk, candidate->gpt, &why))
 		refuse(candidate, why.text);
-	else if (gpt->first_torn && has_partitions(gpt))
-		refuse(candidate, "a write of its partition table was cut off; `mortise up` "
-				  "restores it");
-	else if (gpt->first_damaged && has_partitions(gpt))
-		refuse(candidate, "the first copy of its partition table is damaged; restore it "
-				  "with `sgdisk`");
-	else if (!disk_kernel_agrees(disk, gpt))
-		refuse(candidate, "the kernel has other partitions than its table; reboot");
 }
 
 /* It has no table that is accepted, for the reason in no_table. */
@@ -188,7 +228,7 @@ enum mortise_code disk_examine(const struct disk_facts *facts, const struct mort
 		refuse(candidate, why.text);
 		code = MORTISE_OK;
 	} else {
-		check_table(disk, candidate);
+		accept_table(disk, candidate);
 	}
 out:
 	luks2_device_close(disk);

@@ -32,8 +32,22 @@ MORTISE_MUST_CHECK enum mortise_code disk_examine(const struct disk_facts *facts
  */
 void disk_refuse_copies(struct disk_candidate *candidates, size_t count);
 
-/* Does the kernel have the partitions of this table, and no others? True for a file. */
-bool disk_kernel_agrees(const struct luks2_device *disk, const struct gpt *gpt);
+/*
+ * May partitions be added to this table of the disk? why: why not. If its first copy is damaged, it
+ * must have no partitions; and if it has none, the disk must have no signature of anything else. A
+ * block device must have the same partitions in the kernel.
+ */
+MORTISE_MUST_CHECK enum mortise_code disk_check_table(const struct luks2_device *disk,
+						      const struct gpt *gpt,
+						      struct mortise_error *why);
+
+/*
+ * Was a write of this table cut off, so that it can be restored from the second copy? Not if the
+ * disk has a signature of anything else. gpt_write() finishes the second copy, which is then at the
+ * end of the disk, before it begins with the first. The end of a disk that is larger than its table
+ * may belong to something else.
+ */
+bool disk_is_cut_off(const struct luks2_device *disk, const struct gpt *gpt);
 
 /* The path of partition number on this disk, as the kernel names it: "/dev/sda2", "/dev/nvme0n1p2". */
 void disk_partition_path(const char *disk, unsigned number, char *path, size_t room);

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "declared/known.h"
+#include "declared/partition.h"
+#include "declared/plan_known.h"
 
 #define IDENTITY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* bytes 0 to 31 */
 #define UUID	 "8d3c1f6e-52a7-4b90-9e1d-7f40c2a6b815"
@@ -350,6 +352,34 @@ static void test_write_fails(void **state)
 	assert_true(known_find(&list, "u-data", &found));
 }
 
+/* A partition that was planned without the list, for a volume that the list may know. */
+static void test_review(void **state)
+{
+	struct config_volume volume = { .id = (char[]){ "u-data" } };
+	struct partition_planned partition = { .volume = &volume };
+	struct volume_plan plan = { .volume = &volume, .partition = &partition };
+	struct volume_run run = { .known = { .state = KNOWN_LISTED } };
+	struct known_volume known = make_volume("u-data");
+
+	(void)state;
+	known_list_init(&run.known.list);
+	assert_int_equal(known_load(&run.known.list, NULL, dir, &run.known.why), MORTISE_OK);
+	assert_false(volume_known_review(&run, &plan));
+	known.status = KNOWN_EXPECTED;
+	assert_int_equal(known_set(&run.known.list, &known, NULL), MORTISE_OK);
+	assert_false(volume_known_review(&run, &plan));
+	/* The list was damaged, and is replaced by what is declared. */
+	run.known.why.code = MORTISE_E_CORRUPT;
+	assert_true(volume_known_review(&run, &plan));
+	run.known.why.code = MORTISE_OK;
+	known.status = KNOWN_READY;
+	assert_int_equal(known_set(&run.known.list, &known, NULL), MORTISE_OK);
+	assert_true(volume_known_review(&run, &plan));
+	partition.created = true;
+	assert_false(volume_known_review(&run, &plan));
+	known_list_clear(&run.known.list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +392,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_review, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

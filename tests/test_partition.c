@@ -224,6 +224,14 @@ static void test_sizes(void **state)
 	assert_int_equal(size_of(MIB, LESS(UINT64_MAX), 100 * MIB), 0);
 }
 
+/* Superblocks of md 1.2 and bcache at byte 4096, in the entries of a table. */
+#define PUT(bytes, at) "; printf '" bytes "' | dd of=$1 bs=1 seek=" at " conv=notrunc"
+#define PUT_MD	       PUT("\\374\\116\\053\\251\\001", "4096") PUT("uuid", "4112") PUT("\\010", "4240")
+#define PUT_BCACHE                                                                              \
+	PUT("\\010", "4104")                                                                    \
+	PUT("\\306\\205\\163\\366\\116\\032\\105\\312\\202\\145\\365\\177\\110\\272\\155\\201", \
+	    "4120")
+
 /* Each disk, and why it is refused; "" if it is not. */
 static void test_reasons(void **state)
 {
@@ -252,6 +260,15 @@ static void test_reasons(void **state)
 		  "a write of its partition table was cut off" },
 		{ "echo label: gpt | sfdisk $1; printf x | dd of=$1 bs=1 seek=520 conv=notrunc",
 		  "" },
+		/* It is what is left of a table after the disk got another use. */
+		{ "echo label: gpt | sfdisk $1; dd if=/dev/zero of=$1 bs=1k count=1 "
+		  "conv=notrunc" PUT_MD,
+		  "holds linux_raid_member" },
+		{ "echo label: gpt | sfdisk $1" PUT_MD, "holds linux_raid_member" },
+		{ "echo label: gpt | sfdisk $1" PUT_BCACHE, "holds bcache" },
+		{ "echo label: gpt | sfdisk $1; mkswap $1", "holds swap" },
+		{ "printf 'label: gpt\\nsize=1MiB\\n' | sfdisk $1" PUT_MD,
+		  "holds linux_raid_member" },
 		{ "printf 'label: gpt\\nsize=1MiB\\n' | sfdisk $1; "
 		  "for at in 520 8388100; do printf x | dd of=$1 bs=1 seek=$at conv=notrunc; done",
 		  "both copies" },
@@ -278,6 +295,39 @@ static void test_reasons(void **state)
 	assert_non_null(strstr(examine(0).reason, "not enough space"));
 	facts[0].dev_path = "/nonexistent";
 	assert_non_null(strstr(examine(0).reason, "does not exist"));
+}
+
+/* Is the table restored from its second copy? Not over the superblock of something else. */
+static void test_cut_off(void **state)
+{
+	static const struct {
+		const char *command;
+		bool is_cut_off;
+	} rows[] = {
+		{ ":", false },
+		{ ":" PUT("x", "16000"), true },
+		{ ":" PUT("x", "520"), false },
+		{ ":" PUT_MD, false },
+		{ ":" PUT_BCACHE, false },
+		{ "mkswap $1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct luks2_device *disk;
+		struct gpt *gpt;
+		char line[512];
+
+		snprintf(line, sizeof(line), "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1; %s",
+			 rows[i].command);
+		make_disk(0, 8 * MIB, line);
+		assert_int_equal(luks2_device_open(path[0], false, &disk, NULL), MORTISE_OK);
+		assert_int_equal(gpt_read(disk, &gpt, NULL), MORTISE_OK);
+		if (disk_is_cut_off(disk, gpt) != rows[i].is_cut_off)
+			fail_msg("%s", rows[i].command);
+		gpt_free(&gpt);
+		luks2_device_close(disk);
+	}
 }
 
 static void test_copies(void **state)
@@ -460,6 +510,13 @@ static void test_all_refused(void **state)
 	assert_false(partition->refused);
 	assert_string_equal(partition->why, "no system disk");
 	free_disks(&layout);
+	/* The largest size. */
+	volume[0].provisioning.min = BYTES(UINT64_MAX);
+	memset(partitions, 0, sizeof(partitions));
+	partitions[0].volume = &volume[0];
+	layout = choose(partitions, 1, 4, -1);
+	assert_non_null(strstr(partitions[0].why, "(14 MiB free, 17592186044416 MiB needed)"));
+	free_disks(&layout);
 	/* All entries are in use. */
 	volume[0].provisioning.selector = (char[]){ "disk.size == 64u * MiB" };
 	volume[0].provisioning.min = BYTES(MIB);
@@ -514,6 +571,14 @@ static void test_changed(void **state)
 		  "sgdisk --partition-guid=1:R $1" },
 		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "truncate -s 40M $1" },
 		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", "mkfs.ext4 -F $1" },
+		/* A partition has grown into the place. */
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1",
+		  "echo ,+ | sfdisk -N 1 $1" PUT("x", "3145728") },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1",
+		  "echo ,3M | sfdisk -N 1 $1" PUT("x", "3145728") },
+		{ "echo label: gpt | sfdisk $1", ":" PUT_MD },
+		{ "echo label: gpt | sfdisk $1", "mkswap $1" },
+		{ "printf 'label: gpt\nsize=1MiB\n' | sfdisk $1", ":" PUT("x", "16000") },
 	};
 	struct config_volume volume = volume_of("u-a", CONFIG_VOLUME_USER);
 
@@ -578,11 +643,12 @@ static void test_created(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_order),
-		cmocka_unit_test(test_sizes),	     cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_copies),	     cmocka_unit_test(test_layout),
-		cmocka_unit_test(test_talos_values), cmocka_unit_test(test_all_refused),
-		cmocka_unit_test(test_changed),	     cmocka_unit_test(test_created),
+		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_order),
+		cmocka_unit_test(test_sizes),	    cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_cut_off),	    cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_layout),	    cmocka_unit_test(test_talos_values),
+		cmocka_unit_test(test_all_refused), cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_created),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -548,7 +548,29 @@ test_readonly_run() {
 	"$MORTISE" down -f /tmp/config.yaml --root /mnt "${places[@]}" >"$work/out" 2>&1
 }
 
-for topic in ${1:-staged other_contents stale refused forged state reboot users bare notes switched_root readonly_run}; do
+# A suspended mapping would make each read wait for ever.
+test_suspended() {
+	new_machine
+	declare_keys "$static" "$static"
+	check "apply" mortise apply -f "$config"
+	check "down" mortise down
+	check "open by hand" open_by_hand
+	check "suspend" "$MORTISE" luksSuspend luks2-u-data
+	check_fails "up does not mount it" said mortise up
+	check "it says how to resume it" says 'run `mortise luksResume luks2-u-data`'
+	check "resume" resume_by_hand
+	check "up mounts it" said mortise up
+}
+
+open_by_hand() {
+	printf first | "$MORTISE" open --key-file - "$data" luks2-u-data
+}
+
+resume_by_hand() {
+	printf first | "$MORTISE" luksResume --key-file - luks2-u-data
+}
+
+for topic in ${1:-staged other_contents stale refused forged state reboot users suspended bare notes switched_root readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
