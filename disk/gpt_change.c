@@ -39,6 +39,36 @@ static struct range free_range(const struct gpt *gpt, uint64_t low)
 	return (struct range){ .first = first, .count = first < end ? end - first : 0 };
 }
 
+/*
+ * Boards boot from fixed places that no partition covers: U-Boot on i.MX below 4 MiB, on Rockchip below
+ * 16 MiB. On a disk with partitions, the space before them is not free up to here.
+ */
+#define LOADER_END (16u << 20) /* bytes */
+
+static bool has_partition(const struct gpt *gpt)
+{
+	struct gpt_partition partition;
+
+	for (uint32_t i = 0; i < gpt->entry_count; i++)
+		if (gpt_partition(gpt, i, &partition))
+			return true;
+	return false;
+}
+
+static struct range first_range(const struct gpt *gpt)
+{
+	const uint64_t loader_end = LOADER_END / gpt->sector;
+	struct range range = free_range(gpt, gpt->first_usable);
+
+	if (range.first >= loader_end || !has_partition(gpt))
+		return range;
+	if (range.first + range.count <= loader_end)
+		return (struct range){ .count = 0 };
+	range.count -= loader_end - range.first;
+	range.first = loader_end;
+	return range;
+}
+
 /* Number i of the free ranges: before all partitions, then behind each. False: no more. */
 static bool range_at(const struct gpt *gpt, uint32_t i, struct range *range)
 {
@@ -48,7 +78,7 @@ static bool range_at(const struct gpt *gpt, uint32_t i, struct range *range)
 	if (i > gpt->entry_count)
 		return false;
 	if (!i)
-		*range = free_range(gpt, gpt->first_usable);
+		*range = first_range(gpt);
 	else if (gpt_partition(gpt, i - 1, &partition))
 		*range = free_range(gpt, partition.last + 1);
 	return true;
