@@ -57,19 +57,29 @@ static enum status key_from_passphrase(const struct command *c, const struct pat
 }
 
 /* From --new-token-id, a key file or the prompt, in cryptsetup's order. */
+/* cryptsetup 2.6.1 ignores --new-keyfile and --new-token-id for an unbound key. */
+static const char *new_key_file(const struct command *c, bool unbound)
+{
+	const char *file = command_word(c, 1);
+
+	return file || unbound ? file : option_text(&c->options, OPTION_NEW_KEYFILE);
+}
+
+static bool new_key_is_of_token(const struct command *c, bool unbound)
+{
+	return !unbound && option_set(&c->options, OPTION_NEW_TOKEN_ID) &&
+	       passphrase_is_stdin(new_key_file(c, unbound));
+}
+
 static enum status new_passphrase(const struct command *c, const struct paths *paths,
 				  struct mortise_luks2 *header, bool unbound,
 				  struct mortise_secret **passphrase)
 {
-	const char *file = command_word(c, 1);
 	struct mortise_key_sources sources;
 	struct passphrase_source source;
 	struct mortise_error err = { 0 };
 
-	/* cryptsetup 2.6.1 ignores --new-keyfile and --new-token-id for an unbound key. */
-	if (!file && !unbound)
-		file = option_text(&c->options, OPTION_NEW_KEYFILE);
-	if (passphrase_is_stdin(file) && !unbound && option_set(&c->options, OPTION_NEW_TOKEN_ID)) {
+	if (new_key_is_of_token(c, unbound)) {
 		sources_fill(c, &sources);
 		return mortise_token_passphrase(header,
 						option_slot(&c->options, OPTION_NEW_TOKEN_ID),
@@ -77,7 +87,7 @@ static enum status new_passphrase(const struct command *c, const struct paths *p
 			       ? fail(c, &err)
 			       : STATUS_OK;
 	}
-	passphrase_new_source(c, paths->header, file, &source);
+	passphrase_new_source(c, paths->header, new_key_file(c, unbound), &source);
 	source.prompt = "Enter new passphrase for key slot: ";
 	return passphrase_read(c, &source, passphrase);
 }
@@ -97,10 +107,15 @@ static enum status add(const struct command *c, const struct paths *paths,
 	status = keyslot_check_free(header, what->keyslot);
 	if (status != STATUS_OK)
 		goto out;
-	if (mortise_keyslot_add(header, what, passphrase, volume_key, &added, &err))
+	if (mortise_keyslot_add(header, what, passphrase, volume_key, &added, &err)) {
 		status = fail(c, &err);
-	else
-		say_slot(c, added, SLOT_CREATED);
+		goto out;
+	}
+	say_slot(c, added, SLOT_CREATED);
+	if (new_key_is_of_token(c, what->unbound) &&
+	    mortise_token_assign(header, option_slot(&c->options, OPTION_NEW_TOKEN_ID), added, true,
+				 &err))
+		status = fail(c, &err);
 out:
 	mortise_secret_free(&passphrase);
 	return status;

@@ -74,7 +74,9 @@ cp bare image
 same "luksAddKey --new-token-id" luksAddKey -q $cheap x -d key --new-token-id 5
 exits 0 "its passphrase opens the keyslot" \
 	"$referee" open --test-passphrase -d new --key-slot 2 x
-exits 2 "another one does not" "$referee" open --test-passphrase -d key --key-slot 2 x
+exits 2 "another one does not" \
+	keyctl session - "$referee" open --test-passphrase -d key --key-slot 2 x
+exits 0 "the token opens it" "$referee" open --test-passphrase --token-only --token-id 5 x
 feed() { printf 'secret\n'; }
 same "with a passphrase" luksAddKey -q $cheap x --new-token-id 5
 feed() { :; }
