@@ -253,11 +253,12 @@ test_others() {
 	head -c 10M /dev/urandom >"${device}p2"
 	before=$(sfdisk --dump "$device" | grep 'name="b"')
 	# What is left of the deleted partition must not come back.
-	mkfs.ext4 -qF -b 4096 "$device" -E offset=$((2 * MIB)) 10M >/dev/null 2>&1 || true
+	mkfs.ext4 -qF -b 4096 "$device" -E offset=$((16 * MIB)) 4M >/dev/null 2>&1 || true
 	system STATE >"$config"
 	head -c 10M "${device}p2" | sha256sum >"$work/sum"
 	check "apply on a disk with a partition" said apply --system-disk "$device"
-	check_equal "META and STATE" "$(table | grep -v ' b$')" "$(printf '1 1 1 META\n3 30 100 STATE')"
+	# In front of the first partition, nothing is created below 16 MiB.
+	check_equal "META and STATE" "$(table | grep -v ' b$')" "$(printf '1 16 1 META\n3 30 100 STATE')"
 	check_equal "the other entry is unchanged" "$(sfdisk --dump "$device" | grep 'name="b"')" "$before"
 	check "and so are its contents" \
 		eval 'sha256sum --status --check "$work/sum" < <(head -c 10M "${device}p2")'
@@ -274,7 +275,7 @@ test_meta() {
 	check "apply without META" said apply
 	check "the plan says so" says 'create partition 2 of'
 	check_equal "META is created on the disk of STATE" "$(table)" \
-		"$(printf '1 2 100 STATE\n2 1 1 META')"
+		"$(printf '1 2 100 STATE\n2 102 1 META')"
 	check "the table is good" table_is_good
 	down
 	check "the next boot" said up
