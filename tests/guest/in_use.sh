@@ -560,6 +560,7 @@ test_suspended() {
 	check "it says how to resume it" says 'run `mortise luksResume luks2-u-data`'
 	check "resume" resume_by_hand
 	check "up mounts it" said mortise up
+	mortise down >/dev/null 2>&1
 }
 
 open_by_hand() {
@@ -570,7 +571,7 @@ resume_by_hand() {
 	printf first | "$MORTISE" luksResume --key-file - luks2-u-data
 }
 
-for topic in ${1:-staged other_contents stale refused forged state reboot users suspended bare notes switched_root readonly_run}; do
+for topic in ${1:-suspended staged other_contents stale refused forged state reboot users bare notes switched_root readonly_run}; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
 done
