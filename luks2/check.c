@@ -278,14 +278,12 @@ enum mortise_code mortise_check(const struct mortise_location *location,
 		code = sized_input(SIZED(mortise_check), &wanted, how, err);
 	if (code)
 		return code;
-	findings.path = where.header ? where.header : where.device;
 	findings.report = wanted.report;
 	findings.context = wanted.context;
-	code = luks2_device_open(findings.path, !where.no_locks, &device, err);
+	code = luks2_device_open_location(&where, &device, err);
 	if (code)
 		return code;
-	if (where.events)
-		device->events = *where.events;
+	findings.path = device->path;
 	code = check(&findings, device, &where, wanted.backup, &header, err);
 	if (!header)
 		luks2_device_close(device);

@@ -83,6 +83,20 @@ out:
 	return code;
 }
 
+enum mortise_code luks2_device_open_location(const struct mortise_location *location,
+					     struct luks2_device **out, struct mortise_error *err)
+{
+	const char *path = location->header ? location->header : location->device;
+	enum mortise_code code;
+
+	if (!path)
+		return error_set(err, MORTISE_E_USAGE, 0, "no device is named");
+	code = luks2_device_open(path, !location->no_locks, out, err);
+	if (!code && location->events)
+		(*out)->events = *location->events;
+	return code;
+}
+
 void luks2_device_close(struct luks2_device *device)
 {
 	if (!device)

@@ -34,6 +34,13 @@ struct luks2_device {
 MORTISE_MUST_CHECK enum mortise_code luks2_device_open(const char *path, bool locking,
 						       struct luks2_device **out,
 						       struct mortise_error *err);
+/*
+ * Opens the device of a location's header for reading, with the location's locking and events.
+ * MORTISE_E_USAGE: no device is named.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+luks2_device_open_location(const struct mortise_location *location, struct luks2_device **out,
+			   struct mortise_error *err);
 void luks2_device_close(struct luks2_device *device);
 
 /* Opens for writing, once. MORTISE_E_CHANGED: the path leads to another device. */

@@ -99,14 +99,12 @@ enum mortise_code mortise_repair(const struct mortise_location *location,
 				 "cannot repair a header that is read-only or not locked");
 	if (code)
 		return code;
-	findings.path = where.header ? where.header : where.device;
 	findings.report = wanted.report;
 	findings.context = wanted.context;
-	code = luks2_device_open(findings.path, !where.no_locks, &device, err);
+	code = luks2_device_open_location(&where, &device, err);
 	if (code)
 		return code;
-	if (where.events)
-		device->events = *where.events;
+	findings.path = device->path;
 	code = repair(&device, &wanted, !where.header, &findings, err);
 	luks2_device_close(device);
 	return code;

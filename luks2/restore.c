@@ -210,12 +210,9 @@ enum mortise_code mortise_header_restore(const struct mortise_location *location
 				 "cannot restore a header: no backup file "
 				 "is named, or the device is read-only");
 	if (!code)
-		code = luks2_device_open(where.header ? where.header : where.device,
-					 !where.no_locks, &restore.device, err);
+		code = luks2_device_open_location(&where, &restore.device, err);
 	if (code)
 		return code;
-	if (where.events)
-		restore.device->events = *where.events;
 	restore.header_only = where.header;
 	code = open_backup(&restore, !where.no_locks, err);
 	if (code)

@@ -269,6 +269,24 @@ static void unusable_files(void **state)
 	assert_null(other);
 }
 
+static void unnamed_device(void **state)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location) };
+	const struct mortise_check check = { .struct_size = sizeof(check) };
+	const struct mortise_repair repair = { .struct_size = sizeof(repair) };
+	const struct mortise_restore restore = { .struct_size = sizeof(restore),
+						 .file = disk.path };
+	struct mortise_luks2 *other = NULL;
+
+	(void)state;
+	expect(mortise_luks2_load(&location, &other, &err), MORTISE_E_USAGE, "no device is named");
+	expect(mortise_check(&location, &check, &err), MORTISE_E_USAGE, "no device is named");
+	expect(mortise_repair(&location, &repair, &err), MORTISE_E_USAGE, "no device is named");
+	expect(mortise_header_restore(&location, &restore, NULL, &err), MORTISE_E_USAGE,
+	       "no device is named");
+	assert_null(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -276,7 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(keyslots),	      TEST(priorities),	       TEST(tokens),
 		TEST(all_tokens),     TEST(changed_meanwhile), TEST(replaced_file),
-		TEST(unusable_files),
+		TEST(unusable_files), TEST(unnamed_device),
 	};
 
 	return cmocka_run_group_tests(tests, luks2_disk_new, disk_remove);

@@ -10,20 +10,6 @@
 #include "volume/integrity.h"
 #include "volume/kernel_cipher.h"
 
-static enum mortise_code open_header_device(const struct mortise_location *location,
-					    struct luks2_device **device, struct mortise_error *err)
-{
-	const char *path = location->header ? location->header : location->device;
-	enum mortise_code code;
-
-	if (!path)
-		return error_set(err, MORTISE_E_USAGE, 0, "no device is named");
-	code = luks2_device_open(path, !location->no_locks, device, err);
-	if (!code && location->events)
-		(*device)->events = *location->events;
-	return code;
-}
-
 static enum mortise_code set_data_path(struct mortise_luks2 *header,
 				       const struct mortise_location *location,
 				       struct mortise_error *err)
@@ -46,7 +32,7 @@ enum mortise_code mortise_luks2_load(const struct mortise_location *location,
 	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
 	if (code)
 		return code;
-	code = open_header_device(&where, &device, err);
+	code = luks2_device_open_location(&where, &device, err);
 	if (code)
 		return code;
 	code = where.luks1 ? luks1_header_read(device, &header, err) : MORTISE_E_NOT_LUKS2;
@@ -81,7 +67,7 @@ enum mortise_code mortise_luks2_probe(const struct mortise_location *location,
 
 	code = sized_input(SIZED_SINCE(mortise_location, allow_cipher), &where, location, err);
 	if (!code)
-		code = open_header_device(&where, &device, err);
+		code = luks2_device_open_location(&where, &device, err);
 	if (code)
 		return code;
 	code = luks2_header_read(device, LUKS2_MEND_REFUSE, &header, err);
@@ -114,7 +100,7 @@ enum mortise_code mortise_luks2_format(const struct mortise_location *location,
 	code = luks2_format_check_cipher(&wanted, where.allow_cipher, err);
 	if (code)
 		return code;
-	code = open_header_device(&where, &header, err);
+	code = luks2_device_open_location(&where, &header, err);
 	if (!code)
 		code = luks2_device_unused(header, err);
 	if (!code && where.header && where.device)
