@@ -76,7 +76,7 @@ static enum mortise_code check_device(const struct config *volumes, const char *
 				 "a device is given for \"%s\", but %zu volumes have this name; "
 				 "use a label instead, such as u-%s",
 				 name, count, name);
-	if (!count && strcmp(name, "META") != 0)
+	if (!count && strcmp(name, META_LABEL) != 0)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "a device is given for \"%s\", which is not declared%s", name,
 				 suggestion);

@@ -14,8 +14,6 @@
 #include "disk/mount.h"
 #include "disk/partition.h"
 
-#define META "META"
-
 bool volume_is_label(const char *name)
 {
 	return config_is_system_volume(name) ||
@@ -25,7 +23,8 @@ bool volume_is_label(const char *name)
 bool volume_is_called(const struct config_volume *volume, const char *name)
 {
 	return !strcmp(volume->id, name) ||
-	       (!strcmp(volume->name, name) && !volume_is_label(name) && strcmp(name, "META") != 0);
+	       (!strcmp(volume->name, name) && !volume_is_label(name) &&
+		strcmp(name, META_LABEL) != 0);
 }
 
 const char *volume_given_device(const struct config_volume *volume,
@@ -42,6 +41,15 @@ const char *volume_given_device(const struct config_volume *volume,
 			by_name = options->devices[i].device;
 	}
 	return by_name;
+}
+
+const char *volume_device_named(const struct mortise_volume_device *devices, size_t count,
+				const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(devices[i].name, name))
+			return devices[i].device;
+	return NULL;
 }
 
 bool volume_has_place(const struct config_volume *volume)
@@ -85,15 +93,15 @@ static int find_open(const struct config_volume *volume, const struct mortise_up
 	return open;
 }
 
+/* Copies the path that --device gives under this name. */
 static bool find_given(const struct mortise_up_options *options, const char *name, char *path,
 		       size_t room)
 {
-	for (size_t i = 0; i < options->device_count; i++)
-		if (!strcmp(options->devices[i].name, name)) {
-			snprintf(path, room, "%s", options->devices[i].device);
-			return true;
-		}
-	return false;
+	const char *given = volume_device_named(options->devices, options->device_count, name);
+
+	if (given)
+		snprintf(path, room, "%s", given);
+	return given;
 }
 
 /*
@@ -116,8 +124,8 @@ static bool find_on_system_disk(const struct mortise_up_options *options, char *
 		snprintf(path, room, "%s", states.path[open]);
 		return true;
 	}
-	if (!find_given(options, META, path, room) &&
-	    disk_find_label(META, META, path, room, &ignored))
+	if (!find_given(options, META_LABEL, path, room) &&
+	    disk_find_label(META_LABEL, META_LABEL, path, room, &ignored))
 		return false;
 	for (unsigned i = 0; i < states.count; i++)
 		together |= disk_is_neighbor(path, states.path[i]);

@@ -7,6 +7,8 @@
 
 #include "config/config.h"
 
+#define META_LABEL "META"
+
 /* Is name a partition label: that of a system volume, or one that starts with u-, r- or s-? */
 bool volume_is_label(const char *name);
 
@@ -19,6 +21,10 @@ bool volume_is_called(const struct config_volume *volume, const char *name);
 /* The path that --device gives for volume, or NULL. Its id takes precedence over its name. */
 const char *volume_given_device(const struct config_volume *volume,
 				const struct mortise_up_options *options);
+
+/* The first device that is given under exactly this name, which may be META_LABEL; or NULL. */
+const char *volume_device_named(const struct mortise_volume_device *devices, size_t count,
+				const char *name);
 
 /* Does the configuration say where its partition is to be created? */
 bool volume_has_place(const struct config_volume *volume);

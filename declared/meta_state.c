@@ -11,23 +11,13 @@
 #include "declared/state_store.h"
 #include "disk/partition.h"
 
-#define META_LABEL "META"
-
-static const char *find_given_device(const struct volume_devices *devices, const char *name)
-{
-	for (size_t i = 0; i < devices->count; i++)
-		if (!strcmp(devices->devices[i].name, name))
-			return devices->devices[i].device;
-	return NULL;
-}
-
 enum mortise_code volume_meta_find(const struct volume_devices *devices,
 				   struct volume_meta_place *place, struct mortise_error *err)
 {
-	const char *meta = find_given_device(devices, META_LABEL);
+	const char *meta = volume_device_named(devices->devices, devices->count, META_LABEL);
 	const struct mortise_up_options where = { .devices = devices->devices,
 						  .device_count = devices->count };
-	const char *given = find_given_device(devices, CONFIG_STATE);
+	const char *given = volume_device_named(devices->devices, devices->count, CONFIG_STATE);
 	char state[VOLUME_PATH_MAX];
 	struct mortise_error why;
 	enum mortise_code code;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/selector/selector.h"
 #include "declared/declared.h"
+#include "declared/locate.h"
 #include "declared/plan_grow.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -60,7 +61,7 @@ void partition_rule_of(const struct config_volume *volume, struct partition_rule
 
 	*rule = (struct partition_rule){ .type = swap ? GPT_TYPE_SWAP : GPT_TYPE_LINUX };
 	if (!volume) {
-		rule->label = PARTITION_META;
+		rule->label = META_LABEL;
 		rule->wave = -2;
 		rule->min = PARTITION_META_SIZE;
 		rule->max = (struct config_size){ .given = true, .value = PARTITION_META_SIZE };

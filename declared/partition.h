@@ -11,7 +11,6 @@
 #include "disk/choice.h"
 #include "disk/disks.h"
 
-#define PARTITION_META "META"
 #define PARTITION_META_SIZE (UINT64_C(1) << 20)
 
 /* What a volume demands of its partition. */

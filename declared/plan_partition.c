@@ -45,8 +45,8 @@ static bool lacks_partition(const struct config_volume *volume,
 /* META describes the keys of STATE. Talos has it on every machine. */
 static bool lacks_meta(const struct config_volume *state, const struct mortise_up_options *options)
 {
-	return !partition_given_meta(options) && is_unlabeled(PARTITION_META) &&
-	       (state->encrypted || lacks_partition(state, options));
+	return !volume_device_named(options->devices, options->device_count, META_LABEL) &&
+	       is_unlabeled(META_LABEL) && (state->encrypted || lacks_partition(state, options));
 }
 
 /* Lists the partitions that are missing, without places. */

@@ -24,8 +24,6 @@ MORTISE_MUST_CHECK enum mortise_code partition_find_system(const struct volume_r
 							   struct partition_layout *layout,
 							   const struct disk **system,
 							   struct mortise_error *err);
-/* The path that --device gives for META, or NULL. */
-const char *partition_given_meta(const struct mortise_up_options *options);
 
 /*
  * Adds the PARTITION steps of a volume without a partition, and sets its device. why: why it was not

@@ -17,14 +17,6 @@
 #include "disk/partition.h"
 #include "disk/place.h"
 
-const char *partition_given_meta(const struct mortise_up_options *options)
-{
-	for (size_t i = 0; i < options->device_count; i++)
-		if (!strcmp(options->devices[i].name, PARTITION_META))
-			return options->devices[i].device;
-	return NULL;
-}
-
 /* The disk of the partition device, which has this label; "" and layout->why if there is none. */
 static void use_disk_of(struct partition_layout *layout, const char *label, const char *device,
 			char path[static VOLUME_PATH_MAX])
@@ -43,18 +35,20 @@ static void use_disk_of(struct partition_layout *layout, const char *label, cons
 static bool find_installed(const struct mortise_up_options *options,
 			   struct partition_layout *layout, char path[static VOLUME_PATH_MAX])
 {
-	static const char *const labels[] = { CONFIG_STATE, PARTITION_META };
+	static const char *const labels[] = { CONFIG_STATE, META_LABEL };
 	char device[VOLUME_PATH_MAX];
 	struct disk_labeled found;
 	struct mortise_error why;
+	const char *meta;
 
 	path[0] = '\0';
 	if (!volume_locate(&volume_state, options, device, sizeof(device), &why)) {
 		use_disk_of(layout, CONFIG_STATE, device, path);
 		return true;
 	}
-	if (partition_given_meta(options)) {
-		use_disk_of(layout, PARTITION_META, partition_given_meta(options), path);
+	meta = volume_device_named(options->devices, options->device_count, META_LABEL);
+	if (meta) {
+		use_disk_of(layout, META_LABEL, meta, path);
 		return true;
 	}
 	for (unsigned i = 0; i < 2; i++) {

@@ -15,7 +15,6 @@
 #include "declared/state_store.h"
 #include "disk/users.h"
 
-#define META	 "META"
 #define SIZE_MIN 4096u /* bytes; anything smaller cannot be a volume */
 
 const char *reset_content_text(const struct disk_probe *probe)
@@ -61,18 +60,11 @@ static enum mortise_code find_prefixed(struct reset_target *target, struct morti
 			 name, name, name, name);
 }
 
-static const char *find_given_device(const struct mortise_reset_options *options, const char *name)
-{
-	for (size_t i = 0; i < options->device_count; i++)
-		if (!strcmp(options->devices[i].name, name))
-			return options->devices[i].device;
-	return NULL;
-}
-
 static enum mortise_code find_path(const struct mortise_reset_options *options,
 				   struct reset_target *target, struct mortise_error *err)
 {
-	const char *name = target->name, *given = find_given_device(options, name);
+	const char *name = target->name;
+	const char *given = volume_device_named(options->devices, options->device_count, name);
 
 	if (volume_is_label(name))
 		snprintf(target->label, sizeof(target->label), "%s", name);
@@ -143,7 +135,7 @@ static enum mortise_code find_target(const struct mortise_reset_options *options
 	if (!*name || strlen(name) > MORTISE_NAME_MAX || strchr(name, '/'))
 		return error_set(err, MORTISE_E_USAGE, 0, "\"%.40s\" is not a valid volume name",
 				 name);
-	if (!strcmp(name, META))
+	if (!strcmp(name, META_LABEL))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "META cannot be reset; to remove an entry, run `mortise meta "
 				 "delete`");
@@ -180,7 +172,7 @@ static enum mortise_code check_devices(const struct mortise_reset_options *optio
 				       struct mortise_error *err)
 {
 	for (size_t i = 0; i < options->device_count; i++)
-		if (strcmp(options->devices[i].name, META) != 0 &&
+		if (strcmp(options->devices[i].name, META_LABEL) != 0 &&
 		    strcmp(options->devices[i].name, CONFIG_STATE) != 0 &&
 		    !is_named(options, options->devices[i].name))
 			return error_set(err, MORTISE_E_USAGE, 0,

@@ -87,7 +87,7 @@ static const char *find_devices(const struct mortise_up_options *options, const 
 	for (size_t i = 0; i < options->device_count; i++) {
 		if (!strcmp(options->devices[i].name, id))
 			given = options->devices[i].device;
-		else if (!strcmp(options->devices[i].name, "META"))
+		else if (!strcmp(options->devices[i].name, META_LABEL))
 			*meta = options->devices[i];
 	}
 	return given;
