@@ -47,8 +47,7 @@ static bool is_in_table(const char *directory, const char *name, const struct gp
 
 static bool kernel_agrees(const struct luks2_device *disk, const struct gpt *gpt)
 {
-	struct gpt_partition partition;
-	unsigned in_table = 0, in_kernel = 0;
+	uint32_t in_kernel = 0;
 	bool agrees = true;
 	char path[64], number[16];
 	struct dirent *entry;
@@ -56,8 +55,6 @@ static bool kernel_agrees(const struct luks2_device *disk, const struct gpt *gpt
 
 	if (!disk->block)
 		return true;
-	for (uint32_t i = 0; i < gpt->entry_count; i++)
-		in_table += gpt_partition(gpt, i, &partition);
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(disk->number),
 		 minor(disk->number));
 	directory = opendir(path);
@@ -70,17 +67,7 @@ static bool kernel_agrees(const struct luks2_device *disk, const struct gpt *gpt
 	}
 	if (directory)
 		closedir(directory);
-	return directory && agrees && in_kernel == in_table;
-}
-
-static bool has_partitions(const struct gpt *gpt)
-{
-	struct gpt_partition partition;
-
-	for (uint32_t i = 0; i < gpt->entry_count; i++)
-		if (gpt_partition(gpt, i, &partition))
-			return true;
-	return false;
+	return directory && agrees && in_kernel == gpt_partition_count(gpt);
 }
 
 static void refuse(struct disk_candidate *candidate, const char *reason)
@@ -115,19 +102,20 @@ bool disk_is_cut_off(const struct luks2_device *disk, const struct gpt *gpt)
 enum mortise_code disk_check_table(const struct luks2_device *disk, const struct gpt *gpt,
 				   struct mortise_error *why)
 {
+	const bool used = gpt_partition_count(gpt) > 0;
 	enum mortise_code code = gpt_check_end(gpt, disk, why);
 
 	if (code)
 		return code;
-	if (!has_partitions(gpt) || gpt->first_damaged)
+	if (!used || gpt->first_damaged)
 		code = check_whole(disk, why);
 	if (code)
 		return code;
-	if (has_partitions(gpt) && gpt->first_torn)
+	if (used && gpt->first_torn)
 		return error_set(why, MORTISE_E_CORRUPT, 0,
 				 "a write of its partition table was cut off; `mortise up` "
 				 "restores it");
-	if (has_partitions(gpt) && gpt->first_damaged)
+	if (used && gpt->first_damaged)
 		return error_set(why, MORTISE_E_CORRUPT, 0,
 				 "the first copy of its partition table is damaged; restore it "
 				 "with `sgdisk`");

@@ -82,6 +82,15 @@ bool gpt_partition(const struct gpt *gpt, uint32_t i, struct gpt_partition *part
 	return true;
 }
 
+uint32_t gpt_partition_count(const struct gpt *gpt)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < gpt->entry_count; i++)
+		count += !gpt_entry_is_free(gpt, i);
+	return count;
+}
+
 /* The MBR protects a GPT if its only entry has the type EE. Others make a hybrid. */
 static enum mortise_code check_mbr(const struct luks2_device *disk, struct gpt *gpt,
 				   struct mortise_error *err)

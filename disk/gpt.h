@@ -70,6 +70,9 @@ void gpt_free(struct gpt **gpt);
 /* Reads entry i, from 0 to gpt->entry_count - 1. False: it is free. */
 bool gpt_partition(const struct gpt *gpt, uint32_t i, struct gpt_partition *partition);
 
+/* How many partitions the table has. */
+uint32_t gpt_partition_count(const struct gpt *gpt);
+
 static inline uint64_t gpt_size(const struct gpt *gpt, const struct gpt_partition *partition)
 {
 	return (partition->last - partition->first + 1) * gpt->sector;

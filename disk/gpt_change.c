@@ -45,22 +45,12 @@ static struct range free_range(const struct gpt *gpt, uint64_t low)
  */
 #define LOADER_END (16u << 20) /* bytes */
 
-static bool has_partition(const struct gpt *gpt)
-{
-	struct gpt_partition partition;
-
-	for (uint32_t i = 0; i < gpt->entry_count; i++)
-		if (gpt_partition(gpt, i, &partition))
-			return true;
-	return false;
-}
-
 static struct range first_range(const struct gpt *gpt)
 {
 	const uint64_t loader_end = LOADER_END / gpt->sector;
 	struct range range = free_range(gpt, gpt->first_usable);
 
-	if (range.first >= loader_end || !has_partition(gpt))
+	if (range.first >= loader_end || !gpt_partition_count(gpt))
 		return range;
 	if (range.first + range.count <= loader_end)
 		return (struct range){ .count = 0 };
