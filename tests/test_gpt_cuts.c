@@ -6,13 +6,16 @@
  */
 #define DISK_SIZE (8u << 20)
 #include "tests/disk.h"
+#include "tests/table_referees.h"
 
 #include <sys/random.h>
 
 #include "disk/gpt.h"
 
-#define MIB  (UINT64_C(1) << 20)
-#define UUID "uuid=01234567-89ab-4cde-8123-00000000000"
+#define MIB	    (UINT64_C(1) << 20)
+/* The rows, with the GUIDs, and the label. */
+#define ROWS_FILTER "s/^label: //p"
+#define UUID	    "uuid=01234567-89ab-4cde-8123-00000000000"
 
 struct operation {
 	const char *name;
@@ -20,34 +23,8 @@ struct operation {
 	enum mortise_code (*act)(struct luks2_device *device);
 };
 
-/* The rows of the table as the referees print them. */
-struct rows {
-	char sfdisk[2048];
-	char sgdisk[2048];
-};
-
 static struct rows before, after, now;
 static unsigned judged;
-
-static void run(const char *format, const char *path, char *text, size_t room)
-{
-	char command[512];
-	FILE *pipe;
-
-	snprintf(command, sizeof(command), format, path);
-	pipe = popen(command, "re");
-	assert_non_null(pipe);
-	text[fread(text, 1, room - 1, pipe)] = '\0';
-	pclose(pipe);
-}
-
-static void read_rows(const char *path, struct rows *rows)
-{
-	run("LC_ALL=C sfdisk --dump %s 2>/dev/null | sed -n 's/^label: //p; s/^[^:]* : //p'", path,
-	    rows->sfdisk, sizeof(rows->sfdisk));
-	run("LC_ALL=C sgdisk --print %s 2>/dev/null | grep '^ *[0-9]'", path, rows->sgdisk,
-	    sizeof(rows->sgdisk));
-}
 
 /*
  * Each referee must read the old or the new rows, not both the same: on a disk that grew, a damaged
@@ -150,7 +127,7 @@ static void must(const char *format)
 {
 	char text[256];
 
-	run(format, disk.path, text, sizeof(text));
+	run_command(format, disk.path, text, sizeof(text));
 }
 
 static void prepare_empty(void)
@@ -221,7 +198,7 @@ static void prepare(const struct operation *operation)
 	disk.recording = false;
 	disk.before_flush = NULL;
 	operation->prepare();
-	read_rows(disk.path, &before);
+	read_rows(disk.path, ROWS_FILTER, &before);
 }
 
 static enum mortise_code act(const struct operation *operation)
@@ -241,8 +218,7 @@ static void heal(const char *path, const struct operation *operation)
 	if (operation->act == act_create ? act_create(device) : act_heal(device))
 		disk_wrong("the next write fails, call %u", disk.calls);
 	luks2_device_close(device);
-	run("LC_ALL=C sgdisk --verify %s 2>&1", path, text, sizeof(text));
-	if (!strstr(text, "No problems found"))
+	if (!table_is_good(path, text, sizeof(text)))
 		disk_wrong("the next write heals nothing, call %u: %.100s", disk.calls, text);
 }
 
@@ -263,7 +239,7 @@ static void try_cuts(struct disk *unused)
 			continue;
 		memcpy(last, image, DISK_SIZE);
 		disk_store(disk.cut, image);
-		read_rows(disk.cut, &now);
+		read_rows(disk.cut, ROWS_FILTER, &now);
 		if (!is_old_or_new(&now))
 			disk_wrong("neither old nor new: call %u, variant %u: %.40s %.40s",
 				   disk.calls, variant, now.sfdisk, now.sgdisk);
@@ -285,7 +261,7 @@ static void test_cuts(void **state)
 		prepare(operation);
 		srand(1);
 		assert_int_equal(act(operation), MORTISE_OK);
-		read_rows(disk.path, &after);
+		read_rows(disk.path, ROWS_FILTER, &after);
 
 		prepare(operation);
 		srand(1);

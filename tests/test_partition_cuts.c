@@ -10,19 +10,16 @@
 #define disk	    cut_disk
 #include "tests/disk.h"
 #undef disk
+#include "tests/table_referees.h"
 
 #include <sys/random.h>
 
 #include "declared/plan_partition.h"
 #include "disk/probe.h"
 
-#define MIB (UINT64_C(1) << 20)
-
-/* The rows of the table as the referees print them. */
-struct rows {
-	char sfdisk[2048];
-	char sgdisk[2048];
-};
+#define MIB	    (UINT64_C(1) << 20)
+/* The rows without the GUIDs, which are random. */
+#define ROWS_FILTER "s/uuid=[^,]*//"
 
 static struct rows before, after, now;
 static unsigned judged, repeated;
@@ -31,28 +28,6 @@ static struct config_volume volumes[] = {
 	{ .id = (char[]){ "u-a" }, .kind = CONFIG_VOLUME_USER },
 	{ .id = (char[]){ "u-b" }, .kind = CONFIG_VOLUME_USER },
 };
-
-static void run_command(const char *format, const char *path, char *text, size_t room)
-{
-	char command[512];
-	FILE *pipe;
-
-	snprintf(command, sizeof(command), format, path);
-	pipe = popen(command, "re");
-	assert_non_null(pipe);
-	text[fread(text, 1, room - 1, pipe)] = '\0';
-	pclose(pipe);
-}
-
-static void read_rows(const char *path, struct rows *rows)
-{
-	/* Without the GUIDs, which are random. */
-	run_command(
-		"LC_ALL=C sfdisk --dump %s 2>/dev/null | sed -n 's/uuid=[^,]*//; s/^[^:]* : //p'",
-		path, rows->sfdisk, sizeof(rows->sfdisk));
-	run_command("LC_ALL=C sgdisk --print %s 2>/dev/null | grep '^ *[0-9]'", path, rows->sgdisk,
-		    sizeof(rows->sgdisk));
-}
 
 /* Examines the disk, and creates the partitions that it lacks. Sets why if that is refused. */
 static enum mortise_code create(const char *path, bool *refused, char *why, size_t room)
@@ -124,8 +99,7 @@ static void prepare_remains(void)
 {
 	prepare_blank();
 	must("f=%s; echo label: gpt | sfdisk -q $f; mkfs.ext4 -qF -O ^64bit -E offset=1048576 $f "
-	     "4M "
-	     "2>&1; printf LUKS | dd of=$f bs=1 seek=3145728 conv=notrunc 2>&1");
+	     "4M 2>&1; printf LUKS | dd of=$f bs=1 seek=3145728 conv=notrunc 2>&1");
 }
 
 static const struct operation {
@@ -204,11 +178,10 @@ static void repeat(const char *path)
 			disk_wrong("the run after up fails, call %u: %.100s", cut_disk.calls, why);
 		repeated++;
 	}
-	run_command("LC_ALL=C sgdisk --verify %s 2>&1", path, text, sizeof(text));
-	if (!strstr(text, "No problems found"))
+	if (!table_is_good(path, text, sizeof(text)))
 		disk_wrong("the next run leaves a bad table, call %u: %.100s", cut_disk.calls,
 			   text);
-	read_rows(path, &now);
+	read_rows(path, ROWS_FILTER, &now);
 	if (strcmp(now.sfdisk, after.sfdisk) != 0)
 		disk_wrong("the next run makes another table, call %u: %.60s", cut_disk.calls,
 			   now.sfdisk);
@@ -216,21 +189,21 @@ static void repeat(const char *path)
 
 static void try_cuts(struct cut_disk *unused)
 {
+	/* Two variants of the writes of zeros, which come first. */
+	const unsigned stride = cut_disk.pending_count > 1 ? 8 : STRIDE;
 	uint8_t *image = malloc(DISK_SIZE), *last = calloc(1, DISK_SIZE);
 
 	(void)unused;
 	assert_non_null(image);
 	assert_non_null(last);
 	cut_disk.recording = false;
-	/* Two variants of the writes of zeros, which come first. */
-	for (unsigned variant = 0;
-	     variant<DISK_CUTS; variant += cut_disk.pending_count> 1 ? 8 : STRIDE) {
+	for (unsigned variant = 0; variant < DISK_CUTS; variant += stride) {
 		disk_cut(variant, image);
 		if (variant && !memcmp(image, last, DISK_SIZE))
 			continue;
 		memcpy(last, image, DISK_SIZE);
 		disk_store(cut_disk.cut, image);
-		read_rows(cut_disk.cut, &now);
+		read_rows(cut_disk.cut, ROWS_FILTER, &now);
 		if (!is_known(now.sfdisk, before.sfdisk, after.sfdisk, true) ||
 		    !is_known(now.sgdisk, before.sgdisk, after.sgdisk, true))
 			disk_wrong("neither old nor new: call %u, variant %u: %.60s %.60s",
@@ -249,7 +222,7 @@ static void prepare(const struct operation *operation)
 	cut_disk.recording = false;
 	cut_disk.before_flush = NULL;
 	operation->prepare();
-	read_rows(cut_disk.path, &before);
+	read_rows(cut_disk.path, ROWS_FILTER, &before);
 }
 
 static void test_cuts(void **state)
@@ -263,7 +236,7 @@ static void test_cuts(void **state)
 		prepare(&operations[i]);
 		if (create(cut_disk.path, &refused, why, sizeof(why)) || refused)
 			fail_msg("%s: %s", operations[i].name, why);
-		read_rows(cut_disk.path, &after);
+		read_rows(cut_disk.path, ROWS_FILTER, &after);
 		assert_non_null(strstr(after.sfdisk, "u-b"));
 
 		prepare(&operations[i]);
@@ -293,7 +266,7 @@ static void test_failures(void **state)
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		prepare(&operations[i]);
 		assert_int_equal(create(cut_disk.path, &refused, why, sizeof(why)), MORTISE_OK);
-		read_rows(cut_disk.path, &after);
+		read_rows(cut_disk.path, ROWS_FILTER, &after);
 		/* Most writes are zeros. */
 		for (unsigned number = (unsigned)i;; number += 3) {
 			enum mortise_code code;
