@@ -64,14 +64,9 @@ struct json_object *volume_token_kms_new(const uint8_t *sealed, size_t size)
 	return NULL;
 }
 
-/* Reads an array of PCR numbers as bits. A missing member is empty. */
-static bool read_pcrs(struct json_object *data, const char *key, uint32_t *pcrs)
+bool volume_token_pcrs(struct json_object *array, uint32_t *pcrs)
 {
-	struct json_object *array;
-
 	*pcrs = 0;
-	if (!json_object_object_get_ex(data, key, &array) || !array)
-		return true;
 	if (!json_object_is_type(array, json_type_array))
 		return false;
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
@@ -83,6 +78,15 @@ static bool read_pcrs(struct json_object *data, const char *key, uint32_t *pcrs)
 		*pcrs |= UINT32_C(1) << pcr;
 	}
 	return true;
+}
+
+/* A member that is missing or null is empty. */
+static bool read_pcrs(struct json_object *data, const char *key, uint32_t *pcrs)
+{
+	struct json_object *array = json_object_object_get(data, key);
+
+	*pcrs = 0;
+	return !array || volume_token_pcrs(array, pcrs);
 }
 
 /* Reads the PCRs of the object, in the form of the Talos version that wrote it. */

@@ -47,19 +47,7 @@ static bool read_pcrs(struct json_object *token, const char *key, uint32_t *pcrs
 	struct json_object *array = NULL;
 
 	*pcrs = 0;
-	if (!json_object_object_get_ex(token, key, &array))
-		return true;
-	if (!json_object_is_type(array, json_type_array))
-		return false;
-	for (size_t i = 0; i < json_object_array_length(array); i++) {
-		struct json_object *item = json_object_array_get_idx(array, i);
-		int64_t pcr = json_object_get_int64(item);
-
-		if (!json_object_is_type(item, json_type_int) || pcr < 0 || pcr >= MORTISE_PCRS)
-			return false;
-		*pcrs |= UINT32_C(1) << pcr;
-	}
-	return true;
+	return !json_object_object_get_ex(token, key, &array) || volume_token_pcrs(array, pcrs);
 }
 
 static bool read_flag(struct json_object *token, const char *key)
