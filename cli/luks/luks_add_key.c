@@ -35,28 +35,22 @@ static enum status key_from_passphrase(const struct command *c, const struct pat
 				       struct mortise_luks2 *header, int keyslot,
 				       struct mortise_secret **volume_key)
 {
-	const struct mortise_key_search search = { .struct_size = sizeof(search),
-						   .keyslot = keyslot };
+	const struct unlock_passphrase how = {
+		.device = paths->header,
+		.prompt = "Enter any existing passphrase: ",
+		.search = { .struct_size = sizeof(how.search), .keyslot = keyslot },
+	};
 	struct mortise_secret *passphrase = NULL;
-	struct passphrase_source source;
-	struct mortise_error err = { 0 };
 	enum status status;
 	int opened;
 
-	passphrase_source(c, paths->header, &source);
-	source.prompt = "Enter any existing passphrase: ";
-	status = passphrase_read(c, &source, &passphrase);
-	if (status != STATUS_OK)
-		return status;
-	if (mortise_keyslot_open(header, &search, passphrase, volume_key, &opened, &err))
-		status = fail_passphrase(c, &err);
-	else if (passphrase_is_stdin(source.file))
+	status = unlock_keyslot(c, &how, header, &passphrase, volume_key, &opened);
+	if (status == STATUS_OK && passphrase_is_stdin(option_text(&c->options, OPTION_KEY_FILE)))
 		say_slot(c, opened, SLOT_UNLOCKED);
 	mortise_secret_free(&passphrase);
 	return status;
 }
 
-/* From --new-token-id, a key file or the prompt, in cryptsetup's order. */
 /* cryptsetup 2.6.1 ignores --new-keyfile and --new-token-id for an unbound key. */
 static const char *new_key_file(const struct command *c, bool unbound)
 {
@@ -71,6 +65,7 @@ static bool new_key_is_of_token(const struct command *c, bool unbound)
 	       passphrase_is_stdin(new_key_file(c, unbound));
 }
 
+/* From --new-token-id, a key file or the prompt, in cryptsetup's order. */
 static enum status new_passphrase(const struct command *c, const struct paths *paths,
 				  struct mortise_luks2 *header, bool unbound,
 				  struct mortise_secret **passphrase)

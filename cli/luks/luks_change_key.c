@@ -3,6 +3,7 @@
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/luks/seal.h"
+#include "cli/luks/unlock.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -10,10 +11,12 @@
 static enum status change(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *header, const struct mortise_keyslot_new *what)
 {
-	const struct mortise_key_search search = {
-		.struct_size = sizeof(search),
-		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
-		.unbound = true,
+	const struct unlock_passphrase how = {
+		.device = paths->header,
+		.prompt = "Enter passphrase to be changed: ",
+		.search = { .struct_size = sizeof(how.search),
+			    .keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+			    .unbound = true },
 	};
 	struct mortise_secret *old = NULL, *new = NULL, *key = NULL;
 	struct passphrase_source source;
@@ -21,15 +24,9 @@ static enum status change(const struct command *c, const struct paths *paths,
 	enum status status;
 	int opened;
 
-	passphrase_source(c, paths->header, &source);
-	source.prompt = "Enter passphrase to be changed: ";
-	status = passphrase_read(c, &source, &old);
+	status = unlock_keyslot(c, &how, header, &old, &key, &opened);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_keyslot_open(header, &search, old, &key, &opened, &err)) {
-		status = fail_passphrase(c, &err);
-		goto out;
-	}
 	say_slot(c, opened, SLOT_UNLOCKED);
 	passphrase_new_source(c, paths->header, command_word(c, 1), &source);
 	source.prompt = "Enter new passphrase: ";

@@ -3,32 +3,29 @@
 #include "cli/device.h"
 #include "cli/keyslot.h"
 #include "cli/luks/seal.h"
-#include "cli/passphrase.h"
+#include "cli/luks/unlock.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 
 static enum status convert(const struct command *c, const struct paths *paths,
 			   struct mortise_luks2 *header, const struct mortise_keyslot_new *what)
 {
-	const struct mortise_key_search search = {
-		.struct_size = sizeof(search),
-		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
-		.unbound = true,
+	const struct unlock_passphrase how = {
+		.device = paths->header,
+		.prompt = "Enter passphrase for keyslot to be converted: ",
+		.search = { .struct_size = sizeof(how.search),
+			    .keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
+			    .unbound = true },
 	};
 	struct mortise_secret *passphrase = NULL, *key = NULL;
-	struct passphrase_source source;
 	struct mortise_error err = { 0 };
 	enum status status;
 	int opened;
 
-	passphrase_source(c, paths->header, &source);
-	source.prompt = "Enter passphrase for keyslot to be converted: ";
-	status = passphrase_read(c, &source, &passphrase);
+	status = unlock_keyslot(c, &how, header, &passphrase, &key, &opened);
 	if (status != STATUS_OK)
 		return status;
-	if (mortise_keyslot_open(header, &search, passphrase, &key, &opened, &err))
-		status = fail_passphrase(c, &err);
-	else if (mortise_keyslot_change(header, opened, what, passphrase, key, &err))
+	if (mortise_keyslot_change(header, opened, what, passphrase, key, &err))
 		status = fail(c, &err);
 	else
 		say_slot(c, opened, SLOT_CREATED);

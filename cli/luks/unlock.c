@@ -184,6 +184,25 @@ enum status unlock_by_passphrase(const struct command *c, const struct unlock_pa
 	return status;
 }
 
+enum status unlock_keyslot(const struct command *c, const struct unlock_passphrase *how,
+			   struct mortise_luks2 *header, struct mortise_secret **passphrase,
+			   struct mortise_secret **volume_key, int *opened)
+{
+	struct passphrase_source source;
+	struct mortise_error err = { 0 };
+	enum status status;
+
+	passphrase_source(c, how->device, &source);
+	source.prompt = how->prompt;
+	status = passphrase_read(c, &source, passphrase);
+	if (status != STATUS_OK)
+		return status;
+	if (!mortise_keyslot_open(header, &how->search, *passphrase, volume_key, opened, &err))
+		return STATUS_OK;
+	mortise_secret_free(passphrase);
+	return fail_passphrase(c, &err);
+}
+
 enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
 			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {

@@ -28,6 +28,11 @@ struct unlock_passphrase {
 enum status unlock_by_passphrase(const struct command *c, const struct unlock_passphrase *how,
 				 struct mortise_luks2 *header, struct mortise_secret **volume_key);
 
+/* The same with one try and without recovery keys. The caller frees *passphrase and *volume_key. */
+enum status unlock_keyslot(const struct command *c, const struct unlock_passphrase *how,
+			   struct mortise_luks2 *header, struct mortise_secret **passphrase,
+			   struct mortise_secret **volume_key, int *opened);
+
 /* By a token or, without --token-only, by a passphrase. */
 enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
 			  struct mortise_luks2 *header, struct mortise_secret **volume_key);
