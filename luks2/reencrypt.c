@@ -57,15 +57,20 @@ struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *i
 	return NULL;
 }
 
-static struct json_object *find_backup(struct json_object *metadata, const char *flag, int *id)
+struct json_object *luks2_segment_flagged(struct json_object *segments, const char *flag, int *id)
 {
-	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
 	struct json_object *segment;
 
 	for (*id = 0; (segment = luks2_json_get_id(segments, *id)); ++*id)
 		if (luks2_segment_has_flag(segment, flag))
 			return segment;
 	return NULL;
+}
+
+static struct json_object *find_backup(struct json_object *metadata, const char *flag, int *id)
+{
+	return luks2_segment_flagged(luks2_json_get(metadata, "segments", json_type_object), flag,
+				     id);
 }
 
 static bool read_form(struct json_object *metadata, const char *flag, struct luks2_form *form)
@@ -94,17 +99,16 @@ static bool read_form(struct json_object *metadata, const char *flag, struct luk
 	return true;
 }
 
-static enum mortise_code read_version(struct json_object *metadata, unsigned *version,
-				      struct mortise_error *err)
+static enum mortise_code check_version(struct json_object *metadata, struct mortise_error *err)
 {
 	const char *requirement = luks2_requirement(metadata, 0);
+	unsigned version = 1;
 
-	*version = 1;
 	if (luks2_requirement(metadata, 1) || luks2_online_reencrypt_count(metadata) != 1)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "Unmet LUKS2 requirements detected. (%.60s)", requirement);
-	(void)sscanf(requirement, LUKS2_REQUIREMENT_REENCRYPT "-v%u", version);
-	if (*version != VERSION)
+	(void)sscanf(requirement, LUKS2_REQUIREMENT_REENCRYPT "-v%u", &version);
+	if (version != VERSION)
 		return error_set(
 			err, MORTISE_E_UNSUPPORTED, 0,
 			"cannot continue a reencryption of kind %.40s; continue it with the "
@@ -238,7 +242,7 @@ enum mortise_code luks2_reencryption_get(struct json_object *metadata,
 	keyslot = luks2_reencrypt_keyslot(metadata, &state->keyslot);
 	if (!keyslot)
 		return error_set(err, MORTISE_E_USAGE, 0, "Device is not in reencryption.");
-	code = read_version(metadata, &state->version, err);
+	code = check_version(metadata, err);
 	if (code)
 		return code;
 	if (!read_form(metadata, "backup-previous", &state->before) ||

@@ -35,7 +35,6 @@ struct luks2_zone {
 
 struct luks2_reencryption {
 	int keyslot;
-	unsigned version;	/* of the requirement */
 	enum mortise_reencrypt_mode mode;
 	bool backward;		/* from the end of the data to its start */
 	enum luks2_guard guard;
@@ -68,7 +67,6 @@ MORTISE_MUST_CHECK enum mortise_code luks2_reencryption_get(struct json_object *
 /* What a new reencryption shall be. */
 struct luks2_reencryption_new {
 	enum mortise_reencrypt_mode mode;
-	bool backward;
 	enum luks2_guard guard;
 	const char *hash;	/* of the checksums */
 	uint32_t block_size;	/* bytes */

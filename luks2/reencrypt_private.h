@@ -10,6 +10,9 @@
 /* The keyslot of type reencrypt and its id, or NULL. */
 struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *id);
 
+/* The first segment with a flag that begins so, and its id; or NULL. */
+struct json_object *luks2_segment_flagged(struct json_object *segments, const char *flag, int *id);
+
 /*
  * The bytes that the digest covers: both keys, which may be NULL, and the metadata.
  * MORTISE_E_POLICY: the metadata is incomplete.

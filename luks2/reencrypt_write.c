@@ -21,14 +21,17 @@ static struct json_object *section(struct json_object *metadata, const char *nam
 	return luks2_json_get(metadata, name, json_type_object);
 }
 
-static void clear_segments(struct json_object *metadata)
+/* No segments, and no digest with one. */
+static bool clear_segments(struct json_object *metadata)
 {
 	struct json_object *digests = section(metadata, "digests");
 
 	json_object_object_foreach(digests, id, digest) {
 		(void)id;
-		luks2_json_add(digest, "segments", json_object_new_array());
+		if (!luks2_json_add(digest, "segments", json_object_new_array()))
+			return false;
 	}
+	return luks2_json_add(metadata, "segments", json_object_new_object());
 }
 
 static bool add_segment(struct json_object *metadata, struct json_object *segment, const char *flag,
@@ -83,13 +86,9 @@ static bool add_backups(struct json_object *metadata, struct json_object *old,
 
 	for (int i = 0; i < 2; i++) {
 		const struct luks2_form *form = i ? &state->after : &state->before;
-		struct json_object *segment = NULL;
+		int id;
+		struct json_object *segment = luks2_segment_flagged(old, flags[i], &id);
 
-		json_object_object_foreach(old, id, candidate) {
-			(void)id;
-			if (luks2_segment_has_flag(candidate, flags[i]))
-				segment = candidate;
-		}
 		if (!segment || !add_segment(metadata, json_object_get(segment), NULL,
 					     (struct owners){ { form->digest, -1 } }))
 			return false;
@@ -134,11 +133,10 @@ enum mortise_code luks2_reencryption_set(struct luks2_update *update,
 {
 	struct json_object *metadata = luks2_update_metadata(update);
 	struct json_object *old = json_object_get(section(metadata, "segments"));
-	bool done = luks2_json_add(metadata, "segments", json_object_new_object());
+	const bool done = clear_segments(metadata) &&
+			  add_regular(metadata, state, zone, busy, size) &&
+			  add_backups(metadata, old, state);
 
-	clear_segments(metadata);
-	done = done && add_regular(metadata, state, zone, busy, size) &&
-	       add_backups(metadata, old, state);
 	json_object_put(old);
 	return done ? MORTISE_OK : error_memory(err);
 }
@@ -192,43 +190,43 @@ static enum mortise_code add_keyslot(struct luks2_update *update,
 	    !luks2_json_add(keyslot, "key_size", json_object_new_int(1)) ||
 	    !luks2_json_add(keyslot, "mode",
 			    json_object_new_string(luks2_reencrypt_mode_name(what->mode))) ||
-	    !luks2_json_add(keyslot, "direction",
-			    json_object_new_string(what->backward ? "backward" : "forward")))
+	    !luks2_json_add(keyslot, "direction", json_object_new_string("forward")))
 		return error_memory(err);
 	return MORTISE_OK;
+}
+
+/* The data before. The backup of an encrypted segment keeps its size. NULL: out of memory. */
+static struct json_object *first_segment(struct json_object *old, uint64_t offset,
+					 const struct luks2_reencryption_new *what, bool regular)
+{
+	const struct luks2_segment plain = { .offset = offset, .size = what->fixed_size };
+	struct json_object *segment = NULL;
+
+	if (what->mode == MORTISE_ENCRYPT)
+		return luks2_segment_new(&plain);
+	if (json_object_deep_copy(old, &segment, NULL))
+		return NULL;
+	if (!regular || !what->fixed_size ||
+	    luks2_json_add(segment, "size", luks2_json_new_decimal(what->fixed_size)))
+		return segment;
+	json_object_put(segment);
+	return NULL;
 }
 
 /* The forms before and after, as the first regular segment is now. */
 static bool add_first_segments(struct json_object *metadata, struct json_object *old,
 			       const struct luks2_reencryption_new *what)
 {
-	const int old_digest = what->mode == MORTISE_ENCRYPT ? -1 : what->old_digest;
-	const struct owners before = { { old_digest, -1 } };
+	const struct owners before = { { what->old_digest, -1 } };
 	struct luks2_segment part = { .sector_size = what->sector_size };
 
 	if (!luks2_json_decimal(old, "offset", &part.offset))
 		return false;
 	(void)luks2_json_decimal(old, "iv_tweak", &part.iv_tweak);
-	for (int i = 0; i < 2; i++) {
-		const char *flag = i ? "backup-previous" : NULL;
-		struct json_object *segment;
-
-		if (what->mode == MORTISE_ENCRYPT) {
-			const struct luks2_segment plain = { .offset = part.offset,
-							     .size = what->fixed_size };
-
-			segment = luks2_segment_new(&plain);
-		} else {
-			segment = NULL;
-			if (json_object_deep_copy(old, &segment, NULL))
-				return false;
-			if (what->fixed_size && !i)
-				luks2_json_add(segment, "size",
-					       luks2_json_new_decimal(what->fixed_size));
-		}
-		if (!add_segment(metadata, segment, flag, before))
+	for (int i = 0; i < 2; i++)
+		if (!add_segment(metadata, first_segment(old, part.offset, what, i == 0),
+				 i ? "backup-previous" : NULL, before))
 			return false;
-	}
 	part.cipher = what->mode == MORTISE_DECRYPT ? NULL : what->cipher;
 	return add_segment(metadata, luks2_segment_new(&part), "backup-final",
 			   (struct owners){ { what->digest, -1 } });
@@ -264,8 +262,7 @@ enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 	enum mortise_code code = MORTISE_OK;
 	int keyslot = -1, digest = -1;
 
-	clear_segments(metadata);
-	if (!luks2_json_add(metadata, "segments", json_object_new_object()) ||
+	if (!clear_segments(metadata) ||
 	    !add_first_segments(metadata, luks2_json_get_id(old, 0), what) ||
 	    !set_requirement(metadata))
 		code = error_memory(err);
@@ -298,16 +295,12 @@ static enum mortise_code remove_keyslots_of(struct luks2_update *update, int dig
 /* Data whose size the header fixed before keeps it. UINT64_MAX: to the end of the device. */
 static uint64_t size_before(struct json_object *metadata)
 {
-	struct json_object *segments = section(metadata, "segments");
-	uint64_t size = UINT64_MAX;
+	int id;
+	struct json_object *segment =
+		luks2_segment_flagged(section(metadata, "segments"), "backup-previous", &id);
+	uint64_t size;
 
-	json_object_object_foreach(segments, id, segment) {
-		(void)id;
-		if (luks2_segment_has_flag(segment, "backup-previous") &&
-		    !luks2_json_decimal(segment, "size", &size))
-			size = UINT64_MAX;
-	}
-	return size;
+	return luks2_json_decimal(segment, "size", &size) ? size : UINT64_MAX;
 }
 
 enum mortise_code luks2_reencryption_end(struct luks2_update *update,
@@ -318,10 +311,7 @@ enum mortise_code luks2_reencryption_end(struct luks2_update *update,
 	const uint64_t size = state->mode == MORTISE_ENCRYPT ? UINT64_MAX : size_before(metadata);
 	enum mortise_code code = MORTISE_OK;
 
-	if (!luks2_json_add(metadata, "segments", json_object_new_object()))
-		return error_memory(err);
-	clear_segments(metadata);
-	if (!add_form(metadata, &state->after, 0, size))
+	if (!clear_segments(metadata) || !add_form(metadata, &state->after, 0, size))
 		return error_memory(err);
 	json_object_object_del(section(metadata, "config"), "requirements");
 	if (state->mode == MORTISE_REENCRYPT && state->before.digest != state->after.digest)

@@ -32,8 +32,7 @@ struct beginning {
 	struct mortise_keyslot_new keyslot;
 };
 
-static enum mortise_code fill_defaults(struct mortise_luks2 *header, struct beginning *beginning,
-				       struct mortise_error *err)
+static enum mortise_code fill_defaults(struct beginning *beginning, struct mortise_error *err)
 {
 	struct mortise_reencrypt_new *what = &beginning->what;
 	const char *resilience = what->resilience ? what->resilience : "checksum";
@@ -67,7 +66,6 @@ static enum mortise_code fill_defaults(struct mortise_luks2 *header, struct begi
 			"LUKS2 %s is supported with detached header device only (with data "
 			"offset set to 0).",
 			what->mode == MORTISE_ENCRYPT ? "encryption" : "decryption");
-	(void)header;
 	return MORTISE_OK;
 }
 
@@ -217,7 +215,7 @@ static enum mortise_code prepare(struct mortise_luks2 *header, struct beginning 
 	if (!code)
 		code = luks2_segment_get(metadata, &beginning->now, err);
 	if (!code)
-		code = fill_defaults(header, beginning, err);
+		code = fill_defaults(beginning, err);
 	if (!code)
 		code = choose_block_size(header, beginning, err);
 	if (!code)
