@@ -15,6 +15,7 @@
 #include "luks2/seal.h"
 #include "luks2/token.h"
 #include "volume/hotzone.h"
+#include "volume/reencrypt.h"
 
 #define PROGRESS "re-encrypting"
 
@@ -30,6 +31,7 @@ struct beginning {
 	struct luks2_reencryption_new next;
 	struct mortise_kdf kdf;
 	struct mortise_keyslot_new keyslot;
+	const struct volume_reencrypt_stage *stage; /* NULL: none */
 };
 
 static enum mortise_code fill_defaults(struct beginning *beginning, struct mortise_error *err)
@@ -134,6 +136,9 @@ static enum mortise_code stage_keyslots(struct luks2_update *update, struct begi
 
 	code = luks2_digest_add(metadata, "sha256", LUKS2_DIGEST_ITERATIONS_MIN,
 				beginning->next.new_key, NULL, &beginning->next.digest, err);
+	if (!code && beginning->stage)
+		return beginning->stage->call(beginning->stage->context, update,
+					      beginning->next.digest, beginning->next.new_key, err);
 	for (size_t i = 0; !code && i < what->keyslot_count; i++) {
 		const struct luks2_keyslot_request request = {
 			.what = &beginning->keyslot,
@@ -241,7 +246,15 @@ enum mortise_code mortise_reencrypt_begin(struct mortise_luks2 *header,
 					  const struct mortise_reencrypt_new *what,
 					  struct mortise_error *err)
 {
-	struct beginning beginning = { 0 };
+	return volume_reencrypt_begin(header, what, NULL, err);
+}
+
+enum mortise_code volume_reencrypt_begin(struct mortise_luks2 *header,
+					 const struct mortise_reencrypt_new *what,
+					 const struct volume_reencrypt_stage *stage,
+					 struct mortise_error *err)
+{
+	struct beginning beginning = { .stage = stage };
 	struct luks2_update *update = NULL;
 	enum mortise_code code;
 
