@@ -76,6 +76,9 @@ struct config_provisioning {
 	struct config_size max;
 };
 
+/* Bytes of "rotateVolumeKey". */
+#define CONFIG_SERIAL_MAX 64u
+
 /* Bytes of a mount point. With --root, it still fits into VOLUME_PATH_MAX. */
 #define CONFIG_MOUNT_PATH_MAX 127u
 
@@ -92,6 +95,7 @@ struct config_volume {
 	uint32_t block_size;	/* bytes of a sector; 0: chosen by the device */
 	uint32_t perf;		/* enum config_perf */
 	bool allow_discards;
+	char *rotate_key;	/* the serial: another one replaces the volume key once; or NULL */
 	struct config_key *keys;	/* ascending by slot */
 	size_t key_count;
 	uint32_t recovery_slots; /* bit n: keyslot n is declared for a recovery key */

@@ -14,6 +14,7 @@ enum {
 	F_BLOCK_SIZE,
 	F_OPTIONS,
 	F_ALLOW_DISCARDS,
+	F_ROTATE_VOLUME_KEY,
 	F_COUNT,
 };
 
@@ -25,6 +26,7 @@ static const char *const field_names[F_COUNT] = {
 	[F_BLOCK_SIZE] = "blockSize",
 	[F_OPTIONS] = "options",
 	[F_ALLOW_DISCARDS] = "allowDiscards",
+	[F_ROTATE_VOLUME_KEY] = "rotateVolumeKey",
 };
 
 static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
@@ -194,6 +196,21 @@ static void read_options(struct config_log *log, const struct config_field *fiel
 	}
 }
 
+static void read_rotation(struct config_log *log, const struct config_field *field,
+			  struct config_volume *volume)
+{
+	const char *text = "";
+
+	if (!config_field_text(log, field, &text) || !field->value)
+		return;
+	if (*text && strlen(text) <= CONFIG_SERIAL_MAX)
+		volume->rotate_key = config_strdup(log, text);
+	else
+		config_error(log, field->value->position,
+			     "invalid rotateVolumeKey; use any text of 1 to %u bytes",
+			     CONFIG_SERIAL_MAX);
+}
+
 static bool has_any_value(const struct config_field *field, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -260,4 +277,5 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	read_block_size(log, &field[F_BLOCK_SIZE], volume);
 	read_options(log, &field[F_OPTIONS], volume);
 	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
+	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
 }

@@ -9,11 +9,13 @@
 #include "base/spawn.h"
 #include "declared/declared.h"
 #include "declared/partition.h"
+#include "declared/plan_reencrypt.h"
 #include "disk/filesystem.h"
 #include "disk/fsck.h"
 #include "disk/mount.h"
 #include "luks2/layout.h"
 #include "luks2/policy.h"
+#include "luks2/reencrypt.h"
 
 #define HEADER	  (16u << 20) /* bytes; a smaller device gets a smaller header, but has no data */
 #define SECTOR	  512u
@@ -58,6 +60,7 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	const struct mortise_format format = { .struct_size = sizeof(format),
 					       .sector_size = plan->volume->block_size };
 	struct luks2_segment segment = { .size = 0 };
+	struct luks2_reencryption state;
 	struct luks2_device *device = NULL;
 	struct luks2_layout layout;
 	const struct partition_planned *partition = plan->partition;
@@ -72,7 +75,11 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	if (partition)
 		device->size = partition->size;
 	room->size = device->size + plan->growth;
-	if (plan->header) {
+	if (volume_in_reencryption(plan)) {
+		code = luks2_reencryption_get(luks2_header_metadata(plan->header), &state, err);
+		room->before = state.before.offset;
+		segment.size = state.fixed_size;
+	} else if (plan->header) {
 		code = luks2_segment_get(luks2_header_metadata(plan->header), &segment, err);
 		room->before = segment.offset;
 	} else if (plan->volume->encrypted && room->size <= HEADER) {

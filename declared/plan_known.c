@@ -125,7 +125,7 @@ static bool compare_header(const struct volume_plan *plan, const struct known_vo
 		snprintf(obstacle->what, sizeof(obstacle->what), "%.390s", why.text);
 		return true;
 	}
-	if (!memcmp(identity, known->identity, sizeof(identity)))
+	if (known_matches(known, identity))
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
 		 "the header on %.200s has the UUID of %s on this machine, but another volume key: "
@@ -340,6 +340,23 @@ enum mortise_code volume_known_record_format(struct volume_run *run, const struc
 	return code ? code : known_store(&run->known.list, err);
 }
 
+enum mortise_code volume_known_record_next(struct volume_run *run, const struct volume_plan *plan,
+					   const struct mortise_secret *key,
+					   struct mortise_error *err)
+{
+	struct known_volume volume;
+	enum mortise_code code;
+
+	if (run->known.state != KNOWN_LISTED || volume_is_state(plan->volume) ||
+	    !known_find(&run->known.list, plan->volume->id, &volume) ||
+	    volume.status == KNOWN_EXPECTED)
+		return MORTISE_OK;
+	code = volume_identity_of(plan->header, key, plan->mapping, volume.next, err);
+	if (!code)
+		code = known_set(&run->known.list, &volume, err);
+	return code ? code : known_store(&run->known.list, err);
+}
+
 static void report_changes(const struct known_volume *before, const struct known_volume *now,
 			   struct volume_opening *opening)
 {
@@ -348,7 +365,7 @@ static void report_changes(const struct known_volume *before, const struct known
 	if (before->status != KNOWN_READY)
 		return;
 	if (strcmp(before->uuid, now->uuid) != 0 || before->encrypted != now->encrypted ||
-	    memcmp(before->identity, now->identity, sizeof(now->identity)) != 0) {
+	    !known_matches(before, now->identity)) {
 		snprintf(text, sizeof(text),
 			 "replaced in the list of known volumes: UUID %s, before %s", now->uuid,
 			 before->uuid);

@@ -12,6 +12,7 @@
 #include "declared/plan_grow.h"
 #include "declared/plan_known.h"
 #include "declared/plan_partition.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
 #include "declared/trust.h"
@@ -154,7 +155,8 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 	if (code || plan->failed)
 		return code;
 	/* Before a key is derived or requested for a header that is refused anyway. */
-	code = volume_plan_check_cipher(plan, err);
+	code = volume_in_reencryption(plan) ? volume_plan_check_reencryption(plan, err)
+					    : volume_plan_check_cipher(plan, err);
 	if (code || plan->failed)
 		return code;
 	return volume_find_key(run, plan, err);
@@ -165,7 +167,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 {
 	enum mortise_code code;
 	char node[MORTISE_NAME_MAX + 16];
-	bool create;
+	bool create, reencrypts;
 
 	if (volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
@@ -185,8 +187,11 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		if (code || plan->failed)
 			return code;
 	}
-	code = volume_plan_grow(run, plan, err);
-	if (code)
+	code = volume_plan_reencrypt(run, plan, &reencrypts, err);
+	/* The end of the data stays where it is meanwhile. */
+	if (!code && !reencrypts)
+		code = volume_plan_grow(run, plan, err);
+	if (code || plan->failed)
 		return code;
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,
@@ -196,8 +201,12 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		if (code)
 			return code;
 	}
-	/* If an open volume's keys are unavailable, it stays open, and no keyslot is compared. */
-	if (volume_plan_key(plan) && !run->open_only && !plan->unsealed_state && !plan->unlisted) {
+	/*
+	 * If an open volume's keys are unavailable, it stays open, and no keyslot is compared. A
+	 * rotation makes all keyslots again.
+	 */
+	if (volume_plan_key(plan) && !reencrypts && !run->open_only && !plan->unsealed_state &&
+	    !plan->unlisted) {
 		code = volume_plan_keys(run, plan, err);
 		if (code)
 			return code;

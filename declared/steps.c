@@ -21,6 +21,7 @@
 #include "declared/plan_partition.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/reset/ordered.h"
 #include "disk/filesystem.h"
 #include "disk/geometry.h"
@@ -60,9 +61,11 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 		if (code)
 			goto out;
 	}
-	if (config_filesystem_is_persistent(volume->filesystem) &&
-	    !volume_record_set_mkfs(luks2_update_metadata(update),
-				    config_filesystem_name(volume->filesystem))) {
+	if ((config_filesystem_is_persistent(volume->filesystem) &&
+	     !volume_record_set_mkfs(luks2_update_metadata(update),
+				     config_filesystem_name(volume->filesystem))) ||
+	    (volume->rotate_key &&
+	     !volume_record_set_rotation(luks2_update_metadata(update), volume->rotate_key))) {
 		code = error_memory(err);
 		goto out;
 	}
@@ -339,7 +342,9 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 	volume_record_drop_old(luks2_update_metadata(update));
 	/* Nothing proves the marks of a header without a seal. */
 	volume_record_mkfs_done(luks2_update_metadata(update));
-	code = luks2_update_seal(update, plan->volume->id, err);
+	code = volume_record_set_rotation(luks2_update_metadata(update), NULL)
+		       ? luks2_update_seal(update, plan->volume->id, err)
+		       : error_memory(err);
 	if (!code && !volume_record_raise_epoch(luks2_update_metadata(update),
 						volume_memory_floor(work->run, plan)))
 		code = error_memory(err);
@@ -381,6 +386,8 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return volume_do_grow_open(work, err);
 	case MORTISE_STEP_PARTITION:
 		return partition_do_step(work, step, err);
+	case MORTISE_STEP_REENCRYPT:
+		return volume_do_reencrypt(work, step, err);
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

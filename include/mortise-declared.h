@@ -284,6 +284,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_GROW,		/* move the end of the partition into the free space behind it */
 	MORTISE_STEP_GROW_FS,		/* grow the mapping and the file system of an open volume */
 	MORTISE_STEP_PARTITION,		/* create the partition of the volume or, with STATE, META */
+	MORTISE_STEP_REENCRYPT,		/* replace the volume key, now or at the next boot (text) */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -410,6 +411,11 @@ struct mortise_volume_status {
 	 * "corrected: ...", "errors: ...", "not checked: ..."; "" if there was none in this boot.
 	 */
 	const char *fsck;
+	/*
+	 * mortise_status: how far the volume key is replaced ("12 of 96 MiB are re-encrypted; ..."),
+	 * or that this is ordered for the next boot; else "".
+	 */
+	const char *reencryption;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */

@@ -29,6 +29,7 @@ static const char *const actions[] = {
 	[MORTISE_STEP_GROW] = "growing",
 	[MORTISE_STEP_PARTITION] = "creating the partition",
 	[MORTISE_STEP_GROW_FS] = "growing the file system on",
+	[MORTISE_STEP_REENCRYPT] = "replacing the volume key of",
 };
 
 /* Steps of these kinds are not executed; their text is a reason. */
@@ -138,6 +139,17 @@ static void hand_over(struct up_console *console, const struct mortise_event *ev
 			 event->step->keyslot, file);
 }
 
+/* A console at boot is a log: a line for each tenth of a long step. */
+static void print_progress(struct up_console *console, const struct mortise_event *event)
+{
+	const unsigned tenths =
+		event->total ? (unsigned)((double)event->done * 10 / (double)event->total) : 0;
+
+	if (tenths != console->tenths && tenths && tenths < 10)
+		print_to(console->out, PRINT_INFO "%s: %u%%\n", event->text, tenths * 10);
+	console->tenths = tenths;
+}
+
 static bool handle(void *context, const struct mortise_event *event)
 {
 	struct up_console *console = context;
@@ -150,6 +162,8 @@ static bool handle(void *context, const struct mortise_event *event)
 		print_begin(console, event->step);
 	if (console->out && event->type == MORTISE_EVENT_STEP_END)
 		print_end(console, event->step, event->error);
+	if (console->out && event->type == MORTISE_EVENT_PROGRESS)
+		print_progress(console, event);
 	if (console->out && event->type == MORTISE_EVENT_NOTICE)
 		say(console, SAID_NOTICE, event->volume, event->text);
 	/* After a power cut, the last line on the console is the interrupted step. */

@@ -14,6 +14,7 @@ struct up_console {
 	uint32_t timeout;		/* seconds to wait for an answer; 0 waits forever */
 	const char *recovery_dir;	/* NULL: new recovery keys are printed on standard output */
 	char asked[MORTISE_NAME_MAX + 1]; /* the volume of the last prompt */
+	unsigned tenths;		/* of the last progress that was printed */
 };
 
 /*
