@@ -11,7 +11,7 @@
 #include "luks2/reencrypt.h"
 #include "luks2/seal.h"
 #include "volume/record.h"
-#include "volume/reencrypt.h"
+#include "volume/reencrypt_begin.h"
 
 /* Exchanges two keyslots. Tokens keep listing the same ids: what they unseal opens both. */
 static bool exchange_keyslots(struct json_object *metadata, int a, int b)
@@ -100,20 +100,23 @@ static enum mortise_code begin(struct volume_work *work, const struct mortise_se
 {
 	struct volume_plan *plan = work->plan;
 	const struct mortise_reencrypt_keyslot opened = { plan->opened, passphrase };
-	const struct mortise_reencrypt_new what = {
-		.struct_size = sizeof(what),
-		.mode = MORTISE_REENCRYPT,
-		.keyslots = &opened,
-		.keyslot_count = 1,
+	struct reencrypt_beginning beginning = {
+		.what = { .mode = MORTISE_REENCRYPT, .keyslots = &opened, .keyslot_count = 1 },
+		.stage = stage,
+		.context = work,
 	};
-	const struct volume_reencrypt_stage hook = { stage, work };
 	struct mortise_kdf cost;
 	enum mortise_code code = MORTISE_OK;
 
 	/* Measure the cost, which can take seconds, before the update takes its lock. */
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++)
 		code = volume_choose_cost(work, &plan->volume->keys[i], &cost, err);
-	return code ? code : volume_reencrypt_begin(plan->header, &what, &hook, err);
+	if (!code)
+		code = reencrypt_stage(plan->header, &beginning, err);
+	if (!code)
+		code = luks2_update_commit(&beginning.update, err);
+	reencrypt_beginning_clear(&beginning);
+	return code;
 }
 
 /* The list of known volumes may have been written again since the reencryption began. */
