@@ -15,6 +15,7 @@ enum {
 	F_OPTIONS,
 	F_ALLOW_DISCARDS,
 	F_ROTATE_VOLUME_KEY,
+	F_IN_PLACE,
 	F_COUNT,
 };
 
@@ -27,6 +28,7 @@ static const char *const field_names[F_COUNT] = {
 	[F_OPTIONS] = "options",
 	[F_ALLOW_DISCARDS] = "allowDiscards",
 	[F_ROTATE_VOLUME_KEY] = "rotateVolumeKey",
+	[F_IN_PLACE] = "inPlace",
 };
 
 static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
@@ -123,6 +125,15 @@ static const struct cipher *read_cipher(struct config_log *log, const struct con
 		     config_printable(text, strlen(text), shown), ciphers[0].name, ciphers[1].name,
 		     ciphers[2].name);
 	return NULL;
+}
+
+bool config_cipher_is_known(const char *cipher, uint32_t key_size)
+{
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (strcmp(cipher, ciphers[i].name) == 0)
+			return key_size * 8 == ciphers[i].key_bits[0] ||
+			       key_size * 8 == ciphers[i].key_bits[1];
+	return false;
 }
 
 static void choose_cipher(struct config_log *log, const struct config_field *field,
@@ -278,4 +289,5 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	read_options(log, &field[F_OPTIONS], volume);
 	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
 	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
+	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
 }

@@ -22,6 +22,7 @@ void config_volume_move_encryption(struct config_volume *to, struct config_volum
 	to->perf = from->perf;
 	to->allow_discards = from->allow_discards;
 	to->rotate_key = from->rotate_key;
+	to->in_place = from->in_place;
 	to->keys = from->keys;
 	to->key_count = from->key_count;
 	to->recovery_slots = from->recovery_slots;

@@ -46,6 +46,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->active = plan->tableless_mapping = plan->mounted = false;
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
+	plan->converts = false;
 	plan->verified = plan->unrecorded = false;
 	plan->lacks_recovery = 0;
 	plan->reset = RESET_NONE;

@@ -136,6 +136,7 @@ struct volume_plan {
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
+	bool converts;			/* to the declared cipher, key size or sector size */
 	bool adopted;			/* a SEAL step accepts the header as it is */
 	bool unrecorded;		/* the header has no room for the record of each key */
 	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
@@ -365,6 +366,10 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_kept_keys(struct volume_plan *p
  */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan *plan,
 							      struct mortise_error *err);
+
+/* Why the data cannot be where a format puts it, or NULL. */
+const char *volume_find_misplacement(struct json_object *metadata,
+				     const struct luks2_segment *segment);
 
 /* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code

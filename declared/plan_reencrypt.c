@@ -38,6 +38,46 @@ static const char *estimate(const char *device, uint64_t bytes, char text[static
 	return text;
 }
 
+/* The size of the present volume key in bytes; 0: keyslots differ. */
+static uint64_t find_key_size(struct json_object *metadata)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	uint64_t size = 0, other;
+
+	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
+		if (!luks2_keyslot_opens_data(metadata, id))
+			continue;
+		if (!luks2_json_integer(luks2_json_get_id(keyslots, id), "key_size", UINT32_MAX,
+					&other) ||
+		    (size && size != other))
+			return 0;
+		size = other;
+	}
+	return size;
+}
+
+bool volume_plan_may_convert(const struct volume_plan *plan)
+{
+	const struct config_volume *volume = plan->volume;
+	struct json_object *metadata = luks2_header_metadata(plan->header);
+	struct luks2_segment segment;
+	struct mortise_error ignored;
+	uint64_t key_size;
+	uint32_t sector;
+
+	if (!volume->in_place || plan->active || volume_in_reencryption(plan) ||
+	    luks2_segment_get(metadata, &segment, &ignored) ||
+	    volume_find_misplacement(metadata, &segment) || segment.integrity.type)
+		return false;
+	key_size = find_key_size(metadata);
+	sector = volume->block_size ? volume->block_size : segment.sector_size;
+	if (!key_size || !config_cipher_is_known(segment.cipher, (uint32_t)key_size) ||
+	    (sector > segment.sector_size && config_filesystem_is_persistent(volume->filesystem)))
+		return false;
+	return strcmp(segment.cipher, volume->cipher) != 0 || key_size != volume->key_size ||
+	       sector != segment.sector_size;
+}
+
 enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 						 struct mortise_error *err)
 {
@@ -156,8 +196,10 @@ static bool has_all_keys(struct volume_run *run, struct volume_plan *plan, char 
 static enum mortise_code postpone(struct volume_plan *plan, const char *why,
 				  struct mortise_error *err)
 {
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, -1,
-			       "the volume key is not replaced: %s", why);
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, -1, "the %s: %s",
+			       plan->converts ? "volume is not re-encrypted as declared"
+					      : "volume key is not replaced",
+			       why);
 }
 
 static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_error *err)
@@ -166,9 +208,12 @@ static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_e
 	struct luks2_device *device;
 	struct mortise_error why;
 	struct volume_step *step;
-	char time[TIME_ROOM];
+	char time[TIME_ROOM], how[MORTISE_CIPHER_MAX + 64] = "";
 	uint64_t size = 0;
 
+	if (plan->converts)
+		snprintf(how, sizeof(how), " as declared, %s, %u-bit key", plan->volume->cipher,
+			 plan->volume->key_size * 8);
 	if (!luks2_segment_get(luks2_header_metadata(plan->header), &segment, &why) &&
 	    !luks2_device_open(plan->device, false, &device, &why)) {
 		size = segment.size		       ? segment.size
@@ -176,10 +221,10 @@ static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_e
 						       : 0;
 		luks2_device_close(device);
 	}
-	step = volume_plan_add(plan, MORTISE_STEP_REENCRYPT, -1,
-			       "rotate volume key of %s%s: %" PRIu64 " MiB, %s", plan->device,
-			       plan->active ? ", which is open, at the next boot" : "", size >> 20,
-			       estimate(plan->device, size, time));
+	step = volume_plan_add(plan, MORTISE_STEP_REENCRYPT, -1, "%s %s%s%s: %" PRIu64 " MiB, %s",
+			       plan->converts ? "re-encrypt" : "rotate volume key of", plan->device,
+			       plan->active ? ", which is open, at the next boot" : "", how,
+			       size >> 20, estimate(plan->device, size, time));
 	if (!step)
 		return error_memory(err);
 	step->later = plan->active;
@@ -210,6 +255,9 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 	enum mortise_code code;
 
 	*begins = false;
+	/* Only under a valid seal is it certain that the header was the volume's before. */
+	if (plan->converts && (plan->adopted || plan->unsealed_state))
+		return volume_plan_check_cipher(plan, err);
 	if (!volume_plan_key(plan) || plan->adopted || plan->unsealed_state)
 		return MORTISE_OK;
 	if (volume_in_reencryption(plan)) {
@@ -217,7 +265,8 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 		return add_continue(plan, err);
 	}
 	/* Without the list of known volumes, no keyslot is changed. */
-	if (!volume_rotation_is_wanted(run, plan) || plan->unlisted || (plan->active && run->open_only))
+	if ((!plan->converts && !volume_rotation_is_wanted(run, plan)) || plan->unlisted ||
+	    (plan->active && run->open_only))
 		return MORTISE_OK;
 	if (find_hindrance(run, plan, why, sizeof(why)) ||
 	    (!plan->active && !has_all_keys(run, plan, why, sizeof(why))))

@@ -18,6 +18,13 @@ bool volume_in_reencryption(const struct volume_plan *plan);
 const char *volume_rotation_serial(const struct volume_run *run, const struct volume_plan *plan,
 				   struct json_object *metadata);
 
+/*
+ * Is the closed volume to be re-encrypted with the declared cipher, key size or sector size (inPlace)?
+ * Only the ciphers that can be declared are replaced, and no larger sectors are made below a file
+ * system that may use smaller blocks.
+ */
+bool volume_plan_may_convert(const struct volume_plan *plan);
+
 /* Is it neither done nor, while the volume is open, ordered? */
 bool volume_rotation_is_wanted(const struct volume_run *run, const struct volume_plan *plan);
 

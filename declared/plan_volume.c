@@ -155,8 +155,11 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 	if (code || plan->failed)
 		return code;
 	/* Before a key is derived or requested for a header that is refused anyway. */
-	code = volume_in_reencryption(plan) ? volume_plan_check_reencryption(plan, err)
-					    : volume_plan_check_cipher(plan, err);
+	plan->converts = volume_plan_may_convert(plan);
+	if (volume_in_reencryption(plan))
+		code = volume_plan_check_reencryption(plan, err);
+	else if (!plan->converts)
+		code = volume_plan_check_cipher(plan, err);
 	if (code || plan->failed)
 		return code;
 	return volume_find_key(run, plan, err);

@@ -74,14 +74,15 @@ static enum mortise_code stage(void *context, struct luks2_update *update, int d
 	struct volume_work *work = context;
 	const struct volume_plan *plan = work->plan;
 	struct json_object *metadata = luks2_update_metadata(update);
+	const char *serial;
 	enum mortise_code code = MORTISE_OK;
 
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++)
 		if (luks2_keyslot_in_use(luks2_header_metadata(plan->header),
 					 (int)plan->volume->keys[i].slot))
 			code = stage_key(work, update, i, digest, volume_key, err);
-	if (!code && !volume_record_set_rotation(metadata,
-						 volume_rotation_serial(work->run, plan, metadata)))
+	serial = volume_rotation_serial(work->run, plan, metadata);
+	if (!code && serial && !volume_record_set_rotation(metadata, serial))
 		code = error_memory(err);
 	return code ? code : volume_known_record_next(work->run, plan, volume_key, err);
 }
@@ -101,7 +102,12 @@ static enum mortise_code begin(struct volume_work *work, const struct mortise_se
 	struct volume_plan *plan = work->plan;
 	const struct mortise_reencrypt_keyslot opened = { plan->opened, passphrase };
 	struct reencrypt_beginning beginning = {
-		.what = { .mode = MORTISE_REENCRYPT, .keyslots = &opened, .keyslot_count = 1 },
+		.what = { .mode = MORTISE_REENCRYPT,
+			  .cipher = plan->volume->cipher,
+			  .key_size = plan->volume->key_size,
+			  .sector_size = plan->volume->block_size,
+			  .keyslots = &opened,
+			  .keyslot_count = 1 },
 		.stage = stage,
 		.context = work,
 	};

@@ -159,7 +159,7 @@ static void format_data(void)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = path[1] };
-	const struct mortise_format format = { .struct_size = sizeof(format) };
+	const struct mortise_format format = { .struct_size = sizeof(format), .sector_size = 512 };
 	const struct mortise_kdf_choice cost = {
 		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
 	};
@@ -390,6 +390,55 @@ static void test_rotation(void **state)
 	mortise_config_free(&config);
 }
 
+static void assert_refused(const char *encryption)
+{
+	const struct mortise_up_options options = options_alone();
+	struct mortise_config *config = config_with(encryption);
+	struct mortise_plan *plan = plan_of(config, &options);
+
+	assert_non_null(find_step(plan, MORTISE_STEP_REFUSE));
+	assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+	mortise_plan_free(&plan);
+	mortise_config_free(&config);
+}
+
+/* With inPlace, data that is encrypted otherwise than declared is encrypted again. */
+static void test_conversion(void **state)
+{
+	struct mortise_up_options options = options_alone();
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
+	};
+	struct mortise_config *config;
+	struct mortise_error err = { .text = "" };
+	struct mortise_plan *plan;
+
+	(void)state;
+	options.cost = &cost;
+	assert_int_equal(truncate(path[1], 20L << 20), 0);
+	format_data();
+	assert_refused("  keySize: 256\n");
+	/* A file system with smaller blocks could not be mounted any more. */
+	assert_refused("  keySize: 256\n  blockSize: 4096\n  inPlace: true\n");
+	config = config_with("  keySize: 256\n  inPlace: true\n");
+	plan = plan_of(config, &options);
+	assert_false(plan->volumes[0]->failed);
+	assert_non_null(strstr(find_step(plan, MORTISE_STEP_REENCRYPT)->text,
+			       " as declared, aes-xts-plain64, 256-bit key: 4 MiB"));
+	if (execute(config, plan, &options, MORTISE_STEP_REENCRYPT, &err))
+		fail_msg("%s", err.text);
+	mortise_plan_free(&plan);
+	plan = plan_of(config, &options);
+	assert_false(plan->volumes[0]->failed);
+	assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+	assert_int_equal(mortise_secret_size(volume_plan_key(plan->volumes[0])), 32);
+	mortise_plan_free(&plan);
+	/* Nothing proves that a header without a seal was the volume's. */
+	forge_rotation("one");
+	mortise_config_free(&config);
+	assert_refused("  inPlace: true\n");
+}
+
 /* The serial counts only under the seal. */
 static void test_forged_rotation(void **state)
 {
@@ -420,6 +469,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_canceled_mkfs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_canceled_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_conversion, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forged_rotation, set_up, tear_down),
 	};
 
