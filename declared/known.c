@@ -17,6 +17,7 @@ static const char *const status_names[] = {
 	[KNOWN_EXPECTED] = "expected",
 	[KNOWN_FORMATTING] = "formatting",
 	[KNOWN_READY] = "ready",
+	[KNOWN_ENCRYPTING] = "encrypting",
 };
 
 void known_list_init(struct known_list *list)
@@ -108,7 +109,8 @@ static bool parse_entry(struct json_object *object, struct known_volume *volume)
 		return json_object_object_length(object) == 2;
 	volume->encrypted = json_object_get_boolean(encrypted);
 	members += volume->encrypted;
-	if (volume->encrypted && parse_identity(object, "next", volume->next))
+	if ((volume->encrypted || volume->status == KNOWN_ENCRYPTING) &&
+	    parse_identity(object, "next", volume->next))
 		members++;
 	return encrypted && state_json_copy(object, "uuid", volume->uuid, sizeof(volume->uuid)) &&
 	       state_json_copy(object, "partuuid", volume->partuuid, sizeof(volume->partuuid)) &&

@@ -20,6 +20,8 @@ enum known_status {
 	KNOWN_EXPECTED,		/* declared when the list was created, and not ready since then */
 	KNOWN_FORMATTING,	/* a format has begun, which may be unfinished */
 	KNOWN_READY,		/* the volume was ready at least once */
+	KNOWN_ENCRYPTING,	/* an encryption in place has begun: uuid is that of the plain file
+				 * system, next that of the encrypted volume */
 };
 
 struct known_volume {

@@ -136,6 +136,9 @@ struct volume_plan {
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
+	bool encrypts;			/* an ENCRYPT step encrypts the file system in place */
+	uint64_t header_room;		/* with encrypts: bytes of the header, and as many behind the
+					 * file system */
 	bool converts;			/* to the declared cipher, key size or sector size */
 	bool adopted;			/* a SEAL step accepts the header as it is */
 	bool unrecorded;		/* the header has no room for the record of each key */
@@ -321,6 +324,11 @@ void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_s
  */
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
+
+/* The same for the keys of a new header, after the step that writes it. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_first_keys(struct volume_run *run,
+							    struct volume_plan *plan,
+							    struct mortise_error *err);
 
 /*
  * Checks before the first write whether the file system or swap area can be created (create) and

@@ -14,27 +14,26 @@
 #include "luks2/reencrypt.h"
 #include "volume/record.h"
 
-#define TIME_ROOM 40u
-
 bool volume_in_reencryption(const struct volume_plan *plan)
 {
 	return plan->header && luks2_online_reencrypt_count(luks2_header_metadata(plan->header));
 }
 
-/* "about 12 min": each byte is read once, and written once with its protection. */
-static const char *estimate(const char *device, uint64_t bytes, char text[static TIME_ROOM])
+/* Each byte is read once, and written once with its protection. */
+const char *volume_estimate_time(const char *device, uint64_t bytes,
+				 char text[static VOLUME_TIME_ROOM])
 {
 	const uint64_t rate = disk_read_rate(device);
 	const uint64_t seconds = rate ? bytes / rate * 3 + 1 : 0;
 
 	if (!rate)
-		snprintf(text, TIME_ROOM, "unknown time");
+		snprintf(text, VOLUME_TIME_ROOM, "unknown time");
 	else if (seconds < 120)
-		snprintf(text, TIME_ROOM, "about %" PRIu64 " s", seconds);
+		snprintf(text, VOLUME_TIME_ROOM, "about %" PRIu64 " s", seconds);
 	else if (seconds < 120 * UINT64_C(60))
-		snprintf(text, TIME_ROOM, "about %" PRIu64 " min", seconds / 60);
+		snprintf(text, VOLUME_TIME_ROOM, "about %" PRIu64 " min", seconds / 60);
 	else
-		snprintf(text, TIME_ROOM, "about %" PRIu64 " h", seconds / 3600);
+		snprintf(text, VOLUME_TIME_ROOM, "about %" PRIu64 " h", seconds / 3600);
 	return text;
 }
 
@@ -88,9 +87,9 @@ enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 
 	if (luks2_reencryption_get(metadata, &state, &why))
 		fault = why.text;
-	else if (state.mode != MORTISE_REENCRYPT)
-		fault = "it is not the replacement of a volume key";
-	else if (state.before.offset < luks2_keyslots_end(metadata))
+	else if (state.mode == MORTISE_DECRYPT)
+		fault = "it decrypts the data";
+	else if (state.after.offset < luks2_keyslots_end(metadata))
 		fault = "its data overlaps the header";
 	else if (state.before.iv_tweak || state.after.iv_tweak)
 		fault = "its sector numbers do not start at 0";
@@ -107,7 +106,7 @@ static enum mortise_code add_continue(struct volume_plan *plan, struct mortise_e
 {
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_error why;
-	char time[TIME_ROOM];
+	char time[VOLUME_TIME_ROOM];
 
 	if (plan->active)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, -1,
@@ -115,11 +114,12 @@ static enum mortise_code add_continue(struct volume_plan *plan, struct mortise_e
 				       "being re-encrypted");
 	if (mortise_reencrypt_info(plan->header, &info, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REENCRYPT, -1,
-			       "continue to rotate volume key of %s: %" PRIu64 " of %" PRIu64
-			       " MiB are done, %s left",
-			       plan->device, info.done >> 20, info.total >> 20,
-			       estimate(plan->device, info.total - info.done, time));
+	return VOLUME_PLAN_ADD(
+		plan, err, MORTISE_STEP_REENCRYPT, -1,
+		"continue to %s %s: %" PRIu64 " of %" PRIu64 " MiB are done, %s left",
+		info.mode == MORTISE_ENCRYPT ? "encrypt in place" : "rotate volume key of",
+		plan->device, info.done >> 20, info.total >> 20,
+		volume_estimate_time(plan->device, info.total - info.done, time));
 }
 
 /* Has another volume only tpm keys, for this STATE? They could not be unsealed with another one. */
@@ -208,7 +208,7 @@ static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_e
 	struct luks2_device *device;
 	struct mortise_error why;
 	struct volume_step *step;
-	char time[TIME_ROOM], how[MORTISE_CIPHER_MAX + 64] = "";
+	char time[VOLUME_TIME_ROOM], how[MORTISE_CIPHER_MAX + 64] = "";
 	uint64_t size = 0;
 
 	if (plan->converts)
@@ -224,7 +224,7 @@ static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_e
 	step = volume_plan_add(plan, MORTISE_STEP_REENCRYPT, -1, "%s %s%s%s: %" PRIu64 " MiB, %s",
 			       plan->converts ? "re-encrypt" : "rotate volume key of", plan->device,
 			       plan->active ? ", which is open, at the next boot" : "", how,
-			       size >> 20, estimate(plan->device, size, time));
+			       size >> 20, volume_estimate_time(plan->device, size, time));
 	if (!step)
 		return error_memory(err);
 	step->later = plan->active;

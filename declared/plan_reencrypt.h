@@ -8,6 +8,11 @@
 
 #include "declared/steps.h"
 
+/* "about 12 min": the time to read and write bytes of a device, measured with a few reads. */
+#define VOLUME_TIME_ROOM 40u
+const char *volume_estimate_time(const char *device, uint64_t bytes,
+				 char text[static VOLUME_TIME_ROOM]);
+
 /* Has a reencryption of the volume begun? False without a header. */
 bool volume_in_reencryption(const struct volume_plan *plan);
 

@@ -10,6 +10,7 @@
 #include "declared/meta_state.h"
 #include "declared/plan.h"
 #include "declared/plan_grow.h"
+#include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
 #include "declared/plan_partition.h"
 #include "declared/plan_reencrypt.h"
@@ -174,6 +175,8 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 
 	if (volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
+	if (plan->probe.content != DISK_LUKS2 && plan->volume->in_place)
+		return volume_plan_in_place(run, plan, err);
 	if (plan->probe.content != DISK_LUKS2)
 		return volume_plan_refuse(
 			run, plan, err, "%s holds %s: not %s, because it is not empty",

@@ -166,6 +166,8 @@ enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct vol
 						   .keyslot = MORTISE_ANY };
 	struct volume_plan *plan = work->plan;
 	const struct key_attempt *attempt = find_attempt(plan);
+	struct luks2_reencryption state;
+	const char *verb = "rotate volume key of", *done = "volume key rotated";
 	enum mortise_code code = volume_reload_header(plan, err);
 
 	if (code)
@@ -176,6 +178,11 @@ enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct vol
 		return error_set(err, MORTISE_E_KEY, 0,
 				 "cannot rotate volume key of %s without a declared key",
 				 plan->device);
+	if (!luks2_reencryption_get(luks2_header_metadata(plan->header), &state, err) &&
+	    state.mode == MORTISE_ENCRYPT) {
+		verb = "encrypt in place";
+		done = "encrypted in place";
+	}
 	if (volume_in_reencryption(plan))
 		code = record_next(work, attempt->passphrase, err);
 	else
@@ -183,8 +190,8 @@ enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct vol
 	if (!code)
 		code = mortise_reencrypt_continue(plan->header, attempt->passphrase, &how, err);
 	if (!code)
-		snprintf(work->result->text, sizeof(work->result->text), "volume key rotated");
+		snprintf(work->result->text, sizeof(work->result->text), "%s", done);
 	else
-		error_prefix(err, "cannot rotate volume key of %s", plan->device);
+		error_prefix(err, "cannot %s %s", verb, plan->device);
 	return code;
 }

@@ -205,6 +205,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "partition";
 	case MORTISE_STEP_REENCRYPT:
 		return "reencrypt";
+	case MORTISE_STEP_ENCRYPT:
+		return "encrypt";
 	}
 	return "";
 }

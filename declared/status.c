@@ -103,8 +103,8 @@ static const char *compare(struct known_list *list, const struct config_volume *
 
 	if (!known_find(list, volume->id, &known))
 		return "unknown";
-	if (known.status == KNOWN_EXPECTED)
-		return "expected";
+	if (known.status == KNOWN_EXPECTED || known.status == KNOWN_ENCRYPTING)
+		return known.status == KNOWN_EXPECTED ? "expected" : "encrypting";
 	if (known.encrypted != volume->encrypted || strcmp(known.uuid, entry->uuid) != 0)
 		return "other";
 	return known.status == KNOWN_READY ? "known" : "formatting";

@@ -439,6 +439,51 @@ static void test_conversion(void **state)
 	assert_refused("  inPlace: true\n");
 }
 
+/* Without a list that knows the file system, only an operator encrypts it; and only the declared one. */
+static void test_encrypt_in_place(void **state)
+{
+	struct mortise_up_options options = options_alone();
+	struct mortise_config *config =
+		config_with("  inPlace: true\n"); /* the file system is xfs by default */
+	struct mortise_plan *plan;
+	struct volume_step *step;
+	char command[160];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command), "mkfs.%s -q %s 2>/dev/null",
+			 i ? "xfs -f -d size=450m" : "ext4", path[1]);
+		if (system(command))
+			skip();
+		options.adopt = false;
+		plan = plan_of(config, &options);
+		assert_true(plan->volumes[0]->failed);
+		assert_non_null(find_step(plan, MORTISE_STEP_REFUSE));
+		mortise_plan_free(&plan);
+		options.adopt = true;
+		plan = plan_of(config, &options);
+		step = find_step(plan, MORTISE_STEP_ENCRYPT);
+		assert_true(!step == !i);
+		assert_true(plan->volumes[0]->failed == !i);
+		if (step)
+			assert_non_null(strstr(step->text, " s; 18 MiB for the header from the "
+							   "unused space behind the file system"));
+		assert_true(!find_step(plan, MORTISE_STEP_KEY_ADD) == !i);
+		assert_null(find_step(plan, MORTISE_STEP_FORMAT));
+		assert_null(find_step(plan, MORTISE_STEP_MKFS));
+		mortise_plan_free(&plan);
+	}
+	/* xfs that takes the whole device does not shrink. */
+	snprintf(command, sizeof(command), "mkfs.xfs -q -f %s 2>/dev/null", path[1]);
+	assert_int_equal(system(command), 0);
+	plan = plan_of(config, &options);
+	step = find_step(plan, MORTISE_STEP_REFUSE);
+	assert_non_null(step);
+	assert_non_null(strstr(step->text, "xfs file systems cannot shrink"));
+	mortise_plan_free(&plan);
+	mortise_config_free(&config);
+}
+
 /* The serial counts only under the seal. */
 static void test_forged_rotation(void **state)
 {
@@ -470,6 +515,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_canceled_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_conversion, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_encrypt_in_place, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forged_rotation, set_up, tear_down),
 	};
 

@@ -210,7 +210,150 @@ test_refused() {
 	mortise down -f "$config" >/dev/null
 }
 
-topics=(rotate cuts state refused)
+# in_place: declare that data is encrypted in place.
+in_place() {
+	declare_keys "$node" "$node;$fallback"
+	sed -i '/^name: data$/,$ s/^  provider: luks2$/&\n  inPlace: true/' "$config"
+}
+
+# plain_machine [MIB]: data is plain ext4, and known.
+plain_machine() {
+	new_machine
+	declare_keys "$node" -
+	mortise up -f "$config" >/dev/null
+	fill
+}
+
+test_encrypt() {
+	plain_machine
+	in_place
+	check_fails "up does not encrypt a mounted volume" said mortise up -f "$config"
+	check "it says when" says "$data is mounted; the next boot encrypts it in place"
+	mortise down -f "$config" >/dev/null
+	check "up encrypts it" said mortise up -f "$config"
+	check "up says so" says "data: encrypting $data"
+	check_equal "data is mounted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
+	check "the files are the same" unchanged
+	check_equal "both keys are in the header" "$(slots "$data")" "0 3"
+	check "cryptsetup opens it" opens "$data" 3 other
+	check_equal "status knows it" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
+		$'known\nnull'
+	check "the next boot succeeds" boot
+	check "the files are the same" unchanged
+	sed -i 's/^  inPlace: true$/&\n  rotateVolumeKey: after/' "$config"
+	check "the next boot rotates its key" boot
+	check_equal "it is done" "$(record "$data" rotated)" after
+	check "the files are the same" unchanged
+	mortise down -f "$config" >/dev/null
+	# An attacker puts a plain file system in its place.
+	mkfs.ext4 -q "$data"
+	check_fails "a plain file system in its place is refused" said mortise up -f "$config"
+	check "it says why" says "the volume of this machine is encrypted"
+	mortise down -f "$config" >/dev/null
+	check_fails "by apply, too" said mortise apply -f "$config"
+	check_equal "it is unchanged" "$(blkid -p -o value -s TYPE "$data")" ext4
+}
+
+# Kills at flushes of mortise, e2fsck and resize2fs, each from the same plain disks.
+test_encrypt_cuts() {
+	local count continued=0 killed=0
+
+	plain_machine
+	in_place
+	mortise down -f "$config" >/dev/null
+	cat "$data" >"$work/plain.data"
+	cat "$state" >"$work/plain.state"
+	for count in {1..80..3}; do
+		cat "$work/plain.data" >"$data"
+		cat "$work/plain.state" >"$state"
+		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
+			"${cost[@]}" "${places[@]}" && killed=$((killed + 1))
+		! grep -q "^data:.*done" "$work/said" || break
+		if mortise plan -f "$config" 2>&1 | grep "continue to encrypt" >/dev/null; then
+			continued=$((continued + 1))
+		fi
+		said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		[[ $(findmnt -no SOURCE "$files") == /dev/mapper/luks2-u-data ]] ||
+			fail "data is encrypted after a kill at flush $count"
+		unchanged || fail "the files are the same after a kill at flush $count"
+		mortise down -f "$config" >/dev/null
+		[[ $killed -eq 0 || $count -lt 10 || $killed -ge $((count / 3)) ]] || break
+	done
+	check "up ran into the kills" test "$killed" -gt 5
+	check "some were in the encryption" test "$continued" -gt 1
+	echo "    flush $count, $killed killed, $continued continued"
+	rm "$work"/plain.*
+}
+
+# Where the room for the header comes from, or why there is none.
+test_room() {
+	local disk
+
+	plain_machine
+	head -c 30M /dev/urandom >"$files/large"
+	in_place
+	mortise down -f "$config" >/dev/null
+	check_fails "a full ext4 is refused" said mortise up -f "$config"
+	check "it says why" says "MiB would be left; delete some of it"
+	mortise down -f "$config" >/dev/null
+	new_machine
+	declare_keys "$node" -
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise up -f "$config" >/dev/null
+	fill
+	in_place
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise down -f "$config" >/dev/null
+	check_fails "an xfs without free space is refused" said mortise up -f "$config"
+	check "it says why" says "the header needs 18 MiB behind the xfs file system"
+	mortise down -f "$config" >/dev/null
+	new_machine
+	disk=$(labeled_disk 120 u-data=64)
+	data=${disk}p1
+	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
+	declare_keys "$node" -
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise up -f "$config" >/dev/null
+	fill
+	in_place
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise down -f "$config" >/dev/null
+	check "an xfs with free space behind its partition is encrypted" said mortise up -f "$config"
+	check "the partition grows" says "data: growing $data"
+	check "the files are the same" unchanged
+	check_equal "data is encrypted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
+}
+
+# STATE: only an operator's apply, before it is mounted.
+test_encrypt_state() {
+	new_machine
+	declare_keys - -
+	sed -i 's/^name: STATE$/&\nfilesystem: {type: ext4}/' "$config"
+	check "apply makes a plain STATE" mortise apply -f "$config"
+	fill
+	echo kept >"$root/system/state/kept"
+	declare_keys "$node" -
+	sed -i 's/^name: STATE$/&\nfilesystem: {type: ext4}/; 0,/^  provider: luks2$/ s//&\n  inPlace: true/' \
+		"$config"
+	check_fails "a mounted STATE is refused" said mortise apply -f "$config"
+	mortise down -f "$config" >/dev/null
+	check_fails "up does not encrypt STATE" said mortise up -f "$config"
+	check "it says why" says "run \`mortise apply\` before it is mounted"
+	mortise down -f "$config" >/dev/null
+	killed_at 30 "$MORTISE" apply -f "$config" --yes --root "$root" --node-uuid "$uuid" \
+		"${cost[@]}" "${places[@]}" || true
+	check "apply encrypts it" said mortise apply -f "$config"
+	check_equal "STATE is kept" "$(cat "$root/system/state/kept")" kept
+	check_equal "it is encrypted" "$(findmnt -no SOURCE "$root/system/state")" /dev/mapper/luks2-STATE
+	mortise down >/dev/null
+	check "the next boot succeeds without a file" mortise up
+	check_equal "STATE is kept" "$(cat "$root/system/state/kept")" kept
+	check "the files of data are the same" unchanged
+}
+
+topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
