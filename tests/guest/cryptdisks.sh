@@ -220,7 +220,28 @@ test_entries() {
 	check "cryptsetup opens its file system" fsck.ext4 -fn /dev/mapper/formatted
 }
 
-[[ -n ${1-} ]] || set -- cryptdisks entries
+# What the tests of libblockdev 2.28 do by the program, as far as it needs device-mapper.
+test_libblockdev() {
+	local disk old
+
+	disk=$(blank_device 20)
+	echo key | cryptsetup luksFormat "$disk" - "${cheap[@]}"
+	echo key | cryptsetup open "$disk" libbd_dm_tests-subsystem_crypt --key-file=-
+	check_equal "libblockdev: subsystem of a mapping" CRYPT \
+		"$(dmsetup info -c --noheadings -o subsystem libbd_dm_tests-subsystem_crypt)"
+	check_equal "libblockdev: key location of LUKS2" keyring \
+		"$(cryptsetup status libbd_dm_tests-subsystem_crypt | sed -n 's/ *key location: *//p')"
+	check "libblockdev: close" cryptsetup close libbd_dm_tests-subsystem_crypt
+	check_status 4 "libblockdev: close again" cryptsetup close libbd_dm_tests-subsystem_crypt
+	printf 'the passphrase' >"$work/key"
+	old=$(luks luks1 20)
+	cryptsetup open -d "$work/key" "$old" old
+	check_equal "libblockdev: key location of LUKS1" dm-crypt \
+		"$(cryptsetup status old | sed -n 's/ *key location: *//p')"
+	cryptsetup close old
+}
+
+[[ -n ${1-} ]] || set -- cryptdisks entries libblockdev
 for topic; do
 	"test_$topic"
 done
