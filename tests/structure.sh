@@ -65,7 +65,7 @@ includes() {
 lists() {
 	local file folder
 	for file in $(git ls-files '*/CMakeLists.txt' CMakeLists.txt); do
-		! grep -nE 'GLOB|REGEX EXCLUDE|EXCLUDE REGEX' "$file" ||
+		! grep -nE '\bGLOB(_RECURSE)?\b|REGEX EXCLUDE|EXCLUDE REGEX' "$file" ||
 			fail "$file chooses files by a pattern"
 	done
 	for folder in $folders; do
