@@ -16,6 +16,7 @@ enum luks2_guard {
 	LUKS2_GUARD_NONE,
 	LUKS2_GUARD_CHECKSUM,	/* a checksum of each old block, in the area of the keyslot */
 	LUKS2_GUARD_JOURNAL,	/* a copy of the old data there */
+	LUKS2_GUARD_SHIFT,	/* the old data: the new data is written to another place */
 };
 
 /* The data before or after. */
@@ -37,24 +38,46 @@ struct luks2_reencryption {
 	int keyslot;
 	enum mortise_reencrypt_mode mode;
 	bool backward;		/* from the end of the data to its start */
+	const char *resilience;	/* the name of both guards in the header */
 	enum luks2_guard guard;
-	const char *hash;	/* GUARD_CHECKSUM */
+	enum luks2_guard moved_guard; /* of the zone that was moved ahead */
+	const char *hash;	/* of the checksums; NULL: none */
 	uint32_t block_size;	/* bytes of one checksum's block, else of the larger sector */
 	uint64_t area_offset;	/* bytes on the header's device */
 	uint64_t area_size;	/* bytes */
 	struct luks2_form before, after;
+	uint64_t shift;		/* bytes by which the data moves, 0: it stays */
+	uint64_t moved_size;	/* bytes at the start of the data that were moved ahead: before, */
+	uint64_t moved_offset;	/* they begin at this byte of the data device; size 0: none */
+	uint64_t old_size;	/* bytes of the data as the header gave them before, 0: dynamic */
 	uint64_t fixed_size;	/* bytes of the data, 0: to the end of the device */
 	uint64_t border;	/* bytes: the new form begins or ends here */
-	bool whole;		/* nothing is done yet, and border is 0 */
+	bool whole;		/* nothing is done yet; backward, border is meaningless */
 	bool finished;		/* all is done: only luks2_reencryption_end() is missing */
 	bool interrupted;	/* zone is being written: it has to be recovered */
 	struct luks2_zone zone;
 };
 
-/* "checksum"; the names in the header. */
+/* "encrypt"; the name in the header. */
 const char *luks2_reencrypt_mode_name(enum mortise_reencrypt_mode mode);
-const char *luks2_guard_name(enum luks2_guard guard);
-bool luks2_guard_parse(const char *name, enum luks2_guard *guard);
+
+/* Sets resilience, guard and moved_guard from a name in the header. False: unknown. */
+bool luks2_resilience_parse(const char *name, struct luks2_reencryption *state);
+
+/* The byte on the data device of a position in the data, before and after. */
+uint64_t luks2_place_before(const struct luks2_reencryption *state, uint64_t position);
+uint64_t luks2_place_after(const struct luks2_reencryption *state, uint64_t position);
+
+/* What protects a zone. */
+enum luks2_guard luks2_guard_of(const struct luks2_reencryption *state,
+				const struct luks2_zone *zone);
+
+/* Bytes that are done, of size bytes of data; an interrupted zone is not. */
+uint64_t luks2_reencryption_done(const struct luks2_reencryption *state, uint64_t size);
+
+/* The next zone: up to largest bytes, or those moved ahead. False: everything is done. */
+bool luks2_reencryption_next(const struct luks2_reencryption *state, uint64_t size,
+			     uint64_t largest, struct luks2_zone *zone);
 
 /*
  * Reads it. Strings belong to metadata. MORTISE_E_USAGE: "Device is not in reencryption."
@@ -64,27 +87,16 @@ MORTISE_MUST_CHECK enum mortise_code luks2_reencryption_get(struct json_object *
 							    struct luks2_reencryption *state,
 							    struct mortise_error *err);
 
-/* What a new reencryption shall be. */
-struct luks2_reencryption_new {
-	enum mortise_reencrypt_mode mode;
-	enum luks2_guard guard;
-	const char *hash;	/* of the checksums */
-	uint32_t block_size;	/* bytes */
-	const char *cipher;	/* after */
-	uint32_t sector_size;	/* bytes, after */
-	int old_digest;		/* of the key before, -1: encryption */
-	int digest;		/* of the key after, -1: decryption */
-	uint64_t fixed_size;	/* bytes of the data, 0: to the end of the device */
-	const struct mortise_secret *old_key, *new_key; /* NULL: not encrypted; new_key: the same */
-};
-
 /*
- * Adds keyslot, requirement, segments and digest to an update. The keyslot's area takes the largest
- * gap of the keyslots area. MORTISE_E_NO_SPACE: no keyslot or no gap is free.
+ * Adds keyslot, requirement, segments and digest to an update. state has all but keyslot, area and
+ * progress. A key is NULL if the data is not encrypted then, and new_key if it stays the same. The
+ * keyslot's area takes the largest gap of the keyslots area, or 4096 bytes if it protects nothing.
+ * MORTISE_E_NO_SPACE: no keyslot or no gap is free.
  */
 MORTISE_MUST_CHECK enum mortise_code
-luks2_reencryption_begin(struct luks2_update *update, const struct luks2_reencryption_new *what,
-			 struct mortise_error *err);
+luks2_reencryption_begin(struct luks2_update *update, const struct luks2_reencryption *state,
+			 const struct mortise_secret *old_key,
+			 const struct mortise_secret *new_key, struct mortise_error *err);
 
 /*
  * Checks the digest over the metadata of the reencryption, which binds it to both keys
@@ -105,7 +117,7 @@ luks2_reencryption_set(struct luks2_update *update, const struct luks2_reencrypt
 		       struct mortise_error *err);
 
 /*
- * Transfer size bytes in the area of the keyslot, the protection of a zone: from offset, or to its
+ * Transfer size bytes in the area of the keyslot, the protection of a zone. offset: bytes from its
  * start. The write returns after a flush. MORTISE_E_NO_SPACE: the area is smaller.
  */
 MORTISE_MUST_CHECK enum mortise_code
@@ -114,8 +126,8 @@ luks2_reencryption_read_area(const struct mortise_luks2 *header,
 			     size_t size, struct mortise_error *err);
 MORTISE_MUST_CHECK enum mortise_code
 luks2_reencryption_write_area(const struct mortise_luks2 *header,
-			      const struct luks2_reencryption *state, const void *bytes,
-			      size_t size, struct mortise_error *err);
+			      const struct luks2_reencryption *state, uint64_t offset,
+			      const void *bytes, size_t size, struct mortise_error *err);
 
 /*
  * Removes all metadata of the reencryption, and the keyslots of the old key. The commit wipes their

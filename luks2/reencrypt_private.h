@@ -13,6 +13,9 @@ struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *i
 /* The first segment with a flag that begins so, and its id; or NULL. */
 struct json_object *luks2_segment_flagged(struct json_object *segments, const char *flag, int *id);
 
+/* The version of the requirement; 1: it has no number. */
+unsigned luks2_reencrypt_version(struct json_object *metadata);
+
 /*
  * The bytes that the digest covers: both keys, which may be NULL, and the metadata.
  * MORTISE_E_POLICY: the metadata is incomplete.

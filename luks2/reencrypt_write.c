@@ -11,6 +11,8 @@
 #include "luks2/private.h"
 #include "luks2/reencrypt_private.h"
 
+#define EMPTY_AREA 4096u /* bytes: the unit of areas */
+
 /* The digests of a segment; -1: none. */
 struct owners {
 	int digest[2];
@@ -82,10 +84,11 @@ static bool add_form(struct json_object *metadata, const struct luks2_form *form
 static bool add_backups(struct json_object *metadata, struct json_object *old,
 			const struct luks2_reencryption *state)
 {
-	static const char *const flags[] = { "backup-previous", "backup-final" };
+	static const char *const flags[] = { "backup-previous", "backup-final",
+					     "backup-moved-segment" };
 
-	for (int i = 0; i < 2; i++) {
-		const struct luks2_form *form = i ? &state->after : &state->before;
+	for (int i = 0; i < (state->moved_size ? 3 : 2); i++) {
+		const struct luks2_form *form = i == 1 ? &state->after : &state->before;
 		int id;
 		struct json_object *segment = luks2_segment_flagged(old, flags[i], &id);
 
@@ -96,34 +99,61 @@ static bool add_backups(struct json_object *metadata, struct json_object *old,
 	return true;
 }
 
+/* The data from start to end, of size bytes in all. Without a fixed size, the last part has none. */
+static bool add_range(struct json_object *metadata, const struct luks2_reencryption *state,
+		      const struct luks2_form *form, uint64_t start, uint64_t end, uint64_t size)
+{
+	return start >= end || add_form(metadata, form, start,
+					end < size || state->fixed_size ? end - start : UINT64_MAX);
+}
+
+static bool add_busy(struct json_object *metadata, const struct luks2_reencryption *state,
+		     const struct luks2_zone *zone)
+{
+	const struct owners owners = { { state->after.digest, state->mode == MORTISE_REENCRYPT
+								      ? state->before.digest
+								      : -1 } };
+
+	return add_part(metadata, &state->after, zone->offset, zone->length, "in-reencryption",
+			owners);
+}
+
+/* The data that was moved ahead, in its place before. */
+static bool add_moved(struct json_object *metadata, const struct luks2_reencryption *state,
+		      const char *flag)
+{
+	struct luks2_form form = state->before;
+
+	form.offset = state->moved_offset;
+	return !state->moved_size || add_part(metadata, &form, 0, state->moved_size, flag,
+					      (struct owners){ { form.digest, -1 } });
+}
+
 /* What lies below the zone, the zone if it is being written, and what lies above it. */
 static bool add_regular(struct json_object *metadata, const struct luks2_reencryption *state,
 			const struct luks2_zone *zone, bool busy, uint64_t size)
 {
 	const struct luks2_form *low = state->backward ? &state->before : &state->after;
 	const struct luks2_form *high = state->backward ? &state->after : &state->before;
-	const uint64_t zone_end = zone->offset + zone->length;
-	uint64_t low_size = zone->offset, high_start = zone_end;
+	const uint64_t moved = state->moved_size;
+	uint64_t low_end = zone->offset, high_start = zone->offset + zone->length;
 
 	if (!busy && state->backward)
 		high_start = zone->offset;
 	else if (!busy)
-		low_size = zone_end;
-	/* What extends to the end of the device has no size. */
-	if (low_size >= size)
-		return add_form(metadata, low, 0, UINT64_MAX);
-	if (!add_form(metadata, low, 0, low_size))
-		return false;
-	if (busy &&
-	    !add_part(metadata, &state->after, zone->offset, zone->length, "in-reencryption",
-		      (struct owners){ { state->after.digest, state->mode == MORTISE_REENCRYPT
-								      ? state->before.digest
-								      : -1 } }))
-		return false;
-	if (high_start >= size)
-		return true;
-	return add_form(metadata, high, high_start,
-			state->fixed_size && high_start ? size - high_start : UINT64_MAX);
+		low_end = high_start;
+	/* Data that is all done extends to the end of the device. */
+	if (!busy && zone->offset < moved)
+		return add_form(metadata, &state->after, 0, UINT64_MAX);
+	if (!busy && !moved && (state->backward ? !high_start : low_end >= size))
+		return add_form(metadata, &state->after, 0, UINT64_MAX);
+	if (zone->offset < moved)
+		return add_busy(metadata, state, zone) &&
+		       add_range(metadata, state, &state->after, moved, size, size);
+	return add_moved(metadata, state, NULL) &&
+	       add_range(metadata, state, low, moved, low_end, size) &&
+	       (!busy || add_busy(metadata, state, zone)) &&
+	       add_range(metadata, state, high, high_start, size, size);
 }
 
 enum mortise_code luks2_reencryption_set(struct luks2_update *update,
@@ -141,18 +171,20 @@ enum mortise_code luks2_reencryption_set(struct luks2_update *update,
 	return done ? MORTISE_OK : error_memory(err);
 }
 
-static bool set_requirement(struct json_object *metadata)
+static bool set_requirement(struct json_object *metadata, const struct luks2_reencryption *state)
 {
+	const bool to_start = state->mode == MORTISE_DECRYPT && state->moved_size;
 	struct json_object *requirements = json_object_new_object();
 	struct json_object *mandatory = json_object_new_array();
 
 	return luks2_json_add(section(metadata, "config"), "requirements", requirements) &&
 	       luks2_json_add(requirements, "mandatory", mandatory) &&
-	       luks2_json_append(mandatory,
-				 json_object_new_string(LUKS2_REQUIREMENT_REENCRYPT "-v2"));
+	       luks2_json_append(mandatory, json_object_new_string(
+						    to_start ? LUKS2_REQUIREMENT_REENCRYPT "-v3"
+							     : LUKS2_REQUIREMENT_REENCRYPT "-v2"));
 }
 
-static bool add_area(struct json_object *keyslot, const struct luks2_reencryption_new *what,
+static bool add_area(struct json_object *keyslot, const struct luks2_reencryption *state,
 		     uint64_t offset, uint64_t size)
 {
 	struct json_object *area = json_object_new_object();
@@ -160,15 +192,30 @@ static bool add_area(struct json_object *keyslot, const struct luks2_reencryptio
 	return luks2_json_add(keyslot, "area", area) &&
 	       luks2_json_add(area, "offset", luks2_json_new_decimal(offset)) &&
 	       luks2_json_add(area, "size", luks2_json_new_decimal(size)) &&
-	       luks2_json_add(area, "type",
-			      json_object_new_string(luks2_guard_name(what->guard))) &&
-	       (what->guard != LUKS2_GUARD_CHECKSUM ||
-		(luks2_json_add(area, "hash", json_object_new_string(what->hash)) &&
-		 luks2_json_add(area, "sector_size", json_object_new_int64(what->block_size))));
+	       luks2_json_add(area, "type", json_object_new_string(state->resilience)) &&
+	       ((state->guard != LUKS2_GUARD_CHECKSUM &&
+		 state->moved_guard != LUKS2_GUARD_CHECKSUM) ||
+		(luks2_json_add(area, "hash", json_object_new_string(state->hash)) &&
+		 luks2_json_add(area, "sector_size", json_object_new_int64(state->block_size)))) &&
+	       (state->guard != LUKS2_GUARD_SHIFT ||
+		luks2_json_add(area, "shift_size", luks2_json_new_decimal(state->shift)));
+}
+
+/* The area of a shift without other protection stays empty, but has to exist. */
+static enum mortise_code find_area(struct luks2_update *update,
+				   const struct luks2_reencryption *state, uint64_t *offset,
+				   uint64_t *size, struct mortise_error *err)
+{
+	*size = EMPTY_AREA;
+	if (state->guard == LUKS2_GUARD_SHIFT && state->moved_guard == LUKS2_GUARD_SHIFT)
+		return luks2_layout_find_area(update->metadata, update->header->metadata, *size,
+					      offset, err);
+	return luks2_layout_largest_gap(update->metadata, update->header->metadata, offset, size,
+					err);
 }
 
 static enum mortise_code add_keyslot(struct luks2_update *update,
-				     const struct luks2_reencryption_new *what, int *id,
+				     const struct luks2_reencryption *state, int *id,
 				     struct mortise_error *err)
 {
 	struct json_object *keyslots = section(update->metadata, "keyslots");
@@ -180,56 +227,38 @@ static enum mortise_code add_keyslot(struct luks2_update *update,
 		;
 	if (*id >= (int)MORTISE_KEYSLOTS_MAX)
 		return error_set(err, MORTISE_E_NO_SPACE, 0, "All key slots full.");
-	code = luks2_layout_largest_gap(update->metadata, update->header->metadata, &offset, &size,
-					err);
+	code = find_area(update, state, &offset, &size, err);
 	if (code)
 		return code;
 	keyslot = json_object_new_object();
-	if (!luks2_json_add_id(keyslots, *id, keyslot) || !add_area(keyslot, what, offset, size) ||
+	if (!luks2_json_add_id(keyslots, *id, keyslot) || !add_area(keyslot, state, offset, size) ||
 	    !luks2_json_add(keyslot, "type", json_object_new_string("reencrypt")) ||
 	    !luks2_json_add(keyslot, "key_size", json_object_new_int(1)) ||
 	    !luks2_json_add(keyslot, "mode",
-			    json_object_new_string(luks2_reencrypt_mode_name(what->mode))) ||
-	    !luks2_json_add(keyslot, "direction", json_object_new_string("forward")))
+			    json_object_new_string(luks2_reencrypt_mode_name(state->mode))) ||
+	    !luks2_json_add(keyslot, "direction",
+			    json_object_new_string(state->backward ? "backward" : "forward")))
 		return error_memory(err);
 	return MORTISE_OK;
 }
 
-/* The data before. The backup of an encrypted segment keeps its size. NULL: out of memory. */
-static struct json_object *first_segment(struct json_object *old, uint64_t offset,
-					 const struct luks2_reencryption_new *what, bool regular)
+static bool add_backup(struct json_object *metadata, const struct luks2_form *form, uint64_t size,
+		       const char *flag)
 {
-	const struct luks2_segment plain = { .offset = offset, .size = what->fixed_size };
-	struct json_object *segment = NULL;
-
-	if (what->mode == MORTISE_ENCRYPT)
-		return luks2_segment_new(&plain);
-	if (json_object_deep_copy(old, &segment, NULL))
-		return NULL;
-	if (!regular || !what->fixed_size ||
-	    luks2_json_add(segment, "size", luks2_json_new_decimal(what->fixed_size)))
-		return segment;
-	json_object_put(segment);
-	return NULL;
+	return add_part(metadata, form, 0, size, flag, (struct owners){ { form->digest, -1 } });
 }
 
-/* The forms before and after, as the first regular segment is now. */
-static bool add_first_segments(struct json_object *metadata, struct json_object *old,
-			       const struct luks2_reencryption_new *what)
+/* The forms before and after, behind the regular segments of data of which nothing is done. */
+static bool add_first_segments(struct json_object *metadata, const struct luks2_reencryption *state)
 {
-	const struct owners before = { { what->old_digest, -1 } };
-	struct luks2_segment part = { .sector_size = what->sector_size };
+	/* Without a fixed size, any size does. */
+	const uint64_t size = state->fixed_size ? state->fixed_size : UINT64_MAX;
+	const struct luks2_zone none = { state->backward ? size : state->moved_size, 0 };
 
-	if (!luks2_json_decimal(old, "offset", &part.offset))
-		return false;
-	(void)luks2_json_decimal(old, "iv_tweak", &part.iv_tweak);
-	for (int i = 0; i < 2; i++)
-		if (!add_segment(metadata, first_segment(old, part.offset, what, i == 0),
-				 i ? "backup-previous" : NULL, before))
-			return false;
-	part.cipher = what->mode == MORTISE_DECRYPT ? NULL : what->cipher;
-	return add_segment(metadata, luks2_segment_new(&part), "backup-final",
-			   (struct owners){ { what->digest, -1 } });
+	return add_regular(metadata, state, &none, false, size) &&
+	       add_backup(metadata, &state->before, state->old_size, "backup-previous") &&
+	       add_backup(metadata, &state->after, 0, "backup-final") &&
+	       add_moved(metadata, state, "backup-moved-segment");
 }
 
 /*
@@ -237,10 +266,11 @@ static bool add_first_segments(struct json_object *metadata, struct json_object 
  * could neither continue nor be undone.
  */
 static enum mortise_code check_later_room(struct luks2_update *update,
-					  const struct luks2_reencryption_new *what,
+					  const struct luks2_reencryption *state,
 					  struct mortise_error *err)
 {
-	const int room = 3 * (200 + (int)strlen(what->cipher));
+	const char *cipher = state->after.cipher ? state->after.cipher : state->before.cipher;
+	const int room = 3 * (200 + (int)strlen(cipher));
 	char spare[1024];
 	enum mortise_code code;
 
@@ -253,24 +283,23 @@ static enum mortise_code check_later_room(struct luks2_update *update,
 }
 
 enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
-					   const struct luks2_reencryption_new *what,
+					   const struct luks2_reencryption *state,
+					   const struct mortise_secret *old_key,
+					   const struct mortise_secret *new_key,
 					   struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_update_metadata(update);
-	struct json_object *old = json_object_get(section(metadata, "segments"));
 	struct mortise_secret *record = NULL;
 	enum mortise_code code = MORTISE_OK;
 	int keyslot = -1, digest = -1;
 
-	if (!clear_segments(metadata) ||
-	    !add_first_segments(metadata, luks2_json_get_id(old, 0), what) ||
-	    !set_requirement(metadata))
+	if (!clear_segments(metadata) || !add_first_segments(metadata, state) ||
+	    !set_requirement(metadata, state))
 		code = error_memory(err);
-	json_object_put(old);
 	if (!code)
-		code = add_keyslot(update, what, &keyslot, err);
+		code = add_keyslot(update, state, &keyslot, err);
 	if (!code)
-		code = luks2_reencrypt_record(metadata, what->old_key, what->new_key, &record, err);
+		code = luks2_reencrypt_record(metadata, old_key, new_key, &record, err);
 	if (!code)
 		/* It contains a random key, which needs no stretching. */
 		code = luks2_digest_add(metadata, "sha256", LUKS2_DIGEST_ITERATIONS_MIN, record,
@@ -278,7 +307,7 @@ enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 	mortise_secret_free(&record);
 	if (!code && !luks2_digest_assign(metadata, digest, "keyslots", keyslot))
 		code = error_memory(err);
-	return code ? code : check_later_room(update, what, err);
+	return code ? code : check_later_room(update, state, err);
 }
 
 static enum mortise_code remove_keyslots_of(struct luks2_update *update, int digest,
@@ -292,23 +321,14 @@ static enum mortise_code remove_keyslots_of(struct luks2_update *update, int dig
 	return code;
 }
 
-/* Data whose size the header fixed before keeps it. UINT64_MAX: to the end of the device. */
-static uint64_t size_before(struct json_object *metadata)
-{
-	int id;
-	struct json_object *segment =
-		luks2_segment_flagged(section(metadata, "segments"), "backup-previous", &id);
-	uint64_t size;
-
-	return luks2_json_decimal(segment, "size", &size) ? size : UINT64_MAX;
-}
-
 enum mortise_code luks2_reencryption_end(struct luks2_update *update,
 					 const struct luks2_reencryption *state,
 					 struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_update_metadata(update);
-	const uint64_t size = state->mode == MORTISE_ENCRYPT ? UINT64_MAX : size_before(metadata);
+	/* Data whose size the header fixed before keeps it. */
+	const uint64_t size =
+		state->mode != MORTISE_ENCRYPT && state->old_size ? state->old_size : UINT64_MAX;
 	enum mortise_code code = MORTISE_OK;
 
 	if (!clear_segments(metadata) || !add_form(metadata, &state->after, 0, size))
@@ -344,14 +364,15 @@ enum mortise_code luks2_reencryption_read_area(const struct mortise_luks2 *heade
 
 enum mortise_code luks2_reencryption_write_area(const struct mortise_luks2 *header,
 						const struct luks2_reencryption *state,
-						const void *bytes, size_t size,
+						uint64_t offset, const void *bytes, size_t size,
 						struct mortise_error *err)
 {
-	enum mortise_code code = check_room(state, 0, size, err);
+	enum mortise_code code = check_room(state, offset, size, err);
 
 	if (!code)
 		code = luks2_device_writable(header->device, err);
 	if (!code)
-		code = luks2_device_write(header->device, bytes, size, state->area_offset, err);
+		code = luks2_device_write(header->device, bytes, size, state->area_offset + offset,
+					  err);
 	return code ? code : luks2_device_flush(header->device, err);
 }

@@ -34,6 +34,20 @@ struct hotzone {
 	size_t sum_size; /* bytes of one checksum */
 };
 
+uint64_t hotzone_guarded(const struct luks2_reencryption *state, enum luks2_guard guard)
+{
+	switch (guard) {
+	case LUKS2_GUARD_CHECKSUM:
+		return state->area_size / keys_hash_size(state->hash) * state->block_size;
+	case LUKS2_GUARD_JOURNAL:
+		return state->area_size;
+	case LUKS2_GUARD_SHIFT:
+		return state->shift;
+	default:
+		return 0;
+	}
+}
+
 static enum mortise_code device_error(const struct hotzone *hotzone, const char *verb,
 				      uint64_t offset, int sys, struct mortise_error *err)
 {
@@ -110,6 +124,7 @@ struct work {
 	struct hotzone *hotzone;
 	uint64_t start; /* bytes from the start of the data to the start of the buffer */
 	size_t size;	/* bytes */
+	uint8_t *sums;	/* of the blocks in the buffer; NULL: none are needed */
 	enum mortise_code (*slice)(struct work *work, size_t at, size_t size,
 				   struct mortise_error *err);
 	atomic_size_t next;
@@ -181,9 +196,11 @@ static enum mortise_code sum_blocks(const struct hotzone *hotzone, const uint8_t
 	return code;
 }
 
-static uint8_t *sums_at(const struct hotzone *hotzone, size_t at)
+static uint8_t *sums_at(const struct work *work, size_t at)
 {
-	return hotzone->sums + at / hotzone->state->block_size * hotzone->sum_size;
+	const struct hotzone *hotzone = work->hotzone;
+
+	return work->sums + at / hotzone->state->block_size * hotzone->sum_size;
 }
 
 static enum mortise_code read_slice(struct work *work, size_t at, size_t size,
@@ -191,11 +208,12 @@ static enum mortise_code read_slice(struct work *work, size_t at, size_t size,
 {
 	struct hotzone *hotzone = work->hotzone;
 	uint8_t *data = hotzone->buffer + at;
-	enum mortise_code code = transfer(
-		hotzone, data, size, hotzone->state->before.offset + work->start + at, false, err);
+	enum mortise_code code =
+		transfer(hotzone, data, size, luks2_place_before(hotzone->state, work->start + at),
+			 false, err);
 
-	if (!code && hotzone->state->guard == LUKS2_GUARD_CHECKSUM)
-		code = sum_blocks(hotzone, data, size, sums_at(hotzone, at), err);
+	if (!code && work->sums)
+		code = sum_blocks(hotzone, data, size, sums_at(work, at), err);
 	return code;
 }
 
@@ -208,7 +226,7 @@ static enum mortise_code convert_slice(struct work *work, size_t at, size_t size
 
 	if (!code)
 		code = transfer(hotzone, data, size,
-				hotzone->state->after.offset + work->start + at, true, err);
+				luks2_place_after(hotzone->state, work->start + at), true, err);
 	return code;
 }
 
@@ -218,11 +236,11 @@ static enum mortise_code recover_slice(struct work *work, size_t at, size_t size
 {
 	struct hotzone *hotzone = work->hotzone;
 	const size_t block = hotzone->state->block_size;
+	const uint64_t place = luks2_place_after(hotzone->state, work->start + at);
 	uint8_t *data = hotzone->buffer + at;
-	const uint8_t *stored = sums_at(hotzone, at);
+	const uint8_t *stored = sums_at(work, at);
 	uint8_t sum[KEYS_HASH_SIZE_MAX];
-	enum mortise_code code = transfer(
-		hotzone, data, size, hotzone->state->after.offset + work->start + at, false, err);
+	enum mortise_code code = transfer(hotzone, data, size, place, false, err);
 
 	for (size_t done = 0; !code && done < size; done += block) {
 		code = sum_blocks(hotzone, data + done, block, sum, err);
@@ -230,62 +248,97 @@ static enum mortise_code recover_slice(struct work *work, size_t at, size_t size
 			code = convert(hotzone, data + done, block, work->start + at + done, err);
 		stored += hotzone->sum_size;
 	}
-	if (!code)
-		code = transfer(hotzone, data, size,
-				hotzone->state->after.offset + work->start + at, true, err);
-	return code;
+	return code ? code : transfer(hotzone, data, size, place, true, err);
 }
 
-/* --- whole zones --- */
+/* --- whole zones, which may be larger than the buffer --- */
+
+static size_t piece_size(const struct hotzone *hotzone, const struct luks2_zone *zone,
+			 uint64_t done)
+{
+	const uint64_t left = zone->length - done;
+
+	return left < hotzone->room ? (size_t)left : hotzone->room;
+}
+
+static size_t sums_size(const struct hotzone *hotzone, uint64_t length)
+{
+	return (size_t)(length / hotzone->state->block_size * hotzone->sum_size);
+}
 
 enum mortise_code hotzone_protect(struct hotzone *hotzone, const struct luks2_zone *zone,
 				  struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = hotzone->state;
-	const size_t length = (size_t)zone->length;
-	const size_t sums = length / state->block_size * hotzone->sum_size;
-	struct work work = {
-		.hotzone = hotzone, .start = zone->offset, .size = length, .slice = read_slice
-	};
-	enum mortise_code code = run(&work, err);
+	const enum luks2_guard guard = luks2_guard_of(state, zone);
+	enum mortise_code code = MORTISE_OK;
 
-	if (code || state->guard == LUKS2_GUARD_NONE)
-		return code;
-	if (state->guard == LUKS2_GUARD_JOURNAL)
-		return luks2_reencryption_write_area(hotzone->header, state, hotzone->buffer,
-						     length, err);
-	return luks2_reencryption_write_area(hotzone->header, state, hotzone->sums, sums, err);
+	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room) {
+		const size_t size = piece_size(hotzone, zone, done);
+		struct work work = { .hotzone = hotzone,
+				     .start = zone->offset + done,
+				     .size = size,
+				     .slice = read_slice };
+
+		if (guard == LUKS2_GUARD_CHECKSUM)
+			work.sums = hotzone->sums + sums_size(hotzone, done);
+		code = run(&work, err);
+		if (!code && guard == LUKS2_GUARD_JOURNAL)
+			code = luks2_reencryption_write_area(hotzone->header, state, done,
+							     hotzone->buffer, size, err);
+	}
+	if (!code && guard == LUKS2_GUARD_CHECKSUM)
+		code = luks2_reencryption_write_area(hotzone->header, state, 0, hotzone->sums,
+						     sums_size(hotzone, zone->length), err);
+	return code;
 }
 
 enum mortise_code hotzone_convert(struct hotzone *hotzone, const struct luks2_zone *zone,
 				  struct mortise_error *err)
 {
-	struct work work = { .hotzone = hotzone,
-			     .start = zone->offset,
-			     .size = (size_t)zone->length,
-			     .slice = convert_slice };
-	enum mortise_code code = run(&work, err);
+	enum mortise_code code = MORTISE_OK;
 
+	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room) {
+		struct work work = { .hotzone = hotzone,
+				     .start = zone->offset + done,
+				     .size = piece_size(hotzone, zone, done),
+				     .slice = read_slice };
+
+		/* hotzone_protect() has left the last piece in the buffer. */
+		if (zone->length > hotzone->room)
+			code = run(&work, err);
+		work.slice = convert_slice;
+		work.next = 0;
+		if (!code)
+			code = run(&work, err);
+	}
 	return code ? code : flush(hotzone, err);
 }
 
-/* done: bytes of the zone before the piece. */
 static enum mortise_code recover_piece(struct hotzone *hotzone, const struct luks2_zone *zone,
-				       uint64_t done, size_t size, struct mortise_error *err)
+				       uint64_t done, struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = hotzone->state;
+	const enum luks2_guard guard = luks2_guard_of(state, zone);
+	const size_t size = piece_size(hotzone, zone, done);
 	struct work work = { .hotzone = hotzone, .start = zone->offset + done, .size = size };
 	enum mortise_code code;
 
-	if (state->guard == LUKS2_GUARD_JOURNAL) {
+	if (guard == LUKS2_GUARD_CHECKSUM) {
+		work.slice = recover_slice;
+		work.sums = hotzone->sums;
+		code = luks2_reencryption_read_area(hotzone->header, state,
+						    sums_size(hotzone, done), hotzone->sums,
+						    sums_size(hotzone, size), err);
+	} else if (guard == LUKS2_GUARD_JOURNAL) {
 		work.slice = convert_slice;
 		code = luks2_reencryption_read_area(hotzone->header, state, done, hotzone->buffer,
 						    size, err);
 	} else {
-		work.slice = recover_slice;
-		code = luks2_reencryption_read_area(
-			hotzone->header, state, done / state->block_size * hotzone->sum_size,
-			hotzone->sums, size / state->block_size * hotzone->sum_size, err);
+		work.slice = read_slice;
+		code = run(&work, err);
+		work.slice = convert_slice;
+		work.next = 0;
 	}
 	return code ? code : run(&work, err);
 }
@@ -294,24 +347,17 @@ enum mortise_code hotzone_recover(struct hotzone *hotzone, const struct luks2_zo
 				  struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = hotzone->state;
-	uint64_t room = state->area_size;
 	enum mortise_code code = MORTISE_OK;
 
-	if (state->guard == LUKS2_GUARD_CHECKSUM)
-		room = room / hotzone->sum_size * state->block_size;
-	if (state->guard == LUKS2_GUARD_NONE || zone->length % state->block_size ||
-	    zone->length > room || zone->offset > hotzone->size ||
+	if (zone->length > hotzone_guarded(state, luks2_guard_of(state, zone)) ||
+	    zone->length % state->block_size || zone->offset > hotzone->size ||
 	    zone->length > hotzone->size - zone->offset)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "%s: the interrupted zone of %" PRIu64 " bytes at byte %" PRIu64
 				 " has no protection to recover it from",
 				 hotzone->path, zone->length, zone->offset);
-	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room) {
-		const uint64_t left = zone->length - done;
-
-		code = recover_piece(hotzone, zone, done,
-				     left < hotzone->room ? (size_t)left : hotzone->room, err);
-	}
+	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room)
+		code = recover_piece(hotzone, zone, done, err);
 	return code ? code : flush(hotzone, err);
 }
 
@@ -324,14 +370,9 @@ uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit)
 {
 	const struct luks2_reencryption *state = hotzone->state;
 	uint64_t length = limit && limit < hotzone->room ? limit : hotzone->room;
-	uint64_t room = length;
 
-	if (state->guard == LUKS2_GUARD_JOURNAL)
-		room = state->area_size;
-	else if (state->guard == LUKS2_GUARD_CHECKSUM)
-		room = state->area_size / hotzone->sum_size * state->block_size;
-	if (length > room)
-		length = room;
+	if (state->guard != LUKS2_GUARD_NONE && length > hotzone_guarded(state, state->guard))
+		length = hotzone_guarded(state, state->guard);
 	length -= length % state->block_size;
 	return length ? length : state->block_size;
 }
@@ -366,25 +407,41 @@ static enum mortise_code check_header(const struct hotzone *hotzone,
 		hotzone->path);
 }
 
+static enum mortise_code check_place(const struct hotzone *hotzone, uint64_t offset, uint64_t size,
+				     uint64_t device_size, struct mortise_error *err)
+{
+	if (size && size <= device_size && offset <= device_size - size)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_NO_SPACE, 0,
+			 "Device %s is too small. (the data begins at byte %" PRIu64
+			 " and has %" PRIu64 " bytes, the device has %" PRIu64 ")",
+			 hotzone->path, offset, size, device_size);
+}
+
 static enum mortise_code measure(struct hotzone *hotzone, uint64_t device_size,
 				 struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = hotzone->state;
-	const uint64_t offset = state->after.offset;
+	const uint64_t before = state->before.offset, after = state->after.offset;
+	const uint64_t offset = before > after ? before : after;
+	enum mortise_code code;
 
 	hotzone->size = state->fixed_size;
 	if (!hotzone->size && device_size > offset)
 		hotzone->size = device_size - offset;
-	if (!hotzone->size || hotzone->size > device_size || offset > device_size - hotzone->size)
-		return error_set(err, MORTISE_E_NO_SPACE, 0,
-				 "Device %s is too small. (the data begins at byte %" PRIu64
-				 " and has %" PRIu64 " bytes, the device has %" PRIu64 ")",
-				 hotzone->path, offset, hotzone->size, device_size);
-	if (hotzone->size % state->block_size)
-		return error_set(err, MORTISE_E_NO_SPACE, 0,
+	code = check_place(hotzone, offset, hotzone->size, device_size, err);
+	if (!code && state->moved_size)
+		code = check_place(hotzone, state->moved_offset, state->moved_size, device_size,
+				   err);
+	/* The device was larger when what is done was done. */
+	if (!code && state->border != UINT64_MAX && !(state->whole && state->backward))
+		code = check_place(hotzone, offset, state->border ? state->border : 1, device_size,
+				   err);
+	if (!code && hotzone->size % state->block_size)
+		code = error_set(err, MORTISE_E_NO_SPACE, 0,
 				 "Data device is not aligned to encryption sector size (%u bytes).",
 				 state->block_size);
-	return MORTISE_OK;
+	return code;
 }
 
 static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_error *err)
@@ -421,8 +478,10 @@ out:
 static enum mortise_code allocate(struct hotzone *hotzone, struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = hotzone->state;
+	uint64_t summed;
 
 	hotzone->room = hotzone->size < HOTZONE_MAX ? (size_t)hotzone->size : HOTZONE_MAX;
+	summed = hotzone->room;
 	/* Direct I/O needs aligned memory. */
 	hotzone->buffer = mmap(NULL, hotzone->room, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -431,13 +490,15 @@ static enum mortise_code allocate(struct hotzone *hotzone, struct mortise_error 
 		return error_memory(err);
 	}
 	(void)madvise(hotzone->buffer, hotzone->room, MADV_DONTDUMP);
-	if (state->guard != LUKS2_GUARD_CHECKSUM)
+	if (state->guard != LUKS2_GUARD_CHECKSUM && state->moved_guard != LUKS2_GUARD_CHECKSUM)
 		return MORTISE_OK;
 	hotzone->sum_size = keys_hash_size(state->hash);
 	if (!hotzone->sum_size)
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Hash algorithm %.40s not supported.", state->hash);
-	hotzone->sums = malloc(hotzone->room / state->block_size * hotzone->sum_size);
+	if (state->moved_guard == LUKS2_GUARD_CHECKSUM && state->moved_size > summed)
+		summed = state->moved_size;
+	hotzone->sums = malloc(sums_size(hotzone, summed));
 	return hotzone->sums ? MORTISE_OK : error_memory(err);
 }
 

@@ -22,6 +22,9 @@ MORTISE_MUST_CHECK enum mortise_code hotzone_open(const struct mortise_luks2 *he
 /* Wipes the buffer; NULL is allowed. */
 void hotzone_close(struct hotzone *hotzone);
 
+/* Bytes of the largest zone that a guard can recover; 0: the guard protects nothing. */
+uint64_t hotzone_guarded(const struct luks2_reencryption *state, enum luks2_guard guard);
+
 /* Bytes of all data. */
 uint64_t hotzone_data_size(const struct hotzone *hotzone);
 
