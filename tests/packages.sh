@@ -7,6 +7,10 @@
 #   debian_twice  builds them once more, with unit tests, at another time and place, with another umask,
 #              locale, time zone and number of jobs: the same bytes
 #   debian_root  installs, uses, updates and purges them in a root that debootstrap makes; as root
+#   recipes    the recipes agree with the tree: version, options, checksums of the license; shellcheck.
+#              BUILDROOT: a tree of Buildroot, whose check-package and Kconfig read packaging/buildroot
+#   arch       makepkg, and pacman installs the package in a new root; as root
+#   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
 # build/packages).
 set -eEuo pipefail
@@ -16,6 +20,8 @@ packages=$(realpath -m "${PACKAGES:-build/packages}")
 mkdir -p "$packages"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+exec 9> "$packages/lock"
+flock 9
 
 # For the table at the end: what a topic does, and in $size, how large its result is.
 declare -A shown=(
@@ -23,6 +29,9 @@ declare -A shown=(
 	[debian]="built, checked by lintian, used"
 	[debian_twice]="built again with unit tests, compared"
 	[debian_root]="installed, used, updated, purged"
+	[recipes]="compared with the tree only"
+	[arch]="built by makepkg, installed by pacman, used"
+	[alpine]="functions run without abuild, used"
 )
 
 # needs PROGRAM...: skip the test without them.
@@ -134,7 +143,7 @@ dist() {
 # build_debian DIRECTORY OPTIONS: packaging/debian/build with these DEB_BUILD_OPTIONS.
 build_debian() {
 	DEB_BUILD_OPTIONS=$2 packaging/debian/build --output "$1" > "$work/build.log" 2>&1 < /dev/null || {
-		tail -n 60 "$work/build.log"
+		tail -n 20 "$work/build.log" | cut -c -400
 		return 1
 	}
 }
@@ -296,16 +305,158 @@ END
 	echo "ok - nothing is left after the purge"
 }
 
+# differs FILE TEXT: is the text missing in the file?
+differs() {
+	! grep -qF -- "$2" "$1" || return 1
+	echo "$1 lacks $2"
+}
+
+recipes() {
+	local version md5 sha256 file option
+
+	needs shellcheck
+	[ -e .git ] || { echo "# not a git repository" && exit 77; }
+	version=$(sed -n 's/^#define MORTISE_VERSION "\(.*\)"/\1/p' include/mortise.h)
+	! differs packaging/arch/PKGBUILD "pkgver=$version"
+	! differs packaging/alpine/APKBUILD "pkgver=$version"
+	! differs packaging/openwrt/mortise/Makefile "PKG_VERSION:=$version"
+	! differs packaging/nix/package.nix "version = \"$version\""
+	! differs packaging/buildroot/package/mortise/mortise.mk "MORTISE_VERSION = $version"
+	[ -e "packaging/yocto/meta-mortise/recipes-security/mortise/mortise_$version.bb" ]
+	md5=$(md5sum < LICENSE | cut -d ' ' -f 1)
+	sha256=$(sha256sum < LICENSE | cut -d ' ' -f 1)
+	! differs packaging/yocto/meta-mortise/recipes-security/mortise/mortise_*.bb "$md5"
+	! differs packaging/buildroot/package/mortise/mortise.hash "$sha256"
+	for option in $(git grep -hoE -e '-D(MORTISE_[A-Z0-9_]+)=' -- packaging | sort -u); do
+		grep -qE "\(${option:2:-1}\>" CMakeLists.txt || {
+			echo "no option ${option:2:-1}"
+			return 1
+		}
+	done
+	# The license is stated in each file that may have a comment.
+	for file in $(git ls-files packaging | grep -E '/(APKBUILD|PKGBUILD|build|source|rules|tests/[^c].*|S[0-9].*|Makefile|.*\.(bb|nix|init))$'); do
+		! differs "$file" "SPDX-License-Identifier: MIT"
+	done
+	shellcheck -S warning packaging/source packaging/*/build packaging/debian/tests/{use,name} \
+		packaging/debian/*.p{reinst,ostrm}
+	shellcheck -S warning -s bash -e SC2034,SC2154,SC2164 packaging/arch/PKGBUILD
+	shellcheck -S warning -s dash -e SC2034,SC2154,SC2164,SC3043 packaging/alpine/APKBUILD
+	shellcheck packaging/buildroot/package/mortise/S[0-9]*
+	openwrt
+	if command -v nix-instantiate > /dev/null; then
+		for file in packaging/nix/*.nix; do
+			nix-instantiate --parse "$file" > "$work/log" 2>&1 || { cat "$work/log"; return 1; }
+		done
+	fi
+	if [ -n "${BUILDROOT-}" ]; then
+		git ls-files packaging/buildroot | xargs "$BUILDROOT/utils/check-package" -b
+		make -C "$BUILDROOT" O="$work/buildroot" BR2_EXTERNAL="$PWD/packaging/buildroot" \
+			qemu_x86_64_defconfig > "$work/log" 2>&1 || { tail "$work/log"; return 1; }
+		echo BR2_PACKAGE_MORTISE=y >> "$work/buildroot/.config"
+		make -C "$work/buildroot" olddefconfig > "$work/log" 2>&1
+		! grep 'unmet direct' "$work/log"
+		make -s -C "$work/buildroot" mortise-show-info 2> "$work/log" |
+			jq -e '.mortise.dependencies | contains(["json-c", "libyaml"])' > "$work/log"
+	fi
+	echo "ok - recipes agree with the tree"
+}
+
+# openwrt: the init script of OpenWrt with a stub of rc.common; the program prints its arguments.
+openwrt() {
+	local bin=$work/openwrt
+
+	mkdir -p "$bin"
+	printf '#!/bin/sh\necho "$@"\n' > "$bin/mortise"
+	chmod +x "$bin/mortise"
+	cat > "$bin/rc.common" << 'END'
+config_load() { :; }
+config_get_bool() { eval "$1=${ENABLED-$4}"; }
+config_get() { case $3 in wait) eval "$1=7" ;; *) eval "$1=\$5" ;; esac; }
+config_list_foreach() { for volume in $VOLUMES; do "$3" "$volume"; done; }
+procd_add_reload_trigger() { :; }
+END
+	run_init() { # FUNCTION
+		PATH=$bin:$PATH sh -c '. "$1/rc.common"; . packaging/openwrt/mortise/files/mortise.init
+			"$2"' - "$bin" "$1"
+	}
+	[ "$(run_init start_service)" = "up --wait 7 --log=kmsg" ]
+	[ "$(VOLUMES="STATE u-x" run_init start_service)" = "up --wait 7 --log=kmsg STATE u-x" ]
+	[ "$(VOLUMES="STATE u-x" run_init stop_service)" = "down --log=kmsg STATE u-x" ]
+	[ -z "$(ENABLED=0 run_init start_service)" ]
+	shellcheck -s sh -e SC2034,SC3043 packaging/openwrt/mortise/files/mortise.init
+}
+
+# installed ROOT: the program of an unpacked package works.
+installed() {
+	local program
+
+	program=$(find "$1/usr" -path '*bin/mortise' -type f)
+	truncate -s 20M "$work/image"
+	printf right | "$program" luksFormat -q --key-file - --pbkdf pbkdf2 \
+		--pbkdf-force-iterations 1000 "$work/image"
+	printf right | "$program" open --test-passphrase --key-file - "$work/image"
+	[ -s "$1/usr/share/man/man8/mortise.8" ] || [ -s "$1/usr/share/man/man8/mortise.8.gz" ]
+	[ -d "$1/etc/mortise" ]
+}
+
+arch() {
+	local output=$packages/arch
+
+	needs makepkg pacman bsdtar setpriv
+	[ "$(id -u)" = 0 ] || {
+		echo "# not root"
+		exit 77
+	}
+	rm -rf "$output"
+	mkdir "$output"
+	cp packaging/arch/PKGBUILD "$output/"
+	packaging/source "$output" > "$work/log"
+	chown -R 65534 "$output"
+	chmod 755 "$work"
+	(
+		cd "$output"
+		HOME=$output PKGEXT=.pkg.tar.gz setpriv --reuid 65534 --clear-groups \
+			makepkg --nodeps --force > "$work/build.log" 2>&1 < /dev/null
+	) || { tail -n 20 "$work/build.log" | cut -c -400; return 1; }
+	mkdir -p "$work/arch/var/lib/pacman"
+	pacman --root "$work/arch" --dbpath "$work/arch/var/lib/pacman" --noconfirm --noscriptlet -Udd \
+		"$output"/mortise-[0-9]*.pkg.tar.gz > "$work/log" 2>&1 || { tail "$work/log"; return 1; }
+	pacman --root "$work/arch" --dbpath "$work/arch/var/lib/pacman" -Qkk mortise > "$work/log"
+	grep -q ' 0 altered files' "$work/log"
+	installed "$work/arch"
+	[ -s "$work/arch/usr/lib/systemd/system/mortise.service" ]
+	[ -s "$work/arch/usr/share/licenses/mortise/LICENSE" ]
+	size=$(du -b "$output"/mortise-[0-9]*.pkg.tar.gz | awk '{ print $1 " bytes" }')
+	echo "ok - Arch Linux"
+}
+
+alpine() {
+	packaging/source "$work/alpine" > "$work/log"
+	(
+		srcdir=$work/alpine/src pkgdir=$work/alpine/pkg
+		mkdir "$srcdir" "$pkgdir"
+		tar -C "$srcdir" -xf "$work"/alpine/*.tar.xz
+		want_check() { return 1; }
+		. packaging/alpine/APKBUILD
+		cd "$builddir"
+		build && package
+	) > "$work/build.log" 2>&1 || { tail -n 20 "$work/build.log" | cut -c -400; return 1; }
+	installed "$work/alpine/pkg"
+	[ -x "$work/alpine/pkg/etc/init.d/mortise" ]
+	[ -s "$work/alpine/pkg/etc/conf.d/mortise" ]
+	echo "ok - Alpine Linux"
+}
+
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root)
-		SECONDS=0
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine)
+		SECONDS=0 size=
 		"$topic"
-		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "${size-}" \
+		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \
 			>> "$work/table"
 		;;
 	*) echo "unknown topic $topic" >&2 && exit 1 ;;
