@@ -804,6 +804,19 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_continue(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
 			   const struct mortise_reencrypt_run *how, struct mortise_error *err);
 
+/*
+ * Opens the keys of a volume in reencryption, and checks that its header belongs to them. keyslot: an
+ * id or MORTISE_ANY. The header knows the keys afterwards, so that mortise_activate() can open the
+ * volume, after finishing the zone that was interrupted, with as many parts as its data has. *volume_key
+ * (may be NULL) receives the key for mortise_activate(), *opened (may be NULL) the keyslot.
+ * MORTISE_E_KEY. MORTISE_E_POLICY: the header does not belong to these keys. MORTISE_E_USAGE: "Device is
+ * not in reencryption."
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_unlock(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
+			 int keyslot, struct mortise_secret **volume_key, int *opened,
+			 struct mortise_error *err);
+
 /* --- mappings --- */
 
 enum mortise_activation_flags {
@@ -821,8 +834,9 @@ enum mortise_activation_flags {
 
 /*
  * Creates /dev/mapper/NAME, with flags and, without MORTISE_ONLY_GIVEN, those in the header. *dropped (may be NULL) receives the
- * flags that the kernel does not support. MORTISE_E_EXISTS, MORTISE_E_BUSY, MORTISE_E_KERNEL,
- * MORTISE_E_POLICY, MORTISE_E_KEY: wrong volume key.
+ * flags that the kernel does not support. For a volume in reencryption call mortise_reencrypt_unlock()
+ * before. MORTISE_E_EXISTS, MORTISE_E_BUSY, MORTISE_E_KERNEL, MORTISE_E_POLICY, MORTISE_E_KEY: wrong
+ * volume key.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_activate(struct mortise_luks2 *header, const char *name,
@@ -944,7 +958,8 @@ struct mortise_mapping_info {
 };
 
 /*
- * MORTISE_E_UNSUPPORTED: it is not a single dm-crypt target. Of info, in_use, suspended, readonly,
+ * For a volume in reencryption, which has several targets, cipher, key and sector size are those of the
+ * first encrypted one. MORTISE_E_UNSUPPORTED: it has other targets than dm-crypt. Of info, in_use, suspended, readonly,
  * luks2, uuid and type are set. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
  * but device is set.
  */

@@ -12,23 +12,13 @@
 #include "luks2/keyslot.h"
 #include "luks2/seal.h"
 #include "volume/header_place.h"
-#include "volume/hotzone.h"
+#include "volume/reencrypt.h"
 
 #define PROGRESS "re-encrypting"
 
-struct continuation {
-	struct mortise_luks2 *header;
-	struct luks2_reencryption state;
-	struct mortise_secret *old_key, *new_key; /* NULL: not encrypted; new_key: the same */
-	struct hotzone *hotzone;
-	uint64_t limit; /* bytes of a zone, 0: the default */
-	const struct mortise_events *events;
-	int lock_fd;
-};
-
-static enum mortise_code open_keys(struct continuation *run,
-				   const struct mortise_secret *passphrase, int keyslot,
-				   struct mortise_error *err)
+enum mortise_code reencrypt_open_keys(struct continuation *run,
+				      const struct mortise_secret *passphrase, int keyslot,
+				      int *opened, struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = &run->state;
 	const int before = state->before.digest, after = state->after.digest;
@@ -40,11 +30,11 @@ static enum mortise_code open_keys(struct continuation *run,
 	if (before >= 0)
 		code = luks2_keyslot_open_digest(run->header, before,
 						 own == before ? keyslot : MORTISE_ANY, passphrase,
-						 &run->old_key, NULL, err);
+						 &run->old_key, opened, err);
 	if (!code && after >= 0 && after != before)
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
-						 &run->new_key, NULL, err);
+						 &run->new_key, run->old_key ? NULL : opened, err);
 	if (!code)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);
@@ -52,16 +42,17 @@ static enum mortise_code open_keys(struct continuation *run,
 	if (!code)
 		code = luks2_header_set_volume_key(run->header,
 						   run->old_key ? run->old_key : run->new_key, err);
+	if (!code && run->old_key && run->new_key)
+		code = luks2_header_set_next_key(run->header, run->new_key, err);
 	return code;
 }
 
-static const struct mortise_secret *key_after(const struct continuation *run)
+const struct mortise_secret *reencrypt_key_after(const struct continuation *run)
 {
 	return run->new_key || !run->state.after.cipher ? run->new_key : run->old_key;
 }
 
-/* Another process may have continued since the header was read. */
-static enum mortise_code lock(struct continuation *run, struct mortise_error *err)
+enum mortise_code reencrypt_lock(struct continuation *run, struct mortise_error *err)
 {
 	enum mortise_code code =
 		luks2_reencrypt_lock(luks2_header_device(run->header),
@@ -131,10 +122,10 @@ static enum mortise_code wipe_rest(const struct continuation *run, struct mortis
 }
 
 /* The new key seals the header if the old seal was valid. */
-static enum mortise_code end(struct continuation *run, struct mortise_error *err)
+enum mortise_code reencrypt_end(struct continuation *run, struct mortise_error *err)
 {
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
-	const struct mortise_secret *after = key_after(run);
+	const struct mortise_secret *after = reencrypt_key_after(run);
 	struct luks2_update *update;
 	enum mortise_code code = wipe_rest(run, err);
 
@@ -156,19 +147,24 @@ static enum mortise_code end(struct continuation *run, struct mortise_error *err
 	return code;
 }
 
-/* An interrupted zone comes first. */
+enum mortise_code reencrypt_recover(struct continuation *run, struct mortise_error *err)
+{
+	const struct luks2_zone zone = run->state.zone;
+	enum mortise_code code;
+
+	if (!run->state.interrupted)
+		return MORTISE_OK;
+	code = hotzone_recover(run->hotzone, &zone, err);
+	return code ? code : commit(run, &zone, false, err);
+}
+
 static enum mortise_code convert_all(struct continuation *run, struct mortise_error *err)
 {
 	const uint64_t size = hotzone_data_size(run->hotzone);
 	const uint64_t largest = hotzone_largest(run->hotzone, run->limit);
-	struct luks2_zone zone = run->state.zone;
-	enum mortise_code code = MORTISE_OK;
+	struct luks2_zone zone;
+	enum mortise_code code = reencrypt_recover(run, err);
 
-	if (run->state.interrupted) {
-		code = hotzone_recover(run->hotzone, &zone, err);
-		if (!code)
-			code = commit(run, &zone, false, err);
-	}
 	while (!code && luks2_reencryption_next(&run->state, size, largest, &zone)) {
 		if (!events_progress(run->events, NULL, PROGRESS,
 				     luks2_reencryption_done(&run->state, size), size))
@@ -183,10 +179,20 @@ static enum mortise_code convert_all(struct continuation *run, struct mortise_er
 			code = commit(run, &zone, false, err);
 	}
 	if (!code)
-		code = end(run, err);
+		code = reencrypt_end(run, err);
 	if (!code)
 		(void)events_progress(run->events, NULL, PROGRESS, size, size);
 	return code;
+}
+
+void reencrypt_close(struct continuation *run)
+{
+	hotzone_close(run->hotzone);
+	mortise_secret_free(&run->old_key);
+	mortise_secret_free(&run->new_key);
+	if (run->lock_fd >= 0)
+		close(run->lock_fd);
+	run->lock_fd = -1;
 }
 
 enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
@@ -200,21 +206,17 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
 	if (!code)
-		code = lock(&run, err);
+		code = reencrypt_lock(&run, err);
 	if (!code)
-		code = open_keys(&run, passphrase, wanted.keyslot, err);
+		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code)
-		code = hotzone_open(header, &run.state, run.old_key, key_after(&run), &run.hotzone,
-				    err);
+		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
+				    &run.hotzone, err);
 	run.limit = wanted.hotzone_size;
 	run.events = wanted.events ? wanted.events : luks2_header_events(header);
 	if (!code)
 		code = convert_all(&run, err);
-	hotzone_close(run.hotzone);
-	mortise_secret_free(&run.old_key);
-	mortise_secret_free(&run.new_key);
-	if (run.lock_fd >= 0)
-		close(run.lock_fd);
+	reencrypt_close(&run);
 	return code;
 }
 
