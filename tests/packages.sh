@@ -132,7 +132,7 @@ dist() {
 		# A library that only one list has.
 		sed -i /json-c/d tools/dependencies.txt
 		git commit -qam lacks
-		! tools/dist --snapshot --output "$work/lacks" > "$work/log" 2>&1
+		if tools/dist --snapshot --output "$work/lacks" > "$work/log" 2>&1; then exit 1; fi
 		grep -q 'json-c' "$work/log"
 	)
 	verify_dist "$work/release"
@@ -305,10 +305,12 @@ END
 	echo "ok - nothing is left after the purge"
 }
 
-# differs FILE TEXT: is the text missing in the file?
-differs() {
-	! grep -qF -- "$2" "$1" || return 1
-	echo "$1 lacks $2"
+# has FILE TEXT
+has() {
+	grep -qF -- "$2" "$1" || {
+		echo "$1 lacks $2"
+		return 1
+	}
 }
 
 recipes() {
@@ -317,16 +319,16 @@ recipes() {
 	needs shellcheck
 	[ -e .git ] || { echo "# not a git repository" && exit 77; }
 	version=$(sed -n 's/^#define MORTISE_VERSION "\(.*\)"/\1/p' include/mortise.h)
-	! differs packaging/arch/PKGBUILD "pkgver=$version"
-	! differs packaging/alpine/APKBUILD "pkgver=$version"
-	! differs packaging/openwrt/mortise/Makefile "PKG_VERSION:=$version"
-	! differs packaging/nix/package.nix "version = \"$version\""
-	! differs packaging/buildroot/package/mortise/mortise.mk "MORTISE_VERSION = $version"
+	has packaging/arch/PKGBUILD "pkgver=$version"
+	has packaging/alpine/APKBUILD "pkgver=$version"
+	has packaging/openwrt/mortise/Makefile "PKG_VERSION:=$version"
+	has packaging/nix/package.nix "version = \"$version\""
+	has packaging/buildroot/package/mortise/mortise.mk "MORTISE_VERSION = $version"
 	[ -e "packaging/yocto/meta-mortise/recipes-security/mortise/mortise_$version.bb" ]
 	md5=$(md5sum < LICENSE | cut -d ' ' -f 1)
 	sha256=$(sha256sum < LICENSE | cut -d ' ' -f 1)
-	! differs packaging/yocto/meta-mortise/recipes-security/mortise/mortise_*.bb "$md5"
-	! differs packaging/buildroot/package/mortise/mortise.hash "$sha256"
+	has packaging/yocto/meta-mortise/recipes-security/mortise/mortise_*.bb "$md5"
+	has packaging/buildroot/package/mortise/mortise.hash "$sha256"
 	for option in $(git grep -hoE -e '-D(MORTISE_[A-Z0-9_]+)=' -- packaging | sort -u); do
 		grep -qE "\(${option:2:-1}\>" CMakeLists.txt || {
 			echo "no option ${option:2:-1}"
@@ -335,7 +337,7 @@ recipes() {
 	done
 	# The license is stated in each file that may have a comment.
 	for file in $(git ls-files packaging | grep -E '/(APKBUILD|PKGBUILD|build|source|rules|tests/[^c].*|S[0-9].*|Makefile|.*\.(bb|nix|init))$'); do
-		! differs "$file" "SPDX-License-Identifier: MIT"
+		has "$file" "SPDX-License-Identifier: MIT"
 	done
 	shellcheck -S warning packaging/source packaging/*/build packaging/debian/tests/{use,name} \
 		packaging/debian/*.p{reinst,ostrm}
@@ -354,7 +356,7 @@ recipes() {
 			qemu_x86_64_defconfig > "$work/log" 2>&1 || { tail "$work/log"; return 1; }
 		echo BR2_PACKAGE_MORTISE=y >> "$work/buildroot/.config"
 		make -C "$work/buildroot" olddefconfig > "$work/log" 2>&1
-		! grep 'unmet direct' "$work/log"
+		if grep 'unmet direct' "$work/log"; then return 1; fi
 		make -s -C "$work/buildroot" mortise-show-info 2> "$work/log" |
 			jq -e '.mortise.dependencies | contains(["json-c", "libyaml"])' > "$work/log"
 	fi
