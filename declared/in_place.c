@@ -8,6 +8,7 @@
 #include "declared/meta_state.h"
 #include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
+#include "declared/plan_reencrypt.h"
 #include "disk/shrink.h"
 #include "luks2/metadata.h"
 #include "luks2/reencrypt.h"
@@ -175,8 +176,6 @@ static enum mortise_code check_seal(const struct volume_plan *plan, struct morti
 
 static enum mortise_code encrypt(struct volume_work *work, struct mortise_error *err)
 {
-	const struct mortise_reencrypt_run how = { .struct_size = sizeof(how),
-						   .keyslot = MORTISE_ANY };
 	struct volume_plan *plan = work->plan;
 	const char *type = config_filesystem_name(plan->volume->filesystem);
 	const struct mortise_secret *passphrase = NULL;
@@ -195,7 +194,7 @@ static enum mortise_code encrypt(struct volume_work *work, struct mortise_error 
 	/* The next boot opens STATE as META describes it. */
 	if (!code && volume_is_state(plan->volume))
 		code = volume_meta_state_store(work->run->options, work->run->config, err);
-	return code ? code : mortise_reencrypt_continue(plan->header, passphrase, &how, err);
+	return code ? code : volume_reencrypt_all(work, passphrase, err);
 }
 
 enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_error *err)

@@ -49,6 +49,11 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_reencrypt(struct volume_run *ru
 							   struct volume_plan *plan, bool *begins,
 							   struct mortise_error *err);
 
+/* Continues a reencryption of plan->header up to its end, with a passphrase of both volume keys. */
+MORTISE_MUST_CHECK enum mortise_code
+volume_reencrypt_all(struct volume_work *work, const struct mortise_secret *passphrase,
+		     struct mortise_error *err);
+
 /* Executes a REENCRYPT step. While none has begun, a failure does not keep the volume closed. */
 MORTISE_MUST_CHECK enum mortise_code volume_do_reencrypt(struct volume_work *work,
 							 const struct volume_step *step,

@@ -144,6 +144,30 @@ static enum mortise_code record_next(struct volume_work *work,
 	return code;
 }
 
+/* The progress names the volume. */
+static bool name_volume(void *context, const struct mortise_event *event)
+{
+	const struct volume_work *work = context;
+	const struct mortise_events *events = &work->run->events;
+	struct mortise_event named = *event;
+
+	if (event->type == MORTISE_EVENT_PROGRESS)
+		named.volume = work->plan->volume->name;
+	return !events->call || events->call(events->context, &named);
+}
+
+enum mortise_code volume_reencrypt_all(struct volume_work *work,
+				       const struct mortise_secret *passphrase,
+				       struct mortise_error *err)
+{
+	const struct mortise_events events = { .call = name_volume, .context = work };
+	const struct mortise_reencrypt_run how = { .struct_size = sizeof(how),
+						   .keyslot = MORTISE_ANY,
+						   .events = &events };
+
+	return mortise_reencrypt_continue(work->plan->header, passphrase, &how, err);
+}
+
 static enum mortise_code order(const struct volume_work *work, struct mortise_error *err)
 {
 	struct luks2_update *update = NULL;
@@ -162,8 +186,6 @@ static enum mortise_code order(const struct volume_work *work, struct mortise_er
 enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct volume_step *step,
 				      struct mortise_error *err)
 {
-	const struct mortise_reencrypt_run how = { .struct_size = sizeof(how),
-						   .keyslot = MORTISE_ANY };
 	struct volume_plan *plan = work->plan;
 	const struct key_attempt *attempt = find_attempt(plan);
 	struct luks2_reencryption state;
@@ -188,7 +210,7 @@ enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct vol
 	else
 		code = begin(work, attempt->passphrase, err);
 	if (!code)
-		code = mortise_reencrypt_continue(plan->header, attempt->passphrase, &how, err);
+		code = volume_reencrypt_all(work, attempt->passphrase, err);
 	if (!code)
 		snprintf(work->result->text, sizeof(work->result->text), "%s", done);
 	else
