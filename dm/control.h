@@ -79,8 +79,11 @@ bool dm_version_before(const uint32_t version[static 3], uint32_t major, uint32_
 int dm_remove_encoded(struct dm_control *control, const char *encoded, uint32_t flags,
 		      uint32_t *flags_out);
 
-/* Resumes a mapping with the table that was loaded. Returns 0 or an errno value. */
-int dm_resume(struct dm_control *control, const char *encoded, bool hidden);
+/*
+ * Resumes a mapping with the table that was loaded, or suspends it. flags: of DM_DEV_SUSPEND. Returns
+ * 0 or an errno value.
+ */
+int dm_resume(struct dm_control *control, const char *encoded, uint32_t flags, bool hidden);
 
 /*
  * Sends a message, size bytes with its NUL, to the first target of a mapping. Returns 0 or an errno

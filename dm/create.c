@@ -13,10 +13,10 @@ struct creation {
 	dev_t device; /* of the mapping */
 };
 
-int dm_resume(struct dm_control *control, const char *encoded, bool hidden)
+int dm_resume(struct dm_control *control, const char *encoded, uint32_t flags, bool hidden)
 {
 	uint32_t udev = DM_UDEV_PRIMARY_SOURCE | DM_UDEV_NO_LIBRARY_FALLBACK;
-	struct dm_call call = { .request = DM_DEV_SUSPEND, .name = encoded };
+	struct dm_call call = { .request = DM_DEV_SUSPEND, .name = encoded, .flags = flags };
 	struct dm_reply reply;
 	int sys;
 
@@ -45,7 +45,7 @@ static enum mortise_code exists_error(const struct creation *creation, const cha
 	if (*other)
 		return error_set(err, MORTISE_E_EXISTS, 0,
 				 "Device %s is already active as %s; close that mapping first.",
-				 creation->load.target.device, other);
+				 creation->load.target->device, other);
 	return error_set(err, MORTISE_E_EXISTS, 0, "Device %s already exists.",
 			 creation->load.name);
 }
@@ -71,8 +71,8 @@ static enum mortise_code create_device(struct creation *creation, struct mortise
 
 static enum mortise_code resume_mapping(struct creation *creation, struct mortise_error *err)
 {
-	int sys =
-		dm_resume(creation->load.control, creation->load.encoded, creation->options.hidden);
+	int sys = dm_resume(creation->load.control, creation->load.encoded, 0,
+			    creation->options.hidden);
 
 	return sys ? dm_call_error(err, sys, "resume mapping", creation->load.name) : MORTISE_OK;
 }
@@ -87,7 +87,7 @@ static enum mortise_code check_creation(struct creation *creation, struct mortis
 	code = dm_name_encode(creation->load.name, creation->load.encoded, err);
 	if (code)
 		return code;
-	code = dm_crypt_target_check(&creation->load.target, err);
+	code = dm_crypt_targets_check(creation->load.target, err);
 	if (code)
 		return code;
 	/* Before the device below: if the mapping is already active, the device is busy. */
@@ -119,7 +119,7 @@ enum mortise_code dm_crypt_create(struct dm_control *control, const char *name,
 	struct creation creation = {
 		.load = { .control = control,
 			  .name = name,
-			  .target = *target,
+			  .target = target,
 			  .readonly = options->readonly },
 		.options = *options,
 	};
@@ -140,13 +140,13 @@ enum mortise_code dm_crypt_create(struct dm_control *control, const char *name,
 	if (code)
 		goto out;
 	if (control->nodes) {
-		dm_sysfs_read_ahead(creation.device, creation.load.block.read_ahead);
+		dm_sysfs_read_ahead(creation.device, creation.load.block[0].read_ahead);
 		code = dm_node_create(creation.load.encoded, creation.device, err);
 		if (code)
 			goto out;
 	}
 	if (dropped)
-		*dropped = target->flags & ~creation.load.target.flags;
+		*dropped = creation.load.omitted;
 out:
 	if (code)
 		undo_creation(&creation);

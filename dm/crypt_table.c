@@ -90,6 +90,22 @@ enum mortise_code dm_crypt_target_check(const struct dm_crypt_target *target,
 	return MORTISE_OK;
 }
 
+enum mortise_code dm_crypt_targets_check(const struct dm_crypt_target *target,
+					 struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+	unsigned count = 0;
+
+	for (; !code && target; target = target->next)
+		if (++count > DM_TARGETS_MAX)
+			code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
+					 "a mapping cannot have more than %u parts",
+					 DM_TARGETS_MAX);
+		else if (target->cipher)
+			code = dm_crypt_target_check(target, err);
+	return code;
+}
+
 /* No look-up table: the key must not select which cache lines are read. */
 static char hex_digit(unsigned nibble)
 {

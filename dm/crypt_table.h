@@ -12,6 +12,10 @@
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_target_check(const struct dm_crypt_target *target,
 							   struct mortise_error *err);
 
+/* The same for all targets of a table, at most DM_TARGETS_MAX. */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_targets_check(const struct dm_crypt_target *target,
+							    struct mortise_error *err);
+
 /* True for a cipher without a key: the table has "-", and the keyring is not used. */
 bool dm_crypt_cipher_null(const char *cipher);
 

@@ -52,9 +52,12 @@ enum dm_crypt_flags {
 	DM_CRYPT_IV_LARGE_SECTORS = 1u << 5,
 };
 
-/* A dm-crypt target over a block device or part of it. */
+#define DM_TARGETS_MAX 8u /* in one table */
+
+/* A dm-crypt or dm-linear target over a block device or part of it. */
 struct dm_crypt_target {
-	const char *cipher;	/* "aes-xts-plain64" or "capi:..." */
+	const char *cipher;	/* "aes-xts-plain64" or "capi:..."; NULL: dm-linear, which uses device,
+				 * device_offset, size and next only */
 	const struct mortise_secret *key;
 	const char *key_description; /* "cryptsetup:UUID-d0": pass the key in the keyring under
 				      * this name if possible; NULL: pass it in the table */
@@ -67,6 +70,7 @@ struct dm_crypt_target {
 	const char *integrity;	/* "28:aead": device is a dm-integrity mapping with tags of this
 				 * many bytes; NULL: no tags */
 	uint32_t integrity_key_size; /* bytes of key that the MAC takes; 0: its default */
+	const struct dm_crypt_target *next; /* the part of the mapping behind this one, or NULL */
 };
 
 struct dm_mapping_options {
@@ -99,6 +103,24 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_create(struct dm_control *control,
 MORTISE_MUST_CHECK enum mortise_code dm_crypt_reload(struct dm_control *control, const char *name,
 						     const struct dm_crypt_target *target,
 						     uint32_t *dropped, struct mortise_error *err);
+
+/*
+ * For a mapping below a mounted file system, which is not frozen: I/O waits only while the table is
+ * replaced. A suspended mapping is resumed. hidden: as in struct dm_mapping_options. Otherwise like
+ * dm_crypt_reload().
+ */
+MORTISE_MUST_CHECK enum mortise_code dm_crypt_switch(struct dm_control *control, const char *name,
+						     const struct dm_crypt_target *target,
+						     bool hidden, struct mortise_error *err);
+/* Likewise: waits for the I/O that has begun, and makes all other I/O wait. MORTISE_E_INACTIVE. */
+MORTISE_MUST_CHECK enum mortise_code dm_hold(struct dm_control *control, const char *name,
+					     struct mortise_error *err);
+/* Lets I/O go on with the table that the mapping has. */
+MORTISE_MUST_CHECK enum mortise_code dm_release(struct dm_control *control, const char *name,
+						struct mortise_error *err);
+/* Makes all I/O fail with EIO, also what waits. size: bytes, that of the mapping. */
+MORTISE_MUST_CHECK enum mortise_code dm_fail_io(struct dm_control *control, const char *name,
+						uint64_t size, struct mortise_error *err);
 
 /*
  * Suspends a dm-crypt mapping, whose I/O waits from now on, and makes the kernel wipe its key. After
@@ -178,13 +200,16 @@ struct dm_info {
 	bool has_table;
 };
 
+/* The UUID of a dm-integrity mapping of mortise or cryptsetup; since 2.8, that has another prefix. */
+bool dm_uuid_is_integrity(const char *uuid);
+
 /* MORTISE_E_INACTIVE: the mapping does not exist. */
 MORTISE_MUST_CHECK enum mortise_code dm_info(struct dm_control *control, const char *name,
 					     struct dm_info *info, struct mortise_error *err);
 
-/* A dm-crypt target as the kernel reports it. */
+/* A dm-crypt or dm-linear target as the kernel reports it. */
 struct dm_crypt_table {
-	char cipher[MORTISE_CIPHER_MAX + 1];
+	char cipher[MORTISE_CIPHER_MAX + 1]; /* "": dm-linear: device, device_offset and size are set */
 	uint32_t key_size;	/* bytes */
 	bool key_in_keyring;
 	char key_description[256]; /* if in the keyring, without "logon:" */
@@ -204,6 +229,16 @@ MORTISE_MUST_CHECK enum mortise_code dm_crypt_table(struct dm_control *control, 
 						    struct dm_crypt_table *table,
 						    struct mortise_error *err);
 void dm_crypt_table_clear(struct dm_crypt_table *table);
+
+/*
+ * Reads a table of dm-crypt and dm-linear targets. *count: how many. MORTISE_E_UNSUPPORTED: another
+ * target. Call dm_crypt_tables_clear() in every case.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+dm_crypt_tables(struct dm_control *control, const char *name,
+		struct dm_crypt_table tables[static DM_TARGETS_MAX], size_t *count,
+		struct mortise_error *err);
+void dm_crypt_tables_clear(struct dm_crypt_table tables[static DM_TARGETS_MAX]);
 
 /* Calls each for every mapping until it returns false. */
 MORTISE_MUST_CHECK enum mortise_code

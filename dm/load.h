@@ -9,9 +9,10 @@ struct dm_load {
 	struct dm_control *control;
 	const char *name;
 	char encoded[DM_NAME_LEN];
-	struct dm_crypt_target target; /* without the flags that the kernel lacks */
+	const struct dm_crypt_target *target; /* the first one */
+	uint32_t omitted;	/* flags of the targets that the kernel lacks */
 	bool readonly;
-	struct dm_block block;	/* target.device */
+	struct dm_block block[DM_TARGETS_MAX]; /* the devices of the targets */
 	uint32_t version[3];	/* of dm-crypt */
 	bool version_known;
 };

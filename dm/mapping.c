@@ -5,11 +5,18 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #define LIST_NAME_AT offsetof(struct dm_name_list, name)
+
+bool dm_uuid_is_integrity(const char *uuid)
+{
+	return !strncmp(uuid, "CRYPT-INTEGRITY-", 16) || !strncmp(uuid, "CRYPT-SUBDEV-", 13);
+}
 
 enum mortise_code dm_info(struct dm_control *control, const char *name, struct dm_info *info,
 			  struct mortise_error *err)
@@ -124,6 +131,68 @@ enum mortise_code dm_crypt_table(struct dm_control *control, const char *name,
 out:
 	dm_reply_clear(&reply);
 	return code;
+}
+
+/* The target at an offset of a status reply. next counts from the start of the reply. */
+static bool target_at(const struct dm_reply *reply, size_t at, struct dm_target_spec *spec,
+		      const char **params, size_t *length)
+{
+	struct dm_reply rest = { .data = reply->data + at, .size = reply->size - at };
+
+	return at <= reply->size && read_target(&rest, spec, params, length) &&
+	       spec->length <= UINT64_MAX / DM_SECTOR;
+}
+
+static bool parse_linear(const char *params, struct dm_crypt_table *table)
+{
+	unsigned above, below;
+	uint64_t offset;
+
+	if (sscanf(params, "%u:%u %" SCNu64, &above, &below, &offset) != 3 ||
+	    offset > UINT64_MAX / DM_SECTOR)
+		return false;
+	*table = (struct dm_crypt_table){ .device = makedev(above, below),
+					  .device_offset = offset * DM_SECTOR };
+	return true;
+}
+
+enum mortise_code dm_crypt_tables(struct dm_control *control, const char *name,
+				  struct dm_crypt_table tables[static DM_TARGETS_MAX],
+				  size_t *count, struct mortise_error *err)
+{
+	struct dm_target_spec spec = { .next = 0 };
+	struct dm_reply reply;
+	enum mortise_code code;
+
+	*count = 0;
+	memset(tables, 0, DM_TARGETS_MAX * sizeof(*tables));
+	code = query_table(control, name, &reply, err);
+	if (!code && reply.header.target_count > DM_TARGETS_MAX)
+		code = error_set(err, MORTISE_E_UNSUPPORTED, 0, "Device %s has %u targets.", name,
+				 reply.header.target_count);
+	while (!code && *count < reply.header.target_count) {
+		struct dm_crypt_table *table = &tables[*count];
+		const char *params;
+		size_t length;
+
+		if (!target_at(&reply, *count ? spec.next : 0, &spec, &params, &length))
+			code = dm_call_error(err, EPROTO, "read the table of", name);
+		else if (!strcmp(spec.target_type, "crypt"))
+			code = dm_crypt_params_parse(params, length, table, err);
+		else if (strcmp(spec.target_type, "linear") || !parse_linear(params, table))
+			code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
+					 "Device %s has a \"%s\" target.", name, spec.target_type);
+		table->size = code ? 0 : spec.length * DM_SECTOR;
+		*count += !code;
+	}
+	dm_reply_clear(&reply);
+	return code;
+}
+
+void dm_crypt_tables_clear(struct dm_crypt_table tables[static DM_TARGETS_MAX])
+{
+	for (size_t i = 0; i < DM_TARGETS_MAX; i++)
+		dm_crypt_table_clear(&tables[i]);
 }
 
 enum mortise_code dm_integrity_table(struct dm_control *control, const char *name,

@@ -70,7 +70,7 @@ enum mortise_code dm_simple_create(const struct dm_simple *simple, struct mortis
 	code = load_table(simple, encoded, err);
 	if (code)
 		goto out;
-	sys = dm_resume(simple->control, encoded, true);
+	sys = dm_resume(simple->control, encoded, 0, true);
 	if (sys) {
 		code = dm_call_error(err, sys, "resume mapping", simple->name);
 		goto out;
@@ -81,4 +81,19 @@ out:
 	if (code)
 		(void)dm_remove_encoded(simple->control, encoded, 0, NULL);
 	return code;
+}
+
+/* The target is a part of dm-mod. */
+enum mortise_code dm_fail_io(struct dm_control *control, const char *name, uint64_t size,
+			     struct mortise_error *err)
+{
+	const struct dm_simple simple = {
+		.control = control, .name = name, .type = "error", .params = "", .size = size
+	};
+	char encoded[DM_NAME_LEN];
+	enum mortise_code code = dm_name_encode(name, encoded, err);
+
+	if (!code)
+		code = load_table(&simple, encoded, err);
+	return code ? code : dm_release(control, name, err);
 }

@@ -37,7 +37,7 @@ enum mortise_code dm_crypt_suspend(struct dm_control *control, const char *name,
 	sys = wipe_key(control, encoded);
 	if (!sys)
 		return MORTISE_OK;
-	(void)dm_resume(control, encoded, false);
+	(void)dm_resume(control, encoded, 0, false);
 	return dm_call_error(err, sys, "wipe the key of mapping", name);
 }
 
@@ -89,7 +89,7 @@ enum mortise_code dm_crypt_resume(struct dm_control *control, const char *name,
 		return code;
 	if (sys)
 		return dm_call_error(err, sys, "set the key of mapping", name);
-	sys = dm_resume(control, encoded, false);
+	sys = dm_resume(control, encoded, 0, false);
 	if (!sys)
 		return MORTISE_OK;
 	(void)wipe_key(control, encoded);

@@ -694,7 +694,7 @@ mortise_tpm_extend(const struct mortise_key_sources *sources, unsigned pcr, cons
 
 enum mortise_reencrypt_mode {
 	MORTISE_REENCRYPT,	/* a new volume key, cipher or sector size */
-	MORTISE_ENCRYPT,	/* data that is not encrypted yet; the header is detached */
+	MORTISE_ENCRYPT,	/* data that is not encrypted yet */
 	MORTISE_DECRYPT,	/* the header is detached */
 };
 
@@ -717,6 +717,8 @@ struct mortise_reencrypt_new {
 	const struct mortise_keyslot_new *keyslot; /* cost of the new keyslots; default: all defaults */
 	const struct mortise_reencrypt_keyslot *keyslots; /* that get new ones; keep_key: one */
 	size_t keyslot_count;
+	uint64_t moved_size;		/* mortise_decrypt_begin: bytes that are moved ahead; default:
+					 * 1 MiB, maximum: the offset of the data */
 };
 
 /*
@@ -728,6 +730,46 @@ struct mortise_reencrypt_new {
 MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_begin(struct mortise_luks2 *header, const struct mortise_reencrypt_new *what,
 			struct mortise_error *err);
+
+struct mortise_encrypt_new {
+	size_t struct_size;
+	uint64_t reduction;	/* bytes at the end of the device that the data does not need: half
+				 * of them make room for the header; 0: the header is detached */
+	const char *resilience;	/* with a detached header: "checksum" (default), "journal", "none" */
+	const char *resilience_hash; /* of the checksums; default: "sha256" */
+	uint64_t device_size;	/* bytes of the data, with a detached header; default: to the end */
+	/* Adds keyslots, tokens and seal to the new header; at least one keyslot. */
+	enum mortise_code (*fill)(void *context, struct mortise_luks2 *header,
+				  struct mortise_error *err);
+	void *context;
+};
+
+/*
+ * Begins to encrypt the data on location->device in place: formats a header, and records in it that
+ * the encryption begins; mortise_reencrypt_continue() does it. Unless location names a header, the
+ * header takes the start of the device, and the data moves towards the end by the same size. A cut
+ * at any moment leaves the data as it was, or a device that the same call, or
+ * mortise_reencrypt_continue(), completes. format: data_offset is half of the reduction; the default
+ * of sector_size is 512. Free *out. MORTISE_E_USAGE: the file system is larger than what remains.
+ * MORTISE_E_NO_SPACE. MORTISE_E_BUSY: the device is in use. MORTISE_E_CHANGED: the device was
+ * written to after that.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_encrypt_begin(const struct mortise_location *location, const struct mortise_format *format,
+		      const struct mortise_encrypt_new *what, struct mortise_luks2 **out,
+		      struct mortise_error *err);
+
+/*
+ * Begins to decrypt a device in place: moves the header to a new file, and records in it that the
+ * decryption begins. The data moves to the start of the device. *out is the header in the file; free
+ * it. what->resilience: "datashift-checksum" (default) or "datashift-journal". If an error occurs
+ * after the header on the device was overwritten, the file stays: with it the device still opens.
+ * MORTISE_E_USAGE: the header is detached, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,
+		      const struct mortise_reencrypt_new *what, struct mortise_luks2 **out,
+		      struct mortise_error *err);
 
 struct mortise_reencrypt_info {
 	size_t struct_size;
@@ -762,6 +804,19 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_continue(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
 			   const struct mortise_reencrypt_run *how, struct mortise_error *err);
 
+/*
+ * Opens the keys of a volume in reencryption, and checks that its header belongs to them. keyslot: an
+ * id or MORTISE_ANY. The header knows the keys afterwards, so that mortise_activate() can open the
+ * volume, after finishing the zone that was interrupted, with as many parts as its data has. *volume_key
+ * (may be NULL) receives the key for mortise_activate(), *opened (may be NULL) the keyslot.
+ * MORTISE_E_KEY. MORTISE_E_POLICY: the header does not belong to these keys. MORTISE_E_USAGE: "Device is
+ * not in reencryption."
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_unlock(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
+			 int keyslot, struct mortise_secret **volume_key, int *opened,
+			 struct mortise_error *err);
+
 /* --- mappings --- */
 
 enum mortise_activation_flags {
@@ -779,8 +834,9 @@ enum mortise_activation_flags {
 
 /*
  * Creates /dev/mapper/NAME, with flags and, without MORTISE_ONLY_GIVEN, those in the header. *dropped (may be NULL) receives the
- * flags that the kernel does not support. MORTISE_E_EXISTS, MORTISE_E_BUSY, MORTISE_E_KERNEL,
- * MORTISE_E_POLICY, MORTISE_E_KEY: wrong volume key.
+ * flags that the kernel does not support. For a volume in reencryption call mortise_reencrypt_unlock()
+ * before. MORTISE_E_EXISTS, MORTISE_E_BUSY, MORTISE_E_KERNEL, MORTISE_E_POLICY, MORTISE_E_KEY: wrong
+ * volume key.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_activate(struct mortise_luks2 *header, const char *name,
@@ -902,7 +958,8 @@ struct mortise_mapping_info {
 };
 
 /*
- * MORTISE_E_UNSUPPORTED: it is not a single dm-crypt target. Of info, in_use, suspended, readonly,
+ * For a volume in reencryption, which has several targets, cipher, key and sector size are those of the
+ * first encrypted one. MORTISE_E_UNSUPPORTED: it has other targets than dm-crypt. Of info, in_use, suspended, readonly,
  * luks2, uuid and type are set. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
  * but device is set.
  */

@@ -21,6 +21,7 @@ void mortise_luks2_free(struct mortise_luks2 **address)
 	free(header->luks1);
 	json_object_put(header->metadata);
 	mortise_secret_free(&header->volume_key);
+	mortise_secret_free(&header->next_key);
 	free(header);
 }
 
@@ -134,9 +135,9 @@ const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *heade
 	return &header->binary;
 }
 
-enum mortise_code luks2_header_set_volume_key(struct mortise_luks2 *header,
-					      const struct mortise_secret *key,
-					      struct mortise_error *err)
+/* Replaces *known by a copy. */
+static enum mortise_code know_key(struct mortise_secret **known, const struct mortise_secret *key,
+				  struct mortise_error *err)
 {
 	struct mortise_secret *copy;
 	enum mortise_code code =
@@ -144,9 +145,28 @@ enum mortise_code luks2_header_set_volume_key(struct mortise_luks2 *header,
 
 	if (code)
 		return code;
-	mortise_secret_free(&header->volume_key);
-	header->volume_key = copy;
+	mortise_secret_free(known);
+	*known = copy;
 	return MORTISE_OK;
+}
+
+enum mortise_code luks2_header_set_volume_key(struct mortise_luks2 *header,
+					      const struct mortise_secret *key,
+					      struct mortise_error *err)
+{
+	return know_key(&header->volume_key, key, err);
+}
+
+enum mortise_code luks2_header_set_next_key(struct mortise_luks2 *header,
+					    const struct mortise_secret *key,
+					    struct mortise_error *err)
+{
+	return know_key(&header->next_key, key, err);
+}
+
+const struct mortise_secret *luks2_header_next_key(const struct mortise_luks2 *header)
+{
+	return header->next_key;
 }
 
 const struct mortise_secret *luks2_header_volume_key(const struct mortise_luks2 *header)

@@ -122,6 +122,15 @@ MORTISE_MUST_CHECK enum mortise_code luks2_header_set_volume_key(struct mortise_
 /* The volume key if format, open or verify has left one, else NULL. The header owns it. */
 const struct mortise_secret *luks2_header_volume_key(const struct mortise_luks2 *header);
 
+/*
+ * The same for the key after a reencryption that replaces the volume key. The volume key is the one
+ * before.
+ */
+MORTISE_MUST_CHECK enum mortise_code luks2_header_set_next_key(struct mortise_luks2 *header,
+							       const struct mortise_secret *key,
+							       struct mortise_error *err);
+const struct mortise_secret *luks2_header_next_key(const struct mortise_luks2 *header);
+
 /* True if both copies are valid and equally new. */
 bool luks2_header_is_whole(const struct mortise_luks2 *header);
 

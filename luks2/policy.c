@@ -188,3 +188,55 @@ enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_s
 		segment->size = 0;
 	return MORTISE_OK;
 }
+
+static enum mortise_code get_part(struct json_object *metadata, struct json_object *object, int id,
+				  struct luks2_segment *part, struct mortise_error *err)
+{
+	const char *type = luks2_json_text(object, "type");
+	const char *size = luks2_json_text(object, "size");
+	enum mortise_code code = MORTISE_OK;
+
+	*part = (struct luks2_segment){ .sector_size = 512, .digest = -1 };
+	if (type && !strcmp(type, "crypt")) {
+		code = check_crypt(object, &part->sector_size, err);
+		if (code)
+			return code;
+		part->cipher = luks2_json_text(object, "encryption");
+		part->digest = luks2_digest_of_segment(metadata, id);
+	}
+	if (!type || (!part->cipher && strcmp(type, "linear")) ||
+	    luks2_json_get(object, "integrity", json_type_object) ||
+	    !luks2_json_decimal(object, "offset", &part->offset) || !size ||
+	    (part->cipher &&
+	     (part->digest < 0 || !luks2_json_decimal(object, "iv_tweak", &part->iv_tweak))) ||
+	    (strcmp(size, "dynamic") && !luks2_json_decimal(object, "size", &part->size)) ||
+	    part->offset % 512 || part->size % part->sector_size)
+		return error_set(err, MORTISE_E_POLICY, 0, "cannot map segment %d", id);
+	return MORTISE_OK;
+}
+
+enum mortise_code luks2_parts_get(struct json_object *metadata,
+				  struct luks2_segment parts[static LUKS2_PARTS_MAX],
+				  unsigned *count, struct mortise_error *err)
+{
+	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
+	struct json_object *object;
+	enum mortise_code code;
+
+	*count = 0;
+	for (int id = 0; (object = luks2_json_get_id(segments, id)); id++) {
+		if (luks2_segment_is_backup(object))
+			continue;
+		if (*count == LUKS2_PARTS_MAX || (*count && !parts[*count - 1].size))
+			return error_set(err, MORTISE_E_POLICY, 0,
+					 "cannot map segment %d: too many segments, or a segment "
+					 "without a size before it",
+					 id);
+		code = get_part(metadata, object, id, &parts[*count], err);
+		if (code)
+			return code;
+		++*count;
+	}
+	return *count ? MORTISE_OK
+		      : error_set(err, MORTISE_E_POLICY, 0, "the header has no data segment");
+}

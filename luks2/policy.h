@@ -34,4 +34,14 @@ MORTISE_MUST_CHECK enum mortise_code luks2_segment_get(struct json_object *metad
 						       struct luks2_segment *segment,
 						       struct mortise_error *err);
 
+/*
+ * Decodes all segments of the data in their order, *count of them; one without a cipher is not
+ * encrypted. size is 0 at most for the last one. MORTISE_E_POLICY: integrity, an unknown type, more
+ * than LUKS2_PARTS_MAX, or as luks2_segment_get().
+ */
+#define LUKS2_PARTS_MAX 5u
+MORTISE_MUST_CHECK enum mortise_code luks2_parts_get(struct json_object *metadata,
+						     struct luks2_segment parts[static LUKS2_PARTS_MAX],
+						     unsigned *count, struct mortise_error *err);
+
 #endif

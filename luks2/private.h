@@ -18,6 +18,7 @@ struct mortise_luks2 {
 	struct json_object *metadata;
 	struct luks1_binary *luks1;	/* NULL: LUKS2; else of binary, only the UUID is set */
 	struct mortise_secret *volume_key; /* NULL: unknown */
+	struct mortise_secret *next_key; /* of a reencryption; NULL: unknown, or there is only one */
 	uint32_t max_unlock_s;		/* 0: LUKS2_MAX_UNLOCK_S */
 	char allowed_cipher[MORTISE_CIPHER_MAX + 1]; /* in addition to the list; or "" */
 	struct luks2_kernel_cipher kernel; /* functions may be NULL */

@@ -36,6 +36,7 @@ struct step {
 	const char *params;		/* parameters of the table */
 	const char *target;		/* type of the target; NULL: "crypt" */
 	const char *message;		/* to sector 0 of the mapping */
+	void (*check)(const struct dm_ioctl *header); /* a table of several targets */
 
 	int sys;
 	uint32_t flags_out;
@@ -126,6 +127,8 @@ static int mock_ioctl(void *context, unsigned long request, struct dm_ioctl *hea
 		check_table(step, header);
 	if (step->message)
 		check_message(step, header);
+	if (step->check)
+		step->check(header);
 	/* copy_params in drivers/md/dm-ioctl.c */
 	if (header->flags & DM_SECURE_DATA_FLAG) {
 		struct dm_ioctl kept = *header;

@@ -65,7 +65,7 @@ includes() {
 lists() {
 	local file folder
 	for file in $(git ls-files '*/CMakeLists.txt' CMakeLists.txt); do
-		! grep -nE 'GLOB|REGEX EXCLUDE|EXCLUDE REGEX' "$file" ||
+		! grep -nE '\bGLOB(_RECURSE)?\b|REGEX EXCLUDE|EXCLUDE REGEX' "$file" ||
 			fail "$file chooses files by a pattern"
 	done
 	for folder in $folders; do
@@ -222,6 +222,7 @@ boot() {
 644 lib/systemd/system/mortise-trim.service
 644 lib/systemd/system/mortise-trim.timer
 644 lib/systemd/system/mortise.service
+644 usr/lib/tmpfiles.d/mortise.conf
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
 755 etc/init.d/mortise
 755 usr/share/initramfs-tools/hooks/mortise

@@ -12,6 +12,7 @@
 #include "base/sized.h"
 #include "luks2/header.h"
 #include "luks2/integrity.h"
+#include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
@@ -204,6 +205,9 @@ enum mortise_code volume_activate(struct mortise_luks2 *header, const char *name
 	struct volume_backing backing;
 	enum mortise_code code;
 
+	if (luks2_online_reencrypt_count(luks2_header_metadata(header)))
+		return volume_reencrypt_activate(header, name, volume_key, flags, hidden, dropped,
+						 err);
 	code = volume_check_key(header, volume_key, &segment, err);
 	if (code)
 		return code;
@@ -339,6 +343,34 @@ static void fill_table(const struct dm_crypt_table *table, struct mortise_mappin
 	dm_loop_backing(table->device, info->loop_file, sizeof(info->loop_file));
 }
 
+/*
+ * The parts of a volume in reencryption, as one: the form and the flags are those of the first
+ * encrypted part, offsets those that it has at the start of the mapping.
+ */
+static enum mortise_code read_parts(struct dm_control *control, const char *name,
+				    struct dm_crypt_table *table, struct mortise_error *err)
+{
+	struct dm_crypt_table parts[DM_TARGETS_MAX];
+	uint64_t size = 0;
+	size_t count;
+	enum mortise_code code = dm_crypt_tables(control, name, parts, &count, err);
+
+	for (size_t i = 0; !code && i < count; size += parts[i++].size) {
+		if (table->cipher[0] || !parts[i].cipher[0])
+			continue;
+		*table = parts[i];
+		parts[i].key = NULL;
+		table->device_offset -= size < table->device_offset ? size : 0;
+		table->iv_offset -= size / 512 <= table->iv_offset ? size / 512 : 0;
+	}
+	dm_crypt_tables_clear(parts);
+	table->size = size;
+	if (!code && !table->cipher[0])
+		code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
+				 "Device %s is not encrypted: it has no dm-crypt target.", name);
+	return code;
+}
+
 enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_info *info,
 				       struct mortise_error *err)
 {
@@ -361,7 +393,8 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	filled.suspended = mapping.suspended;
 	filled.readonly = mapping.readonly;
 	parse_mapping_uuid(mapping.uuid, &filled);
-	code = dm_crypt_table(control, name, &table, err);
+	code = mapping.target_count > 1 ? read_parts(control, name, &table, err)
+					: dm_crypt_table(control, name, &table, err);
 	if (!code) {
 		fill_integrity(control, &table, &filled);
 		fill_table(&table, &filled);

@@ -41,6 +41,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_activate(struct mortise_luks2 *heade
 						     uint32_t flags, bool hidden, uint32_t *dropped,
 						     struct mortise_error *err);
 
+/* The same for a header in reencryption. */
+MORTISE_MUST_CHECK enum mortise_code
+volume_reencrypt_activate(struct mortise_luks2 *header, const char *name,
+			  const struct mortise_secret *volume_key, uint32_t flags, bool hidden,
+			  uint32_t *dropped, struct mortise_error *err);
+
 /*
  * Does a mapping of this name exist that belongs to this header and has no table? A process killed
  * between creating the mapping and loading its table leaves one, which cannot be used.

@@ -11,23 +11,14 @@
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
 #include "luks2/seal.h"
-#include "volume/hotzone.h"
+#include "volume/header_place.h"
+#include "volume/reencrypt.h"
 
 #define PROGRESS "re-encrypting"
 
-struct continuation {
-	struct mortise_luks2 *header;
-	struct luks2_reencryption state;
-	struct mortise_secret *old_key, *new_key; /* NULL: not encrypted; new_key: the same */
-	struct hotzone *hotzone;
-	uint64_t limit; /* bytes of a zone, 0: the default */
-	const struct mortise_events *events;
-	int lock_fd;
-};
-
-static enum mortise_code open_keys(struct continuation *run,
-				   const struct mortise_secret *passphrase, int keyslot,
-				   struct mortise_error *err)
+enum mortise_code reencrypt_open_keys(struct continuation *run,
+				      const struct mortise_secret *passphrase, int keyslot,
+				      int *opened, struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = &run->state;
 	const int before = state->before.digest, after = state->after.digest;
@@ -39,11 +30,11 @@ static enum mortise_code open_keys(struct continuation *run,
 	if (before >= 0)
 		code = luks2_keyslot_open_digest(run->header, before,
 						 own == before ? keyslot : MORTISE_ANY, passphrase,
-						 &run->old_key, NULL, err);
+						 &run->old_key, opened, err);
 	if (!code && after >= 0 && after != before)
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
-						 &run->new_key, NULL, err);
+						 &run->new_key, run->old_key ? NULL : opened, err);
 	if (!code)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);
@@ -51,16 +42,17 @@ static enum mortise_code open_keys(struct continuation *run,
 	if (!code)
 		code = luks2_header_set_volume_key(run->header,
 						   run->old_key ? run->old_key : run->new_key, err);
+	if (!code && run->old_key && run->new_key)
+		code = luks2_header_set_next_key(run->header, run->new_key, err);
 	return code;
 }
 
-static const struct mortise_secret *key_after(const struct continuation *run)
+const struct mortise_secret *reencrypt_key_after(const struct continuation *run)
 {
 	return run->new_key || !run->state.after.cipher ? run->new_key : run->old_key;
 }
 
-/* Another process may have continued since the header was read. */
-static enum mortise_code lock(struct continuation *run, struct mortise_error *err)
+enum mortise_code reencrypt_lock(struct continuation *run, struct mortise_error *err)
 {
 	enum mortise_code code =
 		luks2_reencrypt_lock(luks2_header_device(run->header),
@@ -70,15 +62,103 @@ static enum mortise_code lock(struct continuation *run, struct mortise_error *er
 		code = luks2_header_read_again(run->header, err);
 	if (!code)
 		code = luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, err);
+	return code ? code : header_place_complete(run->header, err);
+}
+
+static enum mortise_code wipe(const struct continuation *run, const struct luks2_device *device,
+			      uint64_t from, uint64_t to, struct mortise_error *err)
+{
+	return from < to ? luks2_area_wipe(device, from, to - from, run->events, err) : MORTISE_OK;
+}
+
+/* Data that has moved leaves its old form where the new form does not reach: random bytes instead. */
+static enum mortise_code wipe_rest(const struct continuation *run, struct mortise_error *err)
+{
+	const struct luks2_reencryption *state = &run->state;
+	const uint64_t keyslots_end = luks2_keyslots_end(luks2_header_metadata(run->header));
+	struct luks2_device *device;
+	uint64_t end;
+	enum mortise_code code;
+
+	if (!state->moved_size)
+		return MORTISE_OK;
+	code = luks2_device_open(luks2_header_data_path(run->header), false, &device, err);
+	if (code)
+		return code;
+	code = luks2_device_writable(device, err);
+	end = state->old_size ? state->before.offset + state->old_size : device->size;
+	if (!code && state->mode == MORTISE_DECRYPT)
+		code = wipe(run, device, end - state->shift, end, err);
+	else if (!code)
+		code = wipe(run, device, keyslots_end, state->after.offset, err);
+	if (!code && state->mode == MORTISE_ENCRYPT)
+		code = wipe(run, device, state->moved_offset,
+			    state->moved_offset + state->moved_size, err);
+	luks2_device_close(device);
 	return code;
+}
+
+/* The new key seals the header if the old seal was valid. */
+static enum mortise_code write_end(struct continuation *run, struct mortise_error *err)
+{
+	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
+	const struct mortise_secret *after = reencrypt_key_after(run);
+	struct luks2_update *update;
+	enum mortise_code code = mortise_seal_check(run->header, &seal, err);
+
+	if (!code && after)
+		code = luks2_header_set_volume_key(run->header, after, err);
+	if (code)
+		return code;
+	code = luks2_update_begin(run->header, &update, err);
+	if (code)
+		return code;
+	code = luks2_reencryption_end(update, &run->state, err);
+	if (!code && seal.state == MORTISE_SEAL_VALID)
+		code = luks2_update_seal(update, NULL, err);
+	/* The strings of the state stay valid. */
+	run->last = json_object_get(luks2_header_metadata(run->header));
+	if (!code)
+		code = luks2_update_commit(&update, err);
+	luks2_update_abort(&update);
+	run->ended = !code;
+	return code;
+}
+
+enum mortise_code reencrypt_end(struct continuation *run, struct mortise_error *err)
+{
+	enum mortise_code code = wipe_rest(run, err);
+
+	return code || run->ended ? code : write_end(run, err);
+}
+
+/*
+ * With the last zone, everything ends in one update. cryptsetup 2.6.1 takes a header whose data is all
+ * done, but whose reencryption has not ended, for one of which nothing is done. Data that was moved
+ * ahead is still plain then, and must not be forgotten before it is wiped.
+ */
+static bool is_last(const struct continuation *run, const struct luks2_zone *zone)
+{
+	const struct luks2_reencryption *state = &run->state;
+	const uint64_t size = hotzone_data_size(run->hotzone);
+
+	return luks2_reencryption_done(state, size) + zone->length >= size &&
+	       !(state->mode == MORTISE_ENCRYPT && state->moved_size);
 }
 
 static enum mortise_code commit(struct continuation *run, const struct luks2_zone *zone, bool busy,
 				struct mortise_error *err)
 {
 	struct luks2_update *update;
-	enum mortise_code code = luks2_update_begin(run->header, &update, err);
+	enum mortise_code code;
 
+	if (!busy && is_last(run, zone)) {
+		code = write_end(run, err);
+		run->state.finished = run->ended;
+		run->state.interrupted &= !run->ended;
+		return code;
+	}
+	code = luks2_update_begin(run->header, &update, err);
 	if (code)
 		return code;
 	code = luks2_reencryption_set(update, &run->state, zone, busy,
@@ -91,83 +171,24 @@ static enum mortise_code commit(struct continuation *run, const struct luks2_zon
 	return code;
 }
 
-/* Random bytes where data of the old form is left. */
-static enum mortise_code wipe(const char *path, uint64_t from, uint64_t to,
-			      const struct mortise_events *events, struct mortise_error *err)
+enum mortise_code reencrypt_recover(struct continuation *run, struct mortise_error *err)
 {
-	struct luks2_device *device;
+	const struct luks2_zone zone = run->state.zone;
 	enum mortise_code code;
 
-	if (from >= to)
+	if (!run->state.interrupted)
 		return MORTISE_OK;
-	code = luks2_device_open(path, false, &device, err);
-	if (code)
-		return code;
-	code = luks2_device_writable(device, err);
-	if (!code)
-		code = luks2_area_wipe(device, from, to - from, events, err);
-	luks2_device_close(device);
-	return code;
+	code = hotzone_recover(run->hotzone, &zone, err);
+	return code ? code : commit(run, &zone, false, err);
 }
 
-/* Data that has moved leaves its old form where the new form does not reach. */
-static enum mortise_code wipe_rest(const struct continuation *run, struct mortise_error *err)
-{
-	const struct luks2_reencryption *state = &run->state;
-	const char *path = luks2_header_data_path(run->header);
-	const uint64_t keyslots_end = luks2_keyslots_end(luks2_header_metadata(run->header));
-	const uint64_t after_end = luks2_place_after(state, hotzone_data_size(run->hotzone));
-	enum mortise_code code;
-
-	if (!state->moved_size)
-		return MORTISE_OK;
-	if (state->mode == MORTISE_DECRYPT)
-		return wipe(path, after_end, after_end + state->shift, run->events, err);
-	code = wipe(path, keyslots_end, state->after.offset, run->events, err);
-	return code ? code
-		    : wipe(path, state->moved_offset, state->moved_offset + state->moved_size,
-			   run->events, err);
-}
-
-/* The new key seals the header if the old seal was valid. */
-static enum mortise_code end(struct continuation *run, struct mortise_error *err)
-{
-	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
-	const struct mortise_secret *after = key_after(run);
-	struct luks2_update *update;
-	enum mortise_code code = wipe_rest(run, err);
-
-	if (!code)
-		code = mortise_seal_check(run->header, &seal, err);
-	if (!code && after)
-		code = luks2_header_set_volume_key(run->header, after, err);
-	if (code)
-		return code;
-	code = luks2_update_begin(run->header, &update, err);
-	if (code)
-		return code;
-	code = luks2_reencryption_end(update, &run->state, err);
-	if (!code && seal.state == MORTISE_SEAL_VALID)
-		code = luks2_update_seal(update, NULL, err);
-	if (!code)
-		code = luks2_update_commit(&update, err);
-	luks2_update_abort(&update);
-	return code;
-}
-
-/* An interrupted zone comes first. */
 static enum mortise_code convert_all(struct continuation *run, struct mortise_error *err)
 {
 	const uint64_t size = hotzone_data_size(run->hotzone);
 	const uint64_t largest = hotzone_largest(run->hotzone, run->limit);
-	struct luks2_zone zone = run->state.zone;
-	enum mortise_code code = MORTISE_OK;
+	struct luks2_zone zone;
+	enum mortise_code code = reencrypt_recover(run, err);
 
-	if (run->state.interrupted) {
-		code = hotzone_recover(run->hotzone, &zone, err);
-		if (!code)
-			code = commit(run, &zone, false, err);
-	}
 	while (!code && luks2_reencryption_next(&run->state, size, largest, &zone)) {
 		if (!events_progress(run->events, NULL, PROGRESS,
 				     luks2_reencryption_done(&run->state, size), size))
@@ -182,10 +203,22 @@ static enum mortise_code convert_all(struct continuation *run, struct mortise_er
 			code = commit(run, &zone, false, err);
 	}
 	if (!code)
-		code = end(run, err);
+		code = reencrypt_end(run, err);
 	if (!code)
 		(void)events_progress(run->events, NULL, PROGRESS, size, size);
 	return code;
+}
+
+void reencrypt_close(struct continuation *run)
+{
+	hotzone_close(run->hotzone);
+	mortise_secret_free(&run->old_key);
+	mortise_secret_free(&run->new_key);
+	json_object_put(run->last);
+	run->last = NULL;
+	if (run->lock_fd >= 0)
+		close(run->lock_fd);
+	run->lock_fd = -1;
 }
 
 enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
@@ -199,21 +232,17 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
 	if (!code)
-		code = lock(&run, err);
+		code = reencrypt_lock(&run, err);
 	if (!code)
-		code = open_keys(&run, passphrase, wanted.keyslot, err);
+		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code)
-		code = hotzone_open(header, &run.state, run.old_key, key_after(&run), &run.hotzone,
-				    err);
+		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
+				    &run.hotzone, err);
 	run.limit = wanted.hotzone_size;
 	run.events = wanted.events ? wanted.events : luks2_header_events(header);
 	if (!code)
 		code = convert_all(&run, err);
-	hotzone_close(run.hotzone);
-	mortise_secret_free(&run.old_key);
-	mortise_secret_free(&run.new_key);
-	if (run.lock_fd >= 0)
-		close(run.lock_fd);
+	reencrypt_close(&run);
 	return code;
 }
 

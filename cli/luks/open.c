@@ -96,6 +96,9 @@ enum status open_unlock(const struct command *c, const struct paths *paths,
 		},
 	};
 
+	if (header_has_volume_key(c) && unlock_in_reencryption(header))
+		return fail_with(STATUS_USAGE, "mortise: the volume is in reencryption and has two "
+					       "volume keys; open it with a passphrase");
 	if (header_has_volume_key(c))
 		return header_read_volume_key(c, header, volume_key);
 	return unlock_volume(c, &how, header, volume_key);

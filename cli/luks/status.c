@@ -12,7 +12,8 @@
 #define SECTOR 512u /* bytes */
 
 /* cryptsetup prints LUKS only if it finds the header, which a detached one is not. */
-static bool header_found(const struct command *c, const struct mortise_mapping_info *info)
+static bool header_found(const struct command *c, const struct mortise_mapping_info *info,
+			 struct mortise_reencrypt_info *reencryption)
 {
 	const bool luks1 = strcmp(info->type, "LUKS1") == 0;
 	const char *detached = option_text(&c->options, OPTION_HEADER);
@@ -34,16 +35,19 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 		return false;
 	(void)mortise_header_info(header, &found, NULL);
 	same = strcmp(found.uuid, info->uuid) == 0 && (found.version == 1) == luks1;
+	if (!same || mortise_reencrypt_info(header, reencryption, NULL))
+		reencryption->resilience = NULL;
 	mortise_luks2_free(&header);
 	return same;
 }
 
-static const char *find_type(const struct command *c, const struct mortise_mapping_info *info)
+static const char *find_type(const struct command *c, const struct mortise_mapping_info *info,
+			     struct mortise_reencrypt_info *reencryption)
 {
 	bool found = info->type[0] != '\0';
 
 	if (info->uuid[0] != '\0')
-		found = header_found(c, info);
+		found = header_found(c, info, reencryption);
 	return found ? info->type : "n/a";
 }
 
@@ -106,9 +110,20 @@ static void print_mapping(const struct mortise_mapping_info *info)
 	print_flags(info->flags);
 }
 
+/* cryptsetup does not print how far it is. */
+static void print_reencryption(const struct command *c, const struct mortise_reencrypt_info *info)
+{
+	print("  reencryption:  in-progress\n");
+	if (!c->as_cryptsetup)
+		print("  done:    %" PRIu64 " of %" PRIu64 " sectors (%.1f%%)\n",
+		      info->done / SECTOR, info->total / SECTOR,
+		      info->total ? 100.0 * (double)info->done / (double)info->total : 0);
+}
+
 static enum status mapping_status(const struct command *c, const char *word)
 {
 	const char *before = strchr(word, '/') ? "" : "/dev/mapper/";
+	struct mortise_reencrypt_info reencryption = { .struct_size = sizeof(reencryption) };
 	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	enum mortise_code code = mortise_mapping_info(command_mapping(c, 0), &info, &err);
@@ -123,9 +138,11 @@ static enum status mapping_status(const struct command *c, const char *word)
 	if (code != MORTISE_OK && code != MORTISE_E_UNSUPPORTED && info.cipher[0] == '\0')
 		return fail(c, &err);
 	print("%s%s is active%s.\n", before, word, info.in_use ? " and is in use" : "");
-	print("  type:    %s\n", find_type(c, &info));
+	print("  type:    %s\n", find_type(c, &info, &reencryption));
 	if (code != MORTISE_OK)
 		verbose(c, "%s", err.text);
+	if (info.cipher[0] != '\0' && reencryption.resilience)
+		print_reencryption(c, &reencryption);
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);
 	return STATUS_OK;

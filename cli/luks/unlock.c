@@ -134,6 +134,13 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	return (enum status)mortise_exit_status(code);
 }
 
+bool unlock_in_reencryption(const struct mortise_luks2 *header)
+{
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+
+	return mortise_reencrypt_info(header, &info, NULL) == MORTISE_OK;
+}
+
 /* The error remains that of the passphrase, so that it does not reveal recovery keys. */
 static enum mortise_code open_keyslot(struct mortise_luks2 *header,
 				      const struct mortise_key_search *search,
@@ -144,6 +151,9 @@ static enum mortise_code open_keyslot(struct mortise_luks2 *header,
 	struct mortise_secret *recovered = NULL;
 	enum mortise_code code;
 
+	if (unlock_in_reencryption(header))
+		return mortise_reencrypt_unlock(header, passphrase, search->keyslot, volume_key,
+						opened, err);
 	code = mortise_keyslot_open(header, search, passphrase, volume_key, opened, err);
 	if (code != MORTISE_E_KEY ||
 	    mortise_recovery_open(header, passphrase, &recovered, opened, NULL))
@@ -206,10 +216,18 @@ enum status unlock_keyslot(const struct command *c, const struct unlock_passphra
 enum status unlock_volume(const struct command *c, const struct unlock_passphrase *how,
 			  struct mortise_luks2 *header, struct mortise_secret **volume_key)
 {
+	struct mortise_reencrypt_info reencryption = { .struct_size = sizeof(reencryption) };
 	struct mortise_error err = { 0 };
+	enum mortise_code code;
 	enum status status;
 	int opened;
 
+	code = mortise_reencrypt_info(header, &reencryption, &err);
+	/* It has two keys. A token opens one of them. */
+	if (code == MORTISE_OK && !unlock_wants_token(c))
+		return unlock_by_passphrase(c, how, header, volume_key);
+	if (code != MORTISE_OK && code != MORTISE_E_USAGE)
+		return fail(c, &err);
 	/* Before a token and a passphrase are tried, which would both report it. */
 	if (mortise_header_usable(header, &err))
 		return fail(c, &err);

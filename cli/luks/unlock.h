@@ -8,6 +8,9 @@
 /* Was --token-id, --token-only or --token-type given? */
 bool unlock_wants_token(const struct command *c);
 
+/* Has the volume two keys, so that only a passphrase opens it? */
+bool unlock_in_reencryption(const struct mortise_luks2 *header);
+
 /*
  * Tries the tokens that --token-id and --token-type select, and prints why they failed; if there are
  * none, only with -v. As in cryptsetup, --key-slot does not apply.

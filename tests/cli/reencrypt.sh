@@ -144,12 +144,13 @@ exits 2 "the passphrase of the other keyslot" "$MORTISE" open --test-passphrase 
 is_plain
 result $? "the data is there"
 
-# In between the volume does not open; its state is shown, and bound to its keys.
+# In between a passphrase of both keys opens the volume; its state is shown, and bound to its keys.
 encrypted --sector-size 512
 exits 0 "--init-only" reencrypt --init-only
 exits 1 "--init-only again" reencrypt --init-only
 unmet="Unmet LUKS2 requirements detected. (online-reencrypt-v2; to finish it, run \`mortise reencrypt\`)"
-says 1 "$unmet" "open" "$MORTISE" open --test-passphrase --key-file pass header
+exits 0 "open" "$MORTISE" open --test-passphrase --key-file pass header
+exits 2 "open with a wrong passphrase" "$MORTISE" open --test-passphrase --key-file pass2 header
 says 1 "$unmet" "luksAddKey" "$MORTISE" luksAddKey -q $cheap --key-file pass header pass2
 "$MORTISE" check header >out 2>err
 [ $? = 8 ] && [ "$(grep '^error' out)" = "error: $unmet" ]

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "volume/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "luks2/header.h"
+#include "luks2/policy.h"
+
+/* A segment of dynamic size ends with the last whole sector of the device. */
+static enum mortise_code fit_part(const struct volume_table_source *source,
+				  struct luks2_segment *segment, struct mortise_error *err)
+{
+	if (!segment->size && source->device_size > segment->offset)
+		segment->size = (source->device_size - segment->offset) / segment->sector_size *
+				segment->sector_size;
+	if (segment->size && segment->size <= source->device_size &&
+	    segment->offset <= source->device_size - segment->size)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_NO_SPACE, 0,
+			 "Device %s is too small. (a segment begins at byte %" PRIu64
+			 " and has %" PRIu64 " bytes, the device has %" PRIu64 ")",
+			 luks2_header_data_path(source->header), segment->offset, segment->size,
+			 source->device_size);
+}
+
+static enum mortise_code add_part(const struct volume_table_source *source,
+				  struct luks2_segment *segment, struct volume_table *table,
+				  struct mortise_error *err)
+{
+	const bool after = segment->digest != source->state->before.digest;
+	const struct mortise_secret *key =
+		after && source->new_key ? source->new_key : source->old_key;
+	enum mortise_code code = fit_part(source, segment, err);
+
+	if (!code && segment->cipher &&
+	    (!key || (after && segment->digest != source->state->after.digest)))
+		code = error_set(err, MORTISE_E_POLICY, 0,
+				 "a segment belongs to neither key of the reencryption");
+	if (!code && segment->cipher)
+		code = luks2_header_check_segment(source->header, segment, mortise_secret_size(key),
+						  err);
+	if (code)
+		return code;
+	table->part[table->count] = (struct dm_crypt_target){
+		.cipher = segment->cipher,
+		.key = key,
+		.key_description = source->no_keyring ? NULL : table->description[after],
+		.device = source->device,
+		.device_offset = segment->offset,
+		.size = segment->size,
+		.iv_offset = segment->iv_tweak,
+		.sector_size = segment->sector_size,
+		.flags = source->dm_flags,
+	};
+	if (table->count)
+		table->part[table->count - 1].next = &table->part[table->count];
+	table->count++;
+	table->size += segment->size;
+	return MORTISE_OK;
+}
+
+enum mortise_code volume_table_build(const struct volume_table_source *source,
+				     struct volume_table *table, struct mortise_error *err)
+{
+	struct luks2_segment segments[LUKS2_PARTS_MAX];
+	unsigned count;
+	enum mortise_code code =
+		luks2_parts_get(luks2_header_metadata(source->header), segments, &count, err);
+
+	*table = (struct volume_table){ .count = 0 };
+	snprintf(table->description[0], sizeof(table->description[0]), "cryptsetup:%s-d%d",
+		 luks2_header_uuid(source->header), source->state->before.digest);
+	snprintf(table->description[1], sizeof(table->description[1]), "cryptsetup:%s-d%d",
+		 luks2_header_uuid(source->header), source->state->after.digest);
+	for (unsigned i = 0; !code && i < count; i++)
+		code = add_part(source, &segments[i], table, err);
+	return code;
+}
