@@ -127,7 +127,7 @@ test_verbs() {
 test_forged() {
 	local member
 
-	for member in '.area.hash = "sha512"' '.area.sector_size = 4096' '.area.hash = "sha1"'; do
+	for member in '.area.hash = "sha512"' '.area.sector_size = 8192' '.area.hash = "sha1"'; do
 		half_done
 		dd if="$device" bs=4096 skip=1 count=3 status=none | tr -d '\0' |
 			jq -cj "(.keyslots[] | select(.type == \"reencrypt\"))$member" >"$work/forged"
