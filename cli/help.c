@@ -109,6 +109,6 @@ void help_full(const struct command *c)
 	print("\nThe options of one action: %s <action> --help\n", c->program);
 	print("\nOlder names: luksOpen (open), luksClose, remove (close), luksErase (erase),\n"
 	      "luksConfig (config), --master-key-file (--volume-key-file),\n"
-	      "--dump-master-key (--dump-volume-key).\n");
+	      "--dump-master-key (--dump-volume-key), --new (--encrypt).\n");
 	print_pages();
 }

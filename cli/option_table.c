@@ -60,7 +60,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_ACTIVE_NAME] = LACK("active-name", 0, KIND_TEXT, ALL),
 	[OPTION_ADOPT] = FLAG("adopt", 0, EXTENSION(DECLARED &(V(PLAN) | V(UP))), ALL,
 			      "accept volumes that are not sealed or not known, as apply does"),
-	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, V(FORMAT),
+	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, ALL,
 				   "align the start of the data to a multiple of this" },
 	[OPTION_ALLOW_CIPHER] = { "allow-cipher", 0, KIND_TEXT, "CIPHER", EXTENSION(OPENS), ALL,
 				  "accept this cipher, although it is not on the list" },
@@ -109,7 +109,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("dump-json-metadata", 0, ALL, USED(V(DUMP)), "print the metadata as JSON"),
 	[OPTION_DUMP_VOLUME_KEY] =
 		FLAG("dump-volume-key", 0, ALL, USED(V(DUMP)), "print the volume key"),
-	[OPTION_ENCRYPT] = LACK("encrypt", 'N', KIND_FLAG, ALL),
+	[OPTION_ENCRYPT] =
+		FLAG("encrypt", 'N', ALL, USED(V(REENCRYPT)), "encrypt the data of a plain device"),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
 	[OPTION_EXTERNAL_TOKENS_PATH] =
@@ -226,7 +227,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_NODE_UUID] = { "node-uuid", 0, KIND_TEXT, "UUID", SOURCES, ALL,
 			       "use this UUID instead of the machine's" },
 	[OPTION_OFFSET] = { "offset", 'o', KIND_UINT64, "SECTORS",
-			    V(OPEN) | V(REENCRYPT) | V(FORMAT), V(OPEN) | V(FORMAT),
+			    V(OPEN) | V(REENCRYPT) | V(FORMAT), ALL,
 			    "start of the data in sectors of 512 bytes" },
 	[OPTION_PBKDF] = { "pbkdf", 0, KIND_TEXT, "argon2id|argon2i|pbkdf2",
 			   SLOT_MAKERS | V(BENCHMARK), ALL,
@@ -272,7 +273,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("recovery-key", 0, EXTENSION(V(ENROLL)), ALL, "enroll a recovery key"),
 	[OPTION_RECREATE] = FLAG("recreate", 0, EXTENSION(DECLARED &(V(APPLY) | V(PLAN))), ALL,
 				 "create partitions again of known volumes that are missing"),
-	[OPTION_REDUCE_DEVICE_SIZE] = LACK("reduce-device-size", 0, KIND_SIZE, ALL),
+	[OPTION_REDUCE_DEVICE_SIZE] = { "reduce-device-size", 0, KIND_SIZE, "BYTES", ALL,
+					USED(V(REENCRYPT)),
+					"bytes at the end that the data does not need" },
 	[OPTION_REFRESH] =
 		FLAG("refresh", 0, V(OPEN), ALL, "change the flags of an active mapping"),
 	[OPTION_REPLACE] = FLAG("replace", 0, EXTENSION(V(ENROLL)), ALL,

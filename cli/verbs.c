@@ -87,7 +87,7 @@ static const struct verb verbs[] = {
 	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]",
 	  "measure key derivation and disk encryption", false },
 	{ "reencrypt", VERB_REENCRYPT, run_reencrypt, check_reencrypt, 1, "<device>",
-	  "replace the volume key, the cipher or the sector size", false },
+	  "replace volume key, cipher or sector size; encrypt or decrypt in place", false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "fvault2Dump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },

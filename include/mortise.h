@@ -694,7 +694,7 @@ mortise_tpm_extend(const struct mortise_key_sources *sources, unsigned pcr, cons
 
 enum mortise_reencrypt_mode {
 	MORTISE_REENCRYPT,	/* a new volume key, cipher or sector size */
-	MORTISE_ENCRYPT,	/* data that is not encrypted yet; the header is detached */
+	MORTISE_ENCRYPT,	/* data that is not encrypted yet */
 	MORTISE_DECRYPT,	/* the header is detached */
 };
 
@@ -717,6 +717,8 @@ struct mortise_reencrypt_new {
 	const struct mortise_keyslot_new *keyslot; /* cost of the new keyslots; default: all defaults */
 	const struct mortise_reencrypt_keyslot *keyslots; /* that get new ones; keep_key: one */
 	size_t keyslot_count;
+	uint64_t moved_size;		/* mortise_decrypt_begin: bytes that are moved ahead; default:
+					 * 1 MiB, maximum: the offset of the data */
 };
 
 /*
@@ -728,6 +730,46 @@ struct mortise_reencrypt_new {
 MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_begin(struct mortise_luks2 *header, const struct mortise_reencrypt_new *what,
 			struct mortise_error *err);
+
+struct mortise_encrypt_new {
+	size_t struct_size;
+	uint64_t reduction;	/* bytes at the end of the device that the data does not need: half
+				 * of them make room for the header; 0: the header is detached */
+	const char *resilience;	/* with a detached header: "checksum" (default), "journal", "none" */
+	const char *resilience_hash; /* of the checksums; default: "sha256" */
+	uint64_t device_size;	/* bytes of the data, with a detached header; default: to the end */
+	/* Adds keyslots, tokens and seal to the new header; at least one keyslot. */
+	enum mortise_code (*fill)(void *context, struct mortise_luks2 *header,
+				  struct mortise_error *err);
+	void *context;
+};
+
+/*
+ * Begins to encrypt the data on location->device in place: formats a header, and records in it that
+ * the encryption begins; mortise_reencrypt_continue() does it. Unless location names a header, the
+ * header takes the start of the device, and the data moves towards the end by the same size. A cut
+ * at any moment leaves the data as it was, or a device that the same call, or
+ * mortise_reencrypt_continue(), completes. format: data_offset is half of the reduction; the default
+ * of sector_size is 512. Free *out. MORTISE_E_USAGE: the file system is larger than what remains.
+ * MORTISE_E_NO_SPACE. MORTISE_E_BUSY: the device is in use. MORTISE_E_CHANGED: the device was
+ * written to after that.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_encrypt_begin(const struct mortise_location *location, const struct mortise_format *format,
+		      const struct mortise_encrypt_new *what, struct mortise_luks2 **out,
+		      struct mortise_error *err);
+
+/*
+ * Begins to decrypt a device in place: moves the header to a new file, and records in it that the
+ * decryption begins. The data moves to the start of the device. *out is the header in the file; free
+ * it. what->resilience: "datashift-checksum" (default) or "datashift-journal". If an error occurs
+ * after the header on the device was overwritten, the file stays: with it the device still opens.
+ * MORTISE_E_USAGE: the header is detached, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,
+		      const struct mortise_reencrypt_new *what, struct mortise_luks2 **out,
+		      struct mortise_error *err);
 
 struct mortise_reencrypt_info {
 	size_t struct_size;

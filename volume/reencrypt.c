@@ -11,6 +11,7 @@
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
 #include "luks2/seal.h"
+#include "volume/header_place.h"
 #include "volume/reencrypt.h"
 
 #define PROGRESS "re-encrypting"
@@ -61,7 +62,7 @@ enum mortise_code reencrypt_lock(struct continuation *run, struct mortise_error 
 		code = luks2_header_read_again(run->header, err);
 	if (!code)
 		code = luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, err);
-	return code;
+	return code ? code : header_place_complete(run->header, err);
 }
 
 static enum mortise_code commit(struct continuation *run, const struct luks2_zone *zone, bool busy,

@@ -10,6 +10,7 @@
 #include "cli/byte_progress.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
+#include "cli/luks/format.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/luks/signatures.h"
@@ -22,9 +23,7 @@
 #define DIGEST_ITERATIONS_FORCED 1000u	  /* as cryptsetup: no benchmark for the digest either */
 #define KEYSLOTS_SMALL		 4161536u /* bytes; cryptsetup 2.6.1 warns below this */
 
-/* *created: the header file is new, so there is nothing to overwrite. */
-static enum status make_header_file(const struct command *c, const struct paths *paths,
-				    bool *created)
+enum status format_make_file(const struct command *c, const struct paths *paths, bool *created)
 {
 	enum status status = STATUS_OK;
 	struct stat st;
@@ -58,7 +57,7 @@ static enum status confirm(const char *device)
 	return terminal_confirm(warning, "Operation aborted.\n") ? STATUS_OK : STATUS_USAGE;
 }
 
-static void describe(const struct command *c, const char *cipher, struct mortise_format *format)
+void format_describe(const struct command *c, const char *cipher, struct mortise_format *format)
 {
 	const struct options *options = &c->options;
 
@@ -229,7 +228,7 @@ enum status run_luks_format(const struct command *c)
 		return fail_with(STATUS_USAGE, "Requested data offset is too large.");
 	cipher_whole(given_cipher ? given_cipher : "aes-xts-plain64", cipher);
 	paths_find(c, command_word(c, 0), &paths);
-	describe(c, cipher, &format);
+	format_describe(c, cipher, &format);
 	status = keyslot_describe(c, &what, &kdf);
 	if (status != STATUS_OK)
 		return status;
@@ -237,7 +236,7 @@ enum status run_luks_format(const struct command *c)
 	status = keyslot_check_free(NULL, what.keyslot);
 	if (status != STATUS_OK)
 		return status;
-	status = make_header_file(c, &paths, &created);
+	status = format_make_file(c, &paths, &created);
 	if (status != STATUS_OK)
 		return status;
 	if (access(paths.header, F_OK) != 0)

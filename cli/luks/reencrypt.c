@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* reencrypt: another volume key, cipher or sector size for data that stays. */
+/* reencrypt: another volume key, cipher or sector size; encryption and decryption in place. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/byte_progress.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
+#include "cli/luks/reencrypt.h"
 #include "cli/luks/seal.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
@@ -15,12 +17,25 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
+#define REDUCTION_MAX (1u << 30) /* bytes, as in cryptsetup */
+
 const char *check_reencrypt(const struct command *c)
 {
 	const struct options *options = &c->options;
 
-	if (option_set(options, OPTION_ENCRYPT) || option_set(options, OPTION_REDUCE_DEVICE_SIZE))
-		return NULL;
+	const uint64_t reduction = option_number(options, OPTION_REDUCE_DEVICE_SIZE);
+
+	if (option_set(options, OPTION_REDUCE_DEVICE_SIZE) &&
+	    option_set(options, OPTION_DEVICE_SIZE))
+		return "Options --reduce-device-size and --data-size cannot be combined.";
+	if (reduction > REDUCTION_MAX)
+		return "Maximum device reduce size is 1 GiB.";
+	if (reduction % 512 != 0)
+		return "Reduce size must be multiple of 512 bytes sector.";
+	if (reduction && !option_set(options, OPTION_ENCRYPT))
+		return "Option --reduce-device-size is allowed only with --encrypt.";
+	if (option_set(options, OPTION_ENCRYPT) && option_set(options, OPTION_DECRYPT))
+		return "Options --encrypt and --decrypt cannot be combined.";
 	if (option_set(options, OPTION_INIT_ONLY) && option_set(options, OPTION_RESUME_ONLY))
 		return "Options --init-only and --resume-only cannot be combined.";
 	if (option_set(options, OPTION_KEEP_KEY) && option_set(options, OPTION_VOLUME_KEY_FILE))
@@ -191,8 +206,20 @@ static bool may_resume(const struct command *c, const struct paths *paths)
 	return terminal_confirm(question, "Operation aborted.\n");
 }
 
+/* Does what is in progress fit what is asked for? */
+static enum status check_mode(const struct command *c, enum mortise_reencrypt_mode mode)
+{
+	if (option_set(&c->options, OPTION_ENCRYPT) && mode != MORTISE_ENCRYPT)
+		return fail_with(STATUS_USAGE, "Device is not in LUKS2 encryption. Conflicting "
+					       "option --encrypt.");
+	if (option_set(&c->options, OPTION_DECRYPT) && mode != MORTISE_DECRYPT)
+		return fail_with(STATUS_USAGE, "Device is not in LUKS2 decryption. Conflicting "
+					       "option --decrypt.");
+	return STATUS_OK;
+}
+
 static enum status resume(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header)
+			  struct mortise_luks2 *header, enum mortise_reencrypt_mode mode)
 {
 	struct mortise_secret *passphrase = NULL;
 	enum status status;
@@ -200,6 +227,9 @@ static enum status resume(const struct command *c, const struct paths *paths,
 	if (option_set(&c->options, OPTION_INIT_ONLY))
 		return fail_with(STATUS_USAGE,
 				 "LUKS2 reencryption already initialized. Aborting operation.");
+	status = check_mode(c, mode);
+	if (status != STATUS_OK)
+		return status;
 	if (!may_resume(c, paths))
 		return STATUS_USAGE;
 	status = read_passphrase(c, paths, NULL, &passphrase);
@@ -232,6 +262,12 @@ static enum status start(const struct command *c, const struct paths *paths,
 
 	if (option_set(&c->options, OPTION_RESUME_ONLY))
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
+	if (option_set(&c->options, OPTION_ENCRYPT))
+		return fail_with(STATUS_USAGE,
+				 "Device %s is already LUKS device. Aborting operation.",
+				 paths->header);
+	if (option_set(&c->options, OPTION_DECRYPT) && !paths->detached)
+		return fail_with(STATUS_USAGE, "LUKS2 decryption requires --header option.");
 	status = begin(c, paths, header, &all);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
 		status = proceed(c, paths, header, all.slot[0].passphrase);
@@ -239,26 +275,22 @@ static enum status start(const struct command *c, const struct paths *paths,
 	return status;
 }
 
-enum status run_reencrypt(const struct command *c)
+/* A header that exists. */
+static enum status run_with_header(const struct command *c, const struct paths *paths)
 {
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
-	struct paths paths;
-	enum status status;
+	enum status status = header_load_with_device(c, paths, &header);
 
-	paths_find(c, command_word(c, 0), &paths);
-	status = check_file(c, &paths);
-	if (status == STATUS_OK)
-		status = header_load_with_device(c, &paths, &header);
 	if (status != STATUS_OK)
 		return status;
 	switch (mortise_reencrypt_info(header, &info, &err)) {
 	case MORTISE_OK:
-		status = resume(c, &paths, header);
+		status = resume(c, paths, header, info.mode);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
-		status = start(c, &paths, header);
+		status = start(c, paths, header);
 		break;
 	default:
 		status = fail(c, &err);
@@ -267,4 +299,59 @@ enum status run_reencrypt(const struct command *c)
 		seal_warn_after_change(c, header);
 	mortise_luks2_free(&header);
 	return status;
+}
+
+/* --encrypt makes a header, and --decrypt moves it to a new file. */
+static enum status run_with_new_header(const struct command *c, const struct paths *paths)
+{
+	struct reencrypt_start start = { NULL, NULL };
+	enum status status;
+
+	if (option_set(&c->options, OPTION_RESUME_ONLY))
+		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
+	status = option_set(&c->options, OPTION_ENCRYPT) ? encrypt_start(c, paths, &start)
+							 : decrypt_start(c, paths, &start);
+	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
+		status = proceed(c, paths, start.header, start.passphrase);
+	mortise_luks2_free(&start.header);
+	mortise_secret_free(&start.passphrase);
+	return status;
+}
+
+/* A damaged header is not taken for plain data: encrypt_start() looks for its signature. */
+static bool has_header(const struct paths *paths)
+{
+	const struct mortise_location location = {
+		.struct_size = sizeof(location),
+		.device = paths->device,
+		.header = paths->detached ? paths->header : NULL,
+		.readonly = true,
+		.no_locks = true,
+		.luks1 = true,
+	};
+	struct mortise_luks2 *header = NULL;
+	struct mortise_error ignored;
+	const bool found = mortise_luks2_load(&location, &header, &ignored) == MORTISE_OK ||
+			   ignored.code != MORTISE_E_NOT_LUKS2;
+
+	mortise_luks2_free(&header);
+	return found;
+}
+
+enum status run_reencrypt(const struct command *c)
+{
+	const struct options *options = &c->options;
+	struct paths paths;
+	enum status status;
+	bool new_header = false;
+
+	paths_find(c, command_word(c, 0), &paths);
+	status = check_file(c, &paths);
+	if (status != STATUS_OK)
+		return status;
+	if (option_set(options, OPTION_ENCRYPT))
+		new_header = access(paths.header, F_OK) != 0 || !has_header(&paths);
+	else if (option_set(options, OPTION_DECRYPT) && paths.detached)
+		new_header = access(paths.header, F_OK) != 0;
+	return new_header ? run_with_new_header(c, &paths) : run_with_header(c, &paths);
 }

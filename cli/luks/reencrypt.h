@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The ways in which reencrypt begins. */
+#ifndef CLI_LUKS_REENCRYPT_H
+#define CLI_LUKS_REENCRYPT_H
+
+#include "cli/device.h"
+
+/* How a reencryption began. Free both. */
+struct reencrypt_start {
+	struct mortise_luks2 *header;
+	struct mortise_secret *passphrase; /* that continues it */
+};
+
+/* --encrypt: of a device without a header. */
+enum status encrypt_start(const struct command *c, const struct paths *paths,
+			  struct reencrypt_start *start);
+
+/* --decrypt with a --header that does not exist: it receives the header of the device. */
+enum status decrypt_start(const struct command *c, const struct paths *paths,
+			  struct reencrypt_start *start);
+
+#endif
