@@ -155,8 +155,7 @@ static const char *find_loss(const char *path, bool finished)
 	const char *loss = err.text;
 
 	if (mortise_luks2_load(&location, &header, &err)) {
-		if (finished || encrypt(path, &err) ||
-		    mortise_luks2_load(&location, &header, &err))
+		if (finished || encrypt(path, &err) || mortise_luks2_load(&location, &header, &err))
 			goto out;
 	} else if (!mortise_reencrypt_info(header, &info, NULL)) {
 		loss = "it is not finished";

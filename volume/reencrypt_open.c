@@ -17,6 +17,10 @@ enum mortise_code mortise_reencrypt_unlock(struct mortise_luks2 *header,
 
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, keyslot, opened, err);
+	/* A cut while the encryption began has left a header without its keyslot areas. */
+	if (code == MORTISE_E_KEY && run.state.whole && run.state.moved_size &&
+	    !reencrypt_lock(&run, NULL))
+		code = reencrypt_open_keys(&run, passphrase, keyslot, opened, err);
 	if (!code && volume_key) {
 		struct mortise_secret **first = run.old_key ? &run.old_key : &run.new_key;
 

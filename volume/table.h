@@ -14,7 +14,7 @@ struct volume_table {
 	char description[2][96]; /* of the keys in the keyring: before, after */
 };
 
-/* What the targets need in addition to the segments of the header. */
+/* What the targets need in addition to the header's segments. */
 struct volume_table_source {
 	const struct mortise_luks2 *header;
 	const struct luks2_reencryption *state;

@@ -127,10 +127,15 @@ for number in 8 21; do
 done
 
 # The beginning, too: without a header the same command continues.
-for number in 2 4 6 7; do
+for number in 2 4 6 7 8; do
 	plain 12M
 	killed pwrite64 $number "$MORTISE" reencrypt $offline $cheap --encrypt --init-only \
 		--reduce-device-size 4M data
+	if "$MORTISE" isLuks data; then
+		cp data cut
+		exits 0 "cut before it began, write $number: it opens" \
+			"$MORTISE" open --test-passphrase --key-file pass cut
+	fi
 	"$MORTISE" reencrypt $offline $cheap --encrypt --reduce-device-size 4M data >out 2>err
 	cp data encrypted
 	exits 0 "cut before it began, write $number" decrypt
