@@ -14,6 +14,9 @@ enum {
 	F_BLOCK_SIZE,
 	F_OPTIONS,
 	F_ALLOW_DISCARDS,
+	F_INTEGRITY,
+	F_ROTATE_VOLUME_KEY,
+	F_IN_PLACE,
 	F_COUNT,
 };
 
@@ -25,6 +28,9 @@ static const char *const field_names[F_COUNT] = {
 	[F_BLOCK_SIZE] = "blockSize",
 	[F_OPTIONS] = "options",
 	[F_ALLOW_DISCARDS] = "allowDiscards",
+	[F_INTEGRITY] = "integrity",
+	[F_ROTATE_VOLUME_KEY] = "rotateVolumeKey",
+	[F_IN_PLACE] = "inPlace",
 };
 
 static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
@@ -40,6 +46,9 @@ static const struct cipher {
 	{ "xchacha12,aes-adiantum-plain64", { 256 } },
 	{ "xchacha20,aes-adiantum-plain64", { 256 } },
 };
+
+/* With integrity aead. With hmac, the cipher is the first one above. */
+static const struct cipher aead_cipher = { "aes-gcm-random", { 256, 128 } };
 
 enum provider {
 	PROVIDER_MISSING,
@@ -106,12 +115,53 @@ static void read_keys(struct config_log *log, const struct config_field *keys,
 			"a recovery key does not open a volume at boot; declare another key, too");
 }
 
-static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field)
+/* Talos has no integrity. META cannot describe it, so STATE has none. */
+static void read_integrity(struct config_log *log, const struct config_field *field,
+			   struct config_volume *volume)
 {
+	static const char *const names[] = { "hmac-sha256", "hmac-sha512", "aead" };
+	const struct config_field *integrity = &field[F_INTEGRITY];
+	const char *text = "";
+	char shown[CONFIG_PRINTABLE_SIZE];
+
+	if (!config_field_text(log, integrity, &text) || !*text)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0)
+			volume->integrity = names[i];
+	if (!volume->integrity)
+		config_error(
+			log, integrity->value->position, "unknown integrity %s; use %s, %s or %s",
+			config_printable(text, strlen(text), shown), names[0], names[1], names[2]);
+	if (volume->name && strcmp(volume->name, CONFIG_STATE) == 0)
+		config_error(log, integrity->value->position,
+			     "STATE cannot have integrity: META has no place for it");
+	if (volume->allow_discards)
+		config_error(log, integrity->value->position,
+			     "a volume with integrity cannot have allowDiscards");
+	/* EPHEMERAL grows by default. */
+	if (volume->provisioning.grow && volume->name && strcmp(volume->name, "EPHEMERAL") != 0)
+		config_error(log, integrity->value->position,
+			     "a volume with integrity cannot grow");
+}
+
+static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field,
+					const char *integrity)
+{
+	const bool aead = integrity && strcmp(integrity, "aead") == 0;
+	const struct cipher *only = aead ? &aead_cipher : &ciphers[0];
 	const char *text = "";
 	char shown[CONFIG_PRINTABLE_SIZE];
 
 	config_field_text(log, field, &text);
+	if (integrity && (!*text || strcmp(text, only->name) == 0))
+		return only;
+	if (integrity) {
+		config_error(log, field->value->position,
+			     "cipher %s does not fit integrity %s; use %s",
+			     config_printable(text, strlen(text), shown), integrity, only->name);
+		return NULL;
+	}
 	if (!*text)
 		return &ciphers[0];
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
@@ -123,10 +173,19 @@ static const struct cipher *read_cipher(struct config_log *log, const struct con
 	return NULL;
 }
 
+bool config_cipher_is_known(const char *cipher, uint32_t key_size)
+{
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (strcmp(cipher, ciphers[i].name) == 0)
+			return key_size * 8 == ciphers[i].key_bits[0] ||
+			       key_size * 8 == ciphers[i].key_bits[1];
+	return false;
+}
+
 static void choose_cipher(struct config_log *log, const struct config_field *field,
 			  struct config_volume *volume)
 {
-	const struct cipher *cipher = read_cipher(log, &field[F_CIPHER]);
+	const struct cipher *cipher = read_cipher(log, &field[F_CIPHER], volume->integrity);
 	long long bits = 0;
 
 	config_field_number(log, &field[F_KEY_SIZE], &bits);
@@ -194,6 +253,21 @@ static void read_options(struct config_log *log, const struct config_field *fiel
 	}
 }
 
+static void read_rotation(struct config_log *log, const struct config_field *field,
+			  struct config_volume *volume)
+{
+	const char *text = "";
+
+	if (!config_field_text(log, field, &text) || !field->value)
+		return;
+	if (*text && strlen(text) <= CONFIG_SERIAL_MAX)
+		volume->rotate_key = config_strdup(log, text);
+	else
+		config_error(log, field->value->position,
+			     "invalid rotateVolumeKey; use any text of 1 to %u bytes",
+			     CONFIG_SERIAL_MAX);
+}
+
 static bool has_any_value(const struct config_field *field, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -256,8 +330,16 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	if (!volume->encrypted)
 		return;
 	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
+	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
+	read_integrity(log, field, volume);
 	choose_cipher(log, field, volume);
 	read_block_size(log, &field[F_BLOCK_SIZE], volume);
 	read_options(log, &field[F_OPTIONS], volume);
-	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
+	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
+	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
+	for (int i = F_ROTATE_VOLUME_KEY; i <= F_IN_PLACE; i++)
+		if (volume->integrity && field[i].value)
+			config_error(log, field[i].value->position,
+				     "a volume with integrity cannot be encrypted again; remove %s",
+				     field_names[i]);
 }
