@@ -16,6 +16,9 @@ printf 'another one' >"$work/wrong"
 
 # new_volume OPTION...: format a device, and fill the volume with random data, whose checksum is $sum.
 new_volume() {
+	# The memory of the guest holds the disks.
+	losetup -D
+	rm -f "$work"/disk.*
 	device=$(blank_device $((mib + 16)))
 	cryptsetup luksFormat -q --type luks2 "${cheap[@]}" "${key[@]}" "$@" "$device"
 	cryptsetup open "${key[@]}" "$device" v
