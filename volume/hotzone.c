@@ -444,7 +444,8 @@ static enum mortise_code measure(struct hotzone *hotzone, uint64_t device_size,
 	return code;
 }
 
-static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_error *err)
+static enum mortise_code open_device(struct hotzone *hotzone, bool shared,
+				     struct mortise_error *err)
 {
 	struct luks2_device *device;
 	enum mortise_code code = luks2_device_open(hotzone->path, false, &device, err);
@@ -455,9 +456,10 @@ static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_err
 	code = check_header(hotzone, device, err);
 	if (code)
 		goto out;
-	flags |= device->block ? O_EXCL : 0;
+	flags |= device->block && !shared ? O_EXCL : 0;
 	hotzone->fd = open(hotzone->path, flags);
-	if (hotzone->fd < 0 && errno == EINVAL)
+	/* The page cache of the device does not have what its mapping writes. */
+	if (hotzone->fd < 0 && errno == EINVAL && !shared)
 		hotzone->fd = open(hotzone->path, flags & ~O_DIRECT);
 	if (hotzone->fd < 0)
 		code = errno == EBUSY
@@ -505,8 +507,8 @@ static enum mortise_code allocate(struct hotzone *hotzone, struct mortise_error 
 enum mortise_code hotzone_open(const struct mortise_luks2 *header,
 			       const struct luks2_reencryption *state,
 			       const struct mortise_secret *old_key,
-			       const struct mortise_secret *new_key, struct hotzone **out,
-			       struct mortise_error *err)
+			       const struct mortise_secret *new_key, bool shared,
+			       struct hotzone **out, struct mortise_error *err)
 {
 	struct hotzone *hotzone = calloc(1, sizeof(*hotzone));
 	enum mortise_code code;
@@ -524,7 +526,7 @@ enum mortise_code hotzone_open(const struct mortise_luks2 *header,
 	if (!code)
 		code = check_cipher(&state->after, new_key, err);
 	if (!code)
-		code = open_device(hotzone, err);
+		code = open_device(hotzone, shared, err);
 	if (!code)
 		code = allocate(hotzone, err);
 	if (code)
