@@ -11,6 +11,7 @@ struct continuation {
 	struct mortise_secret *old_key, *new_key; /* NULL: not encrypted; new_key: the same */
 	struct hotzone *hotzone;
 	uint64_t limit;		/* bytes of a zone, 0: the default */
+	uint64_t rate;		/* bytes per second, 0: no limit */
 	const struct mortise_events *events;
 	int lock_fd;		/* -1: not locked */
 };

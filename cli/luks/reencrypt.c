@@ -174,6 +174,7 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.hotzone_size = option_number(&c->options, OPTION_HOTZONE_SIZE),
 		.events = &events,
+		.rate = option_number(&c->options, OPTION_LIMIT_RATE),
 	};
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
