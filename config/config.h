@@ -87,11 +87,13 @@ struct config_volume {
 				 * NULL: the volume is the partition labeled id */
 	struct config_provisioning provisioning; /* of the partition */
 	bool encrypted;		/* provider luks2; false: the fields up to keys are unset */
-	char *cipher;		/* aes-xts-plain64 or an Adiantum; not NULL if encrypted */
-	uint32_t key_size;	/* bytes of the volume key */
+	char *cipher;		/* aes-xts-plain64, aes-gcm-random or an Adiantum; not NULL if
+				 * encrypted */
+	uint32_t key_size;	/* bytes of the volume key, without the key of the MAC */
 	uint32_t block_size;	/* bytes of a sector; 0: chosen by the device */
 	uint32_t perf;		/* enum config_perf */
 	bool allow_discards;
+	const char *integrity;	/* "hmac-sha256", "hmac-sha512", "aead"; NULL: none */
 	struct config_key *keys;	/* ascending by slot */
 	size_t key_count;
 	uint32_t recovery_slots; /* bit n: keyslot n is declared for a recovery key */

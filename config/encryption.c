@@ -14,6 +14,7 @@ enum {
 	F_BLOCK_SIZE,
 	F_OPTIONS,
 	F_ALLOW_DISCARDS,
+	F_INTEGRITY,
 	F_COUNT,
 };
 
@@ -25,6 +26,7 @@ static const char *const field_names[F_COUNT] = {
 	[F_BLOCK_SIZE] = "blockSize",
 	[F_OPTIONS] = "options",
 	[F_ALLOW_DISCARDS] = "allowDiscards",
+	[F_INTEGRITY] = "integrity",
 };
 
 static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
@@ -40,6 +42,9 @@ static const struct cipher {
 	{ "xchacha12,aes-adiantum-plain64", { 256 } },
 	{ "xchacha20,aes-adiantum-plain64", { 256 } },
 };
+
+/* With integrity aead. With hmac, the cipher is the first one above. */
+static const struct cipher aead_cipher = { "aes-gcm-random", { 256, 128 } };
 
 enum provider {
 	PROVIDER_MISSING,
@@ -106,12 +111,53 @@ static void read_keys(struct config_log *log, const struct config_field *keys,
 			"a recovery key does not open a volume at boot; declare another key, too");
 }
 
-static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field)
+/* Talos has no integrity. META cannot describe it, so STATE has none. */
+static void read_integrity(struct config_log *log, const struct config_field *field,
+			   struct config_volume *volume)
 {
+	static const char *const names[] = { "hmac-sha256", "hmac-sha512", "aead" };
+	const struct config_field *integrity = &field[F_INTEGRITY];
+	const char *text = "";
+	char shown[CONFIG_PRINTABLE_SIZE];
+
+	if (!config_field_text(log, integrity, &text) || !*text)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0)
+			volume->integrity = names[i];
+	if (!volume->integrity)
+		config_error(
+			log, integrity->value->position, "unknown integrity %s; use %s, %s or %s",
+			config_printable(text, strlen(text), shown), names[0], names[1], names[2]);
+	if (volume->name && strcmp(volume->name, CONFIG_STATE) == 0)
+		config_error(log, integrity->value->position,
+			     "STATE cannot have integrity: META has no place for it");
+	if (volume->allow_discards)
+		config_error(log, integrity->value->position,
+			     "a volume with integrity cannot have allowDiscards");
+	/* EPHEMERAL grows by default. */
+	if (volume->provisioning.grow && volume->name && strcmp(volume->name, "EPHEMERAL") != 0)
+		config_error(log, integrity->value->position,
+			     "a volume with integrity cannot grow");
+}
+
+static const struct cipher *read_cipher(struct config_log *log, const struct config_field *field,
+					const char *integrity)
+{
+	const bool aead = integrity && strcmp(integrity, "aead") == 0;
+	const struct cipher *only = aead ? &aead_cipher : &ciphers[0];
 	const char *text = "";
 	char shown[CONFIG_PRINTABLE_SIZE];
 
 	config_field_text(log, field, &text);
+	if (integrity && (!*text || strcmp(text, only->name) == 0))
+		return only;
+	if (integrity) {
+		config_error(log, field->value->position,
+			     "cipher %s does not fit integrity %s; use %s",
+			     config_printable(text, strlen(text), shown), integrity, only->name);
+		return NULL;
+	}
 	if (!*text)
 		return &ciphers[0];
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
@@ -126,7 +172,7 @@ static const struct cipher *read_cipher(struct config_log *log, const struct con
 static void choose_cipher(struct config_log *log, const struct config_field *field,
 			  struct config_volume *volume)
 {
-	const struct cipher *cipher = read_cipher(log, &field[F_CIPHER]);
+	const struct cipher *cipher = read_cipher(log, &field[F_CIPHER], volume->integrity);
 	long long bits = 0;
 
 	config_field_number(log, &field[F_KEY_SIZE], &bits);
@@ -256,8 +302,9 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	if (!volume->encrypted)
 		return;
 	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
+	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
+	read_integrity(log, field, volume);
 	choose_cipher(log, field, volume);
 	read_block_size(log, &field[F_BLOCK_SIZE], volume);
 	read_options(log, &field[F_OPTIONS], volume);
-	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
 }

@@ -21,6 +21,7 @@ void config_volume_move_encryption(struct config_volume *to, struct config_volum
 	to->block_size = from->block_size;
 	to->perf = from->perf;
 	to->allow_discards = from->allow_discards;
+	to->integrity = from->integrity;
 	to->keys = from->keys;
 	to->key_count = from->key_count;
 	to->recovery_slots = from->recovery_slots;

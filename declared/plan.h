@@ -315,6 +315,12 @@ bool volume_plan_formats(const struct volume_plan *plan);
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
 
 /*
+ * The format of a declared volume, except the metadata size: that depends on the keys. Borrows the
+ * volume's texts.
+ */
+struct mortise_format volume_format_of(const struct config_volume *volume);
+
+/*
  * Adds the FORMAT step and a step for each first key, or a FAIL step if no key is available.
  */
 MORTISE_MUST_CHECK enum mortise_code

@@ -12,10 +12,13 @@
 #include "disk/filesystem.h"
 #include "disk/fsck.h"
 #include "disk/mount.h"
+#include "luks2/integrity.h"
 #include "luks2/layout.h"
 #include "luks2/policy.h"
+#include "volume/integrity.h"
 
 #define HEADER	  (16u << 20) /* bytes; a smaller device gets a smaller header, but has no data */
+#define MIB	  (UINT64_C(1) << 20)
 #define SECTOR	  512u
 #define SIZE_ROOM 40u
 
@@ -45,18 +48,57 @@ static const char *describe_contents(const struct config_volume *volume,
 	return text;
 }
 
-/* The bytes of device in all, before the data, and of the data. */
+/* The bytes of device in all, and before the data. Tags: of integrity, or 0; per sector. */
 struct room {
 	uint64_t size;
 	uint64_t before;
 	uint64_t data;
+	uint32_t tag_size;
+	uint32_t sector_size;
 };
+
+/* The bytes of data on a device of this size. */
+static uint64_t data_size(const struct room *room, uint64_t size)
+{
+	if (room->tag_size)
+		return volume_integrity_size(size, room->before, room->tag_size, room->sector_size);
+	return size > room->before ? size - room->before : 0;
+}
+
+/* The least size of a device with this much data: exact, but with tags in MiB. */
+static uint64_t device_size(const struct room *room, uint64_t data)
+{
+	uint64_t size = room->before + data;
+
+	if (!room->tag_size)
+		return size;
+	size = (size + MIB - 1) / MIB * MIB;
+	while (data_size(room, size) < data)
+		size += MIB;
+	return size;
+}
+
+/* Before a format, the tags are those of the declared integrity. */
+static enum mortise_code measure_tags(const struct volume_plan *plan,
+				      const struct luks2_segment *segment, struct room *room,
+				      struct mortise_error *err)
+{
+	struct luks2_integrity integrity = segment->integrity;
+	enum mortise_code code = MORTISE_OK;
+
+	if (!plan->header && plan->volume->integrity)
+		code = luks2_integrity_find(plan->volume->integrity, plan->volume->cipher, 0,
+					    &integrity, err);
+	if (!code)
+		room->tag_size = integrity.tag_size;
+	return code;
+}
 
 static enum mortise_code measure_device(const struct volume_plan *plan, struct room *room,
 					struct mortise_error *err)
 {
-	const struct mortise_format format = { .struct_size = sizeof(format),
-					       .sector_size = plan->volume->block_size };
+	const struct mortise_format format = volume_format_of(plan->volume);
+	const uint64_t header = format.keyslots_size ? HEADER + MIB : HEADER;
 	struct luks2_segment segment = { .size = 0 };
 	struct luks2_device *device = NULL;
 	struct luks2_layout layout;
@@ -75,15 +117,18 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	if (plan->header) {
 		code = luks2_segment_get(luks2_header_metadata(plan->header), &segment, err);
 		room->before = segment.offset;
-	} else if (plan->volume->encrypted && room->size <= HEADER) {
-		room->before = HEADER;
+		room->sector_size = segment.sector_size;
+	} else if (plan->volume->encrypted && room->size <= header) {
+		room->before = header;
+		room->sector_size = plan->volume->block_size ? plan->volume->block_size : SECTOR;
 	} else if (plan->volume->encrypted) {
 		code = luks2_layout_choose(&format, device, device, &layout, err);
 		room->before = layout.data_offset;
+		room->sector_size = layout.sector_size;
 	}
-	room->data = room->size > room->before ? room->size - room->before : 0;
-	if (segment.size)
-		room->data = segment.size;
+	if (!code)
+		code = measure_tags(plan, &segment, room, err);
+	room->data = segment.size ? segment.size : data_size(room, room->size);
 	luks2_device_close(device);
 	return code;
 }
@@ -97,7 +142,7 @@ static enum mortise_code add_too_small(struct volume_plan *plan, const struct ro
 	describe_size(room->size, has);
 	describe_size(least, needs);
 	describe_size(room->before, header);
-	describe_size(room->before + least, sum);
+	describe_size(device_size(room, least), sum);
 	if (!room->before)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "%s is too small: it has %s, and the %s needs at least %s; "
@@ -105,8 +150,9 @@ static enum mortise_code add_too_small(struct volume_plan *plan, const struct ro
 				       plan->device, has, what, needs);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 			       "%s is too small: it has %s, the LUKS2 header needs %s, and the %s "
-			       "at least %s; enlarge it to at least %s",
-			       plan->device, has, header, what, needs, sum);
+			       "at least %s%s; enlarge it to at least %s",
+			       plan->device, has, header, what, needs,
+			       room->tag_size ? " and room for integrity tags" : "", sum);
 }
 
 static enum mortise_code check_room(struct volume_plan *plan, struct mortise_error *err)

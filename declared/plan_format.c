@@ -4,6 +4,28 @@
 
 #include "base/error.h"
 #include "declared/plan.h"
+#include "luks2/area.h"
+#include "luks2/format.h"
+
+#define KEYSLOTS_SIZE (16256u << 10) /* bytes: in a header of 16 MiB, with copies of 64 KiB */
+
+struct mortise_format volume_format_of(const struct config_volume *volume)
+{
+	struct mortise_format format = {
+		.struct_size = sizeof(format),
+		.cipher = volume->cipher,
+		.key_size = volume->key_size,
+		.sector_size = volume->block_size,
+		.integrity = volume->integrity,
+	};
+	/* All keyslots, and one more area, because a key is replaced before it is removed. */
+	const uint64_t need =
+		(MORTISE_KEYSLOTS_MAX + 1) * luks2_area_room(luks2_volume_key_size(&format));
+
+	if (need > KEYSLOTS_SIZE)
+		format.keyslots_size = need;
+	return format;
+}
 
 /* A format needs a key. Without one, only the steps that say why the keys are missing remain. */
 static enum mortise_code drop_format(struct volume_plan *plan, const char *why,
@@ -60,10 +82,11 @@ enum mortise_code volume_plan_format(struct volume_run *run, struct volume_plan 
 	size_t available = 0;
 	enum mortise_code code;
 
-	code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FORMAT, -1,
-			       "format %s (%s) as LUKS2, %s, %u-bit key", plan->device,
-			       plan->probe.content == DISK_EMPTY ? "empty" : "interrupted format",
-			       volume->cipher, volume->key_size * 8);
+	code = VOLUME_PLAN_ADD(
+		plan, err, MORTISE_STEP_FORMAT, -1, "format %s (%s) as LUKS2, %s, %u-bit key%s%s",
+		plan->device, plan->probe.content == DISK_EMPTY ? "empty" : "interrupted format",
+		volume->cipher, volume->key_size * 8, volume->integrity ? ", integrity " : "",
+		volume->integrity ? volume->integrity : "");
 	if (code)
 		return code;
 	code = plan_first_keys(run, plan, &why, &available, err);

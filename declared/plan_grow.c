@@ -40,7 +40,8 @@ uint64_t volume_grown_size(const struct config_size *max, uint64_t size, uint64_
 
 bool volume_filesystem_grows(const struct volume_run *run, const struct config_volume *volume)
 {
-	return run->options->grow || volume->disk_selector || volume->provisioning.grow;
+	return !volume->integrity &&
+	       (run->options->grow || volume->disk_selector || volume->provisioning.grow);
 }
 
 /* Bytes by which the partition grows; 0: not at all. */
@@ -69,6 +70,15 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	uint64_t growth, size;
 	bool found;
 
+	/* Only an operator that names the volume expects it to grow. */
+	if (volume->integrity && plan->header)
+		return run->options->grow && run->options->name_count
+			       ? VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+						 "cannot grow %s: new sectors would have no "
+						 "integrity tags; back up the data and reset the "
+						 "volume",
+						 plan->device)
+			       : MORTISE_OK;
 	if (run->open_only || volume->disk_selector || plan->partition ||
 	    !(volume->provisioning.grow || run->options->grow))
 		return MORTISE_OK;
@@ -171,7 +181,7 @@ void volume_grow_mounted(struct volume_work *work, const char *device)
 enum mortise_code volume_plan_grow_open(const struct volume_run *run, struct volume_plan *plan,
 					struct mortise_error *err)
 {
-	if (!run->options->grow || (!plan->active && !plan->mounted))
+	if (!run->options->grow || (!plan->active && !plan->mounted) || plan->volume->integrity)
 		return MORTISE_OK;
 	if (plan->volume->filesystem == CONFIG_FS_SWAP)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, -1,

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "declared/plan.h"
+#include "luks2/integrity.h"
 #include "luks2/policy.h"
 
 /* The header has other contents than those declared. */
@@ -22,8 +23,14 @@ static enum mortise_code check_key_size(struct volume_plan *plan, struct mortise
 {
 	struct json_object *metadata = luks2_header_metadata(plan->header);
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	const struct mortise_format format = volume_format_of(plan->volume);
 	char found[64], declared[64];
+	enum mortise_code code;
+	uint32_t expected;
 
+	code = mortise_format_key_size(&format, &expected, err);
+	if (code)
+		return code;
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
 		uint64_t size = 0;
 
@@ -31,14 +38,38 @@ static enum mortise_code check_key_size(struct volume_plan *plan, struct mortise
 			continue;
 		if (luks2_json_integer(luks2_json_get_id(keyslots, id), "key_size", UINT32_MAX,
 				       &size) &&
-		    size == plan->volume->key_size)
+		    size == expected)
 			continue;
 		snprintf(found, sizeof(found), "a volume key of %llu bits in keyslot %d",
 			 (unsigned long long)size * 8, id);
-		snprintf(declared, sizeof(declared), "%u bits", plan->volume->key_size * 8);
+		snprintf(declared, sizeof(declared), "%u bits", expected * 8);
 		return add_mismatch(plan, found, declared, err);
 	}
 	return MORTISE_OK;
+}
+
+static enum mortise_code check_integrity(struct volume_plan *plan,
+					 const struct luks2_integrity *integrity,
+					 struct mortise_error *err)
+{
+	const char *name = plan->volume->integrity;
+	struct luks2_integrity expected = { .type = NULL };
+	char found[96] = "no integrity", key[48] = "";
+	enum mortise_code code;
+
+	if (name) {
+		code = luks2_integrity_find(name, plan->volume->cipher, 0, &expected, err);
+		if (code)
+			return code;
+	}
+	/* The types are those of one table. */
+	if (integrity->type == expected.type && !integrity->own_key_size)
+		return MORTISE_OK;
+	if (integrity->own_key_size)
+		snprintf(key, sizeof(key), " with a key of %u bits", integrity->key_size * 8);
+	if (integrity->type)
+		snprintf(found, sizeof(found), "integrity %.40s%s", integrity->type, key);
+	return add_mismatch(plan, found, name ? name : "none", err);
 }
 
 /* An undeclared sector size is one that a format would choose; none of these weakens the data. */
@@ -101,13 +132,9 @@ enum mortise_code volume_plan_check_cipher(struct volume_plan *plan, struct mort
 			 segment.cipher);
 		return add_mismatch(plan, found, plan->volume->cipher, err);
 	}
-	if (segment.integrity.type) {
-		char found[64];
-
-		snprintf(found, sizeof(found), "integrity %.40s", segment.integrity.type);
-		return add_mismatch(plan, found, "none", err);
-	}
-	code = check_key_size(plan, err);
+	code = check_integrity(plan, &segment.integrity, err);
+	if (!code && !plan->failed)
+		code = check_key_size(plan, err);
 	if (code || plan->failed)
 		return code;
 	return check_sector_size(plan, segment.sector_size, err);

@@ -186,7 +186,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 			return code;
 	}
 	code = volume_plan_grow(run, plan, err);
-	if (code)
+	if (code || plan->failed)
 		return code;
 	if (!plan->active) {
 		code = VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_OPEN, plan->opened,

@@ -25,6 +25,7 @@
 #include "disk/filesystem.h"
 #include "disk/geometry.h"
 #include "disk/mount.h"
+#include "volume/integrity.h"
 #include "volume/record.h"
 #include "disk/swap.h"
 
@@ -90,13 +91,7 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = plan->device,
 						   .events = &work->run->events };
-	const struct mortise_format format = {
-		.struct_size = sizeof(format),
-		.cipher = plan->volume->cipher,
-		.key_size = plan->volume->key_size,
-		.sector_size = plan->volume->block_size,
-		.metadata_size = volume_metadata_size(plan),
-	};
+	struct mortise_format format = volume_format_of(plan->volume);
 	struct disk_probe probe;
 	enum mortise_code code;
 
@@ -107,11 +102,15 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 		return error_set(err, MORTISE_E_CHANGED, 0,
 				 "not formatted: %s was empty, but now holds %s", plan->device,
 				 probe.type);
+	format.metadata_size = volume_metadata_size(plan);
 	code = mortise_luks2_format(&location, &format, &plan->header, err);
 	if (code)
 		return code;
 	luks2_header_set_limiter(plan->header, volume_budget_limiter(&work->run->budget));
-	return write_first_keys(work, err);
+	/* Before the keys: after a cut, the next run formats again, and every sector gets a tag. */
+	if (plan->volume->integrity)
+		code = volume_integrity_wipe(plan->header, NULL, plan->volume->name, err);
+	return code ? code : write_first_keys(work, err);
 }
 
 /*
@@ -331,9 +330,8 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 	struct luks2_update *update = NULL;
 	enum mortise_code code = volume_reload_header(plan, err);
 
-	if (code)
-		return code;
-	code = luks2_update_begin(plan->header, &update, err);
+	if (!code)
+		code = luks2_update_begin(plan->header, &update, err);
 	if (code)
 		return code;
 	volume_record_drop_old(luks2_update_metadata(update));

@@ -149,6 +149,16 @@ bool disk_describe_holder(dev_t number, char *text, size_t room)
 	return held;
 }
 
+/* A LUKS mapping, or the tags below one: NAME_dif. */
+static bool is_crypt(const char *uuid, const char *mapping)
+{
+	const size_t length = strlen(mapping);
+
+	if (!strncmp(uuid, LUKS_UUID, strlen(LUKS_UUID)))
+		return true;
+	return length > 4 && !strcmp(mapping + length - 4, "_dif") && dm_uuid_is_integrity(uuid);
+}
+
 static enum mortise_code check_user(dev_t number, const char *name, unsigned depth,
 				    struct mortise_error *err)
 {
@@ -157,7 +167,7 @@ static enum mortise_code check_user(dev_t number, const char *name, unsigned dep
 
 	read_mapping(number, mapping, uuid);
 	describe_device(number, name, holder, sizeof(holder));
-	if (depth > DEPTH_MAX || (depth && strncmp(uuid, LUKS_UUID, strlen(LUKS_UUID)) != 0))
+	if (depth > DEPTH_MAX || (depth && !is_crypt(uuid, mapping)))
 		return error_set(err, MORTISE_E_BUSY, 0, "held by %s; close that first", holder);
 	code = visit_holders(number, depth, check_user, err);
 	return code ? code : disk_number_check(number, err);

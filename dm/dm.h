@@ -200,6 +200,9 @@ struct dm_info {
 	bool has_table;
 };
 
+/* The UUID of a dm-integrity mapping of mortise or cryptsetup; since 2.8, that has another prefix. */
+bool dm_uuid_is_integrity(const char *uuid);
+
 /* MORTISE_E_INACTIVE: the mapping does not exist. */
 MORTISE_MUST_CHECK enum mortise_code dm_info(struct dm_control *control, const char *name,
 					     struct dm_info *info, struct mortise_error *err);

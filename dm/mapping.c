@@ -13,6 +13,11 @@
 
 #define LIST_NAME_AT offsetof(struct dm_name_list, name)
 
+bool dm_uuid_is_integrity(const char *uuid)
+{
+	return !strncmp(uuid, "CRYPT-INTEGRITY-", 16) || !strncmp(uuid, "CRYPT-SUBDEV-", 13);
+}
+
 enum mortise_code dm_info(struct dm_control *control, const char *name, struct dm_info *info,
 			  struct mortise_error *err)
 {

@@ -190,12 +190,10 @@ static const char *find_decryption_loss(const char *path, const char *file)
 	if (!mortise_reencrypt_info(header, &info, NULL)) {
 		if (!proceed(header, &err))
 			loss = find_plain(path);
-	} else if (mortise_keyslot_open(header, &search, given, NULL, NULL, &err)) {
-		goto out;
-	} else if (find_plain(path)) {
-		loss = find_encrypted(path, header);
-	} else {
+	} else if (!find_plain(path)) {
 		loss = NULL;
+	} else if (!mortise_keyslot_open(header, &search, given, NULL, NULL, &err)) {
+		loss = find_encrypted(path, header);
 	}
 out:
 	mortise_luks2_free(&header);

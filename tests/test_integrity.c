@@ -3,6 +3,7 @@
 #include "dm_mock.h"
 
 #include "luks2/integrity.h"
+#include "volume/integrity.h"
 #include "volume/integrity_cipher.h"
 
 #define UUID	    "CRYPT-INTEGRITY-1234567890abcdef1234567890abcdef-t1"
@@ -153,6 +154,40 @@ static void test_parse(void **state)
 	}
 }
 
+/* Measured with cryptsetup 2.6.1 on Linux 6.1, behind a header of 16 MiB. */
+static void test_sizes(void **state)
+{
+	static const struct {
+		uint64_t device; /* MiB */
+		uint32_t tag_size, sector_size;
+		uint64_t data; /* bytes */
+	} sizes[] = {
+		{ 18, 28, 4096, 1843200 },
+		{ 19, 32, 512, 1957888 },
+		{ 19, 64, 512, 901120 },
+		{ 20, 32, 512, 3006464 },
+		{ 20, 32, 4096, 3923968 },
+		{ 24, 64, 512, 6115328 },
+		{ 33, 28, 1024, 16777216 },
+		{ 48, 28, 4096, 33050624 },
+		{ 100, 64, 4096, 85684224 },
+		{ 100, 28, 512, 82677760 },
+		{ 517, 32, 512, 489639936 },
+		{ 900, 28, 4096, 913330176 },
+		{ 9000, 32, 4096, 9280745472 },
+		{ 9000, 64, 512, 8313122816 },
+		{ 17, 64, 512, 0 },
+		{ 16, 32, 4096, 0 },
+		{ 0, 32, 4096, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		assert_int_equal(volume_integrity_size(sizes[i].device << 20, 16u << 20,
+						       sizes[i].tag_size, sizes[i].sector_size),
+				 sizes[i].data);
+}
+
 static const struct version_record integrity_1_10 = { 0, { 1, 10, 0 }, "integrity" };
 static const struct version_record integrity_1_3 = { 0, { 1, 3, 0 }, "integrity" };
 
@@ -241,9 +276,8 @@ static void test_create(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_forms),  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_parse),  cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_create),
 	};
 

@@ -175,11 +175,8 @@ bool volume_integrity_below(struct dm_control *control, const struct dm_crypt_ta
 	if (!*table->integrity || dm_device_path(table->device, path, sizeof(path), &ignored))
 		return false;
 	name = strrchr(path, '/');
-	/* cryptsetup 2.8 has another prefix. */
 	return name && !dm_info(control, name + 1, below, &ignored) &&
-	       below->device == table->device &&
-	       (!strncmp(below->uuid, "CRYPT-INTEGRITY-", 16) ||
-		!strncmp(below->uuid, "CRYPT-SUBDEV-", 13));
+	       below->device == table->device && dm_uuid_is_integrity(below->uuid);
 }
 
 enum mortise_code volume_integrity_check(const struct luks2_device *device,
@@ -235,7 +232,7 @@ enum mortise_code volume_integrity_format(const struct mortise_luks2 *header, bo
 	target.tag_size = segment.integrity.tag_size;
 	target.sector_size = segment.sector_size;
 	target.size = segment.sector_size;
-	snprintf(name, sizeof(name), "temporary-mortise-%ld", (long)getpid());
+	snprintf(name, sizeof(name), "temporary-mortise-%s", luks2_header_uuid(header));
 	code = transfer_superblock(backing.path, segment.offset, &block, true, err);
 	if (!code)
 		code = dm_open(&control, err);

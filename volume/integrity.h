@@ -42,6 +42,19 @@ MORTISE_MUST_CHECK enum mortise_code volume_integrity_format(const struct mortis
 							     struct mortise_error *err);
 
 /*
+ * The bytes of data on a new volume: the kernel's layout of superblock, journal and tags behind
+ * offset. 0: the device is too small.
+ */
+uint64_t volume_integrity_size(uint64_t device_size, uint64_t offset, uint32_t tag_size,
+			       uint32_t sector_size);
+
+/* mortise_integrity_wipe(); volume: the name in the events, or NULL. */
+MORTISE_MUST_CHECK enum mortise_code volume_integrity_wipe(struct mortise_luks2 *header,
+							   const struct mortise_secret *volume_key,
+							   const char *volume,
+							   struct mortise_error *err);
+
+/*
  * Finds the dm-integrity mapping below a dm-crypt mapping. False: the mapping has no tags, or the
  * device below is not a mapping of cryptsetup or mortise.
  */

@@ -66,72 +66,47 @@ enum mortise_code reencrypt_lock(struct continuation *run, struct mortise_error 
 	return code ? code : header_place_complete(run->header, err);
 }
 
-static enum mortise_code commit(struct continuation *run, const struct luks2_zone *zone, bool busy,
-				struct mortise_error *err)
+static enum mortise_code wipe(const struct continuation *run, const struct luks2_device *device,
+			      uint64_t from, uint64_t to, struct mortise_error *err)
 {
-	struct luks2_update *update;
-	enum mortise_code code = luks2_update_begin(run->header, &update, err);
-
-	if (code)
-		return code;
-	code = luks2_reencryption_set(update, &run->state, zone, busy,
-				      hotzone_data_size(run->hotzone), err);
-	if (!code)
-		code = luks2_update_commit(&update, err);
-	luks2_update_abort(&update);
-	if (!code)
-		code = luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, err);
-	return code;
+	return from < to ? luks2_area_wipe(device, from, to - from, run->events, err) : MORTISE_OK;
 }
 
-/* Random bytes where data of the old form is left. */
-static enum mortise_code wipe(const char *path, uint64_t from, uint64_t to,
-			      const struct mortise_events *events, struct mortise_error *err)
-{
-	struct luks2_device *device;
-	enum mortise_code code;
-
-	if (from >= to)
-		return MORTISE_OK;
-	code = luks2_device_open(path, false, &device, err);
-	if (code)
-		return code;
-	code = luks2_device_writable(device, err);
-	if (!code)
-		code = luks2_area_wipe(device, from, to - from, events, err);
-	luks2_device_close(device);
-	return code;
-}
-
-/* Data that has moved leaves its old form where the new form does not reach. */
+/* Data that has moved leaves its old form where the new form does not reach: random bytes instead. */
 static enum mortise_code wipe_rest(const struct continuation *run, struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = &run->state;
-	const char *path = luks2_header_data_path(run->header);
 	const uint64_t keyslots_end = luks2_keyslots_end(luks2_header_metadata(run->header));
-	const uint64_t after_end = luks2_place_after(state, hotzone_data_size(run->hotzone));
+	struct luks2_device *device;
+	uint64_t end;
 	enum mortise_code code;
 
 	if (!state->moved_size)
 		return MORTISE_OK;
-	if (state->mode == MORTISE_DECRYPT)
-		return wipe(path, after_end, after_end + state->shift, run->events, err);
-	code = wipe(path, keyslots_end, state->after.offset, run->events, err);
-	return code ? code
-		    : wipe(path, state->moved_offset, state->moved_offset + state->moved_size,
-			   run->events, err);
+	code = luks2_device_open(luks2_header_data_path(run->header), false, &device, err);
+	if (code)
+		return code;
+	code = luks2_device_writable(device, err);
+	end = state->old_size ? state->before.offset + state->old_size : device->size;
+	if (!code && state->mode == MORTISE_DECRYPT)
+		code = wipe(run, device, end - state->shift, end, err);
+	else if (!code)
+		code = wipe(run, device, keyslots_end, state->after.offset, err);
+	if (!code && state->mode == MORTISE_ENCRYPT)
+		code = wipe(run, device, state->moved_offset,
+			    state->moved_offset + state->moved_size, err);
+	luks2_device_close(device);
+	return code;
 }
 
 /* The new key seals the header if the old seal was valid. */
-enum mortise_code reencrypt_end(struct continuation *run, struct mortise_error *err)
+static enum mortise_code write_end(struct continuation *run, struct mortise_error *err)
 {
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
 	const struct mortise_secret *after = reencrypt_key_after(run);
 	struct luks2_update *update;
-	enum mortise_code code = wipe_rest(run, err);
+	enum mortise_code code = mortise_seal_check(run->header, &seal, err);
 
-	if (!code)
-		code = mortise_seal_check(run->header, &seal, err);
 	if (!code && after)
 		code = luks2_header_set_volume_key(run->header, after, err);
 	if (code)
@@ -142,9 +117,58 @@ enum mortise_code reencrypt_end(struct continuation *run, struct mortise_error *
 	code = luks2_reencryption_end(update, &run->state, err);
 	if (!code && seal.state == MORTISE_SEAL_VALID)
 		code = luks2_update_seal(update, NULL, err);
+	/* The strings of the state stay valid. */
+	run->last = json_object_get(luks2_header_metadata(run->header));
 	if (!code)
 		code = luks2_update_commit(&update, err);
 	luks2_update_abort(&update);
+	run->ended = !code;
+	return code;
+}
+
+enum mortise_code reencrypt_end(struct continuation *run, struct mortise_error *err)
+{
+	enum mortise_code code = wipe_rest(run, err);
+
+	return code || run->ended ? code : write_end(run, err);
+}
+
+/*
+ * With the last zone, everything ends in one update. cryptsetup 2.6.1 takes a header whose data is all
+ * done, but whose reencryption has not ended, for one of which nothing is done. Data that was moved
+ * ahead is still plain then, and must not be forgotten before it is wiped.
+ */
+static bool is_last(const struct continuation *run, const struct luks2_zone *zone)
+{
+	const struct luks2_reencryption *state = &run->state;
+	const uint64_t size = hotzone_data_size(run->hotzone);
+
+	return luks2_reencryption_done(state, size) + zone->length >= size &&
+	       !(state->mode == MORTISE_ENCRYPT && state->moved_size);
+}
+
+static enum mortise_code commit(struct continuation *run, const struct luks2_zone *zone, bool busy,
+				struct mortise_error *err)
+{
+	struct luks2_update *update;
+	enum mortise_code code;
+
+	if (!busy && is_last(run, zone)) {
+		code = write_end(run, err);
+		run->state.finished = run->ended;
+		run->state.interrupted &= !run->ended;
+		return code;
+	}
+	code = luks2_update_begin(run->header, &update, err);
+	if (code)
+		return code;
+	code = luks2_reencryption_set(update, &run->state, zone, busy,
+				      hotzone_data_size(run->hotzone), err);
+	if (!code)
+		code = luks2_update_commit(&update, err);
+	luks2_update_abort(&update);
+	if (!code)
+		code = luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, err);
 	return code;
 }
 
@@ -222,6 +246,8 @@ void reencrypt_close(struct continuation *run)
 	hotzone_close(run->hotzone);
 	mortise_secret_free(&run->old_key);
 	mortise_secret_free(&run->new_key);
+	json_object_put(run->last);
+	run->last = NULL;
 	if (run->lock_fd >= 0)
 		close(run->lock_fd);
 	run->lock_fd = -1;

@@ -14,6 +14,8 @@ struct continuation {
 	uint64_t rate;		/* bytes per second, 0: no limit */
 	const struct mortise_events *events;
 	int lock_fd;		/* -1: not locked */
+	bool ended;		/* the header has no reencryption any more */
+	struct json_object *last; /* the metadata before the end, which the state refers to */
 };
 
 /*

@@ -16,6 +16,8 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
+#define LINE_MS 30000u
+
 static const char *const actions[] = {
 	[MORTISE_STEP_FORMAT] = "formatting",
 	[MORTISE_STEP_OPEN] = "opening",
@@ -83,6 +85,23 @@ static void print_end(struct up_console *console, const struct mortise_step *ste
 		print_to(console->out, PRINT_INFO "%s: done: %s\n", step->volume, step->text);
 }
 
+/* A line on a terminal, which the next message erases; else a message twice a minute. */
+static void print_progress(struct up_console *console, const struct mortise_event *event)
+{
+	const uint64_t now = progress_elapsed_ms(&console->progress);
+
+	if (!*event->volume)
+		return;
+	if (console->progress.terminal) {
+		(void)progress_tell_bytes(&console->progress, event->volume, event->text,
+					  event->done, event->total);
+	} else if (event->total && now - console->line_ms >= LINE_MS) {
+		console->line_ms = now;
+		print_to(console->out, PRINT_INFO "%s: %s: %.0f %%\n", event->volume, event->text,
+			 (double)event->done * 100 / (double)event->total);
+	}
+}
+
 /* A user without a recovery key enters an empty line. */
 static void prompt(struct up_console *console, const struct mortise_event *event)
 {
@@ -142,6 +161,10 @@ static bool handle(void *context, const struct mortise_event *event)
 {
 	struct up_console *console = context;
 
+	if (event->type != MORTISE_EVENT_POLL && event->type != MORTISE_EVENT_PROGRESS)
+		progress_clear(&console->progress);
+	if (console->out && event->type == MORTISE_EVENT_PROGRESS)
+		print_progress(console, event);
 	if (event->type == MORTISE_EVENT_PROMPT)
 		prompt(console, event);
 	if (event->type == MORTISE_EVENT_RECOVERY_KEY)
@@ -191,6 +214,7 @@ enum status up_console_begin(const struct command *c, struct volumes *volumes,
 			   option_set(&c->options, OPTION_DEBUG),
 		.timeout = option_number32(&c->options, OPTION_TIMEOUT),
 	};
+	progress_begin(&console->progress);
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		console->out = NULL;
 	status = choose_recovery(c, volumes, console);

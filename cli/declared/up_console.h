@@ -6,11 +6,14 @@
 #include <stdio.h>
 
 #include "cli/declared/volumes.h"
+#include "cli/progress.h"
 
 struct up_console {
 	FILE *out;			/* NULL with -q */
 	struct said *said;
 	bool verbose;
+	struct progress progress;	/* of the formats with integrity */
+	uint64_t line_ms;		/* when progress was last printed to a log */
 	uint32_t timeout;		/* seconds to wait for an answer; 0 waits forever */
 	const char *recovery_dir;	/* NULL: new recovery keys are printed on standard output */
 	char asked[MORTISE_NAME_MAX + 1]; /* the volume of the last prompt */

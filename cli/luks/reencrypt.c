@@ -8,6 +8,7 @@
 #include "cli/byte_progress.h"
 #include "cli/device.h"
 #include "cli/keyslot.h"
+#include "cli/luks/open.h"
 #include "cli/luks/reencrypt.h"
 #include "cli/luks/seal.h"
 #include "cli/passphrase.h"
@@ -302,6 +303,28 @@ static enum status run_with_header(const struct command *c, const struct paths *
 	return status;
 }
 
+/* The second argument of --encrypt: the mapping that uses the data from now on. */
+static enum status activate(const struct command *c, const struct reencrypt_start *start)
+{
+	const char *name = command_mapping(c, 1);
+	struct mortise_secret *volume_key = NULL;
+	struct mortise_error err = { 0 };
+	uint32_t dropped = 0;
+	enum mortise_code code;
+
+	code = mortise_reencrypt_unlock(start->header, start->passphrase, MORTISE_ANY, &volume_key,
+					NULL, &err);
+	if (!code)
+		code = mortise_activate(start->header, name, volume_key, open_flags(c), &dropped,
+					&err);
+	mortise_secret_free(&volume_key);
+	if (code)
+		return fail(c, &err);
+	open_say_dropped(c, dropped);
+	print("/dev/mapper/%s is now active and ready for online encryption.\n", name);
+	return STATUS_OK;
+}
+
 /* --encrypt makes a header, and --decrypt moves it to a new file. */
 static enum status run_with_new_header(const struct command *c, const struct paths *paths)
 {
@@ -312,6 +335,8 @@ static enum status run_with_new_header(const struct command *c, const struct pat
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
 	status = option_set(&c->options, OPTION_ENCRYPT) ? encrypt_start(c, paths, &start)
 							 : decrypt_start(c, paths, &start);
+	if (status == STATUS_OK && option_set(&c->options, OPTION_ENCRYPT) && command_word(c, 1))
+		status = activate(c, &start);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
 		status = proceed(c, paths, start.header, start.passphrase);
 	mortise_luks2_free(&start.header);

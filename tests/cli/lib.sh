@@ -11,6 +11,12 @@ trap 'exit 130' INT TERM
 cd "$work" || exit 1
 mkdir as
 ln -s "$MORTISE" as/cryptsetup
+# Other users may be unable to enter the build directory (tests/quick).
+if [ -e "${referee%/*}/preload.so" ]; then
+	mkdir quick
+	cp "$referee" "${referee%/*}/preload.so" quick
+	referee=$work/quick/cryptsetup
+fi
 count=0
 failed=0
 

@@ -115,12 +115,12 @@ test_retries() {
 		cryptsetup token import --token-id 0 --json-file - "$device"
 	declare_none
 	declare_volume data "$device" "slot: 0, $kms"
-	before=$(sha256sum "$device")
+	before=$(checksum "$device")
 	for verb in up plan; do
 		interrupt TERM runs "$MORTISE" "$verb" "${options[@]}" --wait 60
 		ends_at_once "$verb that retries a KMS to open"
 	done
-	check_equal "the device is unchanged" "$(sha256sum "$device")" "$before"
+	check_equal "the device is unchanged" "$(checksum "$device")" "$before"
 }
 
 # A volume waits with its mount for the volume above it.

@@ -30,10 +30,6 @@ opens() {
 	cryptsetup open --test-passphrase --key-slot "$2" --key-file "$3" "$1"
 }
 
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
 # The salt is stored as a YAML list of 32 numbers; it is used as 32 bytes.
 salt_bytes() {
 	local number

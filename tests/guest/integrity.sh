@@ -381,7 +381,260 @@ test_hostile_superblock() {
 	"$MORTISE" close t
 }
 
-topics=(combinations superblock lifetime options places interruption policy hostile_superblock)
+# declare NAME INTEGRITY LINE...: another declared volume, with further lines of its document.
+declare_volume() {
+	local name=$1 type=$2
+	shift 2
+
+	printf -- '---\napiVersion: v1alpha1\nname: %s\n' "$name"
+	printf '%s\n' "$@"
+	printf 'encryption:\n  provider: luks2\n  integrity: %s\n' "$type"
+}
+
+keys='  keys: [{slot: 0, static: {passphrase: the}}]'
+ext4='filesystem: {type: ext4}'
+
+# configure [INTEGRITY]: data, with this integrity, and logs.
+configure() {
+	{
+		declare_volume data "${1:-hmac-sha256}" 'kind: UserVolumeConfig' "$ext4"
+		echo "$keys"
+		declare_volume logs aead 'kind: UserVolumeConfig' "$ext4"
+		echo "$keys"
+	} >"$work/config.yaml"
+}
+
+declared() {
+	local verb=$1 cost=()
+	shift
+
+	case $verb in
+	up | apply | grow)
+		cost=(--pbkdf-memory 32 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+		;;
+	esac
+	"$MORTISE" "$verb" -f "$work/config.yaml" --root "$work/root" --device "data=$data" \
+		${logs:+--device} ${logs:+"logs=$logs"} ${cost[@]+"${cost[@]}"} "$@"
+}
+
+# read_all PROGRAM DEVICE: every sector of the volume is readable.
+read_all() {
+	"$1" open --readonly --key-file <(printf the) "$2" t &&
+		dd if=/dev/mapper/t of=/dev/null bs=64K iflag=direct status=none
+	"$1" close t
+}
+
+holds_file() {
+	[[ $(head -n 1 "$work/root/var/mnt/data/file") == data ]]
+}
+
+other_program_reads() {
+	cryptsetup open --key-file <(printf the) "$data" t && mount -o ro /dev/mapper/t /mnt &&
+		grep -q '^data$' /mnt/file
+	umount /mnt
+	cryptsetup close t
+}
+
+test_declared() {
+	local data logs
+
+	has_declared || return 0
+	data=$(blank_device 100) logs=$(blank_device 48)
+	mkdir -p "$work/root"
+	configure
+	check "the plan" said declared plan
+	check "it names the integrity" says 'aes-xts-plain64, 512-bit key, integrity hmac-sha256'
+	check "for AEAD, too" says 'aes-gcm-random, 256-bit key, integrity aead'
+	check "up" said declared up
+	check "both volumes are open" is_open luks2-u-data luks2-u-data_dif luks2-u-logs \
+		luks2-u-logs_dif
+	check "status" said declared status
+	head -c 1000000 < <(yes data) >"$work/root/var/mnt/data/file"
+	check "another run changes nothing" said declared up
+	check_fails "it formats nothing" says formatting
+	check "down" declared down
+	check "nothing is left" is_open
+	check "all sectors are readable" read_all "$MORTISE" "$data"
+	check "cryptsetup reads all, too" read_all cryptsetup "$logs"
+	check "cryptsetup reads the file" other_program_reads
+	check_match "the header has integrity" "$(cryptsetup luksDump "$data")" '*hmac(sha256)*'
+	check "the next boot opens them" declared up
+	check "with their data" holds_file
+	check_status 1 "growing is refused" said declared grow data
+	check "with the reason" says 'new sectors would have no integrity tags'
+	check "it stays mounted" holds_file
+	declared down
+	printf XXXXX | dd of="$data" bs=1M seek=70 conv=notrunc,fsync status=none
+	check "the volume opens" declared up
+	dd if=/dev/mapper/luks2-u-data of=/dev/null bs=64K iflag=direct >"$work/said" 2>&1 || true
+	check "a changed sector is EILSEQ" says 'Invalid or incomplete multibyte'
+	check "reset of an open volume" "$MORTISE" reset --yes data --device "data=$data"
+	check "the other one stays" is_open luks2-u-logs luks2-u-logs_dif
+	check "it is made again" declared up
+	check_fails "without its data" holds_file
+	declared down
+}
+
+has_declared() {
+	grep -q "^declared yes" < <("$MORTISE" --version)
+}
+
+# differs CHANGE ERROR: with another configuration, the header is refused; with its own, it is not.
+differs() {
+	check_fails "$1: up fails" said declared up data
+	check "$1: the error says why" says "$2"
+	check "$1: nothing is open" is_open
+	configure
+}
+
+# Header and configuration must agree, also where the header has no seal.
+test_declared_trust() {
+	local data logs=''
+
+	has_declared || return 0
+	data=$(blank_device 32)
+	mkdir -p "$work/root"
+	configure
+	check "up" declared up data
+	declared down >"$work/out"
+	sed -i '0,/  integrity.*/s///' "$work/config.yaml"
+	differs "not declared" 'uses integrity hmac(sha256), but the configuration declares none'
+	configure hmac-sha512
+	differs "another hash" 'but the configuration declares hmac-sha512'
+	configure aead
+	differs "another type" 'uses cipher aes-xts-plain64, but the configuration declares aes-gcm'
+	configure
+	sed -i '0,/  integrity/s//  keySize: 256\n  integrity/' "$work/config.yaml"
+	differs "another key size" 'a volume key of 768 bits in keyslot 0, but the configuration'
+	dd if="$data" of="$work/header" bs=4096 count=32 status=none
+	forged "integrity removed" 'del(.segments."0".integrity)' \
+		'uses no integrity, but the configuration declares hmac-sha256'
+	forged "integrity weakened" '.segments."0".integrity.type = "hmac(sha1)"' \
+		'uses integrity hmac(sha1), but the configuration declares hmac-sha256'
+	forged "a shorter key of the MAC" '.segments."0".integrity.key_size = 16' \
+		'uses integrity hmac(sha256) with a key of 128 bits'
+	forged "another block size" '.segments."0".sector_size = 4096' 'cannot trust the header'
+	declared up data >"$work/out"
+	declared down >"$work/out"
+	blkdiscard -f "$data"
+	sed -i '0,/  integrity.*/s///' "$work/config.yaml"
+	declared up data >"$work/out"
+	declared down >"$work/out"
+	dd if="$data" of="$work/header" bs=4096 count=32 status=none
+	forged "integrity added" ".segments.\"0\".integrity = {\"type\":\"hmac(sha256)\",
+		\"journal_encryption\":\"none\",\"journal_integrity\":\"none\"}" \
+		'uses integrity hmac(sha256), but the configuration declares none'
+}
+
+# forged TEXT FILTER ERROR: someone without a key edits both copies of the header.
+forged() {
+	dd if="$data" bs=4096 skip=1 count=15 status=none | tr -d '\0' | jq -c "$2" |
+		"$forge" "$data"
+	differs "$1" "$3"
+	dd if="$work/header" of="$data" bs=4096 conv=notrunc,fsync status=none
+}
+
+# cut_up AT SIGNAL: run up on a blank device, which gets this signal at this write.
+cut_up() {
+	blkdiscard -f "$data"
+	strace -f -qq -o "$work/trace" -e trace=pwrite64 \
+		-e inject="pwrite64:signal=$2:when=$1" "$MORTISE" up -f "$work/config.yaml" \
+		--root "$work/root" --device "data=$data" --pbkdf-memory 32 --pbkdf-parallel 1 \
+		--pbkdf-force-iterations 4 data >"$work/said" 2>&1
+}
+
+# After a cut, the next run formats again, until there is a key; then it keeps the volume.
+after_cut() {
+	local made=0
+
+	check "$1: no mapping stays" until_holds is_open
+	! cryptsetup luksDump "$data" >"$work/out" 2>&1 ||
+		made=$(grep -c '^  0: luks2' "$work/out") || true
+	check "$1: up succeeds" said declared up data
+	check_equal "$1: it formats again, unless there is a key" \
+		"$(grep -c formatting "$work/said")" $((1 - made))
+	declared down >"$work/out"
+	check "$1: every sector is readable" read_all "$MORTISE" "$data"
+}
+
+test_declared_cuts() {
+	local data logs='' at count
+
+	has_declared || return 0
+	data=$(blank_device 21)
+	mkdir -p "$work/root"
+	declare_volume data hmac-sha256 'kind: RawVolumeConfig' >"$work/config.yaml"
+	echo "$keys" >>"$work/config.yaml"
+	cut_up 9999 KILL 2>"$work/out"
+	count=$(grep -c 'pwrite64(' "$work/trace")
+	declared down >"$work/out"
+	# The last writes are those of the tags, of the area of the key, and of the header.
+	for at in 2 $((count / 2)) $((count - 5)) $((count - 1)); do
+		check_fails "killed at write $at of $count" cut_up "$at" KILL
+		after_cut "killed at write $at of $count"
+	done
+	at=$(awk '/pwrite64/ {n++} /pwrite64.* 1048576, / {print n + 1; exit}' "$work/trace")
+	check_status 143 "terminated at the first tags" cut_up "$at" TERM
+	check "up says so" says 'canceled'
+	check "the plan says so" said declared plan
+	check "it formats again" says 'interrupted format'
+	after_cut "terminated at write $at"
+}
+
+# smallest LINE...: the error of a device that is too small gives the least size, which is enough.
+smallest() {
+	local file=$work/small least
+
+	{
+		declare_volume data "$1" 'kind: UserVolumeConfig' "$ext4"
+		echo "$keys"
+		printf '%s\n' "${@:2}"
+	} >"$work/config.yaml"
+	rm -f "$file"
+	truncate -s 16896K "$file"
+	data=$file
+	check_fails "$*: too small" said declared up
+	least=$(sed -n 's/.*room for integrity tags; enlarge it to at least \([0-9]*\) MiB$/\1/p' \
+		"$work/said")
+	check "$*: the error gives a size" test -n "$least"
+	truncate -s $((least - 1))M "$file"
+	check_fails "$*: a MiB less is too small" declared up
+	truncate -s "$least"M "$file"
+	check "$*: $least MiB are enough" said declared up
+	check "$*: cryptsetup reads all" declared down
+	check "$*: every sector is readable" read_all cryptsetup "$file"
+}
+
+test_declared_sizes() {
+	local data logs='' slot
+
+	has_declared || return 0
+	mkdir -p "$work/root"
+	smallest hmac-sha256 '  blockSize: 512'
+	smallest hmac-sha512 '  blockSize: 512'
+	smallest hmac-sha512 '  blockSize: 4096'
+	smallest aead '  blockSize: 1024'
+	data=$(blank_device 100)
+	{
+		declare_volume data hmac-sha512 'kind: UserVolumeConfig' "$ext4"
+		echo '  keys:'
+		for slot in {0..31}; do
+			echo "    - {slot: $slot, static: {passphrase: key$slot}}"
+		done
+	} >"$work/config.yaml"
+	check "32 keys" declared up
+	declared down >"$work/out"
+	check "the last one opens it" cryptsetup open --test-passphrase --key-file \
+		<(printf key31) --key-slot 31 "$data"
+	sed -i 's/key7}/another}/' "$work/config.yaml"
+	check "one of 32 changes" said declared up
+	declared down >"$work/out"
+	check "the new one opens it" cryptsetup open --test-passphrase --key-file \
+		<(printf another) --key-slot 7 "$data"
+}
+
+topics=(combinations superblock lifetime options places interruption policy hostile_superblock
+	declared declared_trust declared_cuts declared_sizes)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"

@@ -43,7 +43,7 @@ test_state() {
 
 	# Discard STATE: it reads as zeros again, and the guest's memory for it is freed.
 	blkdiscard -f "$state"
-	before=$(sha256sum "$data")
+	before=$(checksum "$data")
 	check_status 6 "up gives exit status 6 without the STATE that data is locked to" mortise up
 	check_match "up says why" "$(mortise up data 2>&1)" \
 		"*data*locked to STATE, which may have been wiped*"
@@ -53,7 +53,7 @@ test_state() {
 	check_status 1 "up of data alone fails" mortise up data
 	check_match "the error says that STATE is missing" \
 		"$(mortise up data 2>&1)" "*locked to STATE, and STATE is not*"
-	check_equal "data is unchanged" "$(sha256sum "$data")" "$before"
+	check_equal "data is unchanged" "$(checksum "$data")" "$before"
 	down
 }
 

@@ -15,16 +15,8 @@ printf declared >"$work/key"
 
 # listed ID MEMBER: print a member of this entry, or "none".
 listed() {
-	python3 - "$list" "$@" <<-'END'
-		import json, sys
-		path, id, member = sys.argv[1:]
-		for entry in json.load(open(path))["volumes"]:
-		    if entry["id"] == id:
-		        print(entry.get(member, "none"))
-		        break
-		else:
-		    print("none")
-	END
+	jq -r --arg id "$1" --arg member "$2" \
+		'[.volumes[] | select(.id == $id) | .[$member]][0] | if . == null then "none" else . end' "$list"
 }
 
 uuid_of() {
@@ -307,7 +299,7 @@ test_plain() {
 	check "apply succeeds without encryption" mortise apply -f "$config"
 	known=$(blkid -p -o value -s UUID "$data")
 	check_equal "the list has the UUID of the file system" \
-		"$(listed u-data uuid) $(listed u-data encrypted)" "$known False"
+		"$(listed u-data uuid) $(listed u-data encrypted)" "$known false"
 	echo kept >"$root/var/mnt/data/file"
 	down
 	check "up succeeds" mortise up
@@ -327,7 +319,7 @@ test_plain() {
 	check "it says why" says "u-data was not encrypted on this machine and is now declared with"
 	check_fails "nothing was formatted" cryptsetup isLuks "$data"
 	check "apply encrypts it" mortise apply -f "$config"
-	check_equal "the list says so" "$(listed u-data encrypted)" True
+	check_equal "the list says so" "$(listed u-data encrypted)" true
 	down
 	declare_keys - -
 	dd if=/dev/zero of="$data" bs=1M count=64 status=none

@@ -153,6 +153,11 @@ executes() {
 	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]
 }
 
+# checksum [FILE]...: a CRC, which in a guest takes a tenth of the time of SHA-256.
+checksum() {
+	cksum "$@"
+}
+
 # blank_device MIB: print a blank loop device, whose memory is allocated as it is written.
 blank_device() {
 	local file

@@ -67,10 +67,6 @@ close_by_hand() {
 	cryptsetup close luks2-STATE
 }
 
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
 opens() {
 	printf %s "$3" | cryptsetup open --test-passphrase --key-slot "$2" --key-file - "$1"
 }

@@ -13,6 +13,7 @@ device=$(losetup --find --show "$work/disk")
 pass='correct horse battery staple'
 head -c 4096 /dev/urandom >"$work/key"
 printf 'short' >"$work/short"
+resizes=1
 
 # opened PROGRAM WORD...: open as "p" with $input as standard input; print status and table.
 opened() {
@@ -25,12 +26,19 @@ opened() {
 		dmsetup table --showkeys p
 		dmsetup info -c --noheadings -o uuid p
 		"$program" status p
-		"$program" resize p --size 16 2>&1 || echo "resize $?"
-		dmsetup table --showkeys p | sed 's/capi:cbc(aes)/aes-cbc/'
-		"$program" resize p 2>&1 || echo "resize $?"
-		dmsetup table p | sed 's/capi:cbc(aes)/aes-cbc/'
+		[[ -z $resizes ]] || resized "$program"
 		"$program" close p
 	fi
+}
+
+# resized PROGRAM: resize "p" twice; print the tables.
+resized() {
+	local program=$1
+
+	"$program" resize p --size 16 2>&1 || echo "resize $?"
+	dmsetup table --showkeys p | sed 's/capi:cbc(aes)/aes-cbc/'
+	"$program" resize p 2>&1 || echo "resize $?"
+	dmsetup table p | sed 's/capi:cbc(aes)/aes-cbc/'
 }
 
 # same TEXT WORD...: both programs create the same mapping.
@@ -52,6 +60,8 @@ test_keys() {
 
 	input=$pass$'\n'
 	plain "defaults"
+	# Where the key comes from makes no difference to a resize.
+	resizes=
 	for hash in ripemd160 sha1 sha256 sha512 sha384 sha3-256; do
 		for size in 128 256 512; do
 			[[ $size -eq 512 ]] && mode=xts || mode=cbc
@@ -90,6 +100,7 @@ test_keys() {
 	plain "key file, offset" --key-file "$work/key" --keyfile-offset 1000
 	opens='' plain "key file that is too short" --key-file "$work/short"
 	opens='' plain "no key file" --key-file "$work/nothing"
+	resizes=1
 }
 
 test_options() {

@@ -21,10 +21,6 @@ put() {
 	printf '%b' "$3" | dd of="$1" bs=512 seek="$sector" conv=notrunc,fsync status=none
 }
 
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
 # plain NAME TYPE [DEVICE]: declare a volume without encryption.
 plain() {
 	printf -- '---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: %s\n' "$1" >>"$config"

@@ -49,11 +49,14 @@ opens() {
 	return $status
 }
 
-# both_open: first by one, then by the other program.
+# both_open WHAT PROGRAM PROGRAM [OPTION...]: first by one, then by the other program.
 both_open() {
-	check "$1: $2 opens it" opens "$2"
-	check_match "$1: with several targets" "$(cat "$work/targets")" '[234]'
-	check "$1: $3 opens it" opens "$3"
+	local what=$1 first=$2 second=$3
+	shift 3
+
+	check "$what: $(basename "$first") opens it" opens "$first" "$@"
+	check_match "$what: with several targets" "$(cat "$work/targets")" '[234]'
+	check "$what: $(basename "$second") opens it" opens "$second" "$@"
 }
 
 test_open() {
@@ -83,6 +86,46 @@ half_done() {
 	new_volume "$@"
 	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 "$device"
 	killed 30 "$MORTISE" reencrypt -q "${key[@]}" --hotzone-size 1M "$device"
+}
+
+# Encryption in place and decryption, which move the data: 24 MiB of 40.
+test_moved() {
+	local program other header=$work/header
+
+	# cryptsetup makes a temporary file.
+	cd "$work"
+
+	for program in "$MORTISE" cryptsetup; do
+		other=cryptsetup
+		[[ $program != cryptsetup ]] || other=$MORTISE
+		device=$(blank_device 40)
+		head -c 24M /dev/urandom >"$work/plain"
+		dd if="$work/plain" of="$device" bs=1M conv=fsync status=none
+		sum=$(sum_of "$work/plain")
+		check "it begins, and is open" "$program" reencrypt -q "${cheap[@]}" "${key[@]}" --encrypt \
+			--init-only --reduce-device-size 16M "$device" v
+		check_equal "the mapping has the data" "$(sum_of /dev/mapper/v)" "$sum"
+		check "close" "$program" close v
+		both_open "encryption by $(basename "$program"), begun" "$other" "$program"
+		killed 12 "$program" reencrypt -q --resume-only --hotzone-size 1M "${key[@]}" "$device"
+		both_open "encryption by $(basename "$program"), killed" "$other" "$program"
+		check "the rest is done by $(basename "$other")" \
+			"$other" reencrypt -q --resume-only "${key[@]}" "$device"
+		"$program" open "${key[@]}" "$device" v
+		check_equal "encrypted" "$(head -c 24M /dev/mapper/v | sha256sum)" "$sum"
+		sum=$(sum_of /dev/mapper/v)
+		"$program" close v
+		rm -f "$header"
+		"$program" reencrypt -q --decrypt --init-only --header "$header" "${key[@]}" "$device"
+		both_open "decryption by $(basename "$program"), begun" "$other" "$program" \
+			--header "$header"
+		killed 6 "$program" reencrypt -q --resume-only --header "$header" "${key[@]}" "$device"
+		both_open "decryption by $(basename "$program"), killed" "$other" "$program" \
+			--header "$header"
+		check "the rest is done by $(basename "$other")" \
+			"$other" reencrypt -q --resume-only --header "$header" "${key[@]}" "$device"
+		check "decrypted" cmp -n 25165824 "$work/plain" "$device"
+	done
 }
 
 test_verbs() {
@@ -140,7 +183,7 @@ test_forged() {
 	done
 }
 
-topics=(open verbs forged)
+topics=(open moved verbs forged)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"

@@ -96,7 +96,7 @@ test_contents() {
 		declare_volume "$name" "$device" "$declared"
 		devices+=("$device")
 	done
-	before=$(sha256sum "${devices[@]}")
+	before=$(checksum "${devices[@]}")
 	check_status 6 "plan gives exit status 6" mortise plan --json
 	mortise plan --json >"$work/json" || true
 	for name in "${!refusals[@]}"; do
@@ -113,7 +113,7 @@ test_contents() {
 			"$(json ".volumes[] | select(.name == \"$name\") | .error")" \
 			"*${refusals[$name]}"
 	done
-	check_equal "the devices are unchanged" "$(sha256sum "${devices[@]}")" "$before"
+	check_equal "the devices are unchanged" "$(checksum "${devices[@]}")" "$before"
 	check_equal "no mapping was created" "$(dmsetup ls)" "No devices found"
 }
 
@@ -129,13 +129,13 @@ test_half_headers() {
 		read -r damage offset size <<<"$damage"
 		dd if=/dev/zero of="$device" bs=16 seek=$((offset / 16)) count=$((size / 16)) \
 			conv=notrunc,fsync status=none
-		before=$(sha256sum "$device")
+		before=$(checksum "$device")
 		check "isLuks recognizes the volume without the $damage header" \
 			"$MORTISE" isLuks "$device"
 		check_match "plan opens it" "$(mortise plan)" "*open*with keyslot 0*mount*"
 		check_status 1 "status gives exit status 1" mortise status
 		check_equal "none of these verbs wrote to the device" \
-			"$(sha256sum "$device")" "$before"
+			"$(checksum "$device")" "$before"
 		verb=(luksDump "$device")
 		[[ $damage == first ]] ||
 			verb=(open --test-passphrase --key-file "$key" "$device")
@@ -170,12 +170,12 @@ test_mappings() {
 		"$(mortise up 2>&1)" "*but does not belong to $device*"
 	# Both devices have the same header, as after copying a disk.
 	dd if="$other" of="$device" bs=1M conv=notrunc,fsync status=none
-	before=$(sha256sum "$device")
+	before=$(checksum "$device")
 	check_match "up refuses the mapping of a copy" \
 		"$(mortise up 2>&1)" "*but does not belong to $device*"
 	check_match "down refuses it, too" \
 		"$(mortise down 2>&1)" "*but does not belong to $device*"
-	check_equal "the copy is unchanged" "$(sha256sum "$device")" "$before"
+	check_equal "the copy is unchanged" "$(checksum "$device")" "$before"
 	cryptsetup close luks2-u-data
 	check "up succeeds when the name is free" mortise up
 	down

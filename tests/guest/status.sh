@@ -286,10 +286,6 @@ test_trim() {
 	down
 }
 
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
 marks=0
 exposition=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../cli/exposition.py
 new_disk

@@ -44,10 +44,6 @@ same_areas() {
 	[[ $(areas) == "$(realpath "$@" | sort)" ]]
 }
 
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
 headers() {
 	{ json_area "$1" && json_area "$1" second; } | sha256sum
 }

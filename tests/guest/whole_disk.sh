@@ -24,10 +24,6 @@ by() {
 	} >>"$config"
 }
 
-checksum() {
-	sha256sum "$@" | cut -d' ' -f1
-}
-
 # refuses TEXT SELECTOR WORDS
 refuses() {
 	local before
