@@ -94,8 +94,7 @@ static enum mortise_code check_sector_size(struct volume_plan *plan, uint32_t si
 	return add_mismatch(plan, found, declared, err);
 }
 
-/* Why the data cannot be where a format puts it, or NULL. */
-static const char *find_misplacement(struct json_object *metadata,
+const char *volume_find_misplacement(struct json_object *metadata,
 				     const struct luks2_segment *segment)
 {
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
@@ -119,7 +118,7 @@ enum mortise_code volume_plan_check_cipher(struct volume_plan *plan, struct mort
 
 	misplaced = luks2_segment_get(metadata, &segment, &why)
 			    ? why.text
-			    : find_misplacement(metadata, &segment);
+			    : volume_find_misplacement(metadata, &segment);
 	if (misplaced)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 				       "the header of %s is not that of a declared volume: %s; "
