@@ -137,7 +137,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, USED(HEADERS),
 			    "device or file with a detached header" },
 	[OPTION_HOTZONE_SIZE] = { "hotzone-size", 0, KIND_SIZE, "BYTES", V(REENCRYPT), ALL,
-				  "re-encrypt at most this much at a time (maximum: 32M)" },
+				  "re-encrypt at most this much at a time (maximum: 24M)" },
 	[OPTION_INIT_ONLY] =
 		FLAG("init-only", 0, ALL, USED(V(REENCRYPT)), "only record that it begins"),
 	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL,
@@ -198,6 +198,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			   "label of the header" },
 	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
 			 "write messages to the kernel log" },
+	[OPTION_LIMIT_RATE] = { "limit-rate", 0, KIND_SIZE, "BYTES", EXTENSION(V(REENCRYPT)), ALL,
+				"re-encrypt at most this much per second" },
 	[OPTION_LINK_VK_TO_KEYRING] = { "link-vk-to-keyring", 0, KIND_TEXT, "KEYRING::KEY",
 					EXTENSION(V(OPEN) | V(RESUME)), ALL,
 					"store the volume key in a keyring" },

@@ -800,9 +800,10 @@ mortise_reencrypt_info(const struct mortise_luks2 *header, struct mortise_reencr
 struct mortise_reencrypt_run {
 	size_t struct_size;
 	int keyslot;			/* the one that the passphrase opens, or MORTISE_ANY */
-	uint64_t hotzone_size;		/* bytes at a time; default and maximum: 32 MiB */
+	uint64_t hotzone_size;		/* bytes at a time; default and maximum: 24 MiB */
 	const struct mortise_events *events; /* for the progress; default: the header's */
 	const char *active_name;	/* the mapping of the volume, which stays in use; NULL: offline */
+	uint64_t rate;			/* bytes per second at most; default: no limit */
 };
 
 /*

@@ -5,7 +5,7 @@
 
 #include "luks2/reencrypt.h"
 
-#define HOTZONE_MAX (32u << 20) /* bytes at a time, all of them in memory */
+#define HOTZONE_MAX (24u << 20) /* bytes at a time; two zones are in memory */
 
 struct hotzone;
 
@@ -19,7 +19,7 @@ MORTISE_MUST_CHECK enum mortise_code hotzone_open(const struct mortise_luks2 *he
 						  const struct mortise_secret *old_key,
 						  const struct mortise_secret *new_key, bool shared,
 						  struct hotzone **out, struct mortise_error *err);
-/* Wipes the buffer; NULL is allowed. */
+/* Wipes the buffers; NULL is allowed. */
 void hotzone_close(struct hotzone *hotzone);
 
 /* Bytes of the largest zone that a guard can recover; 0: the guard protects nothing. */
@@ -30,6 +30,12 @@ uint64_t hotzone_data_size(const struct hotzone *hotzone);
 
 /* The largest zone that its protection and limit (bytes, 0: the default) allow, at least one unit. */
 uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit);
+
+/*
+ * Reads the zone for the next hotzone_protect() in the background. Until then, nothing may write
+ * there.
+ */
+void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone);
 
 /* Reads a zone, and writes its protection to the area of the keyslot. Returns after a flush. */
 MORTISE_MUST_CHECK enum mortise_code hotzone_protect(struct hotzone *hotzone,

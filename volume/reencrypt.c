@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/events.h"
 #include "base/secret.h"
@@ -191,14 +192,43 @@ static bool is_marked(struct continuation *run)
 	       run->state.interrupted;
 }
 
+/* Reads the zone that follows this one once it is done. */
+static void read_ahead(const struct continuation *run, const struct luks2_zone *zone,
+		       uint64_t largest)
+{
+	const uint64_t size = hotzone_data_size(run->hotzone);
+	struct luks2_reencryption after = run->state;
+	struct luks2_zone next;
+
+	if (zone->offset < after.moved_size)
+		return;
+	after.whole = false;
+	after.interrupted = false;
+	after.border = zone->offset + (after.backward ? 0 : zone->length);
+	if (luks2_reencryption_next(&after, size, largest, &next))
+		hotzone_read_ahead(run->hotzone, &next);
+}
+
+/* Waits until a zone, begun at began_ms, has taken its time at the limit. Returns false if canceled. */
+static bool keep_rate(const struct continuation *run, uint64_t length, uint64_t began_ms)
+{
+	const uint64_t due = run->rate ? length * 1000 / run->rate : 0;
+	const uint64_t taken = clock_now_ms() - began_ms;
+
+	return due <= taken || events_sleep_ms(run->events, due - taken);
+}
+
 static enum mortise_code convert_zone(struct continuation *run, const struct luks2_zone *zone,
-				      struct mortise_error *err)
+				      uint64_t largest, struct mortise_error *err)
 {
 	enum mortise_code code = run->online ? online_hold(run->online, zone, err) : MORTISE_OK;
 	bool torn = false;
 
 	if (!code)
 		code = hotzone_protect(run->hotzone, zone, err);
+	/* A mapping in use may still write to the next zone. */
+	if (!code && !run->online)
+		read_ahead(run, zone, largest);
 	/* Without protection there is no state to recover. */
 	if (!code && luks2_guard_of(&run->state, zone) != LUKS2_GUARD_NONE) {
 		code = commit(run, zone, true, err);
@@ -217,17 +247,22 @@ static enum mortise_code convert_all(struct continuation *run, struct mortise_er
 {
 	const uint64_t size = hotzone_data_size(run->hotzone);
 	const uint64_t largest = hotzone_largest(run->hotzone, run->limit);
-	struct luks2_zone zone;
+	struct luks2_zone zone, last = { 0 };
 	enum mortise_code code = reencrypt_recover(run, err);
+	uint64_t began = 0;
 
 	if (!code && run->online)
 		code = online_begin(run->online, err);
 	while (!code && luks2_reencryption_next(&run->state, size, largest, &zone)) {
-		if (!events_progress(run->events, NULL, PROGRESS,
+		if (!keep_rate(run, last.length, began) ||
+		    !events_progress(run->events, NULL, PROGRESS,
 				     luks2_reencryption_done(&run->state, size), size))
 			code = events_cancel_error(err);
-		else
-			code = convert_zone(run, &zone, err);
+		if (!code) {
+			began = clock_now_ms();
+			last = zone;
+			code = convert_zone(run, &zone, largest, err);
+		}
 	}
 	if (run->online)
 		code = online_finish(run->online, code, err);
@@ -272,6 +307,10 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    wanted.active_name, &run.hotzone, err);
 	run.limit = wanted.hotzone_size;
+	run.rate = wanted.rate;
+	/* Short bursts, between which the device is free. */
+	if (run.rate && (!run.limit || run.limit > run.rate / 4))
+		run.limit = run.rate / 4 + 1;
 	run.events = wanted.events ? wanted.events : &own;
 	/* Only between two zones: an update that is canceled would leave a zone half done. */
 	luks2_header_set_events(header, NULL);

@@ -12,6 +12,7 @@ struct continuation {
 	struct hotzone *hotzone;
 	struct online *online;	/* NULL: offline */
 	uint64_t limit;		/* bytes of a zone, 0: the default */
+	uint64_t rate;		/* bytes per second, 0: no limit */
 	const struct mortise_events *events;
 	int lock_fd;		/* -1: not locked */
 	bool ended;		/* the header has no reencryption any more */

@@ -199,6 +199,7 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		.hotzone_size = option_number(&c->options, OPTION_HOTZONE_SIZE),
 		.events = &events,
 		.active_name = active,
+		.rate = option_number(&c->options, OPTION_LIMIT_RATE),
 	};
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
