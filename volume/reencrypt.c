@@ -91,9 +91,10 @@ static enum mortise_code wipe_rest(const struct continuation *run, struct mortis
 		code = wipe(run, device, end - state->shift, end, err);
 	else if (!code)
 		code = wipe(run, device, keyslots_end, state->after.offset, err);
+	/* If the data is smaller than the shift, a copy of the header is behind it. */
 	if (!code && state->mode == MORTISE_ENCRYPT)
-		code = wipe(run, device, state->moved_offset,
-			    state->moved_offset + state->moved_size, err);
+		code = wipe(run, device, state->moved_offset, state->moved_offset + state->shift,
+			    err);
 	luks2_device_close(device);
 	return code;
 }

@@ -154,6 +154,12 @@ for number in 1 5 9; do
 	result $? "decryption cut before it began, write $number: the data is there"
 done
 
+# Data smaller than the header's space leaves no copy of the header behind it.
+plain 33M
+encrypt --reduce-device-size 32M
+[ "$(LC_ALL=C grep -abo $'LUKS\xba\xbe\|SKUL\xba\xbe' data | wc -l)" = 2 ]
+result $? "the device has one header"
+
 # A detached header: the data stays.
 plain 1M
 exits 0 "a detached header" "$MORTISE" reencrypt $offline $cheap --new --header header \
