@@ -716,7 +716,7 @@ struct mortise_reencrypt_new {
 	const char *resilience;		/* "checksum" (default), "journal", "none" */
 	const char *resilience_hash;	/* of the checksums; default: "sha256" */
 	uint64_t device_size;		/* bytes of the data; default: to the end of the device */
-	const struct mortise_keyslot_new *keyslot; /* cost of the new keyslots; default: all defaults */
+	const struct mortise_keyslot_new *keyslot; /* of the new keyslots; default: as the old ones */
 	const struct mortise_reencrypt_keyslot *keyslots; /* that get new ones; keep_key: one */
 	size_t keyslot_count;
 	uint64_t moved_size;		/* mortise_decrypt_begin: bytes that are moved ahead; default:
