@@ -35,7 +35,7 @@ enum mortise_code reencrypt_open_keys(struct continuation *run,
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
 						 &run->new_key, run->old_key ? NULL : opened, err);
-	if (!code)
+	if (!code && !run->unprotected)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);
 	/* Until the end, the key that the header had first seals it. */
@@ -229,6 +229,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 {
 	struct continuation run = { .header = header, .lock_fd = -1 };
 	struct mortise_reencrypt_run wanted;
+	bool again = false;
 	enum mortise_code code;
 
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
@@ -237,8 +238,20 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code)
+		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    &run.hotzone, err);
+	if (!code)
+		code = reencrypt_change_guard(&run, &wanted, &again, err);
+	if (!code && again) {
+		hotzone_close(run.hotzone);
+		run.hotzone = NULL;
+		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		if (!code)
+			code = hotzone_open(header, &run.state, run.old_key,
+					    reencrypt_key_after(&run), &run.hotzone, err);
+	}
 	run.limit = wanted.hotzone_size;
 	run.events = wanted.events ? wanted.events : luks2_header_events(header);
 	if (!code)
@@ -255,8 +268,12 @@ enum mortise_code mortise_reencrypt_info(const struct mortise_luks2 *header,
 	struct luks2_reencryption state;
 	struct luks2_device *device;
 	uint64_t offset;
-	enum mortise_code code = luks2_reencryption_get(luks2_header_metadata(header), &state, err);
+	struct json_object *metadata = luks2_header_metadata(header);
+	enum mortise_code code = luks2_reencryption_get_unprotected(metadata, &state, err);
 
+	filled.unprotected = !code;
+	if (code == MORTISE_E_USAGE)
+		code = luks2_reencryption_get(metadata, &state, err);
 	if (code)
 		return code;
 	filled.total = state.fixed_size;
