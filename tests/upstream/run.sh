@@ -3,7 +3,8 @@
 # guest: see tools/guest/uml.
 #   run.sh DIRECTORY SCRIPT[:SECTIONS]...   DIRECTORY: what tools/cryptsetup-tests prints
 # SECTIONS, such as 1-5,22, are the numbers that a script prints: only these parts of it run, for
-# example luks2-reencryption-test:6-7. Parts that use devices of earlier parts need these too.
+# example luks2-reencryption-test:6-7. Parts that use devices of earlier parts need these too: 6-7,
+# 8-9, 10-11, 12-13, 25-27, 28-31 and 32-36.
 # A line of a script that fails must be in left-out, which names the reason; a line in left-out that
 # does not fail is an error too. With MORTISE=cryptsetup the reference program runs instead, and
 # left-out does not apply. With UPSTREAM_LOG=1, the output of the scripts is printed.
