@@ -716,7 +716,7 @@ struct mortise_reencrypt_new {
 	const char *resilience;		/* "checksum" (default), "journal", "none" */
 	const char *resilience_hash;	/* of the checksums; default: "sha256" */
 	uint64_t device_size;		/* bytes of the data; default: to the end of the device */
-	const struct mortise_keyslot_new *keyslot; /* cost of the new keyslots; default: all defaults */
+	const struct mortise_keyslot_new *keyslot; /* of the new keyslots; default: as the old ones */
 	const struct mortise_reencrypt_keyslot *keyslots; /* that get new ones; keep_key: one */
 	size_t keyslot_count;
 	uint64_t moved_size;		/* mortise_decrypt_begin: bytes that are moved ahead; default:
@@ -790,6 +790,7 @@ struct mortise_reencrypt_info {
 	bool interrupted;	/* the last zone has to be recovered */
 	uint64_t done;		/* bytes */
 	uint64_t total;		/* bytes */
+	bool unprotected;	/* no digest protects the metadata: see mortise_reencrypt_repair() */
 };
 
 /* MORTISE_E_USAGE: "Device is not in reencryption." MORTISE_E_UNSUPPORTED, MORTISE_E_CORRUPT. */
@@ -804,6 +805,9 @@ struct mortise_reencrypt_run {
 	const struct mortise_events *events; /* for the progress; default: the header's */
 	const char *active_name;	/* the mapping of the volume, which stays in use; NULL: offline */
 	uint64_t rate;			/* bytes per second at most; default: no limit */
+	const char *resilience;		/* change the protection to this one; default: keep it */
+	const char *resilience_hash;	/* of checksums; used with resilience only */
+	uint64_t device_size;		/* bytes of data, if nothing is done yet; default: as begun */
 };
 
 /*
@@ -819,6 +823,16 @@ struct mortise_reencrypt_run {
 MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_continue(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
 			   const struct mortise_reencrypt_run *how, struct mortise_error *err);
+
+/*
+ * Repairs the metadata of a reencryption: checks that the header belongs to the keys, and finishes an
+ * interrupted zone. Metadata without a digest, from cryptsetup before 2.4.3, gets one: anyone who could
+ * write to the device can have forged it, so the caller asks first (CVE-2021-4122). Parameters and errors: as
+ * mortise_reencrypt_unlock().
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_repair(struct mortise_luks2 *header, const struct mortise_secret *passphrase,
+			 int keyslot, struct mortise_error *err);
 
 /*
  * Opens the keys of a volume in reencryption, and checks that its header belongs to them. keyslot: an

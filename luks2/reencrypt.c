@@ -208,21 +208,30 @@ unsigned luks2_reencrypt_version(struct json_object *metadata)
 }
 
 /* Version 2 has a digest over the metadata, version 3 also moves the data to the start. */
-static enum mortise_code check_version(struct json_object *metadata, struct mortise_error *err)
+static enum mortise_code check_version(struct json_object *metadata, int keyslot, bool protected,
+				       struct mortise_error *err)
 {
 	const char *requirement = luks2_requirement(metadata, 0);
 	const unsigned version = luks2_reencrypt_version(metadata);
 
+	if (!requirement)
+		return error_set(err, MORTISE_E_POLICY, 0, "Reencryption metadata is invalid.");
 	if (luks2_requirement(metadata, 1) || luks2_online_reencrypt_count(metadata) != 1)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "Unmet LUKS2 requirements detected. (%.60s)", requirement);
-	if (version != 2 && version != 3)
+	if (version < 1 || version > 3)
 		return error_set(
 			err, MORTISE_E_UNSUPPORTED, 0,
 			"cannot continue a reencryption of kind %.40s; continue it with the "
 			"program that began it",
 			requirement);
-	return MORTISE_OK;
+	if (protected == (version > 1 && luks2_digest_of_keyslot(metadata, keyslot) >= 0))
+		return MORTISE_OK;
+	return protected ? error_set(err, MORTISE_E_POLICY, 0,
+				     "Unprotected LUKS2 reencryption metadata detected. Run repair "
+				     "first.")
+			 : error_set(err, MORTISE_E_USAGE, 0,
+				     "The metadata of the reencryption is protected.");
 }
 
 static enum mortise_code corrupt(int keyslot, struct mortise_error *err)
@@ -423,9 +432,8 @@ static bool check_shift(const struct luks2_reencryption *state)
 		       : state->mode == MORTISE_DECRYPT && check_decryption(state);
 }
 
-enum mortise_code luks2_reencryption_get(struct json_object *metadata,
-					 struct luks2_reencryption *state,
-					 struct mortise_error *err)
+static enum mortise_code get(struct json_object *metadata, bool protected,
+			     struct luks2_reencryption *state, struct mortise_error *err)
 {
 	struct json_object *keyslot;
 	enum mortise_code code;
@@ -435,7 +443,7 @@ enum mortise_code luks2_reencryption_get(struct json_object *metadata,
 	keyslot = luks2_reencrypt_keyslot(metadata, &state->keyslot);
 	if (!keyslot)
 		return error_set(err, MORTISE_E_USAGE, 0, "Device is not in reencryption.");
-	code = check_version(metadata, err);
+	code = check_version(metadata, state->keyslot, protected, err);
 	if (code)
 		return code;
 	if (!read_form(metadata, "backup-previous", &state->before, &state->old_size) ||
@@ -451,4 +459,18 @@ enum mortise_code luks2_reencryption_get(struct json_object *metadata,
 	    !read_progress(metadata, state) || !check_shift(state))
 		return corrupt(state->keyslot, err);
 	return MORTISE_OK;
+}
+
+enum mortise_code luks2_reencryption_get(struct json_object *metadata,
+					 struct luks2_reencryption *state,
+					 struct mortise_error *err)
+{
+	return get(metadata, true, state, err);
+}
+
+enum mortise_code luks2_reencryption_get_unprotected(struct json_object *metadata,
+						     struct luks2_reencryption *state,
+						     struct mortise_error *err)
+{
+	return get(metadata, false, state, err);
 }

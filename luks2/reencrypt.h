@@ -88,6 +88,24 @@ MORTISE_MUST_CHECK enum mortise_code luks2_reencryption_get(struct json_object *
 							    struct mortise_error *err);
 
 /*
+ * Reads a reencryption without a digest over its metadata, or with version 1 of the requirement, which
+ * an old program began. Anyone who can write to the device can forge it. MORTISE_E_USAGE: it is
+ * protected.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+luks2_reencryption_get_unprotected(struct json_object *metadata, struct luks2_reencryption *state,
+				   struct mortise_error *err);
+
+/*
+ * Replaces, in an update, requirement, protection in the keyslot and digest by those of state, which
+ * must not be part of the update's metadata.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+luks2_reencryption_protect(struct luks2_update *update, const struct luks2_reencryption *state,
+			   const struct mortise_secret *old_key,
+			   const struct mortise_secret *new_key, struct mortise_error *err);
+
+/*
  * Adds keyslot, requirement, segments and digest to an update. state has all but keyslot, area and
  * progress. A key is NULL if the data is not encrypted then, and new_key if it stays the same. The
  * keyslot's area takes the largest gap of the keyslots area, or 4096 bytes if it protects nothing.

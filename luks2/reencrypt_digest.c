@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "luks2/digest.h"
 #include "luks2/metadata.h"
+#include "luks2/private.h"
 #include "luks2/reencrypt_private.h"
 
 enum field_type {
@@ -176,4 +177,45 @@ enum mortise_code luks2_reencryption_verify(const struct mortise_luks2 *header,
 	if (code == MORTISE_E_KEY)
 		code = error_set(err, MORTISE_E_POLICY, 0, "Reencryption metadata is invalid.");
 	return code;
+}
+
+enum mortise_code luks2_reencrypt_add_digest(struct luks2_update *update, int keyslot,
+					     const struct mortise_secret *old_key,
+					     const struct mortise_secret *new_key,
+					     struct mortise_error *err)
+{
+	struct json_object *metadata = luks2_update_metadata(update);
+	struct mortise_secret *record = NULL;
+	int digest = -1;
+	enum mortise_code code = luks2_reencrypt_record(metadata, old_key, new_key, &record, err);
+
+	/* The record contains a random key, which needs no stretching. */
+	if (!code)
+		code = luks2_digest_add(metadata, "sha256", LUKS2_DIGEST_ITERATIONS_MIN, record,
+					luks2_header_events(update->header), &digest, err);
+	mortise_secret_free(&record);
+	if (!code && !luks2_digest_assign(metadata, digest, "keyslots", keyslot))
+		code = error_memory(err);
+	return code;
+}
+
+enum mortise_code luks2_reencryption_protect(struct luks2_update *update,
+					     const struct luks2_reencryption *state,
+					     const struct mortise_secret *old_key,
+					     const struct mortise_secret *new_key,
+					     struct mortise_error *err)
+{
+	struct json_object *metadata = luks2_update_metadata(update);
+	const int digest = luks2_digest_of_keyslot(metadata, state->keyslot);
+	int keyslot;
+
+	if (digest >= 0 && (digest == state->before.digest || digest == state->after.digest))
+		return error_set(err, MORTISE_E_POLICY, 0, "Reencryption metadata is invalid.");
+	if (digest >= 0)
+		luks2_json_remove_id(luks2_json_get(metadata, "digests", json_type_object), digest);
+	if (!luks2_reencrypt_set_requirement(metadata, state) ||
+	    !luks2_reencrypt_set_area(luks2_reencrypt_keyslot(metadata, &keyslot), state,
+				      state->area_offset, state->area_size))
+		return error_memory(err);
+	return luks2_reencrypt_add_digest(update, state->keyslot, old_key, new_key, err);
 }

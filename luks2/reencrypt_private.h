@@ -26,4 +26,16 @@ MORTISE_MUST_CHECK enum mortise_code luks2_reencrypt_record(struct json_object *
 							    struct mortise_secret **out,
 							    struct mortise_error *err);
 
+/* Adds the digest over the metadata and both keys. */
+MORTISE_MUST_CHECK enum mortise_code
+luks2_reencrypt_add_digest(struct luks2_update *update, int keyslot,
+			   const struct mortise_secret *old_key,
+			   const struct mortise_secret *new_key, struct mortise_error *err);
+
+/* Replace the requirement, and the area of the keyslot, as state needs. False: out of memory. */
+bool luks2_reencrypt_set_requirement(struct json_object *metadata,
+				     const struct luks2_reencryption *state);
+bool luks2_reencrypt_set_area(struct json_object *keyslot, const struct luks2_reencryption *state,
+			      uint64_t offset, uint64_t size);
+
 #endif

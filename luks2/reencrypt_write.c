@@ -171,7 +171,8 @@ enum mortise_code luks2_reencryption_set(struct luks2_update *update,
 	return done ? MORTISE_OK : error_memory(err);
 }
 
-static bool set_requirement(struct json_object *metadata, const struct luks2_reencryption *state)
+bool luks2_reencrypt_set_requirement(struct json_object *metadata,
+				     const struct luks2_reencryption *state)
 {
 	const bool to_start = state->mode == MORTISE_DECRYPT && state->moved_size;
 	struct json_object *requirements = json_object_new_object();
@@ -184,8 +185,8 @@ static bool set_requirement(struct json_object *metadata, const struct luks2_ree
 							     : LUKS2_REQUIREMENT_REENCRYPT "-v2"));
 }
 
-static bool add_area(struct json_object *keyslot, const struct luks2_reencryption *state,
-		     uint64_t offset, uint64_t size)
+bool luks2_reencrypt_set_area(struct json_object *keyslot, const struct luks2_reencryption *state,
+			      uint64_t offset, uint64_t size)
 {
 	struct json_object *area = json_object_new_object();
 
@@ -231,7 +232,8 @@ static enum mortise_code add_keyslot(struct luks2_update *update,
 	if (code)
 		return code;
 	keyslot = json_object_new_object();
-	if (!luks2_json_add_id(keyslots, *id, keyslot) || !add_area(keyslot, state, offset, size) ||
+	if (!luks2_json_add_id(keyslots, *id, keyslot) ||
+	    !luks2_reencrypt_set_area(keyslot, state, offset, size) ||
 	    !luks2_json_add(keyslot, "type", json_object_new_string("reencrypt")) ||
 	    !luks2_json_add(keyslot, "key_size", json_object_new_int(1)) ||
 	    !luks2_json_add(keyslot, "mode",
@@ -289,24 +291,16 @@ enum mortise_code luks2_reencryption_begin(struct luks2_update *update,
 					   struct mortise_error *err)
 {
 	struct json_object *metadata = luks2_update_metadata(update);
-	struct mortise_secret *record = NULL;
 	enum mortise_code code = MORTISE_OK;
-	int keyslot = -1, digest = -1;
+	int keyslot = -1;
 
 	if (!clear_segments(metadata) || !add_first_segments(metadata, state) ||
-	    !set_requirement(metadata, state))
+	    !luks2_reencrypt_set_requirement(metadata, state))
 		code = error_memory(err);
 	if (!code)
 		code = add_keyslot(update, state, &keyslot, err);
 	if (!code)
-		code = luks2_reencrypt_record(metadata, old_key, new_key, &record, err);
-	if (!code)
-		/* It contains a random key, which needs no stretching. */
-		code = luks2_digest_add(metadata, "sha256", LUKS2_DIGEST_ITERATIONS_MIN, record,
-					luks2_header_events(update->header), &digest, err);
-	mortise_secret_free(&record);
-	if (!code && !luks2_digest_assign(metadata, digest, "keyslots", keyslot))
-		code = error_memory(err);
+		code = luks2_reencrypt_add_digest(update, keyslot, old_key, new_key, err);
 	return code ? code : check_later_room(update, state, err);
 }
 

@@ -37,7 +37,7 @@ enum mortise_code reencrypt_open_keys(struct continuation *run,
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
 						 &run->new_key, run->old_key ? NULL : opened, err);
-	if (!code)
+	if (!code && !run->unprotected)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);
 	/* Until the end, the key that the header had first seals it. */
@@ -93,9 +93,10 @@ static enum mortise_code wipe_rest(const struct continuation *run, struct mortis
 		code = wipe(run, device, end - state->shift, end, err);
 	else if (!code)
 		code = wipe(run, device, keyslots_end, state->after.offset, err);
+	/* If the data is smaller than the shift, a copy of the header is behind it. */
 	if (!code && state->mode == MORTISE_ENCRYPT)
-		code = wipe(run, device, state->moved_offset,
-			    state->moved_offset + state->moved_size, err);
+		code = wipe(run, device, state->moved_offset, state->moved_offset + state->shift,
+			    err);
 	luks2_device_close(device);
 	return code;
 }
@@ -294,6 +295,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	const struct mortise_events own = *luks2_header_events(header);
 	struct continuation run = { .header = header, .lock_fd = -1 };
 	struct mortise_reencrypt_run wanted;
+	bool again = false;
 	enum mortise_code code;
 
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
@@ -304,8 +306,21 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && wanted.active_name)
 		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
+		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    wanted.active_name, &run.hotzone, err);
+	if (!code)
+		code = reencrypt_change_guard(&run, &wanted, &again, err);
+	if (!code && again) {
+		hotzone_close(run.hotzone);
+		run.hotzone = NULL;
+		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		if (!code)
+			code = hotzone_open(header, &run.state, run.old_key,
+					    reencrypt_key_after(&run), wanted.active_name,
+					    &run.hotzone, err);
+	}
 	run.limit = wanted.hotzone_size;
 	run.rate = wanted.rate;
 	/* Short bursts, between which the device is free. */
@@ -329,8 +344,12 @@ enum mortise_code mortise_reencrypt_info(const struct mortise_luks2 *header,
 	struct luks2_reencryption state;
 	struct luks2_device *device;
 	uint64_t offset;
-	enum mortise_code code = luks2_reencryption_get(luks2_header_metadata(header), &state, err);
+	struct json_object *metadata = luks2_header_metadata(header);
+	enum mortise_code code = luks2_reencryption_get_unprotected(metadata, &state, err);
 
+	filled.unprotected = !code;
+	if (code == MORTISE_E_USAGE)
+		code = luks2_reencryption_get(metadata, &state, err);
 	if (code)
 		return code;
 	filled.total = state.fixed_size;

@@ -15,6 +15,7 @@ struct continuation {
 	uint64_t rate;		/* bytes per second, 0: no limit */
 	const struct mortise_events *events;
 	int lock_fd;		/* -1: not locked */
+	bool unprotected;	/* the metadata has no digest to verify */
 	bool ended;		/* the header has no reencryption any more */
 	struct json_object *last; /* the metadata before the end, which the state refers to */
 };
@@ -43,6 +44,17 @@ MORTISE_MUST_CHECK enum mortise_code reencrypt_recover(struct continuation *run,
 /* All data is done: removes the metadata of the reencryption. */
 MORTISE_MUST_CHECK enum mortise_code reencrypt_end(struct continuation *run,
 						   struct mortise_error *err);
+
+/* Changes the protection to how->resilience (NULL: keeps it), after recovering an interrupted zone. */
+MORTISE_MUST_CHECK enum mortise_code reencrypt_change_guard(struct continuation *run,
+							    const struct mortise_reencrypt_run *how,
+							    bool *changed,
+							    struct mortise_error *err);
+
+/* Sets the size of the data (bytes, 0: as it is), which only a reencryption at its start allows. */
+MORTISE_MUST_CHECK enum mortise_code reencrypt_choose_size(struct luks2_reencryption *state,
+							   uint64_t size,
+							   struct mortise_error *err);
 
 /* Frees the keys, closes the data device, and ends the lock. */
 void reencrypt_close(struct continuation *run);

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "base/sized.h"
 #include "keys/hash.h"
+#include "luks2/ciphers.h"
 #include "luks2/digest.h"
 #include "luks2/keyslot.h"
 #include "luks2/token.h"
@@ -157,7 +158,36 @@ static enum mortise_code choose_new_key(const struct mortise_luks2 *header,
 	return code;
 }
 
-/* A keyslot for the new key under each given passphrase, with the tokens of the old one. */
+/* A keyslot for the new key under a given passphrase. Without a description, it is like the old one. */
+static enum mortise_code stage_keyslot(struct reencrypt_beginning *beginning, size_t i, int *id,
+				       struct mortise_error *err)
+{
+	const struct mortise_reencrypt_keyslot *old = &beginning->what.keyslots[i];
+	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
+	struct mortise_keyslot_new like = beginning->keyslot;
+	const struct luks2_keyslot_request request = {
+		.what = &like,
+		.kdf = beginning->what.keyslot ? &beginning->kdf : &info.kdf,
+		.passphrase = old->passphrase,
+		.key = beginning->new_key,
+	};
+	enum mortise_code code = mortise_keyslot_info(beginning->header, old->keyslot, &info, err);
+
+	if (code)
+		return code;
+	if (!beginning->what.keyslot) {
+		like.hash = info.af_hash;
+		if (!luks2_cipher_check("", info.cipher, info.area_key_size, NULL, NULL)) {
+			like.cipher = info.cipher;
+			like.area_key_size = info.area_key_size;
+		}
+	}
+	*id = MORTISE_ANY;
+	return luks2_keyslot_stage_for(beginning->update, &request, beginning->next.after.digest,
+				       id, err);
+}
+
+/* With the tokens of the old keyslots. */
 static enum mortise_code stage_keyslots(struct reencrypt_beginning *beginning,
 					struct mortise_error *err)
 {
@@ -173,15 +203,9 @@ static enum mortise_code stage_keyslots(struct reencrypt_beginning *beginning,
 		return beginning->stage(beginning->context, update, *digest, beginning->new_key,
 					err);
 	for (size_t i = 0; !code && i < what->keyslot_count; i++) {
-		const struct luks2_keyslot_request request = {
-			.what = &beginning->keyslot,
-			.kdf = &beginning->kdf,
-			.passphrase = what->keyslots[i].passphrase,
-			.key = beginning->new_key,
-		};
-		int id = MORTISE_ANY;
+		int id;
 
-		code = luks2_keyslot_stage_for(update, &request, *digest, &id, err);
+		code = stage_keyslot(beginning, i, &id, err);
 		if (!code && !luks2_tokens_link(metadata, what->keyslots[i].keyslot, id))
 			code = error_memory(err);
 	}
@@ -301,11 +325,10 @@ static enum mortise_code prepare(struct mortise_luks2 *header,
 	if (!code)
 		code = rehearse(header, beginning, err);
 	beginning->keyslot.keyslot = MORTISE_ANY;
-	if (code || !beginning->new_key)
+	if (code || !beginning->new_key || !what->keyslot)
 		return code;
-	if (what->keyslot)
-		code = sized_input(SIZED_SINCE(mortise_keyslot_new, allow_cipher),
-				   &beginning->keyslot, what->keyslot, err);
+	code = sized_input(SIZED_SINCE(mortise_keyslot_new, allow_cipher), &beginning->keyslot,
+			   what->keyslot, err);
 	return code ? code : luks2_keyslot_cost(header, &beginning->keyslot, &beginning->kdf, err);
 }
 
@@ -331,6 +354,7 @@ enum mortise_code reencrypt_stage(struct mortise_luks2 *header,
 	const bool encrypts = beginning->what.mode == MORTISE_ENCRYPT;
 	enum mortise_code code = prepare(header, beginning, err);
 
+	beginning->header = header;
 	if (!code)
 		code = luks2_update_begin(header, &beginning->update, err);
 	if (!code && beginning->new_key)

@@ -8,6 +8,7 @@
 
 /* What the caller wants, with the defaults filled in from the header. */
 struct reencrypt_beginning {
+	const struct mortise_luks2 *header;
 	struct mortise_reencrypt_new what;
 	bool shifts;			/* the data moves by the space of the header */
 	uint64_t moved_size;		/* decryption that shifts: bytes moved ahead */

@@ -8,8 +8,7 @@
 #include "cli/print.h"
 #include "cli/terminal.h"
 
-/* The names of the option and of the format. *name NULL: the default. */
-static enum status choose_resilience(const struct command *c, const char **name)
+enum status decrypt_resilience(const struct command *c, const char **name)
 {
 	const char *given = option_text(&c->options, OPTION_RESILIENCE);
 
@@ -78,7 +77,7 @@ enum status decrypt_start(const struct command *c, const struct paths *paths,
 {
 	struct passphrase_source source;
 	const char *resilience;
-	enum status status = choose_resilience(c, &resilience);
+	enum status status = decrypt_resilience(c, &resilience);
 
 	if (status != STATUS_OK)
 		return status;

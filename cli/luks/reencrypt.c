@@ -67,19 +67,24 @@ static void passphrases_free(struct passphrases *all)
 		mortise_secret_free(&all->secret[i]);
 }
 
-static unsigned find_keyslots(const struct command *c, const struct mortise_luks2 *header,
-			      struct passphrases *all)
+/* *used: all keyslots, also those of other keys. */
+static size_t find_keyslots(const struct command *c, const struct mortise_luks2 *header,
+			    struct passphrases *all, size_t *used)
 {
 	const int only = option_slot(&c->options, OPTION_KEY_SLOT);
 	struct mortise_keyslot_info info = { .struct_size = sizeof(info) };
+	size_t count = 0;
 
+	*used = 0;
 	for (int id = 0; id < (int)MORTISE_KEYSLOTS_MAX; id++) {
-		if ((only == MORTISE_ANY || only == id) &&
-		    mortise_keyslot_info(header, id, &info, NULL) == MORTISE_OK && !info.unbound &&
+		if (mortise_keyslot_info(header, id, &info, NULL) != MORTISE_OK)
+			continue;
+		++*used;
+		if ((only == MORTISE_ANY || only == id) && !info.unbound &&
 		    strcmp(info.type, "luks2") == 0)
-			all->slot[all->count++].keyslot = id;
+			all->slot[count++].keyslot = id;
 	}
-	return (unsigned)all->count;
+	return count;
 }
 
 static enum status read_passphrase(const struct command *c, const struct paths *paths,
@@ -92,14 +97,21 @@ static enum status read_passphrase(const struct command *c, const struct paths *
 	return passphrase_read(c, &source, passphrase);
 }
 
-/* Each keyslot gets a new one with its own passphrase, so all are needed. */
+/* If the key changes, each keyslot gets a new one with its own passphrase, so all are needed. */
 static enum status read_passphrases(const struct command *c, const struct paths *paths,
 				    const struct mortise_luks2 *header, struct passphrases *all)
 {
-	const size_t count = find_keyslots(c, header, all);
+	const bool one =
+		option_set(&c->options, OPTION_DECRYPT) || option_set(&c->options, OPTION_KEEP_KEY);
+	size_t used, count = find_keyslots(c, header, all, &used);
 	enum status status = STATUS_OK;
 
-	all->count = 0;
+	if (used + (one ? 0 : count) + 1 > MORTISE_KEYSLOTS_MAX)
+		return fail_with(STATUS_USAGE, "Not enough free keyslots for reencryption.");
+	if (one && count) {
+		all->slot[0].keyslot = option_slot(&c->options, OPTION_KEY_SLOT);
+		count = 1;
+	}
 	if (count == 0)
 		return fail_with(STATUS_USAGE,
 				 option_set(&c->options, OPTION_KEY_SLOT)
@@ -114,7 +126,7 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 
 		snprintf(prompt, sizeof(prompt),
 			 "Enter passphrase for key slot %d: ", all->slot[i].keyslot);
-		status = read_passphrase(c, paths, prompt, &all->secret[i]);
+		status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
 		all->slot[i].passphrase = all->secret[i];
 		all->count += status == STATUS_OK;
 	}
@@ -135,25 +147,56 @@ static enum status check_sector_size(const struct command *c, const char *active
 	return signatures_check_sector(path, option_number32(&c->options, OPTION_SECTOR_SIZE));
 }
 
+/* As in cryptsetup: another cipher has its usual key size, and without -s the same one keeps it. */
+static enum status choose_key_size(const struct command *c, const struct mortise_luks2 *header,
+				   const char *cipher, uint32_t *size)
+{
+	const struct mortise_format format = { .struct_size = sizeof(format), .cipher = cipher };
+	struct mortise_segment_info now = { .struct_size = sizeof(now) };
+	struct mortise_error err = { 0 };
+
+	*size = option_number32(&c->options, OPTION_KEY_SIZE) / 8;
+	if (*size || !cipher || mortise_segment_info(header, 0, &now, NULL) ||
+	    strcmp(now.cipher, cipher) == 0)
+		return STATUS_OK;
+	return mortise_format_key_size(&format, size, &err) ? fail(c, &err) : STATUS_OK;
+}
+
+/* Without these, each new keyslot is like its old one. */
+static bool has_cost(const struct options *options)
+{
+	static const enum option_id costs[] = {
+		OPTION_PBKDF,	       OPTION_PBKDF_FORCE_ITERATIONS,
+		OPTION_PBKDF_MEMORY,   OPTION_PBKDF_PARALLEL,
+		OPTION_ITER_TIME,      OPTION_HASH,
+		OPTION_KEYSLOT_CIPHER, OPTION_KEYSLOT_KEY_SIZE,
+	};
+
+	for (size_t i = 0; i < sizeof(costs) / sizeof(*costs); i++)
+		if (option_set(options, costs[i]))
+			return true;
+	return false;
+}
+
 static enum status begin(const struct command *c, const struct paths *paths,
 			 struct mortise_luks2 *header, const char *active, struct passphrases *all)
 {
 	const struct options *options = &c->options;
-	const uint32_t key_size = option_number32(options, OPTION_KEY_SIZE) / 8;
+	const char *given = option_text(options, OPTION_CIPHER);
+	char cipher[MORTISE_CIPHER_MAX + 1];
+	uint32_t key_size = 0;
 	struct mortise_secret *volume_key = NULL;
 	struct mortise_keyslot_new keyslot;
 	struct mortise_kdf_choice kdf;
 	struct mortise_reencrypt_new what = {
 		.struct_size = sizeof(what),
 		.mode = option_set(options, OPTION_DECRYPT) ? MORTISE_DECRYPT : MORTISE_REENCRYPT,
-		.cipher = option_text(options, OPTION_CIPHER),
-		.key_size = key_size,
+		.cipher = given ? cipher : NULL,
 		.sector_size = option_number32(options, OPTION_SECTOR_SIZE),
 		.keep_key = option_set(options, OPTION_KEEP_KEY),
 		.resilience = option_text(options, OPTION_RESILIENCE),
 		.resilience_hash = option_text(options, OPTION_RESILIENCE_HASH),
 		.device_size = option_number(options, OPTION_DEVICE_SIZE),
-		.keyslot = &keyslot,
 		.keyslots = all->slot,
 		.active_name = active,
 	};
@@ -163,6 +206,12 @@ static enum status begin(const struct command *c, const struct paths *paths,
 	if (status == STATUS_OK)
 		status = keyslot_describe(c, &keyslot, &kdf);
 
+	if (given)
+		cipher_whole(given, cipher);
+	if (status == STATUS_OK)
+		status = choose_key_size(c, header, what.cipher, &key_size);
+	what.key_size = key_size;
+	what.keyslot = has_cost(options) ? &keyslot : NULL;
 	if (status == STATUS_OK && option_set(options, OPTION_VOLUME_KEY_FILE))
 		status = volume_key_read(option_text(options, OPTION_VOLUME_KEY_FILE),
 					 key_size ? key_size : header_volume_key_size(header),
@@ -186,9 +235,10 @@ static bool on_event(void *context, const struct mortise_event *event)
 	return !signals_caught();
 }
 
+/* resilience: the change of a reencryption that has begun; NULL: none. */
 static enum status proceed(const struct command *c, const struct paths *paths,
 			   struct mortise_luks2 *header, const char *active,
-			   const struct mortise_secret *passphrase)
+			   const struct mortise_secret *passphrase, const char *resilience)
 {
 	struct byte_progress lines;
 	struct progress progress;
@@ -200,6 +250,9 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		.events = &events,
 		.active_name = active,
 		.rate = option_number(&c->options, OPTION_LIMIT_RATE),
+		.resilience = resilience,
+		.resilience_hash = option_text(&c->options, OPTION_RESILIENCE_HASH),
+		.device_size = option_number(&c->options, OPTION_DEVICE_SIZE),
 	};
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
@@ -232,61 +285,92 @@ static bool may_resume(const struct command *c, const struct paths *paths)
 	return terminal_confirm(question, "Operation aborted.\n");
 }
 
-/* Does what is in progress fit what is asked for? */
-static enum status check_mode(const struct command *c, enum mortise_reencrypt_mode mode)
+/* Does the reencryption in progress fit the options? *resilience receives the change of it. */
+static enum status check_options(const struct command *c, const struct mortise_reencrypt_info *info,
+				 const char **resilience)
 {
+	const enum mortise_reencrypt_mode mode = info->mode;
+
+	*resilience = option_text(&c->options, OPTION_RESILIENCE);
 	if (option_set(&c->options, OPTION_ENCRYPT) && mode != MORTISE_ENCRYPT)
 		return fail_with(STATUS_USAGE, "Device is not in LUKS2 encryption. Conflicting "
 					       "option --encrypt.");
 	if (option_set(&c->options, OPTION_DECRYPT) && mode != MORTISE_DECRYPT)
 		return fail_with(STATUS_USAGE, "Device is not in LUKS2 decryption. Conflicting "
 					       "option --decrypt.");
+	if (*resilience && strcmp(info->resilience, "datashift") == 0 &&
+	    strcmp(*resilience, "datashift") != 0)
+		return fail_with(STATUS_USAGE,
+				 "Device is in reencryption using datashift resilience. Requested "
+				 "--resilience option cannot be applied.");
+	if (strncmp(info->resilience, "datashift-", 10) == 0)
+		return decrypt_resilience(c, resilience);
 	return STATUS_OK;
 }
 
-static enum status resume(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, const char *active,
-			  enum mortise_reencrypt_mode mode)
-{
-	struct mortise_secret *passphrase = NULL;
-	enum status status;
-
-	if (option_set(&c->options, OPTION_INIT_ONLY))
-		return fail_with(STATUS_USAGE,
-				 "LUKS2 reencryption already initialized. Aborting operation.");
-	status = check_mode(c, mode);
-	if (status != STATUS_OK)
-		return status;
-	if (!may_resume(c, paths))
-		return STATUS_USAGE;
-	status = read_passphrase(c, paths, NULL, &passphrase);
-	if (status == STATUS_OK)
-		status = proceed(c, paths, header, active, passphrase);
-	mortise_secret_free(&passphrase);
-	return status;
-}
-
-/* As in cryptsetup, which cannot find out whether a file is mapped. */
+/*
+ * As in cryptsetup, which cannot find out whether a file is mapped: with -q it refuses, otherwise it
+ * asks.
+ */
 static enum status check_file(const struct command *c, const struct paths *paths)
 {
+	char question[2 * PATH_MAX + 300];
 	struct stat st;
 
 	if (stat(paths->device, &st) != 0 || !S_ISREG(st.st_mode) ||
 	    option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT) ||
 	    option_set(&c->options, OPTION_ACTIVE_NAME))
 		return STATUS_OK;
-	return fail_with(STATUS_USAGE,
-			 "Unable to decide if device %s is activated or not.\n"
-			 "Use --force-offline-reencrypt to bypass the check and run "
-			 "in offline mode (dangerous!).",
-			 paths->device);
+	if (option_set(&c->options, OPTION_BATCH_MODE))
+		return fail_with(STATUS_USAGE,
+				 "Device %s is not a block device. Can not auto-detect if it is "
+				 "active or not.\n"
+				 "Use --force-offline-reencrypt to bypass the check and run in "
+				 "offline mode (dangerous!).",
+				 paths->device);
+	print("Device %s is not a block device.\n", paths->device);
+	snprintf(question, sizeof(question),
+		 "Unable to decide if device %s is activated or not.\n"
+		 "Are you sure you want to proceed with reencryption in offline mode?\n"
+		 "It may lead to data corruption if the device is actually activated.\n"
+		 "To run reencryption in online mode, use --active-name parameter instead.\n",
+		 paths->device);
+	return terminal_confirm(question, "Operation aborted.\n") ? STATUS_OK : STATUS_USAGE;
+}
+
+static enum status resume(const struct command *c, const struct paths *paths,
+			  struct mortise_luks2 *header, const char *active,
+			  const struct mortise_reencrypt_info *info)
+{
+	struct mortise_secret *passphrase = NULL;
+	const char *resilience;
+	enum status status;
+
+	if (info->unprotected)
+		return fail_with(STATUS_USAGE, "Unprotected LUKS2 reencryption metadata detected. "
+					       "Run repair first.");
+	if (option_set(&c->options, OPTION_INIT_ONLY))
+		return fail_with(STATUS_USAGE,
+				 "LUKS2 reencryption already initialized. Aborting operation.");
+	status = check_options(c, info, &resilience);
+	if (status == STATUS_OK)
+		status = check_file(c, paths);
+	if (status != STATUS_OK)
+		return status;
+	if (!may_resume(c, paths))
+		return STATUS_USAGE;
+	status = read_passphrase(c, paths, NULL, &passphrase);
+	if (status == STATUS_OK)
+		status = proceed(c, paths, header, active, passphrase, resilience);
+	mortise_secret_free(&passphrase);
+	return status;
 }
 
 static enum status start(const struct command *c, const struct paths *paths,
 			 struct mortise_luks2 *header, const char *active)
 {
 	struct passphrases all = { 0 };
-	enum status status;
+	enum status status = STATUS_OK;
 
 	if (option_set(&c->options, OPTION_RESUME_ONLY))
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
@@ -296,9 +380,15 @@ static enum status start(const struct command *c, const struct paths *paths,
 				 paths->header);
 	if (option_set(&c->options, OPTION_DECRYPT) && !paths->detached)
 		return fail_with(STATUS_USAGE, "LUKS2 decryption requires --header option.");
+	/* Only the header changes, and larger sectors are not for a file system in use. */
+	if (!option_set(&c->options, OPTION_INIT_ONLY) || option_set(&c->options, OPTION_DECRYPT) ||
+	    option_set(&c->options, OPTION_SECTOR_SIZE))
+		status = check_file(c, paths);
+	if (status != STATUS_OK)
+		return status;
 	status = begin(c, paths, header, active, &all);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, paths, header, active, all.slot[0].passphrase);
+		status = proceed(c, paths, header, active, all.slot[0].passphrase, NULL);
 	passphrases_free(&all);
 	return status;
 }
@@ -339,7 +429,7 @@ static enum status run_with_header(const struct command *c, const struct paths *
 		goto out;
 	switch (mortise_reencrypt_info(header, &info, &err)) {
 	case MORTISE_OK:
-		status = resume(c, paths, header, active, info.mode);
+		status = resume(c, paths, header, active, &info);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
 		status = start(c, paths, header, active);
@@ -384,12 +474,20 @@ static enum status run_with_new_header(const struct command *c, const struct pat
 
 	if (option_set(&c->options, OPTION_RESUME_ONLY))
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
-	status = option_set(&c->options, OPTION_ENCRYPT) ? encrypt_start(c, paths, &start)
-							 : decrypt_start(c, paths, &start);
+	if (option_set(&c->options, OPTION_ENCRYPT)) {
+		status = encrypt_start(c, paths, &start);
+	} else {
+		status = check_file(c, paths);
+		if (status == STATUS_OK)
+			status = decrypt_start(c, paths, &start);
+	}
 	if (status == STATUS_OK && option_set(&c->options, OPTION_ENCRYPT) && command_word(c, 1))
 		status = activate(c, &start);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, paths, start.header, NULL, start.passphrase);
+		status = proceed(c, paths, start.header,
+				 option_set(&c->options, OPTION_ENCRYPT) ? command_mapping(c, 1)
+									 : NULL,
+				 start.passphrase, NULL);
 	mortise_luks2_free(&start.header);
 	mortise_secret_free(&start.passphrase);
 	return status;
@@ -419,13 +517,9 @@ enum status run_reencrypt(const struct command *c)
 {
 	const struct options *options = &c->options;
 	struct paths paths;
-	enum status status;
 	bool new_header = false;
 
 	paths_find(c, command_word(c, 0), &paths);
-	status = check_file(c, &paths);
-	if (status != STATUS_OK)
-		return status;
 	if (option_set(options, OPTION_ENCRYPT))
 		new_header = access(paths.header, F_OK) != 0 || !has_header(&paths);
 	else if (option_set(options, OPTION_DECRYPT) && paths.detached)

@@ -19,4 +19,10 @@ enum status encrypt_start(const struct command *c, const struct paths *paths,
 enum status decrypt_start(const struct command *c, const struct paths *paths,
 			  struct reencrypt_start *start);
 
+/*
+ * The resilience of a decryption that moves the data: the option has other names than the format.
+ * *name NULL: the default.
+ */
+enum status decrypt_resilience(const struct command *c, const char **name);
+
 #endif

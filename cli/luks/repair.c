@@ -3,6 +3,7 @@
 #include "cli/device.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/signatures.h"
+#include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -73,22 +74,72 @@ static enum status repair(const struct command *c, const struct mortise_location
 	return STATUS_OK;
 }
 
-enum status run_repair(const struct command *c)
+/* The questions of cryptsetup. */
+static enum status ask(const struct command *c, const struct mortise_reencrypt_info *info,
+		       const char **prompt)
+{
+	const char *question = NULL;
+
+	*prompt = "Enter passphrase to verify reencryption metadata digest: ";
+	if (info->unprotected) {
+		question = "Unprotected LUKS2 reencryption metadata detected. Please verify the "
+			   "reencryption operation is desirable (see luksDump output)\n"
+			   "and continue (upgrade metadata) only if you acknowledge the operation "
+			   "as genuine.";
+		*prompt = "Enter passphrase to protect and upgrade reencryption metadata: ";
+	} else if (info->interrupted) {
+		question = "Really proceed with LUKS2 reencryption recovery?";
+		*prompt = "Enter passphrase for reencryption recovery: ";
+	}
+	return !question || option_set(&c->options, OPTION_BATCH_MODE) ||
+			       terminal_confirm(question, "Operation aborted.\n")
+		       ? STATUS_OK
+		       : STATUS_USAGE;
+}
+
+/* The header is right. A reencryption is checked with a passphrase, and mended. */
+static enum status repair_reencryption(const struct command *c, const struct paths *paths)
+{
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	struct mortise_secret *passphrase = NULL;
+	struct mortise_luks2 *header = NULL;
+	struct mortise_error err = { 0 };
+	struct passphrase_source source;
+	enum status status = header_load_with_device(c, paths, &header);
+
+	if (status == STATUS_OK && mortise_reencrypt_info(header, &info, &err)) {
+		status = err.code == MORTISE_E_USAGE ? STATUS_OK : fail(c, &err);
+		goto out;
+	}
+	passphrase_source(c, paths->device, &source);
+	if (status == STATUS_OK)
+		status = ask(c, &info, &source.prompt);
+	if (status == STATUS_OK)
+		status = passphrase_read(c, &source, &passphrase);
+	if (status == STATUS_OK &&
+	    mortise_reencrypt_repair(header, passphrase, option_slot(&c->options, OPTION_KEY_SLOT),
+				     &err))
+		status = fail(c, &err);
+out:
+	mortise_secret_free(&passphrase);
+	mortise_luks2_free(&header);
+	return status;
+}
+
+static enum status run(const struct command *c, const struct paths *paths)
 {
 	const bool batch = option_set(&c->options, OPTION_BATCH_MODE);
 	struct mortise_location where = { .struct_size = sizeof(where), .events = &signals_events };
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
 	unsigned count = 0;
-	struct paths paths;
 
-	paths_find(c, command_word(c, 0), &paths);
-	where.device = paths.device;
-	where.header = paths.detached ? paths.header : NULL;
-	if (header_is_luks1(paths.header))
+	where.device = paths->device;
+	where.header = paths->detached ? paths->header : NULL;
+	if (header_is_luks1(paths->header))
 		return fail_with(STATUS_USAGE,
 				 "cannot repair the header of %s: it is LUKS1, not LUKS2",
-				 paths.header);
+				 paths->header);
 	if (option_set(&c->options, OPTION_DRY_RUN))
 		return dry_run(c, &where);
 	if (!c->as_cryptsetup)
@@ -102,7 +153,7 @@ enum status run_repair(const struct command *c)
 		if (!count || !look(&where, NULL, NULL))
 			return STATUS_OK;
 	} else if (!batch) {
-		status = signatures_find(paths.header, 0, SIGNATURES_FOREIGN, NULL);
+		status = signatures_find(paths->header, 0, SIGNATURES_FOREIGN, NULL);
 	}
 	if (status != STATUS_OK)
 		return status;
@@ -110,4 +161,16 @@ enum status run_repair(const struct command *c)
 	    !terminal_confirm("Really try to repair LUKS device header?", "Operation aborted.\n"))
 		return STATUS_USAGE;
 	return repair(c, &where);
+}
+
+enum status run_repair(const struct command *c)
+{
+	struct paths paths;
+	enum status status;
+
+	paths_find(c, command_word(c, 0), &paths);
+	status = run(c, &paths);
+	return status == STATUS_OK && !option_set(&c->options, OPTION_DRY_RUN)
+		       ? repair_reencryption(c, &paths)
+		       : status;
 }

@@ -34,6 +34,11 @@ encrypted() {
 	by_cryptsetup reencrypt $offline $cheap --encrypt --header header "$@" data >/dev/null
 }
 
+# filtered FILTER: changes the metadata of header.
+filtered() {
+	dd if=header bs=4096 skip=1 count=3 status=none | tr -d '\0' | jq -c "$1" | "$FORGE" header
+}
+
 # The data is what it was, says cryptsetup.
 is_plain() {
 	by_cryptsetup reencrypt $offline --decrypt --header header data >out 2>err && cmp -s plain data
@@ -111,6 +116,27 @@ for resilience in checksum journal; do
 	done
 done
 
+# The protection changes while it is in progress, also that of an interrupted zone.
+resilience() {
+	"$MORTISE" luksDump --dump-json-metadata header |
+		jq -r '.keyslots[] | select(.type == "reencrypt") | .area | "\(.type) \(.hash // "-")"'
+}
+for change in checksum:journal:- checksum:none:- journal:checksum:sha256 none:checksum:sha512 \
+	checksum:checksum:sha512; do
+	IFS=: read -r from to hash <<<"$change"
+	encrypted --sector-size 512
+	reencrypt --init-only --resilience "$from"
+	killed 9 "$MORTISE" reencrypt $offline --hotzone-size 128K --header header data
+	options="--resilience $to"
+	[ "$hash" = - ] || options="$options --resilience-hash $hash"
+	killed 9 "$MORTISE" reencrypt $offline --hotzone-size 128K $options --header header data
+	[ "$(resilience)" = "$to $hash" ]
+	result $? "the resilience changes from $from to $to $hash"
+	by_cryptsetup repair -q --key-file pass --header header data </dev/null >out 2>err
+	by_cryptsetup reencrypt $offline --resume-only --header header data >out 2>err && is_plain
+	result $? "cryptsetup continues with resilience $to $hash"
+done
+
 # What is refused changes nothing.
 unchanged() {
 	cmp -s header header.before && cmp -s data data.before
@@ -129,6 +155,8 @@ exits 1 "an unknown hash" reencrypt --resilience-hash what
 exits 1 "a refused cipher" reencrypt --cipher cipher_null-ecb
 exits 1 "a file without --force-offline-reencrypt" \
 	"$MORTISE" reencrypt -q --key-file pass --header header data
+grep -q "Device data is not a block device. Can not auto-detect if it is active or not." err
+result $? "a file without --force-offline-reencrypt: the reason"
 exits 1 "data that is not a multiple of the sector" reencrypt --device-size 1000K --sector-size 4096 \
 	--hotzone-size 1000
 unchanged "refused options"
@@ -162,7 +190,7 @@ cp header header.before
 cp data data.before
 while IFS='|' read -r what filter; do
 	cp header.before header
-	dd if=header bs=4096 skip=1 count=3 status=none | tr -d '\0' | jq -c "$filter" | "$FORGE" header
+	filtered "$filter"
 	cp header header.forged
 	"$MORTISE" reencrypt $offline --resume-only --header header data >out 2>err
 	[ $? = 1 ] && cmp -s header header.forged && cmp -s data data.before
@@ -175,8 +203,108 @@ done <<-'END'
 	digest|(.digests[] | select(.segments == [] and .keyslots != [])).iterations = 1001
 	progress|.segments["0"].size = "12345"
 	version|.config.requirements.mandatory = ["online-reencrypt"]
+	future|.config.requirements.mandatory = ["online-reencrypt-v999"]
+	flag|.config.requirements.mandatory = []
+	flags|.config.requirements.mandatory += ["online-reencrypt"]
+	digest|(.keyslots | to_entries[] | select(.value.type == "reencrypt").key) as $id | .digests |= with_entries(select(.value.keyslots != [$id]))
 END
 cp header.before header
+for change in "--resilience datashift" "--resilience datashift-journal" "--resilience what" \
+	"--resilience journal --resilience-hash what --device-size 1000" "--device-size 2M"; do
+	exits 1 "resumed with $change" reencrypt $change
+	cmp -s header header.before && cmp -s data data.before
+	result $? "resumed with $change: nothing has changed"
+done
+
+# repair checks a reencryption with its passphrase, as cryptsetup does.
+repair() {
+	"$MORTISE" repair -q --key-file pass --header header data
+}
+exits 0 "repair of a right header" repair
+exits 2 "repair with a wrong passphrase" "$MORTISE" repair -q --key-file pass2 --header header data
+cmp -s header header.before
+result $? "repair of a right header: nothing has changed"
+while IFS='|' read -r what filter; do
+	cp header.before header
+	filtered "$filter"
+	cp header header.forged
+	exits 1 "repair of a forged $what" repair
+	cmp -s header header.forged && cmp -s data data.before
+	result $? "repair of a forged $what: nothing has changed"
+done <<-'END'
+	mode|.keyslots |= map_values(if .type == "reencrypt" then .mode = "decrypt" else . end)
+	resilience|.keyslots |= map_values(if .type == "reencrypt" then .area.type = "journal" else . end)
+	segment|.segments |= map_values(if .flags == ["backup-previous"] then .iv_tweak = "8" else . end)
+	future|.config.requirements.mandatory = ["online-reencrypt-v999"]
+	flag|.config.requirements.mandatory = []
+	flags|.config.requirements.mandatory += ["online-reencrypt"]
+	unprotected mode|.config.requirements.mandatory = ["online-reencrypt"] | .keyslots |= map_values(if .type == "reencrypt" then .mode = "encrypt" else . end)
+	shared digest|.config.requirements.mandatory = ["online-reencrypt"] | (.keyslots | to_entries[] | select(.value.type == "reencrypt").key) as $id | .digests |= (with_entries(select(.value.keyslots != [$id])) | .["0"].keyslots += [$id])
+END
+# Without a digest, as old programs wrote it: nothing but repair continues it, and then either program.
+while IFS='|' read -r what filter; do
+	for program in "$MORTISE" by_cryptsetup; do
+		cp header.before header
+		cp data.before data
+		filtered "$filter"
+		says 1 "Unprotected LUKS2 reencryption metadata detected. Run repair first." "$what" \
+			reencrypt --resume-only
+		exits 1 "$what: open" "$MORTISE" open --test-passphrase --key-file pass header
+		exits 2 "$what: a wrong passphrase" "$MORTISE" repair -q --key-file pass2 --header header data
+		exits 0 "$what: repair" repair
+		"$MORTISE" luksDump header | grep -q "online-reencrypt-v2"
+		result $? "$what: it is protected"
+		exits 0 "$what: open after the repair" "$MORTISE" open --test-passphrase --key-file pass header
+		"$program" reencrypt $offline --resume-only --header header data >out 2>err && is_plain
+		result $? "$what: ${program##*/} continues"
+	done
+done <<-'END'
+	version 1 without digest|.config.requirements.mandatory = ["online-reencrypt"] | (.keyslots | to_entries[] | select(.value.type == "reencrypt").key) as $id | .digests |= with_entries(select(.value.keyslots != [$id]))
+	version 2 without digest|(.keyslots | to_entries[] | select(.value.type == "reencrypt").key) as $id | .digests |= with_entries(select(.value.keyslots != [$id]))
+	version 1 with a digest|.config.requirements.mandatory = ["online-reencrypt"]
+END
+# An interrupted zone is finished.
+for filter in . '.config.requirements.mandatory = ["online-reencrypt"]'; do
+	encrypted --sector-size 512
+	reencrypt --init-only --resilience journal
+	killed 9 "$MORTISE" reencrypt $offline --hotzone-size 128K --header header data
+	filtered "$filter"
+	exits 0 "repair of an interrupted zone: $filter" repair
+	! "$MORTISE" luksDump --dump-json-metadata header | grep -q '"in-reencryption"'
+	result $? "repair of an interrupted zone: it is finished"
+	by_cryptsetup reencrypt $offline --resume-only --header header data >out 2>err && is_plain
+	result $? "repair of an interrupted zone: the data is there"
+done
+# New keyslots are like the old ones, unless options describe them. --keep-key needs one passphrase.
+encrypted --sector-size 512
+"$MORTISE" luksAddKey -q --pbkdf argon2i --pbkdf-force-iterations 4 --pbkdf-memory 64 --pbkdf-parallel 1 \
+	--key-file pass header pass2
+printf 'secret\nother\n' |
+	"$MORTISE" reencrypt -q --force-offline-reencrypt --init-only --header header data >out 2>err
+result $? "two keyslots"
+[ "$("$MORTISE" luksDump --dump-json-metadata header |
+	jq -c '[.keyslots[] | select(.type == "luks2").kdf | [.type, .iterations, .memory]]')" = \
+	'[["pbkdf2",1000,null],["argon2i",null,64],["pbkdf2",1000,null],["argon2i",null,64]]' ]
+result $? "the new keyslots are like the old ones"
+encrypted --sector-size 512
+"$MORTISE" luksAddKey -q $cheap --key-file pass header pass2
+exits 0 "--keep-key with the key file of the second keyslot" "$MORTISE" reencrypt -q \
+	--force-offline-reencrypt --key-file pass2 --keep-key --sector-size 1024 --header header data
+exits 0 "decryption with the key file of the second keyslot" "$MORTISE" reencrypt -q \
+	--force-offline-reencrypt --key-file pass2 --decrypt --header header data
+cmp -s plain data
+result $? "decryption with the key file of the second keyslot: the data is plain"
+# As in cryptsetup, another cipher has its usual key size.
+encrypted --cipher aes-cbc-essiv:sha256 --key-size 128
+exits 0 "another cipher" reencrypt --cipher aes-xts-plain64
+"$MORTISE" luksDump header | grep -q "Key: *512 bits"
+result $? "another cipher has its usual key size"
+encrypted --cipher aes-cbc-essiv:sha256 --key-size 128
+exits 0 "the same cipher" reencrypt --cipher aes-cbc-essiv:sha256
+"$MORTISE" luksDump header | grep -q "Key: *128 bits"
+result $? "the same cipher keeps its key size"
+cp header.before header
+cp data.before data
 exits 0 "the true header continues" reencrypt --resume-only --progress-json
 jq -se 'last.device_bytes == "1048576"' out >/dev/null
 result $? "--progress-json"
@@ -210,10 +338,6 @@ exits 0 "the new key has sealed the header" "$MORTISE" open --test-passphrase --
 formatted() {
 	cp plain data
 	"$MORTISE" luksFormat -q $cheap --key-file pass --offset 0 --header header data "$@" 2>/dev/null
-}
-# filtered FILTER: changes the metadata of header.
-filtered() {
-	dd if=header bs=4096 skip=1 count=3 status=none | tr -d '\0' | jq -c "$1" | "$FORGE" header
 }
 # refused DESCRIPTION TEXT OPTION...: reencrypt fails with TEXT.
 refused() {

@@ -154,6 +154,27 @@ for number in 1 5 9; do
 	result $? "decryption cut before it began, write $number: the data is there"
 done
 
+# Data smaller than the header's space leaves no copy of the header behind it.
+plain 33M
+encrypt --reduce-device-size 32M
+[ "$(LC_ALL=C grep -abo $'LUKS\xba\xbe\|SKUL\xba\xbe' data | wc -l)" = 2 ]
+result $? "the device has one header"
+
+# The resilience of data that moves changes, too, while it does not lose its shift.
+plain 12M
+encrypt --init-only --reduce-device-size 4M
+for resilience in journal none datashift-checksum; do
+	exits 1 "--resilience $resilience for data that moves" \
+		"$MORTISE" reencrypt $offline --resilience $resilience data
+done
+exits 0 "--resilience datashift" "$MORTISE" reencrypt $offline --resilience datashift data
+decrypt --init-only --resilience checksum
+exits 1 "datashift for a decryption" decrypt --resilience datashift
+exits 1 "none for a decryption" decrypt --resilience none
+exits 0 "another resilience for a decryption" decrypt --resilience journal
+is_data 8M
+result $? "another resilience for a decryption: the data is there"
+
 # A detached header: the data stays.
 plain 1M
 exits 0 "a detached header" "$MORTISE" reencrypt $offline $cheap --new --header header \
