@@ -144,7 +144,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 					"file with the backup of the header" },
 	[OPTION_INTEGRITY] = { "integrity", 'I', KIND_TEXT, "TYPE", FORMATS, V(FORMAT),
 			       "authenticate the data: hmac-sha256, aead, ..." },
-	[OPTION_INTEGRITY_INLINE] = LACK("integrity-inline", 0, KIND_FLAG, EXTENSION(V(FORMAT))),
+	[OPTION_INTEGRITY_INLINE] = FLAG("integrity-inline", 0, EXTENSION(V(FORMAT)), ALL,
+					 "store the tags in the sectors of the device"),
 	[OPTION_INTEGRITY_KEY_SIZE] = { "integrity-key-size", 0, KIND_UINT32, "BITS",
 					EXTENSION(V(FORMAT)), ALL, "size of the HMAC's key" },
 	[OPTION_INTEGRITY_LEGACY_PADDING] =

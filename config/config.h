@@ -76,6 +76,9 @@ struct config_provisioning {
 	struct config_size max;
 };
 
+/* Bytes of "rotateVolumeKey". */
+#define CONFIG_SERIAL_MAX 64u
+
 /* Bytes of a mount point. With --root, it still fits into VOLUME_PATH_MAX. */
 #define CONFIG_MOUNT_PATH_MAX 127u
 
@@ -93,6 +96,8 @@ struct config_volume {
 	uint32_t block_size;	/* bytes of a sector; 0: chosen by the device */
 	uint32_t perf;		/* enum config_perf */
 	bool allow_discards;
+	bool in_place;		/* encrypt existing data as declared, instead of refusing it */
+	char *rotate_key;	/* the serial: another one replaces the volume key once; or NULL */
 	const char *integrity;	/* "hmac-sha256", "hmac-sha512", "aead"; NULL: none */
 	struct config_key *keys;	/* ascending by slot */
 	size_t key_count;
@@ -172,6 +177,9 @@ const char *config_filesystem_name(enum config_filesystem filesystem);
 
 /* Is it made once and kept? Not true of swap areas and raw volumes. */
 bool config_filesystem_is_persistent(enum config_filesystem filesystem);
+
+/* May a volume be declared with this cipher and key size in bytes? */
+bool config_cipher_is_known(const char *cipher, uint32_t key_size);
 
 /* Is this the name of a Talos system volume: STATE, EPHEMERAL, ...? */
 bool config_is_system_volume(const char *name);

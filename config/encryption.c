@@ -15,6 +15,8 @@ enum {
 	F_OPTIONS,
 	F_ALLOW_DISCARDS,
 	F_INTEGRITY,
+	F_ROTATE_VOLUME_KEY,
+	F_IN_PLACE,
 	F_COUNT,
 };
 
@@ -27,6 +29,8 @@ static const char *const field_names[F_COUNT] = {
 	[F_OPTIONS] = "options",
 	[F_ALLOW_DISCARDS] = "allowDiscards",
 	[F_INTEGRITY] = "integrity",
+	[F_ROTATE_VOLUME_KEY] = "rotateVolumeKey",
+	[F_IN_PLACE] = "inPlace",
 };
 
 static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
@@ -169,6 +173,15 @@ static const struct cipher *read_cipher(struct config_log *log, const struct con
 	return NULL;
 }
 
+bool config_cipher_is_known(const char *cipher, uint32_t key_size)
+{
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (strcmp(cipher, ciphers[i].name) == 0)
+			return key_size * 8 == ciphers[i].key_bits[0] ||
+			       key_size * 8 == ciphers[i].key_bits[1];
+	return false;
+}
+
 static void choose_cipher(struct config_log *log, const struct config_field *field,
 			  struct config_volume *volume)
 {
@@ -240,6 +253,21 @@ static void read_options(struct config_log *log, const struct config_field *fiel
 	}
 }
 
+static void read_rotation(struct config_log *log, const struct config_field *field,
+			  struct config_volume *volume)
+{
+	const char *text = "";
+
+	if (!config_field_text(log, field, &text) || !field->value)
+		return;
+	if (*text && strlen(text) <= CONFIG_SERIAL_MAX)
+		volume->rotate_key = config_strdup(log, text);
+	else
+		config_error(log, field->value->position,
+			     "invalid rotateVolumeKey; use any text of 1 to %u bytes",
+			     CONFIG_SERIAL_MAX);
+}
+
 static bool has_any_value(const struct config_field *field, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -307,4 +335,11 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	choose_cipher(log, field, volume);
 	read_block_size(log, &field[F_BLOCK_SIZE], volume);
 	read_options(log, &field[F_OPTIONS], volume);
+	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
+	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
+	for (int i = F_ROTATE_VOLUME_KEY; i <= F_IN_PLACE; i++)
+		if (volume->integrity && field[i].value)
+			config_error(log, field[i].value->position,
+				     "a volume with integrity cannot be encrypted again; remove %s",
+				     field_names[i]);
 }

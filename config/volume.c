@@ -21,11 +21,14 @@ void config_volume_move_encryption(struct config_volume *to, struct config_volum
 	to->block_size = from->block_size;
 	to->perf = from->perf;
 	to->allow_discards = from->allow_discards;
+	to->rotate_key = from->rotate_key;
+	to->in_place = from->in_place;
 	to->integrity = from->integrity;
 	to->keys = from->keys;
 	to->key_count = from->key_count;
 	to->recovery_slots = from->recovery_slots;
 	from->cipher = NULL;
+	from->rotate_key = NULL;
 	from->keys = NULL;
 	from->key_count = 0;
 }
@@ -42,6 +45,7 @@ void config_volume_clear(struct config_volume *volume)
 	free(volume->disk_selector);
 	free(volume->provisioning.selector);
 	free(volume->cipher);
+	free(volume->rotate_key);
 	free(volume->mount_point);
 	*volume = (struct config_volume){ 0 };
 }

@@ -8,6 +8,7 @@
 #include "base/events.h"
 #include "base/mountinfo.h"
 #include "declared/declared.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/steps.h"
 #include "disk/mount.h"
 #include "disk/swap.h"
@@ -37,9 +38,10 @@ static bool is_key_step(enum mortise_step_kind kind)
 	       kind == MORTISE_STEP_KEY_FAIL;
 }
 
-static bool is_optional(enum mortise_step_kind kind)
+static bool is_optional(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
-	return is_key_step(kind) || kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_GROW_FS;
+	return is_key_step(kind) || kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_GROW_FS ||
+	       (kind == MORTISE_STEP_REENCRYPT && !volume_in_reencryption(plan));
 }
 
 /* The phase of a volume whose step has failed. */
@@ -169,7 +171,8 @@ static bool removes_key(enum mortise_step_kind kind)
  */
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
-	if (plan->failed && (kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_PARTITION))
+	if (plan->failed && (kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_PARTITION ||
+			     kind == MORTISE_STEP_REENCRYPT))
 		return true;
 	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
 	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&
@@ -209,7 +212,7 @@ static bool carry_out_step(struct volume_work *work, size_t i)
 		return true;
 	}
 	/* A step that a closed volume would not need never keeps it closed. */
-	if (is_optional(shown.kind) && why.code != MORTISE_E_CANCELED) {
+	if (is_optional(plan, shown.kind) && why.code != MORTISE_E_CANCELED) {
 		volume_opening_add(&result->opening.failed_syncs, why.text);
 		return true;
 	}

@@ -11,12 +11,13 @@
 
 #define FORMAT_VERSION 1
 #define DEPTH	       4 /* the list, its entries, their members */
-#define MEMBERS	       6 /* of an entry with every member */
+#define MEMBERS	       7 /* of an entry with every member */
 
 static const char *const status_names[] = {
 	[KNOWN_EXPECTED] = "expected",
 	[KNOWN_FORMATTING] = "formatting",
 	[KNOWN_READY] = "ready",
+	[KNOWN_ENCRYPTING] = "encrypting",
 };
 
 void known_list_init(struct known_list *list)
@@ -72,18 +73,33 @@ static bool parse_status(struct json_object *object, enum known_status *status)
 	return false;
 }
 
-static bool parse_identity(struct json_object *object, uint8_t identity[VOLUME_IDENTITY_SIZE])
+static const uint8_t no_identity[VOLUME_IDENTITY_SIZE];
+
+static bool parse_identity(struct json_object *object, const char *member,
+			   uint8_t identity[VOLUME_IDENTITY_SIZE])
 {
 	size_t size = VOLUME_IDENTITY_SIZE;
 
-	return luks2_json_base64(object, "identity", identity, &size) &&
-	       size == VOLUME_IDENTITY_SIZE;
+	return luks2_json_base64(object, member, identity, &size) && size == VOLUME_IDENTITY_SIZE;
+}
+
+static bool has_next(const struct known_volume *volume)
+{
+	return memcmp(volume->next, no_identity, sizeof(no_identity)) != 0;
+}
+
+bool known_matches(const struct known_volume *volume,
+		   const uint8_t identity[static VOLUME_IDENTITY_SIZE])
+{
+	return !memcmp(identity, volume->identity, VOLUME_IDENTITY_SIZE) ||
+	       (has_next(volume) && !memcmp(identity, volume->next, VOLUME_IDENTITY_SIZE));
 }
 
 /* Every member must be valid, and no other may be present. */
 static bool parse_entry(struct json_object *object, struct known_volume *volume)
 {
 	struct json_object *encrypted = luks2_json_get(object, "encrypted", json_type_boolean);
+	int members = MEMBERS - 2;
 
 	memset(volume, 0, sizeof(*volume));
 	if (!state_json_copy(object, "id", volume->id, sizeof(volume->id)) || !*volume->id ||
@@ -92,11 +108,15 @@ static bool parse_entry(struct json_object *object, struct known_volume *volume)
 	if (volume->status == KNOWN_EXPECTED)
 		return json_object_object_length(object) == 2;
 	volume->encrypted = json_object_get_boolean(encrypted);
+	members += volume->encrypted;
+	if ((volume->encrypted || volume->status == KNOWN_ENCRYPTING) &&
+	    parse_identity(object, "next", volume->next))
+		members++;
 	return encrypted && state_json_copy(object, "uuid", volume->uuid, sizeof(volume->uuid)) &&
 	       state_json_copy(object, "partuuid", volume->partuuid, sizeof(volume->partuuid)) &&
 	       (!volume->encrypted ||
-		(*volume->uuid && parse_identity(object, volume->identity))) &&
-	       json_object_object_length(object) == MEMBERS - !volume->encrypted;
+		(*volume->uuid && parse_identity(object, "identity", volume->identity))) &&
+	       json_object_object_length(object) == members;
 }
 
 /* Why the file is damaged, or NULL. *memory: out of memory. */
@@ -204,7 +224,8 @@ static bool is_same(const struct known_volume *a, const struct known_volume *b)
 {
 	return a->status == b->status && a->encrypted == b->encrypted &&
 	       !strcmp(a->uuid, b->uuid) && !strcmp(a->partuuid, b->partuuid) &&
-	       !memcmp(a->identity, b->identity, sizeof(a->identity));
+	       !memcmp(a->identity, b->identity, sizeof(a->identity)) &&
+	       !memcmp(a->next, b->next, sizeof(a->next));
 }
 
 enum mortise_code known_set(struct known_list *list, const struct known_volume *volume,
@@ -264,7 +285,10 @@ static struct json_object *new_entry(const struct known_volume *volume)
 		     (!volume->encrypted ||
 		      luks2_json_add(
 			      object, "identity",
-			      luks2_json_new_base64(volume->identity, sizeof(volume->identity))));
+			      luks2_json_new_base64(volume->identity, sizeof(volume->identity)))) &&
+		     (!has_next(volume) ||
+		      luks2_json_add(object, "next",
+				     luks2_json_new_base64(volume->next, sizeof(volume->next))));
 	if (ok)
 		return object;
 	json_object_put(object);

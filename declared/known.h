@@ -20,6 +20,8 @@ enum known_status {
 	KNOWN_EXPECTED,		/* declared when the list was created, and not ready since then */
 	KNOWN_FORMATTING,	/* a format has begun, which may be unfinished */
 	KNOWN_READY,		/* the volume was ready at least once */
+	KNOWN_ENCRYPTING,	/* an encryption in place has begun: uuid is that of the plain file
+				 * system, next that of the encrypted volume */
 };
 
 struct known_volume {
@@ -29,6 +31,7 @@ struct known_volume {
 	bool encrypted;
 	char uuid[DISK_UUID_ROOM]; /* of the LUKS2 header or file system; "": a raw volume */
 	uint8_t identity[VOLUME_IDENTITY_SIZE]; /* of an encrypted volume, otherwise zero */
+	uint8_t next[VOLUME_IDENTITY_SIZE]; /* while the volume key is replaced, otherwise zero */
 	char partuuid[DISK_UUID_ROOM]; /* of its GPT partition, or "" */
 };
 
@@ -57,6 +60,10 @@ MORTISE_MUST_CHECK enum mortise_code known_load(struct known_list *list, const c
 /* Parses the bytes of the file into an empty list. dir names the file in err. MORTISE_E_CORRUPT. */
 MORTISE_MUST_CHECK enum mortise_code known_parse(struct known_list *list, const char *text,
 						 size_t size, struct mortise_error *err);
+
+/* Is this the volume's identity, or the one after the volume key is replaced? */
+bool known_matches(const struct known_volume *volume,
+		   const uint8_t identity[static VOLUME_IDENTITY_SIZE]);
 
 /* Copies the entry of a volume to *volume. False: the list has none. */
 bool known_find(struct known_list *list, const char *id, struct known_volume *volume);

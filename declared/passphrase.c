@@ -9,6 +9,8 @@
 #include "declared/declared.h"
 #include "declared/measure.h"
 #include "declared/trust.h"
+#include "luks2/metadata.h"
+#include "luks2/reencrypt.h"
 #include "volume/record.h"
 
 _Static_assert(CONFIG_SALT_SIZE == KEYS_STATE_SALT_SIZE, "keys are locked to the salt in STATE");
@@ -324,26 +326,52 @@ enum mortise_code volume_key_fingerprint(const struct volume_run *run, const str
 	return code;
 }
 
+/*
+ * During a reencryption, the declared keyslot may hold the key after it. The key before it, which
+ * seals the header, has its keyslots elsewhere.
+ */
+static enum mortise_code open_keyslot(struct mortise_luks2 *header, int keyslot,
+				      const struct mortise_secret *passphrase,
+				      struct mortise_error *err)
+{
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
+	struct json_object *metadata = luks2_header_metadata(header);
+	struct mortise_secret *key = NULL;
+	struct luks2_reencryption state;
+	enum mortise_code code;
+
+	if (!luks2_online_reencrypt_count(metadata))
+		return mortise_keyslot_open(header, &search, passphrase, NULL, NULL, err);
+	code = luks2_reencryption_get(metadata, &state, err);
+	if (!code)
+		code = luks2_keyslot_open_digest(
+			header, state.before.digest < 0 ? state.after.digest : state.before.digest,
+			MORTISE_ANY, passphrase, &key, NULL, err);
+	if (!code)
+		code = luks2_header_set_volume_key(header, key, err);
+	mortise_secret_free(&key);
+	return code;
+}
+
 enum mortise_code volume_try_keyslot(struct mortise_luks2 *header, int keyslot,
 				     const struct mortise_secret *passphrase, bool *by_first_line,
 				     struct mortise_error *err)
 {
-	const struct mortise_key_search search = { .struct_size = sizeof(search),
-						   .keyslot = keyslot };
 	const uint8_t *bytes = mortise_secret_data(passphrase), *newline;
 	struct mortise_secret *line = NULL;
 	struct mortise_error ignored;
 	enum mortise_code code;
 
 	*by_first_line = false;
-	code = mortise_keyslot_open(header, &search, passphrase, NULL, NULL, err);
+	code = open_keyslot(header, keyslot, passphrase, err);
 	newline = memchr(bytes, '\n', mortise_secret_size(passphrase));
 	if (code != MORTISE_E_KEY || !newline)
 		return code;
 	/* Talos before 2026 added keys through a pipe that ended at the first newline. */
 	if (mortise_secret_from(bytes, (size_t)(newline - bytes), &line, &ignored))
 		return code;
-	switch (mortise_keyslot_open(header, &search, line, NULL, NULL, &ignored)) {
+	switch (open_keyslot(header, keyslot, line, &ignored)) {
 	case MORTISE_OK:
 		*by_first_line = true;
 		code = MORTISE_OK;

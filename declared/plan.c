@@ -46,6 +46,7 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 	plan->active = plan->tableless_mapping = plan->mounted = false;
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
+	plan->converts = plan->encrypts = false;
 	plan->verified = plan->unrecorded = false;
 	plan->lacks_recovery = 0;
 	plan->reset = RESET_NONE;
@@ -229,7 +230,8 @@ struct volume_step *volume_plan_add(struct volume_plan *plan, enum mortise_step_
 bool volume_plan_formats(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->step_count; i++)
-		if (plan->steps[i].kind == MORTISE_STEP_FORMAT)
+		if (plan->steps[i].kind == MORTISE_STEP_FORMAT ||
+		    plan->steps[i].kind == MORTISE_STEP_ENCRYPT)
 			return true;
 	return false;
 }

@@ -88,6 +88,7 @@ struct volume_step {
 	struct mortise_error why;	/* KEY_ADD, KEY_REPLACE: why the key could not be made */
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
 	uint64_t size;			/* GROW: bytes of the partition afterwards */
+	bool later;			/* REENCRYPT: only order it */
 	struct partition_planned *partition; /* PARTITION; in the layout of the plan */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
@@ -135,6 +136,10 @@ struct volume_plan {
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
+	bool encrypts;			/* a plain file system is encrypted in place, or still is in part */
+	uint64_t header_room;		/* with encrypts: bytes of the header, and as many behind the
+					 * file system */
+	bool converts;			/* to the declared cipher, key size or sector size */
 	bool adopted;			/* a SEAL step accepts the header as it is */
 	bool unrecorded;		/* the header has no room for the record of each key */
 	bool marks_unproven;		/* no seal has ever covered the recovery tokens as they are */
@@ -326,6 +331,11 @@ struct mortise_format volume_format_of(const struct config_volume *volume);
 MORTISE_MUST_CHECK enum mortise_code
 volume_plan_format(struct volume_run *run, struct volume_plan *plan, struct mortise_error *err);
 
+/* The same for the keys of a new header, after the step that writes it. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_first_keys(struct volume_run *run,
+							    struct volume_plan *plan,
+							    struct mortise_error *err);
+
 /*
  * Checks before the first write whether the file system or swap area can be created (create) and
  * mounted: room, programs, kernel, mount point. If not, adds a FAIL step.
@@ -370,6 +380,10 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_kept_keys(struct volume_plan *p
  */
 MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan *plan,
 							      struct mortise_error *err);
+
+/* Why the data cannot be where a format puts it, or NULL. */
+const char *volume_find_misplacement(struct json_object *metadata,
+				     const struct luks2_segment *segment);
 
 /* Finds a key that opens the volume, or adds a step that says why no key does. */
 MORTISE_MUST_CHECK enum mortise_code

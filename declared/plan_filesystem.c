@@ -9,12 +9,14 @@
 #include "base/spawn.h"
 #include "declared/declared.h"
 #include "declared/partition.h"
+#include "declared/plan_reencrypt.h"
 #include "disk/filesystem.h"
 #include "disk/fsck.h"
 #include "disk/mount.h"
 #include "luks2/integrity.h"
 #include "luks2/layout.h"
 #include "luks2/policy.h"
+#include "luks2/reencrypt.h"
 #include "volume/integrity.h"
 
 #define HEADER	  (16u << 20) /* bytes; a smaller device gets a smaller header, but has no data */
@@ -100,6 +102,7 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	const struct mortise_format format = volume_format_of(plan->volume);
 	const uint64_t header = format.keyslots_size ? HEADER + MIB : HEADER;
 	struct luks2_segment segment = { .size = 0 };
+	struct luks2_reencryption state;
 	struct luks2_device *device = NULL;
 	struct luks2_layout layout;
 	const struct partition_planned *partition = plan->partition;
@@ -114,7 +117,11 @@ static enum mortise_code measure_device(const struct volume_plan *plan, struct r
 	if (partition)
 		device->size = partition->size;
 	room->size = device->size + plan->growth;
-	if (plan->header) {
+	if (volume_in_reencryption(plan)) {
+		code = luks2_reencryption_get(luks2_header_metadata(plan->header), &state, err);
+		room->before = state.before.offset;
+		segment.size = state.fixed_size;
+	} else if (plan->header) {
 		code = luks2_segment_get(luks2_header_metadata(plan->header), &segment, err);
 		room->before = segment.offset;
 		room->sector_size = segment.sector_size;

@@ -78,8 +78,6 @@ enum mortise_code volume_plan_format(struct volume_run *run, struct volume_plan 
 				     struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	struct mortise_error why = { .text = "no key is declared" };
-	size_t available = 0;
 	enum mortise_code code;
 
 	code = VOLUME_PLAN_ADD(
@@ -87,8 +85,16 @@ enum mortise_code volume_plan_format(struct volume_run *run, struct volume_plan 
 		plan->device, plan->probe.content == DISK_EMPTY ? "empty" : "interrupted format",
 		volume->cipher, volume->key_size * 8, volume->integrity ? ", integrity " : "",
 		volume->integrity ? volume->integrity : "");
-	if (code)
-		return code;
+	return code ? code : volume_plan_first_keys(run, plan, err);
+}
+
+enum mortise_code volume_plan_first_keys(struct volume_run *run, struct volume_plan *plan,
+					 struct mortise_error *err)
+{
+	struct mortise_error why = { .text = "no key is declared" };
+	size_t available = 0;
+	enum mortise_code code;
+
 	code = plan_first_keys(run, plan, &why, &available, err);
 	if (code || plan->failed)
 		return code;

@@ -60,11 +60,25 @@ static uint64_t compute_growth(const struct config_volume *volume, const struct 
 	return new_end > end && new_end - end > GROWTH_MIN ? new_end - end : 0;
 }
 
+static enum mortise_code add_growth(struct volume_plan *plan, uint64_t size, uint64_t growth,
+				    struct mortise_error *err)
+{
+	struct volume_step *step;
+
+	step = volume_plan_add(plan, MORTISE_STEP_GROW, -1,
+			       "grow partition %s from %" PRIu64 " to %" PRIu64 " bytes",
+			       plan->device, size, size + growth);
+	if (!step)
+		return error_memory(err);
+	step->size = size + growth;
+	plan->growth = growth;
+	return MORTISE_OK;
+}
+
 enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *plan,
 				   struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	struct volume_step *step;
 	struct mortise_error why;
 	struct disk_table table;
 	uint64_t growth, size;
@@ -97,16 +111,31 @@ enum mortise_code volume_plan_grow(struct volume_run *run, struct volume_plan *p
 	growth = compute_growth(volume, &table);
 	size = gpt_size(table.gpt, &table.partition);
 	disk_table_close(&table);
-	if (!growth)
+	return growth ? add_growth(plan, size, growth, err) : MORTISE_OK;
+}
+
+enum mortise_code volume_plan_grow_by(struct volume_run *run, struct volume_plan *plan,
+				      uint64_t bytes, struct mortise_error *err)
+{
+	struct mortise_error ignored;
+	struct disk_table table;
+	uint64_t unit, end, size = 0, growth = 0;
+	bool found;
+
+	if (plan->volume->disk_selector || plan->partition)
 		return MORTISE_OK;
-	step = volume_plan_add(plan, MORTISE_STEP_GROW, -1,
-			       "grow partition %s from %" PRIu64 " to %" PRIu64 " bytes",
-			       plan->device, size, size + growth);
-	if (!step)
-		return error_memory(err);
-	step->size = size + growth;
-	plan->growth = growth;
-	return MORTISE_OK;
+	if (!disk_table_open(plan->device, false, &run->events, &table, &found, &ignored) &&
+	    found) {
+		partition_add_planned(run->layout, table.disk->path, table.gpt);
+		unit = table.gpt->alignment * table.gpt->sector;
+		size = gpt_size(table.gpt, &table.partition);
+		end = (table.partition.last + 1) * table.gpt->sector;
+		growth = (end + bytes + unit - 1) / unit * unit - end;
+		if (growth > gpt_room(table.gpt, table.partition.number))
+			growth = 0;
+	}
+	disk_table_close(&table);
+	return growth ? add_growth(plan, size, growth, err) : MORTISE_OK;
 }
 
 enum mortise_code volume_do_grow(struct volume_work *work, const struct volume_step *step,

@@ -40,4 +40,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_grow_open(const struct volume_r
 MORTISE_MUST_CHECK enum mortise_code volume_do_grow_open(struct volume_work *work,
 							 struct mortise_error *err);
 
+/* Adds a GROW step for at least so many bytes, whatever is declared, if the free space allows it. */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_grow_by(struct volume_run *run,
+							 struct volume_plan *plan, uint64_t bytes,
+							 struct mortise_error *err);
+
 #endif

@@ -125,12 +125,31 @@ static bool compare_header(const struct volume_plan *plan, const struct known_vo
 		snprintf(obstacle->what, sizeof(obstacle->what), "%.390s", why.text);
 		return true;
 	}
-	if (!memcmp(identity, known->identity, sizeof(identity)))
+	if (known_matches(known, identity))
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
 		 "the header on %.200s has the UUID of %s on this machine, but another volume key: "
 		 "not opened",
 		 plan->device, known->id);
+	return true;
+}
+
+/* The header that an encryption in place was to make. */
+static bool compare_encrypting(const struct volume_plan *plan, const struct known_volume *known,
+			       struct obstacle *obstacle)
+{
+	uint8_t identity[VOLUME_IDENTITY_SIZE];
+	struct mortise_error why;
+
+	if (!volume_plan_key(plan) ||
+	    (!volume_identity(plan->header, plan->mapping, identity, &why) &&
+	     known_matches(known, identity)))
+		return false;
+	snprintf(obstacle->what, sizeof(obstacle->what),
+		 "the header on %.200s is not the one with which %s began to be encrypted: not "
+		 "opened",
+		 plan->device, known->id);
+	set_accept_remedy(obstacle);
 	return true;
 }
 
@@ -145,6 +164,17 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 {
 	char command[VOLUME_RESET_COMMAND];
 
+	/* Neither formatted nor replaced: the data is there, in one form or the other. */
+	if (known->status == KNOWN_ENCRYPTING && plan->volume->encrypted && !is_luks2(plan)) {
+		obstacle->kind = MORTISE_STEP_FAIL;
+		snprintf(obstacle->what, sizeof(obstacle->what),
+			 "%s is being encrypted in place, and %.200s holds neither its file system "
+			 "nor its header: not %s",
+			 known->id, plan->device, is_to_be_formatted(plan) ? "formatted" : "used");
+		return true;
+	}
+	if (known->status == KNOWN_ENCRYPTING)
+		return compare_encrypting(plan, known, obstacle);
 	if (known->encrypted != plan->volume->encrypted) {
 		snprintf(obstacle->what, sizeof(obstacle->what),
 			 "%s was %s on this machine and is now declared %s encryption", known->id,
@@ -289,6 +319,8 @@ bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 
 	if (plan->listed || run->known.state == KNOWN_UNUSED || run->known.state == KNOWN_LATER)
 		return false;
+	if (plan->encrypts)
+		return true;
 	plan->was_unlisted = true;
 	if (run->known.state == KNOWN_MISSING && is_luks2(plan))
 		return changes_keys(plan);
@@ -340,6 +372,43 @@ enum mortise_code volume_known_record_format(struct volume_run *run, const struc
 	return code ? code : known_store(&run->known.list, err);
 }
 
+enum mortise_code volume_known_record_next(struct volume_run *run, const struct volume_plan *plan,
+					   const struct mortise_secret *key,
+					   struct mortise_error *err)
+{
+	struct known_volume volume;
+	enum mortise_code code;
+
+	if (run->known.state != KNOWN_LISTED || volume_is_state(plan->volume) ||
+	    !known_find(&run->known.list, plan->volume->id, &volume) ||
+	    volume.status == KNOWN_EXPECTED)
+		return MORTISE_OK;
+	code = volume_identity_of(plan->header, key, plan->mapping, volume.next, err);
+	if (!code)
+		code = known_set(&run->known.list, &volume, err);
+	return code ? code : known_store(&run->known.list, err);
+}
+
+enum mortise_code volume_known_record_encryption(struct volume_run *run,
+						 const struct volume_plan *plan,
+						 struct mortise_error *err)
+{
+	struct known_volume volume = { .status = KNOWN_ENCRYPTING };
+	enum mortise_code code = MORTISE_OK;
+
+	if (run->known.state != KNOWN_LISTED || volume_is_state(plan->volume))
+		return MORTISE_OK;
+	snprintf(volume.id, sizeof(volume.id), "%s", plan->volume->id);
+	disk_partition_uuid(plan->device, volume.partuuid);
+	disk_filesystem_uuid(plan->device, config_filesystem_name(plan->volume->filesystem),
+			     volume.uuid);
+	if (plan->header)
+		code = volume_identity(plan->header, plan->mapping, volume.next, err);
+	if (!code)
+		code = known_set(&run->known.list, &volume, err);
+	return code ? code : known_store(&run->known.list, err);
+}
+
 static void report_changes(const struct known_volume *before, const struct known_volume *now,
 			   struct volume_opening *opening)
 {
@@ -348,7 +417,7 @@ static void report_changes(const struct known_volume *before, const struct known
 	if (before->status != KNOWN_READY)
 		return;
 	if (strcmp(before->uuid, now->uuid) != 0 || before->encrypted != now->encrypted ||
-	    memcmp(before->identity, now->identity, sizeof(now->identity)) != 0) {
+	    !known_matches(before, now->identity)) {
 		snprintf(text, sizeof(text),
 			 "replaced in the list of known volumes: UUID %s, before %s", now->uuid,
 			 before->uuid);

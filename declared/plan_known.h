@@ -39,6 +39,24 @@ MORTISE_MUST_CHECK enum mortise_code volume_known_record_format(struct volume_ru
 								const struct volume_plan *plan,
 								struct mortise_error *err);
 
+/*
+ * Records, before the commit that begins to replace the volume key, which identity the volume will
+ * have. Until it is ready again, both identities are its own.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_known_record_next(struct volume_run *run,
+							      const struct volume_plan *plan,
+							      const struct mortise_secret *key,
+							      struct mortise_error *err);
+
+/*
+ * Records, before the first write of an encryption in place, that the file system on the device is
+ * the volume, and with plan->header, which volume it will be. After a power cut, the next run finds
+ * either.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_known_record_encryption(struct volume_run *run,
+								    const struct volume_plan *plan,
+								    struct mortise_error *err);
+
 /* Records a volume that is ready. STATE creates the list. Reports failures and changes in result. */
 void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 			 struct volume_result *result);

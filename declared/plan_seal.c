@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "declared/plan_known.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/plan_seal.h"
 
 /* Whether a run may seal a header that does not carry the seal of its volume. */
@@ -48,6 +49,12 @@ static enum mortise_code add_seal_step(struct volume_plan *plan, const char *fau
 {
 	struct volume_step *step;
 
+	/* Nothing proves that the data before is the volume's. */
+	if (volume_in_reencryption(plan))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "cannot trust the header of %s: %s, and a reencryption is "
+				       "unfinished; to finish it, run `mortise reencrypt`",
+				       plan->device, fault);
 	plan->adopted = true;
 	step = volume_plan_add(plan, MORTISE_STEP_SEAL, -1,
 			       "accept the header of %s (%s), and seal it for %s", plan->device,

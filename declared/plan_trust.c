@@ -54,7 +54,7 @@ static enum mortise_code check_integrity(struct volume_plan *plan,
 {
 	const char *name = plan->volume->integrity;
 	struct luks2_integrity expected = { .type = NULL };
-	char found[96] = "no integrity", key[48] = "";
+	char found[112] = "no integrity", key[48] = "";
 	enum mortise_code code;
 
 	if (name) {
@@ -63,12 +63,13 @@ static enum mortise_code check_integrity(struct volume_plan *plan,
 			return code;
 	}
 	/* The types are those of one table. */
-	if (integrity->type == expected.type && !integrity->own_key_size)
+	if (integrity->type == expected.type && !integrity->own_key_size && !integrity->inline_tags)
 		return MORTISE_OK;
 	if (integrity->own_key_size)
 		snprintf(key, sizeof(key), " with a key of %u bits", integrity->key_size * 8);
 	if (integrity->type)
-		snprintf(found, sizeof(found), "integrity %.40s%s", integrity->type, key);
+		snprintf(found, sizeof(found), "%sintegrity %.40s%s",
+			 integrity->inline_tags ? "inline " : "", integrity->type, key);
 	return add_mismatch(plan, found, name ? name : "none", err);
 }
 
@@ -94,8 +95,7 @@ static enum mortise_code check_sector_size(struct volume_plan *plan, uint32_t si
 	return add_mismatch(plan, found, declared, err);
 }
 
-/* Why the data cannot be where a format puts it, or NULL. */
-static const char *find_misplacement(struct json_object *metadata,
+const char *volume_find_misplacement(struct json_object *metadata,
 				     const struct luks2_segment *segment)
 {
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
@@ -119,7 +119,7 @@ enum mortise_code volume_plan_check_cipher(struct volume_plan *plan, struct mort
 
 	misplaced = luks2_segment_get(metadata, &segment, &why)
 			    ? why.text
-			    : find_misplacement(metadata, &segment);
+			    : volume_find_misplacement(metadata, &segment);
 	if (misplaced)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 				       "the header of %s is not that of a declared volume: %s; "

@@ -10,8 +10,10 @@
 #include "declared/meta_state.h"
 #include "declared/plan.h"
 #include "declared/plan_grow.h"
+#include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
 #include "declared/plan_partition.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/plan_seal.h"
 #include "declared/reset/ordered.h"
 #include "declared/trust.h"
@@ -154,7 +156,11 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 	if (code || plan->failed)
 		return code;
 	/* Before a key is derived or requested for a header that is refused anyway. */
-	code = volume_plan_check_cipher(plan, err);
+	plan->converts = volume_plan_may_convert(plan);
+	if (volume_in_reencryption(plan))
+		code = volume_plan_check_reencryption(plan, err);
+	else if (!plan->converts)
+		code = volume_plan_check_cipher(plan, err);
 	if (code || plan->failed)
 		return code;
 	return volume_find_key(run, plan, err);
@@ -165,10 +171,12 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 {
 	enum mortise_code code;
 	char node[MORTISE_NAME_MAX + 16];
-	bool create;
+	bool create, reencrypts;
 
 	if (volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
+	if (plan->probe.content != DISK_LUKS2 && plan->volume->in_place)
+		return volume_plan_in_place(run, plan, err);
 	if (plan->probe.content != DISK_LUKS2)
 		return volume_plan_refuse(
 			run, plan, err, "%s holds %s: not %s, because it is not empty",
@@ -185,7 +193,10 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		if (code || plan->failed)
 			return code;
 	}
-	code = volume_plan_grow(run, plan, err);
+	code = volume_plan_reencrypt(run, plan, &reencrypts, err);
+	/* The end of the data stays where it is meanwhile. */
+	if (!code && !reencrypts)
+		code = volume_plan_grow(run, plan, err);
 	if (code || plan->failed)
 		return code;
 	if (!plan->active) {
@@ -196,8 +207,12 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 		if (code)
 			return code;
 	}
-	/* If an open volume's keys are unavailable, it stays open, and no keyslot is compared. */
-	if (volume_plan_key(plan) && !run->open_only && !plan->unsealed_state && !plan->unlisted) {
+	/*
+	 * If an open volume's keys are unavailable, it stays open, and no keyslot is compared. A
+	 * rotation makes all keyslots again.
+	 */
+	if (volume_plan_key(plan) && !reencrypts && !run->open_only && !plan->unsealed_state &&
+	    !plan->unlisted) {
 		code = volume_plan_keys(run, plan, err);
 		if (code)
 			return code;

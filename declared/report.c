@@ -140,6 +140,7 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.last_trim_bytes = facts->last_trim_bytes,
 		.reset_staged = entry->reset_staged,
 		.fsck = entry->fsck,
+		.reencryption = entry->reencryption,
 	};
 	return &entry->shown;
 }
@@ -202,6 +203,10 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "grow-fs";
 	case MORTISE_STEP_PARTITION:
 		return "partition";
+	case MORTISE_STEP_REENCRYPT:
+		return "reencrypt";
+	case MORTISE_STEP_ENCRYPT:
+		return "encrypt";
 	}
 	return "";
 }

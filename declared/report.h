@@ -34,6 +34,7 @@ struct volume_entry {
 	const char *seal;		/* NULL: "" */
 	struct volume_facts facts;
 	bool reset_staged;
+	char reencryption[96];
 	char fsck[VOLUME_FSCK_ROOM];
 	char error[MORTISE_ERROR_TEXT];
 	char text[128];

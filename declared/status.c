@@ -3,6 +3,7 @@
 #include "declared/status.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -14,6 +15,7 @@
 #include "declared/state_store.h"
 #include "declared/trim.h"
 #include "luks2/metadata.h"
+#include "volume/record.h"
 #include "volume/sealed.h"
 
 static void read_lists(struct volume_known *known, const struct mortise_up_options *options)
@@ -60,6 +62,20 @@ static void examine_tokens(struct json_object *metadata, struct volume_facts *fa
 	}
 }
 
+static void examine_reencryption(struct mortise_luks2 *header, struct volume_entry *entry)
+{
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	struct mortise_error ignored;
+
+	if (!mortise_reencrypt_info(header, &info, &ignored))
+		snprintf(entry->reencryption, sizeof(entry->reencryption),
+			 "%" PRIu64 " of %" PRIu64 " MiB are re-encrypted; the next up continues",
+			 info.done >> 20, info.total >> 20);
+	else if (volume_record_rotation_ordered(luks2_header_metadata(header)))
+		snprintf(entry->reencryption, sizeof(entry->reencryption),
+			 "the next boot replaces the volume key");
+}
+
 static void examine_header(struct volume_entry *entry)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -76,6 +92,7 @@ static void examine_header(struct volume_entry *entry)
 	if (!mortise_seal_check(header, &seal, &ignored))
 		entry->seal = seal.state == MORTISE_SEAL_NONE ? "none" : "unverified";
 	examine_tokens(luks2_header_metadata(header), &entry->facts);
+	examine_reencryption(header, entry);
 	mortise_luks2_free(&header);
 }
 
@@ -86,8 +103,8 @@ static const char *compare(struct known_list *list, const struct config_volume *
 
 	if (!known_find(list, volume->id, &known))
 		return "unknown";
-	if (known.status == KNOWN_EXPECTED)
-		return "expected";
+	if (known.status == KNOWN_EXPECTED || known.status == KNOWN_ENCRYPTING)
+		return known.status == KNOWN_EXPECTED ? "expected" : "encrypting";
 	if (known.encrypted != volume->encrypted || strcmp(known.uuid, entry->uuid) != 0)
 		return "other";
 	return known.status == KNOWN_READY ? "known" : "formatting";

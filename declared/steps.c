@@ -21,6 +21,8 @@
 #include "declared/plan_partition.h"
 #include "declared/plan_known.h"
 #include "declared/plan_seal.h"
+#include "declared/plan_in_place.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/reset/ordered.h"
 #include "disk/filesystem.h"
 #include "disk/geometry.h"
@@ -43,8 +45,8 @@ static bool has_key(const struct volume_step *step)
 	return step->made.passphrase;
 }
 
-/* Stages all available keys and the mark for mkfs, and commits them with the finished format. */
-static enum mortise_code write_first_keys(struct volume_work *work, struct mortise_error *err)
+enum mortise_code volume_write_first_keys(struct volume_work *work, bool in_place,
+					  struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	const struct config_volume *volume = plan->volume;
@@ -61,9 +63,11 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 		if (code)
 			goto out;
 	}
-	if (config_filesystem_is_persistent(volume->filesystem) &&
-	    !volume_record_set_mkfs(luks2_update_metadata(update),
-				    config_filesystem_name(volume->filesystem))) {
+	if ((!in_place && config_filesystem_is_persistent(volume->filesystem) &&
+	     !volume_record_set_mkfs(luks2_update_metadata(update),
+				     config_filesystem_name(volume->filesystem))) ||
+	    (volume->rotate_key &&
+	     !volume_record_set_rotation(luks2_update_metadata(update), volume->rotate_key))) {
 		code = error_memory(err);
 		goto out;
 	}
@@ -75,7 +79,8 @@ static enum mortise_code write_first_keys(struct volume_work *work, struct morti
 		code = error_memory(err);
 		goto out;
 	}
-	code = volume_known_record_format(work->run, plan, err);
+	code = in_place ? volume_known_record_encryption(work->run, plan, err)
+			: volume_known_record_format(work->run, plan, err);
 	if (code)
 		goto out;
 	luks2_format_finish(update);
@@ -110,14 +115,10 @@ static enum mortise_code format_locked(struct volume_work *work, struct mortise_
 	/* Before the keys: after a cut, the next run formats again, and every sector gets a tag. */
 	if (plan->volume->integrity)
 		code = volume_integrity_wipe(plan->header, NULL, plan->volume->name, err);
-	return code ? code : write_first_keys(work, err);
+	return code ? code : volume_write_first_keys(work, false, err);
 }
 
-/*
- * Opens the device and locks it: udev and Talos do not touch a block device while another process
- * holds this lock. On a file, this would be the metadata lock, which writing the header takes.
- */
-static enum mortise_code lock_device(struct volume_work *work, int *fd, struct mortise_error *err)
+enum mortise_code volume_lock_device(struct volume_work *work, int *fd, struct mortise_error *err)
 {
 	const char *device = work->plan->device;
 	struct stat st;
@@ -130,7 +131,6 @@ static enum mortise_code lock_device(struct volume_work *work, int *fd, struct m
 	return events_lock(&work->run->events, *fd, LOCK_EX, UINT64_MAX, device, err);
 }
 
-/* Fails before the first write if the kernel could not open the new volume. */
 static enum mortise_code check_mapping_name(const struct volume_plan *plan,
 					    struct mortise_error *err)
 {
@@ -144,26 +144,28 @@ static enum mortise_code check_mapping_name(const struct volume_plan *plan,
 			 plan->mapping);
 }
 
+enum mortise_code volume_prepare_header(struct volume_work *work, struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	struct mortise_kdf cost;
+	enum mortise_code code = check_mapping_name(plan, err);
+
+	for (size_t i = 0; !code && i < plan->step_count; i++)
+		if (has_key(&plan->steps[i]))
+			code = volume_choose_cost(work, plan->steps[i].key, &cost, err);
+	return code;
+}
+
 /* Writes one header with all available keys, in one commit. */
 static enum mortise_code format_volume(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
-	struct mortise_kdf cost;
-	enum mortise_code code;
 	int fd = -1;
+	enum mortise_code code = volume_prepare_header(work, err);
 
-	code = check_mapping_name(plan, err);
 	if (code)
 		return code;
-	/* Measure the cost before anything is locked or written. */
-	for (size_t i = 0; i < plan->step_count; i++) {
-		if (!has_key(&plan->steps[i]))
-			continue;
-		code = volume_choose_cost(work, plan->steps[i].key, &cost, err);
-		if (code)
-			return code;
-	}
-	code = lock_device(work, &fd, err);
+	code = volume_lock_device(work, &fd, err);
 	if (code)
 		goto out;
 	code = format_locked(work, err);
@@ -337,7 +339,9 @@ static enum mortise_code seal_header(struct volume_work *work, struct mortise_er
 	volume_record_drop_old(luks2_update_metadata(update));
 	/* Nothing proves the marks of a header without a seal. */
 	volume_record_mkfs_done(luks2_update_metadata(update));
-	code = luks2_update_seal(update, plan->volume->id, err);
+	code = volume_record_set_rotation(luks2_update_metadata(update), NULL)
+		       ? luks2_update_seal(update, plan->volume->id, err)
+		       : error_memory(err);
 	if (!code && !volume_record_raise_epoch(luks2_update_metadata(update),
 						volume_memory_floor(work->run, plan)))
 		code = error_memory(err);
@@ -379,6 +383,10 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 		return volume_do_grow_open(work, err);
 	case MORTISE_STEP_PARTITION:
 		return partition_do_step(work, step, err);
+	case MORTISE_STEP_ENCRYPT:
+		return volume_do_encrypt(work, err);
+	case MORTISE_STEP_REENCRYPT:
+		return volume_do_reencrypt(work, step, err);
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

@@ -33,6 +33,28 @@ MORTISE_MUST_CHECK enum mortise_code volume_stage_key(struct volume_work *work,
 						      const struct mortise_secret *volume_key,
 						      struct mortise_error *err);
 
+/*
+ * Before the first write of a new header: fails if the kernel could not open the volume, and measures
+ * the cost of keyslots.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_prepare_header(struct volume_work *work,
+							   struct mortise_error *err);
+
+/*
+ * Opens the device and locks it: udev and Talos do not touch a block device while another process
+ * holds this lock. On a file, this would be the metadata lock, which writing the header takes.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_lock_device(struct volume_work *work, int *fd,
+							struct mortise_error *err);
+
+/*
+ * Stages all available keys in the new header plan->header, seals it, and commits it as finished;
+ * unless in_place, with the mark for mkfs.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_write_first_keys(struct volume_work *work,
+							     bool in_place,
+							     struct mortise_error *err);
+
 /* Executes a KEY_ADD, KEY_REPLACE, KEY_REMOVE or KEY_RECORD step. */
 MORTISE_MUST_CHECK enum mortise_code volume_do_key_step(struct volume_work *work,
 							const struct volume_step *step,

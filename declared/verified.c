@@ -19,6 +19,7 @@
 #include "base/secret.h"
 #include "config/salt.h"
 #include "declared/measure.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/trust.h"
 #include "keys/hash.h"
 #include "luks2/canonical.h"
@@ -156,7 +157,8 @@ bool volume_verified(struct volume_run *run, const struct volume_plan *plan)
 	if (!plan->active || run->unlock || run->options->check_keys || run->options->adopt ||
 	    run->options->try_keys || run->options->new_recovery_keys || run->options->grow ||
 	    volume_measure_needs_key(plan) ||
-	    volume_record_mkfs(luks2_header_metadata(plan->header)))
+	    volume_record_mkfs(luks2_header_metadata(plan->header)) ||
+	    volume_rotation_is_wanted(run, plan))
 		return false;
 	if (run->known.state == KNOWN_LISTED &&
 	    (!known_find(&run->known.list, plan->volume->id, &known) ||

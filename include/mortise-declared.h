@@ -284,6 +284,8 @@ enum mortise_step_kind {
 	MORTISE_STEP_GROW,		/* move the end of the partition into the free space behind it */
 	MORTISE_STEP_GROW_FS,		/* grow the mapping and the file system of an open volume */
 	MORTISE_STEP_PARTITION,		/* create the partition of the volume or, with STATE, META */
+	MORTISE_STEP_REENCRYPT,		/* replace the volume key, now or at the next boot (text) */
+	MORTISE_STEP_ENCRYPT,		/* encrypt a plain file system in place */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -384,7 +386,8 @@ struct mortise_volume_status {
 	/*
 	 * mortise_status: what the list of known volumes in STATE says: "known"; "other", if the
 	 * known volume has another UUID or was not encrypted as declared; "unknown"; "expected", if
-	 * mortise_up takes the volume as it is; "formatting", if its format may be unfinished;
+	 * mortise_up takes the volume as it is; "formatting" or
+	 * "encrypting", if its format or encryption may be unfinished;
 	 * "damaged", if the list cannot be read. "" if there is no list, or STATE is not mounted.
 	 */
 	const char *known;
@@ -410,6 +413,11 @@ struct mortise_volume_status {
 	 * "corrected: ...", "errors: ...", "not checked: ..."; "" if there was none in this boot.
 	 */
 	const char *fsck;
+	/*
+	 * mortise_status: how far the volume key is replaced ("12 of 96 MiB are re-encrypted; ..."),
+	 * or that this is ordered for the next boot; else "".
+	 */
+	const char *reencryption;
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */

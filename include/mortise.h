@@ -140,6 +140,8 @@ struct mortise_format {
 					 * that of the cipher alone */
 	uint32_t integrity_key_size;	/* bytes, HMAC only; default: the size of the hash */
 	bool integrity_legacy_padding;	/* as Linux before 5.4 stores the tags */
+	bool integrity_inline;		/* tags in the metadata of the device's sectors, without
+					 * dm-integrity; needs Linux 6.11 */
 };
 
 /*

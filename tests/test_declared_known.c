@@ -156,6 +156,36 @@ static void test_written_and_read(void **state)
 	assert_false(known_find(&list, "r-raw", &found));
 }
 
+/* While the volume key changes, the volume has two identities; while it is encrypted, one to come. */
+static void test_next_identity(void **state)
+{
+	struct known_volume data = make_volume("u-data"), found;
+	struct known_volume plain = { .id = "u-plain", .status = KNOWN_ENCRYPTING, .uuid = UUID };
+	const struct known_volume old = make_volume("u-old");
+	uint8_t other[VOLUME_IDENTITY_SIZE] = { 7 };
+
+	(void)state;
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
+	memcpy(data.next, other, sizeof(other));
+	memcpy(plain.next, other, sizeof(other));
+	assert_int_equal(known_set(&list, &data, NULL), MORTISE_OK);
+	assert_int_equal(known_set(&list, &plain, NULL), MORTISE_OK);
+	assert_int_equal(known_set(&list, &old, NULL), MORTISE_OK);
+	assert_int_equal(known_store(&list, NULL), MORTISE_OK);
+	assert_int_equal(known_load(&list, NULL, dir, NULL), MORTISE_OK);
+	assert_true(known_find(&list, "u-data", &found));
+	assert_memory_equal(&found, &data, sizeof(data));
+	assert_true(known_matches(&found, data.identity));
+	assert_true(known_matches(&found, other));
+	assert_true(known_find(&list, "u-plain", &found));
+	assert_memory_equal(&found, &plain, sizeof(plain));
+	assert_true(known_find(&list, "u-old", &found));
+	assert_false(known_matches(&found, other));
+	/* An absent identity is not one. */
+	memset(other, 0, sizeof(other));
+	assert_false(known_matches(&found, other));
+}
+
 /* An ordinary boot writes nothing. */
 static void test_unchanged_is_not_written(void **state)
 {
@@ -220,6 +250,12 @@ static void test_damaged(void **state)
 		  "an entry is invalid" },
 		{ LIST("{\"id\":\"u\",\"status\":\"ready\",\"encrypted\":false,\"uuid\":\"" UUID
 		       "\",\"partuuid\":\"\",\"identity\":\"" IDENTITY "\"}"),
+		  "an entry is invalid" },
+		{ LIST("{\"id\":\"u\",\"status\":\"ready\",\"encrypted\":false,\"uuid\":\"" UUID
+		       "\",\"partuuid\":\"\",\"next\":\"" IDENTITY "\"}"),
+		  "an entry is invalid" },
+		{ LIST("{\"id\":\"u\",\"status\":\"encrypting\",\"encrypted\":false,\"uuid\":"
+		       "\"" UUID "\",\"partuuid\":\"\",\"next\":\"AAEC\"}"),
 		  "an entry is invalid" },
 		{ LIST("{\"id\":\"u\",\"status\":\"ready\",\"encrypted\":0,\"uuid\":\"\","
 		       "\"partuuid\":\"\"}"),
@@ -386,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written_and_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_next_identity, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unchanged_is_not_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_a_file, setup, teardown),

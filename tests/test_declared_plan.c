@@ -17,6 +17,8 @@
 
 #include "declared/steps.h"
 #include "luks2/format.h"
+#include "luks2/metadata.h"
+#include "volume/record.h"
 
 /* STATE, which has a file for its device, and two volumes. */
 static const char document[] = "apiVersion: v1alpha1\n"
@@ -157,7 +159,7 @@ static void format_data(void)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = path[1] };
-	const struct mortise_format format = { .struct_size = sizeof(format) };
+	const struct mortise_format format = { .struct_size = sizeof(format), .sector_size = 512 };
 	const struct mortise_kdf_choice cost = {
 		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
 	};
@@ -254,6 +256,259 @@ static void test_canceled_lock(void **state)
 	close(fd);
 }
 
+/* Options for a configuration of data alone. */
+static struct mortise_up_options options_alone(void)
+{
+	static const char *const data = "data";
+	struct mortise_up_options options = options_for(&data, 1);
+
+	options.devices = &devices[1];
+	options.device_count = 1;
+	return options;
+}
+
+static struct mortise_config *config_with(const char *encryption)
+{
+	struct mortise_config *config = NULL;
+	struct mortise_error err = { .text = "" };
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\nencryption:\n"
+		 "  provider: luks2\n%s"
+		 "  keys:\n    - {slot: 0, static: {passphrase: correct horse}}\n",
+		 encryption);
+	write_file(config_path, text, 0);
+	if (mortise_config_read(config_path, &config, &err))
+		fail_msg("%s", err.text);
+	return config;
+}
+
+/* Step i of the plan of data, the only volume. */
+static struct volume_step *find_step(struct mortise_plan *plan, enum mortise_step_kind kind)
+{
+	struct volume_plan *data = plan->volumes[0];
+
+	for (size_t i = 0; i < data->step_count; i++)
+		if (data->steps[i].kind == kind)
+			return &data->steps[i];
+	return NULL;
+}
+
+static enum mortise_code execute(struct mortise_config *config, struct mortise_plan *plan,
+				 const struct mortise_up_options *options,
+				 enum mortise_step_kind kind, struct mortise_error *err)
+{
+	const struct volume_step *step = find_step(plan, kind);
+	struct volume_result result = { .text = "" };
+	struct volume_run run;
+	struct volume_work work = { .run = &run, .plan = plan->volumes[0], .result = &result };
+	enum mortise_code code;
+
+	assert_non_null(step);
+	assert_int_equal(volume_run_init(&run, config, options, err), MORTISE_OK);
+	volume_plan_attach(work.plan, &run);
+	code = volume_do_step(&work, (size_t)(step - work.plan->steps), err);
+	volume_plan_attach(work.plan, NULL);
+	volume_run_clear(&run);
+	return code;
+}
+
+static struct mortise_luks2 *load_data(void)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = path[1] };
+	struct mortise_luks2 *header = NULL;
+
+	assert_int_equal(mortise_luks2_load(&location, &header, NULL), MORTISE_OK);
+	return header;
+}
+
+/* Changes the record without the volume key, as an attacker could. */
+static void forge_rotation(const char *serial)
+{
+	struct mortise_luks2 *header = load_data();
+	struct luks2_update *update = NULL;
+
+	assert_int_equal(luks2_update_begin(header, &update, NULL), MORTISE_OK);
+	assert_true(volume_record_set_rotation(luks2_update_metadata(update), serial));
+	assert_int_equal(luks2_update_commit(&update, NULL), MORTISE_OK);
+	mortise_luks2_free(&header);
+}
+
+static bool cancel_progress(void *context, const struct mortise_event *event)
+{
+	(void)context;
+	return event->type != MORTISE_EVENT_PROGRESS;
+}
+
+/* A changed serial replaces the volume key once; a cut continues, and the seal holds. */
+static void test_rotation(void **state)
+{
+	struct mortise_up_options options = options_alone();
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
+	};
+	struct mortise_config *config = config_with("  rotateVolumeKey: one\n");
+	struct mortise_error err = { .text = "" };
+	struct mortise_luks2 *header;
+	struct mortise_plan *plan;
+
+	(void)state;
+	options.cost = &cost;
+	assert_int_equal(truncate(path[1], 20L << 20), 0);
+	format_data();
+	plan = plan_of(config, &options);
+	assert_non_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+	assert_non_null(
+		strstr(find_step(plan, MORTISE_STEP_REENCRYPT)->text, "rotate volume key of "));
+	options.events = &(const struct mortise_events){ .call = cancel_progress };
+	assert_int_equal(execute(config, plan, &options, MORTISE_STEP_REENCRYPT, &err),
+			 MORTISE_E_CANCELED);
+	mortise_plan_free(&plan);
+	options.events = NULL;
+	/* Begun: it is continued under any serial. */
+	plan = plan_of(config, &options);
+	assert_false(plan->volumes[0]->failed);
+	assert_non_null(strstr(find_step(plan, MORTISE_STEP_REENCRYPT)->text,
+			       "continue to rotate volume key of "));
+	assert_null(find_step(plan, MORTISE_STEP_KEY_REMOVE));
+	if (execute(config, plan, &options, MORTISE_STEP_REENCRYPT, &err))
+		fail_msg("%s", err.text);
+	mortise_plan_free(&plan);
+	header = load_data();
+	assert_string_equal(volume_record_rotation(luks2_header_metadata(header)), "one");
+	assert_true(luks2_keyslot_opens_data(luks2_header_metadata(header), 0));
+	assert_false(luks2_keyslot_in_use(luks2_header_metadata(header), 1));
+	mortise_luks2_free(&header);
+	plan = plan_of(config, &options);
+	assert_false(plan->volumes[0]->failed);
+	assert_int_equal(plan->volumes[0]->opened, 0);
+	assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+	assert_null(find_step(plan, MORTISE_STEP_KEY_RECORD));
+	mortise_plan_free(&plan);
+	mortise_config_free(&config);
+}
+
+static void assert_refused(const char *encryption, bool adopt)
+{
+	struct mortise_up_options options = options_alone();
+	struct mortise_config *config = config_with(encryption);
+	struct mortise_plan *plan;
+
+	options.adopt = adopt;
+	plan = plan_of(config, &options);
+
+	assert_non_null(find_step(plan, MORTISE_STEP_REFUSE));
+	assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+	mortise_plan_free(&plan);
+	mortise_config_free(&config);
+}
+
+/* With inPlace, data that is encrypted otherwise than declared is encrypted again. */
+static void test_conversion(void **state)
+{
+	struct mortise_up_options options = options_alone();
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
+	};
+	struct mortise_config *config;
+	struct mortise_error err = { .text = "" };
+	struct mortise_plan *plan;
+
+	(void)state;
+	options.cost = &cost;
+	assert_int_equal(truncate(path[1], 20L << 20), 0);
+	format_data();
+	assert_refused("  keySize: 256\n", false);
+	/* A file system with smaller blocks could not be mounted any more. */
+	assert_refused("  keySize: 256\n  blockSize: 4096\n  inPlace: true\n", false);
+	config = config_with("  keySize: 256\n  inPlace: true\n");
+	plan = plan_of(config, &options);
+	assert_false(plan->volumes[0]->failed);
+	assert_non_null(strstr(find_step(plan, MORTISE_STEP_REENCRYPT)->text,
+			       " as declared, aes-xts-plain64, 256-bit key: 4 MiB"));
+	if (execute(config, plan, &options, MORTISE_STEP_REENCRYPT, &err))
+		fail_msg("%s", err.text);
+	mortise_plan_free(&plan);
+	plan = plan_of(config, &options);
+	assert_false(plan->volumes[0]->failed);
+	assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+	assert_int_equal(mortise_secret_size(volume_plan_key(plan->volumes[0])), 32);
+	mortise_plan_free(&plan);
+	/* Nothing proves that a header without a seal was the volume's. */
+	forge_rotation("one");
+	mortise_config_free(&config);
+	assert_refused("  inPlace: true\n", false);
+	assert_refused("  inPlace: true\n", true);
+}
+
+/* Without a list that knows the file system, only an operator encrypts it; and only the declared one. */
+static void test_encrypt_in_place(void **state)
+{
+	struct mortise_up_options options = options_alone();
+	struct mortise_config *config =
+		config_with("  inPlace: true\n"); /* the file system is xfs by default */
+	struct mortise_plan *plan;
+	struct volume_step *step;
+	char command[160];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command), "mkfs.%s -q %s 2>/dev/null",
+			 i ? "xfs -f -d size=450m" : "ext4", path[1]);
+		if (system(command))
+			skip();
+		options.adopt = false;
+		plan = plan_of(config, &options);
+		assert_true(plan->volumes[0]->failed);
+		assert_non_null(find_step(plan, MORTISE_STEP_REFUSE));
+		mortise_plan_free(&plan);
+		options.adopt = true;
+		plan = plan_of(config, &options);
+		step = find_step(plan, MORTISE_STEP_ENCRYPT);
+		assert_true(!step == !i);
+		assert_true(plan->volumes[0]->failed == !i);
+		if (step)
+			assert_non_null(strstr(step->text, " s; 18 MiB for the header from the "
+							   "unused space behind the file system"));
+		assert_true(!find_step(plan, MORTISE_STEP_KEY_ADD) == !i);
+		assert_null(find_step(plan, MORTISE_STEP_FORMAT));
+		assert_null(find_step(plan, MORTISE_STEP_MKFS));
+		mortise_plan_free(&plan);
+	}
+	/* xfs that takes the whole device does not shrink. */
+	snprintf(command, sizeof(command), "mkfs.xfs -q -f %s 2>/dev/null", path[1]);
+	assert_int_equal(system(command), 0);
+	plan = plan_of(config, &options);
+	step = find_step(plan, MORTISE_STEP_REFUSE);
+	assert_non_null(step);
+	assert_non_null(strstr(step->text, "xfs file systems cannot shrink"));
+	mortise_plan_free(&plan);
+	mortise_config_free(&config);
+}
+
+/* The serial counts only under the seal. */
+static void test_forged_rotation(void **state)
+{
+	static const char *const serials[] = { "one", "two" };
+	const struct mortise_up_options options = options_alone();
+	struct mortise_config *config = config_with("  rotateVolumeKey: one\n");
+	struct mortise_plan *plan;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		format_data();
+		forge_rotation(serials[i]);
+		plan = plan_of(config, &options);
+		assert_true(plan->volumes[0]->failed);
+		assert_non_null(find_step(plan, MORTISE_STEP_REFUSE));
+		assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
+		mortise_plan_free(&plan);
+	}
+	mortise_config_free(&config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +517,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_filled_device, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_canceled_mkfs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_canceled_lock, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_conversion, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_encrypt_in_place, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_forged_rotation, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

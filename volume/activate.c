@@ -128,7 +128,7 @@ struct request {
 	bool hidden;
 };
 
-/* Opens dm-integrity, and describes dm-crypt above it. */
+/* Opens dm-integrity, unless the tags are in the sectors, and describes dm-crypt above it. */
 static enum mortise_code open_integrity(struct dm_control *control, const struct request *request,
 					const struct luks2_segment *segment, const char *device,
 					struct volume_integrity *below,
@@ -140,15 +140,18 @@ static enum mortise_code open_integrity(struct dm_control *control, const struct
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Discard/TRIM is not supported. A volume with integrity needs its "
 				 "tags.");
-	code = volume_integrity_open(control, request->header, request->name, segment, device,
-				     request->flags, below, err);
 	target->cipher = below->cipher;
-	target->device = below->path;
-	target->device_offset = 0;
-	target->size = below->size;
 	target->integrity = below->tags;
 	if (segment->integrity.own_key_size)
 		target->integrity_key_size = segment->integrity.key_size;
+	code = volume_integrity_form(segment, below, err);
+	if (code || segment->integrity.inline_tags)
+		return code;
+	code = volume_integrity_open(control, request->header, request->name, segment, device,
+				     request->flags, below, err);
+	target->device = below->path;
+	target->device_offset = 0;
+	target->size = below->size;
 	return code;
 }
 
@@ -186,7 +189,12 @@ static enum mortise_code create_mapping(const struct request *request,
 	if (code)
 		goto out;
 	code = dm_crypt_create(control, request->name, &options, &target, unknown, err);
-	if (code && segment->integrity.type)
+	if (code && segment->integrity.inline_tags && err && err->code == MORTISE_E_KERNEL)
+		code = error_set(err, MORTISE_E_KERNEL, 0,
+				 "The kernel cannot use the integrity tags in the sectors of %s: "
+				 "this needs Linux 6.11 and %u bytes of metadata in each sector",
+				 device, segment->integrity.tag_size);
+	else if (code && *below.name)
 		(void)!dm_remove(control, below.name, DM_REMOVE_NOW, NULL);
 	*unknown = volume_flags_from_dm(*unknown);
 out:

@@ -54,8 +54,8 @@ static uint64_t btrfs_size(const uint8_t *super)
 	return memcmp(super + 0x40, "_BHRfS_M", 8) ? 0 : little(super + 0x70, 8);
 }
 
-enum mortise_code filesystem_check_fits(const struct luks2_device *device, uint64_t size,
-					struct mortise_error *err)
+enum mortise_code filesystem_size(const struct luks2_device *device, uint64_t *size,
+				  const char **name, struct mortise_error *err)
 {
 	static const struct {
 		const char *name;
@@ -68,6 +68,8 @@ enum mortise_code filesystem_check_fits(const struct luks2_device *device, uint6
 	};
 	uint8_t super[SUPER_SIZE];
 
+	*size = 0;
+	*name = "";
 	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++) {
 		uint64_t found;
 		enum mortise_code code;
@@ -78,13 +80,25 @@ enum mortise_code filesystem_check_fits(const struct luks2_device *device, uint6
 		if (code)
 			return code;
 		found = types[i].size(super);
-		if (found > size)
-			return error_set(
-				err, MORTISE_E_USAGE, 0,
-				"cannot encrypt %s in place: its %s file system has %" PRIu64
-				" bytes, and the header leaves %" PRIu64
-				"; shrink the file system first",
-				device->path, types[i].name, found, size);
+		if (found > *size) {
+			*size = found;
+			*name = types[i].name;
+		}
 	}
 	return MORTISE_OK;
+}
+
+enum mortise_code filesystem_check_fits(const struct luks2_device *device, uint64_t size,
+					struct mortise_error *err)
+{
+	const char *name;
+	uint64_t found;
+	enum mortise_code code = filesystem_size(device, &found, &name, err);
+
+	if (code || found <= size)
+		return code;
+	return error_set(err, MORTISE_E_USAGE, 0,
+			 "cannot encrypt %s in place: its %s file system has %" PRIu64
+			 " bytes, and the header leaves %" PRIu64 "; shrink the file system first",
+			 device->path, name, found, size);
 }

@@ -25,7 +25,14 @@ enum mortise_code volume_identity(const struct mortise_luks2 *header, const char
 				  uint8_t identity[static VOLUME_IDENTITY_SIZE],
 				  struct mortise_error *err)
 {
-	const struct mortise_secret *key = luks2_header_volume_key(header);
+	return volume_identity_of(header, luks2_header_volume_key(header), mapping, identity, err);
+}
+
+enum mortise_code volume_identity_of(const struct mortise_luks2 *header,
+				     const struct mortise_secret *key, const char *mapping,
+				     uint8_t identity[static VOLUME_IDENTITY_SIZE],
+				     struct mortise_error *err)
+{
 	const char *uuid = luks2_header_uuid(header);
 	const struct keys_bytes part[] = {
 		{ "cryptsetup:", strlen("cryptsetup:") },

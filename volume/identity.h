@@ -10,9 +10,13 @@
 /*
  * Computes HMAC-SHA-256(volume key, "cryptsetup:MAPPING:UUID"), the value that systemd-cryptsetup
  * extends into a PCR (tpm2-measure-pcr=) and compares (fixate-volume-key=) for this mapping name.
- * The header knows its volume key (format, open, verify). MORTISE_E_USAGE: it does not, or systemd
- * would escape a character of the name.
+ * MORTISE_E_USAGE: the key is NULL, or systemd would escape a character of the name.
  */
+MORTISE_MUST_CHECK enum mortise_code
+volume_identity_of(const struct mortise_luks2 *header, const struct mortise_secret *key,
+		   const char *mapping, uint8_t identity[static VOLUME_IDENTITY_SIZE],
+		   struct mortise_error *err);
+/* The same for the volume key that the header knows. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_identity(const struct mortise_luks2 *header, const char *mapping,
 		uint8_t identity[static VOLUME_IDENTITY_SIZE], struct mortise_error *err);

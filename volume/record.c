@@ -46,6 +46,37 @@ void volume_record_mkfs_done(struct json_object *metadata)
 		json_object_object_del(record, "mkfs");
 }
 
+const char *volume_record_rotation(struct json_object *metadata)
+{
+	return luks2_json_text(luks2_record(metadata), "rotated");
+}
+
+const char *volume_record_rotation_ordered(struct json_object *metadata)
+{
+	return luks2_json_text(luks2_record(metadata), "rotate");
+}
+
+bool volume_record_order_rotation(struct json_object *metadata, const char *serial)
+{
+	struct json_object *record = luks2_record_or_new(metadata);
+
+	return record && luks2_json_add(record, "rotate", json_object_new_string(serial));
+}
+
+bool volume_record_set_rotation(struct json_object *metadata, const char *serial)
+{
+	struct json_object *record = luks2_record_or_new(metadata);
+
+	/* serial may be that of the order. */
+	if (!record ||
+	    (serial && !luks2_json_add(record, "rotated", json_object_new_string(serial))))
+		return false;
+	if (!serial)
+		json_object_object_del(record, "rotated");
+	json_object_object_del(record, "rotate");
+	return true;
+}
+
 void volume_record_drop_old(struct json_object *metadata)
 {
 	struct json_object *tokens = luks2_tokens(metadata);

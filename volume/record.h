@@ -20,6 +20,18 @@ MORTISE_MUST_CHECK bool volume_record_set_mkfs(struct json_object *metadata,
 /* Removes the mark, once the file system exists. */
 void volume_record_mkfs_done(struct json_object *metadata);
 
+/*
+ * The serials of rotateVolumeKey, or NULL: that of the last rotation, which its first commit records;
+ * and that of the next one, which is ordered while the volume is open.
+ */
+const char *volume_record_rotation(struct json_object *metadata);
+const char *volume_record_rotation_ordered(struct json_object *metadata);
+MORTISE_MUST_CHECK bool volume_record_order_rotation(struct json_object *metadata,
+						     const char *serial);
+/* The same for a rotation that begins. It drops the order. serial NULL: nothing is known. */
+MORTISE_MUST_CHECK bool volume_record_set_rotation(struct json_object *metadata,
+						   const char *serial);
+
 /* Removes the token in which version 0.1 kept its record, without a seal. */
 void volume_record_drop_old(struct json_object *metadata);
 

@@ -168,6 +168,9 @@ static enum mortise_code stage_keyslots(struct reencrypt_beginning *beginning,
 
 	code = luks2_digest_add(metadata, "sha256", LUKS2_DIGEST_ITERATIONS_MIN, beginning->new_key,
 				NULL, digest, err);
+	if (!code && beginning->stage)
+		return beginning->stage(beginning->context, update, *digest, beginning->new_key,
+					err);
 	for (size_t i = 0; !code && i < what->keyslot_count; i++) {
 		const struct luks2_keyslot_request request = {
 			.what = &beginning->keyslot,

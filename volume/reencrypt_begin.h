@@ -19,6 +19,13 @@ struct reencrypt_beginning {
 	struct mortise_kdf kdf;
 	struct mortise_keyslot_new keyslot;
 	struct luks2_update *update;
+	/*
+	 * NULL, or adds the keyslots of the new key, under this digest, in place of those of
+	 * what.keyslots. It may change more of the update.
+	 */
+	enum mortise_code (*stage)(void *context, struct luks2_update *update, int digest,
+				   const struct mortise_secret *key, struct mortise_error *err);
+	void *context;
 };
 
 /*

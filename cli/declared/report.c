@@ -72,6 +72,8 @@ static void print_fsck(const struct mortise_volume_status *volume)
 
 static void print_order(const struct mortise_volume_status *volume)
 {
+	if (volume->reencryption[0] != '\0')
+		print("%s: %s\n", volume->name, volume->reencryption);
 	if (volume->reset_staged)
 		print("%s: will be erased by the next `mortise up` that finds it closed; to keep "
 		      "it, run `mortise reset --withdraw %s`\n",
@@ -243,6 +245,7 @@ static struct json_object *volume_json(const struct mortise_volume_status *volum
 		add_facts(row, volume);
 	json_object_object_add(row, "resetStaged", json_object_new_boolean(volume->reset_staged));
 	json_add_text(row, "fsck", volume->fsck);
+	json_add_text(row, "reencryption", volume->reencryption);
 	return row;
 }
 

@@ -31,6 +31,8 @@ static const char *const actions[] = {
 	[MORTISE_STEP_GROW] = "growing",
 	[MORTISE_STEP_PARTITION] = "creating the partition",
 	[MORTISE_STEP_GROW_FS] = "growing the file system on",
+	[MORTISE_STEP_ENCRYPT] = "encrypting",
+	[MORTISE_STEP_REENCRYPT] = "replacing the volume key of",
 };
 
 /* Steps of these kinds are not executed; their text is a reason. */

@@ -125,7 +125,11 @@ test_initramfs-hook() {
 	mount --bind "${loader%/*}/root/lib/modules/" /usr/lib/modules
 	mount -t tmpfs tmpfs /boot
 	echo CONFIG_RD_ZSTD=y >"/boot/config-$(uname -r)"
-	run initramfs-hook "legacy ciphers and hashes" "LUKS1, whirlpool"
+	if [[ $MORTISE == cryptsetup ]]; then
+		run initramfs-hook
+	else
+		run initramfs-hook "legacy ciphers and hashes" "LUKS1, whirlpool"
+	fi
 }
 
 cheap=(--pbkdf pbkdf2 --pbkdf-force-iterations 1000)

@@ -83,6 +83,16 @@ check "the kms key opens the volume locked to STATE" opened_by data '0 kms'
 check_equal "the data is still there" "$(cat "$root/var/mnt/data/file")" kept
 check_equal "the KMS unsealed each key once, and one for the other client" "$(calls Unseal)" 3
 
+## Another volume key: the KMS unseals what it has sealed, and seals nothing.
+before=$(metadata "$data" | jq -c '.digests[].digest')
+sed -i '/^name: data$/,$ s/^  provider: luks2$/&\n  rotateVolumeKey: new/' "$config"
+check "the next boot replaces the volume key" boot
+check_fails "data has another one" test "$(metadata "$data" | jq -c '.digests[].digest')" = "$before"
+check "the kms key opens data" opened_by data '0 kms'
+check_equal "the data is still there" "$(cat "$root/var/mnt/data/file")" kept
+check_equal "the KMS sealed no key" "$(calls Seal)" 2
+check "the boot after it succeeds" boot
+
 ## The KMS is down: the fallback key opens STATE; a volume without a fallback waits.
 stop_kms
 before=$(header_sum "$data")

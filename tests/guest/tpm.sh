@@ -78,6 +78,20 @@ check "cryptsetup opens the static keyslot" \
 	cryptsetup open --test-passphrase --key-slot 1 --key-file <(printf spare) "$device"
 check "the next boot succeeds" boot
 check "the tpm key opens the volume" opened_by '0 tpm'
+
+## Another volume key: the same token opens its keyslot.
+before=$(metadata | jq -c '.digests[].digest')
+sed -i 's/^  provider: luks2$/&\n  rotateVolumeKey: new/' "$config"
+check "the next boot replaces the volume key" boot
+check_fails "it is another one" test "$(metadata | jq -c '.digests[].digest')" = "$before"
+check "the tpm key opened the volume" opened_by '0 tpm'
+check_equal "the data is still there" "$(cat "$file")" kept
+check_equal "the tpm keyslot has the minimum cost" "$(slot_cost 0)" 'argon2id 4 32 1'
+check_equal "the other keyslot has the requested cost" "$(slot_cost 1)" 'argon2id 4 64 1'
+check "the next boot succeeds" boot
+check "the tpm key opens the volume again" opened_by '0 tpm'
+check "cryptsetup opens the static keyslot" \
+	cryptsetup open --test-passphrase --key-slot 1 --key-file <(printf spare) "$device"
 check_equal "the data is still there" "$(cat "$file")" kept
 check "a boot without changes writes nothing" unchanged_by boot
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Replacing a volume key: beginning it in one commit, and continuing it up to its end. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "declared/plan_known.h"
+#include "declared/plan_reencrypt.h"
+#include "luks2/digest.h"
+#include "luks2/keyslot.h"
+#include "luks2/metadata.h"
+#include "luks2/reencrypt.h"
+#include "luks2/seal.h"
+#include "volume/record.h"
+#include "volume/reencrypt_begin.h"
+
+/* Exchanges two keyslots. Tokens keep listing the same ids: what they unseal opens both. */
+static bool exchange_keyslots(struct json_object *metadata, int a, int b)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct json_object *first = json_object_get(luks2_json_get_id(keyslots, a));
+	struct json_object *second = json_object_get(luks2_json_get_id(keyslots, b));
+	const int owners[] = { luks2_digest_of_keyslot(metadata, a),
+			       luks2_digest_of_keyslot(metadata, b) };
+	const int ids[] = { a, b };
+
+	for (int i = 0; i < 2; i++) {
+		struct json_object *digest = luks2_json_get_id(digests, owners[i]);
+		char text[12];
+
+		snprintf(text, sizeof(text), "%d", ids[i]);
+		luks2_json_array_remove(luks2_json_get(digest, "keyslots", json_type_array), text);
+	}
+	/* Each call takes one of the references. */
+	return luks2_json_add_id(keyslots, a, second) & luks2_json_add_id(keyslots, b, first) &&
+	       luks2_digest_assign(metadata, owners[0], "keyslots", b) &&
+	       luks2_digest_assign(metadata, owners[1], "keyslots", a);
+}
+
+/* Makes the keyslot of a declared key for the new volume key. The old one moves to a free id. */
+static enum mortise_code stage_key(struct volume_work *work, struct luks2_update *update, size_t i,
+				   int digest, const struct mortise_secret *volume_key,
+				   struct mortise_error *err)
+{
+	const struct volume_plan *plan = work->plan;
+	const struct config_key *key = &plan->volume->keys[i];
+	const struct mortise_secret *passphrase = plan->attempts[i].passphrase;
+	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
+						  .keyslot = MORTISE_ANY };
+	const struct volume_fingerprint_keys keys = { plan->volume, passphrase, volume_key };
+	struct json_object *metadata = luks2_update_metadata(update);
+	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE];
+	struct mortise_kdf kdf;
+	const struct luks2_keyslot_request request = { &what, &kdf, passphrase, volume_key };
+	const int slot = (int)key->slot;
+	int id = MORTISE_ANY;
+	enum mortise_code code = volume_choose_cost(work, key, &kdf, err);
+
+	if (!code)
+		code = luks2_keyslot_stage_for(update, &request, digest, &id, err);
+	if (code)
+		return code;
+	if (!exchange_keyslots(metadata, slot, id))
+		return error_memory(err);
+	code = volume_key_fingerprint(work->run, key, metadata, &keys, fingerprint, err);
+	if (code)
+		return code == MORTISE_E_WAIT ? MORTISE_OK : code;
+	return volume_record_set_key(metadata, slot, fingerprint) ? MORTISE_OK : error_memory(err);
+}
+
+static enum mortise_code stage(void *context, struct luks2_update *update, int digest,
+			       const struct mortise_secret *volume_key, struct mortise_error *err)
+{
+	struct volume_work *work = context;
+	const struct volume_plan *plan = work->plan;
+	struct json_object *metadata = luks2_update_metadata(update);
+	const char *serial;
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < plan->volume->key_count; i++)
+		if (luks2_keyslot_in_use(luks2_header_metadata(plan->header),
+					 (int)plan->volume->keys[i].slot))
+			code = stage_key(work, update, i, digest, volume_key, err);
+	serial = volume_rotation_serial(work->run, plan, metadata);
+	if (!code && serial && !volume_record_set_rotation(metadata, serial))
+		code = error_memory(err);
+	return code ? code : volume_known_record_next(work->run, plan, volume_key, err);
+}
+
+/* The key that has opened the volume: of a keyslot with the key before, and of one after. */
+static const struct key_attempt *find_attempt(const struct volume_plan *plan)
+{
+	for (size_t i = 0; i < plan->volume->key_count; i++)
+		if ((int)plan->volume->keys[i].slot == plan->opened && plan->attempts[i].passphrase)
+			return &plan->attempts[i];
+	return NULL;
+}
+
+static enum mortise_code begin(struct volume_work *work, const struct mortise_secret *passphrase,
+			       struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	const struct mortise_reencrypt_keyslot opened = { plan->opened, passphrase };
+	struct reencrypt_beginning beginning = {
+		.what = { .mode = MORTISE_REENCRYPT,
+			  .cipher = plan->volume->cipher,
+			  .key_size = plan->volume->key_size,
+			  .sector_size = plan->volume->block_size,
+			  .keyslots = &opened,
+			  .keyslot_count = 1 },
+		.stage = stage,
+		.context = work,
+	};
+	struct mortise_kdf cost;
+	enum mortise_code code = MORTISE_OK;
+
+	/* Measure the cost, which can take seconds, before the update takes its lock. */
+	for (size_t i = 0; !code && i < plan->volume->key_count; i++)
+		code = volume_choose_cost(work, &plan->volume->keys[i], &cost, err);
+	if (!code)
+		code = reencrypt_stage(plan->header, &beginning, err);
+	if (!code)
+		code = luks2_update_commit(&beginning.update, err);
+	reencrypt_beginning_clear(&beginning);
+	return code;
+}
+
+/* The list of known volumes may have been written again since the reencryption began. */
+static enum mortise_code record_next(struct volume_work *work,
+				     const struct mortise_secret *passphrase,
+				     struct mortise_error *err)
+{
+	struct mortise_secret *key = NULL;
+	struct luks2_reencryption state;
+	enum mortise_code code =
+		luks2_reencryption_get(luks2_header_metadata(work->plan->header), &state, err);
+
+	if (!code)
+		code = luks2_keyslot_open_digest(work->plan->header, state.after.digest,
+						 MORTISE_ANY, passphrase, &key, NULL, err);
+	if (!code)
+		code = volume_known_record_next(work->run, work->plan, key, err);
+	mortise_secret_free(&key);
+	return code;
+}
+
+/* The progress names the volume. */
+static bool name_volume(void *context, const struct mortise_event *event)
+{
+	const struct volume_work *work = context;
+	const struct mortise_events *events = &work->run->events;
+	struct mortise_event named = *event;
+
+	if (event->type == MORTISE_EVENT_PROGRESS)
+		named.volume = work->plan->volume->name;
+	return !events->call || events->call(events->context, &named);
+}
+
+enum mortise_code volume_reencrypt_all(struct volume_work *work,
+				       const struct mortise_secret *passphrase,
+				       struct mortise_error *err)
+{
+	const struct mortise_events events = { .call = name_volume, .context = work };
+	const struct mortise_reencrypt_run how = { .struct_size = sizeof(how),
+						   .keyslot = MORTISE_ANY,
+						   .events = &events };
+
+	return mortise_reencrypt_continue(work->plan->header, passphrase, &how, err);
+}
+
+static enum mortise_code order(const struct volume_work *work, struct mortise_error *err)
+{
+	struct luks2_update *update = NULL;
+	enum mortise_code code = luks2_update_begin(work->plan->header, &update, err);
+
+	if (code)
+		return code;
+	code = volume_record_order_rotation(luks2_update_metadata(update),
+					    work->plan->volume->rotate_key)
+		       ? luks2_update_commit(&update, err)
+		       : error_memory(err);
+	luks2_update_abort(&update);
+	return code;
+}
+
+enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct volume_step *step,
+				      struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	const struct key_attempt *attempt = find_attempt(plan);
+	struct luks2_reencryption state;
+	const char *verb = "rotate volume key of", *done = "volume key rotated";
+	enum mortise_code code = volume_reload_header(plan, err);
+
+	if (code)
+		return code;
+	if (step->later)
+		return order(work, err);
+	if (!attempt)
+		return error_set(err, MORTISE_E_KEY, 0,
+				 "cannot rotate volume key of %s without a declared key",
+				 plan->device);
+	if (!luks2_reencryption_get(luks2_header_metadata(plan->header), &state, err) &&
+	    state.mode == MORTISE_ENCRYPT) {
+		verb = "encrypt in place";
+		done = "encrypted in place";
+	}
+	if (volume_in_reencryption(plan))
+		code = record_next(work, attempt->passphrase, err);
+	else
+		code = begin(work, attempt->passphrase, err);
+	if (!code)
+		code = volume_reencrypt_all(work, attempt->passphrase, err);
+	if (!code)
+		snprintf(work->result->text, sizeof(work->result->text), "%s", done);
+	else
+		error_prefix(err, "cannot %s %s", verb, plan->device);
+	return code;
+}

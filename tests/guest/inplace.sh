@@ -1,0 +1,371 @@
+#!/usr/bin/env bash
+# Declared volumes whose volume key is replaced (rotateVolumeKey): at the next boot, after kills at
+# each flush, with a configuration in STATE, and with disks that an attacker has changed. cryptsetup
+# checks the result. Runs in a guest: see tools/guest/uml.
+# shellcheck disable=SC2317  # functions are called through check
+set -euo pipefail
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/guest/machine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+# shellcheck source=tests/guest/attack_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/attack_lib.sh"
+
+fallback='static: {passphrase: other}, slot: 3'
+files=$root/var/mnt/data
+
+# serials STATE-SERIAL DATA-SERIAL: declare them in addition to declare_keys; "-": none.
+serials() {
+	local serial
+
+	for serial; do
+		[[ $serial == - ]] || sed -i "0,/^  provider: luks2$/s//  rotateVolumeKey: $serial\n  provider:  luks2/" \
+			"$config"
+		[[ $serial != - ]] || sed -i "0,/^  provider: luks2$/s//  provider:  luks2/" "$config"
+	done
+}
+
+declare_both() {
+	declare_keys "$node" "$node;$fallback"
+	serials "$1" "$2"
+}
+
+fill() {
+	mkdir "$files/tree"
+	for name in {1..20}; do
+		head -c "$((name * 40000))" /dev/urandom >"$files/tree/$name"
+	done
+	(cd "$files" && sha256sum tree/*) >"$work/sums"
+}
+
+unchanged() {
+	(cd "$files" && sha256sum --quiet -c "$work/sums")
+}
+
+# The digest of the volume key: another key has another one.
+digest() {
+	cryptsetup luksDump --dump-json-metadata "$1" | jq -c '.digests[].digest'
+}
+
+record() {
+	cryptsetup luksDump --dump-json-metadata "$1" | jq -r ".config.mortise.$2 // \"none\""
+}
+
+slots() {
+	cryptsetup luksDump --dump-json-metadata "$1" | jq -r '.keyslots | keys | join(" ")'
+}
+
+boot() {
+	mortise down -f "$config" && mortise up -f "$config" "$@"
+}
+
+# killed_at N COMMAND...: SIGKILL at the Nth flush. False: it ended before.
+killed_at() {
+	local count=$1 status=0
+	shift
+
+	{ strace -f -qq -o /dev/null -e trace=fsync,fdatasync \
+		-e "inject=fsync,fdatasync:signal=KILL:when=$count" "$@" >"$work/said" 2>&1 || status=$?; } 2>/dev/null
+	[[ $status -eq 137 ]]
+}
+
+test_rotate() {
+	local before
+
+	new_machine
+	declare_both - 2026-01
+	check "the first up formats" mortise up -f "$config"
+	fill
+	before=$(digest "$data")
+	check_equal "the format records the serial" "$(record "$data" rotated)" 2026-01
+	check "the next boot succeeds" boot
+	check_equal "nothing is rotated" "$(digest "$data")" "$before"
+	declare_both - 2026-02
+	check_match "plan shows the rotation of an open volume" "$(mortise plan -f "$config")" \
+		"*reencrypt*rotate volume key of $data, which is open, at the next boot: 48 MiB, *"
+	check "up orders it" mortise up -f "$config"
+	check_equal "the order is in the header" "$(record "$data" rotate)" 2026-02
+	check_equal "the key is the same" "$(digest "$data")" "$before"
+	mortise down -f "$config" >/dev/null
+	check_match "plan shows the rotation" "$(mortise plan -f "$config")" \
+		"*reencrypt*rotate volume key of $data: 48 MiB, about * s*open*"
+	check "up rotates" said mortise up -f "$config"
+	check "up says so" says "data: replacing the volume key of $data"
+	check_fails "the key is another one" test "$(digest "$data")" = "$before"
+	check_equal "the serial is recorded" "$(record "$data" rotated)" 2026-02
+	check_equal "the order is dropped" "$(record "$data" rotate)" none
+	check_equal "the keyslots have the declared numbers" "$(slots "$data")" "0 3"
+	check "the files are the same" unchanged
+	check "the second key opens it in cryptsetup" opens "$data" 3 other
+	before=$(digest "$data")
+	check "the next boot succeeds" boot
+	check_equal "it rotates nothing" "$(digest "$data")" "$before"
+	check "the files are the same" unchanged
+	mortise down -f "$config" >/dev/null
+	check "the file system is clean" bash -c "printf other | cryptsetup open --key-file - $data c &&
+		e2fsck -fn /dev/mapper/c; status=\$?; cryptsetup close c; exit \$status"
+}
+
+# Every flush of a rotation is a place for a cut; the next up continues by itself.
+test_cuts() {
+	local count before serial=0 continued=0
+
+	new_machine
+	declare_both - first
+	check "up formats" mortise up -f "$config"
+	fill
+	for count in {1..60..3}; do
+		mortise down -f "$config" >/dev/null
+		before=$(digest "$data")
+		serial=$((serial + 1))
+		declare_both - "cut-$serial"
+		if ! killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
+			"${cost[@]}" "${places[@]}"; then
+			break
+		fi
+		if mortise plan -f "$config" 2>&1 | grep "continue to rotate" >/dev/null; then
+			continued=$((continued + 1))
+		fi
+		said mortise up -f "$config" || {
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+			break
+		}
+		[[ $(record "$data" rotated) == "cut-$serial" && $(digest "$data") != "$before" &&
+			$(slots "$data") == "0 3" ]] || {
+			fail "the rotation is complete after a kill at flush $count" "$(cat "$work/said")"
+			break
+		}
+		unchanged || fail "the files are the same after a kill at flush $count"
+	done
+	check_match "up ran into the kills" "$count" "[1-9]*"
+	check "some were in the rotation" test "$continued" -gt 2
+	echo "    $count flushes, $continued continued"
+	check "the next boot succeeds" boot
+	check "the files are the same" unchanged
+}
+
+# The configuration is in STATE, which is open when it is read.
+test_state() {
+	local before
+
+	new_machine
+	declare_both one one
+	check "apply succeeds" mortise apply -f "$config"
+	fill
+	declare_both two two
+	before=$(digest "$state")
+	check "apply succeeds on open volumes" said mortise apply -f "$config"
+	check_equal "the key of STATE is the same" "$(digest "$state")" "$before"
+	check_equal "its rotation is ordered" "$(record "$state" rotate)" two
+	mortise down -f "$config" >/dev/null
+	if killed_at 12 "$MORTISE" up --root "$root" --node-uuid "$uuid" "${cost[@]}" "${places[@]}"; then
+		ok "a boot is killed"
+	fi
+	check "the next boot succeeds without a file" said mortise up
+	check_fails "the key of STATE is another one" test "$(digest "$state")" = "$before"
+	check_equal "its serial is recorded" "$(record "$state" rotated)" two
+	check_equal "that of data, too" "$(record "$data" rotated)" two
+	check "the files are the same" unchanged
+	before=$(digest "$state")
+	mortise down -f "$config" >/dev/null
+	check "the next boot succeeds" mortise up
+	check_equal "nothing is rotated" "$(digest "$state")" "$before"
+	check "the files are the same" unchanged
+}
+
+test_refused() {
+	local before
+
+	new_machine
+	declare_both - one
+	check "up formats" mortise up -f "$config"
+	fill
+	check "a recovery key is enrolled" "$MORTISE" enroll "$data" --recovery-key --key-slot 7 \
+		--key-file <(printf other) --recovery-file "$work/recovery"
+	before=$(digest "$data")
+	declare_both - two
+	check "the next boot succeeds" boot
+	check_match "status says why the key was not replaced" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1].failedSyncs[0]')" \
+		"the volume key is not replaced: keyslot 7 holds a recovery key*"
+	check_equal "the key is the same" "$(digest "$data")" "$before"
+	check "the recovery key opens" opens "$data" 7 "$(cat "$work/recovery")"
+	check "the recovery key is removed" "$MORTISE" luksKillSlot "$data" 7 --key-file <(printf other)
+	check "the next boot succeeds" boot
+	check_fails "the key is another one" test "$(digest "$data")" = "$before"
+	check "the files are the same" unchanged
+	mortise down -f "$config" >/dev/null
+	rm "$work/recovery"
+	# An attacker suppresses a rotation, or orders one.
+	before=$(digest "$data")
+	check "a serial is forged" edit_header "$data" '.config.mortise.rotated = "three"'
+	declare_both - three
+	check_fails "up refuses the header" said mortise up -f "$config"
+	check "it says why" says "cannot trust the header of $data: record changed after it was sealed"
+	mortise down -f "$config" >/dev/null
+	check "the serial is put back" edit_header "$data" '.config.mortise.rotated = "two"'
+	check "an order is forged" edit_header "$data" '.config.mortise.rotate = "three"'
+	check_fails "up refuses the header" mortise up -f "$config"
+	check_equal "the key is the same" "$(digest "$data")" "$before"
+	mortise down -f "$config" >/dev/null
+}
+
+# in_place: declare that data is encrypted in place.
+in_place() {
+	declare_keys "$node" "$node;$fallback"
+	sed -i '/^name: data$/,$ s/^  provider: luks2$/&\n  inPlace: true/' "$config"
+}
+
+# plain_machine [MIB]: data is plain ext4, and known.
+plain_machine() {
+	new_machine
+	declare_keys "$node" -
+	mortise up -f "$config" >/dev/null
+	fill
+}
+
+test_encrypt() {
+	plain_machine
+	in_place
+	check_fails "up does not encrypt a mounted volume" said mortise up -f "$config"
+	check "it says when" says "$data is mounted; the next boot encrypts it in place"
+	mortise down -f "$config" >/dev/null
+	check "up encrypts it" said mortise up -f "$config"
+	check "up says so" says "data: encrypting $data"
+	check_equal "data is mounted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
+	check "the files are the same" unchanged
+	check_equal "both keys are in the header" "$(slots "$data")" "0 3"
+	check "cryptsetup opens it" opens "$data" 3 other
+	check_equal "status knows it" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
+		$'known\nnull'
+	check "the next boot succeeds" boot
+	check "the files are the same" unchanged
+	sed -i 's/^  inPlace: true$/&\n  rotateVolumeKey: after/' "$config"
+	check "the next boot rotates its key" boot
+	check_equal "it is done" "$(record "$data" rotated)" after
+	check "the files are the same" unchanged
+	mortise down -f "$config" >/dev/null
+	# An attacker puts a plain file system in its place.
+	mkfs.ext4 -q "$data"
+	check_fails "a plain file system in its place is refused" said mortise up -f "$config"
+	check "it says why" says "the volume of this machine is encrypted"
+	mortise down -f "$config" >/dev/null
+	check_fails "by apply, too" said mortise apply -f "$config"
+	check_equal "it is unchanged" "$(blkid -p -o value -s TYPE "$data")" ext4
+}
+
+# Kills at flushes of mortise, e2fsck and resize2fs, each from the same plain disks.
+test_encrypt_cuts() {
+	local count continued=0 killed=0
+
+	plain_machine
+	in_place
+	mortise down -f "$config" >/dev/null
+	cat "$data" >"$work/plain.data"
+	cat "$state" >"$work/plain.state"
+	for count in {1..80..3}; do
+		cat "$work/plain.data" >"$data"
+		cat "$work/plain.state" >"$state"
+		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
+			"${cost[@]}" "${places[@]}" && killed=$((killed + 1))
+		! grep -q "^data:.*done" "$work/said" || break
+		if mortise plan -f "$config" 2>&1 | grep "continue to encrypt" >/dev/null; then
+			continued=$((continued + 1))
+			[[ $continued -ne 2 ]] || cat "$data" >"$work/half"
+		fi
+		said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		[[ $(findmnt -no SOURCE "$files") == /dev/mapper/luks2-u-data ]] ||
+			fail "data is encrypted after a kill at flush $count"
+		unchanged || fail "the files are the same after a kill at flush $count"
+		mortise down -f "$config" >/dev/null
+		if [[ -e $work/half ]]; then
+			cat "$work/half" >"$data"
+			rm "$work/half"
+			check_fails "a disk from the time of the encryption is refused" \
+				said mortise up -f "$config"
+			check "the error says why" says "it was finished before; an old disk was put back"
+			mortise down -f "$config" >/dev/null
+		fi
+		[[ $killed -eq 0 || $count -lt 10 || $killed -ge $((count / 3)) ]] || break
+	done
+	check "up ran into the kills" test "$killed" -gt 5
+	check "some were in the encryption" test "$continued" -gt 1
+	echo "    flush $count, $killed killed, $continued continued"
+	rm "$work"/plain.*
+}
+
+# Where the room for the header comes from, or why there is none.
+test_room() {
+	local disk
+
+	plain_machine
+	head -c 30M /dev/urandom >"$files/large"
+	in_place
+	mortise down -f "$config" >/dev/null
+	check_fails "a full ext4 is refused" said mortise up -f "$config"
+	check "it says why" says "MiB would be left; delete some of it"
+	mortise down -f "$config" >/dev/null
+	new_machine
+	declare_keys "$node" -
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise up -f "$config" >/dev/null
+	fill
+	in_place
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise down -f "$config" >/dev/null
+	check_fails "an xfs without free space is refused" said mortise up -f "$config"
+	check "it says why" says "the header needs 18 MiB behind the xfs file system"
+	mortise down -f "$config" >/dev/null
+	new_machine
+	disk=$(labeled_disk 120 u-data=64)
+	data=${disk}p1
+	places=(--device "META=$meta" --device "STATE=$state" --device "data=$data")
+	declare_keys "$node" -
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise up -f "$config" >/dev/null
+	fill
+	in_place
+	sed -i 's/type: ext4/type: xfs/' "$config"
+	mortise down -f "$config" >/dev/null
+	check "an xfs with free space behind its partition is encrypted" said mortise up -f "$config"
+	check "the partition grows" says "data: growing $data"
+	check "the files are the same" unchanged
+	check_equal "data is encrypted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
+}
+
+# STATE: only an operator's apply, before it is mounted.
+test_encrypt_state() {
+	new_machine
+	declare_keys - -
+	sed -i 's/^name: STATE$/&\nfilesystem: {type: ext4}/' "$config"
+	check "apply makes a plain STATE" mortise apply -f "$config"
+	fill
+	echo kept >"$root/system/state/kept"
+	declare_keys "$node" -
+	sed -i 's/^name: STATE$/&\nfilesystem: {type: ext4}/; 0,/^  provider: luks2$/ s//&\n  inPlace: true/' \
+		"$config"
+	check_fails "a mounted STATE is refused" said mortise apply -f "$config"
+	mortise down -f "$config" >/dev/null
+	check_fails "up does not encrypt STATE" said mortise up -f "$config"
+	check "it says why" says "run \`mortise apply\` before it is mounted"
+	mortise down -f "$config" >/dev/null
+	killed_at 30 "$MORTISE" apply -f "$config" --yes --root "$root" --node-uuid "$uuid" \
+		"${cost[@]}" "${places[@]}" || true
+	check "apply encrypts it" said mortise apply -f "$config"
+	check_equal "STATE is kept" "$(cat "$root/system/state/kept")" kept
+	check_equal "it is encrypted" "$(findmnt -no SOURCE "$root/system/state")" /dev/mapper/luks2-STATE
+	mortise down >/dev/null
+	check "the next boot succeeds without a file" mortise up
+	check_equal "STATE is kept" "$(cat "$root/system/state/kept")" kept
+	check "the files of data are the same" unchanged
+}
+
+topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state)
+for topic in "${@:-${topics[@]}}"; do
+	echo "# $topic, after $SECONDS s"
+	"test_$topic"
+	mortise down -f "$config" >/dev/null
+done
+finish
