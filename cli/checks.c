@@ -100,6 +100,8 @@ const char *check_format(const struct command *c)
 	    !option_set(&c->options, OPTION_INTEGRITY))
 		return "Option --integrity-no-wipe can be used only for format action with "
 		       "integrity extension.";
+	if (given(c, OPTION_INTEGRITY_INLINE) && !given(c, OPTION_INTEGRITY))
+		return "Inline integrity must be used together with --integrity option.";
 	if (given(c, OPTION_USE_RANDOM) && given(c, OPTION_USE_URANDOM))
 		return "Only one of --use-[u]random options is allowed.";
 	return NULL;

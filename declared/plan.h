@@ -136,7 +136,7 @@ struct volume_plan {
 	bool was_unlisted;		/* an earlier plan could not show what the list changes */
 	bool unlisted;			/* opened without the list: no key is changed */
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
-	bool encrypts;			/* an ENCRYPT step encrypts the file system in place */
+	bool encrypts;			/* a plain file system is encrypted in place, or still is in part */
 	uint64_t header_room;		/* with encrypts: bytes of the header, and as many behind the
 					 * file system */
 	bool converts;			/* to the declared cipher, key size or sector size */

@@ -122,6 +122,33 @@ static enum mortise_code add_continue(struct volume_plan *plan, struct mortise_e
 		volume_estimate_time(plan->device, info.total - info.done, time));
 }
 
+/* Is the data still to be encrypted, in part? */
+static bool is_encryption(const struct volume_plan *plan)
+{
+	struct luks2_reencryption state;
+	struct mortise_error ignored;
+
+	return !luks2_reencryption_get(luks2_header_metadata(plan->header), &state, &ignored) &&
+	       state.mode == MORTISE_ENCRYPT;
+}
+
+/*
+ * A disk from the time of the encryption, put back, has plain data that anyone could change. Once the
+ * volume was ready, or if the trust file says so of STATE, its encryption is not continued.
+ */
+static bool was_encrypted(struct volume_run *run, const struct volume_plan *plan)
+{
+	struct known_volume known;
+
+	if (run->options->adopt)
+		return false;
+	if (volume_is_state(plan->volume))
+		return run->trust->state_encrypted;
+	return run->known.state == KNOWN_LISTED &&
+	       known_find(&run->known.list, plan->volume->id, &known) &&
+	       known.status == KNOWN_READY && known.encrypted;
+}
+
 /* Has another volume only tpm keys, for this STATE? They could not be unsealed with another one. */
 static const struct config_volume *find_bound(const struct volume_run *run)
 {
@@ -262,6 +289,20 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 		return MORTISE_OK;
 	if (volume_in_reencryption(plan)) {
 		*begins = true;
+		/* The list of known volumes decides, once STATE is mounted. */
+		plan->encrypts = is_encryption(plan);
+		if (plan->encrypts && plan->unlisted)
+			return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
+					       "the encryption of %s is not continued, because "
+					       "STATE, which lists the volumes of this machine, is "
+					       "not mounted",
+					       plan->device);
+		if (plan->encrypts && was_encrypted(run, plan))
+			return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+					       "cannot trust %s: its encryption is unfinished, but "
+					       "it was finished before; an old disk was put back; "
+					       "to accept it, run `mortise apply`",
+					       plan->device);
 		return add_continue(plan, err);
 	}
 	/* Without the list of known volumes, no keyslot is changed. */

@@ -54,7 +54,7 @@ static enum mortise_code check_integrity(struct volume_plan *plan,
 {
 	const char *name = plan->volume->integrity;
 	struct luks2_integrity expected = { .type = NULL };
-	char found[96] = "no integrity", key[48] = "";
+	char found[112] = "no integrity", key[48] = "";
 	enum mortise_code code;
 
 	if (name) {
@@ -63,12 +63,13 @@ static enum mortise_code check_integrity(struct volume_plan *plan,
 			return code;
 	}
 	/* The types are those of one table. */
-	if (integrity->type == expected.type && !integrity->own_key_size)
+	if (integrity->type == expected.type && !integrity->own_key_size && !integrity->inline_tags)
 		return MORTISE_OK;
 	if (integrity->own_key_size)
 		snprintf(key, sizeof(key), " with a key of %u bits", integrity->key_size * 8);
 	if (integrity->type)
-		snprintf(found, sizeof(found), "integrity %.40s%s", integrity->type, key);
+		snprintf(found, sizeof(found), "%sintegrity %.40s%s",
+			 integrity->inline_tags ? "inline " : "", integrity->type, key);
 	return add_mismatch(plan, found, name ? name : "none", err);
 }
 

@@ -200,6 +200,12 @@ struct dm_info {
 	bool has_table;
 };
 
+/*
+ * Can a caller store tags in the sectors of this device, or of the disk of this partition? *size:
+ * bytes in each sector; 0: the kernel does not tell.
+ */
+bool dm_has_inline_tags(dev_t device, uint32_t *size);
+
 /* The UUID of a dm-integrity mapping of mortise or cryptsetup; since 2.8, that has another prefix. */
 bool dm_uuid_is_integrity(const char *uuid);
 

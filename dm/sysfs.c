@@ -44,6 +44,27 @@ static bool read_value(dev_t device, const char *file, char *text, size_t room)
 	return size > 0;
 }
 
+bool dm_has_inline_tags(dev_t device, uint32_t *size)
+{
+	/* Only NVMe has metadata_bytes. */
+	static const char *const files[] = { "metadata_bytes", "integrity/tag_size" };
+	char text[32], file[40];
+	const char *disk = read_value(device, "partition", text, sizeof(text)) ? "../" : "";
+
+	snprintf(file, sizeof(file), "%sintegrity/format", disk);
+	/* Before Linux 6.11, dm-integrity has a name of its own. */
+	if (!read_value(device, file, text, sizeof(text)) ||
+	    (strcmp(text, "nop") && strcmp(text, "DM-DIF-EXT-TAG")))
+		return false;
+	*size = 0;
+	for (size_t i = 0; !*size && i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(file, sizeof(file), "%s%s", disk, files[i]);
+		if (read_value(device, file, text, sizeof(text)))
+			*size = (uint32_t)strtoul(text, NULL, 10);
+	}
+	return true;
+}
+
 static bool is_node(const char *path, dev_t device)
 {
 	struct stat st;

@@ -153,12 +153,20 @@ static enum mortise_code choose_sector_size(const struct mortise_format *format,
 					    struct luks2_layout *layout, struct mortise_error *err)
 {
 	uint32_t size =
-		format->sector_size ? format->sector_size : default_sector_size(layout, data);
+		format->integrity_inline ? data->logical_block : default_sector_size(layout, data);
+
+	if (format->sector_size)
+		size = format->sector_size;
 
 	if (size < 512 || size > 4096 || (size & (size - 1)))
 		return error_set(err, MORTISE_E_USAGE, 0, "Unsupported encryption sector size.");
+	if (format->integrity_inline && size != data->logical_block)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Sector must be the same as device hardware sector (%u bytes).",
+				 data->logical_block);
 	/* dm-integrity rounds the size of the data itself. */
-	if (!format->integrity && !is_data_aligned(layout, data, size))
+	if ((!format->integrity || format->integrity_inline) &&
+	    !is_data_aligned(layout, data, size))
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Device size is not aligned to requested sector size.");
 	layout->sector_size = size;

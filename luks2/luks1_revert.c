@@ -81,6 +81,8 @@ static enum mortise_code take_segment(struct json_object *metadata, struct luks1
 		return refuse(err, "default segment encryption sector size is not 512 bytes.");
 	if (json_object_object_length(segments) != 1)
 		return refuse(err, "device uses more segments.");
+	if (segment.integrity.type)
+		return refuse(err, "device uses integrity.");
 	if (segment.size || segment.iv_tweak || segment.offset / LUKS1_SECTOR > UINT32_MAX)
 		return refuse(err, "the data does not begin with sector 0 or has a fixed size.");
 	if (!split_cipher(segment.cipher, binary))

@@ -129,6 +129,19 @@ const char *luks2_requirement(struct json_object *metadata, unsigned i)
 	return json_object_get_string(json_object_array_get_idx(mandatory, i));
 }
 
+const char *luks2_requirement_unmet(struct json_object *metadata, bool *inline_tags)
+{
+	const char *requirement;
+
+	*inline_tags = false;
+	for (unsigned i = 0; (requirement = luks2_requirement(metadata, i)); i++) {
+		if (strcmp(requirement, LUKS2_REQUIREMENT_INLINE))
+			return requirement;
+		*inline_tags = true;
+	}
+	return NULL;
+}
+
 static bool is_online_reencrypt(const char *requirement)
 {
 	static const char base[] = "online-reencrypt";

@@ -37,6 +37,12 @@ bool luks2_segment_is_backup(struct json_object *segment);
 /* requirements.mandatory[i], or NULL past the end. */
 const char *luks2_requirement(struct json_object *metadata, unsigned i);
 
+/* Requirement of cryptsetup 2.8: the device stores the tags of the segment in its sectors. */
+#define LUKS2_REQUIREMENT_INLINE "inline-hw-tags"
+
+/* The first requirement other than this one, or NULL. *inline_tags: this one is present. */
+const char *luks2_requirement_unmet(struct json_object *metadata, bool *inline_tags);
+
 /* The number of requirements named "online-reencrypt" or "online-reencrypt-vN". */
 unsigned luks2_online_reencrypt_count(struct json_object *metadata);
 

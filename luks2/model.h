@@ -28,6 +28,7 @@ struct luks2_integrity {
 	uint32_t key_size;	/* bytes at the end of the volume key that the MAC takes */
 	uint32_t tag_size;	/* bytes stored for each sector: the MAC and a random IV */
 	bool own_key_size;	/* key_size is not the default of the type */
+	bool inline_tags;	/* in the sectors of the device; no dm-integrity */
 };
 
 /* The data segment. */

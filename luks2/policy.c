@@ -141,7 +141,8 @@ enum mortise_code luks2_usable(struct json_object *metadata, struct mortise_erro
 {
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
 	struct json_object *segment = luks2_json_get_id(segments, 0);
-	const char *requirement = luks2_requirement(metadata, 0);
+	bool inline_tags;
+	const char *requirement = luks2_requirement_unmet(metadata, &inline_tags);
 	const char *type = luks2_json_text(segment, "type");
 	uint32_t sector_size;
 
@@ -151,6 +152,9 @@ enum mortise_code luks2_usable(struct json_object *metadata, struct mortise_erro
 				 luks2_online_reencrypt_count(metadata)
 					 ? "; to finish it, run `mortise reencrypt`"
 					 : "");
+	if (inline_tags && !luks2_json_get(segment, "integrity", json_type_object))
+		return error_set(err, MORTISE_E_POLICY, 0,
+				 "segment 0: its tags are in the sectors, but it has no integrity");
 	if (type && !strcmp(type, "crypt"))
 		return check_crypt(segment, &sector_size, err);
 	return MORTISE_OK;
@@ -180,6 +184,7 @@ enum mortise_code luks2_segment_get(struct json_object *metadata, struct luks2_s
 				   segment->cipher, &segment->integrity, err);
 	if (code)
 		return code;
+	(void)luks2_requirement_unmet(metadata, &segment->integrity.inline_tags);
 	segment->digest = luks2_digest_of_segment(metadata, 0);
 	if (segment->digest < 0 || !luks2_json_decimal(object, "offset", &segment->offset) ||
 	    !luks2_json_decimal(object, "iv_tweak", &segment->iv_tweak))

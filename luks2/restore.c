@@ -20,7 +20,7 @@ static bool is_reencrypting(const struct mortise_luks2 *header, bool *unknown)
 	for (unsigned i = 0; (name = luks2_requirement(header->metadata, i)); i++) {
 		if (strstr(name, "-reencrypt"))
 			found = true;
-		else
+		else if (strcmp(name, LUKS2_REQUIREMENT_INLINE))
 			*unknown = true;
 	}
 	return found;
@@ -33,7 +33,7 @@ static enum mortise_code check_requirements(const struct luks2_restore *restore,
 	const char *name;
 
 	for (unsigned i = 0; (name = luks2_requirement(restore->backup->metadata, i)); i++)
-		if (strncmp(name, "online-reencrypt", 16) != 0)
+		if (strncmp(name, "online-reencrypt", 16) && strcmp(name, LUKS2_REQUIREMENT_INLINE))
 			return error_set(err, MORTISE_E_POLICY, 0,
 					 "Forbidden LUKS2 requirements detected in backup %s.",
 					 restore->how.file);

@@ -390,11 +390,14 @@ static void test_rotation(void **state)
 	mortise_config_free(&config);
 }
 
-static void assert_refused(const char *encryption)
+static void assert_refused(const char *encryption, bool adopt)
 {
-	const struct mortise_up_options options = options_alone();
+	struct mortise_up_options options = options_alone();
 	struct mortise_config *config = config_with(encryption);
-	struct mortise_plan *plan = plan_of(config, &options);
+	struct mortise_plan *plan;
+
+	options.adopt = adopt;
+	plan = plan_of(config, &options);
 
 	assert_non_null(find_step(plan, MORTISE_STEP_REFUSE));
 	assert_null(find_step(plan, MORTISE_STEP_REENCRYPT));
@@ -417,9 +420,9 @@ static void test_conversion(void **state)
 	options.cost = &cost;
 	assert_int_equal(truncate(path[1], 20L << 20), 0);
 	format_data();
-	assert_refused("  keySize: 256\n");
+	assert_refused("  keySize: 256\n", false);
 	/* A file system with smaller blocks could not be mounted any more. */
-	assert_refused("  keySize: 256\n  blockSize: 4096\n  inPlace: true\n");
+	assert_refused("  keySize: 256\n  blockSize: 4096\n  inPlace: true\n", false);
 	config = config_with("  keySize: 256\n  inPlace: true\n");
 	plan = plan_of(config, &options);
 	assert_false(plan->volumes[0]->failed);
@@ -436,7 +439,8 @@ static void test_conversion(void **state)
 	/* Nothing proves that a header without a seal was the volume's. */
 	forge_rotation("one");
 	mortise_config_free(&config);
-	assert_refused("  inPlace: true\n");
+	assert_refused("  inPlace: true\n", false);
+	assert_refused("  inPlace: true\n", true);
 }
 
 /* Without a list that knows the file system, only an operator encrypts it; and only the declared one. */

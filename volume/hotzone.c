@@ -63,7 +63,7 @@ static enum luks2_guard guard_of(const struct hotzone *hotzone, const struct luk
 
 void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone)
 {
-	if (hotzone->ahead.length || zone->length > hotzone->room)
+	if (hotzone->shared || hotzone->ahead.length || zone->length > hotzone->room)
 		return;
 	hotzone->ahead = *zone;
 	hotzone->reading = work_on(hotzone, hotzone->next, zone, 0);
@@ -252,7 +252,8 @@ static enum mortise_code measure(struct hotzone *hotzone, uint64_t device_size,
 	return code;
 }
 
-static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_error *err)
+static enum mortise_code open_device(struct hotzone *hotzone, bool shared,
+				     struct mortise_error *err)
 {
 	struct luks2_device *device;
 	enum mortise_code code = luks2_device_open(hotzone->path, false, &device, err);
@@ -263,9 +264,10 @@ static enum mortise_code open_device(struct hotzone *hotzone, struct mortise_err
 	code = check_header(hotzone, device, err);
 	if (code)
 		goto out;
-	flags |= device->block ? O_EXCL : 0;
+	flags |= device->block && !shared ? O_EXCL : 0;
 	hotzone->fd = open(hotzone->path, flags);
-	if (hotzone->fd < 0 && errno == EINVAL)
+	/* The page cache of the device does not have what its mapping writes. */
+	if (hotzone->fd < 0 && errno == EINVAL && !shared)
 		hotzone->fd = open(hotzone->path, flags & ~O_DIRECT);
 	if (hotzone->fd < 0)
 		code = errno == EBUSY
@@ -356,8 +358,8 @@ static enum mortise_code prepare_lanes(struct hotzone *hotzone,
 enum mortise_code hotzone_open(const struct mortise_luks2 *header,
 			       const struct luks2_reencryption *state,
 			       const struct mortise_secret *old_key,
-			       const struct mortise_secret *new_key, struct hotzone **out,
-			       struct mortise_error *err)
+			       const struct mortise_secret *new_key, bool shared,
+			       struct hotzone **out, struct mortise_error *err)
 {
 	struct hotzone *hotzone = calloc(1, sizeof(*hotzone));
 	enum mortise_code code;
@@ -373,9 +375,10 @@ enum mortise_code hotzone_open(const struct mortise_luks2 *header,
 	hotzone->fixed.before.cipher = hotzone->fixed.after.cipher = NULL;
 	hotzone->path = luks2_header_data_path(header);
 	hotzone->fd = -1;
+	hotzone->shared = shared;
 	hotzone->now = &hotzone->buffer[0];
 	hotzone->next = &hotzone->buffer[1];
-	code = open_device(hotzone, err);
+	code = open_device(hotzone, shared, err);
 	if (!code)
 		code = allocate(hotzone, err);
 	if (!code)

@@ -11,13 +11,13 @@ struct hotzone;
 
 /*
  * Opens the data device for exclusive use. state, the keys (NULL: not encrypted) and header live
- * longer than the result. MORTISE_E_BUSY: the device is mapped or mounted. MORTISE_E_NO_SPACE: it is
+ * longer than the result. shared: the mapping of the volume may use the device. MORTISE_E_BUSY: the device is mapped or mounted. MORTISE_E_NO_SPACE: it is
  * smaller than the data, or not a multiple of the zones' unit. MORTISE_E_UNSUPPORTED: a cipher.
  */
 MORTISE_MUST_CHECK enum mortise_code hotzone_open(const struct mortise_luks2 *header,
 						  const struct luks2_reencryption *state,
 						  const struct mortise_secret *old_key,
-						  const struct mortise_secret *new_key,
+						  const struct mortise_secret *new_key, bool shared,
 						  struct hotzone **out, struct mortise_error *err);
 /* Wipes the buffers; NULL is allowed. */
 void hotzone_close(struct hotzone *hotzone);
@@ -32,8 +32,8 @@ uint64_t hotzone_data_size(const struct hotzone *hotzone);
 uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit);
 
 /*
- * Reads the zone for the next hotzone_protect() in the background. Until then, nothing may write
- * there.
+ * Reads the zone for the next hotzone_protect() in the background, unless the device is shared. Until
+ * then, nothing may write there.
  */
 void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone);
 

@@ -27,6 +27,7 @@ struct hotzone {
 	struct luks2_reencryption fixed; /* the numbers that do not; threads use only these */
 	const char *path;		 /* of the data device */
 	int fd;
+	bool shared;	 /* its mapping may write outside the zone: nothing is read ahead */
 	uint64_t size;	 /* bytes of the data */
 	size_t room;	 /* bytes of a buffer */
 	size_t sum_size; /* bytes of one checksum */

@@ -124,6 +124,17 @@ static void remove_stale(struct dm_control *control, const char *name, const cha
 		(void)!dm_remove(control, name, DM_REMOVE_NOW, &ignored);
 }
 
+enum mortise_code volume_integrity_form(const struct luks2_segment *segment,
+					struct volume_integrity *integrity,
+					struct mortise_error *err)
+{
+	if (volume_integrity_encode(segment, integrity->cipher, integrity->tags))
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_UNSUPPORTED, 0,
+			 "cipher %.60s has no form with integrity type %s", segment->cipher,
+			 segment->integrity.type);
+}
+
 enum mortise_code volume_integrity_open(struct dm_control *control,
 					const struct mortise_luks2 *header, const char *name,
 					const struct luks2_segment *segment, const char *device,
@@ -143,10 +154,6 @@ enum mortise_code volume_integrity_open(struct dm_control *control,
 	enum mortise_code code;
 	struct dm_info info;
 
-	if (!volume_integrity_encode(segment, integrity->cipher, integrity->tags))
-		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
-				 "cipher %.60s has no form with integrity type %s", segment->cipher,
-				 segment->integrity.type);
 	snprintf(integrity->name, sizeof(integrity->name), "%.*s_dif", (int)DM_UUID_MAX, name);
 	volume_subdevice_uuid(header, integrity->name, uuid);
 	code = read_size(device, segment, &target.size, err);
@@ -179,6 +186,24 @@ bool volume_integrity_below(struct dm_control *control, const struct dm_crypt_ta
 	       below->device == table->device && dm_uuid_is_integrity(below->uuid);
 }
 
+/* With the messages of cryptsetup 2.8. */
+static enum mortise_code check_inline(const struct luks2_device *device, uint32_t tag_size,
+				      struct mortise_error *err)
+{
+	uint32_t size;
+
+	if (!device->block || !dm_has_inline_tags(device->number, &size))
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Device %s does not provide inline integrity data fields.",
+				 device->path);
+	if (size && size < tag_size)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "Inline tag size %u [bytes] is larger than %u provided by device "
+				 "%s.",
+				 tag_size, size, device->path);
+	return MORTISE_OK;
+}
+
 enum mortise_code volume_integrity_check(const struct luks2_device *device,
 					 const struct mortise_format *format,
 					 struct mortise_error *err)
@@ -196,7 +221,9 @@ enum mortise_code volume_integrity_check(const struct luks2_device *device,
 	if (!code)
 		code = dm_open(&control, err);
 	if (!code)
-		code = dm_target_version(control, "integrity", version, err);
+		code = format->integrity_inline
+			       ? check_inline(device, segment.integrity.tag_size, err)
+			       : dm_target_version(control, "integrity", version, err);
 	dm_close(control);
 	if (!code && !volume_integrity_encode(&segment, cipher, tags))
 		code = error_set(err, MORTISE_E_USAGE, 0,
@@ -222,7 +249,7 @@ enum mortise_code volume_integrity_format(const struct mortise_luks2 *header, bo
 	char name[64];
 
 	code = luks2_segment_get(luks2_header_metadata(header), &segment, err);
-	if (code || !segment.integrity.type)
+	if (code || !segment.integrity.type || segment.integrity.inline_tags)
 		return code;
 	code = volume_backing_open(luks2_header_data_path(header), false, &backing, err);
 	if (code)

@@ -17,6 +17,11 @@ struct volume_integrity {
 	uint64_t size;		/* bytes of data */
 };
 
+/* Fills cipher and tags. MORTISE_E_UNSUPPORTED. */
+MORTISE_MUST_CHECK enum mortise_code volume_integrity_form(const struct luks2_segment *segment,
+							   struct volume_integrity *integrity,
+							   struct mortise_error *err);
+
 /*
  * Opens NAME_dif over the segment on a block device. flags: MORTISE_READONLY, MORTISE_NO_JOURNAL. A
  * NAME_dif that an interrupted open left behind is replaced. MORTISE_E_POLICY: no superblock, or one
@@ -30,7 +35,7 @@ volume_integrity_open(struct dm_control *control, const struct mortise_luks2 *he
 
 /*
  * Checks before a format that the kernel has dm-integrity and the cipher. device is where the data
- * will be; it is not written.
+ * will be; it is not written. With integrity_inline: that the device stores the tags.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_integrity_check(const struct luks2_device *device,
 							    const struct mortise_format *format,

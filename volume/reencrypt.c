@@ -13,6 +13,7 @@
 #include "luks2/keyslot.h"
 #include "luks2/seal.h"
 #include "volume/header_place.h"
+#include "volume/online.h"
 #include "volume/reencrypt.h"
 
 #define PROGRESS "re-encrypting"
@@ -208,6 +209,38 @@ static bool keep_rate(const struct continuation *run, uint64_t length, uint64_t 
 	return due <= taken || events_sleep_ms(run->events, due - taken);
 }
 
+/* Does the header on disk say that the zone is being written? */
+static bool is_marked(struct continuation *run)
+{
+	return luks2_header_read_again(run->header, NULL) ||
+	       luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, NULL) ||
+	       run->state.interrupted;
+}
+
+static enum mortise_code convert_zone(struct continuation *run, const struct luks2_zone *zone,
+				      uint64_t size, uint64_t largest, struct mortise_error *err)
+{
+	enum mortise_code code = run->online ? online_hold(run->online, zone, err) : MORTISE_OK;
+	bool torn = false;
+
+	if (!code)
+		code = hotzone_protect(run->hotzone, zone, err);
+	if (!code)
+		read_ahead(run, zone, size, largest);
+	/* Without protection there is no state to recover. */
+	if (!code && luks2_guard_of(&run->state, zone) != LUKS2_GUARD_NONE) {
+		code = commit(run, zone, true, err);
+		torn = code && run->online && is_marked(run);
+	}
+	if (!code) {
+		torn = true;
+		code = hotzone_convert(run->hotzone, zone, err);
+	}
+	if (!code)
+		code = commit(run, zone, false, err);
+	return run->online ? online_release(run->online, torn, code, err) : code;
+}
+
 static enum mortise_code convert_all(struct continuation *run, struct mortise_error *err)
 {
 	const uint64_t size = hotzone_data_size(run->hotzone);
@@ -216,24 +249,20 @@ static enum mortise_code convert_all(struct continuation *run, struct mortise_er
 	enum mortise_code code = reencrypt_recover(run, err);
 	uint64_t began = 0;
 
+	if (!code && run->online)
+		code = online_begin(run->online, err);
 	while (!code && luks2_reencryption_next(&run->state, size, largest, &zone)) {
 		if (!keep_rate(run, last.length, began) ||
 		    !events_progress(run->events, NULL, PROGRESS,
 				     luks2_reencryption_done(&run->state, size), size))
-			return events_cancel_error(err);
+			code = events_cancel_error(err);
 		began = clock_now_ms();
 		last = zone;
-		code = hotzone_protect(run->hotzone, &zone, err);
 		if (!code)
-			read_ahead(run, &zone, size, largest);
-		/* Without protection there is no state to recover. */
-		if (!code && luks2_guard_of(&run->state, &zone) != LUKS2_GUARD_NONE)
-			code = commit(run, &zone, true, err);
-		if (!code)
-			code = hotzone_convert(run->hotzone, &zone, err);
-		if (!code)
-			code = commit(run, &zone, false, err);
+			code = convert_zone(run, &zone, size, largest, err);
 	}
+	if (run->online)
+		code = online_finish(run->online, code, err);
 	if (!code)
 		code = reencrypt_end(run, err);
 	if (!code)
@@ -243,6 +272,7 @@ static enum mortise_code convert_all(struct continuation *run, struct mortise_er
 
 void reencrypt_close(struct continuation *run)
 {
+	online_close(run->online);
 	hotzone_close(run->hotzone);
 	mortise_secret_free(&run->old_key);
 	mortise_secret_free(&run->new_key);
@@ -258,6 +288,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 					     const struct mortise_reencrypt_run *how,
 					     struct mortise_error *err)
 {
+	const struct mortise_events own = *luks2_header_events(header);
 	struct continuation run = { .header = header, .lock_fd = -1 };
 	struct mortise_reencrypt_run wanted;
 	enum mortise_code code;
@@ -267,17 +298,22 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 		code = reencrypt_lock(&run, err);
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
+	if (!code && wanted.active_name)
+		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
-				    &run.hotzone, err);
+				    wanted.active_name, &run.hotzone, err);
 	run.limit = wanted.hotzone_size;
 	run.rate = wanted.rate;
 	/* Short bursts, between which the device is free. */
 	if (run.rate && (!run.limit || run.limit > run.rate / 4))
 		run.limit = run.rate / 4 + 1;
-	run.events = wanted.events ? wanted.events : luks2_header_events(header);
+	run.events = wanted.events ? wanted.events : &own;
+	/* Only between two zones: an update that is canceled would leave a zone half done. */
+	luks2_header_set_events(header, NULL);
 	if (!code)
 		code = convert_all(&run, err);
+	luks2_header_set_events(header, &own);
 	reencrypt_close(&run);
 	return code;
 }

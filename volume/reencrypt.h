@@ -10,6 +10,7 @@ struct continuation {
 	struct luks2_reencryption state;
 	struct mortise_secret *old_key, *new_key; /* NULL: not encrypted; new_key: the same */
 	struct hotzone *hotzone;
+	struct online *online;	/* NULL: offline */
 	uint64_t limit;		/* bytes of a zone, 0: the default */
 	uint64_t rate;		/* bytes per second, 0: no limit */
 	const struct mortise_events *events;

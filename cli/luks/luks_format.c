@@ -78,6 +78,7 @@ void format_describe(const struct command *c, const char *cipher, struct mortise
 		.integrity = option_text(options, OPTION_INTEGRITY),
 		.integrity_key_size = option_number32(options, OPTION_INTEGRITY_KEY_SIZE) / 8,
 		.integrity_legacy_padding = option_set(options, OPTION_INTEGRITY_LEGACY_PADDING),
+		.integrity_inline = option_set(options, OPTION_INTEGRITY_INLINE),
 	};
 	if (option_set(options, OPTION_PBKDF_FORCE_ITERATIONS))
 		format->digest_iterations = DIGEST_ITERATIONS_FORCED;

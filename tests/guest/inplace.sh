@@ -272,6 +272,7 @@ test_encrypt_cuts() {
 		! grep -q "^data:.*done" "$work/said" || break
 		if mortise plan -f "$config" 2>&1 | grep "continue to encrypt" >/dev/null; then
 			continued=$((continued + 1))
+			[[ $continued -ne 2 ]] || cat "$data" >"$work/half"
 		fi
 		said mortise up -f "$config" ||
 			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
@@ -279,6 +280,14 @@ test_encrypt_cuts() {
 			fail "data is encrypted after a kill at flush $count"
 		unchanged || fail "the files are the same after a kill at flush $count"
 		mortise down -f "$config" >/dev/null
+		if [[ -e $work/half ]]; then
+			cat "$work/half" >"$data"
+			rm "$work/half"
+			check_fails "a disk from the time of the encryption is refused" \
+				said mortise up -f "$config"
+			check "the error says why" says "it was finished before; an old disk was put back"
+			mortise down -f "$config" >/dev/null
+		fi
 		[[ $killed -eq 0 || $count -lt 10 || $killed -ge $((count / 3)) ]] || break
 	done
 	check "up ran into the kills" test "$killed" -gt 5

@@ -216,9 +216,15 @@ test_options() {
 	check "the kernel lacks it" says 'integrity_key_size option is not supported'
 	check "the size of the hash" format "$MORTISE" --integrity hmac-sha256 \
 		--integrity-key-size 256 --integrity-no-wipe
-	check_status 1 "tags in the sectors" said format "$MORTISE" --integrity hmac-sha256 \
+	check_status 1 "inline tags" said format "$MORTISE" --integrity hmac-sha256 \
 		--integrity-inline
-	check "they are refused by name" says 'Option --integrity-inline is not supported'
+	check "the device has none" says "Device $device does not provide inline integrity data"
+	check_status 1 "inline, without integrity" said format "$MORTISE" --integrity-inline
+	check "it is refused" says 'Inline integrity must be used together with --integrity option.'
+	format "$MORTISE" --integrity hmac-sha256 --key-size 256 --sector-size 512 \
+		--integrity-no-wipe
+	check_fails "LUKS1 has no integrity" said "$MORTISE" convert -q --type luks1 "$device"
+	check "convert says so" says 'Cannot convert to LUKS1 format - device uses integrity.'
 	check "none stores nothing without a random IV" format "$MORTISE" --integrity none
 	check_fails "the header has no integrity" grep -q integrity <("$MORTISE" luksDump "$device")
 }
@@ -379,6 +385,66 @@ test_hostile_superblock() {
 	END
 	check "the restored superblock is accepted" opens "$MORTISE"
 	"$MORTISE" close t
+}
+
+# make_hardware DEVICE TAG_SIZE: dm-integrity without a hash in the place of a disk with metadata in
+# its sectors; this works since Linux 4.12.
+make_hardware() {
+	local table="integrity $1 0 $2 D 1 block_size:4096" sectors
+
+	DM_DISABLE_UDEV=1 dmsetup create hardware --table "0 8 $table"
+	DM_DISABLE_UDEV=1 dmsetup remove hardware
+	sectors=$(dd if="$1" bs=4096 count=1 iflag=direct status=none | od -An -tu8 -j16 -N8)
+	DM_DISABLE_UDEV=1 dmsetup create hardware --table "0 $((sectors)) $table"
+}
+
+test_inline() {
+	local disk=$device device=/dev/mapper/hardware
+
+	dd if=/dev/zero of="$disk" bs=1M count=2 conv=notrunc,fsync status=none
+	make_hardware "$disk" 32
+	check_status 1 "too long tags" said format "$MORTISE" --integrity hmac-sha512 \
+		--integrity-inline
+	check "the error says so" says 'Inline tag size 64 [bytes] is larger than 32 provided'
+	check_status 1 "other sectors" said format "$MORTISE" --integrity hmac-sha256 \
+		--integrity-inline --sector-size 512
+	check "the error says so" says 'must be the same as device hardware sector (4096 bytes).'
+	check "format" said format "$MORTISE" --integrity hmac-sha256 --integrity-inline
+	check_match "the requirement" "$("$MORTISE" luksDump "$device")" '*inline-hw-tags*'
+	check_fails "cryptsetup 2.6 does not know it" opens cryptsetup
+	check "open" opens "$MORTISE"
+	check "no mapping of tags" is_open hardware t
+	check_match "dm-crypt stores them" "$(dmsetup table t)" '*capi:authenc(hmac(sha256),xts(aes))*integrity:32:aead*'
+	check_match "status" "$("$MORTISE" status t)" '*hmac(sha256)*'
+	check "every sector is readable" dd if=/dev/mapper/t of=/dev/null bs=64K iflag=direct status=none
+	pattern inline | dd of=/dev/mapper/t bs=64K oflag=direct status=none
+	check "close" "$MORTISE" close t
+	check_status 1 "discards" opens "$MORTISE" --allow-discards
+	check "another open" opens "$MORTISE"
+	check "reads the data" cmp <(dd if=/dev/mapper/t bs=64K count=1 iflag=direct status=none) \
+		<(pattern inline)
+	"$MORTISE" close t
+	check "another key" "$MORTISE" luksAddKey -q "${cheap[@]}" --key-file "$work/key" "$device" \
+		<(printf another)
+	check "opens it" "$MORTISE" open --test-passphrase --key-file <(printf another) "$device"
+	check "a backup" "$MORTISE" luksHeaderBackup --header-backup-file "$work/backup" "$device"
+	check "is restored" "$MORTISE" luksHeaderRestore -q --header-backup-file "$work/backup" \
+		"$device"
+	check_fails "no reencryption" "$MORTISE" reencrypt -q --key-file "$work/key" "$device"
+	printf XXXXX | dd of="$device" bs=1M seek=10 conv=notrunc,fsync status=none
+	check "a changed sector is an error" detects "$MORTISE"
+	check "it is EILSEQ" says 'Invalid or incomplete multibyte'
+	DM_DISABLE_UDEV=1 dmsetup remove hardware
+	device=$disk
+	format "$MORTISE" --integrity hmac-sha256 --integrity-no-wipe
+	refused "inline tags on another disk" \
+		'.config.requirements = {"mandatory": ["inline-hw-tags"]}' 'this needs Linux 6.11'
+	format "$MORTISE"
+	refused "inline tags without integrity" \
+		'.config.requirements = {"mandatory": ["inline-hw-tags"]}' 'but it has no integrity'
+	refused "and another requirement" \
+		'.config.requirements = {"mandatory": ["inline-hw-tags", "new"]}' \
+		'Unmet LUKS2 requirements detected. (new)'
 }
 
 # declare NAME INTEGRITY LINE...: another declared volume, with further lines of its document.
@@ -634,7 +700,7 @@ test_declared_sizes() {
 }
 
 topics=(combinations superblock lifetime options places interruption policy hostile_superblock
-	declared declared_trust declared_cuts declared_sizes)
+	inline declared declared_trust declared_cuts declared_sizes)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
