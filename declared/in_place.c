@@ -174,7 +174,7 @@ static enum mortise_code check_seal(const struct volume_plan *plan, struct morti
 	return error_set(err, MORTISE_E_POLICY, 0, "cannot trust the header of %s", plan->device);
 }
 
-static enum mortise_code encrypt(struct volume_work *work, struct mortise_error *err)
+static enum mortise_code encrypt_volume(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	const char *type = config_filesystem_name(plan->volume->filesystem);
@@ -205,7 +205,7 @@ enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_err
 	if (!code)
 		code = volume_lock_device(work, &fd, err);
 	if (!code)
-		code = encrypt(work, err);
+		code = encrypt_volume(work, err);
 	if (code)
 		error_prefix(err, "cannot encrypt %s in place", work->plan->device);
 	else

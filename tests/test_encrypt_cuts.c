@@ -73,7 +73,7 @@ static enum mortise_code proceed(struct mortise_luks2 *header, struct mortise_er
 	return code;
 }
 
-static enum mortise_code encrypt(const char *path, struct mortise_error *err)
+static enum mortise_code encrypt_disk(const char *path, struct mortise_error *err)
 {
 	const struct mortise_location location = location_of(path, NULL);
 	const struct mortise_format format = { .struct_size = sizeof(format), .key_size = 32 };
@@ -92,7 +92,7 @@ static enum mortise_code encrypt(const char *path, struct mortise_error *err)
 	return code;
 }
 
-static enum mortise_code decrypt(const char *path, const char *file, struct mortise_error *err)
+static enum mortise_code decrypt_disk(const char *path, const char *file, struct mortise_error *err)
 {
 	const struct mortise_location location = location_of(path, NULL);
 	struct mortise_secret *given = passphrase();
@@ -155,7 +155,8 @@ static const char *find_loss(const char *path, bool finished)
 	const char *loss = err.text;
 
 	if (mortise_luks2_load(&location, &header, &err)) {
-		if (finished || encrypt(path, &err) || mortise_luks2_load(&location, &header, &err))
+		if (finished || encrypt_disk(path, &err) ||
+		    mortise_luks2_load(&location, &header, &err))
 			goto out;
 	} else if (!mortise_reencrypt_info(header, &info, NULL)) {
 		loss = "it is not finished";
@@ -266,7 +267,7 @@ static void record_cuts(uint32_t size)
 	prepare(size);
 	disk.before_flush = try_cuts;
 	disk_record(0, false);
-	if (encrypt(disk.path, &err))
+	if (encrypt_disk(disk.path, &err))
 		disk_wrong("%s", err.text);
 	check_recorded(30);
 	loss = find_loss(disk.path, true);
@@ -276,7 +277,7 @@ static void record_cuts(uint32_t size)
 	(void)unlink(header_file);
 	disk.before_flush = try_cuts;
 	disk_record(0, false);
-	if (decrypt(disk.path, header_file, &err))
+	if (decrypt_disk(disk.path, header_file, &err))
 		disk_wrong("%s", err.text);
 	check_recorded(8);
 	loss = find_plain(disk.path);
@@ -309,7 +310,7 @@ static void test_failures(void **state)
 
 		prepare(SMALL);
 		disk_record((fail_at + 1) / 2, fail_at % 2);
-		if (!encrypt(disk.path, &err))
+		if (!encrypt_disk(disk.path, &err))
 			calls = disk.calls;
 		disk.recording = false;
 		if (calls == 1000 && err.sys_errno != EIO)
