@@ -721,6 +721,7 @@ struct mortise_reencrypt_new {
 	size_t keyslot_count;
 	uint64_t moved_size;		/* mortise_decrypt_begin: bytes that are moved ahead; default:
 					 * 1 MiB, maximum: the offset of the data */
+	const char *active_name;	/* the mapping that uses the data; NULL: none may */
 };
 
 /*
@@ -773,6 +774,14 @@ mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,
 		      const struct mortise_reencrypt_new *what, struct mortise_luks2 **out,
 		      struct mortise_error *err);
 
+/*
+ * Finds the active mapping of this header. name receives it, with room for room bytes, or "": there is
+ * none. Pass it as active_name, to re-encrypt online.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_active(const struct mortise_luks2 *header, char *name, size_t room,
+			 struct mortise_error *err);
+
 struct mortise_reencrypt_info {
 	size_t struct_size;
 	enum mortise_reencrypt_mode mode;
@@ -792,8 +801,10 @@ mortise_reencrypt_info(const struct mortise_luks2 *header, struct mortise_reencr
 struct mortise_reencrypt_run {
 	size_t struct_size;
 	int keyslot;			/* the one that the passphrase opens, or MORTISE_ANY */
-	uint64_t hotzone_size;		/* bytes at a time; default and maximum: 32 MiB */
+	uint64_t hotzone_size;		/* bytes at a time; default and maximum: 24 MiB */
 	const struct mortise_events *events; /* for the progress; default: the header's */
+	const char *active_name;	/* the mapping of the volume, which stays in use; NULL: offline */
+	uint64_t rate;			/* bytes per second at most; default: no limit */
 	const char *resilience;		/* change the protection to this one; default: keep it */
 	const char *resilience_hash;	/* of checksums; used with resilience only */
 	uint64_t device_size;		/* bytes of data, if nothing is done yet; default: as begun */
@@ -801,7 +812,10 @@ struct mortise_reencrypt_run {
 
 /*
  * Continues a reencryption up to its end, after recovering the zone that a power cut has interrupted.
- * The data device must not be in use. The events report the progress; canceled, the function stops
+ * Offline, the data device must not be in use. Online, I/O to the zone that is being converted waits, and
+ * all memory of the process is locked meanwhile (mlockall(2)). After a read error the mapping is as
+ * before; after a write error, I/O to the zone fails until the volume has been closed and opened, or
+ * another call has recovered the zone. The events report the progress; canceled, the function stops
  * after the current zone and returns MORTISE_E_CANCELED, and another call continues. passphrase: opens
  * keyslots of both volume keys. After an error or a power cut, another call continues, too.
  * MORTISE_E_KEY. MORTISE_E_POLICY: the header does not belong to these keys. MORTISE_E_BUSY.

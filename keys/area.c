@@ -3,6 +3,7 @@
 #include "keys/area.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -185,58 +186,105 @@ static bool is_weak_key(const struct keys_crypto_algorithm *data, const uint8_t 
 	       secret_equal(key, key + data->key_size / 2, data->key_size / 2);
 }
 
-static enum mortise_code crypt_sectors(const struct area_cipher *area, const uint8_t *key,
-				       struct keys_crypto_cipher *iv_cipher,
-				       const struct keys_sectors *sectors, bool encrypt,
-				       struct mortise_error *err)
-{
-	const uint32_t step = sectors->sector_size;
-	struct keys_crypto_cipher *data;
-	uint8_t iv[BLOCK];
-	bool done;
+struct keys_sectors_cipher {
+	struct area_cipher area;
+	struct keys_crypto_cipher *data, *iv; /* iv: NULL if IVs are not encrypted */
+};
 
-	if (is_weak_key(&area->data, key))
-		return error_set(err, MORTISE_E_SYSTEM, 0,
-				 "an XTS key with equal halves is refused");
-	data = keys_crypto_cipher_new(&area->data, key, encrypt);
-	done = data != NULL;
-	for (size_t at = 0; done && at < sectors->size; at += step)
-		done = make_iv(area->iv_kind, sectors->first + at / KEYS_AREA_SECTOR, iv_cipher,
-			       iv) &&
-		       keys_crypto_sector(data, iv, sectors->data + at, step);
-	keys_crypto_cipher_free(data);
-	if (!done)
-		return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to run cipher %s-%s",
-				 keys_crypto_library(), area->name, modes[area->data.mode]);
-	return MORTISE_OK;
+static enum mortise_code cipher_error(const struct area_cipher *area, struct mortise_error *err)
+{
+	return error_set(err, MORTISE_E_SYSTEM, 0, "%s failed to run cipher %s-%s",
+			 keys_crypto_library(), area->name, modes[area->data.mode]);
 }
 
-static enum mortise_code crypt_bytes(const char *cipher, struct keys_bytes key,
-				     const struct keys_sectors *sectors, bool encrypt,
-				     struct mortise_error *err)
+static enum mortise_code cipher_new(const char *name, struct keys_bytes key, bool encrypt,
+				    struct keys_sectors_cipher *cipher, struct mortise_error *err)
 {
-	struct keys_crypto_cipher *iv_cipher = NULL;
-	struct area_cipher area;
+	struct area_cipher *area = &cipher->area;
 	enum mortise_code code;
 
-	if (!strncmp(cipher, "cipher_null", 11) || !strncmp(cipher, "null", 4))
+	if (!strncmp(name, "cipher_null", 11) || !strncmp(name, "null", 4))
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "cipher %s does not encrypt and is refused; recreate the keyslot "
 				 "with aes-xts-plain64",
-				 cipher);
-	if (sectors->size % sectors->sector_size)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "cannot encrypt %zu bytes in sectors of %u bytes", sectors->size,
-				 sectors->sector_size);
-	if (!parse_cipher(cipher, key.size, &area))
+				 name);
+	if (!parse_cipher(name, key.size, area))
 		return error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "the crypto library does not support cipher %s with a key of %zu "
 				 "bits",
-				 cipher, key.size * 8);
-	code = iv_cipher_new(&area, key, &iv_cipher, err);
+				 name, key.size * 8);
+	code = iv_cipher_new(area, key, &cipher->iv, err);
+	if (code)
+		return code;
+	if (is_weak_key(&area->data, key.data))
+		return error_set(err, MORTISE_E_SYSTEM, 0,
+				 "an XTS key with equal halves is refused");
+	cipher->data = keys_crypto_cipher_new(&area->data, key.data, encrypt);
+	return cipher->data ? MORTISE_OK : cipher_error(area, err);
+}
+
+void keys_sectors_free(struct keys_sectors_cipher *cipher)
+{
+	if (!cipher)
+		return;
+	keys_crypto_cipher_free(cipher->data);
+	keys_crypto_cipher_free(cipher->iv);
+	free(cipher);
+}
+
+static enum mortise_code sectors_new(const char *name, struct keys_bytes key, bool encrypt,
+				     struct keys_sectors_cipher **out, struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return error_memory(err);
+	code = cipher_new(name, key, encrypt, *out, err);
+	if (code) {
+		keys_sectors_free(*out);
+		*out = NULL;
+	}
+	return code;
+}
+
+enum mortise_code keys_sectors_new(const char *cipher, const struct mortise_secret *key,
+				   bool encrypt, struct keys_sectors_cipher **out,
+				   struct mortise_error *err)
+{
+	return sectors_new(
+		cipher, (struct keys_bytes){ mortise_secret_data(key), mortise_secret_size(key) },
+		encrypt, out, err);
+}
+
+enum mortise_code keys_sectors_run(struct keys_sectors_cipher *cipher,
+				   const struct keys_sectors *sectors, struct mortise_error *err)
+{
+	const uint32_t step = sectors->sector_size;
+	uint8_t iv[BLOCK];
+
+	if (sectors->size % step)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "cannot encrypt %zu bytes in sectors of %u bytes", sectors->size,
+				 step);
+	for (size_t at = 0; at < sectors->size; at += step)
+		if (!make_iv(cipher->area.iv_kind, sectors->first + at / KEYS_AREA_SECTOR,
+			     cipher->iv, iv) ||
+		    !keys_crypto_sector(cipher->data, iv, sectors->data + at, step))
+			return cipher_error(&cipher->area, err);
+	return MORTISE_OK;
+}
+
+static enum mortise_code crypt_bytes(const char *name, struct keys_bytes key,
+				     const struct keys_sectors *sectors, bool encrypt,
+				     struct mortise_error *err)
+{
+	struct keys_sectors_cipher *cipher;
+	enum mortise_code code = sectors_new(name, key, encrypt, &cipher, err);
+
 	if (!code)
-		code = crypt_sectors(&area, key.data, iv_cipher, sectors, encrypt, err);
-	keys_crypto_cipher_free(iv_cipher);
+		code = keys_sectors_run(cipher, sectors, err);
+	keys_sectors_free(cipher);
 	return code;
 }
 

@@ -29,10 +29,24 @@ struct keys_sectors {
 	uint64_t first;		/* 512-byte sectors: the IV of the first sector */
 };
 
-/*
- * Encrypts or decrypts sectors in place. Several threads may call it at once. MORTISE_E_UNSUPPORTED
- * as above.
- */
+/* A cipher with a key, created once to encrypt or decrypt many runs. */
+struct keys_sectors_cipher;
+
+/* MORTISE_E_UNSUPPORTED as above. MORTISE_E_SYSTEM: the key is weak, or the library refuses it. */
+MORTISE_MUST_CHECK enum mortise_code keys_sectors_new(const char *cipher,
+						      const struct mortise_secret *key,
+						      bool encrypt,
+						      struct keys_sectors_cipher **out,
+						      struct mortise_error *err);
+/* Wipes the key; NULL is allowed. */
+void keys_sectors_free(struct keys_sectors_cipher *cipher);
+
+/* Encrypts or decrypts sectors in place. Each thread needs a cipher of its own. */
+MORTISE_MUST_CHECK enum mortise_code keys_sectors_run(struct keys_sectors_cipher *cipher,
+						      const struct keys_sectors *sectors,
+						      struct mortise_error *err);
+
+/* The same for a single run. Several threads may call it at once. */
 MORTISE_MUST_CHECK enum mortise_code keys_sectors_crypt(const char *cipher,
 							const struct mortise_secret *key,
 							const struct keys_sectors *sectors,

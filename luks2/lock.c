@@ -130,7 +130,7 @@ enum mortise_code luks2_reencrypt_lock(const struct luks2_device *device, const 
 	int sys;
 
 	*fd = -1;
-	if (!device->locking)
+	if (device && !device->locking)
 		return MORTISE_OK;
 	snprintf(path, sizeof(path), LOCK_DIR "/LN_LUKS2-reencryption-%.64s", uuid);
 	for (;;) {

@@ -113,11 +113,39 @@ static void prepare(void)
 	free(image);
 }
 
+/* A clock that only sleeping moves. */
+static struct {
+	bool on;
+	uint64_t rate; /* bytes per second that are asked for */
+	uint64_t now;  /* ms */
+	unsigned sleeps;
+	unsigned cancel_at; /* number of the sleep that is canceled; 0: none */
+} simulated;
+
+uint64_t __real_clock_now_ms(void);
+uint64_t __wrap_clock_now_ms(void);
+bool __real_events_sleep_ms(const struct mortise_events *events, uint64_t ms);
+bool __wrap_events_sleep_ms(const struct mortise_events *events, uint64_t ms);
+
+uint64_t __wrap_clock_now_ms(void)
+{
+	return simulated.on ? simulated.now : __real_clock_now_ms();
+}
+
+bool __wrap_events_sleep_ms(const struct mortise_events *events, uint64_t ms)
+{
+	if (!simulated.on)
+		return __real_events_sleep_ms(events, ms);
+	simulated.now += ms;
+	return ++simulated.sleeps != simulated.cancel_at;
+}
+
 static enum mortise_code proceed(struct mortise_luks2 *header, struct mortise_error *err)
 {
 	const struct mortise_reencrypt_run how = { .struct_size = sizeof(how),
 						   .keyslot = MORTISE_ANY,
-						   .hotzone_size = ZONE };
+						   .hotzone_size = ZONE,
+						   .rate = simulated.rate };
 	struct mortise_secret *given = passphrase();
 	enum mortise_code code = mortise_reencrypt_continue(header, given, &how, err);
 
@@ -257,11 +285,50 @@ static void test_failures(void **state)
 	assert_in_range(calls, 40, 999);
 }
 
+/* The data has three zones, the zone of a low rate a quarter second's bytes. */
+static void test_rate(void **state)
+{
+	static const struct {
+		uint64_t rate;
+		uint64_t ms; /* of all zones but the last */
+		unsigned sleeps;
+	} rates[] = {
+		{ 1u << 20, 62, 2 },
+		{ 128u << 10, 500, 2 },
+		{ 16u << 10, 5750, 23 },
+		{ UINT64_C(1) << 60, 0, 0 },
+	};
+
+	(void)state;
+	now = &reencryptions[0];
+	simulated.on = true;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+		struct mortise_error err = { 0 };
+
+		prepare();
+		simulated.rate = rates[i].rate;
+		simulated.now = 0;
+		simulated.sleeps = 0;
+		assert_int_equal(reencrypt(&err), MORTISE_OK);
+		assert_int_equal(simulated.now, rates[i].ms);
+		assert_int_equal(simulated.sleeps, rates[i].sleeps);
+		assert_null(find_loss(disk.path, true));
+	}
+	prepare();
+	simulated.rate = 128u << 10;
+	simulated.sleeps = 0;
+	simulated.cancel_at = 2;
+	assert_int_equal(reencrypt(NULL), MORTISE_E_CANCELED);
+	assert_null(find_loss(disk.path, false));
+	memset(&simulated, 0, sizeof(simulated));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_rate),
 	};
 
 	return cmocka_run_group_tests(tests, disk_new, disk_remove);

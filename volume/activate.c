@@ -44,6 +44,12 @@ void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
 	format_uuid("INTEGRITY", header, name, uuid);
 }
 
+void volume_helper_uuid(const struct mortise_luks2 *header, const char *helper,
+			char uuid[static DM_UUID_MAX + 1])
+{
+	format_uuid("SUBDEV", header, helper, uuid);
+}
+
 static enum mortise_code attach_loop(const char *path, bool readonly,
 				     struct volume_backing *backing, struct mortise_error *err)
 {
@@ -243,6 +249,90 @@ enum mortise_code mortise_activate(struct mortise_luks2 *header, const char *nam
 	return volume_activate(header, name, volume_key, flags, false, dropped, err);
 }
 
+/* "CRYPT-TYPE-...": of LUKS the rest begins with the header's UUID, without its dashes. */
+static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
+{
+	static const char prefix[] = "CRYPT-";
+	const char *type = mapping + sizeof(prefix) - 1, *hex;
+	size_t used = 0, length;
+
+	if (strncmp(mapping, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	length = strcspn(type, "-");
+	hex = type + length + (type[length] == '-');
+	if (length < sizeof(info->type))
+		memcpy(info->type, type, length);
+	info->luks2 = !strcmp(info->type, "LUKS2") && strlen(hex) > 32;
+	if (!info->luks2 && (strcmp(info->type, "LUKS1") != 0 || strlen(hex) <= 32))
+		return;
+	for (size_t i = 0; i < 32; i++) {
+		if (i == 8 || i == 12 || i == 16 || i == 20)
+			info->uuid[used++] = '-';
+		info->uuid[used++] = hex[i];
+	}
+}
+
+/* The mappings below NAME that an interrupted online reencryption has left, from top to bottom. */
+static const char *const helpers[] = { "-overlay", VOLUME_HELPER, "-hotzone-backward" };
+#define HELPERS (sizeof(helpers) / sizeof(*helpers))
+
+static bool helper_info(struct dm_control *control, const char *name, size_t i,
+			struct dm_info *info)
+{
+	char helper[DM_UUID_MAX + 1];
+
+	snprintf(helper, sizeof(helper), "%.80s%s", name, helpers[i]);
+	return !dm_info(control, helper, info, NULL) && !strncmp(info->uuid, "CRYPT-SUBDEV-", 13);
+}
+
+/*
+ * I/O that waits in a helper fails, so that the mapping above is not in use. *lock: of the reencryption,
+ * if there are helpers. MORTISE_E_BUSY: its process runs.
+ */
+static enum mortise_code stop_helpers(struct dm_control *control, const char *name, int *lock,
+				      struct mortise_error *err)
+{
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
+	struct dm_crypt_table parts[DM_TARGETS_MAX];
+	enum mortise_code code = MORTISE_OK;
+	struct dm_info info, own;
+	size_t count;
+
+	for (size_t i = 0; !code && i < HELPERS; i++) {
+		uint64_t size = 0;
+
+		if (!helper_info(control, name, i, &info))
+			continue;
+		if (*lock < 0 && !dm_info(control, name, &own, NULL)) {
+			parse_mapping_uuid(own.uuid, &mapping);
+			code = luks2_reencrypt_lock(NULL, mapping.uuid, lock, err);
+		}
+		if (code == MORTISE_E_BUSY)
+			error_set(err, code, 0,
+				  "Reencryption in-progress. Cannot deactivate device.");
+		if (code || !info.suspended)
+			continue;
+		if (!dm_crypt_tables(control, info.name, parts, &count, NULL))
+			while (count)
+				size += parts[--count].size;
+		dm_crypt_tables_clear(parts);
+		code = dm_fail_io(control, info.name, size, err);
+	}
+	return code;
+}
+
+static enum mortise_code remove_helpers(struct dm_control *control, const char *name,
+					enum dm_remove_mode mode, struct mortise_error *err)
+{
+	enum mortise_code code = MORTISE_OK;
+	struct dm_info info;
+
+	for (size_t i = 0; !code && i < HELPERS; i++)
+		if (helper_info(control, name, i, &info))
+			code = dm_remove(control, info.name, mode, err);
+	return code;
+}
+
 enum mortise_code mortise_deactivate(const char *name, enum mortise_deactivation how,
 				     struct mortise_error *err)
 {
@@ -255,15 +345,22 @@ enum mortise_code mortise_deactivate(const char *name, enum mortise_deactivation
 	struct dm_control *control = NULL;
 	struct dm_info below;
 	bool layered = false;
+	int lock = -1;
 	enum mortise_code code = dm_open(&control, err);
 
 	if (!code && !dm_crypt_table(control, name, &table, NULL))
 		layered = volume_integrity_below(control, &table, &below);
 	dm_crypt_table_clear(&table);
+	if (!code && how != MORTISE_CLOSE_CANCEL_DEFERRED)
+		code = stop_helpers(control, name, &lock, err);
 	if (!code)
 		code = dm_remove(control, name, mode[how], err);
 	if (!code && layered)
 		code = dm_remove(control, below.name, mode[how], err);
+	if (!code && lock >= 0)
+		code = remove_helpers(control, name, mode[how], err);
+	if (lock >= 0)
+		close(lock);
 	dm_close(control);
 	return code;
 }
@@ -293,29 +390,6 @@ bool volume_mapping_is_tableless(const struct mortise_luks2 *header, const char 
 		tableless = !info.has_table && !info.open_count && !strcmp(info.uuid, uuid);
 	dm_close(control);
 	return tableless;
-}
-
-/* "CRYPT-TYPE-...": of LUKS the rest begins with the header's UUID, without its dashes. */
-static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info *info)
-{
-	static const char prefix[] = "CRYPT-";
-	const char *type = mapping + sizeof(prefix) - 1, *hex;
-	size_t used = 0, length;
-
-	if (strncmp(mapping, prefix, sizeof(prefix) - 1) != 0)
-		return;
-	length = strcspn(type, "-");
-	hex = type + length + (type[length] == '-');
-	if (length < sizeof(info->type))
-		memcpy(info->type, type, length);
-	info->luks2 = !strcmp(info->type, "LUKS2") && strlen(hex) > 32;
-	if (!info->luks2 && (strcmp(info->type, "LUKS1") != 0 || strlen(hex) <= 32))
-		return;
-	for (size_t i = 0; i < 32; i++) {
-		if (i == 8 || i == 12 || i == 16 || i == 20)
-			info->uuid[used++] = '-';
-		info->uuid[used++] = hex[i];
-	}
 }
 
 /* The tags of a mapping: its data device is below dm-integrity. */

@@ -16,6 +16,12 @@ void volume_mapping_uuid(const struct mortise_luks2 *header, const char *name,
 void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
 			   char uuid[static DM_UUID_MAX + 1]);
 
+/* The mapping NAME-hotzone-forward below NAME during an online reencryption, as cryptsetup names it. */
+#define VOLUME_HELPER "-hotzone-forward"
+/* "CRYPT-SUBDEV-UUID-HELPER" */
+void volume_helper_uuid(const struct mortise_luks2 *header, const char *helper,
+			char uuid[static DM_UUID_MAX + 1]);
+
 /* The device below a mapping: the data device, or a loop device if the data is in a file. */
 struct volume_backing {
 	char path[4096];

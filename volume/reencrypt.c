@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/events.h"
 #include "base/secret.h"
@@ -12,6 +13,7 @@
 #include "luks2/keyslot.h"
 #include "luks2/seal.h"
 #include "volume/header_place.h"
+#include "volume/online.h"
 #include "volume/reencrypt.h"
 
 #define PROGRESS "re-encrypting"
@@ -183,26 +185,88 @@ enum mortise_code reencrypt_recover(struct continuation *run, struct mortise_err
 	return code ? code : commit(run, &zone, false, err);
 }
 
+/* Does the header on disk say that the zone is being written? */
+static bool is_marked(struct continuation *run)
+{
+	return luks2_header_read_again(run->header, NULL) ||
+	       luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, NULL) ||
+	       run->state.interrupted;
+}
+
+/* Reads the zone that follows this one once it is done. */
+static void read_ahead(const struct continuation *run, const struct luks2_zone *zone,
+		       uint64_t largest)
+{
+	const uint64_t size = hotzone_data_size(run->hotzone);
+	struct luks2_reencryption after = run->state;
+	struct luks2_zone next;
+
+	if (zone->offset < after.moved_size)
+		return;
+	after.whole = false;
+	after.interrupted = false;
+	after.border = zone->offset + (after.backward ? 0 : zone->length);
+	if (luks2_reencryption_next(&after, size, largest, &next))
+		hotzone_read_ahead(run->hotzone, &next);
+}
+
+/* Waits until a zone, begun at began_ms, has taken its time at the limit. Returns false if canceled. */
+static bool keep_rate(const struct continuation *run, uint64_t length, uint64_t began_ms)
+{
+	const uint64_t due = run->rate ? length * 1000 / run->rate : 0;
+	const uint64_t taken = clock_now_ms() - began_ms;
+
+	return due <= taken || events_sleep_ms(run->events, due - taken);
+}
+
+static enum mortise_code convert_zone(struct continuation *run, const struct luks2_zone *zone,
+				      uint64_t largest, struct mortise_error *err)
+{
+	enum mortise_code code = run->online ? online_hold(run->online, zone, err) : MORTISE_OK;
+	bool torn = false;
+
+	if (!code)
+		code = hotzone_protect(run->hotzone, zone, err);
+	/* A mapping in use may still write to the next zone. */
+	if (!code && !run->online)
+		read_ahead(run, zone, largest);
+	/* Without protection there is no state to recover. */
+	if (!code && luks2_guard_of(&run->state, zone) != LUKS2_GUARD_NONE) {
+		code = commit(run, zone, true, err);
+		torn = code && run->online && is_marked(run);
+	}
+	if (!code) {
+		torn = true;
+		code = hotzone_convert(run->hotzone, zone, err);
+	}
+	if (!code)
+		code = commit(run, zone, false, err);
+	return run->online ? online_release(run->online, torn, code, err) : code;
+}
+
 static enum mortise_code convert_all(struct continuation *run, struct mortise_error *err)
 {
 	const uint64_t size = hotzone_data_size(run->hotzone);
 	const uint64_t largest = hotzone_largest(run->hotzone, run->limit);
-	struct luks2_zone zone;
+	struct luks2_zone zone, last = { 0 };
 	enum mortise_code code = reencrypt_recover(run, err);
+	uint64_t began = 0;
 
+	if (!code && run->online)
+		code = online_begin(run->online, err);
 	while (!code && luks2_reencryption_next(&run->state, size, largest, &zone)) {
-		if (!events_progress(run->events, NULL, PROGRESS,
+		if (!keep_rate(run, last.length, began) ||
+		    !events_progress(run->events, NULL, PROGRESS,
 				     luks2_reencryption_done(&run->state, size), size))
-			return events_cancel_error(err);
-		code = hotzone_protect(run->hotzone, &zone, err);
-		/* Without protection there is no state to recover. */
-		if (!code && luks2_guard_of(&run->state, &zone) != LUKS2_GUARD_NONE)
-			code = commit(run, &zone, true, err);
-		if (!code)
-			code = hotzone_convert(run->hotzone, &zone, err);
-		if (!code)
-			code = commit(run, &zone, false, err);
+			code = events_cancel_error(err);
+		if (!code) {
+			began = clock_now_ms();
+			last = zone;
+			code = convert_zone(run, &zone, largest, err);
+		}
 	}
+	if (run->online)
+		code = online_finish(run->online, code, err);
 	if (!code)
 		code = reencrypt_end(run, err);
 	if (!code)
@@ -212,6 +276,7 @@ static enum mortise_code convert_all(struct continuation *run, struct mortise_er
 
 void reencrypt_close(struct continuation *run)
 {
+	online_close(run->online);
 	hotzone_close(run->hotzone);
 	mortise_secret_free(&run->old_key);
 	mortise_secret_free(&run->new_key);
@@ -227,6 +292,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 					     const struct mortise_reencrypt_run *how,
 					     struct mortise_error *err)
 {
+	const struct mortise_events own = *luks2_header_events(header);
 	struct continuation run = { .header = header, .lock_fd = -1 };
 	struct mortise_reencrypt_run wanted;
 	bool again = false;
@@ -237,11 +303,13 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 		code = reencrypt_lock(&run, err);
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
+	if (!code && wanted.active_name)
+		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
 		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
 	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
-				    &run.hotzone, err);
+				    wanted.active_name, &run.hotzone, err);
 	if (!code)
 		code = reencrypt_change_guard(&run, &wanted, &again, err);
 	if (!code && again) {
@@ -250,12 +318,20 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
 		if (!code)
 			code = hotzone_open(header, &run.state, run.old_key,
-					    reencrypt_key_after(&run), &run.hotzone, err);
+					    reencrypt_key_after(&run), wanted.active_name,
+					    &run.hotzone, err);
 	}
 	run.limit = wanted.hotzone_size;
-	run.events = wanted.events ? wanted.events : luks2_header_events(header);
+	run.rate = wanted.rate;
+	/* Short bursts, between which the device is free. */
+	if (run.rate && (!run.limit || run.limit > run.rate / 4))
+		run.limit = run.rate / 4 + 1;
+	run.events = wanted.events ? wanted.events : &own;
+	/* Only between two zones: an update that is canceled would leave a zone half done. */
+	luks2_header_set_events(header, NULL);
 	if (!code)
 		code = convert_all(&run, err);
+	luks2_header_set_events(header, &own);
 	reencrypt_close(&run);
 	return code;
 }

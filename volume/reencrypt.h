@@ -10,7 +10,9 @@ struct continuation {
 	struct luks2_reencryption state;
 	struct mortise_secret *old_key, *new_key; /* NULL: not encrypted; new_key: the same */
 	struct hotzone *hotzone;
+	struct online *online;	/* NULL: offline */
 	uint64_t limit;		/* bytes of a zone, 0: the default */
+	uint64_t rate;		/* bytes per second, 0: no limit */
 	const struct mortise_events *events;
 	int lock_fd;		/* -1: not locked */
 	bool unprotected;	/* the metadata has no digest to verify */

@@ -13,6 +13,7 @@
 #include "luks2/keyslot.h"
 #include "luks2/token.h"
 #include "volume/hotzone.h"
+#include "volume/online.h"
 
 /* A shift has names of its own, which the format prescribes. */
 static enum mortise_code choose_resilience(struct reencrypt_beginning *beginning,
@@ -277,7 +278,9 @@ static enum mortise_code choose_sizes(const struct mortise_luks2 *header,
 				 next->block_size);
 	else if (beginning->shifts)
 		code = choose_moved(beginning, data, err);
-	if (!code)
+	if (!code && beginning->what.active_name)
+		code = online_check(header, beginning->what.active_name, next->fixed_size, err);
+	else if (!code)
 		code = luks2_device_unused(data, err);
 	luks2_device_close(data);
 	return code;
@@ -292,9 +295,10 @@ static enum mortise_code rehearse(const struct mortise_luks2 *header,
 				  struct mortise_error *err)
 {
 	struct hotzone *hotzone;
-	enum mortise_code code = hotzone_open(
-		header, &beginning->next, beginning->old_key,
-		beginning->new_key ? beginning->new_key : beginning->old_key, &hotzone, err);
+	enum mortise_code code =
+		hotzone_open(header, &beginning->next, beginning->old_key,
+			     beginning->new_key ? beginning->new_key : beginning->old_key,
+			     beginning->what.active_name, &hotzone, err);
 
 	if (!code)
 		hotzone_close(hotzone);

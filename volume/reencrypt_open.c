@@ -73,7 +73,7 @@ static enum mortise_code settle(struct continuation *run, struct mortise_error *
 				 "cannot open %s: its reencryption was interrupted, and its header "
 				 "may not be written to finish the zone",
 				 luks2_header_data_path(run->header));
-	code = hotzone_open(run->header, &run->state, run->old_key, reencrypt_key_after(run),
+	code = hotzone_open(run->header, &run->state, run->old_key, reencrypt_key_after(run), false,
 			    &run->hotzone, err);
 	if (!code)
 		code = reencrypt_recover(run, err);

@@ -122,7 +122,7 @@ enum mortise_code mortise_reencrypt_repair(struct mortise_luks2 *header,
 	}
 	if (!code && run.state.interrupted) {
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
-				    &run.hotzone, err);
+				    false, &run.hotzone, err);
 		if (!code)
 			code = reencrypt_recover(&run, err);
 		if (!code && run.state.finished)

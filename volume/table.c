@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "luks2/header.h"
@@ -77,4 +78,77 @@ enum mortise_code volume_table_build(const struct volume_table_source *source,
 	for (unsigned i = 0; !code && i < count; i++)
 		code = add_part(source, &segments[i], table, err);
 	return code;
+}
+
+static void add_piece(struct volume_table *table, const struct dm_crypt_target *part)
+{
+	table->part[table->count] = *part;
+	table->part[table->count].next = NULL;
+	if (table->count)
+		table->part[table->count - 1].next = &table->part[table->count];
+	table->count++;
+}
+
+/* The bytes of a part from from to to, counted in the mapping. start: where the part begins. */
+static void add_range(struct volume_table *table, const struct dm_crypt_target *part,
+		      uint64_t start, uint64_t from, uint64_t to)
+{
+	struct dm_crypt_target piece = *part;
+
+	if (from < start)
+		from = start;
+	if (to > start + part->size)
+		to = start + part->size;
+	if (from >= to)
+		return;
+	piece.device_offset += from - start;
+	piece.iv_offset += (from - start) / 512;
+	piece.size = to - from;
+	add_piece(table, &piece);
+}
+
+void volume_table_cut(struct volume_table *table, const struct luks2_zone *zone, const char *path)
+{
+	const struct dm_crypt_target hole = { .device = path,
+					      .device_offset = zone->offset,
+					      .size = zone->length };
+	struct dm_crypt_target parts[DM_TARGETS_MAX];
+	const unsigned count = table->count;
+	uint64_t start = 0;
+
+	memcpy(parts, table->part, sizeof(parts));
+	table->count = 0;
+	for (unsigned i = 0; i < count; start += parts[i++].size) {
+		add_range(table, &parts[i], start, 0, zone->offset);
+		if (zone->offset >= start && zone->offset < start + parts[i].size)
+			add_piece(table, &hole);
+		add_range(table, &parts[i], start, zone->offset + zone->length, UINT64_MAX);
+	}
+}
+
+static bool key_matches(const struct dm_crypt_target *part, const struct dm_crypt_table *live)
+{
+	if (live->key_in_keyring)
+		return part->key_description &&
+		       !strcmp(live->key_description, part->key_description);
+	return live->key && mortise_secret_equal(live->key, part->key);
+}
+
+bool volume_table_matches(const struct volume_table *table, const struct dm_crypt_table *live,
+			  size_t count, const char *path, dev_t device, dev_t helper)
+{
+	if (count != table->count)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct dm_crypt_target *part = &table->part[i];
+		if (strcmp(live[i].cipher, part->cipher ? part->cipher : "") ||
+		    live[i].size != part->size || live[i].device_offset != part->device_offset ||
+		    live[i].device != (part->device == path ? device : helper))
+			return false;
+		if (part->cipher &&
+		    (live[i].iv_offset != part->iv_offset ||
+		     live[i].sector_size != part->sector_size || !key_matches(part, &live[i])))
+			return false;
+	}
+	return true;
 }

@@ -11,6 +11,7 @@
 #include "cli/luks/open.h"
 #include "cli/luks/reencrypt.h"
 #include "cli/luks/seal.h"
+#include "cli/luks/signatures.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/progress.h"
@@ -41,6 +42,9 @@ const char *check_reencrypt(const struct command *c)
 		return "Options --init-only and --resume-only cannot be combined.";
 	if (option_set(options, OPTION_KEEP_KEY) && option_set(options, OPTION_VOLUME_KEY_FILE))
 		return "Options --keep-key and --volume-key-file cannot be combined.";
+	if (option_set(options, OPTION_ACTIVE_NAME) &&
+	    option_set(options, OPTION_FORCE_OFFLINE_REENCRYPT))
+		return "Options --active-name and --force-offline-reencrypt cannot be combined.";
 	if (option_number(options, OPTION_HOTZONE_SIZE) % 512 != 0)
 		return "Hotzone size must be multiple of 512 bytes sector.";
 	if (option_number(options, OPTION_DEVICE_SIZE) % 512 != 0)
@@ -160,8 +164,22 @@ static bool has_cost(const struct options *options)
 	return false;
 }
 
+/*
+ * The kernel would refuse the file system's writes. Offline, cryptsetup does not look inside, and
+ * neither can this program.
+ */
+static enum status check_sector_size(const struct command *c, const char *active)
+{
+	char path[PATH_MAX];
+
+	if (!active || !option_set(&c->options, OPTION_SECTOR_SIZE))
+		return STATUS_OK;
+	snprintf(path, sizeof(path), "/dev/mapper/%s", active);
+	return signatures_check_sector(path, option_number32(&c->options, OPTION_SECTOR_SIZE));
+}
+
 static enum status begin(const struct command *c, const struct paths *paths,
-			 struct mortise_luks2 *header, struct passphrases *all)
+			 struct mortise_luks2 *header, const char *active, struct passphrases *all)
 {
 	const struct options *options = &c->options;
 	const char *given = option_text(options, OPTION_CIPHER);
@@ -180,10 +198,13 @@ static enum status begin(const struct command *c, const struct paths *paths,
 		.resilience_hash = option_text(options, OPTION_RESILIENCE_HASH),
 		.device_size = option_number(options, OPTION_DEVICE_SIZE),
 		.keyslots = all->slot,
+		.active_name = active,
 	};
 	struct mortise_error err = { 0 };
-	enum status status = keyslot_describe(c, &keyslot, &kdf);
+	enum status status = check_sector_size(c, active);
 
+	if (status == STATUS_OK)
+		status = keyslot_describe(c, &keyslot, &kdf);
 	if (given)
 		cipher_whole(given, cipher);
 	if (status == STATUS_OK)
@@ -215,8 +236,8 @@ static bool on_event(void *context, const struct mortise_event *event)
 
 /* resilience: the change of a reencryption that has begun; NULL: none. */
 static enum status proceed(const struct command *c, const struct paths *paths,
-			   struct mortise_luks2 *header, const struct mortise_secret *passphrase,
-			   const char *resilience)
+			   struct mortise_luks2 *header, const char *active,
+			   const struct mortise_secret *passphrase, const char *resilience)
 {
 	struct byte_progress lines;
 	struct progress progress;
@@ -226,6 +247,8 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		.keyslot = option_slot(&c->options, OPTION_KEY_SLOT),
 		.hotzone_size = option_number(&c->options, OPTION_HOTZONE_SIZE),
 		.events = &events,
+		.active_name = active,
+		.rate = option_number(&c->options, OPTION_LIMIT_RATE),
 		.resilience = resilience,
 		.resilience_hash = option_text(&c->options, OPTION_RESILIENCE_HASH),
 		.device_size = option_number(&c->options, OPTION_DEVICE_SIZE),
@@ -294,7 +317,8 @@ static enum status check_file(const struct command *c, const struct paths *paths
 	struct stat st;
 
 	if (stat(paths->device, &st) != 0 || !S_ISREG(st.st_mode) ||
-	    option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
+	    option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT) ||
+	    option_set(&c->options, OPTION_ACTIVE_NAME))
 		return STATUS_OK;
 	if (option_set(&c->options, OPTION_BATCH_MODE))
 		return fail_with(STATUS_USAGE,
@@ -314,7 +338,8 @@ static enum status check_file(const struct command *c, const struct paths *paths
 }
 
 static enum status resume(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, const struct mortise_reencrypt_info *info)
+			  struct mortise_luks2 *header, const char *active,
+			  const struct mortise_reencrypt_info *info)
 {
 	struct mortise_secret *passphrase = NULL;
 	const char *resilience;
@@ -335,13 +360,13 @@ static enum status resume(const struct command *c, const struct paths *paths,
 		return STATUS_USAGE;
 	status = read_passphrase(c, paths, NULL, &passphrase);
 	if (status == STATUS_OK)
-		status = proceed(c, paths, header, passphrase, resilience);
+		status = proceed(c, paths, header, active, passphrase, resilience);
 	mortise_secret_free(&passphrase);
 	return status;
 }
 
 static enum status start(const struct command *c, const struct paths *paths,
-			 struct mortise_luks2 *header)
+			 struct mortise_luks2 *header, const char *active)
 {
 	struct passphrases all = { 0 };
 	enum status status = STATUS_OK;
@@ -360,11 +385,30 @@ static enum status start(const struct command *c, const struct paths *paths,
 		status = check_file(c, paths);
 	if (status != STATUS_OK)
 		return status;
-	status = begin(c, paths, header, &all);
+	status = begin(c, paths, header, active, &all);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, paths, header, all.slot[0].passphrase, NULL);
+		status = proceed(c, paths, header, active, all.slot[0].passphrase, NULL);
 	passphrases_free(&all);
 	return status;
+}
+
+/* The active mapping, or NULL: offline. found has room for a name. */
+static enum status find_active(const struct command *c, const struct paths *paths,
+			       const struct mortise_luks2 *header, char found[static 256],
+			       const char **active)
+{
+	struct mortise_error err = { 0 };
+
+	*active = option_text(&c->options, OPTION_ACTIVE_NAME);
+	if (*active || option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
+		return STATUS_OK;
+	if (mortise_reencrypt_active(header, found, 256, &err))
+		return fail(c, &err);
+	*active = found[0] ? found : NULL;
+	if (*active && !option_set(&c->options, OPTION_BATCH_MODE))
+		print("Auto-detected active dm device '%s' for data device %s.\n", *active,
+		      paths->device);
+	return STATUS_OK;
 }
 
 /* A header that exists. */
@@ -373,22 +417,28 @@ static enum status run_with_header(const struct command *c, const struct paths *
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_luks2 *header = NULL;
 	struct mortise_error err = { 0 };
+	char found[256];
+	const char *active;
 	enum status status = header_load_with_device(c, paths, &header);
 
 	if (status != STATUS_OK)
 		return status;
+	status = find_active(c, paths, header, found, &active);
+	if (status != STATUS_OK)
+		goto out;
 	switch (mortise_reencrypt_info(header, &info, &err)) {
 	case MORTISE_OK:
-		status = resume(c, paths, header, &info);
+		status = resume(c, paths, header, active, &info);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
-		status = start(c, paths, header);
+		status = start(c, paths, header, active);
 		break;
 	default:
 		status = fail(c, &err);
 	}
 	if (status == STATUS_OK)
 		seal_warn_after_change(c, header);
+out:
 	mortise_luks2_free(&header);
 	return status;
 }
@@ -433,7 +483,7 @@ static enum status run_with_new_header(const struct command *c, const struct pat
 	if (status == STATUS_OK && option_set(&c->options, OPTION_ENCRYPT) && command_word(c, 1))
 		status = activate(c, &start);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, paths, start.header, start.passphrase, NULL);
+		status = proceed(c, paths, start.header, NULL, start.passphrase, NULL);
 	mortise_luks2_free(&start.header);
 	mortise_secret_free(&start.passphrase);
 	return status;

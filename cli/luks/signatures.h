@@ -24,6 +24,9 @@ enum signatures_shown {
 enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,
 			    struct signatures *found);
 
+/* Is the block size of the file system on the device at least this many bytes? Without libblkid: yes. */
+enum status signatures_check_sector(const char *device, uint32_t sector_size);
+
 /* Finds the device of a tag, such as "UUID" and its value. Free it; NULL: none, or without libblkid. */
 char *signatures_device(const char *tag, const char *value);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Signatures by libblkid. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +33,29 @@ static void take(blkid_probe probe, const char *device, enum signatures_shown sh
 char *signatures_device(const char *tag, const char *value)
 {
 	return blkid_evaluate_tag(tag, value, NULL);
+}
+
+enum status signatures_check_sector(const char *device, uint32_t sector_size)
+{
+	blkid_probe probe = blkid_new_probe_from_filename(device);
+	const char *size = NULL, *type = "";
+	enum status status = STATUS_OK;
+
+	if (!probe)
+		return fail_with(STATUS_USAGE, "Failed to initialize device signature probes.");
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE);
+	if (blkid_do_safeprobe(probe) == 0 &&
+	    blkid_probe_lookup_value(probe, "BLOCK_SIZE", &size, NULL) == 0 &&
+	    strtoul(size, NULL, 10) < sector_size) {
+		(void)blkid_probe_lookup_value(probe, "TYPE", &type, NULL);
+		status = fail_with(STATUS_USAGE,
+				   "Requested --sector-size %" PRIu32 " is incompatible with %s "
+				   "superblock\n(block size: %s bytes) detected on device %s.",
+				   sector_size, type, size, device);
+	}
+	blkid_free_probe(probe);
+	return status;
 }
 
 enum status signatures_find(const char *device, uint64_t offset, enum signatures_shown shown,

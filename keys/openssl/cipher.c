@@ -56,6 +56,12 @@ bool keys_crypto_cipher_has(const struct keys_crypto_algorithm *algorithm)
 	return has;
 }
 
+/* In the other modes, a context without padding only takes longer for each sector. */
+static bool pads(enum keys_crypto_mode mode)
+{
+	return mode == KEYS_CRYPTO_ECB || mode == KEYS_CRYPTO_CBC;
+}
+
 struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algorithm *algorithm,
 						  const uint8_t *key, bool encrypt)
 {
@@ -69,7 +75,7 @@ struct keys_crypto_cipher *keys_crypto_cipher_new(const struct keys_crypto_algor
 	cipher->encrypt = encrypt;
 	if (cipher->algorithm && cipher->context &&
 	    EVP_CipherInit_ex2(cipher->context, cipher->algorithm, key, NULL, encrypt, NULL) == 1 &&
-	    EVP_CIPHER_CTX_set_padding(cipher->context, 0) == 1)
+	    (!pads(algorithm->mode) || EVP_CIPHER_CTX_set_padding(cipher->context, 0) == 1))
 		return cipher;
 	keys_crypto_cipher_free(cipher);
 	return NULL;

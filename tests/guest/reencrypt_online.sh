@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Volumes in reencryption: opened half done, after interruptions, by each program.
+# Volumes in reencryption: opened half done, after interruptions, by each program; and re-encrypted
+# while a file system in them is written.
 # Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2154,SC2317  # work: set in a sourced file; functions: through check
 set -euo pipefail
@@ -15,6 +16,9 @@ printf 'another one' >"$work/wrong"
 
 # new_volume OPTION...: format a device, and fill the volume with random data, whose checksum is $sum.
 new_volume() {
+	# The memory of the guest holds the disks.
+	losetup -D
+	rm -f "$work"/disk.*
 	device=$(blank_device $((mib + 16)))
 	cryptsetup luksFormat -q --type luks2 "${cheap[@]}" "${key[@]}" "$@" "$device"
 	cryptsetup open "${key[@]}" "$device" v
@@ -33,7 +37,7 @@ killed() {
 	shift
 	[[ $1 != cryptsetup ]] || call='write'
 	# A shell of its own, so that the signal is not reported.
-	(! strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when="$number" \
+	(! strace -f -qq -o /dev/null -e trace=$call -e inject="$call:signal=${signal:-KILL}:when=$number" \
 		"$@") >"$work/out" 2>&1
 }
 
@@ -170,7 +174,7 @@ test_verbs() {
 test_forged() {
 	local member
 
-	for member in '.area.hash = "sha512"' '.direction = "backward"' '.area.hash = "sha1"'; do
+	for member in '.area.hash = "sha512"' '.area.sector_size = 8192' '.area.hash = "sha1"'; do
 		half_done
 		dd if="$device" bs=4096 skip=1 count=3 status=none | tr -d '\0' |
 			jq -cj "(.keyslots[] | select(.type == \"reencrypt\"))$member" >"$work/forged"
@@ -183,7 +187,217 @@ test_forged() {
 	done
 }
 
-topics=(open moved verbs forged)
+# helpers: the mappings that an online reencryption uses in addition.
+helpers() {
+	dmsetup ls | grep -cE '^v-' || true
+}
+
+# plain_mapping COUNT: the mapping has this many targets, and no helper.
+plain_mapping() {
+	[[ $(dmsetup table v | wc -l) == "$1" && $(helpers) == 0 ]] || {
+		dmsetup table
+		return 1
+	}
+}
+
+# written: start a writer of blocks with checksums below $work/mnt.
+start_writer() {
+	mkdir -p "$work/mnt"
+	mkfs.ext4 -q -F -b 4096 /dev/mapper/v
+	mount /dev/mapper/v "$work/mnt"
+	head -c 3M /dev/urandom >"$work/mnt/still"
+	sha256sum "$work/mnt/still" >"$work/still.sum"
+	rm -f "$work/stop" "$work/bad"
+	(
+		n=0
+		while [[ ! -e $work/stop ]]; do
+			n=$((n + 1))
+			head -c 300000 /dev/urandom >"$work/block"
+			dd if="$work/block" of="$work/mnt/f$((n % 10))" conv=fsync bs=64k status=none
+			echo 1 >/proc/sys/vm/drop_caches
+			cmp -s "$work/block" "$work/mnt/f$((n % 10))" || echo "$n" >>"$work/bad"
+			cp "$work/block" "$work/copy$((n % 10))"
+		done
+		echo "$n" >"$work/writes"
+	) &
+	writer=$!
+}
+
+stop_writer() {
+	touch "$work/stop"
+	wait "$writer" || touch "$work/bad"
+}
+
+# intact: the writer has seen no error; all files are what was written.
+intact() {
+	local n status=0
+
+	[[ ! -e $work/bad ]] || status=1
+	umount "$work/mnt" || return
+	echo 1 >/proc/sys/vm/drop_caches
+	e2fsck -fn /dev/mapper/v >"$work/out" 2>&1 || status=1
+	mount -o ro /dev/mapper/v "$work/mnt"
+	sha256sum --quiet -c "$work/still.sum" || status=1
+	for n in "$work/mnt"/f*; do
+		cmp "$n" "$work/copy${n##*f}" || status=1
+	done
+	umount "$work/mnt"
+	[[ $status -eq 0 ]] || cat "$work/out"
+	return $status
+}
+
+online() {
+	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --hotzone-size 512K "$@"
+}
+
+test_online() {
+	local options
+
+	for options in "--resilience checksum" "--resilience journal --sector-size 4096" \
+		"--resilience none --cipher aes-cbc-essiv:sha256 --key-size 256" \
+		"--keep-key --sector-size 1024"; do
+		new_volume --sector-size 512
+		"$MORTISE" open "${key[@]}" --allow-discards "$device" v
+		start_writer
+		# shellcheck disable=SC2086
+		check "online: $options" online $options "$device"
+		check "one target is left, and no helper" plain_mapping 1
+		check_match "the flags are as before" "$(dmsetup table v)" '*:logon:*allow_discards*'
+		stop_writer
+		check "the file system is intact" intact
+		check_fails "the header has no requirement" grep -q online-reencrypt \
+			<(cryptsetup luksDump "$device")
+		sum=$(sum_of /dev/mapper/v)
+		"$MORTISE" close v
+		check "cryptsetup opens it" opens cryptsetup
+	done
+}
+
+in_reencryption() {
+	grep -q online-reencrypt <(cryptsetup luksDump "$device")
+}
+
+# A signal stops it at the end of a zone. Each program opens the volume, and continues.
+test_signal() {
+	local other=cryptsetup
+
+	new_volume --sector-size 512
+	"$MORTISE" open "${key[@]}" "$device" v
+	start_writer
+	signal=INT killed 40 "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --hotzone-size 256K "$device"
+	check "it says so" grep -q "Reencryption interrupted." "$work/out"
+	check "the reencryption is in progress" in_reencryption
+	check "there are two targets, and no helper" plain_mapping 2
+	check_match "status" "$("$MORTISE" status v)" '*in-progress*done: *'
+	check "mortise continues" online "$device"
+	check "there is one target, and no helper" plain_mapping 1
+	stop_writer
+	check "the file system is intact" intact
+	sum=$(sum_of /dev/mapper/v)
+
+	killed 30 "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --hotzone-size 256K "$device"
+	"$MORTISE" close v
+	check "close removes the helper" test "$(helpers)" = 0
+	check "$other opens it" cryptsetup open "${key[@]}" "$device" v
+	check_equal "the data is there" "$(sum_of /dev/mapper/v)" "$sum"
+	check "$other continues online" cryptsetup reencrypt -q --resume-only "${key[@]}" \
+		--hotzone-size 512K --active-name v "$device"
+	check_equal "the data is there" "$(sum_of /dev/mapper/v)" "$sum"
+	cryptsetup reencrypt -q "${cheap[@]}" "${key[@]}" --init-only --active-name v "$device"
+	check "what $other began is done by mortise" online --resume-only "$device"
+	check_equal "the data is there" "$(sum_of /dev/mapper/v)" "$sum"
+	"$MORTISE" close v
+}
+
+# Killed at a write, with the mapping in use, and continued without a reboot, or after one.
+test_kill() {
+	local number resilience
+
+	for number in 19 20 21 22 23 24 25; do
+		resilience=checksum
+		[[ $((number % 2)) == 0 ]] || resilience=journal
+		new_volume
+		"$MORTISE" open "${key[@]}" "$device" v
+		start_writer
+		killed $number "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" \
+			--resilience $resilience --hotzone-size 1M "$device"
+		check "killed at write $number: it was in the middle" in_reencryption
+		if [[ $((number % 3)) == 0 ]]; then
+			check "the mapping is repaired offline, after a reboot" reboot
+			check "it is opened" "$MORTISE" open "${key[@]}" "$device" v
+			check "fsck" e2fsck -fp /dev/mapper/v
+			mount /dev/mapper/v "$work/mnt"
+			check "the file that was not written" sha256sum --quiet -c "$work/still.sum"
+			umount "$work/mnt"
+		else
+			check "it is repaired and continued online" online --resume-only "$device"
+			stop_writer
+			check "the file system is intact" intact
+			check "one target is left, and no helper" plain_mapping 1
+		fi
+		"$MORTISE" close v
+	done
+}
+
+# The writer and the mount do not survive it.
+reboot() {
+	touch "$work/stop"
+	umount -l "$work/mnt"
+	dmsetup info -c --noheadings -o name,suspended v-hotzone-forward || true
+	"$MORTISE" close v || dmsetup remove --force v
+	[[ $(helpers) == 0 ]]
+}
+
+# errors KIND: the disk has errors of this kind (read, write) in its second half, or none.
+errors() {
+	local half=$((mib * 1024))
+
+	case $1 in
+	none) echo "0 $((2 * half)) linear $loop 0" ;;
+	read) printf '%s\n' "0 $half linear $loop 0" "$half $half error" ;;
+	write) printf '%s\n' "0 $half linear $loop 0" \
+		"$half $half flakey $loop $half 0 1 1 error_writes" ;;
+	esac | dmsetup load disk
+	dmsetup suspend --noflush --nolockfs disk
+	dmsetup resume disk
+}
+
+# A disk with errors: the mapping goes on after a read error, and not with a torn zone. The header is
+# elsewhere.
+test_errors() {
+	local kind options=(--header "$work/header")
+
+	loop=$(blank_device $mib)
+	dmsetup create disk --table "0 $((mib * 2048)) linear $loop 0"
+	dmsetup mknodes disk
+	device=/dev/mapper/disk
+	for kind in read write; do
+		rm -f "$work/header"
+		"$MORTISE" luksFormat -q "${cheap[@]}" "${key[@]}" "${options[@]}" "$device"
+		"$MORTISE" open "${key[@]}" "${options[@]}" "$device" v
+		head -c ${mib}M /dev/urandom >/dev/mapper/v
+		sum=$(sum_of /dev/mapper/v)
+		"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --init-only "${options[@]}" "$device"
+		errors $kind
+		check_fails "a $kind error" online --resume-only "${options[@]}" "$device"
+		if [[ $kind == read ]]; then
+			check "there are two targets, and no helper" plain_mapping 2
+		else
+			check_match "the zone fails" "$(dmsetup table v-hotzone-forward)" '*error*'
+			check_fails "it cannot be read" sum_of /dev/mapper/v
+			check "the rest can" dd if=/dev/mapper/v of=/dev/null bs=1M skip=7 status=none
+		fi
+		errors none
+		check "after the errors it is continued online" \
+			online --resume-only "${options[@]}" "$device"
+		check "there is one target, and no helper" plain_mapping 1
+		check_equal "the data is there" "$(sum_of /dev/mapper/v)" "$sum"
+		"$MORTISE" close v
+	done
+	dmsetup remove disk
+}
+
+topics=(open moved verbs forged online signal kill errors)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
