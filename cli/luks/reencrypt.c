@@ -205,13 +205,13 @@ static enum status begin(const struct command *c, const struct paths *paths,
 
 	if (status == STATUS_OK)
 		status = keyslot_describe(c, &keyslot, &kdf);
-
 	if (given)
 		cipher_whole(given, cipher);
 	if (status == STATUS_OK)
 		status = choose_key_size(c, header, what.cipher, &key_size);
 	what.key_size = key_size;
-	what.keyslot = has_cost(options) ? &keyslot : NULL;
+	if (status == STATUS_OK && has_cost(options))
+		what.keyslot = &keyslot;
 	if (status == STATUS_OK && option_set(options, OPTION_VOLUME_KEY_FILE))
 		status = volume_key_read(option_text(options, OPTION_VOLUME_KEY_FILE),
 					 key_size ? key_size : header_volume_key_size(header),

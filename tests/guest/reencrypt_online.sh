@@ -132,6 +132,29 @@ test_moved() {
 	done
 }
 
+# A plain device is encrypted while its mapping is in use.
+test_encrypt() {
+	device=$(blank_device 40)
+	head -c 24M /dev/urandom >"$work/plain"
+	dd if="$work/plain" of="$device" bs=1M conv=fsync status=none
+	sum=$(sum_of "$work/plain")
+	check "it begins, and is open" "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --encrypt \
+		--init-only --reduce-device-size 16M "$device" v
+	for part in {0..39}; do
+		dd if="$work/plain" of=/dev/mapper/v bs=64k count=3 seek=$((part * 5)) \
+			skip=$((part * 5)) conv=fsync,notrunc status=none
+	done &
+	check "it is encrypted online" \
+		"$MORTISE" reencrypt -q --resume-only "${key[@]}" --hotzone-size 1M "$device"
+	wait $!
+	check_equal "the data is there" "$(head -c 24M /dev/mapper/v | sha256sum)" "$sum"
+	check_equal "with one target" "$(dmsetup table v | wc -l)" 1
+	check "close" "$MORTISE" close v
+	check "cryptsetup opens it" cryptsetup open "${key[@]}" "$device" v
+	check_equal "the data is there" "$(head -c 24M /dev/mapper/v | sha256sum)" "$sum"
+	cryptsetup close v
+}
+
 test_verbs() {
 	half_done --sector-size 512
 	check "--test-passphrase" "$MORTISE" open "${key[@]}" --test-passphrase "$device"
@@ -397,7 +420,7 @@ test_errors() {
 	dmsetup remove disk
 }
 
-topics=(open moved verbs forged online signal kill errors)
+topics=(open moved encrypt verbs forged online signal kill errors)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
