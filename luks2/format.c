@@ -132,16 +132,6 @@ static struct json_object *segment_json_new(const struct mortise_format *format,
 	return NULL;
 }
 
-static bool add_requirement(struct json_object *config, const char *name)
-{
-	struct json_object *requirements = json_object_new_object();
-	struct json_object *mandatory = json_object_new_array();
-
-	return luks2_json_add(config, "requirements", requirements) &&
-	       luks2_json_add(requirements, "mandatory", mandatory) &&
-	       !json_object_array_add(mandatory, json_object_new_string(name));
-}
-
 static bool add_sections(struct json_object *metadata, const struct mortise_format *format,
 			 const char *cipher, const struct luks2_layout *layout)
 {
@@ -161,7 +151,8 @@ static bool add_sections(struct json_object *metadata, const struct mortise_form
 			      luks2_json_new_decimal(layout->copy_size - LUKS2_BINARY_SIZE)) &&
 	       luks2_json_add(config, "keyslots_size",
 			      luks2_json_new_decimal(layout->keyslots_size)) &&
-	       (!format->integrity_inline || add_requirement(config, LUKS2_REQUIREMENT_INLINE));
+	       (!format->integrity_inline ||
+		luks2_requirement_set(metadata, LUKS2_REQUIREMENT_INLINE));
 }
 
 static enum mortise_code make_metadata(const struct mortise_format *format, const char *cipher,

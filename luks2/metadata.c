@@ -129,6 +129,16 @@ const char *luks2_requirement(struct json_object *metadata, unsigned i)
 	return json_object_get_string(json_object_array_get_idx(mandatory, i));
 }
 
+bool luks2_requirement_set(struct json_object *metadata, const char *name)
+{
+	struct json_object *requirements = json_object_new_object();
+	struct json_object *mandatory = json_object_new_array();
+
+	return luks2_json_add(section(metadata, "config"), "requirements", requirements) &&
+	       luks2_json_add(requirements, "mandatory", mandatory) &&
+	       luks2_json_append(mandatory, json_object_new_string(name));
+}
+
 const char *luks2_requirement_unmet(struct json_object *metadata, bool *inline_tags)
 {
 	const char *requirement;

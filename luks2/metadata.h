@@ -40,6 +40,9 @@ const char *luks2_requirement(struct json_object *metadata, unsigned i);
 /* Requirement of cryptsetup 2.8: the device stores the tags of the segment in its sectors. */
 #define LUKS2_REQUIREMENT_INLINE "inline-hw-tags"
 
+/* Makes name the only requirement. False: out of memory. */
+bool luks2_requirement_set(struct json_object *metadata, const char *name);
+
 /* The first requirement other than this one, or NULL. *inline_tags: this one is present. */
 const char *luks2_requirement_unmet(struct json_object *metadata, bool *inline_tags);
 

@@ -175,14 +175,9 @@ bool luks2_reencrypt_set_requirement(struct json_object *metadata,
 				     const struct luks2_reencryption *state)
 {
 	const bool to_start = state->mode == MORTISE_DECRYPT && state->moved_size;
-	struct json_object *requirements = json_object_new_object();
-	struct json_object *mandatory = json_object_new_array();
 
-	return luks2_json_add(section(metadata, "config"), "requirements", requirements) &&
-	       luks2_json_add(requirements, "mandatory", mandatory) &&
-	       luks2_json_append(mandatory, json_object_new_string(
-						    to_start ? LUKS2_REQUIREMENT_REENCRYPT "-v3"
-							     : LUKS2_REQUIREMENT_REENCRYPT "-v2"));
+	return luks2_requirement_set(metadata, to_start ? LUKS2_REQUIREMENT_REENCRYPT "-v3"
+							: LUKS2_REQUIREMENT_REENCRYPT "-v2");
 }
 
 bool luks2_reencrypt_set_area(struct json_object *keyslot, const struct luks2_reencryption *state,
