@@ -79,8 +79,7 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	beginning.moved_size = beginning.what.moved_size ? beginning.what.moved_size : MOVED_SIZE;
 	if (code)
 		return code;
-	if (luks2_header_device(header)->path &&
-	    strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
+	if (strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot move the header of %s to a file: it is detached",
 				 luks2_header_data_path(header));

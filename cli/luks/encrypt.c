@@ -8,7 +8,6 @@
 #include "cli/luks/format.h"
 #include "cli/luks/reencrypt.h"
 #include "cli/luks/signatures.h"
-#include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -123,25 +122,6 @@ static enum status begin(const struct command *c, const struct paths *paths,
 		       : STATUS_OK;
 }
 
-static enum status read_keys(const struct command *c, const struct paths *paths,
-			     const struct mortise_format *format, struct reencrypt_start *start,
-			     struct mortise_secret **volume_key)
-{
-	const char *file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
-	struct passphrase_source source;
-	struct mortise_error err = { 0 };
-	enum status status;
-	uint32_t size;
-
-	if (mortise_format_key_size(format, &size, &err))
-		return fail(c, &err);
-	passphrase_new_source(c, paths->device, option_text(&c->options, OPTION_KEY_FILE), &source);
-	source.offset = option_number(&c->options, OPTION_KEYFILE_OFFSET);
-	source.size = option_number(&c->options, OPTION_KEYFILE_SIZE);
-	status = passphrase_read(c, &source, &start->passphrase);
-	return status == STATUS_OK && file ? volume_key_read(file, size, volume_key) : status;
-}
-
 enum status encrypt_start(const struct command *c, const struct paths *paths,
 			  struct reencrypt_start *start)
 {
@@ -172,7 +152,9 @@ enum status encrypt_start(const struct command *c, const struct paths *paths,
 	if (status == STATUS_OK)
 		status = format_make_file(c, paths, &created);
 	if (status == STATUS_OK)
-		status = read_keys(c, paths, &format, start, &volume_key);
+		status = format_read_keys(c, paths->device,
+					  option_text(&c->options, OPTION_KEY_FILE), &format,
+					  &start->passphrase, &volume_key);
 	format.volume_key = volume_key;
 	if (status == STATUS_OK)
 		status = begin(c, paths, &format, paths->detached ? 0 : reduction, &what, start);

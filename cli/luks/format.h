@@ -14,4 +14,13 @@ void format_describe(const struct command *c, const char *cipher, struct mortise
  */
 enum status format_make_file(const struct command *c, const struct paths *paths, bool *created);
 
+/*
+ * Reads the passphrase of the first keyslot, from key_file or a prompt that names device, and the volume
+ * key if --volume-key-file names one. The caller frees both.
+ */
+enum status format_read_keys(const struct command *c, const char *device, const char *key_file,
+			     const struct mortise_format *format,
+			     struct mortise_secret **passphrase,
+			     struct mortise_secret **volume_key);
+
 #endif

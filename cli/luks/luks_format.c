@@ -186,13 +186,11 @@ static enum status create(const struct command *c, const struct paths *paths,
 	return status;
 }
 
-/* Reads the keys and creates the header. */
-static enum status read_and_create(const struct command *c, const struct paths *paths,
-				   struct mortise_format *format,
-				   const struct mortise_keyslot_new *what)
+enum status format_read_keys(const struct command *c, const char *device, const char *key_file,
+			     const struct mortise_format *format,
+			     struct mortise_secret **passphrase, struct mortise_secret **volume_key)
 {
 	const char *vk_file = option_text(&c->options, OPTION_VOLUME_KEY_FILE);
-	struct mortise_secret *passphrase = NULL, *volume_key = NULL;
 	struct passphrase_source source;
 	struct mortise_error err = { 0 };
 	enum status status;
@@ -200,12 +198,22 @@ static enum status read_and_create(const struct command *c, const struct paths *
 
 	if (mortise_format_key_size(format, &size, &err))
 		return fail(c, &err);
-	passphrase_new_source(c, paths->header, key_file(c), &source);
+	passphrase_new_source(c, device, key_file, &source);
 	source.offset = option_number(&c->options, OPTION_KEYFILE_OFFSET);
 	source.size = option_number(&c->options, OPTION_KEYFILE_SIZE);
-	status = passphrase_read(c, &source, &passphrase);
-	if (status == STATUS_OK && vk_file)
-		status = volume_key_read(vk_file, size, &volume_key);
+	status = passphrase_read(c, &source, passphrase);
+	return status == STATUS_OK && vk_file ? volume_key_read(vk_file, size, volume_key) : status;
+}
+
+/* Reads the keys and creates the header. */
+static enum status read_and_create(const struct command *c, const struct paths *paths,
+				   struct mortise_format *format,
+				   const struct mortise_keyslot_new *what)
+{
+	struct mortise_secret *passphrase = NULL, *volume_key = NULL;
+	enum status status =
+		format_read_keys(c, paths->header, key_file(c), format, &passphrase, &volume_key);
+
 	format->volume_key = volume_key;
 	if (status == STATUS_OK)
 		status = create(c, paths, format, what, passphrase);
