@@ -153,7 +153,7 @@ static enum mortise_code add_step(struct volume_plan *plan, struct partition_pla
 	return MORTISE_OK;
 }
 
-/* Adds the step, or says why there is none. */
+/* Adds the step, or the reason why it is missing. */
 static enum mortise_code add_creation(struct volume_plan *plan, struct partition_planned *partition,
 				      struct mortise_error *err)
 {

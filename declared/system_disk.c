@@ -17,7 +17,7 @@
 #include "disk/partition.h"
 #include "disk/place.h"
 
-/* The disk of the partition device, which has this label; "" and layout->why if there is none. */
+/* The disk of the partition device, which has this label; if it was not found, "" and layout->why. */
 static void use_disk_of(struct partition_layout *layout, const char *label, const char *device,
 			char path[static VOLUME_PATH_MAX])
 {
@@ -31,7 +31,7 @@ static void use_disk_of(struct partition_layout *layout, const char *label, cons
 			 label, device);
 }
 
-/* STATE and META show the system disk of an installed machine. False: there is none yet. */
+/* STATE and META show the system disk of an installed machine. False: both are missing. */
 static bool find_installed(const struct mortise_up_options *options,
 			   struct partition_layout *layout, char path[static VOLUME_PATH_MAX])
 {

@@ -217,7 +217,7 @@ static bool find_overlap(struct json_object *metadata, uint64_t from, uint64_t r
 	return false;
 }
 
-/* The lowest offset of an area at or behind from; limit: there is none. */
+/* The lowest offset of an area at or behind from; limit: no area follows. */
 static uint64_t next_area(struct json_object *metadata, uint64_t from, uint64_t limit)
 {
 	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);

@@ -123,7 +123,7 @@ enum mortise_code header_place(const struct mortise_luks2 *header, struct luks2_
 
 /* --- after a cut --- */
 
-/* The copies of a header at an offset, as a header in memory. *out NULL: there is no header. */
+/* The copies of a header at an offset, as a header in memory. *out NULL: the offset has none. */
 static enum mortise_code read_spare(const struct luks2_device *device, uint64_t offset,
 				    struct mortise_luks2 **out, struct mortise_error *err)
 {

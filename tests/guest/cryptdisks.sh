@@ -25,7 +25,7 @@ cp -r "$packages/sbin/." /usr/sbin/
 cp "$(command -v cryptsetup)" "$work/theirs"
 cp "$(command -v "$MORTISE")" "$work/ours"
 cp --remove-destination "$work/ours" /usr/sbin/cryptsetup
-# There is no udev.
+# The guest runs without udev.
 ln -sf true /usr/bin/udevadm
 export DM_DISABLE_UDEV=1 TERM=dumb TMPDIR=$work
 

@@ -296,7 +296,7 @@ test_encrypt_cuts() {
 	rm "$work"/plain.*
 }
 
-# Where the room for the header comes from, or why there is none.
+# Where the room for the header comes from, or the reason why it is missing.
 test_room() {
 	local disk
 
