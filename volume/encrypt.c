@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Beginning to encrypt a device whose data is plain, in place. */
-#include <errno.h>
-#include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -73,15 +70,15 @@ static enum mortise_code make_and_place(const struct mortise_location *location,
 					const struct mortise_encrypt_new *what,
 					struct luks2_device *device, struct mortise_error *err)
 {
-	const int fd = memfd_create("header", MFD_CLOEXEC);
 	struct mortise_location in_memory = *location;
 	struct mortise_luks2 *header = NULL;
-	char path[64];
+	char path[HEADER_FILE_ROOM];
 	enum mortise_code code;
+	int fd;
 
-	if (fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in memory");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	code = header_place_file(&fd, path, err);
+	if (code)
+		return code;
 	in_memory.header = path;
 	in_memory.no_locks = true;
 	code = make_header(&in_memory, format, what, &header, err);

@@ -121,31 +121,32 @@ enum mortise_code header_place(const struct mortise_luks2 *header, struct luks2_
 	return code ? code : write_front(device, &place, err);
 }
 
+enum mortise_code header_place_file(int *fd, char path[static HEADER_FILE_ROOM],
+				    struct mortise_error *err)
+{
+	*fd = memfd_create("header", MFD_CLOEXEC);
+	if (*fd < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in memory");
+	snprintf(path, HEADER_FILE_ROOM, "/proc/self/fd/%d", *fd);
+	return MORTISE_OK;
+}
+
 /* --- after a cut --- */
 
-/* The copies of a header at an offset, as a header in memory. *out NULL: the offset has none. */
-static enum mortise_code read_spare(const struct luks2_device *device, uint64_t offset,
-				    struct mortise_luks2 **out, struct mortise_error *err)
+/* The copies of a header, size bytes at an offset, as a header in memory. */
+static enum mortise_code read_copies(const struct luks2_device *device, uint64_t offset,
+				     uint64_t size, struct mortise_luks2 **out,
+				     struct mortise_error *err)
 {
-	const int fd = memfd_create("header", MFD_CLOEXEC);
 	struct luks2_device *file = NULL;
 	struct mortise_error ignored;
-	uint8_t start[SECTOR];
-	uint64_t copy = 0;
-	char path[64];
+	char path[HEADER_FILE_ROOM];
 	enum mortise_code code;
+	int fd;
 
-	*out = NULL;
-	if (fd < 0)
-		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in memory");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	code = luks2_device_read(device, start, sizeof(start), offset, err);
-	/* The size of a copy follows magic and version. */
-	for (unsigned i = 8; i < 16; i++)
-		copy = copy << 8 | start[i];
-	if (code || memcmp(start, "LUKS\xba\xbe", 6) != 0 || copy < 16384 || copy > 4u << 20 ||
-	    2 * copy > device->size - offset)
-		goto out;
+	code = header_place_file(&fd, path, err);
+	if (code)
+		return code;
 	if (ftruncate(fd, HEADER_MAX))
 		code = error_set(err, MORTISE_E_SYSTEM, errno, "cannot extend a file in memory");
 	if (!code)
@@ -153,17 +154,34 @@ static enum mortise_code read_spare(const struct luks2_device *device, uint64_t 
 	if (!code)
 		code = luks2_device_writable(file, err);
 	if (!code)
-		code = header_place_copy(device, offset, file, 0, 2 * copy, err);
+		code = header_place_copy(device, offset, file, 0, size, err);
 	if (!code && !luks2_header_read(file, LUKS2_MEND_NEVER, out, &ignored)) {
 		file = NULL;
 		code = luks2_header_set_data_path(*out, device->path, err);
 	}
-out:
 	luks2_device_close(file);
 	close(fd);
 	if (code)
 		mortise_luks2_free(out);
 	return code;
+}
+
+/* The header at an offset. *out NULL: the offset has none. */
+static enum mortise_code read_spare(const struct luks2_device *device, uint64_t offset,
+				    struct mortise_luks2 **out, struct mortise_error *err)
+{
+	uint8_t start[SECTOR];
+	uint64_t copy = 0;
+	enum mortise_code code = luks2_device_read(device, start, sizeof(start), offset, err);
+
+	*out = NULL;
+	/* The size of a copy follows magic and version. */
+	for (unsigned i = 8; !code && i < 16; i++)
+		copy = copy << 8 | start[i];
+	if (code || memcmp(start, "LUKS\xba\xbe", 6) != 0 || copy < 16384 || copy > 4u << 20 ||
+	    2 * copy > device->size - offset)
+		return code;
+	return read_copies(device, offset, 2 * copy, out, err);
 }
 
 /* What the sectors at the start of the device hold. */

@@ -11,6 +11,8 @@
 #include "luks2/header.h"
 #include "luks2/reencrypt.h"
 
+#define HEADER_FILE_ROOM 64u /* bytes of the path of a file in memory */
+
 /* Where the parts of a header are, in bytes. */
 struct header_place {
 	struct luks2_reencryption state;
@@ -26,6 +28,10 @@ struct header_place {
  */
 MORTISE_MUST_CHECK enum mortise_code header_place_find(const struct mortise_luks2 *header,
 						       struct header_place *place,
+						       struct mortise_error *err);
+
+/* Creates an empty file in memory for a header; close(2) frees it. */
+MORTISE_MUST_CHECK enum mortise_code header_place_file(int *fd, char path[static HEADER_FILE_ROOM],
 						       struct mortise_error *err);
 
 /* Moves data ahead and writes the header, which is in a file, to device. */
