@@ -214,6 +214,25 @@ static inline void disk_cut(unsigned variant, uint8_t *image)
 			   variant < 8 ? variant : variant + 97 * (unsigned)i);
 }
 
+/* Makes each cut; find_loss() returns what is lost on the disk at path, or NULL. */
+static inline void disk_try_cuts(const char *(*find_loss)(const char *path))
+{
+	static uint8_t image[DISK_SIZE];
+
+	disk.recording = false;
+	for (unsigned variant = 0; variant < DISK_CUTS; variant += STRIDE) {
+		const char *loss;
+
+		disk_cut(variant, image);
+		disk_store(disk.cut, image);
+		loss = find_loss(disk.cut);
+		if (loss)
+			disk_wrong("cut before flush, call %u, variant %u: %s", disk.calls, variant,
+				   loss);
+	}
+	disk.recording = true;
+}
+
 static inline bool is_disk(int fd)
 {
 	struct stat of_fd, of_path;

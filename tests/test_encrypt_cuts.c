@@ -213,27 +213,18 @@ static void copy_file(const char *from, const char *to)
 	close(in);
 }
 
+static const char *find_loss_after_cut(const char *path)
+{
+	if (!decrypting)
+		return find_loss(path, false);
+	copy_file(header_file, header_cut);
+	return find_decryption_loss(path, header_cut);
+}
+
 static void try_cuts(struct disk *unused)
 {
-	static uint8_t image[DISK_SIZE];
-
 	(void)unused;
-	disk.recording = false;
-	for (unsigned variant = 0; variant < DISK_CUTS; variant += STRIDE) {
-		const char *loss;
-
-		disk_cut(variant, image);
-		disk_store(disk.cut, image);
-		if (decrypting)
-			copy_file(header_file, header_cut);
-		loss = decrypting ? find_decryption_loss(disk.cut, header_cut)
-				  : find_loss(disk.cut, false);
-		if (loss)
-			disk_wrong("%s: cut before flush, call %u, variant %u: %s",
-				   decrypting ? "decrypting" : "encrypting", disk.calls, variant,
-				   loss);
-	}
-	disk.recording = true;
+	disk_try_cuts(find_loss_after_cut);
 }
 
 static void prepare(uint32_t size)
@@ -253,7 +244,8 @@ static void check_recorded(unsigned least)
 	disk.recording = false;
 	disk.before_flush = NULL;
 	if (*disk.wrong)
-		fail_msg("%u bytes: %s", data_size, disk.wrong);
+		fail_msg("%s, %u bytes: %s", decrypting ? "decrypting" : "encrypting", data_size,
+			 disk.wrong);
 	if (disk.calls < least)
 		fail_msg("%u calls were recorded", disk.calls);
 }
