@@ -166,10 +166,10 @@ enum mortise_code online_open(struct continuation *run, const char *name, struct
 		code = dm_open(&online->control, err);
 	if (!code)
 		code = dm_info(online->control, name, &info, err);
-	if (!code && (strcmp(info.uuid, uuid) || info.suspended || strlen(name) > 80))
-		return mismatch(online, err);
 	if (!code)
 		code = online_check_overlay(online->control, run->header, name, err);
+	if (!code && (strcmp(info.uuid, uuid) || info.suspended || strlen(name) > 80))
+		return mismatch(online, err);
 	return code ? code : take_helper(online, err);
 }
 

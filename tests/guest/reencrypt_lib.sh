@@ -102,3 +102,12 @@ online() {
 in_reencryption() {
 	grep -q online-reencrypt <(cryptsetup luksDump "${1-$device}")
 }
+
+# The writer and the mount do not survive it.
+reboot() {
+	touch "$work/stop"
+	umount -l "$work/mnt"
+	dmsetup info -c --noheadings -o name,suspended v-hotzone-forward || true
+	"$MORTISE" close v || dmsetup remove --force v
+	[[ $(helpers) == 0 ]]
+}

@@ -263,15 +263,6 @@ test_kill() {
 	done
 }
 
-# The writer and the mount do not survive it.
-reboot() {
-	touch "$work/stop"
-	umount -l "$work/mnt"
-	dmsetup info -c --noheadings -o name,suspended v-hotzone-forward || true
-	"$MORTISE" close v || dmsetup remove --force v
-	[[ $(helpers) == 0 ]]
-}
-
 # errors KIND: the disk has errors of this kind (read, write) in its second half, or none.
 errors() {
 	local half=$((mib * 1024))
