@@ -35,7 +35,7 @@
 	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME) | V(CONVERT_KEY) | V(REENCRYPT))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
-#define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
+#define SOURCES	 EXTENSION(DECLARED | BY_TOKEN | V(REENCRYPT))
 /* The verbs on a header, and those that read a passphrase or choose the cost of a keyslot. */
 #define HEADERS                                                                           \
 	(OPENS | V(REPAIR) | V(REENCRYPT) | V(ERASE) | V(CONVERT) | V(CONFIG) | V(UUID) | \
@@ -191,7 +191,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 				    "cipher of the new keyslot's area" },
 	[OPTION_KEYSLOT_KEY_SIZE] = { "keyslot-key-size", 0, KIND_UINT32, "BITS", SLOT_MAKERS, ALL,
 				      "key size of the new keyslot's area" },
-	[OPTION_KMS] = { "kms", 0, KIND_TEXT, "ENDPOINT", EXTENSION(BY_TOKEN), ALL,
+	[OPTION_KMS] = { "kms", 0, KIND_TEXT, "ENDPOINT", EXTENSION(BY_TOKEN | V(REENCRYPT)), ALL,
 			 "KMS that seals the key, or that unseals a token" },
 	[OPTION_KMS_CA] = { "kms-ca", 0, KIND_TEXT, "FILE", SOURCES, ALL,
 			    "CA certificates for the KMS (PEM)" },
