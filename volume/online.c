@@ -31,6 +31,7 @@ struct online {
 	bool held;		/* the helper is suspended */
 	bool failed;		/* I/O to the zone fails */
 	bool locked;		/* the memory of the process */
+	uint64_t size;		/* bytes of the mapping */
 	struct luks2_zone zone; /* that leads to the helper; length 0: none */
 	struct volume_table_source source;
 	struct volume_table table;
@@ -126,6 +127,8 @@ static enum mortise_code take_helper(struct online *online, struct mortise_error
 		read_options(online, live, count);
 		find_zone(online, live, count);
 	}
+	for (size_t i = 0; i < count; i++)
+		online->size += live[i].size;
 	dm_crypt_tables_clear(live);
 	if (!code && state->interrupted &&
 	    (online->zone.offset != state->zone.offset ||
@@ -173,11 +176,21 @@ enum mortise_code online_open(struct continuation *run, const char *name, struct
 	return code ? code : take_helper(online, err);
 }
 
+/* The mapping keeps its size, also if the volume has more room at the end. */
+static enum mortise_code build_table(struct online *online, struct mortise_error *err)
+{
+	enum mortise_code code = volume_table_build(&online->source, &online->table, err);
+
+	if (!code)
+		volume_table_trim(&online->table, hotzone_data_size(online->run->hotzone));
+	return code;
+}
+
 static enum mortise_code compare(struct online *online, struct mortise_error *err)
 {
 	struct dm_crypt_table live[DM_TARGETS_MAX];
 	size_t count;
-	enum mortise_code code = volume_table_build(&online->source, &online->table, err);
+	enum mortise_code code = build_table(online, err);
 
 	if (code)
 		return code;
@@ -211,7 +224,7 @@ enum mortise_code online_begin(struct online *online, struct mortise_error *err)
 	enum mortise_code code = compare(online, err);
 
 	if (!code)
-		code = volume_table_build(&online->source, &online->table, err);
+		code = build_table(online, err);
 	if (!code && online->has_helper)
 		code = dm_crypt_switch(online->control, online->helper, online->table.part, true,
 				       err);
@@ -228,7 +241,7 @@ enum mortise_code online_begin(struct online *online, struct mortise_error *err)
 enum mortise_code online_hold(struct online *online, const struct luks2_zone *zone,
 			      struct mortise_error *err)
 {
-	enum mortise_code code = volume_table_build(&online->source, &online->table, err);
+	enum mortise_code code = build_table(online, err);
 
 	if (code)
 		return code;
@@ -263,7 +276,7 @@ enum mortise_code online_release(struct online *online, bool torn, enum mortise_
 	if (result && !torn && !dm_release(online->control, online->helper, NULL))
 		return result;
 	if (!result)
-		result = volume_table_build(&online->source, &online->table, err);
+		result = build_table(online, err);
 	if (!result)
 		result = dm_crypt_switch(online->control, online->helper, online->table.part, true,
 					 err);
@@ -280,13 +293,25 @@ enum mortise_code online_finish(struct online *online, enum mortise_code result,
 
 	if (online->failed || online->held || !online->has_helper)
 		return result;
-	code = volume_table_build(&online->source, &online->table, why);
+	code = build_table(online, why);
 	if (!code)
 		code = dm_crypt_switch(online->control, online->name, online->table.part, false,
 				       why);
 	if (!code)
 		code = dm_remove(online->control, online->helper, DM_REMOVE_NOW, why);
 	return result ? result : code;
+}
+
+uint64_t online_part(const struct online *online)
+{
+	const struct luks2_reencryption *state = &online->run->state;
+	const uint64_t before = state->before.offset, after = state->after.offset;
+	const uint64_t offset = before > after ? before : after;
+	const uint64_t whole =
+		state->fixed_size ? state->fixed_size : online->source.device_size - offset;
+
+	/* A whole mapping ends with the last whole sector. */
+	return online->size / 4096 < whole / 4096 ? online->size : 0;
 }
 
 void online_close(struct online *online)
@@ -304,7 +329,7 @@ void online_close(struct online *online)
 /* --- before the beginning --- */
 
 enum mortise_code online_check(const struct mortise_luks2 *header, const char *name, uint64_t size,
-			       struct mortise_error *err)
+			       bool part, struct mortise_error *err)
 {
 	struct volume_live live;
 	struct luks2_device *device = NULL;
@@ -322,7 +347,7 @@ enum mortise_code online_check(const struct mortise_luks2 *header, const char *n
 	if (!code && live.table.device != device->number)
 		code = error_set(err, MORTISE_E_USAGE, 0, "mapping %s is not on %s", name,
 				 luks2_header_data_path(header));
-	if (!code && live.table.size != size)
+	if (!code && live.table.size != size && !(part && live.table.size < size))
 		code = error_set(err, MORTISE_E_USAGE, 0,
 				 "Active device size and requested reencryption size don't match. "
 				 "(mapping %s has %" PRIu64 " bytes, the data has %" PRIu64 ")",

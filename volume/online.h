@@ -45,12 +45,18 @@ MORTISE_MUST_CHECK enum mortise_code online_release(struct online *online, bool 
 MORTISE_MUST_CHECK enum mortise_code online_finish(struct online *online, enum mortise_code result,
 						   struct mortise_error *err);
 
+/* Bytes of a mapping that is smaller than the data; otherwise 0. */
+uint64_t online_part(const struct online *online);
+
 /* NULL is allowed. */
 void online_close(struct online *online);
 
-/* MORTISE_E_USAGE: the mapping does not have the data of the header in size bytes (0: all). */
+/*
+ * MORTISE_E_USAGE: the mapping does not have the data of the header in size bytes (0: all). part: it may
+ * have less of them.
+ */
 MORTISE_MUST_CHECK enum mortise_code online_check(const struct mortise_luks2 *header,
-						  const char *name, uint64_t size,
+						  const char *name, uint64_t size, bool part,
 						  struct mortise_error *err);
 
 #endif

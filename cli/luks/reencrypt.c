@@ -133,16 +133,22 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 	return status;
 }
 
-/*
- * The kernel would refuse the file system's writes. Offline, cryptsetup does not look inside, and
- * neither can this program.
- */
-static enum status check_sector_size(const struct command *c, const char *active)
+/* The kernel would refuse writes of smaller blocks, which a file system that is not open may have. */
+static enum status check_sector_size(const struct command *c, const struct mortise_luks2 *header,
+				     const char *active)
 {
+	struct mortise_segment_info now = { .struct_size = sizeof(now) };
 	char path[PATH_MAX];
 
-	if (!active || !option_set(&c->options, OPTION_SECTOR_SIZE))
+	if (mortise_segment_info(header, 0, &now, NULL) ||
+	    option_number32(&c->options, OPTION_SECTOR_SIZE) <= now.sector_size ||
+	    (!active && option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT)))
 		return STATUS_OK;
+	if (!active)
+		return fail_with(STATUS_USAGE,
+				 "Encryption sector size increase on offline device is not "
+				 "supported.\nActivate the device first or use "
+				 "--force-offline-reencrypt option (dangerous!).");
 	snprintf(path, sizeof(path), "/dev/mapper/%s", active);
 	return signatures_check_sector(path, option_number32(&c->options, OPTION_SECTOR_SIZE));
 }
@@ -199,9 +205,10 @@ static enum status begin(const struct command *c, const struct paths *paths,
 		.device_size = option_number(options, OPTION_DEVICE_SIZE),
 		.keyslots = all->slot,
 		.active_name = active,
+		.mapped_only = c->as_cryptsetup,
 	};
 	struct mortise_error err = { 0 };
-	enum status status = check_sector_size(c, active);
+	enum status status = check_sector_size(c, header, active);
 
 	if (status == STATUS_OK)
 		status = keyslot_describe(c, &keyslot, &kdf);
@@ -253,6 +260,7 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		.resilience = resilience,
 		.resilience_hash = option_text(&c->options, OPTION_RESILIENCE_HASH),
 		.device_size = option_number(&c->options, OPTION_DEVICE_SIZE),
+		.mapped_only = c->as_cryptsetup,
 	};
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
@@ -400,7 +408,7 @@ static enum status find_active(const struct command *c, const struct paths *path
 {
 	struct mortise_error err = { 0 };
 
-	*active = option_text(&c->options, OPTION_ACTIVE_NAME);
+	*active = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
 	if (*active || option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
 		return STATUS_OK;
 	if (mortise_reencrypt_active(header, found, 256, &err))
@@ -513,13 +521,38 @@ static bool has_header(const struct paths *paths)
 	return found;
 }
 
+/* Without a device, the mapping of --active-name leads to it. */
+static enum status find_paths(const struct command *c, struct paths *paths)
+{
+	const char *name = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
+	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	if (command_word(c, 0)) {
+		paths_find(c, command_word(c, 0), paths);
+		return STATUS_OK;
+	}
+	if (!name || option_set(&c->options, OPTION_ENCRYPT))
+		return fail_with(STATUS_USAGE, "Command requires device as argument.");
+	code = mortise_mapping_info(name, &info, &err);
+	if (code == MORTISE_E_INACTIVE)
+		return fail_with(STATUS_USAGE, "Device %s is not active.", name);
+	if (!info.device[0])
+		return fail(c, &err);
+	paths_find(c, info.device, paths);
+	return STATUS_OK;
+}
+
 enum status run_reencrypt(const struct command *c)
 {
 	const struct options *options = &c->options;
 	struct paths paths;
 	bool new_header = false;
+	const enum status status = find_paths(c, &paths);
 
-	paths_find(c, command_word(c, 0), &paths);
+	if (status != STATUS_OK)
+		return status;
 	if (option_set(options, OPTION_ENCRYPT))
 		new_header = access(paths.header, F_OK) != 0 || !has_header(&paths);
 	else if (option_set(options, OPTION_DECRYPT) && paths.detached)

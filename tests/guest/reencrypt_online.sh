@@ -88,7 +88,8 @@ test_open() {
 
 half_done() {
 	new_volume "$@"
-	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 "$device"
+	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 \
+		--force-offline-reencrypt "$device"
 	killed 30 "$MORTISE" reencrypt -q "${key[@]}" --hotzone-size 1M "$device"
 }
 
@@ -140,14 +141,17 @@ test_encrypt() {
 	sum=$(sum_of "$work/plain")
 	check "it begins, and is open" "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --encrypt \
 		--init-only --reduce-device-size 16M "$device" v
+	cryptsetup status v >"$work/theirs"
+	"$MORTISE" status v | grep -v '^  done:' >"$work/ours"
+	check "status is that of cryptsetup" diff "$work/ours" "$work/theirs"
 	for part in {0..39}; do
 		dd if="$work/plain" of=/dev/mapper/v bs=64k count=3 seek=$((part * 5)) \
 			skip=$((part * 5)) conv=fsync,notrunc status=none
 	done &
-	check "it is encrypted online" \
-		"$MORTISE" reencrypt -q --resume-only "${key[@]}" --hotzone-size 1M "$device"
+	check "it is encrypted online, by the name of the mapping" \
+		"$MORTISE" reencrypt -q --resume-only "${key[@]}" --hotzone-size 1M --active-name v
 	wait $!
-	check_equal "the data is there" "$(head -c 24M /dev/mapper/v | sha256sum)" "$sum"
+	check_equal "the mapping keeps its data and its size" "$(sum_of /dev/mapper/v)" "$sum"
 	check_equal "with one target" "$(dmsetup table v | wc -l)" 1
 	check "close" "$MORTISE" close v
 	check "cryptsetup opens it" cryptsetup open "${key[@]}" "$device" v
@@ -156,6 +160,12 @@ test_encrypt() {
 }
 
 test_verbs() {
+	new_volume --sector-size 512
+	check_status 1 "larger sectors offline" \
+		"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --sector-size 1024 "$device"
+	check_status 1 "larger sectors offline, with --init-only" "$MORTISE" reencrypt -q \
+		"${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 "$device"
+	check_fails "the header has no requirement" in_reencryption
 	half_done --sector-size 512
 	check "--test-passphrase" "$MORTISE" open "${key[@]}" --test-passphrase "$device"
 	check_status 2 "a wrong passphrase" "$MORTISE" open --key-file "$work/wrong" "$device" v
@@ -278,12 +288,13 @@ test_online() {
 
 	for options in "--resilience checksum" "--resilience journal --sector-size 4096" \
 		"--resilience none --cipher aes-cbc-essiv:sha256 --key-size 256" \
-		"--keep-key --sector-size 1024"; do
+		"--keep-key --sector-size 1024 --active-name /dev/mapper/v"; do
 		new_volume --sector-size 512
+		[[ $options == *--active-name* ]] || options+=" $device"
 		"$MORTISE" open "${key[@]}" --allow-discards "$device" v
 		start_writer
 		# shellcheck disable=SC2086
-		check "online: $options" online $options "$device"
+		check "online: $options" online $options
 		check "one target is left, and no helper" plain_mapping 1
 		check_match "the flags are as before" "$(dmsetup table v)" '*:logon:*allow_discards*'
 		stop_writer
