@@ -247,6 +247,9 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 			   struct mortise_luks2 *header, const char *active,
 			   const struct mortise_secret *passphrase, const char *resilience)
 {
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	const bool decrypts =
+		!mortise_reencrypt_info(header, &info, NULL) && info.mode == MORTISE_DECRYPT;
 	struct byte_progress lines;
 	struct progress progress;
 	struct mortise_events events = { .call = on_event, .context = &progress };
@@ -274,6 +277,12 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 	if (code == MORTISE_E_CANCELED) {
 		print_to(stderr, "Reencryption interrupted.\n");
 		return STATUS_USAGE;
+	}
+	/* Decrypted data needs no mapping. A mounted file system keeps it until it is unmounted. */
+	if (!code && active && decrypts) {
+		code = mortise_deactivate(active, MORTISE_CLOSE_DEFERRED, &err);
+		if (code == MORTISE_E_INACTIVE)
+			return STATUS_OK;
 	}
 	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);
 }
@@ -374,8 +383,8 @@ static enum status resume(const struct command *c, const struct paths *paths,
 	return status;
 }
 
-static enum status start(const struct command *c, const struct paths *paths,
-			 struct mortise_luks2 *header, const char *active)
+static enum status begin_here(const struct command *c, const struct paths *paths,
+			      struct mortise_luks2 *header, const char *active)
 {
 	struct passphrases all = { 0 };
 	enum status status = STATUS_OK;
@@ -401,21 +410,19 @@ static enum status start(const struct command *c, const struct paths *paths,
 	return status;
 }
 
-/* The active mapping, or NULL: offline. found has room for a name. */
-static enum status find_active(const struct command *c, const struct paths *paths,
-			       const struct mortise_luks2 *header, char found[static 256],
-			       const char **active)
+enum status reencrypt_find_active(const struct command *c, const struct paths *paths,
+				  const struct mortise_luks2 *header, struct reencrypt_start *start)
 {
 	struct mortise_error err = { 0 };
 
-	*active = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
-	if (*active || option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
+	start->active = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
+	if (start->active || option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
 		return STATUS_OK;
-	if (mortise_reencrypt_active(header, found, 256, &err))
+	if (mortise_reencrypt_active(header, start->found, sizeof(start->found), &err))
 		return fail(c, &err);
-	*active = found[0] ? found : NULL;
-	if (*active && !option_set(&c->options, OPTION_BATCH_MODE))
-		print("Auto-detected active dm device '%s' for data device %s.\n", *active,
+	start->active = start->found[0] ? start->found : NULL;
+	if (start->active && !option_set(&c->options, OPTION_BATCH_MODE))
+		print("Auto-detected active dm device '%s' for data device %s.\n", start->active,
 		      paths->device);
 	return STATUS_OK;
 }
@@ -425,22 +432,21 @@ static enum status run_with_header(const struct command *c, const struct paths *
 {
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_luks2 *header = NULL;
+	struct reencrypt_start start = { .active = NULL };
 	struct mortise_error err = { 0 };
-	char found[256];
-	const char *active;
 	enum status status = header_load_with_device(c, paths, &header);
 
 	if (status != STATUS_OK)
 		return status;
-	status = find_active(c, paths, header, found, &active);
+	status = reencrypt_find_active(c, paths, header, &start);
 	if (status != STATUS_OK)
 		goto out;
 	switch (mortise_reencrypt_info(header, &info, &err)) {
 	case MORTISE_OK:
-		status = resume(c, paths, header, active, &info);
+		status = resume(c, paths, header, start.active, &info);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
-		status = start(c, paths, header, active);
+		status = begin_here(c, paths, header, start.active);
 		break;
 	default:
 		status = fail(c, &err);
@@ -477,13 +483,14 @@ static enum status activate(const struct command *c, const struct reencrypt_star
 /* --encrypt makes a header, and --decrypt moves it to a new file. */
 static enum status run_with_new_header(const struct command *c, const struct paths *paths)
 {
-	struct reencrypt_start start = { NULL, NULL };
+	struct reencrypt_start start = { .header = NULL };
 	enum status status;
 
 	if (option_set(&c->options, OPTION_RESUME_ONLY))
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
 	if (option_set(&c->options, OPTION_ENCRYPT)) {
 		status = encrypt_start(c, paths, &start);
+		start.active = command_mapping(c, 1);
 	} else {
 		status = check_file(c, paths);
 		if (status == STATUS_OK)
@@ -492,10 +499,7 @@ static enum status run_with_new_header(const struct command *c, const struct pat
 	if (status == STATUS_OK && option_set(&c->options, OPTION_ENCRYPT) && command_word(c, 1))
 		status = activate(c, &start);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, paths, start.header,
-				 option_set(&c->options, OPTION_ENCRYPT) ? command_mapping(c, 1)
-									 : NULL,
-				 start.passphrase, NULL);
+		status = proceed(c, paths, start.header, start.active, start.passphrase, NULL);
 	mortise_luks2_free(&start.header);
 	mortise_secret_free(&start.passphrase);
 	return status;
