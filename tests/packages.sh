@@ -11,6 +11,7 @@
 #              BUILDROOT: a tree of Buildroot, whose check-package and Kconfig read packaging/buildroot
 #   arch       makepkg, and pacman installs the package in a new root; as root
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
+#   site       chromium looks at each page of the documentation (tests/site.sh)
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
 # build/packages).
 set -eEuo pipefail
@@ -32,6 +33,7 @@ declare -A shown=(
 	[recipes]="compared with the tree only"
 	[arch]="built by makepkg, installed by pacman, used"
 	[alpine]="functions run without abuild, used"
+	[site]="each page looked at in a browser"
 )
 
 # needs PROGRAM...: skip the test without them.
@@ -450,13 +452,17 @@ alpine() {
 	echo "ok - Alpine Linux"
 }
 
+site() {
+	tests/site.sh browser
+}
+
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|site..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | site)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \
