@@ -24,7 +24,7 @@ LOOK = r"""
 	const errors = [], seen = new Set(), wide = document.documentElement.clientWidth;
 	const say = (what, element) => {
 		const text = what + ": <" + element.tagName.toLowerCase() + "> " +
-			(element.textContent || "").trim().slice(0, 40);
+			(element.textContent || "").trim().replace(/\s+/g, " ").slice(0, 40);
 		if (!seen.has(text)) { seen.add(text); errors.push(text); }
 	};
 	if (document.documentElement.scrollWidth > wide)

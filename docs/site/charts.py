@@ -80,7 +80,7 @@ def show(value, unit):
 
 def rows_of(chart, tables):
     titles, rows = tables.of(chart.heading)
-    return [(cells[0].strip("*"), [(label, value_of(tables.cell(chart.heading, cells[0].strip("*"),
+    return [(cells[0].strip("*").replace("`", ""), [(label, value_of(tables.cell(chart.heading, cells[0].strip("*"),
                                                                 column)))
                                    for column, label in chart.series])
             for cells in rows if re.search(chart.rows, cells[0])]

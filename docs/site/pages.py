@@ -50,7 +50,8 @@ def guide_name(source):
     return (folder + "-" if folder else "") + stem + ".html"
 
 
-def make_guide(tree, source):
+def make_guide(tree, source, summary=None):
+    """summary: what README.md says of the guide. Without it, the first sentence of the guide counts."""
     page = Page(source, guide_name(source), "")
     text = page.read(tree)
     found = re.search(r"^# (.+)$", text, re.M)
@@ -59,7 +60,8 @@ def make_guide(tree, source):
     page.title = found[1]
     for paragraph in text[found.end():].strip().split("\n\n"):
         if not paragraph.startswith(("#", "|", "-", "`", "!")):
-            page.summary = text_of(run("cmark-gfm", text=paragraph))
+            first = text_of(run("cmark-gfm", text=paragraph)).split(". ")[0].rstrip(".:")
+            page.summary = summary or " ".join(first.split()) + "."
             break
     return page
 
@@ -131,6 +133,15 @@ class Links:
                 parts[i])
         return "".join(parts)
 
+    def title_links(self, source, text):
+        """Name the links of a guide that show a path by the titles of their pages."""
+        def replace(found):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(source), found[2]))
+            page = self.pages.get(path) or self.pages.get(found[2])
+            return found[0] if not page else f'{found[1]}{html.escape(page.title)}</a>'
+
+        return re.sub(r'(<a href="[^"]*">)((?:\.\./)*[\w./-]+\.md)</a>', replace, text)
+
 
 def add_ids(page, text):
     """Give headings the ids that repositories' web pages give them."""
@@ -162,7 +173,7 @@ def render_guide(page, markdown, links):
         raise ValueError(f"{page.source} has HTML in it")
     text = re.sub(r'(<a href=)"([^"]*)"', lambda found: '{}"{}"'.format(found[1], html.escape(
         links.resolve(page.source, html.unescape(found[2])))), text)
-    text = links.link_mentions(add_ids(page, text))
+    text = links.title_links(page.source, links.link_mentions(add_ids(page, text)))
     text = number_columns(text).replace("<pre>", '<pre tabindex="0">')
     text = re.sub(r"<th(?=[ >])", '<th scope="col"', text)
     # The corner of a table with names at both sides.
