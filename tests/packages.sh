@@ -375,7 +375,7 @@ openwrt() {
 	chmod +x "$bin/mortise"
 	cat > "$bin/rc.common" << 'END'
 config_load() { :; }
-config_get_bool() { eval "$1=${ENABLED-$4}"; }
+config_get_bool() { case $3 in trim) eval "$1=${TRIM-0}" ;; *) eval "$1=${ENABLED-$4}" ;; esac; }
 config_get() { case $3 in wait) eval "$1=7" ;; *) eval "$1=\$5" ;; esac; }
 config_list_foreach() { for volume in $VOLUMES; do "$3" "$volume"; done; }
 procd_add_reload_trigger() { :; }
@@ -388,6 +388,18 @@ END
 	[ "$(VOLUMES="STATE u-x" run_init start_service)" = "up --wait 7 --log=kmsg STATE u-x" ]
 	[ "$(VOLUMES="STATE u-x" run_init stop_service)" = "down --log=kmsg STATE u-x" ]
 	[ -z "$(ENABLED=0 run_init start_service)" ]
+	# The line of crond comes once and goes again; other lines stay.
+	export CRONTABS=$bin
+	TRIM=1 run_init start_service > "$work/log"
+	echo "5 4 * * * mortise trim" >> "$bin/root"
+	TRIM=1 run_init start_service > "$work/log"
+	[ "$(grep -c 'nice mortise trim' "$bin/root")" = 1 ]
+	TRIM=1 ENABLED=0 run_init start_service
+	[ "$(cat "$bin/root")" = "5 4 * * * mortise trim" ]
+	TRIM=1 run_init start_service > "$work/log"
+	run_init start_service > "$work/log"
+	[ "$(cat "$bin/root")" = "5 4 * * * mortise trim" ]
+	unset CRONTABS
 	shellcheck -s sh -e SC2034,SC3043 packaging/openwrt/mortise/files/mortise.init
 }
 
@@ -449,6 +461,7 @@ alpine() {
 	installed "$work/alpine/pkg"
 	[ -x "$work/alpine/pkg/etc/init.d/mortise" ]
 	[ -s "$work/alpine/pkg/etc/conf.d/mortise" ]
+	[ -x "$work/alpine/pkg/etc/periodic/daily/mortise-trim" ]
 	echo "ok - Alpine Linux"
 }
 
