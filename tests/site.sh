@@ -142,6 +142,8 @@ build() {
 	changed "no anchor" docs/building.md 's/factory\.md#image/factory.md#images/'
 	changed "no manual page mortise-lux\(8\)" docs/mortise.8 's/Xr mortise-luks 8/Xr mortise-lux 8/'
 	changed "no manual page mortise-lux\(8\)" docs/factory.md 's/$/\nSee mortise-lux(8).\n/'
+	changed 'has no section "Recover"' docs/mortise-config.5 's/^\.Dq Recovery/.Dq Recover/m'
+	changed 'has no section "Difference"' docs/cryptsetup.md 's/"Differences from cryptsetup"/"Difference"/'
 	changed "no anchor" docs/mortise.8 's/Sx Recovery/Sx Recover/'
 	changed "no place for the chart size" docs/performance.md 's/### Installed size/### Size/'
 	changed "has no \"cryptsetup\"" docs/performance.md 's/\| cryptsetup \| 9\.1/| upstream | 9.1/'

@@ -143,6 +143,28 @@ class Links:
         return re.sub(r'(<a href="[^"]*">)((?:\.\./)*[\w./-]+\.md)</a>', replace, text)
 
 
+    def link_sections(self, text):
+        """Make links of quoted sections of manual pages: "Recovery" in mortise(8), mortise(8), "Recovery"."""
+        page_of = r'<a (?:class="Xr" )?href="([^"#]*)">[^<]*\([1-9]\)</a>'
+        quoted = r'(?:&#x201C;|&quot;)((?:(?!&#x201[CD];|&quot;)[^<])+)(?:&#x201D;|&quot;)'
+
+        def replace(whole, name, quote):
+            page = next((page for page in self.pages.values() if page.name == name), None)
+            if not page:
+                return whole
+            title = " ".join(html.unescape(quote).split())
+            for _, section, known in page.contents:
+                if known == title:
+                    return whole.replace(
+                        quote, f'<a href="{name}#{html.escape(section)}">{quote}</a>', 1)
+            raise ValueError(f"{name.removesuffix('.html')} has no section \"{title}\"")
+
+        text = re.sub(rf"{page_of},\s+{quoted}",
+                      lambda found: replace(found[0], found[1], found[2]), text)
+        return re.sub(rf"{quoted}\s+in\s+{page_of}",
+                      lambda found: replace(found[0], found[2], found[1]), text)
+
+
 def add_ids(page, text):
     """Give headings the ids that repositories' web pages give them."""
     used = {}
