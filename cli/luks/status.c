@@ -154,7 +154,7 @@ static enum status mapping_status(const struct command *c, const char *word)
 	print("  type:    %s\n", find_type(c, &info, &reencryption));
 	if (code != MORTISE_OK)
 		verbose(c, "%s", err.text);
-	if (info.cipher[0] != '\0')
+	if (reencryption.info.resilience || reencryption.is_left)
 		print_reencryption(c, &reencryption);
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);

@@ -2,6 +2,7 @@
 /*
  * Preloaded into the program: counts its calls by kind, and makes one of them fail.
  *   FAULT=KIND:N          the N-th call of this kind fails, from 1
+ *   FAULT=KIND:N-         that call and each one after it fails
  *   FAULT=eintr           each second call that may be interrupted is, once
  *   FAULT=short           reads and writes transfer half of what was asked for
  *   FAULT_COUNTS=FILE     receives a line "KIND NUMBER" for each kind, at the end of the program
@@ -66,7 +67,7 @@ static const struct {
 static atomic_uint calls[KINDS], interrupted;
 static enum kind failing = KINDS;
 static unsigned fail_at;
-static bool active, shorten, interrupt;
+static bool active, shorten, interrupt, lasting;
 static const char *counts;
 
 void *__libc_malloc(size_t size);
@@ -102,16 +103,17 @@ static enum kind kind_of(const void *caller)
 __attribute__((constructor)) static void start(void)
 {
 	const char *fault = getenv("FAULT");
-	char name[16] = "";
+	char name[16] = "", dash = 0;
 
 	counts = getenv("FAULT_COUNTS");
 	unsetenv("LD_PRELOAD");
 	dl_iterate_phdr(find_own, NULL);
 	shorten = fault && !strcmp(fault, "short");
 	interrupt = fault && !strcmp(fault, "eintr");
-	if (fault && sscanf(fault, "%15[a-z]:%u", name, &fail_at) == 2)
+	if (fault && sscanf(fault, "%15[a-z]:%u%c", name, &fail_at, &dash) >= 2)
 		for (failing = 0; failing < KINDS && strcmp(name, kinds[failing].name); failing++)
 			;
+	lasting = dash == '-';
 	active = true;
 }
 
@@ -130,7 +132,12 @@ __attribute__((destructor)) static void finish(void)
 /* Does this call fail? errno is set then. */
 static bool fails(enum kind kind)
 {
-	if (!active || atomic_fetch_add(&calls[kind], 1) + 1 != fail_at || kind != failing)
+	unsigned call;
+
+	if (!active)
+		return false;
+	call = atomic_fetch_add(&calls[kind], 1) + 1;
+	if (kind != failing || (lasting ? call < fail_at : call != fail_at))
 		return false;
 	errno = kinds[kind].error;
 	return true;
