@@ -43,11 +43,12 @@ enum mortise_code online_check_overlay(struct dm_control *control,
 
 	if (!online_has_helper(control, header, name, VOLUME_OVERLAY, &info))
 		return MORTISE_OK;
-	return error_set(err, MORTISE_E_BUSY, 0,
-			 "cryptsetup was interrupted while it re-encrypted mapping %s, and left its "
-			 "own mappings; unmount and close %s, then open it, which finishes the "
-			 "interrupted zone",
-			 name, name);
+	return error_set(
+		err, MORTISE_E_BUSY, 0,
+		"cryptsetup was interrupted while it re-encrypted mapping %s, and left its "
+		"own mappings; unmount and close %s, then open it, which finishes the "
+		"interrupted zone",
+		name, name);
 }
 
 enum mortise_code online_complete(struct continuation *run, const struct mortise_reencrypt_run *how,
