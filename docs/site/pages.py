@@ -57,7 +57,7 @@ def make_guide(tree, source, summary=None):
     found = re.search(r"^# (.+)$", text, re.M)
     if not found:
         raise ValueError(f"{source} has no title")
-    page.title = found[1]
+    page.title = found[1].replace("`", "")
     for paragraph in text[found.end():].strip().split("\n\n"):
         if not paragraph.startswith(("#", "|", "-", "`", "!")):
             first = text_of(run("cmark-gfm", text=paragraph)).split(". ")[0].rstrip(".:")
