@@ -210,6 +210,8 @@ def render_manual(page, tree, links):
     page.date = found[1] if found else ""
     text = re.sub(r'<table class="foot">.*?</table>\n', "", text, flags=re.S)
     text = re.sub(r'(<[a-z0-9]+[^>]*) style="[^"]*"', r"\1", text)
+    # One description for several names.
+    text = re.sub(r"<dd[^>]*>\s*(?:<br/>)?\s*</dd>\n?", "", text)
     # The title of the page is above the sections.
     for level in (2, 1):
         text = re.sub(rf"<h{level}( [^>]*)>(.*?)</h{level}>", rf"<h{level + 1}\1>\2</h{level + 1}>",
