@@ -211,7 +211,7 @@ def render_manual(page, tree, links):
     text = re.sub(r'<table class="foot">.*?</table>\n', "", text, flags=re.S)
     text = re.sub(r'(<[a-z0-9]+[^>]*) style="[^"]*"', r"\1", text)
     # One description for several names.
-    text = re.sub(r"<dd[^>]*>\s*(?:<br/>)?\s*</dd>\n?", "", text)
+    text = re.sub(r"\s*<dd[^>]*>(?:\s|&#x00A0;)*</dd>", "", text)
     # The title of the page is above the sections.
     for level in (2, 1):
         text = re.sub(rf"<h{level}( [^>]*)>(.*?)</h{level}>", rf"<h{level + 1}\1>\2</h{level + 1}>",
