@@ -142,7 +142,7 @@ def place(page, tables):
             f"<p>CHART={chart.name}</p>"
         page, count = re.subn(place_of, lambda _, chart=chart: draw(chart, tables), page)
         if count != 1:
-            raise ValueError(f"docs/performance.md has no place for the chart {chart.name}")
+            raise ValueError(f"no place for the chart {chart.name}")
     # Neighbors share a row.
     return re.sub(r"(?:<figure class=\"chart\">.*?</figure>\s*)+",
                   lambda found: f'<div class="charts">{found[0]}</div>', page, flags=re.S)

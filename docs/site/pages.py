@@ -50,6 +50,14 @@ def guide_name(source):
     return (folder + "-" if folder else "") + stem + ".html"
 
 
+def first_sentence(markdown):
+    for paragraph in markdown.strip().split("\n\n"):
+        if not paragraph.startswith(("#", "|", "-", "`", "!")):
+            first = text_of(run("cmark-gfm", text=paragraph)).split(". ")[0].rstrip(".:")
+            return " ".join(first.split()) + "."
+    return ""
+
+
 def make_guide(tree, source, summary=None):
     """summary: what README.md says of the guide. Without it, the first sentence of the guide counts."""
     page = Page(source, guide_name(source), "")
@@ -58,11 +66,7 @@ def make_guide(tree, source, summary=None):
     if not found:
         raise ValueError(f"{source} has no title")
     page.title = found[1].replace("`", "")
-    for paragraph in text[found.end():].strip().split("\n\n"):
-        if not paragraph.startswith(("#", "|", "-", "`", "!")):
-            first = text_of(run("cmark-gfm", text=paragraph)).split(". ")[0].rstrip(".:")
-            page.summary = summary or " ".join(first.split()) + "."
-            break
+    page.summary = summary or first_sentence(text[found.end():])
     return page
 
 
@@ -110,7 +114,7 @@ class Links:
                 break
         else:
             if path.startswith("..") or not os.path.isfile(os.path.join(self.tree, path)):
-                raise ValueError(f"{source} refers to {target}, which does not exist")
+                raise ValueError(f"refers to {target}, which does not exist")
             candidate = path
             self.pages[path] = make_listing(self.tree, path)
         return self.pages[candidate].name + (f"#{parts.fragment}" if parts.fragment else "")
@@ -192,7 +196,7 @@ def render_guide(page, markdown, links):
     text = run("cmark-gfm", "--to", "html", "--extension", "table", "--extension", "strikethrough",
                text=markdown)
     if "<!-- raw HTML omitted -->" in text:
-        raise ValueError(f"{page.source} has HTML in it")
+        raise ValueError("has HTML in it")
     text = re.sub(r'(<a href=)"([^"]*)"', lambda found: '{}"{}"'.format(found[1], html.escape(
         links.resolve(page.source, html.unescape(found[2])))), text)
     text = links.title_links(page.source, links.link_mentions(add_ids(page, text)))
