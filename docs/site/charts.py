@@ -86,7 +86,7 @@ def rows_of(chart, tables):
             for cells in rows if re.search(chart.rows, cells[0])]
 
 
-def draw(chart, tables, prefix=""):
+def draw(chart, tables):
     """Return a figure: bars below the name of each row, one for each series."""
     rows = rows_of(chart, tables)
     most = max(value for _, values in rows for _, value in values)
@@ -107,7 +107,7 @@ def draw(chart, tables, prefix=""):
                          f'<text class="value" x="{width + 6:.1f}" y="{y + 11}">{text}</text>')
             y += BAR + 3
         y += 5
-    name = f"chart-{prefix}{chart.name}"
+    name = f"chart-{chart.name}"
     key = "" if single else '<p class="key">' + " ".join(
         f'<span class="{kind}"></span>{html.escape(label)}'
         for kind, (_, label) in zip(("other", "own", "second"), chart.series)) + "</p>"
