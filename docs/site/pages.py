@@ -13,7 +13,7 @@ TABLE = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
 
 
 def run(*command, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise ValueError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
