@@ -13,7 +13,8 @@ TABLE = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
 
 
 def run(*command, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8",
+                          check=False)
     if done.returncode:
         raise ValueError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
@@ -148,7 +149,7 @@ class Links:
 
 
     def link_sections(self, text):
-        """Make links of quoted sections of manual pages: "Recovery" in mortise(8), mortise(8), "Recovery"."""
+        """Make links of sections that are quoted before or after the name of their manual page."""
         page_of = r'<a (?:class="Xr" )?href="([^"#]*)">[^<]*\([1-9]\)</a>'
         quoted = r'(?:&#x201C;|&quot;)((?:(?!&#x201[CD];|&quot;)[^<])+)(?:&#x201D;|&quot;)'
 
