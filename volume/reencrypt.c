@@ -314,6 +314,12 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
 	if (!code)
 		code = reencrypt_lock(&run, err);
+	if (code == MORTISE_E_USAGE && run.lock_fd >= 0 && wanted.active_name &&
+	    !mortise_reencrypt_is_left(header, wanted.active_name, NULL)) {
+		code = online_complete(&run, &wanted, passphrase, err);
+		reencrypt_close(&run);
+		return code;
+	}
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code && wanted.active_name)
