@@ -14,11 +14,15 @@
 #define MEMBERS	       7 /* of an entry with every member */
 
 static const char *const status_names[] = {
-	[KNOWN_EXPECTED] = "expected",
-	[KNOWN_FORMATTING] = "formatting",
-	[KNOWN_READY] = "ready",
-	[KNOWN_ENCRYPTING] = "encrypting",
+	[KNOWN_EXPECTED] = "expected",	   [KNOWN_FORMATTING] = "formatting",
+	[KNOWN_READY] = "ready",	   [KNOWN_ENCRYPTING] = "encrypting",
+	[KNOWN_DECRYPTING] = "decrypting",
 };
+
+const char *known_status_name(enum known_status status)
+{
+	return status_names[status];
+}
 
 void known_list_init(struct known_list *list)
 {

@@ -22,6 +22,7 @@ enum known_status {
 	KNOWN_READY,		/* the volume was ready at least once */
 	KNOWN_ENCRYPTING,	/* an encryption in place has begun: uuid is that of the plain file
 				 * system, next that of the encrypted volume */
+	KNOWN_DECRYPTING,	/* a decryption in place has begun, of this encrypted volume */
 };
 
 struct known_volume {
@@ -34,6 +35,9 @@ struct known_volume {
 	uint8_t next[VOLUME_IDENTITY_SIZE]; /* while the volume key is replaced, otherwise zero */
 	char partuuid[DISK_UUID_ROOM]; /* of its GPT partition, or "" */
 };
+
+/* "expected", "ready"; the name in the file. */
+const char *known_status_name(enum known_status status);
 
 /* Threads may use a loaded list at the same time. */
 struct known_list {

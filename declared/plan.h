@@ -120,6 +120,8 @@ struct volume_plan {
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
+	bool has_header;		/* on the device, or in header_file */
+	char header_file[VOLUME_PATH_MAX]; /* the detached header in STATE, or "" */
 	/* Read-only until a step writes. Owns the volume key, once it is known. */
 	struct mortise_luks2 *header;
 	uint64_t round_ms;		/* when its sources were last retried */
@@ -315,6 +317,10 @@ volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const stru
 
 /* Does the plan write a new header? */
 bool volume_plan_formats(const struct volume_plan *plan);
+
+/* Where the header of the volume is. Borrows the texts of plan. */
+struct mortise_location volume_plan_location(const struct volume_plan *plan, bool readonly,
+					     const struct mortise_events *events);
 
 /* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);

@@ -70,7 +70,8 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 {
 	struct reencrypt_beginning beginning = { .shifts = true };
 	struct mortise_luks2 *moved = NULL;
-	bool touched = false;
+	const bool exported = !strcmp(luks2_header_device(header)->path, file);
+	bool touched = exported;
 	enum mortise_code code;
 
 	*out = NULL;
@@ -79,14 +80,15 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	beginning.moved_size = beginning.what.moved_size ? beginning.what.moved_size : MOVED_SIZE;
 	if (code)
 		return code;
-	if (strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
+	if (!exported &&
+	    strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot move the header of %s to a file: it is detached",
 				 luks2_header_data_path(header));
-	code = luks2_device_unused(luks2_header_device(header), err);
-	if (code)
-		return code;
-	code = mortise_header_backup(header, file, err);
+	if (!exported)
+		code = luks2_device_unused(luks2_header_device(header), err);
+	if (!code && !exported)
+		code = mortise_header_backup(header, file, err);
 	if (code)
 		return code;
 	code = load_backup(header, file, &moved, err);

@@ -362,7 +362,124 @@ test_encrypt_state() {
 	check "the files of data are the same" unchanged
 }
 
-topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state)
+# back: declare that data is decrypted in place.
+back() {
+	in_place
+	sed -i '/^name: data$/,$ s/^  provider: luks2$/  provider: none/' "$config"
+}
+
+is_plain() {
+	[[ $(findmnt -no SOURCE "$files") == "$data" && ! -e $(header_of data) ]] && unchanged
+}
+
+header_of() {
+	echo "$root/system/state/header-u-$1.luks2"
+}
+
+# Plain, encrypted, another key, and back, each at a boot.
+test_decrypt() {
+	plain_machine
+	in_place
+	check "up encrypts" boot
+	sed -i 's/^  inPlace: true$/&\n  rotateVolumeKey: one/' "$config"
+	check "up rotates" boot
+	check_equal "the serial is recorded" "$(record "$data" rotated)" one
+	check "the files are the same" unchanged
+	cat "$data" >"$work/encrypted"
+	back
+	check_fails "up does not decrypt an open volume" said mortise up -f "$config"
+	check "it says when" says "$data is open; the next boot decrypts it in place"
+	check_match "status says so, too" "$(mortise status -f "$config" 2>&1)" \
+		"*still open and encrypted*the next boot decrypts it*"
+	mortise down -f "$config" >/dev/null
+	sed -i '/^name: data$/,/^filesystem/ s/^  provider: none$/  provider: luks2/' "$config"
+	check "the volume opens as before" mortise up -f "$config"
+	back
+	mortise down -f "$config" >/dev/null
+	check "up decrypts" said mortise up -f "$config"
+	check "up says so" says "data: decrypting $data"
+	check "the files are the same, and the header is removed" is_plain
+	check "the next boot succeeds" boot
+	check "the files are the same" is_plain
+	check_equal "status knows it" "$(mortise status -f "$config" --json |
+		jq -r '.volumes[1] | .known, .encrypted')" $'known\nfalse'
+	mortise down -f "$config" >/dev/null
+	check "the file system is clean" e2fsck -fn "$data"
+	cat "$data" >"$work/plain"
+	# An attacker puts the encrypted disk back.
+	cat "$work/encrypted" >"$data"
+	check_fails "another LUKS2 volume is not decrypted" said mortise up -f "$config"
+	check "it says why" says "u-data was not encrypted on this machine"
+	mortise down -f "$config" >/dev/null
+	cat "$work/plain" >"$data"
+	declare_keys "$node" -
+	check "the encryption is removed from the configuration" mortise up -f "$config"
+	check "the files are the same" is_plain
+	rm "$work"/{plain,encrypted}
+}
+
+# Kills at flushes, each from the same encrypted disks, and what must not happen meanwhile.
+test_decrypt_cuts() {
+	local count continued=0 killed=0 header
+
+	new_machine
+	declare_keys "$node" "$node;$fallback"
+	check "up formats" mortise up -f "$config"
+	fill
+	header=$(header_of data)
+	mortise down -f "$config" >/dev/null
+	back
+	cat "$data" >"$work/before.data"
+	cat "$state" >"$work/before.state"
+	for count in {1..90..3}; do
+		cat "$work/before.data" >"$data"
+		cat "$work/before.state" >"$state"
+		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
+			"${cost[@]}" "${places[@]}" && killed=$((killed + 1))
+		! grep -q "^data:.*done" "$work/said" || break
+		if mortise plan -f "$config" 2>&1 | grep "continue to decrypt" >/dev/null; then
+			continued=$((continued + 1))
+			[[ $continued -ne 2 ]] || unfinished "$header"
+		fi
+		said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		is_plain || fail "the files are the same after a kill at flush $count"
+		mortise down -f "$config" >/dev/null
+	done
+	check "up ran into the kills" test "$killed" -gt 5
+	check "some were in the decryption" test "$continued" -gt 2
+	echo "    flush $count, $killed killed, $continued continued"
+	rm "$work"/before.*
+}
+
+# unfinished HEADER: the decryption of data is not finished.
+unfinished() {
+	check_match "status says how far it is" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
+		$'decrypting\n* of * MiB are decrypted; the next up continues'
+	check_equal "only root reads the header" "$(stat -c %a "$1")" 600
+	mortise down -f "$config" >/dev/null
+	in_place
+	check_fails "it is not encrypted again" said mortise up -f "$config"
+	check "the error says how to continue" says "declare provider: none, inPlace: true and its keys"
+	mortise down -f "$config" >/dev/null
+	declare_keys "$node" -
+	check_fails "it is not taken for unknown data" said mortise apply -f "$config"
+	check "the error does not advise to erase it" says "STATE, which may hold its header, is not mounted"
+	check_fails "it is not mounted as a plain volume" said mortise up -f "$config"
+	check "the error says how to continue" says "declare provider: none, inPlace: true and its keys"
+	mortise down -f "$config" >/dev/null
+	back
+	mortise up -f "$config" STATE >/dev/null
+	mv "$1" "$1.lost"
+	mortise down -f "$config" >/dev/null
+	check_fails "without its header, it is not used" said mortise apply -f "$config"
+	check "the error says so" says "is being decrypted in place, and neither $data nor STATE holds"
+	mv "$1.lost" "$1"
+	mortise down -f "$config" >/dev/null
+}
+
+topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state decrypt decrypt_cuts)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
