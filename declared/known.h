@@ -34,6 +34,7 @@ struct known_volume {
 	uint8_t identity[VOLUME_IDENTITY_SIZE]; /* of an encrypted volume, otherwise zero */
 	uint8_t next[VOLUME_IDENTITY_SIZE]; /* while the volume key is replaced, otherwise zero */
 	char partuuid[DISK_UUID_ROOM]; /* of its GPT partition, or "" */
+	bool detached; /* its header is in STATE */
 };
 
 /* "expected", "ready"; the name in the file. */

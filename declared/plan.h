@@ -140,7 +140,7 @@ struct volume_plan {
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool encrypts;			/* a plain file system is encrypted in place, or still is in part */
 	uint64_t header_room;		/* with encrypts: bytes of the header, and as many behind the
-					 * file system */
+					 * file system; 0: the header goes to STATE */
 	bool converts;			/* to the declared cipher, key size or sector size */
 	bool adopted;			/* a SEAL step accepts the header as it is */
 	bool unrecorded;		/* the header has no room for the record of each key */
@@ -388,7 +388,7 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan
 							      struct mortise_error *err);
 
 /* Why the data cannot be where a format puts it, or NULL. */
-const char *volume_find_misplacement(struct json_object *metadata,
+const char *volume_find_misplacement(const struct volume_plan *plan,
 				     const struct luks2_segment *segment);
 
 /* Finds a key that opens the volume, or adds a step that says why no key does. */

@@ -20,78 +20,123 @@ static bool is_to_be_decrypted(const struct config_volume *volume)
 	return !volume->encrypted && volume->in_place;
 }
 
-/* Has the data been moved since the header was copied to the file? */
-static bool has_begun(const struct volume_plan *plan, const char *file)
+/* What a file in STATE is to the volume. */
+enum header_use {
+	HEADER_COPY,	 /* of the header on the device, or incomplete: nothing has begun */
+	HEADER_DECRYPTS, /* of a decryption that has begun, or that is done */
+	HEADER_OWN,	 /* of an encrypted volume that has no header on its device */
+};
+
+static enum header_use examine(const struct volume_plan *plan, const char *file)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = plan->device,
 						   .header = file,
 						   .readonly = true };
 	struct mortise_luks2 *header = NULL;
+	struct luks2_reencryption state;
 	struct mortise_error ignored;
 	struct luks2_segment segment;
-	bool begun;
+	enum header_use use = HEADER_OWN;
+	enum mortise_code code;
 
-	/* A power cut may have left the file incomplete. */
+	/* A power cut may have left a copy incomplete. */
 	if (mortise_luks2_load(&location, &header, &ignored))
-		return false;
-	begun = luks2_online_reencrypt_count(luks2_header_metadata(header)) ||
-		luks2_segment_get(luks2_header_metadata(header), &segment, &ignored);
+		return plan->probe.content == DISK_LUKS2 ? HEADER_COPY : HEADER_OWN;
+	code = luks2_reencryption_get(luks2_header_metadata(header), &state, &ignored);
+	if (!code && state.mode == MORTISE_DECRYPT)
+		use = HEADER_DECRYPTS;
+	else if (code == MORTISE_E_USAGE &&
+		 luks2_segment_get(luks2_header_metadata(header), &segment, &ignored))
+		use = HEADER_DECRYPTS;
+	else if (code == MORTISE_E_USAGE && segment.offset)
+		use = HEADER_COPY;
 	mortise_luks2_free(&header);
-	return begun;
+	return use;
 }
 
 static enum mortise_code use_header_file(struct volume_plan *plan, const char *file,
 					 struct mortise_error *err)
 {
+	const enum header_use use = examine(plan, file);
 	const bool luks2 = plan->probe.content == DISK_LUKS2;
+	const bool decrypts = is_to_be_decrypted(plan->volume);
 
-	/* A file that was not finished: the header on the device counts. */
-	if (luks2 && !has_begun(plan, file))
+	if (luks2 && use == HEADER_COPY)
 		return MORTISE_OK;
-	if (!is_to_be_decrypted(plan->volume))
+	if (use == HEADER_OWN && !plan->volume->encrypted && !decrypts)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+				       "%s is encrypted, and its header is %s: not used; to keep "
+				       "it, declare its keys",
+				       plan->volume->id, file);
+	if (use != HEADER_OWN && !decrypts)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "%s is being decrypted in place, and its header is %s: not "
 				       "used; declare provider: none, inPlace: true and its keys "
 				       "until that is done",
 				       plan->volume->id, file);
-	if (luks2)
+	if (luks2 || volume_plan_is_unformatted(plan))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "the decryption of %s has begun, and its header is %s, but "
-				       "%s holds another LUKS2 header: not used",
-				       plan->volume->id, file, plan->device);
+				       "the header of %s is %s, but %s %s: not used",
+				       plan->volume->id, file, plan->device,
+				       luks2 ? "holds another LUKS2 header" : "is empty");
 	snprintf(plan->header_file, sizeof(plan->header_file), "%s", file);
 	plan->has_header = true;
 	return MORTISE_OK;
+}
+
+/* STATE is mounted, and has no file. */
+static enum mortise_code check_lost(struct volume_plan *plan, const struct known_volume *known,
+				    const char *file, struct mortise_error *err)
+{
+	/* A cut before the file was complete leaves the file system. */
+	if (!known->detached ||
+	    (known->status == KNOWN_ENCRYPTING && plan->probe.content == DISK_FILESYSTEM))
+		return MORTISE_OK;
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
+			       "%s cannot be opened without its header %s, which is missing; "
+			       "restore it from a backup",
+			       plan->volume->id, file);
+}
+
+/* STATE is not mounted. Can its header be there? */
+static enum mortise_code wait_for_state(struct volume_plan *plan, struct mortise_error *err)
+{
+	const struct config_volume *volume = plan->volume;
+
+	if (!volume->in_place ||
+	    (volume->encrypted && (plan->has_header || volume_plan_is_unformatted(plan))))
+		return MORTISE_OK;
+	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
+			       "%s is not used, because STATE, which may hold its header, is not "
+			       "mounted",
+			       plan->device);
 }
 
 enum mortise_code volume_plan_find_header(struct volume_run *run, struct volume_plan *plan,
 					  struct mortise_error *err)
 {
 	const struct config_volume *volume = plan->volume;
-	const bool decrypts = is_to_be_decrypted(volume);
+	struct known_volume known = { .status = KNOWN_EXPECTED };
 	char file[VOLUME_PATH_MAX];
-	struct known_volume known;
 	struct mortise_error why;
 	bool found;
 
-	plan->has_header = plan->probe.content == DISK_LUKS2 && (volume->encrypted || decrypts);
+	plan->has_header = plan->probe.content == DISK_LUKS2 &&
+			   (volume->encrypted || is_to_be_decrypted(volume));
 	/* A staged reset removes the file. */
 	if (volume_is_state(volume) || plan->reset == RESET_ERASE ||
 	    run->known.state == KNOWN_UNUSED)
 		return MORTISE_OK;
 	if (run->known.state == KNOWN_LATER || run->known.state == KNOWN_MISSING)
-		return decrypts ? VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
-						  "%s is neither decrypted nor mounted, because "
-						  "STATE, which keeps its header meanwhile, is not "
-						  "mounted",
-						  plan->device)
-				: MORTISE_OK;
+		return wait_for_state(plan, err);
 	if (state_header_find(run->options->root, run->known.dir, volume->id, file, &found, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
+	(void)known_find(&run->known.list, volume->id, &known);
+	if (!found)
+		return check_lost(plan, &known, file, err);
 	/* A file that is left over is removed once the volume is ready. */
-	if (!found || (known_find(&run->known.list, volume->id, &known) &&
-		       known.status == KNOWN_READY && !known.encrypted))
+	if (known.status == KNOWN_READY && !known.encrypted)
 		return MORTISE_OK;
 	return use_header_file(plan, file, err);
 }
@@ -151,11 +196,6 @@ enum mortise_code volume_plan_check_decryption(struct volume_run *run, struct vo
 	if (disk_is_readonly(plan->device))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "%s is not decrypted: it is write-protected", plan->device);
-	if (volume_plan_is_unformatted(plan))
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "%s is being decrypted in place, and %s is empty now: not "
-				       "used",
-				       plan->volume->id, plan->device);
 	if (!volume_in_reencryption(plan)) {
 		fault = find_refusal(run, plan);
 		if (!fault && luks2_segment_get(metadata, &segment, &why))
@@ -163,7 +203,8 @@ enum mortise_code volume_plan_check_decryption(struct volume_run *run, struct vo
 		else if (!fault && segment.integrity.type)
 			fault = "data with integrity cannot be decrypted in place";
 		else if (!fault && !segment.offset)
-			fault = "its header is not on it";
+			fault = "its header is in STATE; to decrypt it, run `mortise reencrypt "
+				"--decrypt --header FILE`";
 	} else if (luks2_reencryption_get(metadata, &state, &why)) {
 		fault = why.text;
 	} else if (state.mode != MORTISE_DECRYPT || !*plan->header_file) {

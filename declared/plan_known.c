@@ -364,7 +364,8 @@ static bool make_entry(const struct volume_plan *plan, struct known_volume *volu
 	struct mortise_error ignored;
 
 	*volume = (struct known_volume){ .status = KNOWN_READY,
-					 .encrypted = plan->volume->encrypted };
+					 .encrypted = plan->volume->encrypted,
+					 .detached = *plan->header_file };
 	snprintf(volume->id, sizeof(volume->id), "%s", plan->volume->id);
 	disk_partition_uuid(plan->device, volume->partuuid);
 	if (!volume->encrypted) {
@@ -419,7 +420,7 @@ enum mortise_code volume_known_record_encryption(struct volume_run *run,
 						 const struct volume_plan *plan,
 						 struct mortise_error *err)
 {
-	struct known_volume volume = { .status = KNOWN_ENCRYPTING };
+	struct known_volume volume = { .status = KNOWN_ENCRYPTING, .detached = !plan->header_room };
 	enum mortise_code code = MORTISE_OK;
 
 	if (run->known.state != KNOWN_LISTED || volume_is_state(plan->volume))

@@ -189,11 +189,11 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	char node[MORTISE_NAME_MAX + 16];
 	bool create, reencrypts;
 
-	if (volume_plan_is_unformatted(plan))
+	if (!plan->has_header && volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
-	if (plan->probe.content != DISK_LUKS2 && plan->volume->in_place)
+	if (!plan->has_header && plan->volume->in_place)
 		return volume_plan_in_place(run, plan, err);
-	if (plan->probe.content != DISK_LUKS2)
+	if (!plan->has_header)
 		return volume_plan_refuse(
 			run, plan, err, "%s holds %s: not %s, because it is not empty",
 			plan->device, plan->probe.type,

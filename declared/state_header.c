@@ -100,6 +100,31 @@ enum mortise_code state_header_remove(const char *root, const char *dir, const c
 	return code;
 }
 
+enum mortise_code state_header_store(const char *root, const char *dir, const char *id,
+				     const struct mortise_luks2 *header,
+				     char path[static VOLUME_PATH_MAX], struct mortise_error *err)
+{
+	char name[NAME_ROOM], new_name[NAME_ROOM + 8], new_path[VOLUME_PATH_MAX + 8];
+	bool found;
+	int fd;
+	enum mortise_code code = open_dir(root, dir, id, name, path, &fd, &found, err);
+
+	if (code)
+		return code;
+	snprintf(new_name, sizeof(new_name), ".%s.new", name);
+	snprintf(new_path, sizeof(new_path), "%s/%s", dir, new_name);
+	/* A power cut may have left one behind. */
+	if (found || (unlinkat(fd, new_name, 0) && errno != ENOENT))
+		code = error_set(err, MORTISE_E_EXISTS, 0, "cannot create %s: it exists", path);
+	if (!code)
+		code = mortise_header_backup(header, new_path, err);
+	if (!code &&
+	    (fchmodat(fd, new_name, 0600, 0) || renameat(fd, new_name, fd, name) || fsync(fd)))
+		code = error_set(err, MORTISE_E_DEVICE, errno, "cannot create %s", path);
+	close(fd);
+	return code;
+}
+
 enum mortise_code state_header_check_room(const char *root, const char *dir, uint64_t size,
 					  struct mortise_error *err)
 {

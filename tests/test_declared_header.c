@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Volumes whose header is in STATE: decryption in place. A directory is the mounted STATE. */
+/* Volumes whose header is in STATE, for good or while they are decrypted in place. A directory is the mounted STATE. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,24 +78,32 @@ static struct mortise_config *config_of(const char *provider)
 	return config;
 }
 
-static struct mortise_luks2 *format_data(const char *path)
+static struct mortise_luks2 *format_at(const struct mortise_location *location)
 {
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = path };
-	const struct mortise_format format = { .struct_size = sizeof(format), .sector_size = 512 };
+	const struct mortise_format format = { .struct_size = sizeof(format),
+					       .sector_size = 512,
+					       .data_offset_given = location->header };
 	const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
 						  .keyslot = 0,
 						  .kdf = &cost };
 	struct mortise_secret *passphrase = NULL;
 	struct mortise_luks2 *header = NULL;
 
-	assert_int_equal(mortise_luks2_format(&location, &format, &header, NULL), MORTISE_OK);
+	assert_int_equal(mortise_luks2_format(location, &format, &header, NULL), MORTISE_OK);
 	assert_int_equal(mortise_secret_from("correct horse", 13, &passphrase, NULL), MORTISE_OK);
 	assert_int_equal(mortise_keyslot_add(header, &what, passphrase, NULL, NULL, NULL),
 			 MORTISE_OK);
 	assert_int_equal(mortise_seal(header, "r-data", NULL), MORTISE_OK);
 	mortise_secret_free(&passphrase);
 	return header;
+}
+
+static struct mortise_luks2 *format_data(const char *path)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = path };
+
+	return format_at(&location);
 }
 
 static bool poll(void *context, const struct mortise_event *event)
@@ -154,6 +162,8 @@ static void list_volume(struct machine *machine, const struct mortise_luks2 *hea
 			enum known_status status)
 {
 	struct known_volume volume = { .id = "r-data", .status = status };
+
+	volume.detached = header && strcmp(luks2_header_device(header)->path, device) != 0;
 
 	if (header) {
 		volume.encrypted = true;
@@ -249,7 +259,7 @@ static void test_decrypt_refused(void **state)
 	machine.run.known.state = KNOWN_UNUSED;
 	assert_step(&machine, MORTISE_STEP_REFUSE, "this machine has no STATE");
 	machine.run.known.state = KNOWN_LATER;
-	assert_step(&machine, MORTISE_STEP_WAIT, "is neither decrypted nor mounted");
+	assert_step(&machine, MORTISE_STEP_WAIT, "STATE, which may hold its header, is not");
 	machine.run.known.state = KNOWN_LISTED;
 	assert_step(&machine, MORTISE_STEP_REFUSE, "is not known to this machine");
 	list_volume(&machine, NULL, KNOWN_EXPECTED);
@@ -362,6 +372,51 @@ static void test_not_begun(void **state)
 	power_off(&machine);
 }
 
+/* A volume with its header in STATE for good: nothing else takes its place. */
+static void test_detached(void **state)
+{
+	const struct mortise_location location = { .struct_size = sizeof(location),
+						   .device = device,
+						   .header = file };
+	struct mortise_luks2 *header;
+	struct machine machine;
+	char other[160];
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s.real", file);
+	write_text(file, "");
+	header = format_at(&location);
+	erase_header();
+	power_on(&machine, "luks2");
+	list_volume(&machine, header, KNOWN_READY);
+	mortise_luks2_free(&header);
+	assert_step(&machine, MORTISE_STEP_OPEN, "open ");
+	machine.run.known.state = KNOWN_MISSING;
+	assert_step(&machine, MORTISE_STEP_WAIT, "STATE, which may hold its header, is not");
+	machine.run.known.state = KNOWN_LISTED;
+	assert_int_equal(rename(file, other), 0);
+	for (unsigned adopt = 0; adopt < 2; adopt++) {
+		machine.options.adopt = adopt;
+		assert_step(&machine, MORTISE_STEP_FAIL, "cannot be opened without its header");
+		assert_int_equal(truncate(device, 0) | truncate(device, 20L << 20), 0);
+		assert_step(&machine, MORTISE_STEP_FAIL, "cannot be opened without its header");
+		header = format_data(device);
+		mortise_luks2_free(&header);
+		assert_step(&machine, MORTISE_STEP_FAIL, "cannot be opened without its header");
+		assert_int_equal(rename(other, file), 0);
+		assert_step(&machine, MORTISE_STEP_FAIL, "holds another LUKS2 header");
+		assert_int_equal(truncate(device, 0) | truncate(device, 20L << 20), 0);
+		assert_step(&machine, MORTISE_STEP_FAIL, "is empty: not used");
+		assert_int_equal(rename(file, other), 0);
+	}
+	assert_int_equal(rename(other, file), 0);
+	erase_header();
+	power_off(&machine);
+	power_on(&machine, "none");
+	assert_step(&machine, MORTISE_STEP_REFUSE, "its header is in STATE; to decrypt it, run");
+	power_off(&machine);
+}
+
 /* A file whose removal was interrupted does not count. */
 static void test_left_over(void **state)
 {
@@ -388,6 +443,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_decrypt_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_decrypt, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_not_begun, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_detached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_left_over, set_up, tear_down),
 	};
 
