@@ -151,11 +151,6 @@ enum mortise_code volume_plan_check_decryption(struct volume_run *run, struct vo
 	if (disk_is_readonly(plan->device))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "%s is not decrypted: it is write-protected", plan->device);
-	if (volume_plan_is_unformatted(plan))
-		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
-				       "%s is being decrypted in place, and %s is empty now: not "
-				       "used",
-				       plan->volume->id, plan->device);
 	if (!volume_in_reencryption(plan)) {
 		fault = find_refusal(run, plan);
 		if (!fault && luks2_segment_get(metadata, &segment, &why))
