@@ -51,7 +51,7 @@ static enum mortise_code transfer(const struct hotzone *hotzone, uint8_t *bytes,
 enum mortise_code hotzone_flush(const struct hotzone *hotzone, struct mortise_error *err)
 {
 	if (fsync(hotzone->fd))
-		return device_error(hotzone, "flush", hotzone->fixed.after.offset, errno, err);
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot flush %s", hotzone->path);
 	return MORTISE_OK;
 }
 

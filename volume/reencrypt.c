@@ -287,6 +287,17 @@ void reencrypt_close(struct continuation *run)
 	run->lock_fd = -1;
 }
 
+static enum mortise_code choose_size(struct continuation *run,
+				     const struct mortise_reencrypt_run *wanted,
+				     struct mortise_error *err)
+{
+	uint64_t size = wanted->device_size;
+
+	if (!size && wanted->mapped_only && run->online)
+		size = online_part(run->online);
+	return reencrypt_choose_size(&run->state, size, err);
+}
+
 enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 					     const struct mortise_secret *passphrase,
 					     const struct mortise_reencrypt_run *how,
@@ -301,12 +312,18 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
 	if (!code)
 		code = reencrypt_lock(&run, err);
+	if (code == MORTISE_E_USAGE && run.lock_fd >= 0 && wanted.active_name &&
+	    !mortise_reencrypt_is_left(header, wanted.active_name, NULL)) {
+		code = online_complete(&run, &wanted, passphrase, err);
+		reencrypt_close(&run);
+		return code;
+	}
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code && wanted.active_name)
 		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    wanted.active_name, &run.hotzone, err);
@@ -315,7 +332,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && again) {
 		hotzone_close(run.hotzone);
 		run.hotzone = NULL;
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 		if (!code)
 			code = hotzone_open(header, &run.state, run.old_key,
 					    reencrypt_key_after(&run), wanted.active_name,

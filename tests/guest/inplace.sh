@@ -430,7 +430,7 @@ test_decrypt_cuts() {
 	back
 	cat "$data" >"$work/before.data"
 	cat "$state" >"$work/before.state"
-	for count in {1..90..3}; do
+	for count in {1..90..8}; do
 		cat "$work/before.data" >"$data"
 		cat "$work/before.state" >"$state"
 		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
@@ -445,8 +445,8 @@ test_decrypt_cuts() {
 		is_plain || fail "the files are the same after a kill at flush $count"
 		mortise down -f "$config" >/dev/null
 	done
-	check "up ran into the kills" test "$killed" -gt 5
-	check "some were in the decryption" test "$continued" -gt 2
+	check "up ran into the kills" test "$killed" -gt 3
+	check "some were in the decryption" test "$continued" -gt 1
 	echo "    flush $count, $killed killed, $continued continued"
 	rm "$work"/before.*
 }
