@@ -502,7 +502,7 @@ test_detached() {
 	cat "$data" >"$work/plain"
 	cat "$state" >"$work/plain.state"
 	xfs in_place
-	for count in {1..60..12}; do
+	for count in {1..41..10} 9999; do
 		cat "$work/plain" >"$data"
 		cat "$work/plain.state" >"$state"
 		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
