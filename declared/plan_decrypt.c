@@ -75,7 +75,8 @@ static enum mortise_code use_header_file(struct volume_plan *plan, const char *f
 				       "used; declare provider: none, inPlace: true and its keys "
 				       "until that is done",
 				       plan->volume->id, file);
-	if (luks2 || volume_plan_is_unformatted(plan))
+	/* What is decrypted may be zero at both ends. */
+	if (luks2 || (use == HEADER_OWN && volume_plan_is_unformatted(plan)))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "the header of %s is %s, but %s %s: not used",
 				       plan->volume->id, file, plan->device,
