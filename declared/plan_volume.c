@@ -226,7 +226,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
 	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
-	if (!code && !plan->failed)
+	if (!code && !plan->failed && !reencrypts)
 		code = volume_plan_grow_open(run, plan, err);
 	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/rooted.h"
+#include "declared/continue.h"
 #include "declared/last_up.h"
 #include "declared/reset/ordered.h"
 #include "declared/state_store.h"
@@ -67,13 +68,20 @@ static void examine_reencryption(struct mortise_luks2 *header, struct volume_ent
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_error ignored;
 
-	if (!mortise_reencrypt_info(header, &info, &ignored))
+	if (!mortise_reencrypt_info(header, &info, &ignored)) {
+		entry->facts.reencrypted = info.done;
+		entry->facts.reencrypt_total = info.total;
+		entry->facts.running = volume_continue_runs(entry->volume);
 		snprintf(entry->reencryption, sizeof(entry->reencryption),
-			 "%" PRIu64 " of %" PRIu64 " MiB are re-encrypted; the next up continues",
-			 info.done >> 20, info.total >> 20);
-	else if (volume_record_rotation_ordered(luks2_header_metadata(header)))
+			 "%" PRIu64 " of %" PRIu64 " MiB are re-encrypted; %s", info.done >> 20,
+			 info.total >> 20,
+			 entry->facts.running ? "it goes on while the volume is in use"
+			 : *entry->mapping    ? "`mortise continue` goes on"
+					      : "the next up continues");
+	} else if (volume_record_rotation_ordered(luks2_header_metadata(header))) {
 		snprintf(entry->reencryption, sizeof(entry->reencryption),
 			 "the next boot replaces the volume key");
+	}
 }
 
 static void examine_header(struct volume_entry *entry)

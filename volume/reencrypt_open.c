@@ -31,36 +31,6 @@ enum mortise_code mortise_reencrypt_unlock(struct mortise_luks2 *header,
 	return code;
 }
 
-static enum mortise_code copy_key(const struct mortise_secret *key, struct mortise_secret **copy,
-				  struct mortise_error *err)
-{
-	return mortise_secret_from(mortise_secret_data(key), mortise_secret_size(key), copy, err);
-}
-
-/* The header knows the key after. The digest over the metadata proves both. */
-static enum mortise_code take_keys(struct continuation *run, const struct mortise_secret *key,
-				   struct mortise_error *err)
-{
-	const struct luks2_reencryption *state = &run->state;
-	const struct mortise_secret *next = luks2_header_next_key(run->header);
-	const bool two = state->before.digest >= 0 && state->after.digest >= 0 &&
-			 state->before.digest != state->after.digest;
-	enum mortise_code code;
-
-	if (two && !next)
-		return error_set(err, MORTISE_E_USAGE, 0,
-				 "the volume is in reencryption and has two volume keys; open it "
-				 "with a passphrase");
-	code = copy_key(key, state->before.digest >= 0 ? &run->old_key : &run->new_key, err);
-	if (!code && two)
-		code = copy_key(next, &run->new_key, err);
-	if (!code)
-		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
-						 err);
-	/* The seal of the updates. */
-	return code ? code : luks2_header_set_volume_key(run->header, key, err);
-}
-
 /* The data before is not accessible until its interrupted zone is whole again. */
 static enum mortise_code settle(struct continuation *run, struct mortise_error *err)
 {
@@ -161,7 +131,7 @@ enum mortise_code volume_reencrypt_activate(struct mortise_luks2 *header, const 
 	if (code == MORTISE_E_BUSY)
 		error_set(err, code, 0, "Reencryption in-progress. Cannot activate device.");
 	if (!code)
-		code = take_keys(&run, volume_key, err);
+		code = reencrypt_take_keys(&run, volume_key, err);
 	if (!code)
 		code = settle(&run, err);
 	if (!code && run.state.finished) {

@@ -65,7 +65,7 @@ if command -v jq >/dev/null; then
 	json '.volumes | all(keys == (["device", "disk", "discards", "encrypted", "error", "failedSyncs",
 		"filesystem", "fsck", "id", "keyKind", "keyKinds", "keyslot", "known", "lastTrim", "lastUp",
 		"lockedToState", "mapping", "mountPoint", "name", "notices", "partition", "partitionUuid", "pcrs", "phase",
-		"recoveryKeyslots", "reencryption", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
+		"recoveryKeyslots", "reencryption", "reencryptionProgress", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
 	result $? "status --json: the members of each volume"
 	json '.volumes | all(.size == 67108864 and .pcrs == [] and .signedPcr11 == false and
 		([.disk, .discards, .partition, .partitionUuid, .use] | all(. == null)))'
