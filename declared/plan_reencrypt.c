@@ -67,7 +67,8 @@ bool volume_plan_may_convert(const struct volume_plan *plan)
 	uint32_t sector;
 
 	/* META is not written together with the header of an open STATE. */
-	if (!volume->in_place || (plan->active && (!volume->online || volume_is_state(volume))) ||
+	if (!MORTISE_REENCRYPTION || !volume->in_place ||
+	    (plan->active && (!volume->online || volume_is_state(volume))) ||
 	    volume_in_reencryption(plan) || luks2_segment_get(metadata, &segment, &ignored) ||
 	    volume_find_misplacement(metadata, &segment) || segment.integrity.type)
 		return false;
@@ -98,6 +99,9 @@ enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 		fault = "its sector numbers do not start at 0";
 	if (!fault)
 		return MORTISE_OK;
+	if (!MORTISE_REENCRYPTION)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "cannot open %s: %.300s",
+				       plan->device, fault);
 	return VOLUME_PLAN_ADD(
 		plan, err, MORTISE_STEP_REFUSE, -1,
 		"the unfinished reencryption of %s is not that of a declared volume: "
@@ -297,6 +301,26 @@ bool volume_rotation_is_wanted(const struct volume_run *run, const struct volume
 	       (!plan->active || !ordered || strcmp(wanted, ordered) != 0);
 }
 
+static enum mortise_code plan_begun(struct volume_run *run, struct volume_plan *plan,
+				    struct mortise_error *err)
+{
+	/* The list of known volumes decides, once STATE is mounted. */
+	plan->encrypts = is_encryption(plan);
+	if (plan->encrypts && plan->unlisted)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
+				       "the encryption of %s is not continued, because "
+				       "STATE, which lists the volumes of this machine, is "
+				       "not mounted",
+				       plan->device);
+	if (plan->encrypts && was_encrypted(run, plan))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "cannot trust %s: its encryption is unfinished, but "
+				       "it was finished before; an old disk was put back; "
+				       "to accept it, run `mortise apply`",
+				       plan->device);
+	return add_continue(run, plan, err);
+}
+
 enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_plan *plan,
 					bool *begins, struct mortise_error *err)
 {
@@ -312,26 +336,18 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 		return MORTISE_OK;
 	if (volume_in_reencryption(plan)) {
 		*begins = true;
-		/* The list of known volumes decides, once STATE is mounted. */
-		plan->encrypts = is_encryption(plan);
-		if (plan->encrypts && plan->unlisted)
-			return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
-					       "the encryption of %s is not continued, because "
-					       "STATE, which lists the volumes of this machine, is "
-					       "not mounted",
-					       plan->device);
-		if (plan->encrypts && was_encrypted(run, plan))
-			return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-					       "cannot trust %s: its encryption is unfinished, but "
-					       "it was finished before; an old disk was put back; "
-					       "to accept it, run `mortise apply`",
-					       plan->device);
-		return add_continue(run, plan, err);
+		return plan_begun(run, plan, err);
 	}
 	/* Without the list of known volumes, no keyslot is changed. */
 	if ((!plan->converts && !volume_rotation_is_wanted(run, plan)) || plan->unlisted ||
 	    (plan->active && run->open_only))
 		return MORTISE_OK;
+	if (!MORTISE_REENCRYPTION)
+		return run->open_only ? MORTISE_OK
+				      : postpone(plan,
+						 "this build does not support reencryption; use "
+						 "one with MORTISE_REENCRYPT",
+						 err);
 	if (find_hindrance(run, plan, why, sizeof(why)))
 		return run->open_only ? MORTISE_OK : postpone(plan, why, err);
 	online = volume_is_online(run, plan);

@@ -681,6 +681,15 @@ mortise_token_passphrase(struct mortise_luks2 *header, int token,
 			 const struct mortise_key_sources *sources,
 			 struct mortise_secret **passphrase, struct mortise_error *err);
 /*
+ * The passphrase that opens a keyslot, from the first token that has it; keyslot MORTISE_ANY: any
+ * keyslot. Of a volume in reencryption, it opens both volume keys. sources: as for mortise_token_open().
+ * MORTISE_E_NO_TOKEN, MORTISE_E_PIN; otherwise the error of the last token.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_keyslot_passphrase(struct mortise_luks2 *header, int keyslot,
+				 const struct mortise_key_sources *sources,
+				 struct mortise_secret **passphrase, struct mortise_error *err);
+/*
  * Opens a keyslot of a systemd-recovery token with a recovery key as typed by a user, with or
  * without dashes, in either case. MORTISE_E_NO_TOKEN: the header has none. MORTISE_E_KEY.
  */

@@ -36,7 +36,7 @@ enum mortise_code reencrypt_open_keys(struct continuation *run,
 	if (!code && after >= 0 && after != before)
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
-						 &run->new_key, run->old_key ? NULL : opened, err);
+						 &run->new_key, opened, err);
 	if (!code && !run->unprotected)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);

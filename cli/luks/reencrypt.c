@@ -12,6 +12,7 @@
 #include "cli/luks/reencrypt.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/signatures.h"
+#include "cli/luks/unlock.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/progress.h"
@@ -99,7 +100,7 @@ static enum status read_passphrase(const struct command *c, const struct paths *
 
 /* If the key changes, each keyslot gets a new one with its own passphrase, so all are needed. */
 static enum status read_passphrases(const struct command *c, const struct paths *paths,
-				    const struct mortise_luks2 *header, struct passphrases *all)
+				    struct mortise_luks2 *header, struct passphrases *all)
 {
 	const bool one =
 		option_set(&c->options, OPTION_DECRYPT) || option_set(&c->options, OPTION_KEEP_KEY);
@@ -126,7 +127,8 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 
 		snprintf(prompt, sizeof(prompt),
 			 "Enter passphrase for key slot %d: ", all->slot[i].keyslot);
-		status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
+		if (!unlock_token_passphrase(c, header, all->slot[i].keyslot, &all->secret[i]))
+			status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
 		all->slot[i].passphrase = all->secret[i];
 		all->count += status == STATUS_OK;
 	}
@@ -359,7 +361,8 @@ static enum status resume(const struct command *c, const struct paths *paths,
 		return status;
 	if (!may_resume(c, paths))
 		return STATUS_USAGE;
-	status = read_passphrase(c, paths, NULL, &passphrase);
+	if (!unlock_token_passphrase(c, header, MORTISE_ANY, &passphrase))
+		status = read_passphrase(c, paths, NULL, &passphrase);
 	if (status == STATUS_OK)
 		status = proceed(c, paths, header, active, passphrase, resilience);
 	mortise_secret_free(&passphrase);
