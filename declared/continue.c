@@ -105,7 +105,7 @@ static bool forward(void *context, const struct mortise_event *event)
 	struct mortise_event named = *event;
 
 	named.volume = work->entry->volume->name;
-	work->canceled |= events && !events->call(events->context, &named);
+	work->canceled |= events && events->call && !events->call(events->context, &named);
 	return !work->canceled && !is_asked_to_stop(work->lock);
 }
 
@@ -129,7 +129,9 @@ static enum mortise_code send_step(const struct work *work, const struct volume_
 		.device = step.device,
 	};
 
-	return !events || events->call(events->context, &event) ? MORTISE_OK : MORTISE_E_CANCELED;
+	return !events || !events->call || events->call(events->context, &event)
+		       ? MORTISE_OK
+		       : MORTISE_E_CANCELED;
 }
 
 /*
@@ -139,12 +141,14 @@ static enum mortise_code send_step(const struct work *work, const struct volume_
 static enum mortise_code prepare(struct work *work, struct volume_run *run,
 				 struct volume_plan *plan, struct mortise_error *err)
 {
-	enum mortise_code code = MORTISE_OK;
+	enum mortise_code code;
 
+	work->lock = open_lock(plan->volume, O_CREAT);
+	if (work->lock < 0)
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in " RUN_DIR);
 	if (flock(work->lock, LOCK_EX | LOCK_NB))
-		code = error_set(err, MORTISE_E_BUSY, 0, "another process re-encrypts it");
-	if (!code)
-		code = volume_unlock(run, plan, err);
+		return error_set(err, MORTISE_E_BUSY, 0, "another process re-encrypts it");
+	code = volume_unlock(run, plan, err);
 	/* It has ended, or the volume was closed, meanwhile. */
 	if (code || !volume_in_reencryption(plan) || !plan->active)
 		return code;
@@ -211,10 +215,7 @@ static enum mortise_code continue_volume(struct work *work, struct mortise_error
 		code = volume_plans_begin(work->config, &options, &wanted, &plan, err);
 	if (code)
 		return code;
-	work->lock = open_lock(work->entry->volume, O_CREAT);
-	code = work->lock < 0
-		       ? error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in " RUN_DIR)
-		       : continue_plan(work, &wanted, plan->volumes[0], err);
+	code = continue_plan(work, &wanted, plan->volumes[0], err);
 	mortise_plan_free(&plan);
 	if (work->lock >= 0)
 		close(work->lock);

@@ -100,7 +100,7 @@ void volume_handover_take(struct volume_plan *plan)
 	if (!volume_keyring_get(id, description, &kept, NULL)) {
 		bytes = mortise_secret_data(kept);
 		size = mortise_secret_size(kept);
-		if (size && size > 1u + bytes[0] &&
+		if (size && bytes[0] && size > 1u + bytes[0] &&
 		    take_key(plan->header, state.after.digest, bytes + bytes[0] + 1,
 			     size - bytes[0] - 1, luks2_header_set_next_key))
 			plan->proven = take_key(plan->header,

@@ -46,6 +46,9 @@ exits 6 "plan without devices" "$MORTISE" plan -f config.yaml
 exits 1 "status: no volume is ready" "$MORTISE" status -f config.yaml $both
 grep -q '^VOLUME *DEVICE *PHASE *SLOT *KEY *MOUNTED$' out
 result $? "status: prints a table"
+exits 0 "continue: no volume is open" "$MORTISE" continue -f config.yaml $both
+grep -q '^No volume is being re-encrypted.$' out
+result $? "continue: says so"
 cmp -s state /dev/zero 2>/dev/null || [ "$(tr -d '\0' <state | wc -c)" = 0 ]
 result $? "nothing was written"
 
