@@ -89,7 +89,7 @@ static const struct verb verbs[] = {
 	{ "benchmark", VERB_BENCHMARK, MEASURES(run_benchmark), MEASURES(check_benchmark), 0,
 	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]",
 	  "measure key derivation and disk encryption", false },
-	{ "reencrypt", VERB_REENCRYPT, REENCRYPTS(run_reencrypt), REENCRYPTS(check_reencrypt), 1,
+	{ "reencrypt", VERB_REENCRYPT, REENCRYPTS(run_reencrypt), REENCRYPTS(check_reencrypt), 0,
 	  "<device> [<name>]",
 	  "replace volume key, cipher or sector size; encrypt or decrypt in place", false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },

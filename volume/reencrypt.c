@@ -330,6 +330,17 @@ static enum mortise_code open_keys(struct continuation *run,
 	return reencrypt_take_keys(run, known, err);
 }
 
+static enum mortise_code choose_size(struct continuation *run,
+				     const struct mortise_reencrypt_run *wanted,
+				     struct mortise_error *err)
+{
+	uint64_t size = wanted->device_size;
+
+	if (!size && wanted->mapped_only && run->online)
+		size = online_part(run->online);
+	return reencrypt_choose_size(&run->state, size, err);
+}
+
 enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 					     const struct mortise_secret *passphrase,
 					     const struct mortise_reencrypt_run *how,
@@ -349,7 +360,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && wanted.active_name)
 		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    wanted.active_name, &run.hotzone, err);
@@ -358,7 +369,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && again) {
 		hotzone_close(run.hotzone);
 		run.hotzone = NULL;
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 		if (!code)
 			code = hotzone_open(header, &run.state, run.old_key,
 					    reencrypt_key_after(&run), wanted.active_name,

@@ -283,7 +283,8 @@ static enum mortise_code choose_sizes(const struct mortise_luks2 *header,
 	else if (beginning->shifts)
 		code = choose_moved(beginning, data, err);
 	if (!code && beginning->what.active_name)
-		code = online_check(header, beginning->what.active_name, next->fixed_size, err);
+		code = online_check(header, beginning->what.active_name, next->fixed_size,
+				    beginning->what.mapped_only, err);
 	else if (!code)
 		code = luks2_device_unused(data, err);
 	luks2_device_close(data);

@@ -57,7 +57,7 @@ static enum status begin(const struct command *c, const struct paths *paths, con
 {
 	const struct options *options = &c->options;
 	struct mortise_reencrypt_keyslot keyslot = { option_slot(options, OPTION_KEY_SLOT), NULL };
-	const struct mortise_reencrypt_new what = {
+	struct mortise_reencrypt_new what = {
 		.struct_size = sizeof(what),
 		.mode = MORTISE_DECRYPT,
 		.resilience = resilience,
@@ -75,6 +75,9 @@ static enum status begin(const struct command *c, const struct paths *paths, con
 	memcpy(source.device, paths->device, sizeof(source.device));
 	memcpy(source.header, paths->device, sizeof(source.header));
 	status = header_load_with_device(c, &source, &header);
+	if (status == STATUS_OK)
+		status = reencrypt_find_active(c, paths, header, start);
+	what.active_name = start->active;
 	if (status == STATUS_OK)
 		status = read_passphrase(c, paths, header, &start->passphrase);
 	keyslot.passphrase = start->passphrase;

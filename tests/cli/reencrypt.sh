@@ -193,6 +193,9 @@ unchanged() {
 encrypted --sector-size 512
 cp header header.before
 cp data data.before
+says 1 "Command requires device as argument." "no device" "$MORTISE" reencrypt $offline $cheap
+says 1 "Command requires device as argument." "--encrypt without a device" \
+	"$MORTISE" reencrypt -q --encrypt --active-name v
 says 1 "Device reencryption not in progress." "--resume-only" reencrypt --resume-only
 says 1 "No data segment parameters changed. Reencryption aborted." "--keep-key alone" \
 	reencrypt --keep-key
