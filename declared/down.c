@@ -47,7 +47,7 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	volume_mapping_name(volume, place->mapping);
 	snprintf(place->node, sizeof(place->node), "/dev/mapper/%s", place->mapping);
 	volume_mount_path(run, volume, place->mount_point);
-	known = !mortise_mapping_info(place->mapping, &info, &ignored);
+	known = !volume_mapping_info(place->mapping, &info, &ignored);
 	on_device = known && (!*device || disk_mapping_is_on(&info, device));
 	place->foreign = known && !on_device;
 	place->active = on_device && info.luks2;

@@ -48,7 +48,7 @@ static const char *describe_mapping_change(const struct volume_run *run,
 	enum mortise_code code;
 	bool tableless, mounted;
 
-	code = mortise_mapping_info(plan->mapping, &mapping, &ignored);
+	code = volume_mapping_info(plan->mapping, &mapping, &ignored);
 	tableless =
 		code && plan->header && volume_mapping_is_tableless(plan->header, plan->mapping);
 	if (tableless != plan->tableless_mapping || !code != plan->active ||

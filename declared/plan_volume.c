@@ -76,7 +76,7 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error why;
-	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
+	enum mortise_code code = volume_mapping_info(plan->mapping, &mapping, &why);
 
 	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
 		return MORTISE_OK;

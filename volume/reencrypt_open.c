@@ -31,6 +31,35 @@ enum mortise_code mortise_reencrypt_unlock(struct mortise_luks2 *header,
 	return code;
 }
 
+static enum mortise_code copy_key(const struct mortise_secret *key, struct mortise_secret **copy,
+				  struct mortise_error *err)
+{
+	return mortise_secret_from(mortise_secret_data(key), mortise_secret_size(key), copy, err);
+}
+
+enum mortise_code reencrypt_take_keys(struct continuation *run, const struct mortise_secret *key,
+				      struct mortise_error *err)
+{
+	const struct luks2_reencryption *state = &run->state;
+	const struct mortise_secret *next = luks2_header_next_key(run->header);
+	const bool two = state->before.digest >= 0 && state->after.digest >= 0 &&
+			 state->before.digest != state->after.digest;
+	enum mortise_code code;
+
+	if (two && !next)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "the volume is in reencryption and has two volume keys; open it "
+				 "with a passphrase");
+	code = copy_key(key, state->before.digest >= 0 ? &run->old_key : &run->new_key, err);
+	if (!code && two)
+		code = copy_key(next, &run->new_key, err);
+	if (!code)
+		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
+						 err);
+	/* The seal of the updates. */
+	return code ? code : luks2_header_set_volume_key(run->header, key, err);
+}
+
 /* The data before is not accessible until its interrupted zone is whole again. */
 static enum mortise_code settle(struct continuation *run, struct mortise_error *err)
 {

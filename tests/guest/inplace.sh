@@ -495,10 +495,10 @@ test_online_convert() {
 	fill
 	before=$(digest "$data")
 	sed -i '/^name: data$/,$ s/^  provider:  *luks2$/&\n  inPlace: true\n  keySize: 256/' "$config"
-	check_fails "another key size of an open volume is refused" said mortise apply -f "$config" --yes
+	check_fails "another key size of an open volume is refused" said mortise apply -f "$config"
 	online
 	busy
-	check "online, apply begins at once" said mortise apply -f "$config" --yes
+	check "online, apply begins at once" said mortise apply -f "$config"
 	check_equal "data stays mounted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
 	check "continue ends it" said mortise continue -f "$config"
 	not_busy
@@ -555,12 +555,12 @@ test_online_state() {
 
 	new_machine
 	declare_both one one
-	check "apply succeeds" mortise apply -f "$config" --yes
+	check "apply succeeds" mortise apply -f "$config"
 	fill
 	declare_both two two
 	sed -i 's/^  rotateVolumeKey: two$/&\n  reencrypt: {when: online}/' "$config"
 	before=$(digest "$state")
-	check "apply begins on open volumes" said mortise apply -f "$config" --yes
+	check "apply begins on open volumes" said mortise apply -f "$config"
 	check_equal "the rotation of STATE has begun" "$(record "$state" rotated)" two
 	check "it is recorded as one that is online" test "$(record "$state" online)" = true
 	mortise down >/dev/null
