@@ -230,6 +230,8 @@ static enum mortise_code convert_zone(struct continuation *run, const struct luk
 	/* A mapping in use may still write to the next zone. */
 	if (!code && !run->online)
 		read_ahead(run, zone, largest);
+	if (!code)
+		code = hotzone_flush_protection(run->hotzone, zone, err);
 	/* Without protection there is no state to recover. */
 	if (!code && luks2_guard_of(&run->state, zone) != LUKS2_GUARD_NONE) {
 		code = commit(run, zone, true, err);
