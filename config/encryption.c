@@ -364,9 +364,12 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 		return;
 	config_fields_read(log, encryption->value,
 			   origin == CONFIG_ORIGIN_MACHINE ? &machine_schema : &schema, field);
+	read_reencrypt(log, &field[F_REENCRYPT], volume);
 	volume->encrypted = is_wanted(log, encryption, field, origin);
-	if (!volume->encrypted)
+	if (!volume->encrypted) {
+		volume->online = false;
 		return;
+	}
 	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
 	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
 	read_integrity(log, field, volume);
@@ -375,7 +378,6 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	read_options(log, &field[F_OPTIONS], volume);
 	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
 	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
-	read_reencrypt(log, &field[F_REENCRYPT], volume);
 	for (int i = F_ROTATE_VOLUME_KEY; i <= F_REENCRYPT; i++)
 		if (volume->integrity && field[i].value)
 			config_error(log, field[i].value->position,
