@@ -74,7 +74,9 @@ static enum mortise_code decrypt_locked(struct volume_work *work, struct mortise
 	if (!code && !volume_in_reencryption(plan))
 		code = begin(work, attempt, err);
 	if (!code)
-		code = volume_reencrypt_all(work, attempt->passphrase, err);
+		code = volume_know_keys(plan, err);
+	if (!code)
+		code = volume_reencrypt_all(work, err);
 	return code ? code : end(work, err);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "declared/continue.h"
 #include "declared/meta_state.h"
 #include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
@@ -170,9 +171,7 @@ static enum mortise_code try_passphrase(struct volume_plan *plan, int digest, in
 }
 
 /* Finds a declared key that opens the header: the one just made, or that of the interrupted run. */
-static enum mortise_code find_passphrase(struct volume_work *work,
-					 const struct mortise_secret **passphrase,
-					 struct mortise_error *err)
+static enum mortise_code find_passphrase(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	struct luks2_reencryption state;
@@ -182,16 +181,18 @@ static enum mortise_code find_passphrase(struct volume_work *work,
 	for (size_t i = 0; !code && i < plan->step_count; i++) {
 		const struct volume_step *step = &plan->steps[i];
 
-		*passphrase = step->made.passphrase;
-		if (*passphrase && !step->recovery &&
-		    !try_passphrase(plan, state.after.digest, step->keyslot, *passphrase))
+		if (step->made.passphrase && !step->recovery &&
+		    !try_passphrase(plan, state.after.digest, step->keyslot,
+				    step->made.passphrase)) {
+			plan->proven = true;
 			return MORTISE_OK;
+		}
 	}
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++) {
 		if (volume_try_key(work->run, plan, i))
 			continue;
 		plan->opened = (int)plan->volume->keys[i].slot;
-		*passphrase = plan->attempts[i].passphrase;
+		plan->proven = true;
 		return MORTISE_OK;
 	}
 	return code ? code
@@ -214,7 +215,6 @@ static enum mortise_code encrypt_volume(struct volume_work *work, struct mortise
 {
 	struct volume_plan *plan = work->plan;
 	const char *type = config_filesystem_name(plan->volume->filesystem);
-	const struct mortise_secret *passphrase = NULL;
 	enum mortise_code code;
 	bool holds = false;
 
@@ -224,13 +224,15 @@ static enum mortise_code encrypt_volume(struct volume_work *work, struct mortise
 	if (code)
 		return code;
 	volume_plan_attach(plan, work->run);
-	code = find_passphrase(work, &passphrase, err);
+	code = find_passphrase(work, err);
 	if (!code)
 		code = check_seal(plan, err);
 	/* The next boot opens STATE as META describes it. */
 	if (!code && volume_is_state(plan->volume))
 		code = volume_meta_state_store(work->run->options, work->run->config, err);
-	return code ? code : volume_reencrypt_all(work, passphrase, err);
+	if (!code && plan->volume->online)
+		volume_continue_later(plan);
+	return code || plan->volume->online ? code : volume_reencrypt_all(work, err);
 }
 
 enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_error *err)
@@ -245,7 +247,9 @@ enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_err
 	if (code)
 		error_prefix(err, "cannot encrypt %s in place", work->plan->device);
 	else
-		snprintf(work->result->text, sizeof(work->result->text), "encrypted in place");
+		snprintf(work->result->text, sizeof(work->result->text), "%s",
+			 work->plan->volume->online ? "encrypted while it is in use"
+						    : "encrypted in place");
 	if (fd >= 0)
 		close(fd);
 	return code;

@@ -89,6 +89,7 @@ struct volume_step {
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
 	uint64_t size;			/* GROW: bytes of the partition afterwards */
 	bool later;			/* REENCRYPT: only order it */
+	bool online;			/* REENCRYPT: only begin it; mortise_continue() does it */
 	struct partition_planned *partition; /* PARTITION; in the layout of the plan */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "declared/partition.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/reset/ordered.h"
 #include "declared/state_header.h"
 #include "declared/state_store.h"
@@ -361,6 +362,7 @@ bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 /* False: the volume key is not known, so that an encrypted volume has no identity. */
 static bool make_entry(const struct volume_plan *plan, struct known_volume *volume)
 {
+	const struct mortise_secret *next;
 	struct mortise_error ignored;
 
 	*volume = (struct known_volume){ .status = KNOWN_READY,
@@ -378,6 +380,10 @@ static bool make_entry(const struct volume_plan *plan, struct known_volume *volu
 	}
 	if (!volume_plan_key(plan) ||
 	    volume_identity(plan->header, plan->mapping, volume->identity, &ignored))
+		return false;
+	next = luks2_header_next_key(plan->header);
+	if (volume_in_reencryption(plan) && next &&
+	    volume_identity_of(plan->header, next, plan->mapping, volume->next, &ignored))
 		return false;
 	snprintf(volume->uuid, sizeof(volume->uuid), "%s", luks2_header_uuid(plan->header));
 	return true;
@@ -480,6 +486,22 @@ static void report_changes(const struct known_volume *before, const struct known
 	}
 }
 
+/*
+ * Does the entry say already what the volume is until its reencryption ends? While plain data is left, it
+ * is not one that was ready.
+ */
+static bool is_recorded(const struct volume_plan *plan, const struct known_volume *before,
+			struct known_volume *now)
+{
+	if (!volume_in_reencryption(plan))
+		return false;
+	if (plan->encrypts) {
+		now->status = KNOWN_ENCRYPTING;
+		memcpy(now->next, now->identity, sizeof(now->next));
+	}
+	return before->status == now->status && known_matches(before, now->identity);
+}
+
 void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 			 struct volume_result *result)
 {
@@ -503,7 +525,7 @@ void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 				   "the list of known volumes is written again");
 	}
 	(void)known_find(&run->known.list, plan->volume->id, &before);
-	if (make_entry(plan, &now)) {
+	if (make_entry(plan, &now) && !is_recorded(plan, &before, &now)) {
 		report_changes(&before, &now, &result->opening);
 		code = known_set(&run->known.list, &now, &why);
 	}

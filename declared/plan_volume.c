@@ -74,7 +74,7 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error why;
-	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
+	enum mortise_code code = volume_mapping_info(plan->mapping, &mapping, &why);
 
 	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
 		return MORTISE_OK;
@@ -237,7 +237,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
 	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
-	if (!code && !plan->failed)
+	if (!code && !plan->failed && !reencrypts)
 		code = volume_plan_grow_open(run, plan, err);
 	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;

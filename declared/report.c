@@ -141,6 +141,9 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.reset_staged = entry->reset_staged,
 		.fsck = entry->fsck,
 		.reencryption = entry->reencryption,
+		.reencrypted = facts->reencrypted,
+		.reencrypt_total = facts->reencrypt_total,
+		.reencrypt_runs = facts->running,
 	};
 	return &entry->shown;
 }

@@ -28,7 +28,7 @@ void volume_state_dir(const struct mortise_up_options *options, char dir[static 
 	if (*device && disk_is_mounted(device, options->root, dir))
 		return;
 	/* The open STATE may be another one: on a copy of the disk, or not the one of --device. */
-	if (!*device || mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
+	if (!*device || volume_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
 	    !disk_mapping_is_on(&mapping, device) ||
 	    !disk_is_mounted(STATE_NODE, options->root, dir))
 		dir[0] = '\0';

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/rooted.h"
+#include "declared/continue.h"
 #include "declared/last_up.h"
 #include "declared/reset/ordered.h"
 #include "declared/state_header.h"
@@ -68,14 +69,21 @@ static void examine_reencryption(struct mortise_luks2 *header, struct volume_ent
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_error ignored;
 
-	if (!mortise_reencrypt_info(header, &info, &ignored))
+	if (!mortise_reencrypt_info(header, &info, &ignored)) {
+		entry->facts.reencrypted = info.done;
+		entry->facts.reencrypt_total = info.total;
+		entry->facts.running = volume_continue_runs(entry->volume);
 		snprintf(entry->reencryption, sizeof(entry->reencryption),
-			 "%" PRIu64 " of %" PRIu64 " MiB are %s; the next up continues",
-			 info.done >> 20, info.total >> 20,
-			 info.mode == MORTISE_DECRYPT ? "decrypted" : "re-encrypted");
-	else if (volume_record_rotation_ordered(luks2_header_metadata(header)))
+			 "%" PRIu64 " of %" PRIu64 " MiB are %s; %s", info.done >> 20,
+			 info.total >> 20,
+			 info.mode == MORTISE_DECRYPT ? "decrypted" : "re-encrypted",
+			 entry->facts.running ? "it goes on while the volume is in use"
+			 : *entry->mapping    ? "`mortise continue` goes on"
+					      : "the next up continues");
+	} else if (volume_record_rotation_ordered(luks2_header_metadata(header))) {
 		snprintf(entry->reencryption, sizeof(entry->reencryption),
 			 "the next boot replaces the volume key");
+	}
 }
 
 /* file: the detached header, or NULL. False: there is no header. */

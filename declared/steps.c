@@ -68,7 +68,9 @@ enum mortise_code volume_write_first_keys(struct volume_work *work, bool in_plac
 	     !volume_record_set_mkfs(luks2_update_metadata(update),
 				     config_filesystem_name(volume->filesystem))) ||
 	    (volume->rotate_key &&
-	     !volume_record_set_rotation(luks2_update_metadata(update), volume->rotate_key))) {
+	     !volume_record_set_rotation(luks2_update_metadata(update), volume->rotate_key)) ||
+	    (in_place &&
+	     !volume_record_set_online(luks2_update_metadata(update), volume->online))) {
 		code = error_memory(err);
 		goto out;
 	}

@@ -840,7 +840,8 @@ struct mortise_reencrypt_run {
  * before; after a write error, I/O to the zone fails until the volume has been closed and opened, or
  * another call has recovered the zone. The events report the progress; canceled, the function stops
  * after the current zone and returns MORTISE_E_CANCELED, and another call continues. passphrase: opens
- * keyslots of both volume keys. After an error or a power cut, another call continues, too.
+ * keyslots of both volume keys; NULL: the header knows the keys, from mortise_reencrypt_unlock().
+ * After an error or a power cut, another call continues, too.
  * MORTISE_E_KEY. MORTISE_E_POLICY: the header does not belong to these keys. MORTISE_E_BUSY.
  */
 MORTISE_MUST_CHECK enum mortise_code

@@ -216,6 +216,8 @@ boot() {
 	diff - <(cd "$work/root" && find . -type f -printf '%m %P\n' |
 		sed 's|usr/lib/systemd|lib/systemd|' | sort) << 'END' || fail "other files are installed"
 644 etc/conf.d/mortise
+644 lib/systemd/system/mortise-continue.path
+644 lib/systemd/system/mortise-continue.service
 644 lib/systemd/system/mortise-metrics.service
 644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
@@ -225,6 +227,7 @@ boot() {
 644 usr/lib/tmpfiles.d/mortise.conf
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
 755 etc/init.d/mortise
+755 etc/init.d/mortise-continue
 755 usr/share/initramfs-tools/hooks/mortise
 755 usr/share/initramfs-tools/scripts/local-bottom/mortise
 END

@@ -8,6 +8,7 @@
 #include "base/events.h"
 #include "base/mountinfo.h"
 #include "declared/known.h"
+#include "declared/locate.h"
 #include "declared/reset/reset.h"
 #include "declared/state_header.h"
 #include "disk/partition.h"
@@ -52,7 +53,7 @@ static void find_state_mount(const struct mortise_reset *reset, char dir[static 
 	if (*exists && find_mount(reset->state, dir))
 		return;
 	/* The open STATE may be another one, on a copy of the disk. */
-	if (!mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) &&
+	if (!volume_mapping_info(STATE_MAPPING, &mapping, &ignored) &&
 	    (!*exists || disk_mapping_is_on(&mapping, reset->state)))
 		*exists |= find_mount("/dev/mapper/" STATE_MAPPING, dir);
 }

@@ -560,7 +560,223 @@ test_detached() {
 	rm -f "$work"/{plain,plain.state,encrypted,header,kept}
 }
 
-topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state decrypt decrypt_cuts detached)
+# online: declare that data is encrypted while it is in use.
+online() {
+	sed -i '/^name: data$/,$ s/^  provider:  *luks2$/&\n  reencrypt: {when: online}/' "$config"
+}
+
+# Writes and checks files until $work/stop exists; leaves their checksums in $work/written.
+writer() {
+	local number=0
+
+	: >"$work/written"
+	until [[ -e $work/stop ]]; do
+		number=$(((number + 1) % 8))
+		head -c 300000 /dev/urandom >"$work/block"
+		cp "$work/block" "$files/busy.$number"
+		sync "$files/busy.$number"
+		echo 3 >/proc/sys/vm/drop_caches
+		cmp "$work/block" "$files/busy.$number" || return 1
+	done
+}
+
+busy() {
+	rm -f "$work/stop"
+	writer >"$work/writer" 2>&1 &
+	writing=$!
+}
+
+not_busy() {
+	local status=0
+
+	touch "$work/stop"
+	wait "$writing" || status=$?
+	check_equal "the writer has read what it wrote" "$status" 0
+}
+
+progress() {
+	mortise status -f "$config" --json | jq -r ".volumes[1].reencryptionProgress$1"
+}
+
+# continuing MIB: re-encrypt in the background, slowly, until MIB are done.
+continuing() {
+	local log=$work/continued.$1
+
+	"$MORTISE" continue -f "$config" --root "$root" --node-uuid "$uuid" "${places[@]}" \
+		--limit-rate 8M >"$log" 2>&1 &
+	continuing=$!
+	until_holds has_done "$1"
+	kill -0 "$continuing" || cat "$log"
+}
+
+# By the process that runs, or that has ended too early.
+has_done() {
+	[[ $(progress '| .running and .done >= '"$1"' * 1048576') == true ]] || ! kill -0 "$continuing"
+}
+
+test_online() {
+	local before
+
+	new_machine
+	declare_both - one
+	check "the first up formats" mortise up -f "$config"
+	fill
+	mortise down -f "$config" >/dev/null
+	declare_both - two
+	online
+	before=$(digest "$data")
+	check_match "plan shows the rotation" "$(mortise plan -f "$config")" \
+		"*rotate volume key of $data, while it is in use: 48 MiB, about * s*open*"
+	check "up begins it" said mortise up -f "$config"
+	check "up says so" says "data: replacing the volume key of $data"
+	check "the files are the same" unchanged
+	check_equal "nothing is done yet" "$(progress '| "\(.done) \(.total) \(.running)"')" \
+		"0 50331648 false"
+	check "up runs again" mortise up -f "$config"
+	busy
+	continuing 4
+	check_match "status shows how far it is" "$(mortise status -f "$config")" \
+		"*data: * of 48 MiB are re-encrypted; it goes on while the volume is in use*"
+	check_fails "a second process is refused" said mortise continue -f "$config"
+	check "it says why" says "another process re-encrypts it"
+	check "up runs meanwhile" mortise up -f "$config"
+	check "it ends" kill -TERM "$continuing"
+	wait "$continuing" || true
+	check_equal "it is not running" "$(progress .running)" false
+	check_fails "it is not done" test "$(progress .done)" = 50331648
+	not_busy
+	check "the files are the same" unchanged
+	check "down closes the volume" mortise down -f "$config"
+	check_match "the next boot continues online" "$(mortise plan -f "$config")" \
+		"*continue to rotate volume key of $data, while it is in use: * of 48 MiB are done*"
+	check "the next boot succeeds" mortise up -f "$config"
+	check "the files are the same" unchanged
+	busy
+	continuing 8
+	not_busy
+	check "down stops it" said mortise down -f "$config"
+	wait "$continuing" || true
+	check "it says why" grep -q "stopped, because the volume is being closed" "$work/continued.8"
+	check "the next boot succeeds" mortise up -f "$config"
+	busy
+	continuing 12
+	kill -KILL "$continuing"
+	wait "$continuing" 2>/dev/null || true
+	touch "$work/stop"
+	check "it continues after a kill" said mortise continue -f "$config"
+	not_busy
+	check_equal "it is done" "$(progress "")" null
+	check_fails "the key is another one" test "$(digest "$data")" = "$before"
+	check_equal "the serial is recorded" "$(record "$data" rotated)" two
+	check_equal "the keyslots have the declared numbers" "$(slots "$data")" "0 3"
+	check "the files are the same" unchanged
+	check_equal "status knows it" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
+		$'known\nnull'
+	check "nothing is left to do" said mortise continue -f "$config"
+	check "it says so" says "No volume is being re-encrypted."
+	check "the second key opens it in cryptsetup" opens "$data" 3 other
+	check "the next boot succeeds" boot
+	check "the files are the same" unchanged
+	mortise down -f "$config" >/dev/null
+	check "the file system is clean" bash -c "printf other | cryptsetup open --key-file - $data c &&
+		e2fsck -fn /dev/mapper/c; status=\$?; cryptsetup close c; exit \$status"
+}
+
+# The volume stays open: another key size, then plain data, and STATE with a stored configuration.
+test_online_convert() {
+	local before
+
+	new_machine
+	declare_both - -
+	check "the first up formats" mortise up -f "$config"
+	fill
+	before=$(digest "$data")
+	sed -i '/^name: data$/,$ s/^  provider:  *luks2$/&\n  inPlace: true\n  keySize: 256/' "$config"
+	check_fails "another key size of an open volume is refused" said mortise apply -f "$config"
+	online
+	busy
+	check "online, apply begins at once" said mortise apply -f "$config"
+	check_equal "data stays mounted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
+	check "continue ends it" said mortise continue -f "$config"
+	not_busy
+	check_equal "the key has the declared size" "$(cryptsetup luksDump --dump-json-metadata "$data" |
+		jq -r '.keyslots | map(.key_size) | unique | join(" ")')" 32
+	check_fails "the key is another one" test "$(digest "$data")" = "$before"
+	check "the files are the same" unchanged
+	check "the next boot succeeds" boot
+	check "the files are the same" unchanged
+}
+
+test_online_encrypt() {
+	plain_machine
+	in_place
+	online
+	mortise down -f "$config" >/dev/null
+	cat "$data" >"$work/plain"
+	check "up begins to encrypt, and mounts" said mortise up -f "$config"
+	check_equal "data is mounted" "$(findmnt -no SOURCE "$files")" /dev/mapper/luks2-u-data
+	check "the files are the same" unchanged
+	check_equal "status knows it" "$(mortise status -f "$config" --json | jq -r '.volumes[1].known')" \
+		encrypting
+	check "up runs again" mortise up -f "$config"
+	busy
+	continuing 8
+	kill -TERM "$continuing"
+	wait "$continuing" || true
+	not_busy
+	mortise down -f "$config" >/dev/null
+	cat "$data" >"$work/half"
+	check "the next boot goes on" said mortise up -f "$config"
+	check "the files are the same" unchanged
+	busy
+	check "continue ends it" said mortise continue -f "$config"
+	not_busy
+	check_equal "status knows it" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
+		$'known\nnull'
+	check "cryptsetup opens it" opens "$data" 3 other
+	check "the next boot succeeds" boot
+	check "the files are the same" unchanged
+	mortise down -f "$config" >/dev/null
+	cat "$work/half" >"$data"
+	check_fails "a disk from the time of the encryption is refused" said mortise up -f "$config"
+	check "it says why" says "it was finished before; an old disk was put back"
+	mortise down -f "$config" >/dev/null
+	cat "$work/plain" >"$data"
+	check_fails "the plain file system is refused" mortise up -f "$config"
+	rm "$work/half" "$work/plain"
+}
+
+test_online_state() {
+	local before
+
+	new_machine
+	declare_both one one
+	check "apply succeeds" mortise apply -f "$config"
+	fill
+	declare_both two two
+	sed -i 's/^  rotateVolumeKey: two$/&\n  reencrypt: {when: online}/' "$config"
+	before=$(digest "$state")
+	check "apply begins on open volumes" said mortise apply -f "$config"
+	check_equal "the rotation of STATE has begun" "$(record "$state" rotated)" two
+	check "it is recorded as one that is online" test "$(record "$state" online)" = true
+	mortise down >/dev/null
+	check "the next boot succeeds without a file" said mortise up
+	check_fails "STATE is not done" test "$(mortise status --json |
+		jq '.volumes[0].reencryptionProgress')" = null
+	check "continue ends it" said mortise continue
+	check_fails "the key of STATE is another one" test "$(digest "$state")" = "$before"
+	check_equal "both are done" "$(mortise status --json |
+		jq -c '[.volumes[] | .known, .reencryption]')" '["known",null,"known",null]'
+	check "the files are the same" unchanged
+	mortise down >/dev/null
+	check "the next boot succeeds" mortise up
+	check "the files are the same" unchanged
+}
+
+topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state decrypt decrypt_cuts detached
+	online online_convert online_encrypt online_state)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
