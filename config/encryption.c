@@ -296,13 +296,35 @@ static bool is_wanted_without_provider(struct config_log *log,
 	return keys;
 }
 
+/* "provider: none" with inPlace: the keys open the volume, which is decrypted. */
+static void read_decryption(struct config_log *log, const struct config_field *encryption,
+			    const struct config_field *field, struct config_volume *volume)
+{
+	const char *fault = NULL;
+
+	if (volume->name && strcmp(volume->name, CONFIG_STATE) == 0)
+		fault = "STATE cannot be decrypted in place: its header would be kept in STATE";
+	else if (volume->kind == CONFIG_VOLUME_SWAP)
+		fault = "a swap area is made again at each boot: remove inPlace";
+	if (fault)
+		config_error(log, config_field_position(&field[F_IN_PLACE]), "%s", fault);
+	else if (are_keys_empty(&field[F_KEYS]))
+		config_error(log, config_field_position(&field[F_IN_PLACE]),
+			     "decrypting in place needs keys that open the volume; once it is "
+			     "decrypted, remove encryption");
+	else
+		read_keys(log, &field[F_KEYS], encryption->key->position, CONFIG_ORIGIN_DOCUMENT,
+			  volume);
+	volume->recovery_slots = 0;
+}
+
 /* Is encryption declared? Yes after an error too, so that the other fields are checked. */
 static bool is_wanted(struct config_log *log, const struct config_field *encryption,
-		      const struct config_field *field, enum config_origin origin)
+		      const struct config_field *field, enum config_origin origin, bool in_place)
 {
 	switch (read_provider(log, &field[F_PROVIDER], origin)) {
 	case PROVIDER_NONE:
-		if (are_keys_empty(&field[F_KEYS]) && origin != CONFIG_ORIGIN_MACHINE)
+		if ((are_keys_empty(&field[F_KEYS]) && origin != CONFIG_ORIGIN_MACHINE) || in_place)
 			return false;
 		config_error(log, field[F_PROVIDER].value->position,
 			     "unsupported encryption provider: none");
@@ -326,7 +348,12 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 		return;
 	config_fields_read(log, encryption->value,
 			   origin == CONFIG_ORIGIN_MACHINE ? &machine_schema : &schema, field);
-	volume->encrypted = is_wanted(log, encryption, field, origin);
+	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
+	volume->encrypted = is_wanted(log, encryption, field, origin, volume->in_place);
+	/* Without a provider, inPlace alone is an error or declares nothing. */
+	volume->in_place &= volume->encrypted || field[F_PROVIDER].value;
+	if (!volume->encrypted && volume->in_place)
+		read_decryption(log, encryption, field, volume);
 	if (!volume->encrypted)
 		return;
 	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
@@ -336,7 +363,6 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	read_block_size(log, &field[F_BLOCK_SIZE], volume);
 	read_options(log, &field[F_OPTIONS], volume);
 	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
-	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
 	for (int i = F_ROTATE_VOLUME_KEY; i <= F_IN_PLACE; i++)
 		if (volume->integrity && field[i].value)
 			config_error(log, field[i].value->position,

@@ -172,7 +172,7 @@ static bool removes_key(enum mortise_step_kind kind)
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
 	if (plan->failed && (kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_PARTITION ||
-			     kind == MORTISE_STEP_REENCRYPT))
+			     kind == MORTISE_STEP_REENCRYPT || kind == MORTISE_STEP_DECRYPT))
 		return true;
 	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
 	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&

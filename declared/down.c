@@ -197,6 +197,11 @@ static void report_previous_state(const struct volume_run *run, const struct con
 {
 	char command[VOLUME_RESET_COMMAND];
 
+	if (volume->in_place && !volume->encrypted) {
+		snprintf(entry->error, sizeof(entry->error),
+			 "still open and encrypted; the next boot decrypts it in place");
+		return;
+	}
 	volume_reset_command(run, volume, entry->device, command);
 	snprintf(entry->error, sizeof(entry->error),
 		 "still open in its previous state (%s), not as declared; to erase it for the "

@@ -9,6 +9,7 @@
 #include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
 #include "declared/plan_reencrypt.h"
+#include "declared/state_header.h"
 #include "disk/shrink.h"
 #include "luks2/metadata.h"
 #include "luks2/reencrypt.h"
@@ -69,18 +70,51 @@ static enum mortise_code fill(void *context, struct mortise_luks2 *header,
 	return code;
 }
 
+/* The header is made in memory: the file in STATE is complete, or there is none. */
+static enum mortise_code begin_detached(struct volume_work *work, struct mortise_format *format,
+					struct mortise_encrypt_new *what, struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	struct mortise_location location = get_location(work);
+	struct mortise_luks2 *header = NULL;
+	char memory[HEADER_FILE_ROOM], path[VOLUME_PATH_MAX];
+	enum mortise_code code;
+	int fd;
+
+	code = header_place_file(&fd, memory, err);
+	if (code)
+		return code;
+	location.header = memory;
+	location.no_locks = true;
+	format->data_offset_given = true;
+	format->keyslots_size = STATE_HEADER_SIZE - 2 * format->metadata_size;
+	what->reduction = 0;
+	code = mortise_encrypt_begin(&location, format, what, &header, err);
+	if (!code)
+		code = state_header_store(work->run->options->root, work->run->known.dir,
+					  plan->volume->id, header, path, err);
+	mortise_luks2_free(&header);
+	close(fd);
+	if (code)
+		return code;
+	snprintf(plan->header_file, sizeof(plan->header_file), "%s", path);
+	plan->has_header = true;
+	location = volume_plan_location(plan, false, &work->run->events);
+	return mortise_luks2_load(&location, &plan->header, err);
+}
+
 static enum mortise_code begin(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	const struct mortise_location location = get_location(work);
-	const struct mortise_format format = {
+	struct mortise_format format = {
 		.struct_size = sizeof(format),
 		.cipher = plan->volume->cipher,
 		.key_size = plan->volume->key_size,
 		.sector_size = 512,
 		.metadata_size = volume_metadata_size(plan),
 	};
-	const struct mortise_encrypt_new what = {
+	struct mortise_encrypt_new what = {
 		.struct_size = sizeof(what),
 		.reduction = 2 * plan->header_room,
 		.fill = fill,
@@ -91,6 +125,8 @@ static enum mortise_code begin(struct volume_work *work, struct mortise_error *e
 
 	if (!begun)
 		code = volume_known_record_encryption(work->run, plan, err);
+	if (!code && !plan->header_room)
+		return begin_detached(work, &format, &what, err);
 	if (!code)
 		code = make_room(work, begun, err);
 	return code ? code : mortise_encrypt_begin(&location, &format, &what, &plan->header, err);

@@ -16,10 +16,7 @@
 static const char *describe_header_change(const struct volume_run *run,
 					  const struct volume_plan *plan)
 {
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device,
-						   .readonly = true,
-						   .events = &run->events };
+	const struct mortise_location location = volume_plan_location(plan, true, &run->events);
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error ignored;
 	const char *what = NULL;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "declared/partition.h"
 #include "declared/reset/ordered.h"
+#include "declared/state_header.h"
 #include "declared/state_store.h"
 #include "disk/filesystem.h"
 #include "disk/partition.h"
@@ -76,7 +77,7 @@ bool volume_known_is_expected(struct known_list *list, const char *id)
 
 static bool is_luks2(const struct volume_plan *plan)
 {
-	return plan->volume->encrypted && plan->probe.content == DISK_LUKS2;
+	return plan->has_header;
 }
 
 /* Would the volume be formatted, or get a file system that keeps its contents? */
@@ -94,8 +95,8 @@ static bool is_to_be_used(const struct volume_plan *plan)
 {
 	if (!*plan->device || plan->probe.content == DISK_RESETTING)
 		return false;
-	return plan->volume->encrypted ? is_luks2(plan) || is_to_be_formatted(plan)
-				       : plan->probe.content != DISK_LUKS2;
+	return is_luks2(plan) || (plan->volume->encrypted ? is_to_be_formatted(plan)
+							  : plan->probe.content != DISK_LUKS2);
 }
 
 static void set_accept_remedy(struct obstacle *obstacle)
@@ -158,6 +159,21 @@ static const char *describe_empty(const struct volume_plan *plan)
 	return plan->probe.content == DISK_EMPTY ? "is empty" : "holds an interrupted format";
 }
 
+/* A volume is decrypted in place: not a file system, nor another volume, takes its place. */
+static bool compare_decrypting(const struct volume_plan *plan, const struct known_volume *known,
+			       struct obstacle *obstacle)
+{
+	/* On the device, it is whole until the file in STATE takes its place. */
+	if (is_luks2(plan))
+		return compare_header(plan, known, obstacle);
+	obstacle->kind = MORTISE_STEP_FAIL;
+	snprintf(obstacle->what, sizeof(obstacle->what),
+		 "%s is being decrypted in place, and neither %.200s nor STATE holds its header: "
+		 "not used",
+		 known->id, plan->device);
+	return true;
+}
+
 /* The entry is for a volume that was ready, or whose format has begun. */
 static bool compare_entry(const struct volume_run *run, const struct volume_plan *plan,
 			  const struct known_volume *known, struct obstacle *obstacle)
@@ -175,6 +191,18 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	}
 	if (known->status == KNOWN_ENCRYPTING)
 		return compare_encrypting(plan, known, obstacle);
+	if (known->status == KNOWN_DECRYPTING)
+		return compare_decrypting(plan, known, obstacle);
+	if (known->encrypted && is_luks2(plan))
+		return compare_header(plan, known, obstacle);
+	if (is_luks2(plan) && !plan->volume->encrypted) {
+		snprintf(obstacle->what, sizeof(obstacle->what),
+			 "%s was not encrypted on this machine, and %.200s holds a LUKS2 volume: "
+			 "not decrypted",
+			 known->id, plan->device);
+		set_accept_remedy(obstacle);
+		return true;
+	}
 	if (known->encrypted != plan->volume->encrypted) {
 		snprintf(obstacle->what, sizeof(obstacle->what),
 			 "%s was %s on this machine and is now declared %s encryption", known->id,
@@ -183,8 +211,6 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 		set_accept_remedy(obstacle);
 		return true;
 	}
-	if (is_luks2(plan))
-		return compare_header(plan, known, obstacle);
 	if (!is_to_be_formatted(plan) || known->status == KNOWN_FORMATTING)
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
@@ -338,7 +364,8 @@ static bool make_entry(const struct volume_plan *plan, struct known_volume *volu
 	struct mortise_error ignored;
 
 	*volume = (struct known_volume){ .status = KNOWN_READY,
-					 .encrypted = plan->volume->encrypted };
+					 .encrypted = plan->volume->encrypted,
+					 .detached = *plan->header_file };
 	snprintf(volume->id, sizeof(volume->id), "%s", plan->volume->id);
 	disk_partition_uuid(plan->device, volume->partuuid);
 	if (!volume->encrypted) {
@@ -393,7 +420,7 @@ enum mortise_code volume_known_record_encryption(struct volume_run *run,
 						 const struct volume_plan *plan,
 						 struct mortise_error *err)
 {
-	struct known_volume volume = { .status = KNOWN_ENCRYPTING };
+	struct known_volume volume = { .status = KNOWN_ENCRYPTING, .detached = !plan->header_room };
 	enum mortise_code code = MORTISE_OK;
 
 	if (run->known.state != KNOWN_LISTED || volume_is_state(plan->volume))
@@ -404,6 +431,28 @@ enum mortise_code volume_known_record_encryption(struct volume_run *run,
 			     volume.uuid);
 	if (plan->header)
 		code = volume_identity(plan->header, plan->mapping, volume.next, err);
+	if (!code)
+		code = known_set(&run->known.list, &volume, err);
+	return code ? code : known_store(&run->known.list, err);
+}
+
+enum mortise_code volume_known_record_decryption(struct volume_run *run,
+						 const struct volume_plan *plan, bool done,
+						 struct mortise_error *err)
+{
+	struct known_volume volume = { .status = done ? KNOWN_READY : KNOWN_DECRYPTING,
+				       .encrypted = !done };
+	enum mortise_code code = MORTISE_OK;
+
+	snprintf(volume.id, sizeof(volume.id), "%s", plan->volume->id);
+	disk_partition_uuid(plan->device, volume.partuuid);
+	if (done && config_filesystem_is_persistent(plan->volume->filesystem)) {
+		disk_filesystem_uuid(plan->device, config_filesystem_name(plan->volume->filesystem),
+				     volume.uuid);
+	} else if (!done) {
+		snprintf(volume.uuid, sizeof(volume.uuid), "%s", luks2_header_uuid(plan->header));
+		code = volume_identity(plan->header, plan->mapping, volume.identity, err);
+	}
 	if (!code)
 		code = known_set(&run->known.list, &volume, err);
 	return code ? code : known_store(&run->known.list, err);
@@ -460,6 +509,10 @@ void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 	}
 	if (!code)
 		code = known_store(&run->known.list, &why);
+	/* A power cut may have left it behind. */
+	if (!code && !*plan->header_file)
+		code = state_header_remove(run->options->root, run->known.dir, plan->volume->id,
+					   &why);
 	if (code)
 		volume_opening_add(&result->opening.failed_syncs, why.text);
 }

@@ -57,6 +57,15 @@ MORTISE_MUST_CHECK enum mortise_code volume_known_record_encryption(struct volum
 								    const struct volume_plan *plan,
 								    struct mortise_error *err);
 
+/*
+ * Records, before the first write of a decryption in place, that the volume is being decrypted; done:
+ * that its data is plain, before the header is removed. Until then, only its header is accepted.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_known_record_decryption(struct volume_run *run,
+								    const struct volume_plan *plan,
+								    bool done,
+								    struct mortise_error *err);
+
 /* Records a volume that is ready. STATE creates the list. Reports failures and changes in result. */
 void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 			 struct volume_result *result);

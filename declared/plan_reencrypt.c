@@ -66,7 +66,7 @@ bool volume_plan_may_convert(const struct volume_plan *plan)
 
 	if (!MORTISE_REENCRYPTION || !volume->in_place || plan->active ||
 	    volume_in_reencryption(plan) || luks2_segment_get(metadata, &segment, &ignored) ||
-	    volume_find_misplacement(metadata, &segment) || segment.integrity.type)
+	    volume_find_misplacement(plan, &segment) || segment.integrity.type)
 		return false;
 	key_size = find_key_size(metadata);
 	sector = volume->block_size ? volume->block_size : segment.sector_size;
@@ -89,7 +89,8 @@ enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 		fault = why.text;
 	else if (state.mode == MORTISE_DECRYPT)
 		fault = "it decrypts the data";
-	else if (state.after.offset < luks2_keyslots_end(metadata))
+	else if (*plan->header_file ? state.after.offset != 0
+				    : state.after.offset < luks2_keyslots_end(metadata))
 		fault = "its data overlaps the header";
 	else if (state.before.iv_tweak || state.after.iv_tweak)
 		fault = "its sector numbers do not start at 0";

@@ -49,6 +49,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_reencrypt(struct volume_run *ru
 							   struct volume_plan *plan, bool *begins,
 							   struct mortise_error *err);
 
+/* The declared key that has opened the volume, or NULL: its keyslots hold the key before, and after. */
+const struct key_attempt *volume_find_attempt(const struct volume_plan *plan);
+
 /* Continues a reencryption of plan->header up to its end, with a passphrase of both volume keys. */
 MORTISE_MUST_CHECK enum mortise_code
 volume_reencrypt_all(struct volume_work *work, const struct mortise_secret *passphrase,

@@ -62,8 +62,7 @@ static enum mortise_code stage(void *context, struct luks2_update *update, int d
 	return code ? code : volume_known_record_next(work->run, plan, volume_key, err);
 }
 
-/* The key that has opened the volume: of a keyslot with the key before, and of one after. */
-static const struct key_attempt *find_attempt(const struct volume_plan *plan)
+const struct key_attempt *volume_find_attempt(const struct volume_plan *plan)
 {
 	for (size_t i = 0; i < plan->volume->key_count; i++)
 		if ((int)plan->volume->keys[i].slot == plan->opened && plan->attempts[i].passphrase)
@@ -162,7 +161,7 @@ enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct vol
 				      struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
-	const struct key_attempt *attempt = find_attempt(plan);
+	const struct key_attempt *attempt = volume_find_attempt(plan);
 	struct luks2_reencryption state;
 	const char *verb = "rotate volume key of", *done = "volume key rotated";
 	enum mortise_code code = volume_reload_header(plan, err);

@@ -207,6 +207,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "reencrypt";
 	case MORTISE_STEP_ENCRYPT:
 		return "encrypt";
+	case MORTISE_STEP_DECRYPT:
+		return "decrypt";
 	}
 	return "";
 }

@@ -17,6 +17,7 @@
 #include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
+#include "declared/plan_decrypt.h"
 #include "declared/plan_grow.h"
 #include "declared/plan_partition.h"
 #include "declared/plan_known.h"
@@ -384,11 +385,13 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 	case MORTISE_STEP_PARTITION:
 		return partition_do_step(work, step, err);
 	case MORTISE_STEP_ENCRYPT:
-		/* Without reencryption, neither is planned. */
+		/* Without reencryption, none of these is planned. */
 		return MORTISE_REENCRYPTION ? volume_do_encrypt(work, err) : MORTISE_E_UNSUPPORTED;
 	case MORTISE_STEP_REENCRYPT:
 		return MORTISE_REENCRYPTION ? volume_do_reencrypt(work, step, err)
 					    : MORTISE_E_UNSUPPORTED;
+	case MORTISE_STEP_DECRYPT:
+		return MORTISE_REENCRYPTION ? volume_do_decrypt(work, err) : MORTISE_E_UNSUPPORTED;
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

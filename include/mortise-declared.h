@@ -286,6 +286,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_PARTITION,		/* create the partition of the volume or, with STATE, META */
 	MORTISE_STEP_REENCRYPT,		/* replace the volume key, now or at the next boot (text) */
 	MORTISE_STEP_ENCRYPT,		/* encrypt a plain file system in place */
+	MORTISE_STEP_DECRYPT,		/* decrypt the volume in place */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -386,8 +387,8 @@ struct mortise_volume_status {
 	/*
 	 * mortise_status: what the list of known volumes in STATE says: "known"; "other", if the
 	 * known volume has another UUID or was not encrypted as declared; "unknown"; "expected", if
-	 * mortise_up takes the volume as it is; "formatting" or
-	 * "encrypting", if its format or encryption may be unfinished;
+	 * mortise_up takes the volume as it is; "formatting", "encrypting" or
+	 * "decrypting", if that may be unfinished;
 	 * "damaged", if the list cannot be read. "" if there is no list, or STATE is not mounted.
 	 */
 	const char *known;

@@ -775,9 +775,11 @@ mortise_encrypt_begin(const struct mortise_location *location, const struct mort
 /*
  * Begins to decrypt a device in place: moves the header to a new file, and records in it that the
  * decryption begins. The data moves to the start of the device. I/O to the active mapping waits, and
- * the mapping then follows the data. *out is the header in the file; free it. what->resilience: "datashift-checksum" (default) or "datashift-journal". If an error occurs
- * after the header on the device was overwritten, the file stays: with it the device still opens.
- * MORTISE_E_USAGE: the header is detached, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
+ * the mapping then follows the data. *out is the header in the file; free it. what->resilience:
+ * "datashift-checksum" (default) or "datashift-journal". If an error occurs after the header on the
+ * device was overwritten, the file stays: with it the device still opens, and another call with the
+ * header loaded from the file begins.
+ * MORTISE_E_USAGE: the header is in another file, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,

@@ -107,7 +107,8 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 					struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct reencrypt_beginning beginning = { .shifts = true };
-	struct move move = { .header = header, .beginning = &beginning };
+	const bool exported = !strcmp(luks2_header_device(header)->path, file);
+	struct move move = { .header = header, .beginning = &beginning, .touched = exported };
 	struct mortise_luks2 *moved = NULL;
 	enum mortise_code code;
 
@@ -117,15 +118,15 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	beginning.moved_size = beginning.what.moved_size ? beginning.what.moved_size : MOVED_SIZE;
 	if (code)
 		return code;
-	if (strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
+	if (!exported &&
+	    strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot move the header of %s to a file: it is detached",
 				 luks2_header_data_path(header));
-	if (!beginning.what.active_name)
+	if (!exported && !beginning.what.active_name)
 		code = luks2_device_unused(luks2_header_device(header), err);
-	if (code)
-		return code;
-	code = mortise_header_backup(header, file, err);
+	if (!code && !exported)
+		code = mortise_header_backup(header, file, err);
 	if (code)
 		return code;
 	code = load_backup(header, file, &moved, err);

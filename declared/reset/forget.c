@@ -9,6 +9,7 @@
 #include "base/mountinfo.h"
 #include "declared/known.h"
 #include "declared/reset/reset.h"
+#include "declared/state_header.h"
 #include "disk/partition.h"
 
 #define STATE_MOUNT_POINT "/system/state"
@@ -104,8 +105,13 @@ static enum mortise_code forget(struct known_list *list, const struct reset_targ
 {
 	struct known_volume volume;
 
+	enum mortise_code code;
+
 	if (!find_id(list, target, &volume))
 		return MORTISE_OK;
+	code = state_header_remove(list->root, list->dir, volume.id, err);
+	if (code)
+		return code;
 	known_remove(list, volume.id);
 	return known_store(list, err);
 }

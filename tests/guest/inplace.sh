@@ -315,9 +315,8 @@ test_room() {
 	in_place
 	sed -i 's/type: ext4/type: xfs/' "$config"
 	mortise down -f "$config" >/dev/null
-	check_fails "an xfs without free space is refused" said mortise up -f "$config"
-	check "it says why" says "the header needs 18 MiB behind the xfs file system"
-	mortise down -f "$config" >/dev/null
+	check_match "an xfs without free space gets its header in STATE" "$(mortise plan -f "$config")" \
+		"*STATE, which may hold its header, is not mounted*"
 	new_machine
 	disk=$(labeled_disk 120 u-data=64)
 	data=${disk}p1
@@ -362,7 +361,206 @@ test_encrypt_state() {
 	check "the files of data are the same" unchanged
 }
 
-topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state)
+# back: declare that data is decrypted in place.
+back() {
+	in_place
+	sed -i '/^name: data$/,$ s/^  provider: luks2$/  provider: none/' "$config"
+}
+
+is_plain() {
+	[[ $(findmnt -no SOURCE "$files") == "$data" && ! -e $(header_of data) ]] && unchanged
+}
+
+header_of() {
+	echo "$root/system/state/header-u-$1.luks2"
+}
+
+# Plain, encrypted, another key, and back, each at a boot.
+test_decrypt() {
+	plain_machine
+	in_place
+	check "up encrypts" boot
+	sed -i 's/^  inPlace: true$/&\n  rotateVolumeKey: one/' "$config"
+	check "up rotates" boot
+	check_equal "the serial is recorded" "$(record "$data" rotated)" one
+	check "the files are the same" unchanged
+	cat "$data" >"$work/encrypted"
+	back
+	check_fails "up does not decrypt an open volume" said mortise up -f "$config"
+	check "it says when" says "$data is open; the next boot decrypts it in place"
+	check_match "status says so, too" "$(mortise status -f "$config" 2>&1)" \
+		"*still open and encrypted*the next boot decrypts it*"
+	mortise down -f "$config" >/dev/null
+	sed -i '/^name: data$/,/^filesystem/ s/^  provider: none$/  provider: luks2/' "$config"
+	check "the volume opens as before" mortise up -f "$config"
+	back
+	mortise down -f "$config" >/dev/null
+	check "up decrypts" said mortise up -f "$config"
+	check "up says so" says "data: decrypting $data"
+	check "the files are the same, and the header is removed" is_plain
+	check "the next boot succeeds" boot
+	check "the files are the same" is_plain
+	check_equal "status knows it" "$(mortise status -f "$config" --json |
+		jq -r '.volumes[1] | .known, .encrypted')" $'known\nfalse'
+	mortise down -f "$config" >/dev/null
+	check "the file system is clean" e2fsck -fn "$data"
+	cat "$data" >"$work/plain"
+	# An attacker puts the encrypted disk back.
+	cat "$work/encrypted" >"$data"
+	check_fails "another LUKS2 volume is not decrypted" said mortise up -f "$config"
+	check "it says why" says "u-data was not encrypted on this machine"
+	mortise down -f "$config" >/dev/null
+	cat "$work/plain" >"$data"
+	declare_keys "$node" -
+	check "the encryption is removed from the configuration" mortise up -f "$config"
+	check "the files are the same" is_plain
+	rm "$work"/{plain,encrypted}
+}
+
+# Kills at flushes, each from the same encrypted disks, and what must not happen meanwhile.
+test_decrypt_cuts() {
+	local count continued=0 killed=0 header
+
+	new_machine
+	declare_keys "$node" "$node;$fallback"
+	check "up formats" mortise up -f "$config"
+	fill
+	header=$(header_of data)
+	mortise down -f "$config" >/dev/null
+	back
+	cat "$data" >"$work/before.data"
+	cat "$state" >"$work/before.state"
+	for count in {1..90..8}; do
+		cat "$work/before.data" >"$data"
+		cat "$work/before.state" >"$state"
+		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
+			"${cost[@]}" "${places[@]}" && killed=$((killed + 1))
+		! grep -q "^data:.*done" "$work/said" || break
+		if mortise plan -f "$config" 2>&1 | grep "continue to decrypt" >/dev/null; then
+			continued=$((continued + 1))
+			[[ $continued -ne 2 ]] || unfinished "$header"
+		fi
+		said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		is_plain || fail "the files are the same after a kill at flush $count"
+		mortise down -f "$config" >/dev/null
+	done
+	check "up ran into the kills" test "$killed" -gt 3
+	check "some were in the decryption" test "$continued" -gt 1
+	echo "    flush $count, $killed killed, $continued continued"
+	rm "$work"/before.*
+}
+
+# unfinished HEADER: the decryption of data is not finished.
+unfinished() {
+	check_match "status says how far it is" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
+		$'decrypting\n* of * MiB are decrypted; the next up continues'
+	check_equal "only root reads the header" "$(stat -c %a "$1")" 600
+	mortise down -f "$config" >/dev/null
+	in_place
+	check_fails "it is not encrypted again" said mortise up -f "$config"
+	check "the error says how to continue" says "declare provider: none, inPlace: true and its keys"
+	mortise down -f "$config" >/dev/null
+	declare_keys "$node" -
+	check_fails "it is not taken for unknown data" said mortise apply -f "$config"
+	check "the error does not advise to erase it" says "STATE, which may hold its header, is not mounted"
+	check_fails "it is not mounted as a plain volume" said mortise up -f "$config"
+	check "the error says how to continue" says "declare provider: none, inPlace: true and its keys"
+	mortise down -f "$config" >/dev/null
+	back
+	mortise up -f "$config" STATE >/dev/null
+	mv "$1" "$1.lost"
+	mortise down -f "$config" >/dev/null
+	check_fails "without its header, it is not used" said mortise apply -f "$config"
+	check "the error says so" says "is being decrypted in place, and neither $data nor STATE holds"
+	mv "$1.lost" "$1"
+	mortise down -f "$config" >/dev/null
+}
+
+# xfs: $config as declared by declare_keys, with this file system.
+xfs() {
+	"$@"
+	sed -i 's/type: ext4/type: xfs/' "$config"
+}
+
+# detached: data is open with its header in STATE, and has its files.
+detached() {
+	[[ $(findmnt -no SOURCE "$files") == /dev/mapper/luks2-u-data && -e $(header_of data) ]] && unchanged
+}
+
+# An xfs without room for a header.
+test_detached() {
+	local header count
+
+	new_machine
+	xfs declare_keys "$node" -
+	mortise up -f "$config" >/dev/null
+	fill
+	header=$(header_of data)
+	mortise down -f "$config" >/dev/null
+	cat "$data" >"$work/plain"
+	cat "$state" >"$work/plain.state"
+	xfs in_place
+	for count in {1..41..10} 9999; do
+		cat "$work/plain" >"$data"
+		cat "$work/plain.state" >"$state"
+		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
+			"${cost[@]}" "${places[@]}" || count=last
+		[[ $count == last ]] || said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		detached || fail "data is encrypted after a kill at flush $count" "$(cat "$work/said")"
+		[[ $count != last ]] || break
+		mortise down -f "$config" >/dev/null
+	done
+	check "data is encrypted" detached
+	check_equal "only root reads the header" "$(stat -c %a "$header")" 600
+	check "the next boot succeeds" boot
+	check "the files are the same" detached
+	check_equal "status knows it" \
+		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption, .seal')" \
+		$'known\nnull\nunverified'
+	cp "$header" "$work/header"
+	sed -i 's/^  inPlace: true$/&\n  rotateVolumeKey: one/' "$config"
+	check "the next boot rotates its key" boot
+	check_equal "it is done" "$(record "$header" rotated)" one
+	check "the files are the same" detached
+	mortise down -f "$config" >/dev/null
+	check_fails "the device has no file system" blkid -p "$data"
+	# An attacker puts a plain file system in its place.
+	cat "$data" >"$work/encrypted"
+	cat "$work/plain" >"$data"
+	check_fails "a plain file system in its place is not mounted" mortise up -f "$config"
+	check_fails "it is not mounted" mountpoint -q "$files"
+	mortise down -f "$config" >/dev/null
+	xfs declare_keys "$node" -
+	check_fails "nor if it is declared plain" said mortise up -f "$config"
+	check "it says why" says "u-data is encrypted, and its header is "
+	xfs in_place
+	mortise down -f "$config" >/dev/null
+	cat "$work/encrypted" >"$data"
+	check "the volume opens" mortise up -f "$config"
+	check "the files are the same" detached
+	# The header is lost, or an old one.
+	mv "$header" "$work/kept"
+	mortise down -f "$config" >/dev/null
+	check_fails "without its header, it is not used" said mortise up -f "$config"
+	check "it says why" says "u-data cannot be opened without its header "
+	cp "$work/header" "$header"
+	check_fails "an old header is refused" said mortise up -f "$config"
+	check "it says why" says "another volume key: not opened"
+	cp "$work/kept" "$header"
+	check "with its header, it opens" mortise up -f "$config"
+	check "the files are the same" detached
+	mortise down -f "$config" >/dev/null
+	mortise up -f "$config" STATE >/dev/null
+	check "it can be reset" mortise reset data --yes
+	check_fails "the header is removed" test -e "$header"
+	check "it is formatted again" mortise up -f "$config"
+	rm -f "$work"/{plain,plain.state,encrypted,header,kept}
+}
+
+topics=(rotate cuts state refused encrypt encrypt_cuts room encrypt_state decrypt decrypt_cuts detached)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
