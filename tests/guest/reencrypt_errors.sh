@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What may go wrong while a volume is re-encrypted: a full disk, a device that shrinks, and processes
-# that were killed and leave a mapping incomplete. Each has a clear error, and no data is lost.
+# What may go wrong while a volume is re-encrypted: a full disk, read and write errors, a device that
+# shrinks, and processes that were killed and leave a mapping incomplete. Each has a clear error, and no data is lost.
 # Runs in a guest: see tools/guest/uml.
 # shellcheck disable=SC2154,SC2317  # work: set in a sourced file; functions: through check
 set -euo pipefail
@@ -102,6 +102,57 @@ full_disk() {
 	"$@"
 }
 
+# Read and write errors in the middle of the data, offline, and of the header's device.
+test_io() {
+	local half=$((mib * 1024)) kind bad header
+
+	for kind in read write; do
+		volume_on_disk
+		bad="$half $half error"
+		[[ $kind == read ]] || bad="$half $half flakey $loop $half 0 1 1 error_writes"
+		offline --init-only "${cheap[@]}" "${detached[@]}" "$device"
+		disk "0 $half linear $loop 0
+$bad"
+		fails 1 "a $kind error" "*cannot *$device*Input/output error*" \
+			offline --resume-only "${detached[@]}" "$device"
+		[[ $kind == write ]] || fails 1 'a read error again' \
+			"*cannot read*$device*" offline --resume-only "${detached[@]}" "$device"
+		disk "0 $((mib * 2048)) linear $loop 0"
+		check 'its data is there' has_data "$MORTISE" "${detached[@]}"
+		check 'cryptsetup finds it, too' has_data cryptsetup "${detached[@]}"
+		check 'it ends' offline --resume-only "${detached[@]}" "$device"
+		check 'its data is there' has_data cryptsetup "${detached[@]}"
+		dmsetup remove disk
+	done
+	volume_on_disk
+	header=$(losetup --find --show "$work/header")
+	dmsetup create head --table "0 $(blockdev --getsz "$header") linear $header 0"
+	detached=(--header /dev/mapper/head)
+	offline --init-only "${cheap[@]}" "${detached[@]}" "$device"
+	for program in offline online; do
+		[[ $program == offline ]] || "$MORTISE" open "${key[@]}" "${detached[@]}" "$device" v
+		dmsetup load head --table \
+			"0 $(blockdev --getsz "$header") flakey $header 0 0 1 1 error_writes"
+		dmsetup suspend --noflush --nolockfs head
+		dmsetup resume head
+		fails 1 "$program: a write error of the header" '*cannot */dev/mapper/head*Input/output error*' \
+			$program --resume-only "${detached[@]}" "$device"
+		[[ $program == offline ]] ||
+			check 'the mapping has its data' test "$(sum_of /dev/mapper/v)" = "$sum"
+		dmsetup load head --table "0 $(blockdev --getsz "$header") linear $header 0"
+		dmsetup suspend --noflush --nolockfs head
+		dmsetup resume head
+		[[ $program == offline ]] ||
+			check 'the mapping has its data' test "$(sum_of /dev/mapper/v)" = "$sum"
+	done
+	check 'it ends' online --resume-only "${detached[@]}" "$device"
+	check_equal 'the mapping has its data' "$(sum_of /dev/mapper/v)" "$sum"
+	"$MORTISE" close v
+	check 'its data is there' has_data cryptsetup "${detached[@]}"
+	dmsetup remove head
+	dmsetup remove disk
+}
+
 # A disk smaller than the data that is done, or than the data of a fixed size.
 test_shrunk() {
 	local size
@@ -191,7 +242,7 @@ test_theirs() {
 	done
 }
 
-topics=(full shrunk ended theirs)
+topics=(full io shrunk ended theirs)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
