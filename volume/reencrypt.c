@@ -36,7 +36,7 @@ enum mortise_code reencrypt_open_keys(struct continuation *run,
 	if (!code && after >= 0 && after != before)
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
-						 &run->new_key, run->old_key ? NULL : opened, err);
+						 &run->new_key, opened, err);
 	if (!code && !run->unprotected)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);
@@ -287,6 +287,17 @@ void reencrypt_close(struct continuation *run)
 	run->lock_fd = -1;
 }
 
+static enum mortise_code choose_size(struct continuation *run,
+				     const struct mortise_reencrypt_run *wanted,
+				     struct mortise_error *err)
+{
+	uint64_t size = wanted->device_size;
+
+	if (!size && wanted->mapped_only && run->online)
+		size = online_part(run->online);
+	return reencrypt_choose_size(&run->state, size, err);
+}
+
 enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 					     const struct mortise_secret *passphrase,
 					     const struct mortise_reencrypt_run *how,
@@ -306,7 +317,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && wanted.active_name)
 		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    wanted.active_name, &run.hotzone, err);
@@ -315,7 +326,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && again) {
 		hotzone_close(run.hotzone);
 		run.hotzone = NULL;
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 		if (!code)
 			code = hotzone_open(header, &run.state, run.old_key,
 					    reencrypt_key_after(&run), wanted.active_name,

@@ -141,7 +141,7 @@ static enum status mapping_status(const struct command *c, const char *word)
 	print("  type:    %s\n", find_type(c, &info, &reencryption));
 	if (code != MORTISE_OK)
 		verbose(c, "%s", err.text);
-	if (info.cipher[0] != '\0' && reencryption.resilience)
+	if (reencryption.resilience)
 		print_reencryption(c, &reencryption);
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);
