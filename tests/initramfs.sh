@@ -157,7 +157,7 @@ agents() {
 	printf '%s\n' "STATE vault" "root vault" "STATE" > "$work/refuse"
 	unlock "mortise.root=vault"
 	[ "$status" = 1 ]
-	grep -q 'Recovery key for the volume STATE' "$work/asked"
+	grep -q -- '--timeout=90 Recovery key for the volume STATE' "$work/asked"
 	rm "$work/systemd" "$work/bin/systemd-ask-password"
 	echo "ok - plymouth and systemd-ask-password"
 }
