@@ -10,6 +10,9 @@
 #   recipes    the recipes agree with the tree: version, options, checksums of the license; shellcheck.
 #              BUILDROOT: a tree of Buildroot, whose check-package and Kconfig read packaging/buildroot
 #   arch       makepkg, and pacman installs the package in a new root; as root
+#   encrypted_root  boots encrypted roots in User Mode Linux and QEMU, with the initramfs of initramfs-tools;
+#              and, if MKINITCPIO or MKINITFS is a tree of its source,
+#              with that of mkinitcpio or mkinitfs; as root
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
 #   site       chromium looks at each page of the documentation (tests/site.sh)
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
@@ -32,6 +35,7 @@ declare -A shown=(
 	[debian_root]="installed, used, updated, purged"
 	[recipes]="compared with the tree only"
 	[arch]="built by makepkg, installed by pacman, used"
+	[encrypted_root]="booted, see above"
 	[alpine]="functions run without abuild, used"
 	[site]="each page looked at in a browser"
 )
@@ -283,6 +287,8 @@ END
 	in_root lsinitramfs /tmp/initrd > "$work/list"
 	grep -qE '^(usr/)?sbin/mortise$' "$work/list"
 	grep -qx scripts/local-bottom/mortise "$work/list"
+	grep -qx scripts/local-top/mortise "$work/list"
+	grep -qx usr/lib/mortise/unlock-root "$work/list"
 	rm -r "$root/lib/modules/6.0-test" "$root/boot/config-6.0-test"
 	echo "ok - Debian packages are installed and used"
 
@@ -465,17 +471,37 @@ alpine() {
 	echo "ok - Alpine Linux"
 }
 
+encrypted_root() {
+	local guest system systems=(initramfs-tools)
+
+	needs unshare qemu-system-x86_64
+	[ "$(id -u)" = 0 ] || {
+		echo "# not root"
+		exit 77
+	}
+	[ -n "$built" ] || debian
+	[ -z "${MKINITCPIO-}" ] || systems+=(mkinitcpio)
+	[ -z "${MKINITFS-}" ] || systems+=(mkinitfs)
+	for guest in uml qemu; do
+		for system in "${systems[@]}"; do
+			echo "# $guest, $system"
+			MORTISE=$work/unpacked/usr/sbin/mortise PEER=1 \
+				tests/guest/encrypted_root "tools/guest/$guest" "$system"
+		done
+	done
+}
+
 site() {
 	tests/site.sh browser
 }
 
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|site..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|encrypted_root|site..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine | site)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | encrypted_root | site)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \
