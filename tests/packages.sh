@@ -10,6 +10,9 @@
 #   recipes    the recipes agree with the tree: version, options, checksums of the license; shellcheck.
 #              BUILDROOT: a tree of Buildroot, whose check-package and Kconfig read packaging/buildroot
 #   arch       makepkg, and pacman installs the package in a new root; as root
+#   cross      builds for 64-bit and 32-bit Arm, RISC-V and s390x (big-endian) with tools/cross, and runs
+#              unit tests and the comparison with cryptsetup on files in QEMU's user emulation.
+#              ARCHITECTURES: a part of them
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
 # build/packages).
@@ -31,6 +34,7 @@ declare -A shown=(
 	[debian_root]="installed, used, updated, purged"
 	[recipes]="compared with the tree only"
 	[arch]="built by makepkg, installed by pacman, used"
+	[cross]="built for other processors, tested in an emulator"
 	[alpine]="functions run without abuild, used"
 )
 
@@ -450,13 +454,87 @@ alpine() {
 	echo "ok - Alpine Linux"
 }
 
+# build_cross BUILD ARCHITECTURE OPTION...
+build_cross() {
+	local build=$1 architecture=$2
+	shift 2
+
+	cmake -S . -B "$build" -G Ninja --toolchain "tools/cross/$architecture.cmake" \
+		-DMORTISE_WERROR=ON "$@" > "$work/log" 2>&1 || { tail "$work/log"; return 1; }
+}
+
+# A program for another processor that uses the installed library, found as by a cross compiler.
+linked_cross() { # ARCHITECTURE BUILD
+	local root=$work/root-$1 machine emulator
+	machine=$(sed -n 's/^set(mortise_machine \(.*\))/\1/p' "tools/cross/$1.cmake")
+
+	rm -rf "$root"
+	cp -al "build/cross/$1" "$root"
+	DESTDIR=$root cmake --install "$2" --prefix /usr > "$work/log"
+	sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```' > "$work/example.c"
+	# shellcheck disable=SC2046  # words
+	"$machine-gcc" --sysroot="$root" "-B$root/usr/lib/$machine/" "$work/example.c" -o "$work/example" \
+		$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig:$root/usr/lib/$machine/pkgconfig \
+			pkg-config --cflags --libs mortise) "-Wl,-rpath-link,$root/usr/lib/$machine"
+	emulator=$(sed -n 's/^exec \(.*\) [^ ]* "$@"$/\1/p' "$2/tests/emulated/mortise")
+	[ "$(${emulator/ --library-path / --library-path $root/usr/lib:} "$work/example" "$work/image" \
+		right)" = "keyslot 0" ]
+}
+
+# Not run in an emulator: its address space and seccomp differ (test_keys_secret, test_rooted); the
+# tests replace open(2), which is open64 on 32-bit processors (test_dm_*, test_keys_tpm);
+# tests/argon2/cross.sh tests the same in less time; or they take minutes.
+emulated='^test_(argon2|dm_block|dm_host|keys_secret|keys_tpm|rooted|luks2_failures|.*_cuts)$'
+
+cross() {
+	local architecture build program
+
+	needs {aarch64-linux-gnu,arm-linux-gnueabihf,riscv64-linux-gnu,s390x-linux-gnu}-gcc \
+		qemu-{aarch64,arm,riscv64,s390x}
+	for architecture in ${ARCHITECTURES:-arm64 armhf riscv64 s390x}; do
+		build=$packages/cross-$architecture
+		tools/cross/libraries "$architecture"
+		build_cross "$build" "$architecture" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+			-DCMAKE_INSTALL_LIBDIR=lib
+		cmake --build "$build" --parallel --target unit_tests quick mortise_shared mortise_archive \
+			> "$work/log" 2>&1 || { tail "$work/log"; return 1; }
+		ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel 2 --timeout 600 \
+			--label-regex unit --exclude-regex "$emulated" > "$work/log" ||
+			{ tail -n 60 "$work/log"; return 1; }
+		ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel 2 --timeout 3000 \
+			--tests-regex '^cli_(interop|luks1|format_small|reencrypt)$' > "$work/log" ||
+			{ tail -n 60 "$work/log"; return 1; }
+
+		# Offsets beyond 32 bits, and a header that this machine's cryptsetup opens.
+		program=$build/tests/emulated/mortise
+		rm -f "$work/image"
+		truncate -s 5G "$work/image"
+		printf right | "$program" luksFormat -q --key-file - --pbkdf-memory 1024 \
+			--pbkdf-force-iterations 4 "$work/image"
+		printf right | cryptsetup open --test-passphrase --key-file - "$work/image"
+		printf right | "$program" open --test-passphrase --key-file - "$work/image"
+		linked_cross "$architecture" "$build"
+
+		build_cross "$build-static" "$architecture" -DCMAKE_BUILD_TYPE=MinSizeRel -DMORTISE_STATIC=ON \
+			-DMORTISE_CRYPTO=nettle -DMORTISE_BENCHMARK=OFF -DBUILD_TESTING=OFF
+		cmake --build "$build-static" --parallel > "$work/log" 2>&1 || { tail "$work/log"; return 1; }
+		program=$(sed -n 's/^set(mortise_emulator \(.*\))/\1/p' "tools/cross/$architecture.cmake")
+		printf right | "$program" "$build-static/mortise" open --test-passphrase --key-file - \
+			"$work/image"
+		size+="$architecture $(stat -c %s "$build-static/mortise"), "
+		echo "ok - $architecture"
+	done
+	size="static: ${size%, }"
+	tests/argon2/cross.sh arm:arm-linux-gnueabihf-gcc:portable riscv64:riscv64-linux-gnu-gcc:portable
+}
+
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|cross..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | cross)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \
