@@ -319,7 +319,7 @@ has() {
 }
 
 recipes() {
-	local version md5 sha256 file option
+	local version md5 sha256 file option name
 
 	needs shellcheck
 	[ -e .git ] || { echo "# not a git repository" && exit 77; }
@@ -330,6 +330,11 @@ recipes() {
 	has packaging/nix/package.nix "version = \"$version\""
 	has packaging/buildroot/package/mortise/mortise.mk "MORTISE_VERSION = $version"
 	[ -e "packaging/yocto/meta-mortise/recipes-security/mortise/mortise_$version.bb" ]
+	has packaging/yocto/meta-mortise/conf/layer.conf 'FEATURE_PACKAGES_mortise = "mortise '
+	for name in META STATE EPHEMERAL; do
+		grep -qE "^part --fstype=none --part-name $name --fixed-size " \
+			packaging/yocto/meta-mortise/wic/mortise.wks
+	done
 	md5=$(md5sum < LICENSE | cut -d ' ' -f 1)
 	sha256=$(sha256sum < LICENSE | cut -d ' ' -f 1)
 	has packaging/yocto/meta-mortise/recipes-security/mortise/mortise_*.bb "$md5"
