@@ -62,14 +62,19 @@ static inline const char *command_word(const struct command *c, size_t i)
 	return i < c->word_count ? c->words[i] : NULL;
 }
 
-/* Word i as the name of a mapping: its path, which cryptsetup accepts, names it too. */
-static inline const char *command_mapping(const struct command *c, size_t i)
+/* A word as the name of a mapping: its path, which cryptsetup accepts, names it too. */
+static inline const char *mapping_name(const char *word)
 {
 	static const char directory[] = "/dev/mapper/";
-	const char *word = command_word(c, i);
 	const bool path = word && strncmp(word, directory, sizeof(directory) - 1) == 0;
 
 	return path ? word + sizeof(directory) - 1 : word;
+}
+
+/* Word i as the name of a mapping. */
+static inline const char *command_mapping(const struct command *c, size_t i)
+{
+	return mapping_name(command_word(c, i));
 }
 
 #endif

@@ -20,6 +20,8 @@
 #define META		 (MORTISE_DECLARED ? V(META) : NONE)
 #define RESETS		 (MORTISE_DECLARED ? V(RESET) : NONE)
 #define MEASURES	 (MORTISE_BENCHMARK ? V(BENCHMARK) : NONE)
+/* The help of options of a verb that this build may lack; without it, they are not listed. */
+#define REENCRYPTS(help) (MORTISE_REENCRYPTION ? (help) : NULL)
 /* The bit marks options that cryptsetup does not have. */
 #define EXTENSION(verbs) ((verbs) ? (verbs) | OPTION_EXTENSION : NONE)
 #define FORMATS		 (V(FORMAT) | V(REENCRYPT))
@@ -33,7 +35,7 @@
 	 V(DUMP) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME) | V(CONVERT_KEY) | V(REENCRYPT))
 /* The verbs that can unseal by a token, and those that contact a KMS or TPM. */
 #define BY_TOKEN (V(OPEN) | V(ADD_KEY) | V(ENROLL) | V(SEAL) | V(RESIZE) | V(RESUME))
-#define SOURCES	 EXTENSION(DECLARED | BY_TOKEN)
+#define SOURCES	 EXTENSION(DECLARED | BY_TOKEN | V(REENCRYPT))
 /* The verbs on a header, and those that read a passphrase or choose the cost of a keyslot. */
 #define HEADERS                                                                           \
 	(OPENS | V(REPAIR) | V(REENCRYPT) | V(ERASE) | V(CONVERT) | V(CONFIG) | V(UUID) | \
@@ -58,7 +60,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_USAGE] = FLAG("usage", 0, ALL, ALL, "show a short usage message"),
 	[OPTION_VERSION] = FLAG("version", 'V', ALL, ALL, "show the version"),
 	[OPTION_ACTIVE_NAME] = { "active-name", 0, KIND_TEXT, "NAME", ALL, USED(V(REENCRYPT)),
-				 "re-encrypt this active mapping online" },
+				 REENCRYPTS("re-encrypt this active mapping online") },
 	[OPTION_ADOPT] = FLAG("adopt", 0, EXTENSION(DECLARED &(V(PLAN) | V(UP))), ALL,
 			      "accept volumes that are not sealed or not known, as apply does"),
 	[OPTION_ALIGN_PAYLOAD] = { "align-payload", 0, KIND_UINT32, "SECTORS", FORMATS, ALL,
@@ -79,7 +81,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			    USED(FORMATS | V(BENCHMARK) | V(OPEN)),
 			    "cipher of the data (default: aes-xts-plain64)" },
 	[OPTION_COMPARE] = FLAG("compare", 0, EXTENSION(MEASURES), ALL, "compare two result files"),
-	[OPTION_DECRYPT] = FLAG("decrypt", 0, ALL, USED(V(REENCRYPT)), "decrypt the data"),
+	[OPTION_DECRYPT] =
+		FLAG("decrypt", 0, ALL, USED(V(REENCRYPT)), REENCRYPTS("decrypt the data")),
 	[OPTION_DEBUG] =
 		FLAG("debug", 0, ALL, ALL, "print headers, times, error codes and offsets"),
 	[OPTION_DEBUG_JSON] = FLAG("debug-json", 0, ALL, ALL,
@@ -110,8 +113,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 		FLAG("dump-json-metadata", 0, ALL, USED(V(DUMP)), "print the metadata as JSON"),
 	[OPTION_DUMP_VOLUME_KEY] =
 		FLAG("dump-volume-key", 0, ALL, USED(V(DUMP)), "print the volume key"),
-	[OPTION_ENCRYPT] =
-		FLAG("encrypt", 'N', ALL, USED(V(REENCRYPT)), "encrypt the data of a plain device"),
+	[OPTION_ENCRYPT] = FLAG("encrypt", 'N', ALL, USED(V(REENCRYPT)),
+				REENCRYPTS("encrypt the data of a plain device")),
 	[OPTION_EXTEND_PCR] = { "extend-pcr", 0, KIND_TEXT, "N:WORD", EXTENSION(BRINGS_UP), ALL,
 				"extend a PCR once all volumes are ready" },
 	[OPTION_EXTERNAL_TOKENS_PATH] =
@@ -122,7 +125,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 			      "trim before it is due; restore a header of another layout"),
 	[OPTION_FORCE_OFFLINE_REENCRYPT] =
 		FLAG("force-offline-reencrypt", 0, V(REENCRYPT), ALL,
-		     "re-encrypt a file, or with larger sectors, offline"),
+		     REENCRYPTS("re-encrypt a file, or with larger sectors, offline")),
 	[OPTION_FORCE_PASSWORD] = FLAG("force-password", 0, ALL, USED(SLOT_MAKERS),
 				       "no effect: passphrase quality is never checked"),
 	[OPTION_FORMAT] = { "format", 0, KIND_TEXT, "FORMAT", EXTENSION(V(ENROLL)), ALL,
@@ -137,9 +140,10 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_HEADER] = { "header", 0, KIND_TEXT, "PATH", ALL, USED(HEADERS),
 			    "device or file with a detached header" },
 	[OPTION_HOTZONE_SIZE] = { "hotzone-size", 0, KIND_SIZE, "BYTES", V(REENCRYPT), ALL,
-				  "re-encrypt at most this much at a time (maximum: 24M)" },
-	[OPTION_INIT_ONLY] =
-		FLAG("init-only", 0, ALL, USED(V(REENCRYPT)), "only record that it begins"),
+				  REENCRYPTS("re-encrypt at most this much at a time (maximum: "
+					     "24M)") },
+	[OPTION_INIT_ONLY] = FLAG("init-only", 0, ALL, USED(V(REENCRYPT)),
+				  REENCRYPTS("only record that it begins")),
 	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL,
 					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE) | V(CHECK)),
 					"file with the backup of the header" },
@@ -165,7 +169,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			     "print one JSON document to standard output"),
 	[OPTION_JSON_FILE] = { "json-file", 0, KIND_TEXT, "FILE", ALL, USED(V(TOKEN)),
 			       "file to read the token from or write it to" },
-	[OPTION_KEEP_KEY] = FLAG("keep-key", 0, V(REENCRYPT), ALL, "keep the volume key"),
+	[OPTION_KEEP_KEY] =
+		FLAG("keep-key", 0, V(REENCRYPT), ALL, REENCRYPTS("keep the volume key")),
 	[OPTION_KEY_DESCRIPTION] = { "key-description", 0, KIND_TEXT, "NAME", ALL, V(TOKEN),
 				     "key in the kernel's keyrings that holds the passphrase" },
 	[OPTION_KEY_FILE] = { "key-file", 'd', KIND_TEXT, "FILE", ALL, USED(PASSPHRASES | MEASURES),
@@ -186,7 +191,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 				    "cipher of the new keyslot's area" },
 	[OPTION_KEYSLOT_KEY_SIZE] = { "keyslot-key-size", 0, KIND_UINT32, "BITS", SLOT_MAKERS, ALL,
 				      "key size of the new keyslot's area" },
-	[OPTION_KMS] = { "kms", 0, KIND_TEXT, "ENDPOINT", EXTENSION(BY_TOKEN), ALL,
+	[OPTION_KMS] = { "kms", 0, KIND_TEXT, "ENDPOINT", EXTENSION(BY_TOKEN | V(REENCRYPT)), ALL,
 			 "KMS that seals the key, or that unseals a token" },
 	[OPTION_KMS_CA] = { "kms-ca", 0, KIND_TEXT, "FILE", SOURCES, ALL,
 			    "CA certificates for the KMS (PEM)" },
@@ -199,7 +204,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
 			 "write messages to the kernel log" },
 	[OPTION_LIMIT_RATE] = { "limit-rate", 0, KIND_SIZE, "BYTES", EXTENSION(V(REENCRYPT)), ALL,
-				"re-encrypt at most this much per second" },
+				REENCRYPTS("re-encrypt at most this much per second") },
 	[OPTION_LINK_VK_TO_KEYRING] = { "link-vk-to-keyring", 0, KIND_TEXT, "KEYRING::KEY",
 					EXTENSION(V(OPEN) | V(RESUME)), ALL,
 					"store the volume key in a keyring" },
@@ -279,18 +284,19 @@ const struct option_row option_table[OPTION_COUNT] = {
 				 "create partitions again of known volumes that are missing"),
 	[OPTION_REDUCE_DEVICE_SIZE] = { "reduce-device-size", 0, KIND_SIZE, "BYTES", ALL,
 					USED(V(REENCRYPT)),
-					"bytes at the end that the data does not need" },
+					REENCRYPTS(
+						"bytes at the end that the data does not need") },
 	[OPTION_REFRESH] =
 		FLAG("refresh", 0, V(OPEN), ALL, "change the flags of an active mapping"),
 	[OPTION_REPLACE] = FLAG("replace", 0, EXTENSION(V(ENROLL)), ALL,
 				"replace the recovery key of the keyslot"),
 	[OPTION_RESILIENCE] = { "resilience", 0, KIND_TEXT, "MODE", ALL, USED(V(REENCRYPT)),
-				"protection: checksum (default), journal or none" },
+				REENCRYPTS("protection: checksum (default), journal or none") },
 	[OPTION_RESILIENCE_HASH] = { "resilience-hash", 0, KIND_TEXT, "HASH", ALL,
 				     USED(V(REENCRYPT)),
-				     "hash of the checksums (default: sha256)" },
-	[OPTION_RESUME_ONLY] =
-		FLAG("resume-only", 0, ALL, USED(V(REENCRYPT)), "only continue what has begun"),
+				     REENCRYPTS("hash of the checksums (default: sha256)") },
+	[OPTION_RESUME_ONLY] = FLAG("resume-only", 0, ALL, USED(V(REENCRYPT)),
+				    REENCRYPTS("only continue what has begun")),
 	[OPTION_ROOT] = { "root", 0, KIND_TEXT, "DIR", EXTENSION(DECLARED | CONFIGURED), ALL,
 			  "prefix for mount points" },
 	[OPTION_RUNS] = { "runs", 0, KIND_UINT32, "NUMBER", EXTENSION(MEASURES), ALL,

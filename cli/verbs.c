@@ -5,9 +5,10 @@
 #include "cli/verbs.h"
 
 /* Parts that a build may leave out. */
-#define DECLARED(run) (MORTISE_DECLARED ? (run) : NULL)
-#define LUKS1(run)    (MORTISE_LUKS1 ? (run) : NULL)
-#define MEASURES(run) (MORTISE_BENCHMARK ? (run) : NULL)
+#define DECLARED(run)	(MORTISE_DECLARED ? (run) : NULL)
+#define LUKS1(run)	(MORTISE_LUKS1 ? (run) : NULL)
+#define MEASURES(run)	(MORTISE_BENCHMARK ? (run) : NULL)
+#define REENCRYPTS(run) (MORTISE_REENCRYPTION ? (run) : NULL)
 
 static const struct verb verbs[] = {
 	{ "open", VERB_OPEN, run_open, check_open, 1, "<device> [--type <type>] [<name>]",
@@ -86,7 +87,8 @@ static const struct verb verbs[] = {
 	{ "benchmark", VERB_BENCHMARK, MEASURES(run_benchmark), MEASURES(check_benchmark), 0,
 	  "[argon2|keyslot|unlock|dm-crypt|all] [<device>]",
 	  "measure key derivation and disk encryption", false },
-	{ "reencrypt", VERB_REENCRYPT, run_reencrypt, check_reencrypt, 1, "<device> [<name>]",
+	{ "reencrypt", VERB_REENCRYPT, REENCRYPTS(run_reencrypt), REENCRYPTS(check_reencrypt), 0,
+	  "<device> [<name>]",
 	  "replace volume key, cipher or sector size; encrypt or decrypt in place", false },
 	{ "tcryptDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },
 	{ "bitlkDump", VERB_FOREIGN, NULL, NULL, 1, "<device>", NULL, false },

@@ -236,6 +236,12 @@ enum mortise_code volume_plan_in_place(struct volume_run *run, struct volume_pla
 	struct mortise_error why;
 	bool holds = false;
 
+	if (!MORTISE_REENCRYPTION)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "%s holds %s: not encrypted in place, because this build "
+				       "does not support reencryption; use one with "
+				       "MORTISE_REENCRYPT",
+				       plan->device, plan->probe.type);
 	if (config_filesystem_is_persistent(plan->volume->filesystem) &&
 	    disk_holds_filesystem(plan->device, type, &holds, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);

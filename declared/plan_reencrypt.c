@@ -64,8 +64,8 @@ bool volume_plan_may_convert(const struct volume_plan *plan)
 	uint64_t key_size;
 	uint32_t sector;
 
-	if (!volume->in_place || plan->active || volume_in_reencryption(plan) ||
-	    luks2_segment_get(metadata, &segment, &ignored) ||
+	if (!MORTISE_REENCRYPTION || !volume->in_place || plan->active ||
+	    volume_in_reencryption(plan) || luks2_segment_get(metadata, &segment, &ignored) ||
 	    volume_find_misplacement(metadata, &segment) || segment.integrity.type)
 		return false;
 	key_size = find_key_size(metadata);
@@ -95,6 +95,9 @@ enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 		fault = "its sector numbers do not start at 0";
 	if (!fault)
 		return MORTISE_OK;
+	if (!MORTISE_REENCRYPTION)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "cannot open %s: %.300s",
+				       plan->device, fault);
 	return VOLUME_PLAN_ADD(
 		plan, err, MORTISE_STEP_REFUSE, -1,
 		"the unfinished reencryption of %s is not that of a declared volume: "
@@ -309,6 +312,12 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 	if ((!plan->converts && !volume_rotation_is_wanted(run, plan)) || plan->unlisted ||
 	    (plan->active && run->open_only))
 		return MORTISE_OK;
+	if (!MORTISE_REENCRYPTION)
+		return run->open_only ? MORTISE_OK
+				      : postpone(plan,
+						 "this build does not support reencryption; use "
+						 "one with MORTISE_REENCRYPT",
+						 err);
 	if (find_hindrance(run, plan, why, sizeof(why)) ||
 	    (!plan->active && !has_all_keys(run, plan, why, sizeof(why))))
 		return run->open_only ? MORTISE_OK : postpone(plan, why, err);

@@ -5,37 +5,12 @@
 #include "base/error.h"
 #include "declared/plan_known.h"
 #include "declared/plan_reencrypt.h"
-#include "luks2/digest.h"
 #include "luks2/keyslot.h"
 #include "luks2/metadata.h"
 #include "luks2/reencrypt.h"
 #include "luks2/seal.h"
 #include "volume/record.h"
 #include "volume/reencrypt_begin.h"
-
-/* Exchanges two keyslots. Tokens keep listing the same ids: what they unseal opens both. */
-static bool exchange_keyslots(struct json_object *metadata, int a, int b)
-{
-	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
-	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
-	struct json_object *first = json_object_get(luks2_json_get_id(keyslots, a));
-	struct json_object *second = json_object_get(luks2_json_get_id(keyslots, b));
-	const int owners[] = { luks2_digest_of_keyslot(metadata, a),
-			       luks2_digest_of_keyslot(metadata, b) };
-	const int ids[] = { a, b };
-
-	for (int i = 0; i < 2; i++) {
-		struct json_object *digest = luks2_json_get_id(digests, owners[i]);
-		char text[12];
-
-		snprintf(text, sizeof(text), "%d", ids[i]);
-		luks2_json_array_remove(luks2_json_get(digest, "keyslots", json_type_array), text);
-	}
-	/* Each call takes one of the references. */
-	return luks2_json_add_id(keyslots, a, second) & luks2_json_add_id(keyslots, b, first) &&
-	       luks2_digest_assign(metadata, owners[0], "keyslots", b) &&
-	       luks2_digest_assign(metadata, owners[1], "keyslots", a);
-}
 
 /* Makes the keyslot of a declared key for the new volume key. The old one moves to a free id. */
 static enum mortise_code stage_key(struct volume_work *work, struct luks2_update *update, size_t i,
@@ -60,7 +35,7 @@ static enum mortise_code stage_key(struct volume_work *work, struct luks2_update
 		code = luks2_keyslot_stage_for(update, &request, digest, &id, err);
 	if (code)
 		return code;
-	if (!exchange_keyslots(metadata, slot, id))
+	if (!luks2_keyslots_exchange(metadata, slot, id))
 		return error_memory(err);
 	code = volume_key_fingerprint(work->run, key, metadata, &keys, fingerprint, err);
 	if (code)

@@ -384,9 +384,11 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 	case MORTISE_STEP_PARTITION:
 		return partition_do_step(work, step, err);
 	case MORTISE_STEP_ENCRYPT:
-		return volume_do_encrypt(work, err);
+		/* Without reencryption, neither is planned. */
+		return MORTISE_REENCRYPTION ? volume_do_encrypt(work, err) : MORTISE_E_UNSUPPORTED;
 	case MORTISE_STEP_REENCRYPT:
-		return volume_do_reencrypt(work, step, err);
+		return MORTISE_REENCRYPTION ? volume_do_reencrypt(work, step, err)
+					    : MORTISE_E_UNSUPPORTED;
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

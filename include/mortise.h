@@ -681,6 +681,15 @@ mortise_token_passphrase(struct mortise_luks2 *header, int token,
 			 const struct mortise_key_sources *sources,
 			 struct mortise_secret **passphrase, struct mortise_error *err);
 /*
+ * The passphrase that opens a keyslot, from the first token that has it; keyslot MORTISE_ANY: any
+ * keyslot. Of a volume in reencryption, it opens both volume keys. sources: as for mortise_token_open().
+ * MORTISE_E_NO_TOKEN, MORTISE_E_PIN; otherwise the error of the last token.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_token_keyslot_passphrase(struct mortise_luks2 *header, int keyslot,
+				 const struct mortise_key_sources *sources,
+				 struct mortise_secret **passphrase, struct mortise_error *err);
+/*
  * Opens a keyslot of a systemd-recovery token with a recovery key as typed by a user, with or
  * without dashes, in either case. MORTISE_E_NO_TOKEN: the header has none. MORTISE_E_KEY.
  */
@@ -722,6 +731,7 @@ struct mortise_reencrypt_new {
 	uint64_t moved_size;		/* mortise_decrypt_begin: bytes that are moved ahead; default:
 					 * 1 MiB, maximum: the offset of the data */
 	const char *active_name;	/* the mapping that uses the data; NULL: none may */
+	bool mapped_only;		/* this mapping may be smaller than the data */
 };
 
 /*
@@ -764,8 +774,8 @@ mortise_encrypt_begin(const struct mortise_location *location, const struct mort
 
 /*
  * Begins to decrypt a device in place: moves the header to a new file, and records in it that the
- * decryption begins. The data moves to the start of the device. *out is the header in the file; free
- * it. what->resilience: "datashift-checksum" (default) or "datashift-journal". If an error occurs
+ * decryption begins. The data moves to the start of the device. I/O to the active mapping waits, and
+ * the mapping then follows the data. *out is the header in the file; free it. what->resilience: "datashift-checksum" (default) or "datashift-journal". If an error occurs
  * after the header on the device was overwritten, the file stays: with it the device still opens.
  * MORTISE_E_USAGE: the header is detached, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
  */
@@ -781,6 +791,15 @@ mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,
 MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_active(const struct mortise_luks2 *header, char *name, size_t room,
 			 struct mortise_error *err);
+
+/*
+ * MORTISE_OK: a process was killed after the reencryption had ended in the header, and before the mapping
+ * had its new table. I/O to the last zone waits until mortise_reencrypt_continue() with active_name has
+ * completed the mapping. MORTISE_E_INACTIVE: no.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_is_left(const struct mortise_luks2 *header, const char *name,
+			  struct mortise_error *err);
 
 struct mortise_reencrypt_info {
 	size_t struct_size;
@@ -808,6 +827,8 @@ struct mortise_reencrypt_run {
 	const char *resilience;		/* change the protection to this one; default: keep it */
 	const char *resilience_hash;	/* of checksums; used with resilience only */
 	uint64_t device_size;		/* bytes of data, if nothing is done yet; default: as begun */
+	bool mapped_only;		/* device_size is the size of the active mapping. What is behind
+					 * the end of the mapping is lost with the old key */
 };
 
 /*
@@ -990,7 +1011,7 @@ struct mortise_mapping_info {
 /*
  * For a volume in reencryption, which has several targets, cipher, key and sector size are those of the
  * first encrypted one. MORTISE_E_UNSUPPORTED: it has other targets than dm-crypt. Of info, in_use, suspended, readonly,
- * luks2, uuid and type are set. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
+ * luks2, uuid and type are set, and device if the volume is in reencryption. MORTISE_E_DEVICE, cipher is set: the data device has vanished; all
  * but device is set.
  */
 MORTISE_MUST_CHECK enum mortise_code

@@ -11,6 +11,8 @@
 #include "base/base64.h"
 #include "base/json_scan.h"
 
+const char luks2_json_no_memory[] = "out of memory";
+
 struct json_object *luks2_json_parse(const char *text, size_t size, size_t *end, const char **why)
 {
 	static const struct json_scan_limits limits = { LUKS2_JSON_DEPTH, LUKS2_JSON_VALUES };
@@ -22,14 +24,15 @@ struct json_object *luks2_json_parse(const char *text, size_t size, size_t *end,
 		return NULL;
 	tokener = json_tokener_new_ex(LUKS2_JSON_DEPTH);
 	if (!tokener) {
-		*why = "out of memory";
+		*why = luks2_json_no_memory;
 		return NULL;
 	}
 	parsed = json_tokener_parse_ex(tokener, text, (int)size);
 	*end = json_tokener_get_parse_end(tokener);
-	/* json-c represents null by NULL. */
+	/* The scan has found no error. json-c represents null by NULL. */
 	if (!parsed)
-		*why = "not an object or array";
+		*why = *text == '{' || *text == '[' ? luks2_json_no_memory
+						    : "not an object or array";
 	json_tokener_free(tokener);
 	return parsed;
 }

@@ -43,4 +43,10 @@ MORTISE_MUST_CHECK enum mortise_code luks2_keyslot_stage_removal(struct luks2_up
 								 int id, bool token_links,
 								 struct mortise_error *err);
 
+/*
+ * Exchanges two keyslots. Tokens keep listing the same ids: link them to both before, or use what they
+ * unseal for both. False: out of memory.
+ */
+bool luks2_keyslots_exchange(struct json_object *metadata, int a, int b);
+
 #endif

@@ -311,3 +311,26 @@ enum mortise_code luks2_keyslot_stage_removal(struct luks2_update *update, int i
 	luks2_json_remove_id(keyslots, id);
 	return MORTISE_OK;
 }
+
+bool luks2_keyslots_exchange(struct json_object *metadata, int a, int b)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+	struct json_object *digests = luks2_json_get(metadata, "digests", json_type_object);
+	struct json_object *first = json_object_get(luks2_json_get_id(keyslots, a));
+	struct json_object *second = json_object_get(luks2_json_get_id(keyslots, b));
+	const int owners[] = { luks2_digest_of_keyslot(metadata, a),
+			       luks2_digest_of_keyslot(metadata, b) };
+	const int ids[] = { a, b };
+
+	for (int i = 0; i < 2; i++) {
+		struct json_object *digest = luks2_json_get_id(digests, owners[i]);
+		char text[12];
+
+		snprintf(text, sizeof(text), "%d", ids[i]);
+		luks2_json_array_remove(luks2_json_get(digest, "keyslots", json_type_array), text);
+	}
+	/* Each call takes one of the references. */
+	return luks2_json_add_id(keyslots, a, second) & luks2_json_add_id(keyslots, b, first) &&
+	       luks2_digest_assign(metadata, owners[0], "keyslots", b) &&
+	       luks2_digest_assign(metadata, owners[1], "keyslots", a);
+}

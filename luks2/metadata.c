@@ -173,6 +173,20 @@ unsigned luks2_online_reencrypt_count(struct json_object *metadata)
 	return count;
 }
 
+struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *id)
+{
+	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
+
+	for (*id = 0; *id < (int)MORTISE_KEYSLOTS_MAX; ++*id) {
+		struct json_object *keyslot = luks2_json_get_id(keyslots, *id);
+		const char *type = luks2_json_text(keyslot, "type");
+
+		if (type && !strcmp(type, "reencrypt"))
+			return keyslot;
+	}
+	return NULL;
+}
+
 bool luks2_config_has_flag(struct json_object *metadata, const char *flag)
 {
 	struct json_object *config = section(metadata, "config");

@@ -46,6 +46,9 @@ bool luks2_requirement_set(struct json_object *metadata, const char *name);
 /* The first requirement other than this one, or NULL. *inline_tags: this one is present. */
 const char *luks2_requirement_unmet(struct json_object *metadata, bool *inline_tags);
 
+/* The keyslot of type reencrypt and its id, or NULL. */
+struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *id);
+
 /* The number of requirements named "online-reencrypt" or "online-reencrypt-vN". */
 unsigned luks2_online_reencrypt_count(struct json_object *metadata);
 

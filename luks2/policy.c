@@ -149,9 +149,11 @@ enum mortise_code luks2_usable(struct json_object *metadata, struct mortise_erro
 	if (requirement)
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "Unmet LUKS2 requirements detected. (%.60s%s)", requirement,
-				 luks2_online_reencrypt_count(metadata)
+				 !luks2_online_reencrypt_count(metadata) ? ""
+				 : MORTISE_REENCRYPTION
 					 ? "; to finish it, run `mortise reencrypt`"
-					 : "");
+					 : "; this build cannot continue it: use one with "
+					   "MORTISE_REENCRYPT");
 	if (inline_tags && !luks2_json_get(segment, "integrity", json_type_object))
 		return error_set(err, MORTISE_E_POLICY, 0,
 				 "segment 0: its tags are in the sectors, but it has no integrity");

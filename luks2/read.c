@@ -37,6 +37,8 @@ static enum mortise_code parse_json(const char *text, size_t size, struct json_o
 	size_t end = 0;
 
 	parsed = luks2_json_parse(text, size, &end, &why);
+	if (!parsed && why == luks2_json_no_memory)
+		return error_memory(err);
 	if (!parsed)
 		return error_set(err, MORTISE_E_CORRUPT, 0, "JSON area, byte %zu: %s", end, why);
 	if (text[0] != '{' || end >= size) {
@@ -145,12 +147,19 @@ static bool is_luks1(const struct copy *primary)
 	return primary->bytes && luks2_binary_is_luks1(primary->bytes);
 }
 
+/* A copy that could not be read for lack of memory is not damaged: it must not be mended. */
+static enum mortise_code check_memory(const struct copy *copy, struct mortise_error *err)
+{
+	return copy->metadata || copy->why.code != MORTISE_E_MEMORY ? MORTISE_OK
+								    : error_memory(err);
+}
+
 /* The error when neither copy is valid. */
 static enum mortise_code report_invalid(const struct luks2_device *device,
 					const struct copy *primary, const struct copy *secondary,
 					struct mortise_error *err)
 {
-	if (primary->why.code == MORTISE_E_MEMORY || primary->why.code == MORTISE_E_SYSTEM) {
+	if (primary->why.code == MORTISE_E_SYSTEM) {
 		if (err)
 			*err = primary->why;
 		return primary->why.code;
@@ -246,6 +255,11 @@ static enum mortise_code read_locked(struct luks2_device *device, bool exclusive
 	if (code)
 		return code;
 	read_copies(device, &primary, &secondary);
+	code = check_memory(&primary, err);
+	if (!code)
+		code = check_memory(&secondary, err);
+	if (code)
+		goto out;
 	if (!primary.metadata && !secondary.metadata) {
 		code = report_invalid(device, &primary, &secondary, err);
 		goto out;

@@ -103,20 +103,6 @@ bool luks2_reencryption_next(const struct luks2_reencryption *state, uint64_t si
 	return true;
 }
 
-struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *id)
-{
-	struct json_object *keyslots = luks2_json_get(metadata, "keyslots", json_type_object);
-
-	for (*id = 0; *id < (int)MORTISE_KEYSLOTS_MAX; ++*id) {
-		struct json_object *keyslot = luks2_json_get_id(keyslots, *id);
-		const char *type = luks2_json_text(keyslot, "type");
-
-		if (type && !strcmp(type, "reencrypt"))
-			return keyslot;
-	}
-	return NULL;
-}
-
 struct json_object *luks2_segment_flagged(struct json_object *segments, const char *flag, int *id)
 {
 	struct json_object *segment;

@@ -7,9 +7,6 @@
 
 #define LUKS2_REQUIREMENT_REENCRYPT "online-reencrypt"
 
-/* The keyslot of type reencrypt and its id, or NULL. */
-struct json_object *luks2_reencrypt_keyslot(struct json_object *metadata, int *id);
-
 /* The first segment with a flag that begins so, and its id; or NULL. */
 struct json_object *luks2_segment_flagged(struct json_object *segments, const char *flag, int *id);
 

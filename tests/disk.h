@@ -297,4 +297,9 @@ int fsync(int fd)
 	return 0;
 }
 
+int fdatasync(int fd)
+{
+	return fsync(fd);
+}
+
 #endif

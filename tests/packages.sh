@@ -14,6 +14,7 @@
 #              unit tests and the comparison with cryptsetup on files in QEMU's user emulation.
 #              ARCHITECTURES: a part of them
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
+#   site       chromium looks at each page of the documentation (tests/site.sh)
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
 # build/packages).
 set -eEuo pipefail
@@ -36,6 +37,7 @@ declare -A shown=(
 	[arch]="built by makepkg, installed by pacman, used"
 	[cross]="built for other processors, tested in an emulator"
 	[alpine]="functions run without abuild, used"
+	[site]="each page looked at in a browser"
 )
 
 # needs PROGRAM...: skip the test without them.
@@ -382,7 +384,7 @@ openwrt() {
 	chmod +x "$bin/mortise"
 	cat > "$bin/rc.common" << 'END'
 config_load() { :; }
-config_get_bool() { eval "$1=${ENABLED-$4}"; }
+config_get_bool() { case $3 in trim) eval "$1=${TRIM-0}" ;; *) eval "$1=${ENABLED-$4}" ;; esac; }
 config_get() { case $3 in wait) eval "$1=7" ;; *) eval "$1=\$5" ;; esac; }
 config_list_foreach() { for volume in $VOLUMES; do "$3" "$volume"; done; }
 procd_add_reload_trigger() { :; }
@@ -395,6 +397,18 @@ END
 	[ "$(VOLUMES="STATE u-x" run_init start_service)" = "up --wait 7 --log=kmsg STATE u-x" ]
 	[ "$(VOLUMES="STATE u-x" run_init stop_service)" = "down --log=kmsg STATE u-x" ]
 	[ -z "$(ENABLED=0 run_init start_service)" ]
+	# The line of crond comes once and goes again; other lines stay.
+	export CRONTABS=$bin
+	TRIM=1 run_init start_service > "$work/log"
+	echo "5 4 * * * mortise trim" >> "$bin/root"
+	TRIM=1 run_init start_service > "$work/log"
+	[ "$(grep -c 'nice mortise trim' "$bin/root")" = 1 ]
+	TRIM=1 ENABLED=0 run_init start_service
+	[ "$(cat "$bin/root")" = "5 4 * * * mortise trim" ]
+	TRIM=1 run_init start_service > "$work/log"
+	run_init start_service > "$work/log"
+	[ "$(cat "$bin/root")" = "5 4 * * * mortise trim" ]
+	unset CRONTABS
 	shellcheck -s sh -e SC2034,SC3043 packaging/openwrt/mortise/files/mortise.init
 }
 
@@ -456,7 +470,12 @@ alpine() {
 	installed "$work/alpine/pkg"
 	[ -x "$work/alpine/pkg/etc/init.d/mortise" ]
 	[ -s "$work/alpine/pkg/etc/conf.d/mortise" ]
+	[ -x "$work/alpine/pkg/etc/periodic/daily/mortise-trim" ]
 	echo "ok - Alpine Linux"
+}
+
+site() {
+	tests/site.sh browser
 }
 
 # build_cross BUILD ARCHITECTURE OPTION...
@@ -534,12 +553,12 @@ cross() {
 }
 
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|cross..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|site|cross..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine | cross)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | site | cross)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \

@@ -207,7 +207,7 @@ END
 
 # What contrib/ installs, and what the tools of those who run it think of it.
 boot() {
-	local work said
+	local work said trim
 	work=$(mktemp -d)
 	cmake -S . -B "$work/build" -DBUILD_TESTING=OFF -DMORTISE_SYSTEMD=ON \
 		-DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_OPENRC=ON > /dev/null &&
@@ -228,6 +228,35 @@ boot() {
 755 usr/share/initramfs-tools/hooks/mortise
 755 usr/share/initramfs-tools/scripts/local-bottom/mortise
 END
+	# The daily run of trim: `enabled` adds a link for systemd and a script for cron.
+	for trim in off enabled; do
+		cmake -DMORTISE_TRIM=$trim "$work/build" > /dev/null &&
+			DESTDIR=$work/$trim cmake --install "$work/build" --component boot > /dev/null ||
+			fail "MORTISE_TRIM=$trim cannot be installed"
+	done
+	[ -z "$(find "$work/off" -name '*trim*')" ] || fail "MORTISE_TRIM=off installs trim"
+	diff <(cd "$work/root" && { find . ! -type d && echo ./etc/cron.daily/mortise-trim &&
+		echo ./lib/systemd/system/timers.target.wants/mortise-trim.timer; } |
+		sed 's|usr/lib/systemd|lib/systemd|' | sort) \
+		<(cd "$work/enabled" && find . ! -type d | sed 's|usr/lib/systemd|lib/systemd|' | sort) ||
+		fail "MORTISE_TRIM=enabled installs other files"
+	[ -x "$work/enabled/etc/cron.daily/mortise-trim" ] &&
+		[ -s "$(find "$work/enabled" -path '*wants/mortise-trim.timer')" ] ||
+		fail "the link or the script of MORTISE_TRIM=enabled"
+	mkdir "$work/bin"
+	printf '#!/bin/sh\necho "$@" >&2\n' > "$work/bin/mortise"
+	chmod +x "$work/bin/mortise"
+	said=$(PATH=$work/bin:/usr/bin:/bin "$work/enabled/etc/cron.daily/mortise-trim" 2>&1)
+	[ -d /run/systemd/system ] || [ "$said" = "trim --log=kmsg" ] || fail "the script of cron: $said"
+	! cmake -DMORTISE_TRIM=maybe "$work/build" > /dev/null 2>&1 || fail "MORTISE_TRIM=maybe"
+	! cmake -DMORTISE_TRIM=enabled -DMORTISE_DECLARED=OFF "$work/build" > /dev/null 2>&1 ||
+		fail "MORTISE_TRIM=enabled without the verb"
+	# Without another option, the script of cron alone; in another directory, too.
+	cmake -S . -B "$work/cron" -DBUILD_TESTING=OFF -DMORTISE_TRIM=enabled \
+		-DMORTISE_CRON_DIR=/etc/periodic/daily > /dev/null &&
+		DESTDIR=$work/alone cmake --install "$work/cron" --component boot > /dev/null &&
+		[ "$(cd "$work/alone" && find . ! -type d)" = ./etc/periodic/daily/mortise-trim ] ||
+		fail "MORTISE_TRIM=enabled without an init system"
 	# Variables and files that are there where the scripts run; every sh of theirs has local.
 	grep -rlE '^#!/(bin/sh|sbin/openrc-run)$' contrib |
 		xargs shellcheck -s sh -e SC1090,SC1091,SC2034,SC2154,SC2317,SC3043 || fail "shellcheck"

@@ -273,7 +273,7 @@ static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info 
 }
 
 /* The mappings below NAME that an interrupted online reencryption has left, from top to bottom. */
-static const char *const helpers[] = { "-overlay", VOLUME_HELPER, "-hotzone-backward" };
+static const char *const helpers[] = { VOLUME_OVERLAY, VOLUME_HELPER, "-hotzone-backward" };
 #define HELPERS (sizeof(helpers) / sizeof(*helpers))
 
 static bool helper_info(struct dm_control *control, const char *name, size_t i,
@@ -425,6 +425,27 @@ static void fill_table(const struct dm_crypt_table *table, struct mortise_mappin
 	dm_loop_backing(table->device, info->loop_file, sizeof(info->loop_file));
 }
 
+/* The data device of a volume that has no encrypted part yet. A part may lead to the helper. */
+static void find_plain(struct dm_control *control, const char *name,
+		       const struct dm_crypt_table *parts, size_t count,
+		       struct dm_crypt_table *table)
+{
+	struct dm_crypt_table below[DM_TARGETS_MAX];
+	struct dm_info helper = { .device = 0 };
+	char path[DM_UUID_MAX + 1];
+	size_t deeper = 0;
+
+	snprintf(path, sizeof(path), "%.80s" VOLUME_HELPER, name);
+	if (!dm_info(control, path, &helper, NULL))
+		(void)!dm_crypt_tables(control, path, below, &deeper, NULL);
+	for (size_t i = 0; i < count && !table->device; i++)
+		table->device = parts[i].device != helper.device ? parts[i].device : 0;
+	if (deeper && !table->device)
+		table->device = below[0].device;
+	if (helper.device)
+		dm_crypt_tables_clear(below);
+}
+
 /*
  * The parts of a volume in reencryption, as one: the form and the flags are those of the first
  * encrypted part, offsets those that it has at the start of the mapping.
@@ -445,11 +466,13 @@ static enum mortise_code read_parts(struct dm_control *control, const char *name
 		table->device_offset -= size < table->device_offset ? size : 0;
 		table->iv_offset -= size / 512 <= table->iv_offset ? size / 512 : 0;
 	}
-	dm_crypt_tables_clear(parts);
 	table->size = size;
-	if (!code && !table->cipher[0])
+	if (!code && !table->cipher[0]) {
+		find_plain(control, name, parts, count, table);
 		code = error_set(err, MORTISE_E_UNSUPPORTED, 0,
 				 "Device %s is not encrypted: it has no dm-crypt target.", name);
+	}
+	dm_crypt_tables_clear(parts);
 	return code;
 }
 
@@ -475,15 +498,17 @@ enum mortise_code mortise_mapping_info(const char *name, struct mortise_mapping_
 	filled.suspended = mapping.suspended;
 	filled.readonly = mapping.readonly;
 	parse_mapping_uuid(mapping.uuid, &filled);
-	code = mapping.target_count > 1 ? read_parts(control, name, &table, err)
-					: dm_crypt_table(control, name, &table, err);
+	code = mapping.target_count > 1 || filled.luks2
+		       ? read_parts(control, name, &table, err)
+		       : dm_crypt_table(control, name, &table, err);
 	if (!code) {
 		fill_integrity(control, &table, &filled);
 		fill_table(&table, &filled);
-		/* A device that has disappeared has no path; the mapping is still active. */
-		if (dm_device_path(table.device, filled.device, sizeof(filled.device), &ignored))
-			filled.device[0] = '\0';
 	}
+	/* A device that has disappeared has no path; the mapping is still active. */
+	if (table.device &&
+	    dm_device_path(table.device, filled.device, sizeof(filled.device), &ignored))
+		filled.device[0] = '\0';
 	output = sized_output(sized, info, &filled, code ? NULL : err);
 	if (!code)
 		code = output;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Beginning to decrypt in place: the header moves to a file, and later the data to its place. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "volume/header_place.h"
+#include "volume/online.h"
 #include "volume/reencrypt_begin.h"
 
 #define MOVED_SIZE (1u << 20) /* bytes moved ahead by default, as in cryptsetup */
@@ -52,6 +54,9 @@ static enum mortise_code move_ahead(const struct mortise_luks2 *header,
 		return code;
 	}
 	code = luks2_device_writable(device, err);
+	/* The page cache of the device does not have what its mapping has written. */
+	(void)posix_fadvise(device->fd, (off_t)next->before.offset, (off_t)next->moved_size,
+			    POSIX_FADV_DONTNEED);
 	if (!code)
 		code = luks2_device_write(device, zeros, (size_t)copies, 0, err);
 	if (!code)
@@ -64,13 +69,46 @@ static enum mortise_code move_ahead(const struct mortise_luks2 *header,
 	return code;
 }
 
+struct move {
+	const struct mortise_luks2 *header;
+	struct reencrypt_beginning *beginning;
+	bool touched; /* the device */
+};
+
+static enum mortise_code move_and_commit(void *context, struct mortise_error *err)
+{
+	struct move *move = context;
+	enum mortise_code code;
+
+	move->touched = true;
+	code = move_ahead(move->header, &move->beginning->next, err);
+
+	return code ? code : luks2_update_commit(&move->beginning->update, err);
+}
+
+/* The mapping follows the data. */
+static enum mortise_code move_online(struct move *move, struct mortise_luks2 *moved,
+				     struct mortise_error *err)
+{
+	struct continuation run = { .header = moved,
+				    .old_key = move->beginning->opened,
+				    .lock_fd = -1 };
+	enum mortise_code code =
+		online_open(&run, move->beginning->what.active_name, &run.online, err);
+
+	if (!code)
+		code = online_move(run.online, move_and_commit, move, err);
+	online_close(run.online);
+	return code;
+}
+
 enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,
 					const struct mortise_reencrypt_new *what,
 					struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct reencrypt_beginning beginning = { .shifts = true };
+	struct move move = { .header = header, .beginning = &beginning };
 	struct mortise_luks2 *moved = NULL;
-	bool touched = false;
 	enum mortise_code code;
 
 	*out = NULL;
@@ -83,7 +121,8 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot move the header of %s to a file: it is detached",
 				 luks2_header_data_path(header));
-	code = luks2_device_unused(luks2_header_device(header), err);
+	if (!beginning.what.active_name)
+		code = luks2_device_unused(luks2_header_device(header), err);
 	if (code)
 		return code;
 	code = mortise_header_backup(header, file, err);
@@ -92,20 +131,17 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	code = load_backup(header, file, &moved, err);
 	if (!code)
 		code = reencrypt_stage(moved, &beginning, err);
-	if (!code) {
-		touched = true;
-		code = move_ahead(header, &beginning.next, err);
-	}
 	if (!code)
-		code = luks2_update_commit(&beginning.update, err);
+		code = beginning.what.active_name ? move_online(&move, moved, err)
+						  : move_and_commit(&move, err);
 	reencrypt_beginning_clear(&beginning);
 	if (!code)
 		*out = moved;
 	else
 		mortise_luks2_free(&moved);
-	if (code && !touched)
+	if (code && !move.touched)
 		(void)unlink(file);
 	else if (code)
-		error_prefix(err, "the header is now in %s: ", file);
+		error_prefix(err, "the header is now in %s", file);
 	return code;
 }

@@ -17,6 +17,11 @@ const char *mortise_features(void)
 #else
 	       "luks1 no\n"
 #endif
+#if MORTISE_REENCRYPTION
+	       "reencrypt yes\n"
+#else
+	       "reencrypt no\n"
+#endif
 #if MORTISE_DECLARED
 	       "signatures libblkid\n"
 	       "declared yes\n"

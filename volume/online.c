@@ -2,17 +2,16 @@
 #include "volume/online.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
-#include "volume/live.h"
 #include "volume/table.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -30,7 +29,9 @@ struct online {
 	bool has_helper;
 	bool held;		/* the helper is suspended */
 	bool failed;		/* I/O to the zone fails */
+	bool stopped;		/* the mapping is suspended */
 	bool locked;		/* the memory of the process */
+	uint64_t size;		/* bytes of the mapping */
 	struct luks2_zone zone; /* that leads to the helper; length 0: none */
 	struct volume_table_source source;
 	struct volume_table table;
@@ -49,6 +50,20 @@ static enum mortise_code lock_memory(struct online *online, struct mortise_error
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	online->locked = true;
 	return MORTISE_OK;
+}
+
+/* A header file in the volume could not be written while I/O to the volume waits. */
+static enum mortise_code check_header_file(const struct online *online, dev_t mapping,
+					   struct mortise_error *err)
+{
+	const struct luks2_device *header = luks2_header_device(online->run->header);
+	struct stat st;
+
+	if (stat(header->path, &st) || !S_ISREG(st.st_mode) || st.st_dev != mapping)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_USAGE, 0,
+			 "the header file %s is in the volume %s itself; move it to another one",
+			 header->path, online->name);
 }
 
 static enum mortise_code mismatch(const struct online *online, struct mortise_error *err)
@@ -126,6 +141,8 @@ static enum mortise_code take_helper(struct online *online, struct mortise_error
 		read_options(online, live, count);
 		find_zone(online, live, count);
 	}
+	for (size_t i = 0; i < count; i++)
+		online->size += live[i].size;
 	dm_crypt_tables_clear(live);
 	if (!code && state->interrupted &&
 	    (online->zone.offset != state->zone.offset ||
@@ -168,27 +185,67 @@ enum mortise_code online_open(struct continuation *run, const char *name, struct
 		code = dm_open(&online->control, err);
 	if (!code)
 		code = dm_info(online->control, name, &info, err);
-	if (!code && (strcmp(info.uuid, uuid) || info.suspended || strlen(name) > 80))
+	if (!code)
+		code = online_check_overlay(online->control, run->header, name, err);
+	if (!code && (strcmp(info.uuid, uuid) || strlen(name) > 80))
 		return mismatch(online, err);
+	if (!code)
+		code = check_header_file(online, info.device, err);
+	online->stopped = !code && info.suspended;
 	return code ? code : take_helper(online, err);
+}
+
+/* The mapping keeps its size, also if the volume has more room at the end. */
+static enum mortise_code build_table(struct online *online, struct mortise_error *err)
+{
+	enum mortise_code code = volume_table_build(&online->source, &online->table, err);
+
+	if (!code)
+		volume_table_trim(&online->table, online->size);
+	return code;
+}
+
+static enum mortise_code switch_table(struct online *online, struct mortise_error *err)
+{
+	enum mortise_code code = build_table(online, err);
+
+	return code ? code
+		    : dm_crypt_switch(online->control, online->name, online->table.part, false,
+				      err);
 }
 
 static enum mortise_code compare(struct online *online, struct mortise_error *err)
 {
 	struct dm_crypt_table live[DM_TARGETS_MAX];
 	size_t count;
-	enum mortise_code code = volume_table_build(&online->source, &online->table, err);
+	enum mortise_code code = build_table(online, err);
 
 	if (code)
 		return code;
 	if (online->zone.length)
 		volume_table_cut(&online->table, &online->zone, online->helper_path);
 	code = dm_crypt_tables(online->control, online->name, live, &count, err);
-	if (!code && !volume_table_matches(&online->table, live, count, online->source.device,
-					   online->device, online->helper_info.device))
+	if (!code &&
+	    ((online->run->hotzone && online->size != hotzone_data_size(online->run->hotzone)) ||
+	     !volume_table_matches(&online->table, live, count, online->source.device,
+				   online->device, online->helper_info.device)))
 		code = mismatch(online, err);
 	dm_crypt_tables_clear(live);
 	return code;
+}
+
+/*
+ * A process was killed while it moved data ahead: the table may be the one before. Once the header says
+ * that the data has moved, and nothing else has happened, the mapping gets the table of the header.
+ */
+static enum mortise_code go_on(struct online *online, struct mortise_error *err)
+{
+	const struct luks2_reencryption *state = &online->run->state;
+
+	if (state->mode != MORTISE_DECRYPT || !state->moved_size || !state->whole)
+		return mismatch(online, err);
+	online->stopped = false;
+	return switch_table(online, err);
 }
 
 static enum mortise_code create_helper(struct online *online, struct mortise_error *err)
@@ -208,10 +265,12 @@ static enum mortise_code create_helper(struct online *online, struct mortise_err
 
 enum mortise_code online_begin(struct online *online, struct mortise_error *err)
 {
-	enum mortise_code code = compare(online, err);
+	enum mortise_code code = online->stopped ? go_on(online, err) : MORTISE_OK;
 
 	if (!code)
-		code = volume_table_build(&online->source, &online->table, err);
+		code = compare(online, err);
+	if (!code)
+		code = build_table(online, err);
 	if (!code && online->has_helper)
 		code = dm_crypt_switch(online->control, online->helper, online->table.part, true,
 				       err);
@@ -228,7 +287,7 @@ enum mortise_code online_begin(struct online *online, struct mortise_error *err)
 enum mortise_code online_hold(struct online *online, const struct luks2_zone *zone,
 			      struct mortise_error *err)
 {
-	enum mortise_code code = volume_table_build(&online->source, &online->table, err);
+	enum mortise_code code = build_table(online, err);
 
 	if (code)
 		return code;
@@ -263,7 +322,7 @@ enum mortise_code online_release(struct online *online, bool torn, enum mortise_
 	if (result && !torn && !dm_release(online->control, online->helper, NULL))
 		return result;
 	if (!result)
-		result = volume_table_build(&online->source, &online->table, err);
+		result = build_table(online, err);
 	if (!result)
 		result = dm_crypt_switch(online->control, online->helper, online->table.part, true,
 					 err);
@@ -280,13 +339,61 @@ enum mortise_code online_finish(struct online *online, enum mortise_code result,
 
 	if (online->failed || online->held || !online->has_helper)
 		return result;
-	code = volume_table_build(&online->source, &online->table, why);
-	if (!code)
-		code = dm_crypt_switch(online->control, online->name, online->table.part, false,
-				       why);
+	code = switch_table(online, why);
 	if (!code)
 		code = dm_remove(online->control, online->helper, DM_REMOVE_NOW, why);
 	return result ? result : code;
+}
+
+/* Has the header on disk no reencryption? */
+static bool is_unchanged(struct online *online)
+{
+	struct continuation *run = online->run;
+
+	return !luks2_header_read_again(run->header, NULL) &&
+	       luks2_reencryption_get(luks2_header_metadata(run->header), &run->state, NULL) ==
+		       MORTISE_E_USAGE;
+}
+
+enum mortise_code online_move(struct online *online,
+			      enum mortise_code (*move)(void *context, struct mortise_error *err),
+			      void *context, struct mortise_error *err)
+{
+	struct mortise_error why = { 0 };
+	enum mortise_code code = online->stopped ? mismatch(online, err) : lock_memory(online, err);
+
+	if (!code)
+		code = dm_hold(online->control, online->name, err);
+	if (code)
+		return code;
+	code = move(context, err);
+	if (code && is_unchanged(online)) {
+		if (dm_release(online->control, online->name, NULL))
+			error_prefix(err, "I/O to %s waits", online->name);
+		return code;
+	}
+	if (!luks2_reencryption_get(luks2_header_metadata(online->run->header), &online->run->state,
+				    &why) &&
+	    !switch_table(online, &why))
+		return code;
+	if (!code)
+		*err = why;
+	error_prefix(err, "I/O to %s %s until it has been closed and opened", online->name,
+		     dm_fail_io(online->control, online->name, online->size, NULL) ? "waits"
+										   : "fails");
+	return code ? code : why.code;
+}
+
+uint64_t online_part(const struct online *online)
+{
+	const struct luks2_reencryption *state = &online->run->state;
+	const uint64_t before = state->before.offset, after = state->after.offset;
+	const uint64_t offset = before > after ? before : after;
+	const uint64_t whole =
+		state->fixed_size ? state->fixed_size : online->source.device_size - offset;
+
+	/* A whole mapping ends with the last whole sector. */
+	return online->size / 4096 < whole / 4096 ? online->size : 0;
 }
 
 void online_close(struct online *online)
@@ -299,91 +406,4 @@ void online_close(struct online *online)
 	}
 	dm_close(online->control);
 	free(online);
-}
-
-/* --- before the beginning --- */
-
-enum mortise_code online_check(const struct mortise_luks2 *header, const char *name, uint64_t size,
-			       struct mortise_error *err)
-{
-	struct volume_live live;
-	struct luks2_device *device = NULL;
-	enum mortise_code code =
-		luks2_device_open(luks2_header_data_path(header), false, &device, err);
-
-	if (code)
-		return code;
-	code = volume_live_open(header, name, false, &live, err);
-	if (!code && !size)
-		size = live.segment.size
-			       ? live.segment.size
-			       : (device->size - live.segment.offset) / live.segment.sector_size *
-					 live.segment.sector_size;
-	if (!code && live.table.device != device->number)
-		code = error_set(err, MORTISE_E_USAGE, 0, "mapping %s is not on %s", name,
-				 luks2_header_data_path(header));
-	if (!code && live.table.size != size)
-		code = error_set(err, MORTISE_E_USAGE, 0,
-				 "Active device size and requested reencryption size don't match. "
-				 "(mapping %s has %" PRIu64 " bytes, the data has %" PRIu64 ")",
-				 name, live.table.size, size);
-	volume_live_close(&live);
-	luks2_device_close(device);
-	return code;
-}
-
-struct search {
-	struct dm_control *control;
-	const struct mortise_luks2 *header;
-	dev_t device;
-	char *name;
-	size_t room;
-};
-
-static bool is_of_header(void *context, const char *name, dev_t number)
-{
-	struct search *search = context;
-	struct dm_crypt_table tables[DM_TARGETS_MAX];
-	char uuid[DM_UUID_MAX + 1], helper[DM_UUID_MAX + 1];
-	struct dm_info info, below = { .device = 0 };
-	bool found = false;
-	size_t count;
-
-	(void)number;
-	volume_mapping_uuid(search->header, name, uuid);
-	snprintf(helper, sizeof(helper), "%.80s" VOLUME_HELPER, name);
-	if (dm_info(search->control, name, &info, NULL) || strcmp(info.uuid, uuid))
-		return true;
-	(void)!dm_info(search->control, helper, &below, NULL);
-	if (!dm_crypt_tables(search->control, name, tables, &count, NULL))
-		for (size_t i = 0; i < count; i++)
-			found |= tables[i].device == search->device ||
-				 (below.device && tables[i].device == below.device);
-	dm_crypt_tables_clear(tables);
-	if (found)
-		snprintf(search->name, search->room, "%s", name);
-	return !found;
-}
-
-enum mortise_code mortise_reencrypt_active(const struct mortise_luks2 *header, char *name,
-					   size_t room, struct mortise_error *err)
-{
-	struct search search = { .header = header, .name = name, .room = room };
-	struct luks2_device *device = NULL;
-	enum mortise_code code =
-		luks2_device_open(luks2_header_data_path(header), false, &device, err);
-
-	if (room)
-		*name = '\0';
-	if (code || !device->block)
-		goto out;
-	search.device = device->number;
-	/* Without device-mapper there are no mappings. */
-	if (dm_open(&search.control, NULL))
-		goto out;
-	code = dm_list(search.control, is_of_header, &search, err);
-out:
-	dm_close(search.control);
-	luks2_device_close(device);
-	return code;
 }

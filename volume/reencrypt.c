@@ -36,7 +36,7 @@ enum mortise_code reencrypt_open_keys(struct continuation *run,
 	if (!code && after >= 0 && after != before)
 		code = luks2_keyslot_open_digest(run->header, after,
 						 own == after ? keyslot : MORTISE_ANY, passphrase,
-						 &run->new_key, run->old_key ? NULL : opened, err);
+						 &run->new_key, opened, err);
 	if (!code && !run->unprotected)
 		code = luks2_reencryption_verify(run->header, state, run->old_key, run->new_key,
 						 err);
@@ -230,6 +230,8 @@ static enum mortise_code convert_zone(struct continuation *run, const struct luk
 	/* A mapping in use may still write to the next zone. */
 	if (!code && !run->online)
 		read_ahead(run, zone, largest);
+	if (!code)
+		code = hotzone_flush_protection(run->hotzone, zone, err);
 	/* Without protection there is no state to recover. */
 	if (!code && luks2_guard_of(&run->state, zone) != LUKS2_GUARD_NONE) {
 		code = commit(run, zone, true, err);
@@ -287,6 +289,17 @@ void reencrypt_close(struct continuation *run)
 	run->lock_fd = -1;
 }
 
+static enum mortise_code choose_size(struct continuation *run,
+				     const struct mortise_reencrypt_run *wanted,
+				     struct mortise_error *err)
+{
+	uint64_t size = wanted->device_size;
+
+	if (!size && wanted->mapped_only && run->online)
+		size = online_part(run->online);
+	return reencrypt_choose_size(&run->state, size, err);
+}
+
 enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 					     const struct mortise_secret *passphrase,
 					     const struct mortise_reencrypt_run *how,
@@ -301,12 +314,18 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
 	if (!code)
 		code = reencrypt_lock(&run, err);
+	if (code == MORTISE_E_USAGE && run.lock_fd >= 0 && wanted.active_name &&
+	    !mortise_reencrypt_is_left(header, wanted.active_name, NULL)) {
+		code = online_complete(&run, &wanted, passphrase, err);
+		reencrypt_close(&run);
+		return code;
+	}
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code && wanted.active_name)
 		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 	if (!code)
 		code = hotzone_open(header, &run.state, run.old_key, reencrypt_key_after(&run),
 				    wanted.active_name, &run.hotzone, err);
@@ -315,7 +334,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	if (!code && again) {
 		hotzone_close(run.hotzone);
 		run.hotzone = NULL;
-		code = reencrypt_choose_size(&run.state, wanted.device_size, err);
+		code = choose_size(&run, &wanted, err);
 		if (!code)
 			code = hotzone_open(header, &run.state, run.old_key,
 					    reencrypt_key_after(&run), wanted.active_name,

@@ -29,7 +29,7 @@ MORTISE_MUST_CHECK enum mortise_code reencrypt_lock(struct continuation *run,
 
 /*
  * Opens both keys, verifies the digest over the metadata, and makes the header know the keys. *opened
- * (may be NULL): the first keyslot.
+ * (may be NULL): the last keyslot, as in cryptsetup.
  */
 MORTISE_MUST_CHECK enum mortise_code reencrypt_open_keys(struct continuation *run,
 							 const struct mortise_secret *passphrase,

@@ -14,6 +14,7 @@
 #include "luks2/token.h"
 #include "volume/hotzone.h"
 #include "volume/online.h"
+#include "volume/sealed.h"
 
 /* A shift has names of its own, which the format prescribes. */
 static enum mortise_code choose_resilience(struct reencrypt_beginning *beginning,
@@ -187,7 +188,7 @@ static enum mortise_code stage_keyslot(struct reencrypt_beginning *beginning, si
 				       id, err);
 }
 
-/* With the tokens of the old keyslots. */
+/* With the tokens of the old keyslots. Where a token opens the keyslot of its own number, that is new. */
 static enum mortise_code stage_keyslots(struct reencrypt_beginning *beginning,
 					struct mortise_error *err)
 {
@@ -203,10 +204,13 @@ static enum mortise_code stage_keyslots(struct reencrypt_beginning *beginning,
 		return beginning->stage(beginning->context, update, *digest, beginning->new_key,
 					err);
 	for (size_t i = 0; !code && i < what->keyslot_count; i++) {
+		const int old = what->keyslots[i].keyslot;
 		int id;
 
 		code = stage_keyslot(beginning, i, &id, err);
-		if (!code && !luks2_tokens_link(metadata, what->keyslots[i].keyslot, id))
+		if (!code && (!luks2_tokens_link(metadata, old, id) ||
+			      (volume_token_is_numbered(metadata, old) &&
+			       !luks2_keyslots_exchange(metadata, old, id))))
 			code = error_memory(err);
 	}
 	return code;
@@ -243,6 +247,9 @@ static enum mortise_code choose_moved(struct reencrypt_beginning *beginning,
 	size = next->fixed_size ? next->fixed_size : end - next->shift;
 	next->moved_size = beginning->moved_size < size ? beginning->moved_size : size;
 	next->moved_offset = next->after.offset;
+	/* If all data is moved ahead, nothing is behind it. */
+	if (next->moved_size == size)
+		next->fixed_size = size;
 	if (next->moved_size > next->shift)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Moved segment size can not be greater than data shift value.");
@@ -279,7 +286,8 @@ static enum mortise_code choose_sizes(const struct mortise_luks2 *header,
 	else if (beginning->shifts)
 		code = choose_moved(beginning, data, err);
 	if (!code && beginning->what.active_name)
-		code = online_check(header, beginning->what.active_name, next->fixed_size, err);
+		code = online_check(header, beginning->what.active_name, next->fixed_size,
+				    beginning->what.mapped_only, err);
 	else if (!code)
 		code = luks2_device_unused(data, err);
 	luks2_device_close(data);

@@ -42,6 +42,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_token_tpm_read(struct json_object *t
 							   struct keys_tpm_object *object,
 							   struct mortise_error *err);
 
+/* Has token id one of the types whose token opens the keyslot of the same number? */
+bool volume_token_is_numbered(struct json_object *metadata, int id);
+
 /* Reads an array of PCR numbers as bits. False: it is not one, or NULL. */
 bool volume_token_pcrs(struct json_object *array, uint32_t *pcrs);
 

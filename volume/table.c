@@ -126,6 +126,21 @@ void volume_table_cut(struct volume_table *table, const struct luks2_zone *zone,
 	}
 }
 
+void volume_table_trim(struct volume_table *table, uint64_t size)
+{
+	uint64_t start = 0;
+	unsigned i = 0;
+
+	if (size >= table->size)
+		return;
+	while (size - start > table->part[i].size)
+		start += table->part[i++].size;
+	table->part[i].size = size - start;
+	table->part[i].next = NULL;
+	table->count = i + 1;
+	table->size = size;
+}
+
 static bool key_matches(const struct dm_crypt_target *part, const struct dm_crypt_table *live)
 {
 	if (live->key_in_keyring)

@@ -33,6 +33,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_table_build(const struct volume_tabl
 /* Replaces a zone of the mapping by the same bytes of another mapping. path: of that, as long as table. */
 void volume_table_cut(struct volume_table *table, const struct luks2_zone *zone, const char *path);
 
+/* The first size bytes; no more, if the table is smaller. size is not 0. */
+void volume_table_trim(struct volume_table *table, uint64_t size);
+
 /* Does a live table have these targets? They are on path, whose number is device, or on helper. */
 bool volume_table_matches(const struct volume_table *table, const struct dm_crypt_table *live,
 			  size_t count, const char *path, dev_t device, dev_t helper);

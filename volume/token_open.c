@@ -51,6 +51,14 @@ static const struct giver *giver_of(const char *type)
 	return NULL;
 }
 
+bool volume_token_is_numbered(struct json_object *metadata, int id)
+{
+	const char *type = luks2_json_text(luks2_token_get(metadata, id), "type");
+	const struct giver *giver = type ? giver_of(type) : NULL;
+
+	return giver && giver->by_number;
+}
+
 static enum mortise_code get_passphrase(struct mortise_luks2 *header, int id, const char *type,
 					const struct mortise_key_sources *sources,
 					struct mortise_secret **passphrase,
@@ -97,6 +105,7 @@ struct attempt {
 	const struct mortise_token_search *search;
 	const struct mortise_key_sources *sources;
 	uint32_t keyslots;
+	struct mortise_secret **passphrase; /* receives the one that opens a keyslot; may be NULL */
 };
 
 /* The wanted keyslots that a token may open. */
@@ -128,6 +137,10 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 	enum mortise_code code =
 		error_set(err, MORTISE_E_NO_TOKEN, 0, "the token belongs to no keyslot");
 
+	/* One keyslot of each key. */
+	if (keyslots && luks2_online_reencrypt_count(luks2_header_metadata(header)))
+		return mortise_reencrypt_unlock(header, passphrase, MORTISE_ANY, volume_key, opened,
+						err);
 	for (int id = 0; code && code != MORTISE_E_CANCELED && id < (int)MORTISE_KEYSLOTS_MAX;
 	     id++) {
 		const struct mortise_key_search search = { .struct_size = sizeof(search),
@@ -140,32 +153,46 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 	return code;
 }
 
+/* A token as one that gives passphrases: *keyslots receives the wanted keyslots that it may open. */
+static enum mortise_code find_keyslots(const struct attempt *attempt, int id,
+				       struct mortise_token_info *info, uint32_t *keyslots,
+				       struct mortise_error *err)
+{
+	const char *type = attempt->search->type;
+	const struct giver *giver;
+	enum mortise_code code = mortise_token_info(attempt->header, id, info, err);
+
+	if (code)
+		return code;
+	giver = giver_of(info->type);
+	*keyslots = 0;
+	if (giver && (!type || !strcmp(type, info->type)))
+		*keyslots = keyslots_of(attempt, info, giver, id);
+	return *keyslots ? MORTISE_OK
+			 : error_set(err, MORTISE_E_NO_TOKEN, 0, "the token cannot be used");
+}
+
 static enum mortise_code try_token(const struct attempt *attempt, int id,
 				   struct mortise_secret **volume_key, int *opened,
 				   struct mortise_error *err)
 {
 	struct mortise_luks2 *header = attempt->header;
-	const char *type = attempt->search->type;
-	struct mortise_secret *passphrase = NULL;
 	struct mortise_token_info info = { .struct_size = sizeof(info) };
-	const struct giver *giver;
-	uint32_t keyslots = 0;
-	enum mortise_code code = mortise_token_info(header, id, &info, err);
+	struct mortise_secret *secret = NULL;
+	uint32_t keyslots;
+	enum mortise_code code = find_keyslots(attempt, id, &info, &keyslots, err);
 
-	if (code)
-		return code;
-	giver = giver_of(info.type);
-	if (giver && (!type || !strcmp(type, info.type)))
-		keyslots = keyslots_of(attempt, &info, giver, id);
-	if (keyslots)
-		code = get_passphrase(header, id, info.type, attempt->sources, &passphrase, err);
-	else
-		code = error_set(err, MORTISE_E_NO_TOKEN, 0, "the token cannot be used");
 	if (!code)
-		code = try_keyslots(header, keyslots, passphrase, volume_key, opened, err);
-	if (code)
+		code = get_passphrase(header, id, info.type, attempt->sources, &secret, err);
+	if (!code)
+		code = try_keyslots(header, keyslots, secret, volume_key, opened, err);
+	if (code && info.type)
 		error_prefix(err, "token %d (%s)", id, info.type);
-	mortise_secret_free(&passphrase);
+	if (!code && attempt->passphrase) {
+		*attempt->passphrase = secret;
+		secret = NULL;
+	}
+	mortise_secret_free(&secret);
 	return code;
 }
 
@@ -195,50 +222,83 @@ static enum mortise_code try_tokens(const struct attempt *attempt, int *id,
 	return last;
 }
 
+/* As mortise_token_open(). search and sources are in the attempt. */
+static enum mortise_code attempt_all(struct attempt *attempt, struct mortise_secret **volume_key,
+				     int *opened, int *id, struct mortise_error *err)
+{
+	static const enum mortise_priority order[] = { MORTISE_PRIORITY_PREFER,
+						       MORTISE_PRIORITY_NORMAL };
+	struct json_object *metadata = luks2_header_metadata(attempt->header);
+	const int keyslot = attempt->search->keyslot;
+	const uint32_t wanted = keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << keyslot;
+	enum mortise_code tried, code = MORTISE_OK;
+
+	if (!luks2_online_reencrypt_count(metadata))
+		code = luks2_usable(metadata, err);
+	if (code)
+		return code;
+	attempt->keyslots = wanted;
+	*id = attempt->search->token;
+	if (*id != MORTISE_ANY)
+		return try_token(attempt, *id, volume_key, opened, err);
+	code = error_set(err, MORTISE_E_NO_TOKEN, 0, "No usable token is available.");
+	/* As with passphrases, a keyslot of priority "ignore" is opened only on request. */
+	for (size_t i = 0; code && code != MORTISE_E_CANCELED && i < sizeof(order) / sizeof(*order);
+	     i++) {
+		attempt->keyslots = wanted & keyslots_of_priority(attempt->header, order[i]);
+		tried = try_tokens(attempt, id, volume_key, opened, err);
+		if (tried != MORTISE_E_NO_TOKEN && (!tried || code != MORTISE_E_PIN))
+			code = tried;
+	}
+	return code;
+}
+
+static enum mortise_code check_keyslot(int keyslot, struct mortise_error *err)
+{
+	if (keyslot >= MORTISE_ANY && keyslot < (int)MORTISE_KEYSLOTS_MAX)
+		return MORTISE_OK;
+	return error_set(err, MORTISE_E_USAGE, 0, "keyslot %d is invalid", keyslot);
+}
+
 enum mortise_code mortise_token_open(struct mortise_luks2 *header,
 				     const struct mortise_token_search *search,
 				     const struct mortise_key_sources *sources,
 				     struct mortise_secret **volume_key, int *opened, int *token,
 				     struct mortise_error *err)
 {
-	static const enum mortise_priority order[] = { MORTISE_PRIORITY_PREFER,
-						       MORTISE_PRIORITY_NORMAL };
 	struct mortise_key_sources from = { .struct_size = sizeof(from) };
 	struct mortise_token_search what;
-	struct attempt attempt = { header, &what, &from, UINT32_MAX };
-	enum mortise_code code, tried;
-	uint32_t wanted;
+	struct attempt attempt = { .header = header, .search = &what, .sources = &from };
+	enum mortise_code code = sized_input(SIZED(mortise_token_search), &what, search, err);
 	int id;
 
-	code = sized_input(SIZED(mortise_token_search), &what, search, err);
 	if (!code && sources)
 		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
 	if (!code)
-		code = luks2_usable(luks2_header_metadata(header), err);
-	if (!code && (what.keyslot < MORTISE_ANY || what.keyslot >= (int)MORTISE_KEYSLOTS_MAX))
-		code = error_set(err, MORTISE_E_USAGE, 0, "keyslot %d is invalid", what.keyslot);
-	if (code)
-		return code;
-	wanted = what.keyslot == MORTISE_ANY ? UINT32_MAX : UINT32_C(1) << what.keyslot;
-	attempt.keyslots = wanted;
-	id = what.token;
-	code = error_set(err, MORTISE_E_NO_TOKEN, 0, "No usable token is available.");
-	if (id != MORTISE_ANY) {
-		code = try_token(&attempt, id, volume_key, opened, err);
-		goto out;
-	}
-	/* As with passphrases, a keyslot of priority "ignore" is opened only on request. */
-	for (size_t i = 0; code && code != MORTISE_E_CANCELED && i < sizeof(order) / sizeof(*order);
-	     i++) {
-		attempt.keyslots = wanted & keyslots_of_priority(header, order[i]);
-		tried = try_tokens(&attempt, &id, volume_key, opened, err);
-		if (tried != MORTISE_E_NO_TOKEN && (!tried || code != MORTISE_E_PIN))
-			code = tried;
-	}
-out:
+		code = check_keyslot(what.keyslot, err);
+	if (!code)
+		code = attempt_all(&attempt, volume_key, opened, &id, err);
 	if (!code && token)
 		*token = id;
 	return code;
+}
+
+enum mortise_code mortise_token_keyslot_passphrase(struct mortise_luks2 *header, int keyslot,
+						   const struct mortise_key_sources *sources,
+						   struct mortise_secret **passphrase,
+						   struct mortise_error *err)
+{
+	const struct mortise_token_search what = { .token = MORTISE_ANY, .keyslot = keyslot };
+	struct mortise_key_sources from = { .struct_size = sizeof(from) };
+	struct attempt attempt = {
+		.header = header, .search = &what, .sources = &from, .passphrase = passphrase
+	};
+	enum mortise_code code = check_keyslot(keyslot, err);
+	int id;
+
+	if (!code && sources)
+		code = sized_input(SIZED(mortise_key_sources), &from, sources, err);
+	return code ? code : attempt_all(&attempt, NULL, NULL, &id, err);
 }
 
 enum mortise_code mortise_recovery_open(struct mortise_luks2 *header,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/luks/reencrypt.h"
+#include "cli/luks/unlock.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/terminal.h"
@@ -39,15 +40,24 @@ static bool confirm(const struct command *c, const struct paths *paths)
 	return terminal_confirm(question, "Operation aborted.\n");
 }
 
+static enum status read_passphrase(const struct command *c, const struct paths *paths,
+				   struct mortise_luks2 *header, struct mortise_secret **passphrase)
+{
+	struct passphrase_source source;
+
+	if (unlock_token_passphrase(c, header, option_slot(&c->options, OPTION_KEY_SLOT),
+				    passphrase))
+		return STATUS_OK;
+	passphrase_source(c, paths->device, &source);
+	return passphrase_read(c, &source, passphrase);
+}
+
 static enum status begin(const struct command *c, const struct paths *paths, const char *resilience,
 			 struct reencrypt_start *start)
 {
 	const struct options *options = &c->options;
-	const struct mortise_reencrypt_keyslot keyslot = {
-		option_slot(options, OPTION_KEY_SLOT),
-		start->passphrase,
-	};
-	const struct mortise_reencrypt_new what = {
+	struct mortise_reencrypt_keyslot keyslot = { option_slot(options, OPTION_KEY_SLOT), NULL };
+	struct mortise_reencrypt_new what = {
 		.struct_size = sizeof(what),
 		.mode = MORTISE_DECRYPT,
 		.resilience = resilience,
@@ -65,6 +75,12 @@ static enum status begin(const struct command *c, const struct paths *paths, con
 	memcpy(source.device, paths->device, sizeof(source.device));
 	memcpy(source.header, paths->device, sizeof(source.header));
 	status = header_load_with_device(c, &source, &header);
+	if (status == STATUS_OK)
+		status = reencrypt_find_active(c, paths, header, start);
+	what.active_name = start->active;
+	if (status == STATUS_OK)
+		status = read_passphrase(c, paths, header, &start->passphrase);
+	keyslot.passphrase = start->passphrase;
 	if (status == STATUS_OK &&
 	    mortise_decrypt_begin(header, paths->header, &what, &start->header, &err))
 		status = fail(c, &err);
@@ -75,7 +91,6 @@ static enum status begin(const struct command *c, const struct paths *paths, con
 enum status decrypt_start(const struct command *c, const struct paths *paths,
 			  struct reencrypt_start *start)
 {
-	struct passphrase_source source;
 	const char *resilience;
 	enum status status = decrypt_resilience(c, &resilience);
 
@@ -83,7 +98,5 @@ enum status decrypt_start(const struct command *c, const struct paths *paths,
 		return status;
 	if (!confirm(c, paths))
 		return STATUS_USAGE;
-	passphrase_source(c, paths->device, &source);
-	status = passphrase_read(c, &source, &start->passphrase);
-	return status == STATUS_OK ? begin(c, paths, resilience, start) : status;
+	return begin(c, paths, resilience, start);
 }

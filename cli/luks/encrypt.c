@@ -35,7 +35,7 @@ static enum mortise_code add_keyslot(void *context, struct mortise_luks2 *header
 	return code;
 }
 
-static enum status check_plain(const char *device)
+static enum status check_plain(const struct command *c, const char *device)
 {
 	struct signatures found;
 	enum status status = signatures_find(device, 0, SIGNATURES_NONE, &found);
@@ -44,6 +44,10 @@ static enum status check_plain(const char *device)
 		return fail_with(STATUS_USAGE,
 				 "Device %s contains broken LUKS metadata. Aborting operation.",
 				 device);
+	/* The kernel would refuse writes of the file system's blocks. */
+	if (status == STATUS_OK && option_set(&c->options, OPTION_SECTOR_SIZE))
+		status = signatures_check_sector(device,
+						 option_number32(&c->options, OPTION_SECTOR_SIZE));
 	return status;
 }
 
@@ -144,7 +148,7 @@ enum status encrypt_start(const struct command *c, const struct paths *paths,
 	if (status == STATUS_OK)
 		status = keyslot_check_free(NULL, what.keyslot);
 	if (status == STATUS_OK)
-		status = check_plain(paths->device);
+		status = check_plain(c, paths->device);
 	if (status == STATUS_OK)
 		status = choose_reduction(c, paths, &format, &reduction);
 	if (status == STATUS_OK && !confirm(c, paths, reduction))

@@ -12,6 +12,7 @@
 #include "cli/luks/reencrypt.h"
 #include "cli/luks/seal.h"
 #include "cli/luks/signatures.h"
+#include "cli/luks/unlock.h"
 #include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/progress.h"
@@ -99,7 +100,7 @@ static enum status read_passphrase(const struct command *c, const struct paths *
 
 /* If the key changes, each keyslot gets a new one with its own passphrase, so all are needed. */
 static enum status read_passphrases(const struct command *c, const struct paths *paths,
-				    const struct mortise_luks2 *header, struct passphrases *all)
+				    struct mortise_luks2 *header, struct passphrases *all)
 {
 	const bool one =
 		option_set(&c->options, OPTION_DECRYPT) || option_set(&c->options, OPTION_KEEP_KEY);
@@ -126,23 +127,30 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 
 		snprintf(prompt, sizeof(prompt),
 			 "Enter passphrase for key slot %d: ", all->slot[i].keyslot);
-		status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
+		if (!unlock_token_passphrase(c, header, all->slot[i].keyslot, &all->secret[i]))
+			status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
 		all->slot[i].passphrase = all->secret[i];
 		all->count += status == STATUS_OK;
 	}
 	return status;
 }
 
-/*
- * The kernel would refuse the file system's writes. Offline, cryptsetup does not look inside, and
- * neither can this program.
- */
-static enum status check_sector_size(const struct command *c, const char *active)
+/* The kernel would refuse writes of smaller blocks, which a file system that is not open may have. */
+static enum status check_sector_size(const struct command *c, const struct mortise_luks2 *header,
+				     const char *active)
 {
+	struct mortise_segment_info now = { .struct_size = sizeof(now) };
 	char path[PATH_MAX];
 
-	if (!active || !option_set(&c->options, OPTION_SECTOR_SIZE))
+	if (mortise_segment_info(header, 0, &now, NULL) ||
+	    option_number32(&c->options, OPTION_SECTOR_SIZE) <= now.sector_size ||
+	    (!active && option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT)))
 		return STATUS_OK;
+	if (!active)
+		return fail_with(STATUS_USAGE,
+				 "Encryption sector size increase on offline device is not "
+				 "supported.\nActivate the device first or use "
+				 "--force-offline-reencrypt option (dangerous!).");
 	snprintf(path, sizeof(path), "/dev/mapper/%s", active);
 	return signatures_check_sector(path, option_number32(&c->options, OPTION_SECTOR_SIZE));
 }
@@ -199,9 +207,10 @@ static enum status begin(const struct command *c, const struct paths *paths,
 		.device_size = option_number(options, OPTION_DEVICE_SIZE),
 		.keyslots = all->slot,
 		.active_name = active,
+		.mapped_only = c->as_cryptsetup,
 	};
 	struct mortise_error err = { 0 };
-	enum status status = check_sector_size(c, active);
+	enum status status = check_sector_size(c, header, active);
 
 	if (status == STATUS_OK)
 		status = keyslot_describe(c, &keyslot, &kdf);
@@ -240,6 +249,9 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 			   struct mortise_luks2 *header, const char *active,
 			   const struct mortise_secret *passphrase, const char *resilience)
 {
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	const bool decrypts =
+		!mortise_reencrypt_info(header, &info, NULL) && info.mode == MORTISE_DECRYPT;
 	struct byte_progress lines;
 	struct progress progress;
 	struct mortise_events events = { .call = on_event, .context = &progress };
@@ -253,6 +265,7 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		.resilience = resilience,
 		.resilience_hash = option_text(&c->options, OPTION_RESILIENCE_HASH),
 		.device_size = option_number(&c->options, OPTION_DEVICE_SIZE),
+		.mapped_only = c->as_cryptsetup,
 	};
 	struct mortise_error err = { 0 };
 	enum mortise_code code;
@@ -266,6 +279,12 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 	if (code == MORTISE_E_CANCELED) {
 		print_to(stderr, "Reencryption interrupted.\n");
 		return STATUS_USAGE;
+	}
+	/* Decrypted data needs no mapping. A mounted file system keeps it until it is unmounted. */
+	if (!code && active && decrypts) {
+		code = mortise_deactivate(active, MORTISE_CLOSE_DEFERRED, &err);
+		if (code == MORTISE_E_INACTIVE)
+			return STATUS_OK;
 	}
 	return code == MORTISE_OK ? STATUS_OK : fail(c, &err);
 }
@@ -338,11 +357,27 @@ static enum status check_file(const struct command *c, const struct paths *paths
 	return terminal_confirm(question, "Operation aborted.\n") ? STATUS_OK : STATUS_USAGE;
 }
 
+static enum status ask_and_proceed(const struct command *c, const struct paths *paths,
+				   struct mortise_luks2 *header, const char *active,
+				   const char *resilience)
+{
+	struct mortise_secret *passphrase = NULL;
+	enum status status = STATUS_OK;
+
+	if (!may_resume(c, paths))
+		return STATUS_USAGE;
+	if (!unlock_token_passphrase(c, header, MORTISE_ANY, &passphrase))
+		status = read_passphrase(c, paths, NULL, &passphrase);
+	if (status == STATUS_OK)
+		status = proceed(c, paths, header, active, passphrase, resilience);
+	mortise_secret_free(&passphrase);
+	return status;
+}
+
 static enum status resume(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *header, const char *active,
 			  const struct mortise_reencrypt_info *info)
 {
-	struct mortise_secret *passphrase = NULL;
 	const char *resilience;
 	enum status status;
 
@@ -355,19 +390,11 @@ static enum status resume(const struct command *c, const struct paths *paths,
 	status = check_options(c, info, &resilience);
 	if (status == STATUS_OK)
 		status = check_file(c, paths);
-	if (status != STATUS_OK)
-		return status;
-	if (!may_resume(c, paths))
-		return STATUS_USAGE;
-	status = read_passphrase(c, paths, NULL, &passphrase);
-	if (status == STATUS_OK)
-		status = proceed(c, paths, header, active, passphrase, resilience);
-	mortise_secret_free(&passphrase);
-	return status;
+	return status == STATUS_OK ? ask_and_proceed(c, paths, header, active, resilience) : status;
 }
 
-static enum status start(const struct command *c, const struct paths *paths,
-			 struct mortise_luks2 *header, const char *active)
+static enum status begin_here(const struct command *c, const struct paths *paths,
+			      struct mortise_luks2 *header, const char *active)
 {
 	struct passphrases all = { 0 };
 	enum status status = STATUS_OK;
@@ -393,21 +420,19 @@ static enum status start(const struct command *c, const struct paths *paths,
 	return status;
 }
 
-/* The active mapping, or NULL: offline. found has room for a name. */
-static enum status find_active(const struct command *c, const struct paths *paths,
-			       const struct mortise_luks2 *header, char found[static 256],
-			       const char **active)
+enum status reencrypt_find_active(const struct command *c, const struct paths *paths,
+				  const struct mortise_luks2 *header, struct reencrypt_start *start)
 {
 	struct mortise_error err = { 0 };
 
-	*active = option_text(&c->options, OPTION_ACTIVE_NAME);
-	if (*active || option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
+	start->active = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
+	if (start->active || option_set(&c->options, OPTION_FORCE_OFFLINE_REENCRYPT))
 		return STATUS_OK;
-	if (mortise_reencrypt_active(header, found, 256, &err))
+	if (mortise_reencrypt_active(header, start->found, sizeof(start->found), &err))
 		return fail(c, &err);
-	*active = found[0] ? found : NULL;
-	if (*active && !option_set(&c->options, OPTION_BATCH_MODE))
-		print("Auto-detected active dm device '%s' for data device %s.\n", *active,
+	start->active = start->found[0] ? start->found : NULL;
+	if (start->active && !option_set(&c->options, OPTION_BATCH_MODE))
+		print("Auto-detected active dm device '%s' for data device %s.\n", start->active,
 		      paths->device);
 	return STATUS_OK;
 }
@@ -417,22 +442,24 @@ static enum status run_with_header(const struct command *c, const struct paths *
 {
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_luks2 *header = NULL;
+	struct reencrypt_start start = { .active = NULL };
 	struct mortise_error err = { 0 };
-	char found[256];
-	const char *active;
 	enum status status = header_load_with_device(c, paths, &header);
 
 	if (status != STATUS_OK)
 		return status;
-	status = find_active(c, paths, header, found, &active);
+	status = reencrypt_find_active(c, paths, header, &start);
 	if (status != STATUS_OK)
 		goto out;
 	switch (mortise_reencrypt_info(header, &info, &err)) {
 	case MORTISE_OK:
-		status = resume(c, paths, header, active, &info);
+		status = resume(c, paths, header, start.active, &info);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
-		status = start(c, paths, header, active);
+		/* A killed process has re-encrypted all data. Only its mapping is not complete. */
+		status = start.active && !mortise_reencrypt_is_left(header, start.active, NULL)
+				 ? ask_and_proceed(c, paths, header, start.active, NULL)
+				 : begin_here(c, paths, header, start.active);
 		break;
 	default:
 		status = fail(c, &err);
@@ -469,13 +496,14 @@ static enum status activate(const struct command *c, const struct reencrypt_star
 /* --encrypt makes a header, and --decrypt moves it to a new file. */
 static enum status run_with_new_header(const struct command *c, const struct paths *paths)
 {
-	struct reencrypt_start start = { NULL, NULL };
+	struct reencrypt_start start = { .header = NULL };
 	enum status status;
 
 	if (option_set(&c->options, OPTION_RESUME_ONLY))
 		return fail_with(STATUS_USAGE, "Device reencryption not in progress.");
 	if (option_set(&c->options, OPTION_ENCRYPT)) {
 		status = encrypt_start(c, paths, &start);
+		start.active = command_mapping(c, 1);
 	} else {
 		status = check_file(c, paths);
 		if (status == STATUS_OK)
@@ -484,10 +512,7 @@ static enum status run_with_new_header(const struct command *c, const struct pat
 	if (status == STATUS_OK && option_set(&c->options, OPTION_ENCRYPT) && command_word(c, 1))
 		status = activate(c, &start);
 	if (status == STATUS_OK && !option_set(&c->options, OPTION_INIT_ONLY))
-		status = proceed(c, paths, start.header,
-				 option_set(&c->options, OPTION_ENCRYPT) ? command_mapping(c, 1)
-									 : NULL,
-				 start.passphrase, NULL);
+		status = proceed(c, paths, start.header, start.active, start.passphrase, NULL);
 	mortise_luks2_free(&start.header);
 	mortise_secret_free(&start.passphrase);
 	return status;
@@ -513,13 +538,38 @@ static bool has_header(const struct paths *paths)
 	return found;
 }
 
+/* Without a device, the mapping of --active-name leads to it. */
+static enum status find_paths(const struct command *c, struct paths *paths)
+{
+	const char *name = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
+	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
+	struct mortise_error err = { 0 };
+	enum mortise_code code;
+
+	if (command_word(c, 0)) {
+		paths_find(c, command_word(c, 0), paths);
+		return STATUS_OK;
+	}
+	if (!name || option_set(&c->options, OPTION_ENCRYPT))
+		return fail_with(STATUS_USAGE, "Command requires device as argument.");
+	code = mortise_mapping_info(name, &info, &err);
+	if (code == MORTISE_E_INACTIVE)
+		return fail_with(STATUS_USAGE, "Device %s is not active.", name);
+	if (!info.device[0])
+		return fail(c, &err);
+	paths_find(c, info.device, paths);
+	return STATUS_OK;
+}
+
 enum status run_reencrypt(const struct command *c)
 {
 	const struct options *options = &c->options;
 	struct paths paths;
 	bool new_header = false;
+	const enum status status = find_paths(c, &paths);
 
-	paths_find(c, command_word(c, 0), &paths);
+	if (status != STATUS_OK)
+		return status;
 	if (option_set(options, OPTION_ENCRYPT))
 		new_header = access(paths.header, F_OK) != 0 || !has_header(&paths);
 	else if (option_set(options, OPTION_DECRYPT) && paths.detached)

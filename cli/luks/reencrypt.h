@@ -9,7 +9,14 @@
 struct reencrypt_start {
 	struct mortise_luks2 *header;
 	struct mortise_secret *passphrase; /* that continues it */
+	const char *active;	/* the mapping that stays in use; NULL: offline */
+	char found[256];	/* its name, if it was searched for */
 };
+
+/* Sets start->active: the mapping of the header's volume that is given or found. */
+enum status reencrypt_find_active(const struct command *c, const struct paths *paths,
+				  const struct mortise_luks2 *header,
+				  struct reencrypt_start *start);
 
 /* --encrypt: of a device without a header. */
 enum status encrypt_start(const struct command *c, const struct paths *paths,

@@ -106,11 +106,14 @@ static enum status write_json(const char *file, const char *json)
 static enum status token_export(const struct command *c, const struct mortise_luks2 *header)
 {
 	int id = option_slot(&c->options, OPTION_TOKEN_ID);
+	struct mortise_error err = { 0 };
 	enum status status;
 	char *json = NULL;
 
-	if (mortise_token_export(header, id, &json, NULL))
-		return fail_with(STATUS_USAGE, "Failed to get token %d for export.", id);
+	if (mortise_token_export(header, id, &json, &err))
+		return err.code == MORTISE_E_MEMORY
+			       ? fail(c, &err)
+			       : fail_with(STATUS_USAGE, "Failed to get token %d for export.", id);
 	status = write_json(option_text(&c->options, OPTION_JSON_FILE), json);
 	free(json);
 	return status;

@@ -134,6 +134,31 @@ enum status unlock_by_token(const struct command *c, struct mortise_luks2 *heade
 	return (enum status)mortise_exit_status(code);
 }
 
+bool unlock_token_passphrase(const struct command *c, struct mortise_luks2 *header, int keyslot,
+			     struct mortise_secret **passphrase)
+{
+	struct passphrase_source source = { .device = "", .prompt = "Enter token PIN: " };
+	struct mortise_secret *pin = NULL;
+	struct mortise_key_sources sources;
+	struct mortise_error err;
+	enum mortise_code code;
+
+	if (c->as_cryptsetup || option_set(&c->options, OPTION_KEY_FILE))
+		return false;
+	sources_fill(c, &sources);
+	code = mortise_token_keyslot_passphrase(header, keyslot, &sources, passphrase, &err);
+	if (code == MORTISE_E_PIN && passphrase_read(c, &source, &pin) == STATUS_OK) {
+		sources.tpm_pin = pin;
+		code = mortise_token_keyslot_passphrase(header, keyslot, &sources, passphrase,
+							&err);
+		mortise_secret_free(&pin);
+	}
+	debug(c, "passphrase of a token: %s", code ? err.text : "found");
+	if (code && code != MORTISE_E_NO_TOKEN && !option_set(&c->options, OPTION_BATCH_MODE))
+		print_to(stderr, "mortise: %s\n", err.text);
+	return code == MORTISE_OK;
+}
+
 bool unlock_in_reencryption(const struct mortise_luks2 *header)
 {
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
@@ -222,14 +247,11 @@ enum status unlock_volume(const struct command *c, const struct unlock_passphras
 	enum status status;
 	int opened;
 
-	code = mortise_reencrypt_info(header, &reencryption, &err);
-	/* It has two keys. A token opens one of them. */
-	if (code == MORTISE_OK && !unlock_wants_token(c))
-		return unlock_by_passphrase(c, how, header, volume_key);
-	if (code != MORTISE_OK && code != MORTISE_E_USAGE)
-		return fail(c, &err);
 	/* Before a token and a passphrase are tried, which would both report it. */
-	if (mortise_header_usable(header, &err))
+	code = mortise_reencrypt_info(header, &reencryption, &err);
+	if (code == MORTISE_E_USAGE)
+		code = mortise_header_usable(header, &err);
+	if (code)
 		return fail(c, &err);
 	status = unlock_by_token(c, header, volume_key, &opened);
 	if (status == STATUS_OK)

@@ -8,8 +8,15 @@
 /* Was --token-id, --token-only or --token-type given? */
 bool unlock_wants_token(const struct command *c);
 
-/* Has the volume two keys, so that only a passphrase opens it? */
+/* Has the volume two keys, so that a volume key does not open it? */
 bool unlock_in_reencryption(const struct mortise_luks2 *header);
+
+/*
+ * The passphrase of a keyslot (MORTISE_ANY: any) that a token gives. Asks for a PIN if it needs one.
+ * False: no token gives it, or the user wants a key file, or the name is cryptsetup, which asks.
+ */
+bool unlock_token_passphrase(const struct command *c, struct mortise_luks2 *header, int keyslot,
+			     struct mortise_secret **passphrase);
 
 /*
  * Tries the tokens that --token-id and --token-type select, and prints why they failed; if there are

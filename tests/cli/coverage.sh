@@ -10,6 +10,8 @@ document=$here/../../docs/cryptsetup.md
 without=none
 has "benchmark yes" || without="$without|benchmark"
 has "luks1 yes" || without="$without|convert"
+has "reencrypt yes" ||
+	without="$without|(active-name|(de|en)crypt|force-offline-reencrypt|hotzone-size|init-only|keep-key|new|reduce-device-size|reencrypt|resilience(-hash)?|resume-only)"
 
 # table SECTION: its rows: name, support and tests, separated by tabs.
 table() {

@@ -55,6 +55,16 @@ exits 0 "the environment may set the TCTI" "$MORTISE" open --test-passphrase x -
 grep -qx 'Key slot 1 unlocked.' out
 result $? "the token opens the new key slot"
 exits 0 "the token opens under the name cryptsetup" as/cryptsetup open --test-passphrase x --token-only
+# The token of Talos Linux belongs to the keyslot of its own number.
+cp --sparse=always x y
+exits 0 "the token gives its passphrase to a reencryption" "$MORTISE" reencrypt -q -S 1 \
+	--force-offline-reencrypt --init-only y
+exits 0 "the token opens the volume in reencryption" "$MORTISE" open --test-passphrase y --token-only
+exits 0 "the token continues the reencryption" "$MORTISE" reencrypt -q --force-offline-reencrypt y
+exits 0 "the token opens the volume with its new key" "$MORTISE" open --test-passphrase y --token-only -v
+grep -qx 'Key slot 1 unlocked.' out
+result $? "the new keyslot has the number of the token"
+rm y
 exits 1 "not with --disable-external-tokens" as/cryptsetup open --test-passphrase x --token-only \
 	--disable-external-tokens
 exits 0 "a key bound to two PCRs, enrolled with the token" "$MORTISE" enroll x --tpm --tpm-pcrs 7,0 \

@@ -23,6 +23,54 @@ by_cryptsetup() {
 	fi
 }
 
+if has "reencrypt no"; then
+	lacks="the volume is in reencryption, which this build does not support; use one with MORTISE_REENCRYPT"
+	unmet="Unmet LUKS2 requirements detected. (online-reencrypt-v2; this build cannot continue it: use one with MORTISE_REENCRYPT)"
+	truncate -s 32M image
+	"$referee" luksFormat -q --type luks2 $cheap image pass || exit 1
+	"$referee" reencrypt --init-only -q $cheap -d pass image || exit 1
+	cp image before
+	for words in "image" "--resume-only image" "--encrypt --reduce-device-size 32M plain" \
+		"--decrypt --header header --limit-rate 1M --hotzone-size 1M image"; do
+		says 1 "$MORTISE: Action reencrypt is not supported by this version." \
+			"the build lacks reencryption: $words" "$MORTISE" reencrypt -q $words
+	done
+	says 1 "$lacks" "open" "$MORTISE" open --test-passphrase -d pass image
+	says 1 "$lacks" "repair" "$MORTISE" repair -q -d pass image
+	printf other >new
+	for verb in "luksAddKey -q -d pass image new" "luksKillSlot -q image 0" \
+		"luksChangeKey -q -d pass image new" "config image --label x" \
+		"luksConvertKey -q -d pass $cheap image"; do
+		says 1 "$unmet" "${verb%% *}" "$MORTISE" $verb
+	done
+	cmp image before
+	result $? "the volume is unchanged"
+	exits 0 "isLuks" "$MORTISE" isLuks image
+	exits 0 "luksDump" "$MORTISE" luksDump image
+	grep -q "online-reencrypt-v2" out
+	result $? "luksDump names the requirement"
+	"$MORTISE" --help >out
+	! grep -qE -- "reencrypt <|--hotzone-size|--resilience" out
+	result $? "--help does not list reencrypt"
+	if has "declared yes"; then
+		printf '%s\n' "apiVersion: v1alpha1" "kind: UserVolumeConfig" "name: data" \
+			"filesystem: {type: ext4}" \
+			"encryption: {provider: luks2, inPlace: true, keys: [{slot: 0, static: {passphrase: secret}}]}" >c.yaml
+		plan="$MORTISE plan -q -f c.yaml --adopt --device"
+		exits 6 "plan: a volume in reencryption" $plan data=image
+		grep -q "refuse .*cannot open image: $lacks" out
+		result $? "plan: the reason"
+		truncate -s 64M plain
+		mkfs.ext4 -q plain
+		exits 6 "plan: a plain file system to encrypt in place" $plan data=plain
+		grep -q "refuse .*plain holds ext4: not encrypted in place, because this build does not" out
+		result $? "plan: the reason"
+	fi
+	by_cryptsetup reencrypt $offline image
+	exits 0 "open, after cryptsetup has finished it" "$MORTISE" open --test-passphrase -d pass image
+	finish
+fi
+
 reencrypt() {
 	"$MORTISE" reencrypt $offline $cheap --header header data "$@"
 }
@@ -145,6 +193,9 @@ unchanged() {
 encrypted --sector-size 512
 cp header header.before
 cp data data.before
+says 1 "Command requires device as argument." "no device" "$MORTISE" reencrypt $offline $cheap
+says 1 "Command requires device as argument." "--encrypt without a device" \
+	"$MORTISE" reencrypt -q --encrypt --active-name v
 says 1 "Device reencryption not in progress." "--resume-only" reencrypt --resume-only
 says 1 "No data segment parameters changed. Reencryption aborted." "--keep-key alone" \
 	reencrypt --keep-key

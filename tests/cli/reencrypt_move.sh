@@ -6,6 +6,10 @@
 here=$(dirname "$(realpath "$0")")
 . "$here/lib.sh"
 need_referee
+if has "reencrypt no"; then
+	echo "skipped: the build lacks reencryption"
+	exit 77
+fi
 
 printf secret >pass
 printf other >pass2
@@ -189,6 +193,32 @@ result $? "a detached header: what precedes the data is unchanged"
 exits 0 "the header finds its place" "$MORTISE" luksHeaderRestore -q --header-backup-file header data
 exits 0 "the header opens" "$MORTISE" open --test-passphrase --key-file pass data
 
+# All data is moved ahead: no segment is left behind it, which would have no byte.
+for kib in 1024 512; do
+	head -c $((4096 + kib))K /dev/urandom >data
+	"$MORTISE" luksFormat -q $cheap --key-file pass --offset 8192 --sector-size 512 data
+	cp data encrypted
+	rm -f header
+	by_cryptsetup reencrypt $offline --decrypt --header header data >out 2>err
+	cp data plain
+	cp encrypted data
+	rm -f header
+	exits 0 "a volume of $kib KiB: it begins" decrypt --init-only
+	"$MORTISE" luksDump --dump-json-metadata header |
+		jq -e '.segments | length == 4 and .["0"].size == "'$((kib * 1024))'"' >/dev/null
+	result $? "a volume of $kib KiB: it has one segment"
+	cp header header.begun
+	cp data begun
+	by_cryptsetup reencrypt $offline --resume-only --header header data >out 2>err &&
+		is_data $((kib * 1024))
+	result $? "a volume of $kib KiB: cryptsetup ends it"
+	cp header.begun header
+	cp begun data
+	exits 0 "a volume of $kib KiB: mortise ends it" decrypt
+	is_data $((kib * 1024))
+	result $? "a volume of $kib KiB: the data is there"
+done
+
 # What is refused changes nothing.
 unchanged() {
 	cmp -s plain data && [ ! -e header ]
@@ -215,6 +245,34 @@ exits 1 "a file system that is too large" encrypt --reduce-device-size 2M
 grep -q "its ext2, ext3 or ext4 file system has 8388608 bytes" err
 result $? "a file system that is too large: the reason"
 unchanged "a file system that is too large"
+# The kernel would refuse its writes. Without libblkid, the size of its blocks is not known.
+if has "signatures libblkid"; then
+	while read -r block sector fits; do
+		head -c 8M /dev/zero >data
+		mkfs.ext4 -q -F -b "$block" data 6M 2>/dev/null
+		cp data plain
+		if [ "$fits" = yes ]; then
+			exits 0 "sectors of $sector bytes, blocks of $block" encrypt --init-only \
+				--reduce-device-size 2M --sector-size "$sector"
+			continue
+		fi
+		exits 1 "sectors of $sector bytes, blocks of $block" encrypt --reduce-device-size 2M \
+			--sector-size "$sector"
+		grep -q "Requested --sector-size $sector is incompatible with ext4 superblock" err
+		result $? "sectors of $sector bytes, blocks of $block: the reason"
+		exits 1 "sectors of $sector bytes, blocks of $block, with --header" \
+			encrypt --header header --sector-size "$sector"
+		[ ! -e header ]
+		result $? "no header is made"
+		unchanged "sectors of $sector bytes, blocks of $block"
+	done <<-END
+		1024 4096 no
+		2048 4096 no
+		1024 1024 yes
+		4096 4096 yes
+	END
+	cp plain data
+fi
 exits 0 "a file system that fits" mkfs.ext4 -q -F data 6M
 exits 0 "a file system that fits is encrypted" encrypt --reduce-device-size 2M
 cp data plain

@@ -299,7 +299,9 @@ exits 0 "seal accepts the new volume key" "$MORTISE" seal -q i -q -d key
 valid "another volume key"
 fresh
 "$referee" reencrypt --init-only -q $cheap -d key -S 0 i
-says 1 "Unmet LUKS2 requirements detected. (online-reencrypt-v2; to finish it, run \`mortise reencrypt\`)" \
+remedy="to finish it, run \`mortise reencrypt\`"
+has "reencrypt yes" || remedy="this build cannot continue it: use one with MORTISE_REENCRYPT"
+says 1 "Unmet LUKS2 requirements detected. (online-reencrypt-v2; $remedy)" \
 	"a header that is being re-encrypted is not sealed" "$MORTISE" seal -q i -q -d key
 
 # Changes that only a forger makes.

@@ -131,4 +131,32 @@ says 1 "mortise: token 3 (luks2-keyring): the token cannot be used" "a token of 
 	"$MORTISE" open --test-passphrase x --token-id 3 --token-only --token-type foreign
 says 1 "mortise: No usable token is available." "no token at all" \
 	"$MORTISE" open --test-passphrase bare --token-only
+
+# A reencryption takes passphrases from tokens, and keeps the tokens.
+again() { "$MORTISE" reencrypt -q --force-offline-reencrypt "$@" </dev/null; }
+token_opens() { "$MORTISE" open --test-passphrase x --token-only; }
+cp bare x
+"$referee" luksKillSlot -q x 1 2>/dev/null || "$referee" luksKillSlot x 1 -d key
+printf '{"type":"luks2-keyring","keyslots":["0"],"key_description":"mortise:right"}' |
+	"$MORTISE" token import x --token-id 2
+exits 0 "reencrypt: the token gives the passphrase" again x --init-only
+exits 0 "reencrypt: the token opens the volume meanwhile" token_opens
+cp x image
+every "in reencryption"
+exits 0 "reencrypt: the token continues it" again x --resume-only
+exits 0 "reencrypt: the token opens the volume afterwards" token_opens
+exits 0 "reencrypt: check finds nothing" "$MORTISE" check x
+"$referee" open --test-passphrase --token-only x
+result $? "reencrypt: cryptsetup opens it by the token, too"
+exits 1 "reencrypt: cryptsetup's name asks" as/cryptsetup reencrypt -q --force-offline-reencrypt x \
+	</dev/null
+exits 0 "decrypt: the token gives the passphrase" again --decrypt --header moved x --init-only
+exits 0 "decrypt: the token continues it" again --decrypt --header moved x
+printf '{"type":"luks2-keyring","keyslots":["0"],"key_description":"mortise:other"}' >other.json
+cp bare x
+"$MORTISE" token import x --token-id 2 --json-file other.json
+cp x before
+exits 1 "reencrypt: a token whose passphrase opens nothing" again x -S 0
+cmp -s before x
+result $? "reencrypt: nothing changed"
 finish

@@ -6,40 +6,8 @@
 set -euo pipefail
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-
-cheap=(--pbkdf pbkdf2 --pbkdf-force-iterations 1000)
-key=(--key-file "$work/key")
-mib=12
-
-printf 'the passphrase' >"$work/key"
-printf 'another one' >"$work/wrong"
-
-# new_volume OPTION...: format a device, and fill the volume with random data, whose checksum is $sum.
-new_volume() {
-	# The memory of the guest holds the disks.
-	losetup -D
-	rm -f "$work"/disk.*
-	device=$(blank_device $((mib + 16)))
-	cryptsetup luksFormat -q --type luks2 "${cheap[@]}" "${key[@]}" "$@" "$device"
-	cryptsetup open "${key[@]}" "$device" v
-	head -c ${mib}M /dev/urandom >/dev/mapper/v
-	sum=$(sum_of /dev/mapper/v)
-	cryptsetup close v
-}
-
-sum_of() {
-	sha256sum <"$1"
-}
-
-# killed NUMBER PROGRAM ARGUMENT...: killed at this write.
-killed() {
-	local number=$1 call=pwrite64
-	shift
-	[[ $1 != cryptsetup ]] || call='write'
-	# A shell of its own, so that the signal is not reported.
-	(! strace -f -qq -o /dev/null -e trace=$call -e inject="$call:signal=${signal:-KILL}:when=$number" \
-		"$@") >"$work/out" 2>&1
-}
+# shellcheck source=tests/guest/reencrypt_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/reencrypt_lib.sh"
 
 # opens PROGRAM OPTION...: the volume has its data, and the mapping so many targets.
 opens() {
@@ -88,7 +56,8 @@ test_open() {
 
 half_done() {
 	new_volume "$@"
-	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 "$device"
+	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 \
+		--force-offline-reencrypt "$device"
 	killed 30 "$MORTISE" reencrypt -q "${key[@]}" --hotzone-size 1M "$device"
 }
 
@@ -140,14 +109,16 @@ test_encrypt() {
 	sum=$(sum_of "$work/plain")
 	check "it begins, and is open" "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --encrypt \
 		--init-only --reduce-device-size 16M "$device" v
+	check_match "status of a mapping that is still plain" "$("$MORTISE" status v)" \
+		'*type:    LUKS2*reencryption:  in-progress*done:    0 of *'
 	for part in {0..39}; do
 		dd if="$work/plain" of=/dev/mapper/v bs=64k count=3 seek=$((part * 5)) \
 			skip=$((part * 5)) conv=fsync,notrunc status=none
 	done &
-	check "it is encrypted online" \
-		"$MORTISE" reencrypt -q --resume-only "${key[@]}" --hotzone-size 1M "$device"
+	check "it is encrypted online, by the name of the mapping" \
+		"$MORTISE" reencrypt -q --resume-only "${key[@]}" --hotzone-size 1M --active-name v
 	wait $!
-	check_equal "the data is there" "$(head -c 24M /dev/mapper/v | sha256sum)" "$sum"
+	check_equal "the mapping keeps its data and its size" "$(sum_of /dev/mapper/v)" "$sum"
 	check_equal "with one target" "$(dmsetup table v | wc -l)" 1
 	check "close" "$MORTISE" close v
 	check "cryptsetup opens it" cryptsetup open "${key[@]}" "$device" v
@@ -156,6 +127,12 @@ test_encrypt() {
 }
 
 test_verbs() {
+	new_volume --sector-size 512
+	check_status 1 "larger sectors offline" \
+		"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --sector-size 1024 "$device"
+	check_status 1 "larger sectors offline, with --init-only" "$MORTISE" reencrypt -q \
+		"${cheap[@]}" "${key[@]}" --init-only --sector-size 4096 "$device"
+	check_fails "the header has no requirement" in_reencryption
 	half_done --sector-size 512
 	check "--test-passphrase" "$MORTISE" open "${key[@]}" --test-passphrase "$device"
 	check_status 2 "a wrong passphrase" "$MORTISE" open --key-file "$work/wrong" "$device" v
@@ -210,80 +187,18 @@ test_forged() {
 	done
 }
 
-# helpers: the mappings that an online reencryption uses in addition.
-helpers() {
-	dmsetup ls | grep -cE '^v-' || true
-}
-
-# plain_mapping COUNT: the mapping has this many targets, and no helper.
-plain_mapping() {
-	[[ $(dmsetup table v | wc -l) == "$1" && $(helpers) == 0 ]] || {
-		dmsetup table
-		return 1
-	}
-}
-
-# written: start a writer of blocks with checksums below $work/mnt.
-start_writer() {
-	mkdir -p "$work/mnt"
-	mkfs.ext4 -q -F -b 4096 /dev/mapper/v
-	mount /dev/mapper/v "$work/mnt"
-	head -c 3M /dev/urandom >"$work/mnt/still"
-	sha256sum "$work/mnt/still" >"$work/still.sum"
-	rm -f "$work/stop" "$work/bad"
-	(
-		n=0
-		while [[ ! -e $work/stop ]]; do
-			n=$((n + 1))
-			head -c 300000 /dev/urandom >"$work/block"
-			dd if="$work/block" of="$work/mnt/f$((n % 10))" conv=fsync bs=64k status=none
-			echo 1 >/proc/sys/vm/drop_caches
-			cmp -s "$work/block" "$work/mnt/f$((n % 10))" || echo "$n" >>"$work/bad"
-			cp "$work/block" "$work/copy$((n % 10))"
-		done
-		echo "$n" >"$work/writes"
-	) &
-	writer=$!
-}
-
-stop_writer() {
-	touch "$work/stop"
-	wait "$writer" || touch "$work/bad"
-}
-
-# intact: the writer has seen no error; all files are what was written.
-intact() {
-	local n status=0
-
-	[[ ! -e $work/bad ]] || status=1
-	umount "$work/mnt" || return
-	echo 1 >/proc/sys/vm/drop_caches
-	e2fsck -fn /dev/mapper/v >"$work/out" 2>&1 || status=1
-	mount -o ro /dev/mapper/v "$work/mnt"
-	sha256sum --quiet -c "$work/still.sum" || status=1
-	for n in "$work/mnt"/f*; do
-		cmp "$n" "$work/copy${n##*f}" || status=1
-	done
-	umount "$work/mnt"
-	[[ $status -eq 0 ]] || cat "$work/out"
-	return $status
-}
-
-online() {
-	"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --hotzone-size 512K "$@"
-}
-
 test_online() {
 	local options
 
 	for options in "--resilience checksum" "--resilience journal --sector-size 4096" \
 		"--resilience none --cipher aes-cbc-essiv:sha256 --key-size 256" \
-		"--keep-key --sector-size 1024"; do
+		"--keep-key --sector-size 1024 --active-name /dev/mapper/v"; do
 		new_volume --sector-size 512
+		[[ $options == *--active-name* ]] || options+=" $device"
 		"$MORTISE" open "${key[@]}" --allow-discards "$device" v
 		start_writer
 		# shellcheck disable=SC2086
-		check "online: $options" online $options "$device"
+		check "online: $options" online $options
 		check "one target is left, and no helper" plain_mapping 1
 		check_match "the flags are as before" "$(dmsetup table v)" '*:logon:*allow_discards*'
 		stop_writer
@@ -296,8 +211,97 @@ test_online() {
 	done
 }
 
-in_reencryption() {
-	grep -q online-reencrypt <(cryptsetup luksDump "$device")
+# A mapping that is smaller than its volume: the rest would be lost. cryptsetup does not ask.
+test_part() {
+	new_volume --sector-size 512
+	"$MORTISE" open "${key[@]}" "$device" v
+	"$MORTISE" resize "${key[@]}" --size 8192 v
+	sum=$(sum_of /dev/mapper/v)
+	check_status 1 "a part of the volume is mapped" online "$device"
+	check_fails "nothing has begun" in_reencryption
+	ln -s "$MORTISE" "$work/cryptsetup"
+	check "as cryptsetup" "$work/cryptsetup" reencrypt -q "${cheap[@]}" "${key[@]}" "$device"
+	check_match "the mapping keeps its size" "$(dmsetup table v)" "0 8192 crypt *"
+	check_equal "the data is there" "$(sum_of /dev/mapper/v)" "$sum"
+	"$MORTISE" close v
+	cryptsetup open "${key[@]}" "$device" v
+	check_equal "cryptsetup reads it" "$(head -c 4M /dev/mapper/v | sha256sum)" "$sum"
+	cryptsetup close v
+}
+
+decrypt() {
+	"$MORTISE" reencrypt -q "${key[@]}" --decrypt --hotzone-size 512K --header "$@"
+}
+
+# The header of a volume in use moves to a file, the data to the start of the device.
+test_decrypt() {
+	local number last header=$work/moved begun=0 unbegun=0
+
+	new_volume --sector-size 512
+	"$MORTISE" open "${key[@]}" "$device" v
+	start_writer
+	check_status 1 "the header file would be in the volume" decrypt "$work/mnt/header" "$device"
+	check_fails "it is not left there" test -e "$work/mnt/header"
+	rm -f "$header"
+	check "the device has its header" "$MORTISE" isLuks "$device"
+	check "it is decrypted online" decrypt "$header" "$device"
+	check_match "the mapping is plain" "$(dmsetup table v)" "0 $((mib * 2048)) linear *"
+	stop_writer
+	umount "$work/mnt"
+	check_fails "the mapping ends with its last use" "$MORTISE" status v
+	echo 1 >/proc/sys/vm/drop_caches
+	e2fsck -fn "$device" >"$work/out" 2>&1 || touch "$work/bad"
+	mount -o ro "$device" "$work/mnt"
+	sha256sum --quiet -c "$work/still.sum" || touch "$work/bad"
+	for n in "$work/mnt"/f*; do
+		cmp "$n" "$work/copy${n##*f}" || touch "$work/bad"
+	done
+	umount "$work/mnt"
+	check_fails "the file system is intact" test -e "$work/bad"
+
+	# All data is moved ahead.
+	mib=1 new_volume --sector-size 512
+	rm -f "$header"
+	"$MORTISE" open "${key[@]}" "$device" v
+	check "a small volume: it begins" decrypt "$header" --init-only "$device"
+	check_equal "the mapping has its data" "$(sum_of /dev/mapper/v)" "$sum"
+	"$MORTISE" close v
+	check "cryptsetup opens it" opens cryptsetup --header "$header"
+	check "it ends" decrypt "$header" "$device"
+	check_equal "the data is there" "$(head -c 1M "$device" | sha256sum)" "$sum"
+
+	# Killed while it began: I/O waits until another process goes on, or the mapping is resumed.
+	new_volume --sector-size 512
+	rm -f "$header"
+	"$MORTISE" open "${key[@]}" "$device" v
+	strace -f -qq -o "$work/writes" -e trace=pwrite64 "$MORTISE" reencrypt -q "${key[@]}" \
+		--decrypt --init-only --header "$header" "$device"
+	check "it has begun" in_reencryption "$header"
+	check_equal "the mapping has its data" "$(sum_of /dev/mapper/v)" "$sum"
+	"$MORTISE" close v
+	last=$(grep -c pwrite64 "$work/writes")
+	for number in 9 $((last - 3)) $((last - 1)) "$last"; do
+		new_volume --sector-size 512
+		rm -f "$header"
+		"$MORTISE" open "${key[@]}" "$device" v
+		killed $number "$MORTISE" reencrypt -q "${key[@]}" --decrypt --init-only \
+			--header "$header" "$device"
+		if [[ -e $header ]] && in_reencryption "$header"; then
+			begun=$((begun + 1))
+			check "killed at write $number: it goes on" decrypt "$header" "$device"
+			check_equal "the data is there" "$(head -c ${mib}M "$device" | sha256sum)" "$sum"
+			continue
+		fi
+		unbegun=$((unbegun + 1))
+		dmsetup resume v
+		check_equal "killed at write $number: the mapping has its data" \
+			"$(sum_of /dev/mapper/v)" "$sum"
+		"$MORTISE" close v
+		"$MORTISE" isLuks "$device" || set -- --header "$header"
+		check "cryptsetup opens it" opens cryptsetup "$@"
+		set --
+	done
+	check "both cases occur" test "$begun" -gt 0 -a "$unbegun" -gt 0
 }
 
 # A signal stops it at the end of a zone. Each program opens the volume, and continues.
@@ -362,15 +366,6 @@ test_kill() {
 	done
 }
 
-# The writer and the mount do not survive it.
-reboot() {
-	touch "$work/stop"
-	umount -l "$work/mnt"
-	dmsetup info -c --noheadings -o name,suspended v-hotzone-forward || true
-	"$MORTISE" close v || dmsetup remove --force v
-	[[ $(helpers) == 0 ]]
-}
-
 # errors KIND: the disk has errors of this kind (read, write) in its second half, or none.
 errors() {
 	local half=$((mib * 1024))
@@ -420,7 +415,7 @@ test_errors() {
 	dmsetup remove disk
 }
 
-topics=(open moved encrypt verbs forged online signal kill errors)
+topics=(open moved encrypt verbs forged online part decrypt signal kill errors)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"

@@ -15,7 +15,7 @@ EXTERNALSRC_SYMLINKS = ""
 
 DEPENDS = "json-c"
 
-PACKAGECONFIG ??= "openssl declared kms ${@bb.utils.filter('DISTRO_FEATURES', 'systemd', d)}"
+PACKAGECONFIG ??= "openssl declared kms reencrypt ${@bb.utils.filter('DISTRO_FEATURES', 'systemd', d)}"
 PACKAGECONFIG[openssl] = "-DMORTISE_CRYPTO=openssl,,openssl,,,mbedtls nettle"
 PACKAGECONFIG[mbedtls] = "-DMORTISE_CRYPTO=mbedtls,,mbedtls,,,openssl nettle"
 PACKAGECONFIG[nettle] = "-DMORTISE_CRYPTO=nettle,,nettle,,,openssl mbedtls"
@@ -26,6 +26,7 @@ PACKAGECONFIG[tpm] = "-DMORTISE_TPM=ON,-DMORTISE_TPM=OFF,tpm2-tss,,libtss2 libts
 PACKAGECONFIG[bench] = "-DMORTISE_BENCHMARK=ON,-DMORTISE_BENCHMARK=OFF"
 PACKAGECONFIG[uring] = "-DMORTISE_URING=ON,-DMORTISE_URING=OFF,liburing"
 PACKAGECONFIG[luks1] = "-DMORTISE_LUKS1=ON,-DMORTISE_LUKS1=OFF"
+PACKAGECONFIG[reencrypt] = "-DMORTISE_REENCRYPT=ON,-DMORTISE_REENCRYPT=OFF"
 PACKAGECONFIG[cryptsetup-name] = "-DMORTISE_CRYPTSETUP_NAME=ON,-DMORTISE_CRYPTSETUP_NAME=OFF,,,,"
 PACKAGECONFIG[systemd] = "-DMORTISE_SYSTEMD=ON,-DMORTISE_SYSTEMD=OFF"
 
