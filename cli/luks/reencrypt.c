@@ -555,8 +555,10 @@ static enum status find_paths(const struct command *c, struct paths *paths)
 	code = mortise_mapping_info(name, &info, &err);
 	if (code == MORTISE_E_INACTIVE)
 		return fail_with(STATUS_USAGE, "Device %s is not active.", name);
-	if (!info.device[0])
+	if (!info.device[0] && code)
 		return fail(c, &err);
+	if (!info.device[0])
+		return fail_with(STATUS_USAGE, "mortise: mapping %s is not on a device", name);
 	paths_find(c, info.device, paths);
 	return STATUS_OK;
 }
@@ -564,7 +566,7 @@ static enum status find_paths(const struct command *c, struct paths *paths)
 enum status run_reencrypt(const struct command *c)
 {
 	const struct options *options = &c->options;
-	struct paths paths;
+	struct paths paths = { .detached = false };
 	bool new_header = false;
 	const enum status status = find_paths(c, &paths);
 
