@@ -52,7 +52,7 @@ static enum mortise_code lock_memory(struct online *online, struct mortise_error
 	return MORTISE_OK;
 }
 
-/* A header file in the volume could not be written while I/O to the volume waits. */
+/* Refuses a header file in the volume: it could not be written while I/O to the volume waits. */
 static enum mortise_code check_header_file(const struct online *online, dev_t mapping,
 					   struct mortise_error *err)
 {
@@ -345,7 +345,7 @@ enum mortise_code online_finish(struct online *online, enum mortise_code result,
 	return result ? result : code;
 }
 
-/* Has the header on disk no reencryption? */
+/* Is the header on disk without a reencryption? */
 static bool is_unchanged(struct online *online)
 {
 	struct continuation *run = online->run;

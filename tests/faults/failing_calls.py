@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Makes each system call and each allocation of each verb fail, once or from then on, on image files. The
-program does not crash, says why, and afterwards the volume opens with its old or its new key.
+program must not crash, must print the reason, and afterwards the volume must open with its old or new key.
 
 MORTISE: the program. INTERPOSE: the library of interpose.c. FAULTS=all: each failure, and many of
 other libraries' allocations; otherwise a sample of both, which FAULT_SEED selects. Arguments: names of
