@@ -34,6 +34,11 @@ void volume_state_dir(const struct mortise_up_options *options, char dir[static 
 		dir[0] = '\0';
 }
 
+bool volume_state_is_mapped(const struct mortise_up_options *options, const char *dir)
+{
+	return disk_is_mounted(STATE_NODE, options->root, dir);
+}
+
 enum mortise_code volume_store(const struct mortise_config *config,
 			       const struct mortise_up_options *options, const char *state_dir,
 			       struct mortise_error *err)
