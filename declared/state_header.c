@@ -14,7 +14,8 @@
 #include "luks2/area.h"
 
 #define NAME_ROOM (MORTISE_NAME_MAX + 16)
-#define SPARE	  (UINT64_C(1) << 20) /* bytes: STATE has other files to write */
+#define SPARE	  (UINT64_C(1) << 20)	/* bytes: STATE has other files to write */
+#define LARGEST	  (UINT64_C(136) << 20) /* bytes: two copies of 4 MiB, and the keyslots area */
 
 /* A planted STATE may hold a link to another file of the machine. */
 static enum mortise_code find(int dir, const char *path, const char *name, bool *found,
@@ -30,6 +31,10 @@ static enum mortise_code find(int dir, const char *path, const char *name, bool 
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "cannot use %s: it is not a regular file with one name", path);
+	/* It is overwritten when it is removed. */
+	if ((uint64_t)st.st_size > LARGEST)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "cannot use %s: it is too large for a header", path);
 	return MORTISE_OK;
 }
 

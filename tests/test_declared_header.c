@@ -460,6 +460,10 @@ static void test_left_over(void **state)
 	assert_int_equal(machine.plan->step_count, 0);
 	assert_int_equal(carry_out(&machine), MORTISE_OK);
 	assert_int_equal(access(file, F_OK), -1);
+	/* A planted STATE: to overwrite it would take hours. */
+	write_text(file, "");
+	assert_int_equal(truncate(file, INT64_C(1) << 40), 0);
+	assert_step(&machine, MORTISE_STEP_FAIL, "it is too large for a header");
 	power_off(&machine);
 }
 
