@@ -238,7 +238,10 @@ static bool is_unfinished(const struct volume_entry *entry)
 	return *entry->mapping && entry->facts.reencrypt_total;
 }
 
-/* Waits for an up that may be opening volumes, and removes files of volumes that need no work. */
+/*
+ * Waits for an up that may be opening volumes, and removes files of volumes that need no work. A header
+ * that a process is writing may be unreadable.
+ */
 static enum mortise_code examine(const struct mortise_config *config,
 				 const struct mortise_up_options *options,
 				 struct mortise_report **report, struct mortise_error *err)
@@ -250,7 +253,8 @@ static enum mortise_code examine(const struct mortise_config *config,
 		return code;
 	code = mortise_status(config, options, report, err);
 	for (size_t i = 0; !code && i < (*report)->count; i++)
-		if (!is_unfinished(&(*report)->entries[i]))
+		if (!is_unfinished(&(*report)->entries[i]) &&
+		    !volume_continue_runs((*report)->entries[i].volume))
 			volume_continue_forget((*report)->entries[i].volume);
 	close(lock);
 	return code;
