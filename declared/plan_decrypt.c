@@ -172,7 +172,7 @@ static const char *find_refusal(struct volume_run *run, const struct volume_plan
 	if (!known_find(&run->known.list, plan->volume->id, &known) ||
 	    known.status == KNOWN_EXPECTED)
 		return "it is not known to this machine; to decrypt it, run `mortise apply`";
-	if (run->machine->stored && !volume_state_is_mapped(run->options, run->known.dir))
+	if (run->machine->stored && !volume_state_is_encrypted(run->options, run->known.dir))
 		return "the configuration is in a STATE without encryption, which anyone with the "
 		       "disk can change; to decrypt it, close it and run `mortise apply`";
 	return NULL;

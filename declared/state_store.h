@@ -11,8 +11,11 @@ extern const struct config_volume volume_state;
 /* The directory where STATE is mounted, or "". */
 void volume_state_dir(const struct mortise_up_options *options, char dir[static VOLUME_PATH_MAX]);
 
-/* Is this STATE, mounted at dir, a mapping? What its own configuration says proves nothing. */
-bool volume_state_is_mapped(const struct mortise_up_options *options, const char *dir);
+/*
+ * Is all of this STATE, mounted at dir, encrypted? Its mapping and header say so; what its own
+ * configuration says proves nothing.
+ */
+bool volume_state_is_encrypted(const struct mortise_up_options *options, const char *dir);
 
 /*
  * Stores the configuration in STATE, which is mounted at state_dir, and then the description of
