@@ -201,8 +201,11 @@ static enum mortise_code continue_plan(struct work *work, const struct mortise_u
 		volume_run_clear(&run);
 		close(lock);
 	}
-	if (code || !volume_in_reencryption(plan) || !plan->active)
+	if (code || !volume_in_reencryption(plan))
 		return code;
+	if (!plan->active)
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "the volume was closed; the next `mortise up` continues");
 	code = convert(work, plan, err);
 	if (!code)
 		volume_continue_forget(plan->volume);
