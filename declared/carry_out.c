@@ -287,16 +287,6 @@ static bool stop_format(struct volume_work *work)
 	return true;
 }
 
-/* Without a mapping, nothing continues a reencryption with the keys that were kept for it. */
-static void forget_closed(const struct volume_plan *plan)
-{
-	struct mortise_error ignored;
-
-	if (plan->volume->encrypted &&
-	    mortise_is_active(plan->mapping, &ignored) == MORTISE_E_INACTIVE)
-		volume_continue_forget(plan->volume);
-}
-
 void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 		      struct volume_result *result)
 {
@@ -312,7 +302,7 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 	if (result->phase == MORTISE_PHASE_READY)
 		remove_keys(&work);
 	if (result->phase != MORTISE_PHASE_READY)
-		forget_closed(plan);
+		volume_continue_forget_closed(plan);
 	set_opening(plan, &result->opening);
 	if (result->phase == MORTISE_PHASE_READY)
 		note_mount(run, plan, &result->opening);

@@ -58,6 +58,15 @@ void volume_continue_forget(const struct config_volume *volume)
 	volume_handover_forget(volume);
 }
 
+void volume_continue_forget_closed(const struct volume_plan *plan)
+{
+	struct mortise_error ignored;
+
+	if (plan->volume->encrypted &&
+	    mortise_is_active(plan->mapping, &ignored) == MORTISE_E_INACTIVE)
+		volume_continue_forget(plan->volume);
+}
+
 enum mortise_code volume_continue_stop(const struct config_volume *volume,
 				       const struct mortise_events *events, int *fd,
 				       struct mortise_error *err)
@@ -156,6 +165,8 @@ static enum mortise_code prepare(struct work *work, struct volume_run *run,
 	if (code)
 		return code;
 	code = volume_unlock(run, plan, err);
+	/* The file was created again. */
+	volume_continue_forget_closed(plan);
 	/* It has ended, or the volume was closed, meanwhile. */
 	if (code || !volume_in_reencryption(plan) || !plan->active)
 		return code;
