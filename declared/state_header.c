@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "config/state_file.h"
+#include "disk/mount.h"
 #include "luks2/area.h"
 
 #define NAME_ROOM (MORTISE_NAME_MAX + 16)
@@ -44,9 +47,13 @@ static enum mortise_code open_dir(const char *root, const char *dir, const char 
 				  int *fd, bool *found, struct mortise_error *err)
 {
 	enum mortise_code code = config_state_dir_open(root, dir, fd, err);
+	char real[PATH_MAX];
 
 	if (code)
 		return code;
+	/* The path is opened without regard to root, to which links below it are relative. */
+	if (disk_mount_path(root, dir, real))
+		dir = real;
 	snprintf(name, NAME_ROOM, "header-%.128s.luks2", id);
 	if (snprintf(path, VOLUME_PATH_MAX, "%s/%s", dir, name) >= (int)VOLUME_PATH_MAX)
 		code = error_set(err, MORTISE_E_USAGE, 0, "the path %s/%s is too long", dir, name);
@@ -117,7 +124,8 @@ enum mortise_code state_header_store(const char *root, const char *dir, const ch
 	if (code)
 		return code;
 	snprintf(new_name, sizeof(new_name), ".%s.new", name);
-	snprintf(new_path, sizeof(new_path), "%s/%s", dir, new_name);
+	snprintf(new_path, sizeof(new_path), "%.*s%s", (int)(strlen(path) - strlen(name)), path,
+		 new_name);
 	/* A power cut may have left one behind. */
 	if (found || (unlinkat(fd, new_name, 0) && errno != ENOENT))
 		code = error_set(err, MORTISE_E_EXISTS, 0, "cannot create %s: it exists", path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Volumes whose header is in STATE, for good or while they are decrypted in place. A directory is the mounted STATE. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 
 #include "declared/declared.h"
 #include "declared/plan_known.h"
+#include "declared/state_header.h"
 #include "declared/steps.h"
 
 static char directory[64], state_dir[80], config_path[96], device[96], file[128], list_path[128];
@@ -467,6 +469,24 @@ static void test_left_over(void **state)
 	power_off(&machine);
 }
 
+/* A link below the root leads to a directory below the root, also when the file itself is opened. */
+static void test_linked_state(void **state)
+{
+	char link[96], real[PATH_MAX], wanted[PATH_MAX + 24], path[VOLUME_PATH_MAX];
+	bool found;
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/link", directory);
+	assert_int_equal(symlink("/state", link), 0);
+	assert_non_null(realpath(state_dir, real));
+	snprintf(wanted, sizeof(wanted), "%s/header-r-data.luks2", real);
+	assert_int_equal(state_header_find(directory, link, "r-data", path, &found, NULL),
+			 MORTISE_OK);
+	assert_int_equal(unlink(link), 0);
+	assert_false(found);
+	assert_string_equal(path, wanted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +496,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_begun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_detached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_left_over, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_linked_state, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
