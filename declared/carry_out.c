@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "base/mountinfo.h"
-#include "declared/declared.h"
+#include "declared/continue.h"
 #include "declared/plan_reencrypt.h"
 #include "declared/steps.h"
 #include "disk/mount.h"
@@ -301,6 +301,8 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 			go_on = carry_out_step(&work, i);
 	if (result->phase == MORTISE_PHASE_READY)
 		remove_keys(&work);
+	if (result->phase != MORTISE_PHASE_READY)
+		volume_continue_forget_closed(plan);
 	set_opening(plan, &result->opening);
 	if (result->phase == MORTISE_PHASE_READY)
 		note_mount(run, plan, &result->opening);

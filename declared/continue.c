@@ -21,6 +21,9 @@
 #include "declared/handover.h"
 #include "declared/plan_known.h"
 #include "declared/plan_reencrypt.h"
+#include "declared/up.h"
+
+#define STATUS_MS 300u /* a status holds the lock for a moment only */
 
 /* --- the locks --- */
 
@@ -53,6 +56,15 @@ void volume_continue_forget(const struct config_volume *volume)
 	get_path(volume, path);
 	(void)unlink(path);
 	volume_handover_forget(volume);
+}
+
+void volume_continue_forget_closed(const struct volume_plan *plan)
+{
+	struct mortise_error ignored;
+
+	if (plan->volume->encrypted &&
+	    mortise_is_active(plan->mapping, &ignored) == MORTISE_E_INACTIVE)
+		volume_continue_forget(plan->volume);
 }
 
 enum mortise_code volume_continue_stop(const struct config_volume *volume,
@@ -146,9 +158,15 @@ static enum mortise_code prepare(struct work *work, struct volume_run *run,
 	work->lock = open_lock(plan->volume, O_CREAT);
 	if (work->lock < 0)
 		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot create a file in " RUN_DIR);
-	if (flock(work->lock, LOCK_EX | LOCK_NB))
+	code = events_lock(work->options->events, work->lock, LOCK_EX, STATUS_MS,
+			   plan->volume->name, err);
+	if (code == MORTISE_E_BUSY)
 		return error_set(err, MORTISE_E_BUSY, 0, "another process re-encrypts it");
+	if (code)
+		return code;
 	code = volume_unlock(run, plan, err);
+	/* The file was created again. */
+	volume_continue_forget_closed(plan);
 	/* The reencryption may have ended, or the volume been closed, meanwhile. */
 	if (code || !volume_in_reencryption(plan) || !plan->active)
 		return code;
@@ -194,8 +212,11 @@ static enum mortise_code continue_plan(struct work *work, const struct mortise_u
 		volume_run_clear(&run);
 		close(lock);
 	}
-	if (code || !volume_in_reencryption(plan) || !plan->active)
+	if (code || !volume_in_reencryption(plan))
 		return code;
+	if (!plan->active)
+		return error_set(err, MORTISE_E_WAIT, 0,
+				 "the volume was closed; the next `mortise up` continues");
 	code = convert(work, plan, err);
 	if (!code)
 		volume_continue_forget(plan->volume);
@@ -231,7 +252,10 @@ static bool is_unfinished(const struct volume_entry *entry)
 	return *entry->mapping && entry->facts.reencrypt_total;
 }
 
-/* Waits for an up that may be opening volumes, and removes files of volumes that need no work. */
+/*
+ * Waits for an up that may be opening volumes, and removes files of volumes that need no work. A header
+ * that a process is writing may be unreadable.
+ */
 static enum mortise_code examine(const struct mortise_config *config,
 				 const struct mortise_up_options *options,
 				 struct mortise_report **report, struct mortise_error *err)
@@ -243,7 +267,8 @@ static enum mortise_code examine(const struct mortise_config *config,
 		return code;
 	code = mortise_status(config, options, report, err);
 	for (size_t i = 0; !code && i < (*report)->count; i++)
-		if (!is_unfinished(&(*report)->entries[i]))
+		if (!is_unfinished(&(*report)->entries[i]) &&
+		    !volume_continue_runs((*report)->entries[i].volume))
 			volume_continue_forget((*report)->entries[i].volume);
 	close(lock);
 	return code;
@@ -261,6 +286,25 @@ static void set_result(struct volume_entry *entry, enum mortise_code code,
 		 code ? "not re-encrypted" : "re-encrypted");
 }
 
+static enum mortise_code record_named(const struct work *work,
+				      const struct mortise_up_options *options,
+				      struct mortise_error *err)
+{
+	/* A process that waited for the end may have closed a volume. */
+	const struct volume_up up = { .config = work->config,
+				      .options = options,
+				      .active_only = true };
+	struct mortise_report *ignored = NULL;
+	struct mortise_plan *plan = NULL;
+	enum mortise_code code = volume_plans_new(work->config, options, &plan, err);
+
+	if (!code)
+		code = volume_up(&up, plan, &ignored, err);
+	mortise_report_free(&ignored);
+	mortise_plan_free(&plan);
+	return code;
+}
+
 /*
  * Records what the volumes are now. If STATE has another key, tpm keys of other open volumes depend on
  * it.
@@ -270,7 +314,7 @@ static enum mortise_code record(const struct work *work, const struct mortise_re
 {
 	struct mortise_up_options options = *work->options;
 	const char **names = calloc(report->count + 1, sizeof(*names));
-	struct mortise_report *ignored = NULL;
+	struct mortise_report *now = NULL;
 	enum mortise_code code = MORTISE_OK;
 	bool state = false;
 	size_t count = 0;
@@ -288,9 +332,13 @@ static enum mortise_code record(const struct work *work, const struct mortise_re
 	options.names = names;
 	options.name_count = count;
 	options.extend_word = NULL;
+	options.try_keys = options.provision = false;
 	if (count)
-		code = mortise_up(work->config, &options, NULL, &ignored, err);
-	mortise_report_free(&ignored);
+		code = record_named(work, &options, err);
+	/* An up that had made its plan before the end may have kept the keys after it. */
+	if (!code && count)
+		code = examine(work->config, work->options, &now, err);
+	mortise_report_free(&now);
 	free(names);
 	return code;
 }

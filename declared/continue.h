@@ -14,6 +14,9 @@ void volume_continue_later(const struct volume_plan *plan);
 /* Removes the keys and the file: the reencryption has ended, or the volume is closed. */
 void volume_continue_forget(const struct config_volume *volume);
 
+/* The same, if the volume has no mapping. Under the lock of a run. */
+void volume_continue_forget_closed(const struct volume_plan *plan);
+
 /*
  * Asks the process that re-encrypts the volume to stop, and waits for it. No other one begins until *fd
  * is closed. MORTISE_E_CANCELED.

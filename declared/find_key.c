@@ -357,6 +357,9 @@ enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *pl
 
 	if (volume_plan_key(plan)) {
 		plan->proven = opened_by_declared_key(plan);
+		/* Or its key was kept by a run of this boot that a declared key had opened. */
+		if (plan->active && !plan->proven)
+			volume_handover_take(plan);
 		return MORTISE_OK;
 	}
 	if (plan->active)

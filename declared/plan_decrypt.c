@@ -10,6 +10,7 @@
 #include "declared/declared.h"
 #include "declared/plan_reencrypt.h"
 #include "declared/state_header.h"
+#include "declared/state_store.h"
 #include "disk/geometry.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
@@ -159,7 +160,6 @@ bool volume_plan_is_decrypted(const struct volume_plan *plan)
 /* Why a decryption does not begin, or NULL. The disk of a STATE without encryption can say anything. */
 static const char *find_refusal(struct volume_run *run, const struct volume_plan *plan)
 {
-	const struct config_volume *state = volume_find_state(run->config);
 	struct known_volume known;
 
 	if (run->known.state == KNOWN_UNUSED)
@@ -172,7 +172,7 @@ static const char *find_refusal(struct volume_run *run, const struct volume_plan
 	if (!known_find(&run->known.list, plan->volume->id, &known) ||
 	    known.status == KNOWN_EXPECTED)
 		return "it is not known to this machine; to decrypt it, run `mortise apply`";
-	if (run->machine->stored && !(state && state->encrypted))
+	if (run->machine->stored && !volume_state_is_encrypted(run->options, run->known.dir))
 		return "the configuration is in a STATE without encryption, which anyone with the "
 		       "disk can change; to decrypt it, close it and run `mortise apply`";
 	return NULL;

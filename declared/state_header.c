@@ -4,17 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "config/state_file.h"
+#include "disk/mount.h"
 #include "luks2/area.h"
 
 #define NAME_ROOM (MORTISE_NAME_MAX + 16)
-#define SPARE	  (UINT64_C(1) << 20) /* bytes: STATE has other files to write */
+#define SPARE	  (UINT64_C(1) << 20)	/* bytes: STATE has other files to write */
+#define LARGEST	  (UINT64_C(136) << 20) /* bytes: two copies of 4 MiB, and the keyslots area */
 
 /* A planted STATE may hold a link to another file of the machine. */
 static enum mortise_code find(int dir, const char *path, const char *name, bool *found,
@@ -30,6 +34,10 @@ static enum mortise_code find(int dir, const char *path, const char *name, bool 
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
 				 "cannot use %s: it is a link or not a regular file", path);
+	/* It is overwritten when it is removed. */
+	if ((uint64_t)st.st_size > LARGEST)
+		return error_set(err, MORTISE_E_CORRUPT, 0,
+				 "cannot use %s: it is too large for a header", path);
 	return MORTISE_OK;
 }
 
@@ -39,9 +47,13 @@ static enum mortise_code open_dir(const char *root, const char *dir, const char 
 				  int *fd, bool *found, struct mortise_error *err)
 {
 	enum mortise_code code = config_state_dir_open(root, dir, fd, err);
+	char real[PATH_MAX];
 
 	if (code)
 		return code;
+	/* The path is opened without regard to root, to which links below it are relative. */
+	if (disk_mount_path(root, dir, real))
+		dir = real;
 	snprintf(name, NAME_ROOM, "header-%.128s.luks2", id);
 	if (snprintf(path, VOLUME_PATH_MAX, "%s/%s", dir, name) >= (int)VOLUME_PATH_MAX)
 		code = error_set(err, MORTISE_E_USAGE, 0, "the path %s/%s is too long", dir, name);
@@ -112,7 +124,8 @@ enum mortise_code state_header_store(const char *root, const char *dir, const ch
 	if (code)
 		return code;
 	snprintf(new_name, sizeof(new_name), ".%s.new", name);
-	snprintf(new_path, sizeof(new_path), "%s/%s", dir, new_name);
+	snprintf(new_path, sizeof(new_path), "%.*s%s", (int)(strlen(path) - strlen(name)), path,
+		 new_name);
 	/* A power cut may have left one behind. */
 	if (found || (unlinkat(fd, new_name, 0) && errno != ENOENT))
 		code = error_set(err, MORTISE_E_EXISTS, 0, "cannot create %s: it exists", path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Volumes whose header is in STATE, for good or while they are decrypted in place. A directory is the mounted STATE. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,13 +17,15 @@
 
 #include "declared/declared.h"
 #include "declared/plan_known.h"
+#include "declared/state_header.h"
 #include "declared/steps.h"
 
 static char directory[64], state_dir[80], config_path[96], device[96], file[128], list_path[128];
 static const struct mortise_kdf_choice cost = {
 	.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
 };
-static bool cancels; /* the next progress event cancels */
+static bool cancels;	    /* the next progress event cancels */
+static bool says_encrypted; /* the configuration says so of STATE */
 
 static void write_text(const char *path, const char *text)
 {
@@ -65,13 +68,17 @@ static struct mortise_config *config_of(const char *provider)
 {
 	struct mortise_config *config = NULL;
 	struct mortise_error err = { .text = "" };
-	char text[512];
+	char text[1024];
 
 	snprintf(text, sizeof(text),
 		 "apiVersion: v1alpha1\nkind: RawVolumeConfig\nname: data\nencryption:\n"
 		 "  provider: %s\n  inPlace: true\n"
-		 "  keys: [{slot: 0, static: {passphrase: correct horse}}]\n",
-		 provider);
+		 "  keys: [{slot: 0, static: {passphrase: correct horse}}]\n%s",
+		 provider,
+		 !says_encrypted ? ""
+				 : "---\napiVersion: v1alpha1\nkind: VolumeConfig\n"
+				   "name: STATE\nencryption:\n  provider: luks2\n"
+				   "  keys: [{slot: 0, static: {passphrase: any}}]\n");
 	write_text(config_path, text);
 	if (mortise_config_read(config_path, &config, &err))
 		fail_msg("%s", err.text);
@@ -124,11 +131,14 @@ struct machine {
 
 static void power_on(struct machine *machine, const char *provider)
 {
+	static const char *const name = "r-data";
 	struct mortise_error err = { .text = "" };
 
 	*machine = (struct machine){ .place = { "r-data", device }, .events = { .call = poll } };
 	machine->options = (struct mortise_up_options){
 		.struct_size = sizeof(machine->options),
+		.names = &name,
+		.name_count = 1,
 		.devices = &machine->place,
 		.device_count = 1,
 		.root = directory,
@@ -287,6 +297,24 @@ static void test_decrypt_refused(void **state)
 	power_off(&machine);
 }
 
+/* Whoever has written the configuration into a plain STATE may have written that STATE is encrypted. */
+static void test_decrypt_planted(void **state)
+{
+	struct mortise_luks2 *header = format_data(device);
+	struct machine machine;
+
+	(void)state;
+	says_encrypted = true;
+	power_on(&machine, "none");
+	says_encrypted = false;
+	list_volume(&machine, header, KNOWN_READY);
+	mortise_luks2_free(&header);
+	assert_step(&machine, MORTISE_STEP_DECRYPT, "decrypt in place ");
+	machine.config->stored = true;
+	assert_step(&machine, MORTISE_STEP_REFUSE, "is in a STATE without encryption");
+	power_off(&machine);
+}
+
 /* The header of the device is in the file; the device is not used otherwise meanwhile. */
 static void test_decrypt(void **state)
 {
@@ -434,17 +462,41 @@ static void test_left_over(void **state)
 	assert_int_equal(machine.plan->step_count, 0);
 	assert_int_equal(carry_out(&machine), MORTISE_OK);
 	assert_int_equal(access(file, F_OK), -1);
+	/* A planted STATE: to overwrite it would take hours. */
+	write_text(file, "");
+	assert_int_equal(truncate(file, INT64_C(1) << 40), 0);
+	assert_step(&machine, MORTISE_STEP_FAIL, "it is too large for a header");
 	power_off(&machine);
+}
+
+/* A link below the root leads to a directory below the root, also when the file itself is opened. */
+static void test_linked_state(void **state)
+{
+	char link[96], real[PATH_MAX], wanted[PATH_MAX + 24], path[VOLUME_PATH_MAX];
+	bool found;
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/link", directory);
+	assert_int_equal(symlink("/state", link), 0);
+	assert_non_null(realpath(state_dir, real));
+	snprintf(wanted, sizeof(wanted), "%s/header-r-data.luks2", real);
+	assert_int_equal(state_header_find(directory, link, "r-data", path, &found, NULL),
+			 MORTISE_OK);
+	assert_int_equal(unlink(link), 0);
+	assert_false(found);
+	assert_string_equal(path, wanted);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_decrypt_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_decrypt_planted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_decrypt, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_not_begun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_detached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_left_over, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_linked_state, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 #include "base/secret.h"
 #include "luks2/metadata.h"
 
+#define SUMS_MAX (128u << 20) /* bytes: the largest keyslots area */
+
 uint64_t hotzone_guarded(const struct luks2_reencryption *state, enum luks2_guard guard)
 {
 	switch (guard) {
@@ -310,6 +312,8 @@ static enum mortise_code allocate_buffer(struct hotzone *hotzone, struct hotzone
 					 struct mortise_error *err)
 {
 	const uint64_t moved = hotzone->fixed.moved_size;
+	const uint64_t blocks =
+		(moved > hotzone->room ? moved : hotzone->room) / hotzone->fixed.block_size;
 
 	/* Direct I/O needs aligned memory. */
 	buffer->data = mmap(NULL, hotzone->room, PROT_READ | PROT_WRITE,
@@ -322,7 +326,11 @@ static enum mortise_code allocate_buffer(struct hotzone *hotzone, struct hotzone
 	(void)madvise(buffer->data, hotzone->room, MADV_HUGEPAGE);
 	if (!hotzone->sum_size)
 		return MORTISE_OK;
-	buffer->sums = malloc(sums_size(hotzone, moved > hotzone->room ? moved : hotzone->room));
+	/* The size of the moved data is the header's word, and size_t may have 32 bits. */
+	if (blocks > SUMS_MAX / hotzone->sum_size)
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "Moved segment too large. (%" PRIu64 " bytes)", moved);
+	buffer->sums = malloc((size_t)blocks * hotzone->sum_size);
 	return buffer->sums ? MORTISE_OK : error_memory(err);
 }
 

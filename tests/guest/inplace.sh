@@ -748,6 +748,12 @@ test_online_encrypt() {
 	rm "$work/half" "$work/plain"
 }
 
+# By the process that runs, or that has ended too early.
+state_runs() {
+	[[ $(mortise status --json | jq '.volumes[0].reencryptionProgress.running') == true ]] ||
+		! kill -0 "$continuing"
+}
+
 test_online_state() {
 	local before
 
@@ -765,6 +771,15 @@ test_online_state() {
 	check "the next boot succeeds without a file" said mortise up
 	check_fails "STATE is not done" test "$(mortise status --json |
 		jq '.volumes[0].reencryptionProgress')" = null
+	"$MORTISE" continue --root "$root" --node-uuid "$uuid" "${places[@]}" --limit-rate 1M \
+		>"$work/continued.state" 2>&1 &
+	continuing=$!
+	until_holds state_runs
+	check "down stops it" said mortise down
+	wait "$continuing" || true
+	check_fails "it opens no volume again" test -e /dev/mapper/luks2-u-data
+	check_fails "nor does it say that data is done" grep "^data:.*done" "$work/continued.state"
+	check "the next boot succeeds without a file" said mortise up
 	check "continue ends it" said mortise continue
 	check_fails "the key of STATE is another one" test "$(digest "$state")" = "$before"
 	check_equal "both are done" "$(mortise status --json |

@@ -242,6 +242,15 @@ test_decrypt() {
 	start_writer
 	check_status 1 "the header file would be in the volume" decrypt "$work/mnt/header" "$device"
 	check_fails "it is not left there" test -e "$work/mnt/header"
+	truncate -s 24M "$work/mnt/stacked"
+	mkfs.ext2 -q "$work/mnt/stacked"
+	mkdir -p "$work/stacked"
+	mount -o loop "$work/mnt/stacked" "$work/stacked"
+	check_match "nor in a file system in it" "$(decrypt "$work/stacked/header" "$device" 2>&1)" \
+		"*is in the volume v itself*"
+	check_fails "it is not left there" test -e "$work/stacked/header"
+	umount "$work/stacked"
+	rm "$work/mnt/stacked"
 	rm -f "$header"
 	check "the device has its header" "$MORTISE" isLuks "$device"
 	check "it is decrypted online" decrypt "$header" "$device"
