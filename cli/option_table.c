@@ -144,7 +144,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 				  REENCRYPTS("re-encrypt at most this much at a time (maximum: "
 					     "24M)") },
 	[OPTION_INIT_ONLY] = FLAG("init-only", 0, ALL, USED(V(REENCRYPT)),
-				  REENCRYPTS("only record that it begins")),
+				  REENCRYPTS("only write the header that begins it")),
 	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL,
 					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE) | V(CHECK)),
 					"file with the backup of the header" },

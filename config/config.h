@@ -99,7 +99,7 @@ struct config_volume {
 	bool allow_discards;
 	bool in_place;		/* make existing data as declared, instead of refusing it */
 	char *rotate_key;	/* the serial: another one replaces the volume key once; or NULL */
-	bool online;		/* encrypt in place and again while the volume is in use */
+	bool online;		/* encrypt in place and re-encrypt while the volume is in use */
 	uint64_t limit_rate;	/* bytes per second of that; 0: no limit */
 	const char *integrity;	/* "hmac-sha256", "hmac-sha512", "aead"; NULL: none */
 	struct config_key *keys;	/* ascending by slot */

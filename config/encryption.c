@@ -53,7 +53,7 @@ static const struct cipher {
 /* With integrity aead. With hmac, the cipher is the first one above. */
 static const struct cipher aead_cipher = { "aes-gcm-random", { 256, 128 } };
 
-/* Of limitRate. A slower reencryption would take months. */
+/* Minimum of limitRate. A slower reencryption would take months. */
 #define LIMIT_RATE_MIN (64u << 10)
 
 enum provider {
@@ -274,7 +274,7 @@ static void read_rotation(struct config_log *log, const struct config_field *fie
 			     CONFIG_SERIAL_MAX);
 }
 
-/* When the data is encrypted in place or again, and how fast. */
+/* Reads when the data is encrypted in place or re-encrypted, and how fast. */
 static void read_reencrypt(struct config_log *log, const struct config_field *field,
 			   struct config_volume *volume)
 {
@@ -300,10 +300,10 @@ static void read_reencrypt(struct config_log *log, const struct config_field *fi
 			     "limitRate is less than %u bytes per second", LIMIT_RATE_MIN);
 	else if (rate.given && !volume->online)
 		config_error(log, of[1].value->position, "limitRate needs \"when: online\"");
-	/* Memory would wait for the part of the swap area that waits for memory. */
+	/* The process could wait for memory in the part of the swap area that it holds. */
 	if (volume->online && volume->kind == CONFIG_VOLUME_SWAP)
 		config_error(log, of[0].value->position,
-			     "swap is not encrypted again while it is in use; use boot");
+			     "a swap area is not re-encrypted while it is in use; use boot");
 }
 
 static bool has_any_value(const struct config_field *field, size_t count)
@@ -343,7 +343,7 @@ static void read_decryption(struct config_log *log, const struct config_field *e
 	if (volume->name && strcmp(volume->name, CONFIG_STATE) == 0)
 		fault = "STATE cannot be decrypted in place: its header would be kept in STATE";
 	else if (volume->kind == CONFIG_VOLUME_SWAP)
-		fault = "a swap area is made again at each boot: remove inPlace";
+		fault = "a swap area is formatted at each boot; remove inPlace";
 	if (fault)
 		config_error(log, config_field_position(&field[F_IN_PLACE]), "%s", fault);
 	else if (are_keys_empty(&field[F_KEYS]))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Continuing the reencryption of volumes that are in use. The lock of a run is not held meanwhile: up,
- * apply and status go on. One lock for each volume keeps a second process away. Whoever closes the
- * volume asks by a record lock on the same file, which ends with that process.
+ * apply and status go on. One lock for each volume keeps a second process away. A process that closes
+ * the volume asks this one to stop by a record lock on the same file, which ends with that process.
  */
 #include "declared/continue.h"
 
@@ -76,7 +76,7 @@ enum mortise_code volume_continue_stop(const struct config_volume *volume,
 	*fd = open_lock(volume, 0);
 	if (*fd < 0)
 		return MORTISE_OK;
-	/* Another one may ask, too. */
+	/* It fails if another process asks already. */
 	(void)fcntl(*fd, F_OFD_SETLK, &request);
 	return events_lock(events, *fd, LOCK_EX, UINT64_MAX, volume->name, err);
 }
@@ -106,10 +106,10 @@ struct work {
 	uint64_t rate;
 	struct volume_entry *entry;
 	int lock;
-	bool canceled; /* by the caller, as opposed to a process that closes the volume */
+	bool canceled; /* by the caller, not by a process that closes the volume */
 };
 
-/* Names the volume. Called between two zones. */
+/* Adds the name of the volume to an event. Called between two zones. */
 static bool forward(void *context, const struct mortise_event *event)
 {
 	struct work *work = context;
@@ -167,7 +167,7 @@ static enum mortise_code prepare(struct work *work, struct volume_run *run,
 	code = volume_unlock(run, plan, err);
 	/* The file was created again. */
 	volume_continue_forget_closed(plan);
-	/* It has ended, or the volume was closed, meanwhile. */
+	/* The reencryption may have ended, or the volume been closed, meanwhile. */
 	if (code || !volume_in_reencryption(plan) || !plan->active)
 		return code;
 	code = volume_know_keys(plan, err);
@@ -343,7 +343,7 @@ static enum mortise_code record(const struct work *work, const struct mortise_re
 	return code;
 }
 
-/* Drops the volumes that were not to be re-encrypted. */
+/* Removes the volumes that needed no reencryption. */
 static void drop_others(struct mortise_report *report)
 {
 	size_t count = 0;

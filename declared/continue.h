@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The process that re-encrypts a volume while it is in use, and those that close the volume. */
+/* The process that re-encrypts a volume while it is in use, and other processes that stop it. */
 #ifndef DECLARED_CONTINUE_H
 #define DECLARED_CONTINUE_H
 
@@ -11,7 +11,7 @@
  */
 void volume_continue_later(const struct volume_plan *plan);
 
-/* Ends that: the reencryption has ended, or the volume is closed. */
+/* Removes the keys and the file: the reencryption has ended, or the volume is closed. */
 void volume_continue_forget(const struct config_volume *volume);
 
 /* The same, if the volume has no mapping. Under the lock of a run. */

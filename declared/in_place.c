@@ -71,7 +71,7 @@ static enum mortise_code fill(void *context, struct mortise_luks2 *header,
 	return code;
 }
 
-/* The header is made in memory: the file in STATE is complete, or there is none. */
+/* Makes the header in memory, so that the file in STATE is complete or does not exist. */
 static enum mortise_code begin_detached(struct volume_work *work, struct mortise_format *format,
 					struct mortise_encrypt_new *what, struct mortise_error *err)
 {
@@ -248,7 +248,7 @@ enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_err
 		error_prefix(err, "cannot encrypt %s in place", work->plan->device);
 	else
 		snprintf(work->result->text, sizeof(work->result->text), "%s",
-			 work->plan->volume->online ? "encrypted while it is in use"
+			 work->plan->volume->online ? "encryption in place begun"
 						    : "encrypted in place");
 	if (fd >= 0)
 		close(fd);

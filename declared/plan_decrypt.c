@@ -21,11 +21,11 @@ static bool is_to_be_decrypted(const struct config_volume *volume)
 	return !volume->encrypted && volume->in_place;
 }
 
-/* What a file in STATE is to the volume. */
+/* How a header file in STATE belongs to the volume. */
 enum header_use {
-	HEADER_COPY,	 /* of the header on the device, or incomplete: nothing has begun */
-	HEADER_DECRYPTS, /* of a decryption that has begun, or that is done */
-	HEADER_OWN,	 /* of an encrypted volume that has no header on its device */
+	HEADER_COPY,	 /* a copy of the header on the device, or incomplete: nothing has begun */
+	HEADER_DECRYPTS, /* the header of a decryption that has begun, or that is done */
+	HEADER_OWN,	 /* the header of an encrypted volume that has none on its device */
 };
 
 static enum header_use examine(const struct volume_plan *plan, const char *file)
@@ -76,7 +76,7 @@ static enum mortise_code use_header_file(struct volume_plan *plan, const char *f
 				       "used; declare provider: none, inPlace: true and its keys "
 				       "until that is done",
 				       plan->volume->id, file);
-	/* What is decrypted may be zero at both ends. */
+	/* While a volume is decrypted, its device may have zeros at both ends, and look empty. */
 	if (luks2 || (use == HEADER_OWN && volume_plan_is_unformatted(plan)))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "the header of %s is %s, but %s %s: not used",
@@ -240,7 +240,7 @@ static enum mortise_code add_begin(const struct volume_run *run, struct volume_p
 	}
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_DECRYPT, -1,
 			       "decrypt in place %s: %" PRIu64 " MiB, %s; STATE keeps the header "
-			       "until then",
+			       "meanwhile",
 			       plan->device, size >> 20,
 			       volume_estimate_time(plan->device, size, time));
 }

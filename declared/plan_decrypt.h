@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Decrypting a volume in place ("provider: none" with inPlace), before it is mounted. Nothing on the
- * volume's device orders it: only the configuration does, and the list of known volumes, or an
- * operator, must have this volume as encrypted. Meanwhile, its header is a file in STATE.
+ * volume's device orders it: only the configuration does, and the list of known volumes must have the
+ * volume as encrypted, or an operator runs apply. Meanwhile, its header is a file in STATE.
  */
 #ifndef DECLARED_PLAN_DECRYPT_H
 #define DECLARED_PLAN_DECRYPT_H
@@ -30,7 +30,7 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_decrypt(const struct volume_run
 							 struct volume_plan *plan,
 							 struct mortise_error *err);
 
-/* Executes it. */
+/* Executes the DECRYPT step. */
 MORTISE_MUST_CHECK enum mortise_code volume_do_decrypt(struct volume_work *work,
 						       struct mortise_error *err);
 

@@ -58,8 +58,9 @@ MORTISE_MUST_CHECK enum mortise_code volume_known_record_encryption(struct volum
 								    struct mortise_error *err);
 
 /*
- * Records, before the first write of a decryption in place, that the volume is being decrypted; done:
- * that its data is plain, before the header is removed. Until then, only its header is accepted.
+ * done false: records, before the first write of a decryption in place, that the volume is being
+ * decrypted. done true: records, before the header is removed, that the data is plain. Between the two,
+ * only this header is accepted.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_known_record_decryption(struct volume_run *run,
 								    const struct volume_plan *plan,

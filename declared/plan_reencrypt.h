@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replacing the volume key of a declared volume (rotateVolumeKey): before it is opened, or online, which
- * is only begun here.
- * Which rotation is done, or ordered for the next boot, is recorded in the header under its seal.
+ * Replacing the volume key of a declared volume (rotateVolumeKey): before the volume is opened, or online,
+ * which is only begun here. The header records, under its seal, which rotation is done, or ordered for the
+ * next boot.
  */
 #ifndef DECLARED_PLAN_REENCRYPT_H
 #define DECLARED_PLAN_REENCRYPT_H
@@ -24,15 +24,13 @@ bool volume_in_reencryption(const struct volume_plan *plan);
 const char *volume_rotation_serial(const struct volume_run *run, const struct volume_plan *plan,
 				   struct json_object *metadata);
 
-/*
- * Is the data encrypted while the volume is in use? While META describes STATE, the header says it.
- */
+/* Is the data encrypted while the volume is in use? While META describes STATE, its header decides. */
 bool volume_is_online(const struct volume_run *run, const struct volume_plan *plan);
 
 /*
- * Is the volume, which is closed or encrypted online, to be re-encrypted with the declared cipher, key size or sector size (inPlace)?
- * Only the ciphers that can be declared are replaced, and no larger sectors are made below a file
- * system that may use smaller blocks.
+ * Is the volume, which is closed or encrypted online, to be re-encrypted with the declared cipher, key
+ * size or sector size (inPlace)? Only the ciphers that can be declared are replaced, and no larger sectors
+ * are made below a file system that may use smaller blocks.
  */
 bool volume_plan_may_convert(const struct volume_plan *plan);
 
@@ -59,8 +57,8 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_reencrypt(struct volume_run *ru
 const struct key_attempt *volume_find_attempt(const struct volume_plan *plan);
 
 /*
- * Makes the header know both keys of the reencryption: with the declared key that has opened it, unless
- * it knows them already.
+ * Makes the header know both keys of the reencryption, with the declared key that has opened it, unless
+ * the header knows them already.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_know_keys(struct volume_plan *plan,
 						      struct mortise_error *err);

@@ -209,7 +209,7 @@ enum mortise_code volume_do_reencrypt(struct volume_work *work, const struct vol
 	code = begin_or_continue(work, err);
 	if (!code && step->online) {
 		volume_continue_later(plan);
-		done = "re-encrypted while it is in use";
+		done = "left to `mortise continue`";
 	} else if (!code) {
 		code = volume_reencrypt_all(work, err);
 	}

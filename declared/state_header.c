@@ -33,7 +33,7 @@ static enum mortise_code find(int dir, const char *path, const char *name, bool 
 		return error_set(err, MORTISE_E_DEVICE, errno, "cannot use %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		return error_set(err, MORTISE_E_CORRUPT, 0,
-				 "cannot use %s: it is not a regular file with one name", path);
+				 "cannot use %s: it is a link or not a regular file", path);
 	/* It is overwritten when it is removed. */
 	if ((uint64_t)st.st_size > LARGEST)
 		return error_set(err, MORTISE_E_CORRUPT, 0,

@@ -13,14 +13,14 @@
 
 /*
  * Sets path to the file of the volume id in the directory dir, which is where STATE is mounted below
- * root. *found: it exists. MORTISE_E_CORRUPT: it is not a regular file with one name.
+ * root. *found: it exists. MORTISE_E_CORRUPT: it is a symbolic link, a hard link, or not a regular file.
  */
 MORTISE_MUST_CHECK enum mortise_code state_header_find(const char *root, const char *dir,
 						       const char *id,
 						       char path[static VOLUME_PATH_MAX],
 						       bool *found, struct mortise_error *err);
 
-/* Writes a header, which is in memory, to a new file: a power cut leaves it complete, or no file. */
+/* Writes a header, which is in memory, to a new file. A power cut leaves the whole file, or none. */
 MORTISE_MUST_CHECK enum mortise_code state_header_store(const char *root, const char *dir,
 							const char *id,
 							const struct mortise_luks2 *header,

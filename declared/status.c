@@ -77,8 +77,8 @@ static void examine_reencryption(struct mortise_luks2 *header, struct volume_ent
 			 "%" PRIu64 " of %" PRIu64 " MiB are %s; %s", info.done >> 20,
 			 info.total >> 20,
 			 info.mode == MORTISE_DECRYPT ? "decrypted" : "re-encrypted",
-			 entry->facts.running ? "it goes on while the volume is in use"
-			 : *entry->mapping    ? "`mortise continue` goes on"
+			 entry->facts.running ? "`mortise continue` is running"
+			 : *entry->mapping    ? "`mortise continue` continues"
 					      : "the next up continues");
 	} else if (volume_record_rotation_ordered(luks2_header_metadata(header))) {
 		snprintf(entry->reencryption, sizeof(entry->reencryption),

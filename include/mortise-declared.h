@@ -422,7 +422,7 @@ struct mortise_volume_status {
 	const char *reencryption;
 	uint64_t reencrypted;		/* mortise_status: bytes that are re-encrypted */
 	uint64_t reencrypt_total;	/* bytes of the data; 0: no reencryption is unfinished */
-	bool reencrypt_runs;		/* a mortise_continue re-encrypts it now */
+	bool reencrypt_runs;		/* a process runs mortise_continue for it now */
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -551,9 +551,10 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
  * declared keys are used. Other functions may run meanwhile; mortise_down stops it. Each volume sends
  * MORTISE_EVENT_STEP_BEGIN and _END of a REENCRYPT step, and MORTISE_EVENT_PROGRESS between. A
  * cancellation ends the function after the part that is being written; another call, also after another
- * boot, continues. rate: bytes per second at most, 0: as the configuration says. The report has the
- * volumes that were in reencryption. Afterwards, mortise_up records what they are. MORTISE_E_BUSY:
- * another process continues the reencryption. MORTISE_E_WAIT: the volume is being closed.
+ * boot, continues. rate: bytes per second at most, 0: as the configuration says. At the end, the function
+ * calls mortise_up, which records the new volume keys. The report has the volumes that were in
+ * reencryption. MORTISE_E_BUSY: another process continues the reencryption. MORTISE_E_WAIT: the volume is
+ * being closed.
  */
 MORTISE_MUST_CHECK enum mortise_code mortise_continue(const struct mortise_config *config,
 						      const struct mortise_up_options *options,

@@ -394,13 +394,17 @@ config_get_bool() { case $3 in trim) eval "$1=${TRIM-0}" ;; *) eval "$1=${ENABLE
 config_get() { case $3 in wait) eval "$1=7" ;; *) eval "$1=\$5" ;; esac; }
 config_list_foreach() { for volume in $VOLUMES; do "$3" "$volume"; done; }
 procd_add_reload_trigger() { :; }
+procd_open_instance() { :; }
+procd_set_param() { [ "$1" != command ] || { shift; echo "run $*"; }; }
+procd_close_instance() { :; }
 END
 	run_init() { # FUNCTION
 		PATH=$bin:$PATH sh -c '. "$1/rc.common"; . packaging/openwrt/mortise/files/mortise.init
 			"$2"' - "$bin" "$1"
 	}
-	[ "$(run_init start_service)" = "up --wait 7 --log=kmsg" ]
-	[ "$(VOLUMES="STATE u-x" run_init start_service)" = "up --wait 7 --log=kmsg STATE u-x" ]
+	[ "$(run_init start_service)" = $'up --wait 7 --log=kmsg\nrun mortise continue --log=kmsg' ]
+	[ "$(VOLUMES="STATE u-x" run_init start_service)" = \
+		$'up --wait 7 --log=kmsg STATE u-x\nrun mortise continue --log=kmsg STATE u-x' ]
 	[ "$(VOLUMES="STATE u-x" run_init stop_service)" = "down --log=kmsg STATE u-x" ]
 	[ -z "$(ENABLED=0 run_init start_service)" ]
 	# The line of crond comes once and goes again; other lines stay.

@@ -54,7 +54,7 @@ static enum mortise_code move_ahead(const struct mortise_luks2 *header,
 		return code;
 	}
 	code = luks2_device_writable(device, err);
-	/* The page cache of the device does not have what its mapping has written. */
+	/* The page cache of the device does not have the data that was written through the mapping. */
 	(void)posix_fadvise(device->fd, (off_t)next->before.offset, (off_t)next->moved_size,
 			    POSIX_FADV_DONTNEED);
 	if (!code)
@@ -72,7 +72,7 @@ static enum mortise_code move_ahead(const struct mortise_luks2 *header,
 struct move {
 	const struct mortise_luks2 *header;
 	struct reencrypt_beginning *beginning;
-	bool touched; /* the device */
+	bool touched; /* the device may have been written to */
 };
 
 static enum mortise_code move_and_commit(void *context, struct mortise_error *err)
@@ -86,7 +86,7 @@ static enum mortise_code move_and_commit(void *context, struct mortise_error *er
 	return code ? code : luks2_update_commit(&move->beginning->update, err);
 }
 
-/* The mapping follows the data. */
+/* Moves the data while I/O to the mapping waits; the mapping then leads to its new place. */
 static enum mortise_code move_online(struct move *move, struct mortise_luks2 *moved,
 				     struct mortise_error *err)
 {

@@ -81,7 +81,7 @@ void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone)
 	hotzone->reading = work_on(hotzone, hotzone->next, zone, 0);
 	if (guard == LUKS2_GUARD_CHECKSUM)
 		hotzone->reading.sums = hotzone->next->sums;
-	/* The journal still has the zone before. */
+	/* The journal still holds the previous zone: this one is copied there before it is converted. */
 	hotzone->reading.convert = guard != LUKS2_GUARD_JOURNAL;
 	pool_start(hotzone->pool, &hotzone->reading.job);
 }
@@ -109,7 +109,7 @@ enum mortise_code hotzone_protect(struct hotzone *hotzone, const struct luks2_zo
 	const bool read = was_read(hotzone, zone), whole = is_whole(hotzone, zone);
 	const enum luks2_guard guard = guard_of(hotzone, zone);
 	const bool journal = guard == LUKS2_GUARD_JOURNAL;
-	/* Opens the device for writing, before threads use it. */
+	/* This opens the header's device for writing, before threads use it. */
 	enum mortise_code code =
 		luks2_reencryption_write_area(hotzone->header, &hotzone->fixed, 0, "", 0, err);
 

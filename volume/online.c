@@ -52,8 +52,8 @@ static enum mortise_code lock_memory(struct online *online, struct mortise_error
 }
 
 /*
- * A header file in the volume, in whatever is in between, could not be written while I/O to the volume
- * waits; and nothing would open the volume afterwards.
+ * Refuses a header file in the volume, in whatever is in between: it could not be written while I/O to
+ * the volume waits, and nothing would open the volume afterwards.
  */
 static enum mortise_code check_header_file(const struct online *online, dev_t mapping,
 					   struct mortise_error *err)
@@ -346,7 +346,7 @@ enum mortise_code online_finish(struct online *online, enum mortise_code result,
 	return result ? result : code;
 }
 
-/* Has the header on disk no reencryption? */
+/* Is the header on disk without a reencryption? */
 static bool is_unchanged(struct online *online)
 {
 	struct continuation *run = online->run;

@@ -636,7 +636,7 @@ test_online() {
 	busy
 	continuing 4
 	check_match "status shows how far it is" "$(mortise status -f "$config")" \
-		"*data: * of 48 MiB are re-encrypted; it goes on while the volume is in use*"
+		"*data: * of 48 MiB are re-encrypted; \`mortise continue\` is running*"
 	check_fails "a second process is refused" said mortise continue -f "$config"
 	check "it says why" says "another process re-encrypts it"
 	check "up runs meanwhile" mortise up -f "$config"

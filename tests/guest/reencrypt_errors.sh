@@ -193,7 +193,7 @@ test_ended() {
 		killed "$writes" "$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --hotzone-size 1M "$device"
 		check_fails "killed at write $writes, $way: the header has ended" in_reencryption
 		check_equal 'a helper is left' "$(helpers)" 1
-		check_match 'status' "$("$MORTISE" status v)" '*interrupted after its end*--resume-only*'
+		check_match 'status' "$("$MORTISE" status v)" '*done, but the mapping is incomplete*--resume-only*'
 		metadata=$("$MORTISE" luksDump --dump-json-metadata "$device")
 		check_status 2 'a wrong passphrase' "$MORTISE" reencrypt -q --key-file "$work/wrong" "$device"
 		check_equal 'the helper is left' "$(helpers)" 1
