@@ -233,24 +233,33 @@ decrypt() {
 	"$MORTISE" reencrypt -q "${key[@]}" --decrypt --hotzone-size 512K --header "$@"
 }
 
+# A header file in a file system in a file in the volume.
+stacked() {
+	mib=64 new_volume --sector-size 512
+	"$MORTISE" open "${key[@]}" "$device" v
+	mkfs.ext2 -qF /dev/mapper/v
+	mkdir -p "$work/mnt" "$work/stacked"
+	mount /dev/mapper/v "$work/mnt"
+	truncate -s 24M "$work/mnt/file"
+	mkfs.ext2 -qF "$work/mnt/file"
+	mount -o loop "$work/mnt/file" "$work/stacked"
+	check_match "the header file would be in a file system in the volume" \
+		"$(decrypt "$work/stacked/header" "$device" 2>&1)" "*is in the volume v itself*"
+	check_fails "it is not left there" test -e "$work/stacked/header"
+	umount "$work/stacked" "$work/mnt"
+	"$MORTISE" close v
+}
+
 # The header of a volume in use moves to a file, the data to the start of the device.
 test_decrypt() {
 	local number last header=$work/moved begun=0 unbegun=0
 
+	stacked
 	new_volume --sector-size 512
 	"$MORTISE" open "${key[@]}" "$device" v
 	start_writer
 	check_status 1 "the header file would be in the volume" decrypt "$work/mnt/header" "$device"
 	check_fails "it is not left there" test -e "$work/mnt/header"
-	truncate -s 24M "$work/mnt/stacked"
-	mkfs.ext2 -q "$work/mnt/stacked"
-	mkdir -p "$work/stacked"
-	mount -o loop "$work/mnt/stacked" "$work/stacked"
-	check_match "nor in a file system in it" "$(decrypt "$work/stacked/header" "$device" 2>&1)" \
-		"*is in the volume v itself*"
-	check_fails "it is not left there" test -e "$work/stacked/header"
-	umount "$work/stacked"
-	rm "$work/mnt/stacked"
 	rm -f "$header"
 	check "the device has its header" "$MORTISE" isLuks "$device"
 	check "it is decrypted online" decrypt "$header" "$device"
