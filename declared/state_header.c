@@ -49,6 +49,7 @@ static enum mortise_code open_dir(const char *root, const char *dir, const char 
 	enum mortise_code code = config_state_dir_open(root, dir, fd, err);
 	char real[PATH_MAX];
 
+	*found = false;
 	if (code)
 		return code;
 	/* The path is opened without regard to root, to which links below it are relative. */
