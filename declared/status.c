@@ -86,7 +86,7 @@ static void examine_reencryption(struct mortise_luks2 *header, struct volume_ent
 	}
 }
 
-/* file: the detached header, or NULL. False: there is no header. */
+/* file: the detached header, or NULL. Returns false if the volume has no header. */
 static bool examine_header(struct volume_entry *entry, const char *file)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),

@@ -88,11 +88,14 @@ static size_t find_keyslots(const struct command *c, const struct mortise_luks2 
 	return count;
 }
 
-static enum status read_passphrase(const struct command *c, const struct paths *paths,
-				   const char *prompt, struct mortise_secret **passphrase)
+enum status reencrypt_read_passphrase(const struct command *c, const struct paths *paths,
+				      struct mortise_luks2 *header, int keyslot, const char *prompt,
+				      struct mortise_secret **passphrase)
 {
 	struct passphrase_source source;
 
+	if (unlock_token_passphrase(c, header, keyslot, passphrase))
+		return STATUS_OK;
 	passphrase_source(c, paths->device, &source);
 	source.prompt = prompt;
 	return passphrase_read(c, &source, passphrase);
@@ -127,8 +130,8 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 
 		snprintf(prompt, sizeof(prompt),
 			 "Enter passphrase for key slot %d: ", all->slot[i].keyslot);
-		if (!unlock_token_passphrase(c, header, all->slot[i].keyslot, &all->secret[i]))
-			status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
+		status = reencrypt_read_passphrase(c, paths, header, all->slot[i].keyslot,
+						   one ? NULL : prompt, &all->secret[i]);
 		all->slot[i].passphrase = all->secret[i];
 		all->count += status == STATUS_OK;
 	}
@@ -366,8 +369,7 @@ static enum status ask_and_proceed(const struct command *c, const struct paths *
 
 	if (!may_resume(c, paths))
 		return STATUS_USAGE;
-	if (!unlock_token_passphrase(c, header, MORTISE_ANY, &passphrase))
-		status = read_passphrase(c, paths, NULL, &passphrase);
+	status = reencrypt_read_passphrase(c, paths, header, MORTISE_ANY, NULL, &passphrase);
 	if (status == STATUS_OK)
 		status = proceed(c, paths, header, active, passphrase, resilience);
 	mortise_secret_free(&passphrase);
