@@ -255,6 +255,13 @@ test_encrypt() {
 	check_equal "it is unchanged" "$(blkid -p -o value -s TYPE "$data")" ext4
 }
 
+# killed_up COUNT SAVED: up on the disks as they were saved, killed at flush COUNT.
+killed_up() {
+	cat "$work/$2.data" >"$data"
+	cat "$work/$2.state" >"$state"
+	killed_at "$1" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" "${cost[@]}" "${places[@]}"
+}
+
 # Kills at flushes of mortise, e2fsck and resize2fs, each from the same plain disks.
 test_encrypt_cuts() {
 	local count continued=0 killed=0
@@ -265,10 +272,7 @@ test_encrypt_cuts() {
 	cat "$data" >"$work/plain.data"
 	cat "$state" >"$work/plain.state"
 	for count in {1..80..3}; do
-		cat "$work/plain.data" >"$data"
-		cat "$work/plain.state" >"$state"
-		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
-			"${cost[@]}" "${places[@]}" && killed=$((killed + 1))
+		killed_up "$count" plain && killed=$((killed + 1))
 		! grep -q "^data:.*done" "$work/said" || break
 		if mortise plan -f "$config" 2>&1 | grep "continue to encrypt" >/dev/null; then
 			continued=$((continued + 1))
@@ -431,10 +435,7 @@ test_decrypt_cuts() {
 	cat "$data" >"$work/before.data"
 	cat "$state" >"$work/before.state"
 	for count in {1..90..8}; do
-		cat "$work/before.data" >"$data"
-		cat "$work/before.state" >"$state"
-		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
-			"${cost[@]}" "${places[@]}" && killed=$((killed + 1))
+		killed_up "$count" before && killed=$((killed + 1))
 		! grep -q "^data:.*done" "$work/said" || break
 		if mortise plan -f "$config" 2>&1 | grep "continue to decrypt" >/dev/null; then
 			continued=$((continued + 1))
