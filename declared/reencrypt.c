@@ -95,6 +95,9 @@ static enum mortise_code begin(struct volume_work *work, const struct mortise_se
 	struct mortise_kdf cost;
 	enum mortise_code code = MORTISE_OK;
 
+	/* While plain data was encrypted, the mapping was smaller than the data is now. */
+	if (plan->active)
+		code = mortise_resize(plan->header, plan->mapping, volume_plan_key(plan), 0, err);
 	/* Measure the cost, which can take seconds, before the update takes its lock. */
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++)
 		code = volume_choose_cost(work, &plan->volume->keys[i], &cost, err);

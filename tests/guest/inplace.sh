@@ -710,6 +710,8 @@ test_online_convert() {
 }
 
 test_online_encrypt() {
+	local before
+
 	plain_machine
 	in_place
 	online
@@ -736,13 +738,18 @@ test_online_encrypt() {
 	check_equal "status knows it" \
 		"$(mortise status -f "$config" --json | jq -r '.volumes[1] | .known, .reencryption')" \
 		$'known\nnull'
+	before=$(digest "$data")
+	serials - two
+	check "in the same boot, a rotation begins" mortise apply -f "$config"
+	check "continue ends it" mortise continue -f "$config"
+	check_fails "the key is another one" test "$(digest "$data")" = "$before"
 	check "cryptsetup opens it" opens "$data" 3 other
 	check "the next boot succeeds" boot
 	check "the files are the same" unchanged
 	mortise down -f "$config" >/dev/null
 	cat "$work/half" >"$data"
 	check_fails "a disk from the time of the encryption is refused" said mortise up -f "$config"
-	check "it says why" says "it was finished before; an old disk was put back"
+	check "it says why" says "but another volume key: not opened"
 	mortise down -f "$config" >/dev/null
 	cat "$work/plain" >"$data"
 	check_fails "the plain file system is refused" mortise up -f "$config"

@@ -98,6 +98,8 @@ reencrypt() {
 	if in_reencryption; then
 		words+=(--resume-only)
 	else
+		# While plain data was encrypted, the mapping was smaller than the data is now.
+		check 'the mapping gets its full size' "$MORTISE" resize v "${key[@]}"
 		words+=("${cheap[@]}" --resilience "$(any checksum journal)" --sector-size "$(any 512 4096)")
 	fi
 	check "$(basename "$program") ${words[*]:5}" "$program" reencrypt "${words[@]}" $device
