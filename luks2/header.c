@@ -128,7 +128,7 @@ const char *luks2_header_data_path(const struct mortise_luks2 *header)
 	return header->data_path;
 }
 
-const struct luks2_device *luks2_header_device(const struct mortise_luks2 *header)
+struct luks2_device *luks2_header_device(const struct mortise_luks2 *header)
 {
 	return header->device;
 }

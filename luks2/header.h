@@ -111,7 +111,7 @@ void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *fr
 
 const char *luks2_header_uuid(const struct mortise_luks2 *header);
 const char *luks2_header_data_path(const struct mortise_luks2 *header);
-const struct luks2_device *luks2_header_device(const struct mortise_luks2 *header);
+struct luks2_device *luks2_header_device(const struct mortise_luks2 *header);
 const struct luks2_binary *luks2_header_binary(const struct mortise_luks2 *header);
 
 /* Makes the header know this volume key, which the caller has verified. Copies it. */

@@ -11,6 +11,7 @@
 #include "luks2/derive.h"
 #include "luks2/digest.h"
 #include "luks2/integrity.h"
+#include "luks2/luks1.h"
 #include "luks2/metadata.h"
 #include "luks2/policy.h"
 #include "luks2/private.h"
@@ -198,15 +199,40 @@ static enum mortise_code check_data_cipher(const struct mortise_luks2 *header,
 				     err);
 }
 
+/* A keyslot that was moved or removed after the header was read opens with no passphrase. */
+static bool keyslots_changed(const struct mortise_luks2 *header)
+{
+	struct mortise_luks2 *now = NULL;
+	enum mortise_code code;
+	bool same;
+
+	code = header->luks1 ? luks1_header_read(header->device, &now, NULL)
+			     : luks2_header_read(header->device, LUKS2_MEND_NEVER, &now, NULL);
+	if (code)
+		return code == MORTISE_E_NOT_LUKS2 || code == MORTISE_E_CORRUPT;
+	same = json_object_equal(luks2_json_get(header->metadata, "keyslots", json_type_object),
+				 luks2_json_get(now->metadata, "keyslots", json_type_object));
+	now->device = NULL;
+	mortise_luks2_free(&now);
+	return !same;
+}
+
 static enum mortise_code open_wanted(struct attempt *attempt, int keyslot,
 				     struct mortise_error *err)
 {
-	if (keyslot == MORTISE_ANY)
-		return open_any(attempt, err);
-	if (!may_open(attempt->header, keyslot, attempt->digest))
+	enum mortise_code code;
+
+	if (keyslot != MORTISE_ANY && !may_open(attempt->header, keyslot, attempt->digest))
 		return error_set(err, MORTISE_E_NO_KEYSLOT, 0, "No usable keyslot is available.");
 	attempt->opened = keyslot;
-	return open_keyslot(attempt->header, keyslot, attempt->passphrase, &attempt->key, err);
+	code = keyslot == MORTISE_ANY ? open_any(attempt, err)
+				      : open_keyslot(attempt->header, keyslot, attempt->passphrase,
+						     &attempt->key, err);
+	if (code == MORTISE_E_KEY && keyslots_changed(attempt->header))
+		return error_set(err, MORTISE_E_CHANGED, 0,
+				 "another process has changed the header of %s; run again",
+				 attempt->header->device->path);
+	return code;
 }
 
 enum mortise_code luks2_keyslot_open_digest(const struct mortise_luks2 *header, int digest,

@@ -235,6 +235,37 @@ static void changed_meanwhile(void **state)
 	mortise_luks2_free(&other);
 }
 
+static enum mortise_code open_one(struct mortise_luks2 *from, const char *passphrase, int keyslot)
+{
+	const struct mortise_key_search search = { .struct_size = sizeof(search),
+						   .keyslot = keyslot };
+	struct mortise_secret *given = secret(passphrase);
+	enum mortise_code code = mortise_keyslot_open(from, &search, given, NULL, NULL, &err);
+
+	mortise_secret_free(&given);
+	return code;
+}
+
+/* No passphrase is wrong for a keyslot that another process has moved or removed. */
+static void removed_meanwhile(void **state)
+{
+	struct mortise_luks2 *other = load(disk.path, false);
+
+	(void)state;
+	assert_non_null(other);
+	assert_int_equal(label_it(header, &err), MORTISE_OK);
+	assert_int_equal(open_one(other, "wrong", MORTISE_ANY), MORTISE_E_KEY);
+	assert_int_equal(open_one(other, SECOND, 1), MORTISE_OK);
+	assert_int_equal(mortise_keyslot_remove(header, 1, &err), MORTISE_OK);
+	assert_int_equal(open_one(other, OLD, MORTISE_ANY), MORTISE_OK);
+	expect(open_one(other, SECOND, 1), MORTISE_E_CHANGED, "run again");
+	expect(open_one(other, SECOND, MORTISE_ANY), MORTISE_E_CHANGED, "run again");
+	expect(open_one(header, SECOND, MORTISE_ANY), MORTISE_E_KEY, "No key available");
+	assert_int_equal(format_disk(SECOND, &err), MORTISE_OK);
+	expect(open_one(other, OLD, 0), MORTISE_E_CHANGED, "run again");
+	mortise_luks2_free(&other);
+}
+
 /* Another file under the same name is not written to. */
 static void replaced_file(void **state)
 {
@@ -292,9 +323,9 @@ static void unnamed_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(keyslots),	      TEST(priorities),	       TEST(tokens),
-		TEST(all_tokens),     TEST(changed_meanwhile), TEST(replaced_file),
-		TEST(unusable_files), TEST(unnamed_device),
+		TEST(keyslots),	     TEST(priorities),	      TEST(tokens),
+		TEST(all_tokens),    TEST(changed_meanwhile), TEST(removed_meanwhile),
+		TEST(replaced_file), TEST(unusable_files),    TEST(unnamed_device),
 	};
 
 	return cmocka_run_group_tests(tests, luks2_disk_new, disk_remove);

@@ -110,6 +110,7 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	const bool exported = !strcmp(luks2_header_device(header)->path, file);
 	struct move move = { .header = header, .beginning = &beginning, .touched = exported };
 	struct mortise_luks2 *moved = NULL;
+	bool locked = false;
 	enum mortise_code code;
 
 	*out = NULL;
@@ -125,10 +126,15 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 				 luks2_header_data_path(header));
 	if (!exported && !beginning.what.active_name)
 		code = luks2_device_unused(luks2_header_device(header), err);
-	if (!code && !exported)
+	/* No other process may change a header that is already copied. */
+	if (!code && !exported) {
+		code = luks2_device_lock(luks2_header_device(header), true, err);
+		locked = !code;
+	}
+	if (locked)
 		code = mortise_header_backup(header, file, err);
 	if (code)
-		return code;
+		goto out;
 	code = load_backup(header, file, &moved, err);
 	if (!code)
 		code = reencrypt_stage(moved, &beginning, err);
@@ -144,5 +150,8 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 		(void)unlink(file);
 	else if (code)
 		error_prefix(err, "the header is now in %s", file);
+out:
+	if (locked)
+		luks2_device_unlock(luks2_header_device(header));
 	return code;
 }

@@ -96,7 +96,9 @@ static enum mortise_code fill_defaults(struct reencrypt_beginning *beginning,
 		return error_set(
 			err, MORTISE_E_UNSUPPORTED, 0,
 			"LUKS2 decryption is supported with detached header device only (with data "
-			"offset set to 0).");
+			"offset set to 0). After a decryption that was cut at its beginning, "
+			"restore this "
+			"header with luksHeaderRestore, remove the file and begin again.");
 	return choose_resilience(beginning, err);
 }
 
