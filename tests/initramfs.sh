@@ -248,11 +248,18 @@ mkinitcpio() {
 		. "$work/install"
 		help > "$work/help"
 		build
+		mkdir -p "$BUILDROOT/usr/lib/systemd"
+		: > "$BUILDROOT/usr/lib/systemd/systemd"
+		echo systemd >> "$work/built"
+		build
 	)
 	[ "$(sort -u "$BUILDROOT/etc/mortise/crypttab")" = "root UUID=2 none luks" ]
 	grep -qx "add_file /etc/mortise/trust.yaml /etc/mortise/trust.yaml 600" "$work/built"
 	grep -qx "add_binary sh" "$work/built"
-	grep -q "^add_runscript" "$work/built"
+	sed '/^systemd/,$d' "$work/built" | grep "^add_runscript" > "$work/log"
+	sed '1,/^systemd/d' "$work/built" > "$work/second"
+	grep -qx "add_systemd_unit mortise-root.service" "$work/second"
+	! grep -q "^add_runscript" "$work/second" || return 1
 	rm "$work"/system/* "$work/etc/trust.yaml"
 	printf '#!/bin/sh\necho "$*" >> "$WORK/hook"\nexit 1\n' > "$work/bin/unlock"
 	chmod +x "$work/bin/unlock"
