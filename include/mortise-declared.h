@@ -361,7 +361,7 @@ struct mortise_volume_status {
 	const char *device;		/* path, "" if the device was not found */
 	const char *mapping;		/* "/dev/mapper/luks2-STATE", "" without a mapping */
 	const char *mount_point;	/* "" if not mounted; "[swap]" for swap that is on */
-	const char *filesystem;		/* "xfs", "ext4", "swap"; "none" for a raw volume */
+	const char *filesystem;		/* "xfs", "ext4", "btrfs", "swap"; "none": raw */
 	bool encrypted;			/* as declared */
 	int keyslot;			/* that opened the volume; -1: unknown */
 	const char *key_kind;		/* declared for that keyslot: "nodeID"; "" if unknown */

@@ -792,6 +792,15 @@ MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_active(const struct mortise_luks2 *header, char *name, size_t room,
 			 struct mortise_error *err);
 
+/*
+ * MORTISE_OK: a process was killed after the reencryption had ended in the header, and before the mapping
+ * had its new table. I/O to the last zone waits until mortise_reencrypt_continue() with active_name has
+ * completed the mapping. MORTISE_E_INACTIVE: no.
+ */
+MORTISE_MUST_CHECK enum mortise_code
+mortise_reencrypt_is_left(const struct mortise_luks2 *header, const char *name,
+			  struct mortise_error *err);
+
 struct mortise_reencrypt_info {
 	size_t struct_size;
 	enum mortise_reencrypt_mode mode;

@@ -71,18 +71,31 @@ enum mortise_code luks2_area_write(const struct mortise_luks2 *header,
 	return luks2_device_flush(header->device, err);
 }
 
+/* Noise from a cipher under a key that is forgotten: several times as fast as the kernel's. */
+static enum mortise_code fill_random(uint8_t *piece, size_t size, struct mortise_error *err)
+{
+	uint8_t key[64];
+	enum mortise_code code = random_bytes(key, sizeof(key), err);
+
+	if (!code)
+		code = keys_area_encrypt("aes-xts-plain64", key, sizeof(key), piece, size, err);
+	secret_wipe(key, sizeof(key));
+	return code;
+}
+
 enum mortise_code luks2_area_wipe(const struct luks2_device *device, uint64_t offset, uint64_t size,
 				  const struct mortise_events *events, struct mortise_error *err)
 {
-	uint8_t *piece = malloc(size < WIPE_PIECE ? (size_t)size : WIPE_PIECE);
-	enum mortise_code code;
+	const size_t room = size < WIPE_PIECE ? (size_t)(size + 511) / 512 * 512 : WIPE_PIECE;
+	uint8_t *piece = calloc(1, room);
+	enum mortise_code code = MORTISE_OK;
 
 	if (!piece)
 		return error_memory(err);
 	for (uint64_t done = 0; done < size;) {
 		size_t now = size - done < WIPE_PIECE ? (size_t)(size - done) : WIPE_PIECE;
 
-		code = random_bytes(piece, now, err);
+		code = fill_random(piece, room, err);
 		if (code)
 			goto out;
 		code = luks2_device_write(device, piece, now, offset + done, err);

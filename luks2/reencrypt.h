@@ -136,7 +136,8 @@ luks2_reencryption_set(struct luks2_update *update, const struct luks2_reencrypt
 
 /*
  * Transfer size bytes in the area of the keyslot, the protection of a zone. offset: bytes from its
- * start. The write returns after a flush. MORTISE_E_NO_SPACE: the area is smaller.
+ * start. The write does not flush; after one write, which may have size 0, several threads may write at
+ * a time. MORTISE_E_NO_SPACE: the area is smaller.
  */
 MORTISE_MUST_CHECK enum mortise_code
 luks2_reencryption_read_area(const struct mortise_luks2 *header,

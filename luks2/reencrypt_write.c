@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing the metadata of a reencryption. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -363,5 +364,9 @@ enum mortise_code luks2_reencryption_write_area(const struct mortise_luks2 *head
 	if (!code)
 		code = luks2_device_write(header->device, bytes, size, state->area_offset + offset,
 					  err);
-	return code ? code : luks2_device_flush(header->device, err);
+	/* The device works while the next piece is made. A failure is that of the flush. */
+	if (!code)
+		(void)sync_file_range(header->device->fd, (off_t)(state->area_offset + offset),
+				      (off_t)size, SYNC_FILE_RANGE_WRITE);
+	return code;
 }

@@ -295,4 +295,9 @@ int fsync(int fd)
 	return 0;
 }
 
+int fdatasync(int fd)
+{
+	return fsync(fd);
+}
+
 #endif

@@ -32,17 +32,18 @@ refuses() {
 	}
 }
 
-# spoil TEXT FILE PERL: makes a fault in a file of a copy of the site; find_spoiled looks for its error.
+# spoil TEXT FILE PERL: makes a fault in a file of a copy of the site.
 spoil() {
 	perl -0777 -pi -e "$3" "$work/spoiled/$2"
 	! cmp -s "$work/site/$2" "$work/spoiled/$2"
 	echo "^tools/site: $2: .*$1" >> "$work/faults"
 }
 
-find_spoiled() {
+# find_faults COMMAND...: the command refuses with the error of each fault.
+find_faults() {
 	local fault
 
-	refuses . "$tree/tools/site" --check "$work/spoiled"
+	refuses . "$@"
 	while read -r fault; do
 		grep -qE -- "$fault" "$work/log" || {
 			cat "$work/log"
@@ -51,18 +52,21 @@ find_spoiled() {
 		}
 	done < "$work/faults"
 	[ "$(wc -l < "$work/log")" -le 40 ]
+	rm "$work/faults"
 }
 
-# changed TEXT FILE PERL: the same for a file of the tree.
-changed() {
-	rm -rf "$work/tree"
-	mkdir "$work/tree"
-	(cd "$tree" && cp -r --parents README.md SECURITY.md CHANGELOG.md LICENSE docs include tools \
-		contrib/*.md packaging/*.md bench/report bench/report_charts.py "$work/tree/")
-	perl -0777 -pi -e "$3" "$work/tree/$2"
-	! cmp -s "$tree/$2" "$work/tree/$2"
-	refuses "$1" "$work/tree/tools/site" "$work/other"
-	[ ! -e "$work/other" ]
+# change TEXT FILE PERL: makes a fault in a file of a copy of the tree; find_changed looks for its error.
+change() {
+	perl -0777 -pi -e "$3" "$work/the tree/$2"
+	! cmp -s "$tree/$2" "$work/the tree/$2"
+	echo "^tools/site: .*$1" >> "$work/faults"
+}
+
+# find_changed: a build refuses the tree, and leaves nothing.
+find_changed() {
+	find_faults "$work/the tree/tools/site" "$work/other"
+	[ -z "$(find "$work" -maxdepth 1 -name 'other*')" ]
+	cp -r "$tree"/{README.md,docs} "$work/the tree/"
 }
 
 build() {
@@ -129,27 +133,39 @@ build() {
 	spoil "twice" architecture.html 's/<h2 id="[^"]*"/<h2 id="page-content"/'
 	spoil "closes" formats.html 's/<\/table>//'
 	spoil "refers to another file" style.css 's/}/}\n\@font-face { src: url(a.woff) }/'
-	find_spoiled
+	find_faults "$tree/tools/site" --check "$work/spoiled"
 	refuses "no index.html" "$tree/tools/site" --check "$work/elsewhere"
 	touch "$work/site/orphan.html"
 	refuses "no page refers to it" "$tree/tools/site" --check "$work/site"
 	echo "ok - faults of a page are found"
 
+	mkdir "$work/the tree"
+	find "$tree" -mindepth 1 -maxdepth 1 ! -name build ! -name tests ! -name '.*' \
+		-exec cp -r {} "$work/the tree/" \;
+	"$work/the tree/tools/site" "$work/other" > "$work/log"
+	diff -r "$work/elsewhere/at a place" "$work/other"
+	rm -r "$work/other"
 	echo "{}" > "$work/bad.json"
 	refuses "not a result" "$tree/tools/site" --results "$work/bad.json" "$work/other"
 	[ ! -e "$work/other" ]
-	changed "does not exist" README.md 's/\(docs\/trust\.md/(docs\/rust.md/'
-	changed "no anchor" docs/building.md 's/factory\.md#image/factory.md#images/'
-	changed "no manual page mortise-lux\(8\)" docs/mortise.8 's/Xr mortise-luks 8/Xr mortise-lux 8/'
-	changed "no manual page mortise-lux\(8\)" docs/factory.md 's/$/\nSee mortise-lux(8).\n/'
-	changed 'has no section "Recover"' docs/mortise-config.5 's/^\.Dq Recovery/.Dq Recover/m'
-	changed 'has no section "Difference"' docs/cryptsetup.md 's/"Differences from cryptsetup"/"Difference"/'
-	changed "no anchor" docs/mortise.8 's/Sx Recovery/Sx Recover/'
-	changed "no place for the chart size" docs/performance.md 's/### Installed size/### Size/'
-	changed "has no \"cryptsetup\"" docs/performance.md 's/\| cryptsetup \| 9\.1/| upstream | 9.1/'
-	changed "HTML" docs/trust.md 's/$/\n<b>x<\/b>\n/'
-	changed "needs a description" docs/performance.md 's/!\[time[^]]*\]/![]/'
-	changed "no title" docs/trust.md 's/^# //'
+	change "README.md: .*does not exist" README.md 's/\(docs\/trust\.md/(docs\/rust.md/'
+	change "mortise.8: .*no manual page mortise-lux\(8\)" docs/mortise.8 's/Xr mortise-luks 8/Xr mortise-lux 8/'
+	change "factory.md: .*no manual page mortise-lux\(8\)" docs/factory.md 's/$/\nSee mortise-lux(8).\n/'
+	change 'has no section "Recover"' docs/mortise-config.5 's/^\.Dq Recovery/.Dq Recover/m'
+	change 'has no section "Difference"' docs/cryptsetup.md 's/"Differences from cryptsetup"/"Difference"/'
+	change "no place for the chart size" docs/performance.md 's/### Installed size/### Size/'
+	change "trust.md: .*HTML" docs/trust.md 's/$/\n<b>x<\/b>\n/'
+	find_changed
+	# Anchors are checked once all pages are made.
+	change "building.html: .*no anchor" docs/building.md 's/factory\.md#image/factory.md#images/'
+	change "mortise.8.html: .*no anchor" docs/mortise.8 's/Sx Recovery/Sx Recover/'
+	find_changed
+	change "has no \"cryptsetup\"" docs/performance.md 's/\| cryptsetup \| 9\.1/| upstream | 9.1/'
+	find_changed
+	change "needs a description" docs/performance.md 's/!\[time[^]]*\]/![]/'
+	find_changed
+	change "no title" docs/trust.md 's/^# //'
+	find_changed
 	echo "ok - faults of the tree are found"
 }
 

@@ -316,11 +316,70 @@ static void test_failures(void **state)
 	assert_in_range(calls, 30, 999);
 }
 
+static enum mortise_code repair(const char *path, struct mortise_error *err)
+{
+	const struct mortise_location location = location_of(path, NULL);
+	struct mortise_secret *given = passphrase();
+	struct mortise_luks2 *header = NULL;
+	enum mortise_code code = mortise_luks2_load(&location, &header, err);
+
+	if (!code)
+		code = mortise_reencrypt_repair(header, given, MORTISE_ANY, err);
+	mortise_luks2_free(&header);
+	mortise_secret_free(&given);
+	return code;
+}
+
+/* Does call fail_at leave a torn zone? */
+static bool interrupt(unsigned fail_at)
+{
+	const struct mortise_location location = location_of(disk.path, NULL);
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	struct mortise_luks2 *header = NULL;
+	bool interrupted;
+
+	prepare(SMALL);
+	disk_record(fail_at, true);
+	interrupted = encrypt_disk(disk.path, NULL) &&
+		      !mortise_luks2_load(&location, &header, NULL) &&
+		      !mortise_reencrypt_info(header, &info, NULL) && info.interrupted;
+	disk.recording = false;
+	mortise_luks2_free(&header);
+	return interrupted;
+}
+
+/* Cuts while an interrupted zone is repaired. */
+static void test_repair_cuts(void **state)
+{
+	unsigned found = 0;
+
+	(void)state;
+	decrypting = false;
+	for (unsigned fail_at = 1; found < 3 && fail_at < 100; fail_at++) {
+		struct mortise_error err = { 0 };
+		const char *loss;
+
+		if (!interrupt(fail_at))
+			continue;
+		found++;
+		disk.before_flush = try_cuts;
+		disk_record(0, false);
+		if (repair(disk.path, &err))
+			disk_wrong("%s", err.text);
+		check_recorded(5);
+		loss = find_loss(disk.path, false);
+		if (loss)
+			fail_msg("call %u: %s", fail_at, loss);
+	}
+	assert_int_equal(found, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_repair_cuts),
 	};
 
 	return cmocka_run_group_tests(tests, disk_new, disk_remove);

@@ -273,7 +273,7 @@ static void parse_mapping_uuid(const char *mapping, struct mortise_mapping_info 
 }
 
 /* The mappings below NAME that an interrupted online reencryption has left, from top to bottom. */
-static const char *const helpers[] = { "-overlay", VOLUME_HELPER, "-hotzone-backward" };
+static const char *const helpers[] = { VOLUME_OVERLAY, VOLUME_HELPER, "-hotzone-backward" };
 #define HELPERS (sizeof(helpers) / sizeof(*helpers))
 
 static bool helper_info(struct dm_control *control, const char *name, size_t i,

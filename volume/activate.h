@@ -18,6 +18,8 @@ void volume_subdevice_uuid(const struct mortise_luks2 *header, const char *name,
 
 /* The mapping NAME-hotzone-forward below NAME during an online reencryption, as cryptsetup names it. */
 #define VOLUME_HELPER "-hotzone-forward"
+/* The mapping NAME-overlay, which cryptsetup makes between NAME and the data. */
+#define VOLUME_OVERLAY "-overlay"
 /* "CRYPT-SUBDEV-UUID-HELPER" */
 void volume_helper_uuid(const struct mortise_luks2 *header, const char *helper,
 			char uuid[static DM_UUID_MAX + 1]);

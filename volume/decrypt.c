@@ -142,6 +142,6 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	if (code && !move.touched)
 		(void)unlink(file);
 	else if (code)
-		error_prefix(err, "the header is now in %s: ", file);
+		error_prefix(err, "the header is now in %s", file);
 	return code;
 }

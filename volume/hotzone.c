@@ -41,16 +41,18 @@ static size_t sums_size(const struct hotzone *hotzone, uint64_t length)
 	return (size_t)(length / hotzone->fixed.block_size * hotzone->sum_size);
 }
 
-/* The work on the piece of a zone that begins at byte done. */
+/* The work on the piece of a zone that begins at byte done: reading it. */
 static struct hotzone_work work_on(struct hotzone *hotzone, struct hotzone_buffer *buffer,
 				   const struct luks2_zone *zone, uint64_t done)
 {
 	struct hotzone_work work = { .hotzone = hotzone,
 				     .buffer = buffer,
-				     .start = zone->offset + done };
+				     .start = zone->offset + done,
+				     .done = done,
+				     .read = true };
 
 	work.job.size = piece_size(hotzone, zone, done);
-	work.job.slice = hotzone_read_slice;
+	work.job.slice = hotzone_prepare_slice;
 	if (buffer->used < work.job.size)
 		buffer->used = work.job.size;
 	return work;
@@ -61,14 +63,24 @@ static enum luks2_guard guard_of(const struct hotzone *hotzone, const struct luk
 	return luks2_guard_of(&hotzone->fixed, zone);
 }
 
+/* Is it converted in memory before it is written? Else it is read again, in pieces. */
+static bool is_whole(const struct hotzone *hotzone, const struct luks2_zone *zone)
+{
+	return zone->length <= hotzone->room;
+}
+
 void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone)
 {
-	if (hotzone->ahead.length || zone->length > hotzone->room)
+	const enum luks2_guard guard = guard_of(hotzone, zone);
+
+	if (hotzone->ahead.length || !is_whole(hotzone, zone))
 		return;
 	hotzone->ahead = *zone;
 	hotzone->reading = work_on(hotzone, hotzone->next, zone, 0);
-	if (guard_of(hotzone, zone) == LUKS2_GUARD_CHECKSUM)
+	if (guard == LUKS2_GUARD_CHECKSUM)
 		hotzone->reading.sums = hotzone->next->sums;
+	/* The journal still has the zone before. */
+	hotzone->reading.convert = guard != LUKS2_GUARD_JOURNAL;
 	pool_start(hotzone->pool, &hotzone->reading.job);
 }
 
@@ -89,50 +101,58 @@ static bool was_read(struct hotzone *hotzone, const struct luks2_zone *zone)
 	return true;
 }
 
-static enum mortise_code write_area(struct hotzone *hotzone, uint64_t offset, const uint8_t *bytes,
-				    size_t size, struct mortise_error *err)
-{
-	return luks2_reencryption_write_area(hotzone->header, hotzone->state, offset, bytes, size,
-					     err);
-}
-
 enum mortise_code hotzone_protect(struct hotzone *hotzone, const struct luks2_zone *zone,
 				  struct mortise_error *err)
 {
-	const bool read = was_read(hotzone, zone);
+	const bool read = was_read(hotzone, zone), whole = is_whole(hotzone, zone);
 	const enum luks2_guard guard = guard_of(hotzone, zone);
-	enum mortise_code code = MORTISE_OK;
+	const bool journal = guard == LUKS2_GUARD_JOURNAL;
+	/* Opens the device for writing, before threads use it. */
+	enum mortise_code code =
+		luks2_reencryption_write_area(hotzone->header, &hotzone->fixed, 0, "", 0, err);
 
 	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room) {
 		struct hotzone_work work = work_on(hotzone, hotzone->now, zone, done);
 
-		if (guard == LUKS2_GUARD_CHECKSUM)
+		work.read = !read;
+		work.journal = journal;
+		work.convert = whole && (!read || journal);
+		if (!read && guard == LUKS2_GUARD_CHECKSUM)
 			work.sums = hotzone->now->sums + sums_size(hotzone, done);
-		if (!read)
+		if (!read || journal)
 			code = pool_run(hotzone->pool, &work.job, err);
-		if (!code && guard == LUKS2_GUARD_JOURNAL)
-			code = write_area(hotzone, done, hotzone->now->data, work.job.size, err);
 	}
 	if (!code && guard == LUKS2_GUARD_CHECKSUM)
-		code = write_area(hotzone, 0, hotzone->now->sums, sums_size(hotzone, zone->length),
-				  err);
+		code = luks2_reencryption_write_area(hotzone->header, &hotzone->fixed, 0,
+						     hotzone->now->sums,
+						     sums_size(hotzone, zone->length), err);
 	return code;
+}
+
+enum mortise_code hotzone_flush_protection(const struct hotzone *hotzone,
+					   const struct luks2_zone *zone, struct mortise_error *err)
+{
+	const enum luks2_guard guard = guard_of(hotzone, zone);
+
+	return guard == LUKS2_GUARD_JOURNAL || guard == LUKS2_GUARD_CHECKSUM
+		       ? luks2_device_flush(luks2_header_device(hotzone->header), err)
+		       : MORTISE_OK;
 }
 
 enum mortise_code hotzone_convert(struct hotzone *hotzone, const struct luks2_zone *zone,
 				  struct mortise_error *err)
 {
+	const bool whole = is_whole(hotzone, zone);
 	enum mortise_code code = MORTISE_OK;
 
 	for (uint64_t done = 0; !code && done < zone->length; done += hotzone->room) {
 		struct hotzone_work work = work_on(hotzone, hotzone->now, zone, done);
 
-		/* hotzone_protect() has left the last piece in the buffer. */
-		if (zone->length > hotzone->room)
+		work.convert = true;
+		if (!whole)
 			code = pool_run(hotzone->pool, &work.job, err);
-		work.job.slice = hotzone_convert_slice;
 		if (!code)
-			code = pool_run(hotzone->pool, &work.job, err);
+			code = hotzone_write(&work, err);
 	}
 	return code ? code : hotzone_flush(hotzone, err);
 }
@@ -151,15 +171,16 @@ static enum mortise_code recover_piece(struct hotzone *hotzone, const struct luk
 		code = luks2_reencryption_read_area(hotzone->header, hotzone->state,
 						    sums_size(hotzone, done), work.sums,
 						    sums_size(hotzone, size), err);
-	} else if (guard == LUKS2_GUARD_JOURNAL) {
-		work.job.slice = hotzone_convert_slice;
-		code = luks2_reencryption_read_area(hotzone->header, hotzone->state, done,
-						    hotzone->now->data, size, err);
-	} else {
-		code = pool_run(hotzone->pool, &work.job, err);
-		work.job.slice = hotzone_convert_slice;
+		return code ? code : pool_run(hotzone->pool, &work.job, err);
 	}
-	return code ? code : pool_run(hotzone->pool, &work.job, err);
+	work.convert = true;
+	work.read = guard != LUKS2_GUARD_JOURNAL;
+	code = work.read ? MORTISE_OK
+			 : luks2_reencryption_read_area(hotzone->header, hotzone->state, done,
+							hotzone->now->data, size, err);
+	if (!code)
+		code = pool_run(hotzone->pool, &work.job, err);
+	return code ? code : hotzone_write(&work, err);
 }
 
 enum mortise_code hotzone_recover(struct hotzone *hotzone, const struct luks2_zone *zone,
@@ -298,6 +319,7 @@ static enum mortise_code allocate_buffer(struct hotzone *hotzone, struct hotzone
 		return error_memory(err);
 	}
 	(void)madvise(buffer->data, hotzone->room, MADV_DONTDUMP);
+	(void)madvise(buffer->data, hotzone->room, MADV_HUGEPAGE);
 	if (!hotzone->sum_size)
 		return MORTISE_OK;
 	buffer->sums = malloc(sums_size(hotzone, moved > hotzone->room ? moved : hotzone->room));

@@ -32,17 +32,24 @@ uint64_t hotzone_data_size(const struct hotzone *hotzone);
 uint64_t hotzone_largest(const struct hotzone *hotzone, uint64_t limit);
 
 /*
- * Reads the zone for the next hotzone_protect() in the background. Until then, nothing may write
- * there.
+ * Reads the zone for the next hotzone_protect() in the background, and converts it in memory. Until
+ * then, nothing may write there.
  */
 void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone);
 
-/* Reads a zone, and writes its protection to the area of the keyslot. Returns after a flush. */
+/*
+ * Reads a zone, writes its protection to the area of the keyslot, and converts it in memory. Call
+ * hotzone_flush_protection() before the header says that the zone is being written.
+ */
 MORTISE_MUST_CHECK enum mortise_code hotzone_protect(struct hotzone *hotzone,
 						     const struct luks2_zone *zone,
 						     struct mortise_error *err);
 
-/* Converts the zone that hotzone_protect() has read, and writes it. Returns after a flush. */
+MORTISE_MUST_CHECK enum mortise_code hotzone_flush_protection(const struct hotzone *hotzone,
+							      const struct luks2_zone *zone,
+							      struct mortise_error *err);
+
+/* Writes the zone that hotzone_protect() has converted. Returns after a flush. */
 MORTISE_MUST_CHECK enum mortise_code hotzone_convert(struct hotzone *hotzone,
 						     const struct luks2_zone *zone,
 						     struct mortise_error *err);

@@ -39,17 +39,25 @@ struct hotzone {
 		const struct hotzone *hotzone;
 		struct hotzone_buffer *buffer;
 		uint64_t start; /* bytes from the start of the data to the start of the buffer */
+		uint64_t done;	/* bytes from the start of the zone to the start of the buffer */
 		uint8_t *sums;	/* of the blocks in the buffer; NULL: none are needed */
+		bool read, journal, convert; /* hotzone_prepare_slice(): what it does */
 	} reading;
 };
 
-/* Reads, and makes the checksums. */
-enum mortise_code hotzone_read_slice(struct pool_job *job, unsigned worker, size_t at, size_t size,
-				     struct mortise_error *err);
-
-/* Converts what was read, and writes it. */
-enum mortise_code hotzone_convert_slice(struct pool_job *job, unsigned worker, size_t at,
+/*
+ * Reads, makes the checksums, copies the old data to the journal, and converts it in memory, as far as
+ * the work says.
+ */
+enum mortise_code hotzone_prepare_slice(struct pool_job *job, unsigned worker, size_t at,
 					size_t size, struct mortise_error *err);
+
+/*
+ * Writes what was converted, at once: many file systems let only one thread write to a file at a time, and
+ * the others convert the next zone meanwhile.
+ */
+MORTISE_MUST_CHECK enum mortise_code hotzone_write(const struct hotzone_work *work,
+						   struct mortise_error *err);
 
 /*
  * Converts the blocks on the device that still have their old checksum; a block is written whole or

@@ -50,8 +50,9 @@ static enum mortise_code transfer(const struct hotzone *hotzone, uint8_t *bytes,
 
 enum mortise_code hotzone_flush(const struct hotzone *hotzone, struct mortise_error *err)
 {
-	if (fsync(hotzone->fd))
-		return device_error(hotzone, "flush", hotzone->fixed.after.offset, errno, err);
+	/* Of a file, the time of the last write need not be on disk. */
+	if (fdatasync(hotzone->fd))
+		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot flush %s", hotzone->path);
 	return MORTISE_OK;
 }
 
@@ -106,33 +107,31 @@ static uint8_t *sums_at(const struct hotzone_work *work, size_t at)
 	return work->sums + at / hotzone->fixed.block_size * hotzone->sum_size;
 }
 
-enum mortise_code hotzone_read_slice(struct pool_job *job, unsigned worker, size_t at, size_t size,
-				     struct mortise_error *err)
-{
-	const struct hotzone_work *work = work_of(job);
-	const struct hotzone *hotzone = work->hotzone;
-	uint8_t *data = work->buffer->data + at;
-	enum mortise_code code =
-		transfer(hotzone, data, size, luks2_place_before(&hotzone->fixed, work->start + at),
-			 false, err);
-
-	if (!code && work->sums)
-		code = sum_blocks(hotzone, worker, data, size, sums_at(work, at), err);
-	return code;
-}
-
-enum mortise_code hotzone_convert_slice(struct pool_job *job, unsigned worker, size_t at,
+enum mortise_code hotzone_prepare_slice(struct pool_job *job, unsigned worker, size_t at,
 					size_t size, struct mortise_error *err)
 {
 	const struct hotzone_work *work = work_of(job);
 	const struct hotzone *hotzone = work->hotzone;
 	uint8_t *data = work->buffer->data + at;
-	enum mortise_code code = convert(hotzone, worker, data, size, work->start + at, err);
+	enum mortise_code code = MORTISE_OK;
 
-	if (!code)
+	if (work->read)
 		code = transfer(hotzone, data, size,
-				luks2_place_after(&hotzone->fixed, work->start + at), true, err);
+				luks2_place_before(&hotzone->fixed, work->start + at), false, err);
+	if (!code && work->sums)
+		code = sum_blocks(hotzone, worker, data, size, sums_at(work, at), err);
+	if (!code && work->journal)
+		code = luks2_reencryption_write_area(hotzone->header, &hotzone->fixed,
+						     work->done + at, data, size, err);
+	if (!code && work->convert)
+		code = convert(hotzone, worker, data, size, work->start + at, err);
 	return code;
+}
+
+enum mortise_code hotzone_write(const struct hotzone_work *work, struct mortise_error *err)
+{
+	return transfer(work->hotzone, work->buffer->data, work->job.size,
+			luks2_place_after(&work->hotzone->fixed, work->start), true, err);
 }
 
 enum mortise_code hotzone_recover_slice(struct pool_job *job, unsigned worker, size_t at,

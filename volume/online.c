@@ -2,7 +2,6 @@
 #include "volume/online.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "base/error.h"
 #include "volume/activate.h"
 #include "volume/flags.h"
-#include "volume/live.h"
 #include "volume/table.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -187,6 +185,8 @@ enum mortise_code online_open(struct continuation *run, const char *name, struct
 		code = dm_open(&online->control, err);
 	if (!code)
 		code = dm_info(online->control, name, &info, err);
+	if (!code)
+		code = online_check_overlay(online->control, run->header, name, err);
 	if (!code && (strcmp(info.uuid, uuid) || strlen(name) > 80))
 		return mismatch(online, err);
 	if (!code)
@@ -225,9 +225,10 @@ static enum mortise_code compare(struct online *online, struct mortise_error *er
 	if (online->zone.length)
 		volume_table_cut(&online->table, &online->zone, online->helper_path);
 	code = dm_crypt_tables(online->control, online->name, live, &count, err);
-	if (!code && (online->size != hotzone_data_size(online->run->hotzone) ||
-		      !volume_table_matches(&online->table, live, count, online->source.device,
-					    online->device, online->helper_info.device)))
+	if (!code &&
+	    ((online->run->hotzone && online->size != hotzone_data_size(online->run->hotzone)) ||
+	     !volume_table_matches(&online->table, live, count, online->source.device,
+				   online->device, online->helper_info.device)))
 		code = mismatch(online, err);
 	dm_crypt_tables_clear(live);
 	return code;

@@ -8,6 +8,7 @@
 #ifndef VOLUME_ONLINE_H
 #define VOLUME_ONLINE_H
 
+#include "dm/dm.h"
 #include "volume/reencrypt.h"
 
 struct online;
@@ -67,5 +68,24 @@ void online_close(struct online *online);
 MORTISE_MUST_CHECK enum mortise_code online_check(const struct mortise_luks2 *header,
 						  const char *name, uint64_t size, bool part,
 						  struct mortise_error *err);
+
+/* Does a mapping below NAME exist that a reencryption of this header made? info receives it. */
+bool online_has_helper(struct dm_control *control, const struct mortise_luks2 *header,
+		       const char *name, const char *suffix, struct dm_info *info);
+
+/* MORTISE_E_BUSY: the mapping is on those of a cryptsetup that was killed. */
+MORTISE_MUST_CHECK enum mortise_code online_check_overlay(struct dm_control *control,
+							  const struct mortise_luks2 *header,
+							  const char *name,
+							  struct mortise_error *err);
+
+/*
+ * mortise_reencrypt_is_left(): gives the mapping the table of the header, in which the reencryption has
+ * ended. run has only the header and the lock.
+ */
+MORTISE_MUST_CHECK enum mortise_code online_complete(struct continuation *run,
+						     const struct mortise_reencrypt_run *how,
+						     const struct mortise_secret *passphrase,
+						     struct mortise_error *err);
 
 #endif

@@ -50,21 +50,21 @@ static bool is_of_header(void *context, const char *name, dev_t number)
 {
 	struct search *search = context;
 	struct dm_crypt_table tables[DM_TARGETS_MAX];
-	char uuid[DM_UUID_MAX + 1], helper[DM_UUID_MAX + 1];
-	struct dm_info info, below = { .device = 0 };
-	bool found = false;
+	char uuid[DM_UUID_MAX + 1];
+	struct dm_info info, below;
+	bool found;
 	size_t count;
 
 	(void)number;
 	volume_mapping_uuid(search->header, name, uuid);
-	snprintf(helper, sizeof(helper), "%.80s" VOLUME_HELPER, name);
 	if (dm_info(search->control, name, &info, NULL) || strcmp(info.uuid, uuid))
 		return true;
-	(void)!dm_info(search->control, helper, &below, NULL);
+	/* Of a process that was killed. */
+	found = online_has_helper(search->control, search->header, name, VOLUME_HELPER, &below) ||
+		online_has_helper(search->control, search->header, name, VOLUME_OVERLAY, &below);
 	if (!dm_crypt_tables(search->control, name, tables, &count, NULL))
 		for (size_t i = 0; i < count; i++)
-			found |= tables[i].device == search->device ||
-				 (below.device && tables[i].device == below.device);
+			found |= tables[i].device == search->device;
 	dm_crypt_tables_clear(tables);
 	if (found)
 		snprintf(search->name, search->room, "%s", name);

@@ -230,6 +230,8 @@ static enum mortise_code convert_zone(struct continuation *run, const struct luk
 	/* A mapping in use may still write to the next zone. */
 	if (!code && !run->online)
 		read_ahead(run, zone, largest);
+	if (!code)
+		code = hotzone_flush_protection(run->hotzone, zone, err);
 	/* Without protection there is no state to recover. */
 	if (!code && luks2_guard_of(&run->state, zone) != LUKS2_GUARD_NONE) {
 		code = commit(run, zone, true, err);
@@ -312,6 +314,12 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 	code = sized_input(SIZED(mortise_reencrypt_run), &wanted, how, err);
 	if (!code)
 		code = reencrypt_lock(&run, err);
+	if (code == MORTISE_E_USAGE && run.lock_fd >= 0 && wanted.active_name &&
+	    !mortise_reencrypt_is_left(header, wanted.active_name, NULL)) {
+		code = online_complete(&run, &wanted, passphrase, err);
+		reencrypt_close(&run);
+		return code;
+	}
 	if (!code)
 		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
 	if (!code && wanted.active_name)

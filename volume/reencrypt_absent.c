@@ -83,6 +83,13 @@ enum mortise_code mortise_reencrypt_active(const struct mortise_luks2 *header, c
 	return unsupported(err);
 }
 
+enum mortise_code mortise_reencrypt_is_left(const struct mortise_luks2 *header, const char *name,
+					    struct mortise_error *err)
+{
+	(void)header;
+	return error_set(err, MORTISE_E_INACTIVE, 0, "%s: this build leaves no helper", name);
+}
+
 enum mortise_code reencrypt_stage(struct mortise_luks2 *header,
 				  struct reencrypt_beginning *beginning, struct mortise_error *err)
 {

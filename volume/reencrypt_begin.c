@@ -247,6 +247,9 @@ static enum mortise_code choose_moved(struct reencrypt_beginning *beginning,
 	size = next->fixed_size ? next->fixed_size : end - next->shift;
 	next->moved_size = beginning->moved_size < size ? beginning->moved_size : size;
 	next->moved_offset = next->after.offset;
+	/* If all data is moved ahead, nothing is behind it. */
+	if (next->moved_size == size)
+		next->fixed_size = size;
 	if (next->moved_size > next->shift)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "Moved segment size can not be greater than data shift value.");

@@ -357,11 +357,27 @@ static enum status check_file(const struct command *c, const struct paths *paths
 	return terminal_confirm(question, "Operation aborted.\n") ? STATUS_OK : STATUS_USAGE;
 }
 
+static enum status ask_and_proceed(const struct command *c, const struct paths *paths,
+				   struct mortise_luks2 *header, const char *active,
+				   const char *resilience)
+{
+	struct mortise_secret *passphrase = NULL;
+	enum status status = STATUS_OK;
+
+	if (!may_resume(c, paths))
+		return STATUS_USAGE;
+	if (!unlock_token_passphrase(c, header, MORTISE_ANY, &passphrase))
+		status = read_passphrase(c, paths, NULL, &passphrase);
+	if (status == STATUS_OK)
+		status = proceed(c, paths, header, active, passphrase, resilience);
+	mortise_secret_free(&passphrase);
+	return status;
+}
+
 static enum status resume(const struct command *c, const struct paths *paths,
 			  struct mortise_luks2 *header, const char *active,
 			  const struct mortise_reencrypt_info *info)
 {
-	struct mortise_secret *passphrase = NULL;
 	const char *resilience;
 	enum status status;
 
@@ -374,16 +390,7 @@ static enum status resume(const struct command *c, const struct paths *paths,
 	status = check_options(c, info, &resilience);
 	if (status == STATUS_OK)
 		status = check_file(c, paths);
-	if (status != STATUS_OK)
-		return status;
-	if (!may_resume(c, paths))
-		return STATUS_USAGE;
-	if (!unlock_token_passphrase(c, header, MORTISE_ANY, &passphrase))
-		status = read_passphrase(c, paths, NULL, &passphrase);
-	if (status == STATUS_OK)
-		status = proceed(c, paths, header, active, passphrase, resilience);
-	mortise_secret_free(&passphrase);
-	return status;
+	return status == STATUS_OK ? ask_and_proceed(c, paths, header, active, resilience) : status;
 }
 
 static enum status begin_here(const struct command *c, const struct paths *paths,
@@ -449,7 +456,10 @@ static enum status run_with_header(const struct command *c, const struct paths *
 		status = resume(c, paths, header, start.active, &info);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
-		status = begin_here(c, paths, header, start.active);
+		/* A killed process has re-encrypted all data. Only its mapping is not complete. */
+		status = start.active && !mortise_reencrypt_is_left(header, start.active, NULL)
+				 ? ask_and_proceed(c, paths, header, start.active, NULL)
+				 : begin_here(c, paths, header, start.active);
 		break;
 	default:
 		status = fail(c, &err);

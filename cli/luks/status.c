@@ -11,9 +11,14 @@
 
 #define SECTOR 512u /* bytes */
 
+struct reencryption {
+	struct mortise_reencrypt_info info; /* without resilience: it has none */
+	bool is_left;			    /* only the mapping is not complete */
+};
+
 /* cryptsetup prints LUKS only if it finds the header, which a detached one is not. */
 static bool header_found(const struct command *c, const struct mortise_mapping_info *info,
-			 struct mortise_reencrypt_info *reencryption)
+			 struct reencryption *reencryption)
 {
 	const bool luks1 = strcmp(info->type, "LUKS1") == 0;
 	const char *detached = option_text(&c->options, OPTION_HEADER);
@@ -35,14 +40,15 @@ static bool header_found(const struct command *c, const struct mortise_mapping_i
 		return false;
 	(void)mortise_header_info(header, &found, NULL);
 	same = strcmp(found.uuid, info->uuid) == 0 && (found.version == 1) == luks1;
-	if (!same || mortise_reencrypt_info(header, reencryption, NULL))
-		reencryption->resilience = NULL;
+	if (!same || mortise_reencrypt_info(header, &reencryption->info, NULL))
+		reencryption->info.resilience = NULL;
+	reencryption->is_left = !mortise_reencrypt_is_left(header, command_mapping(c, 0), NULL);
 	mortise_luks2_free(&header);
 	return same;
 }
 
 static const char *find_type(const struct command *c, const struct mortise_mapping_info *info,
-			     struct mortise_reencrypt_info *reencryption)
+			     struct reencryption *reencryption)
 {
 	bool found = info->type[0] != '\0';
 
@@ -111,8 +117,15 @@ static void print_mapping(const struct mortise_mapping_info *info)
 }
 
 /* cryptsetup does not print how far it is. */
-static void print_reencryption(const struct command *c, const struct mortise_reencrypt_info *info)
+static void print_reencryption(const struct command *c, const struct reencryption *reencryption)
 {
+	const struct mortise_reencrypt_info *info = &reencryption->info;
+
+	if (reencryption->is_left && !c->as_cryptsetup)
+		print("  reencryption:  interrupted after its end; run mortise reencrypt "
+		      "--resume-only\n");
+	if (!info->resilience)
+		return;
 	print("  reencryption:  in-progress\n");
 	if (!c->as_cryptsetup)
 		print("  done:    %" PRIu64 " of %" PRIu64 " sectors (%.1f%%)\n",
@@ -123,7 +136,7 @@ static void print_reencryption(const struct command *c, const struct mortise_ree
 static enum status mapping_status(const struct command *c, const char *word)
 {
 	const char *before = strchr(word, '/') ? "" : "/dev/mapper/";
-	struct mortise_reencrypt_info reencryption = { .struct_size = sizeof(reencryption) };
+	struct reencryption reencryption = { .info.struct_size = sizeof(reencryption.info) };
 	struct mortise_mapping_info info = { .struct_size = sizeof(info) };
 	struct mortise_error err = { 0 };
 	enum mortise_code code = mortise_mapping_info(command_mapping(c, 0), &info, &err);
@@ -141,7 +154,7 @@ static enum status mapping_status(const struct command *c, const char *word)
 	print("  type:    %s\n", find_type(c, &info, &reencryption));
 	if (code != MORTISE_OK)
 		verbose(c, "%s", err.text);
-	if (reencryption.resilience)
+	if (reencryption.info.resilience || reencryption.is_left)
 		print_reencryption(c, &reencryption);
 	if (info.cipher[0] != '\0')
 		print_mapping(&info);

@@ -10,7 +10,7 @@ Chart = collections.namedtuple("Chart", "name heading title unit better rows ser
 
 BOTH = (("cryptsetup", "cryptsetup"), ("mortise", "mortise"))
 CHARTS = [
-    Chart("unlock", "1 GiB and 64 MiB", "Unlock a keyslot of cryptsetup's default cost", "ms", "lower",
+    Chart("unlock", "1 GiB and 64 MiB", "Unlock a keyslot: Argon2id, 4 passes", "ms", "lower",
           "", BOTH, "unlock.svg"),
     Chart("process", "The rest of an unlock", "Unlock a keyslot of the lowest cost", "ms", "lower",
           "", (("ms", ""),), None),
@@ -86,7 +86,7 @@ def rows_of(chart, tables):
             for cells in rows if re.search(chart.rows, cells[0])]
 
 
-def draw(chart, tables, prefix=""):
+def draw(chart, tables):
     """Return a figure: bars below the name of each row, one for each series."""
     rows = rows_of(chart, tables)
     most = max(value for _, values in rows for _, value in values)
@@ -107,7 +107,7 @@ def draw(chart, tables, prefix=""):
                          f'<text class="value" x="{width + 6:.1f}" y="{y + 11}">{text}</text>')
             y += BAR + 3
         y += 5
-    name = f"chart-{prefix}{chart.name}"
+    name = f"chart-{chart.name}"
     key = "" if single else '<p class="key">' + " ".join(
         f'<span class="{kind}"></span>{html.escape(label)}'
         for kind, (_, label) in zip(("other", "own", "second"), chart.series)) + "</p>"
@@ -142,7 +142,7 @@ def place(page, tables):
             f"<p>CHART={chart.name}</p>"
         page, count = re.subn(place_of, lambda _, chart=chart: draw(chart, tables), page)
         if count != 1:
-            raise ValueError(f"docs/performance.md has no place for the chart {chart.name}")
+            raise ValueError(f"no place for the chart {chart.name}")
     # Neighbors share a row.
     return re.sub(r"(?:<figure class=\"chart\">.*?</figure>\s*)+",
                   lambda found: f'<div class="charts">{found[0]}</div>', page, flags=re.S)

@@ -13,7 +13,7 @@ TABLE = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
 
 
 def run(*command, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise ValueError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
@@ -50,6 +50,14 @@ def guide_name(source):
     return (folder + "-" if folder else "") + stem + ".html"
 
 
+def first_sentence(markdown):
+    for paragraph in markdown.strip().split("\n\n"):
+        if not paragraph.startswith(("#", "|", "-", "`", "!")):
+            first = text_of(run("cmark-gfm", text=paragraph)).split(". ")[0].rstrip(".:")
+            return " ".join(first.split()) + "."
+    return ""
+
+
 def make_guide(tree, source, summary=None):
     """summary: what README.md says of the guide. Without it, the first sentence of the guide counts."""
     page = Page(source, guide_name(source), "")
@@ -57,12 +65,8 @@ def make_guide(tree, source, summary=None):
     found = re.search(r"^# (.+)$", text, re.M)
     if not found:
         raise ValueError(f"{source} has no title")
-    page.title = found[1]
-    for paragraph in text[found.end():].strip().split("\n\n"):
-        if not paragraph.startswith(("#", "|", "-", "`", "!")):
-            first = text_of(run("cmark-gfm", text=paragraph)).split(". ")[0].rstrip(".:")
-            page.summary = summary or " ".join(first.split()) + "."
-            break
+    page.title = found[1].replace("`", "")
+    page.summary = summary or first_sentence(text[found.end():])
     return page
 
 
@@ -110,7 +114,7 @@ class Links:
                 break
         else:
             if path.startswith("..") or not os.path.isfile(os.path.join(self.tree, path)):
-                raise ValueError(f"{source} refers to {target}, which does not exist")
+                raise ValueError(f"refers to {target}, which does not exist")
             candidate = path
             self.pages[path] = make_listing(self.tree, path)
         return self.pages[candidate].name + (f"#{parts.fragment}" if parts.fragment else "")
@@ -192,7 +196,7 @@ def render_guide(page, markdown, links):
     text = run("cmark-gfm", "--to", "html", "--extension", "table", "--extension", "strikethrough",
                text=markdown)
     if "<!-- raw HTML omitted -->" in text:
-        raise ValueError(f"{page.source} has HTML in it")
+        raise ValueError("has HTML in it")
     text = re.sub(r'(<a href=)"([^"]*)"', lambda found: '{}"{}"'.format(found[1], html.escape(
         links.resolve(page.source, html.unescape(found[2])))), text)
     text = links.title_links(page.source, links.link_mentions(add_ids(page, text)))
@@ -210,6 +214,8 @@ def render_manual(page, tree, links):
     page.date = found[1] if found else ""
     text = re.sub(r'<table class="foot">.*?</table>\n', "", text, flags=re.S)
     text = re.sub(r'(<[a-z0-9]+[^>]*) style="[^"]*"', r"\1", text)
+    # One description for several names.
+    text = re.sub(r"\s*<dd[^>]*>(?:\s|&#x00A0;)*</dd>", "", text)
     # The title of the page is above the sections.
     for level in (2, 1):
         text = re.sub(rf"<h{level}( [^>]*)>(.*?)</h{level}>", rf"<h{level + 1}\1>\2</h{level + 1}>",

@@ -193,6 +193,32 @@ result $? "a detached header: what precedes the data is unchanged"
 exits 0 "the header finds its place" "$MORTISE" luksHeaderRestore -q --header-backup-file header data
 exits 0 "the header opens" "$MORTISE" open --test-passphrase --key-file pass data
 
+# All data is moved ahead: no segment is left behind it, which would have no byte.
+for kib in 1024 512; do
+	head -c $((4096 + kib))K /dev/urandom >data
+	"$MORTISE" luksFormat -q $cheap --key-file pass --offset 8192 --sector-size 512 data
+	cp data encrypted
+	rm -f header
+	by_cryptsetup reencrypt $offline --decrypt --header header data >out 2>err
+	cp data plain
+	cp encrypted data
+	rm -f header
+	exits 0 "a volume of $kib KiB: it begins" decrypt --init-only
+	"$MORTISE" luksDump --dump-json-metadata header |
+		jq -e '.segments | length == 4 and .["0"].size == "'$((kib * 1024))'"' >/dev/null
+	result $? "a volume of $kib KiB: it has one segment"
+	cp header header.begun
+	cp data begun
+	by_cryptsetup reencrypt $offline --resume-only --header header data >out 2>err &&
+		is_data $((kib * 1024))
+	result $? "a volume of $kib KiB: cryptsetup ends it"
+	cp header.begun header
+	cp begun data
+	exits 0 "a volume of $kib KiB: mortise ends it" decrypt
+	is_data $((kib * 1024))
+	result $? "a volume of $kib KiB: the data is there"
+done
+
 # What is refused changes nothing.
 unchanged() {
 	cmp -s plain data && [ ! -e header ]

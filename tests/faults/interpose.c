@@ -318,6 +318,11 @@ int fsync(int fd)
 	return fails(SYNC) ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
+int fdatasync(int fd)
+{
+	return fails(SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list arguments;
