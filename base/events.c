@@ -54,7 +54,7 @@ bool events_watch_canceled(struct events_watch *watch)
 		return true;
 	now = (uint32_t)clock_now_ms();
 	next = atomic_load(&watch->next_ms);
-	if (atomic_exchange(&watch->begun, true) && (int32_t)(now - next) < 0)
+	if (atomic_exchange(&watch->begun, 1) && (int32_t)(now - next) < 0)
 		return false;
 	/* Only one of several concurrent threads sends the event. */
 	if (!atomic_compare_exchange_strong(&watch->next_ms, &next, now + EVENTS_POLL_MS))

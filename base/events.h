@@ -28,7 +28,8 @@ void events_notify(const struct mortise_events *events, const char *volume, cons
 struct events_watch {
 	const struct mortise_events *events;
 	_Atomic uint32_t next_ms;	/* low bits of clock_now_ms(), which wrap around */
-	atomic_bool begun, canceled;
+	atomic_uint begun; /* not a bool: exchanging 1 byte needs libatomic on RISC-V */
+	atomic_bool canceled;
 };
 
 bool events_watch_canceled(struct events_watch *watch);

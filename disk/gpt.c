@@ -154,7 +154,7 @@ static enum mortise_code read_copy(const struct luks2_device *disk, struct gpt *
 {
 	uint8_t header[4096];
 	uint32_t size, crc;
-	uint64_t bytes;
+	size_t bytes;
 	enum mortise_code code;
 
 	*why = "it is outside the disk";
@@ -189,12 +189,12 @@ static enum mortise_code read_copy(const struct luks2_device *disk, struct gpt *
 	*why = check_header_values(gpt, self);
 	if (*why)
 		return MORTISE_OK;
-	bytes = (uint64_t)gpt->entry_count * gpt->entry_size;
+	bytes = (size_t)gpt->entry_count * gpt->entry_size;
 	free(gpt->entries);
-	gpt->entries = malloc(gpt_array_sectors(gpt) * gpt->sector);
+	gpt->entries = malloc(gpt_array_size(gpt));
 	if (!gpt->entries)
 		return error_memory(err);
-	code = luks2_device_read(disk, gpt->entries, gpt_array_sectors(gpt) * gpt->sector,
+	code = luks2_device_read(disk, gpt->entries, gpt_array_size(gpt),
 				 gpt->entries_at * gpt->sector, err);
 	if (!code && gpt_crc32(gpt->entries, bytes) != gpt_get32(header + H_ENTRIES_CRC))
 		*why = torn;
@@ -389,7 +389,7 @@ enum mortise_code gpt_new(const struct luks2_device *disk, struct gpt **out,
 	}
 	gpt->last_usable = gpt->sectors - 2 - array;
 	gpt->first_damaged = gpt->second_damaged = true;
-	gpt->entries = calloc(array, gpt->sector);
+	gpt->entries = calloc(1, gpt_array_size(gpt));
 	code = gpt->entries ? gpt_random_guid(gpt->guid, err) : error_memory(err);
 out:
 	if (code)

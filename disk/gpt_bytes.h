@@ -91,6 +91,12 @@ static inline uint64_t gpt_array_sectors(const struct gpt *gpt)
 	return ((uint64_t)gpt->entry_count * gpt->entry_size + gpt->sector - 1) / gpt->sector;
 }
 
+/* The same in bytes, if the number and size of the entries are valid: at most 4 MiB. */
+static inline size_t gpt_array_size(const struct gpt *gpt)
+{
+	return (size_t)gpt_array_sectors(gpt) * gpt->sector;
+}
+
 static inline uint8_t *gpt_entry(const struct gpt *gpt, uint32_t i)
 {
 	return gpt->entries + (size_t)i * gpt->entry_size;

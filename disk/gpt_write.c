@@ -45,8 +45,8 @@ static enum mortise_code write_copy(const struct gpt *gpt, const struct luks2_de
 	enum mortise_code code;
 
 	encode_header(gpt, self, other, entries_at, header);
-	code = write_flushed(disk, gpt->entries, gpt_array_sectors(gpt) * gpt->sector,
-			     entries_at * gpt->sector, err);
+	code = write_flushed(disk, gpt->entries, gpt_array_size(gpt), entries_at * gpt->sector,
+			     err);
 	if (!code)
 		code = write_flushed(disk, header, gpt->sector, self * gpt->sector, err);
 	return code;

@@ -18,7 +18,7 @@
 
 bool dm_pause(void *context, unsigned ms)
 {
-	const struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000L };
+	const struct timespec time = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000L };
 
 	(void)context;
 	return nanosleep(&time, NULL) == 0;

@@ -223,6 +223,8 @@ boot() {
 644 etc/mkinitfs/features.d/mortise-tpm.modules
 644 etc/mkinitfs/features.d/mortise.files
 644 etc/mkinitfs/features.d/mortise.modules
+644 lib/systemd/system/mortise-continue.path
+644 lib/systemd/system/mortise-continue.service
 644 lib/systemd/system/mortise-metrics.service
 644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
@@ -237,6 +239,7 @@ boot() {
 644 usr/lib/tmpfiles.d/mortise.conf
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
 755 etc/init.d/mortise
+755 etc/init.d/mortise-continue
 755 lib/systemd/system-generators/mortise-root-generator
 755 usr/lib/dracut/modules.d/90mortise/module-setup.sh
 755 usr/lib/dracut/modules.d/90mortise/mortise-move.sh

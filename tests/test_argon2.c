@@ -222,7 +222,7 @@ static void test_no_memory(void **state)
 			memory = plan(&job, &c, 0);
 			job.populate = populate_some;
 			pieces_left = pieces;
-			memset(job.memory, 0, keys_argon2_job_size(&job));
+			memset(job.memory, 0, (size_t)keys_argon2_job_size(&job));
 			well = keys_argon2_crew_run(&job, &c.input, threads, tag, c.tag_size);
 			failed += !well;
 			assert_wiped(&job);
@@ -260,7 +260,7 @@ static void test_canceled(void **state)
 		for (unsigned threads = 1; threads <= 4; threads++)
 			for (unsigned asks = 0; asks < 90; asks += 7) {
 				memory = plan(&job, &c, 0);
-				memset(job.memory, 0, keys_argon2_job_size(&job));
+				memset(job.memory, 0, (size_t)keys_argon2_job_size(&job));
 				job.canceled = cancel_then;
 				asks_left = asks;
 				canceled += !keys_argon2_crew_run(&job, &c.input, threads, tag,

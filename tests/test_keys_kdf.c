@@ -285,7 +285,7 @@ static void test_no_memory(void **state)
 {
 	const struct mortise_kdf kdf = ARGON2ID(1, 1048576, 1);
 	struct mortise_secret *passphrase = secret_of("x", 1);
-	struct rlimit before, lowered;
+	struct rlimit before, lowered, limit;
 	struct mortise_error err;
 	enum mortise_code code;
 	uint8_t key[32];
@@ -295,6 +295,9 @@ static void test_no_memory(void **state)
 	lowered = before;
 	lowered.rlim_cur = address_space() + (64u << 20);
 	assert_int_equal(setrlimit(RLIMIT_AS, &lowered), 0);
+	/* QEMU's user emulation ignores it. */
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur != lowered.rlim_cur)
+		skip();
 	code = keys_kdf_derive(&kdf, NULL, passphrase, (struct keys_bytes){ "01234567", 8 }, key,
 			       32, &err);
 	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);

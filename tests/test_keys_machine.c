@@ -175,6 +175,9 @@ static void test_machines(void **state)
 		uint32_t cap;
 		bool swap;
 
+		/* More than the address space of a 32-bit process. */
+		if (machines[i].available > SIZE_MAX)
+			continue;
 		assert_non_null(mkdtemp(root));
 		snprintf(proc, sizeof(proc), "%s/proc", root);
 		snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
@@ -277,7 +280,7 @@ static void test_fits_address_limit(void **state)
 	};
 	const struct mortise_kdf pbkdf2 = { .type = MORTISE_KDF_PBKDF2, .memory_kib = 1048576 };
 	enum mortise_code code_large, code_small, code_pbkdf2;
-	struct rlimit before, lowered;
+	struct rlimit before, lowered, limit;
 	struct mortise_error err;
 	unsigned available = 0;
 	int end = 0;
@@ -287,6 +290,9 @@ static void test_fits_address_limit(void **state)
 	lowered = before;
 	lowered.rlim_cur = address_space() + 64 * MIB;
 	assert_int_equal(setrlimit(RLIMIT_AS, &lowered), 0);
+	/* QEMU's user emulation ignores it. */
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur != lowered.rlim_cur)
+		skip();
 	code_large = keys_kdf_fits(&large, "keyslot 0", &err);
 	code_small = keys_kdf_fits(&small, "keyslot 0", NULL);
 	code_pbkdf2 = keys_kdf_fits(&pbkdf2, "keyslot 0", NULL);

@@ -59,7 +59,7 @@ static void make_keyslot(struct luks1_binary *binary, unsigned id, uint8_t *imag
 	assert_int_equal(keys_af_split(volume_key, key_size, KEYS_AF_STRIPES, "sha256", area, NULL),
 			 MORTISE_OK);
 	assert_int_equal(keys_area_encrypt("aes-xts-plain64", key, key_size, area,
-					   luks1_area_sectors(binary) * LUKS1_SECTOR, NULL),
+					   (size_t)luks1_area_sectors(binary) * LUKS1_SECTOR, NULL),
 			 MORTISE_OK);
 	mortise_secret_free(&secret);
 }

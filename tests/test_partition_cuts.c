@@ -138,7 +138,7 @@ static void check_places(const char *path, const uint8_t *image)
 		file = fopen(place, "we");
 		assert_non_null(file);
 		assert_int_equal(fwrite(image + partition.first * gpt->sector,
-					gpt_size(gpt, &partition), 1, file),
+					(size_t)gpt_size(gpt, &partition), 1, file),
 				 1);
 		assert_int_equal(fclose(file), 0);
 		if (disk_probe(place, NULL, &probe, &err) || probe.content != DISK_EMPTY)

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Tests Argon2 on other processors: AArch64 (NEON and C), 32-bit x86 (C) and s390x (C, big-endian).
+#   cross.sh [MACHINE:COMPILER:KERNEL]...
 # Each program is compiled statically, run with QEMU's user emulation, and compared with tags from
 # libargon2. Skipped if a compiler or emulator is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 cases=200 memory=1024
-targets=(aarch64:aarch64-linux-gnu-gcc:neon i386:i686-linux-gnu-gcc:portable
+targets=("$@")
+[[ $# -gt 0 ]] || targets=(aarch64:aarch64-linux-gnu-gcc:neon i386:i686-linux-gnu-gcc:portable
 	s390x:s390x-linux-gnu-gcc:portable)
 
 for target in "${targets[@]}"; do

@@ -83,7 +83,7 @@ static void begin(void)
 		derive(secret, keyslot->salt, key, sizeof(key));
 		check(!keys_af_split(volume, KEY_SIZE, KEYS_AF_STRIPES, "sha256", area, NULL));
 		check(!keys_area_encrypt("aes-xts-plain64", key, KEY_SIZE, area,
-					 luks1_area_sectors(&binary) * LUKS1_SECTOR, NULL));
+					 (size_t)luks1_area_sectors(&binary) * LUKS1_SECTOR, NULL));
 	}
 	check(!mortise_secret_from(volume, KEY_SIZE, &volume_key, NULL));
 	derive(volume_key, binary.digest_salt, binary.digest, sizeof(binary.digest));

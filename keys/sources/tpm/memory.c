@@ -84,7 +84,7 @@ bool keys_tpm_memory_parse(const uint8_t bytes[static KEYS_TPM_MEMORY_SIZE],
 	if (memcmp(bytes, MAGIC, MAGIC_SIZE))
 		return false;
 	flags = load(bytes + AT_FLAGS, 2);
-	count = load(bytes + AT_VOLUME_COUNT, 2);
+	count = (size_t)load(bytes + AT_VOLUME_COUNT, 2);
 	if (flags & ~(uint64_t)FLAGS || load(bytes + AT_RESERVED, 2) ||
 	    count > KEYS_TPM_MEMORY_VOLUMES)
 		return false;
