@@ -210,7 +210,7 @@ boot() {
 	local work said trim
 	work=$(mktemp -d)
 	cmake -S . -B "$work/build" -DBUILD_TESTING=OFF -DMORTISE_SYSTEMD=ON \
-		-DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_DRACUT=ON -DMORTISE_MKINITCPIO=ON \
+		-DMORTISE_SYSTEMD_INITRD=ON -DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_DRACUT=ON -DMORTISE_MKINITCPIO=ON \
 		-DMORTISE_MKINITFS=ON -DMORTISE_OPENRC=ON > /dev/null &&
 		DESTDIR=$work/root cmake --install "$work/build" --component boot > /dev/null ||
 		fail "contrib/ cannot be installed"

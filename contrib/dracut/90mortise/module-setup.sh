@@ -14,34 +14,44 @@ depends() {
 	echo "$modules"
 }
 
-# files KIND...: what image-files prints of these kinds, without the kind.
+# files KIND...: the lines of image-files in $printed of these kinds, without the kind.
 files() {
 	local line kind
 
-	# Called by installkernel and by install: once is enough.
-	: "${mortise_files:=$(/usr/lib/mortise/image-files)}"
 	for kind; do
 		while read -r line; do
 			[[ $line != "$kind "* ]] || echo "${line#* }"
-		done <<< "$mortise_files"
+		done <<< "$printed"
 	done
 }
 
-installkernel() {
-	local modules
+# needed: what the libraries need. dracut finds this only for files that are executable, which Debian's
+# libraries are not.
+needed() {
+	local file
 
+	while read -r file; do
+		ldd "$file"
+	done < <(files library) | sed -n 's|.* => \(/[^ ]*\) .*|\1|p' | sort -u
+}
+
+installkernel() {
+	local modules printed
+
+	printed=$(/usr/lib/mortise/image-files 2> /dev/null) || return 1
 	mapfile -t modules < <(files module)
 	hostonly='' instmods "${modules[@]}"
 }
 
 install() {
-	local file
+	local file printed
 
+	printed=$(/usr/lib/mortise/image-files) || return 1
 	inst_multiple cat mkdir mount sleep modprobe
 	inst_script /usr/lib/mortise/unlock-root
 	while read -r file; do
 		inst "$file"
-	done < <(files program library file)
+	done < <(files program library file && needed)
 	while read -r file; do
 		inst_simple "$file"
 		chmod go= "$initdir/$file"
