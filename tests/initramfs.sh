@@ -274,6 +274,69 @@ mkinitcpio() {
 	echo "ok - mkinitcpio"
 }
 
+# dracut's module without and with systemd; and the generator, in an initramfs.
+dracut() {
+	local initdir=$work/initdir moddir=$tree/contrib/dracut/90mortise systemdutildir=/lib/systemd
+	local systemdsystemunitdir=$systemdutildir/system libgcc
+
+	libgcc=$(ldconfig -p | sed -n '/libgcc_s.so.1 .*=> /{s/.*=> //p;q}')
+	printf '%s\n' "program $work/bin/mortise" "library $libgcc" "module dm-crypt" "module xfs" \
+		"secret /etc/mortise/trust.yaml" "crypttab root UUID=2 none luks" "setting MORTISE_KMS=yes" > "$work/image"
+	sed 's|/usr/lib/mortise/image-files|cat "$work/image"|' "$moddir/module-setup.sh" > "$work/module"
+	mkdir -p "$initdir/etc/mortise"
+	: > "$initdir/etc/mortise/trust.yaml"
+	for systemd in false true; do
+		(
+			for stub in inst inst_simple inst_script inst_multiple inst_hook instmods dracut_need_initqueue; do
+				eval "$stub() { echo \"$stub \$*\" >> \"\$work/built-$systemd\"; }"
+			done
+			dracut_module_included() { $systemd; }
+			. "$work/module"
+			depends >> "$work/built-$systemd"
+			installkernel
+			install
+		)
+	done
+	for line in "dm rootfs-block" "instmods dm-crypt xfs" "inst $work/bin/mortise" "inst $libgcc" \
+		"inst $(ldd "$libgcc" | sed -n 's/.*libc.so.6 => \([^ ]*\) .*/\1/p')" \
+		"inst_simple /etc/mortise/trust.yaml" "inst_hook initqueue/settled 50 $moddir/mortise-open.sh"; do
+		grep -qx "$line" "$work/built-false"
+	done
+	[ "$(stat -c %a "$initdir/etc/mortise/trust.yaml")" = 600 ]
+	[ "$(tail -n 1 "$initdir/etc/mortise/crypttab")" = "root UUID=2 none luks" ]
+	grep -q 'mortise-root.service.*/system-generators/mortise-root-generator' "$work/built-true"
+	grep -q systemd-ask-password "$work/built-true"
+	! grep -q inst_hook "$work/built-true" || return 1
+	echo "ok - dracut"
+}
+
+generator() {
+	local units=$work/units
+
+	sed "s|/usr/lib/mortise|$tree/contrib/initramfs|; s|/etc/initrd-release|$work/release|" \
+		"$tree/contrib/systemd-initrd/mortise-root-generator" > "$work/generator"
+	mkdir "$units"
+	rm -f "$work/etc/crypttab"
+	echo "root=UUID=01-2 mortise.root=a-b cryptdevice=/dev/null:x" > "$work/cmdline"
+	enter dash "$work/generator" "$units" a b
+	[ -z "$(ls "$units")" ]
+	: > "$work/release"
+	enter dash "$work/generator" "$units" a b
+	diff - <(cd "$units" && LC_ALL=C ls -d ./*/*) <<- 'END'
+		./dev-disk-by\x2duuid-01\x2d2.device.d/mortise.conf
+		./dev-mapper-luks2\x2da\x2db.device.d/mortise.conf
+		./dev-mapper-x.device.d/mortise.conf
+		./initrd-root-device.target.wants/mortise-root.service
+		./initrd-root-fs.target.wants/mortise-root-move.service
+	END
+	! command -v systemd-escape > /dev/null || [ "$(systemd-escape --path /dev/disk/by-uuid/01-2).device" = 'dev-disk-by\x2duuid-01\x2d2.device' ]
+	rm -r "$units" && mkdir "$units"
+	echo "root=UUID=01-2 quiet" > "$work/cmdline"
+	enter dash "$work/generator" "$units" a b
+	[ -z "$(ls "$units")" ]
+	echo "ok - units of systemd"
+}
+
 # What Alpine's init calls: the options of cryptroot= are left out, and the root is opened once.
 mkinitfs() {
 	printf '#!/bin/sh\necho "$0 $*" >> "$WORK/found"\n[ "$*" != "-p /sbin/mdev /dev/nothing" ] || exec sleep 1\n' \
@@ -301,5 +364,7 @@ for under in "dash" "busybox sh"; do
 	agents
 done
 images
+dracut
+generator
 mkinitcpio
 mkinitfs
