@@ -158,6 +158,16 @@ agents() {
 	unlock "mortise.root=vault"
 	[ "$status" = 1 ]
 	grep -q -- '--timeout=90 Recovery key for the volume STATE' "$work/asked"
+	# The mount for STATE is made once, and removed without STATE.
+	: > "$work/refuse"
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	[ "$(enter sh -euc '
+		"$@" open
+		if grep " /run/mortise-root " /proc/mounts; then exit 1; fi
+		mkdir -p /run/mortise-root/system/state
+		"$@" open
+		"$@" open
+		grep -c " /run/mortise-root " /proc/mounts' - "${shell[@]}" "$tree/contrib/initramfs/unlock-root")" = 1 ]
 	rm "$work/systemd" "$work/bin/systemd-ask-password"
 	echo "ok - plymouth and systemd-ask-password"
 }

@@ -489,21 +489,27 @@ encrypted_root() {
 	# The console agent of systemd does not run in User Mode Linux.
 	local -A systems=([uml]="initramfs-tools dracut-plain" [qemu]="initramfs-tools dracut")
 
-	needs unshare qemu-system-x86_64
+	needs unshare qemu-system-x86_64 swtpm
 	[ "$(id -u)" = 0 ] || {
 		echo "# not root"
 		exit 77
 	}
 	[ -n "$built" ] || debian
-	[ -z "${MKINITCPIO-}" ] || systems[uml]+=" mkinitcpio"
+	[ -z "${MKINITCPIO-}" ] || systems[uml]+=" mkinitcpio" systems[qemu]+=" mkinitcpio-systemd"
 	[ -z "${MKINITFS-}" ] || systems[uml]+=" mkinitfs"
+	export MORTISE=$work/unpacked/usr/sbin/mortise
 	for guest in uml qemu; do
 		for system in ${systems[$guest]}; do
 			echo "# $guest, $system"
-			MORTISE=$work/unpacked/usr/sbin/mortise PEER=1 \
-				tests/guest/encrypted_root "tools/guest/$guest" "$system"
+			PEER=1 tests/guest/encrypted_root "tools/guest/$guest" "$system"
 		done
 	done
+	echo "# failures, late consoles and TPMs"
+	tests/guest/encrypted_root tools/guest/uml dracut-plain fails
+	tests/guest/encrypted_root tools/guest/qemu initramfs-tools absent
+	tests/guest/encrypted_root tools/guest/qemu dracut fails late
+	tests/guest/encrypted_root tools/guest/qemu initramfs-tools tpm
+	tests/guest/encrypted_root tools/guest/qemu dracut tpm
 }
 
 site() {
