@@ -18,42 +18,46 @@ second='the passphrase of the data volume, which only STATE holds'
 cheap=(--pbkdf pbkdf2 --pbkdf-force-iterations 1000)
 export PYTHONDONTWRITEBYTECODE=1
 
+watch=$work/watch
+mkdir "$watch"
+mkfifo "$watch/arguments" "$watch/status"
+: >"$watch/secrets"
+/usr/bin/python3 "$secrets/watch.py" "$watch" "$program" &
 cat >"$work/watched" <<END
-#!/bin/sh
-exec /usr/bin/python3 "$secrets/watch.py" "$work/secrets" "$work/found" "$program" "\$@"
+#!/bin/bash
+printf '%s\\0' "\$@" >"$watch/arguments"
+read -r status count <"$watch/status"
+cat "$watch/out"
+cat "$watch/err" >&2
+echo "\$1 \$count" >>"$work/searched"
+exit "\$status"
 END
 chmod +x "$work/watched"
-: >"$work/searched"
 
-# forgets VERB NAME COMMAND...: it succeeds, and nothing that it runs has a copy of a secret at its end.
+# forgets NAME COMMAND...: it succeeds, and nothing that it runs has a copy of a secret at its end.
 forgets() {
-	local verb=$1 name=$2 state
-	shift 2
+	local name=$1
+	shift
 
-	rm -f "$work/found"
+	rm -f "$watch/found"
 	MORTISE=$work/watched
 	check "$name" "$@"
 	MORTISE=$program
-	state=$(grep -v '^searched ' "$work/found") || true
-	check_equal "$name: no copy of a secret" "$state" ""
-	sed -n "s/^searched /$verb /p" "$work/found" >>"$work/searched"
+	check_equal "$name: no copy of a secret" "$(cat "$watch/found")" ""
 }
 
 # of_device VERB ARGUMENT...
 of_device() {
-	forgets "$1" "$*" "$work/program" "$@"
+	forgets "$*" "$work/watched" "$@"
 }
 
 test_verbs() {
 	local device
 
 	printf %s "$first" >"$work/key"
-	# MORTISE changes: this calls what it names then.
-	printf '#!/bin/sh\nexec "%s" "$@"\n' "$work/watched" >"$work/program"
-	chmod +x "$work/program"
 	device=$(blank_device 40)
 	"$program" luksFormat -q "${cheap[@]}" "$device" "$work/key"
-	printf 'passphrase %s\ndevice %s\n' "$first" "$device" >"$work/secrets"
+	printf 'passphrase %s\ndevice %s\n' "$first" "$device" >"$watch/secrets"
 	of_device open --debug --key-file "$work/key" "$device" v
 	of_device status v
 	of_device refresh --debug --key-file "$work/key" --allow-discards v
@@ -64,7 +68,6 @@ test_verbs() {
 	of_device luksSuspend --debug v
 	of_device luksResume --debug --key-file "$work/key" v
 	of_device reencrypt -q --debug --key-file "$work/key" "${cheap[@]}" --init-only "$device" v
-	of_device status v
 	of_device reencrypt -q --debug --key-file "$work/key" --resume-only "$device" v
 	of_device close --debug v
 	of_device attach v "$device" "$work/key" luks
@@ -82,26 +85,24 @@ test_declared() {
 		"static: {passphrase: '$second'}, slot: 0, lockToState: true"
 	cp "$config" "$work/declared"
 	printf 'passphrase %s\npassphrase %s\ndevice %s\ndevice %s\n' "$first" "$second" "$state" "$data" \
-		>"$work/secrets"
+		>"$watch/secrets"
 	rotate one
-	forgets apply "apply" mortise apply -f "$config"
+	forgets "apply" mortise apply -f "$config"
 	down
-	forgets up "up" mortise up --log=kmsg
+	forgets "up" mortise up --log=kmsg
 	check "up writes to the kernel's log" grep -q mortise <(dmesg)
-	forgets up "up of open volumes" mortise up
-	forgets plan "plan" mortise plan
-	forgets plan "plan --json" mortise plan --json
-	forgets status "status" mortise status
-	forgets status "status --json" mortise status --json
-	forgets grow "grow" mortise grow --root "$root" --node-uuid "$uuid" data
-	forgets trim "trim" mortise trim
+	forgets "up of open volumes" mortise up
+	forgets "plan" mortise plan
+	forgets "plan --json" mortise plan --json
+	forgets "status --json" mortise status --json
+	forgets "grow" mortise grow --root "$root" --node-uuid "$uuid" data
+	forgets "trim" mortise trim
 	rotate two
-	forgets apply "apply, which begins a rotation" mortise apply -f "$config"
+	forgets "apply, which begins a rotation" mortise apply -f "$config"
 	check_match "the rotation has begun" "$(mortise status)" "*re-encrypted*"
-	forgets continue "continue" mortise continue
-	forgets apply "apply of the same" mortise apply -f "$config"
-	forgets down "down" mortise down
-	forgets reset "reset" mortise reset --yes STATE data
+	forgets "continue" mortise continue
+	forgets "down" mortise down
+	forgets "reset" mortise reset --yes STATE data
 }
 
 # Where the secrets of both tests may not be; the keys of the kernel have descriptions only.
@@ -148,6 +149,8 @@ derives() {
 
 test_verbs
 test_declared
+: >"$watch/arguments"
+wait
 test_system
 test_core_dump
 check_equal "the verbs that tests/secrets/verbs.py leaves to this script" \

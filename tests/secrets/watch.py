@@ -4,9 +4,11 @@
 each process when it ends, and when it is about to die by SIGABRT.
 For Linux on processors of 64 bits.
 
-watch.py SECRETS REPORT COMMAND...: SECRETS has lines "passphrase TEXT", "device PATH" of a header whose keys
-are secrets, too, and "volume-key HEX". The volume keys that are found are added to it, each finding becomes
-a line of REPORT. Exits with the status of the command."""
+watch.py DIRECTORY PROGRAM: runs PROGRAM each time that arguments, with a NUL after each, are written to the
+pipe DIRECTORY/arguments, and writes DIRECTORY/out, err and found, and then the exit status to the pipe
+DIRECTORY/status. DIRECTORY/secrets has lines "passphrase TEXT" and "device PATH" of a header whose keys are
+secrets, too. Ends if there are no arguments."""
+import array
 import base64
 import ctypes
 import os
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 import keys
 
@@ -29,8 +32,7 @@ FORK, VFORK, CLONE, EXEC, EXIT = 1, 2, 3, 4, 6
 OPTIONS = sum(1 << event for event in (FORK, VFORK, CLONE, EXEC, EXIT)) | 1 << 20  # EXITKILL
 WALL = 0x40000000
 PIECE = 16
-PAGE = 4096
-ZEROS = bytes(PAGE)
+PAGE = os.sysconf('SC_PAGESIZE')
 
 
 def ptrace(request, pid, data=0):
@@ -82,14 +84,17 @@ class Memory:
             self.name = file.read().strip()
         with open(f'/proc/{pid}/smaps', encoding='ascii', errors='replace') as file:
             maps = re.split(r'(?m)^(?=[0-9a-f]+-[0-9a-f]+ )', file.read())[1:]
-        with open(f'/proc/{pid}/mem', 'rb', buffering=0) as memory:
+        # A kernel without CONFIG_PROC_PAGE_MONITOR has no pagemap.
+        pagemap = f'/proc/{pid}/pagemap'
+        pagemap = pagemap if os.path.exists(pagemap) else '/dev/null'
+        with open(f'/proc/{pid}/mem', 'rb', buffering=0) as memory, open(pagemap, 'rb', buffering=0) as pages:
             for text in maps:
-                self.add(memory, text, core)
+                self.add(memory, pages, text, core)
         for kind in 'cmdline', 'environ':
             with open(f'/proc/{pid}/{kind}', 'rb') as file:
                 self.pieces.append((kind, file.read()))
 
-    def add(self, memory, text, core):
+    def add(self, memory, pages, text, core):
         words = text.split('\n', 1)[0].split(None, 5)
         sizes = dict(re.findall(r'(?m)^(\w+): +(\d+) kB$', text))
         flags = re.search(r'(?m)^VmFlags:(.*)$', text)
@@ -101,20 +106,36 @@ class Memory:
             return
         if sizes.get('Rss') == sizes.get('Swap') == '0' or core and 'dd' in flags:
             return
-        memory.seek(start)
-        data = bytearray()
-        try:
-            while len(data) < end - start:
-                piece = memory.read(end - start - len(data))
-                if not piece:
-                    break
-                data += piece
-        except OSError:
-            if 'io' not in flags and 'pf' not in flags:
-                raise
-        pages = (bytes(data[at:at + PAGE]) for at in range(0, len(data), PAGE))
-        data = b''.join(page for page in pages if page != ZEROS[:len(page)])
+        data = b''.join(self.read(memory, at, to) for at, to in self.find_pages(pages, start, end))
         self.pieces.append((f'{words[0]} {words[1]} {where}', data))
+
+    @staticmethod
+    def find_pages(pages, start, end):
+        """The parts of a mapping that have pages: most of a stack has none."""
+        if pages.name != '/dev/null':
+            pages.seek(start // PAGE * 8)
+        begin = None
+        entries = array.array('Q', pages.read((end - start) // PAGE * 8))
+        for at, entry in enumerate(entries or [1 << 63] * ((end - start) // PAGE)):
+            exists = entry >> 62  # present, or swapped
+            if exists and begin is None:
+                begin = start + at * PAGE
+            elif not exists and begin is not None:
+                yield begin, start + at * PAGE
+                begin = None
+        if begin is not None:
+            yield begin, end
+
+    @staticmethod
+    def read(memory, at, end):
+        data = bytearray()
+        memory.seek(at)
+        while len(data) < end - at:
+            piece = memory.read(end - at - len(data))
+            if not piece:
+                break
+            data += piece
+        return bytes(data)
 
     def find(self, secrets):
         return {f'{self.name}: {what} at {where}' for where, data in self.pieces for what in secrets.find(data)}
@@ -210,35 +231,44 @@ def abort(pid, seconds):
         time.sleep(0.01)
 
 
-def main():
-    secrets, passphrases, devices = Secrets(), {}, []
-    with open(sys.argv[1], encoding='utf-8') as file:
-        for kind, text in (line.rstrip('\n').split(' ', 1) for line in file):
-            if kind == 'device':
-                devices.append(text)
-            elif kind == 'passphrase':
-                passphrases[text] = text.encode()
-            else:
-                secrets.add(text[:8], bytes.fromhex(text))
-    for text, passphrase in passphrases.items():
+def read_secrets(path):
+    with open(path, encoding='utf-8') as file:
+        lines = [line.rstrip('\n').split(' ', 1) for line in file]
+    passphrases = {text: text.encode() for kind, text in lines if kind == 'passphrase'}
+    return passphrases, [text for kind, text in lines if kind == 'device']
+
+
+def answer(directory, command, secrets, headers):
+    headers.passphrases, devices = read_secrets(f'{directory}/secrets')
+    for text, passphrase in headers.passphrases.items():
         secrets.add(text, passphrase)
-    headers = keys.Keys(sys.argv[3], passphrases)
-    before = set(secrets.forms)
     headers.learn(secrets, devices)
-    run = Run(sys.argv[3:], stdin=sys.stdin)
+    run = Run(command)
     headers.learn(secrets, devices)
-    sys.stdout.buffer.write(run.out)
-    sys.stderr.buffer.write(run.err)
     found = run.find(secrets, forks_may=True)
     found |= {f'output: {what}' for what in secrets.find(run.out + run.err)}
-    with open(sys.argv[1], 'a', encoding='ascii') as file:
-        file.write(''.join(f'volume-key {secret.hex()}\n' for secret in set(secrets.forms) - before
-                           if 'volume key' in secrets.forms[secret][0]))
-    with open(sys.argv[2], 'a', encoding='utf-8') as file:
-        file.write(''.join(f'{line}\n' for line in sorted(found)))
-        file.write(f'searched {len(run.ends + run.forks)}\n')
-    return run.status if run.status >= 0 else 128 - run.status
+    for name, data in ('out', run.out), ('err', run.err), ('found', '\n'.join(sorted(found)).encode()):
+        with open(f'{directory}/{name}', 'wb') as file:
+            file.write(data)
+    with open(f'{directory}/status', 'w', encoding='ascii') as file:
+        file.write(f'{run.status if run.status >= 0 else 128 - run.status} {len(run.ends + run.forks)}\n')
+
+
+def main():
+    directory, program = sys.argv[1:]
+    secrets, headers = Secrets(), keys.Keys(program, {})
+    while True:
+        with open(f'{directory}/arguments', 'rb') as file:
+            words = file.read().split(b'\0')[:-1]
+        if not words:
+            return
+        try:
+            answer(directory, [program.encode(), *words], secrets, headers)
+        except Exception:  # pylint: disable=broad-exception-caught  # the caller waits for an answer
+            traceback.print_exc()
+            with open(f'{directory}/status', 'w', encoding='ascii') as file:
+                file.write('99 0\n')
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()
