@@ -19,24 +19,24 @@ static char digit_of(unsigned value)
 	return (char)digit;
 }
 
-/* Returns c + add if c is from first to last, else 0. Sets the bits of *known then. */
-static unsigned within(unsigned c, unsigned first, unsigned last, unsigned add, unsigned *known)
-{
-	const unsigned mask = 0u - (((first - 1 - c) & (c - last - 1)) >> 31);
-
-	*known |= mask;
-	return (c + add) & mask;
-}
-
 static unsigned value_of(char digit, unsigned *bad)
 {
+	static const struct {
+		unsigned char first, last, value;
+	} ranges[] = {
+		{ 'A', 'Z', 0 },  { 'a', 'z', 26 }, { '0', '9', 52 },
+		{ '+', '+', 62 }, { '/', '/', 63 },
+	};
 	const unsigned c = (unsigned char)digit;
-	unsigned known = 0;
-	const unsigned value =
-		within(c, 'A', 'Z', 0u - 'A', &known) | within(c, 'a', 'z', 26u - 'a', &known) |
-		within(c, '0', '9', 52u - '0', &known) | within(c, '+', '+', 62u - '+', &known) |
-		within(c, '/', '/', 63u - '/', &known);
+	unsigned value = 0, known = 0;
 
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		const unsigned below = ranges[i].first - 1u - c, above = c - ranges[i].last - 1u;
+		const unsigned mask = 0u - ((below & above) >> 31);
+
+		known |= mask;
+		value |= (c - ranges[i].first + ranges[i].value) & mask;
+	}
 	*bad |= ~known;
 	return value;
 }
