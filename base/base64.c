@@ -1,31 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* Base64 with padding. Comparisons replace a look-up table, so that secrets index no memory. */
+/*
+ * Base64 with padding. Text may be secret: no character selects a branch or an address. Compilers
+ * keep it so as long as masks, not conditions, are computed (tests/secrets/time.c).
+ */
 #include "base/base64.h"
 
 #include <string.h>
 
 static char digit_of(unsigned value)
 {
-	if (value < 26)
-		return (char)('A' + value);
-	if (value < 52)
-		return (char)('a' + (value - 26));
-	if (value < 62)
-		return (char)('0' + (value - 52));
-	return value == 62 ? '+' : '/';
+	unsigned digit = 'A' + value;
+
+	/* The shift makes a mask of the borrow if value is above the number. */
+	digit += ((25 - value) >> 8) & ('a' - 'Z' - 1);
+	digit -= ((51 - value) >> 8) & ('z' - '0' + 1);
+	digit -= ((61 - value) >> 8) & ('9' - '+' + 1);
+	digit += ((62 - value) >> 8) & ('/' - '+' - 1);
+	return (char)digit;
 }
 
-static int value_of(char digit)
+static unsigned value_of(char digit, unsigned *bad)
 {
-	if (digit >= 'A' && digit <= 'Z')
-		return digit - 'A';
-	if (digit >= 'a' && digit <= 'z')
-		return digit - 'a' + 26;
-	if (digit >= '0' && digit <= '9')
-		return digit - '0' + 52;
-	if (digit == '+')
-		return 62;
-	return digit == '/' ? 63 : -1;
+	static const struct {
+		unsigned char first, last, value;
+	} ranges[] = {
+		{ 'A', 'Z', 0 },  { 'a', 'z', 26 }, { '0', '9', 52 },
+		{ '+', '+', 62 }, { '/', '/', 63 },
+	};
+	const unsigned c = (unsigned char)digit;
+	unsigned value = 0, known = 0;
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		const unsigned below = ranges[i].first - 1u - c, above = c - ranges[i].last - 1u;
+		const unsigned mask = 0u - ((below & above) >> 31);
+
+		known |= mask;
+		value |= (c - ranges[i].first + ranges[i].value) & mask;
+	}
+	*bad |= ~known;
+	return value;
 }
 
 void base64_encode(const uint8_t *bytes, size_t size, char *text)
@@ -49,6 +62,7 @@ void base64_encode(const uint8_t *bytes, size_t size, char *text)
 bool base64_decode(const char *text, uint8_t *bytes, size_t *size)
 {
 	size_t length = strlen(text), padding = 0, room = *size, used = 0;
+	unsigned bad = 0;
 
 	if (length % 4)
 		return false;
@@ -60,16 +74,13 @@ bool base64_decode(const char *text, uint8_t *bytes, size_t *size)
 		unsigned group = 0;
 
 		for (size_t i = 0; i < 4; i++) {
-			bool pad = at + i >= length - padding;
-			int value = pad ? 0 : value_of(text[at + i]);
-
-			if (value < 0)
-				return false;
-			group = group << 6 | (unsigned)value;
+			group <<= 6;
+			if (at + i < length - padding)
+				group |= value_of(text[at + i], &bad);
 		}
 		for (unsigned shift = 24; shift > 0 && used < length / 4 * 3 - padding; shift -= 8)
 			bytes[used++] = (uint8_t)(group >> (shift - 8));
 	}
 	*size = used;
-	return true;
+	return !bad;
 }

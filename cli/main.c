@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 
 #include "cli/help.h"
 #include "cli/log.h"
@@ -239,6 +240,8 @@ int main(int argc, char **argv)
 	enum status status = STATUS_OK;
 	const char *slash;
 
+	/* A core dump would hold the copies of keys and passphrases that crypto libraries make. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	command.program = argc > 0 ? argv[0] : "mortise";
 	slash = strrchr(command.program, '/');
 	command.as_cryptsetup = strcmp(slash ? slash + 1 : command.program, "cryptsetup") == 0;
