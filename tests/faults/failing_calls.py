@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from verbs import RUNS, log, prepare, run
+from verbs import RUNS, log, prepare, run, supports
 
 ALL = os.environ.get('FAULTS') == 'all'
 SEED = int(os.environ.get('FAULT_SEED', '1'))
@@ -116,7 +116,7 @@ def try_verb(verb, chooser):
             for lasting in ('', '-') if ALL else (chooser.choice(('', '-')),):
                 tried += 1
                 tolerated += case.try_fault(f'{kind}:{number}{lasting}')
-    for everywhere in 'short', 'eintr':
+    for everywhere in verb.tolerates:
         tried += 1
         if not case.try_fault(everywhere):
             case.failures.append(f'{everywhere}: failed')
@@ -129,7 +129,7 @@ def main():
     wanted = sys.argv[1:]
     failed = number = total = 0
     for verb in RUNS:
-        if not verb.fails or (wanted and verb.name not in wanted):
+        if not verb.fails or (wanted and verb.name not in wanted) or not supports(verb.verb):
             continue
         with tempfile.TemporaryDirectory(prefix='mortise-faults.') as directory:
             os.chdir(directory)

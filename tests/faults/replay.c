@@ -6,12 +6,13 @@
  *   --header NAME, --data NAME, --key NAME (repeatable)
  *   --unsealed       the seal may be broken in between
  *   --handed NAME    this file must hold the last key before keyslot 1 exists
- *   --stride N       each N-th torn write, and each N-th of the other states
+ *   --stride N       each N-th torn write
  *   --random N       seeded states for each flush
  *   --seed N
  *   --sample N       run COMMAND after the second and each N-th state
+ *   --nested N       after each N-th state that is repaired or continued, also cuts of that
  *   --command TEXT   for sh, in the folder with the state
- * Prints "STATES REPEATED COMMANDS FLUSHES", and what is wrong.
+ * Prints "STATES REPEATED NESTED COMMANDS FLUSHES", and what is wrong.
  *
  * The states, for each flush and its pending changes: each prefix, with the next write torn after each
  * sector, from its start or from its end; all subsets of the changes if they are few; and seeded ones.
@@ -26,13 +27,14 @@
 
 #define FEW	  6u /* changes of which all subsets are tried */
 #define WRONG_MAX 5u
+#define NESTED	  8u /* cuts of one repair */
 
 static struct {
 	struct replay_check check;
-	unsigned stride, random, sample;
+	unsigned stride, random, sample, nested;
 	uint64_t seed;
 	const char *command;
-	unsigned long states, repeated, commands, flushes, wrong, turn;
+	unsigned long states, repeated, nested_states, commands, flushes, wrong, turn, repaired;
 } replay = { .stride = 1, .check = { .header = "image" } };
 
 void give_up(const char *format, ...)
@@ -71,6 +73,36 @@ static void run_command(const char *state)
 		report(state, text);
 }
 
+/* xorshift64* (Vigna 2016) */
+static uint64_t next_random(void)
+{
+	replay.seed ^= replay.seed >> 12;
+	replay.seed ^= replay.seed << 25;
+	replay.seed ^= replay.seed >> 27;
+	return replay.seed * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+/* What the check has written in this state is cut, too. */
+static void cut_repair(const char *state)
+{
+	char text[160];
+
+	for (unsigned i = 0; i < NESTED; i++) {
+		const unsigned write = (unsigned)(next_random() % disk_watched());
+		const unsigned sectors =
+			(unsigned)(next_random() % (disk_watched_sectors(write) + 1));
+		const char *why;
+
+		disk_make_watched(write, sectors);
+		replay.nested_states++;
+		why = check_state(&replay.check);
+		snprintf(text, sizeof(text), "%s; then %u writes of the repair and %u sectors",
+			 state, write, sectors);
+		if (why)
+			report(text, why);
+	}
+}
+
 /* A state with the parts for which chosen() returns true. */
 static void try_state(const char *state,
 		      bool (*chosen)(unsigned change, unsigned part, void *context), void *context)
@@ -87,9 +119,13 @@ static void try_state(const char *state,
 		return;
 	}
 	replay.states++;
+	disk_watch(true);
 	why = check_state(&replay.check);
+	disk_watch(false);
 	if (why)
 		report(state, why);
+	if (replay.nested && disk_watched() && replay.repaired++ % replay.nested == 0)
+		cut_repair(state);
 	if (!why && replay.sample && (replay.states == 2 || replay.states % replay.sample == 0)) {
 		disk_make_state();
 		run_command(state);
@@ -114,15 +150,6 @@ static bool is_in_set(unsigned change, unsigned part, void *context)
 {
 	(void)part;
 	return *(const unsigned *)context >> change & 1;
-}
-
-/* xorshift64* (Vigna 2016) */
-static uint64_t next_random(void)
-{
-	replay.seed ^= replay.seed >> 12;
-	replay.seed ^= replay.seed << 25;
-	replay.seed ^= replay.seed >> 27;
-	return replay.seed * UINT64_C(0x2545f4914f6cdd1d);
 }
 
 /* Of each change all, none, or some parts, by the density of this state. */
@@ -170,8 +197,7 @@ static void try_subsets(void)
 		return;
 	for (unsigned set = 0; set < 1u << disk_pending_count(); set++) {
 		snprintf(text, sizeof(text), "changes %#x", set);
-		if (is_turn())
-			try_state(text, is_in_set, &set);
+		try_state(text, is_in_set, &set);
 	}
 }
 
@@ -213,9 +239,10 @@ static void try_flush(void)
 static enum replay_kind kind_of(const char *name)
 {
 	static const char *const names[] = {
-		[REPLAY_OPENS] = "opens",     [REPLAY_FORMAT] = "format",
-		[REPLAY_BACKUP] = "backup",   [REPLAY_REENCRYPT] = "reencrypt",
-		[REPLAY_ENCRYPT] = "encrypt", [REPLAY_DECRYPT] = "decrypt",
+		[REPLAY_OPENS] = "opens",	  [REPLAY_FORMAT] = "format",
+		[REPLAY_BACKUP] = "backup",	  [REPLAY_META] = "meta",
+		[REPLAY_REENCRYPT] = "reencrypt", [REPLAY_ENCRYPT] = "encrypt",
+		[REPLAY_DECRYPT] = "decrypt",
 	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -260,6 +287,9 @@ static void take_option(int option)
 		/* A generator of this kind never leaves 0. */
 		replay.seed = number + UINT64_C(1) * 0x9e3779b9u;
 		break;
+	case 't':
+		replay.nested = number;
+		break;
 	case 'n':
 		replay.sample = number;
 		break;
@@ -283,6 +313,7 @@ int main(int count, char **words)
 		{ "stride", required_argument, NULL, 's' },
 		{ "random", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 'e' },
+		{ "nested", required_argument, NULL, 't' },
 		{ "sample", required_argument, NULL, 'n' },
 		{ "command", required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
@@ -304,7 +335,7 @@ int main(int count, char **words)
 	differs = disk_differs(words[optind + 2]);
 	if (differs)
 		give_up("the trace lacks a write to %s", differs);
-	printf("%lu %lu %lu %lu\n", replay.states, replay.repeated, replay.commands,
-	       replay.flushes);
+	printf("%lu %lu %lu %lu %lu\n", replay.states, replay.repeated, replay.nested_states,
+	       replay.commands, replay.flushes);
 	return replay.wrong != 0;
 }

@@ -45,6 +45,15 @@ bool disk_end_state(void);
 void disk_make_state(void);
 /* Programs have run in the current folder: the next state cannot rely on it. */
 void disk_forget(void);
+/*
+ * Cuts of what the library does in a state, such as a repair: keep its writes from here on; how many
+ * there are, and how many sectors one has; and the state again, with those before this one, and the
+ * first sectors of it.
+ */
+void disk_watch(bool on);
+unsigned disk_watched(void);
+unsigned disk_watched_sectors(unsigned write);
+void disk_make_watched(unsigned write, unsigned sectors);
 /* After the last flush: does this folder have the same contents? NULL, or the name of a file. */
 const char *disk_differs(const char *after);
 
@@ -57,7 +66,8 @@ uint64_t disk_hash(uint64_t start, const void *bytes, size_t size);
 enum replay_kind {
 	REPLAY_OPENS,	/* a header; each of its keyslots opens */
 	REPLAY_FORMAT,	/* perhaps not yet */
-	REPLAY_BACKUP,	/* the same, and the file "backup" opens or is no header */
+	REPLAY_BACKUP,	/* the same, and the file "backup" opens or has no header */
+	REPLAY_META,	/* the values of META (replay_meta.c) */
 	REPLAY_REENCRYPT, /* continues, and all data is there */
 	REPLAY_ENCRYPT,	/* the data is plain, or continues, with a detached header */
 	REPLAY_DECRYPT, /* the same in the other direction */
@@ -76,6 +86,10 @@ struct replay_check {
 void check_learn(const struct replay_check *check, const char *folder);
 /* The metadata of the current state is one that the program has committed. */
 void check_commit(const struct replay_check *check);
+void check_add_commit(uint64_t hash);
+bool check_is_committed(uint64_t hash);
+void meta_commit(const struct replay_check *check);
+const char *meta_check(const struct replay_check *check);
 /* What is wrong with the current state, or NULL. */
 const char *check_state(const struct replay_check *check);
 

@@ -165,6 +165,12 @@ static bool same_json(struct json_object *a, struct json_object *b)
 	return a && b && json_object_equal(a, b);
 }
 
+static bool same_texts(const struct luks2_binary *a, const struct luks2_binary *b)
+{
+	return a->seqid == b->seqid && !strcmp(a->uuid, b->uuid) && !strcmp(a->label, b->label) &&
+	       !strcmp(a->subsystem, b->subsystem);
+}
+
 /* After the header was loaded, both copies are valid and equal. */
 static const char *find_unmended(const char *name)
 {
@@ -177,7 +183,7 @@ static const char *find_unmended(const char *name)
 		loss = wrong_header("the copies cannot be read", &err);
 	else if (!copy[0].valid || !copy[1].valid)
 		loss = wrong_header("a copy was not repaired", &copy[copy[0].valid].why);
-	else if (copy[0].binary.seqid != copy[1].binary.seqid ||
+	else if (!same_texts(&copy[0].binary, &copy[1].binary) ||
 		 !same_json(copy[0].metadata, copy[1].metadata))
 		loss = "the copies differ after the repair";
 	json_object_put(copy[0].metadata);
@@ -188,13 +194,17 @@ static const char *find_unmended(const char *name)
 
 static uint64_t hash_metadata(const struct mortise_luks2 *header)
 {
-	const char *text = luks2_json_plain(header->metadata);
+	const struct luks2_binary *binary = &header->binary;
+	const char *const texts[] = { binary->uuid, binary->label, binary->subsystem,
+				      luks2_json_plain(header->metadata) };
+	uint64_t hash = 4;
 
-	return disk_hash(disk_hash(4, header->binary.uuid, sizeof(header->binary.uuid)), text,
-			 strlen(text));
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		hash = disk_hash(hash, texts[i], strlen(texts[i]));
+	return hash;
 }
 
-static bool is_committed(uint64_t hash)
+bool check_is_committed(uint64_t hash)
 {
 	for (unsigned i = 0; i < known.commit_count; i++)
 		if (known.commits[i] == hash)
@@ -202,18 +212,30 @@ static bool is_committed(uint64_t hash)
 	return false;
 }
 
-void check_commit(const struct replay_check *check)
+void check_add_commit(uint64_t hash)
 {
-	struct mortise_error err;
-	struct mortise_luks2 *header = load(check, true, false, check->header, &err);
-	uint64_t hash = header ? hash_metadata(header) : 0;
-
-	mortise_luks2_free(&header);
-	if (!hash || is_committed(hash))
+	if (check_is_committed(hash))
 		return;
 	if (known.commit_count == COMMITS_MAX)
 		give_up("too many commits");
 	known.commits[known.commit_count++] = hash;
+}
+
+void check_commit(const struct replay_check *check)
+{
+	struct mortise_luks2 *header;
+	struct mortise_error err;
+	uint64_t hash;
+
+	if (check->kind == REPLAY_META) {
+		meta_commit(check);
+		return;
+	}
+	header = load(check, true, false, check->header, &err);
+	hash = header ? hash_metadata(header) : 0;
+	mortise_luks2_free(&header);
+	if (hash)
+		check_add_commit(hash);
 }
 
 /* A key that no user has seen must not be relied on. */
@@ -242,7 +264,7 @@ static const char *check_header(const struct replay_check *check)
 
 	if (!header)
 		return check->kind == REPLAY_FORMAT ? NULL : wrong_header("no header", &err);
-	if (!is_committed(hash_metadata(header)))
+	if (!check_is_committed(hash_metadata(header)))
 		loss = "the metadata is neither the old nor the new";
 	else if (check->kind == REPLAY_FORMAT && luks2_format_unfinished(header))
 		loss = NULL;
@@ -381,6 +403,8 @@ const char *check_state(const struct replay_check *check)
 {
 	if (check->kind >= REPLAY_REENCRYPT)
 		return check_data(check);
+	if (check->kind == REPLAY_META)
+		return meta_check(check);
 	return check->kind == REPLAY_BACKUP ? check_backup(check) : check_header(check);
 }
 

@@ -20,6 +20,7 @@
 #include "tests/faults/trace.h"
 
 #define PENDING_MAX 4096u
+#define WATCHED_MAX 256u
 #define POOL	    ".pool" /* has a second name of each file */
 
 struct file {
@@ -57,6 +58,16 @@ static struct {
 	uint64_t *seen;
 	size_t seen_room, seen_count;
 } disk;
+
+static struct {
+	bool on;
+	unsigned count;
+	struct watched {
+		struct file *file;
+		uint64_t offset, size;
+		uint8_t *bytes;
+	} writes[WATCHED_MAX];
+} watch;
 
 static pthread_mutex_t dirty_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -543,6 +554,57 @@ const uint8_t *disk_contents(const char *name, uint64_t *size)
 	return file->now.bytes;
 }
 
+void disk_watch(bool on)
+{
+	while (on && watch.count)
+		free(watch.writes[--watch.count].bytes);
+	watch.on = on;
+}
+
+unsigned disk_watched(void)
+{
+	return watch.count;
+}
+
+unsigned disk_watched_sectors(unsigned write)
+{
+	return (unsigned)((watch.writes[write].size + SECTOR - 1) / SECTOR);
+}
+
+static void put_watched(unsigned write, uint64_t size)
+{
+	const struct watched *at = &watch.writes[write];
+
+	if (size > at->size)
+		size = at->size;
+	if (at->offset + size > at->file->wanted.size)
+		give_up("the library extends %s", at->file->name);
+	memcpy(at->file->now.bytes + at->offset, at->bytes, size);
+}
+
+void disk_make_watched(unsigned write, unsigned sectors)
+{
+	disk_make_state();
+	for (unsigned i = 0; i < write; i++)
+		put_watched(i, UINT64_MAX);
+	put_watched(write, (uint64_t)sectors * SECTOR);
+	disk.forgotten = true;
+}
+
+/* Without room for all of them, the first ones. */
+static void watch_write(struct file *file, const void *bytes, size_t size, uint64_t offset)
+{
+	struct watched *write = &watch.writes[watch.count];
+
+	if (!watch.on || watch.count == WATCHED_MAX)
+		return;
+	*write = (struct watched){ file, offset, size, malloc(size) };
+	if (!write->bytes)
+		give_up("out of memory");
+	memcpy(write->bytes, bytes, size);
+	watch.count++;
+}
+
 /* The library writes: the next state has to undo it. */
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 {
@@ -558,6 +620,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 
 		if (fstat(file->fd, &of_file) || of_file.st_ino != of_fd.st_ino)
 			continue;
+		watch_write(file, bytes, size, from);
 		if (file->dirty_to <= file->dirty_from)
 			file->dirty_from = from;
 		if (file->dirty_from > from)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The table of verbs: what each writes, and how the experiments run it. failing_calls.py and power_cuts.py
-take their command lines from RUNS; reliability.py makes docs/reliability.md from VERBS.
+"""The table of verbs: what each writes, what must hold after a cut, and how the experiments run it.
+failing_calls.py and power_cuts.py take their command lines from RUNS; reliability.py makes
+docs/reliability.md from VERBS.
 
 MORTISE: the program."""
 import os
@@ -8,12 +9,103 @@ import random
 import subprocess
 import sys
 
-MORTISE = os.path.realpath(os.environ['MORTISE'])
+MORTISE = os.path.realpath(os.environ.get('MORTISE', 'mortise'))
 CHEAP = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
 SMALL = ['--luks2-metadata-size', '16k', '--luks2-keyslots-size', '1m', '--offset', '4096']
 OFFLINE = ['reencrypt', '-q', '--force-offline-reencrypt', '-d', 'old']
 TEST = ['open', '--test-passphrase', '-d', 'old', 'image']
 UUID = '12345678-1234-4234-8234-123456789abc'
+
+
+HEADER = 'one header copy after the other; key areas first'
+KEYS = 'each keyslot opens, for the same volume key; the next command repairs both copies'
+# Why a verb lacks an experiment.
+REASONS = {
+    'reads': 'it writes to no disk',
+    'kernel': 'it changes only mappings and mounts',
+    'parts': 'it runs the code of other verbs, which are tested; guests test how it joins them',
+    'devices': 'it needs block devices, which the experiment has not',
+    'file': 'it replaces one file in a mounted file system by rename(2) after a flush',
+    'other': 'another experiment in this row makes these cuts',
+    'refused': 'the verb of cryptsetup is refused by name',
+}
+
+
+class Verb:
+    """writes: to disks; None: nothing. holds: after a cut at any moment. why: reasons (REASONS) by
+    experiment; '*': of all others that have no number."""
+
+    def __init__(self, writes, holds, fuzzers='', **why):
+        self.writes, self.holds, self.fuzzers, self.why = writes, holds, fuzzers, why
+
+    def reason(self, experiment):
+        return self.why.get(experiment, self.why.get('any'))
+
+
+def reads(fuzzers=''):
+    return Verb(None, '', fuzzers, any='reads')
+
+
+def mapping(fuzzers=''):
+    return Verb(None, '', fuzzers, any='kernel')
+
+
+def on_header(holds=KEYS, fuzzers='header', **why):
+    return Verb(HEADER, holds, fuzzers, any='other', **why)
+
+
+# The verbs of cli/verbs.c.
+VERBS = {
+    'open': Verb('a damaged header copy; flags with --persistent', KEYS, 'header, luks1, tokens, tpm, kms',
+                 any='other'),
+    'close': mapping('dm'),
+    'status': Verb(None, '', 'dm, state', any='reads'),
+    'refresh': Verb('flags in the header, with --persistent', KEYS, 'header, dm', any='parts'),
+    'resize': mapping('dm'),
+    'luksSuspend': mapping('dm'),
+    'luksResume': mapping('dm'),
+    'luksFormat': on_header('no header, an unfinished one, or a new one that opens'),
+    'luksAddKey': on_header(),
+    'luksRemoveKey': on_header(),
+    'luksChangeKey': on_header('the old or the new passphrase opens; both copies are repaired'),
+    'luksConvertKey': on_header(),
+    'luksKillSlot': on_header(),
+    'luksUUID': on_header(),
+    'isLuks': reads('header, luks1'),
+    'luksDump': reads('header, luks1'),
+    'erase': on_header('each keyslot that is left opens'),
+    'repair': on_header(),
+    'check': reads('header'),
+    'luksHeaderBackup': Verb('a new file, its header copies last', 'the file is complete or no backup',
+                             'header', any='other'),
+    'luksHeaderRestore': on_header('the old or the restored header, with all its keyslots'),
+    'config': on_header(),
+    'convert': on_header('a LUKS1 or a LUKS2 header that each passphrase opens', 'luks1'),
+    'token': on_header(fuzzers='tokens'),
+    'enroll': on_header(KEYS + '; a recovery key is in its file before its keyslot exists', 'tokens, tpm, kms'),
+    'seal': on_header(),
+    'attach': mapping('dm'),
+    'detach': mapping('dm'),
+    'apply': Verb('partitions, headers, file systems, META, config.yaml', 'the next run finishes',
+                  'config, selector, trust, state, meta', any='parts', calls='devices'),
+    'plan': reads('config, selector, trust, known, sysfs'),
+    'up': Verb('headers, file systems, partitions', 'the next run brings the volumes to the declared state; '
+               'no key is lost', 'config, trust, known, state, sysfs', any='parts', calls='devices'),
+    'grow': Verb('partition table, size of the file system', 'the old or the new table, of which no copy is '
+                 'lost', 'config, sysfs', any='other', replay='devices', calls='devices'),
+    'down': mapping('config'),
+    'continue': Verb('data and header, zone by zone', 'continues; all data is there', 'header', any='other',
+                     replay='devices', c='parts', calls='devices'),
+    'trim': Verb('the time in STATE', 'the old or the new time', 'config', any='file', calls='devices'),
+    'reset': Verb('marks, keys, both ends, signatures', 'the old volume, or one that is being reset; it never '
+                  'opens again', 'config, meta', any='other'),
+    'meta': Verb('both copies of META, in turn', 'the old values or the new ones', 'meta', any='other'),
+    'benchmark': reads('arguments'),
+    'reencrypt': Verb('data and header, zone by zone', 'continues; all data is there', 'header', any='other'),
+    'tcryptDump': Verb(None, '', any='refused'),
+    'bitlkDump': Verb(None, '', any='refused'),
+    'fvault2Dump': Verb(None, '', any='refused'),
+}
 
 
 class Run:
@@ -23,7 +115,9 @@ class Run:
     run without failures. cuts: kind of the check after a power cut (replay_check.c), None without one;
     keys: key files of all keyslots; again: other statuses of the same command after a cut; every: only
     each such state, because a check takes long; unsealed: the seal may be broken meanwhile; handed: the file
-    of a new key, which must be complete before its keyslot. fails: failing_calls.py tries it."""
+    of a new key, which must be complete before its keyslot. fails: failing_calls.py tries it.
+    tolerates: libblkid does not tolerate EINTR, which a disk never returns, nor a process a pipe that
+    takes half a word."""
 
     def __init__(self, name, arguments, prepare='one', opens=('old',), done='old', **more):
         self.name, self.arguments, self.prepare = name, arguments, prepare
@@ -42,6 +136,7 @@ class Run:
         self.unsealed = more.pop('unsealed', False)
         self.handed = more.pop('handed', None)
         self.fails = more.pop('fails', True)
+        self.tolerates = more.pop('tolerates', ('short', 'eintr'))
         assert not more
 
 
@@ -84,6 +179,12 @@ RUNS = [
                               'header', 'data'], 'nothing', any_state=True, header='header', data='data', cuts='encrypt', every=40),
     Run('reencrypt --decrypt', [*OFFLINE, '--decrypt', '--header', 'header', 'image'], 'data',
         any_state=True, done=None, header='header', data='image', cuts='decrypt', every=40),
+    Run('meta set', ['meta', 'set', '12', 'token', '--device', 'META=image'], 'meta', any_state=True,
+        done=None, cuts='meta', tolerates=()),
+    Run('meta delete', ['meta', 'delete', '6', '--device', 'META=image'], 'meta', any_state=True,
+        done=None, cuts='meta', fails=False),
+    Run('reset', ['reset', '--yes', 'data', '--device', 'data=image'], any_state=True, done=None, cuts=None,
+        tolerates=('short',)),
     Run('open', TEST, reads=True),
     Run('open, a damaged copy', TEST, 'damaged', cuts='opens', fails=False),
     Run('open, the other copy', TEST, 'damaged second', cuts='opens', fails=False),
@@ -110,6 +211,11 @@ def run(arguments, **variables):
                           capture_output=True, timeout=120, check=False)
 
 
+def supports(verb):
+    """Does the build have this verb?"""
+    return b'is not supported by this version' not in run([verb]).stderr
+
+
 def must(*arguments):
     result = run(arguments)
     if result.returncode:
@@ -132,8 +238,8 @@ def format_luks1():
 
 def prepare(kind):
     """Makes the initial files of this kind in the current directory."""
-    size = {'nothing': 3 << 20, 'data': 3 << 20, 'large sectors': 3 << 20, 'luks1': 3 << 20, 'converted': 3 << 20}.get(
-        kind, (2 << 20) + 4096)
+    large = 'nothing', 'data', 'large sectors', 'luks1', 'converted'
+    size = 3 << 20 if kind in large else 1 << 20 if kind == 'meta' else (2 << 20) + 4096
     for name, text in ('old', 'secret'), ('new', 'another'):
         with open(name, 'w', encoding='ascii') as file:
             file.write(text)
@@ -149,6 +255,10 @@ def prepare(kind):
         format_luks1()
         if kind == 'converted':
             must('convert', '-q', '--type', 'luks2', 'image')
+        return
+    if kind == 'meta':
+        must('meta', 'set', '12', 'old', '--device', 'META=image')
+        must('meta', 'set', '6', 'new', '--device', 'META=image')
         return
     # Checksums tell apart only sectors that a cut does not tear.
     sector = '512' if kind == 'data' else '4096'
