@@ -5,7 +5,7 @@
 reliability.py check: the table of verbs is complete, and the document has all of it.
 reliability.py regex: the tests that make the figures, for ctest.
 reliability.py update LOG: write the figures of a run into the document. LOG has a line
-"VERB<TAB>EXPERIMENT<TAB>STATES" for each test; experiments that it lacks keep their figures."""
+"VERB<TAB>EXPERIMENT<TAB>STATES" for each test; what it lacks keeps its figure."""
 import os
 import re
 import sys
@@ -37,9 +37,9 @@ def read_document():
 
 def read_rows(text):
     """{verb: [cells]} of the table of figures."""
-    table = text[text.index(BEGIN):text.index(END)]
-    rows = [[cell.strip() for cell in line.strip('|').split('|')]
-            for line in table.splitlines() if line.startswith('| `')]
+    first = text[text.index(BEGIN):text.index(END)].split('\n\n')[0]
+    rows = [[part.strip() for part in line.strip('|').split('|')]
+            for line in first.splitlines() if line.startswith('| `')]
     return {row[0].strip('`'): row[1:] for row in rows}
 
 
@@ -52,21 +52,20 @@ def read_figures(text, log):
     """{(verb, experiment): states}"""
     figures, measured = {}, {}
     for verb, cells in read_rows(text).items():
-        for experiment, cell in zip(EXPERIMENTS, cells):
-            if number(cell) is not None:
-                figures[verb, experiment] = number(cell)
+        for experiment, part in zip(EXPERIMENTS, cells):
+            if number(part) is not None:
+                figures[verb, experiment] = number(part)
     with open(log, encoding='utf-8') as file:
         for line in file:
             verb, experiment, states = line.rstrip('\n').split('\t')
             key = verb, experiment
             measured[key] = measured.get(key, 0) + int(states)
-    done = {experiment for _, experiment in measured}
-    return {key: states for key, states in figures.items() if key[1] not in done} | measured
+    return figures | measured
 
 
 def cell(verb, experiment, figures):
     states = figures.get((verb, experiment))
-    return f'{states:,}' if states else VERBS[verb].reason(experiment) or ''
+    return f'{states:,}' if states else VERBS[verb].reason(experiment)
 
 
 def table(figures):

@@ -168,6 +168,9 @@ RUNS = [
         cuts='backup', every=4, again=(1,)),
     Run('luksHeaderRestore', ['luksHeaderRestore', '-q', 'image', '--header-backup-file', 'backup'],
         'backup', opens=('old', 'new'), done='old', unsealed=True),
+    Run('luksHeaderRestore, an area moves', ['luksHeaderRestore', '-q', 'image', '--header-backup-file',
+                                             'backup'],
+        'backup in the way', opens=('old', 'new'), done='old', unsealed=True, fails=False),
     Run('erase', ['erase', '-q', 'image'], any_state=True, done=None),
     Run('convert', ['convert', '-q', '--type', 'luks2', 'image'], 'luks1', again=(1,)),
     Run('convert, back', ['convert', '-q', '--type', 'luks1', 'image'], 'converted', again=(1,),
@@ -273,6 +276,9 @@ def prepare(kind):
         damage(16384 + 5000)
     elif kind == 'unsealed':
         referee('config', 'image', '--label', 'changed')
-    elif kind == 'backup':
+    elif kind.startswith('backup'):
         must('luksHeaderBackup', 'image', '--header-backup-file', 'backup')
         must('luksChangeKey', '-q', *CHEAP, '-d', 'old', 'image', 'new')
+    # The area of the first keyslot is in use again.
+    if kind == 'backup in the way':
+        must('luksChangeKey', '-q', *CHEAP, '-d', 'new', 'image', 'new')
