@@ -21,7 +21,7 @@ ALL = os.environ.get('CUTS') == 'all'
 SEED = int(os.environ.get('CUT_SEED', '1'))
 # Random states for each flush; one command for so many states; of so many states that are continued, one is
 # cut again.
-RANDOM, SAMPLE, NESTED = (40000, 500, 20) if ALL else (24, 400, 10)
+RANDOM, SAMPLE, NESTED = (60000, 500, 20) if ALL else (24, 400, 10)
 
 
 def quoted(words):
