@@ -94,8 +94,8 @@ VERBS = {
     'grow': Verb('partition table, size of the file system', 'the old or the new table, of which no copy is '
                  'lost', 'config, sysfs', any='other', replay='devices', calls='devices'),
     'down': mapping('config'),
-    'continue': Verb('data and header, zone by zone', 'continues; all data is there', 'header', any='other',
-                     replay='devices', c='parts', calls='devices'),
+    'continue': Verb('data and header, zone by zone', 'continues; all data is there', 'header', any='parts',
+                     replay='devices', calls='devices'),
     'trim': Verb('the time in STATE', 'the old or the new time', 'config', any='file', calls='devices'),
     'reset': Verb('marks, keys, both ends, signatures', 'the old volume, or one that is being reset; it never '
                   'opens again', 'config, meta', any='other'),
