@@ -158,6 +158,16 @@ agents() {
 	unlock "mortise.root=vault"
 	[ "$status" = 1 ]
 	grep -q -- '--timeout=90 Recovery key for the volume STATE' "$work/asked"
+	# The mount for STATE is made once, and removed without STATE.
+	: > "$work/refuse"
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	[ "$(enter sh -euc '
+		"$@" open
+		if grep " /run/mortise-root " /proc/mounts; then exit 1; fi
+		mkdir -p /run/mortise-root/system/state
+		"$@" open
+		"$@" open
+		grep -c " /run/mortise-root " /proc/mounts' - "${shell[@]}" "$tree/contrib/initramfs/unlock-root")" = 1 ]
 	rm "$work/systemd" "$work/bin/systemd-ask-password"
 	echo "ok - plymouth and systemd-ask-password"
 }
@@ -248,11 +258,18 @@ mkinitcpio() {
 		. "$work/install"
 		help > "$work/help"
 		build
+		mkdir -p "$BUILDROOT/usr/lib/systemd"
+		: > "$BUILDROOT/usr/lib/systemd/systemd"
+		echo systemd >> "$work/built"
+		build
 	)
 	[ "$(sort -u "$BUILDROOT/etc/mortise/crypttab")" = "root UUID=2 none luks" ]
 	grep -qx "add_file /etc/mortise/trust.yaml /etc/mortise/trust.yaml 600" "$work/built"
 	grep -qx "add_binary sh" "$work/built"
-	grep -q "^add_runscript" "$work/built"
+	sed '/^systemd/,$d' "$work/built" | grep "^add_runscript" > "$work/log"
+	sed '1,/^systemd/d' "$work/built" > "$work/second"
+	grep -qx "add_systemd_unit mortise-root.service" "$work/second"
+	! grep -q "^add_runscript" "$work/second" || return 1
 	rm "$work"/system/* "$work/etc/trust.yaml"
 	printf '#!/bin/sh\necho "$*" >> "$WORK/hook"\nexit 1\n' > "$work/bin/unlock"
 	chmod +x "$work/bin/unlock"
@@ -265,6 +282,69 @@ mkinitcpio() {
 		move /new_root
 	END
 	echo "ok - mkinitcpio"
+}
+
+# dracut's module without and with systemd; and the generator, in an initramfs.
+dracut() {
+	local initdir=$work/initdir moddir=$tree/contrib/dracut/90mortise systemdutildir=/lib/systemd
+	local systemdsystemunitdir=$systemdutildir/system libgcc
+
+	libgcc=$(ldconfig -p | sed -n '/libgcc_s.so.1 .*=> /{s/.*=> //p;q}')
+	printf '%s\n' "program $work/bin/mortise" "library $libgcc" "module dm-crypt" "module xfs" \
+		"secret /etc/mortise/trust.yaml" "crypttab root UUID=2 none luks" "setting MORTISE_KMS=yes" > "$work/image"
+	sed 's|/usr/lib/mortise/image-files|cat "$work/image"|' "$moddir/module-setup.sh" > "$work/module"
+	mkdir -p "$initdir/etc/mortise"
+	: > "$initdir/etc/mortise/trust.yaml"
+	for systemd in false true; do
+		(
+			for stub in inst inst_simple inst_script inst_multiple inst_hook instmods dracut_need_initqueue; do
+				eval "$stub() { echo \"$stub \$*\" >> \"\$work/built-$systemd\"; }"
+			done
+			dracut_module_included() { $systemd; }
+			. "$work/module"
+			depends >> "$work/built-$systemd"
+			installkernel
+			install
+		)
+	done
+	for line in "dm rootfs-block" "instmods dm-crypt xfs" "inst $work/bin/mortise" "inst $libgcc" \
+		"inst $(ldd "$libgcc" | sed -n 's/.*libc.so.6 => \([^ ]*\) .*/\1/p')" \
+		"inst_simple /etc/mortise/trust.yaml" "inst_hook initqueue/settled 50 $moddir/mortise-open.sh"; do
+		grep -qx "$line" "$work/built-false"
+	done
+	[ "$(stat -c %a "$initdir/etc/mortise/trust.yaml")" = 600 ]
+	[ "$(tail -n 1 "$initdir/etc/mortise/crypttab")" = "root UUID=2 none luks" ]
+	grep -q 'mortise-root.service.*/system-generators/mortise-root-generator' "$work/built-true"
+	grep -q systemd-ask-password "$work/built-true"
+	! grep -q inst_hook "$work/built-true" || return 1
+	echo "ok - dracut"
+}
+
+generator() {
+	local units=$work/units
+
+	sed "s|/usr/lib/mortise|$tree/contrib/initramfs|; s|/etc/initrd-release|$work/release|" \
+		"$tree/contrib/systemd-initrd/mortise-root-generator" > "$work/generator"
+	mkdir "$units"
+	rm -f "$work/etc/crypttab"
+	echo "root=UUID=01-2 mortise.root=a-b cryptdevice=/dev/null:x" > "$work/cmdline"
+	enter dash "$work/generator" "$units" a b
+	[ -z "$(ls "$units")" ]
+	: > "$work/release"
+	enter dash "$work/generator" "$units" a b
+	diff - <(cd "$units" && LC_ALL=C ls -d ./*/*) <<- 'END'
+		./dev-disk-by\x2duuid-01\x2d2.device.d/mortise.conf
+		./dev-mapper-luks2\x2da\x2db.device.d/mortise.conf
+		./dev-mapper-x.device.d/mortise.conf
+		./initrd-root-device.target.wants/mortise-root.service
+		./initrd-root-fs.target.wants/mortise-root-move.service
+	END
+	! command -v systemd-escape > /dev/null || [ "$(systemd-escape --path /dev/disk/by-uuid/01-2).device" = 'dev-disk-by\x2duuid-01\x2d2.device' ]
+	rm -r "$units" && mkdir "$units"
+	echo "root=UUID=01-2 quiet" > "$work/cmdline"
+	enter dash "$work/generator" "$units" a b
+	[ -z "$(ls "$units")" ]
+	echo "ok - units of systemd"
 }
 
 # What Alpine's init calls: the options of cryptroot= are left out, and the root is opened once.
@@ -294,5 +374,7 @@ for under in "dash" "busybox sh"; do
 	agents
 done
 images
+dracut
+generator
 mkinitcpio
 mkinitfs

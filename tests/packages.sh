@@ -10,8 +10,8 @@
 #   recipes    the recipes agree with the tree: version, options, checksums of the license; shellcheck.
 #              BUILDROOT: a tree of Buildroot, whose check-package and Kconfig read packaging/buildroot
 #   arch       makepkg, and pacman installs the package in a new root; as root
-#   encrypted_root  boots encrypted roots in User Mode Linux and QEMU, with the initramfs of initramfs-tools;
-#              and, if MKINITCPIO or MKINITFS is a tree of its source,
+#   encrypted_root  boots encrypted roots in User Mode Linux and QEMU, with the initramfs of initramfs-tools, and
+#              of dracut with and without systemd; and, if MKINITCPIO or MKINITFS is a tree of its source,
 #              with that of mkinitcpio or mkinitfs; as root
 #   cross      builds for 64-bit and 32-bit Arm, RISC-V and s390x (big-endian) with tools/cross, and runs
 #              unit tests and the comparison with cryptsetup on files in QEMU's user emulation.
@@ -311,7 +311,7 @@ END
 	[ "$(in_root readlink -f /sbin/cryptsetup)" = /usr/sbin/cryptsetup ]
 	grep -q '^cryptsetup 2' < <(in_root cryptsetup --version)
 	in_root sh -c 'dpkg -i /tmp/*.deb' > "$work/log"
-	in_root dpkg --purge mortise-cryptsetup mortise-initramfs libmortise-dev libmortise0 mortise \
+	in_root dpkg --purge mortise-cryptsetup mortise-dracut mortise-initramfs libmortise-dev libmortise0 mortise \
 		> "$work/log" 2>&1 || { cat "$work/log"; return 1; }
 	snapshot > "$work/after"
 	diff "$work/before" "$work/after"
@@ -485,23 +485,31 @@ alpine() {
 }
 
 encrypted_root() {
-	local guest system systems=(initramfs-tools)
+	local guest system
+	# The console agent of systemd does not run in User Mode Linux.
+	local -A systems=([uml]="initramfs-tools dracut-plain" [qemu]="initramfs-tools dracut")
 
-	needs unshare qemu-system-x86_64
+	needs unshare qemu-system-x86_64 swtpm
 	[ "$(id -u)" = 0 ] || {
 		echo "# not root"
 		exit 77
 	}
 	[ -n "$built" ] || debian
-	[ -z "${MKINITCPIO-}" ] || systems+=(mkinitcpio)
-	[ -z "${MKINITFS-}" ] || systems+=(mkinitfs)
+	[ -z "${MKINITCPIO-}" ] || systems[uml]+=" mkinitcpio" systems[qemu]+=" mkinitcpio-systemd"
+	[ -z "${MKINITFS-}" ] || systems[uml]+=" mkinitfs"
+	export MORTISE=$work/unpacked/usr/sbin/mortise
 	for guest in uml qemu; do
-		for system in "${systems[@]}"; do
+		for system in ${systems[$guest]}; do
 			echo "# $guest, $system"
-			MORTISE=$work/unpacked/usr/sbin/mortise PEER=1 \
-				tests/guest/encrypted_root "tools/guest/$guest" "$system"
+			PEER=1 tests/guest/encrypted_root "tools/guest/$guest" "$system"
 		done
 	done
+	echo "# failures, late consoles and TPMs"
+	tests/guest/encrypted_root tools/guest/uml dracut-plain fails
+	tests/guest/encrypted_root tools/guest/qemu initramfs-tools absent
+	tests/guest/encrypted_root tools/guest/qemu dracut fails late
+	tests/guest/encrypted_root tools/guest/qemu initramfs-tools tpm
+	tests/guest/encrypted_root tools/guest/qemu dracut tpm
 }
 
 site() {

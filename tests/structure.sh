@@ -210,7 +210,7 @@ boot() {
 	local work said trim
 	work=$(mktemp -d)
 	cmake -S . -B "$work/build" -DBUILD_TESTING=OFF -DMORTISE_SYSTEMD=ON \
-		-DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_MKINITCPIO=ON \
+		-DMORTISE_SYSTEMD_INITRD=ON -DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_DRACUT=ON -DMORTISE_MKINITCPIO=ON \
 		-DMORTISE_MKINITFS=ON -DMORTISE_OPENRC=ON > /dev/null &&
 		DESTDIR=$work/root cmake --install "$work/build" --component boot > /dev/null ||
 		fail "contrib/ cannot be installed"
@@ -228,15 +228,22 @@ boot() {
 644 lib/systemd/system/mortise-metrics.service
 644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
+644 lib/systemd/system/mortise-root-move.service
+644 lib/systemd/system/mortise-root.service
 644 lib/systemd/system/mortise-trim.service
 644 lib/systemd/system/mortise-trim.timer
 644 lib/systemd/system/mortise.service
+644 usr/lib/dracut/dracut.conf.d/50-mortise.conf
 644 usr/lib/initcpio/hooks/mortise
 644 usr/lib/initcpio/install/mortise
 644 usr/lib/tmpfiles.d/mortise.conf
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
 755 etc/init.d/mortise
 755 etc/init.d/mortise-continue
+755 lib/systemd/system-generators/mortise-root-generator
+755 usr/lib/dracut/modules.d/90mortise/module-setup.sh
+755 usr/lib/dracut/modules.d/90mortise/mortise-move.sh
+755 usr/lib/dracut/modules.d/90mortise/mortise-open.sh
 755 usr/lib/mortise/image-files
 755 usr/lib/mortise/mkinitfs/init
 755 usr/lib/mortise/mkinitfs/nlplug-findfs
@@ -282,7 +289,7 @@ END
 		fail "conf.d of OpenRC does not list what the service knows"
 	# It wants the program installed, and says what it finds without an exit status.
 	find "$work/root" -name '*.service' \
-		-exec sed -i "s|=mortise |=$(realpath "$BUILD")/mortise |" {} +
+		-exec sed -i "s|=mortise |=$(realpath "$BUILD")/mortise |; s|=/usr/lib/mortise|=$PWD/contrib/initramfs|" {} +
 	said=$(find "$work/root" -name '*.service' -exec systemd-analyze --man=no verify {} + 2>&1)
 	[ -z "$said" ] || fail "systemd-analyze: $said"
 	rm -rf "$work"

@@ -1,0 +1,3 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+/usr/lib/mortise/unlock-root move "$NEWROOT"
