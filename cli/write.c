@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Complete writes. */
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,4 +38,17 @@ bool write_escaped(int fd, enum mortise_escape_form form, const void *bytes, siz
 				    mortise_escape(form, &text, &size, piece, sizeof(piece)));
 	explicit_bzero(piece, sizeof(piece));
 	return written;
+}
+
+bool sync_folder_of(const char *file)
+{
+	char *path = strdup(file);
+	int fd = path ? open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	/* Some file systems cannot flush a directory. */
+	const bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return synced;
 }

@@ -11,4 +11,10 @@ bool write_all(int fd, const void *bytes, size_t size);
 /* The same after mortise_escape(). */
 bool write_escaped(int fd, enum mortise_escape_form form, const void *bytes, size_t size);
 
+/*
+ * Flushes the folder of a new file: a power cut must not remove the name of a file on which a header
+ * relies. False: errno says why.
+ */
+bool sync_folder_of(const char *file);
+
 #endif

@@ -633,6 +633,12 @@ struct mortise_enrollment {
 					 * MORTISE_PCRS_DEFAULT is PCR 7 */
 	const struct mortise_secret *tpm_pin; /* with tpm_systemd: also ask for this PIN; default:
 					 * no PIN */
+	/*
+	 * MORTISE_ENROLL_RECOVERY: called before the header changes, so that no power cut leaves a key
+	 * that no user has seen. false: MORTISE_E_CANCELED. Default: the key is only returned.
+	 */
+	bool (*hand_over)(void *context, const struct mortise_secret *key, int keyslot);
+	void *context;
 };
 
 struct mortise_enrolled {

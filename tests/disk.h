@@ -56,6 +56,7 @@ struct disk {
 	struct disk_write pending[PENDING_MAX];
 	size_t pending_count;
 	unsigned calls;		/* writes and flushes */
+	unsigned states;	/* made by disk_cut() since disk_log() */
 	unsigned fail_at;	/* number of the failing call; 0: none */
 	bool fail_torn;		/* half of the failing write reaches the disk */
 	/* Called before a write takes effect; may be NULL. */
@@ -152,6 +153,19 @@ static inline void disk_forget_pending(void)
 		free(disk.pending[--disk.pending_count].bytes);
 }
 
+/* For docs/reliability.md: the test has checked so many states of this verb after a power cut. */
+static inline void disk_log(const char *verb, unsigned states)
+{
+	const char *path = getenv("RELIABILITY_LOG");
+	FILE *file = path ? fopen(path, "ae") : NULL;
+
+	if (file)
+		fprintf(file, "%s\tc\t%u\n", verb, states);
+	if (file)
+		fclose(file);
+	disk.states = 0;
+}
+
 /* Starts recording; the present contents are on stable storage. */
 static inline void disk_record(unsigned fail_at, bool fail_torn)
 {
@@ -210,6 +224,7 @@ static inline void disk_apply(uint8_t *image, const struct disk_write *write,
 /* Computes the disk after a cut before a flush, in one of DISK_CUTS variants. */
 static inline void disk_cut(unsigned variant, uint8_t *image)
 {
+	disk.states++;
 	memcpy(image, disk.stable, DISK_SIZE);
 	for (size_t i = 0; i < disk.pending_count; i++)
 		disk_apply(image, &disk.pending[i], disk_reached,

@@ -317,6 +317,8 @@ int main(void)
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_failures),
 	};
+	const int result = cmocka_run_group_tests(tests, disk_new, disk_remove);
 
-	return cmocka_run_group_tests(tests, disk_new, disk_remove);
+	disk_log("grow", judged);
+	return result;
 }

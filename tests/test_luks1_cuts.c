@@ -335,6 +335,8 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_full),
 	};
+	const int result = cmocka_run_group_tests(tests, disk_new, disk_remove);
 
-	return cmocka_run_group_tests(tests, disk_new, disk_remove);
+	disk_log("convert", disk.states);
+	return result;
 }

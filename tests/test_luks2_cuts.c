@@ -30,6 +30,35 @@ static void try_cuts(struct disk *unused)
 		try_cut(variant);
 }
 
+/* The verb that does this. */
+static const char *verb_of(const struct operation *operation)
+{
+	static const struct {
+		enum mortise_code (*act)(struct mortise_error *err);
+		const char *verb;
+	} verbs[] = {
+		{ act_format, "luksFormat" },
+		{ act_add, "luksAddKey" },
+		{ act_add_unlocked, "luksAddKey" },
+		{ act_change, "luksChangeKey" },
+		{ act_remove, "luksKillSlot" },
+		{ act_erase, "erase" },
+		{ act_label, "config" },
+		{ act_label_unlocked, "config" },
+		{ act_token, "token" },
+		{ act_links, "token" },
+		{ act_load, "open" },
+		{ act_repair, "repair" },
+		{ act_restore, "luksHeaderRestore" },
+	};
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].act == operation->act)
+			return verbs[i].verb;
+	fail_msg("%s: of no verb", operation->name);
+	return NULL;
+}
+
 static void test_cuts(void **state)
 {
 	(void)state;
@@ -55,6 +84,7 @@ static void test_cuts(void **state)
 			fail_msg("%s: not done", operation->name);
 		if (calls < 2)
 			fail_msg("%s: no writes were recorded", operation->name);
+		disk_log(verb_of(operation), disk.states);
 	}
 }
 

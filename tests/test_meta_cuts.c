@@ -485,6 +485,8 @@ int main(void)
 		cmocka_unit_test(test_disguise), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_uuid),
 	};
+	const int result = cmocka_run_group_tests(tests, setup, disk_remove);
 
-	return cmocka_run_group_tests(tests, setup, disk_remove);
+	disk_log("meta", disk.states);
+	return result;
 }

@@ -245,6 +245,8 @@ int main(void)
 		cmocka_unit_test(test_change_cuts),
 		cmocka_unit_test(test_failures),
 	};
+	const int result = cmocka_run_group_tests(tests, disk_new, disk_remove);
 
-	return cmocka_run_group_tests(tests, disk_new, disk_remove);
+	disk_log("repair", disk.states);
+	return result;
 }

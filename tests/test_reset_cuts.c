@@ -499,6 +499,8 @@ int main(void)
 		cmocka_unit_test(test_torn_mark),
 		cmocka_unit_test(test_failures),
 	};
+	const int result = cmocka_run_group_tests(tests, begin, end);
 
-	return cmocka_run_group_tests(tests, begin, end);
+	disk_log("reset", world.cuts);
+	return result;
 }

@@ -8,9 +8,10 @@
 #include "volume/header_place.h"
 #include "volume/reencrypt_begin.h"
 
-#define METADATA_SIZE 16384u	   /* bytes of a header copy by default */
-#define KEYSLOTS_MAX  (128u << 20) /* bytes that the format allows */
-#define AREA_UNIT     4096u	   /* bytes */
+#define METADATA_SIZE  16384u	    /* bytes of a header copy by default */
+#define KEYSLOTS_MAX   (128u << 20) /* bytes that the format allows */
+#define AREA_UNIT      4096u	    /* bytes */
+#define HEADER_DEFAULT (16u << 20)  /* bytes */
 
 /* Formats a header, and records in it that the encryption begins. */
 static enum mortise_code make_header(const struct mortise_location *location,
@@ -89,6 +90,56 @@ static enum mortise_code make_and_place(const struct mortise_location *location,
 	return code;
 }
 
+/* The size that mortise_luks2_format() would choose on the device. */
+static void fit_keyslots(const struct luks2_device *device, struct mortise_format *format)
+{
+	const uint64_t copies = 2 * (format->metadata_size ? format->metadata_size : METADATA_SIZE);
+
+	if (!format->keyslots_size && device->size > copies && device->size < HEADER_DEFAULT &&
+	    !luks2_device_is_blank(device))
+		format->keyslots_size = (device->size - copies) / AREA_UNIT * AREA_UNIT;
+}
+
+/*
+ * The device or file of the header gets it complete, with the record that the encryption begins. With a
+ * header that does not say so, plain data would count as encrypted.
+ */
+static enum mortise_code begin_detached(const struct mortise_location *location,
+					struct mortise_format *format,
+					const struct mortise_encrypt_new *what,
+					struct mortise_luks2 **out, struct mortise_error *err)
+{
+	char path[HEADER_FILE_ROOM];
+	const struct mortise_restore how = { .struct_size = sizeof(how),
+					     .file = path,
+					     .allow = ~(uint32_t)MORTISE_RESTORE_IN_USE };
+	struct mortise_location in_memory = *location;
+	struct mortise_luks2 *header = NULL;
+	struct luks2_device *device;
+	int fd = -1;
+	enum mortise_code code = luks2_device_open_location(location, &device, err);
+
+	if (code)
+		return code;
+	code = luks2_device_unused(device, err);
+	if (!code)
+		code = luks2_device_writable(device, err);
+	fit_keyslots(device, format);
+	luks2_device_close(device);
+	if (!code)
+		code = header_place_file(&fd, path, err);
+	if (code)
+		return code;
+	in_memory.header = path;
+	in_memory.no_locks = true;
+	code = make_header(&in_memory, format, what, &header, err);
+	mortise_luks2_free(&header);
+	if (!code)
+		code = mortise_header_restore(location, &how, NULL, err);
+	close(fd);
+	return code ? code : mortise_luks2_load(location, out, err);
+}
+
 static enum mortise_code begin_attached(const struct mortise_location *location,
 					struct mortise_format *format,
 					const struct mortise_encrypt_new *what,
@@ -142,8 +193,5 @@ enum mortise_code mortise_encrypt_begin(const struct mortise_location *location,
 		return begin_attached(&where, &form, &wanted, out, err);
 	/* The data does not move: a header on another device needs no room here. */
 	wanted.reduction = 0;
-	code = make_header(&where, &form, &wanted, out, err);
-	if (code)
-		mortise_luks2_free(out);
-	return code;
+	return begin_detached(&where, &form, &wanted, out, err);
 }

@@ -214,6 +214,10 @@ enum mortise_code mortise_enroll(struct mortise_luks2 *header,
 		code = choose_ids(header, &wanted, &done, err);
 	if (!code)
 		code = make_key(header, &wanted, &from, done.keyslot, &key, err);
+	if (!code && wanted.kind == MORTISE_ENROLL_RECOVERY && wanted.hand_over &&
+	    !wanted.hand_over(wanted.context, key.passphrase, done.keyslot))
+		code = error_set(err, MORTISE_E_CANCELED, 0,
+				 "cannot enroll a recovery key: it was not handed over");
 	if (!code)
 		code = store(header, &done, &key, volume_key, err);
 	if (!code && wanted.kind == MORTISE_ENROLL_RECOVERY) {

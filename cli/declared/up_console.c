@@ -123,20 +123,6 @@ static void prompt(struct up_console *console, const struct mortise_event *event
 		mortise_secret_free(&typed);
 }
 
-/* The file of a key must be on the disk before the key is in the header. */
-static bool sync_directory(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool synced = fd >= 0 && fsync(fd) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	if (!synced)
-		fail_with(STATUS_USAGE, "mortise: Cannot write directory %s: %s.", path,
-			  strerror(errno));
-	return synced;
-}
-
 /* Writes a new recovery key to DIR/ID-KEYSLOT, or prints it. */
 static void hand_over(struct up_console *console, const struct mortise_event *event)
 {
@@ -153,7 +139,7 @@ static void hand_over(struct up_console *console, const struct mortise_event *ev
 					 event->step->keyslot) == STATUS_OK;
 		recovery_sink_close(&sink);
 	}
-	if (!done || (directory && !sync_directory(directory)))
+	if (!done)
 		*event->answer = NULL;
 	else if (directory && console->out)
 		print_to(console->out, "%s: the recovery key of slot %d is in %s\n", event->volume,

@@ -37,44 +37,38 @@ static void describe(const struct command *c, struct mortise_enrollment *what)
 		what->tpm_pcrs = MORTISE_PCRS_DEFAULT;
 }
 
-/* A keyslot whose key was never shown is useless, but the user would rely on it. */
-static enum status hand_over(struct recovery_sink *sink, struct mortise_luks2 *header,
-			     const char *device, const struct mortise_enrolled *enrolled)
-{
-	struct mortise_error err = { 0 };
-	enum status status;
+struct hand_over {
+	struct recovery_sink sink;
+	const char *device;
+};
 
-	status = recovery_sink_put(sink, enrolled->recovery_key, device, enrolled->keyslot);
-	if (status == STATUS_OK)
-		return STATUS_OK;
-	if (mortise_keyslot_remove(header, enrolled->keyslot, &err))
-		return fail_with(status,
-				 "mortise: The key of keyslot %d is lost; remove the keyslot "
-				 "with luksKillSlot: %s",
-				 enrolled->keyslot, err.text);
-	return fail_with(status, "mortise: No recovery key was enrolled.");
+static bool hand_over(void *context, const struct mortise_secret *key, int keyslot)
+{
+	struct hand_over *to = context;
+
+	return recovery_sink_put(&to->sink, key, to->device, keyslot) == STATUS_OK;
 }
 
 static enum status enroll(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, const struct mortise_enrollment *what,
+			  struct mortise_luks2 *header, struct mortise_enrollment *what,
 			  const struct mortise_secret *volume_key)
 {
 	bool recovery = what->kind == MORTISE_ENROLL_RECOVERY;
+	struct hand_over to = { .device = paths->header };
 	struct mortise_enrolled enrolled = { .struct_size = sizeof(enrolled) };
 	struct mortise_key_sources sources;
 	struct mortise_error err = { 0 };
 	enum status status = STATUS_OK;
-	struct recovery_sink sink;
 
 	if (recovery)
-		status = recovery_sink_open(c, &sink);
+		status = recovery_sink_open(c, &to.sink);
 	if (status != STATUS_OK)
 		return status;
+	what->hand_over = hand_over;
+	what->context = &to;
 	sources_fill(c, &sources);
 	if (mortise_enroll(header, what, &sources, volume_key, &enrolled, &err))
 		status = fail(c, &err);
-	else if (recovery)
-		status = hand_over(&sink, header, paths->header, &enrolled);
 	if (status == STATUS_OK) {
 		say_slot(c, enrolled.keyslot, SLOT_CREATED);
 		verbose(c, "Token %d created.", enrolled.token);
@@ -82,8 +76,12 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 			print_to(stderr, "mortise: notice: %s\n", enrolled.notice);
 	}
 	mortise_secret_free(&enrolled.recovery_key);
+	/* After an error, the new header may be in force nevertheless. */
+	if (status != STATUS_OK && to.sink.filled)
+		fail_with(status, "mortise: The recovery key may have been enrolled; keep it until "
+				  "luksDump shows whether its keyslot exists.");
 	if (recovery)
-		recovery_sink_close(&sink);
+		recovery_sink_close(&to.sink);
 	return status;
 }
 

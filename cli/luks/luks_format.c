@@ -17,6 +17,7 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/signals.h"
+#include "cli/write.h"
 
 #define SECTOR			 512u	  /* bytes; --offset and --align-payload count them */
 #define HEADER_FILE_SIZE	 4096	  /* bytes a new header file starts with */
@@ -37,7 +38,8 @@ enum status format_make_file(const struct command *c, const struct paths *paths,
 			      "Operation aborted.\n"))
 		return STATUS_KEY;
 	fd = open(paths->header, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
-	if (fd < 0 || posix_fallocate(fd, 0, HEADER_FILE_SIZE) != 0)
+	if (fd < 0 || posix_fallocate(fd, 0, HEADER_FILE_SIZE) != 0 ||
+	    !sync_folder_of(paths->header))
 		status = fail_with(STATUS_USAGE, "Cannot create header file %s.", paths->header);
 	*created = status == STATUS_OK;
 	if (fd >= 0)

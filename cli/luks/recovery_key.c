@@ -39,7 +39,8 @@ enum status recovery_sink_create(const char *file, struct recovery_sink *sink)
 				 "mortise: Cannot create file %s: %s.", sink->file,
 				 strerror(errno));
 	memset(blanks, ' ', sizeof(blanks));
-	if (write_all(sink->fd, blanks, sizeof(blanks)) && fsync(sink->fd) == 0)
+	if (write_all(sink->fd, blanks, sizeof(blanks)) && fsync(sink->fd) == 0 &&
+	    sync_folder_of(sink->file))
 		return STATUS_OK;
 	fail_with(STATUS_USAGE, "mortise: Cannot write to %s: %s.", sink->file, strerror(errno));
 	recovery_sink_close(sink);

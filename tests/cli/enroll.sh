@@ -196,7 +196,7 @@ if command -v strace >/dev/null; then
 	exits 1 "the key cannot be written to the file" strace -f -E ASAN_OPTIONS=detect_leaks=0 \
 		-o trace -e trace=ftruncate -e inject=ftruncate:error=EIO "$MORTISE" enroll x --recovery-key -d key \
 		--recovery-file none
-	[ "$(tail -n 1 err)" = "mortise: No recovery key was enrolled." ] && [ ! -e none ]
+	[ "$(tail -n 1 err)" = "cannot enroll a recovery key: it was not handed over" ] && [ ! -e none ]
 	result $? "the error says so, and no file is left"
 	metadata | jq -e '(.keyslots | keys == ["0"]) and .tokens == {}' >/dev/null
 	result $? "no key slot is left without a known key"

@@ -6,6 +6,7 @@
  *   FAULT=eintr           each second call that may be interrupted is, once
  *   FAULT=short           reads and writes transfer half of what was asked for
  *   FAULT_COUNTS=FILE     receives a line "KIND NUMBER" for each kind, at the end of the program
+ *   RECORD=FILE           receives a trace of all changes to the files in RECORD_UNDER (record.h)
  * "alloc" is memory for the program itself, "library" memory for other libraries, which ask more often.
  * Other programs that the program starts run undisturbed.
  */
@@ -30,6 +31,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tests/faults/record.h"
 
 enum kind {
 	ALLOC,
@@ -108,6 +111,7 @@ __attribute__((constructor)) static void start(void)
 	counts = getenv("FAULT_COUNTS");
 	unsetenv("LD_PRELOAD");
 	dl_iterate_phdr(find_own, NULL);
+	record_start();
 	shorten = fault && !strcmp(fault, "short");
 	interrupt = fault && !strcmp(fault, "eintr");
 	if (fault && sscanf(fault, "%15[a-z]:%u%c", name, &fail_at, &dash) >= 2)
@@ -223,9 +227,15 @@ static int open_at(int directory, const char *path, int flags, va_list arguments
 {
 	const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
 
+	const bool creates = record_creates(directory, path, flags);
+	int fd;
+
 	if (fails(OPEN))
 		return -1;
-	return (int)syscall(SYS_openat, directory, path, flags, mode);
+	fd = (int)syscall(SYS_openat, directory, path, flags, mode);
+	if (creates && fd >= 0)
+		record_create(fd);
+	return fd;
 }
 
 int open(const char *path, int flags, ...)
@@ -286,40 +296,62 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t offset)
 
 ssize_t write(int fd, const void *bytes, size_t size)
 {
+	ssize_t done;
+
 	if (fails(WRITE) || is_interrupted())
 		return -1;
-	return syscall(SYS_write, fd, bytes, part(size));
+	done = syscall(SYS_write, fd, bytes, part(size));
+	record_write(fd, bytes, done, -1);
+	return done;
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 {
+	ssize_t done;
+
 	if (fails(WRITE) || is_interrupted())
 		return -1;
-	return syscall(SYS_pwrite64, fd, bytes, part(size), offset);
+	done = syscall(SYS_pwrite64, fd, bytes, part(size), offset);
+	record_write(fd, bytes, done, offset);
+	return done;
 }
 
 int ftruncate(int fd, off_t size)
 {
-	return fails(SIZE) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+	int result = fails(SIZE) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+
+	if (!result)
+		record_size(fd, size);
+	return result;
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t size)
 {
-	return fails(SIZE) ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, size);
+	int result = fails(SIZE) ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, size);
+
+	if (!result)
+		record_punch(fd, mode, offset, size);
+	return result;
 }
 
 int posix_fallocate(int fd, off_t offset, off_t size)
 {
-	return fails(SIZE) ? kinds[SIZE].error : NEXT(posix_fallocate)(fd, offset, size);
+	int error = fails(SIZE) ? kinds[SIZE].error : NEXT(posix_fallocate)(fd, offset, size);
+
+	if (!error)
+		record_punch(fd, 0, offset, size);
+	return error;
 }
 
 int fsync(int fd)
 {
+	record_flush(fd);
 	return fails(SYNC) ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
+	record_flush(fd);
 	return fails(SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -377,4 +409,13 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
 int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags)
 {
 	return fails(NAME) ? -1 : NEXT(linkat)(from_directory, from, to_directory, to, flags);
+}
+
+int unlink(const char *path)
+{
+	int result = NEXT(unlink)(path);
+
+	if (!result)
+		record_unlink(AT_FDCWD, path);
+	return result;
 }

@@ -183,6 +183,11 @@ labeled_disk() {
 	losetup --find --show --partscan "$file"
 }
 
+# log_states VERB NUMBER: for docs/reliability.md; tools/reliability reads it in the output.
+log_states() {
+	printf 'reliability\t%s\tguest\t%d\n' "$1" "$2"
+}
+
 # A script without checks fails.
 finish() {
 	printf '%d passed, %d failed\n' "$passed" "$failed"

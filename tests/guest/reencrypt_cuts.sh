@@ -45,6 +45,7 @@ replay() {
 	done
 	check "$what" said "$here/replay_commands" "$image" "$log" "${programs[@]}"
 	tail -n 1 "$work/said"
+	log_states reencrypt "$(awk 'END { print $3 + 0 }' "$work/said")"
 	losetup -d "$disk"
 }
 

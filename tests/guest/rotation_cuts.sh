@@ -82,6 +82,7 @@ replay_recording() {
 	check "no key is lost at any cut" said "$here/replay" "$work/image" "$log" \
 		bash "$work/next_boot"
 	cat "$work/said"
+	log_states up "$(awk '/^to / { n += $3 + $(NF - 3) } END { print n + 0 }' "$work/said")"
 	losetup -d "$image"
 }
 
