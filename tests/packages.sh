@@ -13,6 +13,7 @@
 #   cross      builds for 64-bit and 32-bit Arm, RISC-V and s390x (big-endian) with tools/cross, and runs
 #              unit tests and the comparison with cryptsetup on files in QEMU's user emulation.
 #              ARCHITECTURES: a part of them
+#   examples   runs the commands of examples/*/README.md, which boot each image in QEMU
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
 #   site       chromium looks at each page of the documentation (tests/site.sh)
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
@@ -36,6 +37,7 @@ declare -A shown=(
 	[recipes]="compared with the tree only"
 	[arch]="built by makepkg, installed by pacman, used"
 	[cross]="built for other processors, tested in an emulator"
+	[examples]="built, booted in QEMU"
 	[alpine]="functions run without abuild, used"
 	[site]="each page looked at in a browser"
 )
@@ -552,13 +554,36 @@ cross() {
 	tests/argon2/cross.sh arm:arm-linux-gnueabihf-gcc:portable riscv64:riscv64-linux-gnu-gcc:portable
 }
 
+examples() {
+	local page name word
+
+	needs cpio zstd jq qemu-system-x86_64 busybox mkfs.xfs mkfs.ext4 sfdisk depmod python3
+	for page in examples/*/README.md; do
+		name=$(basename "${page%/*}")
+		# The files that the page names.
+		for word in $(grep -oE '`[a-z0-9/._-]+`' "$page" | tr -d '`' | grep -vE '^/'); do
+			[ -e "${page%/*}/$word" ] || [ -e "$word" ] || {
+				echo "$page names $word"
+				return 1
+			}
+		done
+		sed -n '/^```sh$/,/^```$/p' "$page" | grep -v '^```' > "$work/commands"
+		[ -s "$work/commands" ]
+		rm -f build/router.disk
+		bash -eu "$work/commands" > "$work/log" 2>&1 < /dev/null || { tail -n 40 "$work/log"; return 1; }
+		grep -q "^ok - $name" "$work/log"
+		sed -n "s/^initramfs with/$name: &/p" "$work/log"
+		echo "ok - $name"
+	done
+}
+
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|site|cross..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|site|cross|examples..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine | site | cross)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | site | cross | examples)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \
