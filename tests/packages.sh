@@ -502,7 +502,7 @@ linked_cross() { # ARCHITECTURE BUILD
 	"$machine-gcc" --sysroot="$root" "-B$root/usr/lib/$machine/" "$work/example.c" -o "$work/example" \
 		$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig:$root/usr/lib/$machine/pkgconfig \
 			pkg-config --cflags --libs mortise) "-Wl,-rpath-link,$root/usr/lib/$machine"
-	emulator=$(sed -n 's/^exec \(.*\) [^ ]* "$@"$/\1/p' "$2/tests/emulated/mortise")
+	emulator=$(sed -n 's/^exec \(.*\) --argv0 .*/\1/p' "$2/tests/emulated/mortise")
 	[ "$(${emulator/ --library-path / --library-path $root/usr/lib:} "$work/example" "$work/image" \
 		right)" = "keyslot 0" ]
 }
@@ -528,7 +528,7 @@ cross() {
 			--label-regex unit --exclude-regex "$emulated" > "$work/log" ||
 			{ tail -n 60 "$work/log"; return 1; }
 		ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel 2 --timeout 3000 \
-			--tests-regex '^cli_(interop|luks1|format_small|reencrypt)$' > "$work/log" ||
+			--tests-regex '^cli_interop$' > "$work/log" ||
 			{ tail -n 60 "$work/log"; return 1; }
 
 		# Offsets beyond 32 bits, and a header that this machine's cryptsetup opens.
