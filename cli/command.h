@@ -62,7 +62,7 @@ static inline const char *command_word(const struct command *c, size_t i)
 	return i < c->word_count ? c->words[i] : NULL;
 }
 
-/* A word as the name of a mapping: its path, which cryptsetup accepts, names it too. */
+/* The name of the mapping that a word names, with or without its directory, as in cryptsetup. */
 static inline const char *mapping_name(const char *word)
 {
 	static const char directory[] = "/dev/mapper/";

@@ -10,8 +10,9 @@
 #define ALL	UINT64_MAX
 #define NONE	UINT64_C(0)
 /* Verbs that this build lacks take no options. */
-#define DECLARED                                                                                 \
-	(MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(GROW) | V(DOWN) | V(STATUS) | V(TRIM) \
+#define DECLARED                                                                                   \
+	(MORTISE_DECLARED ? V(APPLY) | V(PLAN) | V(UP) | V(GROW) | V(DOWN) | V(STATUS) | V(TRIM) | \
+				    V(CONTINUE)                                                    \
 			  : NONE)
 /* The verbs that open volumes, and those for META and for resetting. */
 #define BRINGS_UP	 (DECLARED & (V(APPLY) | V(UP) | V(GROW)))
@@ -143,7 +144,7 @@ const struct option_row option_table[OPTION_COUNT] = {
 				  REENCRYPTS("re-encrypt at most this much at a time (maximum: "
 					     "24M)") },
 	[OPTION_INIT_ONLY] = FLAG("init-only", 0, ALL, USED(V(REENCRYPT)),
-				  REENCRYPTS("only record that it begins")),
+				  REENCRYPTS("only write the header that begins it")),
 	[OPTION_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_TEXT, "FILE", ALL,
 					USED(V(HEADER_BACKUP) | V(HEADER_RESTORE) | V(CHECK)),
 					"file with the backup of the header" },
@@ -203,7 +204,8 @@ const struct option_row option_table[OPTION_COUNT] = {
 			   "label of the header" },
 	[OPTION_LOG] = { "log", 0, KIND_TEXT, "kmsg|stderr", EXTENSION(DECLARED | RESETS), ALL,
 			 "write messages to the kernel log" },
-	[OPTION_LIMIT_RATE] = { "limit-rate", 0, KIND_SIZE, "BYTES", EXTENSION(V(REENCRYPT)), ALL,
+	[OPTION_LIMIT_RATE] = { "limit-rate", 0, KIND_SIZE, "BYTES",
+				EXTENSION(V(REENCRYPT) | (DECLARED & V(CONTINUE))), ALL,
 				REENCRYPTS("re-encrypt at most this much per second") },
 	[OPTION_LINK_VK_TO_KEYRING] = { "link-vk-to-keyring", 0, KIND_TEXT, "KEYRING::KEY",
 					EXTENSION(V(OPEN) | V(RESUME)), ALL,

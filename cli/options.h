@@ -49,6 +49,7 @@ enum verb_id {
 	VERB_ATTACH,
 	VERB_DETACH,
 	VERB_CHECK,
+	VERB_CONTINUE,
 };
 
 enum option_id {

@@ -40,9 +40,11 @@ static bool wait_for_input(int fd, uint32_t timeout)
 
 /*
  * Reads up to size bytes or to a newline, which is not stored. Returns the number of bytes, or -1
- * after a timeout, a signal or an error. *whole: a newline or the end of input was reached.
+ * after a timeout, a signal or an error. *whole: a newline or the end of input was reached. most: bytes
+ * for each read(2); more than 1 only for a terminal, which ends each read at a newline.
  */
-static ssize_t read_line(int fd, uint32_t timeout, uint8_t *line, size_t size, bool *whole)
+static ssize_t read_line(int fd, uint32_t timeout, uint8_t *line, size_t size, size_t most,
+			 bool *whole)
 {
 	size_t have = 0;
 
@@ -52,7 +54,7 @@ static ssize_t read_line(int fd, uint32_t timeout, uint8_t *line, size_t size, b
 
 		if (!wait_for_input(fd, timeout))
 			return -1;
-		got = read(fd, line + have, size - have);
+		got = read(fd, line + have, size - have < most ? size - have : most);
 		if (got < 0)
 			return -1;
 		if (got == 0) {
@@ -95,9 +97,13 @@ enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 		 */
 		if (tcsetattr(in, TCSAFLUSH, &silent) == 0 && put(answer, prompt))
 			size = read_line(in, timeout, mortise_secret_writable(line),
-					 TERMINAL_PASSPHRASE_MAX + 1, &whole);
+					 TERMINAL_PASSPHRASE_MAX + 1, TERMINAL_PASSPHRASE_MAX + 1,
+					 &whole);
 		tcsetattr(in, TCSAFLUSH, &before);
 		(void)put(answer, "\n");
+	} else if (tty < 0) {
+		size = read_line(in, timeout, mortise_secret_writable(line),
+				 TERMINAL_PASSPHRASE_MAX + 1, 1, &whole);
 	}
 	if (size < 0)
 		status = fail_with(STATUS_USAGE, "Error reading passphrase from terminal.");

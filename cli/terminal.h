@@ -9,7 +9,8 @@
 
 /*
  * Shows prompt and reads a line from /dev/tty with echo off; without /dev/tty, uses standard input
- * and error. timeout is in seconds; 0 waits forever. *out does not include the newline.
+ * and error. Standard input that is not a terminal gets no prompt, and only the line is read from it.
+ * timeout is in seconds; 0 waits forever. *out does not include the newline.
  */
 enum status terminal_read_passphrase(const char *prompt, uint32_t timeout,
 				     struct mortise_secret **out);

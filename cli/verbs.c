@@ -78,6 +78,8 @@ static const struct verb verbs[] = {
 	  "enlarge volumes to the space that their disks have", true },
 	{ "down", VERB_DOWN, DECLARED(run_down), NULL, 0, "[<volume>...]",
 	  "unmount and close the declared volumes", true },
+	{ "continue", VERB_CONTINUE, DECLARED(REENCRYPTS(run_continue)), NULL, 0, "[<volume>...]",
+	  "re-encrypt open volumes whose reencryption up has begun", true },
 	{ "trim", VERB_TRIM, DECLARED(run_trim), NULL, 0, "[<volume>...]",
 	  "discard unused blocks of mounted volumes when due", true },
 	{ "reset", VERB_RESET, DECLARED(run_reset), DECLARED(check_reset), 1, "<volume>...",

@@ -57,6 +57,7 @@ enum status run_close(const struct command *c);
 enum status run_reencrypt(const struct command *c);
 enum status run_resize(const struct command *c);
 enum status run_config(const struct command *c);
+enum status run_continue(const struct command *c);
 enum status run_convert(const struct command *c);
 enum status run_down(const struct command *c);
 enum status run_enroll(const struct command *c);

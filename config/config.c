@@ -148,7 +148,7 @@ static void join_machine_volume(struct config_log *log, struct config_declaratio
 	declared = find_volume(reading, CONFIG_VOLUME_SYSTEM, machine->volume.name);
 	if (!declared) {
 		reading->declared[reading->count++] = *machine;
-	} else if (declared->volume.encrypted) {
+	} else if (declared->volume.encrypted || declared->volume.in_place) {
 		config_error(log, machine->position,
 			     "system disk encryption for \"%s\" is configured in both "
 			     "v1alpha1.Config and VolumeConfig",

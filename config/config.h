@@ -89,15 +89,18 @@ struct config_volume {
 	char *disk_selector;	/* volumeType disk: the CEL expression that selects a whole disk;
 				 * NULL: the volume is the partition labeled id */
 	struct config_provisioning provisioning; /* of the partition */
-	bool encrypted;		/* provider luks2; false: the fields up to keys are unset */
+	bool encrypted;		/* provider luks2; false: the fields up to keys are unset, except
+				 * in_place: the volume is decrypted, and keys open it */
 	char *cipher;		/* aes-xts-plain64, aes-gcm-random or an Adiantum; not NULL if
 				 * encrypted */
 	uint32_t key_size;	/* bytes of the volume key, without the key of the MAC */
 	uint32_t block_size;	/* bytes of a sector; 0: chosen by the device */
 	uint32_t perf;		/* enum config_perf */
 	bool allow_discards;
-	bool in_place;		/* encrypt existing data as declared, instead of refusing it */
+	bool in_place;		/* make existing data as declared, instead of refusing it */
 	char *rotate_key;	/* the serial: another one replaces the volume key once; or NULL */
+	bool online;		/* encrypt in place and re-encrypt while the volume is in use */
+	uint64_t limit_rate;	/* bytes per second of that; 0: no limit */
 	const char *integrity;	/* "hmac-sha256", "hmac-sha512", "aead"; NULL: none */
 	struct config_key *keys;	/* ascending by slot */
 	size_t key_count;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/size.h"
 #include "config/volume.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
 	F_INTEGRITY,
 	F_ROTATE_VOLUME_KEY,
 	F_IN_PLACE,
+	F_REENCRYPT,
 	F_COUNT,
 };
 
@@ -31,6 +33,7 @@ static const char *const field_names[F_COUNT] = {
 	[F_INTEGRITY] = "integrity",
 	[F_ROTATE_VOLUME_KEY] = "rotateVolumeKey",
 	[F_IN_PLACE] = "inPlace",
+	[F_REENCRYPT] = "reencrypt",
 };
 
 static const struct config_schema schema = { .names = field_names, .count = F_COUNT };
@@ -49,6 +52,9 @@ static const struct cipher {
 
 /* With integrity aead. With hmac, the cipher is the first one above. */
 static const struct cipher aead_cipher = { "aes-gcm-random", { 256, 128 } };
+
+/* Minimum of limitRate. A slower reencryption would take months. */
+#define LIMIT_RATE_MIN (64u << 10)
 
 enum provider {
 	PROVIDER_MISSING,
@@ -268,6 +274,38 @@ static void read_rotation(struct config_log *log, const struct config_field *fie
 			     CONFIG_SERIAL_MAX);
 }
 
+/* Reads when the data is encrypted in place or re-encrypted, and how fast. */
+static void read_reencrypt(struct config_log *log, const struct config_field *field,
+			   struct config_volume *volume)
+{
+	static const char *const names[] = { "when", "limitRate" };
+	static const struct config_schema when_schema = { .names = names, .count = 2 };
+	char shown[CONFIG_PRINTABLE_SIZE];
+	struct config_field of[2] = { 0 };
+	struct config_size rate;
+	const char *text = "boot";
+
+	if (!config_field_mapping(log, field))
+		return;
+	config_fields_read(log, field->value, &when_schema, of);
+	if (config_field_text(log, &of[0], &text))
+		volume->online = !strcmp(text, "online");
+	if (!volume->online && strcmp(text, "boot") != 0)
+		config_error(log, of[0].value->position, "invalid when %s; use boot or online",
+			     config_printable(text, strlen(text), shown));
+	config_field_size(log, &of[1], false, &rate);
+	volume->limit_rate = rate.value;
+	if (rate.given && (rate.negative || rate.value < LIMIT_RATE_MIN))
+		config_error(log, of[1].value->position,
+			     "limitRate is less than %u bytes per second", LIMIT_RATE_MIN);
+	else if (rate.given && !volume->online)
+		config_error(log, of[1].value->position, "limitRate needs \"when: online\"");
+	/* The process could wait for memory in the part of the swap area that it holds. */
+	if (volume->online && volume->kind == CONFIG_VOLUME_SWAP)
+		config_error(log, of[0].value->position,
+			     "a swap area is not re-encrypted while it is in use; use boot");
+}
+
 static bool has_any_value(const struct config_field *field, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -296,13 +334,35 @@ static bool is_wanted_without_provider(struct config_log *log,
 	return keys;
 }
 
+/* "provider: none" with inPlace: the keys open the volume, which is decrypted. */
+static void read_decryption(struct config_log *log, const struct config_field *encryption,
+			    const struct config_field *field, struct config_volume *volume)
+{
+	const char *fault = NULL;
+
+	if (volume->name && strcmp(volume->name, CONFIG_STATE) == 0)
+		fault = "STATE cannot be decrypted in place: its header would be kept in STATE";
+	else if (volume->kind == CONFIG_VOLUME_SWAP)
+		fault = "a swap area is formatted at each boot; remove inPlace";
+	if (fault)
+		config_error(log, config_field_position(&field[F_IN_PLACE]), "%s", fault);
+	else if (are_keys_empty(&field[F_KEYS]))
+		config_error(log, config_field_position(&field[F_IN_PLACE]),
+			     "decrypting in place needs keys that open the volume; once it is "
+			     "decrypted, remove encryption");
+	else
+		read_keys(log, &field[F_KEYS], encryption->key->position, CONFIG_ORIGIN_DOCUMENT,
+			  volume);
+	volume->recovery_slots = 0;
+}
+
 /* Is encryption declared? Yes after an error too, so that the other fields are checked. */
 static bool is_wanted(struct config_log *log, const struct config_field *encryption,
-		      const struct config_field *field, enum config_origin origin)
+		      const struct config_field *field, enum config_origin origin, bool in_place)
 {
 	switch (read_provider(log, &field[F_PROVIDER], origin)) {
 	case PROVIDER_NONE:
-		if (are_keys_empty(&field[F_KEYS]) && origin != CONFIG_ORIGIN_MACHINE)
+		if ((are_keys_empty(&field[F_KEYS]) && origin != CONFIG_ORIGIN_MACHINE) || in_place)
 			return false;
 		config_error(log, field[F_PROVIDER].value->position,
 			     "unsupported encryption provider: none");
@@ -326,9 +386,17 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 		return;
 	config_fields_read(log, encryption->value,
 			   origin == CONFIG_ORIGIN_MACHINE ? &machine_schema : &schema, field);
-	volume->encrypted = is_wanted(log, encryption, field, origin);
-	if (!volume->encrypted)
+	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
+	read_reencrypt(log, &field[F_REENCRYPT], volume);
+	volume->encrypted = is_wanted(log, encryption, field, origin, volume->in_place);
+	/* Without a provider, inPlace alone is an error or declares nothing. */
+	volume->in_place &= volume->encrypted || field[F_PROVIDER].value;
+	if (!volume->encrypted && volume->in_place)
+		read_decryption(log, encryption, field, volume);
+	if (!volume->encrypted) {
+		volume->online = false;
 		return;
+	}
 	read_keys(log, &field[F_KEYS], encryption->key->position, origin, volume);
 	config_field_bool(log, &field[F_ALLOW_DISCARDS], &volume->allow_discards);
 	read_integrity(log, field, volume);
@@ -336,8 +404,7 @@ void config_encryption_read(struct config_log *log, const struct config_field *e
 	read_block_size(log, &field[F_BLOCK_SIZE], volume);
 	read_options(log, &field[F_OPTIONS], volume);
 	read_rotation(log, &field[F_ROTATE_VOLUME_KEY], volume);
-	config_field_bool(log, &field[F_IN_PLACE], &volume->in_place);
-	for (int i = F_ROTATE_VOLUME_KEY; i <= F_IN_PLACE; i++)
+	for (int i = F_ROTATE_VOLUME_KEY; i <= F_REENCRYPT; i++)
 		if (volume->integrity && field[i].value)
 			config_error(log, field[i].value->position,
 				     "a volume with integrity cannot be encrypted again; remove %s",

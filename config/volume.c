@@ -23,6 +23,8 @@ void config_volume_move_encryption(struct config_volume *to, struct config_volum
 	to->allow_discards = from->allow_discards;
 	to->rotate_key = from->rotate_key;
 	to->in_place = from->in_place;
+	to->online = from->online;
+	to->limit_rate = from->limit_rate;
 	to->integrity = from->integrity;
 	to->keys = from->keys;
 	to->key_count = from->key_count;

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "base/mountinfo.h"
-#include "declared/declared.h"
+#include "declared/continue.h"
 #include "declared/plan_reencrypt.h"
 #include "declared/steps.h"
 #include "disk/mount.h"
@@ -172,7 +172,7 @@ static bool removes_key(enum mortise_step_kind kind)
 static bool is_skipped(const struct volume_plan *plan, enum mortise_step_kind kind)
 {
 	if (plan->failed && (kind == MORTISE_STEP_GROW || kind == MORTISE_STEP_PARTITION ||
-			     kind == MORTISE_STEP_REENCRYPT))
+			     kind == MORTISE_STEP_REENCRYPT || kind == MORTISE_STEP_DECRYPT))
 		return true;
 	return plan->failed && volume_plan_formats(plan) && kind != MORTISE_STEP_KEY_FAIL &&
 	       kind != MORTISE_STEP_WAIT && kind != MORTISE_STEP_FAIL &&
@@ -301,6 +301,8 @@ void volume_carry_out(struct volume_run *run, struct volume_plan *plan,
 			go_on = carry_out_step(&work, i);
 	if (result->phase == MORTISE_PHASE_READY)
 		remove_keys(&work);
+	if (result->phase != MORTISE_PHASE_READY)
+		volume_continue_forget_closed(plan);
 	set_opening(plan, &result->opening);
 	if (result->phase == MORTISE_PHASE_READY)
 		note_mount(run, plan, &result->opening);

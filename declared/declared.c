@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Shared by up, plan, down and status: names, the lock, and facts about open volumes. */
-#include "declared/declared.h"
+#include "declared/continue.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -195,4 +195,5 @@ void volume_opening_forget(const struct config_volume *volume)
 	get_opening_path(volume, path, sizeof(path));
 	(void)unlink(path);
 	volume_fsck_forget(volume);
+	volume_continue_forget(volume);
 }

@@ -10,6 +10,7 @@ struct mortise_config {
 	struct config_diagnostics diagnostics;
 	struct mortise_remark *remarks;	/* diagnostics in their public form */
 	struct mortise_secret *text;	/* the file; NULL: the volumes are from META */
+	bool stored;			/* the file is in STATE */
 };
 
 /*

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/mountinfo.h"
-#include "declared/declared.h"
+#include "declared/continue.h"
 #include "declared/locate.h"
 #include "declared/status.h"
 #include "declared/trust.h"
@@ -47,7 +47,7 @@ static void find_place(const struct volume_run *run, const struct config_volume 
 	volume_mapping_name(volume, place->mapping);
 	snprintf(place->node, sizeof(place->node), "/dev/mapper/%s", place->mapping);
 	volume_mount_path(run, volume, place->mount_point);
-	known = !mortise_mapping_info(place->mapping, &info, &ignored);
+	known = !volume_mapping_info(place->mapping, &info, &ignored);
 	on_device = known && (!*device || disk_mapping_is_on(&info, device));
 	place->foreign = known && !on_device;
 	place->active = on_device && info.luks2;
@@ -130,17 +130,21 @@ static void close_volume(const struct volume_run *run, const struct config_volum
 {
 	struct mortise_error why;
 	struct place place = { 0 };
+	int lock = -1;
 
 	if (volume_locate(volume, run->options, entry->device, sizeof(entry->device), &why))
 		entry->device[0] = '\0';
 	find_place(run, volume, entry->device, &place);
 	entry->phase = MORTISE_PHASE_CLOSED;
-	if (close_place(volume, &place, run->options->root, &why)) {
+	if (volume_continue_stop(volume, run->options->events, &lock, &why) ||
+	    close_place(volume, &place, run->options->root, &why)) {
 		entry->phase = MORTISE_PHASE_FAILED;
 		set_error(entry, &why);
 	} else {
 		volume_opening_forget(volume);
 	}
+	if (lock >= 0)
+		close(lock);
 }
 
 enum mortise_code mortise_down(const struct mortise_config *config,
@@ -197,6 +201,11 @@ static void report_previous_state(const struct volume_run *run, const struct con
 {
 	char command[VOLUME_RESET_COMMAND];
 
+	if (volume->in_place && !volume->encrypted) {
+		snprintf(entry->error, sizeof(entry->error),
+			 "still open and encrypted; the next boot decrypts it in place");
+		return;
+	}
 	volume_reset_command(run, volume, entry->device, command);
 	snprintf(entry->error, sizeof(entry->error),
 		 "still open in its previous state (%s), not as declared; to erase it for the "
@@ -222,7 +231,6 @@ static void examine_volume(struct volume_run *run, const struct config_volume *v
 		set_error(entry, &why);
 		return;
 	}
-	volume_status_examine(&run->known, entry);
 	find_place(run, volume, entry->device, &place);
 	plain = is_mounted(entry->device, &place, run->options->root);
 	mounted = plain || (place.active && is_mounted(place.node, &place, run->options->root));
@@ -237,6 +245,7 @@ static void examine_volume(struct volume_run *run, const struct config_volume *v
 		entry->phase = MORTISE_PHASE_PREPARED;
 		volume_opening_read(volume, &entry->opening);
 	}
+	volume_status_examine(&run->known, entry);
 	if (volume->encrypted ? plain : place.active)
 		report_previous_state(run, volume, entry);
 	else if (mounted ||

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "luks2/metadata.h"
+#include "declared/handover.h"
 #include "declared/measure.h"
 #include "declared/verified.h"
 
@@ -356,8 +357,15 @@ enum mortise_code volume_find_key(struct volume_run *run, struct volume_plan *pl
 
 	if (volume_plan_key(plan)) {
 		plan->proven = opened_by_declared_key(plan);
+		/* Or its key was kept by a run of this boot that a declared key had opened. */
+		if (plan->active && !plan->proven)
+			volume_handover_take(plan);
 		return MORTISE_OK;
 	}
+	if (plan->active)
+		volume_handover_take(plan);
+	if (volume_plan_key(plan))
+		return MORTISE_OK;
 	plan->verified = volume_verified(run, plan);
 	if (plan->verified) {
 		plan->proven = true;

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "declared/continue.h"
 #include "declared/meta_state.h"
 #include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
 #include "declared/plan_reencrypt.h"
+#include "declared/state_header.h"
 #include "disk/shrink.h"
 #include "luks2/metadata.h"
 #include "luks2/reencrypt.h"
@@ -69,18 +71,51 @@ static enum mortise_code fill(void *context, struct mortise_luks2 *header,
 	return code;
 }
 
+/* Makes the header in memory, so that the file in STATE is complete or does not exist. */
+static enum mortise_code begin_detached(struct volume_work *work, struct mortise_format *format,
+					struct mortise_encrypt_new *what, struct mortise_error *err)
+{
+	struct volume_plan *plan = work->plan;
+	struct mortise_location location = get_location(work);
+	struct mortise_luks2 *header = NULL;
+	char memory[HEADER_FILE_ROOM], path[VOLUME_PATH_MAX];
+	enum mortise_code code;
+	int fd;
+
+	code = header_place_file(&fd, memory, err);
+	if (code)
+		return code;
+	location.header = memory;
+	location.no_locks = true;
+	format->data_offset_given = true;
+	format->keyslots_size = STATE_HEADER_SIZE - 2 * format->metadata_size;
+	what->reduction = 0;
+	code = mortise_encrypt_begin(&location, format, what, &header, err);
+	if (!code)
+		code = state_header_store(work->run->options->root, work->run->known.dir,
+					  plan->volume->id, header, path, err);
+	mortise_luks2_free(&header);
+	close(fd);
+	if (code)
+		return code;
+	snprintf(plan->header_file, sizeof(plan->header_file), "%s", path);
+	plan->has_header = true;
+	location = volume_plan_location(plan, false, &work->run->events);
+	return mortise_luks2_load(&location, &plan->header, err);
+}
+
 static enum mortise_code begin(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	const struct mortise_location location = get_location(work);
-	const struct mortise_format format = {
+	struct mortise_format format = {
 		.struct_size = sizeof(format),
 		.cipher = plan->volume->cipher,
 		.key_size = plan->volume->key_size,
 		.sector_size = 512,
 		.metadata_size = volume_metadata_size(plan),
 	};
-	const struct mortise_encrypt_new what = {
+	struct mortise_encrypt_new what = {
 		.struct_size = sizeof(what),
 		.reduction = 2 * plan->header_room,
 		.fill = fill,
@@ -91,6 +126,8 @@ static enum mortise_code begin(struct volume_work *work, struct mortise_error *e
 
 	if (!begun)
 		code = volume_known_record_encryption(work->run, plan, err);
+	if (!code && !plan->header_room)
+		return begin_detached(work, &format, &what, err);
 	if (!code)
 		code = make_room(work, begun, err);
 	return code ? code : mortise_encrypt_begin(&location, &format, &what, &plan->header, err);
@@ -134,9 +171,7 @@ static enum mortise_code try_passphrase(struct volume_plan *plan, int digest, in
 }
 
 /* Finds a declared key that opens the header: the one just made, or that of the interrupted run. */
-static enum mortise_code find_passphrase(struct volume_work *work,
-					 const struct mortise_secret **passphrase,
-					 struct mortise_error *err)
+static enum mortise_code find_passphrase(struct volume_work *work, struct mortise_error *err)
 {
 	struct volume_plan *plan = work->plan;
 	struct luks2_reencryption state;
@@ -146,16 +181,18 @@ static enum mortise_code find_passphrase(struct volume_work *work,
 	for (size_t i = 0; !code && i < plan->step_count; i++) {
 		const struct volume_step *step = &plan->steps[i];
 
-		*passphrase = step->made.passphrase;
-		if (*passphrase && !step->recovery &&
-		    !try_passphrase(plan, state.after.digest, step->keyslot, *passphrase))
+		if (step->made.passphrase && !step->recovery &&
+		    !try_passphrase(plan, state.after.digest, step->keyslot,
+				    step->made.passphrase)) {
+			plan->proven = true;
 			return MORTISE_OK;
+		}
 	}
 	for (size_t i = 0; !code && i < plan->volume->key_count; i++) {
 		if (volume_try_key(work->run, plan, i))
 			continue;
 		plan->opened = (int)plan->volume->keys[i].slot;
-		*passphrase = plan->attempts[i].passphrase;
+		plan->proven = true;
 		return MORTISE_OK;
 	}
 	return code ? code
@@ -178,7 +215,6 @@ static enum mortise_code encrypt_volume(struct volume_work *work, struct mortise
 {
 	struct volume_plan *plan = work->plan;
 	const char *type = config_filesystem_name(plan->volume->filesystem);
-	const struct mortise_secret *passphrase = NULL;
 	enum mortise_code code;
 	bool holds = false;
 
@@ -188,13 +224,15 @@ static enum mortise_code encrypt_volume(struct volume_work *work, struct mortise
 	if (code)
 		return code;
 	volume_plan_attach(plan, work->run);
-	code = find_passphrase(work, &passphrase, err);
+	code = find_passphrase(work, err);
 	if (!code)
 		code = check_seal(plan, err);
 	/* The next boot opens STATE as META describes it. */
 	if (!code && volume_is_state(plan->volume))
 		code = volume_meta_state_store(work->run->options, work->run->config, err);
-	return code ? code : volume_reencrypt_all(work, passphrase, err);
+	if (!code && plan->volume->online)
+		volume_continue_later(plan);
+	return code || plan->volume->online ? code : volume_reencrypt_all(work, err);
 }
 
 enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_error *err)
@@ -209,7 +247,9 @@ enum mortise_code volume_do_encrypt(struct volume_work *work, struct mortise_err
 	if (code)
 		error_prefix(err, "cannot encrypt %s in place", work->plan->device);
 	else
-		snprintf(work->result->text, sizeof(work->result->text), "encrypted in place");
+		snprintf(work->result->text, sizeof(work->result->text), "%s",
+			 work->plan->volume->online ? "encryption in place begun"
+						    : "encrypted in place");
 	if (fd >= 0)
 		close(fd);
 	return code;

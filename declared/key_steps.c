@@ -135,9 +135,8 @@ enum mortise_code volume_stage_key(struct volume_work *work, struct luks2_update
 
 enum mortise_code volume_reload_header(struct volume_plan *plan, struct mortise_error *err)
 {
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device,
-						   .events = luks2_header_events(plan->header) };
+	const struct mortise_location location =
+		volume_plan_location(plan, false, luks2_header_events(plan->header));
 	struct mortise_luks2 *now = NULL;
 	enum mortise_code code;
 

@@ -11,14 +11,18 @@
 
 #define FORMAT_VERSION 1
 #define DEPTH	       4 /* the list, its entries, their members */
-#define MEMBERS	       7 /* of an entry with every member */
+#define MEMBERS	       8 /* of an entry with every member */
 
 static const char *const status_names[] = {
-	[KNOWN_EXPECTED] = "expected",
-	[KNOWN_FORMATTING] = "formatting",
-	[KNOWN_READY] = "ready",
-	[KNOWN_ENCRYPTING] = "encrypting",
+	[KNOWN_EXPECTED] = "expected",	   [KNOWN_FORMATTING] = "formatting",
+	[KNOWN_READY] = "ready",	   [KNOWN_ENCRYPTING] = "encrypting",
+	[KNOWN_DECRYPTING] = "decrypting",
 };
+
+const char *known_status_name(enum known_status status)
+{
+	return status_names[status];
+}
 
 void known_list_init(struct known_list *list)
 {
@@ -99,7 +103,7 @@ bool known_matches(const struct known_volume *volume,
 static bool parse_entry(struct json_object *object, struct known_volume *volume)
 {
 	struct json_object *encrypted = luks2_json_get(object, "encrypted", json_type_boolean);
-	int members = MEMBERS - 2;
+	int members = MEMBERS - 3;
 
 	memset(volume, 0, sizeof(*volume));
 	if (!state_json_copy(object, "id", volume->id, sizeof(volume->id)) || !*volume->id ||
@@ -112,6 +116,9 @@ static bool parse_entry(struct json_object *object, struct known_volume *volume)
 	if ((volume->encrypted || volume->status == KNOWN_ENCRYPTING) &&
 	    parse_identity(object, "next", volume->next))
 		members++;
+	volume->detached =
+		json_object_get_boolean(luks2_json_get(object, "detached", json_type_boolean));
+	members += volume->detached;
 	return encrypted && state_json_copy(object, "uuid", volume->uuid, sizeof(volume->uuid)) &&
 	       state_json_copy(object, "partuuid", volume->partuuid, sizeof(volume->partuuid)) &&
 	       (!volume->encrypted ||
@@ -223,7 +230,8 @@ bool known_find(struct known_list *list, const char *id, struct known_volume *vo
 static bool is_same(const struct known_volume *a, const struct known_volume *b)
 {
 	return a->status == b->status && a->encrypted == b->encrypted &&
-	       !strcmp(a->uuid, b->uuid) && !strcmp(a->partuuid, b->partuuid) &&
+	       a->detached == b->detached && !strcmp(a->uuid, b->uuid) &&
+	       !strcmp(a->partuuid, b->partuuid) &&
 	       !memcmp(a->identity, b->identity, sizeof(a->identity)) &&
 	       !memcmp(a->next, b->next, sizeof(a->next));
 }
@@ -286,6 +294,8 @@ static struct json_object *new_entry(const struct known_volume *volume)
 		      luks2_json_add(
 			      object, "identity",
 			      luks2_json_new_base64(volume->identity, sizeof(volume->identity)))) &&
+		     (!volume->detached ||
+		      luks2_json_add(object, "detached", json_object_new_boolean(true))) &&
 		     (!has_next(volume) ||
 		      luks2_json_add(object, "next",
 				     luks2_json_new_base64(volume->next, sizeof(volume->next))));

@@ -22,6 +22,7 @@ enum known_status {
 	KNOWN_READY,		/* the volume was ready at least once */
 	KNOWN_ENCRYPTING,	/* an encryption in place has begun: uuid is that of the plain file
 				 * system, next that of the encrypted volume */
+	KNOWN_DECRYPTING,	/* a decryption in place has begun, of this encrypted volume */
 };
 
 struct known_volume {
@@ -33,7 +34,11 @@ struct known_volume {
 	uint8_t identity[VOLUME_IDENTITY_SIZE]; /* of an encrypted volume, otherwise zero */
 	uint8_t next[VOLUME_IDENTITY_SIZE]; /* while the volume key is replaced, otherwise zero */
 	char partuuid[DISK_UUID_ROOM]; /* of its GPT partition, or "" */
+	bool detached; /* its header is in STATE */
 };
+
+/* "expected", "ready"; the name in the file. */
+const char *known_status_name(enum known_status status);
 
 /* Threads may use a loaded list at the same time. */
 struct known_list {

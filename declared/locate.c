@@ -59,6 +59,14 @@ bool volume_has_place(const struct config_volume *volume)
 }
 
 /* Is the volume open on this partition: by its mapping, or mounted without encryption? */
+enum mortise_code volume_mapping_info(const char *name, struct mortise_mapping_info *info,
+				      struct mortise_error *err)
+{
+	enum mortise_code code = mortise_mapping_info(name, info, err);
+
+	return code == MORTISE_E_UNSUPPORTED && info->luks2 && *info->device ? MORTISE_OK : code;
+}
+
 static bool is_open_on(const struct config_volume *volume, const struct mortise_up_options *options,
 		       const char *partition)
 {
@@ -68,7 +76,7 @@ static bool is_open_on(const struct config_volume *volume, const struct mortise_
 	struct mortise_error ignored;
 
 	volume_mapping_name(volume, name);
-	if (!mortise_mapping_info(name, &mapping, &ignored))
+	if (!volume_mapping_info(name, &mapping, &ignored))
 		return mapping.luks2 && disk_mapping_is_on(&mapping, partition);
 	volume_mount_path(&run, volume, mount_point);
 	if (!strcmp(volume->id, CONFIG_STATE))

@@ -46,4 +46,12 @@ MORTISE_MUST_CHECK enum mortise_code volume_locate(const struct config_volume *v
 bool volume_label_is_shared(const struct config_volume *volume,
 			    const struct mortise_up_options *options, struct mortise_error *why);
 
+/*
+ * mortise_mapping_info(), also of a volume whose data is all still plain, because its encryption in place
+ * has only begun. Its cipher is "" then.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_mapping_info(const char *name,
+							 struct mortise_mapping_info *info,
+							 struct mortise_error *err);
+
 #endif

@@ -43,7 +43,8 @@ void volume_plan_clear_decisions(struct volume_plan *plan)
 {
 	clear_steps(plan);
 	plan->planned = plan->waits = plan->lacks_salt = false;
-	plan->active = plan->tableless_mapping = plan->mounted = false;
+	plan->active = plan->tableless_mapping = plan->mounted = plan->has_header = false;
+	plan->header_file[0] = '\0';
 	plan->listed = plan->unlisted = false;
 	plan->replaces[0] = '\0';
 	plan->converts = plan->encrypts = false;
@@ -234,6 +235,16 @@ bool volume_plan_formats(const struct volume_plan *plan)
 		    plan->steps[i].kind == MORTISE_STEP_ENCRYPT)
 			return true;
 	return false;
+}
+
+struct mortise_location volume_plan_location(const struct volume_plan *plan, bool readonly,
+					     const struct mortise_events *events)
+{
+	return (struct mortise_location){ .struct_size = sizeof(struct mortise_location),
+					  .device = plan->device,
+					  .header = *plan->header_file ? plan->header_file : NULL,
+					  .readonly = readonly,
+					  .events = events };
 }
 
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step)

@@ -89,6 +89,7 @@ struct volume_step {
 	uint8_t fingerprint[VOLUME_FINGERPRINT_SIZE]; /* KEY_RECORD */
 	uint64_t size;			/* GROW: bytes of the partition afterwards */
 	bool later;			/* REENCRYPT: only order it */
+	bool online;			/* REENCRYPT: only begin it; mortise_continue() does it */
 	struct partition_planned *partition; /* PARTITION; in the layout of the plan */
 	char notice[VOLUME_NOTICE_MAX];	/* for the report, once the step has finished; or "" */
 	char text[MORTISE_ERROR_TEXT];
@@ -120,6 +121,8 @@ struct volume_plan {
 	bool active;			/* the mapping exists already */
 	bool tableless_mapping;		/* from a killed run; OPEN removes it */
 	bool mounted;			/* this mapping or device, at mount_point */
+	bool has_header;		/* on the device, or in header_file */
+	char header_file[VOLUME_PATH_MAX]; /* the detached header in STATE, or "" */
 	/* Read-only until a step writes. Owns the volume key, once it is known. */
 	struct mortise_luks2 *header;
 	uint64_t round_ms;		/* when its sources were last retried */
@@ -138,7 +141,7 @@ struct volume_plan {
 	char replaces[256];		/* what an operator's plan does to the list; or "" */
 	bool encrypts;			/* a plain file system is encrypted in place, or still is in part */
 	uint64_t header_room;		/* with encrypts: bytes of the header, and as many behind the
-					 * file system */
+					 * file system; 0: the header goes to STATE */
 	bool converts;			/* to the declared cipher, key size or sector size */
 	bool adopted;			/* a SEAL step accepts the header as it is */
 	bool unrecorded;		/* the header has no room for the record of each key */
@@ -316,6 +319,10 @@ volume_plan_new_key(struct volume_run *run, struct volume_plan *plan, const stru
 /* Does the plan write a new header? */
 bool volume_plan_formats(const struct volume_plan *plan);
 
+/* Where the header of the volume is. Borrows the texts of plan. */
+struct mortise_location volume_plan_location(const struct volume_plan *plan, bool readonly,
+					     const struct mortise_events *events);
+
 /* Converts step i to its public form. */
 void volume_plan_show(const struct volume_plan *plan, size_t i, struct mortise_step *step);
 
@@ -382,7 +389,7 @@ MORTISE_MUST_CHECK enum mortise_code volume_plan_check_cipher(struct volume_plan
 							      struct mortise_error *err);
 
 /* Why the data cannot be where a format puts it, or NULL. */
-const char *volume_find_misplacement(struct json_object *metadata,
+const char *volume_find_misplacement(const struct volume_plan *plan,
 				     const struct luks2_segment *segment);
 
 /* Finds a key that opens the volume, or adds a step that says why no key does. */

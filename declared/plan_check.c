@@ -8,6 +8,7 @@
 #include "declared/declared.h"
 #include "declared/locate.h"
 #include "declared/partition.h"
+#include "declared/plan_reencrypt.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
 #include "volume/activate.h"
@@ -16,10 +17,7 @@
 static const char *describe_header_change(const struct volume_run *run,
 					  const struct volume_plan *plan)
 {
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device,
-						   .readonly = true,
-						   .events = &run->events };
+	const struct mortise_location location = volume_plan_location(plan, true, &run->events);
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error ignored;
 	const char *what = NULL;
@@ -28,7 +26,10 @@ static const char *describe_header_change(const struct volume_run *run,
 		return "its header cannot be read";
 	if (strcmp(luks2_header_uuid(now), luks2_header_uuid(plan->header)) != 0)
 		what = "it has another header";
-	else if (!luks2_header_equal(now, plan->header))
+	/* Of an open volume, another process continues the reencryption. */
+	else if (!luks2_header_equal(now, plan->header) &&
+		 !(plan->active && volume_in_reencryption(plan) &&
+		   luks2_online_reencrypt_count(luks2_header_metadata(now))))
 		what = "its header was updated";
 	mortise_luks2_free(&now);
 	return what;
@@ -44,7 +45,7 @@ static const char *describe_mapping_change(const struct volume_run *run,
 	enum mortise_code code;
 	bool tableless, mounted;
 
-	code = mortise_mapping_info(plan->mapping, &mapping, &ignored);
+	code = volume_mapping_info(plan->mapping, &mapping, &ignored);
 	tableless =
 		code && plan->header && volume_mapping_is_tableless(plan->header, plan->mapping);
 	if (tableless != plan->tableless_mapping || !code != plan->active ||

@@ -11,6 +11,7 @@
 #include "declared/plan_grow.h"
 #include "declared/plan_known.h"
 #include "declared/plan_reencrypt.h"
+#include "declared/state_header.h"
 #include "disk/geometry.h"
 #include "disk/mount.h"
 #include "disk/shrink.h"
@@ -137,6 +138,15 @@ static enum mortise_code add_encrypt(struct volume_plan *plan, uint64_t size, co
 	char time[VOLUME_TIME_ROOM];
 
 	plan->encrypts = true;
+	if (!plan->header_room)
+		return VOLUME_PLAN_ADD(
+			plan, err, MORTISE_STEP_ENCRYPT, -1,
+			"encrypt in place the %s file system on %s, %s, %u-bit key: %" PRIu64
+			" MiB, %s; the header goes to STATE, without which the data is lost: "
+			"%.200s",
+			config_filesystem_name(plan->volume->filesystem), plan->device,
+			plan->volume->cipher, plan->volume->key_size * 8, size >> 20,
+			volume_estimate_time(plan->device, size, time), source);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_ENCRYPT, -1,
 			       "encrypt in place the %s file system on %s, %s, %u-bit key: %" PRIu64
 			       " MiB, %s; %" PRIu64 " MiB for the header from %s",
@@ -144,6 +154,19 @@ static enum mortise_code add_encrypt(struct volume_plan *plan, uint64_t size, co
 			       plan->volume->cipher, plan->volume->key_size * 8, size >> 20,
 			       volume_estimate_time(plan->device, size, time),
 			       plan->header_room >> 19, source);
+}
+
+/*
+ * Without room, the header goes to STATE. why: what the file system lacks. False: there is no STATE,
+ * or it has no room either.
+ */
+static bool may_detach(const struct volume_run *run, const struct volume_plan *plan)
+{
+	struct mortise_error ignored;
+
+	return !volume_is_state(plan->volume) && run->known.state == KNOWN_LISTED &&
+	       !state_header_check_room(run->options->root, run->known.dir, STATE_HEADER_SIZE,
+					&ignored);
 }
 
 /*
@@ -183,7 +206,11 @@ static enum mortise_code plan_room(struct volume_run *run, struct volume_plan *p
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1,
 				       "cannot encrypt %s in place: it is too small", plan->device);
 	if (disk_shrink_check(&run->events, type, plan->device,
-			      device_size + plan->growth - 2 * plan->header_room, &why))
+			      device_size + plan->growth - 2 * plan->header_room, &why)) {
+		if (may_detach(run, plan)) {
+			plan->header_room = 0;
+			return add_encrypt(plan, device_size, why.text, err);
+		}
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 				       "cannot encrypt %s in place: the header needs %" PRIu64
 				       " MiB behind the %s file system, no free space is behind "
@@ -192,6 +219,7 @@ static enum mortise_code plan_room(struct volume_run *run, struct volume_plan *p
 				       plan->device,
 				       (need - device_size - plan->growth + 0xfffff) >> 20, type,
 				       why.text);
+	}
 	return add_encrypt(plan, size, "the file system, which is shrunk", err);
 }
 

@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "declared/partition.h"
+#include "declared/plan_reencrypt.h"
 #include "declared/reset/ordered.h"
+#include "declared/state_header.h"
 #include "declared/state_store.h"
 #include "disk/filesystem.h"
 #include "disk/partition.h"
@@ -76,7 +78,7 @@ bool volume_known_is_expected(struct known_list *list, const char *id)
 
 static bool is_luks2(const struct volume_plan *plan)
 {
-	return plan->volume->encrypted && plan->probe.content == DISK_LUKS2;
+	return plan->has_header;
 }
 
 /* Would the volume be formatted, or get a file system that keeps its contents? */
@@ -94,8 +96,8 @@ static bool is_to_be_used(const struct volume_plan *plan)
 {
 	if (!*plan->device || plan->probe.content == DISK_RESETTING)
 		return false;
-	return plan->volume->encrypted ? is_luks2(plan) || is_to_be_formatted(plan)
-				       : plan->probe.content != DISK_LUKS2;
+	return is_luks2(plan) || (plan->volume->encrypted ? is_to_be_formatted(plan)
+							  : plan->probe.content != DISK_LUKS2);
 }
 
 static void set_accept_remedy(struct obstacle *obstacle)
@@ -158,6 +160,21 @@ static const char *describe_empty(const struct volume_plan *plan)
 	return plan->probe.content == DISK_EMPTY ? "is empty" : "holds an interrupted format";
 }
 
+/* A volume is decrypted in place: not a file system, nor another volume, takes its place. */
+static bool compare_decrypting(const struct volume_plan *plan, const struct known_volume *known,
+			       struct obstacle *obstacle)
+{
+	/* On the device, it is whole until the file in STATE takes its place. */
+	if (is_luks2(plan))
+		return compare_header(plan, known, obstacle);
+	obstacle->kind = MORTISE_STEP_FAIL;
+	snprintf(obstacle->what, sizeof(obstacle->what),
+		 "%s is being decrypted in place, and neither %.200s nor STATE holds its header: "
+		 "not used",
+		 known->id, plan->device);
+	return true;
+}
+
 /* The entry is for a volume that was ready, or whose format has begun. */
 static bool compare_entry(const struct volume_run *run, const struct volume_plan *plan,
 			  const struct known_volume *known, struct obstacle *obstacle)
@@ -175,6 +192,18 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 	}
 	if (known->status == KNOWN_ENCRYPTING)
 		return compare_encrypting(plan, known, obstacle);
+	if (known->status == KNOWN_DECRYPTING)
+		return compare_decrypting(plan, known, obstacle);
+	if (known->encrypted && is_luks2(plan))
+		return compare_header(plan, known, obstacle);
+	if (is_luks2(plan) && !plan->volume->encrypted) {
+		snprintf(obstacle->what, sizeof(obstacle->what),
+			 "%s was not encrypted on this machine, and %.200s holds a LUKS2 volume: "
+			 "not decrypted",
+			 known->id, plan->device);
+		set_accept_remedy(obstacle);
+		return true;
+	}
 	if (known->encrypted != plan->volume->encrypted) {
 		snprintf(obstacle->what, sizeof(obstacle->what),
 			 "%s was %s on this machine and is now declared %s encryption", known->id,
@@ -183,8 +212,6 @@ static bool compare_entry(const struct volume_run *run, const struct volume_plan
 		set_accept_remedy(obstacle);
 		return true;
 	}
-	if (is_luks2(plan))
-		return compare_header(plan, known, obstacle);
 	if (!is_to_be_formatted(plan) || known->status == KNOWN_FORMATTING)
 		return false;
 	snprintf(obstacle->what, sizeof(obstacle->what),
@@ -335,10 +362,12 @@ bool volume_known_review(struct volume_run *run, struct volume_plan *plan)
 /* False: the volume key is not known, so that an encrypted volume has no identity. */
 static bool make_entry(const struct volume_plan *plan, struct known_volume *volume)
 {
+	const struct mortise_secret *next;
 	struct mortise_error ignored;
 
 	*volume = (struct known_volume){ .status = KNOWN_READY,
-					 .encrypted = plan->volume->encrypted };
+					 .encrypted = plan->volume->encrypted,
+					 .detached = *plan->header_file };
 	snprintf(volume->id, sizeof(volume->id), "%s", plan->volume->id);
 	disk_partition_uuid(plan->device, volume->partuuid);
 	if (!volume->encrypted) {
@@ -351,6 +380,10 @@ static bool make_entry(const struct volume_plan *plan, struct known_volume *volu
 	}
 	if (!volume_plan_key(plan) ||
 	    volume_identity(plan->header, plan->mapping, volume->identity, &ignored))
+		return false;
+	next = luks2_header_next_key(plan->header);
+	if (volume_in_reencryption(plan) && next &&
+	    volume_identity_of(plan->header, next, plan->mapping, volume->next, &ignored))
 		return false;
 	snprintf(volume->uuid, sizeof(volume->uuid), "%s", luks2_header_uuid(plan->header));
 	return true;
@@ -393,7 +426,7 @@ enum mortise_code volume_known_record_encryption(struct volume_run *run,
 						 const struct volume_plan *plan,
 						 struct mortise_error *err)
 {
-	struct known_volume volume = { .status = KNOWN_ENCRYPTING };
+	struct known_volume volume = { .status = KNOWN_ENCRYPTING, .detached = !plan->header_room };
 	enum mortise_code code = MORTISE_OK;
 
 	if (run->known.state != KNOWN_LISTED || volume_is_state(plan->volume))
@@ -404,6 +437,28 @@ enum mortise_code volume_known_record_encryption(struct volume_run *run,
 			     volume.uuid);
 	if (plan->header)
 		code = volume_identity(plan->header, plan->mapping, volume.next, err);
+	if (!code)
+		code = known_set(&run->known.list, &volume, err);
+	return code ? code : known_store(&run->known.list, err);
+}
+
+enum mortise_code volume_known_record_decryption(struct volume_run *run,
+						 const struct volume_plan *plan, bool done,
+						 struct mortise_error *err)
+{
+	struct known_volume volume = { .status = done ? KNOWN_READY : KNOWN_DECRYPTING,
+				       .encrypted = !done };
+	enum mortise_code code = MORTISE_OK;
+
+	snprintf(volume.id, sizeof(volume.id), "%s", plan->volume->id);
+	disk_partition_uuid(plan->device, volume.partuuid);
+	if (done && config_filesystem_is_persistent(plan->volume->filesystem)) {
+		disk_filesystem_uuid(plan->device, config_filesystem_name(plan->volume->filesystem),
+				     volume.uuid);
+	} else if (!done) {
+		snprintf(volume.uuid, sizeof(volume.uuid), "%s", luks2_header_uuid(plan->header));
+		code = volume_identity(plan->header, plan->mapping, volume.identity, err);
+	}
 	if (!code)
 		code = known_set(&run->known.list, &volume, err);
 	return code ? code : known_store(&run->known.list, err);
@@ -431,6 +486,22 @@ static void report_changes(const struct known_volume *before, const struct known
 	}
 }
 
+/*
+ * Does the entry say already what the volume is until its reencryption ends? While plain data is left, it
+ * is not one that was ready.
+ */
+static bool is_recorded(const struct volume_plan *plan, const struct known_volume *before,
+			struct known_volume *now)
+{
+	if (!volume_in_reencryption(plan))
+		return false;
+	if (plan->encrypts) {
+		now->status = KNOWN_ENCRYPTING;
+		memcpy(now->next, now->identity, sizeof(now->next));
+	}
+	return before->status == now->status && known_matches(before, now->identity);
+}
+
 void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 			 struct volume_result *result)
 {
@@ -454,12 +525,16 @@ void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 				   "the list of known volumes is written again");
 	}
 	(void)known_find(&run->known.list, plan->volume->id, &before);
-	if (make_entry(plan, &now)) {
+	if (make_entry(plan, &now) && !is_recorded(plan, &before, &now)) {
 		report_changes(&before, &now, &result->opening);
 		code = known_set(&run->known.list, &now, &why);
 	}
 	if (!code)
 		code = known_store(&run->known.list, &why);
+	/* A power cut may have left it behind. */
+	if (!code && !*plan->header_file)
+		code = state_header_remove(run->options->root, run->known.dir, plan->volume->id,
+					   &why);
 	if (code)
 		volume_opening_add(&result->opening.failed_syncs, why.text);
 }

@@ -57,6 +57,16 @@ MORTISE_MUST_CHECK enum mortise_code volume_known_record_encryption(struct volum
 								    const struct volume_plan *plan,
 								    struct mortise_error *err);
 
+/*
+ * done false: records, before the first write of a decryption in place, that the volume is being
+ * decrypted. done true: records, before the header is removed, that the data is plain. Between the two,
+ * only this header is accepted.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_known_record_decryption(struct volume_run *run,
+								    const struct volume_plan *plan,
+								    bool done,
+								    struct mortise_error *err);
+
 /* Records a volume that is ready. STATE creates the list. Reports failures and changes in result. */
 void volume_known_record(struct volume_run *run, const struct volume_plan *plan,
 			 struct volume_result *result);

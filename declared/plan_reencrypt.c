@@ -14,6 +14,8 @@
 #include "luks2/reencrypt.h"
 #include "volume/record.h"
 
+#define ONLINE ", while it is in use"
+
 bool volume_in_reencryption(const struct volume_plan *plan)
 {
 	return plan->header && luks2_online_reencrypt_count(luks2_header_metadata(plan->header));
@@ -64,9 +66,11 @@ bool volume_plan_may_convert(const struct volume_plan *plan)
 	uint64_t key_size;
 	uint32_t sector;
 
-	if (!MORTISE_REENCRYPTION || !volume->in_place || plan->active ||
+	/* META is not written together with the header of an open STATE. */
+	if (!MORTISE_REENCRYPTION || !volume->in_place ||
+	    (plan->active && (!volume->online || volume_is_state(volume))) ||
 	    volume_in_reencryption(plan) || luks2_segment_get(metadata, &segment, &ignored) ||
-	    volume_find_misplacement(metadata, &segment) || segment.integrity.type)
+	    volume_find_misplacement(plan, &segment) || segment.integrity.type)
 		return false;
 	key_size = find_key_size(metadata);
 	sector = volume->block_size ? volume->block_size : segment.sector_size;
@@ -89,7 +93,8 @@ enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 		fault = why.text;
 	else if (state.mode == MORTISE_DECRYPT)
 		fault = "it decrypts the data";
-	else if (state.after.offset < luks2_keyslots_end(metadata))
+	else if (*plan->header_file ? state.after.offset != 0
+				    : state.after.offset < luks2_keyslots_end(metadata))
 		fault = "its data overlaps the header";
 	else if (state.before.iv_tweak || state.after.iv_tweak)
 		fault = "its sector numbers do not start at 0";
@@ -105,24 +110,38 @@ enum mortise_code volume_plan_check_reencryption(struct volume_plan *plan,
 		plan->device, fault);
 }
 
-static enum mortise_code add_continue(struct volume_plan *plan, struct mortise_error *err)
+bool volume_is_online(const struct volume_run *run, const struct volume_plan *plan)
+{
+	if (run->open_only)
+		return volume_record_online(luks2_header_metadata(plan->header));
+	return plan->volume->online && !(plan->converts && volume_is_state(plan->volume));
+}
+
+static enum mortise_code add_continue(const struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
 {
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	const bool online = volume_is_online(run, plan);
 	struct mortise_error why;
+	struct volume_step *step;
 	char time[VOLUME_TIME_ROOM];
 
-	if (plan->active)
+	if (plan->active && !online)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_KEY_FAIL, -1,
 				       "its keyslots are not compared, because the open volume is "
 				       "being re-encrypted");
 	if (mortise_reencrypt_info(plan->header, &info, &why))
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_FAIL, -1, "%s", why.text);
-	return VOLUME_PLAN_ADD(
-		plan, err, MORTISE_STEP_REENCRYPT, -1,
-		"continue to %s %s: %" PRIu64 " of %" PRIu64 " MiB are done, %s left",
+	step = volume_plan_add(
+		plan, MORTISE_STEP_REENCRYPT, -1,
+		"continue to %s %s%s: %" PRIu64 " of %" PRIu64 " MiB are done, %s left",
 		info.mode == MORTISE_ENCRYPT ? "encrypt in place" : "rotate volume key of",
-		plan->device, info.done >> 20, info.total >> 20,
+		plan->device, online ? ONLINE : "", info.done >> 20, info.total >> 20,
 		volume_estimate_time(plan->device, info.total - info.done, time));
+	if (!step)
+		return error_memory(err);
+	step->online = online;
+	return MORTISE_OK;
 }
 
 /* Is the data still to be encrypted, in part? */
@@ -232,8 +251,10 @@ static enum mortise_code postpone(struct volume_plan *plan, const char *why,
 			       why);
 }
 
-static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_error *err)
+static enum mortise_code add_rotation(struct volume_plan *plan, bool online,
+				      struct mortise_error *err)
 {
+	const bool later = plan->active && !online;
 	struct luks2_segment segment;
 	struct luks2_device *device;
 	struct mortise_error why;
@@ -253,11 +274,14 @@ static enum mortise_code add_rotation(struct volume_plan *plan, struct mortise_e
 	}
 	step = volume_plan_add(plan, MORTISE_STEP_REENCRYPT, -1, "%s %s%s%s: %" PRIu64 " MiB, %s",
 			       plan->converts ? "re-encrypt" : "rotate volume key of", plan->device,
-			       plan->active ? ", which is open, at the next boot" : "", how,
-			       size >> 20, volume_estimate_time(plan->device, size, time));
+			       later	? ", which is open, at the next boot"
+			       : online ? ONLINE
+					: "",
+			       how, size >> 20, volume_estimate_time(plan->device, size, time));
 	if (!step)
 		return error_memory(err);
-	step->later = plan->active;
+	step->later = later;
+	step->online = online;
 	return MORTISE_OK;
 }
 
@@ -278,10 +302,31 @@ bool volume_rotation_is_wanted(const struct volume_run *run, const struct volume
 	       (!plan->active || !ordered || strcmp(wanted, ordered) != 0);
 }
 
+static enum mortise_code plan_begun(struct volume_run *run, struct volume_plan *plan,
+				    struct mortise_error *err)
+{
+	/* The list of known volumes decides, once STATE is mounted. */
+	plan->encrypts = is_encryption(plan);
+	if (plan->encrypts && plan->unlisted)
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
+				       "the encryption of %s is not continued, because "
+				       "STATE, which lists the volumes of this machine, is "
+				       "not mounted",
+				       plan->device);
+	if (plan->encrypts && was_encrypted(run, plan))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "cannot trust %s: its encryption is unfinished, but "
+				       "it was finished before; an old disk was put back; "
+				       "to accept it, run `mortise apply`",
+				       plan->device);
+	return add_continue(run, plan, err);
+}
+
 enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_plan *plan,
 					bool *begins, struct mortise_error *err)
 {
 	char why[400];
+	bool all, online;
 	enum mortise_code code;
 
 	*begins = false;
@@ -292,21 +337,7 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 		return MORTISE_OK;
 	if (volume_in_reencryption(plan)) {
 		*begins = true;
-		/* The list of known volumes decides, once STATE is mounted. */
-		plan->encrypts = is_encryption(plan);
-		if (plan->encrypts && plan->unlisted)
-			return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_WAIT, -1,
-					       "the encryption of %s is not continued, because "
-					       "STATE, which lists the volumes of this machine, is "
-					       "not mounted",
-					       plan->device);
-		if (plan->encrypts && was_encrypted(run, plan))
-			return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
-					       "cannot trust %s: its encryption is unfinished, but "
-					       "it was finished before; an old disk was put back; "
-					       "to accept it, run `mortise apply`",
-					       plan->device);
-		return add_continue(plan, err);
+		return plan_begun(run, plan, err);
 	}
 	/* Without the list of known volumes, no keyslot is changed. */
 	if ((!plan->converts && !volume_rotation_is_wanted(run, plan)) || plan->unlisted ||
@@ -318,10 +349,17 @@ enum mortise_code volume_plan_reencrypt(struct volume_run *run, struct volume_pl
 						 "this build does not support reencryption; use "
 						 "one with MORTISE_REENCRYPT",
 						 err);
-	if (find_hindrance(run, plan, why, sizeof(why)) ||
-	    (!plan->active && !has_all_keys(run, plan, why, sizeof(why))))
+	if (find_hindrance(run, plan, why, sizeof(why)))
 		return run->open_only ? MORTISE_OK : postpone(plan, why, err);
-	code = add_rotation(plan, err);
-	*begins = !code && !plan->active;
+	online = volume_is_online(run, plan);
+	all = (!plan->active || online) && has_all_keys(run, plan, why, sizeof(why));
+	if (!plan->active && !all)
+		return run->open_only ? MORTISE_OK : postpone(plan, why, err);
+	/* An open volume without all its keys is left to the next boot, as is its cipher. */
+	online = online && all;
+	if (plan->converts && plan->active && !online)
+		return volume_plan_check_cipher(plan, err);
+	code = add_rotation(plan, online, err);
+	*begins = !code && (!plan->active || online);
 	return code;
 }

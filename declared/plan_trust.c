@@ -95,15 +95,17 @@ static enum mortise_code check_sector_size(struct volume_plan *plan, uint32_t si
 	return add_mismatch(plan, found, declared, err);
 }
 
-const char *volume_find_misplacement(struct json_object *metadata,
+const char *volume_find_misplacement(const struct volume_plan *plan,
 				     const struct luks2_segment *segment)
 {
+	struct json_object *metadata = luks2_header_metadata(plan->header);
 	struct json_object *segments = luks2_json_get(metadata, "segments", json_type_object);
 
 	if (json_object_object_length(segments) != 1)
 		return "it has more than one segment";
-	if (segment->offset < luks2_keyslots_end(metadata))
-		return "its data overlaps the header";
+	if (*plan->header_file ? segment->offset != 0
+			       : segment->offset < luks2_keyslots_end(metadata))
+		return "its data does not begin behind the header";
 	if (segment->iv_tweak)
 		return "its sector numbers do not start at 0";
 	return NULL;
@@ -111,15 +113,14 @@ const char *volume_find_misplacement(struct json_object *metadata,
 
 enum mortise_code volume_plan_check_cipher(struct volume_plan *plan, struct mortise_error *err)
 {
-	struct json_object *metadata = luks2_header_metadata(plan->header);
 	struct luks2_segment segment;
 	struct mortise_error why;
 	const char *misplaced;
 	enum mortise_code code;
 
-	misplaced = luks2_segment_get(metadata, &segment, &why)
+	misplaced = luks2_segment_get(luks2_header_metadata(plan->header), &segment, &why)
 			    ? why.text
-			    : volume_find_misplacement(metadata, &segment);
+			    : volume_find_misplacement(plan, &segment);
 	if (misplaced)
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
 				       "the header of %s is not that of a declared volume: %s; "

@@ -9,6 +9,7 @@
 #include "declared/locate.h"
 #include "declared/meta_state.h"
 #include "declared/plan.h"
+#include "declared/plan_decrypt.h"
 #include "declared/plan_grow.h"
 #include "declared/plan_in_place.h"
 #include "declared/plan_known.h"
@@ -55,10 +56,7 @@ static void replace_header(struct volume_plan *plan, struct mortise_luks2 *now)
 static enum mortise_code read_header(struct volume_run *run, struct volume_plan *plan,
 				     struct mortise_error *err)
 {
-	const struct mortise_location location = { .struct_size = sizeof(location),
-						   .device = plan->device,
-						   .readonly = true,
-						   .events = &run->events };
+	const struct mortise_location location = volume_plan_location(plan, true, &run->events);
 	struct mortise_luks2 *now = NULL;
 	struct mortise_error why;
 
@@ -76,7 +74,7 @@ static enum mortise_code check_mapping(struct volume_plan *plan, struct mortise_
 {
 	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
 	struct mortise_error why;
-	enum mortise_code code = mortise_mapping_info(plan->mapping, &mapping, &why);
+	enum mortise_code code = volume_mapping_info(plan->mapping, &mapping, &why);
 
 	if (code == MORTISE_E_INACTIVE || code == MORTISE_E_KERNEL)
 		return MORTISE_OK;
@@ -155,6 +153,12 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 	code = check_mapping(plan, err);
 	if (code || plan->failed)
 		return code;
+	if (!plan->volume->encrypted) {
+		code = volume_plan_check_decryption(run, plan, err);
+		return code || plan->failed || volume_plan_is_decrypted(plan)
+			       ? code
+			       : volume_find_key(run, plan, err);
+	}
 	/* Before a key is derived or requested for a header that is refused anyway. */
 	plan->converts = volume_plan_may_convert(plan);
 	if (volume_in_reencryption(plan))
@@ -166,6 +170,18 @@ static enum mortise_code plan_unlock(struct volume_run *run, struct volume_plan 
 	return volume_find_key(run, plan, err);
 }
 
+/* Compares the volume with the list of known volumes and its seal, once its key is known. */
+static enum mortise_code check_opened(struct volume_run *run, struct volume_plan *plan,
+				      struct mortise_error *err)
+{
+	enum mortise_code code;
+
+	if (!volume_plan_key(plan))
+		return MORTISE_OK;
+	code = volume_known_check(run, plan, err);
+	return code || plan->failed ? code : volume_plan_check_seal(run, plan, err);
+}
+
 static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_plan *plan,
 					struct mortise_error *err)
 {
@@ -173,11 +189,11 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	char node[MORTISE_NAME_MAX + 16];
 	bool create, reencrypts;
 
-	if (volume_plan_is_unformatted(plan))
+	if (!plan->has_header && volume_plan_is_unformatted(plan))
 		return plan_unformatted(run, plan, err);
-	if (plan->probe.content != DISK_LUKS2 && plan->volume->in_place)
+	if (!plan->has_header && plan->volume->in_place)
 		return volume_plan_in_place(run, plan, err);
-	if (plan->probe.content != DISK_LUKS2)
+	if (!plan->has_header)
 		return volume_plan_refuse(
 			run, plan, err, "%s holds %s: not %s, because it is not empty",
 			plan->device, plan->probe.type,
@@ -185,14 +201,9 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	code = plan_unlock(run, plan, err);
 	if (code || plan->failed)
 		return code;
-	if (volume_plan_key(plan)) {
-		code = volume_known_check(run, plan, err);
-		if (code || plan->failed)
-			return code;
-		code = volume_plan_check_seal(run, plan, err);
-		if (code || plan->failed)
-			return code;
-	}
+	code = check_opened(run, plan, err);
+	if (code || plan->failed)
+		return code;
 	code = volume_plan_reencrypt(run, plan, &reencrypts, err);
 	/* The end of the data stays where it is meanwhile. */
 	if (!code && !reencrypts)
@@ -226,7 +237,7 @@ static enum mortise_code plan_encrypted(struct volume_run *run, struct volume_pl
 	if (create && run->open_only)
 		return add_not_configured(plan, err);
 	code = volume_plan_filesystem(run, plan, plan->mapping, create, err);
-	if (!code && !plan->failed)
+	if (!code && !plan->failed && !reencrypts)
 		code = volume_plan_grow_open(run, plan, err);
 	if (code || plan->failed || !plan->unsealed_state || run->open_only)
 		return code;
@@ -262,6 +273,20 @@ static enum mortise_code plan_undeclared_encryption(const struct volume_run *run
 	return volume_plan_refuse(run, plan, err, "%s; to keep it, declare its keys", text);
 }
 
+/* An encrypted volume that is declared plain, with inPlace. */
+static enum mortise_code plan_decryption(struct volume_run *run, struct volume_plan *plan,
+					 struct mortise_error *err)
+{
+	enum mortise_code code = plan_unlock(run, plan, err);
+
+	if (!code && !plan->failed)
+		code = check_opened(run, plan, err);
+	if (!code && !plan->failed)
+		code = volume_plan_decrypt(run, plan, err);
+	return code || plan->failed ? code
+				    : volume_plan_filesystem(run, plan, plan->device, false, err);
+}
+
 static enum mortise_code plan_plain(struct volume_run *run, struct volume_plan *plan,
 				    struct mortise_error *err)
 {
@@ -270,6 +295,8 @@ static enum mortise_code plan_plain(struct volume_run *run, struct volume_plan *
 	enum mortise_code code;
 	bool holds;
 
+	if (plan->has_header)
+		return plan_decryption(run, plan, err);
 	if (plan->probe.content == DISK_LUKS2)
 		return plan_undeclared_encryption(run, plan, err);
 	if (!mortise_is_active(plan->mapping, &ignored))
@@ -337,14 +364,18 @@ static enum mortise_code plan_located(struct volume_run *run, struct volume_plan
 		code = reset_plan_ordered(run, plan, err);
 	if (code || plan->failed)
 		return code;
-	if (!volume->encrypted || plan->probe.content != DISK_LUKS2)
+	if (plan->probe.content != DISK_RESETTING)
+		code = volume_plan_find_header(run, plan, err);
+	if (!plan->has_header)
 		volume_plan_forget_header(plan);
+	if (code || plan->failed)
+		return code;
 	if (plan->probe.content == DISK_RESETTING)
 		return reset_plan_unfinished(run, plan, err);
 	code = volume_plan_check_format(run, plan, err);
 	if (code || plan->failed)
 		return code;
-	if (!volume->encrypted || plan->probe.content != DISK_LUKS2) {
+	if (!plan->has_header) {
 		code = volume_known_check(run, plan, err);
 		if (code || plan->failed)
 			return code;

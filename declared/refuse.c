@@ -24,6 +24,11 @@ enum mortise_code volume_plan_refuse(const struct volume_run *run, struct volume
 		disk_repair_advice(probe, plan->device, advice, sizeof(advice));
 		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; %s", what, advice);
 	}
+	if (probe->unknown &&
+	    (run->known.state == KNOWN_LATER || run->known.state == KNOWN_MISSING))
+		return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1,
+				       "%s; STATE, which may hold its header, is not mounted",
+				       what);
 	volume_reset_command(run, plan->volume, plan->device, command);
 	return VOLUME_PLAN_ADD(plan, err, MORTISE_STEP_REFUSE, -1, "%s; to erase it, run `%s`",
 			       what, command);

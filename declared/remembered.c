@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
-#include "declared/declared.h"
+#include "declared/continue.h"
 #include "disk/mounts.h"
 #include "base/run_dir.h"
 
@@ -21,15 +22,19 @@ static bool is_declared(const struct config *config, const char *id)
 }
 
 static enum mortise_code close_mapping(const struct config_volume *volume,
+				       const struct mortise_events *events,
 				       struct mortise_error *err)
 {
 	char mapping[MORTISE_NAME_MAX + 1], node[VOLUME_PATH_MAX];
 	enum mortise_code code;
 	struct stat st;
+	int lock = -1;
 
 	volume_mapping_name(volume, mapping);
 	snprintf(node, sizeof(node), "/dev/mapper/%s", mapping);
-	code = mortise_is_active(mapping, err);
+	code = volume_continue_stop(volume, events, &lock, err);
+	if (!code)
+		code = mortise_is_active(mapping, err);
 	/* Unmount it everywhere: without its configuration, its mount point is not known. */
 	if (!code && !stat(node, &st))
 		code = disk_number_release(st.st_rdev, err);
@@ -41,6 +46,8 @@ static enum mortise_code close_mapping(const struct config_volume *volume,
 		volume_opening_forget(volume);
 	else
 		error_prefix(err, "%s", volume->name);
+	if (lock >= 0)
+		close(lock);
 	return code;
 }
 
@@ -70,7 +77,7 @@ enum mortise_code volume_close_remembered(const struct config *config,
 		*suffix = '\0';
 		if (is_declared(config, id) || !volume_is_wanted(&volume, options))
 			continue;
-		if (close_mapping(&volume, &why) && !code) {
+		if (close_mapping(&volume, options->events, &why) && !code) {
 			code = why.code;
 			*err = why;
 		}

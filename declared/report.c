@@ -141,6 +141,9 @@ const struct mortise_volume_status *mortise_report_volume(const struct mortise_r
 		.reset_staged = entry->reset_staged,
 		.fsck = entry->fsck,
 		.reencryption = entry->reencryption,
+		.reencrypted = facts->reencrypted,
+		.reencrypt_total = facts->reencrypt_total,
+		.reencrypt_runs = facts->running,
 	};
 	return &entry->shown;
 }
@@ -207,6 +210,8 @@ const char *mortise_step_kind_name(enum mortise_step_kind kind)
 		return "reencrypt";
 	case MORTISE_STEP_ENCRYPT:
 		return "encrypt";
+	case MORTISE_STEP_DECRYPT:
+		return "decrypt";
 	}
 	return "";
 }

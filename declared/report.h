@@ -19,6 +19,8 @@ struct volume_facts {
 	char last_error[MORTISE_ERROR_TEXT];
 	int64_t last_trim;
 	uint64_t last_trim_bytes;
+	uint64_t reencrypted, reencrypt_total;
+	bool running;			/* a process continues the reencryption */
 };
 
 struct volume_entry {

@@ -28,10 +28,31 @@ void volume_state_dir(const struct mortise_up_options *options, char dir[static 
 	if (*device && disk_is_mounted(device, options->root, dir))
 		return;
 	/* The open STATE may be another one: on a copy of the disk, or not the one of --device. */
-	if (!*device || mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
+	if (!*device || volume_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
 	    !disk_mapping_is_on(&mapping, device) ||
 	    !disk_is_mounted(STATE_NODE, options->root, dir))
 		dir[0] = '\0';
+}
+
+bool volume_state_is_encrypted(const struct mortise_up_options *options, const char *dir)
+{
+	struct mortise_mapping_info mapping = { .struct_size = sizeof(mapping) };
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	struct mortise_location location = { .struct_size = sizeof(location),
+					     .device = mapping.device,
+					     .readonly = true,
+					     .no_locks = true };
+	struct mortise_luks2 *header = NULL;
+	struct mortise_error ignored;
+	enum mortise_code code;
+
+	if (!disk_is_mounted(STATE_NODE, options->root, dir) ||
+	    mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) ||
+	    mortise_luks2_load(&location, &header, &ignored))
+		return false;
+	code = mortise_reencrypt_info(header, &info, &ignored);
+	mortise_luks2_free(&header);
+	return code == MORTISE_E_USAGE || (!code && info.mode != MORTISE_ENCRYPT);
 }
 
 enum mortise_code volume_store(const struct mortise_config *config,

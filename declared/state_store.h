@@ -12,6 +12,12 @@ extern const struct config_volume volume_state;
 void volume_state_dir(const struct mortise_up_options *options, char dir[static VOLUME_PATH_MAX]);
 
 /*
+ * Is all of this STATE, mounted at dir, encrypted? Its mapping and header say so; what its own
+ * configuration says proves nothing.
+ */
+bool volume_state_is_encrypted(const struct mortise_up_options *options, const char *dir);
+
+/*
  * Stores the configuration in STATE, which is mounted at state_dir, and then the description of
  * STATE in META. Call it while the keyslots that only the old META describes still exist: after a
  * power cut between the two, the keys in META open STATE as before.

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "base/rooted.h"
+#include "declared/continue.h"
 #include "declared/last_up.h"
 #include "declared/reset/ordered.h"
+#include "declared/state_header.h"
 #include "declared/state_store.h"
 #include "declared/trim.h"
 #include "luks2/metadata.h"
@@ -67,19 +69,29 @@ static void examine_reencryption(struct mortise_luks2 *header, struct volume_ent
 	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
 	struct mortise_error ignored;
 
-	if (!mortise_reencrypt_info(header, &info, &ignored))
+	if (!mortise_reencrypt_info(header, &info, &ignored)) {
+		entry->facts.reencrypted = info.done;
+		entry->facts.reencrypt_total = info.total;
+		entry->facts.running = volume_continue_runs(entry->volume);
 		snprintf(entry->reencryption, sizeof(entry->reencryption),
-			 "%" PRIu64 " of %" PRIu64 " MiB are re-encrypted; the next up continues",
-			 info.done >> 20, info.total >> 20);
-	else if (volume_record_rotation_ordered(luks2_header_metadata(header)))
+			 "%" PRIu64 " of %" PRIu64 " MiB are %s; %s", info.done >> 20,
+			 info.total >> 20,
+			 info.mode == MORTISE_DECRYPT ? "decrypted" : "re-encrypted",
+			 entry->facts.running ? "`mortise continue` is running"
+			 : *entry->mapping    ? "`mortise continue` continues"
+					      : "the next up continues");
+	} else if (volume_record_rotation_ordered(luks2_header_metadata(header))) {
 		snprintf(entry->reencryption, sizeof(entry->reencryption),
 			 "the next boot replaces the volume key");
+	}
 }
 
-static void examine_header(struct volume_entry *entry)
+/* file: the detached header, or NULL. Returns false if the volume has no header. */
+static bool examine_header(struct volume_entry *entry, const char *file)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
 						   .device = entry->device,
+						   .header = file,
 						   .readonly = true,
 						   .no_locks = true };
 	struct mortise_seal_info seal = { .struct_size = sizeof(seal) };
@@ -87,13 +99,31 @@ static void examine_header(struct volume_entry *entry)
 	struct mortise_error ignored;
 
 	if (mortise_luks2_load(&location, &header, &ignored))
-		return;
+		return false;
 	snprintf(entry->uuid, sizeof(entry->uuid), "%s", luks2_header_uuid(header));
 	if (!mortise_seal_check(header, &seal, &ignored))
 		entry->seal = seal.state == MORTISE_SEAL_NONE ? "none" : "unverified";
 	examine_tokens(luks2_header_metadata(header), &entry->facts);
 	examine_reencryption(header, entry);
 	mortise_luks2_free(&header);
+	return true;
+}
+
+/* With inPlace, a volume that is declared plain may be encrypted, and its header in STATE. */
+static bool find_header(const struct volume_known *known, struct volume_entry *entry)
+{
+	const struct config_volume *volume = entry->volume;
+	char file[VOLUME_PATH_MAX];
+	struct mortise_error ignored;
+	bool found;
+
+	if (!volume->encrypted && !volume->in_place)
+		return false;
+	if (*known->dir &&
+	    !state_header_find(known->list.root, known->dir, volume->id, file, &found, &ignored) &&
+	    found && examine_header(entry, file))
+		return true;
+	return examine_header(entry, NULL);
 }
 
 static const char *compare(struct known_list *list, const struct config_volume *volume,
@@ -103,11 +133,12 @@ static const char *compare(struct known_list *list, const struct config_volume *
 
 	if (!known_find(list, volume->id, &known))
 		return "unknown";
-	if (known.status == KNOWN_EXPECTED || known.status == KNOWN_ENCRYPTING)
-		return known.status == KNOWN_EXPECTED ? "expected" : "encrypting";
-	if (known.encrypted != volume->encrypted || strcmp(known.uuid, entry->uuid) != 0)
+	if (known.status != KNOWN_READY && known.status != KNOWN_FORMATTING)
+		return known_status_name(known.status);
+	if ((known.encrypted != volume->encrypted && !volume->in_place) ||
+	    strcmp(known.uuid, entry->uuid) != 0)
 		return "other";
-	return known.status == KNOWN_READY ? "known" : "formatting";
+	return known.status == KNOWN_READY ? "known" : known_status_name(known.status);
 }
 
 void volume_status_examine(struct volume_known *known, struct volume_entry *entry)
@@ -118,9 +149,8 @@ void volume_status_examine(struct volume_known *known, struct volume_entry *entr
 	disk_place_read(entry->device, &entry->facts.place);
 	disk_partition_uuid(entry->device, entry->facts.partition_uuid);
 	entry->reset_staged = reset_find_ordered(&known->orders, volume);
-	if (volume->encrypted)
-		examine_header(entry);
-	else if (config_filesystem_is_persistent(volume->filesystem))
+	if (!find_header(known, entry) && !volume->encrypted &&
+	    config_filesystem_is_persistent(volume->filesystem))
 		disk_filesystem_uuid(entry->device, config_filesystem_name(volume->filesystem),
 				     entry->uuid);
 	if (known->state == KNOWN_DAMAGED)

@@ -17,6 +17,7 @@
 #include "declared/measure.h"
 #include "luks2/format.h"
 #include "luks2/seal.h"
+#include "declared/plan_decrypt.h"
 #include "declared/plan_grow.h"
 #include "declared/plan_partition.h"
 #include "declared/plan_known.h"
@@ -67,7 +68,9 @@ enum mortise_code volume_write_first_keys(struct volume_work *work, bool in_plac
 	     !volume_record_set_mkfs(luks2_update_metadata(update),
 				     config_filesystem_name(volume->filesystem))) ||
 	    (volume->rotate_key &&
-	     !volume_record_set_rotation(luks2_update_metadata(update), volume->rotate_key))) {
+	     !volume_record_set_rotation(luks2_update_metadata(update), volume->rotate_key)) ||
+	    (in_place &&
+	     !volume_record_set_online(luks2_update_metadata(update), volume->online))) {
 		code = error_memory(err);
 		goto out;
 	}
@@ -384,11 +387,13 @@ enum mortise_code volume_do_step(struct volume_work *work, size_t i, struct mort
 	case MORTISE_STEP_PARTITION:
 		return partition_do_step(work, step, err);
 	case MORTISE_STEP_ENCRYPT:
-		/* Without reencryption, neither is planned. */
+		/* Without reencryption, none of these is planned. */
 		return MORTISE_REENCRYPTION ? volume_do_encrypt(work, err) : MORTISE_E_UNSUPPORTED;
 	case MORTISE_STEP_REENCRYPT:
 		return MORTISE_REENCRYPTION ? volume_do_reencrypt(work, step, err)
 					    : MORTISE_E_UNSUPPORTED;
+	case MORTISE_STEP_DECRYPT:
+		return MORTISE_REENCRYPTION ? volume_do_decrypt(work, err) : MORTISE_E_UNSUPPORTED;
 	case MORTISE_STEP_RESET:
 		return reset_do_ordered(work, err);
 	case MORTISE_STEP_KEY_FAIL:

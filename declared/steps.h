@@ -26,6 +26,15 @@ uint64_t volume_metadata_size(const struct volume_plan *plan);
 MORTISE_MUST_CHECK enum mortise_code volume_reload_header(struct volume_plan *plan,
 							  struct mortise_error *err);
 
+/*
+ * Plans one volume, whether it is open or not, so that its header knows the volume key, and loads it for
+ * writing. MORTISE_E_KEY, MORTISE_E_POLICY: a run would not use it. Call volume_plan_attach(plan, NULL)
+ * before the end of the run.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_unlock(struct volume_run *run,
+						   struct volume_plan *plan,
+						   struct mortise_error *err);
+
 /* Writes the area of a new keyslot, and puts the keyslot, its token and record into the update. */
 MORTISE_MUST_CHECK enum mortise_code volume_stage_key(struct volume_work *work,
 						      struct luks2_update *update,

@@ -120,6 +120,8 @@ static enum mortise_code read_stored(const char *root, const char *dir,
 		return code;
 	code = volume_config_read(fd, path, true, config, err);
 	close(fd);
+	if (!code)
+		(*config)->stored = true;
 	return code ? code : mortise_config_add_state(*config, err);
 }
 

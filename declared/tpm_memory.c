@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "declared/declared.h"
-#include "declared/steps.h"
+#include "declared/plan_reencrypt.h"
 #include "luks2/seal.h"
 #include "volume/extended_pcrs.h"
 #include "volume/record.h"
@@ -251,7 +251,9 @@ void volume_memory_note(struct volume_run *run, struct volume_plan *plan,
 	enum mortise_code code;
 
 	if (!is_used(run) || run->open_only || !plan->volume->encrypted ||
-	    result->phase != MORTISE_PHASE_READY || !volume_plan_key(plan))
+	    result->phase != MORTISE_PHASE_READY || !volume_plan_key(plan) ||
+	    /* Another process may be writing its header. */
+	    (plan->active && volume_in_reencryption(plan)))
 		return;
 	pthread_mutex_lock(&run->memory.lock);
 	code = note_locked(run, plan, &why);

@@ -47,8 +47,8 @@ static int find_recovery_slot(const struct config_volume *volume)
 	return MORTISE_ANY;
 }
 
-static enum mortise_code unlock(struct volume_run *run, struct volume_plan *plan,
-				struct mortise_luks2 **header, struct mortise_error *err)
+enum mortise_code volume_unlock(struct volume_run *run, struct volume_plan *plan,
+				struct mortise_error *err)
 {
 	enum mortise_code code;
 
@@ -57,14 +57,7 @@ static enum mortise_code unlock(struct volume_run *run, struct volume_plan *plan
 	code = volume_plan_make(run, plan, err);
 	if (!code)
 		code = check_unlocked(plan, err);
-	if (!code)
-		code = volume_reload_header(plan, err);
-	volume_plan_attach(plan, NULL);
-	if (code)
-		return code;
-	*header = plan->header;
-	plan->header = NULL;
-	return MORTISE_OK;
+	return code ? code : volume_reload_header(plan, err);
 }
 
 enum mortise_code mortise_volume_unlock(const struct mortise_config *config,
@@ -87,9 +80,14 @@ enum mortise_code mortise_volume_unlock(const struct mortise_config *config,
 	}
 	code = volume_run_init(&run, config, &wanted, err);
 	if (!code)
-		code = unlock(&run, plan->volumes[0], header, err);
+		code = volume_unlock(&run, plan->volumes[0], err);
+	volume_plan_attach(plan->volumes[0], NULL);
 	volume_run_clear(&run);
-	if (!code && recovery_keyslot)
+	if (code)
+		goto out;
+	*header = plan->volumes[0]->header;
+	plan->volumes[0]->header = NULL;
+	if (recovery_keyslot)
 		*recovery_keyslot = find_recovery_slot(plan->volumes[0]->volume);
 out:
 	mortise_plan_free(&plan);

@@ -284,6 +284,21 @@ enum mortise_code volume_plan_check_use(const struct mortise_plan *plan,
 			 plan->executed ? "executed before" : "made from another configuration");
 }
 
+/* Under the lock of a run, no other one opens or closes them. False: none is left. */
+static bool drop_closed(struct mortise_plan *plan)
+{
+	struct mortise_error ignored;
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (mortise_is_active(plan->volumes[i]->mapping, &ignored))
+			volume_plan_free(plan->volumes[i]);
+		else
+			plan->volumes[count++] = plan->volumes[i];
+	plan->count = count;
+	return count;
+}
+
 enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *plan,
 			    struct mortise_report **report, struct mortise_error *err)
 {
@@ -306,6 +321,10 @@ enum mortise_code volume_up(const struct volume_up *up, struct mortise_plan *pla
 	code = volume_run_lock(up->options->events, &lock, err);
 	if (code)
 		return code;
+	if (up->active_only && !drop_closed(plan)) {
+		close(lock);
+		return MORTISE_OK;
+	}
 	volume_heal_tables(up->options->events);
 	plan->executed = true;
 	/* apply has shown a plan of the volumes as they are. */

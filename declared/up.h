@@ -10,6 +10,7 @@ struct volume_up {
 	const struct mortise_up_options *options;
 	bool store;			/* store the configuration in STATE once STATE is ready */
 	bool keep_keys;			/* keep headers and volume keys in the plan */
+	bool active_only;		/* drop volumes that are closed from the plan */
 };
 
 /* MORTISE_E_USAGE: plan was made from another configuration, or executed before. */

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "config/salt.h"
+#include "declared/handover.h"
 #include "declared/measure.h"
 #include "declared/plan_reencrypt.h"
 #include "declared/trust.h"
@@ -45,13 +46,11 @@ static bool read_kept(const struct volume_plan *plan, struct verified *kept)
 	long id, got;
 
 	describe(plan, description);
-	/* A service may have a session keyring without root's, and a key outside of it is unreadable. */
-	id = syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_USER_KEYRING, "user", description,
-		     KEY_SPEC_THREAD_KEYRING);
+	id = volume_kept_find(description);
 	if (id < 0)
 		return false;
 	got = syscall(SYS_keyctl, KEYCTL_READ, id, kept, sizeof(*kept));
-	(void)syscall(SYS_keyctl, KEYCTL_UNLINK, id, KEY_SPEC_THREAD_KEYRING);
+	volume_kept_release(id);
 	return got == (long)sizeof(*kept);
 }
 
@@ -157,8 +156,8 @@ bool volume_verified(struct volume_run *run, const struct volume_plan *plan)
 	if (!plan->active || run->unlock || run->options->check_keys || run->options->adopt ||
 	    run->options->try_keys || run->options->new_recovery_keys || run->options->grow ||
 	    volume_measure_needs_key(plan) ||
-	    volume_record_mkfs(luks2_header_metadata(plan->header)) ||
-	    volume_rotation_is_wanted(run, plan))
+	    volume_record_mkfs(luks2_header_metadata(plan->header)) || plan->converts ||
+	    volume_in_reencryption(plan) || volume_rotation_is_wanted(run, plan))
 		return false;
 	if (run->known.state == KNOWN_LISTED &&
 	    (!known_find(&run->known.list, plan->volume->id, &known) ||

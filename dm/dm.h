@@ -263,6 +263,12 @@ void dm_loop_refresh(const char *path);
 /* The file of a loop device, or "". */
 void dm_loop_backing(dev_t device, char *file, size_t room);
 
+/*
+ * Is the file or block device on this device: through file systems, partitions, mappings, RAID or loop
+ * devices? What cannot be found out counts as no.
+ */
+bool dm_file_is_on(const char *path, dev_t device);
+
 /* Finds the path of a block device in sysfs: "/dev/vda2", "/dev/mapper/x". */
 MORTISE_MUST_CHECK enum mortise_code dm_device_path(dev_t device, char *path, size_t room,
 						    struct mortise_error *err);

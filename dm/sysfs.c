@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SYS_PATH 96u
+#define SYS_PATH  96u
+#define DEPTH_MAX 16u /* mappings on mappings */
 
 static void format_path(char path[static SYS_PATH], dev_t device, const char *file)
 {
@@ -168,6 +170,108 @@ static bool describe_mount(dev_t device, char *text, size_t room)
 		snprintf(text, room, "It is mounted on %s; unmount it first.", mounts.mount_point);
 	mountinfo_close(&mounts);
 	return found;
+}
+
+/* The number of a block device in a folder of another one in sysfs. */
+static bool read_number(dev_t device, const char *folder, dev_t *number)
+{
+	unsigned above, below;
+	char text[32], file[48];
+
+	snprintf(file, sizeof(file), "%.40s/dev", folder);
+	if (!read_value(device, file, text, sizeof(text)) ||
+	    sscanf(text, "%u:%u", &above, &below) != 2)
+		return false;
+	*number = makedev(above, below);
+	return true;
+}
+
+static unsigned find_mount_id(int fd)
+{
+	char path[40], line[128];
+	unsigned id = 0;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info && !id && fgets(line, sizeof(line), info))
+		(void)!sscanf(line, "mnt_id: %u", &id);
+	if (info)
+		fclose(info);
+	return id;
+}
+
+/* btrfs shows numbers of its own, which differ from that of its mount. The source names the device. */
+static dev_t find_source(int fd)
+{
+	const unsigned id = find_mount_id(fd);
+	struct mountinfo mounts;
+	struct stat st;
+	dev_t device = 0;
+
+	mountinfo_open(&mounts);
+	while (id && !device && mountinfo_next(&mounts))
+		if (mounts.id == id && mounts.source[0] == '/' && !stat(mounts.source, &st) &&
+		    S_ISBLK(st.st_mode))
+			device = st.st_rdev;
+	mountinfo_close(&mounts);
+	return device;
+}
+
+static bool device_is_on(dev_t device, dev_t lower, unsigned depth);
+
+static bool file_is_on(const char *path, dev_t lower, unsigned depth)
+{
+	const int fd = open(path, O_PATH | O_CLOEXEC);
+	dev_t device = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	if (!fstat(fd, &st))
+		device = S_ISBLK(st.st_mode) ? st.st_rdev
+			 : major(st.st_dev)  ? st.st_dev
+					     : find_source(fd);
+	close(fd);
+	return device && device_is_on(device, lower, depth);
+}
+
+static bool slaves_are_on(dev_t device, dev_t lower, unsigned depth)
+{
+	char path[SYS_PATH], folder[40];
+	struct dirent *entry;
+	bool found = false;
+	DIR *slaves;
+	dev_t below;
+
+	format_path(path, device, "slaves");
+	slaves = opendir(path);
+	while (slaves && !found && (entry = readdir(slaves))) {
+		snprintf(folder, sizeof(folder), "slaves/%.32s", entry->d_name);
+		found = entry->d_name[0] != '.' && read_number(device, folder, &below) &&
+			device_is_on(below, lower, depth);
+	}
+	if (slaves)
+		closedir(slaves);
+	return found;
+}
+
+static bool device_is_on(dev_t device, dev_t lower, unsigned depth)
+{
+	char file[PATH_MAX], text[32];
+	dev_t disk;
+
+	if (device == lower || !depth)
+		return device == lower;
+	if (read_value(device, "partition", text, sizeof(text)))
+		return read_number(device, "..", &disk) && device_is_on(disk, lower, depth - 1);
+	dm_loop_backing(device, file, sizeof(file));
+	return *file ? file_is_on(file, lower, depth - 1) : slaves_are_on(device, lower, depth - 1);
+}
+
+bool dm_file_is_on(const char *path, dev_t device)
+{
+	return file_is_on(path, device, DEPTH_MAX);
 }
 
 bool dm_sysfs_describe_user(dev_t device, char *text, size_t room)

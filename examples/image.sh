@@ -3,10 +3,14 @@
 # this machine (Debian) into a directory, and pack it as an initramfs.
 
 PATH=$PATH:/usr/sbin:/sbin
+libraries=/usr/lib/$(gcc -print-multiarch)
 
 # image_layout TREE: empty directories, in Debian's layout.
 image_layout() {
 	mkdir -p "$1"/usr/{bin,lib,lib64} "$1"/{proc,sys,dev,run,tmp,etc,var}
+	# mktemp(1) made the tree, which becomes /, for its user only.
+	chmod 755 "$1"
+	chmod 1777 "$1/tmp"
 	ln -s bin "$1/usr/sbin"
 	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$1/"
 }
@@ -35,6 +39,18 @@ image_programs() {
 		}
 		image_copy "$tree" "$path" "/usr/bin/$name"
 	done
+}
+
+# image_opener TREE PROGRAM: the program that opens the volumes: mortise or, if $cryptsetup is set,
+# Debian's cryptsetup.
+image_opener() {
+	local program=$2
+
+	[[ -z ${cryptsetup-} ]] || program=$(command -v cryptsetup)
+	image_copy "$1" "$program" "/usr/bin/$(basename "$program")"
+	strip "$1/usr/bin/$(basename "$program")"
+	# glibc loads it when a thread ends. A static program has it.
+	! ldd "$program" >/dev/null 2>&1 || image_copy "$1" "${libraries#/usr}/libgcc_s.so.1"
 }
 
 # image_busybox TREE: busybox with all its applets.

@@ -62,7 +62,7 @@ compare_sizes() {
 
 	for file; do
 		printf '%d bytes (%d unpacked)\n' "$(stat -c %s "$file")" "$(zstd -dc "$file" | wc -c)"
-	done | paste -d '|' - - | sed 's/^/initramfs with mortise: /; s/|/, the same with cryptsetup: /'
+	done | paste -d '|' - - | sed 's/^/initramfs: /; s/|/; with cryptsetup: /'
 }
 
 # extract PARTITION: copy the first 16 MiB of the partition, where its header is, to $work/header.

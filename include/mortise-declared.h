@@ -28,7 +28,8 @@
  * Files: /run/mortise/lock is held by one mortise_up, mortise_apply, mortise_down or
  * mortise_reset_run at a time; others wait for it until canceled. /run/mortise/ID.json records for
  * mortise_status how volume ID was opened, and /run/mortise/last-up the outcome of the last
- * mortise_up of each volume. In ROOT/system/state, STATE holds the configuration of the machine
+ * mortise_up of each volume. /run/mortise/ID.continue is held by the mortise_continue that re-encrypts
+ * volume ID. In ROOT/system/state, STATE holds the configuration of the machine
  * (config.yaml), the list of its known volumes (volumes.json), the orders of mortise_reset_stage
  * (resets.json) and the times of mortise_trim (trim.json). META holds a copy of STATE's encryption
  * settings. The LUKS2 header of each volume has its keyslots, tokens and records of keys.
@@ -286,6 +287,7 @@ enum mortise_step_kind {
 	MORTISE_STEP_PARTITION,		/* create the partition of the volume or, with STATE, META */
 	MORTISE_STEP_REENCRYPT,		/* replace the volume key, now or at the next boot (text) */
 	MORTISE_STEP_ENCRYPT,		/* encrypt a plain file system in place */
+	MORTISE_STEP_DECRYPT,		/* decrypt the volume in place */
 };
 
 /* "format", "key-add", ...; "" for an unknown kind. */
@@ -386,8 +388,8 @@ struct mortise_volume_status {
 	/*
 	 * mortise_status: what the list of known volumes in STATE says: "known"; "other", if the
 	 * known volume has another UUID or was not encrypted as declared; "unknown"; "expected", if
-	 * mortise_up takes the volume as it is; "formatting" or
-	 * "encrypting", if its format or encryption may be unfinished;
+	 * mortise_up takes the volume as it is; "formatting", "encrypting" or
+	 * "decrypting", if that may be unfinished;
 	 * "damaged", if the list cannot be read. "" if there is no list, or STATE is not mounted.
 	 */
 	const char *known;
@@ -418,6 +420,9 @@ struct mortise_volume_status {
 	 * or that this is ordered for the next boot; else "".
 	 */
 	const char *reencryption;
+	uint64_t reencrypted;		/* mortise_status: bytes that are re-encrypted */
+	uint64_t reencrypt_total;	/* bytes of the data; 0: no reencryption is unfinished */
+	bool reencrypt_runs;		/* a process runs mortise_continue for it now */
 };
 
 /* A list of volumes and their state. It refers to the configuration, which must outlive it. */
@@ -536,6 +541,25 @@ MORTISE_MUST_CHECK enum mortise_code mortise_status(const struct mortise_config 
 						    const struct mortise_up_options *options,
 						    struct mortise_report **report,
 						    struct mortise_error *err);
+
+/* ------------------------------------------------------------ reencryption */
+
+/*
+ * Continues the reencryption of each volume that is open, while it is in use, up to the end: of the
+ * volumes that options name, or of all. mortise_up and mortise_apply begin it if the configuration says
+ * "when: online", and keep the volume keys for this function in root's keyring; without them, the
+ * declared keys are used. Other functions may run meanwhile; mortise_down stops it. Each volume sends
+ * MORTISE_EVENT_STEP_BEGIN and _END of a REENCRYPT step, and MORTISE_EVENT_PROGRESS between. A
+ * cancellation ends the function after the part that is being written; another call, also after another
+ * boot, continues. rate: bytes per second at most, 0: as the configuration says. At the end, the function
+ * calls mortise_up, which records the new volume keys. The report has the volumes that were in
+ * reencryption. MORTISE_E_BUSY: another process continues the reencryption. MORTISE_E_WAIT: the volume is
+ * being closed.
+ */
+MORTISE_MUST_CHECK enum mortise_code mortise_continue(const struct mortise_config *config,
+						      const struct mortise_up_options *options,
+						      uint64_t rate, struct mortise_report **report,
+						      struct mortise_error *err);
 
 /* --------------------------------------------------------------------- trim */
 

@@ -681,9 +681,9 @@ mortise_token_passphrase(struct mortise_luks2 *header, int token,
 			 const struct mortise_key_sources *sources,
 			 struct mortise_secret **passphrase, struct mortise_error *err);
 /*
- * The passphrase that opens a keyslot, from the first token that has it; keyslot MORTISE_ANY: any
- * keyslot. Of a volume in reencryption, it opens both volume keys. sources: as for mortise_token_open().
- * MORTISE_E_NO_TOKEN, MORTISE_E_PIN; otherwise the error of the last token.
+ * Gets the passphrase of a keyslot, from the first token that gives it; keyslot MORTISE_ANY: of any
+ * keyslot. If the volume is in reencryption, it opens keyslots of both volume keys. sources: as for
+ * mortise_token_open(). MORTISE_E_NO_TOKEN, MORTISE_E_PIN; otherwise the error of the last token.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_token_keyslot_passphrase(struct mortise_luks2 *header, int keyslot,
@@ -775,9 +775,11 @@ mortise_encrypt_begin(const struct mortise_location *location, const struct mort
 /*
  * Begins to decrypt a device in place: moves the header to a new file, and records in it that the
  * decryption begins. The data moves to the start of the device. I/O to the active mapping waits, and
- * the mapping then follows the data. *out is the header in the file; free it. what->resilience: "datashift-checksum" (default) or "datashift-journal". If an error occurs
- * after the header on the device was overwritten, the file stays: with it the device still opens.
- * MORTISE_E_USAGE: the header is detached, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
+ * the mapping then leads to the moved data. *out is the header in the file; free it. what->resilience:
+ * "datashift-checksum" (default) or "datashift-journal". If an error occurs after the header on the
+ * device was overwritten, the file stays: with it the device still opens, and another call with the
+ * header loaded from the file begins.
+ * MORTISE_E_USAGE: the header is in another file, or the file exists. MORTISE_E_BUSY. MORTISE_E_NO_SPACE.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_decrypt_begin(struct mortise_luks2 *header, const char *file,
@@ -793,9 +795,9 @@ mortise_reencrypt_active(const struct mortise_luks2 *header, char *name, size_t 
 			 struct mortise_error *err);
 
 /*
- * MORTISE_OK: a process was killed after the reencryption had ended in the header, and before the mapping
- * had its new table. I/O to the last zone waits until mortise_reencrypt_continue() with active_name has
- * completed the mapping. MORTISE_E_INACTIVE: no.
+ * MORTISE_OK: a process was killed after the header recorded the end of the reencryption, and before the
+ * mapping got its last table. I/O to the last zone waits until mortise_reencrypt_continue() with
+ * active_name has completed the mapping. MORTISE_E_INACTIVE: nothing is left to complete.
  */
 MORTISE_MUST_CHECK enum mortise_code
 mortise_reencrypt_is_left(const struct mortise_luks2 *header, const char *name,
@@ -827,7 +829,7 @@ struct mortise_reencrypt_run {
 	const char *resilience;		/* change the protection to this one; default: keep it */
 	const char *resilience_hash;	/* of checksums; used with resilience only */
 	uint64_t device_size;		/* bytes of data, if nothing is done yet; default: as begun */
-	bool mapped_only;		/* device_size is the size of the active mapping. What is behind
+	bool mapped_only;		/* device_size is the size of the active mapping. The data behind
 					 * the end of the mapping is lost with the old key */
 };
 
@@ -838,7 +840,8 @@ struct mortise_reencrypt_run {
  * before; after a write error, I/O to the zone fails until the volume has been closed and opened, or
  * another call has recovered the zone. The events report the progress; canceled, the function stops
  * after the current zone and returns MORTISE_E_CANCELED, and another call continues. passphrase: opens
- * keyslots of both volume keys. After an error or a power cut, another call continues, too.
+ * keyslots of both volume keys; NULL: the header knows the keys, from mortise_reencrypt_unlock().
+ * After an error or a power cut, another call continues, too.
  * MORTISE_E_KEY. MORTISE_E_POLICY: the header does not belong to these keys. MORTISE_E_BUSY.
  */
 MORTISE_MUST_CHECK enum mortise_code

@@ -71,7 +71,7 @@ enum mortise_code luks2_area_write(const struct mortise_luks2 *header,
 	return luks2_device_flush(header->device, err);
 }
 
-/* Noise from a cipher under a key that is forgotten: several times as fast as the kernel's. */
+/* Makes noise with a cipher and a key that is discarded: several times as fast as getrandom(2). */
 static enum mortise_code fill_random(uint8_t *piece, size_t size, struct mortise_error *err)
 {
 	uint8_t key[64];

@@ -121,7 +121,9 @@ static enum mortise_code write_file(const struct mortise_luks2 *header,
 	const uint64_t end = luks2_keyslots_end(header->metadata);
 	enum mortise_code code;
 
-	if (ftruncate(file->fd, (off_t)end))
+	/* It may become the header, which is written when no room is left. Not all file systems can. */
+	if (ftruncate(file->fd, (off_t)end) ||
+	    (fallocate(file->fd, 0, 0, (off_t)end) && errno == ENOSPC))
 		return error_set(err, MORTISE_E_SYSTEM, errno, "Cannot write header backup file %s",
 				 file->path);
 	code = luks2_range_copy(header->device, file, (struct luks2_range){ copies, end }, err);

@@ -208,11 +208,10 @@ enum mortise_code luks2_device_write(const struct luks2_device *device, const vo
 
 enum mortise_code luks2_device_flush(const struct luks2_device *device, struct mortise_error *err)
 {
-	/* Of a file, the time of the last write need not be on disk. */
-	if (!fdatasync(device->fd))
+	if (!fsync(device->fd))
 		return MORTISE_OK;
 	error_set(err, MORTISE_E_SYSTEM, errno, "cannot flush %s", device->path);
-	/* The page cache keeps what the device did not take: the next reader would rely on it. */
+	/* The page cache still has data that the device did not take. A later read must not return it. */
 	(void)posix_fadvise(device->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return MORTISE_E_SYSTEM;
 }

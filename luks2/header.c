@@ -113,6 +113,9 @@ void luks2_header_inherit(struct mortise_luks2 *header, struct mortise_luks2 *fr
 	mortise_secret_free(&header->volume_key);
 	header->volume_key = from->volume_key;
 	from->volume_key = NULL;
+	mortise_secret_free(&header->next_key);
+	header->next_key = from->next_key;
+	from->next_key = NULL;
 }
 
 const char *luks2_header_uuid(const struct mortise_luks2 *header)

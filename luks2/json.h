@@ -17,7 +17,7 @@
  * values, or there is no memory; *why says which. *end receives the end of the value, or the position
  * of the error.
  */
-extern const char luks2_json_no_memory[]; /* this *why */
+extern const char luks2_json_no_memory[]; /* the *why of this case */
 struct json_object *luks2_json_parse(const char *text, size_t size, size_t *end, const char **why);
 
 /* The member of this type, or NULL. object may be NULL here and below. */

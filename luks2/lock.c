@@ -34,21 +34,37 @@ static int open_lock_file(const struct luks2_device *device)
 	return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 }
 
-/* The last holder unlinks the file. A lock on an unlinked file protects nothing. */
-static bool is_linked(const char *path, int fd)
+/*
+ * The last holder unlinks the file. A lock on an unlinked file protects nothing. Returns 1 if it is
+ * linked, 0 if not: then lock the new one; -1: errno is set.
+ */
+static int check_link(const char *path, int fd)
 {
 	struct stat held, named;
 
-	return !fstat(fd, &held) && !lstat(path, &named) && held.st_dev == named.st_dev &&
-	       held.st_ino == named.st_ino;
+	if (fstat(fd, &held))
+		return -1;
+	if (lstat(path, &named))
+		return errno == ENOENT ? 0 : -1;
+	return held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
-static bool is_device_lock(const struct luks2_device *device, int fd)
+static int check_device_lock(const struct luks2_device *device, int fd)
 {
 	char path[64];
 
 	lock_path(device, path);
-	return !device->block || is_linked(path, fd);
+	return device->block ? check_link(path, fd) : 1;
+}
+
+/* Keeps errno. */
+static void close_quietly(int fd)
+{
+	const int sys = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = sys;
 }
 
 /* No process can lock a header in a directory that is missing or read-only, cryptsetup included. */
@@ -61,7 +77,7 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 				    struct mortise_error *err)
 {
 	enum mortise_code code;
-	int fd, sys;
+	int fd, linked;
 
 	if (!device->locking)
 		return MORTISE_OK;
@@ -84,23 +100,19 @@ enum mortise_code luks2_device_lock(struct luks2_device *device, bool exclusive,
 			break;
 		code = events_lock(&device->events, fd, exclusive ? LOCK_EX : LOCK_SH, UINT64_MAX,
 				   device->path, err);
-		if (code) {
-			sys = errno;
-			close(fd);
-			errno = sys;
-			if (code == MORTISE_E_CANCELED)
-				return code;
-			goto failed;
-		}
-		if (is_device_lock(device, fd)) {
+		linked = code ? -1 : check_device_lock(device, fd);
+		if (linked > 0) {
 			device->lock_fd = fd;
 			device->lock_exclusive = exclusive;
 			device->lock_depth = 1;
 			return MORTISE_OK;
 		}
-		close(fd);
+		close_quietly(fd);
+		if (code == MORTISE_E_CANCELED)
+			return code;
+		if (linked < 0)
+			break;
 	}
-failed:
 	return error_set(err, MORTISE_E_SYSTEM, errno, "Failed to acquire %s lock on device %s",
 			 exclusive ? "write" : "read", device->path);
 }
@@ -116,7 +128,8 @@ void luks2_device_unlock(struct luks2_device *device)
 	if (device->block) {
 		lock_path(device, path);
 		flock(device->lock_fd, LOCK_UN);
-		if (!flock(device->lock_fd, LOCK_EX | LOCK_NB) && is_linked(path, device->lock_fd))
+		if (!flock(device->lock_fd, LOCK_EX | LOCK_NB) &&
+		    check_link(path, device->lock_fd) > 0)
 			unlink(path);
 	}
 	close(device->lock_fd);
@@ -127,7 +140,7 @@ enum mortise_code luks2_reencrypt_lock(const struct luks2_device *device, const 
 				       struct mortise_error *err)
 {
 	char path[128];
-	int sys;
+	int linked;
 
 	*fd = -1;
 	if (device && !device->locking)
@@ -140,17 +153,18 @@ enum mortise_code luks2_reencrypt_lock(const struct luks2_device *device, const 
 			return MORTISE_OK;
 		if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB))
 			break;
-		if (is_linked(path, *fd))
+		linked = check_link(path, *fd);
+		if (linked > 0)
 			return MORTISE_OK;
+		if (linked < 0)
+			break;
 		close(*fd);
 		*fd = -1;
 	}
-	sys = errno;
-	if (*fd >= 0)
-		close(*fd);
+	close_quietly(*fd);
 	*fd = -1;
-	if (sys == EWOULDBLOCK)
+	if (errno == EWOULDBLOCK)
 		return error_set(err, MORTISE_E_BUSY, 0,
 				 "Reencryption process is already running.");
-	return error_set(err, MORTISE_E_SYSTEM, sys, "Failed to acquire reencryption lock.");
+	return error_set(err, MORTISE_E_SYSTEM, errno, "Failed to acquire reencryption lock.");
 }

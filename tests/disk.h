@@ -297,9 +297,4 @@ int fsync(int fd)
 	return 0;
 }
 
-int fdatasync(int fd)
-{
-	return fsync(fd);
-}
-
 #endif

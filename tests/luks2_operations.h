@@ -8,6 +8,7 @@
 #define LUKS2_OPERATIONS_H
 
 #include "luks2/format.h"
+#include "tests/cheap_keyslot.h"
 #include "tests/luks2_disk.h"
 
 #define OLD "the old passphrase"
@@ -30,24 +31,6 @@ static inline struct mortise_secret *secret(const char *text)
 
 	assert_int_equal(mortise_secret_from(text, strlen(text), &made, NULL), MORTISE_OK);
 	return made;
-}
-
-static inline const struct mortise_keyslot_new *cheap_keyslot(int id)
-{
-	static const struct mortise_kdf_choice cost = {
-		.struct_size = sizeof(cost),
-		.type = MORTISE_KDF_PBKDF2,
-		.hash = "sha256",
-		.forced_time = 1000,
-	};
-	static struct mortise_keyslot_new what;
-
-	what = (struct mortise_keyslot_new){
-		.struct_size = sizeof(struct mortise_keyslot_new),
-		.keyslot = id,
-		.kdf = &cost,
-	};
-	return &what;
 }
 
 static inline struct mortise_luks2 *load(const char *path, bool no_locks)

@@ -10,10 +10,14 @@
 #   recipes    the recipes agree with the tree: version, options, checksums of the license; shellcheck.
 #              BUILDROOT: a tree of Buildroot, whose check-package and Kconfig read packaging/buildroot
 #   arch       makepkg, and pacman installs the package in a new root; as root
+#   encrypted_root  boots encrypted roots in User Mode Linux and QEMU, with the initramfs of initramfs-tools;
+#              and, if MKINITCPIO or MKINITFS is a tree of its source,
+#              with that of mkinitcpio or mkinitfs; as root
 #   cross      builds for 64-bit and 32-bit Arm, RISC-V and s390x (big-endian) with tools/cross, and runs
 #              unit tests and the comparison with cryptsetup on files in QEMU's user emulation.
 #              ARCHITECTURES: a part of them
-#   examples   runs the commands of examples/*/README.md, which boot each image in QEMU
+#   examples   runs the commands of examples/*/README.md, which boot each image in QEMU, and prints the
+#              sizes of their initramfs. EXAMPLES: a part of them
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
 #   site       chromium looks at each page of the documentation (tests/site.sh)
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
@@ -36,6 +40,7 @@ declare -A shown=(
 	[debian_root]="installed, used, updated, purged"
 	[recipes]="compared with the tree only"
 	[arch]="built by makepkg, installed by pacman, used"
+	[encrypted_root]="booted, see above"
 	[cross]="built for other processors, tested in an emulator"
 	[examples]="built, booted in QEMU"
 	[alpine]="functions run without abuild, used"
@@ -289,6 +294,8 @@ END
 	in_root lsinitramfs /tmp/initrd > "$work/list"
 	grep -qE '^(usr/)?sbin/mortise$' "$work/list"
 	grep -qx scripts/local-bottom/mortise "$work/list"
+	grep -qx scripts/local-top/mortise "$work/list"
+	grep -qx usr/lib/mortise/unlock-root "$work/list"
 	rm -r "$root/lib/modules/6.0-test" "$root/boot/config-6.0-test"
 	echo "ok - Debian packages are installed and used"
 
@@ -390,13 +397,17 @@ config_get_bool() { case $3 in trim) eval "$1=${TRIM-0}" ;; *) eval "$1=${ENABLE
 config_get() { case $3 in wait) eval "$1=7" ;; *) eval "$1=\$5" ;; esac; }
 config_list_foreach() { for volume in $VOLUMES; do "$3" "$volume"; done; }
 procd_add_reload_trigger() { :; }
+procd_open_instance() { :; }
+procd_set_param() { [ "$1" != command ] || { shift; echo "run $*"; }; }
+procd_close_instance() { :; }
 END
 	run_init() { # FUNCTION
 		PATH=$bin:$PATH sh -c '. "$1/rc.common"; . packaging/openwrt/mortise/files/mortise.init
 			"$2"' - "$bin" "$1"
 	}
-	[ "$(run_init start_service)" = "up --wait 7 --log=kmsg" ]
-	[ "$(VOLUMES="STATE u-x" run_init start_service)" = "up --wait 7 --log=kmsg STATE u-x" ]
+	[ "$(run_init start_service)" = $'up --wait 7 --log=kmsg\nrun mortise continue --log=kmsg' ]
+	[ "$(VOLUMES="STATE u-x" run_init start_service)" = \
+		$'up --wait 7 --log=kmsg STATE u-x\nrun mortise continue --log=kmsg STATE u-x' ]
 	[ "$(VOLUMES="STATE u-x" run_init stop_service)" = "down --log=kmsg STATE u-x" ]
 	[ -z "$(ENABLED=0 run_init start_service)" ]
 	# The line of crond comes once and goes again; other lines stay.
@@ -474,6 +485,26 @@ alpine() {
 	[ -s "$work/alpine/pkg/etc/conf.d/mortise" ]
 	[ -x "$work/alpine/pkg/etc/periodic/daily/mortise-trim" ]
 	echo "ok - Alpine Linux"
+}
+
+encrypted_root() {
+	local guest system systems=(initramfs-tools)
+
+	needs unshare qemu-system-x86_64
+	[ "$(id -u)" = 0 ] || {
+		echo "# not root"
+		exit 77
+	}
+	[ -n "$built" ] || debian
+	[ -z "${MKINITCPIO-}" ] || systems+=(mkinitcpio)
+	[ -z "${MKINITFS-}" ] || systems+=(mkinitfs)
+	for guest in uml qemu; do
+		for system in "${systems[@]}"; do
+			echo "# $guest, $system"
+			MORTISE=$work/unpacked/usr/sbin/mortise PEER=1 \
+				tests/guest/encrypted_root "tools/guest/$guest" "$system"
+		done
+	done
 }
 
 site() {
@@ -557,9 +588,10 @@ cross() {
 examples() {
 	local page name word
 
-	needs cpio zstd jq qemu-system-x86_64 busybox mkfs.xfs mkfs.ext4 sfdisk depmod python3
+	needs cpio zstd jq qemu-system-x86_64 busybox mkfs.xfs mkfs.ext4 sfdisk depmod
 	for page in examples/*/README.md; do
 		name=$(basename "${page%/*}")
+		[[ " ${EXAMPLES:-$name} " = *" $name "* ]] || continue
 		# The files that the page names.
 		for word in $(grep -oE '`[a-z0-9/._-]+`' "$page" | tr -d '`' | grep -vE '^/'); do
 			[ -e "${page%/*}/$word" ] || [ -e "$word" ] || {
@@ -569,21 +601,21 @@ examples() {
 		done
 		sed -n '/^```sh$/,/^```$/p' "$page" | grep -v '^```' > "$work/commands"
 		[ -s "$work/commands" ]
-		rm -f build/router.disk
 		bash -eu "$work/commands" > "$work/log" 2>&1 < /dev/null || { tail -n 40 "$work/log"; return 1; }
-		grep -q "^ok - $name" "$work/log"
-		sed -n "s/^initramfs with/$name: &/p" "$work/log"
-		echo "ok - $name"
+		grep "^ok - $name" "$work/log"
+		sed -n 's/^initramfs: \([0-9]*\) .*cryptsetup: \([0-9]*\) .*/\1 \2/p' "$work/log" |
+			while read -r own peer; do printf '%-16s %11d %19d\n' "$name" "$own" "$peer"; done >> "$work/sizes"
 	done
+	printf '%-16s %11s %19s\n' initramfs bytes "with cryptsetup" && cat "$work/sizes"
 }
 
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|site|cross|examples..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|encrypted_root|site|cross|examples..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine | site | cross | examples)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | encrypted_root | site | cross | examples)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \

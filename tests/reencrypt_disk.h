@@ -14,6 +14,7 @@
 
 #include "keys/area.h"
 #include "luks2/header.h"
+#include "tests/cheap_keyslot.h"
 
 #define PASSPHRASE "the passphrase"
 
@@ -67,18 +68,6 @@ static inline bool crypt_data(const struct mortise_luks2 *header, uint8_t *data,
 				   NULL);
 }
 
-static inline const struct mortise_keyslot_new *cheap_keyslot(void)
-{
-	static const struct mortise_kdf_choice cost = { .struct_size = sizeof(cost),
-							.type = MORTISE_KDF_PBKDF2,
-							.forced_time = 1000 };
-	static const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
-							 .keyslot = MORTISE_ANY,
-							 .kdf = &cost };
-
-	return &what;
-}
-
 static inline void prepare(void)
 {
 	const struct mortise_location location = { .struct_size = sizeof(location),
@@ -97,7 +86,7 @@ static inline void prepare(void)
 	assert_non_null(image);
 	disk_store(disk.path, image);
 	assert_int_equal(mortise_luks2_format(&location, &format, &header, NULL), MORTISE_OK);
-	assert_int_equal(mortise_keyslot_add(header, cheap_keyslot(), given, NULL, NULL, NULL),
+	assert_int_equal(mortise_keyslot_add(header, cheap_keyslot(MORTISE_ANY), given, NULL, NULL, NULL),
 			 MORTISE_OK);
 	disk_fetch(disk.path, image);
 	make_data(image + DATA_OFFSET);
@@ -132,7 +121,7 @@ static inline enum mortise_code reencrypt(struct mortise_error *err)
 		.sector_size = now->after,
 		.keep_key = now->keep_key,
 		.resilience = now->resilience,
-		.keyslot = cheap_keyslot(),
+		.keyslot = cheap_keyslot(MORTISE_ANY),
 		.keyslots = &keyslot,
 		.keyslot_count = 1,
 	};

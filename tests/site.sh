@@ -144,6 +144,12 @@ build() {
 		-exec cp -r {} "$work/the tree/" \;
 	"$work/the tree/tools/site" "$work/other" > "$work/log"
 	diff -r "$work/elsewhere/at a place" "$work/other"
+	# Files and folders that are linked become pages.
+	printf '\n[units](contrib/systemd) and [init](contrib/busybox/init)\n' >> "$work/the tree/README.md"
+	"$work/the tree/tools/site" "$work/other" > "$work/log"
+	grep -q 'href="contrib-systemd-mortise.service.html"' "$work/other/contrib-systemd.html"
+	grep -q '<code>#!/bin/' "$work/other/contrib-busybox-init.html"
+	cp "$tree/README.md" "$work/the tree/"
 	rm -r "$work/other"
 	echo "{}" > "$work/bad.json"
 	refuses "not a result" "$tree/tools/site" --results "$work/bad.json" "$work/other"

@@ -210,23 +210,40 @@ boot() {
 	local work said trim
 	work=$(mktemp -d)
 	cmake -S . -B "$work/build" -DBUILD_TESTING=OFF -DMORTISE_SYSTEMD=ON \
-		-DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_OPENRC=ON > /dev/null &&
+		-DMORTISE_INITRAMFS_TOOLS=ON -DMORTISE_MKINITCPIO=ON \
+		-DMORTISE_MKINITFS=ON -DMORTISE_OPENRC=ON > /dev/null &&
 		DESTDIR=$work/root cmake --install "$work/build" --component boot > /dev/null ||
 		fail "contrib/ cannot be installed"
 	diff - <(cd "$work/root" && find . -type f -printf '%m %P\n' |
 		sed 's|usr/lib/systemd|lib/systemd|' | sort) << 'END' || fail "other files are installed"
 644 etc/conf.d/mortise
+644 etc/mkinitfs/features.d/mortise-btrfs.files
+644 etc/mkinitfs/features.d/mortise-kms.files
+644 etc/mkinitfs/features.d/mortise-tpm.files
+644 etc/mkinitfs/features.d/mortise-tpm.modules
+644 etc/mkinitfs/features.d/mortise.files
+644 etc/mkinitfs/features.d/mortise.modules
+644 lib/systemd/system/mortise-continue.path
+644 lib/systemd/system/mortise-continue.service
 644 lib/systemd/system/mortise-metrics.service
 644 lib/systemd/system/mortise-metrics.timer
 644 lib/systemd/system/mortise-network.service
 644 lib/systemd/system/mortise-trim.service
 644 lib/systemd/system/mortise-trim.timer
 644 lib/systemd/system/mortise.service
+644 usr/lib/initcpio/hooks/mortise
+644 usr/lib/initcpio/install/mortise
 644 usr/lib/tmpfiles.d/mortise.conf
 644 usr/share/initramfs-tools/conf-hooks.d/mortise
 755 etc/init.d/mortise
+755 etc/init.d/mortise-continue
+755 usr/lib/mortise/image-files
+755 usr/lib/mortise/mkinitfs/init
+755 usr/lib/mortise/mkinitfs/nlplug-findfs
+755 usr/lib/mortise/unlock-root
 755 usr/share/initramfs-tools/hooks/mortise
 755 usr/share/initramfs-tools/scripts/local-bottom/mortise
+755 usr/share/initramfs-tools/scripts/local-top/mortise
 END
 	# The daily run of trim: `enabled` adds a link for systemd and a script for cron.
 	for trim in off enabled; do

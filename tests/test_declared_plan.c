@@ -390,6 +390,61 @@ static void test_rotation(void **state)
 	mortise_config_free(&config);
 }
 
+/* Online, the step only begins; the next run opens the volume without finishing it. */
+static void test_online(void **state)
+{
+	struct mortise_up_options options = options_alone();
+	const struct mortise_kdf_choice cost = {
+		.struct_size = sizeof(cost), .forced_time = 4, .memory_kib = 32, .lanes = 1
+	};
+	struct mortise_config *config =
+		config_with("  rotateVolumeKey: one\n  reencrypt: {when: online}\n");
+	struct mortise_reencrypt_info info = { .struct_size = sizeof(info) };
+	struct mortise_error err = { .text = "" };
+	struct mortise_luks2 *header;
+	struct mortise_plan *plan;
+
+	(void)state;
+	options.cost = &cost;
+	assert_int_equal(truncate(path[1], 20L << 20), 0);
+	format_data();
+	for (unsigned i = 0; i < 2; i++) {
+		plan = plan_of(config, &options);
+		assert_false(plan->volumes[0]->failed);
+		assert_non_null(
+			strstr(find_step(plan, MORTISE_STEP_REENCRYPT)->text,
+			       i ? "continue to rotate volume key of " : "rotate volume key of "));
+		assert_non_null(strstr(find_step(plan, MORTISE_STEP_REENCRYPT)->text,
+				       ", while it is in use: "));
+		assert_true(find_step(plan, MORTISE_STEP_REENCRYPT)->online);
+		assert_non_null(find_step(plan, MORTISE_STEP_OPEN));
+		if (execute(config, plan, &options, MORTISE_STEP_REENCRYPT, &err))
+			fail_msg("%s", err.text);
+		/* Both keys are known, for the mapping with both forms. */
+		assert_non_null(volume_plan_key(plan->volumes[0]));
+		assert_non_null(luks2_header_next_key(plan->volumes[0]->header));
+		mortise_plan_free(&plan);
+		header = load_data();
+		assert_int_equal(mortise_reencrypt_info(header, &info, NULL), MORTISE_OK);
+		assert_int_equal(info.done, 0);
+		assert_true(volume_record_online(luks2_header_metadata(header)));
+		mortise_luks2_free(&header);
+	}
+	mortise_config_free(&config);
+	/* Declared for the boot, it is done before the volume is opened. */
+	config = config_with("  rotateVolumeKey: two\n");
+	plan = plan_of(config, &options);
+	assert_false(find_step(plan, MORTISE_STEP_REENCRYPT)->online);
+	if (execute(config, plan, &options, MORTISE_STEP_REENCRYPT, &err))
+		fail_msg("%s", err.text);
+	mortise_plan_free(&plan);
+	header = load_data();
+	assert_int_equal(mortise_reencrypt_info(header, &info, NULL), MORTISE_E_USAGE);
+	assert_string_equal(volume_record_rotation(luks2_header_metadata(header)), "one");
+	mortise_luks2_free(&header);
+	mortise_config_free(&config);
+}
+
 static void assert_refused(const char *encryption, bool adopt)
 {
 	struct mortise_up_options options = options_alone();
@@ -518,6 +573,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_canceled_mkfs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_canceled_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_online, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_conversion, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_encrypt_in_place, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forged_rotation, set_up, tear_down),

@@ -16,6 +16,7 @@
 
 #include "keys/area.h"
 #include "luks2/header.h"
+#include "tests/cheap_keyslot.h"
 
 #define PASSPHRASE "the passphrase"
 
@@ -51,14 +52,7 @@ static struct mortise_location location_of(const char *path, const char *header)
 static enum mortise_code add_keyslot(void *context, struct mortise_luks2 *header,
 				     struct mortise_error *err)
 {
-	static const struct mortise_kdf_choice cost = { .struct_size = sizeof(cost),
-							.type = MORTISE_KDF_PBKDF2,
-							.forced_time = 1000 };
-	static const struct mortise_keyslot_new what = { .struct_size = sizeof(what),
-							 .keyslot = MORTISE_ANY,
-							 .kdf = &cost };
-
-	return mortise_keyslot_add(header, &what, context, NULL, NULL, err);
+	return mortise_keyslot_add(header, cheap_keyslot(MORTISE_ANY), context, NULL, NULL, err);
 }
 
 static enum mortise_code proceed(struct mortise_luks2 *header, struct mortise_error *err)

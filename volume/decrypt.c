@@ -54,7 +54,7 @@ static enum mortise_code move_ahead(const struct mortise_luks2 *header,
 		return code;
 	}
 	code = luks2_device_writable(device, err);
-	/* The page cache of the device does not have what its mapping has written. */
+	/* The page cache of the device does not have the data that was written through the mapping. */
 	(void)posix_fadvise(device->fd, (off_t)next->before.offset, (off_t)next->moved_size,
 			    POSIX_FADV_DONTNEED);
 	if (!code)
@@ -72,7 +72,7 @@ static enum mortise_code move_ahead(const struct mortise_luks2 *header,
 struct move {
 	const struct mortise_luks2 *header;
 	struct reencrypt_beginning *beginning;
-	bool touched; /* the device */
+	bool touched; /* the device may have been written to */
 };
 
 static enum mortise_code move_and_commit(void *context, struct mortise_error *err)
@@ -86,7 +86,7 @@ static enum mortise_code move_and_commit(void *context, struct mortise_error *er
 	return code ? code : luks2_update_commit(&move->beginning->update, err);
 }
 
-/* The mapping follows the data. */
+/* Moves the data while I/O to the mapping waits; the mapping then leads to its new place. */
 static enum mortise_code move_online(struct move *move, struct mortise_luks2 *moved,
 				     struct mortise_error *err)
 {
@@ -107,7 +107,8 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 					struct mortise_luks2 **out, struct mortise_error *err)
 {
 	struct reencrypt_beginning beginning = { .shifts = true };
-	struct move move = { .header = header, .beginning = &beginning };
+	const bool exported = !strcmp(luks2_header_device(header)->path, file);
+	struct move move = { .header = header, .beginning = &beginning, .touched = exported };
 	struct mortise_luks2 *moved = NULL;
 	enum mortise_code code;
 
@@ -117,15 +118,15 @@ enum mortise_code mortise_decrypt_begin(struct mortise_luks2 *header, const char
 	beginning.moved_size = beginning.what.moved_size ? beginning.what.moved_size : MOVED_SIZE;
 	if (code)
 		return code;
-	if (strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
+	if (!exported &&
+	    strcmp(luks2_header_device(header)->path, luks2_header_data_path(header)) != 0)
 		return error_set(err, MORTISE_E_USAGE, 0,
 				 "cannot move the header of %s to a file: it is detached",
 				 luks2_header_data_path(header));
-	if (!beginning.what.active_name)
+	if (!exported && !beginning.what.active_name)
 		code = luks2_device_unused(luks2_header_device(header), err);
-	if (code)
-		return code;
-	code = mortise_header_backup(header, file, err);
+	if (!code && !exported)
+		code = mortise_header_backup(header, file, err);
 	if (code)
 		return code;
 	code = load_backup(header, file, &moved, err);

@@ -12,6 +12,8 @@
 #include "base/secret.h"
 #include "luks2/metadata.h"
 
+#define SUMS_MAX (128u << 20) /* bytes: the largest keyslots area */
+
 uint64_t hotzone_guarded(const struct luks2_reencryption *state, enum luks2_guard guard)
 {
 	switch (guard) {
@@ -79,7 +81,7 @@ void hotzone_read_ahead(struct hotzone *hotzone, const struct luks2_zone *zone)
 	hotzone->reading = work_on(hotzone, hotzone->next, zone, 0);
 	if (guard == LUKS2_GUARD_CHECKSUM)
 		hotzone->reading.sums = hotzone->next->sums;
-	/* The journal still has the zone before. */
+	/* The journal still holds the previous zone: this one is copied there before it is converted. */
 	hotzone->reading.convert = guard != LUKS2_GUARD_JOURNAL;
 	pool_start(hotzone->pool, &hotzone->reading.job);
 }
@@ -107,7 +109,7 @@ enum mortise_code hotzone_protect(struct hotzone *hotzone, const struct luks2_zo
 	const bool read = was_read(hotzone, zone), whole = is_whole(hotzone, zone);
 	const enum luks2_guard guard = guard_of(hotzone, zone);
 	const bool journal = guard == LUKS2_GUARD_JOURNAL;
-	/* Opens the device for writing, before threads use it. */
+	/* This opens the header's device for writing, before threads use it. */
 	enum mortise_code code =
 		luks2_reencryption_write_area(hotzone->header, &hotzone->fixed, 0, "", 0, err);
 
@@ -310,6 +312,8 @@ static enum mortise_code allocate_buffer(struct hotzone *hotzone, struct hotzone
 					 struct mortise_error *err)
 {
 	const uint64_t moved = hotzone->fixed.moved_size;
+	const uint64_t blocks =
+		(moved > hotzone->room ? moved : hotzone->room) / hotzone->fixed.block_size;
 
 	/* Direct I/O needs aligned memory. */
 	buffer->data = mmap(NULL, hotzone->room, PROT_READ | PROT_WRITE,
@@ -322,7 +326,11 @@ static enum mortise_code allocate_buffer(struct hotzone *hotzone, struct hotzone
 	(void)madvise(buffer->data, hotzone->room, MADV_HUGEPAGE);
 	if (!hotzone->sum_size)
 		return MORTISE_OK;
-	buffer->sums = malloc(sums_size(hotzone, moved > hotzone->room ? moved : hotzone->room));
+	/* The size of the moved data is the header's word, and size_t may have 32 bits. */
+	if (blocks > SUMS_MAX / hotzone->sum_size)
+		return error_set(err, MORTISE_E_NO_SPACE, 0,
+				 "Moved segment too large. (%" PRIu64 " bytes)", moved);
+	buffer->sums = malloc((size_t)blocks * hotzone->sum_size);
 	return buffer->sums ? MORTISE_OK : error_memory(err);
 }
 

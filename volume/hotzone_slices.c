@@ -50,8 +50,7 @@ static enum mortise_code transfer(const struct hotzone *hotzone, uint8_t *bytes,
 
 enum mortise_code hotzone_flush(const struct hotzone *hotzone, struct mortise_error *err)
 {
-	/* Of a file, the time of the last write need not be on disk. */
-	if (fdatasync(hotzone->fd))
+	if (fsync(hotzone->fd))
 		return error_set(err, MORTISE_E_SYSTEM, errno, "cannot flush %s", hotzone->path);
 	return MORTISE_OK;
 }

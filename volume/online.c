@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "volume/activate.h"
@@ -52,14 +51,16 @@ static enum mortise_code lock_memory(struct online *online, struct mortise_error
 	return MORTISE_OK;
 }
 
-/* A header file in the volume could not be written while I/O to the volume waits. */
+/*
+ * Refuses a header file in the volume, or in a mapping on it: it could not be written while I/O to the
+ * volume waits, and nothing would open the volume afterwards.
+ */
 static enum mortise_code check_header_file(const struct online *online, dev_t mapping,
 					   struct mortise_error *err)
 {
 	const struct luks2_device *header = luks2_header_device(online->run->header);
-	struct stat st;
 
-	if (stat(header->path, &st) || !S_ISREG(st.st_mode) || st.st_dev != mapping)
+	if (!dm_file_is_on(header->path, mapping))
 		return MORTISE_OK;
 	return error_set(err, MORTISE_E_USAGE, 0,
 			 "the header file %s is in the volume %s itself; move it to another one",
@@ -345,7 +346,7 @@ enum mortise_code online_finish(struct online *online, enum mortise_code result,
 	return result ? result : code;
 }
 
-/* Has the header on disk no reencryption? */
+/* Is the header on disk without a reencryption? */
 static bool is_unchanged(struct online *online)
 {
 	struct continuation *run = online->run;

@@ -48,7 +48,7 @@ MORTISE_MUST_CHECK enum mortise_code online_finish(struct online *online, enum m
 
 /*
  * Moves data and commits the header with which move() begins a reencryption, while all I/O to the
- * mapping waits. The mapping then has the table of the header on disk. If that cannot be, its I/O fails.
+ * mapping waits. The mapping then has the table of the header on disk; if it cannot get it, its I/O fails.
  */
 MORTISE_MUST_CHECK enum mortise_code
 online_move(struct online *online,
@@ -73,7 +73,7 @@ MORTISE_MUST_CHECK enum mortise_code online_check(const struct mortise_luks2 *he
 bool online_has_helper(struct dm_control *control, const struct mortise_luks2 *header,
 		       const char *name, const char *suffix, struct dm_info *info);
 
-/* MORTISE_E_BUSY: the mapping is on those of a cryptsetup that was killed. */
+/* MORTISE_E_BUSY: the mapping leads to helpers that a killed cryptsetup has left. */
 MORTISE_MUST_CHECK enum mortise_code online_check_overlay(struct dm_control *control,
 							  const struct mortise_luks2 *header,
 							  const char *name,

@@ -31,7 +31,8 @@ enum mortise_code online_check(const struct mortise_luks2 *header, const char *n
 	if (!code && live.table.size != size && !(part && live.table.size < size))
 		code = error_set(err, MORTISE_E_USAGE, 0,
 				 "Active device size and requested reencryption size don't match. "
-				 "(mapping %s has %" PRIu64 " bytes, the data has %" PRIu64 ")",
+				 "(mapping %s has %" PRIu64 " bytes, the data has %" PRIu64
+				 "; resize the mapping first)",
 				 name, live.table.size, size);
 	volume_live_close(&live);
 	luks2_device_close(device);

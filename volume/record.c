@@ -63,6 +63,21 @@ bool volume_record_order_rotation(struct json_object *metadata, const char *seri
 	return record && luks2_json_add(record, "rotate", json_object_new_string(serial));
 }
 
+bool volume_record_online(struct json_object *metadata)
+{
+	return luks2_json_get(luks2_record(metadata), "online", json_type_boolean);
+}
+
+bool volume_record_set_online(struct json_object *metadata, bool online)
+{
+	struct json_object *record = luks2_record_or_new(metadata);
+
+	if (record && !online)
+		json_object_object_del(record, "online");
+	return record &&
+	       (!online || luks2_json_add(record, "online", json_object_new_boolean(true)));
+}
+
 bool volume_record_set_rotation(struct json_object *metadata, const char *serial)
 {
 	struct json_object *record = luks2_record_or_new(metadata);

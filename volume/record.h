@@ -28,6 +28,9 @@ const char *volume_record_rotation(struct json_object *metadata);
 const char *volume_record_rotation_ordered(struct json_object *metadata);
 MORTISE_MUST_CHECK bool volume_record_order_rotation(struct json_object *metadata,
 						     const char *serial);
+/* Is the data encrypted while the volume is in use, in a reencryption that has begun or is ordered? */
+bool volume_record_online(struct json_object *metadata);
+MORTISE_MUST_CHECK bool volume_record_set_online(struct json_object *metadata, bool online);
 /* The same for a rotation that begins. It drops the order. serial NULL: nothing is known. */
 MORTISE_MUST_CHECK bool volume_record_set_rotation(struct json_object *metadata,
 						   const char *serial);

@@ -289,6 +289,20 @@ void reencrypt_close(struct continuation *run)
 	run->lock_fd = -1;
 }
 
+static enum mortise_code open_keys(struct continuation *run,
+				   const struct mortise_secret *passphrase, int keyslot,
+				   struct mortise_error *err)
+{
+	const struct mortise_secret *known = luks2_header_volume_key(run->header);
+
+	if (passphrase)
+		return reencrypt_open_keys(run, passphrase, keyslot, NULL, err);
+	if (!known)
+		return error_set(err, MORTISE_E_USAGE, 0,
+				 "cannot re-encrypt without the passphrase of a keyslot");
+	return reencrypt_take_keys(run, known, err);
+}
+
 static enum mortise_code choose_size(struct continuation *run,
 				     const struct mortise_reencrypt_run *wanted,
 				     struct mortise_error *err)
@@ -321,7 +335,7 @@ enum mortise_code mortise_reencrypt_continue(struct mortise_luks2 *header,
 		return code;
 	}
 	if (!code)
-		code = reencrypt_open_keys(&run, passphrase, wanted.keyslot, NULL, err);
+		code = open_keys(&run, passphrase, wanted.keyslot, err);
 	if (!code && wanted.active_name)
 		code = online_open(&run, wanted.active_name, &run.online, err);
 	if (!code)

@@ -35,6 +35,13 @@ MORTISE_MUST_CHECK enum mortise_code reencrypt_open_keys(struct continuation *ru
 							 const struct mortise_secret *passphrase,
 							 int keyslot, int *opened,
 							 struct mortise_error *err);
+/*
+ * The same with keys that are known: key is the one before, and the header knows the one after. Of an
+ * encryption, key is the one after.
+ */
+MORTISE_MUST_CHECK enum mortise_code reencrypt_take_keys(struct continuation *run,
+							 const struct mortise_secret *key,
+							 struct mortise_error *err);
 const struct mortise_secret *reencrypt_key_after(const struct continuation *run);
 
 /* Finishes the zone whose conversion was interrupted, if there is one. */

@@ -87,7 +87,7 @@ enum mortise_code mortise_reencrypt_is_left(const struct mortise_luks2 *header, 
 					    struct mortise_error *err)
 {
 	(void)header;
-	return error_set(err, MORTISE_E_INACTIVE, 0, "%s: this build leaves no helper", name);
+	return error_set(err, MORTISE_E_INACTIVE, 0, "mapping %s is complete", name);
 }
 
 enum mortise_code reencrypt_stage(struct mortise_luks2 *header,

@@ -188,7 +188,10 @@ static enum mortise_code stage_keyslot(struct reencrypt_beginning *beginning, si
 				       id, err);
 }
 
-/* With the tokens of the old keyslots. Where a token opens the keyslot of its own number, that is new. */
+/*
+ * Each new keyslot gets the tokens of its old one. If a token opens the keyslot of the same number, the new
+ * keyslot gets this number.
+ */
 static enum mortise_code stage_keyslots(struct reencrypt_beginning *beginning,
 					struct mortise_error *err)
 {

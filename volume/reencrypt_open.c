@@ -37,9 +37,8 @@ static enum mortise_code copy_key(const struct mortise_secret *key, struct morti
 	return mortise_secret_from(mortise_secret_data(key), mortise_secret_size(key), copy, err);
 }
 
-/* The header knows the key after. The digest over the metadata proves both. */
-static enum mortise_code take_keys(struct continuation *run, const struct mortise_secret *key,
-				   struct mortise_error *err)
+enum mortise_code reencrypt_take_keys(struct continuation *run, const struct mortise_secret *key,
+				      struct mortise_error *err)
 {
 	const struct luks2_reencryption *state = &run->state;
 	const struct mortise_secret *next = luks2_header_next_key(run->header);
@@ -161,7 +160,7 @@ enum mortise_code volume_reencrypt_activate(struct mortise_luks2 *header, const 
 	if (code == MORTISE_E_BUSY)
 		error_set(err, code, 0, "Reencryption in-progress. Cannot activate device.");
 	if (!code)
-		code = take_keys(&run, volume_key, err);
+		code = reencrypt_take_keys(&run, volume_key, err);
 	if (!code)
 		code = settle(&run, err);
 	if (!code && run.state.finished) {

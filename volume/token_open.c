@@ -137,7 +137,7 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 	enum mortise_code code =
 		error_set(err, MORTISE_E_NO_TOKEN, 0, "the token belongs to no keyslot");
 
-	/* One keyslot of each key. */
+	/* The passphrase opens one keyslot of each volume key. */
 	if (keyslots && luks2_online_reencrypt_count(luks2_header_metadata(header)))
 		return mortise_reencrypt_unlock(header, passphrase, MORTISE_ANY, volume_key, opened,
 						err);
@@ -153,7 +153,7 @@ static enum mortise_code try_keyslots(struct mortise_luks2 *header, uint32_t key
 	return code;
 }
 
-/* A token as one that gives passphrases: *keyslots receives the wanted keyslots that it may open. */
+/* *keyslots receives the wanted keyslots that the passphrase of the token may open. */
 static enum mortise_code find_keyslots(const struct attempt *attempt, int id,
 				       struct mortise_token_info *info, uint32_t *keyslots,
 				       struct mortise_error *err)

@@ -219,7 +219,8 @@ void opened_use(const struct command *c, struct volumes *volumes)
 {
 	struct json_object *run, *devices;
 
-	if ((c->verb->id != VERB_DOWN && c->verb->id != VERB_STATUS && c->verb->id != VERB_TRIM) ||
+	if ((c->verb->id != VERB_DOWN && c->verb->id != VERB_STATUS && c->verb->id != VERB_TRIM &&
+	     c->verb->id != VERB_CONTINUE) ||
 	    option_set(&c->options, OPTION_FILE) || option_set(&c->options, OPTION_ROOT) ||
 	    c->options.device_count > 0)
 		return;

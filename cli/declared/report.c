@@ -197,6 +197,20 @@ static void add_last_trim(struct json_object *object, const struct mortise_volum
 	json_object_object_add(object, "lastTrim", row);
 }
 
+static void add_reencryption(struct json_object *object, const struct mortise_volume_status *volume)
+{
+	struct json_object *row = NULL;
+
+	if (volume->reencrypt_total > 0) {
+		row = json_object_new_object();
+		add_number(row, "done", volume->reencrypted);
+		add_number(row, "total", volume->reencrypt_total);
+		json_object_object_add(row, "running",
+				       json_object_new_boolean(volume->reencrypt_runs));
+	}
+	json_object_object_add(object, "reencryptionProgress", row);
+}
+
 /* The members that only status knows. */
 static void add_facts(struct json_object *row, const struct mortise_volume_status *volume)
 {
@@ -214,6 +228,7 @@ static void add_facts(struct json_object *row, const struct mortise_volume_statu
 	add_use(row, &volume->use);
 	add_last_up(row, volume);
 	add_last_trim(row, volume);
+	add_reencryption(row, volume);
 }
 
 static struct json_object *volume_json(const struct mortise_volume_status *volume, bool facts)

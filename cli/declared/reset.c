@@ -104,7 +104,8 @@ static enum status confirm(const struct command *c, const struct mortise_reset *
 {
 	static const char state[] =
 		"\nResetting STATE also erases the configuration of this machine. Keys locked to "
-		"STATE\nwill no longer open any volume.";
+		"STATE\nwill no longer open any volume, and volumes whose header STATE keeps are "
+		"lost.";
 	char warning[512];
 
 	if (option_set(&c->options, OPTION_BATCH_MODE) || option_set(&c->options, OPTION_YES))

@@ -32,6 +32,7 @@ static const char *const actions[] = {
 	[MORTISE_STEP_PARTITION] = "creating the partition",
 	[MORTISE_STEP_GROW_FS] = "growing the file system on",
 	[MORTISE_STEP_ENCRYPT] = "encrypting",
+	[MORTISE_STEP_DECRYPT] = "decrypting",
 	[MORTISE_STEP_REENCRYPT] = "replacing the volume key of",
 };
 

@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "cli/luks/reencrypt.h"
-#include "cli/luks/unlock.h"
-#include "cli/passphrase.h"
 #include "cli/print.h"
 #include "cli/terminal.h"
 
@@ -40,18 +38,6 @@ static bool confirm(const struct command *c, const struct paths *paths)
 	return terminal_confirm(question, "Operation aborted.\n");
 }
 
-static enum status read_passphrase(const struct command *c, const struct paths *paths,
-				   struct mortise_luks2 *header, struct mortise_secret **passphrase)
-{
-	struct passphrase_source source;
-
-	if (unlock_token_passphrase(c, header, option_slot(&c->options, OPTION_KEY_SLOT),
-				    passphrase))
-		return STATUS_OK;
-	passphrase_source(c, paths->device, &source);
-	return passphrase_read(c, &source, passphrase);
-}
-
 static enum status begin(const struct command *c, const struct paths *paths, const char *resilience,
 			 struct reencrypt_start *start)
 {
@@ -79,7 +65,8 @@ static enum status begin(const struct command *c, const struct paths *paths, con
 		status = reencrypt_find_active(c, paths, header, start);
 	what.active_name = start->active;
 	if (status == STATUS_OK)
-		status = read_passphrase(c, paths, header, &start->passphrase);
+		status = reencrypt_read_passphrase(c, paths, header, keyslot.keyslot, NULL,
+						   &start->passphrase);
 	keyslot.passphrase = start->passphrase;
 	if (status == STATUS_OK &&
 	    mortise_decrypt_begin(header, paths->header, &what, &start->header, &err))

@@ -88,11 +88,14 @@ static size_t find_keyslots(const struct command *c, const struct mortise_luks2 
 	return count;
 }
 
-static enum status read_passphrase(const struct command *c, const struct paths *paths,
-				   const char *prompt, struct mortise_secret **passphrase)
+enum status reencrypt_read_passphrase(const struct command *c, const struct paths *paths,
+				      struct mortise_luks2 *header, int keyslot, const char *prompt,
+				      struct mortise_secret **passphrase)
 {
 	struct passphrase_source source;
 
+	if (unlock_token_passphrase(c, header, keyslot, passphrase))
+		return STATUS_OK;
 	passphrase_source(c, paths->device, &source);
 	source.prompt = prompt;
 	return passphrase_read(c, &source, passphrase);
@@ -127,8 +130,8 @@ static enum status read_passphrases(const struct command *c, const struct paths 
 
 		snprintf(prompt, sizeof(prompt),
 			 "Enter passphrase for key slot %d: ", all->slot[i].keyslot);
-		if (!unlock_token_passphrase(c, header, all->slot[i].keyslot, &all->secret[i]))
-			status = read_passphrase(c, paths, one ? NULL : prompt, &all->secret[i]);
+		status = reencrypt_read_passphrase(c, paths, header, all->slot[i].keyslot,
+						   one ? NULL : prompt, &all->secret[i]);
 		all->slot[i].passphrase = all->secret[i];
 		all->count += status == STATUS_OK;
 	}
@@ -280,7 +283,7 @@ static enum status proceed(const struct command *c, const struct paths *paths,
 		print_to(stderr, "Reencryption interrupted.\n");
 		return STATUS_USAGE;
 	}
-	/* Decrypted data needs no mapping. A mounted file system keeps it until it is unmounted. */
+	/* Decrypted data needs no mapping. While a file system is mounted, the mapping stays. */
 	if (!code && active && decrypts) {
 		code = mortise_deactivate(active, MORTISE_CLOSE_DEFERRED, &err);
 		if (code == MORTISE_E_INACTIVE)
@@ -366,8 +369,7 @@ static enum status ask_and_proceed(const struct command *c, const struct paths *
 
 	if (!may_resume(c, paths))
 		return STATUS_USAGE;
-	if (!unlock_token_passphrase(c, header, MORTISE_ANY, &passphrase))
-		status = read_passphrase(c, paths, NULL, &passphrase);
+	status = reencrypt_read_passphrase(c, paths, header, MORTISE_ANY, NULL, &passphrase);
 	if (status == STATUS_OK)
 		status = proceed(c, paths, header, active, passphrase, resilience);
 	mortise_secret_free(&passphrase);
@@ -456,7 +458,7 @@ static enum status run_with_header(const struct command *c, const struct paths *
 		status = resume(c, paths, header, start.active, &info);
 		break;
 	case MORTISE_E_USAGE: /* not in reencryption */
-		/* A killed process has re-encrypted all data. Only its mapping is not complete. */
+		/* A killed process has re-encrypted all data. Only the mapping is incomplete. */
 		status = start.active && !mortise_reencrypt_is_left(header, start.active, NULL)
 				 ? ask_and_proceed(c, paths, header, start.active, NULL)
 				 : begin_here(c, paths, header, start.active);
@@ -538,7 +540,7 @@ static bool has_header(const struct paths *paths)
 	return found;
 }
 
-/* Without a device, the mapping of --active-name leads to it. */
+/* Without a device, it is found by the mapping of --active-name. */
 static enum status find_paths(const struct command *c, struct paths *paths)
 {
 	const char *name = mapping_name(option_text(&c->options, OPTION_ACTIVE_NAME));
@@ -555,8 +557,10 @@ static enum status find_paths(const struct command *c, struct paths *paths)
 	code = mortise_mapping_info(name, &info, &err);
 	if (code == MORTISE_E_INACTIVE)
 		return fail_with(STATUS_USAGE, "Device %s is not active.", name);
-	if (!info.device[0])
+	if (!info.device[0] && code)
 		return fail(c, &err);
+	if (!info.device[0])
+		return fail_with(STATUS_USAGE, "mortise: mapping %s is not on a device", name);
 	paths_find(c, info.device, paths);
 	return STATUS_OK;
 }
@@ -564,7 +568,7 @@ static enum status find_paths(const struct command *c, struct paths *paths)
 enum status run_reencrypt(const struct command *c)
 {
 	const struct options *options = &c->options;
-	struct paths paths;
+	struct paths paths = { .detached = false };
 	bool new_header = false;
 	const enum status status = find_paths(c, &paths);
 

@@ -27,6 +27,14 @@ enum status decrypt_start(const struct command *c, const struct paths *paths,
 			  struct reencrypt_start *start);
 
 /*
+ * The passphrase of a keyslot (MORTISE_ANY: any): from a token, else from --key-file or the prompt (NULL:
+ * the usual one). Free it.
+ */
+enum status reencrypt_read_passphrase(const struct command *c, const struct paths *paths,
+				      struct mortise_luks2 *header, int keyslot, const char *prompt,
+				      struct mortise_secret **passphrase);
+
+/*
  * The resilience of a decryption that moves the data: the option has other names than the format.
  * *name NULL: the default.
  */

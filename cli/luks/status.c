@@ -13,7 +13,7 @@
 
 struct reencryption {
 	struct mortise_reencrypt_info info; /* without resilience: it has none */
-	bool is_left;			    /* only the mapping is not complete */
+	bool is_left;			    /* it has ended, but the mapping is incomplete */
 };
 
 /* cryptsetup prints LUKS only if it finds the header, which a detached one is not. */
@@ -122,7 +122,7 @@ static void print_reencryption(const struct command *c, const struct reencryptio
 	const struct mortise_reencrypt_info *info = &reencryption->info;
 
 	if (reencryption->is_left && !c->as_cryptsetup)
-		print("  reencryption:  interrupted after its end; run mortise reencrypt "
+		print("  reencryption:  done, but the mapping is incomplete; run mortise reencrypt "
 		      "--resume-only\n");
 	if (!info->resilience)
 		return;

@@ -8,7 +8,7 @@
 /* Was --token-id, --token-only or --token-type given? */
 bool unlock_wants_token(const struct command *c);
 
-/* Has the volume two keys, so that a volume key does not open it? */
+/* Does the volume have two keys, so that one volume key does not open it? */
 bool unlock_in_reencryption(const struct mortise_luks2 *header);
 
 /*

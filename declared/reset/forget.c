@@ -8,7 +8,9 @@
 #include "base/events.h"
 #include "base/mountinfo.h"
 #include "declared/known.h"
+#include "declared/locate.h"
 #include "declared/reset/reset.h"
+#include "declared/state_header.h"
 #include "disk/partition.h"
 
 #define STATE_MOUNT_POINT "/system/state"
@@ -51,7 +53,7 @@ static void find_state_mount(const struct mortise_reset *reset, char dir[static 
 	if (*exists && find_mount(reset->state, dir))
 		return;
 	/* The open STATE may be another one, on a copy of the disk. */
-	if (!mortise_mapping_info(STATE_MAPPING, &mapping, &ignored) &&
+	if (!volume_mapping_info(STATE_MAPPING, &mapping, &ignored) &&
 	    (!*exists || disk_mapping_is_on(&mapping, reset->state)))
 		*exists |= find_mount("/dev/mapper/" STATE_MAPPING, dir);
 }
@@ -104,8 +106,13 @@ static enum mortise_code forget(struct known_list *list, const struct reset_targ
 {
 	struct known_volume volume;
 
+	enum mortise_code code;
+
 	if (!find_id(list, target, &volume))
 		return MORTISE_OK;
+	code = state_header_remove(list->root, list->dir, volume.id, err);
+	if (code)
+		return code;
 	known_remove(list, volume.id);
 	return known_store(list, err);
 }

@@ -11,9 +11,13 @@
 
 #include "base/error.h"
 #include "base/events.h"
-#include "declared/declared.h"
+#include "declared/continue.h"
 #include "disk/users.h"
 #include "disk/wipe.h"
+
+/* The id of a volume is its name with one of these. */
+static const char *const prefixes[] = { "", "u-", "r-", "s-" };
+#define PREFIXES (sizeof(prefixes) / sizeof(prefixes[0]))
 
 struct progress {
 	const struct mortise_events *events;
@@ -129,10 +133,9 @@ out:
 /* Removes the records of its opening and a mapping without table, under each possible id. */
 static void forget_opening(const char *name)
 {
-	static const char *const prefixes[] = { "", "u-", "r-", "s-" };
 	char id[MORTISE_NAME_MAX + 3], mapping[sizeof(id) + 8];
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+	for (size_t i = 0; i < PREFIXES; i++) {
 		const struct config_volume volume = { .id = id };
 
 		snprintf(id, sizeof(id), "%s%s", prefixes[i], name);
@@ -142,14 +145,32 @@ static void forget_opening(const char *name)
 	}
 }
 
+/* A process that re-encrypts the volume while it is in use writes to the device. */
+static enum mortise_code stop_reencryption(const char *name, const struct mortise_events *events,
+					   int stopped[static PREFIXES], struct mortise_error *err)
+{
+	char id[MORTISE_NAME_MAX + 3];
+	const struct config_volume volume = { .name = id, .id = id };
+	enum mortise_code code = MORTISE_OK;
+
+	for (size_t i = 0; !code && i < PREFIXES; i++) {
+		snprintf(id, sizeof(id), "%s%s", prefixes[i], name);
+		code = volume_continue_stop(&volume, events, &stopped[i], err);
+	}
+	return code;
+}
+
 enum mortise_code reset_volume(const struct mortise_reset *reset, const struct reset_target *target,
 			       struct mortise_error *err)
 {
+	int held = -1, stopped[PREFIXES] = { -1, -1, -1, -1 };
 	struct luks2_device *device = NULL;
 	enum mortise_code code;
-	int held = -1;
 
 	code = luks2_device_open(target->device, true, &device, err);
+	if (code)
+		goto out;
+	code = stop_reencryption(target->name, reset->events, stopped, err);
 	if (code)
 		goto out;
 	code = disk_release(device, err);
@@ -171,6 +192,9 @@ enum mortise_code reset_volume(const struct mortise_reset *reset, const struct r
 out:
 	if (held >= 0)
 		close(held);
+	for (size_t i = 0; i < PREFIXES; i++)
+		if (stopped[i] >= 0)
+			close(stopped[i]);
 	luks2_device_close(device);
 	if (code)
 		error_prefix(err, "%s", target->name);

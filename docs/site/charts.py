@@ -79,11 +79,10 @@ def show(value, unit):
 
 
 def rows_of(chart, tables):
-    titles, rows = tables.of(chart.heading)
-    return [(cells[0].strip("*").replace("`", ""), [(label, value_of(tables.cell(chart.heading, cells[0].strip("*"),
-                                                                column)))
-                                   for column, label in chart.series])
-            for cells in rows if re.search(chart.rows, cells[0])]
+    rows = tables.of(chart.heading)[1]
+    names = [cells[0].strip("*") for cells in rows if re.search(chart.rows, cells[0])]
+    return [(name.replace("`", ""), [(label, value_of(tables.cell(chart.heading, name, column)))
+                                     for column, label in chart.series]) for name in names]
 
 
 def draw(chart, tables):

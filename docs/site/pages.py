@@ -13,7 +13,8 @@ TABLE = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
 
 
 def run(*command, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8",
+                          check=False)
     if done.returncode:
         raise ValueError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
@@ -108,16 +109,33 @@ class Links:
         parts = urllib.parse.urlsplit(target)
         if parts.scheme or not parts.path:
             return target
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), parts.path))
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source),
+                                                 urllib.parse.unquote(parts.path)))
         for candidate in (path, posixpath.join(path, "README.md")):
             if candidate in self.pages:
                 break
         else:
-            if path.startswith("..") or not os.path.isfile(os.path.join(self.tree, path)):
+            if path.startswith("..") or not os.path.exists(os.path.join(self.tree, path)):
                 raise ValueError(f"refers to {target}, which does not exist")
             candidate = path
-            self.pages[path] = make_listing(self.tree, path)
+            if os.path.isdir(os.path.join(self.tree, path)):
+                self.add_folder(path)
+            else:
+                self.pages[path] = make_listing(self.tree, path)
         return self.pages[candidate].name + (f"#{parts.fragment}" if parts.fragment else "")
+
+    def add_folder(self, path):
+        """Make a page for a folder without README.md: its files, and the names of its folders."""
+        page = Page(path, path.replace("/", "-").lstrip(".") + ".html", path + "/")
+        self.pages[path] = page
+        items = []
+        for name in sorted(os.listdir(os.path.join(self.tree, path))):
+            if os.path.isfile(os.path.join(self.tree, path, name)):
+                address = self.resolve(posixpath.join(path, "x"), urllib.parse.quote(name))
+                items.append(f'<li><a href="{html.escape(address)}">{html.escape(name)}</a></li>')
+            else:
+                items.append(f"<li>{html.escape(name)}</li>")
+        page.body = f"<ul>{''.join(items)}</ul>"
 
     def to_manual(self, name, section):
         """Return the address of a manual page."""
@@ -148,7 +166,7 @@ class Links:
 
 
     def link_sections(self, text):
-        """Make links of quoted sections of manual pages: "Recovery" in mortise(8), mortise(8), "Recovery"."""
+        """Make links of sections that are quoted before or after the name of their manual page."""
         page_of = r'<a (?:class="Xr" )?href="([^"#]*)">[^<]*\([1-9]\)</a>'
         quoted = r'(?:&#x201C;|&quot;)((?:(?!&#x201[CD];|&quot;)[^<])+)(?:&#x201D;|&quot;)'
 

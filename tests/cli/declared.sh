@@ -46,6 +46,9 @@ exits 6 "plan without devices" "$MORTISE" plan -f config.yaml
 exits 1 "status: no volume is ready" "$MORTISE" status -f config.yaml $both
 grep -q '^VOLUME *DEVICE *PHASE *SLOT *KEY *MOUNTED$' out
 result $? "status: prints a table"
+exits 0 "continue: no volume is open" "$MORTISE" continue -f config.yaml $both
+grep -q '^No volume is being re-encrypted.$' out
+result $? "continue: says so"
 cmp -s state /dev/zero 2>/dev/null || [ "$(tr -d '\0' <state | wc -c)" = 0 ]
 result $? "nothing was written"
 
@@ -65,7 +68,7 @@ if command -v jq >/dev/null; then
 	json '.volumes | all(keys == (["device", "disk", "discards", "encrypted", "error", "failedSyncs",
 		"filesystem", "fsck", "id", "keyKind", "keyKinds", "keyslot", "known", "lastTrim", "lastUp",
 		"lockedToState", "mapping", "mountPoint", "name", "notices", "partition", "partitionUuid", "pcrs", "phase",
-		"recoveryKeyslots", "reencryption", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
+		"recoveryKeyslots", "reencryption", "reencryptionProgress", "resetStaged", "seal", "signedPcr11", "size", "text", "use", "uuid"] | sort))'
 	result $? "status --json: the members of each volume"
 	json '.volumes | all(.size == 67108864 and .pcrs == [] and .signedPcr11 == false and
 		([.disk, .discards, .partition, .partitionUuid, .use] | all(. == null)))'

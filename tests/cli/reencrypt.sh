@@ -458,4 +458,26 @@ for room in 1000 1300 1350 1400 1450 1600 1800 2000 2300; do
 done
 [ $begun -gt 0 ] && [ $unbegun -gt 0 ]
 result $? "tokens that fill the JSON area stop a reencryption before it begins, or not at all"
+
+# Two at once. The lock is a file in /run, which only root can write.
+if [ "$(id -u)" = 0 ]; then
+	encrypted
+	"$MORTISE" reencrypt $offline $cheap --header header --hotzone-size 64K --limit-rate 32K data \
+		>first 2>&1 &
+	first=$!
+	until "$MORTISE" luksDump header 2>err | grep 'online-reencrypt' >out || ! kill -0 $first; do
+		sleep 0.1
+	done
+	says 5 "Reencryption process is already running." "a second run is refused" \
+		"$MORTISE" reencrypt $offline --resume-only --header header data
+	says 5 "Reencryption process is already running." "a second change of its protection is refused" \
+		"$MORTISE" reencrypt $offline --resume-only --resilience journal --header header data
+	kill -TERM $first
+	wait $first
+	grep -q "Reencryption interrupted." first
+	result $? "the first one stops when it is asked to"
+	exits 0 "another one continues" "$MORTISE" reencrypt $offline --resume-only --header header data
+	is_plain
+	result $? "the data is what it was"
+fi
 finish

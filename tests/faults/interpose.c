@@ -323,11 +323,6 @@ int fdatasync(int fd)
 	return fails(SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
-int fdatasync(int fd)
-{
-	return fails(SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
-}
-
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list arguments;

@@ -82,7 +82,7 @@ test_sizes() {
 		"$(uses 'a volume key of 256 bits in keyslot 0' '512 bits')"
 	on_swap "sector size" '.segments."0".sector_size = 1024' \
 		"$(uses 'sectors of 1024 bytes' 'no size, which means 512 or 4096')"
-	on_swap "offset" '.segments."0".offset = "0"' "not that of a declared volume: its data overlaps the header"
+	on_swap "offset" '.segments."0".offset = "0"' "not that of a declared volume: its data does not begin behind the header"
 	on_swap "sector numbers" '.segments."0".iv_tweak = "8"' \
 		"not that of a declared volume: its sector numbers do not start at 0"
 	on_swap "second segment" '.segments."0".size = "1048576" |

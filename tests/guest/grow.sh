@@ -271,7 +271,7 @@ test_others() {
 test_kills() {
 	local number call
 
-	for call in pwrite64 fsync,fdatasync ioctl; do
+	for call in pwrite64 fsync ioctl; do
 		# Of the many ioctls every second one.
 		for number in {1..40}; do
 			[[ $call != ioctl || $((number % 2)) -eq 0 ]] || continue

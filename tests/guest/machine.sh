@@ -27,7 +27,7 @@ mortise() {
 
 	case $verb in
 	up | apply) more=("${cost[@]}" --root "$root" --node-uuid "$uuid") ;;
-	plan) more=(--root "$root" --node-uuid "$uuid") ;;
+	plan | continue) more=(--root "$root" --node-uuid "$uuid") ;;
 	status | down) more=(--root "$root") ;;
 	esac
 	"$MORTISE" "$verb" "$@" ${more[@]+"${more[@]}"} "${places[@]}"

@@ -71,7 +71,7 @@ start_writers() {
 	writer=$!
 }
 
-# The writers have seen no error.
+# Not in a subshell, which cannot wait for them.
 stop_writers() {
 	local status=0
 
@@ -81,8 +81,8 @@ stop_writers() {
 	wait $fio || [[ $? == 128 ]] || status=1
 	[[ $(grep -c 'err= 0' "$work/fio") == 2 ]] || status=1
 	wait $writer || status=1
+	check_equal 'the writers have seen no error' $status 0
 	[[ $status == 0 ]] || cat "$work/fio" "$work/writer"
-	return $status
 }
 
 # Begin the encryption of plain data, if it has not begun.
@@ -93,11 +93,13 @@ begin() {
 }
 
 reencrypt() {
-	local words=(-q "${key[@]}" --hotzone-size "$(any 128K 256K 1M)" --active-name v)
+	local words=(-q "${key[@]}" --hotzone-size "$(any 256K 2M 8M)" --active-name v)
 
 	if in_reencryption; then
 		words+=(--resume-only)
 	else
+		# While plain data was encrypted, the mapping was smaller than the data is now.
+		check 'the mapping gets its full size' "$MORTISE" resize v "${key[@]}"
 		words+=("${cheap[@]}" --resilience "$(any checksum journal)" --sector-size "$(any 512 4096)")
 	fi
 	check "$(basename "$program") ${words[*]:5}" "$program" reencrypt "${words[@]}" $device
@@ -114,10 +116,10 @@ if [[ -z $last ]]; then
 	while reencrypt && [[ $failed == 0 ]]; do
 		program=$(any "$MORTISE" "$MORTISE" cryptsetup)
 	done
-	check 'the writers have seen no error' stop_writers
+	stop_writers
 	finish
 fi
-check 'the writers have seen no error' stop_writers
+stop_writers
 check_data
 check 'close' "$MORTISE" close v
 check 'cryptsetup opens it' cryptsetup open "${key[@]}" $device v

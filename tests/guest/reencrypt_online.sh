@@ -233,10 +233,28 @@ decrypt() {
 	"$MORTISE" reencrypt -q "${key[@]}" --decrypt --hotzone-size 512K --header "$@"
 }
 
+# A header file in a file system in a file in the volume.
+stacked() {
+	mib=64 new_volume --sector-size 512
+	"$MORTISE" open "${key[@]}" "$device" v
+	mkfs.ext2 -qF /dev/mapper/v
+	mkdir -p "$work/mnt" "$work/stacked"
+	mount /dev/mapper/v "$work/mnt"
+	truncate -s 24M "$work/mnt/file"
+	mkfs.ext2 -qF "$work/mnt/file"
+	mount -o loop "$work/mnt/file" "$work/stacked"
+	check_match "the header file would be in a file system in the volume" \
+		"$(decrypt "$work/stacked/header" "$device" 2>&1)" "*is in the volume v itself*"
+	check_fails "it is not left there" test -e "$work/stacked/header"
+	umount "$work/stacked" "$work/mnt"
+	"$MORTISE" close v
+}
+
 # The header of a volume in use moves to a file, the data to the start of the device.
 test_decrypt() {
 	local number last header=$work/moved begun=0 unbegun=0
 
+	stacked
 	new_volume --sector-size 512
 	"$MORTISE" open "${key[@]}" "$device" v
 	start_writer

@@ -8,6 +8,8 @@
 #   --timeout S        seconds until the guest is killed and the run fails (default: 1800). The limit
 #                      only guards against hanging
 #   --env NAME=VALUE   environment of SCRIPT; MORTISE is always passed on
+#   --answers FILE     type on the console: each second line of FILE, when the console shows the text
+#                      of the line before
 # bash runs SCRIPT as root, without standard input. Its output goes to standard output, and its
 # exit status becomes the exit status of the run. If the guest panics the status is 125, if it hangs
 # 124, and the end of its console is printed. Options end at SCRIPT.
@@ -25,6 +27,7 @@ guest_mem=1024
 guest_timeout=1800
 guest_disks=()
 guest_env=()
+guest_answers=
 guest_words=()
 guest_script=1
 guest_run=
@@ -44,6 +47,7 @@ guest_options() {
 		--mem) guest_mem=$2 ;;
 		--timeout) guest_timeout=$2 ;;
 		--env) guest_env+=("$2") ;;
+		--answers) guest_answers=$(realpath -e "$2") ;;
 		*) guest_option "$1" "$2" ;;
 		esac
 		shift 2
@@ -153,20 +157,46 @@ guest_console() {
 	done
 }
 
+# A console with input: guest_input.
+guest_keyboard() {
+	mkfifo "$guest_run/input"
+	exec {guest_input}<>"$guest_run/input"
+}
+
+# A prompt has no newline at its end.
+guest_type() {
+	local text answer shown=0
+
+	while IFS= read -r text && IFS= read -r answer; do
+		until grep -aqF -- "$text" < <(tail -c +$((shown + 1)) "$guest_run/raw"); do
+			sleep 0.1
+		done
+		shown=$(stat -c %s "$guest_run/raw")
+		printf '%s\n' "$answer" >&"$guest_input"
+	done <"$guest_answers"
+}
+
 # Run the guest's command line; return the exit status of the script in it.
 guest_boot() {
-	local status=0
+	local status=0 input=/dev/null
 
 	guest_status=
 	: >"$guest_run/console"
-	exec {guest_output}< <(exec timeout -k 5 "$guest_timeout" "$@" </dev/null 2>&1)
+	if [[ -n $guest_answers ]]; then
+		: >"$guest_run/raw"
+		guest_type &
+		guest_helpers+=($!)
+		input=$guest_run/input
+	fi
+	exec {guest_output}< <(exec timeout -k 5 "$guest_timeout" "$@" <"$input" 2>&1 \
+		> >(exec tee "$guest_run/raw"))
 	guest_pid=$!
 	guest_console <&"$guest_output"
 	wait "$guest_pid" || status=$?
 	guest_pid=
 	[[ -z $guest_status ]] || return "$guest_status"
 
-	tail -n 40 "$guest_run/console" >&2
+	tail -n ${GUEST_TAIL:-40} "$guest_run/console" >&2
 	if [[ $status -eq 124 || $status -eq 137 ]]; then
 		echo "${0##*/}: killed after $guest_timeout s" >&2
 		return 124

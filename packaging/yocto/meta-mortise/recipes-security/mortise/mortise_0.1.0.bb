@@ -47,15 +47,19 @@ FILES:${PN}-network = "${systemd_system_unitdir}/mortise-network.service"
 FILES:${PN}-trim = "${systemd_system_unitdir}/mortise-trim.*"
 FILES:${PN}-metrics = "${systemd_system_unitdir}/mortise-metrics.*"
 FILES:${PN}-completion = "${datadir}/bash-completion ${datadir}/zsh ${datadir}/fish"
-FILES:${PN} += "${systemd_system_unitdir}/mortise.service ${nonarch_libdir}/tmpfiles.d"
+FILES:${PN} += " \
+    ${systemd_system_unitdir}/mortise.service \
+    ${systemd_system_unitdir}/mortise-continue.* \
+    ${nonarch_libdir}/tmpfiles.d \
+"
 
 RDEPENDS:${PN}-network = "${PN}"
 RDEPENDS:${PN}-trim = "${PN}"
 RDEPENDS:${PN}-metrics = "${PN}"
 
-# Each unit is in the package of its name; the one of up is enabled by default.
+# Each unit is in the package of its name; those of up and continue are enabled by default.
 SYSTEMD_PACKAGES = "${@bb.utils.contains('PACKAGECONFIG', 'systemd', '${PN} ${PN}-network ${PN}-trim ${PN}-metrics', '', d)}"
-SYSTEMD_SERVICE:${PN} = "mortise.service"
+SYSTEMD_SERVICE:${PN} = "mortise.service mortise-continue.path"
 SYSTEMD_SERVICE:${PN}-network = "mortise-network.service"
 SYSTEMD_SERVICE:${PN}-trim = "mortise-trim.timer"
 SYSTEMD_SERVICE:${PN}-metrics = "mortise-metrics.timer"
