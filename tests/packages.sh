@@ -588,7 +588,7 @@ cross() {
 examples() {
 	local page name word
 
-	needs cpio zstd jq qemu-system-x86_64 busybox mkfs.xfs mkfs.ext4 sfdisk depmod
+	needs cpio zstd jq qemu-system-x86_64 busybox mkfs.xfs mkfs.ext4 sfdisk depmod npm
 	for page in examples/*/README.md; do
 		name=$(basename "${page%/*}")
 		[[ " ${EXAMPLES:-$name} " = *" $name "* ]] || continue
