@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # For the tests of the examples: machines that boot their images in QEMU (tools/guest/qemu).
 
-# The caller sets tree, the directory of the sources, and kernel, from tools/guest/kernel.
+# The caller sets tree, the directory of the sources.
 work=$(mktemp -d "${TMPDIR:-/tmp}/mortise-example.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2034  # for the caller
-modules=$(echo "${kernel:?}"/lib/modules/*)
+modules=$(echo "$("${tree:?}/tools/guest/kernel")"/lib/modules/*)
 uuid=b7a4f0d2-6c1e-4d35-9a58-20e9c3f4716b
 
 # add_files IMAGE TREE: append a directory to an initramfs.
@@ -15,13 +15,13 @@ add_files() {
 	(cd "$2" && find . | cpio -o -H newc --quiet -R 0:0) >>"$1"
 }
 
-# check_begin: the head of a check, which runs in the machine.
+# check_begin [FILE]: the head of a check, which runs in the machine, and finds its words in FILE there.
 check_begin() {
-	cat <<-'END'
+	sed "s|WORDS|${1-/proc/cmdline}|" <<-'END'
 		#!/bin/sh
 		exec </dev/null >/dev/console 2>&1
-		mark=$(sed -n 's/.*guest\.mark=\([^ ]*\).*/\1/p' /proc/cmdline)
-		boot=$(sed -n 's/.*example\.boot=\([^ ]*\).*/\1/p' /proc/cmdline)
+		mark=$(sed -n 's/.*guest\.mark=\([^ ]*\).*/\1/p' WORDS)
+		boot=$(sed -n 's/.*example\.boot=\([^ ]*\).*/\1/p' WORDS)
 		failed=0
 		holds() { # TEXT COMMAND...
 			text=$1
