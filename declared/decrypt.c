@@ -8,6 +8,20 @@
 #include "declared/plan_known.h"
 #include "declared/plan_reencrypt.h"
 #include "declared/state_header.h"
+#include "luks2/policy.h"
+
+/* The header of data that begins at the start of the device is in STATE already. */
+static enum mortise_code begin_detached(struct volume_plan *plan,
+					const struct mortise_reencrypt_keyslot *opened,
+					struct mortise_error *err)
+{
+	const struct mortise_reencrypt_new what = { .struct_size = sizeof(what),
+						    .mode = MORTISE_DECRYPT,
+						    .keyslots = opened,
+						    .keyslot_count = 1 };
+
+	return mortise_reencrypt_begin(plan->header, &what, err);
+}
 
 /*
  * Moves the header to STATE. If a cut has ended this before the data began to move, the header is
@@ -24,10 +38,14 @@ static enum mortise_code begin(struct volume_work *work, const struct key_attemp
 						    .keyslot_count = 1 };
 	struct mortise_luks2 *moved = NULL;
 	char file[VOLUME_PATH_MAX];
-	enum mortise_code code = MORTISE_OK;
+	struct luks2_segment segment;
+	enum mortise_code code =
+		luks2_segment_get(luks2_header_metadata(plan->header), &segment, err);
 	bool found;
 
-	if (!*plan->header_file)
+	if (!code && !segment.offset)
+		return begin_detached(plan, &opened, err);
+	if (!code && !*plan->header_file)
 		code = state_header_remove(run->options->root, run->known.dir, plan->volume->id,
 					   err);
 	if (!code)

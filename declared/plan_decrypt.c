@@ -203,9 +203,6 @@ enum mortise_code volume_plan_check_decryption(struct volume_run *run, struct vo
 			fault = why.text;
 		else if (!fault && segment.integrity.type)
 			fault = "data with integrity cannot be decrypted in place";
-		else if (!fault && !segment.offset)
-			fault = "its header is in STATE; to decrypt it, run `mortise reencrypt "
-				"--decrypt --header FILE`";
 	} else if (luks2_reencryption_get(metadata, &state, &why)) {
 		fault = why.text;
 	} else if (state.mode != MORTISE_DECRYPT || !*plan->header_file) {

@@ -379,6 +379,54 @@ static void test_many_lanes(void **state)
 		expect_tag(&c, expected, "many lanes");
 }
 
+/* While this is set, a piece of a trial takes longer on the clock with or without prefetching. */
+static const struct keys_argon2_trial *timed;
+static bool prefetching_is_slow;
+
+/* The linker option --wrap=clock_now_ns redirects calls to these functions. */
+uint64_t __wrap_clock_now_ns(void);
+uint64_t __real_clock_now_ns(void);
+
+uint64_t __wrap_clock_now_ns(void)
+{
+	static uint64_t now;
+
+	if (!timed)
+		return __real_clock_now_ns();
+	now += timed->prefetches == prefetching_is_slow ? 150 : 100;
+	return now;
+}
+
+/* A single lane is filled in the way that was faster in its second pass. */
+static void test_trial(void **state)
+{
+	static struct keys_argon2_workspace work;
+	const struct mortise_kdf kdf = {
+		.type = MORTISE_KDF_ARGON2ID, .time = 2, .memory_kib = 24576, .lanes = 1
+	};
+	const struct keys_argon2_input input = { .passphrase = { "x", 1 }, .salt = { "salt", 4 } };
+	struct keys_argon2_job job;
+
+	(void)state;
+	keys_argon2_plan(&job, &kdf, &input);
+	job.memory = aligned_alloc(64, keys_argon2_job_size(&job));
+	assert_non_null(job.memory);
+	for (int slow = 0; slow < 2; slow++) {
+		struct keys_argon2_part part = { .count = 1 };
+
+		memset(&work, 0, sizeof(work));
+		prefetching_is_slow = slow;
+		timed = &work.trial;
+		keys_argon2_start(&job, &input, 32);
+		for (; part.pass < kdf.time; part.pass++)
+			for (part.slice = 0; part.slice < KEYS_ARGON2_SLICES; part.slice++)
+				assert_true(keys_argon2_fill(&job, &part, &work));
+		timed = NULL;
+		assert_int_equal(work.trial.prefetches, !slow);
+	}
+	free(job.memory);
+}
+
 static void test_select(void **state)
 {
 	(void)state;
@@ -396,7 +444,7 @@ int main(void)
 		cmocka_unit_test(test_canceled),    cmocka_unit_test(test_few_threads),
 		cmocka_unit_test(test_small_pages), cmocka_unit_test(test_slow_huge_pages),
 		cmocka_unit_test(test_many_lanes),  cmocka_unit_test(test_select),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_trial),	    cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

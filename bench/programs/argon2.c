@@ -28,7 +28,8 @@ struct options {
 struct contender {
 	const char *name;
 	const struct keys_argon2_kernel *kernel;
-	double ms[ROUNDS_MAX], first_ms[ROUNDS_MAX]; /* all passes; one pass */
+	double ms[ROUNDS_MAX];	  /* all passes */
+	double later[ROUNDS_MAX]; /* ns for each block of the passes after the first */
 };
 
 static double ms_since(uint64_t start)
@@ -48,6 +49,14 @@ static double find_median(double *values, unsigned count)
 {
 	qsort(values, count, sizeof(*values), compare_doubles);
 	return values[count / 2];
+}
+
+/* The median, or 0 if the middle half of the sorted values spreads by more than a quarter of it. */
+static double find_usable_median(double *values, unsigned count)
+{
+	const double median = find_median(values, count);
+
+	return values[count * 3 / 4] - values[count / 4] <= median / 4 ? median : 0;
 }
 
 /*
@@ -130,43 +139,64 @@ static unsigned list_contenders(struct contender *contenders)
 	return count;
 }
 
+/* Both runs follow each other, so that both meet the same load. */
+static bool measure_round(struct contender *contender, const struct mortise_kdf *kdf,
+			  unsigned round)
+{
+	struct mortise_kdf first = *kdf;
+	double first_ms;
+
+	first.time = 1;
+	if (!measure_once(contender, kdf, &contender->ms[round]))
+		return false;
+	if (kdf->time == 1)
+		return true;
+	if (!measure_once(contender, &first, &first_ms))
+		return false;
+	contender->later[round] =
+		(contender->ms[round] - first_ms) * 1e6 / kdf->memory_kib / (kdf->time - 1);
+	return true;
+}
+
+static void print_contender(struct contender *contender, const struct options *options,
+			    double reference, double floor_ns)
+{
+	const double all = find_median(contender->ms, options->rounds);
+	const double later = find_usable_median(contender->later, options->rounds);
+
+	printf("%-10s %9.2f %9.2f %8.2fx", contender->name, all, contender->ms[0], reference / all);
+	if (options->passes > 1 && later > 0)
+		printf(" %14.0f", later);
+	else if (options->passes > 1)
+		printf(" %14s", "too noisy");
+	if (later > 0 && floor_ns > 0)
+		printf(" %8.2fx", later / floor_ns);
+	putchar('\n');
+}
+
 static bool compare_contenders(const struct options *options, uint32_t lanes)
 {
 	const struct mortise_kdf kdf = { .type = MORTISE_KDF_ARGON2ID,
 					 .time = options->passes,
 					 .memory_kib = options->memory_kib,
 					 .lanes = lanes };
-	const double later = (double)options->memory_kib * (options->passes - 1) / 1e6;
 	static struct contender contenders[CONTENDERS_MAX];
-	struct mortise_kdf first = kdf;
-	double all, one, reference, floor_ns;
+	double reference, floor_ns;
 	unsigned count;
 
 	memset(contenders, 0, sizeof(contenders));
 	count = list_contenders(contenders);
-	first.time = 1;
 	for (unsigned round = 0; round < options->rounds; round++)
 		for (unsigned i = 0; i < count; i++)
-			if (!measure_once(&contenders[i], &kdf, &contenders[i].ms[round]) ||
-			    !measure_once(&contenders[i], &first, &contenders[i].first_ms[round]))
+			if (!measure_round(&contenders[i], &kdf, round))
 				return false;
 	reference = find_median(contenders[count - 2].ms, options->rounds);
-	floor_ns = (find_median(contenders[count - 1].ms, options->rounds) -
-		    find_median(contenders[count - 1].first_ms, options->rounds)) /
-		   later;
+	floor_ns = find_usable_median(contenders[count - 1].later, options->rounds);
 	printf("\n%u KiB, %u passes, %u lanes\n%-10s %9s %9s %9s %14s %9s\n", kdf.memory_kib,
 	       kdf.time, lanes, "", "median ms", "min ms", "libargon2", "ns/later block",
 	       "(memory)");
-	for (unsigned i = 0; i < count; i++) {
-		all = find_median(contenders[i].ms, options->rounds);
-		one = find_median(contenders[i].first_ms, options->rounds);
-		printf("%-10s %9.2f %9.2f %8.2fx", contenders[i].name, all, contenders[i].ms[0],
-		       reference / all);
-		if (options->passes > 1)
-			printf(" %14.0f %8.2fx", (all - one) / later,
-			       (all - one) / later / floor_ns);
-		putchar('\n');
-	}
+	for (unsigned i = 0; i < count; i++)
+		print_contender(&contenders[i], options, reference, floor_ns);
 	return true;
 }
 

@@ -18,6 +18,17 @@
 /* Memory is populated in pieces of this many bytes, a huge page. */
 #define KEYS_ARGON2_PIECE	(UINT64_C(1) << 21)
 
+/*
+ * With a single lane, whose addresses are known only just before they are used, it depends on the
+ * processor whether prefetching the reference block helps: without it, an Intel Xeon with AVX-512
+ * is a sixth faster, with it, an AMD EPYC of the third generation a fifth. So each run compares both.
+ */
+struct keys_argon2_trial {
+	uint64_t start, without_ns;	/* of the current piece; of the last one without prefetching */
+	uint32_t pieces, wins;
+	bool prefetches;		/* in the current piece; in the end: the result */
+};
+
 /* The working memory of one thread. It holds secrets; the caller wipes it. */
 struct keys_argon2_workspace {
 	_Alignas(64) uint64_t scratch[KEYS_ARGON2_BLOCK_WORDS];
@@ -25,6 +36,7 @@ struct keys_argon2_workspace {
 	_Alignas(64) uint64_t counter[KEYS_ARGON2_BLOCK_WORDS];
 	_Alignas(64) uint64_t zero[KEYS_ARGON2_BLOCK_WORDS];
 	uint32_t filled, one_more;	/* set by keys_argon2_fill() when it returns false */
+	struct keys_argon2_trial trial;
 };
 
 /* About a millisecond of work for a thread that fills KEYS_ARGON2_SIDE_BY_SIDE lanes. */

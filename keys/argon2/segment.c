@@ -2,10 +2,15 @@
 /* The memory filling of Argon2 (RFC 9106, section 3.4), several lanes of one slice in turn. */
 #include "keys/argon2/core.h"
 
-/* Reference blocks are prefetched this many blocks ahead if their addresses are known. */
-#define AHEAD  3u
+#include "base/clock.h"
 
-#define INLINE static inline __attribute__((always_inline))
+/* Reference blocks are prefetched this many blocks ahead if their addresses are known. */
+#define AHEAD	     3u
+
+/* Pieces of KEYS_ARGON2_POLL blocks, of which every other one is filled with prefetching. */
+#define TRIAL_PIECES 32u
+
+#define INLINE	     static inline __attribute__((always_inline))
 
 /* The values that do not change while a slice is filled. */
 struct slice {
@@ -134,6 +139,30 @@ INLINE void set_counted_reference(const struct slice *s, struct lane *lane, uint
 	set_reference(s, lane, i, lane->addresses[i % KEYS_ARGON2_BLOCK_WORDS]);
 }
 
+/*
+ * Called before each piece of a segment. The time between two segments does not count, since the
+ * thread may have waited for others.
+ */
+static void advance_trial(struct keys_argon2_trial *trial, struct lane *lane, bool begins)
+{
+	uint64_t now;
+
+	if (trial->pieces == TRIAL_PIECES)
+		return;
+	now = clock_now_ns();
+	if (!begins) {
+		if (trial->prefetches)
+			trial->wins += now - trial->start < trial->without_ns;
+		else
+			trial->without_ns = now - trial->start;
+		trial->prefetches = !trial->prefetches;
+		if (++trial->pieces == TRIAL_PIECES)
+			trial->prefetches = trial->wins > TRIAL_PIECES / 4;
+	}
+	trial->start = now;
+	lane->prefetches = trial->prefetches;
+}
+
 INLINE bool fill_lanes(const struct slice *s, struct lane *lanes, uint32_t count,
 		       struct keys_argon2_workspace *work, const bool independent, const bool later)
 {
@@ -154,6 +183,9 @@ INLINE bool fill_lanes(const struct slice *s, struct lane *lanes, uint32_t count
 		work->filled = i;
 		if (i % KEYS_ARGON2_POLL == 0 && job->canceled && job->canceled(job->watch))
 			return false;
+		/* In the first pass, populating memory would decide. */
+		if (i % KEYS_ARGON2_POLL == 0 && later && !independent && count == 1)
+			advance_trial(&work->trial, &lanes[0], !i);
 		for (uint32_t l = 0; l < count; l++) {
 			struct lane *lane = &lanes[l];
 			uint64_t *block = lane->segment + (uint64_t)i * KEYS_ARGON2_BLOCK_WORDS;
@@ -182,12 +214,7 @@ bool keys_argon2_fill(const struct keys_argon2_job *job, const struct keys_argon
 	const uint32_t first = s.part.slice * job->segment, count = s.part.count;
 	const bool independent = job->type == MORTISE_KDF_ARGON2I ||
 				 (!s.part.pass && s.part.slice < KEYS_ARGON2_SLICES / 2);
-	/*
-	 * With a single lane whose addresses are known only just before they are used, there is
-	 * nothing else to compute until memory responds: prefetching made this case a sixth slower
-	 * than plain reads.
-	 */
-	const bool prefetches = independent || count > 1;
+	const bool prefetches = independent || count > 1 || work->trial.prefetches;
 	struct lane lanes[KEYS_ARGON2_SIDE_BY_SIDE] = { 0 };
 
 	for (uint32_t l = 0; l < count; l++) {

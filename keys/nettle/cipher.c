@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Block ciphers through Nettle. */
+#include <endian.h>
 #include <nettle/cbc.h>
 #include <nettle/ctr.h>
 #include <nettle/nettle-meta.h>
-#include <nettle/xts.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "keys/crypto.h"
 #include "base/secret.h"
+
+#define XTS_BATCH 512u /* bytes */
 
 struct keys_crypto_cipher {
 	const struct nettle_cipher *cipher;
@@ -80,17 +82,46 @@ void keys_crypto_cipher_free(struct keys_crypto_cipher *cipher)
 	free(cipher);
 }
 
+/* XTS multiplies its tweak by x in GF(2^128) for each block (IEEE 1619-2018, 5.2). */
+static void double_tweak(const uint64_t from[static 2], uint64_t to[static 2])
+{
+	const uint64_t low = le64toh(from[0]), high = le64toh(from[1]);
+
+	to[0] = htole64(low << 1 ^ (-(high >> 63) & 0x87));
+	to[1] = htole64(high << 1 | low >> 63);
+}
+
+static void add_tweaks(uint8_t *bytes, const uint64_t *with, size_t size)
+{
+	for (size_t at = 0; at < size; at += sizeof(*with)) {
+		uint64_t word;
+
+		memcpy(&word, bytes + at, sizeof(word));
+		word ^= with[at / sizeof(word)];
+		memcpy(bytes + at, &word, sizeof(word));
+	}
+}
+
+/*
+ * Nettle's own XTS calls the cipher for each block; with many blocks in a call, the processor works
+ * on two at a time. size: a multiple of KEYS_CRYPTO_BLOCK.
+ */
 static void crypt_xts(const struct keys_crypto_cipher *cipher, const uint8_t *iv, uint8_t *sector,
 		      size_t size)
 {
 	const struct nettle_cipher *c = cipher->cipher;
-	const uint8_t *tweak = cipher->states + cipher->stride;
+	uint64_t tweaks[XTS_BATCH / sizeof(uint64_t) + 2];
 
-	if (cipher->encrypt)
-		xts_encrypt_message(cipher->states, tweak, c->encrypt, iv, size, sector, sector);
-	else
-		xts_decrypt_message(cipher->states, tweak, c->decrypt, c->encrypt, iv, size, sector,
-				    sector);
+	c->encrypt(cipher->states + cipher->stride, KEYS_CRYPTO_BLOCK, (uint8_t *)tweaks, iv);
+	for (size_t now; size; size -= now, sector += now) {
+		now = size < XTS_BATCH ? size : XTS_BATCH;
+		for (size_t i = 0; i < now / sizeof(uint64_t); i += 2)
+			double_tweak(tweaks + i, tweaks + i + 2);
+		add_tweaks(sector, tweaks, now);
+		(cipher->encrypt ? c->encrypt : c->decrypt)(cipher->states, now, sector, sector);
+		add_tweaks(sector, tweaks, now);
+		memcpy(tweaks, tweaks + now / sizeof(uint64_t), KEYS_CRYPTO_BLOCK);
+	}
 }
 
 bool keys_crypto_sector(struct keys_crypto_cipher *cipher,

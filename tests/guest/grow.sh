@@ -152,7 +152,7 @@ test_not_declared() {
 # writes NAME: write a file of the volume again and again, each time verify it; $work/verified has
 # the result. fio verifies nothing with a time limit.
 writes() {
-	fio --name=growth --directory="$root/var/mnt/$1" --size=8M --bs=16k --rw=randwrite \
+	fio --name=growth --directory="$root/var/mnt/$1" --size=2M --bs=16k --rw=randwrite \
 		--direct=1 --ioengine=psync --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
 		--loops=1000000 --thread --status-interval=1 --trigger-file="$work/stop" \
 		>"$work/fio" 2>&1 && echo right >"$work/verified" || echo wrong >"$work/verified"

@@ -527,9 +527,11 @@ test_detached() {
 	check_equal "it is done" "$(record "$header" rotated)" one
 	check "the files are the same" detached
 	mortise down -f "$config" >/dev/null
+	mv "$work/plain.state" "$work/encrypted.state"
+	cat "$state" >"$work/encrypted.state"
 	check_fails "the device has no file system" blkid -p "$data"
 	# An attacker puts a plain file system in its place.
-	cat "$data" >"$work/encrypted"
+	cat "$data" >"$work/encrypted.data"
 	cat "$work/plain" >"$data"
 	check_fails "a plain file system in its place is not mounted" mortise up -f "$config"
 	check_fails "it is not mounted" mountpoint -q "$files"
@@ -539,7 +541,7 @@ test_detached() {
 	check "it says why" says "u-data is encrypted, and its header is "
 	xfs in_place
 	mortise down -f "$config" >/dev/null
-	cat "$work/encrypted" >"$data"
+	cat "$work/encrypted.data" >"$data"
 	check "the volume opens" mortise up -f "$config"
 	check "the files are the same" detached
 	# The header is lost, or an old one.
@@ -558,7 +560,30 @@ test_detached() {
 	check "it can be reset" mortise reset data --yes
 	check_fails "the header is removed" test -e "$header"
 	check "it is formatted again" mortise up -f "$config"
-	rm -f "$work"/{plain,plain.state,encrypted,header,kept}
+	mortise down -f "$config" >/dev/null
+	decrypt_detached
+	rm -f "$work"/{plain,encrypted.data,encrypted.state,header,kept}
+}
+
+# data, which is encrypted with its header in STATE, is decrypted, also after kills.
+decrypt_detached() {
+	local count killed=0
+
+	xfs back
+	for count in {1..41..10} 9999; do
+		killed_up "$count" encrypted && killed=$((killed + 1)) || count=last
+		[[ $count == last ]] || said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		is_plain || fail "data is decrypted after a kill at flush $count" "$(cat "$work/said")"
+		[[ $count != last ]] || break
+		mortise down -f "$config" >/dev/null
+	done
+	check "up ran into the kills" test "$killed" -gt 2
+	check "data is plain, and its header is removed" is_plain
+	check "the next boot succeeds" boot
+	check "the files are the same" is_plain
+	mortise down -f "$config" >/dev/null
+	check "the file system is clean" xfs_repair -n "$data"
 }
 
 # online: declare that data is encrypted while it is in use.
