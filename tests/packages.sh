@@ -592,9 +592,9 @@ examples() {
 	for page in examples/*/README.md; do
 		name=$(basename "${page%/*}")
 		[[ " ${EXAMPLES:-$name} " = *" $name "* ]] || continue
-		# The files that the page names.
-		for word in $(grep -oE '`[a-z0-9/._-]+`' "$page" | tr -d '`' | grep -vE '^/'); do
-			[ -e "${page%/*}/$word" ] || [ -e "$word" ] || {
+		# The files in the first column of its table.
+		for word in $(sed -n 's/^| \(`[^|]*\)|.*/\1/p' "$page" | tr -d '`,'); do
+			[ -e "${page%/*}/$word" ] || {
 				echo "$page names $word"
 				return 1
 			}
