@@ -19,9 +19,11 @@ static bool belongs(const struct mortise_luks2 *header, const struct volume_live
 	if (!header)
 		return !strncmp(live->info.uuid, "CRYPT-PLAIN-", 12);
 	volume_mapping_uuid(header, live->name, uuid);
+	/* After a reencryption, the volume key has another digest. */
 	return !strcmp(live->info.uuid, uuid) && !strcmp(table->cipher, segment->cipher) &&
 	       table->device_offset == segment->offset &&
-	       table->sector_size == segment->sector_size;
+	       table->sector_size == segment->sector_size &&
+	       (!table->key_in_keyring || !strcmp(table->key_description, live->description));
 }
 
 static enum mortise_code check_mapping(const struct mortise_luks2 *header,
@@ -64,12 +66,10 @@ enum mortise_code volume_live_open(const struct mortise_luks2 *header, const cha
 		code = dm_info(live->control, name, &live->info, err);
 	if (!code)
 		code = dm_crypt_table(live->control, name, &live->table, err);
-	if (!code)
-		code = check_mapping(header, live, suspended, err);
 	if (header && !code)
 		snprintf(live->description, sizeof(live->description), "cryptsetup:%s-d%d",
 			 luks2_header_uuid(header), live->segment.digest);
-	return code;
+	return code ? code : check_mapping(header, live, suspended, err);
 }
 
 void volume_live_close(struct volume_live *live)

@@ -16,7 +16,7 @@ struct volume_live {
 };
 
 /*
- * Opens the mapping and checks that it belongs to the header: the key of the header encrypts it. header
+ * Opens the mapping and checks that it belongs to the header; a volume key in its table is not compared. header
  * NULL: it is a plain mapping.
  * suspended: the state that it must have. A suspended mapping has no key, so that a new table would
  * encrypt with zeros. MORTISE_E_INACTIVE, MORTISE_E_USAGE. Call volume_live_close() in every case.

@@ -69,6 +69,12 @@ MORTISE_MUST_CHECK enum mortise_code online_check(const struct mortise_luks2 *he
 						  const char *name, uint64_t size, bool part,
 						  struct mortise_error *err);
 
+/* MORTISE_E_USAGE: the mapping has another volume key than key, the header's. */
+MORTISE_MUST_CHECK enum mortise_code online_check_key(const struct mortise_luks2 *header,
+						      const char *name,
+						      const struct mortise_secret *key,
+						      struct mortise_error *err);
+
 /* Does a mapping below NAME exist that a reencryption of this header made? info receives it. */
 bool online_has_helper(struct dm_control *control, const struct mortise_luks2 *header,
 		       const char *name, const char *suffix, struct dm_info *info);

@@ -39,6 +39,21 @@ enum mortise_code online_check(const struct mortise_luks2 *header, const char *n
 	return code;
 }
 
+enum mortise_code online_check_key(const struct mortise_luks2 *header, const char *name,
+				   const struct mortise_secret *key, struct mortise_error *err)
+{
+	struct volume_live live;
+	enum mortise_code code = volume_live_open(header, name, false, &live, err);
+
+	if (!code && live.table.key && !mortise_secret_equal(live.table.key, key))
+		code = error_set(err, MORTISE_E_USAGE, 0,
+				 "mapping %s has another volume key than the header; close it "
+				 "first",
+				 name);
+	volume_live_close(&live);
+	return code;
+}
+
 struct search {
 	struct dm_control *control;
 	const struct mortise_luks2 *header;

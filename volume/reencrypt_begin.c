@@ -331,6 +331,8 @@ static enum mortise_code prepare(struct mortise_luks2 *header,
 		code = choose_sizes(header, beginning, err);
 	if (!code)
 		code = open_old_key(header, beginning, err);
+	if (!code && what->active_name)
+		code = online_check_key(header, what->active_name, beginning->old_key, err);
 	if (!code)
 		code = choose_new_key(header, beginning, err);
 	if (!code)

@@ -229,6 +229,29 @@ test_part() {
 	cryptsetup close v
 }
 
+# Two devices are open with one header file, whose key is then replaced for one of them.
+test_other_key() {
+	local header=$work/header first second option
+
+	for option in '' --disable-keyring; do
+		rm -f "$header"
+		first=$(blank_device 4)
+		second=$(blank_device 4)
+		cryptsetup luksFormat -q --type luks2 "${cheap[@]}" "${key[@]}" --header "$header" "$first"
+		"$MORTISE" open "${key[@]}" ${option:+"$option"} --header "$header" "$first" v
+		"$MORTISE" open "${key[@]}" ${option:+"$option"} --header "$header" "$second" w 2>/dev/null ||
+			cryptsetup open "${key[@]}" ${option:+"$option"} --header "$header" "$second" w
+		check "${option:-keyring}: the first one is re-encrypted" \
+			"$MORTISE" reencrypt -q "${cheap[@]}" "${key[@]}" --header "$header" --active-name v
+		check_status 1 "the second one has another key" said "$MORTISE" reencrypt -q "${cheap[@]}" \
+			"${key[@]}" --header "$header" --active-name w
+		check "it says so" says "close it first"
+		check_fails "nothing has begun" grep -q online-reencrypt <(cryptsetup luksDump "$header")
+		cryptsetup close v
+		cryptsetup close w
+	done
+}
+
 decrypt() {
 	"$MORTISE" reencrypt -q "${key[@]}" --decrypt --hotzone-size 512K --header "$@"
 }
@@ -433,7 +456,7 @@ test_errors() {
 	dmsetup remove disk
 }
 
-topics=(open moved encrypt verbs forged online part decrypt signal kill errors)
+topics=(open moved encrypt verbs forged online part other_key decrypt signal kill errors)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
