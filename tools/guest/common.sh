@@ -79,6 +79,7 @@ guest_end() {
 	local status=$?
 
 	trap '' INT TERM HUP
+	[[ $status -eq 0 ]] || echo "${0##*/}: exit status $status" >&2
 	guest_stop || true
 	[[ ${#guest_helpers[@]} -eq 0 ]] || kill "${guest_helpers[@]}" 2>/dev/null || true
 	rm -rf "$guest_run"
