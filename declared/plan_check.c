@@ -8,6 +8,7 @@
 #include "declared/declared.h"
 #include "declared/locate.h"
 #include "declared/partition.h"
+#include "declared/plan_partition.h"
 #include "declared/plan_reencrypt.h"
 #include "disk/mount.h"
 #include "disk/partition.h"
@@ -75,7 +76,7 @@ bool volume_plan_is_current(const struct volume_run *run, const struct volume_pl
 	struct mortise_error ignored;
 
 	*what = NULL;
-	if (volume_locate(plan->volume, run->options, device, sizeof(device), &ignored))
+	if (volume_plan_locate(run, plan->volume, device, sizeof(device), &ignored))
 		device[0] = '\0';
 	/* This run has still to create its partition. */
 	if (plan->partition && !plan->partition->created && !*device)

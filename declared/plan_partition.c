@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which volumes lack a partition, on which disks they may be created, and the steps. */
 #include "declared/plan_partition.h"
+#include "declared/select_disk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "declared/declared.h"
 #include "declared/locate.h"
+#include "declared/select_disk.h"
 #include "disk/partition.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -119,6 +121,15 @@ enum mortise_code partition_layout_make(const struct volume_run *run, struct mor
 out:
 	partition_layout_free(layout);
 	return code;
+}
+
+enum mortise_code volume_plan_locate(const struct volume_run *run,
+				     const struct config_volume *volume, char *path, size_t room,
+				     struct mortise_error *err)
+{
+	if (run->layout && volume->disk_selector && !volume_given_device(volume, run->options))
+		return volume_select_disk(&run->layout->list, volume, path, room, err);
+	return volume_locate(volume, run->options, path, room, err);
 }
 
 void partition_show(struct partition_planned *partition, struct mortise_step *step)

@@ -13,6 +13,14 @@
 MORTISE_MUST_CHECK enum mortise_code partition_layout_make(const struct volume_run *run,
 							   struct mortise_plan *plan,
 							   struct mortise_error *err);
+/*
+ * volume_locate(), except that disk selectors see which disk becomes the system disk of a blank machine.
+ */
+MORTISE_MUST_CHECK enum mortise_code volume_plan_locate(const struct volume_run *run,
+							const struct config_volume *volume,
+							char *path, size_t room,
+							struct mortise_error *err);
+
 void partition_layout_free(struct partition_layout *layout);
 
 /*

@@ -452,8 +452,7 @@ enum mortise_code volume_plan_make(struct volume_run *run, struct volume_plan *p
 	volume_mount_path(run, plan->volume, plan->mount_point);
 	if (!is_undescribed(run, plan) && !is_trusted(run, plan, &why))
 		code = plan_unusable(plan, MORTISE_STEP_REFUSE, &why, err);
-	else if (volume_locate(plan->volume, run->options, plan->device, sizeof(plan->device),
-			       &why))
+	else if (volume_plan_locate(run, plan->volume, plan->device, sizeof(plan->device), &why))
 		code = plan_missing(run, plan, &why, err);
 	else if (disk_probe(plan->device, &run->events, &plan->probe, &why))
 		code = plan_unusable(plan, MORTISE_STEP_FAIL, &why, err);

@@ -16,6 +16,8 @@
 #   cross      builds for 64-bit and 32-bit Arm, RISC-V and s390x (big-endian) with tools/cross, and runs
 #              unit tests and the comparison with cryptsetup on files in QEMU's user emulation.
 #              ARCHITECTURES: a part of them
+#   examples   runs the commands of examples/*/README.md, which boot each image in QEMU, and prints the
+#              sizes of their initramfs. EXAMPLES: a part of them
 #   alpine     runs the functions of the APKBUILD without abuild, on this machine's C library
 #   site       chromium looks at each page of the documentation (tests/site.sh)
 # Packages come from the archives that apt on this machine uses. PACKAGES: where to build (default:
@@ -40,6 +42,7 @@ declare -A shown=(
 	[arch]="built by makepkg, installed by pacman, used"
 	[encrypted_root]="booted, see above"
 	[cross]="built for other processors, tested in an emulator"
+	[examples]="built, booted in QEMU"
 	[alpine]="functions run without abuild, used"
 	[site]="each page looked at in a browser"
 )
@@ -590,13 +593,37 @@ cross() {
 	tests/argon2/cross.sh arm:arm-linux-gnueabihf-gcc:portable riscv64:riscv64-linux-gnu-gcc:portable
 }
 
+examples() {
+	local page name word
+
+	needs cpio zstd jq qemu-system-x86_64 busybox mkfs.xfs mkfs.ext4 sfdisk depmod npm
+	for page in examples/*/README.md; do
+		name=$(basename "${page%/*}")
+		[[ " ${EXAMPLES:-$name} " = *" $name "* ]] || continue
+		# The files in the first column of its table.
+		for word in $(sed -n 's/^| \(`[^|]*\)|.*/\1/p' "$page" | tr -d '`,'); do
+			[ -e "${page%/*}/$word" ] || {
+				echo "$page names $word"
+				return 1
+			}
+		done
+		sed -n '/^```sh$/,/^```$/p' "$page" | grep -v '^```' > "$work/commands"
+		[ -s "$work/commands" ]
+		bash -eu "$work/commands" > "$work/log" 2>&1 < /dev/null || { tail -n 40 "$work/log"; return 1; }
+		grep "^ok - $name" "$work/log"
+		sed -n 's/^initramfs: \([0-9]*\) .*cryptsetup: \([0-9]*\) .*/\1 \2/p' "$work/log" |
+			while read -r own peer; do printf '%-16s %11d %19d\n' "$name" "$own" "$peer"; done >> "$work/sizes"
+	done
+	printf '%-16s %11s %19s\n' initramfs bytes "with cryptsetup" && cat "$work/sizes"
+}
+
 [ $# -gt 0 ] || {
-	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|encrypted_root|site|cross..." >&2
+	echo "usage: tests/packages.sh dist|debian|debian_twice|debian_root|recipes|arch|alpine|encrypted_root|site|cross|examples..." >&2
 	exit 1
 }
 for topic; do
 	case $topic in
-	dist | debian | debian_twice | debian_root | recipes | arch | alpine | encrypted_root | site | cross)
+	dist | debian | debian_twice | debian_root | recipes | arch | alpine | encrypted_root | site | cross | examples)
 		SECONDS=0 size=
 		"$topic"
 		printf '%-14s %-44s %5s s   %s\n' "$topic" "${shown[$topic]}" "$SECONDS" "$size" \

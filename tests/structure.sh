@@ -133,7 +133,7 @@ analysis_scripts() {
 		xargs perl -0777 -ne 's/\|\|//g;
 			print "$ARGV: $&\n" while /'"$hasty_reader"'/g' | grep . ||
 		fail "a pipe that fails if its reader ends first"
-	git ls-files 'tools/*' '*.sh' .ci/run | while read -r file; do
+	git ls-files 'tools/*' 'examples/*' '*.sh' .ci/run | while read -r file; do
 		case $(head -n1 "$file") in '#!'*sh) echo "$file" ;; esac
 	done | xargs shellcheck -x -P SCRIPTDIR -S warning -e SC2154,SC2086 || fail "shellcheck"
 }

@@ -119,6 +119,25 @@ test_blank() {
 	done
 }
 
+# A whole disk, selected as one that is not the system disk, which is still blank.
+test_other_disk() {
+	blank 200
+	clear_whole
+	{
+		system STATE
+		printf -- '---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\nvolumeType: disk\n'
+		printf 'filesystem: {type: ext4}\nencryption: %s\n' "$keys"
+		printf 'provisioning: {diskSelector: {match: "!system_disk && disk.dev_path == '"'%s'"'"}}\n' "$whole"
+	} >"$config"
+	check "plan of a whole disk" said "$MORTISE" plan -f "$config" --root "$root" --system-disk "$device"
+	check "it formats the other disk" says "format $whole"
+	check "apply with a whole disk" said apply --system-disk "$device"
+	check_fails "the plan was still right" says 'planned again'
+	check "it is mounted" mountpoint -q "$root/var/mnt/data"
+	down
+	clear_whole
+}
+
 # up creates nothing, and the message says what does.
 test_up() {
 	blank 700
@@ -369,7 +388,7 @@ test_choice() {
 	clear_whole
 }
 
-topics=(blank up later growing refused others meta known copies choice)
+topics=(blank other_disk up later growing refused others meta known copies choice)
 for topic in "${@:-${topics[@]}}"; do
 	echo "# $topic, after $SECONDS s"
 	"test_$topic"
