@@ -206,8 +206,11 @@ class Running:
         if count:
             environment['PAUSE_COUNT'] = 'count'
         self.output = tempfile.TemporaryFile()
+        # In a session of its own: when the process group of the tests is orphaned while one of its
+        # processes is stopped, the kernel sends SIGHUP to all of them.
         self.process = subprocess.Popen([program, *arguments], stdin=subprocess.DEVNULL, stdout=self.output,
-                                        stderr=self.output, env=environment, pass_fds=(write_end,))
+                                        stderr=self.output, env=environment, pass_fds=(write_end,),
+                                        start_new_session=True)
         os.close(write_end)
         self.status = None
 

@@ -35,7 +35,9 @@ tpm() {
 	mkdir -p "$dir"
 	rm -f tpm tpm.ctrl
 	[ $# != 0 ] || set -- --tpm2 --flags not-need-init,startup-clear
-	swtpm socket --tpmstate dir="$dir" --server type=unixio,path=tpm \
+	# In a session of its own, because a test stops it: when the process group of the tests is orphaned
+	# while one of its processes is stopped, the kernel sends SIGHUP to all of them.
+	setsid swtpm socket --tpmstate dir="$dir" --server type=unixio,path=tpm \
 		--ctrl type=unixio,path=tpm.ctrl "$@" >swtpm.log 2>&1 &
 	pid=$!
 	for _ in $(seq 3000); do
