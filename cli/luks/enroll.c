@@ -50,11 +50,12 @@ static bool hand_over(void *context, const struct mortise_secret *key, int keysl
 }
 
 static enum status enroll(const struct command *c, const struct paths *paths,
-			  struct mortise_luks2 *header, struct mortise_enrollment *what,
+			  struct mortise_luks2 *header, const struct mortise_enrollment *given,
 			  const struct mortise_secret *volume_key)
 {
-	bool recovery = what->kind == MORTISE_ENROLL_RECOVERY;
+	bool recovery = given->kind == MORTISE_ENROLL_RECOVERY;
 	struct hand_over to = { .device = paths->header };
+	struct mortise_enrollment what = *given;
 	struct mortise_enrolled enrolled = { .struct_size = sizeof(enrolled) };
 	struct mortise_key_sources sources;
 	struct mortise_error err = { 0 };
@@ -64,10 +65,10 @@ static enum status enroll(const struct command *c, const struct paths *paths,
 		status = recovery_sink_open(c, &to.sink);
 	if (status != STATUS_OK)
 		return status;
-	what->hand_over = hand_over;
-	what->context = &to;
+	what.hand_over = hand_over;
+	what.context = &to;
 	sources_fill(c, &sources);
-	if (mortise_enroll(header, what, &sources, volume_key, &enrolled, &err))
+	if (mortise_enroll(header, &what, &sources, volume_key, &enrolled, &err))
 		status = fail(c, &err);
 	if (status == STATUS_OK) {
 		say_slot(c, enrolled.keyslot, SLOT_CREATED);
