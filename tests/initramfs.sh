@@ -287,9 +287,11 @@ mkinitcpio() {
 # dracut's module without and with systemd; and the generator, in an initramfs.
 dracut() {
 	local initdir=$work/initdir moddir=$tree/contrib/dracut/90mortise systemdutildir=/lib/systemd
-	local systemdsystemunitdir=$systemdutildir/system libgcc
+	# shellcheck disable=SC2034  # for the module
+	local systemdsystemunitdir=$systemdutildir/system
+	local libgcc
 
-	libgcc=$(ldconfig -p | sed -n '/libgcc_s.so.1 .*=> /{s/.*=> //p;q}')
+	libgcc=$(ldconfig -p | awk '/libgcc_s.so.1 .*=> / && !n++ {print $NF}')
 	printf '%s\n' "program $work/bin/mortise" "library $libgcc" "module dm-crypt" "module xfs" \
 		"secret /etc/mortise/trust.yaml" "crypttab root UUID=2 none luks" "setting MORTISE_KMS=yes" > "$work/image"
 	sed 's|/usr/lib/mortise/image-files|cat "$work/image"|' "$moddir/module-setup.sh" > "$work/module"
