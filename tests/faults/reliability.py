@@ -20,6 +20,9 @@ EXPERIMENTS = {
     'c': ('cuts, in the library', 'test_[a-z0-9_]*cuts'),
     'guest': ('cuts, in guests', 'guest_(rotation_cuts|reencrypt_cuts|reencrypt_kills)'),
     'calls': ('failing calls', 'failing_calls'),
+    'pairs': ('two at once', 'two_at_once'),
+    'soak': ('random operations', 'soak'),
+    'secrets': ('address spaces searched', 'cli_secrets|guest_secrets'),
 }
 CUTS = ('replay', 'c', 'guest')
 BEGIN, END = '<!-- figures: tools/reliability -->', '<!-- end of the figures -->'

@@ -20,6 +20,7 @@ import time
 
 from luks_image import Luks
 from two_at_once import CHEAP, MORTISE, REFEREE, Running, differences, skip_without_referee, write
+from verbs import log
 
 SEED = int(os.environ.get('SOAK_SEED', '1'))
 OPERATIONS = int(os.environ.get('SOAK_OPERATIONS', '100'))
@@ -71,6 +72,7 @@ class Soak:
     def __init__(self, chooser):
         self.random, self.state, self.backup = chooser, State(), None
         self.history, self.counts = collections.deque(maxlen=12), collections.Counter()
+        self.verbs = collections.Counter()
         self.referee_checks = 0
         for name in PASSPHRASES:
             write(name, f'passphrase {name}'.encode())
@@ -166,6 +168,7 @@ class Soak:
         name = 'cryptsetup' if program == REFEREE else 'mortise'
         self.history.append(f'{name} {" ".join(arguments)} -> {status}')
         before = self.state
+        self.verbs[arguments[0]] += 1
         kill = program == MORTISE and self.random.random() < 1 / 12
         run = Running(program, arguments, self.random.randint(1, 60) if kill else 0)
         how = run.wait()
@@ -415,6 +418,7 @@ class Soak:
             if status:
                 raise AssertionError(f'status {status}: {said}')
             self.counts['reencryption'] += 1
+            self.verbs['reencrypt'] += 1
             self.check(after)
             return
 
@@ -491,6 +495,7 @@ class Soak:
                 raise AssertionError(f'status {status}: {said}')
             break
         self.counts['move'] += 1
+        self.verbs['reencrypt'] += 1
         self.check(after)
 
     def do_convert(self):
@@ -567,6 +572,8 @@ def main():
             return 1
         finally:
             os.chdir('/')
+    for verb, count in soak.verbs.items():
+        log(verb, 'soak', count)
     print(f'# {dict(soak.counts)}, {soak.referee_checks} states read by cryptsetup, '
           f'{hashlib.sha256(repr(soak.state.seen()).encode()).hexdigest()[:8]}, '
           f'{time.monotonic() - begin:.0f} s')

@@ -8,6 +8,7 @@ that another process is using the header, as after the other one alone.
 MORTISE: the program. PAUSE: the library of pause.c. PAIRS=all: each pair, stopped before each call;
 otherwise a sample that PAIRS_SEED selects, of PAIRS_RUNS runs. Arguments: names of verbs, of which both of a
 pair must be; without them, all. A name that begins with "cryptsetup " is a verb of cryptsetup."""
+import collections
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import sys
 import tempfile
 
 from luks_image import Luks
+from verbs import log
 
 MORTISE = os.path.realpath(os.environ['MORTISE'])
 PAUSE = os.path.realpath(os.environ['PAUSE'])
@@ -432,6 +434,7 @@ def main():
     chooser = random.Random(SEED)
     pairs = list_pairs(set(sys.argv[1:]))
     cases, seen, failed, runs = {}, set(), 0, 0
+    of_verb = collections.Counter()
     with tempfile.TemporaryDirectory(prefix='mortise-two.') as directory:
         os.chdir(directory)
         for start, one, two, call in list_runs(pairs, cases, chooser):
@@ -439,11 +442,14 @@ def main():
             wrong = cases[start].find_fault(one, two, call)
             runs += 1
             seen.add(names)
+            of_verb.update({command[1].arguments[0] for command in (one, two)})
             if wrong:
                 failed += 1
                 print(f'# {names}, stopped before call {call}:')
                 print('\n'.join('#   ' + line for line in wrong.splitlines()), flush=True)
         os.chdir('/')
+    for verb, count in of_verb.items():
+        log(verb, 'pairs', count)
     print(f'{"not ok" if failed else "ok"} 1 - {len(seen)} pairs at once, {runs} runs, {failed} wrong')
     print('1..1')
     return bool(failed)

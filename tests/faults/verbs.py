@@ -28,6 +28,7 @@ REASONS = {
     'file': 'it replaces one file in a mounted file system by rename(2) after a flush',
     'other': 'another experiment in this row makes these cuts',
     'refused': 'the verb of cryptsetup is refused by name',
+    'lacks': 'this experiment does not cover it',
 }
 
 
@@ -39,7 +40,8 @@ class Verb:
         self.writes, self.holds, self.fuzzers, self.why = writes, holds, fuzzers, why
 
     def reason(self, experiment):
-        return self.why.get(experiment, self.why.get('any'))
+        reason = self.why.get(experiment, self.why.get('any'))
+        return 'lacks' if reason != 'refused' and experiment in ('pairs', 'soak', 'secrets') else reason
 
 
 def reads(fuzzers=''):

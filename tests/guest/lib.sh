@@ -183,9 +183,9 @@ labeled_disk() {
 	losetup --find --show --partscan "$file"
 }
 
-# log_states VERB NUMBER: for docs/reliability.md; tools/reliability reads it in the output.
+# log_states VERB NUMBER [EXPERIMENT]: for docs/reliability.md; tools/reliability reads it in the output.
 log_states() {
-	printf 'reliability\t%s\tguest\t%d\n' "$1" "$2"
+	printf 'reliability\t%s\t%s\t%d\n' "$1" "${3:-guest}" "$2"
 }
 
 # A script without checks fails.

@@ -156,8 +156,7 @@ test_core_dump
 check_equal "the verbs that tests/secrets/verbs.py leaves to this script" \
 	"$(cut -d ' ' -f 1 "$work/searched" | sort -u)" \
 	"$(/usr/bin/python3 "$secrets/verbs.py" --guest | sort)"
-if [[ -n ${RELIABILITY_LOG-} ]]; then
-	awk -v OFS='\t' '{ count[$1] += $2 } END { for (verb in count) print verb, "secrets", count[verb] }' \
-		"$work/searched" >>"$RELIABILITY_LOG"
-fi
+while read -r count verb; do
+	log_states "$verb" "$count" secrets
+done < <(awk '{ count[$1] += $2 } END { for (verb in count) print count[verb], verb }' "$work/searched")
 finish
