@@ -25,7 +25,8 @@ EXPERIMENTS = {
     'secrets': ('address spaces searched', 'cli_secrets|guest_secrets'),
 }
 CUTS = ('replay', 'c', 'guest')
-BEGIN, END = '<!-- figures: tools/reliability -->', '<!-- end of the figures -->'
+# The figures are between these lines.
+BEGIN, END = '`FAULT_SEED` choose others.\n', '## Bugs that'
 
 
 def program_verbs():
@@ -40,7 +41,7 @@ def read_document():
 
 def read_rows(text):
     """{verb: [cells]} of the table of figures."""
-    first = text[text.index(BEGIN):text.index(END)].split('\n\n')[0]
+    first = text[text.index(BEGIN):text.index(END)].split('\n\n')[1]
     rows = [[part.strip() for part in line.strip('|').split('|')]
             for line in first.splitlines() if line.startswith('| `')]
     return {row[0].strip('`'): row[1:] for row in rows}
@@ -99,9 +100,10 @@ def update(log):
     if unknown:
         sys.exit(f'not in the table of verbs: {unknown}')
     reasons = [f'- *{name}*: {reason}' for name, reason in REASONS.items()]
-    made = [BEGIN, *table(figures), '', 'A word instead of a number is the reason why the experiment does not '
-            'apply:', '', *reasons, '', '### What each verb writes, and what must hold', '', *invariants(), END]
-    text = text[:text.index(BEGIN)] + '\n'.join(made) + text[text.index(END) + len(END):]
+    made = ['', *table(figures), '', 'A word instead of a number is the reason why the experiment does not '
+            'apply:', '', *reasons, '', '### What each verb writes, and what must hold', '', *invariants(), '', '']
+    begin = text.index(BEGIN) + len(BEGIN)
+    text = text[:begin] + '\n'.join(made) + text[text.index(END):]
     with open(DOCUMENT, 'w', encoding='utf-8') as file:
         file.write(text)
 
