@@ -65,28 +65,41 @@ static enum mortise_code fit_header(const struct luks2_device *device, uint64_t 
 	return filesystem_check_fits(device, device->size - reduction, err);
 }
 
+/* *fd: the file in memory that path names, to be closed also after an error; -1: none. */
+static enum mortise_code make_in_memory(const struct mortise_location *location,
+					struct mortise_format *format,
+					const struct mortise_encrypt_new *what, int *fd,
+					char path[static HEADER_FILE_ROOM],
+					struct mortise_luks2 **header, struct mortise_error *err)
+{
+	struct mortise_location in_memory = *location;
+	enum mortise_code code = header_place_file(fd, path, err);
+
+	if (code) {
+		*fd = -1;
+		return code;
+	}
+	in_memory.header = path;
+	in_memory.no_locks = true;
+	return make_header(&in_memory, format, what, header, err);
+}
+
 /* The header is made in memory, because its place on the device holds data. */
 static enum mortise_code make_and_place(const struct mortise_location *location,
 					struct mortise_format *format,
 					const struct mortise_encrypt_new *what,
 					struct luks2_device *device, struct mortise_error *err)
 {
-	struct mortise_location in_memory = *location;
 	struct mortise_luks2 *header = NULL;
 	char path[HEADER_FILE_ROOM];
-	enum mortise_code code;
 	int fd;
+	enum mortise_code code = make_in_memory(location, format, what, &fd, path, &header, err);
 
-	code = header_place_file(&fd, path, err);
-	if (code)
-		return code;
-	in_memory.header = path;
-	in_memory.no_locks = true;
-	code = make_header(&in_memory, format, what, &header, err);
 	if (!code)
 		code = header_place(header, device, err);
 	mortise_luks2_free(&header);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return code;
 }
 
@@ -113,10 +126,9 @@ static enum mortise_code begin_detached(const struct mortise_location *location,
 	const struct mortise_restore how = { .struct_size = sizeof(how),
 					     .file = path,
 					     .allow = ~(uint32_t)MORTISE_RESTORE_IN_USE };
-	struct mortise_location in_memory = *location;
 	struct mortise_luks2 *header = NULL;
 	struct luks2_device *device;
-	int fd = -1;
+	int fd;
 	enum mortise_code code = luks2_device_open_location(location, &device, err);
 
 	if (code)
@@ -126,17 +138,14 @@ static enum mortise_code begin_detached(const struct mortise_location *location,
 		code = luks2_device_writable(device, err);
 	fit_keyslots(device, format);
 	luks2_device_close(device);
-	if (!code)
-		code = header_place_file(&fd, path, err);
 	if (code)
 		return code;
-	in_memory.header = path;
-	in_memory.no_locks = true;
-	code = make_header(&in_memory, format, what, &header, err);
+	code = make_in_memory(location, format, what, &fd, path, &header, err);
 	mortise_luks2_free(&header);
 	if (!code)
 		code = mortise_header_restore(location, &how, NULL, err);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return code ? code : mortise_luks2_load(location, out, err);
 }
 
