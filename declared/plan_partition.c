@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which volumes lack a partition, on which disks they may be created, and the steps. */
 #include "declared/plan_partition.h"
-#include "declared/select_disk.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -16,10 +16,10 @@ struct volume_live {
 };
 
 /*
- * Opens the mapping and checks that it belongs to the header; a volume key in its table is not compared. header
- * NULL: it is a plain mapping.
- * suspended: the state that it must have. A suspended mapping has no key, so that a new table would
- * encrypt with zeros. MORTISE_E_INACTIVE, MORTISE_E_USAGE. Call volume_live_close() in every case.
+ * Opens the mapping and checks that it belongs to the header; a volume key in its table is not
+ * compared. header NULL: it is a plain mapping. suspended: the state that it must have. A suspended
+ * mapping has no key, so that a new table would encrypt with zeros. MORTISE_E_INACTIVE,
+ * MORTISE_E_USAGE. Call volume_live_close() in every case.
  */
 MORTISE_MUST_CHECK enum mortise_code volume_live_open(const struct mortise_luks2 *header,
 						      const char *name, bool suspended,

@@ -97,8 +97,8 @@ static enum mortise_code fill_defaults(struct reencrypt_beginning *beginning,
 			err, MORTISE_E_UNSUPPORTED, 0,
 			"LUKS2 decryption is supported with detached header device only (with data "
 			"offset set to 0). After a decryption that was cut at its beginning, "
-			"restore this "
-			"header with luksHeaderRestore, remove the file and begin again.");
+			"restore this header with luksHeaderRestore, remove the file and begin "
+			"again.");
 	return choose_resilience(beginning, err);
 }
 
