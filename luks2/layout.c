@@ -42,8 +42,7 @@ static uint64_t choose_alignment(const struct mortise_format *format,
 	return ALIGNMENT_DEFAULT;
 }
 
-/* The keyslots area if nothing requests its size: it fills the default header or the device. */
-static uint64_t default_keyslots_size(const struct luks2_device *header, uint64_t copies)
+uint64_t luks2_layout_default_keyslots(const struct luks2_device *header, uint64_t copies)
 {
 	if (!header->grows && header->size < HEADER_DEFAULT && header->size > copies)
 		return (header->size - copies) / PAGE * PAGE;
@@ -62,7 +61,7 @@ static uint64_t choose_keyslots_size(uint64_t requested, uint64_t data_offset, u
 	if (size > LUKS2_KEYSLOTS_SIZE_MAX)
 		size = LUKS2_KEYSLOTS_SIZE_MAX;
 	if (!size)
-		size = default_keyslots_size(header, copies);
+		size = luks2_layout_default_keyslots(header, copies);
 	if (data_offset && copies + size > data_offset)
 		size = data_offset - copies;
 	return size;

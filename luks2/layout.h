@@ -17,6 +17,12 @@ struct luks2_layout {
 uint64_t luks2_layout_end(const struct luks2_layout *layout, bool attached);
 
 /*
+ * The bytes of the keyslots area if nothing requests its size: it fills the default header or, unless
+ * header->grows, a smaller device. copies: bytes of both header copies.
+ */
+uint64_t luks2_layout_default_keyslots(const struct luks2_device *header, uint64_t copies);
+
+/*
  * Chooses the layout for a format. header and data are the same object unless the header is
  * detached. MORTISE_E_USAGE and MORTISE_E_NO_SPACE with cryptsetup's messages. The header fits on its
  * device, which only a file with header->grows extends.

@@ -4,14 +4,14 @@
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "luks2/layout.h"
 #include "volume/filesystem.h"
 #include "volume/header_place.h"
 #include "volume/reencrypt_begin.h"
 
-#define METADATA_SIZE  16384u	    /* bytes of a header copy by default */
-#define KEYSLOTS_MAX   (128u << 20) /* bytes that the format allows */
-#define AREA_UNIT      4096u	    /* bytes */
-#define HEADER_DEFAULT (16u << 20)  /* bytes */
+#define METADATA_SIZE 16384u	   /* bytes of a header copy by default */
+#define KEYSLOTS_MAX  (128u << 20) /* bytes that the format allows */
+#define AREA_UNIT     4096u	   /* bytes */
 
 /* Formats a header, and records in it that the encryption begins. */
 static enum mortise_code make_header(const struct mortise_location *location,
@@ -104,13 +104,13 @@ static enum mortise_code make_and_place(const struct mortise_location *location,
 }
 
 /* The size that mortise_luks2_format() would choose on the device. */
-static void fit_keyslots(const struct luks2_device *device, struct mortise_format *format)
+static void fit_keyslots(struct luks2_device *device, struct mortise_format *format)
 {
 	const uint64_t copies = 2 * (format->metadata_size ? format->metadata_size : METADATA_SIZE);
 
-	if (!format->keyslots_size && device->size > copies && device->size < HEADER_DEFAULT &&
-	    !luks2_device_is_blank(device))
-		format->keyslots_size = (device->size - copies) / AREA_UNIT * AREA_UNIT;
+	device->grows = luks2_device_is_blank(device);
+	if (!format->keyslots_size)
+		format->keyslots_size = luks2_layout_default_keyslots(device, copies);
 }
 
 /*
