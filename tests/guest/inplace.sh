@@ -497,9 +497,25 @@ detached() {
 	[[ $(findmnt -no SOURCE "$files") == /dev/mapper/luks2-u-data && -e $(header_of data) ]] && unchanged
 }
 
+# kill_until_done SAVED HOLDS: kill up at flushes, each time from the saved disks, until it ends before.
+# HOLDS: what must be true after each kill and the next up, and at the end.
+kill_until_done() {
+	local count killed=0
+
+	for count in $(kills 60 8) 9999; do
+		killed_up "$count" "$1" && killed=$((killed + 1)) || count=last
+		[[ $count == last ]] || said mortise up -f "$config" ||
+			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
+		"$2" || fail "$2 after a kill at flush $count" "$(cat "$work/said")"
+		[[ $count != last ]] || break
+		mortise down -f "$config" >/dev/null
+	done
+	check "up ran into the kills" test "$killed" -gt 1
+}
+
 # An xfs without room for a header.
 test_detached() {
-	local header count
+	local header
 
 	new_machine
 	xfs declare_keys "$node" -
@@ -507,20 +523,10 @@ test_detached() {
 	fill
 	header=$(header_of data)
 	mortise down -f "$config" >/dev/null
-	cat "$data" >"$work/plain"
+	cat "$data" >"$work/plain.data"
 	cat "$state" >"$work/plain.state"
 	xfs in_place
-	for count in $(kills 60 8) 9999; do
-		cat "$work/plain" >"$data"
-		cat "$work/plain.state" >"$state"
-		killed_at "$count" "$MORTISE" up -f "$config" --root "$root" --node-uuid "$uuid" \
-			"${cost[@]}" "${places[@]}" || count=last
-		[[ $count == last ]] || said mortise up -f "$config" ||
-			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
-		detached || fail "data is encrypted after a kill at flush $count" "$(cat "$work/said")"
-		[[ $count != last ]] || break
-		mortise down -f "$config" >/dev/null
-	done
+	kill_until_done plain detached
 	check "data is encrypted" detached
 	check_equal "only root reads the header" "$(stat -c %a "$header")" 600
 	check "the next boot succeeds" boot
@@ -539,7 +545,7 @@ test_detached() {
 	check_fails "the device has no file system" blkid -p "$data"
 	# An attacker puts a plain file system in its place.
 	cat "$data" >"$work/encrypted.data"
-	cat "$work/plain" >"$data"
+	cat "$work/plain.data" >"$data"
 	check_fails "a plain file system in its place is not mounted" mortise up -f "$config"
 	check_fails "it is not mounted" mountpoint -q "$files"
 	mortise down -f "$config" >/dev/null
@@ -569,23 +575,13 @@ test_detached() {
 	check "it is formatted again" mortise up -f "$config"
 	mortise down -f "$config" >/dev/null
 	decrypt_detached
-	rm -f "$work"/{plain,encrypted.data,encrypted.state,header,kept}
+	rm -f "$work"/{plain.data,encrypted.data,encrypted.state,header,kept}
 }
 
 # data, which is encrypted with its header in STATE, is decrypted, also after kills.
 decrypt_detached() {
-	local count killed=0
-
 	xfs back
-	for count in $(kills 60 8) 9999; do
-		killed_up "$count" encrypted && killed=$((killed + 1)) || count=last
-		[[ $count == last ]] || said mortise up -f "$config" ||
-			fail "up continues after a kill at flush $count" "$(cat "$work/said")"
-		is_plain || fail "data is decrypted after a kill at flush $count" "$(cat "$work/said")"
-		[[ $count != last ]] || break
-		mortise down -f "$config" >/dev/null
-	done
-	check "up ran into the kills" test "$killed" -gt 1
+	kill_until_done encrypted is_plain
 	check "data is plain, and its header is removed" is_plain
 	check "the next boot succeeds" boot
 	check "the files are the same" is_plain
