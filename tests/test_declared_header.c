@@ -297,7 +297,7 @@ static void test_decrypt_refused(void **state)
 	power_off(&machine);
 }
 
-/* Whoever has written the configuration into a plain STATE may have written that STATE is encrypted. */
+/* An attacker who writes a configuration into a plain STATE can also write that STATE is encrypted. */
 static void test_decrypt_planted(void **state)
 {
 	struct mortise_luks2 *header = format_data(device);

@@ -3,7 +3,6 @@
  * 2,000 machines boot at once, and their KMS is slow, down, or fails: how long until they have their
  * keys, compared with a queue in which each waits for its turn? The machines run the waits of
  * declared/patience.c in simulated time, on their own clocks. FLEET_SEED selects the random numbers.
- * RELIABILITY_LOG: a file to append "VERB<TAB>EXPERIMENT<TAB>STATES" to.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -260,8 +259,6 @@ static size_t count_opened(uint64_t until_ms)
 static void test_fleet(void **state)
 {
 	const size_t count = sizeof(scenarios) / sizeof(scenarios[0]);
-	const char *path = getenv("RELIABILITY_LOG");
-	FILE *log = path ? fopen(path, "ae") : NULL;
 
 	(void)state;
 	printf("%-33s %6s %6s %6s %6s %5s %6s %8s %6s\n", "", "50 %", "99 %", "100 %", "ideal",
@@ -281,10 +278,6 @@ static void test_fleet(void **state)
 		/* The KMS gets a burst at first, then a call of each machine every 4 s. */
 		assert_true(world.busiest <= 3 * MACHINES);
 		assert_true((double)world.tries <= MACHINES * (10 + percent_s(100) / 3.5));
-	}
-	if (log) {
-		fprintf(log, "up\tfleet\t%zu\n", count * MACHINES);
-		assert_int_equal(fclose(log), 0);
 	}
 }
 

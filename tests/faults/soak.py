@@ -19,8 +19,8 @@ import tempfile
 import time
 
 from luks_image import Luks
-from two_at_once import CHEAP, MORTISE, REFEREE, Running, differences, skip_without_referee, write
-from verbs import log
+from two_at_once import REFEREE, Running, differences, skip_without_referee, write
+from verbs import CHEAP, MORTISE, log
 
 SEED = int(os.environ.get('SOAK_SEED', '1'))
 OPERATIONS = int(os.environ.get('SOAK_OPERATIONS', '100'))

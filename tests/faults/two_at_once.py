@@ -21,9 +21,8 @@ import sys
 import tempfile
 
 from luks_image import Luks
-from verbs import log
+from verbs import CHEAP, MORTISE, UUID, log
 
-MORTISE = os.path.realpath(os.environ['MORTISE'])
 PAUSE = os.path.realpath(os.environ['PAUSE'])
 # Not the one of tests/quick, which preloads a library itself.
 REFEREE = shutil.which('cryptsetup', path='/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin')
@@ -33,11 +32,9 @@ RUNS = int(os.environ.get('PAIRS_RUNS', '30'))
 EACH = 3  # runs of a pair
 # Pairs that were wrong once, of which more runs are always made.
 KNOWN = [('reencrypt --decrypt', 'luksAddKey', 12), ('open', 'luksConvertKey', 6)]
-CHEAP = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
 SMALL = ['--luks2-metadata-size', '16k', '--luks2-keyslots-size', '1m', '--offset', '4096',
          '--key-size', '256', '--sector-size', '512']
 OFFLINE = ['reencrypt', '-q', '--force-offline-reencrypt']
-FIXED = '12345678-1234-4234-8234-123456789abc'
 SECRETS = {'third': b'one more', 'old': b'secret', 'fourth': b'and one', 'new': b'another'}
 DATA = 64 << 10
 WATCHED = 'image:backup:saved:header:head'
@@ -70,7 +67,7 @@ VERBS = [
          steps=[REFEREE]),
     Verb('luksRemoveKey', ['luksRemoveKey', '-q', 'image', 'new']),
     Verb('luksKillSlot', ['luksKillSlot', '-q', 'image', '0', '-d', 'new']),
-    Verb('luksUUID', ['luksUUID', '-q', '--uuid', FIXED, 'image'], replaces=True),
+    Verb('luksUUID', ['luksUUID', '-q', '--uuid', UUID, 'image'], replaces=True),
     Verb('config', ['config', '--label', 'l', '--subsystem', 's', 'image']),
     Verb('config --priority', ['config', '-S', '0', '--priority', 'prefer', 'image']),
     Verb('token import', ['token', 'import', 'image', '--json-file', 'token']),
@@ -173,7 +170,7 @@ def describe(name, uuid):
                 break
         slots[str(number)] = {'opens': opens}
     said = {'version': luks.version, 'whole': luks.whole, 'keyslots': slots,
-            'uuid': {uuid: 'first', FIXED: 'fixed'}.get(luks.uuid, 'other')}
+            'uuid': {uuid: 'first', UUID: 'fixed'}.get(luks.uuid, 'other')}
     if luks.version == 2:
         said.update(label=luks.label, subsystem=luks.subsystem, tokens=luks.json['tokens'])
         for number, slot in luks.json['keyslots'].items():
